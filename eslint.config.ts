@@ -1,0 +1,25 @@
+/** @file Lint: the layers as a rule, strict TypeScript, Svelte. */
+import svelte from 'eslint-plugin-svelte';
+import ts from 'typescript-eslint';
+import { layering } from './eslint-rules/layering.ts';
+
+export default ts.config(
+  { ignores: ['out/', 'dist/', 'node_modules/', 'coverage/', 'e2e/screenshots/', 'tests/parity/**/*.mjs', '**/*.d.ts'] },
+  ...ts.configs.strict,
+  ...svelte.configs.recommended,
+  {
+    plugins: { cambium: { rules: { layering } } },
+    rules: {
+      'cambium/layering': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'off',               // noUncheckedIndexedAccess makes `!` the index operator of numeric code
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-empty-object-type': 'off',
+      'no-console': 'error',
+      eqeqeq: 'error',
+      'prefer-const': 'error',
+    },
+  },
+  { files: ['**/*.svelte', '**/*.svelte.ts'], languageOptions: { parserOptions: { parser: ts.parser } } },
+  { files: ['bin/**', 'tests/**', 'e2e/**'], rules: { 'no-console': 'off' } },
+);

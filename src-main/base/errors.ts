@@ -1,0 +1,128 @@
+/** @file The one kind of error that people see: a code, its data, one sentence and one remedy. Code and data cross processes; words are made where they are shown. */
+
+type Words = readonly [sentence: string, remedy: string];
+const list = (names: readonly (string | number)[], most = 3): string =>
+  names.slice(0, most).join(', ') + (names.length > most ? ` and ${names.length - most} more` : '');
+
+/** Every error of the app. A row makes its words from its data; an error that is not here is a bug and shows as `internal`. */
+export const errors = {
+  'internal':                       (d: { message: string }): Words => [`Something went wrong inside Cambium: ${d.message}`, 'Please report this with the log of the run.'],
+  'cancelled':                      (d: { what: string }): Words => [`${d.what} was cancelled`, 'Nothing was left behind; start it again when you wish.'],
+
+  'file/not-found':                 (d: { path: string }): Words => [`${d.path} does not exist`, 'Check the path, or pick the folder again.'],
+  'file/not-a-folder':              (d: { path: string }): Words => [`${d.path} is not a folder`, 'Choose the folder that holds config.json and the .safetensors files.'],
+  'file/unreadable':                (d: { path: string; why: string }): Words => [`${d.path} cannot be read: ${d.why}`, 'Check its permissions and that the disk is attached.'],
+  'file/unwritable':                (d: { path: string; why: string }): Words => [`${d.path} cannot be written: ${d.why}`, 'Choose another folder, or change its permissions.'],
+  'file/exists':                    (d: { path: string }): Words => [`${d.path} already exists`, 'Choose a new name; Cambium never overwrites a folder.'],
+  'file/no-space':                  (d: { path: string; needed: number; free: number }): Words => [`${d.path} needs ${size(d.needed)} but the disk has ${size(d.free)} free`, 'Free some space, or choose another disk.'],
+  'file/not-text':                  (d: { path: string; at: number }): Words => [`${d.path} is not UTF-8 text (byte ${d.at})`, 'Give a plain text file, or .jsonl with a "text" field on each line.'],
+  'file/bad-json':                  (d: { path: string; why: string }): Words => [`${d.path} is not valid JSON: ${d.why}`, 'The file is damaged or incomplete; fetch it again.'],
+
+  'checkpoint/no-config':           (d: { path: string }): Words => [`${d.path} has no config.json`, 'Choose the folder of a Hugging Face checkpoint.'],
+  'checkpoint/bad-config':          (d: { path: string; key: string; why: string }): Words => [`${d.path}: ${d.key} ${d.why}`, 'Compare config.json with the original on the Hub.'],
+  'checkpoint/unknown-family':      (d: { type: string; known: readonly string[] }): Words => [`model_type "${d.type}" is not a family Cambium knows`, `It knows ${list(d.known, 20)}.`],
+  'checkpoint/unsupported':         (d: { what: string; why: string }): Words => [`${d.what} is not supported: ${d.why}`, 'Use a checkpoint without it.'],
+  'checkpoint/quantized':           (d: { path: string; how: string }): Words => [`${d.path} is quantized (${d.how})`, 'Start from the full-precision checkpoint, or dequantize it first.'],
+  'checkpoint/adapter':             (d: { path: string }): Words => [`${d.path} is an adapter, not a whole model`, 'Merge the adapter into its base model first.'],
+  'checkpoint/pickle-only':         (d: { path: string; file: string }): Words => [`${d.path} holds its weights only as a pickle (${d.file}), which can run code when opened`, 'Convert it: in transformers, from_pretrained(…).save_pretrained(…, safe_serialization=True).'],
+  'checkpoint/no-weights':          (d: { path: string }): Words => [`${d.path} has no .safetensors file`, 'Is the download complete?'],
+  'checkpoint/missing-shard':       (d: { path: string; file: string }): Words => [`${d.path} lacks the shard ${d.file} that its index names`, 'Fetch the missing file again.'],
+  'checkpoint/shard-outside':       (d: { path: string; file: string }): Words => [`the index of ${d.path} names a file outside the folder: ${d.file}`, 'Do not trust this checkpoint; fetch it again from its source.'],
+  'checkpoint/missing-tensors':     (d: { path: string; names: readonly string[] }): Words => [`${d.path} lacks ${d.names.length} weights: ${list(d.names)}`, 'Is the download complete, and is config.json of the same model?'],
+  'checkpoint/unknown-tensors':     (d: { path: string; names: readonly string[] }): Words => [`${d.path} has ${d.names.length} weights that its family does not name: ${list(d.names)}`, 'Cambium will not drop weights silently; use a checkpoint of the plain family.'],
+  'checkpoint/wrong-shape':         (d: { path: string; name: string; found: readonly number[]; expected: readonly number[] }): Words => [`${d.path}: ${d.name} is [${d.found.join(', ')}] but config.json implies [${d.expected.join(', ')}]`, 'config.json and the weights are not of the same model.'],
+  'checkpoint/not-finite':          (d: { path: string; name: string; count: number }): Words => [`${d.path}: ${d.name} holds ${d.count} values that are not finite`, 'The checkpoint is damaged, or its training diverged; use an earlier one.'],
+  'checkpoint/no-tokenizer':        (d: { path: string }): Words => [`${d.path} has no tokenizer.json`, 'Copy the tokenizer files of the model into the folder.'],
+  'checkpoint/bad-tokenizer':       (d: { path: string; why: string }): Words => [`the tokenizer of ${d.path} cannot be read: ${d.why}`, 'Fetch tokenizer.json and tokenizer_config.json again.'],
+
+  'safetensors/truncated':          (d: { path: string; expected: number; found: number }): Words => [`${d.path} is ${d.found} bytes but its header promises ${d.expected}`, 'The download was cut off; fetch the file again.'],
+  'safetensors/bad-header':         (d: { path: string; why: string }): Words => [`${d.path} has a damaged header: ${d.why}`, 'Fetch the file again; if it stays so, the file is not safetensors.'],
+  'safetensors/unknown-dtype':      (d: { path: string; name: string; dtype: string }): Words => [`${d.path}: ${d.name} has dtype ${d.dtype}`, 'Cambium reads F32, F16 and BF16 weights; convert the checkpoint first.'],
+
+  'growth/not-a-multiple':          (d: { axis: string; from: number; to: number; nearest: readonly number[] }): Words => [`${d.axis} ${d.from} → ${d.to} is not a whole multiple`, `The nearest possible ${d.axis} is ${d.nearest.join(' or ')}; or use the method "expand".`],
+  'growth/smaller':                 (d: { axis: string; from: number; to: number }): Words => [`${d.axis} cannot shrink from ${d.from} to ${d.to}`, `Choose ${d.from} or more.`],
+  'growth/not-by-this-method':      (d: { axis: string; method: string; methods: readonly string[] }): Words => [`${d.method} does not grow ${d.axis}`, d.methods.length ? `Use ${list(d.methods)}.` : 'Leave it as it is.'],
+  'growth/frozen':                  (d: { axis: string; why: string }): Words => [`${d.axis} cannot grow: ${d.why}`, 'Grow the number of heads instead.'],
+  'growth/derived':                 (d: { axis: string; from: string; nearest: readonly number[]; of: string }): Words => [`${d.axis} must stay whole and follows from ${d.from}`, `The nearest possible ${d.of} is ${d.nearest.join(' or ')}.`],
+  'growth/unknown-axis':            (d: { axis: string; known: readonly string[] }): Words => [`"${d.axis}" is not a size of this family`, `Its sizes are ${list(d.known, 20)}.`],
+  'growth/unknown-method':          (d: { method: string; known: readonly string[] }): Words => [`"${d.method}" is not a growth method`, `The methods are ${list(d.known, 20)}.`],
+  'growth/bad-option':              (d: { method: string; option: string; why: string }): Words => [`${d.method}: option ${d.option} ${d.why}`, 'See cambium plan --help for the options of each method.'],
+  'growth/nothing':                 (d: { method: string }): Words => [`nothing would grow`, 'Raise at least one size.'],
+  'growth/too-large':               (d: { axis: string; to: number; most: number }): Words => [`${d.axis} ${d.to} is beyond what can be built`, `Choose at most ${d.most}.`],
+
+  'data/empty':                     (d: { path: string; tokens: number; needed: number }): Words => [`${d.path} gives ${d.tokens} tokens but ${d.needed} are needed`, 'Give more text, or shorten the sequence.'],
+  'data/bad-line':                  (d: { path: string; line: number; why: string }): Words => [`${d.path}, line ${d.line}: ${d.why}`, 'Each line of a .jsonl file is one JSON object with a "text" field.'],
+  'data/tokens-damaged':            (d: { path: string; why: string }): Words => [`the token file ${d.path} is damaged: ${d.why}`, 'Delete it; it is made again from the text.'],
+
+  'run/not-found':                  (d: { run: string }): Words => [`there is no run "${d.run}"`, 'See cambium runs for the list.'],
+  'run/damaged':                    (d: { run: string; why: string }): Words => [`the run ${d.run} cannot be read: ${d.why}`, 'Restore its folder from a backup, or start a new run.'],
+  'run/already-running':            (d: { run: string }): Words => [`the run ${d.run} is already training`, 'Follow it, or stop it first.'],
+  'run/not-running':                (d: { run: string; state: string }): Words => [`the run ${d.run} is ${d.state}, not training`, 'Resume it first.'],
+  'run/finished':                   (d: { run: string; steps: number }): Words => [`the run ${d.run} has finished its ${d.steps} steps`, 'Start a new run from its export to train further.'],
+  'run/no-checkpoint':              (d: { run: string }): Words => [`the run ${d.run} has no complete checkpoint`, 'Start it again from its source.'],
+  'run/bad-setting':                (d: { setting: string; why: string }): Words => [`${d.setting} ${d.why}`, 'See cambium train --help.'],
+  'run/not-finite':                 (d: { step: number; what: string }): Words => [`the ${d.what} is not finite at step ${d.step}`, 'Lower the learning rate or lengthen the warm-up, then resume from the last checkpoint.'],
+  'run/damaged-checkpoint':         (d: { path: string; why: string }): Words => [`the training checkpoint ${d.path} is damaged: ${d.why}`, 'Resume uses the previous complete one; delete this folder.'],
+
+  'export/differs':                 (d: { path: string; what: string }): Words => [`the export ${d.path} does not read back as it was written: ${d.what}`, 'Check the disk; the export was removed.'],
+
+  'engine/no-device':               (d: { device: string; why: string }): Words => [`the device "${d.device}" cannot be used: ${d.why}`, 'See cambium doctor for what is missing.'],
+  'engine/other-device':            (d: { asked: string; got: string }): Words => [`asked for ${d.asked} but the work would run on ${d.got}`, 'Cambium never changes the device silently; choose another with --device.'],
+  'engine/out-of-memory':           (d: { device: string; detail: string }): Words => [`${d.device} ran out of memory`, 'Lower the batch, raise accumulation, or shorten the sequence.'],
+  'engine/crashed':                 (d: { how: string; lines: string }): Words => [`the engine process ended unexpectedly (${d.how})`, 'The run can be resumed from its last checkpoint; its log has the details.'],
+  'engine/runtime':                 (d: { call: string; message: string }): Words => [`ONNX Runtime refused ${d.call}: ${d.message}`, 'See cambium doctor; if the device is at fault, try --device cpu.'],
+  'engine/library':                 (d: { path: string; why: string }): Words => [`the ONNX Runtime library ${d.path} cannot be loaded: ${d.why}`, 'Run npm ci again; cambium doctor tells what is missing.'],
+
+  'graph/shapes':                   (d: { op: string; shapes: string }): Words => [`${d.op} cannot take ${d.shapes}`, 'This is a bug in the graph; please report it.'],
+  'graph/no-gradient':              (d: { op: string }): Words => [`${d.op} has no gradient rule`, 'This is a bug in the graph; please report it.'],
+
+  'rpc/closed':                     (_: Record<never, never>): Words => ['the connection closed', 'The work goes on over there; reconnect to follow it.'],
+  'rpc/bad-input':                  (d: { call: string; why: string }): Words => [`${d.call}: ${d.why}`, 'Correct the value and try again.'],
+  'rpc/unknown':                    (d: { call: string }): Words => [`there is no procedure "${d.call}"`, 'The two sides are of different versions; update both.'],
+  'usage':                          (d: { why: string }): Words => [d.why, 'See cambium --help.'],
+} as const;
+
+export type ErrorCode = keyof typeof errors;
+export type ErrorDetail<C extends ErrorCode> = Parameters<(typeof errors)[C]>[0];
+
+/** What crosses a process boundary. */
+export interface ErrorData { readonly code: ErrorCode; readonly detail: unknown }
+
+/** An error a person can act on; `message` is one sentence and the remedy. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: unknown;
+  constructor(code: ErrorCode, detail: unknown) {
+    const [sentence, remedy] = wordsOf({ code, detail });
+    super(`${sentence}. ${remedy}`);
+    this.name = 'AppError';
+    this.code = code;
+    this.detail = detail;
+  }
+  /** The form that crosses a process boundary. */
+  toData(): ErrorData { return { code: this.code, detail: this.detail }; }
+}
+
+export const appError = <C extends ErrorCode>(code: C, detail: ErrorDetail<C>): AppError => new AppError(code, detail);
+
+/** Throws; its type lets it stand where a value is wanted. */
+export function refuse<C extends ErrorCode>(code: C, detail: ErrorDetail<C>): never { throw new AppError(code, detail); }
+
+/** The sentence and the remedy of an error, in words. */
+export function wordsOf(error: ErrorData): Words {
+  const row = errors[error.code] as ((detail: never) => Words) | undefined;
+  return row ? row(error.detail as never) : [String(error.code), 'Please report this.'];
+}
+
+/** Any thrown thing as error data; what is not an `AppError` becomes `internal`. */
+export function dataOf(thrown: unknown): ErrorData {
+  if (thrown instanceof AppError) return thrown.toData();
+  return { code: 'internal', detail: { message: thrown instanceof Error ? thrown.message : String(thrown) } };
+}
+
+function size(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes, unit = 0;
+  while (value >= 1000 && unit < units.length - 1) { value /= 1000; unit++; }
+  return `${unit ? value.toFixed(1) : value} ${units[unit]!}`;
+}

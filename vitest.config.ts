@@ -1,0 +1,20 @@
+/** @file Test projects, by what they need: `std` nothing, `cpu` ONNX Runtime, `service` processes, `dom` a page, `gpu` a device, `e2e` a browser. */
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+
+const folders = (...names: string[]): string[] => names.map((name) => `tests/${name}/**/*.test.ts`);
+
+export default defineConfig({
+  test: {
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    projects: [
+      { extends: true, test: { name: 'std', include: ['tests/architecture.test.ts', ...folders('base', 'tensor', 'graph', 'model', 'growth', 'train', 'contract', 'store', 'lint')] } },
+      { extends: true, test: { name: 'cpu', include: folders('engine'), pool: 'forks', testTimeout: 180_000 } },
+      { extends: true, test: { name: 'service', include: folders('service', 'entry'), pool: 'forks', testTimeout: 180_000 } },
+      { extends: true, plugins: [svelte()], resolve: { conditions: ['browser'] }, test: { name: 'dom', include: folders('renderer'), environment: 'happy-dom' } },
+      { extends: true, test: { name: 'gpu', include: ['tests/gpu/**/*.gpu.test.ts'], pool: 'forks', fileParallelism: false, testTimeout: 600_000 } },
+      { extends: true, test: { name: 'e2e', include: ['e2e/**/*.e2e.ts'], pool: 'forks', fileParallelism: false, testTimeout: 300_000, hookTimeout: 120_000 } },
+    ],
+  },
+});
