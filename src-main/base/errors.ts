@@ -47,7 +47,7 @@ export const errors = {
   'growth/unknown-axis':            (d: { axis: string; known: readonly string[] }): Words => [`"${d.axis}" is not a size of this family`, `Its sizes are ${list(d.known, 20)}.`],
   'growth/unknown-method':          (d: { method: string; known: readonly string[] }): Words => [`"${d.method}" is not a growth method`, `The methods are ${list(d.known, 20)}.`],
   'growth/bad-option':              (d: { method: string; option: string; why: string }): Words => [`${d.method}: option ${d.option} ${d.why}`, 'See cambium plan --help for the options of each method.'],
-  'growth/nothing':                 (d: { method: string }): Words => [`nothing would grow`, 'Raise at least one size.'],
+  'growth/nothing':                 (d: { method: string }): Words => [`${d.method} would grow nothing`, 'Raise at least one size.'],
   'growth/too-large':               (d: { axis: string; to: number; most: number }): Words => [`${d.axis} ${d.to} is beyond what can be built`, `Choose at most ${d.most}.`],
 
   'data/empty':                     (d: { path: string; tokens: number; needed: number }): Words => [`${d.path} gives ${d.tokens} tokens but ${d.needed} are needed`, 'Give more text, or shorten the sequence.'],
