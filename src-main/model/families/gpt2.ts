@@ -1,0 +1,60 @@
+/** @file GPT-2: learned positions, layer norms, fused q/k/v stored as [in, out], tied head. Agrees with transformers' modeling_gpt2.py. */
+import { refuse } from '../../base/errors.ts';
+import { bias, consequence, gain, linear, lookup, setting, shift, size, type ModelFamily } from '../family.ts';
+
+export const gpt2: ModelFamily = {
+  id: 'gpt2',
+  title: 'GPT-2',
+  modelTypes: ['gpt2'],
+  dims: {
+    vocab:     size('vocab_size'),
+    positions: size('n_positions'),
+    hidden:    size('n_embd'),
+    heads:     size('n_head'),
+    ffn:       size('n_inner', (d) => 4 * d.hidden!),
+    head_dim:  consequence((d) => d.hidden! / d.heads!),
+    layers:    size('n_layer'),
+  },
+  settings: {
+    eps:        setting('layer_norm_epsilon', 1e-5),
+    tied:       setting('tie_word_embeddings', true),
+    activation: setting('activation_function', 'gelu_new'),
+    deviation:  setting('initializer_range', 0.02),
+  },
+  parts:  { qkv: ['q', 'k', 'v'] },
+  stream: { axis: 'hidden', norm: 'layer' },
+  head:   { weight: 'lm_head.weight', tiedTo: 'wte.weight', after: 'ln_f' },
+  scores: { over: 'head_dim', between: ['attn.c_attn/q', 'attn.c_attn/k'], scale: (d) => d.head_dim! ** -0.5 },
+  frozen: {},
+  constraints: [
+    { axis: 'hidden', why: 'each head is hidden / heads wide', holds: (d) => d.hidden! % d.heads! === 0 },
+  ],
+  // prettier-ignore
+  tensors: {
+    'wte.weight':                   lookup('vocab : hidden'),
+    'wpe.weight':                   lookup('positions : hidden'),
+    'h.{layer}.ln_1.weight':        gain('hidden'),
+    'h.{layer}.ln_1.bias':          shift('hidden'),
+    'h.{layer}.attn.c_attn.weight': linear('hidden -> (qkv heads head_dim)'),
+    'h.{layer}.attn.c_attn.bias':   bias('(qkv heads head_dim)'),
+    'h.{layer}.attn.c_proj.weight': linear('(heads head_dim) -> hidden'),
+    'h.{layer}.attn.c_proj.bias':   bias('hidden'),
+    'h.{layer}.ln_2.weight':        gain('hidden'),
+    'h.{layer}.ln_2.bias':          shift('hidden'),
+    'h.{layer}.mlp.c_fc.weight':    linear('hidden -> ffn'),
+    'h.{layer}.mlp.c_fc.bias':      bias('ffn'),
+    'h.{layer}.mlp.c_proj.weight':  linear('ffn -> hidden'),
+    'h.{layer}.mlp.c_proj.bias':    bias('hidden'),
+    'ln_f.weight':                  gain('hidden'),
+    'ln_f.bias':                    shift('hidden'),
+    'lm_head.weight':               linear('vocab <- hidden'),
+  },
+  aliases: ['transformer.'],
+  ignorable: [/^h\.\d+\.attn\.(bias|masked_bias)$/],
+  refuses(config) {
+    const no = (key: string, why: string): never => refuse('checkpoint/unsupported', { what: key, why });
+    if (config['scale_attn_by_inverse_layer_idx'] === true) no('scale_attn_by_inverse_layer_idx', 'scores would depend on the layer number');
+    if (config['scale_attn_weights'] === false) no('scale_attn_weights: false', 'the forward pass always scales scores');
+    if (config['add_cross_attention'] === true) no('add_cross_attention', 'only decoders without cross attention are known');
+  },
+};

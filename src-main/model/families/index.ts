@@ -1,0 +1,19 @@
+/** @file The registry of model families: one line each, found by the model_type of config.json. */
+import { refuse } from '../../base/errors.ts';
+import type { JsonObject } from '../../base/json.ts';
+import type { ModelFamily } from '../family.ts';
+import { gpt2 } from './gpt2.ts';
+import { llama } from './llama.ts';
+
+const all: readonly ModelFamily[] = [gpt2, llama];
+
+export const families: ReadonlyMap<string, ModelFamily> = new Map(all.map((family) => [family.id, family]));
+
+/** The family with this id; an unknown one is refused. */
+export const familyById = (id: string): ModelFamily => families.get(id) ?? refuse('checkpoint/unknown-family', { type: id, known: [...families.keys()] });
+
+/** The family that a config.json is of. */
+export function familyOf(config: JsonObject): ModelFamily {
+  const type = String(config['model_type'] ?? '');
+  return all.find((family) => family.modelTypes.includes(type)) ?? refuse('checkpoint/unknown-family', { type, known: all.flatMap((f) => f.modelTypes) });
+}

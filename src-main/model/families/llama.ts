@@ -1,0 +1,86 @@
+/** @file Llama: RMS norms, rotary positions, grouped-query attention, gated MLP. Agrees with transformers' modeling_llama.py. */
+import { refuse } from '../../base/errors.ts';
+import type { JsonObject } from '../../base/json.ts';
+import { bias, gain, linear, lookup, setting, size, type ModelFamily, type SettingValue } from '../family.ts';
+
+/** transformers 5 keeps rotary settings in `rope_parameters`; older files in `rope_theta` and `rope_scaling`. */
+const rope = (config: JsonObject): JsonObject =>
+  ({ rope_theta: config['rope_theta'] ?? 10_000, ...(config['rope_scaling'] as JsonObject | null | undefined), ...(config['rope_parameters'] as JsonObject | null | undefined) });
+const rotary = (name: string, otherwise: SettingValue) => ({
+  keys: ['rope_theta', 'rope_scaling', 'rope_parameters'],
+  read: (config: JsonObject): SettingValue => (rope(config)[name] as SettingValue | undefined) ?? otherwise,
+});
+
+export const llama: ModelFamily = {
+  id: 'llama',
+  title: 'Llama',
+  modelTypes: ['llama'],
+  dims: {
+    vocab:    size('vocab_size'),
+    hidden:   size('hidden_size'),
+    kv_heads: {
+      keys: ['num_key_value_heads'],
+      read: (c) => c['num_key_value_heads'] ?? c['num_attention_heads'],
+      write: (d) => ({ num_key_value_heads: d.kv_heads! }),
+    },
+    group: {
+      keys: ['num_attention_heads'],
+      read: (c, d) => (typeof c['num_attention_heads'] === 'number' ? c['num_attention_heads'] / d.kv_heads! : undefined),
+      write: (d) => ({ num_attention_heads: d.kv_heads! * d.group! }),
+    },
+    head_dim: size('head_dim', (d) => d.hidden! / (d.kv_heads! * d.group!)),
+    ffn:      size('intermediate_size'),
+    layers:   size('num_hidden_layers'),
+  },
+  settings: {
+    eps:           setting('rms_norm_eps', 1e-6),
+    tied:          setting('tie_word_embeddings', false),
+    activation:    setting('hidden_act', 'silu'),
+    deviation:     setting('initializer_range', 0.02),
+    attentionBias: setting('attention_bias', false),
+    mlpBias:       setting('mlp_bias', false),
+    positions:     setting('max_position_embeddings', 2048),
+    ropeTheta:     rotary('rope_theta', 10_000),
+    ropeType:      { keys: ['rope_scaling', 'rope_parameters'], read: (c) => (rope(c)['rope_type'] ?? rope(c)['type'] ?? 'default') as SettingValue },
+    ropeFactor:    rotary('factor', 1),
+    ropeLow:       rotary('low_freq_factor', 1),
+    ropeHigh:      rotary('high_freq_factor', 4),
+    ropeOriginal:  rotary('original_max_position_embeddings', 8192),
+  },
+  parts:  {},
+  stream: { axis: 'hidden', norm: 'rms' },
+  head:   { weight: 'lm_head.weight', tiedTo: 'model.embed_tokens.weight', after: 'model.norm' },
+  scores: { over: 'head_dim', between: ['self_attn.q_proj', 'self_attn.k_proj'], scale: (d) => d.head_dim! ** -0.5 },
+  frozen: { head_dim: 'its entries are rotary frequencies' },
+  constraints: [
+    { axis: 'hidden', why: 'transformers wants hidden to be a multiple of the number of query heads', holds: (d) => d.hidden! % (d.kv_heads! * d.group!) === 0 },
+  ],
+  // prettier-ignore
+  tensors: {
+    'model.embed_tokens.weight':                              lookup('vocab : hidden'),
+    'model.layers.{layer}.input_layernorm.weight':            gain('hidden'),
+    'model.layers.{layer}.self_attn.q_proj.weight':           linear('(kv_heads group head_dim) <- hidden'),
+    'model.layers.{layer}.self_attn.q_proj.bias':             bias('(kv_heads group head_dim)', 'attentionBias'),
+    'model.layers.{layer}.self_attn.k_proj.weight':           linear('(kv_heads head_dim) <- hidden'),
+    'model.layers.{layer}.self_attn.k_proj.bias':             bias('(kv_heads head_dim)', 'attentionBias'),
+    'model.layers.{layer}.self_attn.v_proj.weight':           linear('(kv_heads head_dim) <- hidden'),
+    'model.layers.{layer}.self_attn.v_proj.bias':             bias('(kv_heads head_dim)', 'attentionBias'),
+    'model.layers.{layer}.self_attn.o_proj.weight':           linear('hidden <- (kv_heads group head_dim)'),
+    'model.layers.{layer}.self_attn.o_proj.bias':             bias('hidden', 'attentionBias'),
+    'model.layers.{layer}.post_attention_layernorm.weight':   gain('hidden'),
+    'model.layers.{layer}.mlp.gate_proj.weight':              linear('ffn <- hidden'),
+    'model.layers.{layer}.mlp.gate_proj.bias':                bias('ffn', 'mlpBias'),
+    'model.layers.{layer}.mlp.up_proj.weight':                linear('ffn <- hidden'),
+    'model.layers.{layer}.mlp.up_proj.bias':                  bias('ffn', 'mlpBias'),
+    'model.layers.{layer}.mlp.down_proj.weight':              linear('hidden <- ffn'),
+    'model.layers.{layer}.mlp.down_proj.bias':                bias('hidden', 'mlpBias'),
+    'model.norm.weight':                                      gain('hidden'),
+    'lm_head.weight':                                         linear('vocab <- hidden'),
+  },
+  aliases: [],
+  ignorable: [/^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/],
+  refuses(config) {
+    const type = rope(config)['rope_type'] ?? rope(config)['type'] ?? 'default';
+    if (!['default', 'linear', 'llama3'].includes(String(type))) refuse('checkpoint/unsupported', { what: `rope type "${String(type)}"`, why: 'its frequencies depend on the length of the text' });
+  },
+};

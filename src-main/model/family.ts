@@ -1,0 +1,97 @@
+/** @file What a model family is: its sizes, its settings, its weights and its forward pass, as one table that everything else reads. */
+import type { Json, JsonObject } from '../base/json.ts';
+import { layoutOf, type Axis, type Dims, type Layout } from '../tensor/layout.ts';
+
+export type SettingValue = number | boolean | string | null;
+/** What is not a size: eps, tied, rotary base, activation. */
+export type Settings = Readonly<Record<string, SettingValue>>;
+
+/** `linear` multiplies, `lookup` is picked from, `gain` and `shift` belong to a norm, `bias` to a linear. */
+export type TensorKind = 'linear' | 'lookup' | 'gain' | 'shift' | 'bias';
+
+export interface TensorSpec {
+  readonly kind: TensorKind;
+  readonly layout: Layout;
+  /** A gain stored minus this (1 for families that store gains minus one). */
+  readonly offset: number;
+  /** The setting that must be true for the weight to exist; absent means always. */
+  readonly when?: string;
+}
+
+/** How one size is read from config.json and written back. `keys` are all config keys it may touch. */
+export interface SizeField {
+  readonly keys: readonly string[];
+  /** Undefined when config.json does not say (and `fallback` decides). `dims` holds the sizes above it in the table. */
+  read(config: JsonObject, dims: Dims): Json | undefined;
+  readonly fallback?: (dims: Dims) => number;
+  /** The config keys and values that say this size; a consequence of others writes nothing. */
+  write(dims: Dims, axis: string): JsonObject;
+}
+
+/** How one setting is read from config.json. Settings are kept as they are when a model grows. */
+export interface SettingField {
+  readonly keys: readonly string[];
+  read(config: JsonObject): SettingValue;
+}
+
+export interface Constraint {
+  /** The size to change when it does not hold. */
+  readonly axis: Axis;
+  readonly why: string;
+  holds(dims: Dims): boolean;
+}
+
+export interface ModelFamily {
+  readonly id: string;
+  readonly title: string;
+  /** The `model_type` values of config.json that mean this family. */
+  readonly modelTypes: readonly string[];
+  /** In the order in which they are read. */
+  readonly dims: Readonly<Record<string, SizeField>>;
+  readonly settings: Readonly<Record<string, SettingField>>;
+  /** Sizes of part axes such as qkv, and the names of their entries. */
+  readonly parts: Readonly<Partial<Record<Axis, readonly string[]>>>;
+  /** The residual stream: its axis and the kind of norm that reads it. */
+  readonly stream: { readonly axis: Axis; readonly norm: 'layer' | 'rms' };
+  /** The output head, the table it may be tied to, and the norm before it. */
+  readonly head: { readonly weight: string; readonly tiedTo: string; readonly after: string };
+  /** Scores sum over `over`, between these weights (`name/part` for an entry of a fused triple), times `scale`. */
+  readonly scores: { readonly over: Axis; readonly between: readonly string[]; scale(dims: Dims): number };
+  /** What embeddings are multiplied by in the forward pass; 1 when absent. */
+  readonly embedScale?: (dims: Dims) => number;
+  /** Axes that cannot grow, with the reason. */
+  readonly frozen: Readonly<Partial<Record<Axis, string>>>;
+  readonly constraints: readonly Constraint[];
+  /** All weights; `{layer}` stands for the layer's number. The head is listed even when tied. */
+  readonly tensors: Readonly<Record<string, TensorSpec>>;
+  /** Prefixes that some checkpoints carry before every name. */
+  readonly aliases: readonly string[];
+  /** Buffers of old files that are not weights. */
+  readonly ignorable: readonly RegExp[];
+  /** Config values that the forward pass does not compute: throws a refusal that names the key. */
+  refuses(config: JsonObject): void;
+}
+
+export const linear = (layout: string, when?: string): TensorSpec => spec('linear', layout, when);
+export const lookup = (layout: string): TensorSpec => spec('lookup', layout);
+export const gain   = (layout: string): TensorSpec => spec('gain', layout);
+export const shift  = (layout: string): TensorSpec => spec('shift', layout);
+export const bias   = (layout: string, when?: string): TensorSpec => spec('bias', layout, when);
+const spec = (kind: TensorKind, layout: string, when?: string): TensorSpec =>
+  ({ kind, layout: layoutOf(layout), offset: 0, ...(when === undefined ? {} : { when }) });
+
+/** A size that stands under `name` in config.json, or follows from sizes above it when it is absent or null. It is always written. */
+export const size = (name: string, fallback?: (dims: Dims) => number): SizeField => ({
+  keys: [name],
+  read: (config) => config[name] ?? undefined,
+  ...(fallback ? { fallback } : {}),
+  write: (dims, axis) => ({ [name]: dims[axis]! }),
+});
+
+/** A size that config.json never says. */
+export const consequence = (of: (dims: Dims) => number): SizeField => ({ keys: [], read: () => undefined, fallback: of, write: () => ({}) });
+
+export const setting = (name: string, otherwise: SettingValue): SettingField => ({
+  keys: [name],
+  read: (config) => { const value = config[name]; return value === undefined || value === null || typeof value === 'object' ? otherwise : value as SettingValue; },
+});
