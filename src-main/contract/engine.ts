@@ -1,0 +1,22 @@
+/** @file The engine's API, in one file: the work that blocks, or may die. One process per job; exit frees the device. */
+import { z } from 'zod';
+import type { GrowthPlan } from '../growth/recipe.ts';
+import { call, stream, type Api } from './rpc.ts';
+import {
+  certifyRequest, deviceChoice, evaluateRequest, nothing, path, sampleRequest,
+  type Certificate, type Device, type EvaluateEvent, type ExportEvent, type GrowEvent, type RunEvent, type SampleEvent,
+} from './schema.ts';
+
+export const engine = {
+  devices:  call(nothing)<readonly Device[]>(),
+  /** Writes the grown checkpoint beside `out` and renames it into place when it is whole. */
+  grow:     stream(z.object({ source: path, out: path, plan: z.custom<GrowthPlan>((v) => typeof v === 'object' && v !== null), device: deviceChoice }))<GrowEvent>(),
+  certify:  call(certifyRequest)<Certificate>(),
+  /** Trains the run in this folder from its newest complete checkpoint, or from its start. Events are in events.jsonl before they are sent. */
+  train:    stream(z.object({ run: path }))<RunEvent>(),
+  sample:   stream(sampleRequest)<SampleEvent>(),
+  evaluate: stream(evaluateRequest)<EvaluateEvent>(),
+  export:   stream(z.object({ run: path, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']) }))<ExportEvent>(),
+} as const;
+
+export type Engine = Api<typeof engine>;

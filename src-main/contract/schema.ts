@@ -1,0 +1,160 @@
+/** @file Every shape that crosses a boundary: checked ones as schemas, answered ones as types. */
+import { z } from 'zod';
+import type { ErrorData } from '../base/errors.ts';
+import type { JsonObject } from '../base/json.ts';
+import type { ParameterGroup } from '../model/parameters.ts';
+import type { Settings } from '../model/family.ts';
+import type { WeightDType } from '../tensor/dtype.ts';
+import type { Dims } from '../tensor/layout.ts';
+import type { DeviceKind, TrainingSettings } from '../train/settings.ts';
+
+export const nothing = z.object({});
+export const path = z.string().min(1).max(4096);
+export const runId = z.string().min(1).max(4096);
+export const jobId = z.string().min(1).max(64);
+export const deviceChoice = z.enum(['auto', 'cpu', 'webgpu', 'cuda']);
+const whole = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+export const growthRequest = z.object({
+  method: z.string(),
+  to: z.record(z.string(), z.number().int().positive()),
+  options: z.record(z.string(), z.union([z.number(), z.string(), z.null()])),
+  seed: whole,
+  dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']),
+});
+
+export const trainingSettings: z.ZodType<TrainingSettings> = z.object({
+  tokens: whole.min(1), batch: whole.min(1), sequence: whole.min(2), accumulate: whole.min(1), lr: z.number().positive().max(10),
+  schedule: z.enum(['constant', 'cosine', 'wsd']), warmup: whole, decay: z.number().min(0).max(10), clip: z.number().min(0),
+  beta1: z.number().min(0).lt(1), beta2: z.number().min(0).lt(1), eps: z.number().min(0), cooldown: z.number().min(0).max(1), floor: z.number().min(0).max(1),
+  rates: z.enum(['plan', 'plain']), start: z.enum(['source', 'random']), seed: whole, device: deviceChoice,
+  saveEvery: whole, evaluateEvery: whole, heldOut: z.number().min(0).max(0.5), sampleEvery: whole, prompt: z.string().max(100_000), threads: whole.max(1024),
+});
+
+export const growJob = z.object({ source: path, out: path, request: growthRequest, device: deviceChoice });
+export const trainingRequest = z.object({ checkpoint: path, data: z.array(path).min(1), out: path.optional(), name: z.string().max(200).optional(), settings: trainingSettings });
+export const sampleRequest = z.object({ from: path, prompt: z.string().max(100_000), tokens: whole.max(100_000), temperature: z.number().min(0).max(100), seed: whole, device: deviceChoice });
+export const evaluateRequest = z.object({ checkpoint: path, data: z.array(path).min(1), sequence: whole.min(2), batch: whole.min(1), tokens: whole.optional(), device: deviceChoice });
+export const certifyRequest = z.object({ source: path, grown: path, text: path.optional(), device: deviceChoice });
+export const exportRequest = z.object({ run: runId, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']) });
+
+/** Where one weight is: what travels; the bytes stay. */
+export interface TensorCard { readonly name: string; readonly dtype: WeightDType; readonly shape: readonly number[] }
+
+/** A checkpoint as it is shown and planned with. */
+export interface CheckpointCard {
+  readonly dir: string;
+  readonly name: string;
+  readonly family: string;
+  readonly familyTitle: string;
+  readonly dims: Dims;
+  readonly settings: Settings;
+  readonly config: JsonObject;
+  readonly dtypes: readonly WeightDType[];
+  readonly parameters: number;
+  readonly groups: Readonly<Record<ParameterGroup, number>>;
+  /** Bytes of all weights in their files. */
+  readonly bytes: number;
+  readonly shards: number;
+  readonly tied: boolean;
+  /** Vocabulary size of the tokenizer, or null when the folder has none. */
+  readonly tokenizer: { readonly kind: string; readonly size: number } | null;
+  readonly tensors: readonly TensorCard[];
+  /** What it was grown from, when Cambium grew it. */
+  readonly grownFrom?: { readonly source: string; readonly method: string; readonly certificate: Certificate | null };
+}
+
+export interface Device {
+  readonly id: DeviceKind;
+  readonly name: string;
+  readonly available: boolean;
+  /** Why it is not available, and what to do. */
+  readonly why?: string;
+  /** Bytes of memory, and of it free; null when unknown. */
+  readonly memory: number | null;
+  readonly free: number | null;
+}
+
+/** The proof: source and grown model on the same tokens. */
+export interface Certificate {
+  readonly tokens: number;
+  /** The largest difference of a logit, absolute. */
+  readonly maxLogit: number;
+  /** Root mean square of the source's logits, to judge it by. */
+  readonly rmsLogit: number;
+  /** Mean KL divergence from source to grown, nats per token. */
+  readonly kl: number;
+  /** Mean next-token loss of each, nats. */
+  readonly lossSource: number;
+  readonly lossGrown: number;
+  /** Share of positions where both would say the same token. */
+  readonly agreement: number;
+  readonly promise: 'exact' | 'approximate';
+  /** The largest difference an exact growth may show in the dtypes at hand. */
+  readonly tolerance: number;
+  readonly passed: boolean;
+  readonly device: DeviceKind;
+  /** What the tokens were: a file, or text the source wrote itself. */
+  readonly text: string;
+}
+
+export type GrowEvent =
+  | { readonly at: 'tensor'; readonly name: string; readonly tensors: number; readonly ofTensors: number; readonly bytes: number; readonly ofBytes: number; readonly seconds: number }
+  | { readonly at: 'certifying' }
+  | { readonly at: 'done'; readonly dir: string; readonly seconds: number; readonly bytes: number; readonly certificate: Certificate | null; readonly device: DeviceKind };
+
+export type RunState = 'preparing' | 'running' | 'pausing' | 'paused' | 'finished' | 'failed' | 'interrupted';
+
+/** One line of a run's events.jsonl. `loss` is the step's mean in nats before the update; `tokens` counts from the start; `seconds` is the step's own. */
+export type RunEvent =
+  | { readonly at: 'preparing'; readonly what: string; readonly done: number; readonly of: number }
+  | { readonly at: 'started'; readonly step: number; readonly device: DeviceKind; readonly deviceName: string; readonly parameters: number; readonly steps: number; readonly trainTokens: number; readonly heldOutTokens: number; readonly time: string }
+  | { readonly at: 'step'; readonly step: number; readonly loss: number; readonly lr: number; readonly norm: number; readonly tokens: number; readonly seconds: number }
+  | { readonly at: 'evaluated'; readonly step: number; readonly loss: number; readonly tokens: number }
+  | { readonly at: 'sample'; readonly step: number; readonly prompt: string; readonly text: string }
+  | { readonly at: 'saved'; readonly step: number; readonly dir: string }
+  | { readonly at: 'stopped'; readonly step: number; readonly reason: 'finished' | 'asked' | 'failed'; readonly error?: ErrorData; readonly time: string };
+
+export interface RunCard {
+  readonly id: string;
+  readonly dir: string;
+  readonly name: string;
+  readonly checkpoint: string;
+  readonly data: readonly string[];
+  readonly settings: TrainingSettings;
+  readonly state: RunState;
+  readonly step: number;
+  readonly steps: number;
+  readonly tokens: number;
+  readonly loss: number | null;
+  readonly heldOutLoss: number | null;
+  readonly seconds: number;
+  readonly created: string;
+  readonly error?: ErrorData;
+  /** Step of the newest complete checkpoint, or null. */
+  readonly savedStep: number | null;
+}
+
+export interface Evaluation { readonly loss: number; readonly perplexity: number; readonly bitsPerByte: number; readonly tokens: number; readonly bytes: number; readonly device: DeviceKind }
+export type EvaluateEvent = { readonly at: 'tokens'; readonly done: number; readonly of: number } | { readonly at: 'done'; readonly evaluation: Evaluation };
+export type SampleEvent = { readonly at: 'text'; readonly text: string } | { readonly at: 'done'; readonly tokens: number; readonly seconds: number };
+export type ExportEvent =
+  | { readonly at: 'tensor'; readonly name: string; readonly tensors: number; readonly ofTensors: number }
+  | { readonly at: 'comparing' }
+  | { readonly at: 'done'; readonly dir: string; readonly files: readonly string[]; readonly bytes: number; readonly maxLogit: number };
+
+/** A long piece of work that belongs to the service, not to a window. */
+export interface JobCard {
+  readonly id: string;
+  readonly kind: 'grow' | 'export' | 'certify';
+  readonly title: string;
+  readonly state: 'running' | 'done' | 'failed' | 'cancelled';
+  readonly started: string;
+  readonly error?: ErrorData;
+}
+
+export interface FolderEntry { readonly name: string; readonly path: string; readonly folder: boolean; readonly bytes: number; readonly checkpoint: boolean }
+export interface Folder { readonly path: string; readonly parent: string | null; readonly entries: readonly FolderEntry[] }
+
+export interface Check { readonly what: string; readonly ok: boolean; readonly found: string; readonly remedy?: string }
+export interface About { readonly version: string; readonly home: string; readonly demo: string; readonly platform: string; readonly node: string; readonly desktop: boolean }

@@ -1,0 +1,43 @@
+/** @file The app's whole API, in one file: what the window, the command line and a remote browser can ask. */
+import { z } from 'zod';
+import type { GrowthPlan } from '../growth/recipe.ts';
+import { call, stream, type Api } from './rpc.ts';
+import {
+  certifyRequest, evaluateRequest, exportRequest, growJob, growthRequest, jobId, nothing, path, runId, sampleRequest, trainingRequest,
+  type About, type Certificate, type Check, type CheckpointCard, type Device, type EvaluateEvent, type ExportEvent, type Folder, type GrowEvent, type JobCard, type RunCard, type RunEvent, type SampleEvent,
+} from './schema.ts';
+
+export const service = {
+  about:          call(nothing)<About>(),
+  devices:        call(nothing)<readonly Device[]>(),
+  doctor:         call(nothing)<readonly Check[]>(),
+
+  /** Checkpoints opened or made before, newest first; the built-in one is always among them. Folders that are gone are left out. */
+  checkpoints:    call(nothing)<readonly { readonly dir: string; readonly name: string; readonly opened: string; readonly builtIn: boolean }[]>(),
+  openCheckpoint: call(z.object({ dir: path }))<CheckpointCard>(),
+  forget:         call(z.object({ dir: path }))<Record<string, never>>(),
+  browse:         call(z.object({ dir: path.optional() }))<Folder>(),
+
+  planGrowth:     call(z.object({ dir: path, request: growthRequest }))<GrowthPlan>(),
+  /** Growing, certifying and exporting are jobs: they go on when the window closes. */
+  startGrowth:    call(growJob)<JobCard>(),
+  followGrowth:   stream(z.object({ id: jobId }))<GrowEvent>(),
+  certify:        call(certifyRequest)<Certificate>(),
+  startExport:    call(exportRequest)<JobCard>(),
+  followExport:   stream(z.object({ id: jobId }))<ExportEvent>(),
+  jobs:           call(nothing)<readonly JobCard[]>(),
+  cancelJob:      call(z.object({ id: jobId }))<Record<string, never>>(),
+
+  startRun:       call(trainingRequest)<RunCard>(),
+  runs:           call(nothing)<readonly RunCard[]>(),
+  run:            call(z.object({ id: runId }))<RunCard>(),
+  /** Every event from line `from` of the run's file on, then live, until the run stops. */
+  followRun:      stream(z.object({ id: runId, from: z.number().int().min(0) }))<RunEvent>(),
+  stopRun:        call(z.object({ id: runId }))<RunCard>(),
+  resumeRun:      call(z.object({ id: runId }))<RunCard>(),
+
+  sample:         stream(sampleRequest)<SampleEvent>(),
+  evaluate:       stream(evaluateRequest)<EvaluateEvent>(),
+} as const;
+
+export type Service = Api<typeof service>;
