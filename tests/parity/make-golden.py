@@ -1,0 +1,214 @@
+"""Writes tests/fixtures/golden and tests/fixtures/losses: what transformers and PyTorch compute for tiny random models.
+
+Run with any Python that has torch, transformers and safetensors:
+    python tests/parity/make-golden.py [golden] [losses]
+The same versions on the same kind of processor write the same bytes; `versions` in each file names them.
+"""
+import json
+import math
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import safetensors.torch
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+VERSIONS = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
+BATCH, LENGTH, VOCAB = 2, 17, 37
+
+GPT2 = dict(vocab_size=VOCAB, n_positions=32, n_embd=24, n_head=3, n_layer=2, bos_token_id=0, eos_token_id=0,
+            attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0, layer_norm_epsilon=1e-2)
+LLAMA = dict(vocab_size=VOCAB, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+             max_position_embeddings=64, rms_norm_eps=1e-2, bos_token_id=0, eos_token_id=0, tie_word_embeddings=False)
+
+# name: (class, config, how it is stored)
+CASES = {
+    "gpt2-tied":        (GPT2LMHeadModel, GPT2, {}),
+    "gpt2-untied":      (GPT2LMHeadModel, {**GPT2, "tie_word_embeddings": False, "n_inner": 40, "layer_norm_epsilon": 1e-5}, {}),
+    "gpt2-bare":        (GPT2LMHeadModel, {**GPT2, "activation_function": "gelu", "n_positions": 24}, {"bare": True, "shard": "24KB"}),
+    "gpt2-float16":     (GPT2LMHeadModel, GPT2, {"dtype": torch.float16}),
+    "llama-tied-gqa":   (LlamaForCausalLM, {**LLAMA, "tie_word_embeddings": True}, {}),
+    "llama-untied-mha": (LlamaForCausalLM, {**LLAMA, "num_key_value_heads": 4, "rms_norm_eps": 1e-6}, {}),
+    "llama-mqa-biases": (LlamaForCausalLM, {**LLAMA, "num_key_value_heads": 1, "attention_bias": True, "mlp_bias": True}, {}),
+    "llama-head-dim":   (LlamaForCausalLM, {**LLAMA, "head_dim": 10}, {}),
+    "llama-rope-llama3": (LlamaForCausalLM, {**LLAMA, "num_attention_heads": 2, "num_key_value_heads": 1, "rope_parameters": {
+        "rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 16}}, {"old_rope": True}),
+    "llama-rope-linear": (LlamaForCausalLM, {**LLAMA, "rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}}, {}),
+    "llama-bfloat16":   (LlamaForCausalLM, {**LLAMA, "tie_word_embeddings": True}, {"dtype": torch.bfloat16, "shard": "9KB"}),
+}
+
+
+def build(kind, config, seed):
+    """A model whose every weight is random, gains and biases too, so that leaving any of them out shows in the logits."""
+    made = kind(({GPT2LMHeadModel: GPT2Config, LlamaForCausalLM: LlamaConfig}[kind])(**config, attn_implementation="eager")).float().eval()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in made.named_parameters():
+            noise = torch.randn(weight.shape, generator=generator)
+            if weight.ndim == 1:
+                weight.copy_(0.3 * noise + (1.0 if name.endswith("weight") else 0.0))
+            else:
+                weight.copy_(noise * (0.5 if re.search(r"wte|embed_tokens", name) else 0.2))
+    return made
+
+
+def write(folder, made, stored):
+    shutil.rmtree(folder, ignore_errors=True)
+    if "dtype" in stored:
+        made = made.to(stored["dtype"])
+    if stored.get("bare"):
+        # As the first GPT-2 on the Hub: no "transformer." prefix, and the causal mask kept as buffers.
+        made.transformer.save_pretrained(folder, max_shard_size=stored["shard"])
+        add_buffers(folder, made.config)
+        rewrite(folder / "config.json", lambda c: {**c, "architectures": ["GPT2LMHeadModel"]})
+    else:
+        made.save_pretrained(folder, max_shard_size=stored.get("shard", "50GB"))
+    if stored.get("old_rope"):
+        rewrite(folder / "config.json", old_rope)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+
+
+def rewrite(path, change):
+    path.write_text(json.dumps(change(json.loads(path.read_text())), indent=2, sort_keys=True) + "\n")
+
+
+def old_rope(config):
+    """transformers 4 wrote rope_theta and rope_scaling where 5 writes rope_parameters."""
+    rope = config.pop("rope_parameters")
+    return {**config, "rope_theta": rope.pop("rope_theta"), "rope_scaling": rope, "transformers_version": "4.57.0"}
+
+
+def add_buffers(folder, config):
+    first = sorted(folder.glob("model-*.safetensors"))[0]
+    weights = safetensors.torch.load_file(first)
+    mask = torch.tril(torch.ones(config.n_positions, config.n_positions)).view(1, 1, config.n_positions, config.n_positions)
+    extra = {f"h.{i}.attn.bias": mask.clone() for i in range(config.n_layer)}
+    safetensors.torch.save_file({**weights, **extra}, first, metadata={"format": "pt"})
+    index = folder / "model.safetensors.index.json"
+    rewrite(index, lambda c: {**c, "weight_map": {**c["weight_map"], **{name: first.name for name in extra}}})
+
+
+def tokens_of(seed, *shape):
+    """Tokens with something to learn: mostly a fixed successor, sometimes a random token."""
+    generator = torch.Generator().manual_seed(seed)
+    flat = torch.randint(VOCAB, (math.prod(shape),), generator=generator)
+    chance = torch.rand(flat.shape, generator=generator)
+    for i in range(1, len(flat)):
+        if chance[i] < 0.7:
+            flat[i] = (5 * flat[i - 1] + 3) % VOCAB
+    return flat.view(*shape)
+
+
+def numbers(x, digits=9):
+    """Float32 needs nine digits to come back exactly."""
+    return [float(f"{v:.{digits}g}") for v in x.detach().double().flatten().tolist()]
+
+
+def golden():
+    for seed, (name, (kind, config, stored)) in enumerate(CASES.items()):
+        folder = FIXTURES / "golden" / name
+        made = build(kind, config, seed)
+        ids = tokens_of(100 + seed, BATCH, LENGTH)
+        with torch.no_grad():
+            before = made(ids).logits
+        write(folder, made, stored)
+        opened = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        with torch.no_grad():
+            logits = opened(ids).logits
+            assert (logits - before).abs().max() < (0.2 if "dtype" in stored else 1e-5), f"{name} does not open as it was written"
+            loss = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, VOCAB), ids[:, 1:].reshape(-1))
+            greedy = opened.generate(ids[:1, :4], attention_mask=torch.ones(1, 4, dtype=torch.long), max_new_tokens=12, do_sample=False, eos_token_id=None, pad_token_id=0)
+        expected = {"versions": VERSIONS, "parameters": opened.num_parameters(), "shape": [BATCH, LENGTH, VOCAB], "ids": ids.tolist(),
+                    "loss": numbers(loss)[0], "greedy": greedy[0].tolist(), "logits": numbers(logits)}
+        (folder / "expected.json").write_text(json.dumps(expected) + "\n")
+        size = sum(f.stat().st_size for f in folder.iterdir())
+        print(f"{name:20} {opened.num_parameters():7} parameters  {size / 1e3:6.1f} kB  loss {loss:.4f}  std {logits.std():.3f}")
+
+
+STEPS, ROWS, SEQUENCE = 20, 2, 16
+OPTIMIZER = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "decay": 0.1}
+
+
+def constant(step):
+    return OPTIMIZER["lr"]
+
+
+def cosine(step, warmup=5, floor=0.1):
+    """Linear warm-up over the first `warmup` steps, then half a cosine that ends at `floor` of the peak at the last step."""
+    if step <= warmup:
+        return OPTIMIZER["lr"] * step / warmup
+    share = (step - warmup) / (STEPS - warmup)
+    return OPTIMIZER["lr"] * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def plain(name, weight):
+    return 1.0, OPTIMIZER["decay"] if weight.ndim >= 2 else 0.0
+
+
+def halved(name, weight):
+    """As a growth plan asks for: block matrices at half the rate, with twice the decay."""
+    factor = 0.5 if re.search(r"\.\d+\.", name) and weight.ndim >= 2 else 1.0
+    return factor, (OPTIMIZER["decay"] / factor if weight.ndim >= 2 else 0.0)
+
+
+# name: (learning rate of a step, (rate factor, decay) of a weight, device batches per update, largest gradient norm; 6 clips some steps only)
+CURVES = {
+    "constant":   (constant, plain, 1, 1.0),
+    "cosine":     (cosine, plain, 1, 1.0),
+    "accumulate": (constant, plain, 2, 6.0),
+    "rates":      (cosine, halved, 1, 1.0),
+}
+
+
+def curve(case, batches, rate, factors, accumulate, clip, dtype=torch.float32):
+    made = AutoModelForCausalLM.from_pretrained(FIXTURES / "golden" / case, dtype=dtype, attn_implementation="eager").train()
+    named = {name.removeprefix("transformer."): p for name, p in made.named_parameters()}
+    each = {name: factors(name, p) for name, p in named.items()}
+    groups = [{"params": [named[n] for n in each if each[n] == f], "factor": f[0], "weight_decay": f[1]} for f in sorted(set(each.values()))]
+    optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(OPTIMIZER["beta1"], OPTIMIZER["beta2"]), eps=OPTIMIZER["eps"], foreach=False)
+    steps, gradients = [], {}
+    for step in range(1, STEPS + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step) * group["factor"]
+        total = 0.0
+        for micro in range(accumulate):
+            rows = batches[(step - 1) * accumulate + micro]
+            logits = made(rows[:, :-1]).logits
+            loss = torch.nn.functional.cross_entropy(logits.reshape(-1, VOCAB), rows[:, 1:].reshape(-1)) / accumulate
+            loss.backward()
+            total += loss.item()
+        if step == 1:
+            gradients = {name: numbers(p.grad.norm())[0] for name, p in named.items()}
+        norm = torch.nn.utils.clip_grad_norm_(made.parameters(), clip, foreach=False)
+        steps.append({"step": step, "loss": float(f"{total:.9g}"), "norm": numbers(norm)[0], "lr": rate(step)})
+        optimizer.step()
+        optimizer.zero_grad()
+    return {"accumulate": accumulate, "clip": clip, "weights": {n: {"rate": f, "decay": d} for n, (f, d) in each.items()}, "steps": steps, "gradientNorms": gradients,
+            # A key's bias moves no softmax: its gradient is rounding, which Adam blows up, so GPT-2's fused bias is left out.
+            "finalNorms": {n: numbers(p.norm())[0] for n, p in named.items() if not n.endswith("c_attn.bias")},
+            "final": {n: {"shape": list(p.shape), "values": numbers(p)} for n, p in named.items() if re.search(r"^ln_f|^model\.norm|\.0\.(mlp\.c_proj|self_attn\.k_proj)\.weight", n)}}
+
+
+def losses():
+    for seed, case in enumerate(["gpt2-tied", "llama-tied-gqa"]):
+        batches = tokens_of(200 + seed, STEPS * 2, ROWS, SEQUENCE + 1)
+        curves = {name: curve(case, batches, *how) for name, how in CURVES.items()}
+        file = {"versions": VERSIONS, "checkpoint": case, "optimizer": OPTIMIZER, "batch": ROWS, "sequence": SEQUENCE, "batches": batches.tolist(), "curves": curves}
+        (FIXTURES / "losses" / f"{case}.json").write_text(json.dumps(file) + "\n")
+        for name, c in curves.items():
+            exact = curve(case, batches, *CURVES[name], dtype=torch.float64)
+            off = max(abs(a["loss"] / b["loss"] - 1) for a, b in zip(c["steps"], exact["steps"]))
+            print(f"{off:.1e} from float64  {case:16} {name:10} loss {c['steps'][0]['loss']:.4f} -> {c['steps'][-1]['loss']:.4f}, norm {min(s['norm'] for s in c['steps']):.2f}..{max(s['norm'] for s in c['steps']):.2f}")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    asked = sys.argv[1:] or ["golden", "losses"]
+    for part in asked:
+        {"golden": golden, "losses": losses}[part]()
