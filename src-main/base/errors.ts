@@ -74,6 +74,7 @@ export const errors = {
   'engine/library':                 (d: { path: string; why: string }): Words => [`the ONNX Runtime library ${d.path} cannot be loaded: ${d.why}`, 'Run npm ci again; cambium doctor tells what is missing.'],
 
   'graph/shapes':                   (d: { op: string; shapes: string }): Words => [`${d.op} cannot take ${d.shapes}`, 'This is a bug in the graph; please report it.'],
+  'graph/invalid':                  (d: { pass: string; node: string; why: string }): Words => [`after ${d.pass}, ${d.node}: ${d.why}`, 'This is a bug in the graph; please report it.'],
   'graph/no-gradient':              (d: { op: string }): Words => [`${d.op} has no gradient rule`, 'This is a bug in the graph; please report it.'],
 
   'rpc/closed':                     (_: Record<never, never>): Words => ['the connection closed', 'The work goes on over there; reconnect to follow it.'],

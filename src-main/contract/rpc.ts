@@ -1,5 +1,6 @@
 /** @file The two kinds of procedure, a call and a stream, and the types that both sides derive from a contract. */
 import type { z } from 'zod';
+import type { ErrorData } from '../base/errors.ts';
 
 export interface Call<I = unknown, O = unknown> { readonly kind: 'call'; readonly input: z.ZodType<I>; readonly output?: O }
 export interface Stream<I = unknown, O = unknown> { readonly kind: 'stream'; readonly input: z.ZodType<I>; readonly output?: O }
@@ -21,4 +22,39 @@ export interface AbortSignalLike {
   readonly aborted: boolean;
   addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
   removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+export interface Aborter { readonly signal: AbortSignalLike; abort(): void }
+
+/** A signal and the switch that sets it off, once. */
+export function aborter(): Aborter {
+  const listeners = new Set<() => void>();
+  const state = { aborted: false };
+  return {
+    signal: {
+      get aborted() { return state.aborted; },
+      addEventListener(_type, listener) { listeners.add(listener); },
+      removeEventListener(_type, listener) { listeners.delete(listener); },
+    },
+    abort() {
+      if (state.aborted) return;
+      state.aborted = true;
+      for (const listener of listeners) listener();
+      listeners.clear();
+    },
+  };
+}
+
+/** What travels from the caller; `id` is the caller's, and is used once. */
+export type Asked = { readonly t: 'ask'; readonly id: number; readonly name: string; readonly input: unknown } | { readonly t: 'cancel'; readonly id: number };
+/** What travels back: one `answer` or `failure` for a call; `item`s and then an `end` or a `failure` for a stream. */
+export type Answered =
+  | { readonly t: 'answer' | 'item'; readonly id: number; readonly value: unknown }
+  | { readonly t: 'end'; readonly id: number }
+  | { readonly t: 'failure'; readonly id: number; readonly error: ErrorData };
+
+/** A message as one of ours, or undefined: a channel may carry anything. */
+export function readMessage(message: unknown): Asked | Answered | undefined {
+  const m = message as Asked | Answered | null;
+  return typeof m === 'object' && m !== null && typeof m.t === 'string' && typeof m.id === 'number' ? m : undefined;
 }
