@@ -36,6 +36,8 @@ export const trainingRequest = z.object({ checkpoint: path, data: z.array(path).
 export const sampleRequest = z.object({ from: path, prompt: z.string().max(100_000), tokens: whole.max(100_000), temperature: z.number().min(0).max(100), seed: whole, device: deviceChoice });
 export const evaluateRequest = z.object({ checkpoint: path, data: z.array(path).min(1), sequence: whole.min(2), batch: whole.min(1), tokens: whole.optional(), device: deviceChoice });
 export const certifyRequest = z.object({ source: path, grown: path, text: path.optional(), device: deviceChoice });
+/** A folder dropped into a browser: its name, the text of its config.json, and its files with their sizes. */
+export const locateRequest = z.object({ name: z.string().min(1).max(1024), config: z.string().max(10_000_000), sizes: z.array(z.object({ name: z.string().max(1024), bytes: whole })).max(10_000) });
 export const exportRequest = z.object({ run: runId, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']) });
 
 /** Where one weight is: what travels; the bytes stay. */

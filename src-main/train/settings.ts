@@ -1,9 +1,10 @@
 /** @file What a run is asked to do, as data: the settings of training, each described once for page, command line and check. */
+import type { DeviceChoice } from '../base/device.ts';
 import type { Option } from '../base/option.ts';
 
+export type { DeviceChoice, DeviceKind } from '../base/device.ts';
+
 export type Schedule = 'constant' | 'cosine' | 'wsd';
-export type DeviceKind = 'cpu' | 'webgpu' | 'cuda';
-export type DeviceChoice = DeviceKind | 'auto';
 
 /** `settings.json` of a run holds these. */
 export interface TrainingSettings {
