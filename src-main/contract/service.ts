@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { GrowthPlan } from '../growth/recipe.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
-  certifyRequest, evaluateRequest, exportRequest, growJob, growthRequest, jobId, nothing, path, runId, sampleRequest, trainingRequest,
+  certifyRequest, evaluateRequest, exportRequest, growJob, growthRequest, jobId, locateRequest, nothing, path, runId, sampleRequest, trainingRequest,
   type About, type Certificate, type Check, type CheckpointCard, type Device, type EvaluateEvent, type ExportEvent, type Folder, type GrowEvent, type JobCard, type RunCard, type RunEvent, type SampleEvent,
 } from './schema.ts';
 
@@ -17,6 +17,8 @@ export const service = {
   openCheckpoint: call(z.object({ dir: path }))<CheckpointCard>(),
   forget:         call(z.object({ dir: path }))<Record<string, never>>(),
   browse:         call(z.object({ dir: path.optional() }))<Folder>(),
+  /** Folders of this computer that hold a checkpoint with this name, this config.json and files of these sizes: a browser tells no path of a dropped folder. */
+  locate:         call(locateRequest)<{ readonly dirs: readonly string[] }>(),
 
   planGrowth:     call(z.object({ dir: path, request: growthRequest }))<GrowthPlan>(),
   /** Growing, certifying and exporting are jobs: they go on when the window closes. */
