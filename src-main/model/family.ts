@@ -1,6 +1,9 @@
 /** @file What a model family is: its sizes, its settings, its weights and its forward pass, as one table that everything else reads. */
 import type { Json, JsonObject } from '../base/json.ts';
+import type { Value } from '../graph/graph.ts';
 import { layoutOf, type Axis, type Dims, type Layout } from '../tensor/layout.ts';
+import type { Reader } from './layers.ts';
+import type { Named } from './named.ts';
 
 export type SettingValue = number | boolean | string | null;
 /** What is not a size: eps, tied, rotary base, activation. */
@@ -46,6 +49,8 @@ export interface ModelFamily {
   readonly title: string;
   /** The `model_type` values of config.json that mean this family. */
   readonly modelTypes: readonly string[];
+  /** The `architectures` entry of a config.json that lacks one. */
+  readonly architecture: string;
   /** In the order in which they are read. */
   readonly dims: Readonly<Record<string, SizeField>>;
   readonly settings: Readonly<Record<string, SettingField>>;
@@ -70,6 +75,8 @@ export interface ModelFamily {
   readonly ignorable: readonly RegExp[];
   /** Config values that the forward pass does not compute: throws a refusal that names the key. */
   refuses(config: JsonObject): void;
+  /** The last norm's output, tokens [batch, seq] → [batch, seq, hidden]; the head is applied by whoever reads it. */
+  forward(m: Reader, tokens: Value): Named;
 }
 
 export const linear = (layout: string, when?: string): TensorSpec => spec('linear', layout, when);

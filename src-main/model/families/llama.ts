@@ -1,6 +1,8 @@
 /** @file Llama: RMS norms, rotary positions, grouped-query attention, gated MLP. Agrees with transformers' modeling_llama.py. */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
+import { activate, attention, rotary as rotated } from '../layers.ts';
+import { add, mul } from '../named.ts';
 import { bias, gain, linear, lookup, setting, size, type ModelFamily, type SettingValue } from '../family.ts';
 
 /** transformers 5 keeps rotary settings in `rope_parameters`; older files in `rope_theta` and `rope_scaling`. */
@@ -15,6 +17,7 @@ export const llama: ModelFamily = {
   id: 'llama',
   title: 'Llama',
   modelTypes: ['llama'],
+  architecture: 'LlamaForCausalLM',
   dims: {
     vocab:    size('vocab_size'),
     hidden:   size('hidden_size'),
@@ -82,5 +85,17 @@ export const llama: ModelFamily = {
   refuses(config) {
     const type = rope(config)['rope_type'] ?? rope(config)['type'] ?? 'default';
     if (!['default', 'linear', 'llama3'].includes(String(type))) refuse('checkpoint/unsupported', { what: `rope type "${String(type)}"`, why: 'its frequencies depend on the length of the text' });
+  },
+  forward(m, tokens) {
+    const s = m.settings, scale = m.dims['head_dim']! ** -0.5;
+    let x = m.embed('model.embed_tokens', tokens);
+    for (let l = 0; l < m.dims['layers']!; l++) {
+      const at = `model.layers.${l}`, y = m.norm(x, `${at}.input_layernorm`);
+      const q = rotated(m.linear(y, `${at}.self_attn.q_proj`), s), k = rotated(m.linear(y, `${at}.self_attn.k_proj`), s);
+      x = add(x, m.linear(attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale), `${at}.self_attn.o_proj`));
+      const z = m.norm(x, `${at}.post_attention_layernorm`);
+      x = add(x, m.linear(mul(activate(m.linear(z, `${at}.mlp.gate_proj`), String(s['activation'])), m.linear(z, `${at}.mlp.up_proj`)), `${at}.mlp.down_proj`));
+    }
+    return m.norm(x, 'model.norm');
   },
 };

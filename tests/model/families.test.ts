@@ -1,0 +1,44 @@
+/** @file Every golden checkpoint through our forward pass: logits and loss as transformers computes them. */
+import { describe, expect, it } from 'vitest';
+import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
+import { families, familyOf } from '../../src-main/model/families/index.ts';
+import { parametersOf } from '../../src-main/model/parameters.ts';
+import { bucketsOf } from '../../src-main/train/state.ts';
+import { logitsProgram, lossProgram } from '../../src-main/train/step.ts';
+import { golden, goldenCases } from '../support/golden.ts';
+import { runner } from '../support/run-graph.ts';
+
+describe.each(goldenCases)('%s', (name) => {
+  const g = golden(name), family = familyOf(g.config), dims = dimsOf(family, g.config), settings = settingsOf(family, g.config);
+  const parameters = parametersOf(family, dims, settings), buckets = bucketsOf(parameters, new Map(), 1000);
+  const model = { family, dims, settings, buckets };
+  const state = Object.fromEntries(buckets.map((b) => {
+    const flat = new Float32Array(b.length);
+    for (const slot of b.slots) flat.set(g.weights.get(slot.name)!, slot.offset);
+    return [`weights/${b.index}`, flat];
+  }));
+  const batch = g.ids.length, sequence = g.ids[0]!.length;
+
+  it('has the weights that its table names', () => {
+    expect(parameters.map((p) => p.name).filter((n) => !g.weights.has(n))).toEqual([]);
+  });
+
+  it('computes the logits of transformers', async () => {
+    const run = await runner(logitsProgram(model, { batch, sequence }));
+    const { logits } = await run({ ...state, tokens: Int32Array.from(g.ids.flat()) });
+    let worst = 0;
+    g.logits.forEach((x, i) => { worst = Math.max(worst, Math.abs(x - logits![i]!)); });
+    expect(worst).toBeLessThan(1e-4);
+  });
+
+  it('computes its loss', async () => {
+    const run = await runner(lossProgram(model, { batch, sequence: sequence - 1 }));
+    const { losses } = await run({ ...state, tokens: Int32Array.from(g.ids.flat()) });
+    const loss = losses!.reduce((a, b) => a + b, 0) / losses!.length;
+    expect(Math.abs(loss - g.loss)).toBeLessThan(1e-4);
+  });
+});
+
+it('covers every family', () => {
+  expect(new Set(goldenCases.map((name) => familyOf(golden(name).config).id))).toEqual(new Set(families.keys()));
+});

@@ -1,0 +1,70 @@
+/** @file Twenty steps of our training graph beside PyTorch's AdamW: losses, norms and final weights (tests/parity/make-golden.py). */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
+import { familyOf } from '../../src-main/model/families/index.ts';
+import { parametersOf } from '../../src-main/model/parameters.ts';
+import { bucketsOf } from '../../src-main/train/state.ts';
+import { accumulateProgram, stateNames, stepProgram, updateProgram } from '../../src-main/train/step.ts';
+import { fixtures, golden } from '../support/golden.ts';
+import { runner, type Fed } from '../support/run-graph.ts';
+
+interface Curve {
+  readonly accumulate: number; readonly clip: number;
+  readonly weights: Readonly<Record<string, { rate: number; decay: number }>>;
+  readonly steps: readonly { loss: number; norm: number; lr: number }[];
+  readonly final: Readonly<Record<string, { values: readonly number[] }>>;
+}
+interface Losses {
+  readonly checkpoint: string; readonly batch: number; readonly sequence: number; readonly batches: readonly (readonly (readonly number[])[])[];
+  readonly optimizer: { beta1: number; beta2: number; eps: number; decay: number };
+  readonly curves: Readonly<Record<string, Curve>>;
+}
+const folder = join(fixtures, 'losses');
+const all = readdirSync(folder).filter((f) => f.endsWith('.json')).map((f) => [f, JSON.parse(readFileSync(join(folder, f), 'utf8')) as Losses] as const);
+const cases = all.flatMap(([file, losses]) => Object.keys(losses.curves).flatMap((curve) => [1, 700, 1_000_000].map((most) => [file, curve, most, losses] as const)));
+
+describe.each(cases)('%s, %s, buckets of at most %i', (_file, name, most, { checkpoint, batch, sequence, batches, optimizer, curves }) => {
+  const { accumulate, clip, weights: factors, steps, final } = curves[name]!;
+  const g = golden(checkpoint), family = familyOf(g.config), dims = dimsOf(family, g.config), settings = settingsOf(family, g.config);
+  const rates = new Map(Object.entries(factors).map(([n, { rate }]) => [n, rate]));
+  const buckets = bucketsOf(parametersOf(family, dims, settings), rates, most), model = { family, dims, settings, buckets };
+
+  it('follows PyTorch', async () => {
+    const zeros = (part: string): Record<string, Fed> => Object.fromEntries(buckets.map((b) => [`${part}/${b.index}`, new Float32Array(b.length)]));
+    let state: Record<string, Fed> = { ...zeros('weights'), ...zeros('mean'), ...zeros('square') };
+    for (const b of buckets) for (const slot of b.slots) (state[`weights/${b.index}`] as Float32Array).set(g.weights.get(slot.name)!, slot.offset);
+    const only = (part: string): Record<string, Fed> => Object.fromEntries(Object.entries(state).filter(([n]) => n.startsWith(part)));
+    const step = accumulate === 1 ? await runner(stepProgram(model, { batch, sequence }, optimizer)) : undefined;
+    const gather = await runner(accumulateProgram(model, { batch, sequence })), update = await runner(updateProgram(model, optimizer, accumulate));
+    for (const [i, expected] of steps.entries()) {
+      const t = i + 1, scalar = (x: number): Float32Array => Float32Array.of(x);
+      const scalars = { lr: scalar(expected.lr), clip: scalar(clip), correction1: scalar(1 - optimizer.beta1 ** t), correction2: scalar(Math.sqrt(1 - optimizer.beta2 ** t)) };
+      const tokens = (n: number): Int32Array => Int32Array.from(batches[n]!.flat());
+      let loss = 0, next: Record<string, Float32Array>;
+      if (step) next = await step({ ...state, ...scalars, tokens: tokens(i) });
+      else {
+        let gradients: Record<string, Fed> = zeros('gradient');
+        for (let j = 0; j < accumulate; j++) {
+          const out = await gather({ ...only('weights'), ...gradients, keep: scalar(j === 0 ? 0 : 1), tokens: tokens(i * accumulate + j) });
+          loss += out['loss']![0]! / accumulate;
+          gradients = Object.fromEntries(buckets.map((b) => [`gradient/${b.index}`, out[`next/gradient/${b.index}`]!]));
+        }
+        next = await update({ ...state, ...gradients, ...scalars });
+      }
+      if (step) loss = next['loss']![0]!;
+      state = Object.fromEntries(stateNames(buckets).map((n) => [n, next[`next/${n}`]!]));
+      expect(Math.abs(loss / expected.loss - 1), `loss of step ${t}`).toBeLessThan(1e-4);
+      expect(Math.abs(next['norm']![0]! / expected.norm - 1), `norm of step ${t}`).toBeLessThan(1e-3);
+    }
+    for (const b of buckets) for (const slot of b.slots) {
+      const expected = final[slot.name];
+      if (!expected) continue;
+      const found = (state[`weights/${b.index}`] as Float32Array).subarray(slot.offset, slot.offset + slot.count);
+      let worst = 0;
+      expected.values.forEach((x, i) => { worst = Math.max(worst, Math.abs(x - found[i]!)); });
+      expect(worst, slot.name).toBeLessThan(2e-4);
+    }
+  });
+});
