@@ -52,8 +52,8 @@ const give: Episode = ({ dice, a, b, told }) => {
 const find: Episode = ({ dice, a, b, place, told }) => {
   const t = dice.pick(world.things), had = 1 + dice.below(12), more = 1 + dice.below(12), other = 1 + dice.below(20), total = had + more;
   told.push(`found ${counted(more, t)}`);
-  const more_ = total > other ? `${a.name} had more than ${b.name}` : total < other ? `${b.name} had more than ${a.name}` : 'they had the same';
-  return `${a.name} had ${counted(had, t)}. ${capital(dice.pick(place.spots))} ${pair(a.she).they} found ${inWords(more)} more, which made ${inWords(total)}. ${b.name} had ${inWords(other)}, so ${more_}.`;
+  const verdict = total > other ? `${a.name} had more than ${b.name}` : total < other ? `${b.name} had more than ${a.name}` : 'they had the same';
+  return `${a.name} had ${counted(had, t)}. ${capital(dice.pick(place.spots))} ${pair(a.she).they} found ${inWords(more)} more, which made ${inWords(total)}. ${b.name} had ${inWords(other)}, so ${verdict}.`;
 };
 
 const hide: Episode = ({ dice, a, b, place, told }) => {
@@ -123,7 +123,7 @@ const walk: Episode = ({ dice, a, b, place, told }) => {
 const song: Episode = ({ dice, a, told }) => {
   const [x, y] = dice.some(world.rhymes, 2), [x1, x2] = dice.some(x!, 2), [y1, y2] = dice.some(y!, 2);
   told.push(`sang about ${an(x1!)}`);
-  return `${a.name} sang:\n  ${capital(dice.pick(['I saw', 'we had', 'there was', 'she drew']))} ${an(x1!)} and then ${an(x2!)},\n  ${capital(dice.pick(['beside', 'below', 'above', 'between']))} ${an(y1!)} and then ${an(y2!)}.`;
+  return `${a.name} sang:\n  ${capital(dice.pick(['I saw', 'we had', 'there was', 'you drew']))} ${an(x1!)} and then ${an(x2!)},\n  ${capital(dice.pick(['beside', 'below', 'above', 'between']))} ${an(y1!)} and then ${an(y2!)}.`;
 };
 
 const week: Episode = ({ dice, a, b, told }) => {

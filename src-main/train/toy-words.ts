@@ -56,9 +56,9 @@ export const things: readonly Thing[] = rows(`
   stone | stones | rock | 1
   button | buttons | bone | 1
   marble | marbles | glass | 2
-  apple | apples | nothing but apple | 1
-  plum | plums | nothing but plum | 1
-  egg | eggs | white and yolk | 1
+  biscuit | biscuits | flour | 1
+  brick | bricks | clay | 2
+  ladder | ladders | wood | 13
   feather | feathers | down | 1
   whistle | whistles | tin | 4`).map(([one, many, stuff, coins]) => ({ one: one!, many: many!, stuff: stuff!, coins: Number(coins) }));
 
