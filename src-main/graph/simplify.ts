@@ -69,7 +69,7 @@ function unexpanded(inputs: readonly Value[], { op, outputs: [out] }: Node): rea
 
 /** The same outputs from fewer and cheaper nodes, to rounding: only `mergeFactors` and `scatterIntoSum` change the order of an operation. */
 export function simplify(graph: Graph): Graph {
-  const seen = new Map<string, readonly Value[]>(), constants = new Map<string, Value>();
+  const seen = new Map<string, readonly Value[]>(), settled = new Set<Value>(), constants = new Map<string, Value>();
   const shared = (v: Value): Value => {
     if (!v.constant) return v;
     const known = constants.get(v.constant.key);
@@ -77,10 +77,10 @@ export function simplify(graph: Graph): Graph {
     return known ?? v;
   };
   const settle = (node: Node, before: readonly Value[]): readonly Value[] => {
-    const inputs = unexpanded(before.map(shared), node);
+    const whole = before.map(shared), inputs = unexpanded(whole, node);
     for (const shortcut of shortcuts[node.op.name] ?? []) {
-      const found = shortcut(inputs, node);
-      if (found) return [found.node && !known(found) ? settle(found.node, found.node.inputs)[0]! : found];
+      const found = shortcut(whole, node) ?? shortcut(inputs, node);
+      if (found) return [found.node && !settled.has(found) ? settle(found.node, found.node.inputs)[0]! : found];
     }
     const key = `${node.op.name}${attrText(node.attrs)} ${inputs.map((v) => v.id).join(' ')}`;
     const equal = seen.get(key);
@@ -90,6 +90,5 @@ export function simplify(graph: Graph): Graph {
     for (const v of outputs) settled.add(v);
     return outputs;
   };
-  const settled = new Set<Value>(), known = (v: Value): boolean => settled.has(v);
   return rewrite(graph, settle);
 }

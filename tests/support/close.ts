@@ -39,8 +39,8 @@ expect.extend({
 });
 
 declare module 'vitest' {
-  interface Matchers<T> {
+  interface Matchers<R extends void | Promise<void> = void | Promise<void>, T = unknown> {
     /** Elements agree within the tolerance of a dtype, relative to the largest of them; `shape` tells the worst one's place. */
-    toBeClose(expected: ArrayLike<number>, tolerance: Tolerance, shape?: readonly number[]): T;
+    toBeClose(expected: T extends ArrayLike<number> ? ArrayLike<number> : never, tolerance: Tolerance, shape?: readonly number[]): R;
   }
 }
