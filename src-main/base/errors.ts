@@ -43,7 +43,9 @@ export const errors = {
   'growth/smaller':                 (d: { axis: string; from: number; to: number }): Words => [`${d.axis} cannot shrink from ${d.from} to ${d.to}`, `Choose ${d.from} or more.`],
   'growth/not-by-this-method':      (d: { axis: string; method: string; methods: readonly string[] }): Words => [`${d.method} does not grow ${d.axis}`, d.methods.length ? `Use ${list(d.methods)}.` : 'Leave it as it is.'],
   'growth/frozen':                  (d: { axis: string; why: string }): Words => [`${d.axis} cannot grow: ${d.why}`, 'Grow the number of heads instead.'],
-  'growth/derived':                 (d: { axis: string; from: string; nearest: readonly number[]; of: string }): Words => [`${d.axis} must stay whole and follows from ${d.from}`, `The nearest possible ${d.of} is ${d.nearest.join(' or ')}.`],
+  'growth/derived':                 (d: { axis: string; from: string; nearest: readonly number[]; of: string }): Words => [`${d.axis} must stay whole and follows from ${d.from}`, d.nearest.length ? `The nearest possible ${d.of} is ${d.nearest.join(' or ')}.` : 'Change the other sizes with it.'],
+  'growth/constraint':              (d: { axis: string; to: number; why: string; nearest: readonly number[] }): Words => [`${d.axis} ${d.to} does not fit: ${d.why}`, d.nearest.length ? `The nearest possible ${d.axis} is ${d.nearest.join(' or ')}.` : 'Change the other sizes with it.'],
+  'growth/not-whole':               (d: { axis: string; from: number; times: number; nearest: readonly number[] }): Words => [`${d.axis} ${d.from} × ${d.times} is not a whole number`, `Say the size itself; near are ${d.nearest.join(' and ')}.`],
   'growth/unknown-axis':            (d: { axis: string; known: readonly string[] }): Words => [`"${d.axis}" is not a size of this family`, `Its sizes are ${list(d.known, 20)}.`],
   'growth/unknown-method':          (d: { method: string; known: readonly string[] }): Words => [`"${d.method}" is not a growth method`, `The methods are ${list(d.known, 20)}.`],
   'growth/bad-option':              (d: { method: string; option: string; why: string }): Words => [`${d.method}: option ${d.option} ${d.why}`, 'See cambium plan --help for the options of each method.'],
@@ -63,6 +65,8 @@ export const errors = {
   'run/bad-setting':                (d: { setting: string; why: string }): Words => [`${d.setting} ${d.why}`, 'See cambium train --help.'],
   'run/not-finite':                 (d: { step: number; what: string }): Words => [`the ${d.what} is not finite at step ${d.step}`, 'Lower the learning rate or lengthen the warm-up, then resume from the last checkpoint.'],
   'run/damaged-checkpoint':         (d: { path: string; why: string }): Words => [`the training checkpoint ${d.path} is damaged: ${d.why}`, 'Resume uses the previous complete one; delete this folder.'],
+
+  'job/not-found':                  (d: { job: string }): Words => [`there is no job "${d.job}"`, 'It may have belonged to a session of Cambium that has ended.'],
 
   'export/differs':                 (d: { path: string; what: string }): Words => [`the export ${d.path} does not read back as it was written: ${d.what}`, 'Check the disk; the export was removed.'],
 

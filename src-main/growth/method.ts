@@ -1,13 +1,13 @@
-/** @file What a growth method is: how an axis is carried over, how new entries are filled, what it promises. */
+/** @file What a growth method is: how an axis is carried over, how new entries are filled, what it promises. A method is a table of answers and names no family. */
 import type { Option, OptionValues } from '../base/option.ts';
 import type { AxisMap } from '../tensor/axis-map.ts';
-import type { Axis, Role } from '../tensor/layout.ts';
+import type { Axis, Dims, Role } from '../tensor/layout.ts';
 import type { ModelFamily, TensorKind } from '../model/family.ts';
 import type { Fill, LayerSource, Promised, TensorRecipe } from './recipe.ts';
 
 export interface AxisChange { readonly axis: Axis; readonly from: number; readonly to: number }
 
-/** One place of a weight that gains entries without a source. `reads` are the roles this axis has in other weights that meet it. */
+/** Where a weight gains entries without a source. */
 export interface Place {
   readonly family: ModelFamily;
   readonly kind: TensorKind;
@@ -24,12 +24,14 @@ export interface GrowthMethod {
   readonly options: readonly Option[];
   /** The sizes it can grow. */
   readonly grows: readonly (Axis | 'layers')[];
-  /** The map of a grown axis; refuses a size it cannot reach, naming the nearest. */
-  carry(change: AxisChange, options: OptionValues): AxisMap;
+  /** The map of a grown axis, or the sizes nearest to the wish where it cannot be reached. */
+  carry(change: AxisChange, options: OptionValues): AxisMap | { readonly nearest: readonly number[] };
   fill(place: Place, options: OptionValues): Fill;
   /** For `layers`: where each new layer comes from. Absent where depth does not grow. */
   layers?(from: number, to: number, options: OptionValues): readonly LayerSource[];
   /** What it does to a weight beyond maps and fills. */
   finish(options: OptionValues): Pick<TensorRecipe, 'spread' | 'noise'>;
   promise(family: ModelFamily, options: OptionValues): Promised;
+  /** Warnings and advice that only this method has. */
+  notes?(change: { readonly from: Dims; readonly to: Dims }, options: OptionValues): readonly string[];
 }

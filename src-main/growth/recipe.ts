@@ -4,7 +4,16 @@ import type { OptionValues } from '../base/option.ts';
 import type { AxisMap } from '../tensor/axis-map.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 import type { Axis, Dims } from '../tensor/layout.ts';
-import type { TensorKind } from '../model/family.ts';
+import type { Settings, TensorKind } from '../model/family.ts';
+
+/** What is grown, as far as a plan needs it; a `CheckpointCard` is one. */
+export interface GrowthSource {
+  readonly family: string;
+  readonly dims: Dims;
+  readonly settings: Settings;
+  readonly config: JsonObject;
+  readonly tensors: readonly { readonly name: string; readonly dtype: WeightDType }[];
+}
 
 /** What a growth is asked to be. */
 export interface GrowthRequest {
@@ -21,9 +30,10 @@ export interface GrowthRequest {
 /** Old values are multiplied by `by`. `part` limits it to one entry of a fused axis. */
 export interface Factor { readonly why: string; readonly by: number; readonly part?: { readonly axis: Axis; readonly entry: number } }
 
-/** How entries without a source are made: zeros, ones, drawn at random (normal), or the mean of the old entries along that axis. */
+/** How entries without a source are made: zeros, ones, drawn at random (normal), or the mean of the old entries of their stored dimension. Where two axes are new at once, the first of zero, one, draw, mean wins. */
 export type Fill = 'zero' | 'one' | 'draw' | 'mean';
 
+/** One weight of the grown model. `layout`, `from`, `to` are in stored order. */
 export interface TensorRecipe {
   /** Its name in the grown checkpoint, without prefix. */
   readonly name: string;
@@ -35,12 +45,13 @@ export interface TensorRecipe {
   readonly from: readonly number[];
   readonly to: readonly number[];
   readonly dtype: WeightDType;
+  /** All that is applied to old values, and nothing else is. */
   readonly factors: readonly Factor[];
   /** For each axis that gains entries without a source. */
   readonly fills: Readonly<Partial<Record<Axis, Fill>>>;
   /** Standard deviation of drawn entries. */
   readonly deviation: number;
-  /** `diagonal`: copy i of the output reads copy i of the input alone (and the factor of its inputs is not applied). */
+  /** `diagonal`: copy i of the output reads copy i (modulo the copies of the input) of the input alone. */
   readonly spread: 'symmetric' | 'diagonal';
   /** Paired noise on the copies of the input, at this signal-to-noise ratio in dB per block; null for none. */
   readonly noise: number | null;
@@ -60,13 +71,14 @@ export interface Promised { readonly kind: 'exact' | 'approximate'; readonly why
 export interface GrowthPlan {
   readonly version: 1;
   readonly family: string;
+  /** As asked, with every option of the method filled in. */
   readonly request: GrowthRequest;
   readonly from: Dims;
   readonly to: Dims;
   /** The new config.json. */
   readonly config: JsonObject;
   /** One map per axis that changes. */
-  readonly maps: Readonly<Partial<Record<Axis, AxisMap>>>;
+  readonly maps: AxisMaps;
   readonly layers: readonly LayerSource[];
   readonly tensors: readonly TensorRecipe[];
   readonly promise: Promised;
@@ -74,3 +86,6 @@ export interface GrowthPlan {
   readonly notes: readonly string[];
   readonly parameters: { readonly before: number; readonly after: number };
 }
+
+/** One map per axis that changes; what is not here is kept. */
+export type AxisMaps = Readonly<Partial<Record<Axis, AxisMap>>>;

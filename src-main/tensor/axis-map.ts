@@ -21,6 +21,9 @@ export const isKept = (map: AxisMap): boolean => map.from === map.to && map.piec
 /** The share of the new axis that carries old values: 1 unless it is padded. */
 export const density = (map: AxisMap): number => (map.copies * map.from) / map.to;
 
+/** Whether some entries have no source. */
+export const hasNew = (map: AxisMap): boolean => map.copies * map.from < map.to;
+
 /** For each new entry its old index, or -1. */
 export function sources(map: AxisMap): Int32Array {
   const out = new Int32Array(map.to).fill(-1);

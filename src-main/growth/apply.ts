@@ -1,0 +1,98 @@
+/** @file The reference interpreter: every weight of every family under every method passes through here. Float32 in, float32 out, rounded where a device rounds; float64 in, float64 out, for proofs. */
+import { keyOf, normalAt } from '../base/random.ts';
+import type { Dims } from '../tensor/layout.ts';
+import { countOf } from '../tensor/layout.ts';
+import { addNoise } from './noise.ts';
+import type { AxisMaps, TensorRecipe } from './recipe.ts';
+import { fillOrder, sidesOf, type Side, type Sides } from './side.ts';
+
+export type Values = Float32Array | Float64Array;
+
+/** The grown weight. `maps`, `from`, `to` and `seed` are the plan's; `source` holds the source weight in stored order. */
+export function applyRecipe<T extends Values>(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, source: T, seed: number): T {
+  const out = emptyLike(source, countOf(recipe.to));
+  if (recipe.silent) return out;
+  const sides = sidesOf(recipe, maps, from, to);
+  carry(recipe, sides, source, out);
+  fillNew(recipe, sides, out, seed);
+  if (Object.values(recipe.fills).includes('mean')) fillMean(sides, out);
+  if (recipe.noise !== null) addNoise(recipe, sides, source, out, seed);
+  return out;
+}
+
+/** What is added to carried values (0 where an entry is new) to make the grown weight: noise and fills, and -0, which changes nothing, elsewhere. Float32. */
+export function additionsOf(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, source: Float32Array, seed: number): Float32Array {
+  const sides = sidesOf(recipe, maps, from, to), { rows, columns } = sides;
+  const means = Object.values(recipe.fills).includes('mean');
+  const out = means ? applyRecipe({ ...recipe, noise: null }, maps, from, to, source, seed) : new Float32Array(countOf(recipe.to));
+  for (let r = 0; r < rows.to; r++)
+    if (rows.fill[r] === 0) for (const { at, length } of columns.runs) out.fill(-0, r * columns.to + at, r * columns.to + at + length);
+  if (!means) fillNew(recipe, sides, out, seed);
+  if (recipe.noise !== null) addNoise(recipe, sides, source, out, seed);
+  return out;
+}
+
+/** Old values, scaled. A run or row that stands somewhere already is copied from there. */
+function carry(recipe: TensorRecipe, { rows, columns, scale }: Sides, source: Values, out: Values): void {
+  const width = columns.to, diagonal = recipe.spread === 'diagonal';
+  const shares = sharesOf(recipe, rows, columns), written = new Int32Array(rows.from).fill(-1);
+  for (let r = 0; r < rows.to; r++) {
+    const origin = rows.source[r]!, at = r * width, rowScale = scale * (rows.scale?.[r] ?? 1);
+    if (origin < 0) continue;
+    const twin = written[origin]!;
+    if (twin >= 0 && !diagonal && (rows.scale === null || rows.scale[r] === rows.scale[twin])) { out.copyWithin(at, twin * width, (twin + 1) * width); continue; }
+    written[origin] = r;
+    const first = columns.runs[0];
+    for (const run of columns.runs) {
+      if (!shares(rows.copy[r]!, run.copy)) continue;
+      if (run !== first && run.from === first!.from && run.length === first!.length && columns.scale === null && !diagonal)
+        out.copyWithin(at + run.at, at + first!.at, at + first!.at + run.length);
+      else scaled(source, origin * columns.from + run.from, out, at + run.at, run.length, rowScale * (columns.scale?.[run.at] ?? 1), recipe.offset);
+    }
+  }
+}
+
+/** Whether a cell of these copies carries a value. Symmetric: all do; diagonal: the input's copy is the output's, modulo the copies of the input. */
+export function sharesOf({ spread }: TensorRecipe, rows: Side, columns: Side): (row: number, column: number) => boolean {
+  if (spread === 'symmetric') return () => true;
+  return rows.role === 'in' ? (row, column) => column % rows.copies === row : (row, column) => row % columns.copies === column;
+}
+
+function scaled(source: Values, from: number, out: Values, at: number, length: number, factor: number, offset: number): void {
+  const k = out instanceof Float32Array ? Math.fround(factor) : factor;
+  if (k === 1) return out.set(source.subarray(from, from + length), at);
+  if (offset === 0) for (let i = 0; i < length; i++) out[at + i] = source[from + i]! * k;
+  else for (let i = 0; i < length; i++) { out[at + i] = source[from + i]! + offset; out[at + i]! *= k; out[at + i]! -= offset; }
+}
+
+/** New entries: drawn ones depend on the seed, the weight's name and their place alone. */
+function fillNew(recipe: TensorRecipe, { rows, columns }: Sides, out: Values, seed: number): void {
+  const draw = fillOrder.indexOf('draw'), one = fillOrder.indexOf('one'), key = keyOf(seed, recipe.name, 'draw');
+  if (!Object.values(recipe.fills).some((fill) => fill === 'draw' || fill === 'one')) return;
+  for (let r = 0; r < rows.to; r++) {
+    const row = rows.fill[r]!, at = r * columns.to;
+    for (let c = 0; c < columns.to; c++) {
+      const rank = Math.max(row, columns.fill[c]!);
+      if (rank === draw) out[at + c] = normalAt(key, at + c) * recipe.deviation;
+      else if (rank === one) out[at + c] = 1 - recipe.offset;
+    }
+  }
+}
+
+/** New entries that carry the mean of the old ones beside them: columns of old rows first, then whole rows. Sums in float64, by rising index. */
+function fillMean({ rows, columns }: Sides, out: Values): void {
+  const mean = fillOrder.indexOf('mean'), width = columns.to, olds = oldOf(columns), oldRows = oldOf(rows);
+  if (columns.fill.includes(mean)) for (const r of oldRows) {
+    let sum = 0;
+    for (const c of olds) sum += out[r * width + c]!;
+    for (let c = 0; c < width; c++) if (columns.fill[c] === mean) out[r * width + c] = sum / olds.length;
+  }
+  if (!rows.fill.includes(mean)) return;
+  const sums = new Float64Array(width);
+  for (const r of oldRows) for (let c = 0; c < width; c++) sums[c]! += out[r * width + c]!;
+  for (let r = 0; r < rows.to; r++)
+    if (rows.fill[r] === mean) for (let c = 0; c < width; c++) if (columns.fill[c]! <= mean) out[r * width + c] = sums[c]! / oldRows.length;
+}
+
+const oldOf = (side: Side): readonly number[] => Array.from({ length: side.to }, (_, i) => i).filter((i) => side.fill[i] === 0);
+const emptyLike = <T extends Values>(values: T, count: number): T => (values instanceof Float32Array ? new Float32Array(count) : new Float64Array(count)) as T;

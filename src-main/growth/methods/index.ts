@@ -1,0 +1,24 @@
+/** @file The registry of growth methods: one line each. */
+import { refuse } from '../../base/errors.ts';
+import { readOption, type OptionValue, type OptionValues } from '../../base/option.ts';
+import type { GrowthMethod } from '../method.ts';
+import { expand } from './expand.ts';
+import { hypercloning } from './hypercloning.ts';
+import { identity } from './identity.ts';
+
+const all: readonly GrowthMethod[] = [hypercloning, expand, identity];
+
+export const methods: ReadonlyMap<string, GrowthMethod> = new Map(all.map((method) => [method.id, method]));
+
+/** The method with this id; an unknown one is refused. */
+export const methodById = (id: string): GrowthMethod => methods.get(id) ?? refuse('growth/unknown-method', { method: id, known: [...methods.keys()] });
+
+/** Every option of `method`: as given, or its default. Refuses unknown options and values that cannot be. */
+export function optionsOf(method: GrowthMethod, given: OptionValues): OptionValues {
+  const unknown = Object.keys(given).find((id) => !method.options.some((option) => option.id === id));
+  if (unknown !== undefined) refuse('growth/bad-option', { method: method.id, option: unknown, why: 'is not an option of this method' });
+  return Object.fromEntries(method.options.map((option): [string, OptionValue] => {
+    const read = readOption(option, given[option.id]);
+    return [option.id, 'why' in read ? refuse('growth/bad-option', { method: method.id, option: option.id, why: read.why }) : read.value];
+  }));
+}
