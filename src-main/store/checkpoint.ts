@@ -1,0 +1,183 @@
+/** @file A Hugging Face folder as a Checkpoint: where every weight is, checked against config.json and its family's table, without reading the weights. */
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { refuse } from '../base/errors.ts';
+import type { JsonObject } from '../base/json.ts';
+import { bytesOf, fromSafetensors, isWeightDType, type WeightDType } from '../tensor/dtype.ts';
+import { countOf, shapeOf, type Dims } from '../tensor/layout.ts';
+import type { CheckpointCard, GrowthRecord } from '../model/card.ts';
+import { dimsOf, settingsOf } from '../model/config.ts';
+import { familyOf } from '../model/families/index.ts';
+import type { ModelFamily, Settings } from '../model/family.ts';
+import { groupCounts, parameterCount, parametersOf } from '../model/parameters.ts';
+import { exists, isObject, readFailure, readObject } from './files.ts';
+import { readBytes } from './safetensors.ts';
+import { readShards, shardNames, type StoredTensor } from './shards.ts';
+import { tokenizerCard } from './tokenizer.ts';
+
+/** Where one weight is. `name` is the family's, `stored` the file's (with prefix); `start` counts from the file's first byte. */
+export interface TensorRef {
+  readonly name: string;
+  readonly stored: string;
+  readonly dtype: WeightDType;
+  readonly shape: readonly number[];
+  readonly file: string;
+  readonly start: number;
+  readonly bytes: number;
+}
+
+export interface Checkpoint {
+  readonly dir: string;
+  readonly family: ModelFamily;
+  readonly dims: Dims;
+  readonly settings: Settings;
+  readonly config: JsonObject;
+  readonly card: CheckpointCard;
+  /** By the family's names, in the order of its table; a tied head has none. */
+  readonly refs: ReadonlyMap<string, TensorRef>;
+  /** What the files put before names; empty for none. */
+  readonly prefix: string;
+  readonly growth: GrowthRecord | null;
+}
+
+/** Opens the folder of a checkpoint; every fault is refused with the file, the weight, and what was expected. */
+export async function openCheckpoint(folder: string): Promise<Checkpoint> {
+  const dir = resolve(folder);
+  if (!(await stat(dir).catch((error: unknown) => { throw readFailure(dir, error); })).isDirectory()) refuse('file/not-a-folder', { path: dir });
+  const config = await configOf(dir), path = join(dir, 'config.json');
+  const quantization = config['quantization_config'];
+  if (isObject(quantization)) refuse('checkpoint/quantized', { path: dir, how: String(quantization['quant_method'] ?? 'quantization_config') });
+  const family = familyOf(config);
+  family.refuses(config);
+  const dims = dimsOf(family, config, path), settings = settingsOf(family, config);
+  const stored = await readShards(dir, await shardNames(dir));
+  if (dims['layers']! > stored.size) refuse('checkpoint/bad-config', { path, key: family.dims['layers']!.keys[0] ?? 'layers', why: `is ${dims['layers']!}, but the files hold only ${stored.size} weights` });
+  const { named, prefix } = stripped(dir, family, stored);
+  if (settings['tied'] === true) await dropTiedHead(path, family, named);
+  const refs = matched(dir, family, dims, settings, named), growth = await growthOf(dir);
+  return { dir, family, dims, settings, config, refs, prefix, growth, card: await cardOf(dir, family, dims, settings, config, refs, growth) };
+}
+
+async function configOf(dir: string): Promise<JsonObject> {
+  const path = join(dir, 'config.json');
+  if (await exists(path)) return readObject(path);
+  return (await exists(join(dir, 'adapter_config.json'))) ? refuse('checkpoint/adapter', { path: dir }) : refuse('checkpoint/no-config', { path: dir });
+}
+
+/** Stored names without prefix, buffers left out. */
+function stripped(dir: string, family: ModelFamily, stored: ReadonlyMap<string, StoredTensor>): { named: Map<string, StoredTensor>; prefix: string } {
+  const named = new Map<string, StoredTensor>();
+  let prefix = '';
+  for (const [name, tensor] of stored) {
+    const alias = family.aliases.find((word) => name.startsWith(word)) ?? '', plain = name.slice(alias.length);
+    if (family.ignorable.some((pattern) => pattern.test(plain))) continue;
+    if (named.has(plain)) refuse('checkpoint/unknown-tensors', { path: dir, names: [name] });
+    if (alias !== '') prefix = alias;
+    named.set(plain, tensor);
+  }
+  return { named, prefix };
+}
+
+/** A head stored although it is tied is only a copy; one that differs is a model of its own, and config.json is wrong. */
+async function dropTiedHead(path: string, family: ModelFamily, named: Map<string, StoredTensor>): Promise<void> {
+  const { weight, tiedTo } = family.head, head = named.get(weight), table = named.get(tiedTo);
+  if (!head || !table) return;
+  if (head.dtype !== table.dtype || head.bytes !== table.bytes || !(await sameBytes(head, table)))
+    refuse('checkpoint/bad-config', { path, key: 'tie_word_embeddings', why: `says that ${weight} is ${tiedTo}, but the files hold two different weights; it should be false` });
+  named.delete(weight);
+}
+
+async function sameBytes(a: StoredTensor, b: StoredTensor): Promise<boolean> {
+  for (let at = 0; at < a.bytes; at += 1 << 22) {
+    const length = Math.min(1 << 22, a.bytes - at), left = Buffer.allocUnsafe(length), right = Buffer.allocUnsafe(length);
+    await Promise.all([readBytes(a.file, a.start + at, left), readBytes(b.file, b.start + at, right)]);
+    if (!left.equals(right)) return false;
+  }
+  return true;
+}
+
+/** Each weight of the family's table with its place; what is missing, left over, quantized or of another shape is refused. */
+function matched(dir: string, family: ModelFamily, dims: Dims, settings: Settings, named: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, TensorRef> {
+  const expected = parametersOf(family, dims, settings), names = new Set(expected.map((p) => p.name));
+  const packed = [...named].find(([, tensor]) => /^([UI]8|F8|F4|F6)/.test(tensor.dtype));
+  if (packed) refuse('checkpoint/quantized', { path: dir, how: `${packed[0]} is ${packed[1].dtype}` });
+  const { weight, tiedTo } = family.head;
+  if (names.has(weight) && !named.has(weight) && named.has(tiedTo))
+    refuse('checkpoint/bad-config', { path: join(dir, 'config.json'), key: 'tie_word_embeddings', why: `is false or absent, but there is no ${weight}; it should be true if the head is ${tiedTo}` });
+  const missing = expected.filter((p) => !named.has(p.name)).map((p) => p.name);
+  const unknown = [...named].filter(([name]) => !names.has(name)).map(([, tensor]) => tensor.name);
+  for (const [key] of Object.entries(family.tensors).filter(([line]) => line.includes('{layer}'))) {
+    const [before, after] = key.split('{layer}') as [string, string];
+    const beyond = unknown.find((name) => name.includes(before) && name.endsWith(after) && Number(name.slice(name.indexOf(before) + before.length, -after.length)) >= dims['layers']!);
+    if (beyond !== undefined) refuse('checkpoint/bad-config', { path: join(dir, 'config.json'), key: family.dims['layers']!.keys[0]!, why: `is ${dims['layers']!}, but the files hold ${beyond}` });
+  }
+  if (unknown.length > 0 && missing.length === 0) refuse('checkpoint/unknown-tensors', { path: dir, names: unknown });
+  if (missing.length > 0) refuse('checkpoint/missing-tensors', { path: dir, names: missing });
+  return new Map(expected.map(({ name, spec }) => {
+    const { dtype: word, shape, file, start, bytes, name: stored } = named.get(name)!, dtype = fromSafetensors(word), wanted = shapeOf(spec.layout, dims);
+    if (shape.length !== wanted.length || shape.some((side, i) => side !== wanted[i])) refuse('checkpoint/wrong-shape', { path: dir, name: stored, found: shape, expected: wanted });
+    return [name, { name, stored, shape, file, start, bytes, dtype: dtype !== undefined && isWeightDType(dtype) ? dtype : refuse('safetensors/unknown-dtype', { path: file, name: stored, dtype: word }) }];
+  }));
+}
+
+/** The record that Cambium leaves in a folder it grew. */
+async function growthOf(dir: string): Promise<GrowthRecord | null> {
+  const path = join(dir, 'growth.json');
+  if (!(await exists(path))) return null;
+  const record = await readObject(path);
+  if (record['version'] !== 1 || typeof record['source'] !== 'string' || typeof record['method'] !== 'string' || !isObject(record['plan']))
+    return refuse('file/bad-json', { path, why: 'it is not a growth record of version 1' });
+  return record as unknown as GrowthRecord;
+}
+
+/** A folder's own name; for a snapshot in the Hugging Face cache, the repository's. */
+export function checkpointName(dir: string): string {
+  const repository = basename(dirname(dirname(dir)));
+  return basename(dirname(dir)) === 'snapshots' && repository.startsWith('models--') ? repository.slice('models--'.length).replaceAll('--', '/') : basename(dir);
+}
+
+async function cardOf(dir: string, family: ModelFamily, dims: Dims, settings: Settings, config: JsonObject, refs: ReadonlyMap<string, TensorRef>, growth: GrowthRecord | null): Promise<CheckpointCard> {
+  const all = [...refs.values()];
+  return {
+    dir, name: checkpointName(dir), family: family.id, familyTitle: family.title, dims, settings, config,
+    dtypes: [...new Set(all.map((ref) => ref.dtype))],
+    parameters: parameterCount(family, dims, settings),
+    groups: groupCounts(family, dims, settings),
+    bytes: all.reduce((sum, ref) => sum + ref.bytes, 0),
+    shards: new Set(all.map((ref) => ref.file)).size,
+    tied: settings['tied'] === true,
+    tokenizer: await tokenizerCard(dir),
+    tensors: all.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+    ...(growth ? { grownFrom: { source: growth.source, method: growth.method, certificate: growth.certificate ?? null } } : {}),
+  };
+}
+
+const refOf = (checkpoint: Checkpoint, name: string): TensorRef =>
+  checkpoint.refs.get(name) ?? refuse('checkpoint/missing-tensors', { path: checkpoint.dir, names: [name] });
+
+/** The bytes of one weight in its own dtype; `into`, when given, must be as long as the weight. */
+export async function readTensor(checkpoint: Checkpoint, name: string, into?: Uint8Array): Promise<Uint8Array> {
+  const ref = refOf(checkpoint, name), bytes = into ?? new Uint8Array(ref.bytes);
+  if (bytes.byteLength !== ref.bytes) throw new RangeError(`${name} has ${ref.bytes} bytes, not ${bytes.byteLength}`);
+  await readBytes(ref.file, ref.start, bytes);
+  return bytes;
+}
+
+/** A run of one weight's bytes, from byte `offset` of the weight on, as long as `into`. */
+export async function readTensorRange(checkpoint: Checkpoint, name: string, offset: number, into: Uint8Array): Promise<void> {
+  const ref = refOf(checkpoint, name);
+  if (offset < 0 || offset + into.byteLength > ref.bytes) throw new RangeError(`${name} has no bytes ${offset} to ${offset + into.byteLength}`);
+  await readBytes(ref.file, ref.start + offset, into);
+}
+
+/** Refuses weights with an infinity or a NaN among them. */
+export function checkFinite(values: Float32Array, path: string, name: string): void {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * 0;       // 0 while every value is finite, NaN afterwards
+  if (sum === 0) return;
+  refuse('checkpoint/not-finite', { path, name, count: values.reduce((n, v) => n + (Number.isFinite(v) ? 0 : 1), 0) });
+}
+
+/** Bytes of a set of weights. */
+export const weightBytes = (tensors: readonly { readonly dtype: WeightDType; readonly shape: readonly number[] }[]): number =>
+  tensors.reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, countOf(shape)), 0);

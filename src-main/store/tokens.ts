@@ -1,0 +1,84 @@
+/** @file Text files to token files, once: in a worker, cached by content, with progress and cancel. */
+import { existsSync } from 'node:fs';
+import { mkdir, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { AppError, appError, refuse, type ErrorData } from '../base/errors.ts';
+import { reading, writing } from './files.ts';
+import { summaryOf } from './token-files.ts';
+
+export { openTokens, type Tokens } from './token-files.ts';
+
+export interface TokenizeRequest {
+  /** Plain text files (one document each) or .jsonl files (a "text" field a line). */
+  readonly files: readonly string[];
+  /** The checkpoint's folder. */
+  readonly tokenizer: string;
+  /** Rows of the model's token table. */
+  readonly vocab: number;
+  /** A folder that keeps tokens by content. */
+  readonly cache: string;
+  /** Bytes of text done and to do, over all files. */
+  readonly onProgress?: (done: number, of: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface TokenSet {
+  /** For `openTokens`, one for each file. */
+  readonly folders: readonly string[];
+  readonly tokens: number;
+  readonly documents: number;
+  /** Of the text, as UTF-8. */
+  readonly bytes: number;
+  /** True when nothing had to be encoded. */
+  readonly cached: boolean;
+}
+
+export interface TokenizeTask { readonly files: readonly string[]; readonly tokenizer: string; readonly vocab: number; readonly cache: string }
+export type TokenizeMessage =
+  | { readonly at: 'bytes'; readonly file: string; readonly done: number }
+  | { readonly at: 'file'; readonly file: string; readonly folder: string; readonly cached: boolean }
+  | { readonly at: 'failed'; readonly error: ErrorData };
+
+/** The worker beside this file: TypeScript in the checkout; in a build, JavaScript beside the entry or above its chunks. */
+function workerFile(): URL {
+  if (import.meta.url.endsWith('.ts')) return new URL('./tokenize-worker.ts', import.meta.url);
+  const beside = new URL('./tokenize-worker.js', import.meta.url);
+  return existsSync(beside) ? beside : new URL('../tokenize-worker.js', import.meta.url);
+}
+
+/** The tokens of all files, from the cache where they are known. Each document ends with the end-of-text token, and begins with what the tokenizer's post-processor puts first. */
+export async function tokenizeFiles({ files, tokenizer, vocab, cache, onProgress, signal }: TokenizeRequest): Promise<TokenSet> {
+  const paths = files.map((file) => resolve(file)), sizes = new Map<string, number>();
+  for (const path of paths) {
+    const found = await reading(path, () => stat(path));
+    if (!found.isFile()) refuse('file/unreadable', { path, why: 'it is not a file' });
+    sizes.set(path, found.size);
+  }
+  const of = [...sizes.values()].reduce((a, b) => a + b, 0), unique = [...sizes.keys()], folders = new Map<string, string>();
+  if (signal?.aborted) refuse('cancelled', { what: 'tokenizing' });
+  await writing(cache, () => mkdir(cache, { recursive: true }));
+  let before = 0, cached = true;
+  await new Promise<void>((done, fail) => {
+    const worker = new Worker(workerFile(), { workerData: { files: unique, tokenizer: resolve(tokenizer), vocab, cache: resolve(cache) } satisfies TokenizeTask, execArgv: [] });
+    const cancel = (): void => { worker.postMessage('cancel'); };
+    signal?.addEventListener('abort', cancel, { once: true });
+    worker.on('message', (message: TokenizeMessage) => {
+      if (message.at === 'failed') { fail(new AppError(message.error.code, message.error.detail)); return; }
+      if (message.at === 'file') {
+        folders.set(message.file, message.folder);
+        cached &&= message.cached;
+        before += sizes.get(message.file)!;
+      }
+      onProgress?.(message.at === 'bytes' ? before + message.done : before, of);
+    });
+    worker.on('error', (error) => { fail(error); });
+    worker.on('exit', () => {
+      signal?.removeEventListener('abort', cancel);
+      if (folders.size === unique.length) done(); else fail(appError('internal', { message: 'the tokenizing worker ended early' }));
+    });
+  });
+  const all = paths.map((path) => folders.get(path)!), summaries = await Promise.all(all.map(summaryOf));
+  const sum = (of: (summary: (typeof summaries)[number]) => number): number => summaries.reduce((n, summary) => n + of(summary), 0);
+  return { folders: all, tokens: sum((s) => s.tokens), documents: sum((s) => s.documents), bytes: sum((s) => s.bytes), cached };
+}
