@@ -4,7 +4,7 @@ import type { ErrorData } from '../base/errors.ts';
 
 export interface Call<I = unknown, O = unknown> { readonly kind: 'call'; readonly input: z.ZodType<I>; readonly output?: O }
 export interface Stream<I = unknown, O = unknown> { readonly kind: 'stream'; readonly input: z.ZodType<I>; readonly output?: O }
-export type Contract = Readonly<Record<string, Call<never, unknown> | Stream<never, unknown>>>;
+export type Contract = Readonly<Record<string, { readonly kind: 'call' | 'stream'; readonly input: z.ZodType; readonly output?: unknown }>>;
 
 /** `call(input)<Output>()`: the input is checked where it arrives; the output is a type. */
 export const call = <I>(input: z.ZodType<I>) => <O>(): Call<I, O> => ({ kind: 'call', input });

@@ -158,5 +158,6 @@ export interface JobCard {
 export interface FolderEntry { readonly name: string; readonly path: string; readonly folder: boolean; readonly bytes: number; readonly checkpoint: boolean }
 export interface Folder { readonly path: string; readonly parent: string | null; readonly entries: readonly FolderEntry[] }
 
-export interface Check { readonly what: string; readonly ok: boolean; readonly found: string; readonly remedy?: string }
+/** One finding of the doctor; `optional`: nothing is wrong without it. */
+export interface Check { readonly what: string; readonly ok: boolean; readonly found: string; readonly remedy?: string; readonly optional?: boolean }
 export interface About { readonly version: string; readonly home: string; readonly demo: string; readonly platform: string; readonly node: string; readonly desktop: boolean }

@@ -1,0 +1,25 @@
+/** @file The checkpoints of this computer: those opened or made before, and the built-in one. */
+import { basename } from 'node:path';
+import type { CheckpointCard } from '../contract/schema.ts';
+import { openCheckpoint } from '../store/checkpoint.ts';
+import { exists } from '../store/files.ts';
+import { absolute, builtIn, type Place } from './place.ts';
+
+export interface Known { readonly dir: string; readonly name: string; readonly opened: string; readonly builtIn: boolean }
+
+/** Newest first; folders that are gone are left out, the built-in one is last unless it was opened. */
+export async function knownCheckpoints(place: Place): Promise<readonly Known[]> {
+  const own = builtIn(place);
+  const all = await place.home.checkpoints();
+  const there = await Promise.all(all.map(async (c) => ({ ...c, builtIn: c.dir === own, there: await exists(c.dir) })));
+  const known: Known[] = there.filter((c) => c.there).map(({ dir, name, opened, builtIn: is }) => ({ dir, name, opened, builtIn: is }));
+  if (!known.some((c) => c.builtIn) && await exists(own)) known.push({ dir: own, name: 'Built-in example', opened: '', builtIn: true });
+  return known;
+}
+
+/** Opens a folder, headers only, and remembers it. */
+export async function openAndRemember(place: Place, dir: string): Promise<CheckpointCard> {
+  const { card } = await openCheckpoint(absolute(dir));
+  await place.home.rememberCheckpoint(card.dir, card.name || basename(card.dir));
+  return card;
+}

@@ -1,0 +1,126 @@
+/** @file Training runs: each has a folder, which is the truth, and while it trains an engine of its own, which outlives windows and tabs. */
+import { basename, join } from 'node:path';
+import type { z } from 'zod';
+import { dataOf, refuse } from '../base/errors.ts';
+import { queue } from '../base/queue.ts';
+import type { AbortSignalLike } from '../contract/rpc.ts';
+import type { RunCard, RunEvent, trainingRequest } from '../contract/schema.ts';
+import { openCheckpoint } from '../store/checkpoint.ts';
+import { exists } from '../store/files.ts';
+import { followEvents } from '../store/events.ts';
+import { claimRun, closeRun, createRun, isRun, requestStop, runCard } from '../store/runs.ts';
+import { withEngine } from './engines.ts';
+import { absolute, type Place } from './place.ts';
+
+/** Runs whose engine belongs to this process, until it is gone. */
+export interface Runs {
+  start(request: z.infer<typeof trainingRequest>): Promise<RunCard>;
+  resume(id: string): Promise<RunCard>;
+  /** Asks the run to stop and save, and waits until it has. */
+  stop(id: string): Promise<RunCard>;
+  list(): Promise<readonly RunCard[]>;
+  card(id: string): Promise<RunCard>;
+  running(): number;
+  /** Stops and saves every run of this process. */
+  stopAll(): Promise<void>;
+}
+
+const active = new Set<RunCard['state']>(['preparing', 'running', 'pausing']);
+
+/** The folder of a run given by its path, its id or its folder's name. */
+export async function runFolder(place: Place, id: string): Promise<string> {
+  const path = absolute(id);
+  if (await isRun(path)) return path;
+  const known = (await place.home.runs()).filter((dir) => basename(dir) === id);
+  for (const dir of known) if (await isRun(dir)) return dir;
+  return refuse('run/not-found', { run: id });
+}
+
+export interface RunsOptions {
+  /** Engines go on when this process ends. */
+  readonly detached?: boolean;
+}
+
+export function createRuns(place: Place, { detached = false }: RunsOptions = {}): Runs {
+  const engines = new Map<string, Promise<void>>();
+
+  /** Trains the run in the background. An engine that died without a last line gets one, so that whoever follows hears of it. */
+  const launch = (dir: string): void => {
+    const work = withEngine(place.processes, { log: join(dir, 'log.txt'), detached }, async (engine) => { for await (const event of engine.train({ run: dir })) void event; })
+      .catch(async (thrown: unknown) => {
+        const { step } = await runCard(dir);
+        await closeRun(dir, { at: 'stopped', step, reason: 'failed', error: dataOf(thrown), time: new Date().toISOString() });
+      })
+      .catch(() => undefined)
+      .finally(() => { engines.delete(dir); });
+    engines.set(dir, work);
+  };
+
+  /** True when a stop was asked and nothing of the run is left running. */
+  const settled = async (dir: string): Promise<void> => {
+    await engines.get(dir);
+    for (let wait = 20; active.has((await runCard(dir)).state); wait = Math.min(1000, wait * 1.5)) await new Promise((resolve) => { setTimeout(resolve, wait); });
+  };
+
+  return {
+    async start(request) {
+      const checkpoint = absolute(request.checkpoint), data = request.data.map(absolute);
+      const { card } = await openCheckpoint(checkpoint);
+      for (const path of data) if (!await exists(path)) refuse('file/not-found', { path });
+      const name = request.name?.trim() || (request.out !== undefined ? basename(absolute(request.out)) : card.name);
+      const dir = request.out !== undefined ? absolute(request.out) : await place.home.newRunDir(name);
+      await createRun(dir, { checkpoint, data, settings: request.settings, name });
+      await place.home.rememberRun(dir);
+      await claimRun(dir);
+      launch(dir);
+      return runCard(dir);
+    },
+
+    async resume(id) {
+      const dir = await runFolder(place, id), { state, steps } = await runCard(dir);
+      if (active.has(state) || engines.has(dir)) refuse('run/already-running', { run: basename(dir) });
+      if (state === 'finished') refuse('run/finished', { run: basename(dir), steps });
+      await place.home.rememberRun(dir);
+      await claimRun(dir);
+      launch(dir);
+      return runCard(dir);
+    },
+
+    async stop(id) {
+      const dir = await runFolder(place, id), { state } = await runCard(dir);
+      if (!active.has(state)) refuse('run/not-running', { run: basename(dir), state });
+      await requestStop(dir);
+      await settled(dir);
+      return runCard(dir);
+    },
+
+    async list() {
+      const cards = await Promise.all((await place.home.runs()).map((dir) => runCard(dir).catch(() => undefined)));
+      return cards.filter((card) => card !== undefined);
+    },
+
+    card: async (id) => runCard(await runFolder(place, id)),
+    running: () => engines.size,
+
+    async stopAll() {
+      await Promise.all([...engines].map(async ([dir, over]) => { await requestStop(dir).catch(() => undefined); await over; }));
+    },
+  };
+}
+
+/** The run's file from line `from` on, then live, until it stops. */
+export function followRun(place: Place, id: string, from: number, signal?: AbortSignalLike): AsyncIterable<RunEvent> {
+  const stop = new AbortController(), events = queue<RunEvent>(() => { stop.abort(); });
+  if (signal?.aborted) stop.abort();
+  signal?.addEventListener('abort', () => { stop.abort(); }, { once: true });
+  void (async () => {
+    for await (const event of followEvents(await runFolder(place, id), from, stop.signal)) events.push(event);
+  })().then(events.end, events.fail);
+  return events;
+}
+
+/** The folder to read a model from: a run's own folder, or a checkpoint's. */
+export async function modelFolder(place: Place, id: string): Promise<string> {
+  const path = absolute(id);
+  return await exists(path) ? path : runFolder(place, id);
+}

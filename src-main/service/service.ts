@@ -1,0 +1,60 @@
+/** @file contract/service.ts, each procedure one line; and the service's own life: what is under way, and how it ends. */
+import type { Service } from '../contract/service.ts';
+import { browse } from '../store/browse.ts';
+import { deviceList } from './devices.ts';
+import { examine } from './doctor.ts';
+import { engineStream, withEngine } from './engines.ts';
+import { planFor, startExport, startGrowth } from './growth.ts';
+import { createJobs } from './jobs.ts';
+import { knownCheckpoints, openAndRemember } from './library.ts';
+import { locate } from './locate.ts';
+import { absolute, builtIn, type Place } from './place.ts';
+import { createRuns, followRun, modelFolder, type RunsOptions } from './runs.ts';
+
+export interface RunningService {
+  readonly api: Service;
+  /** Runs and jobs under way in this process. */
+  busy(): number;
+  /** Cancels jobs, asks runs to stop and save, and waits for both. */
+  close(): Promise<void>;
+}
+
+export function createService(place: Place, options: RunsOptions = {}): RunningService {
+  const { home, processes, surroundings } = place;
+  const jobs = createJobs(), runs = createRuns(place, options), devices = deviceList(processes);
+  const api: Service = {
+    about:          () => Promise.resolve({ version: surroundings.version, home: home.dir, demo: builtIn(place), platform: `${process.platform}-${process.arch}`, node: process.versions.node, desktop: surroundings.desktop }),
+    devices,
+    doctor:         () => examine(place, devices),
+
+    checkpoints:    () => knownCheckpoints(place),
+    openCheckpoint: ({ dir }) => openAndRemember(place, dir),
+    forget:         async ({ dir }) => { await home.forgetCheckpoint(absolute(dir)); return {}; },
+    browse:         ({ dir }) => browse(dir === undefined ? undefined : absolute(dir)),
+    locate:         async (dropped) => ({ dirs: await locate(place, dropped) }),
+
+    planGrowth:     ({ dir, request }) => planFor(dir, request),
+    startGrowth:    (job) => startGrowth(place, jobs, job),
+    followGrowth:   ({ id }, signal) => jobs.follow(id, signal),
+    certify:        (request, signal) => withEngine(processes, {}, (e) => e.certify({ ...request, source: absolute(request.source), grown: absolute(request.grown), ...(request.text === undefined ? {} : { text: absolute(request.text) }) }, signal)),
+    startExport:    (request) => startExport(place, jobs, request),
+    followExport:   ({ id }, signal) => jobs.follow(id, signal),
+    jobs:           () => Promise.resolve(jobs.list()),
+    cancelJob:      async ({ id }) => { await jobs.cancel(id); return {}; },
+
+    startRun:       runs.start,
+    runs:           runs.list,
+    run:            ({ id }) => runs.card(id),
+    followRun:      ({ id, from }, signal) => followRun(place, id, from, signal),
+    stopRun:        ({ id }) => runs.stop(id),
+    resumeRun:      ({ id }) => runs.resume(id),
+
+    sample:         (request, signal) => engineStream(processes, async function* (e, s) { yield* e.sample({ ...request, from: await modelFolder(place, request.from) }, s); }, signal),
+    evaluate:       (request, signal) => engineStream(processes, async function* (e, s) { yield* e.evaluate({ ...request, checkpoint: await modelFolder(place, request.checkpoint), data: request.data.map(absolute) }, s); }, signal),
+  };
+  return {
+    api,
+    busy: () => jobs.running() + runs.running(),
+    async close() { await Promise.all([jobs.cancelAll(), runs.stopAll()]); },
+  };
+}
