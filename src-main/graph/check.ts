@@ -8,7 +8,7 @@ import { isFloat, sameShape } from './shapes.ts';
 const nodeText = ({ op, inputs, attrs }: Node): string => `${op.name}(${inputs.map(typeText).join(', ')})${attrText(attrs)}`;
 const invalid = (pass: string, node: string, why: string): never => refuse('graph/invalid', { pass, node, why });
 
-/** Inputs are named once and listed, every node's inputs come before it, and its outputs are what its row infers. */
+/** Inputs and outputs are named once, inputs are listed, every node's inputs come before it, and its outputs are what its row infers. */
 export function wellFormed({ inputs, outputs }: Graph, pass: string): void {
   const before = new Set<Value>(inputs), names = new Set<string>();
   for (const v of inputs) {
@@ -26,7 +26,10 @@ export function wellFormed({ inputs, outputs }: Graph, pass: string): void {
     if (!right) invalid(pass, nodeText(node), `its outputs are ${node.outputs.map(typeText).join(', ')} but should be ${types.map(typeText).join(', ')}`);
     for (const v of node.outputs) before.add(v);
   }
-  for (const [name, v] of Object.entries(outputs)) check(v, name);
+  for (const [name, v] of Object.entries(outputs)) {
+    check(v, name);
+    if (names.has(name)) invalid(pass, name, 'an input has that name already');
+  }
 }
 
 /** Every one of `wrt` reaches the loss, and every node between has a gradient rule. */

@@ -1,7 +1,7 @@
 /** @file Rows that read and write by index. */
-import { constant, emitOne, type Op, type Value } from './graph.ts';
+import { constant, countOf, emitOne, type Op, type Value } from './graph.ts';
 import { cast, equal } from './logic.ts';
-import { reshape, transpose, unsqueeze, zerosLike, full } from './movement.ts';
+import { expand, full, reshape, transpose, unsqueeze, zerosLike } from './movement.ts';
 import { axesOf, axisOf, isIndex, sameShape, withoutAxes } from './shapes.ts';
 import type { DType } from '../tensor/dtype.ts';
 
@@ -30,6 +30,11 @@ export const ScatterND: Op = {
   },
   grad: (g, { in: [, at] }) => [g, null, gather(g, reshape(at!, at!.shape.slice(0, -1)))],
   onnx: () => ({ attrs: adding }),
+  lower: ([into, at, updates]) => {
+    const rows = reshape(updates!, [countOf(at!.shape), -1]), flat = reshape(into!, [into!.shape[0]!, -1]);
+    const places = expand(cast(reshape(at!, [-1, 1]), 'int32'), rows.shape);
+    return [reshape(scatterElements(flat, places, rows, 0), into!.shape)];
+  },
 };
 
 /** One element per index along an axis; the other axes go together. */

@@ -78,11 +78,14 @@ export function onnxModel(graph: Graph, { provider = 'cpu', weights = {} }: Onnx
 
 /** `graph` with every row that ONNX or the provider lacks written as other rows. Refuses `graph/invalid` where a row has no other form. */
 export function lowered(graph: Graph, provider: Provider): Graph {
-  return rewrite(graph, (node, inputs) => {
+  let changed = false;
+  const once = rewrite(graph, (node, inputs) => {
     const { op, attrs } = node, form = op.onnx === null ? undefined : op.onnx?.({ ...node, inputs }) ?? {};
     if (form && !lacks[provider].has(form.op ?? op.name)) return undefined;
+    changed = true;
     return op.lower?.(inputs, attrs) ?? refuse('graph/invalid', { pass: `export for ${provider}`, node: `${op.name}${attrText(attrs)}`, why: 'the provider has no such operator, and no other form is known' });
   });
+  return changed ? lowered(once, provider) : once;                    // a lowered form may itself use rows that the provider lacks
 }
 
 /** Outputs that are inputs, constants, or another output's value get a node of their own. */

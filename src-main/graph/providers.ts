@@ -3,9 +3,10 @@ import type { DType } from '../tensor/dtype.ts';
 
 export type Provider = 'cpu' | 'cuda' | 'webgpu';
 
-/** ONNX operators without a kernel: they would run on another device, with copies both ways. */
+/** ONNX operators without a kernel (they would run on another device, with copies both ways), or with one that is wrong:
+ *  the CPU's ScatterND loses updates where two threads add into the same row. */
 export const lacks: Readonly<Record<Provider, ReadonlySet<string>>> = {
-  cpu:    new Set(),
+  cpu:    new Set(['ScatterND']),
   cuda:   new Set(),
   webgpu: new Set(['FusedMatMul', 'LogSoftmax', 'OneHot', 'Or']),
 };

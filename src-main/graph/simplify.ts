@@ -19,11 +19,16 @@ const dropping = (neutral: number, sides: readonly number[]): Shortcut => (input
 };
 
 /** Two scalar factors become one. */
-const mergeFactors: Shortcut = ([a, b]) => {
-  const outer = scalarOf(b!), inner = madeBy(a!, 'Mul'), factor = inner && scalarOf(inner[1]!);
-  if (outer === undefined || b!.shape.length || !inner || factor === undefined || inner[1]!.shape.length) return undefined;
-  return mul(inner[0]!, outer * factor);
+const mergeFactors: Shortcut = (inputs) => {
+  const outer = factored(inputs), inner = outer && madeBy(outer.rest, 'Mul'), both = inner && factored(inner);
+  return both && mul(both.rest, outer.factor * both.factor);
 };
+
+/** A product's scalar factor, and what it multiplies. */
+function factored(inputs: readonly Value[]): { readonly factor: number; readonly rest: Value } | undefined {
+  const side = inputs.findIndex((v) => v.shape.length === 0 && scalarOf(v) !== undefined);
+  return side < 0 ? undefined : { factor: scalarOf(inputs[side]!)!, rest: inputs[1 - side]! };
+}
 
 /** An embedding table that is also the head: the rows are added into the other gradient, not into zeros that are added to it. */
 const scatterIntoSum: Shortcut = (inputs) => {

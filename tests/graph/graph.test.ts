@@ -53,6 +53,7 @@ describe('checks', () => {
     wellFormed(good, 'test');
     expect(() => { wellFormed({ ...good, inputs: [] }, 'pass'); }).toThrow(invalid('pass', 'Mul(float32[2, 3], float32[])', 'the input x is not listed') as Error);
     expect(() => { wellFormed({ ...good, inputs: [x, input('x', 'int32', [])] }, 'pass'); }).toThrow(invalid('pass', 'x', expect.any(String)) as Error);
+    expect(() => { wellFormed(graphOf({ x: mul(x, 2) }), 'pass'); }).toThrow(invalid('pass', 'x', 'an input has that name already') as Error);
     const { node } = mul(x, 2), wrong: Value = { id: 1e9, dtype: 'float32', shape: [9] };
     const broken: Graph = { inputs: [x], outputs: { y: { ...wrong, node: { ...node!, outputs: [wrong] } } } };
     expect(() => { wellFormed(broken, 'pass'); }).toThrow(invalid('pass', expect.stringContaining('Mul'), 'its outputs are float32[9] but should be float32[2, 3]') as Error);

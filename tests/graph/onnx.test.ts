@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { add, cast, constant, constantBy, graphOf, input, matmul, mul, silu, type Value } from '../../src-main/graph/build.ts';
+import { add, cast, constant, constantBy, graphOf, input, matmul, mul, scatterRows, silu, type Value } from '../../src-main/graph/build.ts';
 import { lowered, onnxModel } from '../../src-main/graph/onnx.ts';
 import { nodesOf } from '../../src-main/graph/graph.ts';
 import '../support/close.ts';
@@ -81,6 +81,21 @@ describe('onnxModel', () => {
       const { y } = await session.run({ x: new OrtTensor('float32', Float32Array.of(1, 2, 3), [3]) });
       expect([...y!.data as Float32Array]).toEqual([111, 222, 333]);
     } finally { await rm(dir, { recursive: true }); }
+  });
+});
+
+describe('adding rows', () => {
+  it('loses no update where thousands name the same row, on several threads', async () => {
+    const into = input('into', 'float32', [4, 64]), rows = input('rows', 'int64', [4096]), updates = input('updates', 'float32', [4096, 64]);
+    const session = await InferenceSession.create(onnxModel(graphOf({ y: scatterRows(into, rows, updates) })), { intraOpNumThreads: 4 });
+    const fed = {
+      into: new OrtTensor('float32', new Float32Array(256), [4, 64]), rows: new OrtTensor('int64', BigInt64Array.from({ length: 4096 }, (_, i) => BigInt(i % 3)), [4096]),
+      updates: new OrtTensor('float32', new Float32Array(4096 * 64).fill(1), [4096, 64]),
+    };
+    for (let turn = 0; turn < 20; turn++) {
+      const sums = (await session.run(fed)).y!.data as Float32Array;
+      expect([0, 1, 2, 3].map((row) => [...new Set(sums.subarray(row * 64, row * 64 + 64))])).toEqual([[1366], [1365], [1365], [0]]);
+    }
   });
 });
 

@@ -6,6 +6,7 @@ import { grad } from '../../src-main/graph/grad.ts';
 import { graphOf, nodesOf, type Graph, type Value } from '../../src-main/graph/graph.ts';
 import { lowered } from '../../src-main/graph/onnx.ts';
 import { ops } from '../../src-main/graph/ops.ts';
+import { lacks } from '../../src-main/graph/providers.ts';
 import { simplify } from '../../src-main/graph/simplify.ts';
 import '../support/close.ts';
 import { evaluate, known, tensor, type Tensor } from '../support/evaluate.ts';
@@ -79,6 +80,7 @@ describe.each(Object.keys(samples) as (keyof typeof samples)[])('%s', (name) => 
     const graph = lowered(named(outputs, inputs), 'webgpu');
     wellFormed(graph, 'lowering');
     exportable(graph, 'webgpu', 'lowering');
+    for (const node of nodesOf(Object.values(graph.outputs))) expect([...lacks.webgpu, undefined]).not.toContain(node.op.onnx === null ? undefined : node.op.onnx?.(node).op ?? node.op.name);
     await agrees(graph, feeds, 'webgpu');
   });
 

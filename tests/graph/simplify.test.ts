@@ -21,7 +21,7 @@ const cases: readonly (readonly [what: string, value: Value, left: readonly stri
   ['x + expanded zeros', b.add(x, b.zerosLike(x)), []],
   ['a broadcasting × 1 stays', b.mul(column, b.constant([1, 1, 1])), ['Mul']],
   ['× expanded ones keeps the shape', b.mul(b.expand(column, [2, 3]), b.full([2, 3], 1)), ['Expand']],
-  ['factors of factors', b.mul(b.mul(b.mul(x, 3), 5), 7), ['Mul']],
+  ['factors of factors', b.mul(b.mul(b.mul(x, 3), 5), 7), ['Mul']], ['factors in front', b.mul(3, b.mul(b.mul(5, x), 7)), ['Mul']],
   ['double negation', b.neg(b.neg(x)), []],
   ['identity', b.identity(b.identity(x)), []],
   ['double transposition', b.transpose(b.transpose(x, [1, 0]), [1, 0]), []],
