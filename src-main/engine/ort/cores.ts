@@ -1,0 +1,14 @@
+/** @file How many cores a session may use: physical ones, and no more than the process was given. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+
+const topology = '/sys/devices/system/cpu';
+
+/** Physical cores (two threads of one core share its arithmetic), at most the processors that affinity and cgroup leave us. Only Linux tells; elsewhere the latter. */
+export function physicalCores(): number {
+  const cores = new Set<string>();
+  try {
+    for (let cpu = 0; cpu < cpus().length; cpu++) cores.add(readFileSync(`${topology}/cpu${cpu}/topology/thread_siblings_list`, 'utf8').trim());
+  } catch { return availableParallelism(); }
+  return Math.max(1, Math.min(cores.size, availableParallelism()));
+}

@@ -1,0 +1,64 @@
+/** @file Finds and loads the ONNX Runtime that onnxruntime-node carries, or the one beside the CUDA provider, and gives its table of functions. */
+import { createRequire } from 'node:module';
+import { dirname, join, sep } from 'node:path';
+import koffi, { type LibraryHandle } from 'koffi';
+import { refuse } from '../../base/errors.ts';
+
+/** An address in the process. */
+export type Pointer = bigint;
+
+/** ONNX Runtime, loaded: where from, which version, and `OrtApi`, its table of functions. `handle` keeps it loaded: koffi unloads a library whose handle is collected. */
+export interface Library { readonly path: string; readonly version: string; readonly table: Pointer; readonly handle: LibraryHandle }
+
+/** The version of the C ABI asked for; its last function we call came with 1.24. Newer libraries give the same table, only longer. */
+const abi = 24;
+const names: Readonly<Partial<Record<NodeJS.Platform, string>>> = { linux: 'libonnxruntime.so.1', darwin: 'libonnxruntime.1.dylib', win32: 'onnxruntime.dll' };
+
+/** Before any call: ONNX Runtime overflows koffi's asynchronous stack of 128 KiB, and the process dies. */
+koffi.config({ async_stack_size: 8 << 20, sync_stack_size: 8 << 20, resident_async_pools: 2 });
+
+let loaded: Library | undefined;
+
+/** Freed blocks of 1 MiB and more go back to the system at once. Left to itself glibc keeps them where aligned blocks of one size come and go: 115 MB stay 115 MB instead of up to 886. */
+function returnFreedMemory(): void {
+  if (process.platform !== 'linux') return;
+  const mmapThreshold = -3;
+  try { koffi.load(null).func('mallopt', 'int', ['int', 'int'])(mmapThreshold, 1 << 20); } catch { /* another C library, without this trouble */ }
+}
+
+/** The library, loaded at the first call. Throws `engine/library`. */
+export function library(): Library { return (loaded ??= load(libraryPath())); }
+
+/** Where the library is: `CAMBIUM_ORT_LIBRARY`; else in the folder `CAMBIUM_GPU_LIBRARIES`, whose CUDA provider must lie beside it; else in onnxruntime-node. */
+export function libraryPath(environment: NodeJS.ProcessEnv = process.env): string {
+  const name = names[process.platform] ?? refuse('engine/library', { path: 'onnxruntime-node', why: `there is none for ${process.platform}` });
+  if (environment.CAMBIUM_ORT_LIBRARY) return environment.CAMBIUM_ORT_LIBRARY;
+  if (environment.CAMBIUM_GPU_LIBRARIES) return join(environment.CAMBIUM_GPU_LIBRARIES, name);
+  return join(packageFolder(), 'bin', 'napi-v6', process.platform, process.arch, name);
+}
+
+/** The package's folder; out of the archive of a packed app, where no loader can read, and into the folder beside it. */
+function packageFolder(): string {
+  try {
+    const folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+    return folder.replace(`app.asar${sep}`, `app.asar.unpacked${sep}`);
+  } catch (error) {
+    return refuse('engine/library', { path: 'onnxruntime-node', why: (error as Error).message });
+  }
+}
+
+/** Loads the library at `path`. Throws `engine/library`. */
+export function load(path: string): Library {
+  returnFreedMemory();
+  try {
+    const handle = koffi.load(path);
+    const base = handle.func('OrtGetApiBase', 'void *', [])() as Pointer;
+    const [getApi, getVersion] = koffi.decode(base, 'void *', 2) as [Pointer, Pointer];
+    const version = koffi.call(getVersion, koffi.proto('str', [])) as string;
+    const table = koffi.call(getApi, koffi.proto('void *', ['uint32_t']), abi) as Pointer | null;
+    if (!table) throw new Error(`version ${version} is too old; 1.${abi} or newer is needed`);
+    return { path, version, table, handle };
+  } catch (error) {
+    return refuse('engine/library', { path, why: (error as Error).message });
+  }
+}

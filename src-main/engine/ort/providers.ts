@@ -1,0 +1,33 @@
+/** @file Execution providers: how each kind of device is added to a session, and why one cannot be. */
+import { refuse, type AppError } from '../../base/errors.ts';
+import type { DeviceKind } from '../../train/settings.ts';
+import { api, created } from './api.ts';
+import type { Pointer } from './library.ts';
+
+/** A provider's own options, as ONNX Runtime names them (`device_id`, `gpu_mem_limit`, …). */
+export type ProviderOptions = Readonly<Record<string, string>>;
+
+/** Adds the provider of `device` to session options. Throws `engine/no-device`. */
+export function addProvider(settings: Pointer, device: DeviceKind, options: ProviderOptions): void {
+  if (device === 'cpu') return;
+  const keys = Object.keys(options), values = Object.values(options);
+  try {
+    if (device === 'webgpu') api().SessionOptionsAppendExecutionProvider(settings, 'WebGPU', keys, values, keys.length);
+    else addCuda(settings, keys, values);
+  } catch (error) {
+    const { code, detail } = error as AppError;
+    if (code !== 'engine/runtime') throw error;
+    refuse('engine/no-device', { device, why: reason((detail as { message: string }).message) });
+  }
+}
+
+function addCuda(settings: Pointer, keys: readonly string[], values: readonly string[]): void {
+  const cuda = created((out) => { api().CreateCUDAProviderOptions(out); });
+  try {
+    api().UpdateCUDAProviderOptions(cuda, keys, values, keys.length);
+    api().SessionOptionsAppendExecutionProvider_CUDA_V2(settings, cuda);
+  } finally { api().ReleaseCUDAProviderOptions(cuda); }
+}
+
+/** What a provider says, without the condition and the place in its source that it puts before. */
+const reason = (message: string): string => message.replace(/^.*(?:was false\. |\[ONNXRuntimeError\] : \d+ : \w+ : )/s, '').trim();
