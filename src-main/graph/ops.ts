@@ -17,20 +17,16 @@ const { Gather, GatherElements, ScatterND, ScatterElements, OneHot } = lookup;
 const { Softmax, LogSoftmax, CrossEntropy } = softmax;
 const { Silu, Gelu } = activation;
 
-/** Every row. Attributes are checked where a row is emitted, so the table forgets their types. */
-export const ops = {
+const rows = {
   Greater, Less, Equal, And, Or, Not, Where, Cast,
   Add, Sub, Mul, Div, Pow, Min, Max, Neg, Reciprocal, Sqrt, Exp, Log, Tanh, Erf, Sigmoid, Relu, Clip,
   Identity, Reshape, Transpose, Expand, Concat, Split, Slice, Pad,
   ReduceSum, ReduceMean, ReduceSumSquare, ReduceMax,
   MatMul, Gather, GatherElements, ScatterND, ScatterElements, OneHot,
   Softmax, LogSoftmax, CrossEntropy, Silu, Gelu,
-} as unknown as Readonly<Record<OpName, Op>>;
+};
 
-export type OpName =
-  | 'Greater' | 'Less' | 'Equal' | 'And' | 'Or' | 'Not' | 'Where' | 'Cast'
-  | 'Add' | 'Sub' | 'Mul' | 'Div' | 'Pow' | 'Min' | 'Max' | 'Neg' | 'Reciprocal' | 'Sqrt' | 'Exp' | 'Log' | 'Tanh' | 'Erf' | 'Sigmoid' | 'Relu' | 'Clip'
-  | 'Identity' | 'Reshape' | 'Transpose' | 'Expand' | 'Concat' | 'Split' | 'Slice' | 'Pad'
-  | 'ReduceSum' | 'ReduceMean' | 'ReduceSumSquare' | 'ReduceMax'
-  | 'MatMul' | 'Gather' | 'GatherElements' | 'ScatterND' | 'ScatterElements' | 'OneHot'
-  | 'Softmax' | 'LogSoftmax' | 'CrossEntropy' | 'Silu' | 'Gelu';
+export type OpName = keyof typeof rows;
+
+/** Every row. Attributes are checked where a row is emitted, so the table forgets their types. */
+export const ops = rows as unknown as Readonly<Record<OpName, Op>>;
