@@ -36,7 +36,8 @@ function cudaAdapter(index = 0): Adapter | undefined {
   if (!driver) return undefined;
   const device = new Int32Array(1), name = new Uint8Array(256), total = cell(), free = cell(), context = cell();
   if (driver('cuInit', ['uint32_t'])(0) || driver('cuDeviceGet', ['void *', 'int32_t'])(device, index)) return undefined;
-  if (driver('cuDeviceGetName', ['void *', 'int32_t', 'int32_t'])(name, 255, device[0]) || driver('cuDeviceTotalMem_v2', ['void *', 'int32_t'])(total, device[0])) return undefined;
+  if (driver('cuDeviceGetName', ['void *', 'int32_t', 'int32_t'])(name, 255, device[0])) return undefined;
+  if (driver('cuDeviceTotalMem_v2', ['void *', 'int32_t'])(total, device[0])) return undefined;
   const memory = Number(total[0]);
   if (driver('cuDevicePrimaryCtxRetain', ['void *', 'int32_t'])(context, device[0])) return { name: asText(name), memory, free: null };
   const ask = driver('cuMemGetInfo_v2', ['void *', 'void *']), push = driver('cuCtxPushCurrent_v2', ['void *']), pop = driver('cuCtxPopCurrent_v2', ['void *']);
@@ -63,14 +64,16 @@ function webgpuAdapter(): Adapter | undefined {
     if (list(instance[0], many, null) || !many[0]) return undefined;
     const devices = new BigUint64Array(many[0]);
     list(instance[0], many, devices);
-    const properties = driver('vkGetPhysicalDeviceProperties', ['void *', 'void *']), memories = driver('vkGetPhysicalDeviceMemoryProperties', ['void *', 'void *']);
+    const properties = driver('vkGetPhysicalDeviceProperties', ['void *', 'void *']);
+    const memories = driver('vkGetPhysicalDeviceMemoryProperties', ['void *', 'void *']);
     const found = Array.from(devices, (device) => {
       const told = new Uint32Array(256), heaps = new BigUint64Array(128);   // VkPhysicalDeviceProperties (824 bytes), …MemoryProperties (520)
       properties(device, told);
       memories(device, heaps);
       const sizes = Array.from({ length: Number(heaps[32]! >> 32n) }, (_, i) => (heaps[34 + 2 * i]! & 1n ? Number(heaps[33 + 2 * i]) : 0));
-      return { rank: preference.indexOf(told[4]!), name: asText(new Uint8Array(told.buffer, 20, 256)), memory: Math.max(0, ...sizes) || null, free: null };
+      const adapter: Adapter = { name: asText(new Uint8Array(told.buffer, 20, 256)), memory: Math.max(0, ...sizes) || null, free: null };
+      return { adapter, rank: preference.indexOf(told[4]!) };
     }).sort((a, b) => a.rank - b.rank);
-    return found[0];
+    return found[0]?.adapter;
   } finally { driver('vkDestroyInstance', ['void *', 'void *'])(instance[0], null); }
 }

@@ -4,7 +4,7 @@ import { availableParallelism, cpus } from 'node:os';
 
 const topology = '/sys/devices/system/cpu';
 
-/** Physical cores (two threads of one core share its arithmetic), at most the processors that affinity and cgroup leave us. Only Linux tells; elsewhere the latter. */
+/** Physical cores (two threads of one core share its arithmetic), at most the processors that affinity and cgroup leave us; only the latter where not on Linux. */
 export function physicalCores(): number {
   const cores = new Set<string>();
   try {

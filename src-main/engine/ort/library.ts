@@ -7,7 +7,7 @@ import { refuse } from '../../base/errors.ts';
 /** An address in the process. */
 export type Pointer = bigint;
 
-/** ONNX Runtime, loaded: where from, which version, and `OrtApi`, its table of functions. `handle` keeps it loaded: koffi unloads a library whose handle is collected. */
+/** ONNX Runtime, loaded, and `OrtApi`, its table of functions. `handle` keeps it loaded: koffi unloads a library whose handle is collected. */
 export interface Library { readonly path: string; readonly version: string; readonly table: Pointer; readonly handle: LibraryHandle }
 
 /** The version of the C ABI asked for; its last function we call came with 1.24. Newer libraries give the same table, only longer. */
@@ -19,7 +19,7 @@ koffi.config({ async_stack_size: 8 << 20, sync_stack_size: 8 << 20, resident_asy
 
 let loaded: Library | undefined;
 
-/** Freed blocks of 1 MiB and more go back to the system at once. Left to itself glibc keeps them where aligned blocks of one size come and go: 115 MB stay 115 MB instead of up to 886. */
+/** Freed blocks of 1 MiB and more go back to the system at once; glibc left to itself keeps aligned ones that come and go (seen: 886 MB instead of 115). */
 function returnFreedMemory(): void {
   if (process.platform !== 'linux') return;
   const mmapThreshold = -3;

@@ -127,22 +127,25 @@ export class Session {
  * Opens a model (ONNX bytes, or the path of a file) on a device. Throws `engine/no-device`, `engine/runtime`, and
  * `engine/other-device` when a node landed on the host beside a GPU and `hostOps` does not allow it.
  */
-export async function openSession(model: Uint8Array | string, device: DeviceKind, options: SessionOptions = {}, provider: ProviderOptions = {}): Promise<Session> {
-  const strict = device !== 'cpu' && !options.hostOps;
-  try {
-    const native = await create(model, device, options, provider, strict);
-    const hostNodes = device === 'cpu' ? [] : nodesOnHost(native);
-    const strays = hostNodes.filter((op) => !options.hostOps?.includes(op));
-    if (!strays.length) return new Session(native, device, hostNodes);
-    api().ReleaseSession(native);
-    return refuse('engine/other-device', { asked: device, got: `cpu (${[...new Set(strays)].join(', ')})` });
-  } catch (error) {
+export async function openSession(
+  model: Uint8Array | string, device: DeviceKind, options: SessionOptions = {}, provider: ProviderOptions = {},
+): Promise<Session> {
+  const strict = device !== 'cpu' && !options.hostOps;                 // then ONNX Runtime itself refuses the host, after its last rewrite
+  const opened = await create(model, device, options, provider, strict).catch(async (error: unknown) => {
     if (!strict || !(error instanceof AppError) || !error.message.includes('fallback to CPU EP has been explicitly disabled')) throw onDevice(device, error);
-    return openSession(model, device, { ...options, hostOps: [] }, provider);   // once more without that check, to say which operators it was
-  }
+    return { refusedOver: await create(model, device, options, provider, false) };   // once more, only to say which operators it was
+  });
+  const native = typeof opened === 'bigint' ? opened : opened.refusedOver;
+  const hostNodes = device === 'cpu' ? [] : nodesOnHost(native);
+  const strays = hostNodes.filter((op) => !options.hostOps?.includes(op));
+  if (native === opened && !strays.length) return new Session(native, device, hostNodes);
+  api().ReleaseSession(native);
+  return refuse('engine/other-device', { asked: device, got: strays.length ? `cpu (${[...new Set(strays)].join(', ')})` : 'cpu' });
 }
 
-async function create(model: Uint8Array | string, device: DeviceKind, options: SessionOptions, provider: ProviderOptions, strict: boolean): Promise<Pointer> {
+async function create(
+  model: Uint8Array | string, device: DeviceKind, options: SessionOptions, provider: ProviderOptions, strict: boolean,
+): Promise<Pointer> {
   const c = api(), environment = runtime();                            // the environment first: providers log while they are added
   const settings = created((out) => { c.CreateSessionOptions(out); }), out = cell();
   const entry = (key: string, value: string): void => { c.AddSessionConfigEntry(settings, key, value); };
@@ -184,5 +187,6 @@ function namesOf(native: Pointer, which: 'Input' | 'Output'): readonly string[] 
 
 /** An out-of-memory error names the device it was on. */
 function onDevice(device: DeviceKind, error: unknown): unknown {
-  return error instanceof AppError && error.code === 'engine/out-of-memory' ? appError('engine/out-of-memory', { ...error.detail as { detail: string }, device }) : error;
+  if (!(error instanceof AppError) || error.code !== 'engine/out-of-memory') return error;
+  return appError('engine/out-of-memory', { ...error.detail as { detail: string }, device });
 }

@@ -21,8 +21,13 @@ describe('a status', () => {
   });
   test.each([
     '/onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:376 void* onnxruntime::BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 4096',
-    'CUDA failure 2: out of memory ; GPU=0', 'std::bad_alloc',
+    'CUDA failure 2: out of memory ; GPU=0', 'std::bad_alloc', 'vkAllocateMemory failed with VK_ERROR_OUT_OF_DEVICE_MEMORY',
+    'WebGPU validation failed. [Invalid Buffer (unlabeled)] is invalid due to a previous error.',
   ])('of no memory has its own code: %s', (message) => { expect(failure('RunWithBinding', message).code).toBe('engine/out-of-memory'); });
+});
+
+test('a status of another kind has not', () => {
+  expect(failure('RunWithBinding', 'Got invalid dimensions for input: x').toData()).toEqual({ code: 'engine/runtime', detail: { call: 'RunWithBinding', message: 'Got invalid dimensions for input: x' } });
 });
 
 test('memory is copied and filled', () => {
