@@ -73,6 +73,9 @@ export async function writeFolder<T>(target: string, fill: (temporary: string) =
   }
 }
 
+/** Removes a folder that Cambium wrote itself and found wanting. */
+export const removeFolder = (path: string): Promise<void> => writing(path, () => rm(path, { recursive: true, force: true, maxRetries: 3 }));
+
 /** Removes unfinished folders (of `name` alone when given) whose process is dead; answers with their paths. */
 export async function sweepPartials(parent: string, name?: string): Promise<readonly string[]> {
   const removed: string[] = [];

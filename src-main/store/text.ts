@@ -56,6 +56,13 @@ export async function* textOf(path: string, onBytes: (block: Uint8Array) => void
   }
 }
 
+/** The first characters of a text file, at most `most`. */
+export async function readText(path: string, most = Infinity): Promise<string> {
+  let all = '';
+  for await (const text of textOf(path, () => undefined)) if ((all += text).length >= most) break;
+  return all.slice(0, most);
+}
+
 /** How many bytes at the end belong to a character that is not whole yet. */
 function openEnd(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {

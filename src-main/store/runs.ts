@@ -1,0 +1,94 @@
+/** @file A run's folder: what was asked, what happened, complete training checkpoints, and whether anybody is at work. */
+import { mkdir, open, rm } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { refuse } from '../base/errors.ts';
+import type { RunEvent, RunSettings } from '../train/run.ts';
+import type { TrainingSettings } from '../train/settings.ts';
+import { writeJson, writing } from './files.ts';
+import { openEventLog } from './events.ts';
+import { removeFolder, sweepPartials, writeFolder } from './folder.ts';
+import { savedSteps, settingsFile, stepsFolder, stopAsked, stopFile } from './run-folder.ts';
+import { activityOf, holdRun, readMark, writeMark } from './run-state.ts';
+
+export { runCard } from './run-card.ts';
+export { isRun, newestStep, readRun, savedSteps, stateOf } from './run-folder.ts';
+
+export interface RunRequest { readonly name: string; readonly checkpoint: string; readonly data: readonly string[]; readonly settings: TrainingSettings }
+
+/** A new run's folder, whole or not at all; an existing one is refused. */
+export async function createRun(dir: string, { name, checkpoint, data, settings }: RunRequest): Promise<RunSettings> {
+  const made: RunSettings = { version: 1, name, created: new Date().toISOString(), checkpoint, data, settings };
+  await writeFolder(dir, async (temporary) => {
+    await mkdir(stepsFolder(temporary));
+    await writeJson(settingsFile(temporary), made);
+    await writeMark(temporary, 'preparing');
+  });
+  return made;
+}
+
+/** Marks the run as being prepared by this process, and forgets an old request to stop; refuses a run that another process is at. */
+export async function claimRun(dir: string): Promise<void> {
+  const active = await activityOf(dir);
+  if (active && active.pid !== process.pid) refuse('run/already-running', { run: basename(dir) });
+  await rm(stopFile(dir), { force: true });
+  await writeMark(dir, 'preparing');
+}
+
+/** Asks the run to save and stop at its next step. */
+export const requestStop = (dir: string): Promise<void> => writing(dir, async () => { await (await open(stopFile(dir), 'w')).close(); });
+
+/** The trainer's side of a run: it alone writes. */
+export interface RunSession {
+  /** On the disk's way before the promise settles, and before anybody else is told. */
+  append(event: RunEvent): Promise<void>;
+  setState(state: 'preparing' | 'running' | 'pausing'): Promise<void>;
+  stopAsked(): boolean;
+  /** Lets the run go; what state it is in follows from its last event. */
+  close(): Promise<void>;
+}
+
+/** Holds the run for this process. `after` is the step of the checkpoint it goes on from: later events are taken back. */
+export async function openSession(dir: string, options: { readonly after?: number } = {}): Promise<RunSession> {
+  const hold = await holdRun(dir);
+  let told = false;
+  try {
+    const log = await openEventLog(dir, options);
+    return {
+      append(event) { told = event.at === 'stopped'; return log.append(event); },
+      setState: (state) => hold.setState(state),
+      stopAsked: () => stopAsked(dir),
+      async close() {
+        await log.close();
+        await rm(stopFile(dir), { force: true });
+        await hold.release(told);
+      },
+    };
+  } catch (error) {
+    await hold.release(false);
+    throw error;
+  }
+}
+
+/** Writes the last line of a run whose process ended without one; a run that has its last line stays as it is. */
+export async function closeRun(dir: string, event: Extract<RunEvent, { at: 'stopped' }>): Promise<void> {
+  const active = await activityOf(dir);
+  if (active && active.pid !== process.pid) refuse('run/already-running', { run: basename(dir) });
+  if ((await readMark(dir))?.told) return;
+  const hold = await holdRun(dir);
+  try {
+    const log = await openEventLog(dir);
+    try { await log.append(event); } finally { await log.close(); }
+    await rm(stopFile(dir), { force: true });
+  } finally {
+    await hold.release(true);
+  }
+}
+
+/** Saves a training checkpoint, complete or absent, and keeps it and the one before it. Answers with its folder. */
+export async function saveStep(dir: string, step: number, fill: (temporary: string) => Promise<void>, { needed = 0, kept = 2 } = {}): Promise<string> {
+  const target = resolve(stepsFolder(dir), `step-${String(step).padStart(6, '0')}`);
+  await writeFolder(target, fill, { needed, replace: true });
+  await sweepPartials(stepsFolder(dir));
+  for (const old of (await savedSteps(dir)).slice(0, -kept)) await removeFolder(old.dir);
+  return target;
+}
