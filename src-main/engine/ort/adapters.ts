@@ -4,8 +4,8 @@ import koffi from 'koffi';
 import type { DeviceKind } from '../../train/settings.ts';
 import { cell } from './api.ts';
 
-/** An adapter; `memory` and `free` in bytes, null where its driver does not say. */
-export interface Adapter { readonly name: string; readonly memory: number | null; readonly free: number | null }
+/** An adapter; `memory` and `free` in bytes, null where its driver does not say; `software` where the processor only plays one. */
+export interface Adapter { readonly name: string; readonly memory: number | null; readonly free: number | null; readonly software?: boolean }
 
 type Foreign = (...args: unknown[]) => number;
 const library = (names: Readonly<Partial<Record<NodeJS.Platform, string>>>): ((name: string, takes: readonly string[]) => Foreign) | undefined => {
@@ -48,7 +48,7 @@ function cudaAdapter(index = 0): Adapter | undefined {
 }
 
 /** Vulkan's kinds of device by number, best first: the order in which a high-performance adapter is chosen. */
-const preference = [2, 1, 3, 4, 0];
+const preference = [2, 1, 3, 4, 0], simulated = 4;
 
 /** The adapter WebGPU would choose, or undefined where none can be named. */
 function webgpuAdapter(): Adapter | undefined {
@@ -71,7 +71,7 @@ function webgpuAdapter(): Adapter | undefined {
       properties(device, told);
       memories(device, heaps);
       const sizes = Array.from({ length: Number(heaps[32]! >> 32n) }, (_, i) => (heaps[34 + 2 * i]! & 1n ? Number(heaps[33 + 2 * i]) : 0));
-      const adapter: Adapter = { name: asText(new Uint8Array(told.buffer, 20, 256)), memory: Math.max(0, ...sizes) || null, free: null };
+      const adapter: Adapter = { name: asText(new Uint8Array(told.buffer, 20, 256)), memory: Math.max(0, ...sizes) || null, free: null, software: told[4] === simulated };
       return { adapter, rank: preference.indexOf(told[4]!) };
     }).sort((a, b) => a.rank - b.rank);
     return found[0]?.adapter;

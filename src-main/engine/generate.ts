@@ -1,0 +1,51 @@
+/** @file A model writes: one token at a time, the whole text read again for each; choices are a function of the seed. */
+import type { AbortSignalLike } from '../contract/rpc.ts';
+import { keyOf, uniformAt } from '../base/random.ts';
+import type { Device } from './ort/device.ts';
+import { nextReader } from './programs.ts';
+import type { Loaded } from './weights.ts';
+
+export interface Choice {
+  /** 0 takes the likeliest token. */
+  readonly temperature: number;
+  readonly seed: number;
+  /** Stops before these. */
+  readonly stops?: readonly number[];
+}
+
+/** The longest text a model reads: its positions, when it says so. */
+export const longest = ({ model: { dims, settings } }: Loaded): number => dims['positions'] ?? Number(settings['positions'] ?? 2048);
+
+/** Up to `count` tokens after `prompt` (one token or more). Where the text outgrows the model's positions its beginning is dropped. */
+export async function* generate(device: Device, loaded: Loaded, prompt: readonly number[], count: number, { temperature, seed, stops = [] }: Choice, signal?: AbortSignalLike): AsyncGenerator<number> {
+  const most = longest(loaded), text = [...prompt], key = keyOf(seed, 'choice');
+  let reader: Awaited<ReturnType<typeof nextReader>> | undefined, room = 0;
+  try {
+    for (let i = 0; i < count && !signal?.aborted; i++) {
+      const seen = text.slice(-most);
+      if (!reader || seen.length > room) {
+        await reader?.dispose();
+        room = Math.min(most, Math.max(64, 2 ** Math.ceil(Math.log2(seen.length + 1))));
+        reader = await nextReader(device, loaded, room);
+      }
+      const tokens = new Int32Array(room);
+      tokens.set(seen);
+      const token = choose(await reader.run(tokens, seen.length - 1), temperature, uniformAt(key, i));
+      if (stops.includes(token)) return;
+      text.push(token);
+      yield token;
+    }
+  } finally { await reader?.dispose(); }
+}
+
+/** The likeliest token, or the one at `u` (uniform in [0, 1)) of the softmax at this temperature. */
+export function choose(logits: Float32Array, temperature: number, u: number): number {
+  let best = 0;
+  for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i;
+  if (temperature === 0) return best;
+  let total = 0;
+  const weights = Float64Array.from(logits, (x) => { const w = Math.exp((x - logits[best]!) / temperature); total += w; return w; });
+  let rest = u * total;
+  for (let i = 0; i < weights.length; i++) if ((rest -= weights[i]!) < 0) return i;
+  return best;
+}

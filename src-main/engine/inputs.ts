@@ -1,0 +1,8 @@
+/** @file What the engine's procedures are given, read off the contract. */
+import type { Engine } from '../contract/engine.ts';
+
+export type GrowInput = Parameters<Engine['grow']>[0];
+export type TrainInput = Parameters<Engine['train']>[0];
+export type SampleInput = Parameters<Engine['sample']>[0];
+export type EvaluateInput = Parameters<Engine['evaluate']>[0];
+export type ExportInput = Parameters<Engine['export']>[0];

@@ -1,0 +1,65 @@
+/** @file A checkpoint's weights as flat buckets on a device, and back: every weight passes through the processor one bucket at a time. */
+import { keyOf, normalAt } from '../base/random.ts';
+import type { GrowthPlan } from '../growth/recipe.ts';
+import { parametersOf, type Parameter } from '../model/parameters.ts';
+import { hasAxis } from '../tensor/layout.ts';
+import { widen } from '../tensor/dtype.ts';
+import { checkFinite, readTensor, type Checkpoint } from '../store/checkpoint.ts';
+import { bucketsOf, stateName, type Bucket, type StatePart } from '../train/state.ts';
+import type { BucketModel } from '../train/step.ts';
+import { bucketElements } from './choose.ts';
+import type { Device } from './ort/device.ts';
+import type { DeviceTensor } from './ort/device-tensor.ts';
+
+/** A model whose weights are on a device, under the names of its graphs' inputs. */
+export interface Loaded { readonly model: BucketModel; readonly tensors: Map<string, DeviceTensor>; dispose(): void }
+
+/** What one weight starts from: its values in stored order. */
+export type WeightSource = (parameter: Parameter) => Promise<Float32Array>;
+
+/** The weights of a checkpoint, widened to float32. Refuses `checkpoint/not-finite`. */
+export const fromCheckpoint = (checkpoint: Checkpoint): WeightSource => async ({ name }) => {
+  const values = widen(await readTensor(checkpoint, name), checkpoint.refs.get(name)!.dtype);
+  checkFinite(values, checkpoint.dir, name);
+  return values;
+};
+
+/** Random weights of the same size: normal with the family's deviation, writers of the stream smaller by sqrt(2·layers) (Radford et al. 2019), gains one, the rest zero. */
+export const fromRandom = (checkpoint: Checkpoint, seed: number): WeightSource => ({ name, spec, layer, shape }) => {
+  const values = new Float32Array(shape.reduce((a, b) => a * b, 1)), key = keyOf(seed, 'start', name), { family, dims, settings } = checkpoint;
+  if (spec.kind === 'gain') values.fill(1 - spec.offset);
+  const deviation = Number(settings['deviation']) / (layer !== undefined && hasAxis(spec.layout, family.stream.axis, 'out') ? Math.sqrt(2 * dims['layers']!) : 1);
+  if (spec.kind === 'linear' || spec.kind === 'lookup') for (let i = 0; i < values.length; i++) values[i] = deviation * normalAt(key, i);
+  return Promise.resolve(values);
+};
+
+/** Learning-rate factors of a grown checkpoint's own plan; empty for any other. */
+export const ratesOf = (checkpoint: Checkpoint): ReadonlyMap<string, number> =>
+  new Map(((checkpoint.growth?.plan as GrowthPlan | undefined)?.tensors ?? []).map((t) => [t.name, t.rate]));
+
+/** Puts the weights on the device. `most` is the largest bucket in elements. */
+export async function load(device: Device, { family, dims, settings }: Checkpoint, source: WeightSource, rates: ReadonlyMap<string, number> = new Map()): Promise<Loaded> {
+  const parameters = parametersOf(family, dims, settings), byName = new Map(parameters.map((p) => [p.name, p]));
+  const buckets = bucketsOf(parameters, rates, bucketElements[device.kind]);
+  const tensors = new Map<string, DeviceTensor>();
+  const dispose = (): void => { for (const t of tensors.values()) t.dispose(); tensors.clear(); };
+  try {
+    for (const bucket of buckets) tensors.set(stateName('weights', bucket), await filled(device, bucket, (name) => source(byName.get(name)!)));
+  } catch (error) { dispose(); throw error; }
+  return { model: { family, dims, settings, buckets }, tensors, dispose };
+}
+
+/** One bucket on the device, from the values of its weights. */
+export async function filled(device: Device, bucket: Bucket, values: (name: string) => Promise<Float32Array>): Promise<DeviceTensor> {
+  const flat = new Float32Array(bucket.length);
+  for (const slot of bucket.slots) flat.set(await values(slot.name), slot.offset);
+  return device.upload(flat, 'float32', [bucket.length]);
+}
+
+/** Each weight's values of one part of the state, bucket by bucket, as float32 bytes. */
+export async function* stored(device: Device, { model, tensors }: Loaded, part: StatePart): AsyncGenerator<{ readonly name: string; readonly shape: readonly number[]; readonly bytes: Uint8Array }> {
+  for (const bucket of model.buckets) {
+    const bytes = await device.download(tensors.get(stateName(part, bucket))!);
+    for (const { name, shape, offset, count } of bucket.slots) yield { name, shape, bytes: bytes.subarray(offset * 4, (offset + count) * 4) };
+  }
+}
