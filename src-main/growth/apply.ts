@@ -47,7 +47,7 @@ function carry(recipe: TensorRecipe, { rows, columns, scale }: Sides, source: Va
       if (!shares(rows.copy[r]!, run.copy)) continue;
       if (run !== first && run.from === first!.from && run.length === first!.length && columns.scale === null && !diagonal)
         out.copyWithin(at + run.at, at + first!.at, at + first!.at + run.length);
-      else scaled(source, origin * columns.from + run.from, out, at + run.at, run.length, rowScale * (columns.scale?.[run.at] ?? 1), recipe.offset);
+      else scaled(source, origin * columns.from + run.from, out, at + run.at, run.length, rowScale * (columns.scale?.[run.at] ?? 1), offsetOf(recipe));
     }
   }
 }
@@ -58,9 +58,12 @@ export function sharesOf({ spread }: TensorRecipe, rows: Side, columns: Side): (
   return rows.role === 'in' ? (row, column) => column % rows.copies === row : (row, column) => row % columns.copies === column;
 }
 
+/** What is added before scaling and taken off after it; 0 where nothing is scaled, so that such values keep their bits. */
+export const offsetOf = ({ factors, offset }: TensorRecipe): number => (factors.length ? offset : 0);
+
 function scaled(source: Values, from: number, out: Values, at: number, length: number, factor: number, offset: number): void {
   const k = out instanceof Float32Array ? Math.fround(factor) : factor;
-  if (k === 1) return out.set(source.subarray(from, from + length), at);
+  if (k === 1 && offset === 0) return out.set(source.subarray(from, from + length), at);
   if (offset === 0) for (let i = 0; i < length; i++) out[at + i] = source[from + i]! * k;
   else for (let i = 0; i < length; i++) { out[at + i] = source[from + i]! + offset; out[at + i]! *= k; out[at + i]! -= offset; }
 }

@@ -1,0 +1,87 @@
+/** @file A recipe as a graph for a device: rows and columns gathered, scaled, cast. Weights of one form share a graph; what differs between them is fed. Agrees with the interpreter bit for bit in float32. */
+import { constantBy, graphOf, input, type Graph, type Value } from '../graph/graph.ts';
+import { add, and, cast, equal, gather, mul, sub, where } from '../graph/build.ts';
+import type { WeightDType } from '../tensor/dtype.ts';
+import type { Dims } from '../tensor/layout.ts';
+import { additionsOf, offsetOf } from './apply.ts';
+import type { AxisMaps, TensorRecipe } from './recipe.ts';
+import { sidesOf, type Side, type Sides } from './side.ts';
+
+/** What an engine feeds under an input's name. */
+export interface Feed { readonly dtype: 'float32' | 'int32'; readonly shape: readonly number[]; readonly data: Float32Array | Int32Array }
+
+/** Rows `at`... of the grown matrix, made by one run. */
+export interface RowBlock { readonly at: number; readonly rows: number }
+
+const matrix = (shape: readonly number[]): readonly number[] => (shape.length === 1 ? [1, shape[0]!] : shape);
+
+/** Rows of the weight as a matrix; a vector is one row. */
+export const rowsOf = (recipe: TensorRecipe): number => matrix(recipe.to)[0]!;
+
+const adds = (recipe: TensorRecipe): boolean => recipe.noise !== null || Object.values(recipe.fills).some((fill) => fill !== 'zero');
+
+/** Equal keys mean the same graph. Null for a silent weight, which is zeros and needs none. */
+export function growthGraphKey(recipe: TensorRecipe, maps: AxisMaps, stored: WeightDType, rows: number): string | null {
+  if (recipe.silent) return null;
+  const parts = recipe.factors.map((f) => f.part?.axis ?? '').filter(Boolean);
+  return JSON.stringify([recipe.layout, recipe.from, recipe.to, stored, recipe.dtype, rows, recipe.spread, offsetOf(recipe), adds(recipe), Object.keys(recipe.fills), parts, maps]);
+}
+
+/** Inputs `source` (the stored weight as a matrix, in its stored dtype) and those of `growthFeeds`; the output `grown` is [rows, columns] in the recipe's dtype. */
+export function growthGraph(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, stored: WeightDType, rows: number): Graph {
+  const sides = sidesOf(recipe, maps, from, to), { columns } = sides, key = `${recipe.layout} ${JSON.stringify(maps)}`;
+  const source = input('source', stored, matrix(recipe.from)), factor = input('factor', 'float32', factorShape(sides, rows));
+  const picked = gather(cast(source, 'float32'), input('rows', 'int32', [rows]), 0);
+  const old = isPlain(columns) ? picked : gather(picked, constantBy(`columns ${key}`, 'int32', [columns.to], () => origins(columns)), 1);
+  const offset = offsetOf(recipe), scaled = offset === 0 ? mul(old, factor) : sub(mul(add(old, offset), factor), offset);
+  const carried = carriedCells(recipe, sides, rows, key);
+  const kept = carried ? where(carried, scaled, 0) : scaled;
+  const grown = adds(recipe) ? add(kept, input('additions', 'float32', [rows, columns.to])) : kept;
+  return graphOf({ grown: cast(grown, recipe.dtype) });
+}
+
+/** Every input of the graph but `source`, for one block of rows. `source` holds the whole weight; `additions` may be kept from one block to the next. */
+export function growthFeeds(
+  recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, source: Float32Array, seed: number, block: RowBlock = { at: 0, rows: rowsOf(recipe) },
+  additions: Float32Array | null = growthAdditions(recipe, maps, from, to, source, seed),
+): Readonly<Record<string, Feed>> {
+  const sides = sidesOf(recipe, maps, from, to), { rows, columns } = sides, end = block.at + block.rows;
+  const feeds: Record<string, Feed> = {
+    rows:   { dtype: 'int32', shape: [block.rows], data: rows.source.subarray(block.at, end).map((i) => Math.max(i, 0)) },
+    factor: { dtype: 'float32', shape: factorShape(sides, block.rows), data: factors(sides, block) },
+  };
+  if (marksRows(recipe, rows)) feeds['marks'] = { dtype: 'int32', shape: [block.rows, 1], data: marks(recipe, rows, columns).subarray(block.at, end) };
+  if (additions) feeds['additions'] = { dtype: 'float32', shape: [block.rows, columns.to], data: additions.subarray(block.at * columns.to, end * columns.to) };
+  return feeds;
+}
+
+/** The `additions` of all rows, or null where the graph takes none. */
+export const growthAdditions = (recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, source: Float32Array, seed: number): Float32Array | null =>
+  (adds(recipe) ? additionsOf(recipe, maps, from, to, source, seed) : null);
+
+/** Which cells carry a value, as a condition; undefined when all do. A new entry of a side has the mark -1, an old one 0 or (diagonal) the copy it goes with. */
+function carriedCells(recipe: TensorRecipe, { rows, columns }: Sides, count: number, key: string): Value | undefined {
+  const column = constantBy(`marks ${recipe.spread} ${key}`, 'int32', [1, columns.to], () => marks(recipe, columns, rows));
+  const row = marksRows(recipe, rows) ? input('marks', 'int32', [count, 1]) : undefined;
+  const zero = constantBy('0', 'int32', [1, 1], () => [0]);
+  if (recipe.spread === 'diagonal') return equal(row!, column);
+  const conditions = [...(row ? [equal(row, zero)] : []), ...(hasNew(columns) ? [equal(column, zero)] : [])];
+  return conditions.length === 2 ? and(conditions[0]!, conditions[1]!) : conditions[0];
+}
+
+const marksRows = (recipe: TensorRecipe, rows: Side): boolean => recipe.spread === 'diagonal' || hasNew(rows);
+const hasNew = (side: Side): boolean => side.source.includes(-1);
+const isPlain = (side: Side): boolean => side.from === side.to && side.source.every((from, at) => from === at);
+const origins = (side: Side): readonly number[] => Array.from(side.source, (i) => Math.max(i, 0));
+
+/** Marks of `side`; where it is written, its copy modulo the copies of the `other` side that it reads. */
+function marks({ spread }: TensorRecipe, side: Side, other: Side): Int32Array {
+  return side.copy.map((copy) => (copy < 0 ? -1 : spread === 'symmetric' ? 0 : side.role === 'in' ? copy : copy % other.copies));
+}
+
+const factorShape = ({ rows, columns }: Sides, count: number): readonly number[] => (rows.scale ? [count, 1] : columns.scale ? [1, columns.to] : [1, 1]);
+
+function factors({ rows, columns, scale }: Sides, block: RowBlock): Float32Array {
+  if (rows.scale) return Float32Array.from(rows.scale.subarray(block.at, block.at + block.rows), (k) => scale * k);
+  return columns.scale ? Float32Array.from(columns.scale, (k) => scale * k) : Float32Array.of(scale);
+}
