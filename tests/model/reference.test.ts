@@ -1,0 +1,35 @@
+/** @file The float64 reference that growth is judged by agrees with real transformers on every golden checkpoint, and would notice if a setting were ignored. */
+import { describe, expect, test } from 'vitest';
+import { golden, goldenCases } from '../support/golden.ts';
+import { compare } from '../support/close.ts';
+import { referenceLogits, referenceLoss, type Config } from '../support/reference.ts';
+
+const logitsOf = (config: Config, weights: ReadonlyMap<string, Float64Array>, ids: readonly (readonly number[])[]): number[] => ids.flatMap((row) => [...referenceLogits(config, weights, row)]);
+const opened = (name: string) => {
+  const { weights, ...rest } = golden(name);
+  return { ...rest, weights: new Map([...weights].map(([key, values]) => [key, Float64Array.from(values)])) };
+};
+
+/** Each a config that transformers would compute differently with; which checkpoints have it. */
+const ignored: readonly { readonly key: string; readonly other: unknown; readonly of: RegExp }[] = [
+  { key: 'layer_norm_epsilon',  other: 1e-5,       of: /^gpt2-(tied|bare|float16)/ },
+  { key: 'rms_norm_eps',        other: 1e-6,       of: /^llama-(?!untied)/ },
+  { key: 'activation_function', other: 'gelu_new', of: /^gpt2-bare/ },
+  { key: 'rope_parameters',     other: undefined,  of: /^llama-rope-linear/ },
+  { key: 'rope_scaling',        other: undefined,  of: /^llama-rope-llama3/ },
+];
+
+describe.each(goldenCases)('%s', (name) => {
+  const { config, weights, ids, logits, loss } = opened(name);
+  const ours = logitsOf(config, weights, ids);
+
+  test('logits and loss are those of transformers', () => {
+    expect(ours).toBeClose(logits, 'float32');
+    expect(ids.reduce((sum, row) => sum + referenceLoss(config, weights, row), 0) / ids.length).toBeCloseTo(loss, 5);
+  });
+
+  test.each(ignored.filter(({ key, other, of }) => of.test(name) && config[key] !== other))('$key matters', ({ key, other }) => {
+    const changed = logitsOf({ ...config, [key]: other }, weights, ids);
+    expect(compare(changed, logits).worst).toBeGreaterThan(1e-3);
+  });
+});
