@@ -66,6 +66,10 @@ export interface CheckpointCard {
   readonly grownFrom?: { readonly source: string; readonly method: string; readonly certificate: Certificate | null };
 }
 
+export type GrowJob = z.infer<typeof growJob>;
+export type TrainingRequest = z.infer<typeof trainingRequest>;
+export type ExportRequest = z.infer<typeof exportRequest>;
+
 export interface Device {
   readonly id: DeviceKind;
   readonly name: string;

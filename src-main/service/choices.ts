@@ -3,3 +3,4 @@ export { methods } from '../growth/methods/index.ts';
 export { sizesFrom, sizesOf } from '../growth/sizes.ts';
 export { readOption, type Option } from '../base/option.ts';
 export { trainingDefaults, trainingOptions, type TrainingSettings } from '../train/settings.ts';
+export type { GrowthPlan, GrowthRequest, TensorRecipe } from '../growth/recipe.ts';

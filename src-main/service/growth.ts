@@ -1,8 +1,7 @@
 /** @file Growing and exporting as jobs: plan, check, start an engine, relay its progress; a cancelled or failed job leaves nothing beside its target. */
 import { basename, dirname } from 'node:path';
-import type { z } from 'zod';
 import { refuse } from '../base/errors.ts';
-import type { exportRequest, growJob, GrowEvent, ExportEvent, JobCard } from '../contract/schema.ts';
+import type { ExportEvent, ExportRequest, GrowEvent, GrowJob, JobCard } from '../contract/schema.ts';
 import { planGrowth } from '../growth/plan.ts';
 import type { GrowthPlan, GrowthRequest } from '../growth/recipe.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
@@ -19,7 +18,7 @@ export async function planFor(dir: string, request: GrowthRequest): Promise<Grow
   return planGrowth(card, request);
 }
 
-export async function startGrowth(place: Place, jobs: Jobs, { source, out, request, device }: z.infer<typeof growJob>): Promise<JobCard> {
+export async function startGrowth(place: Place, jobs: Jobs, { source, out, request, device }: GrowJob): Promise<JobCard> {
   const target = absolute(out);
   const plan = await planFor(source, request);
   if (await exists(target)) refuse('file/exists', { path: target });
@@ -33,7 +32,7 @@ export async function startGrowth(place: Place, jobs: Jobs, { source, out, reque
   });
 }
 
-export async function startExport(place: Place, jobs: Jobs, { run, out, dtype }: z.infer<typeof exportRequest>): Promise<JobCard> {
+export async function startExport(place: Place, jobs: Jobs, { run, out, dtype }: ExportRequest): Promise<JobCard> {
   const target = absolute(out), dir = await runFolder(place, run);
   if (await exists(target)) refuse('file/exists', { path: target });
   return jobs.start<ExportEvent>('export', `Exporting ${basename(dir)} to ${basename(target)}`, async (push, signal) => {

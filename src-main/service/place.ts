@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path';
 import type { Home } from '../store/home.ts';
 import type { Processes } from './engines.ts';
 
+export { openHome } from '../store/home.ts';
+
 /** What only the process entry can know. */
 export interface Surroundings {
   readonly version: string;

@@ -1,10 +1,9 @@
 /** @file Training runs: each has a folder, which is the truth, and while it trains an engine of its own, which outlives windows and tabs. */
 import { basename, join } from 'node:path';
-import type { z } from 'zod';
 import { dataOf, refuse } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../contract/rpc.ts';
-import type { RunCard, RunEvent, trainingRequest } from '../contract/schema.ts';
+import type { RunCard, RunEvent, TrainingRequest } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import { exists } from '../store/files.ts';
 import { followEvents } from '../store/events.ts';
@@ -14,7 +13,7 @@ import { absolute, type Place } from './place.ts';
 
 /** Runs whose engine belongs to this process, until it is gone. */
 export interface Runs {
-  start(request: z.infer<typeof trainingRequest>): Promise<RunCard>;
+  start(request: TrainingRequest): Promise<RunCard>;
   resume(id: string): Promise<RunCard>;
   /** Asks the run to stop and save, and waits until it has. */
   stop(id: string): Promise<RunCard>;
@@ -44,15 +43,15 @@ export interface RunsOptions {
 export function createRuns(place: Place, { detached = false }: RunsOptions = {}): Runs {
   const engines = new Map<string, Promise<void>>();
 
-  /** Trains the run in the background. An engine that died without a last line gets one, so that whoever follows hears of it. */
-  const launch = (dir: string): void => {
-    const work = withEngine(place.processes, { log: join(dir, 'log.txt'), detached }, async (engine) => { for await (const event of engine.train({ run: dir })) void event; })
-      .catch(async (thrown: unknown) => {
-        const { step } = await runCard(dir);
-        await closeRun(dir, { at: 'stopped', step, reason: 'failed', error: dataOf(thrown), time: new Date().toISOString() });
-      })
-      .catch(() => undefined)
-      .finally(() => { engines.delete(dir); });
+  /** Trains the run in the background, once it is claimed. An engine that died without a last line gets one, so that whoever follows hears of it. */
+  const launch = (dir: string, claimed: Promise<void>): void => {
+    const train = (): Promise<void> => withEngine(place.processes, { log: join(dir, 'log.txt'), detached }, async (engine) => { for await (const event of engine.train({ run: dir })) void event; });
+    const close = async (thrown: unknown): Promise<void> => {
+      const { step } = await runCard(dir);
+      await closeRun(dir, { at: 'stopped', step, reason: 'failed', error: dataOf(thrown), time: new Date().toISOString() });
+    };
+    // What cannot be written into the run's folder is seen as `interrupted` by whoever looks.
+    const work = claimed.then(() => train().catch(close)).catch(() => undefined).finally(() => { engines.delete(dir); });
     engines.set(dir, work);
   };
 
@@ -71,8 +70,7 @@ export function createRuns(place: Place, { detached = false }: RunsOptions = {})
       const dir = request.out !== undefined ? absolute(request.out) : await place.home.newRunDir(name);
       await createRun(dir, { checkpoint, data, settings: request.settings, name });
       await place.home.rememberRun(dir);
-      await claimRun(dir);
-      launch(dir);
+      launch(dir, Promise.resolve());
       return runCard(dir);
     },
 
@@ -80,9 +78,11 @@ export function createRuns(place: Place, { detached = false }: RunsOptions = {})
       const dir = await runFolder(place, id), { state, steps } = await runCard(dir);
       if (active.has(state) || engines.has(dir)) refuse('run/already-running', { run: basename(dir) });
       if (state === 'finished') refuse('run/finished', { run: basename(dir), steps });
+      const claimed = claimRun(dir);
+      // Registered before anything is awaited: two resumes at once must not start two engines.
+      launch(dir, claimed);
+      await claimed;
       await place.home.rememberRun(dir);
-      await claimRun(dir);
-      launch(dir);
       return runCard(dir);
     },
 

@@ -1,0 +1,49 @@
+/** @file The builds: main (desktop, command line, engine, tokenizer worker), preload, page. */
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'electron-vite';
+import { resolve } from 'node:path';
+
+const from = (path: string): string => resolve(import.meta.dirname, path);
+
+export default defineConfig({
+  main: {
+    build: {
+      outDir: 'out/main',
+      target: 'node24',
+      minify: false,
+      sourcemap: true,
+      rolldownOptions: {
+        input: {
+          desktop: from('src-main/entry/desktop/main.ts'),
+          cli: from('src-main/entry/node/cli.ts'),
+          engine: from('src-main/engine/main.ts'),
+          'tokenize-worker': from('src-main/store/tokenize-worker.ts'),
+        },
+        output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
+      },
+    },
+  },
+  preload: {
+    build: {
+      outDir: 'out/preload',
+      minify: false,
+      rolldownOptions: {
+        input: { preload: from('src-main/entry/desktop/preload.ts') },
+        // A sandboxed preload is loaded as CommonJS.
+        output: { format: 'cjs', entryFileNames: '[name].cjs' },
+      },
+    },
+  },
+  renderer: {
+    root: 'src-renderer',
+    plugins: [svelte()],
+    build: {
+      outDir: 'out/renderer',
+      target: 'chrome140',
+      // Everything as files of their own: the content policy allows no inline script or font.
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      rolldownOptions: { input: from('src-renderer/index.html') },
+    },
+  },
+});

@@ -1,0 +1,31 @@
+/** @file The command line's process: Ctrl+C as a request, then as an order. */
+import { join } from 'node:path';
+import { createService } from '../../service/service.ts';
+import { openHome } from '../../service/place.ts';
+import { installation, surroundingsOf } from '../surroundings.ts';
+import { forkProcesses } from './processes.ts';
+import { runProgram } from './program.ts';
+
+const here = import.meta.dirname, root = installation(here);
+const processes = forkProcesses(import.meta.filename.endsWith('.ts') ? join(here, '../../engine/main.ts') : join(here, 'engine.js'));
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    if (!stop.signal.aborted) { stop.abort(); return; }
+    processes.killAll();
+    process.exit(130);
+  });
+}
+// A reader that has gone (`cambium runs | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code === 'EPIPE') process.exit(0); });
+
+const surroundings = surroundingsOf(here);
+const code = await runProgram(process.argv.slice(2), {
+  version: surroundings.version,
+  start: (options) => createService({ home: openHome(), processes, surroundings }, options),
+  streams: { out: process.stdout, err: process.stderr },
+  signal: stop.signal,
+  pages: join(root, 'out', 'renderer'),
+  browser: surroundings.browser,
+});
+process.stdout.write('', () => { process.stderr.write('', () => process.exit(code)); });

@@ -1,0 +1,34 @@
+/** @file cambium evaluate: loss, perplexity and bits per byte on a text. */
+import { resolve } from 'node:path';
+import { appError } from '../../../base/errors.ts';
+import type { Evaluation } from '../../../contract/schema.ts';
+import { readChoice, readWhole } from '../arguments.ts';
+import { collect, text, texts, type AddCommand } from '../command.ts';
+import { devices } from '../following.ts';
+import { runGiven } from './runs.ts';
+
+export const evaluate: AddCommand = (program, run) => {
+  program.command('evaluate').argument('<dir|run>', 'a checkpoint, or a run (its newest weights)')
+    .description('measure loss, perplexity and bits per byte on a text')
+    .requiredOption('--data <file>', 'text or .jsonl file; may be repeated', collect)
+    .option('--sequence <tokens>', 'tokens per sequence', '256')
+    .option('--batch <sequences>', 'sequences at once', '8')
+    .option('--tokens <n>', 'at most so many tokens; by default all')
+    .option('--device <device>', devices.join(', '), 'auto')
+    .option('--json', 'one JSON object as the last line of standard output')
+    .addHelpText('after', '\nExamples:\n  cambium evaluate ./gpt2 --data held-out.txt\n  cambium evaluate ./run --data held-out.txt --json | tail -n 1 | jq .bitsPerByte')
+    .action(run(async ({ api, out, options, signal }, dir) => {
+      const most = text(options['tokens']);
+      let evaluation: Evaluation | undefined;
+      for await (const event of api.evaluate({
+        checkpoint: runGiven(dir!), data: texts(options['data']).map((file) => resolve(file)), device: readChoice('--device', String(options['device']), devices),
+        sequence: readWhole('--sequence', String(options['sequence']), 2), batch: readWhole('--batch', String(options['batch']), 1), ...(most === undefined ? {} : { tokens: readWhole('--tokens', most, 1) }),
+      }, signal)) {
+        if (event.at === 'tokens') out.progress('Evaluating', event.done, event.of); else evaluation = event.evaluation;
+      }
+      if (!evaluation) throw appError('engine/crashed', { how: 'it ended without an answer', lines: '' });
+      const { loss, perplexity, bitsPerByte, tokens, bytes, device } = evaluation;
+      out.result(evaluation, `loss ${loss.toFixed(4)} nats per token, perplexity ${perplexity.toPrecision(5)}, ${bitsPerByte.toFixed(4)} bits per byte\n  on ${tokens} tokens (${bytes} bytes), ${device}`);
+      return undefined;
+    }));
+};

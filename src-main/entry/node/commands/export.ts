@@ -1,0 +1,27 @@
+/** @file cambium export: a run's newest weights as a Hugging Face folder, read back and compared before it is called done. */
+import { resolve } from 'node:path';
+import { showBytes } from '../../../base/units.ts';
+import { readChoice } from '../arguments.ts';
+import type { AddCommand } from '../command.ts';
+import { followJob } from '../following.ts';
+import { dtypes } from '../growing.ts';
+import { runGiven } from './runs.ts';
+
+export const exportRun: AddCommand = (program, run) => {
+  program.command('export').argument('<run>', 'the run\'s folder or name')
+    .description('write a run\'s newest weights as a Hugging Face folder')
+    .requiredOption('--out <dir>', 'the folder to make; it must not exist')
+    .option('--dtype <dtype>', dtypes.join(', '), 'keep')
+    .option('--json', 'one JSON object as the last line of standard output')
+    .addHelpText('after', '\nExamples:\n  cambium export ./run --out ./gpt2-wide-trained\n  cambium export ./run --out ./small --dtype bfloat16')
+    .action(run(async ({ api, out, options, signal }, id) => {
+      const job = await api.startExport({ run: runGiven(id!), out: resolve(String(options['out'])), dtype: readChoice('--dtype', String(options['dtype']), dtypes) });
+      const done = await followJob(api, job, api.followExport({ id: job.id }), signal, (event) => {
+        if (event.at === 'tensor') out.progress('Exporting', event.tensors, event.ofTensors, `${event.tensors}/${event.ofTensors} weights`);
+        else if (event.at === 'comparing') out.note('Reading it back and comparing');
+        return event.at === 'done' ? event : undefined;
+      });
+      out.result(done, `Exported to ${done.dir}: ${showBytes(done.bytes)} in ${done.files.length} files; read back, largest |Δlogit| ${done.maxLogit.toExponential(2)}`);
+      return undefined;
+    }));
+};
