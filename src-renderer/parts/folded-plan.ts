@@ -1,0 +1,51 @@
+/** @file A plan as a person reads it: the weights before, in and after the layers, with layers that are all alike folded into one. */
+import { parametersOf } from '../../src-main/model/parameters.ts';
+import { settingsOf } from '../../src-main/model/config.ts';
+import { familyById } from '../../src-main/model/families/index.ts';
+import type { GrowthPlan, TensorRecipe } from '../../src-main/growth/recipe.ts';
+
+/** Weights shown together. `layers` are the numbers of the layers that this group stands for; empty outside the layers. */
+export interface Fold { readonly title: string; readonly detail: string; readonly layers: readonly number[]; readonly weights: readonly { readonly label: string; readonly recipe: TensorRecipe }[] }
+
+/** The folds of a plan, in the order of the checkpoint. */
+export function foldsOf(plan: GrowthPlan): readonly Fold[] {
+  const family = familyById(plan.family);
+  const places = new Map(parametersOf(family, plan.to, settingsOf(family, plan.config)).map((p) => [p.name, p]));
+  const folds: { signature: string; layers: number[]; weights: { label: string; recipe: TensorRecipe }[] }[] = [];
+  for (const run of runsByLayer(plan.tensors, (name) => places.get(name)?.layer)) {
+    const weights = run.recipes.map((recipe) => ({ label: places.get(recipe.name)?.key.replace(/^.*\{layer\}\./, '') ?? recipe.name, recipe }));
+    const signature = run.layer === undefined ? '' : JSON.stringify([plan.layers[run.layer]?.identity, weights.map((w) => [w.label, { ...w.recipe, name: '', source: '' }])]);
+    const last = folds.at(-1);
+    if (last && run.layer !== undefined && last.signature === signature) last.layers.push(run.layer);
+    else folds.push({ signature, layers: run.layer === undefined ? [] : [run.layer], weights });
+  }
+  const firstLayer = folds.findIndex((fold) => fold.layers.length > 0);
+  return folds.map((fold, i) => ({
+    title: fold.layers.length === 0 ? (i < firstLayer || firstLayer < 0 ? 'Before the layers' : 'After the layers') : layerTitle(fold.layers),
+    detail: fold.layers.length === 0 ? '' : originOf(plan, fold.layers),
+    layers: fold.layers, weights: fold.weights,
+  }));
+}
+
+function runsByLayer(recipes: readonly TensorRecipe[], layerOf: (name: string) => number | undefined): readonly { layer: number | undefined; recipes: TensorRecipe[] }[] {
+  const out: { layer: number | undefined; recipes: TensorRecipe[] }[] = [];
+  for (const recipe of recipes) {
+    const layer = layerOf(recipe.name), last = out.at(-1);
+    if (last && last.layer === layer) last.recipes.push(recipe);
+    else out.push({ layer, recipes: [recipe] });
+  }
+  return out;
+}
+
+const layerTitle = (layers: readonly number[]): string =>
+  layers.length === 1 ? `Layer ${layers[0]! + 1}` : `Layers ${layers[0]! + 1} to ${layers.at(-1)! + 1}`;
+
+function originOf(plan: GrowthPlan, layers: readonly number[]): string {
+  const alike = layers.length > 1 ? `${layers.length} layers, all alike` : '';
+  const origins = layers.map((layer) => plan.layers[layer]).filter((origin) => origin !== undefined);
+  const same = origins.every((origin, i) => origin.source === layers[i] && !origin.identity);
+  const from = same || origins.length === 0 ? '' : origins.every((o) => o.identity) ? 'new: they start by changing nothing' : `made from layer${origins.length > 1 ? 's' : ''} ${shortList(origins.map((o) => o.source + 1))}`;
+  return [alike, layers.length === 1 ? from.replace('they start', 'it starts') : from].filter(Boolean).join('; ');
+}
+
+const shortList = (numbers: readonly number[]): string => numbers.length <= 4 ? numbers.join(', ') : `${numbers[0]} to ${numbers.at(-1)}`;

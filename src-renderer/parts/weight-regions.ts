@@ -1,0 +1,113 @@
+/** @file A grown weight as rectangles: which part is old, which a copy, which new and how it is filled. Pure; the diagram draws it. */
+import { isKept, type AxisMap } from '../../src-main/tensor/axis-map.ts';
+import { layoutOf, type Axis, type Dims, type LayoutAxis } from '../../src-main/tensor/layout.ts';
+import type { Fill, TensorRecipe } from '../../src-main/growth/recipe.ts';
+
+export type RegionKind = 'old' | 'copy' | Fill;
+/** A rectangle of the weight in shares of its sides, top left at 0, 0. */
+export interface Region { readonly x: number; readonly y: number; readonly width: number; readonly height: number; readonly kind: RegionKind }
+export interface Side { readonly axes: readonly { readonly axis: Axis; readonly from: number; readonly to: number }[]; readonly from: number; readonly to: number }
+/** `rows` is absent for a vector. */
+export interface Block { readonly rows?: Side; readonly columns: Side; readonly regions: readonly Region[] }
+
+/** A stretch of a side: the copy it belongs to on each axis, or the axis on which it is new. Lengths are in shares. */
+interface Stretch { readonly length: number; readonly inCopy: number; readonly outCopy: number; readonly fresh: readonly Axis[] }
+
+const most = 48;              // stretches along a side: more cannot be told apart
+const entriesShown = 6;       // entries of an unchanged outer axis that are drawn one by one
+
+type Maps = Readonly<Partial<Record<Axis, AxisMap>>>;
+export type Drawn = Pick<TensorRecipe, 'layout' | 'fills' | 'spread' | 'silent'>;
+
+/** The block of `recipe`, where `from` and `to` are all sizes before and after and `maps` those of the plan. */
+export function blockOf(recipe: Drawn, maps: Maps, from: Dims, to: Dims): Block {
+  const layout = layoutOf(recipe.layout);
+  let at = 0;
+  const sides = layout.dimensions.map((n) => layout.axes.slice(at, (at += n)));
+  const stretches = sides.map((axes) => limited(stretchesOf(axes, maps, to)));
+  const [rows, columns] = sides.length === 2 ? [sides[0]!, sides[1]!] : [undefined, sides[0]!];
+  const down = rows ? stretches[0]! : [{ length: 1, inCopy: 0, outCopy: 0, fresh: [] }];
+  const copies = (role: 'in' | 'out'): number => layout.axes.reduce((n, a) => n * (a.role === role ? maps[a.axis]?.copies ?? 1 : 1), 1);
+  const diagonal = recipe.spread === 'diagonal' && copies('in') > 1 && copies('out') > 1 ? copies('in') : 0;
+  const regions: Region[] = [];
+  let y = 0;
+  for (const row of down) {
+    let x = 0;
+    for (const column of stretches.at(-1)!) {
+      regions.push({ x, y, width: column.length, height: row.length, kind: kindOf(recipe, row, column, diagonal) });
+      x += column.length;
+    }
+    y += row.length;
+  }
+  const side = (axes: readonly LayoutAxis[]): Side => ({
+    axes: axes.map(({ axis }) => ({ axis, from: from[axis]!, to: to[axis]! })),
+    from: axes.reduce((n, a) => n * from[a.axis]!, 1), to: axes.reduce((n, a) => n * to[a.axis]!, 1),
+  });
+  return { ...(rows ? { rows: side(rows) } : {}), columns: side(columns), regions };
+}
+
+function kindOf(recipe: Drawn, row: Stretch, column: Stretch, diagonal: number): RegionKind {
+  if (recipe.silent) return 'zero';
+  const fresh = [...row.fresh, ...column.fresh].map((axis) => recipe.fills[axis] ?? 'zero');
+  if (fresh.length > 0) return fresh.includes('zero') ? 'zero' : fresh[0]!;
+  const inCopy = row.inCopy + column.inCopy, outCopy = row.outCopy + column.outCopy;
+  if (diagonal && outCopy % diagonal !== inCopy) return 'zero';
+  return inCopy + outCopy === 0 ? 'old' : 'copy';
+}
+
+/** The stretches of axes that share a side, outermost first; an axis that changes inside another repeats within each of its entries. */
+function stretchesOf(axes: readonly LayoutAxis[], maps: Maps, to: Dims): readonly Stretch[] {
+  const [first, ...rest] = axes;
+  if (!first) return [{ length: 1, inCopy: 0, outCopy: 0, fresh: [] }];
+  const inner = merged(stretchesOf(rest, maps, to));
+  const own = ownStretches(first, maps[first.axis]);
+  const inside = inner.length > 1;
+  return merged(own.flatMap((stretch) => {
+    const entries = inside ? Math.max(1, Math.min(Math.round(stretch.length * to[first.axis]!), Math.ceil(entriesShown / own.length))) : 1;
+    return Array.from({ length: entries }, () => inner.map((i): Stretch => ({
+      length: (stretch.length / entries) * i.length,
+      inCopy: stretch.inCopy * copiesAlong(rest, maps, 'in') + i.inCopy,
+      outCopy: stretch.outCopy * copiesAlong(rest, maps, 'out') + i.outCopy,
+      fresh: [...stretch.fresh, ...i.fresh],
+    }))).flat();
+  }));
+}
+
+const copiesAlong = (axes: readonly LayoutAxis[], maps: Maps, role: 'in' | 'out'): number =>
+  axes.reduce((n, a) => n * (a.role === role || (role === 'out' && a.role === 'row') ? maps[a.axis]?.copies ?? 1 : 1), 1);
+
+function ownStretches({ axis, role }: LayoutAxis, map: AxisMap | undefined): readonly Stretch[] {
+  if (!map || isKept(map)) return [{ length: 1, inCopy: 0, outCopy: 0, fresh: [] }];
+  const out: Stretch[] = [];
+  let at = 0;
+  const gap = (until: number): void => { if (until > at) out.push({ length: (until - at) / map.to, inCopy: 0, outCopy: 0, fresh: [axis] }); };
+  for (const piece of map.pieces) {
+    gap(piece.at);
+    out.push({ length: piece.length / map.to, inCopy: role === 'in' ? piece.copy : 0, outCopy: role === 'in' ? 0 : piece.copy, fresh: [] });
+    at = piece.at + piece.length;
+  }
+  gap(map.to);
+  return merged(out);
+}
+
+const alike = (a: Stretch, b: Stretch): boolean => a.inCopy === b.inCopy && a.outCopy === b.outCopy && a.fresh.join() === b.fresh.join();
+
+function merged(stretches: readonly Stretch[]): readonly Stretch[] {
+  const out: Stretch[] = [];
+  for (const stretch of stretches) {
+    const last = out.at(-1);
+    if (last && alike(last, stretch)) out[out.length - 1] = { ...last, length: last.length + stretch.length };
+    else out.push(stretch);
+  }
+  return out;
+}
+
+/** At most `most` stretches: what lies in the middle of each equal part stands for it. */
+function limited(stretches: readonly Stretch[]): readonly Stretch[] {
+  if (stretches.length <= most) return stretches;
+  let index = 0, end = stretches[0]!.length;
+  return merged(Array.from({ length: most }, (_, i) => {
+    while (end < (i + 0.5) / most && index < stretches.length - 1) end += stretches[++index]!.length;
+    return { ...stretches[index]!, length: 1 / most };
+  }));
+}

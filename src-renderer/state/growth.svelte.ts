@@ -1,0 +1,102 @@
+/** @file A growth being asked for: what the person set is state; the plan, its cost and any refusal follow from it on every move. */
+import { dataOf, type ErrorData } from '../../src-main/base/errors.ts';
+import type { OptionValue } from '../../src-main/base/option.ts';
+import type { CheckpointCard } from '../../src-main/contract/schema.ts';
+import { methods } from '../../src-main/growth/methods/index.ts';
+import type { GrowthMethod } from '../../src-main/growth/method.ts';
+import { planGrowth } from '../../src-main/growth/plan.ts';
+import type { GrowthPlan, GrowthRequest } from '../../src-main/growth/recipe.ts';
+import { familyById } from '../../src-main/model/families/index.ts';
+import { bytesOf, type WeightDType } from '../../src-main/tensor/dtype.ts';
+import { countOf, type Axis, type Dims } from '../../src-main/tensor/layout.ts';
+
+export type Outcome = { readonly plan: GrowthPlan } | { readonly refusal: ErrorData };
+export interface Suggestion { readonly label: string; readonly apply: (growth: GrowthState) => void }
+export interface Cost { readonly parameters: number; readonly weights: number; readonly training: number; readonly flops: number }
+
+/** Tokens of context for which FLOPs are told, unless the model knows fewer positions. */
+export const contextTokens = 1024;
+
+export class GrowthState {
+  readonly card: CheckpointCard;
+  readonly methods: readonly GrowthMethod[] = [...methods.values()];
+  methodId = $state('');
+  /** Sizes the person chose; the others follow. */
+  wish = $state<Record<string, number>>({});
+  options = $state<Record<string, OptionValue>>({});
+  seed = $state(0);
+  dtype = $state<GrowthRequest['dtype']>('keep');
+
+  method = $derived(methods.get(this.methodId)!);
+  request = $derived<GrowthRequest>({ method: this.methodId, to: { ...this.wish }, options: { ...this.options }, seed: this.seed, dtype: this.dtype });
+  outcome = $derived.by<Outcome>(() => {
+    try { return { plan: planGrowth(this.card, this.request) }; } catch (thrown) { return { refusal: dataOf(thrown) }; }
+  });
+  plan = $derived('plan' in this.outcome ? this.outcome.plan : undefined);
+  refusal = $derived('refusal' in this.outcome ? this.outcome.refusal : undefined);
+  suggestions = $derived(this.refusal ? suggestionsOf(this.refusal) : []);
+  /** The sizes that this method grows in this family, in the family's order. */
+  sizes = $derived.by(() => {
+    const family = familyById(this.card.family);
+    return Object.keys(family.dims).filter((axis) => this.method.grows.includes(axis as Axis) && !(axis in family.frozen) && family.dims[axis]!.keys.length > 0);
+  });
+  /** Where each slider stops. */
+  stops = $derived.by(() => Object.fromEntries(this.sizes.map((axis) => [axis, stopsOf(this.method, axis, this.card.dims[axis]!, this.options)])));
+  before = $derived.by(() => costOf(this.card.parameters, this.card.bytes, this.card.dims, this.card.settings['positions']));
+  after = $derived.by(() => this.plan ? costOf(this.plan.parameters.after, weightBytes(this.plan), this.plan.to, this.card.settings['positions']) : undefined);
+
+  constructor(card: CheckpointCard, method?: string) {
+    this.card = card;
+    this.choose(method && methods.has(method) ? method : this.methods[0]!.id);
+  }
+
+  /** Another method: sizes it cannot grow are let go, and it starts with a doubling where nothing is asked. */
+  choose(id: string): void {
+    this.methodId = id;
+    this.options = {};
+    this.wish = Object.fromEntries(Object.entries(this.wish).filter(([axis]) => this.sizes.includes(axis)));
+    if (Object.keys(this.wish).length === 0) for (const axis of this.sizes.includes('hidden') ? ['hidden', 'ffn'] : this.sizes.slice(0, 1)) this.wish[axis] = 2 * this.card.dims[axis]!;
+  }
+
+  /** Asks for a size, or with `undefined` lets it follow. */
+  resize(axis: string, size: number | undefined): void {
+    if (size === undefined) delete this.wish[axis];
+    else this.wish[axis] = size;
+  }
+
+  set(id: string, value: OptionValue): void { this.options[id] = value; }
+
+  /** The size to show for an axis: asked, planned, or as it is. */
+  sizeOf(axis: string): number { return this.wish[axis] ?? this.plan?.to[axis] ?? this.card.dims[axis]!; }
+}
+
+/** Slider stops up to eight times the size: whole multiples, and eighths between where the method reaches them. */
+export function stopsOf(method: GrowthMethod, axis: string, from: number, options: Readonly<Record<string, OptionValue>>): readonly number[] {
+  if (axis === 'layers') return Array.from({ length: 3 * from + 1 }, (_, i) => from + i);
+  const step = Math.max(1, from / 8);
+  const candidates = Array.from({ length: Math.round((7 * from) / step) + 1 }, (_, i) => Math.round(from + i * step));
+  return [...new Set(candidates)].filter((to) => to === from || !('nearest' in method.carry({ axis: axis as Axis, from, to }, options)));
+}
+
+const weightBytes = (plan: GrowthPlan): number => plan.tensors.reduce((sum, t) => sum + bytesOf(t.dtype as WeightDType, countOf(t.to)), 0);
+
+/** `training`: float32 weight, gradient and two moments. `flops`: forward and backward per token, 6N + 12·L·H·T with full attention. */
+function costOf(parameters: number, weights: number, dims: Dims, positions: unknown): Cost {
+  const attention = (dims['heads'] ?? (dims['kv_heads'] ?? 1) * (dims['group'] ?? 1)) * (dims['head_dim'] ?? 0);
+  return { parameters, weights, training: 16 * parameters, flops: 6 * parameters + 12 * dims['layers']! * attention * contextOf(dims, positions) };
+}
+export const contextOf = (dims: Dims, positions: unknown): number => Math.min(contextTokens, dims['positions'] ?? (typeof positions === 'number' ? positions : contextTokens));
+
+/** What a person can click when a size is refused: the sizes or methods that the refusal names. */
+export function suggestionsOf(refusal: ErrorData): readonly Suggestion[] {
+  const detail = (refusal.detail ?? {}) as { axis?: string; of?: string; nearest?: readonly number[]; methods?: readonly string[]; from?: unknown; most?: number };
+  const size = (axis: string, to: number): Suggestion => ({ label: `${axis} ${to}`, apply: (growth) => { growth.resize(axis, to); } });
+  const axis = detail.of ?? detail.axis;
+  if (axis !== undefined && detail.nearest) return detail.nearest.map((to) => size(axis, to));
+  if (axis !== undefined && detail.methods) {
+    return detail.methods.map((id) => ({ label: methods.get(id)?.title ?? id, apply: (growth: GrowthState) => { growth.choose(id); } }));
+  }
+  if (axis !== undefined && detail.most !== undefined) return [size(axis, detail.most)];
+  if (refusal.code === 'growth/smaller' && axis !== undefined && typeof detail.from === 'number') return [size(axis, detail.from)];
+  return [];
+}

@@ -1,0 +1,118 @@
+/** @file One run, purely from its events: series, held-out points, samples, log. Read again from the start, it is the same. */
+import type { ErrorData } from '../../src-main/base/errors.ts';
+import type { RunEvent } from '../../src-main/contract/schema.ts';
+import { Column, countUpTo } from './series.ts';
+
+export interface Sample { readonly step: number; readonly prompt: string; readonly text: string }
+export interface LogLine { readonly step: number; readonly text: string; readonly time?: string }
+type Started = Extract<RunEvent, { at: 'started' }>;
+export type Phase = 'waiting' | 'preparing' | 'running' | 'finished' | 'paused' | 'failed';
+
+export class RunView {
+  /** Grows by one whenever something changed, at most once a frame: what is drawn depends on it alone. */
+  version = $state(0);
+  readonly steps = new Column();
+  readonly tokens = new Column();
+  /** Seconds of training since the first step, summed over the steps. */
+  readonly time = new Column();
+  readonly loss = new Column();
+  readonly lr = new Column();
+  readonly norm = new Column();
+  readonly seconds = new Column();
+  readonly heldOutSteps = new Column();
+  readonly heldOutTokens = new Column();
+  readonly heldOutTime = new Column();
+  readonly heldOut = new Column();
+  samples = $state.raw<readonly Sample[]>([]);
+  log = $state.raw<readonly LogLine[]>([]);
+  phase = $state<Phase>('waiting');
+  preparing = $state.raw<{ what: string; done: number; of: number } | null>(null);
+  started = $state.raw<Started | null>(null);
+  error = $state.raw<ErrorData | null>(null);
+  savedStep = $state<number | null>(null);
+  readonly #schedule: (draw: () => void) => void;
+  #pending: RunEvent[] = [];
+
+  constructor(schedule: (draw: () => void) => void = (draw) => { requestAnimationFrame(draw); }) { this.#schedule = schedule; }
+
+  /** The newest step, 0 before the first. */
+  get step(): number { return this.steps.length ? this.steps.at(-1) : this.started?.step ?? 0; }
+  /** Mean tokens per second over the newest steps. */
+  get tokensPerSecond(): number {
+    const n = this.steps.length, from = Math.max(0, n - 20);
+    if (n - from < 2) return Number.NaN;
+    return (this.tokens.at(-1) - this.tokens.at(from)) / (this.time.at(-1) - this.time.at(from));
+  }
+  /** Seconds until the last step at the newest pace. */
+  get secondsLeft(): number {
+    const n = this.steps.length, from = Math.max(0, n - 20);
+    if (!this.started || n - from < 2) return Number.NaN;
+    return ((this.time.at(-1) - this.time.at(from)) / (n - 1 - from)) * Math.max(0, this.started.steps - this.step);
+  }
+
+  /** Takes an event; what it changes is seen at the next frame. */
+  take(event: RunEvent): void {
+    this.#pending.push(event);
+    if (this.#pending.length === 1) this.#schedule(() => { this.flush(); });
+  }
+
+  flush(): void {
+    const events = this.#pending;
+    if (events.length === 0) return;
+    this.#pending = [];
+    for (const event of events) this.#apply(event);
+    this.version++;
+  }
+
+  #apply(event: RunEvent): void {
+    switch (event.at) {
+      case 'preparing': this.phase = 'preparing'; this.preparing = event; break;
+      case 'started':
+        this.phase = 'running';
+        this.preparing = null;
+        this.error = null;
+        if (this.started === null || this.steps.length === 0) this.#say(event.step, `Started on ${event.deviceName}`, event.time);
+        else this.#say(event.step, `Went on from step ${event.step} on ${event.deviceName}`, event.time);
+        this.started = event;
+        this.#cutAfter(event.step);
+        break;
+      case 'step':
+        this.phase = 'running';
+        this.#cutAfter(event.step - 1);
+        this.steps.push(event.step);
+        this.tokens.push(event.tokens);
+        this.time.push((this.time.length ? this.time.at(-1) : 0) + event.seconds);
+        this.loss.push(event.loss);
+        this.lr.push(event.lr);
+        this.norm.push(event.norm);
+        this.seconds.push(event.seconds);
+        break;
+      case 'evaluated':
+        this.heldOutSteps.push(event.step);
+        this.heldOutTokens.push(event.tokens);
+        this.heldOutTime.push(this.time.length ? this.time.at(-1) : 0);
+        this.heldOut.push(event.loss);
+        break;
+      case 'sample': this.samples = [{ step: event.step, prompt: event.prompt, text: event.text }, ...this.samples.filter((s) => s.step < event.step)]; break;
+      case 'saved': this.savedStep = event.step; this.#say(event.step, 'Saved'); break;
+      case 'stopped':
+        this.phase = event.reason === 'finished' ? 'finished' : event.reason === 'asked' ? 'paused' : 'failed';
+        this.error = event.error ?? null;
+        this.#say(event.step, event.reason === 'finished' ? 'Finished' : event.reason === 'asked' ? 'Paused' : 'Failed', event.time);
+    }
+  }
+
+  /** A run that goes on from a saved step repeats what came after it. */
+  #cutAfter(step: number): void {
+    if (this.steps.length && this.steps.at(-1) > step) {
+      const length = countUpTo(this.steps.values, step);
+      for (const column of [this.steps, this.tokens, this.time, this.loss, this.lr, this.norm, this.seconds]) column.cut(length);
+    }
+    if (this.heldOutSteps.length && this.heldOutSteps.at(-1) > step) {
+      const length = countUpTo(this.heldOutSteps.values, step);
+      for (const column of [this.heldOutSteps, this.heldOutTokens, this.heldOutTime, this.heldOut]) column.cut(length);
+    }
+  }
+
+  #say(step: number, text: string, time?: string): void { this.log = [{ step, text, ...(time === undefined ? {} : { time }) }, ...this.log]; }
+}

@@ -1,0 +1,22 @@
+/** @file A training being asked for: its settings, and what follows from them in steps. */
+import type { OptionValue } from '../../src-main/base/option.ts';
+import { trainingDefaults, trainingOptions, type TrainingSettings } from '../../src-main/train/settings.ts';
+
+const essential: readonly string[] = ['tokens', 'batch', 'sequence', 'lr', 'schedule', 'start'];
+
+export class TrainingState {
+  settings = $state<TrainingSettings>({ ...trainingDefaults });
+  files = $state<string[]>(['']);
+  name = $state('');
+  tokensPerStep = $derived(this.settings.batch * this.settings.sequence * this.settings.accumulate);
+  steps = $derived(Math.max(1, Math.ceil(this.settings.tokens / this.tokensPerStep)));
+  data = $derived(this.files.map((file) => file.trim()).filter(Boolean));
+
+  constructor(changes: Partial<TrainingSettings> = {}) { this.settings = { ...trainingDefaults, ...changes }; }
+
+  set(id: string, value: OptionValue): void { this.settings = { ...this.settings, [id]: value }; }
+}
+
+/** Every setting with its description: the few that matter most, then the rest. */
+export const essentials = trainingOptions.filter((option) => essential.includes(option.id));
+export const furtherOptions = trainingOptions.filter((option) => !essential.includes(option.id));
