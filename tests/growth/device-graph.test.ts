@@ -1,0 +1,66 @@
+/** @file The graph of a recipe, on ONNX Runtime's CPU provider, gives the interpreter's bits. */
+import { describe, expect, it } from 'vitest';
+import { applyRecipe } from '../../src-main/growth/apply.ts';
+import { growthFeeds, growthGraph, growthGraphKey, rowsOf } from '../../src-main/growth/device-graph.ts';
+import { planGrowth } from '../../src-main/growth/plan.ts';
+import type { GrowthPlan, TensorRecipe } from '../../src-main/growth/recipe.ts';
+import { runner, type Fed } from '../support/run-graph.ts';
+import { ask, gpt2, llama, tiny, type Tiny } from './tiny.ts';
+
+type Run = Awaited<ReturnType<typeof runner>>;
+const bits = (values: Float32Array): Uint32Array => new Uint32Array(values.buffer, values.byteOffset, values.length);
+
+async function onDevice(sessions: Map<string, Run>, source: Tiny, plan: GrowthPlan, recipe: TensorRecipe, rows: number): Promise<Float32Array> {
+  const values = Float32Array.from(source.weights.get(recipe.source)!), out = new Float32Array(recipe.to.reduce((a, b) => a * b, 1)), width = out.length / rowsOf(recipe);
+  for (let at = 0; at < rowsOf(recipe); at += rows) {
+    const count = Math.min(rows, rowsOf(recipe) - at), key = growthGraphKey(recipe, plan.maps, 'float32', count)!;
+    if (!sessions.has(key)) sessions.set(key, await runner(growthGraph(recipe, plan.maps, plan.from, plan.to, 'float32', count)));
+    const feeds = growthFeeds(recipe, plan.maps, plan.from, plan.to, values, plan.request.seed, { at, rows: count });
+    const { grown } = await sessions.get(key)!({ source: values, ...Object.fromEntries(Object.entries(feeds).map(([name, feed]): [string, Fed] => [name, feed.data])) });
+    out.set(grown!, at * width);
+  }
+  return out;
+}
+
+const wishes: readonly (readonly [string, object, Parameters<typeof ask>])[] = [
+  ['hypercloning, noise, grouped',    llama, ['hypercloning', { hidden: 24, ffn: 60 }]],
+  ['hypercloning, diagonal',          llama, ['hypercloning', { hidden: 36, ffn: 40 }, { variant: 'diagonal' }]],
+  ['hypercloning, plain, fused',      gpt2,  ['hypercloning', { hidden: 24, ffn: 40 }, { noise: null }]],
+  ['hypercloning, wider heads',       gpt2,  ['hypercloning', { hidden: 24, heads: 3 }]],
+  ['hypercloning, diagonal, fused',   gpt2,  ['hypercloning', { hidden: 24, ffn: 40 }, { variant: 'diagonal', noise: null }]],
+  ['expand, grouped',                 llama, ['expand', { hidden: 18, ffn: 27, kv_heads: 3, group: 3 }]],
+  ['expand, layer norm',              gpt2,  ['expand', { hidden: 20, ffn: 27 }]],
+  ['identity',                        gpt2,  ['identity', { layers: 4 }]],
+];
+
+describe.each(wishes)('%s', (_, config, request) => {
+  const source = tiny(config as typeof llama), plan = planGrowth(source, ask(...request));
+  it.each([['whole', 1e9], ['in blocks of five rows', 5]])('%s: bit for bit', async (__, most) => {
+    const sessions = new Map<string, Run>();
+    for (const recipe of plan.tensors) {
+      const reference = applyRecipe(recipe, plan.maps, plan.from, plan.to, Float32Array.from(source.weights.get(recipe.source)!), plan.request.seed);
+      if (recipe.silent) {
+        expect(growthGraphKey(recipe, plan.maps, 'float32', 1)).toBeNull();
+        expect(reference.every((v) => v === 0)).toBe(true);
+        continue;
+      }
+      const found = await onDevice(sessions, source, plan, recipe, Math.min(most, rowsOf(recipe)));
+      expect([recipe.name, bits(found)]).toEqual([recipe.name, bits(reference)]);
+    }
+    if (most > 5) expect(sessions.size).toBeLessThan(plan.tensors.length);
+  });
+});
+
+it('an offset gain too', async () => {
+  const source = tiny(llama), plan = planGrowth(source, ask('expand', { hidden: 18 }));
+  const recipe = { ...plan.tensors.find((t) => t.kind === 'gain')!, offset: 1 };
+  const found = await onDevice(new Map(), source, plan, recipe, 1);
+  expect(bits(found)).toEqual(bits(applyRecipe(recipe, plan.maps, plan.from, plan.to, Float32Array.from(source.weights.get(recipe.source)!), 7)));
+});
+
+it('layers share sessions', () => {
+  const plan = planGrowth(tiny(llama), ask('hypercloning', { hidden: 24 }));
+  const keys = (layer: number): readonly (string | null)[] => plan.tensors.filter((t) => t.name.includes(`.${layer}.`)).map((t) => growthGraphKey(t, plan.maps, 'bfloat16', rowsOf(t)));
+  expect(keys(0)).toEqual(keys(1));
+  expect(new Set(plan.tensors.map((t) => growthGraphKey(t, plan.maps, 'bfloat16', rowsOf(t)))).size).toBeLessThan(8);
+});

@@ -1,0 +1,128 @@
+/** @file Plans: counts, configs, reasons, speed. Real configs with their published parameter counts are in tests/fixtures/configs. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../src-main/base/json.ts';
+import { methods } from '../../src-main/growth/methods/index.ts';
+import { planGrowth } from '../../src-main/growth/plan.ts';
+import type { GrowthPlan, GrowthSource } from '../../src-main/growth/recipe.ts';
+import { sizesFrom } from '../../src-main/growth/sizes.ts';
+import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
+import { familyOf } from '../../src-main/model/families/index.ts';
+import { parametersOf } from '../../src-main/model/parameters.ts';
+import { countOf } from '../../src-main/tensor/layout.ts';
+import { ask, gpt2, llama, shapes, tiny } from './tiny.ts';
+
+const folder = join(import.meta.dirname, '../fixtures/configs');
+interface Published { readonly config: JsonObject; readonly parameters: number; readonly grown: readonly { readonly times: Record<string, number>; readonly parameters: number }[] }
+const published = readdirSync(folder).map((file) => [file, JSON.parse(readFileSync(join(folder, file), 'utf8')) as Published] as const);
+
+function card(config: JsonObject): GrowthSource {
+  const family = familyOf(config), dims = dimsOf(family, config), settings = settingsOf(family, config);
+  return { family: family.id, dims, settings, config, tensors: parametersOf(family, dims, settings).map(({ name }) => ({ name, dtype: 'bfloat16' })) };
+}
+const reasons = (plan: GrowthPlan, name: string): readonly (readonly [number, string])[] => plan.tensors.find((t) => t.name === name)!.factors.map((f) => [f.by, f.why]);
+const factor = (plan: GrowthPlan, name: string): number => plan.tensors.find((t) => t.name === name)!.factors.reduce((p, f) => p * f.by, 1);
+
+describe('published models', () => {
+  it.each(published)('%s', (_, { config, parameters, grown }) => {
+    const source = card(config), plan = planGrowth(source, ask('expand', sizesFrom({ ffn: 2 }, source.dims)));
+    expect(plan.parameters.before).toBe(parameters);
+    for (const { times, parameters: after } of grown) {
+      const big = planGrowth(source, ask('hypercloning', sizesFrom(times, source.dims)));
+      expect(big.parameters.after).toBe(after);
+      expect(big.tensors.reduce((sum, t) => sum + countOf(t.to), 0)).toBe(after);
+    }
+  });
+  it('a plan of a 7B model follows a slider: under 50 ms', () => {
+    const source = card(published.find(([file]) => file.includes('7b'))![1].config);
+    expect(source.tensors).toHaveLength(291);
+    const times = ['hypercloning', 'expand'].flatMap((method) => [5120, 6144, 8192].map((hidden) => {
+      const start = performance.now();
+      try { planGrowth(source, ask(method, { hidden })); } catch { /* a refusal must be as quick */ }
+      return performance.now() - start;
+    }));
+    expect(Math.min(...times.slice(-3))).toBeLessThan(50);
+    expect(times.sort((a, b) => a - b)[3]).toBeLessThan(50);
+  });
+});
+
+describe.each([...methods.keys()])('a plan of %s', (method) => {
+  it.each(Object.entries(shapes))('for %s', (_, config) => {
+    const source = tiny(config), ffn = source.dims['ffn']!;
+    const wish = { hypercloning: { hidden: 24, ffn: 2 * ffn }, expand: { hidden: 24, ffn: ffn + 11 }, identity: { layers: 3 } }[method]!;
+    const plan = planGrowth(source, ask(method, wish)), family = familyOf(config);
+    expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
+    expect(planGrowth(source, ask(method, wish))).toEqual(plan);
+    expect(dimsOf(family, plan.config)).toEqual(plan.to);
+    expect(settingsOf(family, plan.config)).toEqual(source.settings);
+    expect(Object.keys(config).filter((key) => !(key in plan.config))).toEqual([]);
+    expect(plan.tensors.map((t) => [t.name, t.to])).toEqual(parametersOf(family, plan.to, source.settings).map((p) => [p.name, p.shape]));
+    expect(plan.tensors.every((t) => source.weights.has(t.source) && t.rate > 0)).toBe(true);
+    expect(plan.tensors.reduce((sum, t) => sum + countOf(t.to), 0)).toBe(plan.parameters.after);
+    expect(plan.request.options).toEqual(Object.fromEntries(methods.get(method)!.options.map((o) => [o.id, o.otherwise])));
+  });
+});
+
+describe('factors', () => {
+  it('hypercloning of a tied model divides readers, and its last norm pays for the head', () => {
+    const plan = planGrowth(tiny(llama), ask('hypercloning', { hidden: 24, ffn: 60 }));
+    expect(reasons(plan, 'model.layers.0.self_attn.q_proj.weight')).toEqual([[1 / 2, 'sums 2 equal copies of hidden']]);
+    expect(reasons(plan, 'model.layers.0.mlp.down_proj.weight')).toEqual([[1 / 3, 'sums 3 equal copies of ffn']]);
+    expect(reasons(plan, 'model.layers.0.self_attn.o_proj.weight')).toEqual([[1 / 2, 'sums 2 equal copies of kv_heads']]);
+    expect(reasons(plan, 'model.norm.weight')).toEqual([[1 / 2, 'the head is the embedding and sums 2 equal copies; this norm before it pays for that']]);
+    expect(reasons(plan, 'model.embed_tokens.weight')).toEqual([]);
+    expect(plan.tensors.filter((t) => t.rate !== 1).map((t) => [t.source.replace(/.*\.(\w+\.\w+)$/, '$1'), t.rate]).slice(0, 4)).toEqual([['q_proj.weight', 1 / 2], ['k_proj.weight', 1 / 2], ['v_proj.weight', 1 / 2], ['o_proj.weight', 1 / 2]]);
+  });
+  it('expansion stretches writers and undoes it in gains; the tied norm pays twice', () => {
+    const s = Math.sqrt(18 / 12), plan = planGrowth(tiny(llama), ask('expand', { hidden: 18 }));
+    expect(factor(plan, 'model.embed_tokens.weight')).toBeCloseTo(s, 12);
+    expect(factor(plan, 'model.layers.1.mlp.down_proj.weight')).toBeCloseTo(s, 12);
+    expect(factor(plan, 'model.layers.1.input_layernorm.weight')).toBeCloseTo(1 / s, 12);
+    expect(factor(plan, 'model.norm.weight')).toBeCloseTo(1 / s ** 2, 12);
+    expect(reasons(plan, 'model.layers.0.self_attn.q_proj.weight')).toEqual([]);
+    const layer = planGrowth(tiny(gpt2), ask('expand', { hidden: 20 }));
+    expect(factor(layer, 'wpe.weight')).toBeCloseTo(Math.sqrt(20 / 12), 12);
+    expect(factor(layer, 'ln_f.bias')).toBeCloseTo(Math.sqrt(12 / 20), 12);
+    expect(factor(layer, 'h.0.ln_1.bias')).toBe(1);
+  });
+  it('noise goes to readers of copies and never to heads, tables, norms and biases', () => {
+    const plan = planGrowth(tiny({ ...llama, tie_word_embeddings: false, attention_bias: true }), ask('hypercloning', { hidden: 24 }));
+    const noisy = new Set(plan.tensors.filter((t) => t.noise !== null).map((t) => t.name.replace(/.*layers\.\d+\./, '')));
+    expect([...noisy]).toEqual(['self_attn.q_proj.weight', 'self_attn.k_proj.weight', 'self_attn.v_proj.weight', 'self_attn.o_proj.weight', 'mlp.gate_proj.weight', 'mlp.up_proj.weight']);
+  });
+});
+
+describe('depth', () => {
+  const layers = (from: number, to: number): string => methods.get('identity')!.layers!(from, to, {}).map((l) => `${l.source}${l.identity ? '*' : ''}`).join(' ');
+  it('is spread evenly', () => {
+    expect(layers(4, 6)).toBe('0 1 1* 2 3 3*');
+    expect(layers(3, 4)).toBe('0 1 2 2*');
+    expect(layers(2, 6)).toBe('0 0* 0* 1 1* 1*');
+    expect(layers(32, 40).split(' ').flatMap((l, i) => (l.endsWith('*') ? [i] : []))).toEqual([4, 9, 14, 19, 24, 29, 34, 39]);
+  });
+  it('silences writers of the new layers alone', () => {
+    const silent = planGrowth(tiny(gpt2), ask('identity', { layers: 3 })).tensors.filter((t) => t.silent).map((t) => t.name);
+    expect(silent).toEqual(['h.2.attn.c_proj.weight', 'h.2.attn.c_proj.bias', 'h.2.mlp.c_proj.weight', 'h.2.mlp.c_proj.bias']);
+  });
+});
+
+describe('config.json', () => {
+  it('says sizes that no longer follow', () => {
+    const without = Object.fromEntries(Object.entries({ ...llama, hidden_size: 24 }).filter(([key]) => key !== 'head_dim')) as JsonObject;
+    expect(planGrowth(tiny({ ...gpt2, n_inner: null }), ask('hypercloning', { hidden: 24 })).config['n_inner']).toBe(48);
+    expect(planGrowth(tiny(without), ask('hypercloning', { hidden: 48 })).config).toMatchObject({ head_dim: 4, num_attention_heads: 12, num_key_value_heads: 4, hidden_size: 48 });
+  });
+  it('says the element type', () => {
+    const plan = planGrowth(tiny(llama), { ...ask('hypercloning', { hidden: 24 }), dtype: 'bfloat16' });
+    expect(plan.config['torch_dtype']).toBe('bfloat16');
+    expect(plan.tensors.every((t) => t.dtype === 'bfloat16')).toBe(true);
+    expect(plan.notes.join(' ')).toContain('bfloat16');
+  });
+});
+
+it('plain clones come with a warning, noisy ones without', () => {
+  const notes = (noise: number | null): string => planGrowth(tiny(llama), ask('hypercloning', { hidden: 24 }, { noise })).notes.join(' ');
+  expect(notes(null)).toContain('stay equal for ever');
+  expect(notes(10)).not.toContain('stay equal');
+});
