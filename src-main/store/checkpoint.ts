@@ -99,7 +99,7 @@ async function sameBytes(a: StoredTensor, b: StoredTensor): Promise<boolean> {
 /** Each weight of the family's table with its place; what is missing, left over, quantized or of another shape is refused. */
 function matched(dir: string, family: ModelFamily, dims: Dims, settings: Settings, named: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, TensorRef> {
   const expected = parametersOf(family, dims, settings), names = new Set(expected.map((p) => p.name));
-  const packed = [...named].find(([, tensor]) => /^([UI]8|F8|F4|F6)/.test(tensor.dtype));
+  const packed = [...named].find(([, tensor]) => /^([UI]8$|F8_|F4$|F6_)/.test(tensor.dtype));
   if (packed) refuse('checkpoint/quantized', { path: dir, how: `${packed[0]} is ${packed[1].dtype}` });
   const { weight, tiedTo } = family.head;
   if (names.has(weight) && !named.has(weight) && named.has(tiedTo))
