@@ -3,8 +3,8 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { refuse } from '../base/errors.ts';
 import type { JsonObject } from '../base/json.ts';
-import { bytesOf, fromSafetensors, isWeightDType, type WeightDType } from '../tensor/dtype.ts';
-import { countOf, shapeOf, type Dims } from '../tensor/layout.ts';
+import { fromSafetensors, isWeightDType, type WeightDType } from '../tensor/dtype.ts';
+import { shapeOf, type Dims } from '../tensor/layout.ts';
 import type { CheckpointCard, GrowthRecord } from '../model/card.ts';
 import { dimsOf, settingsOf } from '../model/config.ts';
 import { familyOf } from '../model/families/index.ts';
@@ -177,7 +177,3 @@ export function checkFinite(values: Float32Array, path: string, name: string): v
   if (sum === 0) return;
   refuse('checkpoint/not-finite', { path, name, count: values.reduce((n, v) => n + (Number.isFinite(v) ? 0 : 1), 0) });
 }
-
-/** Bytes of a set of weights. */
-export const weightBytes = (tensors: readonly { readonly dtype: WeightDType; readonly shape: readonly number[] }[]): number =>
-  tensors.reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, countOf(shape)), 0);

@@ -111,10 +111,11 @@ function special(role: 'bos' | 'eos', settings: JsonObject, config: JsonObject, 
   return typeof first === 'number' ? first : null;
 }
 
-function frameOf(plain: readonly number[], dressed: readonly number[], eos: number | null): { before: readonly number[]; after: readonly number[] } {
-  const at = dressed.findIndex((_, i) => plain.every((token, j) => dressed[i + j] === token));
-  const after = dressed.slice(at + plain.length);
-  return { before: dressed.slice(0, at), after: eos === null || after.at(-1) === eos ? after : [...after, eos] };
+/** What `dressed` has around `plain`, and the end-of-text token unless it is there already. */
+function frameOf(plain: readonly number[], dressed: readonly number[], eos: number | null): TextTokenizer['frame'] {
+  const at = plain.length === 0 ? dressed.length : dressed.findIndex((_, i) => plain.every((token, j) => dressed[i + j] === token));
+  const before = at < 0 ? [] : dressed.slice(0, at), after = at < 0 ? [] : dressed.slice(at + plain.length);
+  return { before, after: eos === null || after.at(-1) === eos ? after : [...after, eos] };
 }
 
 /** A decoder looks at its neighbours (spaces, split characters), so each piece is the difference of two decodings that share a start. */
