@@ -43,6 +43,12 @@ async function check(name, work) {
 
 const must = (held, why) => { if (!held) throw new Error(why); };
 
+/** Why a command failed: its error's sentence, or the end of what it wrote. */
+function saidBy({ stdout = '', stderr = '', message }) {
+  const last = stdout.trim().split('\n').at(-1);
+  try { return JSON.parse(last).error?.message ?? last; } catch { return stderr.trim().split('\n').slice(-3).join(' ') || message; }
+}
+
 /** A command of the real command line; answers its one JSON object. */
 async function cambium(...args) {
   const home = join(scratch, 'home');
@@ -50,7 +56,7 @@ async function cambium(...args) {
     const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'bin/cambium.mjs'), ...args, '--json'], { env: { ...process.env, CAMBIUM_HOME: home }, maxBuffer: 2 ** 26 });
     return JSON.parse(stdout.trim().split('\n').at(-1));
   } catch (error) {
-    throw new Error(`cambium ${args[0]}: ${(error.stdout?.trim().split('\n').at(-1) || error.stderr?.trim().split('\n').slice(-3).join(' ') || error.message).slice(0, 400)}`);
+    throw new Error(`cambium ${args[0]} (exit ${error.code}): ${saidBy(error).slice(0, 300)}`);
   }
 }
 
@@ -65,7 +71,9 @@ function python() {
   console.log(`Making a Python with torch and transformers in ${venv} (once; set CAMBIUM_PYTHON to use one that you have)`);
   const run = (command, ...args) => must(spawnSync(command, args, { stdio: 'inherit' }).status === 0, `${command} ${args.join(' ')} failed; set CAMBIUM_PYTHON to a Python that has torch, transformers and safetensors`);
   run(process.platform === 'win32' ? 'python' : 'python3', '-m', 'venv', venv);
-  run(found, '-m', 'pip', 'install', '--quiet', 'torch', 'transformers', 'safetensors', 'numpy');
+  // On Linux the plain wheel carries gigabytes of CUDA; the processor's wheel sorts above it when both are offered.
+  const cpu = process.platform === 'linux' ? ['--extra-index-url', 'https://download.pytorch.org/whl/cpu'] : [];
+  run(found, '-m', 'pip', 'install', '--quiet', ...cpu, 'torch', 'transformers', 'safetensors', 'numpy');
   writeFileSync(made, '');
   return found;
 }
@@ -153,5 +161,5 @@ try {
 
 const failed = rows.filter((row) => !row.ok);
 console.log(`\n${rows.length - failed.length} passed, ${failed.length} failed`);
-for (const { name, measured } of failed) console.log(`  ${name}: ${measured}`);
+for (const { name } of failed) console.log(`  failed: ${name}`);
 process.exitCode = failed.length || rows.length === 0 ? 1 : 0;
