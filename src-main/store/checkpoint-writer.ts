@@ -7,7 +7,7 @@ import { countOf } from '../tensor/layout.ts';
 import type { Certificate, GrowthRecord, TensorCard } from '../model/card.ts';
 import type { ModelFamily } from '../model/family.ts';
 import { readObject, reading, writeJson, writing } from './files.ts';
-import { beginFolder, type FolderOptions } from './folder.ts';
+import { beginFolder, underFinalName, type FolderOptions } from './folder.ts';
 import { modelCard, type ModelCard } from './model-card.ts';
 import { createSafetensors, headerBytes, inFileOrder, type SafetensorsWriter } from './safetensors.ts';
 import { indexFile, singleFile } from './shards.ts';
@@ -111,7 +111,7 @@ export async function createCheckpointWriter(options: CheckpointWriterOptions): 
     await folder.abort();
   };
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
-    try { return await writing(target, work, bytes); } catch (error) { await abort(); throw error; }
+    try { return await writing(target, work, bytes); } catch (error) { await abort(); throw underFinalName(error, folder.path, target); }
   };
   const open = async (i: number): Promise<void> => {
     const done = current;

@@ -2,7 +2,7 @@
 import { lstat, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { refuse } from '../base/errors.ts';
+import { AppError, refuse } from '../base/errors.ts';
 import { isAbsent, isAlive, writing } from './files.ts';
 
 export interface FolderOptions {
@@ -59,6 +59,13 @@ export async function beginFolder(target: string, options: FolderOptions = {}): 
   }, needed);
 }
 
+/** An error about a file of the unfinished folder, told with the name the person gave. */
+export function underFinalName(error: unknown, temporary: string, target: string): unknown {
+  const detail = error instanceof AppError ? (error.detail as { readonly path?: unknown }) : undefined;
+  if (!(error instanceof AppError) || typeof detail?.path !== 'string' || !detail.path.startsWith(temporary)) return error;
+  return new AppError(error.code, { ...detail, path: resolve(target) + detail.path.slice(temporary.length) });
+}
+
 /** Runs `fill` on a folder beside `target` and gives it the final name when `fill` is done; on failure or abort nothing is left. */
 export async function writeFolder<T>(target: string, fill: (temporary: string) => Promise<T>, options: FolderOptions & { readonly signal?: AbortSignal } = {}): Promise<T> {
   const folder = await beginFolder(target, options);
@@ -69,7 +76,7 @@ export async function writeFolder<T>(target: string, fill: (temporary: string) =
     return result;
   } catch (error) {
     await folder.abort();
-    throw error;
+    throw underFinalName(error, folder.path, target);
   }
 }
 

@@ -64,6 +64,8 @@ describe('a folder', () => {
     expect((await refusal('file/unwritable', () => writeFolder(target, () => Promise.reject(error('EROFS'))))).message).toContain('the disk is read-only');
     expect((await refusal('file/unwritable', () => writeFolder(target, () => Promise.reject(error('EACCES'))))).message).toContain('permission denied');
     expect(around(target)).toEqual([]);
+    const { detail } = await refusal('file/no-space', () => writeFolder(target, (t) => { throw writeFailure(join(t, 'model.safetensors'), error('ENOSPC'), 9); }));
+    expect(detail).toEqual({ path: join(target, 'model.safetensors'), needed: 9, free: 0 });
     const bug = new TypeError('not the disk');
     expect(writeFailure('x', bug)).toBe(bug);
   });
