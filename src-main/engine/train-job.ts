@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { dataOf, refuse } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
+import { aborter, type AbortSignalLike } from '../contract/rpc.ts';
 import type { RunEvent } from '../contract/schema.ts';
 import { parameterCount } from '../model/parameters.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
@@ -13,13 +13,16 @@ import { openTokens, tokenizeFiles, type TokenSet, type Tokens } from '../store/
 import { splitTokens, windowsIn, windowStarts } from '../train/batches.ts';
 import type { RunSettings } from '../train/run.ts';
 import { stepsOf, tokensPerStep } from '../train/schedule.ts';
+import type { TrainingSettings } from '../train/settings.ts';
 import { chooseDevice } from './choose.ts';
 import { generate } from './generate.ts';
 import type { TrainInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
-import { loadNewest, modelFolder, saveCheckpoint } from './step-checkpoint.ts';
-import { meanLoss, Training } from './training.ts';
-import { fromCheckpoint, fromRandom, load, ratesOf, type Loaded } from './weights.ts';
+import { lossMeter } from './programs.ts';
+import { anyOf, nativeSignal } from './signals.ts';
+import { loadNewest, modelFolder, saveCheckpoint, type StepRecord } from './step-checkpoint.ts';
+import { Training } from './training.ts';
+import { fromCheckpoint, fromRandom, load, positionsOf, ratesOf, type Loaded } from './weights.ts';
 
 /** At most this many held-out windows are read at an evaluation. */
 const heldOutWindows = 64;
@@ -37,8 +40,9 @@ export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike):
       yield event;
     }
   } catch (error) {
-    const event: RunEvent = { at: 'stopped', step, reason: 'failed', error: dataOf(error), time: new Date().toISOString() };
-    await session.append(event);
+    const data = dataOf(error), time = new Date().toISOString();
+    const event: RunEvent = data.code === 'cancelled' ? { at: 'stopped', step, reason: 'asked', time } : { at: 'stopped', step, reason: 'failed', error: data, time };
+    await session.append(event).catch(() => undefined);                // a disk that is full takes no last line; whoever listens is told
     yield event;
   } finally { await session.close(); }
 }
@@ -48,29 +52,31 @@ async function* sitting(dir: string, run: RunSettings, session: RunSession, sign
   const s = run.settings, newest = await newestStep(dir), steps = stepsOf(s);
   if (newest && newest.step >= steps) refuse('run/finished', { run: run.name, steps });
   const base = await openCheckpoint(newest ? join(newest.dir, modelFolder) : run.checkpoint);
-  const longest = base.dims['positions'] ?? Number(base.settings['positions'] ?? Infinity);
+  const longest = positionsOf(base), stop = (): boolean => signal.aborted || session.stopAsked();
   if (s.sequence > longest) refuse('run/bad-setting', { setting: 'sequence', why: `is ${s.sequence}, but the model has ${longest} positions` });
   await session.setState('preparing');
-  const set = yield* tokenized(run, base, signal), tokens = await openTokens(set.folders);
-  const device = await chooseDevice(s.device, s.threads);
+  const set = yield* tokenized(run, base, signal, stop), tokens = await openTokens(set.folders);
   try {
-    yield* steppedThrough({ dir, run, base, tokens, device, steps, stop: () => signal.aborted || session.stopAsked(), begin: () => session.setState('running') });
-  } finally { tokens.close(); await device.dispose(); }
+    const device = await chooseDevice(s.device, s.threads);
+    try { yield* trained({ dir, run, base, tokens, device, steps, stop, begin: () => session.setState('running') }); } finally { await device.dispose(); }
+  } finally { tokens.close(); }
 }
 
-/** Tokens of the run's text, with progress. */
-async function* tokenized({ data }: RunSettings, base: Checkpoint, signal: AbortSignalLike): AsyncGenerator<RunEvent, TokenSet> {
-  const events = queue<RunEvent>(), controller = new AbortController(), cancel = (): void => { controller.abort(); };
-  signal.addEventListener('abort', cancel, { once: true });
+/** Tokens of the run's text, with progress. Refuses `cancelled` when told to stop. */
+async function* tokenized({ data }: RunSettings, base: Checkpoint, signal: AbortSignalLike, stop: () => boolean): AsyncGenerator<RunEvent, TokenSet> {
+  const events = queue<RunEvent>(), { signal: both, abort } = aborter();
+  const forward = anyOf(signal, both);
   let shown = -1;
   const onProgress = (done: number, of: number): void => {
+    if (stop()) abort();
     const percent = Math.floor((100 * done) / Math.max(1, of));
     if (percent > shown) { shown = percent; events.push({ at: 'preparing', what: 'reading the text', done, of }); }
   };
   const cache = await openHome().cache('tokens');
-  const work = tokenizeFiles({ files: data, tokenizer: base.dir, vocab: base.dims['vocab']!, cache, onProgress, signal: controller.signal });
+  const work = tokenizeFiles({ files: data, tokenizer: base.dir, vocab: base.dims['vocab']!, cache, onProgress, signal: nativeSignal(forward) });
   work.then(() => { events.end(); }, (error: unknown) => { events.fail(error); });
-  try { yield* events; return await work; } finally { signal.removeEventListener('abort', cancel); }
+  yield* events;
+  return work;
 }
 
 interface Sitting {
@@ -79,45 +85,56 @@ interface Sitting {
   begin(): Promise<void>;
 }
 
-async function* steppedThrough({ dir, run, base, tokens, device, steps, stop, begin }: Sitting): AsyncGenerator<RunEvent> {
-  const s = run.settings, split = splitTokens(tokens.length, s.heldOut, s.sequence), now = (): string => new Date().toISOString();
+/** From the newest complete checkpoint, or the start, to the end. */
+async function* trained(sitting: Sitting): AsyncGenerator<RunEvent> {
+  const { dir, run, base, tokens, device } = sitting, s = run.settings, split = splitTokens(tokens.length, s.heldOut, s.sequence);
   if (windowsIn(split.train, s.sequence) === 0) refuse('data/empty', { path: run.data.join(', '), tokens: tokens.length, needed: s.sequence + 1 });
   const rates = s.rates === 'plan' && s.start === 'source' ? ratesOf(base) : new Map<string, number>();
   const resumed = await loadNewest(device, dir, rates);
   const loaded = resumed?.loaded ?? await load(device, base, s.start === 'source' ? fromCheckpoint(base) : fromRandom(base, s.seed), rates);
-  if (resumed && resumed.record.trainTokens !== split.train) refuse('run/damaged', { run: run.name, why: `it was trained on ${resumed.record.trainTokens} tokens of text, but the text gives ${split.train} now` });
-  const training = await Training.open(device, loaded, s);
   try {
-    const held = heldOut(tokens, split.train, s.sequence);
-    let step = resumed?.record.step ?? 0, seconds = resumed?.record.seconds ?? 0, saved = step;
-    const evaluated = async (): Promise<RunEvent> => ({ at: 'evaluated', step, loss: await meanLoss(device, loaded, s, held), tokens: held.length * s.sequence });
-    const save = async (): Promise<RunEvent> => {
-      saved = step;
-      return { at: 'saved', step, dir: await saveCheckpoint(device, dir, base, loaded, { version: 1, step, tokens: step * tokensPerStep(s), seconds, trainTokens: split.train }) };
-    };
-    await begin();
-    yield { at: 'started', step, device: device.kind, deviceName: device.name, parameters: parameterCount(base.family, base.dims, base.settings), steps, trainTokens: split.train, heldOutTokens: split.heldOut, time: now() };
-    if (step === 0 && held.length > 0) yield await evaluated();
-    const every = (n: number): boolean => n > 0 && step % n === 0;
-    while (step < steps && !stop()) {
-      const began = performance.now();
-      const report = await training.step(step + 1, (i, into) => {
-        windowStarts(step * s.accumulate + i, { batch: s.batch, sequence: s.sequence, seed: s.seed, train: split.train })
-          .forEach((start, row) => { tokens.read(start, s.sequence + 1, into.subarray(row * (s.sequence + 1), (row + 1) * (s.sequence + 1))); });
-      });
-      step++;
-      for (const what of ['loss', 'norm'] as const) if (!Number.isFinite(report[what])) refuse('run/not-finite', { step, what: what === 'norm' ? 'gradient norm' : what });
-      const took = (performance.now() - began) / 1000;
-      seconds += took;
-      yield { at: 'step', step, ...report, tokens: step * tokensPerStep(s), seconds: took };
-      const last = step === steps;
-      if (held.length > 0 && (last || every(s.evaluateEvery))) yield await evaluated();
-      if (last || every(s.sampleEvery)) yield await sampled(device, loaded, base, s.prompt, step, s.seed);
-      if (last || every(s.saveEvery)) yield await save();
-    }
-    if (saved !== step || step === 0) yield await save();
-    yield { at: 'stopped', step, reason: step >= steps ? 'finished' : 'asked', time: now() };
-  } finally { await training.dispose(); loaded.dispose(); }
+    if (resumed && resumed.record.trainTokens !== split.train) refuse('run/damaged', { run: run.name, why: `it was trained on ${resumed.record.trainTokens} tokens of text, but the text gives ${split.train} now` });
+    const training = await Training.open(device, loaded, s);
+    try { yield* steppedThrough(sitting, loaded, training, resumed?.record); } finally { await training.dispose(); }
+  } finally { loaded.dispose(); }
+}
+
+async function* steppedThrough({ dir, run, base, tokens, device, steps, stop, begin }: Sitting, loaded: Loaded, training: Training, record: StepRecord | undefined): AsyncGenerator<RunEvent> {
+  const s = run.settings, split = splitTokens(tokens.length, s.heldOut, s.sequence), now = (): string => new Date().toISOString();
+  const held = heldOut(tokens, split.train, s.sequence);
+  let step = record?.step ?? 0, seconds = record?.seconds ?? 0, saved = step;
+  const evaluated = async (): Promise<RunEvent> => ({ at: 'evaluated', step, loss: await heldOutLoss(device, loaded, s, held), tokens: held.length * s.sequence });
+  const save = async (): Promise<RunEvent> => {
+    saved = step;
+    return { at: 'saved', step, dir: await saveCheckpoint(device, dir, base, loaded, { version: 1, step, tokens: step * tokensPerStep(s), seconds, trainTokens: split.train }) };
+  };
+  await begin();
+  yield { at: 'started', step, device: device.kind, deviceName: device.name, parameters: parameterCount(base.family, base.dims, base.settings), steps, trainTokens: split.train, heldOutTokens: split.heldOut, time: now() };
+  if (step === 0 && held.length > 0) yield await evaluated();
+  const every = (n: number): boolean => n > 0 && step % n === 0;
+  while (step < steps && !stop()) {
+    const began = performance.now();
+    const report = await training.step(step + 1, (i, into) => {
+      windowStarts(step * s.accumulate + i, { batch: s.batch, sequence: s.sequence, seed: s.seed, train: split.train })
+        .forEach((start, row) => { tokens.read(start, s.sequence + 1, into.subarray(row * (s.sequence + 1), (row + 1) * (s.sequence + 1))); });
+    });
+    step++;
+    for (const what of ['loss', 'norm'] as const) if (!Number.isFinite(report[what])) refuse('run/not-finite', { step, what: what === 'norm' ? 'gradient norm' : what });
+    const took = (performance.now() - began) / 1000;
+    seconds += took;
+    yield { at: 'step', step, ...report, tokens: step * tokensPerStep(s), seconds: took };
+    const last = step === steps;
+    if (held.length > 0 && (last || every(s.evaluateEvery))) yield await evaluated();
+    if (last || every(s.sampleEvery)) yield await sampled(device, loaded, base, s.prompt, step, s.seed);
+    if (last || every(s.saveEvery)) yield await save();
+  }
+  if (saved !== step || step === 0) yield await save();
+  yield { at: 'stopped', step, reason: step >= steps ? 'finished' : 'asked', time: now() };
+}
+
+async function heldOutLoss(device: Device, loaded: Loaded, { batch, sequence }: TrainingSettings, held: readonly Int32Array[]): Promise<number> {
+  const meter = await lossMeter(device, loaded, { batch, sequence });
+  try { return await meter.mean(held); } finally { await meter.dispose(); }
 }
 
 /** Windows of the held-out text, spread evenly over it. */
@@ -129,7 +146,8 @@ function heldOut(tokens: Tokens, from: number, sequence: number): readonly Int32
 /** A few words of the model's own, after the prompt or from the beginning of a text. */
 async function sampled(device: Device, loaded: Loaded, base: Checkpoint, prompt: string, step: number, seed: number): Promise<RunEvent> {
   const tokenizer = await openTokenizer(base.dir), before = tokenizer.encode(prompt), first = before.length > 0 ? before : [tokenizer.bos ?? tokenizer.eos ?? 0];
-  const written: number[] = [], stops = tokenizer.eos === null ? [] : [tokenizer.eos];
-  for await (const token of generate(device, loaded, first, sampleTokens, { temperature: 0.8, seed, stops })) written.push(token);
-  return { at: 'sample', step, prompt, text: tokenizer.decode([...first, ...written]) };
+  const stops = tokenizer.eos === null ? [] : [tokenizer.eos], writing = tokenizer.stream(first);
+  let text = '';
+  for await (const token of generate(device, loaded, first, sampleTokens, { temperature: 0.8, seed, stops })) text += writing.push(token);
+  return { at: 'sample', step, prompt, text: text + writing.end() };
 }

@@ -1,5 +1,6 @@
 /** @file The op table: every row there is, by name. */
 import * as activation from './activation.ts';
+import * as decoder from './decoder.ts';
 import * as elementwise from './elementwise.ts';
 import type { Op } from './graph.ts';
 import * as logic from './logic.ts';
@@ -16,6 +17,7 @@ const { ReduceSum, ReduceMean, ReduceSumSquare, ReduceMax } = reduce;
 const { Gather, GatherElements, ScatterND, ScatterElements, OneHot } = lookup;
 const { Softmax, LogSoftmax, CrossEntropy } = softmax;
 const { Silu, Gelu } = activation;
+const { Attention, RmsNorm, Rotary } = decoder;
 
 const rows = {
   Greater, Less, Equal, And, Or, Not, Where, Cast,
@@ -23,7 +25,7 @@ const rows = {
   Identity, Reshape, Transpose, Expand, Concat, Split, Slice, Pad,
   ReduceSum, ReduceMean, ReduceSumSquare, ReduceMax,
   MatMul, Gather, GatherElements, ScatterND, ScatterElements, OneHot,
-  Softmax, LogSoftmax, CrossEntropy, Silu, Gelu,
+  Softmax, LogSoftmax, CrossEntropy, Silu, Gelu, Attention, RmsNorm, Rotary,
 };
 
 export type OpName = keyof typeof rows;

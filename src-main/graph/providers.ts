@@ -8,7 +8,7 @@ export type Provider = 'cpu' | 'cuda' | 'webgpu';
 export const lacks: Readonly<Record<Provider, ReadonlySet<string>>> = {
   cpu:    new Set(['ScatterND']),
   cuda:   new Set(),
-  webgpu: new Set(['FusedMatMul', 'LogSoftmax', 'OneHot', 'Or']),
+  webgpu: new Set(['FusedMatMul', 'LogSoftmax', 'OneHot', 'Or', 'RotaryEmbedding']),
 };
 
 /** Element types of floating point that its kernels compute in; the rest may only be stored and cast. */

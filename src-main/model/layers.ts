@@ -1,10 +1,10 @@
 /** @file What decoders are made of, over named axes: norms, rotary positions, attention, activations, and the reader of a family's weights. */
 import { refuse } from '../base/errors.ts';
-import { constantBy, gather, gelu, relu, reshape, silu, softmax, sqrt, tanh, type Value } from '../graph/build.ts';
+import { attend, constantBy, gather, gelu, relu, reshape, rmsNormalize, rotate, silu, tanh, type Value } from '../graph/build.ts';
 import * as op from '../graph/build.ts';
 import { viewOf, type Dims } from '../tensor/layout.ts';
 import type { ModelFamily, Settings, TensorSpec } from './family.ts';
-import { add, apply, dot, halves, join, map, meanOver, mul, named, order, rename, together, type Named } from './named.ts';
+import { add, apply, map, meanOver, mul, named, order, type Named } from './named.ts';
 
 /** What a forward pass is written with. Names are without `.weight` and `.bias`. */
 export interface Reader {
@@ -53,10 +53,7 @@ export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, we
 }
 
 /** x / sqrt(mean(x²) + eps) over hidden (Zhang and Sennrich 2019). */
-export function rmsNorm(x: Named, eps: number): Named {
-  const scale = map((v) => sqrt(op.add(v, eps)), meanOver(map(op.square, x), 'hidden'));
-  return { value: op.div(x.value, scale.value), axes: x.axes };
-}
+export const rmsNorm = (x: Named, eps: number): Named => ({ value: rmsNormalize(x.value, eps), axes: x.axes });
 
 /** (x - mean) / sqrt(variance + eps) over hidden (Ba et al. 2016). */
 export function layerNorm(x: Named, eps: number): Named {
@@ -78,27 +75,35 @@ export function frequencies(headDim: number, s: Settings): readonly number[] {
   });
 }
 
-/** Rotates pair (i, i + head_dim/2) of each position by position × frequency i (Su et al. 2021, the half-split form of transformers). */
+/** Rotates pair (i, i + head_dim/2) of each position by position × frequency i (Su et al. 2021, the half-split form of transformers). `x` is [batch, seq, …, head_dim]. */
 export function rotary(x: Named, s: Settings): Named {
-  const seq = x.value.shape[x.axes.indexOf('seq')]!, headDim = x.value.shape[x.axes.indexOf('head_dim')]!, rates = frequencies(headDim, s);
-  const table = (kind: string, f: (angle: number, second: boolean) => number): Named =>
-    named(constantBy(`rotary ${kind} ${seq} ${rates.join()}`, 'float32', [seq, headDim], () =>
-      Float32Array.from({ length: seq * headDim }, (_, i) => { const j = i % headDim; return f(Math.floor(i / headDim) * rates[j % rates.length]!, j >= rates.length); })), 'seq', 'head_dim');
-  const [first, second] = halves(x, 'head_dim');
-  return add(mul(x, table('cos', Math.cos)), mul(join('head_dim', second, first), table('sin', (angle, late) => (late ? Math.sin(angle) : -Math.sin(angle)))));
+  const [batch, seq] = x.value.shape as [number, number], rates = frequencies(x.value.shape.at(-1)!, s);
+  const table = (kind: string, f: (angle: number) => number): Value =>
+    constantBy(`rotary ${kind} ${seq} ${rates.join()}`, 'float32', [seq, rates.length], () => Float32Array.from({ length: seq * rates.length }, (_, i) => f(Math.floor(i / rates.length) * rates[i % rates.length]!)));
+  return { value: reshape(rotate(reshape(x.value, [batch, seq, -1]), table('cos', Math.cos), table('sin', Math.sin)), x.value.shape), axes: x.axes };
 }
 
 /** Added to the scores of later positions; far below any score, and finite. */
 const hidden = -1e30;
 
-/** softmax(q·k·scale, causal) · v. Whatever head axes `q` has and `k` lacks share the keys: plain heads, grouped queries and one key head are one function. */
+/** Queries that are read at once: they see no key after their last, so blocks spare almost half of all scores. */
+const queryBlock = (seq: number): number => Math.max(64, Math.ceil(seq / 8));
+
+/**
+ * softmax(q·k·scale, causal) · v, [batch, seq, heads…, head_dim] each. Whatever head axes `q` has and `k` lacks become rows beside `seq` and share the keys:
+ * plain heads, grouped queries and one key head are one function, and no key is repeated in memory.
+ */
 export function attention(q: Named, k: Named, v: Named, scale: number): Named {
-  const seq = q.value.shape[q.axes.indexOf('seq')]!;
-  const heads = q.axes.filter((axis) => axis !== 'batch' && axis !== 'seq' && axis !== 'head_dim');
-  const asked = order(q, ['batch', ...heads, 'seq', 'head_dim']);
-  const scores = dot(asked, rename(k, 'seq', 'key'), 'head_dim', scale);
-  const mask = named(constantBy(`causal ${seq}`, 'float32', [seq, seq], () => Float32Array.from({ length: seq * seq }, (_, i) => (i % seq > Math.floor(i / seq) ? hidden : 0))), 'seq', 'key');
-  return dot(map((s) => softmax(s), together(op.add, scores, mask)), rename(v, 'seq', 'key'), 'key');
+  const lead = k.axes.filter((axis) => axis !== 'seq' && axis !== 'head_dim'), own = q.axes.filter((axis) => !k.axes.includes(axis));
+  const asked = order(q, [...lead, ...own, 'seq', 'head_dim']).value, keys = order(k, [...lead, 'seq', 'head_dim']).value, values = order(v, [...lead, 'seq', 'head_dim']).value;
+  const [seq, width] = asked.shape.slice(-2) as [number, number], block = queryBlock(seq), blocks = Math.ceil(seq / block), leading = lead.map((_, i) => asked.shape[i]!);
+  const read = Array.from({ length: blocks }, (_, i) => {
+    const from = i * block, to = Math.min(seq, from + block), rows = op.slice(asked, -2, from, to);
+    const mask = constantBy(`causal ${from} ${to}`, 'float32', [to - from, to], () => Float32Array.from({ length: (to - from) * to }, (_, j) => (j % to > from + Math.floor(j / to) ? hidden : 0)));
+    const out = attend(reshape(rows, [...leading, -1, width]), op.slice(keys, -2, 0, to), op.slice(values, -2, 0, to), mask, scale);
+    return reshape(out, [...rows.shape.slice(0, -1), values.shape.at(-1)!]);
+  });
+  return named(blocks === 1 ? read[0]! : op.concat(read, -2), ...lead, ...own, 'seq', 'head_dim');
 }
 
 /** Activation functions under the names config.json uses (transformers' activations.py). */

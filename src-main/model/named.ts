@@ -4,8 +4,8 @@ import * as op from '../graph/build.ts';
 import { countOf, type Axis, type Role } from '../tensor/layout.ts';
 import type { TensorSpec } from './family.ts';
 
-/** An axis of a weight, or one of a batch: `seq` are the positions that ask, `key` those that are asked. */
-export type Name = Axis | 'batch' | 'seq' | 'key';
+/** An axis of a weight, or one of a batch. */
+export type Name = Axis | 'batch' | 'seq';
 
 /** A value with one name per axis. */
 export interface Named { readonly value: Value; readonly axes: readonly Name[] }
@@ -22,8 +22,6 @@ export function order(x: Named, axes: readonly Name[]): Named {
   const perm = axes.map((axis) => x.axes.indexOf(axis));
   return perm.every((from, to) => from === to) ? x : named(transpose(x.value, perm), ...axes);
 }
-
-export const rename = (x: Named, from: Name, to: Name): Named => ({ value: x.value, axes: x.axes.map((axis) => (axis === from ? to : axis)) });
 
 /** `f` of the values of both, the second broadcast along the axes it lacks; the result has the axes of the first. */
 export function together(f: (a: Value, b: Value) => Value, a: Named, b: Named): Named {
@@ -48,15 +46,6 @@ export function parts(x: Named, axis: Name): readonly Named[] {
   return op.split(x.value, Array<number>(n).fill(1), at).map((v) => named(reshape(v, rest.map((a) => sizeOf(x, a))), ...rest));
 }
 
-/** The two halves of an axis. */
-export function halves(x: Named, axis: Name): readonly [Named, Named] {
-  const at = x.axes.indexOf(axis), n = sizeOf(x, axis) / 2;
-  const [a, b] = op.split(x.value, [n, n], at);
-  return [{ value: a!, axes: x.axes }, { value: b!, axes: x.axes }];
-}
-export const join = (axis: Name, ...xs: readonly Named[]): Named =>
-  ({ value: op.concat(xs.map((x) => order(x, xs[0]!.axes).value), xs[0]!.axes.indexOf(axis)), axes: xs[0]!.axes });
-
 /** The mean over one axis, which stays with size one. */
 export const meanOver = (x: Named, axis: Name): Named => ({ value: op.mean(x.value, [x.axes.indexOf(axis)], { keep: true }), axes: x.axes });
 
@@ -76,19 +65,3 @@ export function apply(x: Named, weight: Value, spec: TensorSpec, sizes: readonly
 
 /** The axes of a weight with this role, in stored order. */
 export const axesOf = (spec: TensorSpec, role: Role): readonly Axis[] => spec.layout.axes.filter((a) => a.role === role).map((a) => a.axis);
-
-/**
- * Sums over `over`: a [lead…, rest of a, over] · b [lead…, rest of b, over] → [lead…, rest of a, rest of b]; `lead` are the axes of both that are not summed.
- * Axes that only `a` has become rows, so keys shared by a group of queries are never repeated in memory.
- */
-export function dot(a: Named, b: Named, over: Name, scale = 1): Named {
-  const lead = a.axes.filter((axis) => axis !== over && b.axes.includes(axis));
-  const rows = a.axes.filter((axis) => axis !== over && !lead.includes(axis)), columns = b.axes.filter((axis) => axis !== over && !lead.includes(axis));
-  const flat = (x: Named, own: readonly Name[]): Value =>
-    reshape(order(x, [...lead, ...own, over]).value, [...lead.map((axis) => sizeOf(x, axis)), countOf(own.map((axis) => sizeOf(x, axis))), sizeOf(x, over)]);
-  const swapped = b.axes.indexOf(over) < b.axes.indexOf(columns.at(-1)!) && columns.length === 1;
-  const right = swapped ? order(b, [...lead, over, ...columns]).value : flat(b, columns);
-  const product = matmul(flat(a, rows), right, { transB: !swapped, alpha: scale });
-  const sizes = [...lead.map((axis) => sizeOf(a, axis)), ...rows.map((axis) => sizeOf(a, axis)), ...columns.map((axis) => sizeOf(b, axis))];
-  return named(reshape(product, sizes), ...lead, ...rows, ...columns);
-}

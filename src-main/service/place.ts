@@ -1,6 +1,7 @@
 /** @file What the service is given: where it keeps things, how it starts engines, and what its surroundings are. */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { writeText } from '../store/files.ts';
 import type { Home } from '../store/home.ts';
 import type { Processes } from './engines.ts';
 
@@ -30,3 +31,10 @@ export const builtIn = ({ surroundings }: Place): string => join(surroundings.re
 
 /** A path as a person types it, absolute; `~` is their home. */
 export const absolute = (path: string): string => resolve(/^~(?=$|[\\/])/.test(path) ? join(homedir(), path.slice(1)) : path);
+
+/** Writes a page beside the results it tells of; its path. */
+export async function writeReport(dir: string, html: string): Promise<string> {
+  const path = join(dir, 'report.html');
+  await writeText(path, html);
+  return path;
+}

@@ -187,3 +187,14 @@ export function toyCorpus(bytes: number, options: { readonly seed?: number } = {
   for (let written = 0; written < bytes; written += stories.at(-1)!.length + 2) stories.push(toyStory(options.seed ?? 0, stories.length));
   return `${stories.join('\n\n')}\n`;
 }
+
+/** The same stories as JSON lines, one document each; at least `bytes` of text. */
+export function toyLines(bytes: number, options: { readonly seed?: number } = {}): string {
+  const lines: string[] = [];
+  for (let written = 0, n = 0; written < bytes; n++) {
+    const text = toyStory(options.seed ?? 0, n);
+    written += text.length;
+    lines.push(JSON.stringify({ text }));
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -28,6 +28,8 @@ const ids = (end: number, dtype: DType, ...shape: number[]): Feed => fed(dtype, 
 const bits = (...shape: number[]): Feed => ids(2, 'bool', ...shape);
 
 const s = (make: Sample['make'], ...feeds: Feed[]): Sample => ({ make, feeds });
+/** A constant: what nothing flows into (masks, angles). */
+const still = (...shape: number[]): Value => b.constant(f(...shape).value.data, 'float32', shape);
 const matmul = (x: Value, y: Value): Value => b.matmul(x, y);
 /** A pair of equal shapes, and each way of broadcasting. */
 const pairs = (make: (a: Value, b: Value) => Value, x = f, y = f): Sample[] => [
@@ -80,5 +82,11 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
   OneHot: [s((i) => b.oneHot(i, 4), ids(4, 'int64', 2, 3)), s((i) => b.oneHot(i, 3, 'int64'), ids(3, 'int32', 5))],
   Softmax: [s((x) => b.softmax(x), f(2, 3, 4)), s((x) => b.softmax(x, 1), f(2, 3, 2))],
   LogSoftmax: [s((x) => b.logSoftmax(x), f(2, 3, 4)), s((x) => b.logSoftmax(x, 0), f(3, 2))],
+  Attention: [
+    s((q, k, v) => b.attend(q, k, v, still(4, 5), 0.7), f(2, 4, 3), f(2, 5, 3), f(2, 5, 2)), s((q, k, v) => b.attend(q, k, v, still(3, 3), 0.5), f(2, 3, 6, 4), f(2, 3, 3, 4), f(2, 3, 3, 4)),
+    s((q, k, v) => b.attend(q, k, v, still(1, 2), 1), f(4, 3), f(2, 3), f(2, 3)),
+  ],
+  RmsNorm: [s((x) => b.rmsNormalize(x, 0.1), f(2, 3, 4)), s((x) => b.rmsNormalize(x, 1e-5), f(5))],
+  Rotary: [s((x) => b.rotate(x, still(3, 2), still(3, 2)), f(2, 3, 8)), s((x) => b.rotate(x, still(4, 3), still(4, 3)), f(1, 4, 6))],
   CrossEntropy: [s(b.crossEntropy, f(4, 6), ids(6, 'int64', 4)), s(b.crossEntropy, f(2, 3, 5), ids(5, 'int32', 2, 3))],
 };

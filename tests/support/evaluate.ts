@@ -4,7 +4,7 @@ import type { Value } from '../../src-main/graph/graph.ts';
 export interface Tensor { readonly shape: readonly number[]; readonly data: Float64Array }
 /** Attributes by name; an op has those that its row names. */
 interface Attrs {
-  readonly axis: number; readonly start: number; readonly end: number; readonly low: number; readonly high: number; readonly alpha: number; readonly depth: number;
+  readonly axis: number; readonly start: number; readonly end: number; readonly low: number; readonly high: number; readonly alpha: number; readonly depth: number; readonly scale: number; readonly eps: number;
   readonly axes: readonly number[]; readonly perm: readonly number[]; readonly sizes: readonly number[]; readonly shape: readonly number[];
   readonly before: readonly number[]; readonly after: readonly number[];
   readonly keep: boolean; readonly transA: boolean; readonly transB: boolean; readonly to: string; readonly approximate: string;
@@ -133,6 +133,27 @@ const meanings: Readonly<Record<string, Meaning>> = {
   OneHot: ([ids], { depth }) => fill([...ids!.shape, depth], (p) => Number(ids!.data[indexOf(ids!.shape, p.slice(0, -1))] === p.at(-1))),
   Softmax: ([x], { axis }) => fill(x!.shape, (p) => Math.exp(at(x!, p) - logSum(x!, p, axis))),
   LogSoftmax: ([x], { axis }) => fill(x!.shape, (p) => at(x!, p) - logSum(x!, p, axis)),
+  Attention: ([q, k, v, m], { scale }) => {
+    const keys = k!.shape.at(-2)!, d = q!.shape.at(-1)!, range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+    const scores = fill([...q!.shape.slice(0, -1), keys], (p) => {
+      const lead = p.slice(0, -2), [row, key] = p.slice(-2) as [number, number];
+      return scale * range(d).reduce((sum, i) => sum + at(q!, [...lead, row, i]) * at(k!, [...lead, key, i]), 0) + at(m!, [row % m!.shape[0]!, key]);
+    });
+    const share = fill(scores.shape, (p) => Math.exp(at(scores, p) - logSum(scores, p, p.length - 1)));
+    return [fill([...q!.shape.slice(0, -1), v!.shape.at(-1)!], (p) => range(keys).reduce((sum, key) => sum + at(share, [...p.slice(0, -1), key]) * at(v!, [...p.slice(0, -2), key, p.at(-1)!]), 0)), share];
+  },
+  RmsNorm: ([x], { eps }) => {
+    const n = x!.shape.at(-1)!;
+    const factor = fill([...x!.shape.slice(0, -1), 1], (p) => (Array.from({ length: n }, (_, i) => at(x!, [...p.slice(0, -1), i]) ** 2).reduce((a, b) => a + b) / n + eps) ** -0.5);
+    return [fill(x!.shape, (p) => at(x!, p) * at(factor, p)), factor];
+  },
+  Rotary: ([x, cos, sin]) => {
+    const half = cos!.shape[1]!;
+    return fill(x!.shape, ([b, t, i]) => {
+      const j = i! % (2 * half), pair = j % half, other = at(x!, [b!, t!, j < half ? i! + half : i! - half]);
+      return at(x!, [b!, t!, i!]) * at(cos!, [t!, pair]) + (j < half ? -1 : 1) * other * at(sin!, [t!, pair]);
+    });
+  },
   CrossEntropy: ([x, ids]) => fill(ids!.shape, (p) => logSum(x!, [...p, 0], p.length) - x!.data[indexOf(x!.shape, [...p, ids!.data[indexOf(ids!.shape, p)]!])]!),
 };
 

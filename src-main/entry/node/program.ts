@@ -8,6 +8,7 @@ import { service as contract } from '../../contract/service.ts';
 import type { RunningService } from '../../service/service.ts';
 import type { AddCommand, Context, Work } from './command.ts';
 import { computer } from './commands/computer.ts';
+import { demo } from './commands/demo.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { exportRun } from './commands/export.ts';
 import { grow } from './commands/grow.ts';
@@ -20,7 +21,7 @@ import { train } from './commands/train.ts';
 import { verify } from './commands/verify.ts';
 import { createOutput, exits, type Streams } from './output.ts';
 
-export const commands: readonly AddCommand[] = [inspect, plan, grow, verify, train, runs, sample, evaluate, exportRun, computer, serve];
+export const commands: readonly AddCommand[] = [inspect, plan, grow, verify, train, runs, sample, evaluate, exportRun, computer, serve, demo];
 
 export interface Setting extends Pick<Context, 'signal' | 'pages' | 'browser'> {
   readonly version: string;
