@@ -1,7 +1,6 @@
 /** @file The reference interpreter: every weight of every family under every method passes through here. Float32 in, float32 out, rounded where a device rounds; float64 in, float64 out, for proofs. */
 import { keyOf, normalAt } from '../base/random.ts';
-import type { Dims } from '../tensor/layout.ts';
-import { countOf } from '../tensor/layout.ts';
+import { countOf, type Dims } from '../tensor/layout.ts';
 import { addNoise } from './noise.ts';
 import type { AxisMaps, TensorRecipe } from './recipe.ts';
 import { fillOrder, sidesOf, type Side, type Sides } from './side.ts';
@@ -72,9 +71,10 @@ function scaled(source: Values, from: number, out: Values, at: number, length: n
 function fillNew(recipe: TensorRecipe, { rows, columns }: Sides, out: Values, seed: number): void {
   const draw = fillOrder.indexOf('draw'), one = fillOrder.indexOf('one'), key = keyOf(seed, recipe.name, 'draw');
   if (!Object.values(recipe.fills).some((fill) => fill === 'draw' || fill === 'one')) return;
+  const all = Int32Array.from({ length: columns.to }, (_, c) => c), fresh = all.filter((c) => columns.fill[c]! > 0);
   for (let r = 0; r < rows.to; r++) {
     const row = rows.fill[r]!, at = r * columns.to;
-    for (let c = 0; c < columns.to; c++) {
+    for (const c of row === 0 ? fresh : all) {
       const rank = Math.max(row, columns.fill[c]!);
       if (rank === draw) out[at + c] = normalAt(key, at + c) * recipe.deviation;
       else if (rank === one) out[at + c] = 1 - recipe.offset;
@@ -84,11 +84,11 @@ function fillNew(recipe: TensorRecipe, { rows, columns }: Sides, out: Values, se
 
 /** New entries that carry the mean of the old ones beside them: columns of old rows first, then whole rows. Sums in float64, by rising index. */
 function fillMean({ rows, columns }: Sides, out: Values): void {
-  const mean = fillOrder.indexOf('mean'), width = columns.to, olds = oldOf(columns), oldRows = oldOf(rows);
-  if (columns.fill.includes(mean)) for (const r of oldRows) {
+  const mean = fillOrder.indexOf('mean'), width = columns.to, oldRows = entries(rows, 0), old = entries(columns, 0), fresh = entries(columns, mean);
+  if (fresh.length) for (const r of oldRows) {
     let sum = 0;
-    for (const c of olds) sum += out[r * width + c]!;
-    for (let c = 0; c < width; c++) if (columns.fill[c] === mean) out[r * width + c] = sum / olds.length;
+    for (const c of old) sum += out[r * width + c]!;
+    for (const c of fresh) out[r * width + c] = sum / old.length;
   }
   if (!rows.fill.includes(mean)) return;
   const sums = new Float64Array(width);
@@ -97,5 +97,6 @@ function fillMean({ rows, columns }: Sides, out: Values): void {
     if (rows.fill[r] === mean) for (let c = 0; c < width; c++) if (columns.fill[c]! <= mean) out[r * width + c] = sums[c]! / oldRows.length;
 }
 
-const oldOf = (side: Side): readonly number[] => Array.from({ length: side.to }, (_, i) => i).filter((i) => side.fill[i] === 0);
+/** The entries of a side with this rank of fill, rising. */
+const entries = (side: Side, rank: number): Int32Array => Int32Array.from({ length: side.to }, (_, i) => i).filter((i) => side.fill[i] === rank);
 const emptyLike = <T extends Values>(values: T, count: number): T => (values instanceof Float32Array ? new Float32Array(count) : new Float64Array(count)) as T;

@@ -18,13 +18,15 @@ const matrix = (shape: readonly number[]): readonly number[] => (shape.length ==
 /** Rows of the weight as a matrix; a vector is one row. */
 export const rowsOf = (recipe: TensorRecipe): number => matrix(recipe.to)[0]!;
 
-const adds = (recipe: TensorRecipe): boolean => recipe.noise !== null || Object.values(recipe.fills).some((fill) => fill !== 'zero');
+/** Whether the graph takes `additions` (of apply.ts), which the host makes from the widened source. Where it does not, the host need not look at the weight at all. */
+export const takesAdditions = (recipe: TensorRecipe): boolean =>
+  recipe.noise !== null || Object.values(recipe.fills).some((fill) => fill !== 'zero');
 
 /** Equal keys mean the same graph. Null for a silent weight, which is zeros and needs none. */
 export function growthGraphKey(recipe: TensorRecipe, maps: AxisMaps, stored: WeightDType, rows: number): string | null {
   if (recipe.silent) return null;
   const parts = recipe.factors.map((f) => f.part?.axis ?? '').filter(Boolean);
-  return JSON.stringify([recipe.layout, recipe.from, recipe.to, stored, recipe.dtype, rows, recipe.spread, offsetOf(recipe), adds(recipe), Object.keys(recipe.fills), parts, maps]);
+  return JSON.stringify([recipe.layout, recipe.from, recipe.to, stored, recipe.dtype, rows, recipe.spread, offsetOf(recipe), takesAdditions(recipe), Object.keys(recipe.fills), parts, maps]);
 }
 
 /** Inputs `source` (the stored weight as a matrix, in its stored dtype) and those of `growthFeeds`; the output `grown` is [rows, columns] in the recipe's dtype. */
@@ -36,7 +38,7 @@ export function growthGraph(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to
   const offset = offsetOf(recipe), scaled = offset === 0 ? mul(old, factor) : sub(mul(add(old, offset), factor), offset);
   const carried = carriedCells(recipe, sides, rows, key);
   const kept = carried ? where(carried, scaled, 0) : scaled;
-  const grown = adds(recipe) ? add(kept, input('additions', 'float32', [rows, columns.to])) : kept;
+  const grown = takesAdditions(recipe) ? add(kept, input('additions', 'float32', [rows, columns.to])) : kept;
   return graphOf({ grown: cast(grown, recipe.dtype) });
 }
 
@@ -57,7 +59,7 @@ export function growthFeeds(
 
 /** The `additions` of all rows, or null where the graph takes none. */
 export const growthAdditions = (recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, source: Float32Array, seed: number): Float32Array | null =>
-  (adds(recipe) ? additionsOf(recipe, maps, from, to, source, seed) : null);
+  (takesAdditions(recipe) ? additionsOf(recipe, maps, from, to, source, seed) : null);
 
 /** Which cells carry a value, as a condition; undefined when all do. A new entry of a side has the mark -1, an old one 0 or (diagonal) the copy it goes with. */
 function carriedCells(recipe: TensorRecipe, { rows, columns }: Sides, count: number, key: string): Value | undefined {

@@ -1,7 +1,7 @@
 /** @file The graph of a recipe, on ONNX Runtime's CPU provider, gives the interpreter's bits. */
 import { describe, expect, it } from 'vitest';
 import { applyRecipe } from '../../src-main/growth/apply.ts';
-import { growthFeeds, growthGraph, growthGraphKey, rowsOf } from '../../src-main/growth/device-graph.ts';
+import { growthAdditions, growthFeeds, growthGraph, growthGraphKey, rowsOf } from '../../src-main/growth/device-graph.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
 import type { GrowthPlan, TensorRecipe } from '../../src-main/growth/recipe.ts';
 import { runner, type Fed } from '../support/run-graph.ts';
@@ -12,10 +12,11 @@ const bits = (values: Float32Array): Uint32Array => new Uint32Array(values.buffe
 
 async function onDevice(sessions: Map<string, Run>, source: Tiny, plan: GrowthPlan, recipe: TensorRecipe, rows: number): Promise<Float32Array> {
   const values = Float32Array.from(source.weights.get(recipe.source)!), out = new Float32Array(recipe.to.reduce((a, b) => a * b, 1)), width = out.length / rowsOf(recipe);
+  const additions = growthAdditions(recipe, plan.maps, plan.from, plan.to, values, plan.request.seed);
   for (let at = 0; at < rowsOf(recipe); at += rows) {
     const count = Math.min(rows, rowsOf(recipe) - at), key = growthGraphKey(recipe, plan.maps, 'float32', count)!;
     if (!sessions.has(key)) sessions.set(key, await runner(growthGraph(recipe, plan.maps, plan.from, plan.to, 'float32', count)));
-    const feeds = growthFeeds(recipe, plan.maps, plan.from, plan.to, values, plan.request.seed, { at, rows: count });
+    const feeds = growthFeeds(recipe, plan.maps, plan.from, plan.to, values, plan.request.seed, { at, rows: count }, additions);
     const { grown } = await sessions.get(key)!({ source: values, ...Object.fromEntries(Object.entries(feeds).map(([name, feed]): [string, Fed] => [name, feed.data])) });
     out.set(grown!, at * width);
   }

@@ -1,4 +1,4 @@
-/** @file Depth: copies of neighbouring layers that add nothing at first, spread evenly as in LLaMA Pro. methods.md 7.1. */
+/** @file Depth: copies of neighbouring layers that add nothing at first, spread evenly over the depth (block expansion). methods.md 7.1. */
 import { keep } from '../../tensor/axis-map.ts';
 import type { GrowthMethod } from '../method.ts';
 import type { LayerSource } from '../recipe.ts';
