@@ -10,10 +10,9 @@ const scaled = (value: number, base: number, units: readonly string[]): string =
 
 /** 1234567 is "1.23 M"; small whole numbers stay as they are. */
 export const count = (value: number): string => scaled(value, 1000, ['', ' k', ' M', ' B', ' T', ' Q']);
-/** Every digit, in groups of three. */
-export const exact = (value: number): string => Math.round(value).toLocaleString('en').replaceAll(',', ' ');
+/** Every digit, in groups of three by narrow spaces. */
+export const exact = (value: number): string => Math.round(value).toLocaleString('en').replaceAll(',', '\u202f');
 export const bytes = (value: number): string => scaled(value, 1000, [' B', ' kB', ' MB', ' GB', ' TB']);
-export const flops = (value: number): string => scaled(value, 1000, [' FLOP', ' kFLOP', ' MFLOP', ' GFLOP', ' TFLOP', ' PFLOP']);
 
 /** "0.8 s", "1 min 20 s", "3 h 05 min". */
 export function duration(seconds: number): string {

@@ -29,11 +29,14 @@ export class GrowthState {
 
   method = $derived(methods.get(this.methodId)!);
   request = $derived<GrowthRequest>({ method: this.methodId, to: { ...this.wish }, options: { ...this.options }, seed: this.seed, dtype: this.dtype });
+  #last: GrowthPlan | undefined;
   outcome = $derived.by<Outcome>(() => {
-    try { return { plan: planGrowth(this.card, this.request) }; } catch (thrown) { return { refusal: dataOf(thrown) }; }
+    try { return { plan: this.#last = planGrowth(this.card, this.request) }; } catch (thrown) { return { refusal: dataOf(thrown) }; }
   });
   plan = $derived('plan' in this.outcome ? this.outcome.plan : undefined);
   refusal = $derived('refusal' in this.outcome ? this.outcome.refusal : undefined);
+  /** The plan to draw: this one, or the last one that was possible, so that nothing jumps while a size is refused. */
+  drawn = $derived.by(() => ('plan' in this.outcome ? this.outcome.plan : this.#last));
   suggestions = $derived(this.refusal ? suggestionsOf(this.refusal) : []);
   /** The sizes that this method grows in this family, in the family's order. */
   sizes = $derived.by(() => {
@@ -58,10 +61,15 @@ export class GrowthState {
     if (Object.keys(this.wish).length === 0) for (const axis of this.sizes.includes('hidden') ? ['hidden', 'ffn'] : this.sizes.slice(0, 1)) this.wish[axis] = 2 * this.card.dims[axis]!;
   }
 
+  /** Whether the refusal is about this axis. */
+  refuses(axis: string): boolean {
+    const detail = this.refusal?.detail as { axis?: string; of?: string } | undefined;
+    return detail !== undefined && (detail.axis === axis || detail.of === axis);
+  }
+
   /** Asks for a size, or with `undefined` lets it follow. */
   resize(axis: string, size: number | undefined): void {
-    if (size === undefined) delete this.wish[axis];
-    else this.wish[axis] = size;
+    this.wish = Object.fromEntries([...Object.entries(this.wish).filter(([other]) => other !== axis), ...(size === undefined ? [] : [[axis, size] as const])]);
   }
 
   set(id: string, value: OptionValue): void { this.options[id] = value; }
@@ -75,7 +83,7 @@ export function stopsOf(method: GrowthMethod, axis: string, from: number, option
   if (axis === 'layers') return Array.from({ length: 3 * from + 1 }, (_, i) => from + i);
   const step = Math.max(1, from / 8);
   const candidates = Array.from({ length: Math.round((7 * from) / step) + 1 }, (_, i) => Math.round(from + i * step));
-  return [...new Set(candidates)].filter((to) => to === from || !('nearest' in method.carry({ axis: axis as Axis, from, to }, options)));
+  return candidates.filter((to, i) => to !== candidates[i - 1]).filter((to) => to === from || !('nearest' in method.carry({ axis: axis as Axis, from, to }, options)));
 }
 
 const weightBytes = (plan: GrowthPlan): number => plan.tensors.reduce((sum, t) => sum + bytesOf(t.dtype as WeightDType, countOf(t.to)), 0);
@@ -89,10 +97,13 @@ export const contextOf = (dims: Dims, positions: unknown): number => Math.min(co
 
 /** What a person can click when a size is refused: the sizes or methods that the refusal names. */
 export function suggestionsOf(refusal: ErrorData): readonly Suggestion[] {
-  const detail = (refusal.detail ?? {}) as { axis?: string; of?: string; nearest?: readonly number[]; methods?: readonly string[]; from?: unknown; most?: number };
+  const detail = (refusal.detail ?? {}) as { axis?: string; of?: string; nearest?: readonly number[]; methods?: readonly string[]; from?: unknown; to?: unknown; most?: number };
   const size = (axis: string, to: number): Suggestion => ({ label: `${axis} ${to}`, apply: (growth) => { growth.resize(axis, to); } });
   const axis = detail.of ?? detail.axis;
-  if (axis !== undefined && detail.nearest) return detail.nearest.map((to) => size(axis, to));
+  if (axis !== undefined && detail.nearest) {
+    const others = detail.of === undefined ? reaching(axis as Axis, detail.from, detail.to) : [];
+    return [...detail.nearest.map((to) => size(axis, to)), ...others.map((method): Suggestion => ({ label: `use ${method.title}`, apply: (growth) => { growth.choose(method.id); } }))];
+  }
   if (axis !== undefined && detail.methods) {
     return detail.methods.map((id) => ({ label: methods.get(id)?.title ?? id, apply: (growth: GrowthState) => { growth.choose(id); } }));
   }
@@ -100,3 +111,7 @@ export function suggestionsOf(refusal: ErrorData): readonly Suggestion[] {
   if (refusal.code === 'growth/smaller' && axis !== undefined && typeof detail.from === 'number') return [size(axis, detail.from)];
   return [];
 }
+
+/** The methods that reach this size of an axis. */
+const reaching = (axis: Axis, from: unknown, to: unknown): readonly GrowthMethod[] =>
+  typeof from === 'number' && typeof to === 'number' ? [...methods.values()].filter((method) => method.grows.includes(axis) && !('nearest' in method.carry({ axis, from, to }, {}))) : [];

@@ -43,16 +43,18 @@ export class Session {
 
   /** Keeps the lists fresh while the window is looked at; returns the end of it. */
   watch(): () => void {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const next = (): void => { timer = setTimeout(look, this.activeRuns.length + this.activeJobs.length > 0 ? 2000 : 10_000); };
+    let idle = 0, busy = false;
     const look = (): void => {
-      clearTimeout(timer);
-      if (document.visibilityState === 'hidden') { next(); return; }
-      void this.refresh().catch(() => undefined).finally(next);           // a lost connection is shown by the link itself
+      if (busy || document.visibilityState === 'hidden') return;
+      if (this.activeRuns.length + this.activeJobs.length === 0 && ++idle < 5) return;
+      idle = 0;
+      busy = true;
+      void this.refresh().catch(() => undefined).finally(() => { busy = false; });     // a lost connection is shown by the link itself
     };
-    document.addEventListener('visibilitychange', look);
-    next();
-    return () => { clearTimeout(timer); document.removeEventListener('visibilitychange', look); };
+    const now = (): void => { idle = 5; look(); };
+    const timer = setInterval(look, 2000);
+    document.addEventListener('visibilitychange', now);
+    return () => { clearInterval(timer); document.removeEventListener('visibilitychange', now); };
   }
 }
 

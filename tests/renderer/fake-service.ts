@@ -152,7 +152,7 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
       for (let i = 1; i <= 20; i++) { await sleep(pace); yield { at: 'tensor' as const, name: `model.layers.${i}.mlp.up_proj.weight`, tensors: i, ofTensors: 20 }; }
       yield { at: 'comparing' as const };
       setJob(id, { state: 'done' });
-      yield { at: 'done' as const, dir: '/home/me/.cambium/checkpoints/stories-grown', files: ['config.json', 'model.safetensors', 'tokenizer.json'], bytes: 4_182_528, maxLogit: 0 };
+      yield { at: 'done' as const, dir: '/home/me/.cambium/checkpoints/stories-grown', files: ['config.json', 'model.safetensors', 'tokenizer.json'], bytes: 4_182_528, maxLogit: 0, device: 'cpu' as const };
     },
     jobs: async () => [...jobs],
     cancelJob: async ({ id }) => { setJob(id, { state: 'cancelled' }); return {}; },
@@ -181,7 +181,7 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
     sample: async function* ({ tokens }) {
       const words = ', there was a small oak that wished to be tall. It asked the sun, and the sun said: first a ring, then another.'.split(/(?<= )/);
       for (const text of words.slice(0, tokens)) { await sleep(pace); yield { at: 'text' as const, text }; }
-      yield { at: 'done' as const, tokens: words.length, seconds: 0.2 };
+      yield { at: 'done' as const, tokens: words.length, seconds: 0.2, device: 'cpu' as const };
     },
     evaluate: async function* () {
       for (let i = 1; i <= 10; i++) { await sleep(pace); yield { at: 'tokens' as const, done: i * 1000, of: 10_000 }; }
