@@ -32,6 +32,7 @@ export const errors = {
   'checkpoint/unknown-tensors':     (d: { path: string; names: readonly string[] }): Words => [`${d.path} has ${d.names.length} weights that its family does not name: ${list(d.names)}`, 'Cambium will not drop weights silently; use a checkpoint of the plain family.'],
   'checkpoint/wrong-shape':         (d: { path: string; name: string; found: readonly number[]; expected: readonly number[] }): Words => [`${d.path}: ${d.name} is [${d.found.join(', ')}] but config.json implies [${d.expected.join(', ')}]`, 'config.json and the weights are not of the same model.'],
   'checkpoint/not-finite':          (d: { path: string; name: string; count: number }): Words => [`${d.path}: ${d.name} holds ${d.count} values that are not finite`, 'The checkpoint is damaged, or its training diverged; use an earlier one.'],
+  'checkpoint/overflow':            (d: { name: string; dtype: string; count: number }): Words => [`${d.count} values of ${d.name} are too large for ${d.dtype}`, 'Choose float32 or bfloat16.'],
   'checkpoint/no-tokenizer':        (d: { path: string }): Words => [`${d.path} has no tokenizer.json`, 'Copy the tokenizer files of the model into the folder.'],
   'checkpoint/bad-tokenizer':       (d: { path: string; why: string }): Words => [`the tokenizer of ${d.path} cannot be read: ${d.why}`, 'Fetch tokenizer.json and tokenizer_config.json again.'],
 

@@ -143,11 +143,11 @@ export interface RunCard {
 
 export interface Evaluation { readonly loss: number; readonly perplexity: number; readonly bitsPerByte: number; readonly tokens: number; readonly bytes: number; readonly device: DeviceKind }
 export type EvaluateEvent = { readonly at: 'tokens'; readonly done: number; readonly of: number } | { readonly at: 'done'; readonly evaluation: Evaluation };
-export type SampleEvent = { readonly at: 'text'; readonly text: string } | { readonly at: 'done'; readonly tokens: number; readonly seconds: number };
+export type SampleEvent = { readonly at: 'text'; readonly text: string } | { readonly at: 'done'; readonly tokens: number; readonly seconds: number; readonly device: DeviceKind };
 export type ExportEvent =
   | { readonly at: 'tensor'; readonly name: string; readonly tensors: number; readonly ofTensors: number }
   | { readonly at: 'comparing' }
-  | { readonly at: 'done'; readonly dir: string; readonly files: readonly string[]; readonly bytes: number; readonly maxLogit: number };
+  | { readonly at: 'done'; readonly dir: string; readonly files: readonly string[]; readonly bytes: number; readonly maxLogit: number; readonly device: DeviceKind };
 
 /** A long piece of work that belongs to the service, not to a window. */
 export interface JobCard {

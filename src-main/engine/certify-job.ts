@@ -1,4 +1,5 @@
 /** @file The proof: source and grown model read the same tokens, and their logits are compared. */
+import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { Certificate } from '../contract/schema.ts';
 import { comparison, toleranceOf } from '../growth/certificate.ts';
 import type { GrowthPlan } from '../growth/recipe.ts';
@@ -9,6 +10,7 @@ import { refuse } from '../base/errors.ts';
 import { generate, longest } from './generate.ts';
 import type { Device } from './ort/device.ts';
 import { logitsReader } from './programs.ts';
+import { deaf } from './signals.ts';
 import { fromCheckpoint, load, type Loaded } from './weights.ts';
 
 /** Two texts of this many tokens are read. */
@@ -16,28 +18,34 @@ const texts = 2, length = 128;
 
 interface Probe { readonly tokens: Int32Array; readonly sequence: number; readonly text: string }
 
-/** Certifies on a device that is open. `text` is a file to read; without one the source writes its own. Large models read shorter texts. */
-export async function certify(device: Device, sourceDir: string, grownDir: string, text?: string): Promise<Certificate> {
+/** What two models are compared on: a file, or without one what the first of them writes. Large models read shorter texts. */
+export interface ProbeOptions { readonly text?: string | undefined; readonly signal?: AbortSignalLike }
+
+/** Certifies on a device that is open. Refuses `cancelled`. */
+export async function certify(device: Device, sourceDir: string, grownDir: string, options: ProbeOptions = {}): Promise<Certificate> {
   const source = await openCheckpoint(sourceDir), grown = await openCheckpoint(grownDir);
-  const { before, after, next, vocab, words } = await probe(device, source, grown, text), compared = comparison(vocab);
+  const { before, after, next, vocab, words } = await probe(device, source, grown, options), compared = comparison(vocab);
   compared.add(before, after, next);
   const difference = compared.result(), promise = (grown.growth?.plan as GrowthPlan | undefined)?.promise.kind ?? 'exact';
   const tolerance = toleranceOf([...new Set([...source.card.dtypes, ...grown.card.dtypes])], difference.rmsLogit);
-  return { ...difference, promise, tolerance, passed: promise === 'approximate' || difference.maxLogit <= tolerance, device: device.kind, text: words };
+  return { ...difference, promise, tolerance, passed: promise === 'approximate' ? Number.isFinite(difference.maxLogit) : difference.maxLogit <= tolerance, device: device.kind, text: words };
 }
 
 /** Logits of both models, [tokens, vocab] each, on the same tokens, and the token after each (-1: none). */
 export interface Probed { readonly before: Float32Array; readonly after: Float32Array; readonly next: Int32Array; readonly vocab: number; readonly words: string }
 
-export async function probe(device: Device, first: Checkpoint, second: Checkpoint, text?: string): Promise<Probed> {
+export async function probe(device: Device, first: Checkpoint, second: Checkpoint, { text, signal = deaf }: ProbeOptions = {}): Promise<Probed> {
   const vocab = first.dims['vocab']!;
   if (second.dims['vocab'] !== vocab) refuse('checkpoint/unsupported', { what: `comparing vocabularies of ${vocab} and ${second.dims['vocab']!}`, why: 'their logits have no common meaning' });
+  const stop = (): void => { if (signal.aborted) refuse('cancelled', { what: 'Comparing' }); };
   let read: Probe, before: Float32Array;
   const loaded = await load(device, first, fromCheckpoint(first));
   try {
-    read = text === undefined ? await ownText(device, first, loaded) : await fileText(first, loaded, text);
+    read = text === undefined ? await ownText(device, first, loaded, signal) : await fileText(first, loaded, text);
+    stop();
     before = await logits(device, loaded, read);
   } finally { loaded.dispose(); }
+  stop();
   const other = await load(device, second, fromCheckpoint(second));
   try { return { before, after: await logits(device, other, read), next: nextOf(read), vocab, words: read.text }; } finally { other.dispose(); }
 }
@@ -53,13 +61,13 @@ const nextOf = ({ tokens, sequence }: Probe): Int32Array => Int32Array.from(toke
 const lengthFor = (loaded: Loaded): number => Math.min(longest(loaded), loaded.model.buckets.reduce((n, b) => n + b.length, 0) > 200e6 ? length / 4 : length);
 
 /** Texts that the source writes itself, from its first token, at temperature one. */
-async function ownText(device: Device, { config }: Checkpoint, loaded: Loaded): Promise<Probe> {
+async function ownText(device: Device, { config }: Checkpoint, loaded: Loaded, signal: AbortSignalLike): Promise<Probe> {
   const sequence = lengthFor(loaded), tokens = new Int32Array(texts * sequence);
   const declared = config['bos_token_id'], first = typeof declared === 'number' && declared < loaded.model.dims['vocab']! ? declared : 0;
   for (let t = 0; t < texts; t++) {
     let at = t * sequence;
     tokens[at++] = first;
-    for await (const token of generate(device, loaded, [first], sequence - 1, { temperature: 1, seed: t })) tokens[at++] = token;
+    for await (const token of generate(device, loaded, [first], sequence - 1, { temperature: 1, seed: t }, signal)) tokens[at++] = token;
   }
   return { tokens, sequence, text: "the source's own text" };
 }

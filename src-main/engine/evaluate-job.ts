@@ -5,37 +5,47 @@ import type { EvaluateEvent } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import { openHome } from '../store/home.ts';
 import { isRun } from '../store/runs.ts';
-import { openTokens, tokenizeFiles } from '../store/tokens.ts';
+import { openTokens, tokenizeFiles, type Tokens } from '../store/tokens.ts';
 import { windowsIn } from '../train/batches.ts';
 import { chooseDevice } from './choose.ts';
 import type { EvaluateInput } from './inputs.ts';
+import type { Device } from './ort/device.ts';
+import { lossMeter } from './programs.ts';
+import { nativeSignal } from './signals.ts';
 import { newestModel } from './step-checkpoint.ts';
-import { meanLoss } from './training.ts';
-import { fromCheckpoint, load } from './weights.ts';
+import { fromCheckpoint, load, positionsOf, type Loaded } from './weights.ts';
 
 /** Batches between two reports of progress. */
 const stride = 8;
 
-/** Reads windows of `sequence` tokens from the beginning of the text; `tokens` is the most to read. */
-export async function* evaluate({ checkpoint: from, data, sequence, batch, tokens: most, device: choice }: EvaluateInput, signal: AbortSignalLike): AsyncGenerator<EvaluateEvent> {
-  const checkpoint = await openCheckpoint(await isRun(from) ? await newestModel(from) : from);
-  const set = await tokenizeFiles({ files: data, tokenizer: checkpoint.dir, vocab: checkpoint.dims['vocab']!, cache: await openHome().cache('tokens') });
-  const tokens = await openTokens(set.folders), shape = { batch, sequence: Math.min(sequence, tokens.length - 1) };
-  const windows = shape.sequence > 0 ? Math.min(windowsIn(tokens.length, shape.sequence), Math.max(1, Math.floor((most ?? Infinity) / shape.sequence))) : 0;
-  if (windows < 1) refuse('data/empty', { path: data.join(', '), tokens: tokens.length, needed: 2 });
-  const device = await chooseDevice(choice);
+/** Reads windows of `sequence` tokens from the beginning of the text; `tokens` is the most to read. Refuses `run/bad-setting`, `data/empty`. */
+export async function* evaluate(input: EvaluateInput, signal: AbortSignalLike): AsyncGenerator<EvaluateEvent> {
+  const { checkpoint: from, data, sequence } = input, checkpoint = await openCheckpoint(await isRun(from) ? await newestModel(from) : from), longest = positionsOf(checkpoint);
+  if (sequence > longest) refuse('run/bad-setting', { setting: 'sequence', why: `is ${sequence}, but the model has ${longest} positions` });
+  const set = await tokenizeFiles({ files: data, tokenizer: checkpoint.dir, vocab: checkpoint.dims['vocab']!, cache: await openHome().cache('tokens'), signal: nativeSignal(signal) });
+  const tokens = await openTokens(set.folders);
   try {
-    const loaded = await load(device, checkpoint, fromCheckpoint(checkpoint));
+    if (tokens.length < 2) refuse('data/empty', { path: data.join(', '), tokens: tokens.length, needed: 2 });
+    const device = await chooseDevice(input.device);
     try {
-      let sum = 0;
-      for (let at = 0; at < windows; at += batch * stride) {
-        if (signal.aborted) refuse('cancelled', { what: 'Evaluating' });
-        const some = Array.from({ length: Math.min(batch * stride, windows - at) }, (_, i) => tokens.read((at + i) * shape.sequence, shape.sequence + 1));
-        sum += await meanLoss(device, loaded, shape, some) * some.length;
-        yield { at: 'tokens', done: (at + some.length) * shape.sequence, of: windows * shape.sequence };
-      }
-      const loss = sum / windows, read = windows * shape.sequence, bytes = (tokens.bytes * read) / tokens.length;
-      yield { at: 'done', evaluation: { loss, perplexity: Math.exp(loss), bitsPerByte: (loss * read) / (Math.LN2 * bytes), tokens: read, bytes: Math.round(bytes), device: device.kind } };
-    } finally { loaded.dispose(); }
-  } finally { tokens.close(); await device.dispose(); }
+      const loaded = await load(device, checkpoint, fromCheckpoint(checkpoint));
+      try { yield* read(device, loaded, tokens, input, signal); } finally { loaded.dispose(); }
+    } finally { await device.dispose(); }
+  } finally { tokens.close(); }
+}
+
+async function* read(device: Device, loaded: Loaded, tokens: Tokens, { sequence: asked, batch, tokens: most = Infinity }: EvaluateInput, signal: AbortSignalLike): AsyncGenerator<EvaluateEvent> {
+  const sequence = Math.min(asked, tokens.length - 1), windows = Math.min(windowsIn(tokens.length, sequence), Math.max(1, Math.floor(most / sequence)));
+  const meter = await lossMeter(device, loaded, { batch: Math.min(batch, windows), sequence });
+  try {
+    let sum = 0;
+    for (let at = 0; at < windows; at += batch * stride) {
+      if (signal.aborted) refuse('cancelled', { what: 'Evaluating' });
+      const some = Array.from({ length: Math.min(batch * stride, windows - at) }, (_, i) => tokens.read((at + i) * sequence, sequence + 1));
+      sum += await meter.mean(some) * some.length;
+      yield { at: 'tokens', done: (at + some.length) * sequence, of: windows * sequence };
+    }
+    const loss = sum / windows, count = windows * sequence, bytes = (tokens.bytes * count) / tokens.length;
+    yield { at: 'done', evaluation: { loss, perplexity: Math.exp(loss), bitsPerByte: (loss * count) / (Math.LN2 * bytes), tokens: count, bytes: Math.round(bytes), device: device.kind } };
+  } finally { await meter.dispose(); }
 }

@@ -1,4 +1,5 @@
 /** @file A run's newest checkpoint as an ordinary Hugging Face folder: written, opened again and compared before it is called done. */
+import { join } from 'node:path';
 import { refuse } from '../base/errors.ts';
 import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { ExportEvent } from '../contract/schema.ts';
@@ -13,43 +14,49 @@ import { probe } from './certify-job.ts';
 import { chooseDevice } from './choose.ts';
 import type { ExportInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
-import { newestModel } from './step-checkpoint.ts';
+import { modelFolder } from './step-checkpoint.ts';
+import { checkRange } from './weights.ts';
 
 /** Writes `out`. `dtype: keep` gives each weight the type it had in the checkpoint the run began with, where that is still there, else the run's own float32. */
 export async function* exportRun({ run: dir, out, dtype: wanted }: ExportInput, signal: AbortSignalLike): AsyncGenerator<ExportEvent> {
-  const run = await readRun(dir), model = await openCheckpoint(await newestModel(dir)), step = (await newestStep(dir))!.step;
+  const run = await readRun(dir), newest = await newestStep(dir) ?? refuse('run/no-checkpoint', { run: dir }), model = await openCheckpoint(join(newest.dir, modelFolder));
   const origin = wanted === 'keep' ? await openCheckpoint(run.checkpoint).catch(() => undefined) : undefined;
   const tensors = [...model.refs.values()].map(({ name, shape, dtype }) => ({ name, shape, dtype: wanted === 'keep' ? origin?.refs.get(name)?.dtype ?? dtype : wanted }));
   const stop = (): void => { if (signal.aborted) refuse('cancelled', { what: 'The export' }); };
   const writer = await createCheckpointWriter({
-    target: out, family: model.family, prefix: model.prefix, config: model.config, tensors, sideFilesFrom: model.dir, card: exportCard(run, await runCard(dir), model, step),
+    target: out, family: model.family, prefix: model.prefix, config: model.config, tensors, sideFilesFrom: model.dir, card: exportCard(run, await runCard(dir), model, newest.step),
   });
-  let files: readonly string[];
+  let standing = false, done = false;
   try {
     const types = new Map(tensors.map((t) => [t.name, t.dtype]));
-    let done = 0;
+    let written = 0;
     for (const name of writer.order) {
       stop();
-      await writer.write(name, narrow(widen(await readTensor(model, name), model.refs.get(name)!.dtype), types.get(name)!));
-      yield { at: 'tensor', name, tensors: ++done, ofTensors: writer.order.length };
+      const bytes = narrow(widen(await readTensor(model, name), model.refs.get(name)!.dtype), types.get(name)!);
+      checkRange(bytes, types.get(name)!, name);
+      await writer.write(name, bytes);
+      yield { at: 'tensor', name, tensors: ++written, ofTensors: writer.order.length };
     }
-    files = await writer.finish(model.growth ? { 'growth.json': `${JSON.stringify(model.growth, null, 1)}\n` } : {});
-  } catch (error) { await writer.abort(); throw error; }
-  try {
+    stop();
+    const files = await writer.finish(model.growth ? { 'growth.json': `${JSON.stringify(model.growth, null, 1)}\n` } : {});
+    standing = true;
     yield { at: 'comparing' };
     const device = await chooseDevice(run.settings.device);
     try {
-      const maxLogit = await readBack(device, model, out);
+      const maxLogit = await readBack(device, model, out, signal);
       stop();
-      yield { at: 'done', dir: out, files, bytes: writer.bytes, maxLogit };
+      done = true;
+      yield { at: 'done', dir: out, files, bytes: writer.bytes, maxLogit, device: device.kind };
     } finally { await device.dispose(); }
-  } catch (error) { await removeFolder(out); throw error; }
+  } finally {
+    if (!done) await (standing ? removeFolder(out) : writer.abort());
+  }
 }
 
 /** The largest difference of a logit between the run's weights and the folder as it reads back. Refuses `export/differs`. */
-async function readBack(device: Device, model: Checkpoint, out: string): Promise<number> {
+async function readBack(device: Device, model: Checkpoint, out: string, signal: AbortSignalLike): Promise<number> {
   const written = await openCheckpoint(out);
-  const { before, after, next, vocab } = await probe(device, model, written), compared = comparison(vocab);
+  const { before, after, next, vocab } = await probe(device, model, written, { signal }), compared = comparison(vocab);
   compared.add(before, after, next);
   const { maxLogit, rmsLogit } = compared.result(), allowed = toleranceOf(written.card.dtypes, rmsLogit);
   if (!(maxLogit <= allowed)) refuse('export/differs', { path: out, what: `logits differ by ${maxLogit.toExponential(1)}, more than the ${allowed.toExponential(1)} of its element type` });

@@ -3,7 +3,7 @@ import type { AbortSignalLike } from '../contract/rpc.ts';
 import { keyOf, uniformAt } from '../base/random.ts';
 import type { Device } from './ort/device.ts';
 import { nextReader } from './programs.ts';
-import type { Loaded } from './weights.ts';
+import { positionsOf, type Loaded } from './weights.ts';
 
 export interface Choice {
   /** 0 takes the likeliest token. */
@@ -13,8 +13,8 @@ export interface Choice {
   readonly stops?: readonly number[];
 }
 
-/** The longest text a model reads: its positions, when it says so. */
-export const longest = ({ model: { dims, settings } }: Loaded): number => dims['positions'] ?? Number(settings['positions'] ?? 2048);
+/** The longest text a model is given to read: its positions; a model that does not say gets this many. */
+export const longest = ({ model }: Loaded): number => { const most = positionsOf(model); return Number.isFinite(most) ? most : 2048; };
 
 /** Up to `count` tokens after `prompt` (one token or more). Where the text outgrows the model's positions its beginning is dropped. */
 export async function* generate(device: Device, loaded: Loaded, prompt: readonly number[], count: number, { temperature, seed, stops = [] }: Choice, signal?: AbortSignalLike): AsyncGenerator<number> {

@@ -2,7 +2,7 @@
 import { refuse } from '../base/errors.ts';
 import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { GrowEvent } from '../contract/schema.ts';
-import { growthFeeds, growthGraph, growthGraphKey, rowsOf } from '../growth/device-graph.ts';
+import { growthAdditions, growthFeeds, growthGraph, growthGraphKey, rowsOf } from '../growth/device-graph.ts';
 import type { GrowthPlan, TensorRecipe } from '../growth/recipe.ts';
 import { createCheckpointWriter, recordCertificate } from '../store/checkpoint-writer.ts';
 import { checkFinite, openCheckpoint, readTensor, type Checkpoint } from '../store/checkpoint.ts';
@@ -18,12 +18,15 @@ import { compile } from './programs.ts';
 import type { Session } from './ort/session.ts';
 import type { GrowInput } from './inputs.ts';
 import { version } from './version.ts';
+import { checkRange } from './weights.ts';
 
-/** Bytes of output made at once. */
-const blockBytes = 64 * 2 ** 20;
+export interface GrowOptions {
+  /** Bytes of output made at once (64 MiB). */
+  readonly blockBytes?: number;
+}
 
-/** Grows, certifies, and only then says done. Cancelling leaves nothing behind. */
-export async function* grow({ source: dir, out, plan, device: choice }: GrowInput, signal: AbortSignalLike): AsyncGenerator<GrowEvent> {
+/** Grows, certifies, and only then says done. Cancelled, failed or left in the middle, it leaves nothing behind. */
+export async function* grow({ source: dir, out, plan, device: choice }: GrowInput, signal: AbortSignalLike, { blockBytes = 2 ** 26 }: GrowOptions = {}): AsyncGenerator<GrowEvent> {
   const source = await openCheckpoint(dir), started = performance.now(), seconds = (): number => (performance.now() - started) / 1000;
   const device = await chooseDevice(choice);
   const stop = (): void => { if (signal.aborted) refuse('cancelled', { what: 'Growing' }); };
@@ -33,43 +36,56 @@ export async function* grow({ source: dir, out, plan, device: choice }: GrowInpu
       target: out, family: source.family, prefix: source.prefix, config: plan.config, tensors: plan.tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.to })),
       sideFilesFrom: dir, card: growthCard(source, plan),
     });
+    let standing = false, done = false;
     try {
-      const recipes = new Map(plan.tensors.map((t) => [t.name, t])), sessions = new Map<string, Promise<Session>>();
+      const recipes = new Map(plan.tensors.map((t) => [t.name, t])), sessions = new Map<string, Session>();
       let bytes = 0, tensors = 0;
       for (const name of writer.order) {
         stop();
-        for await (const block of grown(device, source, plan, recipes.get(name)!, sessions)) { stop(); await writer.write(name, block); bytes += block.byteLength; }
+        for await (const block of grown({ device, source, plan, sessions, blockBytes }, recipes.get(name)!)) { stop(); await writer.write(name, block); bytes += block.byteLength; }
         yield { at: 'tensor', name, tensors: ++tensors, ofTensors: writer.order.length, bytes, ofBytes: writer.bytes, seconds: seconds() };
       }
-      for (const session of sessions.values()) await (await session).dispose();
+      for (const session of sessions.values()) await session.dispose();
+      stop();
       await writer.finish({ 'growth.json': `${JSON.stringify(record, null, 1)}\n` });
+      standing = true;
       yield { at: 'certifying' };
-      try {
-        const certificate = await certify(device, dir, out);
-        stop();
-        await recordCertificate(out, certificate);
-        yield { at: 'done', dir: out, seconds: seconds(), bytes: writer.bytes, certificate, device: device.kind };
-      } catch (error) { await removeFolder(out); throw error; }
-    } catch (error) { await writer.abort(); throw error; }
+      const certificate = await certify(device, dir, out, { signal });
+      stop();
+      await recordCertificate(out, certificate);
+      done = true;
+      yield { at: 'done', dir: out, seconds: seconds(), bytes: writer.bytes, certificate, device: device.kind };
+    } finally {
+      if (!done) await (standing ? removeFolder(out) : writer.abort());
+    }
   } finally { await device.dispose(); }
 }
 
+interface Growing { readonly device: Device; readonly source: Checkpoint; readonly plan: GrowthPlan; readonly sessions: Map<string, Session>; readonly blockBytes: number }
+
 /** One weight of the grown model, in blocks of rows, as bytes of its dtype. */
-async function* grown(device: Device, source: Checkpoint, plan: GrowthPlan, recipe: TensorRecipe, sessions: Map<string, Promise<Session>>): AsyncGenerator<Uint8Array> {
-  const dtype = source.refs.get(recipe.source)!.dtype, all = rowsOf(recipe), rowBytes = bytesOf(recipe.dtype, countOf(recipe.to) / all), most = Math.max(1, Math.floor(blockBytes / rowBytes));
+async function* grown({ device, source, plan, sessions, blockBytes }: Growing, recipe: TensorRecipe): AsyncGenerator<Uint8Array> {
+  const { maps, from, to, request: { seed } } = plan, dtype = source.refs.get(recipe.source)!.dtype;
+  const all = rowsOf(recipe), rowBytes = bytesOf(recipe.dtype, countOf(recipe.to) / all), most = Math.max(1, Math.floor(blockBytes / rowBytes));
   const bytes = await readTensor(source, recipe.source), values = widen(bytes, dtype), wide = !hasType(device, dtype) || !hasType(device, recipe.dtype);
   checkFinite(values, source.dir, recipe.source);
   const stored = wide ? 'float32' : dtype, there: TensorRecipe = wide ? { ...recipe, dtype: 'float32' } : recipe;
+  const additions = recipe.silent ? null : growthAdditions(there, maps, from, to, values, seed);
   for (let at = 0; at < all; at += most) {
-    const rows = Math.min(most, all - at), key = growthGraphKey(there, plan.maps, stored, rows);
+    const rows = Math.min(most, all - at), key = growthGraphKey(there, maps, stored, rows);
     if (key === null) { yield new Uint8Array(rows * rowBytes); continue; }
-    const graph = growthGraph(there, plan.maps, plan.from, plan.to, stored, rows);
-    if (!sessions.has(key)) sessions.set(key, compile(device, graph));
-    const session = await sessions.get(key)!, given = graph.inputs.find((v) => v.name === 'source')!;
-    const feeds: Record<string, DeviceTensor> = { source: DeviceTensor.over(wide ? values : bytes, given.dtype, given.shape) };
-    for (const [name, { dtype, shape, data }] of Object.entries(growthFeeds(there, plan.maps, plan.from, plan.to, values, plan.request.seed, { at, rows }))) feeds[name] = DeviceTensor.over(data, dtype, shape);
-    const out = (await session.run(feeds, { grown: 'host' })).get('grown')!;
-    try { yield wide ? narrow(out.values('float32'), recipe.dtype) : out.bytes(); } finally { out.dispose(); for (const t of Object.values(feeds)) t.dispose(); }
+    const graph = growthGraph(there, maps, from, to, stored, rows), session = sessions.get(key) ?? await compile(device, graph);
+    sessions.set(key, session);
+    const { shape } = graph.inputs.find((v) => v.name === 'source')!, feeds: Record<string, DeviceTensor> = { source: DeviceTensor.over(wide ? values : bytes, stored, shape) };
+    try {
+      for (const [name, feed] of Object.entries(growthFeeds(there, maps, from, to, values, seed, { at, rows }, additions))) feeds[name] = DeviceTensor.over(feed.data, feed.dtype, feed.shape);
+      const out = (await session.run(feeds, { grown: 'host' })).get('grown')!;
+      try {
+        const block = wide ? narrow(out.values('float32'), recipe.dtype) : out.bytes();
+        checkRange(block, recipe.dtype, recipe.name);
+        yield block;
+      } finally { out.dispose(); }
+    } finally { for (const tensor of Object.values(feeds)) tensor.dispose(); }
   }
 }
 

@@ -2,7 +2,7 @@
 import { childChannel, mainPortChannel, type ChildLike, type MainPortLike } from '../base/transports.ts';
 import { queue } from '../base/queue.ts';
 import { engine, type Engine } from '../contract/engine.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
+import { aborter, type AbortSignalLike } from '../contract/rpc.ts';
 import { serve } from '../contract/serve.ts';
 import { certify } from './certify-job.ts';
 import { chooseDevice } from './choose.ts';
@@ -11,6 +11,7 @@ import { evaluate } from './evaluate-job.ts';
 import { exportRun } from './export-job.ts';
 import { grow } from './grow-job.ts';
 import { sample } from './sample-job.ts';
+import { anyOf, deaf } from './signals.ts';
 import { train } from './train-job.ts';
 
 /** Work that ends in its own time once it is told to stop: a run saves before it goes, a growth takes back what it wrote. */
@@ -29,22 +30,26 @@ function whole<T>(events: AsyncGenerator<T>): AsyncIterable<T> {
 
 /** A detached run goes on when its starter has gone. */
 const detached = process.env['CAMBIUM_DETACHED'] === '1';
-const deaf: AbortSignalLike = { aborted: false, addEventListener: () => undefined, removeEventListener: () => undefined };
+/** The system asked this process to end: what runs is told to stop, saves, and only then the process goes. */
+const leaving = aborter();
+const until = (signal: AbortSignalLike = deaf): AbortSignalLike => anyOf(signal, leaving.signal);
+const leave = (): void => { void Promise.all(unfinished).then(() => { process.exit(0); }); };
 
 const implementation: Engine = {
   devices: () => listDevices(),
-  grow: (input, signal = deaf) => whole(grow(input, signal)),
-  async certify({ source, grown, text, device: choice }) {
+  grow: (input, signal) => whole(grow(input, until(signal))),
+  async certify({ source, grown, text, device: choice }, signal) {
     const device = await chooseDevice(choice);
-    try { return await certify(device, source, grown, text); } finally { await device.dispose(); }
+    try { return await certify(device, source, grown, { text, signal: until(signal) }); } finally { await device.dispose(); }
   },
-  train: (input, signal = deaf) => whole(train(input, detached ? deaf : signal)),
-  sample: (input, signal = deaf) => whole(sample(input, signal)),
-  evaluate: (input, signal = deaf) => whole(evaluate(input, signal)),
-  export: (input, signal = deaf) => whole(exportRun(input, signal)),
+  train: (input, signal) => whole(train(input, detached ? leaving.signal : until(signal))),
+  sample: (input, signal) => whole(sample(input, until(signal))),
+  evaluate: (input, signal) => whole(evaluate(input, until(signal))),
+  export: (input, signal) => whole(exportRun(input, until(signal))),
 };
 
 const parent = (process as { parentPort?: MainPortLike }).parentPort;
 const channel = parent ? mainPortChannel(parent) : childChannel(process as ChildLike);
 serve(engine, implementation, channel);
-channel.onClose(() => { void Promise.all(unfinished).then(() => { process.exit(0); }); });
+channel.onClose(leave);
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => { leaving.abort(); leave(); });

@@ -2,7 +2,7 @@
 import type { Graph } from '../graph/graph.ts';
 import { onnxModel } from '../graph/onnx.ts';
 import { simplify } from '../graph/simplify.ts';
-import { logitsProgram, lossProgram, nextProgram } from '../train/step.ts';
+import { logitsProgram, lossProgram, nextProgram, type BatchShape } from '../train/step.ts';
 import type { Device } from './ort/device.ts';
 import { DeviceTensor } from './ort/device-tensor.ts';
 import type { Session } from './ort/session.ts';
@@ -21,16 +21,34 @@ async function reading(device: Device, loaded: Loaded, graph: Graph, output: str
   return {
     async run(tokens, more = {}) {
       const fed = DeviceTensor.over(tokens, 'int32', shape);
-      const answer = (await session.run({ ...feedsOf(session, loaded.tensors), ...more, tokens: fed }, { [output]: 'host' })).get(output)!;
-      fed.dispose();
-      try { return answer.values('float32'); } finally { answer.dispose(); }
+      try {
+        const answer = (await session.run({ ...feedsOf(session, loaded.tensors), ...more, tokens: fed }, { [output]: 'host' })).get(output)!;
+        try { return answer.values('float32'); } finally { answer.dispose(); }
+      } finally { fed.dispose(); }
     },
     dispose: () => session.dispose(),
   };
 }
 
-/** Next-token losses in nats of tokens [batch, sequence + 1]. */
-export const lossReader = (device: Device, loaded: Loaded, batch: number, sequence: number) => reading(device, loaded, lossProgram(loaded.model, { batch, sequence }), 'losses');
+/** Reads the mean next-token loss, in nats, of windows of sequence + 1 tokens. */
+export interface LossMeter { mean(windows: readonly Int32Array[]): Promise<number>; dispose(): Promise<void> }
+
+/** A loss meter that reads `batch` windows at once. */
+export async function lossMeter(device: Device, loaded: Loaded, { batch, sequence }: BatchShape): Promise<LossMeter> {
+  const reader = await reading(device, loaded, lossProgram(loaded.model, { batch, sequence }), 'losses'), tokens = new Int32Array(batch * (sequence + 1));
+  return {
+    async mean(windows) {
+      let sum = 0;
+      for (let at = 0; at < windows.length; at += batch) {
+        const some = windows.slice(at, at + batch);
+        some.forEach((window, i) => { tokens.set(window, i * (sequence + 1)); });
+        sum += (await reader.run(tokens)).subarray(0, some.length * sequence).reduce((a, b) => a + b, 0);
+      }
+      return sum / (windows.length * sequence);
+    },
+    dispose: () => reader.dispose(),
+  };
+}
 
 /** Logits [batch × sequence, vocab] of tokens [batch, sequence]. */
 export const logitsReader = (device: Device, loaded: Loaded, batch: number, sequence: number) => reading(device, loaded, logitsProgram(loaded.model, { batch, sequence }), 'logits');

@@ -27,7 +27,7 @@ export async function* sample({ from, prompt, tokens, temperature, seed, device:
       }
       const rest = text.end();
       if (rest !== '') yield { at: 'text', text: rest };
-      yield { at: 'done', tokens: count, seconds: (performance.now() - started) / 1000 };
+      yield { at: 'done', tokens: count, seconds: (performance.now() - started) / 1000, device: device.kind };
     } finally { loaded.dispose(); }
   } finally { await device.dispose(); }
 }

@@ -6,11 +6,11 @@ import { createCheckpointWriter } from '../store/checkpoint-writer.ts';
 import { readObject, writeJson } from '../store/files.ts';
 import { newestStep, saveStep } from '../store/runs.ts';
 import { createSafetensors, readBytes, readHeader } from '../store/safetensors.ts';
-import { widen } from '../tensor/dtype.ts';
+import { narrow, widen } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
 import { stateName } from '../train/state.ts';
 import type { Device } from './ort/device.ts';
-import { filled, fromCheckpoint, load, stored, type Loaded } from './weights.ts';
+import { filled, fromCheckpoint, load, stateReader, type Loaded } from './weights.ts';
 
 /** step.json: everything that is not a tensor. The order of the data is a function of seed and step, so the step is its cursor. */
 export interface StepRecord {
@@ -33,38 +33,33 @@ export async function newestModel(run: string): Promise<string> {
   return newest ? join(newest.dir, modelFolder) : refuse('run/no-checkpoint', { run });
 }
 
-/** Writes the state of `loaded`; answers with the folder. `base` is the checkpoint the run began with. */
+/** Writes the state of `loaded`; answers with the folder. `base` is the checkpoint the run began with. Refuses `run/not-finite`: what could not be resumed is not saved. */
 export async function saveCheckpoint(device: Device, run: string, base: Checkpoint, loaded: Loaded, record: StepRecord): Promise<string> {
-  const slots = loaded.model.buckets.flatMap((b) => b.slots), bytes = slots.reduce((n, s) => n + 4 * s.count, 0);
+  const slots = loaded.model.buckets.flatMap((b) => b.slots).sort((a, b) => (a.name < b.name ? -1 : 1)), bytes = slots.reduce((n, s) => n + 4 * s.count, 0);
+  const sound = (what: string, values: Float32Array): Uint8Array => {
+    if (!values.every(Number.isFinite)) refuse('run/not-finite', { step: record.step, what });
+    return narrow(values, 'float32');
+  };
   return saveStep(run, record.step, async (temporary) => {
     const writer = await createCheckpointWriter({
       target: join(temporary, modelFolder), family: base.family, prefix: base.prefix, config: base.config,
       tensors: slots.map(({ name, shape }) => ({ name, shape, dtype: 'float32' as const })), sideFilesFrom: base.dir,
     });
     try {
-      await inOrder(writer.order, stored(device, loaded, 'weights'), (name, chunk) => writer.write(name, chunk));
+      const read = stateReader(device, loaded, 'weights');
+      for (const name of writer.order) await writer.write(name, sound(`weight ${name}`, await read(name)));
       await writer.finish(base.growth ? { 'growth.json': `${JSON.stringify(base.growth, null, 1)}\n` } : {});
     } catch (error) { await writer.abort(); throw error; }
     const file = await createSafetensors(join(temporary, momentsFile), moments.flatMap((part) => slots.map(({ name, shape }) => ({ name: `${part}.${name}`, shape, dtype: 'float32' as const }))));
     try {
-      const both = async function* (): AsyncGenerator<{ name: string; bytes: Uint8Array }> {
-        for (const part of moments) for await (const { name, bytes: chunk } of stored(device, loaded, part)) yield { name: `${part}.${name}`, bytes: chunk };
-      };
-      await inOrder(file.order, both(), (name, chunk) => file.write(name, chunk));
+      for (const part of moments) {                                    // which is the order of the file: its names begin with the part
+        const read = stateReader(device, loaded, part);
+        for (const { name } of slots) await file.write(`${part}.${name}`, sound(`moment of ${name}`, await read(name)));
+      }
       await file.finish();
     } catch (error) { await file.abort(); throw error; }
     await writeJson(join(temporary, recordFile), record);
   }, { needed: 3 * bytes });
-}
-
-/** Hands each tensor on in the order of the file; what comes early waits. */
-async function inOrder(order: readonly string[], tensors: AsyncIterable<{ readonly name: string; readonly bytes: Uint8Array }>, write: (name: string, bytes: Uint8Array) => Promise<void>): Promise<void> {
-  const waiting = new Map<string, Uint8Array>();
-  let next = 0;
-  for await (const { name, bytes } of tensors) {
-    waiting.set(name, bytes);
-    for (let ready = waiting.get(order[next]!); ready; ready = waiting.get(order[++next]!)) { await write(order[next]!, ready); waiting.delete(order[next]!); }
-  }
 }
 
 /** The newest complete checkpoint on the device, or undefined when the run has none. Refuses `run/damaged-checkpoint`. */

@@ -75,8 +75,7 @@ async function* tokenized({ data }: RunSettings, base: Checkpoint, signal: Abort
   const cache = await openHome().cache('tokens');
   const work = tokenizeFiles({ files: data, tokenizer: base.dir, vocab: base.dims['vocab']!, cache, onProgress, signal: nativeSignal(forward) });
   work.then(() => { events.end(); }, (error: unknown) => { events.fail(error); });
-  yield* events;
-  return work;
+  try { yield* events; return await work; } finally { abort(); }
 }
 
 interface Sitting {
@@ -110,7 +109,7 @@ async function* steppedThrough({ dir, run, base, tokens, device, steps, stop, be
   };
   await begin();
   yield { at: 'started', step, device: device.kind, deviceName: device.name, parameters: parameterCount(base.family, base.dims, base.settings), steps, trainTokens: split.train, heldOutTokens: split.heldOut, time: now() };
-  if (step === 0 && held.length > 0) yield await evaluated();
+  if (!record && held.length > 0) yield await evaluated();
   const every = (n: number): boolean => n > 0 && step % n === 0;
   while (step < steps && !stop()) {
     const began = performance.now();

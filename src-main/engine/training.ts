@@ -1,5 +1,5 @@
 /** @file Training on a device: the state stays there and is updated in place; one call is one update. */
-import { lossProgram, accumulateProgram, stepProgram, updateProgram } from '../train/step.ts';
+import { accumulateProgram, stepProgram, updateProgram } from '../train/step.ts';
 import { learningRate } from '../train/schedule.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { stateName, stateParts } from '../train/state.ts';
@@ -80,20 +80,4 @@ export class Training {
     for (const session of Object.values(this.#sessions)) await session.dispose();
     for (const tensor of this.#own) tensor.dispose();
   }
-}
-
-/** Mean next-token loss over windows of tokens, in nats. */
-export async function meanLoss(device: Device, loaded: Loaded, { batch, sequence }: { readonly batch: number; readonly sequence: number }, windows: readonly Int32Array[]): Promise<number> {
-  const session = await compile(device, lossProgram(loaded.model, { batch, sequence })), tokens = new Int32Array(batch * (sequence + 1)), fed = DeviceTensor.over(tokens, 'int32', [batch, sequence + 1]);
-  let sum = 0;
-  try {
-    for (let at = 0; at < windows.length; at += batch) {
-      const some = windows.slice(at, at + batch);
-      some.forEach((window, i) => { tokens.set(window, i * (sequence + 1)); });
-      const out = (await session.run({ ...feedsOf(session, loaded.tensors), tokens: fed }, { losses: 'host' })).get('losses')!;
-      sum += out.values('float32').subarray(0, some.length * sequence).reduce((a, b) => a + b, 0);
-      out.dispose();
-    }
-  } finally { fed.dispose(); await session.dispose(); }
-  return sum / (windows.length * sequence);
 }

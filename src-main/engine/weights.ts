@@ -1,9 +1,10 @@
 /** @file A checkpoint's weights as flat buckets on a device, and back: every weight passes through the processor one bucket at a time. */
+import { refuse } from '../base/errors.ts';
 import { keyOf, normalAt } from '../base/random.ts';
 import type { GrowthPlan } from '../growth/recipe.ts';
 import { parametersOf, type Parameter } from '../model/parameters.ts';
 import { hasAxis } from '../tensor/layout.ts';
-import { widen } from '../tensor/dtype.ts';
+import { widen, type WeightDType } from '../tensor/dtype.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../store/checkpoint.ts';
 import { bucketsOf, stateName, type Bucket, type StatePart } from '../train/state.ts';
 import type { BucketModel } from '../train/step.ts';
@@ -13,6 +14,9 @@ import type { DeviceTensor } from './ort/device-tensor.ts';
 
 /** A model whose weights are on a device, under the names of its graphs' inputs. */
 export interface Loaded { readonly model: BucketModel; readonly tensors: Map<string, DeviceTensor>; dispose(): void }
+
+/** Tokens a model can read at once; infinite where it does not say. */
+export const positionsOf = ({ dims, settings }: Pick<BucketModel, 'dims' | 'settings'>): number => dims['positions'] ?? Number(settings['positions'] ?? Infinity);
 
 /** What one weight starts from: its values in stored order. */
 export type WeightSource = (parameter: Parameter) => Promise<Float32Array>;
@@ -37,9 +41,9 @@ export const fromRandom = (checkpoint: Checkpoint, seed: number): WeightSource =
 export const ratesOf = (checkpoint: Checkpoint): ReadonlyMap<string, number> =>
   new Map(((checkpoint.growth?.plan as GrowthPlan | undefined)?.tensors ?? []).map((t) => [t.name, t.rate]));
 
-/** Puts the weights on the device. `most` is the largest bucket in elements. */
+/** Puts the weights on the device, in the order of their names, which is that of the files they are saved to. */
 export async function load(device: Device, { family, dims, settings }: Checkpoint, source: WeightSource, rates: ReadonlyMap<string, number> = new Map()): Promise<Loaded> {
-  const parameters = parametersOf(family, dims, settings), byName = new Map(parameters.map((p) => [p.name, p]));
+  const parameters = [...parametersOf(family, dims, settings)].sort((a, b) => (a.name < b.name ? -1 : 1)), byName = new Map(parameters.map((p) => [p.name, p]));
   const buckets = bucketsOf(parameters, rates, bucketElements[device.kind]);
   const tensors = new Map<string, DeviceTensor>();
   const dispose = (): void => { for (const t of tensors.values()) t.dispose(); tensors.clear(); };
@@ -56,10 +60,26 @@ export async function filled(device: Device, bucket: Bucket, values: (name: stri
   return device.upload(flat, 'float32', [bucket.length]);
 }
 
-/** Each weight's values of one part of the state, bucket by bucket, as float32 bytes. */
-export async function* stored(device: Device, { model, tensors }: Loaded, part: StatePart): AsyncGenerator<{ readonly name: string; readonly shape: readonly number[]; readonly bytes: Uint8Array }> {
-  for (const bucket of model.buckets) {
-    const bytes = await device.download(tensors.get(stateName(part, bucket))!);
-    for (const { name, shape, offset, count } of bucket.slots) yield { name, shape, bytes: bytes.subarray(offset * 4, (offset + count) * 4) };
-  }
+/** Reads one part of the state, weight by weight, as float32. Asked in the order of names, every bucket comes from the device once, and of each group of weights one bucket is held. */
+export function stateReader(device: Device, { model, tensors }: Loaded, part: StatePart): (name: string) => Promise<Float32Array> {
+  const places = new Map(model.buckets.flatMap((bucket) => bucket.slots.map((slot) => [slot.name, { bucket, slot }] as const)));
+  const held = new Map<string, { readonly bucket: Bucket; readonly values: Float32Array }>();
+  return async (name) => {
+    const { bucket, slot } = places.get(name)!, group = `${bucket.rate} ${bucket.decays}`;
+    let there = held.get(group);
+    if (there?.bucket !== bucket) {
+      held.delete(group);                                              // before the next one comes, so that two are never held
+      held.set(group, there = { bucket, values: widen(await device.download(tensors.get(stateName(part, bucket))!), 'float32') });
+    }
+    return there.values.subarray(slot.offset, slot.offset + slot.count);
+  };
+}
+
+/** Refuses `checkpoint/overflow` when finite values are infinite as `dtype`. `bytes` are little-endian. */
+export function checkRange(bytes: Uint8Array, dtype: WeightDType, name: string): void {
+  if (dtype === 'float32') return;
+  const top = dtype === 'float16' ? 0x7c00 : 0x7f80, bits = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
+  let count = 0;
+  for (let i = 0; i < bits.length; i++) if ((bits[i]! & top) === top) count++;
+  if (count > 0) refuse('checkpoint/overflow', { name, dtype, count });
 }

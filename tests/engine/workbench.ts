@@ -1,0 +1,76 @@
+/** @file What the engine's tests share: a home of their own, collected events, runs made and read back, weights of a folder. */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunEvent, RunSettings } from '../../src-main/train/run.ts';
+import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
+import { planGrowth } from '../../src-main/growth/plan.ts';
+import type { GrowthPlan, GrowthRequest } from '../../src-main/growth/recipe.ts';
+import { openCheckpoint, readTensor, type Checkpoint } from '../../src-main/store/checkpoint.ts';
+import { createRun } from '../../src-main/store/runs.ts';
+import { widen } from '../../src-main/tensor/dtype.ts';
+import { aborter, type AbortSignalLike } from '../../src-main/contract/rpc.ts';
+import { freePath, freshFolder } from '../support/temporary.ts';
+
+process.env['CAMBIUM_HOME'] = freshFolder('home');
+
+/** Never aborted. */
+export const quiet: AbortSignalLike = aborter().signal;
+
+export async function collected<T>(events: AsyncIterable<T>): Promise<readonly T[]> {
+  const out: T[] = [];
+  for await (const event of events) out.push(event);
+  return out;
+}
+
+/** The growths that every method is tried with: what is asked of a family that has these sizes. */
+export const growths: readonly (readonly [title: string, method: string, times: Readonly<Record<string, number>>, options: GrowthRequest['options']])[] = [
+  ['hypercloning', 'hypercloning', { hidden: 2, ffn: 2, heads: 2 }, {}],
+  ['hypercloning without noise, diagonal', 'hypercloning', { hidden: 2, ffn: 2, heads: 2 }, { noise: null, variant: 'diagonal' }],
+  ['expand', 'expand', { hidden: 1.5, ffn: 1.5, heads: 1.5 }, {}],
+  ['identity', 'identity', { layers: 2 }, {}],
+];
+
+/** The plan of one of these for a checkpoint; sizes that its family lacks are left out. */
+export async function planned(dir: string, [, method, times, options]: (typeof growths)[number], more: Partial<GrowthRequest> = {}): Promise<GrowthPlan> {
+  const { card } = await openCheckpoint(dir), to: Record<string, number> = {};
+  for (const [axis, factor] of Object.entries(times)) for (const own of axis === 'heads' && 'kv_heads' in card.dims ? ['kv_heads'] : [axis]) to[own] = card.dims[own]! * factor;
+  return planGrowth(card, { method, to, options, seed: 3, dtype: 'keep', ...more });
+}
+
+/** Bytes of every weight, by name. */
+export async function weightsOf(dir: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  const checkpoint = await openCheckpoint(dir), out = new Map<string, Uint8Array>();
+  for (const name of checkpoint.refs.keys()) out.set(name, await readTensor(checkpoint, name));
+  return out;
+}
+export const valuesOf = async (checkpoint: Checkpoint, name: string): Promise<Float32Array> => widen(await readTensor(checkpoint, name), checkpoint.refs.get(name)!.dtype);
+
+/** Every file below `dir` with a digest of its bytes. */
+export function digests(dir: string, only: (path: string) => boolean = () => true): Readonly<Record<string, string>> {
+  const paths = readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter((path) => statSync(join(dir, path)).isFile() && only(path)).sort();
+  return Object.fromEntries(paths.map((path) => [path, createHash('sha256').update(readFileSync(join(dir, path))).digest('hex')]));
+}
+
+const words = 'the quick brown fox jumps over a lazy dog while seven small boats sail home before night falls on the quiet water and children sing'.split(' ');
+/** A text file of about so many characters; the same for the same seed. */
+export function textFile(characters = 6000, seed = 1): string {
+  let state = seed, text = '';
+  while (text.length < characters) { state = (Math.imul(state, 1103515245) + 12345) >>> 0; text += `${words[(state >>> 16) % words.length]!}${state % 11 === 0 ? '.\n' : ' '}`; }
+  const path = join(freshFolder(), 'text.txt');
+  writeFileSync(path, text);
+  return path;
+}
+
+/** Small settings that end quickly. */
+export const small: TrainingSettings = {
+  ...trainingDefaults, tokens: 6 * 2 * 16, batch: 2, sequence: 16, lr: 3e-3, warmup: 2, device: 'cpu', threads: 1, saveEvery: 0, evaluateEvery: 0, sampleEvery: 0, heldOut: 0.05, prompt: 'the',
+};
+
+/** A new run; answers with its folder. */
+export async function newRun(checkpoint: string, data: string, settings: Partial<TrainingSettings> = {}, dir = freePath('run')): Promise<string> {
+  await createRun(dir, { name: 'run', checkpoint, data: [data], settings: { ...small, ...settings } } satisfies Pick<RunSettings, 'name' | 'checkpoint' | 'data' | 'settings'>);
+  return dir;
+}
+
+export const only = <A extends RunEvent['at']>(events: readonly RunEvent[], at: A): readonly Extract<RunEvent, { at: A }>[] => events.filter((e): e is Extract<RunEvent, { at: A }> => e.at === at);
