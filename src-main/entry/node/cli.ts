@@ -9,9 +9,13 @@ import { runProgram } from './program.ts';
 const here = import.meta.dirname, root = installation(here);
 const processes = forkProcesses(import.meta.filename.endsWith('.ts') ? join(here, '../../engine/main.ts') : join(here, 'engine.js'));
 const stop = new AbortController();
+/** A terminal and a parent may send the same signal one after the other, in milliseconds. */
+const echo = 400;
+let asked = 0;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    if (!stop.signal.aborted) { stop.abort(); return; }
+    if (!stop.signal.aborted) { asked = Date.now(); stop.abort(); return; }
+    if (Date.now() - asked < echo) return;
     processes.killAll();
     process.exit(130);
   });

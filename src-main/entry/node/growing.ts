@@ -64,7 +64,7 @@ export function describePlan(plan: GrowthPlan): string {
 }
 
 export const describeCertificate = (c: Certificate): string => [
-  `${c.passed ? 'Proven' : 'NOT proven'}: ${c.promise === 'exact' ? 'the grown model computes the same function' : 'the growth is approximate; these are its distances'}`,
+  c.promise === 'approximate' ? 'Approximate growth; these are its distances' : c.passed ? 'Proven: the grown model computes the same function' : 'NOT proven: the grown model computes another function',
   `  largest |Δlogit|  ${c.maxLogit.toExponential(2)} (allowed ${c.tolerance.toExponential(2)}; logits have RMS ${c.rmsLogit.toFixed(2)})`,
   `  KL divergence     ${c.kl.toExponential(2)} nats per token`,
   `  loss              ${c.lossSource.toFixed(4)} → ${c.lossGrown.toFixed(4)} nats`,

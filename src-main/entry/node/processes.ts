@@ -29,9 +29,10 @@ export function forkProcesses(script: string): Processes & { killAll(): void } {
       }
       let lines = '';
       child.stderr?.setEncoding('utf8').on('data', (text: string) => { lines = (lines + text).slice(-kept); });
+      const ended = child.stderr ? once(child.stderr, 'close') : Promise.resolve();
       const exited = new Promise<Exit>((resolve) => {
-        // `close` comes after the last of its output, `exit` may not.
-        child.once('close', (code, signal) => { resolve({ code, signal, lines: log === undefined ? lines : tail(log, from) }); });
+        // Its last words may come after its exit. (`close` never comes to a parent that has disconnected.)
+        child.once('exit', (code, signal) => { void Promise.race([ended, after(1000)]).then(() => { resolve({ code, signal, lines: log === undefined ? lines : tail(log, from) }); }); });
         child.once('error', (error) => { resolve({ code: null, signal: null, lines: error.message }); });
       });
       const failed = new Promise<never>((_, reject) => { child.once('error', (error) => { reject(appError('engine/crashed', { how: `it cannot be started: ${error.message}`, lines: '' })); }); });
@@ -46,6 +47,8 @@ export function forkProcesses(script: string): Processes & { killAll(): void } {
     },
   };
 }
+
+const after = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 /** What was appended to `path` after `from`, its end. */
 function tail(path: string, from: number): string {

@@ -1,0 +1,16 @@
+/** @file The closing line: what passed and failed in vitest's JSON reports. A report that is missing, or a suite that did not load, counts as a failure. */
+import { readFileSync } from 'node:fs';
+
+let passed = 0, failed = 0;
+for (const path of process.argv.slice(2)) {
+  try {
+    const report = JSON.parse(readFileSync(path, 'utf8'));
+    passed += report.numPassedTests;
+    failed += report.numFailedTests + report.testResults.filter((suite) => suite.status === 'failed' && suite.assertionResults.length === 0).length;
+  } catch (error) {
+    console.error(`no report: ${error.message}`);
+    failed++;
+  }
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 && passed > 0 ? 0 : 1);

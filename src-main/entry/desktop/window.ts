@@ -1,0 +1,47 @@
+/** @file One window with every safety switch on: isolated, sandboxed, going nowhere, opening nothing, allowed nothing. */
+import { BrowserWindow, MessageChannelMain, protocol, session } from 'electron';
+import { mainPortChannel } from '../../base/transports.ts';
+import { serve } from '../../contract/serve.ts';
+import { service as contract, type Service } from '../../contract/service.ts';
+import { headers, pageFile } from '../pages.ts';
+
+export const origin = 'app://cambium';
+
+/** Before the app is ready: the page's own scheme, with the rights of https and no others. */
+export const registerScheme = (): void => { protocol.registerSchemesAsPrivileged([{ scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true } }]); };
+
+/** Serves the built page in `folder` as `app://cambium/`, and refuses every permission and every other address. */
+export function guardSession(folder: string): void {
+  protocol.handle('app', async (request) => {
+    const { host, pathname } = new URL(request.url);
+    const file = host === 'cambium' ? await pageFile(folder, pathname) : undefined;
+    return file ? new Response(new Uint8Array(file.body), { headers: { ...headers, 'Content-Type': file.type } }) : new Response('Not found', { status: 404, headers });
+  });
+  session.defaultSession.setPermissionRequestHandler((_contents, _permission, decide) => { decide(false); });
+  session.defaultSession.setPermissionCheckHandler(() => false);
+  session.defaultSession.webRequest.onBeforeRequest({ urls: ['http://*/*', 'https://*/*', 'ws://*/*', 'wss://*/*', 'file://*/*'] }, (_details, decide) => { decide({ cancel: true }); });
+}
+
+/** Opens the window; every load of its page gets a fresh port to `api`. */
+export function openWindow(api: Service, preload: string, address = `${origin}/index.html`): BrowserWindow {
+  const window = new BrowserWindow({
+    width: 1280, height: 860, minWidth: 720, minHeight: 480, show: false, title: 'Cambium',
+    webPreferences: { preload, contextIsolation: true, sandbox: true, nodeIntegration: false, webSecurity: true, spellcheck: false },
+  });
+  const { webContents } = window;
+  webContents.setWindowOpenHandler(() => ({ action: 'deny' }));
+  webContents.on('will-navigate', (event) => { event.preventDefault(); });
+  webContents.on('will-attach-webview', (event) => { event.preventDefault(); });
+  let close = (): void => undefined;
+  webContents.on('did-finish-load', () => {
+    close();
+    const { port1, port2 } = new MessageChannelMain(), channel = mainPortChannel(port1);
+    close = channel.close;
+    serve(contract, api, channel);
+    webContents.postMessage('cambium:port', null, [port2]);
+  });
+  window.on('closed', () => { close(); });
+  window.once('ready-to-show', () => { window.show(); });
+  void window.loadURL(address);
+  return window;
+}
