@@ -61,6 +61,13 @@ export function ago(time: string, now = Date.now()): string {
 
 /** The last part of a path of any system. */
 export const baseName = (path: string): string => path.replace(/[\\/]+$/, '').split(/[\\/]/).pop() ?? path;
+/** `path`, or `path-2`, `path-3`… whichever name is not among those taken in its folder. */
+export function freePath(path: string, taken: readonly string[]): string {
+  for (let n = 2, free = path; ; n++) {
+    if (!taken.includes(baseName(free))) return free;
+    free = `${path}-${n}`;
+  }
+}
 /** A path below a folder, with that folder's own separator. */
 export const joined = (dir: string, ...names: readonly string[]): string => {
   const separator = dir.includes('\\') && !dir.includes('/') ? '\\' : '/';

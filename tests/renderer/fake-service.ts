@@ -125,7 +125,7 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
     planGrowth: async ({ dir, request }) => planGrowth(cards.get(dir)!, request as never),
     startGrowth: async ({ source, out, request }) => {
       if (cards.has(out)) refuse('file/exists', { path: out });
-      const job: JobCard = { id: `job-${jobs.length + 1}`, kind: 'grow', title: cards.get(source)!.name, state: 'running', started: new Date().toISOString() };
+      const job: JobCard = { id: `job-${jobs.length + 1}`, kind: 'grow', title: `Growing ${cards.get(source)!.name} into ${out.split('/').pop()!}`, state: 'running', started: new Date().toISOString() };
       jobs.push(job);
       const plan = planGrowth(cards.get(source)!, request as never);
       const card = cards.get(source)!;
@@ -147,7 +147,7 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
       yield { at: 'done', dir: out, seconds: 1.4, bytes: card.bytes, certificate, device: 'cpu' };
     },
     certify: async () => certificate,
-    startExport: async () => { const job: JobCard = { id: `job-${jobs.length + 1}`, kind: 'export', title: 'stories', state: 'running', started: new Date().toISOString() }; jobs.push(job); return job; },
+    startExport: async () => { const job: JobCard = { id: `job-${jobs.length + 1}`, kind: 'export', title: 'Exporting stories', state: 'running', started: new Date().toISOString() }; jobs.push(job); return job; },
     followExport: async function* ({ id }) {
       for (let i = 1; i <= 20; i++) { await sleep(pace); yield { at: 'tensor' as const, name: `model.layers.${i}.mlp.up_proj.weight`, tensors: i, ofTensors: 20 }; }
       yield { at: 'comparing' as const };

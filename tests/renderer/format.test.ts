@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { baseName, bytes, count, duration, exact, joined, measured, percent, times } from '../../src-renderer/format.ts';
+import { baseName, bytes, count, duration, exact, freePath, joined, measured, percent, times } from '../../src-renderer/format.ts';
 
 it('counts and bytes keep three digits', () => {
   expect([0, 999, 1000, 12_345, 999_950, 1_234_567, 7e9].map(count)).toEqual(['0', '999', '1.00 k', '12.3 k', '1.00 M', '1.23 M', '7.00 B']);
@@ -22,4 +22,8 @@ it('paths of either system', () => {
   expect(baseName('C:\\a\\b')).toBe('b');
   expect(joined('C:\\a\\', 'b', 'c')).toBe('C:\\a\\b\\c');
   expect(joined('/a/', 'b')).toBe('/a/b');
+});
+it('freePath finds a name that is not taken', () => {
+  expect(freePath('/a/b', [])).toBe('/a/b');
+  expect(freePath('/a/b', ['b', 'b-2'])).toBe('/a/b-3');
 });
