@@ -1,4 +1,4 @@
-/** @file A plan as a person reads it: the weights before, in and after the layers, with layers that are all alike folded into one. */
+/** @file A plan as a person reads it: the weights before, in and after the layers, with layers that are all alike, wherever they stand, folded into one. */
 import { parametersOf } from '../../src-main/model/parameters.ts';
 import { settingsOf } from '../../src-main/model/config.ts';
 import { familyById } from '../../src-main/model/families/index.ts';
@@ -15,8 +15,8 @@ export function foldsOf(plan: GrowthPlan): readonly Fold[] {
   for (const run of runsByLayer(plan.tensors, (name) => places.get(name)?.layer)) {
     const weights = run.recipes.map((recipe) => ({ label: places.get(recipe.name)?.key.replace(/^.*\{layer\}\./, '') ?? recipe.name, recipe }));
     const signature = run.layer === undefined ? '' : JSON.stringify([plan.layers[run.layer]?.identity, weights.map((w) => [w.label, { ...w.recipe, name: '', source: '' }])]);
-    const last = folds.at(-1);
-    if (last && run.layer !== undefined && last.signature === signature) last.layers.push(run.layer);
+    const same = run.layer === undefined ? undefined : folds.find((fold) => fold.signature === signature);
+    if (same) same.layers.push(run.layer!);
     else folds.push({ signature, layers: run.layer === undefined ? [] : [run.layer], weights });
   }
   const firstLayer = folds.findIndex((fold) => fold.layers.length > 0);
@@ -38,7 +38,7 @@ function runsByLayer(recipes: readonly TensorRecipe[], layerOf: (name: string) =
 }
 
 const layerTitle = (layers: readonly number[]): string =>
-  layers.length === 1 ? `Layer ${layers[0]! + 1}` : `Layers ${layers[0]! + 1} to ${layers.at(-1)! + 1}`;
+  layers.length === 1 ? `Layer ${layers[0]! + 1}` : `Layers ${shortList(layers.map((layer) => layer + 1))}`;
 
 function originOf(plan: GrowthPlan, layers: readonly number[]): string {
   const alike = layers.length > 1 ? `${layers.length} layers, all alike` : '';
@@ -48,4 +48,9 @@ function originOf(plan: GrowthPlan, layers: readonly number[]): string {
   return [alike, layers.length === 1 ? from.replace('they start', 'it starts') : from].filter(Boolean).join('; ');
 }
 
-const shortList = (numbers: readonly number[]): string => numbers.length <= 4 ? numbers.join(', ') : `${numbers[0]} to ${numbers.at(-1)}`;
+/** "1 to 12" where none is left out, "1, 3, 5" or "1, 3, 5 … 23" where some are. */
+function shortList(numbers: readonly number[]): string {
+  const whole = numbers.every((n, i) => i === 0 || n === numbers[i - 1]! + 1);
+  if (whole && numbers.length > 2) return `${numbers[0]} to ${numbers.at(-1)}`;
+  return numbers.length <= 8 ? numbers.join(', ') : `${numbers.slice(0, 3).join(', ')} … ${numbers.at(-1)}`;
+}
