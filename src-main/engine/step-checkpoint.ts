@@ -33,8 +33,8 @@ export async function newestModel(run: string): Promise<string> {
   return newest ? join(newest.dir, modelFolder) : refuse('run/no-checkpoint', { run });
 }
 
-/** Writes the state of `loaded`; answers with the folder. `base` is the checkpoint the run began with. Refuses `run/not-finite`: what could not be resumed is not saved. */
-export async function saveCheckpoint(device: Device, run: string, base: Checkpoint, loaded: Loaded, record: StepRecord): Promise<string> {
+/** Writes the state of `loaded`; answers with the folder. `base` is the checkpoint this sitting began with, `side` the folder whose tokenizer is copied. Refuses `run/not-finite`: what could not be resumed is not saved. */
+export async function saveCheckpoint(device: Device, run: string, base: Checkpoint, loaded: Loaded, record: StepRecord, side = base.dir): Promise<string> {
   const slots = loaded.model.buckets.flatMap((b) => b.slots).sort((a, b) => (a.name < b.name ? -1 : 1)), bytes = slots.reduce((n, s) => n + 4 * s.count, 0);
   const sound = (what: string, values: Float32Array): Uint8Array => {
     if (!values.every(Number.isFinite)) refuse('run/not-finite', { step: record.step, what });
@@ -43,7 +43,7 @@ export async function saveCheckpoint(device: Device, run: string, base: Checkpoi
   return saveStep(run, record.step, async (temporary) => {
     const writer = await createCheckpointWriter({
       target: join(temporary, modelFolder), family: base.family, prefix: base.prefix, config: base.config,
-      tensors: slots.map(({ name, shape }) => ({ name, shape, dtype: 'float32' as const })), sideFilesFrom: base.dir,
+      tensors: slots.map(({ name, shape }) => ({ name, shape, dtype: 'float32' as const })), sideFilesFrom: side,
     });
     try {
       const read = stateReader(device, loaded, 'weights');

@@ -8,7 +8,7 @@ import { parameterCount } from '../model/parameters.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { openHome } from '../store/home.ts';
 import { newestStep, openSession, readRun, type RunSession } from '../store/runs.ts';
-import { openTokenizer } from '../store/tokenizer.ts';
+import { openTokenizer, type TextTokenizer } from '../store/tokenizer.ts';
 import { openTokens, tokenizeFiles, type TokenSet, type Tokens } from '../store/tokens.ts';
 import { splitTokens, windowsIn, windowStarts } from '../train/batches.ts';
 import type { RunSettings } from '../train/run.ts';
@@ -100,12 +100,15 @@ async function* trained(sitting: Sitting): AsyncGenerator<RunEvent> {
 
 async function* steppedThrough({ dir, run, base, tokens, device, steps, stop, begin }: Sitting, loaded: Loaded, training: Training, record: StepRecord | undefined): AsyncGenerator<RunEvent> {
   const s = run.settings, split = splitTokens(tokens.length, s.heldOut, s.sequence), now = (): string => new Date().toISOString();
-  const held = heldOut(tokens, split.train, s.sequence);
+  const held = heldOut(tokens, split.train, s.sequence), tokenizer = await openTokenizer(base.dir);
+  let side = base.dir;                                                 // after a resume that is a saved step, which later ones will push out
   let step = record?.step ?? 0, seconds = record?.seconds ?? 0, saved = step;
   const evaluated = async (): Promise<RunEvent> => ({ at: 'evaluated', step, loss: await heldOutLoss(device, loaded, s, held), tokens: held.length * s.sequence });
   const save = async (): Promise<RunEvent> => {
+    const folder = await saveCheckpoint(device, dir, base, loaded, { version: 1, step, tokens: step * tokensPerStep(s), seconds, trainTokens: split.train }, side);
+    side = join(folder, modelFolder);
     saved = step;
-    return { at: 'saved', step, dir: await saveCheckpoint(device, dir, base, loaded, { version: 1, step, tokens: step * tokensPerStep(s), seconds, trainTokens: split.train }) };
+    return { at: 'saved', step, dir: folder };
   };
   await begin();
   yield { at: 'started', step, device: device.kind, deviceName: device.name, parameters: parameterCount(base.family, base.dims, base.settings), steps, trainTokens: split.train, heldOutTokens: split.heldOut, time: now() };
@@ -124,7 +127,7 @@ async function* steppedThrough({ dir, run, base, tokens, device, steps, stop, be
     yield { at: 'step', step, ...report, tokens: step * tokensPerStep(s), seconds: took };
     const last = step === steps;
     if (held.length > 0 && (last || every(s.evaluateEvery))) yield await evaluated();
-    if (last || every(s.sampleEvery)) yield await sampled(device, loaded, base, s.prompt, step, s.seed);
+    if (last || every(s.sampleEvery)) yield await sampled(device, loaded, tokenizer, s, step);
     if (last || every(s.saveEvery)) yield await save();
   }
   if (saved !== step || step === 0) yield await save();
@@ -143,8 +146,8 @@ function heldOut(tokens: Tokens, from: number, sequence: number): readonly Int32
 }
 
 /** A few words of the model's own, after the prompt or from the beginning of a text. */
-async function sampled(device: Device, loaded: Loaded, base: Checkpoint, prompt: string, step: number, seed: number): Promise<RunEvent> {
-  const tokenizer = await openTokenizer(base.dir), before = tokenizer.encode(prompt), first = before.length > 0 ? before : [tokenizer.bos ?? tokenizer.eos ?? 0];
+async function sampled(device: Device, loaded: Loaded, tokenizer: TextTokenizer, { prompt, seed }: TrainingSettings, step: number): Promise<RunEvent> {
+  const before = tokenizer.encode(prompt), first = before.length > 0 ? before : [tokenizer.bos ?? tokenizer.eos ?? 0];
   const stops = tokenizer.eos === null ? [] : [tokenizer.eos], writing = tokenizer.stream(first);
   let text = '';
   for await (const token of generate(device, loaded, first, sampleTokens, { temperature: 0.8, seed, stops })) text += writing.push(token);
