@@ -63,7 +63,8 @@ def continue_(job):
 
 def loss(job):
     tokenizer, model = AutoTokenizer.from_pretrained(job["dir"]), opened(job["dir"])
-    ids, sequence = torch.tensor(tokenizer(job["text"], add_special_tokens=False).input_ids), job["sequence"]
+    ids, sequence = tokenizer(job["text"]).input_ids, job["sequence"]
+    ids = torch.tensor(ids if ids[-1] == tokenizer.eos_token_id else [*ids, tokenizer.eos_token_id])
     windows = [ids[at:at + sequence + 1] for at in range(0, len(ids) - sequence, sequence)]
     with torch.no_grad():
         each = [torch.nn.functional.cross_entropy(model(w[None, :-1]).logits[0], w[1:]).item() for w in windows]

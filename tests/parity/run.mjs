@@ -150,9 +150,11 @@ try {
     const theirs = await peer.ask({ kind: 'continue', dir: exported, prompt, tokens: 40 });
     const ours = await cambium('sample', exported, '--prompt', prompt, '--tokens', '40', '--temperature', '0', '--device', 'cpu');
     must(ours.text.replace(prompt, '').trim() === theirs.text.trim(), `it writes "${ours.text}" here and "${theirs.text}" there`);
+    const [there, here] = [await peer.ask({ kind: 'loss', dir: exported, text: readFileSync(text, 'utf8'), sequence: 64 }), await cambium('evaluate', exported, '--data', text, '--sequence', '64', '--device', 'cpu')];
+    must(here.tokens === there.tokens && Math.abs(here.loss / there.loss - 1) < 1e-5, `its loss on ${here.tokens} tokens is ${here.loss} here, on ${there.tokens} ${there.loss} there`);
     const moved = await peer.ask({ kind: 'compare', source: real, grown: exported });
     must(moved.delta > 1e-3, 'the exported weights are the source\'s');
-    return `40 tokens alike, ${moved.delta.toFixed(2)} from its source`;
+    return `40 tokens alike, loss ${here.loss.toFixed(6)} and ${there.loss.toFixed(6)} on ${here.tokens} tokens, ${moved.delta.toFixed(2)} from its source`;
   });
 } finally {
   peer.close();
