@@ -32,7 +32,7 @@ const sampleTokens = 64;
 /** Trains a run from its newest complete checkpoint, or from its start, until it is done, told to stop, or fails. */
 export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike): AsyncGenerator<RunEvent> {
   const run = await readRun(dir), newest = await newestStep(dir), session = await openSession(dir, { after: newest?.step ?? 0 });
-  let step = newest?.step ?? 0;
+  let step = newest?.step ?? 0, failed = false;
   try {
     for await (const event of sitting(dir, run, session, signal)) {
       if ('step' in event) ({ step } = event);
@@ -40,11 +40,12 @@ export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike):
       yield event;
     }
   } catch (error) {
+    failed = true;
     const data = dataOf(error), time = new Date().toISOString();
     const event: RunEvent = data.code === 'cancelled' ? { at: 'stopped', step, reason: 'asked', time } : { at: 'stopped', step, reason: 'failed', error: data, time };
     await session.append(event).catch(() => undefined);                // a disk that is full takes no last line; whoever listens is told
     yield event;
-  } finally { await session.close(); }
+  } finally { await session.close().catch((error: unknown) => { if (!failed) throw error; }); }
 }
 
 /** Everything between opening the run's folder and closing it, as events. */

@@ -22,7 +22,7 @@ export function readFailure(path: string, thrown: unknown): AppError {
 export function writeFailure(path: string, thrown: unknown, needed = 0): unknown {
   if (thrown instanceof AppError || codeOf(thrown) === '') return thrown;
   if (['ENOSPC', 'EDQUOT'].includes(codeOf(thrown))) return appError('file/no-space', { path, needed, free: 0 });
-  return codeOf(thrown) === 'EEXIST' ? appError('file/exists', { path }) : appError('file/unwritable', { path, why: whyOf(thrown) });
+  return ['EEXIST', 'ENOTEMPTY'].includes(codeOf(thrown)) ? appError('file/exists', { path }) : appError('file/unwritable', { path, why: whyOf(thrown) });
 }
 
 /** Any thrown thing as a failure to read `path`, thrown. */

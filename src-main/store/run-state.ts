@@ -63,8 +63,7 @@ export async function holdRun(dir: string): Promise<Hold> {
       said = told;
       clearInterval(timer);
       state = 'stopped';
-      await mark();
-      await rm(path, { force: true });
+      try { await mark(); } catch (error) { await rm(join(dir, 'state.json'), { force: true }); throw error; } finally { await rm(path, { force: true }); }   // a full disk takes no mark; none is true, the old one is not
     },
   };
 }

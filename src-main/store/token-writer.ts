@@ -4,7 +4,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../base/errors.ts';
 import { exists, writeJson, writing } from './files.ts';
-import { writeFolder } from './folder.ts';
+import { removeFolder, writeFolder } from './folder.ts';
 import { documentPieces, isJsonLines, splitRule, textOf } from './text.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 import { headerInts, magic, mostTokens, type TokenSummary } from './token-files.ts';
@@ -24,9 +24,12 @@ export interface TokenizeOptions {
 export async function tokenizeFile(path: string, tokenizer: TextTokenizer, { vocab, cache, signal, onBytes, most = mostTokens }: TokenizeOptions): Promise<{ folder: string; cached: boolean }> {
   const width = vocab > 65_536 ? 4 : 2, content = await hashOf(path, signal);
   const key = createHash('sha256').update([content, tokenizer.hash, splitRule, isJsonLines(path), width, vocab, most].join('\n')).digest('hex').slice(0, 32);
-  const folder = join(cache, key);
-  if (await exists(join(folder, 'tokens.json'))) return { folder, cached: true };
-  await writeFolder(folder, async (temporary) => {
+  const folder = join(cache, key), made = (): Promise<boolean> => exists(join(folder, 'tokens.json'));
+  if (await exists(folder)) {
+    if (await made()) return { folder, cached: true };
+    await removeFolder(folder);                                        // folders come whole: this one was damaged since
+  }
+  const work = writeFolder(folder, async (temporary) => {
     const again = createHash('sha256');
     let read = 0, text = 0, documents = 0;
     const tokens = tokenStream(temporary, width, most), starts = await numberStream(join(temporary, 'documents.bin'));
@@ -50,8 +53,9 @@ export async function tokenizeFile(path: string, tokenizer: TextTokenizer, { voc
     }
     const summary: TokenSummary = { version: 1, text: path, sha256: content, tokenizer: tokenizer.hash, rule: splitRule, width, tokens: tokens.count(), documents, bytes: text, parts: tokens.parts() };
     await writeJson(join(temporary, 'tokens.json'), summary);
-  }, { replace: true });
-  return { folder, cached: false };
+  });
+  // Whoever makes the same tokens at the same time is as right: the first to be done stays, because the other may be read already.
+  return work.then(() => ({ folder, cached: false }), async (error: unknown) => { if ((error as { code?: string }).code === 'file/exists' && await made()) return { folder, cached: true }; throw error; });
 }
 
 async function hashOf(path: string, signal?: AbortSignal): Promise<string> {

@@ -207,6 +207,14 @@ describe('what fails, fails in one sentence and leaves the last checkpoint whole
   });
 });
 
+it('runs that begin at once on the same new text do not disturb each other', async () => {
+  for (let n = 0; n < 6; n++) {
+    const data = textFile(3000, 100 + n), all = await Promise.all([1, 2, 3].map(async () => ran(await newRun(await tiny, data))));
+    for (const events of all) expect(end(events)).toMatchObject({ reason: 'finished' });
+    for (const events of all) expect(losses(events)).toEqual(losses(all[0]!));
+  }
+});
+
 it('told to stop while the text is read, it is paused, not failed', async () => {
   const dir = await newRun(await tiny, textFile(400_000, 9)), { signal, abort } = aborter(), events: RunEvent[] = [];
   for await (const event of train({ run: dir }, signal)) { events.push(event); abort(); }
