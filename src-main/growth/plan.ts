@@ -28,7 +28,7 @@ export function planGrowth(source: GrowthSource, request: GrowthRequest): Growth
   const parameters = { before: parameterCount(family, from, source.settings), after: parameterCount(family, to, source.settings) };
   const plan: GrowthPlan = {
     version: 1, family: family.id, request: { ...request, options }, from, to,
-    config: withDType(configWith(family, source.config, to), request.dtype),
+    config: withDType(configWith(family, source.config, to, to['layers'] === from['layers'] ? undefined : layers.map((l) => l.source)), request.dtype),
     maps, layers, tensors, promise: method.promise(family, options), notes: [], parameters,
   };
   return { ...plan, notes: [...(method.notes?.({ from, to }, options) ?? []), ...notesFor(plan)] };

@@ -26,10 +26,11 @@ export function settingsOf(family: ModelFamily, config: JsonObject): Settings {
   return Object.fromEntries(Object.entries(family.settings).map(([name, field]) => [name, field.read(config)]));
 }
 
-/** `config` with the sizes of `dims` written into it; every other key stays as it is. */
-export function configWith(family: ModelFamily, config: JsonObject, dims: Dims): JsonObject {
+/** `config` with the sizes of `dims` written into it, and with its lists over layers where they come from `sources`; every other key stays as it is. */
+export function configWith(family: ModelFamily, config: JsonObject, dims: Dims, sources?: readonly number[]): JsonObject {
   const changed: Record<string, JsonObject[string]> = { ...config };
   for (const [axis, field] of Object.entries(family.dims)) Object.assign(changed, field.write(dims, axis));
+  if (sources && family.perLayer) Object.assign(changed, family.perLayer(config, sources));
   return changed;
 }
 

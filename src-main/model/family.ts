@@ -5,7 +5,7 @@ import { layoutOf, type Axis, type Dims, type Layout } from '../tensor/layout.ts
 import type { Reader } from './layers.ts';
 import type { Named } from './named.ts';
 
-export type SettingValue = number | boolean | string | null;
+export type SettingValue = number | boolean | string | null | readonly string[];
 /** What is not a size: eps, tied, rotary base, activation. */
 export type Settings = Readonly<Record<string, SettingValue>>;
 
@@ -19,6 +19,8 @@ export interface TensorSpec {
   readonly offset: number;
   /** The setting that must be true for the weight to exist; absent means always. */
   readonly when?: string;
+  /** Of a gain: the line of the linear whose output its norm reads, such as q/k norms and norms at the end of a branch; absent means that it reads the stream. */
+  readonly of?: string;
 }
 
 /** How one size is read from config.json and written back. `keys` are all config keys it may touch. */
@@ -44,6 +46,9 @@ export interface Constraint {
   holds(dims: Dims): boolean;
 }
 
+/** The two norms of a layer of a post-norm family, as prefixes of table lines: after attention, and after the MLP, whose output is the layer's. */
+export interface PostNorm { readonly inner: string; readonly outer: string }
+
 export interface ModelFamily {
   readonly id: string;
   readonly title: string;
@@ -51,19 +56,21 @@ export interface ModelFamily {
   readonly modelTypes: readonly string[];
   /** The `architectures` entry of a config.json that lacks one. */
   readonly architecture: string;
+  /** Where one model_type covers two tables: whether a config.json is of this one. Always, when absent. */
+  readonly applies?: (config: JsonObject) => boolean;
   /** In the order in which they are read. */
   readonly dims: Readonly<Record<string, SizeField>>;
   readonly settings: Readonly<Record<string, SettingField>>;
   /** Sizes of part axes such as qkv, and the names of their entries. */
   readonly parts: Readonly<Partial<Record<Axis, readonly string[]>>>;
-  /** The residual stream: its axis and the kind of norm that reads it. */
-  readonly stream: { readonly axis: Axis; readonly norm: 'layer' | 'rms' };
-  /** The output head, the table it may be tied to, and the norm before it. */
-  readonly head: { readonly weight: string; readonly tiedTo: string; readonly after: string };
-  /** Scores sum over `over`, between these weights (`name/part` for an entry of a fused triple), times `scale`. */
+  /** The residual stream: its axis and the kind of norm that reads it. `post`: norms stand on the stream itself, so that only whole copies of it keep the function (methods.md 1.6). */
+  readonly stream: { readonly axis: Axis; readonly norm: 'layer' | 'rms'; readonly post?: PostNorm };
+  /** The output head, the table it may be tied to, and the norm before it; none where a matrix stands between. `cap` is the setting with the bound c of logits c · tanh(logit / c). */
+  readonly head: { readonly weight: string; readonly tiedTo: string; readonly after?: string; readonly cap?: string };
+  /** Scores sum over `over`, between these weights (`name/part` for an entry of a fused triple), times `scale` (up to a number that no size changes). */
   readonly scores: { readonly over: Axis; readonly between: readonly string[]; scale(dims: Dims): number };
   /** What embeddings are multiplied by in the forward pass; 1 when absent. */
-  readonly embedScale?: (dims: Dims) => number;
+  readonly embedScale?: (dims: Dims, settings: Settings) => number;
   /** Axes that cannot grow, with the reason. */
   readonly frozen: Readonly<Partial<Record<Axis, string>>>;
   readonly constraints: readonly Constraint[];
@@ -75,17 +82,26 @@ export interface ModelFamily {
   readonly ignorable: readonly RegExp[];
   /** Config values that the forward pass does not compute: throws a refusal that names the key. */
   refuses(config: JsonObject): void;
+  /** Config values that say something of every layer, for a model whose layer i was layer `sources[i]`. */
+  readonly perLayer?: (config: JsonObject, sources: readonly number[]) => JsonObject;
   /** The last norm's output, tokens [batch, seq] → [batch, seq, hidden]; the head is applied by whoever reads it. */
   forward(m: Reader, tokens: Value): Named;
 }
 
 export const linear = (layout: string, when?: string): TensorSpec => spec('linear', layout, when);
 export const lookup = (layout: string): TensorSpec => spec('lookup', layout);
-export const gain   = (layout: string): TensorSpec => spec('gain', layout);
-export const shift  = (layout: string): TensorSpec => spec('shift', layout);
+export const gain   = (layout: string, when?: string): TensorSpec => spec('gain', layout, when);
+export const shift  = (layout: string, when?: string): TensorSpec => spec('shift', layout, when);
 export const bias   = (layout: string, when?: string): TensorSpec => spec('bias', layout, when);
 const spec = (kind: TensorKind, layout: string, when?: string): TensorSpec =>
   ({ kind, layout: layoutOf(layout), offset: 0, ...(when === undefined ? {} : { when }) });
+
+/** The gain of a norm that reads the output of the linear `of` (a line of the table), not the stream. */
+export const gainOf = (of: string, layout: string, when?: string): TensorSpec => ({ ...gain(layout, when), of });
+
+/** The same table with every gain stored minus `offset`. */
+export const withOffset = (tensors: ModelFamily['tensors'], offset: number): ModelFamily['tensors'] =>
+  Object.fromEntries(Object.entries(tensors).map(([key, line]) => [key, line.kind === 'gain' ? { ...line, offset } : line]));
 
 /** A size that stands under `name` in config.json, or follows from sizes above it when it is absent or null. It is always written. */
 export const size = (name: string, fallback?: (dims: Dims) => number): SizeField => ({

@@ -12,9 +12,9 @@ export interface Reader {
   readonly settings: Settings;
   /** `x` through the matrix `name`, and its bias when the family has one. */
   linear(x: Named, name: string): Named;
-  /** Rows of the table `name`, tokens [batch, seq] → [batch, seq, hidden]. */
+  /** Rows of the table `name`, tokens [batch, seq] → [batch, seq, its width]. */
   embed(name: string, tokens: Value): Named;
-  /** The norm `name` of the family's own kind over the stream. */
+  /** The norm `name` of the family's own kind over the last axis. */
   norm(x: Named, name: string): Named;
   /** Logits [batch, seq, vocab]. */
   head(x: Named): Named;
@@ -38,8 +38,8 @@ export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, we
   return {
     dims, settings, linear,
     embed(name, tokens) {
-      const picked = named(gather(weights.get(`${name}.weight`)!, tokens), 'batch', 'seq', family.stream.axis);
-      const scale = family.embedScale?.(dims) ?? 1;
+      const picked = named(gather(weights.get(`${name}.weight`)!, tokens), 'batch', 'seq', specOf(`${name}.weight`).layout.axes.at(-1)!.axis);
+      const scale = family.embedScale?.(dims, settings) ?? 1;
       return scale === 1 ? picked : map((v) => op.mul(v, scale), picked);
     },
     norm(x, name) {
@@ -75,32 +75,55 @@ export function frequencies(headDim: number, s: Settings): readonly number[] {
   });
 }
 
-/** Rotates pair (i, i + head_dim/2) of each position by position × frequency i (Su et al. 2021, the half-split form of transformers). `x` is [batch, seq, …, head_dim]. */
+/**
+ * Rotates pair (i, i + width/2) of each position by position × frequency i (Su et al. 2021, the half-split form of transformers). `x` is [batch, seq, …, head_dim];
+ * width is head_dim, or the share of it that the settings name, and what comes after passes through.
+ */
 export function rotary(x: Named, s: Settings): Named {
-  const [batch, seq] = x.value.shape as [number, number], rates = frequencies(x.value.shape.at(-1)!, s);
+  const size = x.value.shape.at(-1)!, width = Math.trunc(size * Number(s['ropeShare'] ?? 1));
+  if (width < size) {
+    const [turned, passed] = op.split(x.value, [width, size - width], -1) as [Value, Value];
+    return { value: op.concat([rotary({ value: turned, axes: x.axes }, { ...s, ropeShare: 1 }).value, passed], -1), axes: x.axes };
+  }
+  const [batch, seq] = x.value.shape as [number, number], rates = frequencies(size, s);
   const table = (kind: string, f: (angle: number) => number): Value =>
     constantBy(`rotary ${kind} ${seq} ${rates.join()}`, 'float32', [seq, rates.length], () => Float32Array.from({ length: seq * rates.length }, (_, i) => f(Math.floor(i / rates.length) * rates[i % rates.length]!)));
   return { value: reshape(rotate(reshape(x.value, [batch, seq, -1]), table('cos', Math.cos), table('sin', Math.sin)), x.value.shape), axes: x.axes };
 }
 
-/** Added to the scores of later positions; far below any score, and finite. */
+/** Added to the scores of keys that are not seen; far below any score, and finite. */
 const hidden = -1e30;
 
 /** Queries that are read at once: they see no key after their last, so blocks spare almost half of all scores. */
 const queryBlock = (seq: number): number => Math.max(64, Math.ceil(seq / 8));
 
+/** `window`: each position sees itself and the window - 1 before it; all before it when absent. */
+export interface AttentionHow { readonly window?: number | undefined }
+
+/** The window of a layer: of all layers, or of those that the settings list as sliding. */
+export function windowOf(s: Settings, layer: number): number | undefined {
+  const types = s['layerTypes'], window = s['window'];
+  return typeof window === 'number' && (!Array.isArray(types) || types[layer] === 'sliding_attention') ? window : undefined;
+}
+
+/** [to - from, to - first]: 0 where position from + row sees position first + column, and `hidden` elsewhere. */
+const seen = (from: number, to: number, first: number, window: number): Value =>
+  constantBy(`seen ${from} ${to} ${first} ${window}`, 'float32', [to - from, to - first], () => Float32Array.from({ length: (to - from) * (to - first) }, (_, j) => {
+    const back = from + Math.floor(j / (to - first)) - (first + (j % (to - first)));
+    return back < 0 || back >= window ? hidden : 0;
+  }));
+
 /**
  * softmax(q·k·scale, causal) · v, [batch, seq, heads…, head_dim] each. Whatever head axes `q` has and `k` lacks become rows beside `seq` and share the keys:
  * plain heads, grouped queries and one key head are one function, and no key is repeated in memory.
  */
-export function attention(q: Named, k: Named, v: Named, scale: number): Named {
+export function attention(q: Named, k: Named, v: Named, scale: number, { window = Infinity }: AttentionHow = {}): Named {
   const lead = k.axes.filter((axis) => axis !== 'seq' && axis !== 'head_dim'), own = q.axes.filter((axis) => !k.axes.includes(axis));
   const asked = order(q, [...lead, ...own, 'seq', 'head_dim']).value, keys = order(k, [...lead, 'seq', 'head_dim']).value, values = order(v, [...lead, 'seq', 'head_dim']).value;
   const [seq, width] = asked.shape.slice(-2) as [number, number], block = queryBlock(seq), blocks = Math.ceil(seq / block), leading = lead.map((_, i) => asked.shape[i]!);
   const read = Array.from({ length: blocks }, (_, i) => {
-    const from = i * block, to = Math.min(seq, from + block), rows = op.slice(asked, -2, from, to);
-    const mask = constantBy(`causal ${from} ${to}`, 'float32', [to - from, to], () => Float32Array.from({ length: (to - from) * to }, (_, j) => (j % to > from + Math.floor(j / to) ? hidden : 0)));
-    const out = attend(reshape(rows, [...leading, -1, width]), op.slice(keys, -2, 0, to), op.slice(values, -2, 0, to), mask, scale);
+    const from = i * block, to = Math.min(seq, from + block), first = Math.max(0, from - window + 1), rows = op.slice(asked, -2, from, to);
+    const out = attend(reshape(rows, [...leading, -1, width]), op.slice(keys, -2, first, to), op.slice(values, -2, first, to), seen(from, to, first, Math.min(window, seq)), scale);
     return reshape(out, [...rows.shape.slice(0, -1), values.shape.at(-1)!]);
   });
   return named(blocks === 1 ? read[0]! : op.concat(read, -2), ...lead, ...own, 'seq', 'head_dim');

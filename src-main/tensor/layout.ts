@@ -5,7 +5,9 @@ import { refuse } from '../base/errors.ts';
 export const axes = {
   vocab:     'rows of the token table',
   positions: 'rows of the position table',
+  places:    'rows of the position table where it has more rows than positions',
   hidden:    'the residual stream',
+  embed:     'width of the token table where it differs from the stream',
   ffn:       'inner units of the MLP',
   heads:     'attention heads that share nothing',
   kv_heads:  'key and value heads',

@@ -15,5 +15,5 @@ export const familyById = (id: string): ModelFamily => families.get(id) ?? refus
 /** The family that a config.json is of. */
 export function familyOf(config: JsonObject): ModelFamily {
   const type = String(config['model_type'] ?? '');
-  return all.find((family) => family.modelTypes.includes(type)) ?? refuse('checkpoint/unknown-family', { type, known: all.flatMap((f) => f.modelTypes) });
+  return all.find((family) => family.modelTypes.includes(type) && (family.applies?.(config) ?? true)) ?? refuse('checkpoint/unknown-family', { type, known: all.flatMap((f) => f.modelTypes) });
 }

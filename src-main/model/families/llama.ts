@@ -1,17 +1,9 @@
 /** @file Llama: RMS norms, rotary positions, grouped-query attention, gated MLP. Agrees with transformers' modeling_llama.py. */
-import { refuse } from '../../base/errors.ts';
-import type { JsonObject } from '../../base/json.ts';
-import { activate, attention, rotary as rotated } from '../layers.ts';
-import { add, mul } from '../named.ts';
-import { bias, gain, linear, lookup, setting, size, type ModelFamily, type SettingValue } from '../family.ts';
-
-/** transformers 5 keeps rotary settings in `rope_parameters`; older files in `rope_theta` and `rope_scaling`. */
-const rope = (config: JsonObject): JsonObject =>
-  ({ rope_theta: config['rope_theta'] ?? 10_000, ...(config['rope_scaling'] as JsonObject | null | undefined), ...(config['rope_parameters'] as JsonObject | null | undefined) });
-const rotary = (name: string, otherwise: SettingValue) => ({
-  keys: ['rope_theta', 'rope_scaling', 'rope_parameters'],
-  read: (config: JsonObject): SettingValue => (rope(config)[name] as SettingValue | undefined) ?? otherwise,
-});
+import type { Value } from '../../graph/graph.ts';
+import { activate, attention, rotary, windowOf, type Reader } from '../layers.ts';
+import { add, mul, type Named } from '../named.ts';
+import { bias, gain, linear, lookup, setting, size, type ModelFamily } from '../family.ts';
+import { refuseRope, ropeSettings } from '../rope.ts';
 
 export const llama: ModelFamily = {
   id: 'llama',
@@ -43,12 +35,7 @@ export const llama: ModelFamily = {
     attentionBias: setting('attention_bias', false),
     mlpBias:       setting('mlp_bias', false),
     positions:     setting('max_position_embeddings', 2048),
-    ropeTheta:     rotary('rope_theta', 10_000),
-    ropeType:      { keys: ['rope_scaling', 'rope_parameters'], read: (c) => (rope(c)['rope_type'] ?? rope(c)['type'] ?? 'default') as SettingValue },
-    ropeFactor:    rotary('factor', 1),
-    ropeLow:       rotary('low_freq_factor', 1),
-    ropeHigh:      rotary('high_freq_factor', 4),
-    ropeOriginal:  rotary('original_max_position_embeddings', 8192),
+    ...ropeSettings(),
   },
   parts:  {},
   stream: { axis: 'hidden', norm: 'rms' },
@@ -82,20 +69,23 @@ export const llama: ModelFamily = {
   },
   aliases: [],
   ignorable: [/^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/],
-  refuses(config) {
-    const type = rope(config)['rope_type'] ?? rope(config)['type'] ?? 'default';
-    if (!['default', 'linear', 'llama3'].includes(String(type))) refuse('checkpoint/unsupported', { what: `rope type "${String(type)}"`, why: 'its frequencies depend on the length of the text' });
-  },
-  forward(m, tokens) {
-    const s = m.settings, scale = m.dims['head_dim']! ** -0.5;
-    let x = m.embed('model.embed_tokens', tokens);
-    for (let l = 0; l < m.dims['layers']!; l++) {
-      const at = `model.layers.${l}`, y = m.norm(x, `${at}.input_layernorm`);
-      const q = rotated(m.linear(y, `${at}.self_attn.q_proj`), s), k = rotated(m.linear(y, `${at}.self_attn.k_proj`), s);
-      x = add(x, m.linear(attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale), `${at}.self_attn.o_proj`));
-      const z = m.norm(x, `${at}.post_attention_layernorm`);
-      x = add(x, m.linear(mul(activate(m.linear(z, `${at}.mlp.gate_proj`), String(s['activation'])), m.linear(z, `${at}.mlp.up_proj`)), `${at}.mlp.down_proj`));
-    }
-    return m.norm(x, 'model.norm');
-  },
+  refuses: refuseRope,
+  forward: (m, tokens) => gatedDecoder(m, tokens),
 };
+
+/** The forward pass that Llama's kin share; `ready` is done to queries and keys (`name` ends in q or k) before they are turned. */
+export function gatedDecoder(m: Reader, tokens: Value, ready: (x: Named, name: string) => Named = (x) => x): Named {
+  const s = m.settings, scale = m.dims['head_dim']! ** -0.5;
+  let x = m.embed('model.embed_tokens', tokens);
+  for (let l = 0; l < m.dims['layers']!; l++) {
+    const at = `model.layers.${l}`, y = m.norm(x, `${at}.input_layernorm`);
+    const [q, k] = ['q', 'k'].map((name) => rotary(ready(m.linear(y, `${at}.self_attn.${name}_proj`), `${at}.self_attn.${name}`), s)) as [Named, Named];
+    x = add(x, m.linear(attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale, { window: windowOf(s, l) }), `${at}.self_attn.o_proj`));
+    x = add(x, gatedMlp(m, m.norm(x, `${at}.post_attention_layernorm`), `${at}.mlp`));
+  }
+  return m.norm(x, 'model.norm');
+}
+
+/** down(act(gate x) × up x). */
+export const gatedMlp = (m: Reader, x: Named, at: string): Named =>
+  m.linear(mul(activate(m.linear(x, `${at}.gate_proj`), String(m.settings['activation'])), m.linear(x, `${at}.up_proj`)), `${at}.down_proj`);
