@@ -26,40 +26,49 @@ export interface GrowOptions {
 }
 
 /** Grows, certifies, and only then says done. Cancelled, failed or left in the middle, it leaves nothing behind. */
-export async function* grow({ source: dir, out, plan, device: choice }: GrowInput, signal: AbortSignalLike, { blockBytes = 2 ** 26 }: GrowOptions = {}): AsyncGenerator<GrowEvent> {
-  const source = await openCheckpoint(dir), started = performance.now(), seconds = (): number => (performance.now() - started) / 1000;
-  const device = await chooseDevice(choice);
-  const stop = (): void => { if (signal.aborted) refuse('cancelled', { what: 'Growing' }); };
+export async function* grow({ source: dir, out, plan, device: choice }: GrowInput, signal: AbortSignalLike, options: GrowOptions = {}): AsyncGenerator<GrowEvent> {
+  const source = await openCheckpoint(dir), started = performance.now(), device = await chooseDevice(choice);
+  let standing = false, done = false;
   try {
-    const record = { version: 1, source: dir, method: plan.request.method, plan, certificate: null, cambium: version };
-    const writer = await createCheckpointWriter({
-      target: out, family: source.family, prefix: source.prefix, config: plan.config, tensors: plan.tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.to })),
-      sideFilesFrom: dir, card: growthCard(source, plan),
-    });
-    let standing = false, done = false;
-    try {
-      const recipes = new Map(plan.tensors.map((t) => [t.name, t])), sessions = new Map<string, Session>();
-      let bytes = 0, tensors = 0;
-      for (const name of writer.order) {
-        stop();
-        for await (const block of grown({ device, source, plan, sessions, blockBytes }, recipes.get(name)!)) { stop(); await writer.write(name, block); bytes += block.byteLength; }
-        yield { at: 'tensor', name, tensors: ++tensors, ofTensors: writer.order.length, bytes, ofBytes: writer.bytes, seconds: seconds() };
-      }
-      for (const session of sessions.values()) await session.dispose();
-      stop();
-      await writer.finish({ 'growth.json': `${JSON.stringify(record, null, 1)}\n` });
-      standing = true;
-      yield { at: 'certifying' };
-      const certificate = await certify(device, dir, out, { signal });
-      stop();
-      await recordCertificate(out, certificate);
-      done = true;
-      yield { at: 'done', dir: out, seconds: seconds(), bytes: writer.bytes, certificate, device: device.kind };
-    } finally {
-      if (!done) await (standing ? removeFolder(out) : writer.abort());
-    }
-  } finally { await device.dispose(); }
+    const bytes = yield* writeGrown(device, source, plan, out, signal, options);
+    standing = true;
+    yield { at: 'certifying' };
+    const certificate = await certify(device, dir, out, { signal });
+    stopWhen(signal);
+    await recordCertificate(out, certificate);
+    done = true;
+    yield { at: 'done', dir: out, seconds: (performance.now() - started) / 1000, bytes, certificate, device: device.kind };
+  } finally {
+    if (standing && !done) await removeFolder(out);
+    await device.dispose();
+  }
 }
+
+/** Writes the grown folder, whole or not at all, without a certificate; answers with the bytes of its weights. */
+export async function* writeGrown(device: Device, source: Checkpoint, plan: GrowthPlan, out: string, signal: AbortSignalLike, { blockBytes = 2 ** 26 }: GrowOptions = {}): AsyncGenerator<GrowEvent, number> {
+  const started = performance.now(), record = { version: 1, source: source.dir, method: plan.request.method, plan, certificate: null, cambium: version };
+  const writer = await createCheckpointWriter({
+    target: out, family: source.family, prefix: source.prefix, config: plan.config, tensors: plan.tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.to })),
+    sideFilesFrom: source.dir, card: growthCard(source, plan),
+  });
+  const recipes = new Map(plan.tensors.map((t) => [t.name, t])), sessions = new Map<string, Session>();
+  try {
+    let bytes = 0, tensors = 0;
+    for (const name of writer.order) {
+      stopWhen(signal);
+      for await (const block of grown({ device, source, plan, sessions, blockBytes }, recipes.get(name)!)) { stopWhen(signal); await writer.write(name, block); bytes += block.byteLength; }
+      yield { at: 'tensor', name, tensors: ++tensors, ofTensors: writer.order.length, bytes, ofBytes: writer.bytes, seconds: (performance.now() - started) / 1000 };
+    }
+    stopWhen(signal);
+    await writer.finish({ 'growth.json': `${JSON.stringify(record, null, 1)}\n` });
+    return writer.bytes;
+  } finally {
+    await writer.abort();                                              // does nothing to a folder that is finished
+    for (const session of sessions.values()) await session.dispose();
+  }
+}
+
+const stopWhen = (signal: AbortSignalLike): void => { if (signal.aborted) refuse('cancelled', { what: 'Growing' }); };
 
 interface Growing { readonly device: Device; readonly source: Checkpoint; readonly plan: GrowthPlan; readonly sessions: Map<string, Session>; readonly blockBytes: number }
 

@@ -1,5 +1,5 @@
 /** @file Training through the engine: the graph's own losses, the same bytes however often it was stopped, and folders that stay sound when something fails. */
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../src-main/engine/ort/device.ts';
@@ -18,12 +18,11 @@ import { splitTokens, windowStarts } from '../../src-main/train/batches.ts';
 import { learningRate } from '../../src-main/train/schedule.ts';
 import type { RunEvent } from '../../src-main/train/run.ts';
 import { stateNames, stepProgram } from '../../src-main/train/step.ts';
-import { fixtures } from '../support/golden.ts';
 import { refusal } from '../support/refusal.ts';
 import { runner, type Fed } from '../support/run-graph.ts';
 import { freePath, freshFolder } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { collected, digests, growths, newRun, only, planned, quiet, small, textFile, valuesOf, weightsOf } from './workbench.ts';
+import { collected, digests, goldenWithTokenizer, growths, newRun, only, planned, quiet, small, textFile, valuesOf, weightsOf } from './workbench.ts';
 
 const familyIds = [...families.keys()], steps = 6;
 const tiny = makeTinyCheckpoint(familyIds.at(-1)!, { tokenizer: true }), text = textFile();
@@ -33,19 +32,6 @@ const losses = (events: readonly RunEvent[]): readonly number[] => only(events, 
 const stateOf = async (dir: string): Promise<unknown> => digests((await newestStep(dir))!.dir, (path) => path.endsWith('.safetensors'));
 const ran = async (dir: string): Promise<readonly RunEvent[]> => collected(train({ run: dir }, quiet));
 const end = (events: readonly RunEvent[]): unknown => events.at(-1);
-
-/** A golden checkpoint with a tokenizer of one word for each of its tokens. */
-async function goldenWithTokenizer(name: string): Promise<string> {
-  const dir = join(freshFolder(), name), { card } = await openCheckpoint(join(fixtures, 'golden', name));
-  cpSync(join(fixtures, 'golden', name), dir, { recursive: true });
-  const vocab = Object.fromEntries(Array.from({ length: card.dims['vocab']! }, (_, i) => [i === 0 ? '<|endoftext|>' : `w${i}`, i]));
-  writeFileSync(join(dir, 'tokenizer.json'), JSON.stringify({
-    version: '1.0', truncation: null, padding: null, added_tokens: [{ id: 0, content: '<|endoftext|>', single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }],
-    normalizer: null, pre_tokenizer: { type: 'Whitespace' }, post_processor: null, decoder: null, model: { type: 'WordLevel', vocab, unk_token: 'w1' },
-  }));
-  writeFileSync(join(dir, 'tokenizer_config.json'), JSON.stringify({ tokenizer_class: 'PreTrainedTokenizerFast', eos_token: '<|endoftext|>', unk_token: 'w1' }));
-  return dir;
-}
 
 it.each(['gpt2-tied', 'llama-tied-gqa'])('twenty steps from %s lose what the graph loses', async (name) => {
   const source = await goldenWithTokenizer(name), data = join(freshFolder(), 'words.txt');
@@ -202,7 +188,7 @@ describe('what fails, fails in one sentence and leaves the last checkpoint whole
     const dir = await run(), going = train({ run: dir }, quiet);
     for (let next = await going.next(); !next.done && next.value.at !== 'started'; next = await going.next());
     await refusal('run/already-running', () => ran(dir));
-    for await (const _ of going);
+    await collected(going);
     expect(await runCard(dir)).toMatchObject({ state: 'finished' });
   });
 });

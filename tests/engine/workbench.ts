@@ -1,6 +1,6 @@
 /** @file What the engine's tests share: a home of their own, collected events, runs made and read back, weights of a folder. */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunEvent, RunSettings } from '../../src-main/train/run.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
@@ -10,6 +10,7 @@ import { openCheckpoint, readTensor, type Checkpoint } from '../../src-main/stor
 import { createRun } from '../../src-main/store/runs.ts';
 import { widen } from '../../src-main/tensor/dtype.ts';
 import { aborter, type AbortSignalLike } from '../../src-main/contract/rpc.ts';
+import { fixtures } from '../support/golden.ts';
 import { freePath, freshFolder } from '../support/temporary.ts';
 
 process.env['CAMBIUM_HOME'] = freshFolder('home');
@@ -44,6 +45,12 @@ export async function weightsOf(dir: string): Promise<ReadonlyMap<string, Uint8A
   for (const name of checkpoint.refs.keys()) out.set(name, await readTensor(checkpoint, name));
   return out;
 }
+/** Adds `by` to `count` values of a float32 weight, in its file. */
+export async function damage(dir: string, name: string, by: number, count = Infinity): Promise<void> {
+  const { refs } = await openCheckpoint(dir), { file, start, bytes } = refs.get(name)!, whole = readFileSync(file);
+  for (let at = 0; at < Math.min(bytes, count * 4); at += 4) whole.writeFloatLE(whole.readFloatLE(start + at) + by, start + at);
+  writeFileSync(file, whole);
+}
 export const valuesOf = async (checkpoint: Checkpoint, name: string): Promise<Float32Array> => widen(await readTensor(checkpoint, name), checkpoint.refs.get(name)!.dtype);
 
 /** Every file below `dir` with a digest of its bytes. */
@@ -74,3 +81,16 @@ export async function newRun(checkpoint: string, data: string, settings: Partial
 }
 
 export const only = <A extends RunEvent['at']>(events: readonly RunEvent[], at: A): readonly Extract<RunEvent, { at: A }>[] => events.filter((e): e is Extract<RunEvent, { at: A }> => e.at === at);
+
+/** A golden checkpoint with a tokenizer of one word for each of its tokens. */
+export async function goldenWithTokenizer(name: string): Promise<string> {
+  const dir = join(freshFolder(), name), { card } = await openCheckpoint(join(fixtures, 'golden', name));
+  cpSync(join(fixtures, 'golden', name), dir, { recursive: true });
+  const vocab = Object.fromEntries(Array.from({ length: card.dims['vocab']! }, (_, i) => [i === 0 ? '<|endoftext|>' : `w${i}`, i]));
+  writeFileSync(join(dir, 'tokenizer.json'), JSON.stringify({
+    version: '1.0', truncation: null, padding: null, added_tokens: [{ id: 0, content: '<|endoftext|>', single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }],
+    normalizer: null, pre_tokenizer: { type: 'Whitespace' }, post_processor: null, decoder: null, model: { type: 'WordLevel', vocab, unk_token: 'w1' },
+  }));
+  writeFileSync(join(dir, 'tokenizer_config.json'), JSON.stringify({ tokenizer_class: 'PreTrainedTokenizerFast', eos_token: '<|endoftext|>', unk_token: 'w1' }));
+  return dir;
+}

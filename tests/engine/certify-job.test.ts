@@ -1,0 +1,68 @@
+/** @file Certificates: nothing between a model and itself, and everything that should fail does. */
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { certify } from '../../src-main/engine/certify-job.ts';
+import { grow } from '../../src-main/engine/grow-job.ts';
+import { openDevice } from '../../src-main/engine/ort/device.ts';
+import { aborter } from '../../src-main/contract/rpc.ts';
+import { families } from '../../src-main/model/families/index.ts';
+import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
+import { refusal } from '../support/refusal.ts';
+import { freePath } from '../support/temporary.ts';
+import { makeTinyCheckpoint } from '../support/tiny.ts';
+import { collected, damage, growths, planned, quiet, textFile } from './workbench.ts';
+
+const copyOf = (dir: string): string => { const to = freePath('copy'); cpSync(dir, to, { recursive: true }); return to; };
+const device = openDevice('cpu');
+
+describe.each([...families.keys()])('%s', (id) => {
+  const source = makeTinyCheckpoint(id, { tokenizer: true });
+
+  it('a model and itself do not differ, on its own text and on a file', async () => {
+    for (const text of [undefined, textFile()]) {
+      const certificate = await certify(await device, await source, copyOf(await source), { text });
+      expect(certificate).toMatchObject({ maxLogit: 0, kl: 0, agreement: 1, passed: true, promise: 'exact', device: 'cpu', text: text ?? "the source's own text" });
+      expect(certificate.lossSource).toBe(certificate.lossGrown);
+      expect(certificate.tokens).toBe(2 * Math.min(128, (await openCheckpoint(await source)).dims['positions'] ?? Infinity));
+      expect(certificate.rmsLogit).toBeGreaterThan(0.1);
+    }
+  });
+
+  it('damage of 1e-2 to any weight that is heard does not pass', async () => {
+    const { refs } = await openCheckpoint(await source);
+    for (const name of [...refs.keys()].filter((_, i) => i % 3 === 0)) {
+      const other = copyOf(await source);
+      await damage(other, name, 1e-2, 7);
+      const { passed, maxLogit, tolerance } = await certify(await device, await source, other);
+      expect({ name, passed, over: maxLogit > tolerance }).toEqual({ name, passed: false, over: true });
+    }
+  });
+
+  it('a grown model that is damaged afterwards does not pass, nor does one that is not finite whatever was promised', async () => {
+    const out = freePath('grown'), plan = await planned(await source, growths[0]!);
+    await collected(grow({ source: await source, out, plan, device: 'cpu' }, quiet));
+    expect(await certify(await device, await source, out)).toMatchObject({ passed: true });
+    const name = plan.tensors[0]!.name, worse = copyOf(out);
+    await damage(worse, name, 1e-2);
+    expect(await certify(await device, await source, worse)).toMatchObject({ passed: false });
+    const record = join(worse, 'growth.json'), growth = JSON.parse(readFileSync(record, 'utf8')) as { plan: { promise: { kind: string } } };
+    growth.plan.promise.kind = 'approximate';
+    writeFileSync(record, JSON.stringify(growth));
+    expect(await certify(await device, await source, worse)).toMatchObject({ passed: true, promise: 'approximate' });
+    await damage(worse, name, 3e38);
+    await damage(worse, name, 1e38);
+    await certify(await device, await source, worse).then((c) => { expect(c.passed).toBe(false); }, (error: unknown) => { expect(error).toMatchObject({ code: 'checkpoint/not-finite' }); });
+  });
+
+  it('cancelled while the source writes, it stops', async () => {
+    const { signal, abort } = aborter();
+    setTimeout(abort, 5);
+    await refusal('cancelled', async () => certify(await device, await source, await source, { signal }));
+  });
+});
+
+it('models of two vocabularies are not compared', async () => {
+  const [a, b] = [await makeTinyCheckpoint('llama'), await makeTinyCheckpoint('llama', { dims: { vocab: 65 } })];
+  await refusal('checkpoint/unsupported', async () => certify(await device, a, b));
+});

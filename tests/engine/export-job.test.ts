@@ -1,0 +1,84 @@
+/** @file Exports: what was trained, in the type that was asked for, compared before it is called done; or nothing. */
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { exportRun } from '../../src-main/engine/export-job.ts';
+import { grow } from '../../src-main/engine/grow-job.ts';
+import { train } from '../../src-main/engine/train-job.ts';
+import { aborter } from '../../src-main/contract/rpc.ts';
+import type { ExportEvent } from '../../src-main/contract/schema.ts';
+import { families } from '../../src-main/model/families/index.ts';
+import { openCheckpoint, readTensor } from '../../src-main/store/checkpoint.ts';
+import { newestStep } from '../../src-main/store/runs.ts';
+import { narrow, weightDTypes } from '../../src-main/tensor/dtype.ts';
+import { refusal } from '../support/refusal.ts';
+import { freePath } from '../support/temporary.ts';
+import { makeTinyCheckpoint } from '../support/tiny.ts';
+import { collected, damage, growths, newRun, planned, quiet, textFile, valuesOf } from './workbench.ts';
+
+const nothingLeft = (out: string): void => { expect(existsSync(dirname(out)) ? readdirSync(dirname(out)) : []).toEqual([]); };
+
+describe.each([...families.keys()])('%s', (id) => {
+  /** A run of a grown bfloat16 checkpoint. */
+  const trained = (async () => {
+    const source = await makeTinyCheckpoint(id, { tokenizer: true, dtype: 'bfloat16' }), start = freePath('grown');
+    await collected(grow({ source, out: start, plan: await planned(source, growths[0]!), device: 'cpu' }, quiet));
+    const run = await newRun(start, textFile());
+    await collected(train({ run }, quiet));
+    return { start, run, model: await openCheckpoint(join((await newestStep(run))!.dir, 'model')) };
+  })();
+
+  it.each(['keep', ...weightDTypes] as const)('as %s it reads back as it was trained', async (dtype) => {
+    const { start, run, model } = await trained, out = freePath('export'), events = await collected(exportRun({ run, out, dtype }, quiet)), written = await openCheckpoint(out);
+    const type = dtype === 'keep' ? 'bfloat16' : dtype, done = events.at(-1) as Extract<ExportEvent, { at: 'done' }>;
+    expect(done).toMatchObject({ at: 'done', dir: out, device: 'cpu' });
+    expect([...done.files]).toEqual(readdirSync(out).sort());
+    expect(done.files).toEqual(expect.arrayContaining(['README.md', 'config.json', 'growth.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']));
+    expect(type === 'float32' ? done.maxLogit : 0).toBe(0);
+    expect(written.card.dtypes).toEqual([type]);
+    expect(written.config['torch_dtype']).toBe(type);
+    expect(written.growth).toEqual((await openCheckpoint(start)).growth);
+    for (const name of model.refs.keys()) expect(Buffer.compare(await readTensor(written, name), narrow(await valuesOf(model, name), type)), name).toBe(0);
+  });
+
+  it('what does not read back as it was written is refused and removed', async () => {
+    const { run } = await trained, out = freePath('export');
+    await refusal('export/differs', async () => {
+      for await (const event of exportRun({ run, out, dtype: 'float32' }, quiet)) if (event.at === 'comparing') await damage(out, [...(await openCheckpoint(out)).refs.keys()][0]!, 1e-2);
+    });
+    nothingLeft(out);
+  });
+
+  it('cancelled at any event, or left, it leaves nothing behind', async () => {
+    const { run, model } = await trained;
+    for (let at = 0; at <= model.refs.size + 1; at += 4) {
+      const out = freePath('export'), { signal, abort } = aborter();
+      let seen = 0;
+      if (at === 0) abort();
+      await refusal('cancelled', async () => { for await (const event of exportRun({ run, out, dtype: 'keep' }, signal)) { expect(event.at).not.toBe('done'); if (++seen === at) abort(); } });
+      nothingLeft(out);
+    }
+    for (const left of ['tensor', 'comparing']) {
+      const out = freePath('export');
+      for await (const event of exportRun({ run, out, dtype: 'keep' }, quiet)) if (event.at === left) break;
+      nothingLeft(out);
+    }
+  });
+
+  it('a type that is too narrow for the weights is refused', async () => {
+    const { run, model } = await trained, name = [...model.refs.keys()][0]!, out = freePath('export');
+    await damage(model.dir, name, 1e5, 1);
+    await refusal('checkpoint/overflow', () => collected(exportRun({ run, out, dtype: 'float16' }, quiet)));
+    nothingLeft(out);
+    await damage(model.dir, name, -1e5, 1);
+  });
+});
+
+it('a run without a checkpoint, and a folder that exists, are refused', async () => {
+  const source = await makeTinyCheckpoint('gpt2', { tokenizer: true }), run = await newRun(source, textFile()), out = freePath('export');
+  await refusal('run/no-checkpoint', () => collected(exportRun({ run, out, dtype: 'keep' }, quiet)));
+  await collected(train({ run }, quiet));
+  mkdirSync(out, { recursive: true });
+  await refusal('file/exists', () => collected(exportRun({ run, out, dtype: 'keep' }, quiet)));
+  expect(readdirSync(out)).toEqual([]);
+});
