@@ -8,9 +8,9 @@ for (const path of process.argv.slice(2)) {
     passed += report.numPassedTests;
     failed += report.numFailedTests + report.testResults.filter((suite) => suite.status === 'failed' && suite.assertionResults.length === 0).length;
   } catch (error) {
-    console.error(`no report: ${error.message}`);
+    process.stderr.write(`no report: ${error.message}\n`);
     failed++;
   }
 }
-console.log(`${passed} passed, ${failed} failed`);
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);

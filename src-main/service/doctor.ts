@@ -1,5 +1,6 @@
 /** @file What this computer has and lacks, each with its remedy. Optional things that are absent are told, not held against it. */
 import { freemem, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { dataOf, wordsOf } from '../base/errors.ts';
 import { showBytes } from '../base/units.ts';
 import type { Check, Device } from '../contract/schema.ts';
@@ -22,7 +23,7 @@ export async function examine(place: Place, devices: () => Promise<readonly Devi
     option('CUDA provider', runtime?.cuda === true, runtime?.cuda ? 'installed' : 'not installed', 'For an NVIDIA device: install the CUDA provider of the same ONNX Runtime version; see the README.'),
     check('Memory', totalmem() > 2e9, `${showBytes(freemem())} of ${showBytes(totalmem())} free`, 'Close other programs, or use smaller batches.'),
     await disk(place.home.dir),
-    check('Built-in example', await exists(builtIn(place)), builtIn(place), 'Restore the folder resources/demo from the repository.'),
+    check('Built-in example', await exists(join(builtIn(place), 'config.json')), builtIn(place), 'Restore the folder resources/demo from the repository.'),
     option('Desktop window', electron !== null, electron ?? 'Electron\'s binary is not downloaded', 'Run npx install-electron; without it the browser shows the same interface.'),
     option('Browser', browser !== null, browser ?? 'none found', 'Open the printed address on another computer through ssh -L, or install a browser.'),
   ];

@@ -1,5 +1,5 @@
 /** @file The checkpoints of this computer: those opened or made before, and the built-in one. */
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import type { CheckpointCard } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import { exists } from '../store/files.ts';
@@ -10,10 +10,8 @@ export interface Known { readonly dir: string; readonly name: string; readonly o
 /** Newest first; folders that are gone are left out, the built-in one is last unless it was opened. */
 export async function knownCheckpoints(place: Place): Promise<readonly Known[]> {
   const own = builtIn(place);
-  const all = await place.home.checkpoints();
-  const there = await Promise.all(all.map(async (c) => ({ ...c, builtIn: c.dir === own, there: await exists(c.dir) })));
-  const known: Known[] = there.filter((c) => c.there).map(({ dir, name, opened, builtIn: is }) => ({ dir, name, opened, builtIn: is }));
-  if (!known.some((c) => c.builtIn) && await exists(own)) known.push({ dir: own, name: 'Built-in example', opened: '', builtIn: true });
+  const known: Known[] = (await place.home.checkpoints()).map((c) => ({ ...c, builtIn: c.dir === own }));
+  if (!known.some((c) => c.builtIn) && await exists(join(own, 'config.json'))) known.push({ dir: own, name: 'Built-in example', opened: '', builtIn: true });
   return known;
 }
 
