@@ -1,11 +1,12 @@
 /** @file `npm run test:parity`: what Cambium writes, opened in real transformers. Grows every golden checkpoint by every method, a real one too, trains and exports one, and compares logits and text. */
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { methods } from '../../src-main/growth/methods/index.ts';
+import { python } from './python.mjs';
 import { toyCorpus } from '../../src-main/train/toy-corpus.ts';
 
 const root = resolve(import.meta.dirname, '../..'), golden = join(root, 'tests/fixtures/golden');
@@ -61,22 +62,6 @@ async function cambium(...args) {
 }
 
 const out = (name) => join(scratch, `${String(++made).padStart(3, '0')}-${name}`);
-
-/** CAMBIUM_PYTHON, or an environment of our own in the user's cache, made on first use. */
-function python() {
-  if (process.env.CAMBIUM_PYTHON) return process.env.CAMBIUM_PYTHON;
-  const cache = process.platform === 'win32' ? process.env.LOCALAPPDATA : process.env.XDG_CACHE_HOME ?? join(homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache');
-  const venv = join(cache, 'cambium', 'parity'), made = join(venv, 'complete'), found = join(venv, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']));
-  if (existsSync(made)) return found;
-  console.log(`Making a Python with torch and transformers in ${venv} (once; set CAMBIUM_PYTHON to use one that you have)`);
-  const run = (command, ...args) => must(spawnSync(command, args, { stdio: 'inherit' }).status === 0, `${command} ${args.join(' ')} failed; set CAMBIUM_PYTHON to a Python that has torch, transformers and safetensors`);
-  run(process.platform === 'win32' ? 'python' : 'python3', '-m', 'venv', venv);
-  // On Linux the plain wheel carries gigabytes of CUDA; the processor's wheel sorts above it when both are offered.
-  const cpu = process.platform === 'linux' ? ['--extra-index-url', 'https://download.pytorch.org/whl/cpu'] : [];
-  run(found, '-m', 'pip', 'install', '--quiet', ...cpu, 'torch', 'transformers', 'safetensors', 'numpy');
-  writeFileSync(made, '');
-  return found;
-}
 
 /** One Python for all questions: importing torch takes seconds. */
 function transformers() {

@@ -17,7 +17,7 @@ const summary = ({ plan, certificate, grown, random, sourceLoss, tokensToMatch, 
 export const demo: AddCommand = (program, run) => {
   program.command('demo').description('grow the built-in checkpoint, prove it, train it beside random weights, export it; a few minutes on two cores')
     .option('--out <dir>', 'the folder to make', 'cambium-demo')
-    .option('--tokens <n>', 'tokens each of the two models is trained on', '800k')
+    .option('--tokens <n>', 'tokens each of the two models is trained on', '1.2M')
     .option('--seed <n>', 'of noise, random weights and batches', '0')
     .option('--json', 'one JSON object as the last line of standard output')
     .addHelpText('after', '\nExamples:\n  npm run demo\n  cambium demo --out /tmp/demo --tokens 200k')

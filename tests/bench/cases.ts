@@ -1,0 +1,20 @@
+/** @file What the benchmarks run on: model shapes by name, as config.json has them. */
+import type { JsonObject } from '../../src-main/base/json.ts';
+
+const llama = (hidden: number, layers: number, heads: number, kv: number, ffn: number, vocab: number, tied: boolean): JsonObject => ({
+  architectures: ['LlamaForCausalLM'], model_type: 'llama', vocab_size: vocab, hidden_size: hidden, intermediate_size: ffn, num_hidden_layers: layers, num_attention_heads: heads, num_key_value_heads: kv,
+  head_dim: hidden / heads, max_position_embeddings: 1024, rms_norm_eps: 1e-5, rope_theta: 10000, hidden_act: 'silu', attention_bias: false, mlp_bias: false, tie_word_embeddings: tied,
+  bos_token_id: 0, eos_token_id: 0, initializer_range: 0.02, torch_dtype: 'float32',
+});
+
+export interface TrainCase { readonly name: string; readonly config: JsonObject; readonly batch: number; readonly sequence: number; readonly steps: number }
+
+/** The built-in example grown ×2; a public 15 M shape (stories15M's) with its 32,000 tokens; and 14 M parameters that are nearly all matrices. */
+export const trainCases: readonly TrainCase[] = [
+  { name: 'demo-3M',     config: llama(256, 4, 8, 4, 688, 1024, true),    batch: 16, sequence: 128, steps: 24 },
+  { name: 'stories-15M', config: llama(288, 6, 6, 6, 768, 32_000, true),  batch: 8,  sequence: 256, steps: 12 },
+  { name: 'dense-14M',   config: llama(384, 6, 6, 6, 1024, 4096, false),  batch: 8,  sequence: 256, steps: 16 },
+];
+
+/** Bytes of weights of the checkpoint that is grown ×2 beside `cp` of what comes out. */
+export const growConfig: JsonObject = llama(1024, 8, 16, 8, 2816, 16_000, true);

@@ -1,0 +1,15 @@
+/** @file Our side of the growth benchmark, one process: `grow-ours.ts SOURCE OUT NOISE`; the last line is one JSON object. The certificate is not part of the time. */
+import { writeGrown } from '../../src-main/engine/grow-job.ts';
+import { chooseDevice } from '../../src-main/engine/choose.ts';
+import { methodById, optionsOf } from '../../src-main/growth/methods/index.ts';
+import { planGrowth } from '../../src-main/growth/plan.ts';
+import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
+
+const [dir, out, noise] = process.argv.slice(2) as [string, string, string];
+const source = await openCheckpoint(dir), method = methodById('hypercloning');
+const to = { hidden: 2 * source.dims['hidden']!, ffn: 2 * source.dims['ffn']! };
+const plan = planGrowth(source.card, { method: method.id, to, options: optionsOf(method, { noise: noise === 'none' ? 'none' : Number(noise) }), seed: 1, dtype: 'keep' });
+const device = await chooseDevice('cpu'), began = performance.now();
+for await (const event of writeGrown(device, source, plan, out, { aborted: false, addEventListener: () => undefined, removeEventListener: () => undefined })) void event;
+console.log(JSON.stringify({ seconds: (performance.now() - began) / 1000, peakBytes: process.resourceUsage().maxRSS * 1024 }));
+await device.dispose();
