@@ -2,9 +2,9 @@
 import { refuse } from '../base/errors.ts';
 import { attend, constantBy, gather, gelu, relu, reshape, rmsNormalize, rotate, silu, tanh, type Value } from '../graph/build.ts';
 import * as op from '../graph/build.ts';
-import { viewOf, type Dims } from '../tensor/layout.ts';
+import { shapeOf, viewOf, type Dims } from '../tensor/layout.ts';
 import type { ModelFamily, Settings, TensorSpec } from './family.ts';
-import { add, apply, map, meanOver, mul, named, order, type Named } from './named.ts';
+import { add, apply, map, mul, named, order, type Name, type Named } from './named.ts';
 
 /** What a forward pass is written with. Names are without `.weight` and `.bias`. */
 export interface Reader {
@@ -12,9 +12,11 @@ export interface Reader {
   readonly settings: Settings;
   /** `x` through the matrix `name`, and its bias when the family has one. */
   linear(x: Named, name: string): Named;
+  /** The same where the matrix holds entries of unequal form one after the other: what each gives. */
+  entries(x: Named, name: string): readonly Named[];
   /** Rows of the table `name`, tokens [batch, seq] → [batch, seq, its width]. */
   embed(name: string, tokens: Value): Named;
-  /** The norm `name` of the family's own kind over the last axis. */
+  /** The norm `name` of the family's own kind, over the axes of its gain together; over the last axis where it has none. */
   norm(x: Named, name: string): Named;
   /** Logits [batch, seq, vocab]. */
   head(x: Named): Named;
@@ -30,13 +32,18 @@ export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, we
     return spec.offset === 0 ? plain : map((v) => op.add(v, spec.offset), plain);
   };
   const matrix = (name: string): Value => weights.get(name) ?? weights.get(settings['tied'] === true && name === family.head.weight ? family.head.tiedTo : name)!;
+  const capped = (x: Named): Named => { const cap = family.head.cap === undefined ? null : settings[family.head.cap]; return typeof cap === 'number' ? map((v) => bounded(v, cap), x) : x; };
   const linear = (x: Named, name: string): Named => {
     const spec = specOf(`${name}.weight`), bias = vector(`${name}.bias`);
-    const y = apply(x, matrix(`${name}.weight`), spec, viewOf(spec.layout, dims));
+    const y = apply(x, matrix(`${name}.weight`), spec.layout, viewOf(spec.layout, dims));
     return bias ? add(y, bias) : y;
   };
   return {
     dims, settings, linear,
+    entries(x, name) {
+      const { layout } = specOf(`${name}.weight`), rows = layout.stack!.entries.map((entry) => shapeOf(entry, dims)[0]!);
+      return op.split(matrix(`${name}.weight`), rows, 0).map((weight, i) => apply(x, weight, layout.stack!.entries[i]!, viewOf(layout.stack!.entries[i]!, dims)));
+    },
     embed(name, tokens) {
       const picked = named(gather(weights.get(`${name}.weight`)!, tokens), 'batch', 'seq', specOf(`${name}.weight`).layout.axes.at(-1)!.axis);
       const scale = family.embedScale?.(dims, settings) ?? 1;
@@ -44,21 +51,26 @@ export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, we
     },
     norm(x, name) {
       const gain = vector(`${name}.weight`), shift = vector(`${name}.bias`), eps = Number(settings['eps']);
-      const y = (family.stream.norm === 'rms' ? rmsNorm : layerNorm)(x, eps);
+      const y = normOver(family.stream.norm === 'rms' ? rmsNormalize : layerNorm, x, gain?.axes ?? [x.axes.at(-1)!], eps);
       const scaled = gain ? mul(y, gain) : y;
       return shift ? add(scaled, shift) : scaled;
     },
-    head: (x) => linear(x, family.head.weight.replace(/\.weight$/, '')),
+    head: (x) => capped(linear(x, family.head.weight.replace(/\.weight$/, ''))),
   };
 }
 
-/** x / sqrt(mean(x²) + eps) over hidden (Zhang and Sennrich 2019). */
-export const rmsNorm = (x: Named, eps: number): Named => ({ value: rmsNormalize(x.value, eps), axes: x.axes });
-
-/** (x - mean) / sqrt(variance + eps) over hidden (Ba et al. 2016). */
-export function layerNorm(x: Named, eps: number): Named {
-  return rmsNorm({ value: op.sub(x.value, meanOver(x, 'hidden').value), axes: x.axes }, eps);
+/** A norm over these axes as if they were one. */
+function normOver(norm: (x: Value, eps: number) => Value, x: Named, axes: readonly Name[], eps: number): Named {
+  const lead = x.axes.filter((axis) => !axes.includes(axis)), y = order(x, [...lead, ...axes]);
+  if (axes.length === 1) return { value: norm(y.value, eps), axes: y.axes };
+  return { value: reshape(norm(reshape(y.value, [...y.value.shape.slice(0, lead.length), -1]), eps), y.value.shape), axes: y.axes };
 }
+
+/** (x - mean) / sqrt(variance + eps) over the last axis (Ba et al. 2016). */
+const layerNorm = (x: Value, eps: number): Value => rmsNormalize(op.sub(x, op.mean(x, [-1], { keep: true })), eps);
+
+/** cap · tanh(x / cap): near x where it is small, never beyond the cap (Gemma 2). */
+const bounded = (x: Value, cap: number): Value => op.mul(tanh(op.mul(x, 1 / cap)), cap);
 
 /** Rotary frequencies of each pair of a head, radians per position: transformers' modeling_rope_utils.py. */
 export function frequencies(headDim: number, s: Settings): readonly number[] {
@@ -97,8 +109,8 @@ const hidden = -1e30;
 /** Queries that are read at once: they see no key after their last, so blocks spare almost half of all scores. */
 const queryBlock = (seq: number): number => Math.max(64, Math.ceil(seq / 8));
 
-/** `window`: each position sees itself and the window - 1 before it; all before it when absent. */
-export interface AttentionHow { readonly window?: number | undefined }
+/** `window`: each position sees itself and the window - 1 before it; all before it when absent. `cap` bounds the scores, as cap · tanh(score / cap). */
+export interface AttentionHow { readonly window?: number | undefined; readonly cap?: number | undefined }
 
 /** The window of a layer: of all layers, or of those that the settings list as sliding. */
 export function windowOf(s: Settings, layer: number): number | undefined {
@@ -117,16 +129,24 @@ const seen = (from: number, to: number, first: number, window: number): Value =>
  * softmax(q·k·scale, causal) · v, [batch, seq, heads…, head_dim] each. Whatever head axes `q` has and `k` lacks become rows beside `seq` and share the keys:
  * plain heads, grouped queries and one key head are one function, and no key is repeated in memory.
  */
-export function attention(q: Named, k: Named, v: Named, scale: number, { window = Infinity }: AttentionHow = {}): Named {
+export function attention(q: Named, k: Named, v: Named, scale: number, { window = Infinity, cap }: AttentionHow = {}): Named {
   const lead = k.axes.filter((axis) => axis !== 'seq' && axis !== 'head_dim'), own = q.axes.filter((axis) => !k.axes.includes(axis));
   const asked = order(q, [...lead, ...own, 'seq', 'head_dim']).value, keys = order(k, [...lead, 'seq', 'head_dim']).value, values = order(v, [...lead, 'seq', 'head_dim']).value;
   const [seq, width] = asked.shape.slice(-2) as [number, number], block = queryBlock(seq), blocks = Math.ceil(seq / block), leading = lead.map((_, i) => asked.shape[i]!);
   const read = Array.from({ length: blocks }, (_, i) => {
     const from = i * block, to = Math.min(seq, from + block), first = Math.max(0, from - window + 1), rows = op.slice(asked, -2, from, to);
-    const out = attend(reshape(rows, [...leading, -1, width]), op.slice(keys, -2, first, to), op.slice(values, -2, first, to), seen(from, to, first, Math.min(window, seq)), scale);
+    const look = cap === undefined ? attend : (...args: Parameters<typeof attend>) => boundedAttend(cap, ...args);
+    const out = look(reshape(rows, [...leading, -1, width]), op.slice(keys, -2, first, to), op.slice(values, -2, first, to), seen(from, to, first, Math.min(window, seq)), scale);
     return reshape(out, [...rows.shape.slice(0, -1), values.shape.at(-1)!]);
   });
   return named(blocks === 1 ? read[0]! : op.concat(read, -2), ...lead, ...own, 'seq', 'head_dim');
+}
+
+/** `attend` with bounded scores: softmax(bounded(scale · q kᵀ) + mask) v. */
+function boundedAttend(cap: number, q: Value, k: Value, v: Value, mask: Value, scale: number): Value {
+  const scores = bounded(op.matmul(q, k, { transB: true, alpha: scale }), cap), [m, keys] = mask.shape as [number, number];
+  const apart = [...q.shape.slice(0, -2), q.shape.at(-2)! / m, m, keys];
+  return op.matmul(op.softmax(reshape(op.add(reshape(scores, apart), mask), scores.shape)), v);
 }
 
 /** Activation functions under the names config.json uses (transformers' activations.py). */

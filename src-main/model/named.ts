@@ -1,8 +1,7 @@
 /** @file Values whose axes have names: the one place where names become positions, and the only file that emits Transpose and Reshape for a model. */
 import { matmul, reshape, transpose, type Value } from '../graph/build.ts';
 import * as op from '../graph/build.ts';
-import { countOf, type Axis, type Role } from '../tensor/layout.ts';
-import type { TensorSpec } from './family.ts';
+import { countOf, type Axis, type Layout, type Role } from '../tensor/layout.ts';
 
 /** An axis of a weight, or one of a batch. */
 export type Name = Axis | 'batch' | 'seq';
@@ -46,22 +45,19 @@ export function parts(x: Named, axis: Name): readonly Named[] {
   return op.split(x.value, Array<number>(n).fill(1), at).map((v) => named(reshape(v, rest.map((a) => sizeOf(x, a))), ...rest));
 }
 
-/** The mean over one axis, which stays with size one. */
-export const meanOver = (x: Named, axis: Name): Named => ({ value: op.mean(x.value, [x.axes.indexOf(axis)], { keep: true }), axes: x.axes });
-
 /**
  * A stored matrix applied to `x`: sums over its `in` axes and appends its `out` axes, `x` [..., in…] → [..., out…].
  * All other axes of `x` become rows of one plain product, so that the weight's gradient is one product too.
  */
-export function apply(x: Named, weight: Value, spec: TensorSpec, sizes: readonly number[]): Named {
-  const inner = axesOf(spec, 'in'), outer = axesOf(spec, 'out');
+export function apply(x: Named, weight: Value, layout: Layout, sizes: readonly number[]): Named {
+  const inner = axesOf(layout, 'in'), outer = axesOf(layout, 'out');
   const lead = x.axes.filter((axis) => !(inner as readonly Name[]).includes(axis));
   const rows = order(x, [...lead, ...inner]);
   const flat = reshape(rows.value, [-1, countOf(inner.map((axis) => sizeOf(x, axis)))]);
-  const product = matmul(flat, weight, { transB: spec.layout.axes[0]!.role === 'out' });
-  const outSizes = spec.layout.axes.flatMap(({ role }, i) => (role === 'out' ? [sizes[i]!] : []));
+  const product = matmul(flat, weight, { transB: layout.axes[0]!.role === 'out' });
+  const outSizes = layout.axes.flatMap(({ role }, i) => (role === 'out' ? [sizes[i]!] : []));
   return named(reshape(product, [...lead.map((axis) => sizeOf(x, axis)), ...outSizes]), ...lead, ...outer);
 }
 
 /** The axes of a weight with this role, in stored order. */
-export const axesOf = (spec: TensorSpec, role: Role): readonly Axis[] => spec.layout.axes.filter((a) => a.role === role).map((a) => a.axis);
+const axesOf = (layout: Layout, role: Role): readonly Axis[] => layout.axes.filter((a) => a.role === role).map((a) => a.axis);

@@ -14,6 +14,7 @@ export const axes = {
   group:     'query heads per key and value head',
   head_dim:  'width of one head',
   qkv:       'the fused triple query, key, value',
+  gate_up:   'the fused pair gate, up',
 } as const;
 export type Axis = keyof typeof axes;
 
@@ -30,14 +31,33 @@ export interface Layout {
   readonly axes: readonly LayoutAxis[];
   /** For each stored dimension, how many consecutive `axes` share it. */
   readonly dimensions: readonly number[];
+  /** Where the first dimension holds entries of unequal form one after the other: the layout of each, under the name of their part axis. `axes` then lists each axis once, and is no order. */
+  readonly stack?: { readonly part: Axis; readonly entries: readonly Layout[] };
 }
 
 const parsed = new Map<string, Layout>();
 
-/** Reads `out <- in`, `in -> out`, `row : out` or `out`; parentheses hold axes that share one stored dimension. An unknown word is a mistake in a table and throws. */
+/**
+ * Reads `out <- in`, `in -> out`, `row : out` or `out`; parentheses hold axes that share one stored dimension, and `qkv(a b | a | a) <- in` entries of unequal form
+ * that stand one after the other. An unknown word is a mistake in a table and throws.
+ */
 export function layoutOf(text: string): Layout {
   const known = parsed.get(text);
   if (known) return known;
+  const layout = text.includes('|') ? stackOf(text) : plainOf(text);
+  parsed.set(text, layout);
+  return layout;
+}
+
+function stackOf(text: string): Layout {
+  const [, part, inside, rest] = /^(\w+)\(([^()]*)\)(.*)$/.exec(text) ?? [];
+  if (inside === undefined || !(part! in axes)) throw new SyntaxError(`layout "${text}" does not begin with a part axis and its entries`);
+  const entries = inside.split('|').map((entry) => layoutOf(`(${entry.trim()})${rest!}`)), all: LayoutAxis[] = [{ axis: part as Axis, role: entries[0]!.axes[0]!.role }];
+  for (const a of entries.flatMap((entry) => entry.axes)) if (!all.some((b) => b.axis === a.axis)) all.push(a);
+  return { text, axes: all, dimensions: [], stack: { part: part as Axis, entries } };
+}
+
+function plainOf(text: string): Layout {
   const sides = text.split(/\s*(<-|->|:)\s*/);
   const roles: readonly Role[] = sides.length === 1 ? ['out'] : sides[1] === '<-' ? ['out', 'in'] : sides[1] === '->' ? ['in', 'out'] : ['row', 'out'];
   if (sides.length > 3) throw new SyntaxError(`layout "${text}" has more than one arrow`);
@@ -56,17 +76,19 @@ export function layoutOf(text: string): Layout {
     }
   });
   if (all.length === 0) throw new SyntaxError('an empty layout');
-  const layout: Layout = { text, axes: all, dimensions };
-  parsed.set(text, layout);
-  return layout;
+  return { text, axes: all, dimensions };
 }
 
-/** One size per axis of `layout`. */
+/** One size per axis of a plain `layout`. */
 export const viewOf = (layout: Layout, dims: Dims): readonly number[] =>
   layout.axes.map(({ axis }) => dims[axis] ?? refuse('growth/unknown-axis', { axis, known: Object.keys(dims) }));
 
 /** One size per stored dimension: the shape in the file. */
 export function shapeOf(layout: Layout, dims: Dims): readonly number[] {
+  if (layout.stack) {
+    const shapes = layout.stack.entries.map((entry) => shapeOf(entry, dims));
+    return [shapes.reduce((n, [rows]) => n + rows!, 0), ...shapes[0]!.slice(1)];
+  }
   const view = viewOf(layout, dims);
   let at = 0;
   return layout.dimensions.map((n) => view.slice(at, (at += n)).reduce((a, b) => a * b, 1));
