@@ -8,6 +8,8 @@ import type { WeightDType } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
 import type { DeviceKind, TrainingSettings } from '../train/settings.ts';
 
+z.config({ jitless: true });      // before the first schema: a page's content policy forbids the probe for eval, and reports it
+
 export const nothing = z.object({});
 export const path = z.string().min(1).max(4096);
 export const runId = z.string().min(1).max(4096);

@@ -1,0 +1,32 @@
+/** @file What every page has: its heading, the refusal it shows, the work under way, and the keyboard's place. */
+import type { Page } from 'playwright-core';
+
+/** The sentence and the remedy that the page shows. */
+export async function alertOf(page: Page): Promise<string> {
+  const alert = page.getByRole('main').getByRole('alert').first();
+  await alert.waitFor();
+  return (await alert.innerText()).replace(/\s+/g, ' ').trim();
+}
+
+export const heading = async (page: Page, name: string | RegExp): Promise<void> => page.getByRole('heading', { level: 1, name }).waitFor();
+
+interface Focus { readonly tag: string; readonly name: string; readonly outlined: boolean }
+
+const focused = `(() => {
+  const at = document.activeElement, style = getComputedStyle(at), label = at.labels?.[0]?.textContent;
+  return { tag: at.tagName.toLowerCase(), name: (at.getAttribute('aria-label') ?? label ?? at.textContent).replace(/\\s+/g, ' ').trim(), outlined: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 };
+})()`;
+
+/** Presses Tab until the focus is on this control; a control on the way without a visible focus, or one that cannot be reached, is an error. */
+export async function tabTo(page: Page, tag: string, name: string | RegExp, most = 80): Promise<void> {
+  const passed: string[] = [];
+  for (let i = 0; i < most; i++) {
+    await page.keyboard.press('Tab');
+    const at = await page.evaluate<Focus>(focused);
+    if (at.tag === 'body') continue;
+    if (!at.outlined) throw new Error(`${at.tag} "${at.name}" has the focus and does not show it`);
+    if (at.tag === tag && (typeof name === 'string' ? at.name === name : name.test(at.name))) return;
+    passed.push(`${at.tag} "${at.name}"`);
+  }
+  throw new Error(`Tab does not reach ${tag} ${String(name)}; it passed ${passed.join(', ')}`);
+}
