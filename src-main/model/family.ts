@@ -118,3 +118,7 @@ export const setting = (name: string, otherwise: SettingValue): SettingField => 
   keys: [name],
   read: (config) => { const value = config[name]; return value === undefined || value === null || typeof value === 'object' ? otherwise : value as SettingValue; },
 });
+
+/** The same lines but these. */
+export const without = <T>(lines: Readonly<Record<string, T>>, ...names: readonly string[]): Readonly<Record<string, T>> =>
+  Object.fromEntries(Object.entries(lines).filter(([name]) => !names.includes(name)));

@@ -3,9 +3,24 @@ import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { ModelFamily } from '../family.ts';
 import { gpt2 } from './gpt2.ts';
+import { gptNeox } from './gpt-neox.ts';
 import { llama } from './llama.ts';
+import { mistral } from './mistral.ts';
+import { opt, optProjected } from './opt.ts';
+import { qwen2, qwen3 } from './qwen.ts';
+import { stablelm } from './stablelm.ts';
 
-const all: readonly ModelFamily[] = [gpt2, llama];
+const all: readonly ModelFamily[] = [
+  gpt2,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gptNeox,
+  opt,
+  optProjected,
+  stablelm,
+];
 
 export const families: ReadonlyMap<string, ModelFamily> = new Map(all.map((family) => [family.id, family]));
 

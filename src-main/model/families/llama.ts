@@ -2,8 +2,22 @@
 import type { Value } from '../../graph/graph.ts';
 import { activate, attention, rotary, windowOf, type Reader } from '../layers.ts';
 import { add, mul, type Named } from '../named.ts';
-import { bias, gain, linear, lookup, setting, size, type ModelFamily } from '../family.ts';
+import { bias, gain, linear, lookup, setting, size, type ModelFamily, type SizeField } from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
+
+/** Grouped-query heads. Where config.json does not say how many keys and values there are, `otherwise` is, or as many as query heads. */
+export const sharedHeads = (otherwise?: number): Readonly<Record<'kv_heads' | 'group', SizeField>> => ({
+  kv_heads: {
+    keys: ['num_key_value_heads'],
+    read: (c) => (c['num_key_value_heads'] === undefined ? otherwise : c['num_key_value_heads']) ?? c['num_attention_heads'],
+    write: (d) => ({ num_key_value_heads: d['kv_heads']! }),
+  },
+  group: {
+    keys: ['num_attention_heads'],
+    read: (c, d) => (typeof c['num_attention_heads'] === 'number' ? c['num_attention_heads'] / d['kv_heads']! : undefined),
+    write: (d) => ({ num_attention_heads: d['kv_heads']! * d['group']! }),
+  },
+});
 
 export const llama: ModelFamily = {
   id: 'llama',
@@ -13,16 +27,7 @@ export const llama: ModelFamily = {
   dims: {
     vocab:    size('vocab_size'),
     hidden:   size('hidden_size'),
-    kv_heads: {
-      keys: ['num_key_value_heads'],
-      read: (c) => c['num_key_value_heads'] ?? c['num_attention_heads'],
-      write: (d) => ({ num_key_value_heads: d.kv_heads! }),
-    },
-    group: {
-      keys: ['num_attention_heads'],
-      read: (c, d) => (typeof c['num_attention_heads'] === 'number' ? c['num_attention_heads'] / d.kv_heads! : undefined),
-      write: (d) => ({ num_attention_heads: d.kv_heads! * d.group! }),
-    },
+    ...sharedHeads(),
     head_dim: size('head_dim', (d) => d.hidden! / (d.kv_heads! * d.group!)),
     ffn:      size('intermediate_size'),
     layers:   size('num_hidden_layers'),
@@ -89,3 +94,7 @@ export function gatedDecoder(m: Reader, tokens: Value, ready: (x: Named, name: s
 /** down(act(gate x) × up x). */
 export const gatedMlp = (m: Reader, x: Named, at: string): Named =>
   m.linear(mul(activate(m.linear(x, `${at}.gate_proj`), String(m.settings['activation'])), m.linear(x, `${at}.up_proj`)), `${at}.down_proj`);
+
+/** Llama's table with biases on these linears alone, always. */
+export const withBiases = (on: RegExp): ModelFamily['tensors'] =>
+  Object.fromEntries(Object.entries(llama.tensors).flatMap(([name, line]) => (line.kind !== 'bias' ? [[name, line]] : on.test(name) ? [[name, bias(line.layout.text)]] : [])));
