@@ -44,6 +44,10 @@ export const Split: Op<{ readonly sizes: readonly number[]; readonly axis: numbe
     x!.shape[axis] === sizes.reduce((n, s) => n + s, 0) ? sizes.map((size) => ({ dtype: x!.dtype, shape: replaceAxis(x!.shape, axis, size) })) : 'the sizes do not add up',
   grad: (_, { all, outs, attrs: { axis } }) => [concat(all.map((g, i) => g ?? zerosLike(outs[i]!)), axis)],
   onnx: ({ inputs: [x], attrs: { sizes, axis } }) => ({ inputs: [x!, ints(sizes)], attrs: { axis } }),
+  lower([x], { sizes, axis }) {
+    let at = 0;
+    return sizes.map((size) => slice(x!, axis, at, (at += size)));
+  },
 };
 
 /** Elements `start` to `end` (exclusive) along one axis. */
@@ -56,6 +60,10 @@ export const Slice: Op<{ readonly axis: number; readonly start: number; readonly
     return [pad(g, around(start), around(x!.shape[axis]! - end))];
   },
   onnx: ({ inputs: [x], attrs: { axis, start, end } }) => ({ inputs: [x!, ints([start]), ints([end]), ints([axis])], attrs: {} }),
+  lower: ([x], { axis, start, end }) => {
+    const sizes = [start, end - start, x!.shape[axis]! - end].filter((size) => size > 0);
+    return [end === start ? full(replaceAxis(x!.shape, axis, 0), 0, x!.dtype) : split(x!, sizes, axis)[start > 0 ? 1 : 0]!];
+  },
 };
 
 /** Zeros before and after, counts per axis. */

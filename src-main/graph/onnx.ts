@@ -81,7 +81,7 @@ export function lowered(graph: Graph, provider: Provider): Graph {
   let changed = false;
   const once = rewrite(graph, (node, inputs) => {
     const { op, attrs } = node, form = op.onnx === null ? undefined : op.onnx?.({ ...node, inputs }) ?? {};
-    if (form && !lacks[provider].has(form.op ?? op.name)) return undefined;
+    if (form && ![form.op ?? op.name, `${form.op ?? op.name}(${inputs[0]?.dtype})`].some((kernel) => lacks[provider].has(kernel))) return undefined;
     changed = true;
     return op.lower?.(inputs, attrs) ?? refuse('graph/invalid', { pass: `export for ${provider}`, node: `${op.name}${attrText(attrs)}`, why: 'the provider has no such operator, and no other form is known' });
   });
