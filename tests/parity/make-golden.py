@@ -1,7 +1,7 @@
 """Writes tests/fixtures/golden and tests/fixtures/losses: what transformers and PyTorch compute for tiny random models.
 
 Run with any Python that has torch, transformers and safetensors:
-    python tests/parity/make-golden.py [golden] [losses]
+    python tests/parity/make-golden.py [golden [CASE...]] [losses]
 The same versions on the same kind of processor write the same bytes; `versions` in each file names them.
 """
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, GPT2LMHeadModel, GPTNeoXForCausalLM, LlamaForCausalLM, MistralForCausalLM, OPTForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, StableLmForCausalLM
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 VERSIONS = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
@@ -24,8 +24,14 @@ GPT2 = dict(vocab_size=VOCAB, n_positions=32, n_embd=24, n_head=3, n_layer=2, bo
             attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0, layer_norm_epsilon=1e-2)
 LLAMA = dict(vocab_size=VOCAB, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
              max_position_embeddings=64, rms_norm_eps=1e-2, bos_token_id=0, eos_token_id=0, tie_word_embeddings=False)
+WINDOW = dict(LLAMA, num_hidden_layers=3, sliding_window=5)
+NEOX = dict(vocab_size=VOCAB, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3, max_position_embeddings=64, layer_norm_eps=1e-2,
+            bos_token_id=0, eos_token_id=0, rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5})
+STABLE = dict(vocab_size=VOCAB, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=3, max_position_embeddings=64,
+              layer_norm_eps=1e-2, bos_token_id=0, eos_token_id=0)
+OPT = dict(vocab_size=VOCAB, hidden_size=24, ffn_dim=40, num_hidden_layers=2, num_attention_heads=3, max_position_embeddings=32, dropout=0.0, bos_token_id=0, eos_token_id=0, pad_token_id=1)
 
-# name: (class, config, how it is stored)
+# name: (class, config, how it is stored); a case without a seed of its own has its place in the list
 CASES = {
     "gpt2-tied":        (GPT2LMHeadModel, GPT2, {}),
     "gpt2-untied":      (GPT2LMHeadModel, {**GPT2, "tie_word_embeddings": False, "n_inner": 40, "layer_norm_epsilon": 1e-5}, {}),
@@ -40,12 +46,27 @@ CASES = {
         "original_max_position_embeddings": 16}}, {"old_rope": True}),
     "llama-rope-linear": (LlamaForCausalLM, {**LLAMA, "rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}}, {}),
     "llama-bfloat16":   (LlamaForCausalLM, {**LLAMA, "tie_word_embeddings": True}, {"dtype": torch.bfloat16, "shard": "9KB"}),
+    "mistral-window":   (MistralForCausalLM, WINDOW, {"seed": 20}),
+    "mistral-head-dim": (MistralForCausalLM, {**LLAMA, "sliding_window": None, "head_dim": 10, "tie_word_embeddings": True}, {"seed": 21}),
+    "qwen2-tied":       (Qwen2ForCausalLM, {**LLAMA, "tie_word_embeddings": True}, {"seed": 22}),
+    "qwen2-sliding":    (Qwen2ForCausalLM, {**WINDOW, "num_key_value_heads": 1, "use_sliding_window": True, "max_window_layers": 1}, {"seed": 23, "old_layers": True}),
+    "qwen3-tied":       (Qwen3ForCausalLM, {**LLAMA, "head_dim": 10, "tie_word_embeddings": True}, {"seed": 24}),
+    "qwen3-sliding":    (Qwen3ForCausalLM, {**WINDOW, "head_dim": 4, "num_key_value_heads": 4, "attention_bias": True, "use_sliding_window": True,
+                                            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}, {"seed": 25}),
+    "gpt-neox-parallel":   (GPTNeoXForCausalLM, NEOX, {"seed": 26, "old_neox": True}),
+    "gpt-neox-sequential": (GPTNeoXForCausalLM, {**NEOX, "use_parallel_residual": False, "attention_bias": False, "tie_word_embeddings": True,
+                                                 "rope_parameters": {"rope_type": "default", "rope_theta": 100.0, "partial_rotary_factor": 0.25}}, {"seed": 27}),
+    "opt-tied":         (OPTForCausalLM, OPT, {"seed": 28}),
+    "opt-untied-bare":  (OPTForCausalLM, {**OPT, "tie_word_embeddings": False, "enable_bias": False, "activation_function": "gelu"}, {"seed": 29}),
+    "opt-projected":    (OPTForCausalLM, {**OPT, "word_embed_proj_dim": 16, "do_layer_norm_before": False}, {"seed": 30}),
+    "stablelm-parallel":   (StableLmForCausalLM, {**STABLE, "num_attention_heads": 6, "num_key_value_heads": 2, "use_parallel_residual": True, "use_qkv_bias": True, "partial_rotary_factor": 0.5}, {"seed": 31}),
+    "stablelm-sequential": (StableLmForCausalLM, {**STABLE, "tie_word_embeddings": True}, {"seed": 32}),
 }
 
 
 def build(kind, config, seed):
     """A model whose every weight is random, gains and biases too, so that leaving any of them out shows in the logits."""
-    made = kind(({GPT2LMHeadModel: GPT2Config, LlamaForCausalLM: LlamaConfig}[kind])(**config, attn_implementation="eager")).float().eval()
+    made = kind(kind.config_class(**config, attn_implementation="eager")).float().eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in made.named_parameters():
@@ -53,7 +74,7 @@ def build(kind, config, seed):
             if weight.ndim == 1:
                 weight.copy_(0.3 * noise + (1.0 if name.endswith("weight") else 0.0))
             else:
-                weight.copy_(noise * (0.5 if re.search(r"wte|embed_tokens", name) else 0.2))
+                weight.copy_(noise * (0.5 if re.search(r"wte|embed_tokens|embed_in", name) else 0.2))
     return made
 
 
@@ -70,6 +91,10 @@ def write(folder, made, stored):
         made.save_pretrained(folder, max_shard_size=stored.get("shard", "50GB"))
     if stored.get("old_rope"):
         rewrite(folder / "config.json", old_rope)
+    if stored.get("old_neox"):
+        rewrite(folder / "config.json", old_neox)
+    if stored.get("old_layers"):
+        rewrite(folder / "config.json", lambda c: {k: v for k, v in c.items() if k != "layer_types"})
     (folder / "generation_config.json").unlink(missing_ok=True)
 
 
@@ -81,6 +106,12 @@ def old_rope(config):
     """transformers 4 wrote rope_theta and rope_scaling where 5 writes rope_parameters."""
     rope = config.pop("rope_parameters")
     return {**config, "rope_theta": rope.pop("rope_theta"), "rope_scaling": rope, "transformers_version": "4.57.0"}
+
+
+def old_neox(config):
+    """Names of their own for what other families call rope_theta and partial_rotary_factor, as in Pythia's files."""
+    rope = config.pop("rope_parameters")
+    return {**config, "rotary_emb_base": rope["rope_theta"], "rotary_pct": rope["partial_rotary_factor"], "transformers_version": "4.57.0"}
 
 
 def add_buffers(folder, config):
@@ -109,8 +140,11 @@ def numbers(x, digits=9):
     return [float(f"{v:.{digits}g}") for v in x.detach().double().flatten().tolist()]
 
 
-def golden():
-    for seed, (name, (kind, config, stored)) in enumerate(CASES.items()):
+def golden(only=()):
+    for place, (name, (kind, config, stored)) in enumerate(CASES.items()):
+        if only and name not in only:
+            continue
+        seed = stored.get("seed", place)
         folder = FIXTURES / "golden" / name
         made = build(kind, config, seed)
         ids = tokens_of(100 + seed, BATCH, LENGTH)
@@ -210,5 +244,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     asked = sys.argv[1:] or ["golden", "losses"]
-    for part in asked:
-        {"golden": golden, "losses": losses}[part]()
+    if "golden" in asked:
+        golden([name for name in asked if name in CASES])
+    if "losses" in asked:
+        losses()
