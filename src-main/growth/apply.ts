@@ -2,54 +2,69 @@
 import { keyOf, normalAt } from '../base/random.ts';
 import { countOf, type Dims } from '../tensor/layout.ts';
 import { addNoise } from './noise.ts';
+import { addProjection, perturb } from './projection.ts';
 import type { AxisMaps, TensorRecipe } from './recipe.ts';
 import { fillOrder, sidesOf, type Side, type Sides } from './side.ts';
 
 export type Values = Float32Array | Float64Array;
 
-/** The grown weight. `maps`, `from`, `to` and `seed` are the plan's; `source` holds the source weight in stored order. */
-export function applyRecipe<T extends Values>(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, source: T, seed: number): T {
+/** The grown weight. `maps`, `from`, `to` and `seed` are the plan's; `source` (and `second`, where the recipe names one) hold source weights in stored order. */
+export function applyRecipe<T extends Values>(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, source: T, seed: number, second?: T): T {
   const out = emptyLike(source, countOf(recipe.to));
   if (recipe.silent) return out;
   const sides = sidesOf(recipe, maps, from, to);
-  carry(recipe, sides, source, out);
+  carry(recipe, sides, source, second, out);
   fillNew(recipe, sides, out, seed);
   if (Object.values(recipe.fills).includes('mean')) fillMean(sides, out);
-  if (recipe.noise !== null) addNoise(recipe, sides, source, out, seed);
+  breakUp(recipe, sides, source, out, seed);
   return out;
+}
+
+/** What is random on old entries. */
+function breakUp(recipe: TensorRecipe, sides: Sides, source: Values, out: Values, seed: number): void {
+  if (recipe.noise !== null) addNoise(recipe, sides, source, out, seed);
+  if (recipe.projection !== null) addProjection(recipe, sides, out, seed);
+  if (recipe.perturbation !== 0) perturb(recipe, out, seed);
 }
 
 /** What is added to carried values (0 where an entry is new) to make the grown weight: noise and fills, and -0, which changes nothing, elsewhere. Float32. */
 export function additionsOf(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, source: Float32Array, seed: number): Float32Array {
   const sides = sidesOf(recipe, maps, from, to), { rows, columns } = sides;
   const means = Object.values(recipe.fills).includes('mean');
-  const out = means ? applyRecipe({ ...recipe, noise: null }, maps, from, to, source, seed) : new Float32Array(countOf(recipe.to));
+  const out = means ? applyRecipe({ ...recipe, noise: null, projection: null, perturbation: 0 }, maps, from, to, source, seed) : new Float32Array(countOf(recipe.to));
   for (let r = 0; r < rows.to; r++)
     if (rows.fill[r] === 0) for (const { at, length } of columns.runs) out.fill(-0, r * columns.to + at, r * columns.to + at + length);
   if (!means) fillNew(recipe, sides, out, seed);
-  if (recipe.noise !== null) addNoise(recipe, sides, source, out, seed);
+  breakUp(recipe, sides, source, out, seed);
   return out;
 }
 
-/** Old values, scaled. A run or row that stands somewhere already is copied from there. */
-function carry(recipe: TensorRecipe, { rows, columns, scale }: Sides, source: Values, out: Values): void {
-  const width = columns.to, diagonal = recipe.spread === 'diagonal';
+/** Old values, scaled. A run or row that stands somewhere already is copied from there, unless further copies have a source of their own. */
+function carry(recipe: TensorRecipe, { rows, columns, scale }: Sides, source: Values, second: Values | undefined, out: Values): void {
+  const width = columns.to, plain = recipe.spread === 'symmetric' && second === undefined;
   const shares = sharesOf(recipe, rows, columns), written = new Int32Array(rows.from).fill(-1);
   for (let r = 0; r < rows.to; r++) {
     const origin = rows.source[r]!, at = r * width, rowScale = scale * (rows.scale?.[r] ?? 1);
     if (origin < 0) continue;
     const twin = written[origin]!;
-    if (twin >= 0 && !diagonal && (rows.scale === null || rows.scale[r] === rows.scale[twin])) { out.copyWithin(at, twin * width, (twin + 1) * width); continue; }
+    if (twin >= 0 && plain && (rows.scale === null || rows.scale[r] === rows.scale[twin])) { out.copyWithin(at, twin * width, (twin + 1) * width); continue; }
     written[origin] = r;
     const first = columns.runs[0];
     for (const run of columns.runs) {
       if (!shares(rows.copy[r]!, run.copy)) continue;
-      if (run !== first && run.from === first!.from && run.length === first!.length && columns.scale === null && !diagonal)
+      const values = second && isFurther(rows, columns, rows.copy[r]!, run.copy) ? second : source;
+      if (run !== first && run.from === first!.from && run.length === first!.length && columns.scale === null && plain)
         out.copyWithin(at + run.at, at + first!.at, at + first!.at + run.length);
-      else scaled(source, origin * columns.from + run.from, out, at + run.at, run.length, rowScale * (columns.scale?.[run.at] ?? 1), offsetOf(recipe));
+      else scaled(values, origin * columns.from + run.from, out, at + run.at, run.length, rowScale * (columns.scale?.[run.at] ?? 1), offsetOf(recipe));
     }
   }
 }
+
+/** Whether a cell of these copies is a further copy of what is written. */
+const isFurther = (rows: Side, columns: Side, row: number, column: number): boolean => (writtenSide(rows, columns) === rows ? row : column) > 0;
+
+/** The side that is written: a vector's only one, a matrix's output. */
+export const writtenSide = (rows: Side, columns: Side): Side => (rows.role === 'out' ? rows : columns);
 
 /** Whether a cell of these copies carries a value. Symmetric: all do; diagonal: the input's copy is the output's, modulo the copies of the input. */
 export function sharesOf({ spread }: TensorRecipe, rows: Side, columns: Side): (row: number, column: number) => boolean {

@@ -1,7 +1,8 @@
 /** @file The factors that keep a model's function when its axes are copied or padded, each with its reason (methods.md 1.1 to 1.6). */
 import { density, type AxisMap } from '../tensor/axis-map.ts';
 import { hasAxis, type Axis, type Dims } from '../tensor/layout.ts';
-import type { ModelFamily, TensorSpec } from '../model/family.ts';
+import type { ModelFamily, Settings, TensorSpec } from '../model/family.ts';
+import type { Finish } from './method.ts';
 import type { Factor } from './recipe.ts';
 
 /** What the factors of a weight depend on. `map` answers for every axis, also those that stay. */
@@ -10,7 +11,11 @@ export interface Change {
   readonly tied: boolean;
   readonly from: Dims;
   readonly to: Dims;
+  /** Settings before and after: the element type may change too. */
+  readonly settings: readonly [Settings, Settings];
   map(axis: Axis): AxisMap;
+  /** See `Finish`. */
+  readonly keeps: Finish['keeps'];
 }
 
 /** Whether the weight writes into the residual stream. */
@@ -22,19 +27,26 @@ export function divisions(change: Change, spec: TensorSpec): readonly Factor[] {
   if (spec.kind !== 'linear') return [];
   return spec.layout.axes
     .filter(({ axis, role }) => role === 'in' && change.map(axis).copies > 1)
-    .map(({ axis }) => ({ why: `sums ${change.map(axis).copies} equal copies of ${axis}`, by: 1 / change.map(axis).copies }));
+    .map(({ axis }) => shareOf(axis, change.map(axis)));
 }
 
-/** All other factors. A padded stream is stretched by s, so that no norm's eps has to change (variant B, methods.md 1.6). */
+function shareOf(axis: Axis, map: AxisMap): Factor {
+  if (!map.counts) return { why: `sums ${map.copies} equal copies of ${axis}`, by: 1 / map.copies };
+  return { why: `sums equal copies of ${axis}; each is divided by how many there are`, by: map.from / map.to, shared: axis };
+}
+
+/** All other factors. Where a padded stream is stretched by s, no norm's eps has to change (variant B, methods.md 1.6); where `keeps` says `gains`, it is not stretched and eps shrinks (variant A). */
 export function corrections(change: Change, key: string, spec: TensorSpec): readonly Factor[] {
-  const { family, from, to } = change, stream = change.map(family.stream.axis);
-  const stretch = 1 / Math.sqrt(density(stream)), { norm } = family.stream;
-  const embed = (family.embedScale?.(from) ?? 1) / (family.embedScale?.(to) ?? 1);
+  if (change.keeps === 'none') return [];
+  const { family, from, to } = change, stream = change.map(family.stream.axis), { norm } = family.stream;
+  const thinned = 1 / Math.sqrt(density(stream)), stretch = change.keeps === 'stream' ? thinned : 1;
+  const embed = (family.embedScale?.(from, change.settings[0]) ?? 1) / (family.embedScale?.(to, change.settings[1]) ?? 1);
   const kept = norm === 'rms' ? 'mean square' : 'variance';
   const factors: Factor[] = [];
   if (writesStream(family, spec))
     factors.push({ why: `stretches the ${family.stream.axis} stream so that its ${kept} stays the same over ${stream.to} entries`, by: stretch });
-  if (spec.kind === 'gain' && hasAxis(spec.layout, family.stream.axis)) factors.push({ why: 'undoes the stretching of the stream it reads', by: 1 / stretch });
+  if (spec.kind === 'gain' && hasAxis(spec.layout, family.stream.axis)) 
+    factors.push({ why: change.keeps === 'stream' ? 'undoes the stretching of the stream it reads' : `the ${kept} of the stream it reads is shared by ${stream.to} entries`, by: 1 / thinned });
   if (key === family.head.tiedTo) factors.push({ why: 'the family multiplies embeddings by a number that grows with the size', by: embed });
   if (change.tied && (spec.kind === 'gain' || spec.kind === 'shift') && key.startsWith(`${family.head.after}.`))
     factors.push({ why: tiedReason(stream, stretch * embed), by: 1 / (stream.copies * stretch * embed) });

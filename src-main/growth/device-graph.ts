@@ -1,9 +1,9 @@
 /** @file A recipe as a graph for a device: rows and columns gathered, scaled, cast. Weights of one form share a graph; what differs between them is fed. Agrees with the interpreter bit for bit in float32. */
 import { constantBy, graphOf, input, type Graph, type Value } from '../graph/graph.ts';
-import { add, and, cast, equal, gather, mul, sub, where } from '../graph/build.ts';
+import { add, and, cast, concat, equal, gather, mul, sub, where } from '../graph/build.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
-import { additionsOf, offsetOf } from './apply.ts';
+import { additionsOf, offsetOf, writtenSide } from './apply.ts';
 import type { AxisMaps, TensorRecipe } from './recipe.ts';
 import { sidesOf, type Side, type Sides } from './side.ts';
 
@@ -20,21 +20,30 @@ export const rowsOf = (recipe: TensorRecipe): number => matrix(recipe.to)[0]!;
 
 /** Whether the graph takes `additions` (of apply.ts), which the host makes from the widened source. Where it does not, the host need not look at the weight at all. */
 export const takesAdditions = (recipe: TensorRecipe): boolean =>
-  recipe.noise !== null || Object.values(recipe.fills).some((fill) => fill !== 'zero');
+  recipe.noise !== null || recipe.projection !== null || recipe.perturbation !== 0 || [...(recipe.partFills ?? []).map((p) => p.fill), ...Object.values(recipe.fills)].some((fill) => fill !== 'zero');
 
 /** Equal keys mean the same graph. Null for a silent weight, which is zeros and needs none. */
 export function growthGraphKey(recipe: TensorRecipe, maps: AxisMaps, stored: WeightDType, rows: number): string | null {
   if (recipe.silent) return null;
-  const parts = recipe.factors.map((f) => f.part?.axis ?? '').filter(Boolean);
-  return JSON.stringify([recipe.layout, recipe.from, recipe.to, stored, recipe.dtype, rows, recipe.spread, offsetOf(recipe), takesAdditions(recipe), Object.keys(recipe.fills), parts, maps]);
+  const parts = recipe.factors.map((f) => f.part?.axis ?? f.shared ?? '').filter(Boolean);
+  return JSON.stringify([recipe.layout, recipe.from, recipe.to, stored, recipe.dtype, rows, recipe.spread, offsetOf(recipe), takesAdditions(recipe), Object.keys(recipe.fills), parts, recipe.second !== undefined, textOf(maps)]);
 }
 
-/** Inputs `source` (the stored weight as a matrix, in its stored dtype) and those of `growthFeeds`; the output `grown` is [rows, columns] in the recipe's dtype. */
+const texts = new WeakMap<AxisMaps, string>();
+
+/** Maps as text, made once: uneven ones are long. */
+function textOf(maps: AxisMaps): string {
+  const known = texts.get(maps) ?? JSON.stringify(maps);
+  texts.set(maps, known);
+  return known;
+}
+
+/** Inputs `source` (the stored weight as a matrix, in its stored dtype), `second` beside it where the recipe names one, and those of `growthFeeds`; the output `grown` is [rows, columns] in the recipe's dtype. */
 export function growthGraph(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, stored: WeightDType, rows: number): Graph {
-  const sides = sidesOf(recipe, maps, from, to), { columns } = sides, key = `${recipe.layout} ${JSON.stringify(maps)}`;
-  const source = input('source', stored, matrix(recipe.from)), factor = input('factor', 'float32', factorShape(sides, rows));
-  const picked = gather(cast(source, 'float32'), input('rows', 'int32', [rows]), 0);
-  const old = isPlain(columns) ? picked : gather(picked, constantBy(`columns ${key}`, 'int32', [columns.to], () => origins(columns)), 1);
+  const sides = sidesOf(recipe, maps, from, to), { columns } = sides, key = `${recipe.layout} ${textOf(maps)}`;
+  const source = sourcesOf(recipe, sides, stored), factor = input('factor', 'float32', factorShape(sides, rows));
+  const picked = gather(source, input('rows', 'int32', [rows]), 0);
+  const old = isPlain(columns) && !doubled(recipe, sides, columns) ? picked : gather(picked, constantBy(`columns ${key}`, 'int32', [columns.to], () => [...origins(recipe, sides, columns)]), 1);
   const offset = offsetOf(recipe), scaled = offset === 0 ? mul(old, factor) : sub(mul(add(old, offset), factor), offset);
   const carried = carriedCells(recipe, sides, rows, key);
   const kept = carried ? where(carried, scaled, 0) : scaled;
@@ -49,7 +58,7 @@ export function growthFeeds(
 ): Readonly<Record<string, Feed>> {
   const sides = sidesOf(recipe, maps, from, to), { rows, columns } = sides, end = block.at + block.rows;
   const feeds: Record<string, Feed> = {
-    rows:   { dtype: 'int32', shape: [block.rows], data: rows.source.subarray(block.at, end).map((i) => Math.max(i, 0)) },
+    rows:   { dtype: 'int32', shape: [block.rows], data: origins(recipe, sides, rows).subarray(block.at, end) },
     factor: { dtype: 'float32', shape: factorShape(sides, block.rows), data: factors(sides, block) },
   };
   if (marksRows(recipe, rows)) feeds['marks'] = { dtype: 'int32', shape: [block.rows, 1], data: marks(recipe, rows, columns).subarray(block.at, end) };
@@ -74,16 +83,30 @@ function carriedCells(recipe: TensorRecipe, { rows, columns }: Sides, count: num
 const marksRows = (recipe: TensorRecipe, rows: Side): boolean => recipe.spread === 'diagonal' || hasNew(rows);
 const hasNew = (side: Side): boolean => side.source.includes(-1);
 const isPlain = (side: Side): boolean => side.from === side.to && side.source.every((from, at) => from === at);
-const origins = (side: Side): readonly number[] => Array.from(side.source, (i) => Math.max(i, 0));
+
+/** The source weight, or both back to back along the side that is written. */
+function sourcesOf(recipe: TensorRecipe, { rows, columns }: Sides, stored: WeightDType): Value {
+  const both = (recipe.second === undefined ? ['source'] : ['source', 'second']).map((name) => cast(input(name, stored, matrix(recipe.from)), 'float32'));
+  return both.length === 1 ? both[0]! : concat(both, writtenSide(rows, columns) === rows ? 0 : 1);
+}
+
+/** Whether this side has the second source behind the first. */
+const doubled = (recipe: TensorRecipe, { rows, columns }: Sides, side: Side): boolean => recipe.second !== undefined && writtenSide(rows, columns) === side;
+
+/** Where each entry of a side is gathered from. */
+function origins(recipe: TensorRecipe, sides: Sides, side: Side): Int32Array {
+  const two = doubled(recipe, sides, side);
+  return side.source.map((from, i) => Math.max(from, 0) + (two && side.copy[i]! > 0 ? side.from : 0));
+}
 
 /** Marks of `side`; where it is written, its copy modulo the copies of the `other` side that it reads. */
 function marks({ spread }: TensorRecipe, side: Side, other: Side): Int32Array {
   return side.copy.map((copy) => (copy < 0 ? -1 : spread === 'symmetric' ? 0 : side.role === 'in' ? copy : copy % other.copies));
 }
 
-const factorShape = ({ rows, columns }: Sides, count: number): readonly number[] => (rows.scale ? [count, 1] : columns.scale ? [1, columns.to] : [1, 1]);
+const factorShape = ({ rows, columns }: Sides, count: number): readonly number[] => [rows.scale ? count : 1, columns.scale ? columns.to : 1];
 
 function factors({ rows, columns, scale }: Sides, block: RowBlock): Float32Array {
-  if (rows.scale) return Float32Array.from(rows.scale.subarray(block.at, block.at + block.rows), (k) => scale * k);
-  return columns.scale ? Float32Array.from(columns.scale, (k) => scale * k) : Float32Array.of(scale);
+  const down = rows.scale?.subarray(block.at, block.at + block.rows) ?? [1], across = columns.scale ?? [1];
+  return Float32Array.from({ length: down.length * across.length }, (_, i) => scale * down[Math.floor(i / across.length)]! * across[i % across.length]!);
 }

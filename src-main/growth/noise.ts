@@ -1,12 +1,8 @@
 /** @file Paired noise: what one copy of an input gets, the next one loses, so equal copies still sum to the same (methods.md 3.4). */
 import { bellAt, keyOf } from '../base/random.ts';
-import type { Axis } from '../tensor/layout.ts';
 import type { Values } from './apply.ts';
 import type { TensorRecipe } from './recipe.ts';
 import type { Side, Sides } from './side.ts';
-
-/** Axes whose every entry has a noise level of its own, where they are written: a weak head gets weak noise. */
-const blocks: readonly Axis[] = ['qkv', 'heads', 'kv_heads', 'group'];
 
 /** Where the source entries `sources` of a side stand in one copy: `at[i]` is the grown entry of `sources[i]`. */
 interface Group { readonly id: string; readonly block: number; readonly sources: Int32Array; readonly at: Int32Array }
@@ -55,19 +51,24 @@ function powerOf(source: Values, r: Group, c: Group, rows: Side, columns: Side, 
 
 /** The written side in groups: one for each copy of each block. */
 function groupsOf(side: Side): readonly Group[] {
-  const blockOf = (entry: number): number => side.axes.reduce((id, { axis, map, sourceStride }) =>
-    (blocks.includes(axis) ? id * map.from + (Math.floor(side.source[entry]! / sourceStride) % map.from) : id), 0);
-  return grouped(side, (entry) => `${blockOf(entry)}:${side.copy[entry]!}`, blockOf);
+  return grouped(side, (entry) => `${side.block[entry]!}:${side.copy[entry]!}`, (entry) => side.block[entry]!);
 }
 
-/** The read side in pairs of copies of its first copied axis; other copied axes make pairs of their own. */
+/** The read side in pairs of copies of its first copied axis; other copied axes make pairs of their own. Where copies are uneven, an entry that lacks the second gets no noise. */
 function pairsOf(side: Side): readonly Pair[] {
   const first = side.axes.findIndex(({ map }) => map.copies > 1);
   const below = side.axes.slice(first + 1).reduce((product, { map }) => product * map.copies, 1), { copies } = side.axes[first]!.map;
   const numberOf = (copy: number): number => Math.floor(copy / below) % copies;
   const byCopy = new Map(grouped(side, (entry) => String(side.copy[entry]!), () => 0).map((group) => [Number(group.id), group]));
-  return [...byCopy].filter(([copy]) => numberOf(copy) % 2 === 0 && numberOf(copy) + 1 < copies)
-    .map(([copy, plus]) => ({ id: String(copy), plus, minus: byCopy.get(copy + below)! }));
+  return [...byCopy].filter(([copy]) => numberOf(copy) % 2 === 0 && numberOf(copy) + 1 < copies && byCopy.has(copy + below))
+    .map(([copy, plus]) => { const minus = byCopy.get(copy + below)!; return { id: String(copy), plus: like(plus, minus), minus }; });
+}
+
+/** The entries of `group` whose source entries `other` has too. */
+function like(group: Group, other: Group): Group {
+  if (group.sources.length === other.sources.length) return group;
+  const kept = new Set(other.sources), places = Array.from(group.sources.keys()).filter((i) => kept.has(group.sources[i]!));
+  return { ...group, sources: Int32Array.from(places, (i) => group.sources[i]!), at: Int32Array.from(places, (i) => group.at[i]!) };
 }
 
 /** Old entries of a side by `idOf`, each group in the order of its source entries. */

@@ -1,18 +1,18 @@
 /** @file The planner: from a checkpoint's card and a wish to what happens to every weight. Pure, and fast enough to follow a slider. */
 import { refuse } from '../base/errors.ts';
 import type { OptionValues } from '../base/option.ts';
-import { hasNew, keep, type AxisMap } from '../tensor/axis-map.ts';
+import { density, hasNew, keep, type AxisMap } from '../tensor/axis-map.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 import { shapeOf, type Axis, type Dims } from '../tensor/layout.ts';
-import { configWith } from '../model/config.ts';
+import { configWith, settingsOf } from '../model/config.ts';
 import { familyById } from '../model/families/index.ts';
-import type { TensorSpec } from '../model/family.ts';
+import type { ModelFamily, TensorSpec } from '../model/family.ts';
 import { parameterCount, parametersOf } from '../model/parameters.ts';
 import { corrections, divisions, writesStream, type Change } from './correction.ts';
-import type { GrowthMethod } from './method.ts';
+import type { Finish, GrowthMethod, Line, Nearest } from './method.ts';
 import { methodById, optionsOf } from './methods/index.ts';
 import { notesFor } from './notes.ts';
-import type { AxisMaps, Factor, Fill, GrowthPlan, GrowthRequest, GrowthSource, LayerSource, TensorRecipe } from './recipe.ts';
+import type { AxisMaps, Factor, Fill, GrowthPlan, GrowthRequest, GrowthSource, LayerSource, Part, TensorRecipe } from './recipe.ts';
 import { targetDims } from './sizes.ts';
 
 /** What will be done, weight by weight. Refuses a wish that cannot be, with the nearest that can. */
@@ -20,28 +20,41 @@ export function planGrowth(source: GrowthSource, request: GrowthRequest): Growth
   const family = familyById(source.family), method = methodById(request.method);
   const options = optionsOf(method, request.options), from = source.dims;
   const to = targetDims(family, method, options, from, request.to);
-  const maps = mapsOf(method, options, from, to);
+  const maps = mapsOf(family, method, options, from, to, request.seed), finish = method.finish(options);
   const tied = source.settings['tied'] === true;
-  const change: Change = { family, tied, from, to, map: (axis) => maps[axis] ?? keep(from[axis]!) };
-  const layers = method.layers?.(from['layers']!, to['layers']!, options) ?? Array.from({ length: from['layers']! }, (_, i) => ({ source: i, identity: false }));
+  const layers = layersOf(method, options, from['layers']!, to['layers']!), map = (axis: Axis): AxisMap => maps[axis] ?? keep(from[axis]!);
+  const written = configWith(family, source.config, to, to['layers'] === from['layers'] ? undefined : layers.map((l) => l.source));
+  const config = withDType(withEps(written, family, source, finish, map(family.stream.axis)), request.dtype);
+  const change: Change = { family, tied, from, to, settings: [source.settings, settingsOf(family, config)], map, keeps: finish.keeps };
   const tensors = recipesOf(source, request, method, options, change, layers);
   const parameters = { before: parameterCount(family, from, source.settings), after: parameterCount(family, to, source.settings) };
+  const dead = (Object.keys(maps) as Axis[]).flatMap((axis) => { const why = method.dead?.(family, axis, options); return why === undefined || !hasNew(maps[axis]!) ? [] : [{ axis, why }]; });
   const plan: GrowthPlan = {
-    version: 1, family: family.id, request: { ...request, options }, from, to,
-    config: withDType(configWith(family, source.config, to, to['layers'] === from['layers'] ? undefined : layers.map((l) => l.source)), request.dtype),
-    maps, layers, tensors, promise: method.promise(family, options), notes: [], parameters,
+    version: 1, family: family.id, request: { ...request, options }, from, to, config,
+    maps, layers, tensors, promise: method.promise(family, options), dead, notes: [], parameters,
   };
   return { ...plan, notes: [...(method.notes?.({ from, to }, options) ?? []), ...notesFor(plan)] };
 }
 
-function mapsOf(method: GrowthMethod, options: OptionValues, from: Dims, to: Dims): AxisMaps {
+function mapsOf(family: ModelFamily, method: GrowthMethod, options: OptionValues, from: Dims, to: Dims, seed: number): AxisMaps {
   const maps: Partial<Record<Axis, AxisMap>> = {};
   for (const axis of Object.keys(to) as Axis[]) {
     if (to[axis] === from[axis] || (axis as string) === 'layers') continue;
-    const carried = method.carry({ axis, from: from[axis]!, to: to[axis]! }, options);
-    maps[axis] = 'nearest' in carried ? refuse('growth/not-a-multiple', { axis, from: from[axis]!, to: to[axis]!, nearest: carried.nearest }) : carried;
+    const carried = method.carry({ axis, from: from[axis]!, to: to[axis]!, family, seed }, options);
+    maps[axis] = 'nearest' in carried ? unreachable(axis, from[axis]!, to[axis]!, carried) : carried;
   }
   return maps;
+}
+
+function layersOf(method: GrowthMethod, options: OptionValues, from: number, to: number): readonly LayerSource[] {
+  const found = to === from ? undefined : method.layers?.(from, to, options);
+  if (!found) return Array.from({ length: from }, (_, i) => ({ source: i, identity: false }));
+  return 'nearest' in found ? unreachable('layers', from, to, found) : found;
+}
+
+/** Refuses a size that the method cannot reach. */
+function unreachable(axis: string, from: number, to: number, { nearest, why }: Nearest): never {
+  return why === undefined ? refuse('growth/not-a-multiple', { axis, from, to, nearest }) : refuse('growth/constraint', { axis, to, why, nearest });
 }
 
 /** A recipe for every weight of the grown model, in the order of the family's table. Lines of a table are worked out once for all layers. */
@@ -50,34 +63,49 @@ function recipesOf(
 ): readonly TensorRecipe[] {
   const { family, from, to } = change, lines = new Map<string, Line>();
   const dtypes = new Map(source.tensors.map(({ name, dtype }) => [name, dtype]));
-  const deviation = Number(source.settings['deviation']), finish = method.finish(options);
+  const deviation = Number(source.settings['deviation']), last = from['layers']! - 1;
   return parametersOf(family, to, source.settings).map(({ name, key, layer, spec, shape }) => {
     let line = lines.get(key);
-    if (!line) lines.set(key, line = lineOf(change, method, options, finish, key, spec));
+    if (!line) lines.set(key, line = lineOf(change, method, options, key, spec, deviation));
     const origin = layer === undefined ? undefined : layers[layer]!;
     const sourceName = origin === undefined ? name : key.replace('{layer}', String(origin.source));
+    const second = method.ahead && origin && origin.source < last && copiesOut(change, spec) ? key.replace('{layer}', String(origin.source + 1)) : undefined;
     return {
-      name, source: sourceName, kind: spec.kind, layout: spec.layout.text, from: shapeOf(spec.layout, from), to: shape,
+      name, source: sourceName, ...(second === undefined ? {} : { second }), kind: spec.kind, layout: spec.layout.text, from: shapeOf(spec.layout, from), to: shape,
       dtype: request.dtype === 'keep' ? dtypeOf(source, dtypes, family.aliases, sourceName) : request.dtype,
-      ...line, deviation, silent: origin?.identity === true && writesStream(family, spec), offset: spec.offset,
+      ...line, silent: origin?.identity === true && writesStream(family, spec), offset: spec.offset,
     };
   });
 }
 
-type Line = Pick<TensorRecipe, 'factors' | 'fills' | 'spread' | 'noise' | 'rate'>;
+const copiesOut = (change: Change, spec: TensorSpec): boolean => spec.layout.axes.some(({ axis, role }) => role === 'out' && change.map(axis).copies > 1);
 
 /** What is the same for a weight in all layers. */
-function lineOf(change: Change, method: GrowthMethod, options: OptionValues, finish: Pick<TensorRecipe, 'spread' | 'noise'>, key: string, spec: TensorSpec): Line {
-  const { family } = change, shares = divisions(change, spec), rest = corrections(change, key, spec), head = key === family.head.weight;
-  const copiedOut = spec.layout.axes.some(({ axis, role }) => role === 'out' && change.map(axis).copies > 1);
-  const spread = finish.spread === 'diagonal' && shares.length > 0 && copiedOut && !head ? 'diagonal' : 'symmetric';
-  const fills: Partial<Record<Axis, Fill>> = {};
-  for (const { axis, role } of spec.layout.axes) if (hasNew(change.map(axis))) fills[axis] = method.fill({ family, kind: spec.kind, axis, role }, options);
-  return {
-    factors: spread === 'diagonal' ? rest : [...shares, ...rest], fills, spread,
-    noise: shares.length > 0 && !head ? finish.noise : null,
-    rate: [...shares, ...rest].reduce((product, f: Factor) => (f.part ? product : product * f.by), 1),
+function lineOf(change: Change, method: GrowthMethod, options: OptionValues, key: string, spec: TensorSpec, deviation: number): Line {
+  const { family } = change, finish = method.finish(options), shares = divisions(change, spec), rest = corrections(change, key, spec), head = key === family.head.weight;
+  const spread = finish.spread === 'diagonal' && shares.length > 0 && copiesOut(change, spec) && !head ? 'diagonal' : 'symmetric', breaks = shares.length > 0 && !head;
+  const rate = [...shares, ...rest].reduce((product, f: Factor) => (f.part ? product : product * f.by), 1);
+  const copies = spec.layout.axes.reduce((product, { axis }) => { const map = change.map(axis); return product * (map.counts ? map.to / map.from : map.copies); }, 1);
+  const line: Line = {
+    factors: spread === 'diagonal' ? rest : [...shares, ...rest], ...fillsOf(change, method, options, key, spec), deviation, spread,
+    noise: breaks ? finish.noise : null, projection: breaks && finish.projects ? deviation : null, perturbation: 0, rate, gradient: 1 / (copies * rate),
   };
+  return { ...line, ...method.adapt?.({ change, key, spec, deviation }, line, options) };
+}
+
+/** How new entries of each axis are filled; entries of a fused axis may differ. */
+function fillsOf({ family, map }: Change, method: GrowthMethod, options: OptionValues, key: string, spec: TensorSpec): Pick<Line, 'fills' | 'partFills'> {
+  const fills: Partial<Record<Axis, Fill>> = {}, partFills: { axis: Axis; part: Part; fill: Fill }[] = [];
+  const fused = spec.layout.axes.find(({ axis }) => family.parts[axis])?.axis;
+  for (const { axis, role } of spec.layout.axes) {
+    if (!hasNew(map(axis))) continue;
+    const place = { family, key, kind: spec.kind, axis, role }, fill = fills[axis] = method.fill(place, options);
+    if (fused) family.parts[fused]!.forEach((part, entry) => {
+      const own = method.fill({ ...place, part }, options);
+      if (own !== fill) partFills.push({ axis, part: { axis: fused, entry }, fill: own });
+    });
+  }
+  return partFills.length ? { fills, partFills } : { fills };
 }
 
 function dtypeOf(source: GrowthSource, dtypes: ReadonlyMap<string, WeightDType>, aliases: readonly string[], name: string): WeightDType {
@@ -88,4 +116,10 @@ function dtypeOf(source: GrowthSource, dtypes: ReadonlyMap<string, WeightDType>,
 /** config.json says the element type under one of two names, by the age of the file. */
 function withDType(config: GrowthPlan['config'], dtype: GrowthRequest['dtype']): GrowthPlan['config'] {
   return dtype === 'keep' ? config : { ...config, ['dtype' in config ? 'dtype' : 'torch_dtype']: dtype };
+}
+
+/** Variant A: the mean square of a padded stream shrinks, and eps with it. */
+function withEps(config: GrowthPlan['config'], family: ModelFamily, { settings }: GrowthSource, { keeps }: Finish, stream: AxisMap): GrowthPlan['config'] {
+  const key = family.settings['eps']?.keys[0];
+  return keeps === 'gains' && density(stream) < 1 && key !== undefined ? { ...config, [key]: Number(settings['eps']) * density(stream) } : config;
 }

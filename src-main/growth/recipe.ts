@@ -27,8 +27,11 @@ export interface GrowthRequest {
   readonly dtype: 'keep' | WeightDType;
 }
 
-/** Old values are multiplied by `by`. `part` limits it to one entry of a fused axis. */
-export interface Factor { readonly why: string; readonly by: number; readonly part?: { readonly axis: Axis; readonly entry: number } }
+/** One entry of a fused axis. */
+export interface Part { readonly axis: Axis; readonly entry: number }
+
+/** Old values are multiplied by `by`. `part` limits it to one entry of a fused axis. With `shared`, each entry of that axis is divided by how often it stands there, and `by` is the mean of that. */
+export interface Factor { readonly why: string; readonly by: number; readonly part?: Part; readonly shared?: Axis }
 
 /** How entries without a source are made: zeros, ones, drawn at random (normal), or the mean of the old entries of their stored dimension. Where two axes are new at once, the first of zero, one, draw, mean wins. */
 export type Fill = 'zero' | 'one' | 'draw' | 'mean';
@@ -49,18 +52,28 @@ export interface TensorRecipe {
   readonly factors: readonly Factor[];
   /** For each axis that gains entries without a source. */
   readonly fills: Readonly<Partial<Record<Axis, Fill>>>;
+  /** Where new entries of an axis within one entry of a fused axis are filled otherwise. */
+  readonly partFills?: readonly { readonly axis: Axis; readonly part: Part; readonly fill: Fill }[];
+  /** A second weight of the source: further copies of what is written are made from its entries (AKI). */
+  readonly second?: string;
   /** Standard deviation of drawn entries. */
   readonly deviation: number;
   /** `diagonal`: copy i of the output reads copy i (modulo the copies of the input) of the input alone. */
   readonly spread: 'symmetric' | 'diagonal';
   /** Paired noise on the copies of the input, at this signal-to-noise ratio in dB per block; null for none. */
   readonly noise: number | null;
+  /** Standard deviation of random entries that sum to nothing over the copies of each input (LEMON's projection); null for none. */
+  readonly projection: number | null;
+  /** Standard deviation of random values added to every entry, old and new; 0 for none. */
+  readonly perturbation: number;
   /** All zeros: a writer of a layer that starts as the identity. */
   readonly silent: boolean;
   /** A gain stored minus this. */
   readonly offset: number;
   /** The value factor c of methods.md 1.11: learning rate times this, weight decay divided by it. */
   readonly rate: number;
+  /** The gradient factor f of methods.md 1.11: a grown entry's gradient is the source's times this; the mean where entries differ. */
+  readonly gradient: number;
 }
 
 /** Where a layer of the grown model comes from; an `identity` layer adds nothing to the stream at first. */
@@ -82,6 +95,8 @@ export interface GrowthPlan {
   readonly layers: readonly LayerSource[];
   readonly tensors: readonly TensorRecipe[];
   readonly promise: Promised;
+  /** Axes whose new entries no training would ever move, with the reason. */
+  readonly dead: readonly { readonly axis: Axis; readonly why: string }[];
   /** Warnings and advice, one sentence each. */
   readonly notes: readonly string[];
   readonly parameters: { readonly before: number; readonly after: number };

@@ -37,7 +37,7 @@ export function sizesFrom(times: Readonly<Record<string, number>>, dims: Dims): 
 /** All sizes of the grown model. Refuses what shrinks, does not exist, is frozen, is not this method's, does not fit, or grows nothing. */
 export function targetDims(family: ModelFamily, method: GrowthMethod, options: OptionValues, from: Dims, wish: Dims): Dims {
   for (const [axis, to] of Object.entries(wish)) named(family, method, from, axis, to);
-  const found = resolve(family, method, options, from, wish);
+  const found = resolve(family, method, options, from, { ...wish, ...method.complete?.(from, wish, options) });
   if (isProblem(found)) return found.refuse();
   if (Object.keys(found).every((axis) => found[axis] === from[axis])) refuse('growth/nothing', { method: method.id });
   return found;
@@ -50,7 +50,7 @@ function named(family: ModelFamily, method: GrowthMethod, from: Dims, axis: stri
   if (!Number.isInteger(to) || to < old) refuse('growth/smaller', { axis, from: old, to });
   if (to > most) refuse('growth/too-large', { axis, to, most });
   const why = family.frozen[axis as Axis];
-  if (to > old && why !== undefined) refuse('growth/frozen', { axis, why });
+  if (to > old && why !== undefined && method.thaws?.(family, axis as Axis) !== true) refuse('growth/frozen', { axis, why });
   if (to > old && !method.grows.includes(axis as Axis) && !(axis === 'heads' && method.grows.includes('group')))
     refuse('growth/not-by-this-method', { axis, method: method.id, methods: [...methods.values()].filter((m) => m.grows.includes(axis as Axis)).map((m) => m.id) });
 }
@@ -58,7 +58,7 @@ function named(family: ModelFamily, method: GrowthMethod, from: Dims, axis: stri
 /** The sizes that `wish` leads to, or the first reason why it cannot be. `seek` also looks for near sizes that can. */
 function resolve(family: ModelFamily, method: GrowthMethod, options: OptionValues, from: Dims, wish: Dims, seek = true): Dims | Problem {
   for (const [axis, to] of Object.entries(wish)) {
-    const stuck = from[axis] !== undefined && family.dims[axis]!.keys.length > 0 && reach(method, options, axis, from[axis], to);
+    const stuck = from[axis] !== undefined && family.dims[axis]!.keys.length > 0 && reach(family, method, options, axis, from[axis], to);
     if (stuck) return stuck;
   }
   const dims = followed(family, from, wish);
@@ -69,24 +69,27 @@ function resolve(family: ModelFamily, method: GrowthMethod, options: OptionValue
   for (const [axis, field] of Object.entries(family.dims)) {
     if (field.keys.length > 0) continue;
     const size = dims[axis]!, asked = wish[axis];
-    const fits = (d: Dims): boolean => (asked === undefined ? method.grows.includes(axis as Axis) && d[axis]! % from[axis]! === 0 || d[axis] === from[axis] : d[axis] === asked);
-    const grown = size !== from[axis] && (!method.grows.includes(axis as Axis) || family.frozen[axis as Axis] !== undefined);
+    const reached = (d: Dims): boolean => method.grows.includes(axis as Axis) && d[axis]! > from[axis]! && !reach(family, method, options, axis, from[axis]!, d[axis]!);
+    const fits = (d: Dims): boolean => (asked === undefined ? d[axis] === from[axis] || reached(d) : d[axis] === asked);
+    const grown = size !== from[axis] && (!method.grows.includes(axis as Axis) || family.frozen[axis as Axis] !== undefined && method.thaws?.(family, axis as Axis) !== true);
     if (!grown && fits(dims)) continue;
     const of = family.stream.axis;
     return problem('growth/derived', { axis, from: `the other sizes (here it would be ${size})`, of, nearest: near(of, fits) });
   }
   for (const axis of Object.keys(dims)) {
-    const stuck = reach(method, options, axis, from[axis]!, dims[axis]!);
+    const stuck = reach(family, method, options, axis, from[axis]!, dims[axis]!);
     if (stuck) return stuck;
   }
   return dims;
 }
 
 /** Why the method cannot carry this axis, or nothing. */
-function reach(method: GrowthMethod, options: OptionValues, axis: string, from: number, to: number): Problem | undefined {
-  if (to === from || axis === 'layers') return undefined;
-  const carried = method.carry({ axis: axis as Axis, from, to }, options);
-  return 'nearest' in carried ? problem('growth/not-a-multiple', { axis, from, to, nearest: carried.nearest }) : undefined;
+function reach(family: ModelFamily, method: GrowthMethod, options: OptionValues, axis: string, from: number, to: number): Problem | undefined {
+  if (to === from) return undefined;
+  const carried = axis === 'layers' ? method.layers?.(from, to, options) : method.carry({ axis: axis as Axis, from, to, family }, options);
+  if (!carried || !('nearest' in carried)) return undefined;
+  const { nearest, why } = carried;
+  return why === undefined ? problem('growth/not-a-multiple', { axis, from, to, nearest }) : problem('growth/constraint', { axis, to, why, nearest });
 }
 
 /** The wish completed: heads named or, when hidden grows and no number of heads is named, in the same proportion if that is whole. */

@@ -3,8 +3,8 @@
 /** `length` new entries starting at `at` are old entries starting at `from`; they are copy number `copy` of those entries. */
 export interface Piece { readonly at: number; readonly from: number; readonly length: number; readonly copy: number }
 
-/** JSON from top to bottom. Pieces are in order of `at` and do not overlap; each old entry stands in exactly `copies` pieces. */
-export interface AxisMap { readonly from: number; readonly to: number; readonly copies: number; readonly pieces: readonly Piece[] }
+/** JSON from top to bottom. Pieces are in order of `at` and do not overlap; each old entry stands in exactly `copies` pieces, or, where `counts` are given, in as many as they say and at most `copies`. */
+export interface AxisMap { readonly from: number; readonly to: number; readonly copies: number; readonly pieces: readonly Piece[]; readonly counts?: readonly number[] }
 
 export const keep = (n: number): AxisMap => ({ from: n, to: n, copies: 1, pieces: [{ at: 0, from: 0, length: n, copy: 0 }] });
 
@@ -17,12 +17,30 @@ export function tile(from: number, to: number): AxisMap {
 /** The old entries first, then new ones. */
 export const pad = (from: number, to: number): AxisMap => ({ from, to, copies: 1, pieces: [{ at: 0, from: 0, length: from, copy: 0 }] });
 
+/** The old entries first, then for each of `more` one more copy of that old entry. */
+export function replicate(from: number, more: readonly number[]): AxisMap {
+  const counts = Array<number>(from).fill(1), pieces: Piece[] = [{ at: 0, from: 0, length: from, copy: 0 }];
+  more.forEach((old, i) => {
+    const copy = counts[old]!++, last = pieces.at(-1)!, at = from + i;
+    if (pieces.length > 1 && last.copy === copy && last.from + last.length === old) pieces[pieces.length - 1] = { ...last, length: last.length + 1 };
+    else pieces.push({ at, from: old, length: 1, copy });
+  });
+  return { from, to: from + more.length, copies: Math.max(...counts), pieces, counts };
+}
+
+/** Entry j of each half of the axis moves to entry k·j of the same half of one k times as long: rotary pairs stay pairs, at their own frequencies. */
+export function scatter(from: number, to: number): AxisMap {
+  const k = to / from, pieces = Array.from({ length: from }, (_, i): Piece => ({ at: i < from / 2 ? k * i : k * (i - from / 2) + to / 2, from: i, length: 1, copy: 0 }));
+  return { from, to, copies: 1, pieces };
+}
+
 export const isKept = (map: AxisMap): boolean => map.from === map.to && map.pieces.length === 1;
 /** The share of the new axis that carries old values: 1 unless it is padded. */
-export const density = (map: AxisMap): number => (map.copies * map.from) / map.to;
+export const density = (map: AxisMap): number => covered(map) / map.to;
+const covered = (map: AxisMap): number => (map.counts ? map.counts.reduce((a, b) => a + b, 0) : map.copies * map.from);
 
 /** Whether some entries have no source. */
-export const hasNew = (map: AxisMap): boolean => map.copies * map.from < map.to;
+export const hasNew = (map: AxisMap): boolean => covered(map) < map.to;
 
 /** For each new entry its old index, or -1. */
 export function sources(map: AxisMap): Int32Array {

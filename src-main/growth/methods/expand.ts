@@ -1,6 +1,6 @@
 /** @file Expansion to any size: old units keep their place, new ones are heard by nobody at first. methods.md 1.6 to 1.9 and 6. */
 import { pad } from '../../tensor/axis-map.ts';
-import type { GrowthMethod } from '../method.ts';
+import { plain, type GrowthMethod } from '../method.ts';
 
 export const expand: GrowthMethod = {
   id: 'expand',
@@ -18,7 +18,7 @@ export const expand: GrowthMethod = {
     if (kind === 'bias') return 'zero';
     return streamed === (role === 'in') ? 'draw' : 'zero';   // beside each zero stands a drawn entry: both zero would never learn
   },
-  finish: () => ({ spread: 'symmetric', noise: null }),
+  finish: () => plain,
   promise: (family) => ({
     kind: 'exact',
     why: [

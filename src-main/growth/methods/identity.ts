@@ -1,6 +1,6 @@
 /** @file Depth: copies of neighbouring layers that add nothing at first, spread evenly over the depth (block expansion). methods.md 7.1. */
 import { keep } from '../../tensor/axis-map.ts';
-import type { GrowthMethod } from '../method.ts';
+import { plain, type GrowthMethod } from '../method.ts';
 import type { LayerSource } from '../recipe.ts';
 
 export const identity: GrowthMethod = {
@@ -19,6 +19,6 @@ export const identity: GrowthMethod = {
     return Array.from({ length: from }, (_, source): LayerSource[] =>
       [{ source, identity: false }, ...Array.from({ length: after.get(source) ?? 0 }, () => ({ source, identity: true }))]).flat();
   },
-  finish: () => ({ spread: 'symmetric', noise: null }),
+  finish: () => plain,
   promise: () => ({ kind: 'exact', why: ['New layers write zeros into the stream, so everything after them sees what it saw before.'] }),
 };
