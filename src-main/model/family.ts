@@ -21,6 +21,8 @@ export interface TensorSpec {
   readonly when?: string;
   /** Of a gain: the line of the linear whose output its norm reads, such as q/k norms and norms at the end of a branch; absent means that it reads the stream. */
   readonly of?: string;
+  /** Of a linear: it reads the stream as it is, or through a norm that has no gain. */
+  readonly bare?: true;
 }
 
 /** How one size is read from config.json and written back. `keys` are all config keys it may touch. */
@@ -99,6 +101,9 @@ const spec = (kind: TensorKind, layout: string, when?: string): TensorSpec =>
 /** The gain of a norm that reads the output of the linear `of` (a line of the table), not the stream. */
 export const gainOf = (of: string, layout: string, when?: string): TensorSpec => ({ ...gain(layout, when), of });
 
+/** The linear of a stream that no gain stands before. */
+export const bare = (layout: string): TensorSpec => ({ ...linear(layout), bare: true });
+
 /** The same table with every gain stored minus `offset`. */
 export const withOffset = (tensors: ModelFamily['tensors'], offset: number): ModelFamily['tensors'] =>
   Object.fromEntries(Object.entries(tensors).map(([key, line]) => [key, line.kind === 'gain' ? { ...line, offset } : line]));
@@ -122,3 +127,9 @@ export const setting = (name: string, otherwise: SettingValue): SettingField => 
 /** The same lines but these. */
 export const without = <T>(lines: Readonly<Record<string, T>>, ...names: readonly string[]): Readonly<Record<string, T>> =>
   Object.fromEntries(Object.entries(lines).filter(([name]) => !names.includes(name)));
+
+/** A number that may be null, which means that there is none; `otherwise` where config.json does not say. */
+export const optional = (name: string, otherwise: number | null): SettingField => ({ keys: [name], read: (config) => (config[name] === undefined ? otherwise : config[name] as SettingValue) });
+
+/** The element type under either of its names. */
+export const elementType: SettingField = { keys: ['dtype', 'torch_dtype'], read: (config) => (config['dtype'] ?? config['torch_dtype'] ?? 'float32') as SettingValue };
