@@ -16,7 +16,7 @@ export const evaluate: AddCommand = (program, run) => {
     .option('--tokens <n>', 'at most so many tokens; by default all')
     .option('--device <device>', devices.join(', '), 'auto')
     .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', '\nExamples:\n  cambium evaluate ./gpt2 --data held-out.txt\n  cambium evaluate ./run --data held-out.txt --json | tail -n 1 | jq .bitsPerByte')
+    .addHelpText('after', '\nExamples:\n  cambium evaluate ./model --data held-out.txt\n  cambium evaluate ./run --data held-out.txt --json | tail -n 1 | jq .bitsPerByte')
     .action(run(async ({ api, out, options, signal }, dir) => {
       const most = text(options['tokens']);
       let evaluation: Evaluation | undefined;

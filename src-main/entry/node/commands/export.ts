@@ -13,7 +13,7 @@ export const exportRun: AddCommand = (program, run) => {
     .requiredOption('--out <dir>', 'the folder to make; it must not exist')
     .option('--dtype <dtype>', dtypes.join(', '), 'keep')
     .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', '\nExamples:\n  cambium export ./run --out ./gpt2-wide-trained\n  cambium export ./run --out ./small --dtype bfloat16')
+    .addHelpText('after', '\nExamples:\n  cambium export ./run --out ./trained\n  cambium export ./run --out ./small --dtype bfloat16')
     .action(run(async ({ api, out, options, signal }, id) => {
       const job = await api.startExport({ run: runGiven(id!), out: resolve(String(options['out'])), dtype: readChoice('--dtype', String(options['dtype']), dtypes) });
       const done = await followJob(api, job, api.followExport({ id: job.id }), signal, (event) => {

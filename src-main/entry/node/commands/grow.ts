@@ -13,7 +13,7 @@ export const grow: AddCommand = (program, run) => {
     .requiredOption('--out <dir>', 'the folder to make; it must not exist')
     .option('--device <device>', devices.join(', '), 'auto')
     .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', () => `${methodHelp()}\nExit codes: 0 grown and proven, 3 grown but not proven, 1 failed, 130 cancelled (nothing is left behind).\n\nExamples:\n  cambium grow ./gpt2 --method hypercloning --times hidden=2,ffn=2 --out ./gpt2-wide\n  cambium grow ./gpt2 --method expand --to hidden=1024,heads=16 --out ./gpt2-1024 --device cpu`)
+    .addHelpText('after', () => `${methodHelp()}\nExit codes: 0 grown and proven, 3 grown but not proven, 1 failed, 130 cancelled (nothing is left behind).\n\nExamples:\n  cambium grow ./model --method hypercloning --times hidden=2,ffn=2 --out ./grown\n  cambium grow ./model --method expand --to hidden=1024,heads=16 --out ./grown --device cpu`)
     .action(run(async ({ api, out, options, signal }, dir) => {
       const request = await readGrowth(api, dir!, options);
       const job = await api.startGrowth({ source: resolve(dir!), out: resolve(String(options['out'])), request, device: readChoice('--device', String(options['device']), devices) });

@@ -10,7 +10,7 @@ export const inspect: AddCommand = (program, run) => {
     .description('say what a checkpoint is: family, sizes, parameters, dtypes, tokenizer')
     .option('--json', 'one JSON object as the last line of standard output')
     .option('--tensors', 'list every weight')
-    .addHelpText('after', '\nExamples:\n  cambium inspect ./gpt2\n  cambium inspect ./gpt2 --json | tail -n 1 | jq .parameters')
+    .addHelpText('after', '\nExamples:\n  cambium inspect ./model\n  cambium inspect ./model --json | tail -n 1 | jq .parameters')
     .action(run(async ({ api, out, options }, dir) => {
       const card = await api.openCheckpoint({ dir: resolve(dir!) });
       out.result(card, describe(card, options['tensors'] === true));

@@ -15,7 +15,7 @@ export const sample: AddCommand = (program, run) => {
     .option('--seed <n>', 'of the draws', '0')
     .option('--device <device>', devices.join(', '), 'auto')
     .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', '\nExamples:\n  cambium sample ./gpt2-wide --prompt "Once upon a time"\n  cambium sample ./run --prompt "ROMEO:" --tokens 200 --temperature 0.8')
+    .addHelpText('after', '\nExamples:\n  cambium sample ./grown --prompt "Once upon a time"\n  cambium sample ./run --prompt "ROMEO:" --tokens 200 --temperature 0.8')
     .action(run(async ({ api, out, options, signal }, from) => {
       const prompt = String(options['prompt']), temperature = Number(options['temperature']);
       if (!(temperature >= 0)) refuse('usage', { why: `--temperature is "${String(options['temperature'])}", which is not a number of at least 0` });

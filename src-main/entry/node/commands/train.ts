@@ -16,7 +16,7 @@ export const train: AddCommand = (program, run) => {
   for (const { flags, help } of trainingFlags) command.option(flags, help);
   command.option('--detach', 'leave it training in the background; `cambium runs` shows it, `cambium stop` stops it')
     .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', '\nExit codes: 0 finished (or stopped by `cambium stop`), 130 stopped by Ctrl+C and saved, 1 failed.\n\nExamples:\n  cambium train ./gpt2-wide --data corpus.txt --tokens 10M --out ./run\n  cambium train ./gpt2-wide --data a.jsonl --data b.txt --tokens 1M --schedule wsd --lr 1e-3 --save-every 100')
+    .addHelpText('after', '\nExit codes: 0 finished (or stopped by `cambium stop`), 130 stopped by Ctrl+C and saved, 1 failed.\n\nExamples:\n  cambium train ./grown --data corpus.txt --tokens 10M --out ./run\n  cambium train ./grown --data a.jsonl --data b.txt --tokens 1M --schedule wsd --lr 1e-3 --save-every 100')
     .action(run(async ({ api, out, options, signal }, dir) => {
       const settings = { ...readTraining(options), device: readChoice('--device', String(options['device']), devices), prompt: text(options['prompt']) ?? '' };
       const target = text(options['out']), name = text(options['name']);

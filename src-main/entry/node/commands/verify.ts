@@ -12,7 +12,7 @@ export const verify: AddCommand = (program, run) => {
     .option('--text <file>', 'text to compare on; by default the source writes its own')
     .option('--device <device>', devices.join(', '), 'auto')
     .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', '\nExit codes: 0 proven, 3 not proven, 1 failed.\n\nExamples:\n  cambium verify ./gpt2 ./gpt2-wide\n  cambium verify ./gpt2 ./gpt2-wide --text corpus.txt --json')
+    .addHelpText('after', '\nExit codes: 0 proven, 3 not proven, 1 failed.\n\nExamples:\n  cambium verify ./model ./grown\n  cambium verify ./model ./grown --text corpus.txt --json')
     .action(run(async ({ api, out, options, signal }, source, grown) => {
       const file = text(options['text']);
       const certificate = await api.certify({ source: resolve(source!), grown: resolve(grown!), device: readChoice('--device', String(options['device']), devices), ...(file === undefined ? {} : { text: resolve(file) }) }, signal);
