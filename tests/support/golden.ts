@@ -24,7 +24,7 @@ export function golden(name: string): Golden {
     const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, { dtype: string; data_offsets: [number, number] }>;
     for (const [tensor, { dtype, data_offsets: [from, to] = [0, 0] }] of Object.entries(header)) {
       if (!kinds[dtype]) continue;
-      weights.set(tensor.replace(/^transformer\./, ''), widen(new Uint8Array(bytes.subarray(8 + length + from, 8 + length + to)), kinds[dtype]).slice());
+      weights.set(tensor.replace(/^(transformer|gpt_neox|model\.decoder)\./, ''), widen(new Uint8Array(bytes.subarray(8 + length + from, 8 + length + to)), kinds[dtype]).slice());
     }
   }
   const json = (file: string): unknown => JSON.parse(readFileSync(join(dir, file), 'utf8'));
