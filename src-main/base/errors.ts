@@ -41,6 +41,7 @@ export const errors = {
   'safetensors/unknown-dtype':      (d: { path: string; name: string; dtype: string }): Words => [`${d.path}: ${d.name} has dtype ${d.dtype}`, 'Cambium reads F32, F16 and BF16 weights; convert the checkpoint first.'],
 
   'growth/not-a-multiple':          (d: { axis: string; from: number; to: number; nearest: readonly number[] }): Words => [`${d.axis} ${d.from} → ${d.to} is not a whole multiple`, `The nearest possible ${d.axis} is ${d.nearest.join(' or ')}; or use the method "expand".`],
+  'growth/post-norm':               (d: { axis: string; from: number; to: number; nearest: readonly number[] }): Words => [`${d.axis} ${d.from} → ${d.to} would pad a stream on which norms stand, and they would make constants of the new entries`, d.nearest.length ? `The nearest possible ${d.axis} is ${d.nearest.join(' or ')}.` : 'Use the method "hypercloning", which makes whole copies.'],
   'growth/smaller':                 (d: { axis: string; from: number; to: number }): Words => [`${d.axis} cannot shrink from ${d.from} to ${d.to}`, `Choose ${d.from} or more.`],
   'growth/not-by-this-method':      (d: { axis: string; method: string; methods: readonly string[] }): Words => [`${d.method} does not grow ${d.axis}`, d.methods.length ? `Use ${list(d.methods)}.` : 'Leave it as it is.'],
   'growth/frozen':                  (d: { axis: string; why: string }): Words => [`${d.axis} cannot grow: ${d.why}`, 'Grow the number of heads instead.'],

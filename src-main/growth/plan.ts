@@ -12,6 +12,7 @@ import { corrections, divisions, writesStream, type Change } from './correction.
 import type { Finish, GrowthMethod, Line, Nearest } from './method.ts';
 import { methodById, optionsOf } from './methods/index.ts';
 import { notesFor } from './notes.ts';
+import { handedOn } from './post-norm.ts';
 import type { AxisMaps, Factor, Fill, GrowthPlan, GrowthRequest, GrowthSource, LayerSource, Part, TensorRecipe } from './recipe.ts';
 import { targetDims } from './sizes.ts';
 
@@ -73,7 +74,7 @@ function recipesOf(
     return {
       name, source: sourceName, ...(second === undefined ? {} : { second }), kind: spec.kind, layout: spec.layout.text, from: shapeOf(spec.layout, from), to: shape,
       dtype: request.dtype === 'keep' ? dtypeOf(source, dtypes, family.aliases, sourceName) : request.dtype,
-      ...line, silent: origin?.identity === true && writesStream(family, spec), offset: spec.offset,
+      ...line, silent: origin?.identity === true && writesStream(family, spec), offset: spec.offset, ...handedOn(family, layers, layer, key, spec),
     };
   });
 }

@@ -6,6 +6,7 @@ import type { ModelFamily } from '../model/family.ts';
 import type { Axis, Dims } from '../tensor/layout.ts';
 import type { GrowthMethod } from './method.ts';
 import { methods } from './methods/index.ts';
+import { padsNormedStream } from './post-norm.ts';
 
 /** Beyond this a size is taken for a slip of the finger. */
 const most = 2 ** 20;
@@ -87,9 +88,18 @@ function resolve(family: ModelFamily, method: GrowthMethod, options: OptionValue
 function reach(family: ModelFamily, method: GrowthMethod, options: OptionValues, axis: string, from: number, to: number): Problem | undefined {
   if (to === from) return undefined;
   const carried = axis === 'layers' ? method.layers?.(from, to, options) : method.carry({ axis: axis as Axis, from, to, family }, options);
-  if (!carried || !('nearest' in carried)) return undefined;
+  if (!carried || Array.isArray(carried)) return undefined;
+  if ('from' in carried) return padsNormedStream(family, axis, carried) && method.promise(family, options).kind === 'exact' ? normed(family, method, options, axis, from, to) : undefined;
+  if (!('nearest' in carried)) return undefined;
   const { nearest, why } = carried;
   return why === undefined ? problem('growth/not-a-multiple', { axis, from, to, nearest }) : problem('growth/constraint', { axis, to, why, nearest });
+}
+
+/** Norms on the stream allow whole copies alone. */
+function normed(family: ModelFamily, method: GrowthMethod, options: OptionValues, axis: string, from: number, to: number): Problem {
+  const whole = [Math.floor(to / from) * from, (Math.floor(to / from) + 1) * from];
+  const fits = (size: number): boolean => { const map = method.carry({ axis: axis as Axis, from, to: size, family }, options); return size > from && 'from' in map && !padsNormedStream(family, axis, map); };
+  return problem('growth/post-norm', { axis, from, to, nearest: whole.filter(fits) });
 }
 
 /** The wish completed: heads named or, when hidden grows and no number of heads is named, in the same proportion if that is whole. */

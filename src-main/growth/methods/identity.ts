@@ -20,5 +20,7 @@ export const identity: GrowthMethod = {
       [{ source, identity: false }, ...Array.from({ length: after.get(source) ?? 0 }, () => ({ source, identity: true }))]).flat();
   },
   finish: () => plain,
-  promise: () => ({ kind: 'exact', why: ['New layers write zeros into the stream, so everything after them sees what it saw before.'] }),
+  promise: (family) => (family.stream.post
+    ? { kind: 'approximate', why: ['New layers write zeros into the stream, but norm it again; of what is normed already that changes about as much as eps.'] }
+    : { kind: 'exact', why: ['New layers write zeros into the stream, so everything after them sees what it saw before.'] }),
 };
