@@ -12,7 +12,7 @@ import { makeTinyCheckpoint, type TinyOptions } from '../tests/support/tiny.ts';
 export const root = resolve(import.meta.dirname, '..');
 export const screenshots = join(root, 'e2e', 'screenshots');
 /** How long anything may take on a busy machine, in milliseconds. */
-export const patience = 90_000;
+export const patience = 60_000;
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome', 'microsoft-edge'];
 const installed = ['/Applications/Google Chrome.app/Contents/MacOS/Google Chrome', '/Applications/Chromium.app/Contents/MacOS/Chromium', 'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe'];
@@ -129,6 +129,7 @@ export class App {
 
   /** Fails the test that ran when its page complained; keeps a picture of a failure. */
   async judge(name: string, failed: boolean): Promise<void> {
+    await this.#page?.evaluate('new Promise((good) => setTimeout(good, 0))').catch(() => undefined);      // what it said last arrives first
     const complaints = this.#complaints.filter((text) => !this.#allowed.some((pattern) => pattern.test(text)));
     this.#complaints = [];
     this.#allowed = [];

@@ -1,4 +1,5 @@
 /** @file One description of a setting: its form in the page, its flag on the command line and its check all come from here. */
+import { readCount } from './units.ts';
 
 interface Described {
   readonly id: string;
@@ -30,7 +31,7 @@ export function readOption(option: Option, text: string | number | null | undefi
     return option.choices.some((c) => c.value === text) ? { value: String(text) } : { why: `is "${String(text)}"; it can be ${option.choices.map((c) => c.value).join(', ')}` };
   }
   if (option.off !== undefined && (text === null || text === option.off)) return { value: null };
-  const value = typeof text === 'string' && text.trim() !== '' ? Number(text) : text;
+  const value = typeof text === 'string' && text.trim() !== '' ? readCount(text) ?? Number(text) : text;
   if (typeof value !== 'number' || !Number.isFinite(value)) return { why: `is "${String(text)}", which is not a number${option.off ? ` or "${option.off}"` : ''}` };
   if (option.whole && !Number.isInteger(value)) return { why: `is ${value}, which is not a whole number` };
   if (value < option.min || value > option.max) return { why: `is ${value}; it can be ${option.min} to ${option.max}` };
