@@ -14,7 +14,8 @@ from pathlib import Path
 import safetensors.torch
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, GPT2LMHeadModel, GPTNeoXForCausalLM, LlamaForCausalLM, MistralForCausalLM, OPTForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, StableLmForCausalLM
+from transformers import (AutoModelForCausalLM, Gemma2ForCausalLM, Gemma3ForCausalLM, GemmaForCausalLM, GPT2LMHeadModel, GPTNeoXForCausalLM, LlamaForCausalLM, MistralForCausalLM, Olmo2ForCausalLM, OlmoForCausalLM,
+                          OPTForCausalLM, Phi3ForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, StableLmForCausalLM)
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 VERSIONS = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
@@ -30,6 +31,10 @@ NEOX = dict(vocab_size=VOCAB, hidden_size=24, intermediate_size=40, num_hidden_l
 STABLE = dict(vocab_size=VOCAB, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=3, max_position_embeddings=64,
               layer_norm_eps=1e-2, bos_token_id=0, eos_token_id=0)
 OPT = dict(vocab_size=VOCAB, hidden_size=24, ffn_dim=40, num_hidden_layers=2, num_attention_heads=3, max_position_embeddings=32, dropout=0.0, bos_token_id=0, eos_token_id=0, pad_token_id=1)
+GEMMA = dict(LLAMA, head_dim=8, tie_word_embeddings=True, pad_token_id=0)
+GEMMA2 = dict(GEMMA, num_hidden_layers=3, sliding_window=5, query_pre_attn_scalar=12)
+OLMO = {key: value for key, value in dict(LLAMA, pad_token_id=0).items() if key != "rms_norm_eps"}
+PHI3 = dict(LLAMA, pad_token_id=0)
 
 # name: (class, config, how it is stored); a case without a seed of its own has its place in the list
 CASES = {
@@ -61,6 +66,23 @@ CASES = {
     "opt-projected":    (OPTForCausalLM, {**OPT, "word_embed_proj_dim": 16, "do_layer_norm_before": False}, {"seed": 30}),
     "stablelm-parallel":   (StableLmForCausalLM, {**STABLE, "num_attention_heads": 6, "num_key_value_heads": 2, "use_parallel_residual": True, "use_qkv_bias": True, "partial_rotary_factor": 0.5}, {"seed": 31}),
     "stablelm-sequential": (StableLmForCausalLM, {**STABLE, "tie_word_embeddings": True}, {"seed": 32}),
+    "gemma-tied-mqa":   (GemmaForCausalLM, {**GEMMA, "num_key_value_heads": 1}, {"seed": 40, "old_rope": True, "old_gelu": True}),
+    "gemma-untied-gqa": (GemmaForCausalLM, {**GEMMA, "attention_bias": True, "tie_word_embeddings": False, "rms_norm_eps": 1e-6}, {"seed": 41}),
+    "gemma-bfloat16":   (GemmaForCausalLM, GEMMA, {"seed": 42, "dtype": torch.bfloat16}),
+    "gemma2-bounded":   (Gemma2ForCausalLM, {**GEMMA2, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}, {"seed": 43, "old_layers": True}),
+    "gemma2-unbounded": (Gemma2ForCausalLM, {**GEMMA2, "intermediate_size": 36, "attn_logit_softcapping": None, "final_logit_softcapping": None, "num_key_value_heads": 4, "tie_word_embeddings": False,
+                                             "layer_types": ["full_attention", "sliding_attention", "sliding_attention"]}, {"seed": 44}),
+    "gemma3-old":       (Gemma3ForCausalLM, {**GEMMA2, "final_logit_softcapping": 3.0, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"], "rope_parameters": {
+        "full_attention": {"rope_type": "linear", "rope_theta": 1000.0, "factor": 4.0}, "sliding_attention": {"rope_type": "default", "rope_theta": 50.0}}}, {"seed": 45, "old_gemma3": True, "old_layers": True}),
+    "gemma3-listed":    (Gemma3ForCausalLM, {**GEMMA2, "num_key_value_heads": 1, "tie_word_embeddings": False, "attention_bias": True,
+                                             "layer_types": ["full_attention", "sliding_attention", "sliding_attention"], "rope_parameters": {
+        "full_attention": {"rope_type": "default", "rope_theta": 1000.0}, "sliding_attention": {"rope_type": "default", "rope_theta": 50.0}}}, {"seed": 46}),
+    "olmo-untied-gqa":  (OlmoForCausalLM, {**OLMO, "head_dim": 10, "attention_bias": True}, {"seed": 47}),
+    "olmo-tied":        (OlmoForCausalLM, {**OLMO, "num_key_value_heads": 4, "tie_word_embeddings": True}, {"seed": 48, "old_rope": True}),
+    "olmo2-untied-gqa": (Olmo2ForCausalLM, {**LLAMA, "head_dim": 10}, {"seed": 49}),
+    "olmo2-tied-biases": (Olmo2ForCausalLM, {**LLAMA, "num_key_value_heads": 4, "tie_word_embeddings": True, "attention_bias": True}, {"seed": 50}),
+    "phi3-window":      (Phi3ForCausalLM, {**PHI3, "sliding_window": 5, "head_dim": 8, "rope_parameters": {"rope_type": "default", "rope_theta": 100.0, "partial_rotary_factor": 0.5}}, {"seed": 51}),
+    "phi3-tied":        (Phi3ForCausalLM, {**PHI3, "num_key_value_heads": 4, "tie_word_embeddings": True}, {"seed": 52}),
 }
 
 
@@ -72,7 +94,7 @@ def build(kind, config, seed):
         for name, weight in made.named_parameters():
             noise = torch.randn(weight.shape, generator=generator)
             if weight.ndim == 1:
-                weight.copy_(0.3 * noise + (1.0 if name.endswith("weight") else 0.0))
+                weight.copy_(0.3 * noise + (1.0 if name.endswith("weight") and not kind.__name__.startswith("Gemma") else 0.0))
             else:
                 weight.copy_(noise * (0.5 if re.search(r"wte|embed_tokens|embed_in", name) else 0.2))
     return made
@@ -93,6 +115,10 @@ def write(folder, made, stored):
         rewrite(folder / "config.json", old_rope)
     if stored.get("old_neox"):
         rewrite(folder / "config.json", old_neox)
+    if stored.get("old_gelu"):
+        rewrite(folder / "config.json", lambda c: {**c, "hidden_act": "gelu", "hidden_activation": None})
+    if stored.get("old_gemma3"):
+        rewrite(folder / "config.json", old_gemma3)
     if stored.get("old_layers"):
         rewrite(folder / "config.json", lambda c: {k: v for k, v in c.items() if k != "layer_types"})
     (folder / "generation_config.json").unlink(missing_ok=True)
@@ -106,6 +132,14 @@ def old_rope(config):
     """transformers 4 wrote rope_theta and rope_scaling where 5 writes rope_parameters."""
     rope = config.pop("rope_parameters")
     return {**config, "rope_theta": rope.pop("rope_theta"), "rope_scaling": rope, "transformers_version": "4.57.0"}
+
+
+def old_gemma3(config):
+    """Two bases and a pattern, as in the first files; the scaling is that of layers that see everything."""
+    rope = config.pop("rope_parameters")
+    full = rope["full_attention"]
+    return {**config, "rope_theta": full.pop("rope_theta"), "rope_scaling": full, "rope_local_base_freq": rope["sliding_attention"]["rope_theta"], "sliding_window_pattern": 2,
+            "transformers_version": "4.50.0"}
 
 
 def old_neox(config):
@@ -153,6 +187,8 @@ def golden(only=()):
         write(folder, made, stored)
         opened = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
         with torch.no_grad():
+            if "dtype" in stored and "gemma" in name:          # the number that multiplies embeddings is rounded as it is in the stored type
+                opened.model.embed_tokens.embed_scale.copy_(opened.model.embed_tokens.embed_scale.to(stored["dtype"]))
             logits = opened(ids).logits
             assert (logits - before).abs().max() < (0.2 if "dtype" in stored else 1e-5), f"{name} does not open as it was written"
             loss = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, VOCAB), ids[:, 1:].reshape(-1))

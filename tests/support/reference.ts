@@ -1,9 +1,12 @@
 /** @file Forward passes by hand in float64, from the Hugging Face definitions. Shares no code with src-main. */
+import { gemmaLogits } from './reference/gemma.ts';
 import { gpt2Logits } from './reference/gpt2.ts';
 import { gptNeoxLogits } from './reference/gpt-neox.ts';
 import { llamaLogits } from './reference/llama.ts';
+import { olmoLogits } from './reference/olmo.ts';
 import { optLogits } from './reference/opt.ts';
 import type { Config, Forward, Weights } from './reference/parts.ts';
+import { phi3Logits } from './reference/phi3.ts';
 import { stablelmLogits } from './reference/stablelm.ts';
 
 export type { Config, Weights } from './reference/parts.ts';
@@ -17,6 +20,12 @@ const forwards: Readonly<Record<string, Forward>> = {
   gpt_neox: gptNeoxLogits,
   opt: optLogits,
   stablelm: stablelmLogits,
+  gemma: gemmaLogits,
+  gemma2: gemmaLogits,
+  gemma3_text: gemmaLogits,
+  olmo: olmoLogits,
+  olmo2: olmoLogits,
+  phi3: phi3Logits,
 };
 
 /** Logits [tokens, vocab], row-major, of one sequence. Names are without prefix. */

@@ -2,11 +2,17 @@
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { ModelFamily } from '../family.ts';
+import { gemma } from './gemma.ts';
+import { gemma2 } from './gemma2.ts';
+import { gemma3 } from './gemma3.ts';
 import { gpt2 } from './gpt2.ts';
 import { gptNeox } from './gpt-neox.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
+import { olmo } from './olmo.ts';
+import { olmo2 } from './olmo2.ts';
 import { opt, optProjected } from './opt.ts';
+import { phi3 } from './phi3.ts';
 import { qwen2, qwen3 } from './qwen.ts';
 import { stablelm } from './stablelm.ts';
 
@@ -20,6 +26,12 @@ const all: readonly ModelFamily[] = [
   opt,
   optProjected,
   stablelm,
+  gemma,
+  gemma2,
+  gemma3,
+  olmo,
+  olmo2,
+  phi3,
 ];
 
 export const families: ReadonlyMap<string, ModelFamily> = new Map(all.map((family) => [family.id, family]));

@@ -49,8 +49,8 @@ export function layerNorm(x: Matrix, gain: Float64Array, shift: Float64Array, ep
 export const rmsNorm = (x: Matrix, gain: Float64Array, eps: number): Matrix =>
   x.map((row) => { const root = Math.sqrt(row.reduce((a, b) => a + b * b, 0) / row.length + eps); return row.map((v, i) => (v / root) * gain[i]!); });
 
-/** Causal attention of each query head over the key and value head it shares: [tokens, heads * width]. A position sees the last `window` positions, itself among them. */
-export function attend(q: Matrix, k: Matrix, v: Matrix, heads: number, shared: number, width: number, window = Infinity): Matrix {
+/** Causal attention of each query head over the key and value head it shares: [tokens, heads * width]. A position sees the last `window` positions, itself among them; `score` is made of the product of a query and a key. */
+export function attend(q: Matrix, k: Matrix, v: Matrix, heads: number, shared: number, width: number, window = Infinity, score = (dot: number): number => dot / Math.sqrt(width)): Matrix {
   return q.map((query, t) => {
     const out = new Float64Array(heads * width);
     for (let h = 0; h < heads; h++) {
@@ -59,7 +59,7 @@ export function attend(q: Matrix, k: Matrix, v: Matrix, heads: number, shared: n
         if (t - s >= window) return -Infinity;
         let dot = 0;
         for (let i = 0; i < width; i++) dot += query[h * width + i]! * k[s]![kv * width + i]!;
-        return dot / Math.sqrt(width);
+        return score(dot);
       });
       const top = Math.max(...scores), powers = scores.map((s) => Math.exp(s - top)), total = powers.reduce((a, b) => a + b, 0);
       for (let s = 0; s <= t; s++) for (let i = 0; i < width; i++) out[h * width + i]! += (powers[s]! / total) * v[s]![kv * width + i]!;
