@@ -5,7 +5,7 @@ import { AppError } from '../../src-main/base/errors.ts';
 import type { JsonObject } from '../../src-main/base/json.ts';
 import { methods } from '../../src-main/growth/methods/index.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
-import type { TensorRecipe } from '../../src-main/growth/recipe.ts';
+import type { GrowthRequest, TensorRecipe } from '../../src-main/growth/recipe.ts';
 import { ask, gpt2, grow, llama, moved, movedBy, shapes, tiny, type Tiny } from './tiny.ts';
 
 const exact = 1e-9;
@@ -20,20 +20,46 @@ const any = (source: Tiny): readonly Record<string, number>[] => {
   const query = kv * group!;
   return [{ ffn: ffn! + 7 }, { hidden: hidden! + query }, { hidden: hidden! + query, kv_heads: kv, group: group! }, { hidden: (kv + 1) * group! * 4, kv_heads: kv + 1 }, { hidden: kv * (group! + 1) * 5, group: group! + 1, ffn: ffn! + 3 }];
 };
-const deeper = (): readonly Record<string, number>[] => [{ layers: 3 }, { layers: 4 }, { layers: 7 }];
-const wishes: Readonly<Record<string, (source: Tiny) => readonly Record<string, number>[]>> = { hypercloning: whole, expand: any, identity: deeper };
+const inner = (source: Tiny): readonly Record<string, number>[] => {
+  const { ffn, kv_heads: kv, group } = source.dims as Record<string, number>;
+  return [{ ffn: ffn! + 7 }, { ffn: 2 * ffn! }, { ffn: 2 * ffn! + 5 }, ...(kv === undefined ? [] : [{ kv_heads: 2 * kv }, { kv_heads: kv + 1 }, { kv_heads: 2 * kv + 1, group: 2 * group! + 1 }, { group: group! + 1, ffn: ffn! + 1 }])];
+};
+const deeper = (): readonly Record<string, number>[] => [{ layers: 3 }, { layers: 4 }, { layers: 6 }, { layers: 7 }, { layers: 8 }];
+const wider = (source: Tiny): readonly Record<string, number>[] => [...any(source), ...whole(source)];
+const headed = (source: Tiny): readonly Record<string, number>[] => {
+  const { hidden, heads, kv_heads: kv, head_dim: head } = source.dims as Record<string, number>;
+  return kv === undefined ? [{ hidden: hidden! + heads!, heads: heads! }, { hidden: 3 * hidden!, heads: heads! }] : [{ head_dim: 2 * head! }, { head_dim: 3 * head!, hidden: 2 * hidden! }];
+};
+const wishes: Readonly<Record<string, (source: Tiny) => readonly Record<string, number>[]>> = {
+  hypercloning: whole, 'clone-pad': wider, expand: (source) => [...any(source), ...headed(source)], net2net: inner, aki: inner, 'copy-pad': (source) => [...any(source), ...headed(source)], 'shrink-perturb': any,
+  identity: deeper, stack: deeper, interleave: deeper, solar: () => [{ layers: 4 }, { layers: 2 }, { layers: 3 }], vocab: (source) => [1, 9, 41].map((more) => ({ vocab: source.dims['vocab']! + more })),
+};
+
+/** The defaults, and each choice of each option. */
+const variantsOf = (method: string): readonly GrowthRequest['options'][] =>
+  [{}, ...methods.get(method)!.options.flatMap((o) => (o.kind === 'choice' ? o.choices.map(({ value }) => ({ [o.id]: value })) : o.id === 'n' ? [{ n: 3 }] : []))];
 
 describe.each([...methods.keys()])('%s keeps the logits of', (method) => {
   describe.each(Object.entries(shapes))('%s', (_, config) => {
     const source = tiny(config);
-    const sensible = wishes[method]!(source).filter((to) => { try { return planGrowth(source, ask(method, to)); } catch { return false; } });
-    it('at least three shapes', () => expect(sensible.length).toBeGreaterThanOrEqual(3));
-    it.each(sensible.map((to) => [JSON.stringify(to), to] as const))('%s', (__, to) => {
-      const plan = planGrowth(source, ask(method, to));
-      expect(plan.promise.kind).toBe('exact');
-      expect(moved(source, plan)).toBeLessThan(exact);
+    const sensible = (options: GrowthRequest['options']): readonly Record<string, number>[] => wishes[method]!(source).filter((to) => { try { return planGrowth(source, ask(method, to, options)); } catch { return false; } });
+    it('at least three shapes', () => expect(sensible({}).length).toBeGreaterThanOrEqual(method === 'solar' ? 1 : 3));
+    it.each(variantsOf(method).flatMap((options) => sensible(options).map((to) => [JSON.stringify(to), JSON.stringify(options), to, options] as const)))('%s %s', (__, ___, to, options) => {
+      const plan = planGrowth(source, ask(method, to, options)), gap = moved(source, plan);
+      if (plan.promise.kind === 'exact') expect(gap).toBeLessThan(exact);
+      else { expect(gap).toBeGreaterThan(0); expect(Number.isFinite(gap)).toBe(true); }
     });
   });
+});
+
+describe('promises', () => {
+  const kinds = (method: string, options: GrowthRequest['options'] = {}): readonly string[] => [...new Set(Object.values(shapes).flatMap((config) => {
+    try { return [planGrowth(tiny(config), ask(method, wishes[method]!(tiny(config))[0]!, options)).promise.kind]; } catch { return []; }
+  }))];
+  it.each(['hypercloning', 'clone-pad', 'expand', 'net2net', 'vocab'])('%s is exact', (method) => expect(kinds(method)).toEqual(['exact']));
+  it.each(['aki', 'copy-pad', 'shrink-perturb', 'interleave'])('%s is approximate', (method) => expect(kinds(method)).toEqual(['approximate']));
+  it('copy-pad with exact on is', () => expect(kinds('copy-pad', { exact: 'on' })).toEqual(['exact']));
+  it('stacking is not', () => expect(planGrowth(tiny(llama), ask('stack', { layers: 4 })).promise.kind).toBe('approximate'));
 });
 
 describe('every variant of hypercloning', () => {

@@ -9,6 +9,7 @@ import { familyOf } from '../../src-main/model/families/index.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
 import { countOf } from '../../src-main/tensor/layout.ts';
 import { referenceLogits, type Weights } from '../support/reference.ts';
+import { kin } from './kin.ts';
 
 /** eps is large so that forgetting it would show; every gain and bias is random. */
 export const gpt2: JsonObject = {
@@ -30,6 +31,7 @@ export const shapes: Readonly<Record<string, JsonObject>> = {
   'llama untied, all kv heads, biases': { ...llama, num_attention_heads: 3, num_key_value_heads: 3, attention_bias: true, mlp_bias: true, tie_word_embeddings: false },
   'llama tied, grouped, biases':  { ...llama, attention_bias: true, mlp_bias: true },
   'llama head_dim unsaid':        { ...Object.fromEntries(Object.entries(llama).filter(([key]) => key !== 'head_dim')), rope_scaling: { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 16 } } as JsonObject,
+  ...kin,
 };
 
 export interface Tiny extends GrowthSource { readonly weights: Weights }
@@ -47,15 +49,16 @@ export const ask = (method: string, to: Readonly<Record<string, number>>, option
 
 /** All grown weights, in float64. `change` may spoil recipes, for what must fail. */
 export const grow = (plan: GrowthPlan, weights: Weights, change: (recipe: TensorRecipe) => TensorRecipe = (r) => r): Weights =>
-  new Map(plan.tensors.map((recipe) => [recipe.name, applyRecipe(change(recipe), plan.maps, plan.from, plan.to, weights.get(recipe.source)!, plan.request.seed)]));
+  new Map(plan.tensors.map((recipe) => [recipe.name, applyRecipe(change(recipe), plan.maps, plan.from, plan.to, weights.get(recipe.source)!, plan.request.seed, recipe.second === undefined ? undefined : weights.get(recipe.second)!)]));
 
 export const tokensOf = (vocab: number, count = 9, seed = 3): readonly number[] => Array.from({ length: count }, (_, i) => integerAt(keyOf(seed, 'tokens'), i, vocab));
 
-/** The largest change of a logit that growing by `plan` makes, in the float64 reference. */
+/** The largest change of an old token's logit that growing by `plan` makes, in the float64 reference. */
 export function moved(source: Tiny, plan: GrowthPlan, grown: Weights = grow(plan, source.weights), config: JsonObject = plan.config): number {
   const tokens = tokensOf(source.dims['vocab']!);
   const before = referenceLogits(source.config, source.weights, tokens), after = referenceLogits(config, grown, tokens);
-  return before.reduce((most, value, i) => Math.max(most, Math.abs(value - after[i]!)), 0);
+  const [from, to] = [plan.from['vocab']!, plan.to['vocab']!];
+  return before.reduce((most, value, i) => Math.max(most, Math.abs(value - after[Math.floor(i / from) * to + (i % from)]!)), 0);
 }
 
 /** Plans, grows and measures. */

@@ -1,31 +1,69 @@
 /** @file Expansion to any size: old units keep their place, new ones are heard by nobody at first. methods.md 1.6 to 1.9 and 6. */
-import { pad } from '../../tensor/axis-map.ts';
-import { plain, type GrowthMethod } from '../method.ts';
+import { hasAxis, type Axis } from '../../tensor/layout.ts';
+import { pad, scatter, type AxisMap } from '../../tensor/axis-map.ts';
+import type { ModelFamily } from '../../model/family.ts';
+import { plain, type AxisChange, type GrowthMethod, type Nearest, type Place } from '../method.ts';
 
 export const expand: GrowthMethod = {
   id: 'expand',
   title: 'Expansion',
   summary: 'Any size at all: old units keep their place, new ones start random but unheard.',
   paper: 'arXiv:2308.06103',
-  options: [],
-  grows: ['hidden', 'ffn', 'heads', 'kv_heads', 'group'],
-  carry: ({ from, to }) => pad(from, to),
-  fill({ family, kind, axis, role }) {
-    if (kind === 'gain') return 'one';
-    if (kind === 'shift') return 'zero';
-    const streamed = axis === family.stream.axis;
-    if (streamed && role === 'out') return family.stream.norm === 'layer' ? 'mean' : 'zero';
-    if (kind === 'bias') return 'zero';
-    return streamed === (role === 'in') ? 'draw' : 'zero';   // beside each zero stands a drawn entry: both zero would never learn
+  options: [
+    { id: 'eps', label: 'Norms', kind: 'choice', otherwise: 'keep', help: 'A wider stream is thinner on average; either its values are stretched or the norms are told.',
+      choices: [{ value: 'keep', label: 'stretch the stream, keep every eps' }, { value: 'scale', label: 'leave the stream, scale gains and eps (the paper)' }] },
+  ],
+  grows: ['hidden', 'ffn', 'heads', 'kv_heads', 'group', 'head_dim'],
+  thaws: (family, axis) => axis === 'head_dim' && scatters(family),
+  carry: padded,
+  fill: unheard,
+  finish: ({ eps }) => ({ ...plain, keeps: eps === 'scale' ? 'gains' : 'stream' }),
+  promise: (family, { eps }) => {
+    const why = [...unheardReasons(family), 'New inner units are read with weight zero.'], stuck = eps === 'scale' ? stuckEps(family) : undefined;
+    return stuck === undefined ? { kind: 'exact', why } : { kind: 'approximate', why: [...why, stuck] };
   },
-  finish: () => plain,
-  promise: (family) => ({
-    kind: 'exact',
-    why: [
-      family.stream.norm === 'layer'
-        ? 'New entries of the stream carry its mean, so layer norms see the same mean and, after stretching, the same variance.'
-        : 'New entries of the stream are zero, so norms see the same mean square after stretching.',
-      'New inner units are read with weight zero.',
-    ],
-  }),
 };
+
+/** Why nothing changes when the stream is padded. */
+export const unheardReasons = ({ stream }: ModelFamily): readonly string[] => [
+  stream.norm === 'layer'
+    ? 'New entries of the stream carry its mean, so layer norms see the same mean and, after stretching, the same variance.'
+    : 'New entries of the stream are zero, so norms see the same mean square after stretching.',
+];
+
+/** Why eps cannot shrink with the stream alone (methods.md 1.6). */
+function stuckEps(family: ModelFamily): string | undefined {
+  if (!family.settings['eps']?.keys.length) return 'This family fixes eps in code, so eps cannot shrink with the stream; the measured gap shows by how much that matters.';
+  const other = Object.values(family.tensors).some((spec) => spec.kind === 'gain' && !hasAxis(spec.layout, family.stream.axis));
+  return other ? 'One eps serves the norms of the stream and those of queries and keys, and only the first should shrink; the measured gap shows by how much that matters.' : undefined;
+}
+
+/** Whether heads are rotary through and through, so that wider ones are made by scattering their pairs; norms over a head would leave its new entries dead (methods.md 1.7, 1.9). */
+export const scatters = (family: ModelFamily): boolean =>
+  'ropeTheta' in family.settings && !('ropeShare' in family.settings) && !Object.values(family.tensors).some((spec) => spec.kind === 'gain' && hasAxis(spec.layout, 'head_dim'));
+
+/** Old entries first and then new ones; rotary pairs move to where their frequencies are. */
+export function padded({ axis, from, to, family }: AxisChange): AxisMap | Nearest {
+  if (axis !== 'head_dim' || !family || !scatters(family)) return pad(from, to);
+  const below = Math.floor(to / from) * from;
+  return to === below ? scatter(from, to) : { nearest: below === from ? [2 * from] : [below, below + from] };
+}
+
+/** Written into the stream: nothing (or the mean); read from it: drawn. Inside: drawn where written, nothing where read. Beside each zero stands a drawn entry: both zero would never learn. */
+export function unheard(place: Place): 'zero' | 'one' | 'draw' | 'mean' {
+  const { family, kind, axis, role } = place, streamed = axis === family.stream.axis;
+  if (kind === 'gain') return 'one';
+  if (kind === 'shift') return 'zero';
+  if (streamed && role === 'out') return family.stream.norm === 'layer' ? 'mean' : 'zero';
+  if (kind === 'bias' || axis === family.scores.over && isKey(place)) return 'zero';
+  return streamed === (role === 'in') ? 'draw' : 'zero';
+}
+
+/** Keys of wider heads start at zero beside drawn queries, so that no score changes. */
+function isKey({ family, key, part }: Place): boolean {
+  const [weight, entry] = family.scores.between[1]!.split('/');
+  return key.includes(`.${weight!}.`) && (entry === undefined || entry === part);
+}
+
+/** The axes that padding can grow and that every head and unit is counted along. */
+export const paddable: readonly Axis[] = ['hidden', 'ffn', 'heads', 'kv_heads', 'group'];

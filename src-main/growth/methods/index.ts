@@ -2,11 +2,34 @@
 import { refuse } from '../../base/errors.ts';
 import { readOption, type OptionValue, type OptionValues } from '../../base/option.ts';
 import type { GrowthMethod } from '../method.ts';
+import { aki } from './aki.ts';
+import { clonePad } from './clone-pad.ts';
+import { copyPad } from './copy-pad.ts';
 import { expand } from './expand.ts';
 import { hypercloning } from './hypercloning.ts';
 import { identity } from './identity.ts';
+import { interleave } from './interleave.ts';
+import { net2net } from './net2net.ts';
+import { shrinkPerturb } from './shrink-perturb.ts';
+import { solar } from './solar.ts';
+import { stack } from './stack.ts';
+import { vocab } from './vocab.ts';
 
-const all: readonly GrowthMethod[] = [hypercloning, expand, identity];
+/** In the order in which they are offered: exact ones of width, then others of width, depth, vocabulary. */
+const all: readonly GrowthMethod[] = [
+  hypercloning,
+  clonePad,
+  expand,
+  net2net,
+  aki,
+  copyPad,
+  shrinkPerturb,
+  identity,
+  stack,
+  interleave,
+  solar,
+  vocab,
+];
 
 export const methods: ReadonlyMap<string, GrowthMethod> = new Map(all.map((method) => [method.id, method]));
 

@@ -1,0 +1,38 @@
+/** @file Copy and pad: old values as they are in the corner of larger weights, zeros or small random values around them. methods.md 4. */
+import type { OptionValues } from '../../base/option.ts';
+import { plain, type GrowthMethod } from '../method.ts';
+import { expand, unheard } from './expand.ts';
+
+const exact = (options: OptionValues): boolean => options['exact'] === 'on';
+const keep = { eps: 'keep' };
+
+export const copyPad: GrowthMethod = {
+  id: 'copy-pad',
+  title: 'Copy and pad',
+  summary: 'Old weights untouched in a corner of larger ones, zeros or small noise around them: close to the source, not equal.',
+  paper: 'arXiv:2104.11390',
+  options: [
+    { id: 'fill', label: 'Padding', kind: 'choice', otherwise: 'random', help: 'What stands around the old values; whatever writes into the stream is padded with zeros either way.',
+      choices: [{ value: 'random', label: 'small random values' }, { value: 'zero', label: 'zeros (most new units then never learn)' }] },
+    { id: 'exact', label: 'Exact', kind: 'choice', otherwise: 'off', help: 'Repairs norms, scores and what is read, so that nothing changes: this is the method "expand".',
+      choices: [{ value: 'off', label: 'no: as in the paper' }, { value: 'on', label: 'yes: the same as Expansion' }] },
+  ],
+  grows: expand.grows,
+  thaws: (family, axis) => expand.thaws!(family, axis),
+  carry: (change) => expand.carry(change, keep),
+  fill(place, options) {
+    const { family, kind, axis, role } = place;
+    if (exact(options) || kind === 'gain' || kind === 'shift') return unheard(place);
+    return options['fill'] === 'zero' || kind === 'bias' || (axis === family.stream.axis && role === 'out') ? 'zero' : 'draw';
+  },
+  finish: (options) => ({ ...plain, keeps: exact(options) ? 'stream' : 'none' }),
+  promise: (family, options) => (exact(options) ? expand.promise(family, keep) : {
+    kind: 'approximate',
+    why: [
+      'Norms now average over more entries than carry values, so everything they scale comes out larger.',
+      ...(options['fill'] === 'zero' ? [] : ['New inner units are heard at once, if softly.']),
+    ],
+  }),
+  dead: (family, axis, options) => (exact(options) || options['fill'] !== 'zero' || (axis === family.stream.axis && family.stream.norm === 'layer') ? undefined
+    : `new entries of ${axis} are zero where they are written and where they are read, so no gradient reaches them`),
+};
