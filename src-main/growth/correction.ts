@@ -3,6 +3,7 @@ import { density, type AxisMap } from '../tensor/axis-map.ts';
 import { hasAxis, type Axis, type Dims } from '../tensor/layout.ts';
 import type { ModelFamily, Settings, TensorSpec } from '../model/family.ts';
 import type { Finish } from './method.ts';
+import { normAfter, shareOf } from './normed.ts';
 import type { Factor } from './recipe.ts';
 
 /** What the factors of a weight depend on. `map` answers for every axis, also those that stay. */
@@ -27,10 +28,10 @@ export function divisions(change: Change, spec: TensorSpec): readonly Factor[] {
   if (spec.kind !== 'linear') return [];
   return spec.layout.axes
     .filter(({ axis, role }) => role === 'in' && change.map(axis).copies > 1)
-    .map(({ axis }) => shareOf(axis, change.map(axis)));
+    .map(({ axis }) => divided(axis, change.map(axis)));
 }
 
-function shareOf(axis: Axis, map: AxisMap): Factor {
+function divided(axis: Axis, map: AxisMap): Factor {
   if (!map.counts) return { why: `sums ${map.copies} equal copies of ${axis}`, by: 1 / map.copies };
   return { why: `sums equal copies of ${axis}; each is divided by how many there are`, by: map.from / map.to, shared: axis };
 }
@@ -42,12 +43,16 @@ export function corrections(change: Change, key: string, spec: TensorSpec): read
   const thinned = 1 / Math.sqrt(density(stream)), stretch = change.keeps === 'stream' ? thinned : 1;
   const embed = (family.embedScale?.(from, change.settings[0]) ?? 1) / (family.embedScale?.(to, change.settings[1]) ?? 1);
   const kept = norm === 'rms' ? 'mean square' : 'variance';
-  const factors: Factor[] = [];
-  if (writesStream(family, spec))
+  const factors: Factor[] = [], after = normAfter(family, key), onStream = hasAxis(spec.layout, family.stream.axis);
+  if (writesStream(family, spec) && !(key === family.head.tiedTo && embed !== 1))
     factors.push({ why: `stretches the ${family.stream.axis} stream so that its ${kept} stays the same over ${stream.to} entries`, by: stretch });
-  if (spec.kind === 'gain' && hasAxis(spec.layout, family.stream.axis)) 
+  if (spec.kind === 'gain' && spec.of === undefined && onStream)
     factors.push({ why: change.keeps === 'stream' ? 'undoes the stretching of the stream it reads' : `the ${kept} of the stream it reads is shared by ${stream.to} entries`, by: 1 / thinned });
-  if (key === family.head.tiedTo) factors.push({ why: 'the family multiplies embeddings by a number that grows with the size', by: embed });
+  if (spec.kind === 'gain' && spec.of !== undefined && (!onStream || change.keeps === 'gains'))
+    factors.push({ why: `the ${kept} of what it reads is shared by more entries`, by: Math.sqrt(shareOf(spec, change.map)) });
+  if (after && !hasAxis(after.layout, family.stream.axis)) factors.push({ why: `keeps the ${kept} that the norm after it sees`, by: 1 / Math.sqrt(shareOf(after, change.map)) });
+  if (spec.bare) factors.push({ why: 'undoes the stretching of the stream: no gain stands before it', by: spec.bare === 'norm' ? 1 / thinned : 1 / stretch });
+  if (key === family.head.tiedTo && embed !== 1) factors.push({ why: 'the family multiplies embeddings by a number that grows with the size', by: stretch * embed });
   if (change.tied && (spec.kind === 'gain' || spec.kind === 'shift') && key.startsWith(`${family.head.after}.`))
     factors.push({ why: tiedReason(stream, stretch * embed), by: 1 / (stream.copies * stretch * embed) });
   return [...factors.filter((f) => Math.abs(f.by - 1) > 1e-12), ...scoreFactors(change, key)];

@@ -11,6 +11,7 @@ import { parameterCount, parametersOf } from '../model/parameters.ts';
 import { corrections, divisions, writesStream, type Change } from './correction.ts';
 import type { Finish, GrowthMethod, Line, Nearest } from './method.ts';
 import { methodById, optionsOf } from './methods/index.ts';
+import { headCanPay, zeroForNorm } from './normed.ts';
 import { notesFor } from './notes.ts';
 import { handedOn } from './post-norm.ts';
 import type { AxisMaps, Factor, Fill, GrowthPlan, GrowthRequest, GrowthSource, LayerSource, Part, TensorRecipe } from './recipe.ts';
@@ -22,19 +23,19 @@ export function planGrowth(source: GrowthSource, request: GrowthRequest): Growth
   const options = optionsOf(method, request.options), from = source.dims;
   const to = targetDims(family, method, options, from, request.to);
   const maps = mapsOf(family, method, options, from, to, request.seed), finish = method.finish(options);
-  const tied = source.settings['tied'] === true;
   const layers = layersOf(method, options, from['layers']!, to['layers']!), map = (axis: Axis): AxisMap => maps[axis] ?? keep(from[axis]!);
   const written = configWith(family, source.config, to, to['layers'] === from['layers'] ? undefined : layers.map((l) => l.source));
-  const config = withDType(withEps(written, family, source, finish, map(family.stream.axis)), request.dtype);
-  const change: Change = { family, tied, from, to, settings: [source.settings, settingsOf(family, config)], map, keeps: finish.keeps };
+  const config = withHead(withDType(withEps(written, family, source, finish, map(family.stream.axis)), request.dtype), family, source, finish, maps), settings = settingsOf(family, config);
+  const change: Change = { family, tied: settings['tied'] === true, from, to, settings: [source.settings, settings], map, keeps: finish.keeps };
   const tensors = recipesOf(source, request, method, options, change, layers);
-  const parameters = { before: parameterCount(family, from, source.settings), after: parameterCount(family, to, source.settings) };
+  const parameters = { before: parameterCount(family, from, source.settings), after: parameterCount(family, to, settings) };
   const dead = (Object.keys(maps) as Axis[]).flatMap((axis) => { const why = method.dead?.(family, axis, options); return why === undefined || !hasNew(maps[axis]!) ? [] : [{ axis, why }]; });
   const plan: GrowthPlan = {
     version: 1, family: family.id, request: { ...request, options }, from, to, config,
     maps, layers, tensors, promise: method.promise(family, options), dead, notes: [], parameters,
   };
-  return { ...plan, notes: [...(method.notes?.({ from, to }, options) ?? []), ...notesFor(plan)] };
+  const untied = source.settings['tied'] === true && !change.tied ? ['The head can no longer be the embedding, because no gain before it could make up for the wider stream: it gets weights of its own.'] : [];
+  return { ...plan, notes: [...(method.notes?.({ from, to }, options) ?? []), ...untied, ...notesFor(plan)] };
 }
 
 function mapsOf(family: ModelFamily, method: GrowthMethod, options: OptionValues, from: Dims, to: Dims, seed: number): AxisMaps {
@@ -65,11 +66,11 @@ function recipesOf(
   const { family, from, to } = change, lines = new Map<string, Line>();
   const dtypes = new Map(source.tensors.map(({ name, dtype }) => [name, dtype]));
   const deviation = Number(source.settings['deviation']), last = from['layers']! - 1;
-  return parametersOf(family, to, source.settings).map(({ name, key, layer, spec, shape }) => {
+  return parametersOf(family, to, change.settings[1]).map(({ name, key, layer, spec, shape }) => {
     let line = lines.get(key);
     if (!line) lines.set(key, line = lineOf(change, method, options, key, spec, deviation));
     const origin = layer === undefined ? undefined : layers[layer]!;
-    const sourceName = origin === undefined ? name : key.replace('{layer}', String(origin.source));
+    const sourceName = key === family.head.weight && source.settings['tied'] === true ? family.head.tiedTo : origin === undefined ? name : key.replace('{layer}', String(origin.source));
     const second = method.ahead && origin && origin.source < last && copiesOut(change, spec) ? key.replace('{layer}', String(origin.source + 1)) : undefined;
     return {
       name, source: sourceName, ...(second === undefined ? {} : { second }), kind: spec.kind, layout: spec.layout.text, from: shapeOf(spec.layout, from), to: shape,
@@ -95,12 +96,13 @@ function lineOf(change: Change, method: GrowthMethod, options: OptionValues, key
 }
 
 /** How new entries of each axis are filled; entries of a fused axis may differ. */
-function fillsOf({ family, map }: Change, method: GrowthMethod, options: OptionValues, key: string, spec: TensorSpec): Pick<Line, 'fills' | 'partFills'> {
+function fillsOf({ family, map, keeps }: Change, method: GrowthMethod, options: OptionValues, key: string, spec: TensorSpec): Pick<Line, 'fills' | 'partFills'> {
   const fills: Partial<Record<Axis, Fill>> = {}, partFills: { axis: Axis; part: Part; fill: Fill }[] = [];
   const fused = spec.layout.axes.find(({ axis }) => family.parts[axis])?.axis;
   for (const { axis, role } of spec.layout.axes) {
     if (!hasNew(map(axis))) continue;
-    const place = { family, key, kind: spec.kind, axis, role }, fill = fills[axis] = method.fill(place, options);
+    const place = { family, key, kind: spec.kind, axis, role }, zero = keeps !== 'none' && role === 'out' && zeroForNorm(family, key, axis);
+    const fill = fills[axis] = zero ? 'zero' : method.fill(place, options);
     if (fused) family.parts[fused]!.forEach((part, entry) => {
       const own = method.fill({ ...place, part }, options);
       if (own !== fill) partFills.push({ axis, part: { axis: fused, entry }, fill: own });
@@ -123,4 +125,10 @@ function withDType(config: GrowthPlan['config'], dtype: GrowthRequest['dtype']):
 function withEps(config: GrowthPlan['config'], family: ModelFamily, { settings }: GrowthSource, { keeps }: Finish, stream: AxisMap): GrowthPlan['config'] {
   const key = family.settings['eps']?.keys[0];
   return keeps === 'gains' && density(stream) < 1 && key !== undefined ? { ...config, [key]: Number(settings['eps']) * density(stream) } : config;
+}
+
+/** A tied head that nothing before it can pay for gets weights of its own once the stream it reads grows. */
+function withHead(config: GrowthPlan['config'], family: ModelFamily, { settings }: GrowthSource, { keeps }: Finish, maps: AxisMaps): GrowthPlan['config'] {
+  const reads = family.tensors[family.head.weight]!.layout.axes.some(({ axis, role }) => role === 'in' && maps[axis]);
+  return settings['tied'] === true && reads && keeps !== 'none' && !headCanPay(family) ? { ...config, [family.settings['tied']!.keys[0]!]: false } : config;
 }

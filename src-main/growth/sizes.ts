@@ -6,6 +6,7 @@ import type { ModelFamily } from '../model/family.ts';
 import type { Axis, Dims } from '../tensor/layout.ts';
 import type { GrowthMethod } from './method.ts';
 import { methods } from './methods/index.ts';
+import { forbidden } from './normed.ts';
 import { padsNormedStream } from './post-norm.ts';
 
 /** Beyond this a size is taken for a slip of the finger. */
@@ -62,7 +63,7 @@ function resolve(family: ModelFamily, method: GrowthMethod, options: OptionValue
     const stuck = from[axis] !== undefined && family.dims[axis]!.keys.length > 0 && reach(family, method, options, axis, from[axis], to);
     if (stuck) return stuck;
   }
-  const dims = followed(family, from, wish);
+  const dims = followed(family, from, wish, (axis, to) => !reach(family, method, options, axis, from[axis]!, to));
   if (isProblem(dims)) return dims;
   const near = (axis: string, good: (dims: Dims) => boolean = () => true): readonly number[] => (seek ? nearest(family, method, options, from, wish, axis, good) : []);
   const breach = broken(family, dims)[0];
@@ -89,7 +90,12 @@ function reach(family: ModelFamily, method: GrowthMethod, options: OptionValues,
   if (to === from) return undefined;
   const carried = axis === 'layers' ? method.layers?.(from, to, options) : method.carry({ axis: axis as Axis, from, to, family }, options);
   if (!carried || Array.isArray(carried)) return undefined;
-  if ('from' in carried) return padsNormedStream(family, axis, carried) && method.promise(family, options).kind === 'exact' ? normed(family, method, options, axis, from, to) : undefined;
+  if ('from' in carried) {
+    if (method.promise(family, options).kind !== 'exact') return undefined;
+    const why = forbidden(family, axis, carried);
+    if (why !== undefined) return problem('growth/constraint', { axis, to, why, nearest: [Math.floor(to / from), Math.floor(to / from) + 1].map((n) => n * from).filter((n) => n > from) });
+    return padsNormedStream(family, axis, carried) ? normed(family, method, options, axis, from, to) : undefined;
+  }
   if (!('nearest' in carried)) return undefined;
   const { nearest, why } = carried;
   return why === undefined ? problem('growth/not-a-multiple', { axis, from, to, nearest }) : problem('growth/constraint', { axis, to, why, nearest });
@@ -102,8 +108,8 @@ function normed(family: ModelFamily, method: GrowthMethod, options: OptionValues
   return problem('growth/post-norm', { axis, from, to, nearest: whole.filter(fits) });
 }
 
-/** The wish completed: heads named or, when hidden grows and no number of heads is named, in the same proportion if that is whole. */
-function followed(family: ModelFamily, from: Dims, wish: Dims): Dims | Problem {
+/** The wish completed: heads named or, when hidden grows and no number of heads is named, in the same proportion if that is whole and can be. */
+function followed(family: ModelFamily, from: Dims, wish: Dims, can: (axis: string, to: number) => boolean): Dims | Problem {
   const { heads: query, ...rest } = wish, split = shared(family);
   const dims: Record<string, number> = { ...from, ...(split ? rest : wish) };
   if (split && query !== undefined) {
@@ -120,7 +126,7 @@ function followed(family: ModelFamily, from: Dims, wish: Dims): Dims | Problem {
   const wider = wish['head_dim'] !== undefined && wish['head_dim'] !== from['head_dim'];
   if (ratio > 1 && !wider && ['heads', 'kv_heads', 'group'].every((axis) => wish[axis] === undefined)) {
     const counts = split ? (from['kv_heads'] === 1 ? ['group'] : ['kv_heads']) : ['heads'];
-    for (const axis of counts) if (Number.isInteger(from[axis]! * ratio)) dims[axis] = from[axis]! * ratio;
+    for (const axis of counts) if (Number.isInteger(from[axis]! * ratio) && can(axis, from[axis]! * ratio)) dims[axis] = from[axis]! * ratio;
   }
   return withConsequences(family, dims);
 }

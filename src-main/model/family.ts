@@ -21,8 +21,8 @@ export interface TensorSpec {
   readonly when?: string;
   /** Of a gain: the line of the linear whose output its norm reads, such as q/k norms and norms at the end of a branch; absent means that it reads the stream. */
   readonly of?: string;
-  /** Of a linear: it reads the stream as it is, or through a norm that has no gain. */
-  readonly bare?: true;
+  /** Of a linear: it reads the stream as it is (`stream`), or through a norm that has no gain (`norm`). */
+  readonly bare?: 'stream' | 'norm';
 }
 
 /** How one size is read from config.json and written back. `keys` are all config keys it may touch. */
@@ -101,8 +101,8 @@ const spec = (kind: TensorKind, layout: string, when?: string): TensorSpec =>
 /** The gain of a norm that reads the output of the linear `of` (a line of the table), not the stream. */
 export const gainOf = (of: string, layout: string, when?: string): TensorSpec => ({ ...gain(layout, when), of });
 
-/** The linear of a stream that no gain stands before. */
-export const bare = (layout: string): TensorSpec => ({ ...linear(layout), bare: true });
+/** A linear that no gain stands before. */
+export const bare = (reads: 'stream' | 'norm', layout: string): TensorSpec => ({ ...linear(layout), bare: reads });
 
 /** The same table with every gain stored minus `offset`. */
 export const withOffset = (tensors: ModelFamily['tensors'], offset: number): ModelFamily['tensors'] =>

@@ -21,7 +21,7 @@ export const olmo: ModelFamily = {
   constraints: [],
   tensors: Object.fromEntries(Object.entries(llama.tensors)
     .filter(([, line]) => line.kind !== 'gain' && line.when !== 'mlpBias')
-    .map(([key, line]) => [key, reads(line) ? bare(line.layout.text) : line])),
+    .map(([key, line]) => [key, reads(line) ? bare('norm', line.layout.text) : line])),
   refuses(config) {
     refuseRope(config);
     if ((config['clip_qkv'] ?? null) !== null) refuse('checkpoint/unsupported', { what: 'clip_qkv', why: 'the forward pass does not clip queries, keys and values' });
