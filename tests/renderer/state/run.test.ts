@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { trainingDefaults } from '../../../src-main/train/settings.ts';
 import type { RunEvent } from '../../../src-main/contract/schema.ts';
-import { lossData } from '../../../src-renderer/state/chart-data.ts';
+import { lossData } from '../../../src-renderer/state/chart-series.ts';
 import { RunView } from '../../../src-renderer/state/run.svelte.ts';
 import { eventsOf, lossAt } from '../fake-service.ts';
 
