@@ -3,6 +3,7 @@ import { refuse, type ErrorCode, type ErrorDetail } from '../base/errors.ts';
 import type { OptionValues } from '../base/option.ts';
 import { broken, withConsequences } from '../model/config.ts';
 import type { ModelFamily } from '../model/family.ts';
+import type { AxisMap } from '../tensor/axis-map.ts';
 import type { Axis, Dims } from '../tensor/layout.ts';
 import type { GrowthMethod } from './method.ts';
 import { methods } from './methods/index.ts';
@@ -91,9 +92,9 @@ function reach(family: ModelFamily, method: GrowthMethod, options: OptionValues,
   const carried = axis === 'layers' ? method.layers?.(from, to, options) : method.carry({ axis: axis as Axis, from, to, family }, options);
   if (!carried || Array.isArray(carried)) return undefined;
   if ('from' in carried) {
-    if (method.promise(family, options).kind !== 'exact') return undefined;
+    if (method.promise(family, options, [axis]).kind !== 'exact') return undefined;
     const why = forbidden(family, axis, carried);
-    if (why !== undefined) return problem('growth/constraint', { axis, to, why, nearest: [Math.floor(to / from), Math.floor(to / from) + 1].map((n) => n * from).filter((n) => n > from) });
+    if (why !== undefined) return problem('growth/constraint', { axis, to, why, nearest: wholeNear(family, method, options, axis, from, to, (map) => forbidden(family, axis, map) === undefined) });
     return padsNormedStream(family, axis, carried) ? normed(family, method, options, axis, from, to) : undefined;
   }
   if (!('nearest' in carried)) return undefined;
@@ -102,10 +103,13 @@ function reach(family: ModelFamily, method: GrowthMethod, options: OptionValues,
 }
 
 /** Norms on the stream allow whole copies alone. */
-function normed(family: ModelFamily, method: GrowthMethod, options: OptionValues, axis: string, from: number, to: number): Problem {
-  const whole = [Math.floor(to / from) * from, (Math.floor(to / from) + 1) * from];
-  const fits = (size: number): boolean => { const map = method.carry({ axis: axis as Axis, from, to: size, family }, options); return size > from && 'from' in map && !padsNormedStream(family, axis, map); };
-  return problem('growth/post-norm', { axis, from, to, nearest: whole.filter(fits) });
+const normed = (family: ModelFamily, method: GrowthMethod, options: OptionValues, axis: string, from: number, to: number): Problem =>
+  problem('growth/post-norm', { axis, from, to, nearest: wholeNear(family, method, options, axis, from, to, (map) => !padsNormedStream(family, axis, map)) });
+
+/** Whole multiples beside `to` whose maps are good. */
+function wholeNear(family: ModelFamily, method: GrowthMethod, options: OptionValues, axis: string, from: number, to: number, good: (map: AxisMap) => boolean): readonly number[] {
+  const fits = (size: number): boolean => { const map = method.carry({ axis: axis as Axis, from, to: size, family }, options); return size > from && 'from' in map && good(map); };
+  return [Math.floor(to / from) * from, (Math.floor(to / from) + 1) * from].filter(fits);
 }
 
 /** The wish completed: heads named or, when hidden grows and no number of heads is named, in the same proportion if that is whole and can be. */
