@@ -10,8 +10,8 @@ export type Forward = (config: Config, weights: Weights, tokens: readonly number
 const erf = (x: number): number => {
   if (Math.abs(x) > 6) return Math.sign(x);
   let term = x, sum = x;
-  for (let n = 1; n < 200; n++) { term *= (-x * x) / n; sum += term / (2 * n + 1); }
-  return (2 / Math.sqrt(Math.PI)) * sum;
+  for (let n = 0; n < 300; n++) { term *= (2 * x * x) / (2 * n + 3); sum += term; }     // all terms of one sign: nothing cancels
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 };
 export const activations: Readonly<Record<string, (x: number) => number>> = {
   gelu_new: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
