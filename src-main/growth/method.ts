@@ -63,7 +63,8 @@ export interface GrowthMethod {
   finish(options: OptionValues): Finish;
   /** What it does otherwise to one weight. */
   adapt?(weight: Weight, line: Line, options: OptionValues): Partial<Line>;
-  promise(family: ModelFamily, options: OptionValues): Promised;
+  /** `grown`: the axes that change; absent where the method is only being offered. */
+  promise(family: ModelFamily, options: OptionValues, grown?: readonly string[]): Promised;
   /** Why new entries of this axis would never learn, if so. */
   dead?(family: ModelFamily, axis: Axis, options: OptionValues): string | undefined;
   /** Warnings and advice that only this method has. */

@@ -15,6 +15,11 @@ const whole = (source: Tiny): readonly Record<string, number>[] => {
   return [{ hidden: 2 * hidden! }, { hidden: 3 * hidden!, ffn: 2 * ffn! }, { ffn: 3 * ffn! }, { hidden: 4 * hidden!, ffn: 4 * ffn! }, ...heads];
 };
 const any = (source: Tiny): readonly Record<string, number>[] => {
+  const d = source.dims as Record<string, number>, { ffn } = d;
+  const heads = d['kv_heads'] === undefined ? [] : [{ hidden: d['hidden']! * (d['kv_heads'] + 1) / d['kv_heads'], kv_heads: d['kv_heads'] + 1 }, { hidden: d['hidden']! * (d['group']! + 1) / d['group']!, group: d['group']! + 1 }];
+  return [...anyOf(source), ...heads, { ffn: 2 * ffn! }, { ffn: 3 * ffn! + 1 }];
+};
+const anyOf = (source: Tiny): readonly Record<string, number>[] => {
   const { hidden, ffn, heads, kv_heads: kv, group, head_dim: head } = source.dims as Record<string, number>;
   if (kv === undefined) return [{ ffn: ffn! + 7 }, { hidden: hidden! + head! }, { hidden: hidden! + 2 * head!, ffn: ffn! + 1 }, { hidden: head! * (heads! + 3), heads: heads! + 3 }];
   const query = kv * group!;
@@ -24,7 +29,7 @@ const inner = (source: Tiny): readonly Record<string, number>[] => {
   const { ffn, kv_heads: kv, group } = source.dims as Record<string, number>;
   return [{ ffn: ffn! + 7 }, { ffn: 2 * ffn! }, { ffn: 2 * ffn! + 5 }, ...(kv === undefined ? [] : [{ kv_heads: 2 * kv }, { kv_heads: kv + 1 }, { kv_heads: 2 * kv + 1, group: 2 * group! + 1 }, { group: group! + 1, ffn: ffn! + 1 }])];
 };
-const deeper = (): readonly Record<string, number>[] => [{ layers: 3 }, { layers: 4 }, { layers: 6 }, { layers: 7 }, { layers: 8 }];
+const deeper = (): readonly Record<string, number>[] => [{ layers: 3 }, { layers: 4 }, { layers: 6 }, { layers: 7 }, { layers: 8 }, { layers: 9 }, { layers: 12 }];
 const wider = (source: Tiny): readonly Record<string, number>[] => [...any(source), ...whole(source)];
 const headed = (source: Tiny): readonly Record<string, number>[] => {
   const { hidden, heads, kv_heads: kv, head_dim: head } = source.dims as Record<string, number>;
@@ -44,7 +49,7 @@ describe.each([...methods.keys()])('%s keeps the logits of', (method) => {
     const source = tiny(config);
     const sensible = (options: GrowthRequest['options']): readonly Record<string, number>[] => wishes[method]!(source).filter((to) => { try { return planGrowth(source, ask(method, to, options)); } catch { return false; } });
     it('at least three shapes', () => expect(sensible({}).length).toBeGreaterThanOrEqual(method === 'solar' ? 1 : 3));
-    it.each(variantsOf(method).flatMap((options) => sensible(options).map((to) => [JSON.stringify(to), JSON.stringify(options), to, options] as const)))('%s %s', (__, ___, to, options) => {
+    it.each(variantsOf(method).flatMap((options) => sensible(options).slice(0, Object.keys(options).length ? 4 : undefined).map((to) => [JSON.stringify(to), JSON.stringify(options), to, options] as const)))('%s %s', (__, ___, to, options) => {
       const plan = planGrowth(source, ask(method, to, options)), gap = moved(source, plan);
       if (plan.promise.kind === 'exact') expect(gap).toBeLessThan(exact);
       else { expect(gap).toBeGreaterThan(0); expect(Number.isFinite(gap)).toBe(true); }

@@ -14,9 +14,9 @@ export const clonePad: GrowthMethod = {
   carry: ({ from, to }) => tile(from, to),
   fill: unheard,
   finish: (options) => ({ ...plain, ...breakingOf(options) }),
-  promise: (family, options) => ({
+  promise: (family, options, grown) => ({
     kind: 'exact',
-    why: ['Old entries become equal copies, and readers divide by their number.', ...unheardReasons(family), 'New inner units are read with weight zero.', ...breakingReasons(options)],
+    why: ['Old entries become equal copies, and readers divide by their number.', ...unheardReasons(family, grown), 'New inner units are read with weight zero.', ...breakingReasons(options)],
   }),
   notes: ({ from, to }, options) => (paddable.some((axis) => (to[axis] ?? 0) >= 2 * (from[axis] ?? Infinity)) ? breakingNotes(options) : []),
 };

@@ -1,10 +1,15 @@
 /** @file Copy and pad: old values as they are in the corner of larger weights, zeros or small random values around them. methods.md 4. */
 import type { OptionValues } from '../../base/option.ts';
+import type { ModelFamily } from '../../model/family.ts';
 import { plain, type GrowthMethod } from '../method.ts';
 import { expand, unheard } from './expand.ts';
 
 const exact = (options: OptionValues): boolean => options['exact'] === 'on';
 const keep = { eps: 'keep' };
+
+/** Whether a norm or the scale of scores reads along a grown axis. */
+const normed = (family: ModelFamily, grown: readonly string[]): boolean =>
+  grown.includes(family.stream.axis) || grown.includes(family.scores.over) || Object.values(family.tensors).some((spec) => spec.kind === 'gain' && spec.layout.axes.some(({ axis }) => grown.includes(axis)));
 
 export const copyPad: GrowthMethod = {
   id: 'copy-pad',
@@ -26,7 +31,9 @@ export const copyPad: GrowthMethod = {
     return options['fill'] === 'zero' || kind === 'bias' || (axis === family.stream.axis && role === 'out') ? 'zero' : 'draw';
   },
   finish: (options) => ({ ...plain, keeps: exact(options) ? 'stream' : 'none' }),
-  promise: (family, options) => (exact(options) ? expand.promise(family, keep) : {
+  promise: (family, options, grown) => (exact(options) ? expand.promise(family, keep, grown) : options['fill'] === 'zero' && grown && !normed(family, grown) ? {
+    kind: 'exact', why: ['New inner units are read with weight zero, and no norm reads more than before.'],
+  } : {
     kind: 'approximate',
     why: [
       'Norms now average over more entries than carry values, so everything they scale comes out larger.',

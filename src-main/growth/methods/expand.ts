@@ -18,18 +18,20 @@ export const expand: GrowthMethod = {
   carry: padded,
   fill: unheard,
   finish: ({ eps }) => ({ ...plain, keeps: eps === 'scale' ? 'gains' : 'stream' }),
-  promise: (family, { eps }) => {
-    const why = [...unheardReasons(family), 'New inner units are read with weight zero.'], stuck = eps === 'scale' ? stuckEps(family) : undefined;
+  promise: (family, { eps }, grown) => {
+    const why = [...unheardReasons(family, grown), 'New inner units are read with weight zero.'], stuck = eps === 'scale' && streamGrows(family, grown) ? stuckEps(family) : undefined;
     return stuck === undefined ? { kind: 'exact', why } : { kind: 'approximate', why: [...why, stuck] };
   },
 };
 
+const streamGrows = (family: ModelFamily, grown: readonly string[] | undefined): boolean => grown === undefined || grown.includes(family.stream.axis);
+
 /** Why nothing changes when the stream is padded. */
-export const unheardReasons = ({ stream }: ModelFamily): readonly string[] => [
-  stream.norm === 'layer'
+export const unheardReasons = (family: ModelFamily, grown?: readonly string[]): readonly string[] => (!streamGrows(family, grown) ? [] : [
+  family.stream.norm === 'layer'
     ? 'New entries of the stream carry its mean, so layer norms see the same mean and, after stretching, the same variance.'
     : 'New entries of the stream are zero, so norms see the same mean square after stretching.',
-];
+]);
 
 /** Why eps cannot shrink with the stream alone (methods.md 1.6). */
 function stuckEps(family: ModelFamily): string | undefined {
