@@ -50,6 +50,7 @@ function packageFolder(): string {
 /** Loads the library at `path`. Throws `engine/library`. */
 export function load(path: string): Library {
   returnFreedMemory();
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';                          // 1.30 reports its use to its maker unless this is set when it loads
   try {
     const handle = koffi.load(path);
     const base = handle.func('OrtGetApiBase', 'void *', [])() as Pointer;
