@@ -1,6 +1,6 @@
 /** @file The interpreter: seeds, noise, new units, rounding. Exactness of whole models is in exact.test.ts. */
 import { describe, expect, it } from 'vitest';
-import { additionsOf, applyRecipe } from '../../src-main/growth/apply.ts';
+import { additionsOf, applyRecipe, offsetOf } from '../../src-main/growth/apply.ts';
 import { decibels } from '../../src-main/growth/noise.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
 import type { GrowthPlan, TensorRecipe } from '../../src-main/growth/recipe.ts';
@@ -53,7 +53,7 @@ describe('paired noise', () => {
   });
   it('parts copies in every family and shape, and moves no logit', () => {
     for (const config of Object.values(shapes)) {
-      const s = tiny(config), plan = planGrowth(s, ask('hypercloning', { hidden: 24 }, { noise: 3 })), grown = grow(plan, s.weights);
+      const s = tiny(config), plan = planGrowth(s, ask('hypercloning', { hidden: 2 * s.dims['hidden']! }, { noise: 3 })), grown = grow(plan, s.weights);
       const plain = grow(plan, s.weights, (r) => ({ ...r, noise: null }));
       expect(moved(s, plan, grown)).toBeLessThan(1e-9);
       for (const recipe of plan.tensors) expect([recipe.name, grown.get(recipe.name)!.some((v, i) => v !== plain.get(recipe.name)![i])]).toEqual([recipe.name, recipe.noise !== null]);
@@ -100,8 +100,9 @@ describe('new units', () => {
 describe('each value of a whole plan, the slow way', () => {
   /** One cell from its definition: no runs, no copying. */
   it.each(Object.entries(shapes))('%s', (_, config) => {
-    const source = tiny(config);
-    for (const [method, to, options] of [['hypercloning', { hidden: 36 }, { noise: null }], ['hypercloning', { hidden: 24 }, { noise: null, variant: 'diagonal' }], ['expand', { hidden: 24, ffn: 60 }, {}]] as const) {
+    const source = tiny(config), hidden = source.dims['hidden']!, post = source.config['do_layer_norm_before'] === false;
+    for (const [method, to, options] of [['hypercloning', { hidden: 3 * hidden }, { noise: null }], ['hypercloning', { hidden: 2 * hidden }, { noise: null, variant: 'diagonal' }], ['expand', { ...(post ? {} : { hidden: 2 * hidden }), ffn: 60 }, {}],
+      ['clone-pad', { ffn: 70 }, { noise: null }], ['net2net', { ffn: 50 }, { noise: null }]] as const) {
       const plan = planGrowth(source, ask(method, to, options));
       for (const recipe of plan.tensors) {
         const { rows, columns, scale } = sidesOf(recipe, plan.maps, plan.from, plan.to), values = source.weights.get(recipe.source)!, out = grow(plan, source.weights).get(recipe.name)!;
@@ -110,7 +111,8 @@ describe('each value of a whole plan, the slow way', () => {
           if (rows.source[r]! < 0 || columns.source[c]! < 0) continue;
           const [i, o] = inner === rows ? [inner.copy[r]!, outer.copy[c]!] : [inner.copy[c]!, outer.copy[r]!];
           const silent = recipe.spread === 'diagonal' && i !== o % inner.copies;
-          const old = values[rows.source[r]! * columns.from + columns.source[c]!]! * (scale * (rows.scale?.[r] ?? 1) * (columns.scale?.[c] ?? 1));
+          const offset = recipe.factors.length ? recipe.offset : 0;
+          const old = (values[rows.source[r]! * columns.from + columns.source[c]!]! + offset) * (scale * (rows.scale?.[r] ?? 1) * (columns.scale?.[c] ?? 1)) - offset;
           if (out[r * columns.to + c] !== (silent ? 0 : old)) expect([recipe.name, r, c, out[r * columns.to + c]]).toEqual([recipe.name, r, c, silent ? 0 : old]);
         }
       }

@@ -47,17 +47,24 @@ describe('published models', () => {
   });
 });
 
+const untied = (plan: GrowthPlan): boolean => plan.notes.some((note) => note.includes('gets weights of its own'));
+
 describe.each([...methods.keys()])('a plan of %s', (method) => {
   it.each(Object.entries(shapes))('for %s', (_, config) => {
     const source = tiny(config), ffn = source.dims['ffn']!;
-    const wish = { hypercloning: { hidden: 24, ffn: 2 * ffn }, expand: { hidden: 24, ffn: ffn + 11 }, identity: { layers: 3 } }[method]!;
+    const layers = source.dims['layers']!, inner = { ffn: ffn + 11 };
+    const wish = ({ hypercloning: { hidden: 24, ffn: 2 * ffn }, net2net: inner, aki: inner, vocab: { vocab: 64 } } as Record<string, Record<string, number>>)[method]
+      ?? (methods.get(method)!.layers ? { layers: 2 * layers } : source.config['do_layer_norm_before'] === false ? inner : { hidden: 24, ...inner });
     const plan = planGrowth(source, ask(method, wish)), family = familyOf(config);
     expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
     expect(planGrowth(source, ask(method, wish))).toEqual(plan);
     expect(dimsOf(family, plan.config)).toEqual(plan.to);
-    expect(settingsOf(family, plan.config)).toEqual(source.settings);
+    const { layerTypes, tied, ...settings } = settingsOf(family, plan.config);
+    expect(settings).toEqual(Object.fromEntries(Object.entries(source.settings).filter(([name]) => name !== 'layerTypes' && name !== 'tied')));
+    if (Array.isArray(layerTypes)) expect(layerTypes).toEqual(plan.layers.map((l) => (source.settings['layerTypes'] as readonly string[])[l.source]));
+    expect(tied === source.settings['tied'] || plan.notes.some((note) => note.includes('weights of its own'))).toBe(true);
     expect(Object.keys(config).filter((key) => !(key in plan.config))).toEqual([]);
-    expect(plan.tensors.map((t) => [t.name, t.to])).toEqual(parametersOf(family, plan.to, source.settings).map((p) => [p.name, p.shape]));
+    expect(plan.tensors.map((t) => [t.name, t.to])).toEqual(parametersOf(family, plan.to, { ...source.settings, tied: tied! }).map((p) => [p.name, p.shape]));
     expect(plan.tensors.every((t) => source.weights.has(t.source) && t.rate > 0)).toBe(true);
     expect(plan.tensors.reduce((sum, t) => sum + countOf(t.to), 0)).toBe(plan.parameters.after);
     expect(plan.request.options).toEqual(Object.fromEntries(methods.get(method)!.options.map((o) => [o.id, o.otherwise])));

@@ -10,6 +10,7 @@ import { parametersOf } from '../../src-main/model/parameters.ts';
 import { countOf } from '../../src-main/tensor/layout.ts';
 import { referenceLogits, type Weights } from '../support/reference.ts';
 import { kin } from './kin.ts';
+import { scaled } from './scaled.ts';
 
 /** eps is large so that forgetting it would show; every gain and bias is random. */
 export const gpt2: JsonObject = {
@@ -32,6 +33,7 @@ export const shapes: Readonly<Record<string, JsonObject>> = {
   'llama tied, grouped, biases':  { ...llama, attention_bias: true, mlp_bias: true },
   'llama head_dim unsaid':        { ...Object.fromEntries(Object.entries(llama).filter(([key]) => key !== 'head_dim')), rope_scaling: { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 16 } } as JsonObject,
   ...kin,
+  ...scaled,
 };
 
 export interface Tiny extends GrowthSource { readonly weights: Weights }
