@@ -49,10 +49,10 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   if (isObject(quantization)) refuse('checkpoint/quantized', { path: dir, how: String(quantization['quant_method'] ?? 'quantization_config') });
   const family = familyOf(config);
   family.refuses(config);
-  const dims = dimsOf(family, config, path), settings = settingsOf(family, config);
+  const dims = dimsOf(family, config, path);
   const stored = await readShards(dir, await shardNames(dir));
   if (dims['layers']! > stored.size) refuse('checkpoint/bad-config', { path, key: family.dims['layers']!.keys[0] ?? 'layers', why: `is ${dims['layers']!}, but the files hold only ${stored.size} weights` });
-  const { named, prefix } = stripped(dir, family, stored);
+  const settings = settingsOf(family, config), { named, prefix } = stripped(dir, family, stored);   // after the check of layers: some settings list them
   if (settings['tied'] === true) await dropTiedHead(path, family, named);
   const refs = matched(dir, family, dims, settings, named), growth = await growthOf(dir);
   return { dir, family, dims, settings, config, refs, prefix, growth, card: await cardOf(dir, family, dims, settings, config, refs, growth) };

@@ -49,8 +49,8 @@ describe.each([...families.values()].map((family) => [family.id, family] as cons
   it('skips the buffers of old files', async () => {
     const dir = await make(id), buffers = [...family.ignorable].map((pattern) => pattern.source.replace(/^\^|\$$/g, '').replaceAll('\\.', '.').replace('\\d+', '0').replace(/\(([^|)]*)\|[^)]*\)/, '$1'));
     await rewrite(dir, (tensors) => { for (const name of buffers) tensors.set(name, ones(name, [3])); });
-    expect(buffers.length).toBeGreaterThan(0);
-    expect((await openCheckpoint(dir)).refs.size).toBe(parametersOf(family, (await openCheckpoint(dir)).dims, { tied: family.settings['tied']!.read({}) }).length);
+    const { refs, dims, settings } = await openCheckpoint(dir);
+    expect(refs.size).toBe(parametersOf(family, dims, settings).length);
   });
 
   it('takes a stored copy of a tied head, and refuses one that differs or is missing', async () => {

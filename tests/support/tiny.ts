@@ -29,7 +29,10 @@ export interface TinyOptions {
   readonly tokenizer?: boolean;
 }
 
-const sizes: Dims = { vocab: 64, positions: 64, hidden: 16, heads: 2, kv_heads: 2, group: 2, head_dim: 4, ffn: 24, layers: 2 };
+const sizes: Dims = { vocab: 64, positions: 64, hidden: 16, heads: 2, kv_heads: 2, group: 2, head_dim: 4, ffn: 24, embed: 8, layers: 2 };
+
+/** What a family's tables take for granted and no size or setting says. */
+const given: Readonly<Record<string, JsonObject>> = { 'opt-projected': { do_layer_norm_before: false } };
 
 /** The config.json of a tiny model of this family. */
 export function tinyConfig(id: string, { dims = {}, settings = {}, config = {}, dtype = 'float32', tokenizer = false }: TinyOptions = {}): JsonObject {
@@ -37,7 +40,7 @@ export function tinyConfig(id: string, { dims = {}, settings = {}, config = {}, 
   const named = Object.fromEntries(Object.entries(settings).map(([name, value]) => [family.settings[name]!.keys[0]!, value]));
   const wanted = { ...sizes, ...(tokenizer ? { vocab: tinyVocab } : {}), ...dims };
   const own = withConsequences(family, Object.fromEntries(Object.keys(family.dims).map((axis) => [axis, wanted[axis]!])));
-  return configWith(family, { architectures: [family.architecture], model_type: family.modelTypes[0]!, bos_token_id: 0, eos_token_id: 0, torch_dtype: dtype, ...named, ...config }, own);
+  return configWith(family, { architectures: [family.architecture], model_type: family.modelTypes[0]!, bos_token_id: 0, eos_token_id: 0, torch_dtype: dtype, ...given[id], ...named, ...config }, own);
 }
 
 /** Values of one weight: gains about 1, everything else about 0 and never all zero; matrices keep the size of what passes through. */

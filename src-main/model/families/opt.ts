@@ -7,8 +7,7 @@ import { add, type Named } from '../named.ts';
 import { bias, consequence, gain, linear, lookup, setting, shift, size, without, type ModelFamily } from '../family.ts';
 
 const unused = 2;
-const width = (config: JsonObject): unknown => config['hidden_size'];
-const projected = (config: JsonObject): boolean => (config['word_embed_proj_dim'] ?? width(config)) !== width(config);
+const projected = ({ word_embed_proj_dim: word, hidden_size: hidden }: JsonObject): boolean => typeof word === 'number' && typeof hidden === 'number' && hidden > 0 && word !== hidden;
 const no = (what: string, why: string): never => refuse('checkpoint/unsupported', { what, why });
 
 function refuseBoth(config: JsonObject): void {

@@ -26,6 +26,7 @@ function perLayer(config: JsonObject, sources: readonly number[]): JsonObject {
 
 function refuses(config: JsonObject): void {
   refuseRope(config);
+  if (!Array.isArray(config['layer_types'])) return;
   const types = layerTypes(config), other = types.find((type) => type !== full && type !== sliding);
   const no = (why: string): never => refuse('checkpoint/unsupported', { what: 'layer_types', why });
   if (other !== undefined) no(`"${other}" is not a kind of attention that this family has`);
