@@ -17,7 +17,8 @@ async function onDevice(sessions: Map<string, Run>, source: Tiny, plan: GrowthPl
     const count = Math.min(rows, rowsOf(recipe) - at), key = growthGraphKey(recipe, plan.maps, 'float32', count)!;
     if (!sessions.has(key)) sessions.set(key, await runner(growthGraph(recipe, plan.maps, plan.from, plan.to, 'float32', count)));
     const feeds = growthFeeds(recipe, plan.maps, plan.from, plan.to, values, plan.request.seed, { at, rows: count }, additions);
-    const { grown } = await sessions.get(key)!({ source: values, ...Object.fromEntries(Object.entries(feeds).map(([name, feed]): [string, Fed] => [name, feed.data])) });
+    const second = recipe.second === undefined ? {} : { second: Float32Array.from(source.weights.get(recipe.second)!) };
+    const { grown } = await sessions.get(key)!({ source: values, ...second, ...Object.fromEntries(Object.entries(feeds).map(([name, feed]): [string, Fed] => [name, feed.data])) });
     out.set(grown!, at * width);
   }
   return out;
@@ -31,6 +32,19 @@ const wishes: readonly (readonly [string, object, Parameters<typeof ask>])[] = [
   ['hypercloning, diagonal, fused',   gpt2,  ['hypercloning', { hidden: 24, ffn: 40 }, { variant: 'diagonal', noise: null }]],
   ['expand, grouped',                 llama, ['expand', { hidden: 18, ffn: 27, kv_heads: 3, group: 3 }]],
   ['expand, layer norm',              gpt2,  ['expand', { hidden: 20, ffn: 27 }]],
+  ['expand, wider heads, fused',      gpt2,  ['expand', { hidden: 18, heads: 3 }]],
+  ['expand, scattered pairs',         llama, ['expand', { head_dim: 8 }]],
+  ['expand, eps scaled',              llama, ['expand', { hidden: 18 }, { eps: 'scale' }]],
+  ['clone and pad',                   llama, ['clone-pad', { hidden: 30, ffn: 50 }]],
+  ['projection',                      llama, ['clone-pad', { hidden: 30, ffn: 50 }, { break: 'projection' }]],
+  ['projection, fused, diagonal',     gpt2,  ['hypercloning', { hidden: 24, ffn: 40 }, { break: 'projection', variant: 'diagonal' }]],
+  ['uneven copies with noise',        llama, ['net2net', { ffn: 33, kv_heads: 3, group: 4 }]],
+  ['uneven copies, stored [in, out]', gpt2,  ['net2net', { ffn: 51 }, { break: 'projection' }]],
+  ['the next layer',                  llama, ['aki', { ffn: 33, kv_heads: 3, group: 4 }]],
+  ['the next layer, stored [in, out]', gpt2, ['aki', { ffn: 47 }]],
+  ['perturbed',                       gpt2,  ['shrink-perturb', { hidden: 20, ffn: 27 }]],
+  ['more tokens',                     llama, ['vocab', { vocab: 31 }]],
+  ['more tokens, drawn',              gpt2,  ['vocab', { vocab: 31 }, { rows: 'draw' }]],
   ['identity',                        gpt2,  ['identity', { layers: 4 }]],
 ];
 
@@ -39,7 +53,7 @@ describe.each(wishes)('%s', (_, config, request) => {
   it.each([['whole', 1e9], ['in blocks of five rows', 5]])('%s: bit for bit', async (__, most) => {
     const sessions = new Map<string, Run>();
     for (const recipe of plan.tensors) {
-      const reference = applyRecipe(recipe, plan.maps, plan.from, plan.to, Float32Array.from(source.weights.get(recipe.source)!), plan.request.seed);
+      const reference = applyRecipe(recipe, plan.maps, plan.from, plan.to, Float32Array.from(source.weights.get(recipe.source)!), plan.request.seed, recipe.second === undefined ? undefined : Float32Array.from(source.weights.get(recipe.second)!));
       if (recipe.silent) {
         expect(growthGraphKey(recipe, plan.maps, 'float32', 1)).toBeNull();
         expect(reference.every((v) => v === 0)).toBe(true);

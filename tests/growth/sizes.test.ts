@@ -33,6 +33,16 @@ describe('what is not named', () => {
     expect(to(llama, ask('hypercloning', { hidden: 24, heads: 12, kv_heads: 4 }))).toMatchObject({ kv_heads: 4, group: 3 });
     expect(sizesOf(familyOf(llama))).toContain('heads');
   });
+  it('options decide sizes that are not named', () => {
+    expect(to({ ...llama, num_hidden_layers: 32 }, ask('solar', {}, { k: 8 }))['layers']).toBe(48);
+    expect(to({ ...llama, num_hidden_layers: 32 }, ask('solar', { layers: 48 }))['layers']).toBe(48);
+    expect(to(llama, ask('vocab', {}, { multiple: 16 }))['vocab']).toBe(32);
+    expect(to(llama, ask('vocab', { vocab: 33 }, { multiple: 64 }))['vocab']).toBe(64);
+  });
+  it('heads widen where they are not rotary, and where their pairs can be scattered', () => {
+    expect(to(gpt2, ask('expand', { hidden: 18, heads: 3 }))).toMatchObject({ heads: 3, head_dim: 6 });
+    expect(to(llama, ask('expand', { head_dim: 8 }))).toMatchObject({ hidden: 12, head_dim: 8 });
+  });
   it('factors become sizes', () => {
     expect(sizesFrom({ hidden: 2, ffn: 1.5, heads: 2 }, tiny(llama).dims)).toEqual({ hidden: 24, ffn: 30, heads: 12 });
     expect(() => sizesFrom({ ffn: 1.33 }, tiny(llama).dims)).toThrow('not a whole number');
@@ -53,11 +63,19 @@ describe('refusals', () => {
     ['positions',                        gpt2,  ask('expand', { positions: 64 }),                'growth/not-by-this-method'],
     ['no multiple',                      llama, ask('hypercloning', { hidden: 30 }),             'growth/not-a-multiple', [24, 36]],
     ['no multiple of ffn',               gpt2,  ask('hypercloning', { ffn: 30 }),                'growth/not-a-multiple', [40]],
-    ['heads that would not fit',         gpt2,  ask('expand', { hidden: 17 }),                   'growth/constraint', [16, 20]],
+    ['heads that would not fit',         gpt2,  ask('expand', { hidden: 17 }),                   'growth/constraint', [16, 18]],
     ['a width no head count divides',    llama, ask('expand', { hidden: 13 }),                   'growth/constraint', [18]],
     ['heads without width',              gpt2,  ask('hypercloning', { heads: 6 }),               'growth/derived', [24]],
-    ['heads that would widen',           gpt2,  ask('expand', { hidden: 18, heads: 3 }),         'growth/derived'],
-    ['wider heads by expansion',         gpt2,  ask('expand', { head_dim: 8 }),                  'growth/not-by-this-method'],
+    ['heads that would widen',           gpt2,  ask('clone-pad', { hidden: 18, heads: 3 }),      'growth/derived'],
+    ['wider heads by copies of heads',   gpt2,  ask('clone-pad', { head_dim: 8 }),               'growth/not-by-this-method'],
+    ['wider heads without width',        gpt2,  ask('expand', { head_dim: 8 }),                  'growth/derived', [24]],
+    ['rotary heads by no whole factor',  llama, ask('expand', { head_dim: 10 }),                 'growth/not-a-multiple', [8, 12]],
+    ['rotary heads by copies',           llama, ask('clone-pad', { head_dim: 8 }),               'growth/frozen'],
+    ['heads with norms of their own',    { ...llama, model_type: 'qwen3' }, ask('expand', { head_dim: 8 }), 'growth/frozen'],
+    ['half a stack',                     llama, ask('stack', { layers: 7 }),                     'growth/not-a-multiple', [6, 8]],
+    ['an odd number of layers to trim',  { ...llama, num_hidden_layers: 8 }, ask('solar', { layers: 13 }), 'growth/constraint', [12, 14]],
+    ['a depth that k does not give',     { ...llama, num_hidden_layers: 8 }, ask('solar', { layers: 14 }, { k: 2 }), 'growth/constraint', [12]],
+    ['hidden by replication',            llama, ask('net2net', { hidden: 24 }),                  'growth/not-by-this-method'],
     ['query heads that cannot share',    llama, ask('expand', { heads: 9 }),                     'growth/constraint', [8, 10]],
     ['nothing',                          llama, ask('expand', { hidden: 12 }),                   'growth/nothing'],
     ['nothing named',                    llama, ask('identity', {}),                             'growth/nothing'],
@@ -75,7 +93,7 @@ describe('refusals', () => {
   it('the nearest sizes are accepted', () => {
     for (const [, config, request, code, nearest] of cases) {
       if (!nearest) continue;
-      const axis = code === 'growth/derived' || code === 'growth/constraint' && !('heads' in request.to) ? 'hidden' : Object.keys(request.to)[0]!;
+      const axis = code === 'growth/derived' || code === 'growth/constraint' && !('heads' in request.to || 'layers' in request.to) ? 'hidden' : Object.keys(request.to)[0]!;
       for (const size of nearest) if (!(axis === 'heads')) expect(to(config, { ...request, to: { ...request.to, [axis]: size } })[axis]).toBe(size);
     }
   });
