@@ -135,7 +135,7 @@ describe('what each layer sees', () => {
     expect(config).toMatchObject({ num_hidden_layers: 5, layer_types: ['full_attention', 'full_attention', 'full_attention', 'sliding_attention', 'sliding_attention'], max_window_layers: 3 });
   });
   it('matters: by the rule alone the logits would move', () => {
-    const source = tiny(sliding), plan = planGrowth(source, ask('identity', { layers: 7 })), { layer_types: _, ...rest } = plan.config;
+    const source = tiny(sliding), plan = planGrowth(source, ask('identity', { layers: 7 })), rest = Object.fromEntries(Object.entries(plan.config).filter(([key]) => key !== 'layer_types'));
     expect(moved(source, plan)).toBe(0);
     expect(moved(source, plan, grow(plan, source.weights), { ...rest, max_window_layers: 2 })).toBeGreaterThan(1e-3);
   });
@@ -165,10 +165,11 @@ describe('refusals', () => {
     ['qwen3',    { ...qwen3, layer_types: ['full_attention', 'sliding_attention'] }, 'use_sliding_window'],
     ['gpt_neox', { ...neox, rope_scaling: { type: 'dynamic', factor: 2 } }, 'dynamic'],
     ['stablelm', { ...stablelm, qk_layernorm: true }, 'qk_layernorm'],
-    ['opt',      { ...opt, do_layer_norm_before: false }, 'do_layer_norm_before'],
+    ['opt',      { ...opt, word_embed_proj_dim: 8 }, 'word_embed_proj_dim'],
     ['opt',      { ...opt, _remove_final_layer_norm: true }, '_remove_final_layer_norm'],
     ['opt',      { ...opt, layer_norm_elementwise_affine: false }, 'layer_norm_elementwise_affine'],
-    ['opt-projected', { ...projected, do_layer_norm_before: true }, 'word_embed_proj_dim'],
+    ['opt-projected', { ...opt, do_layer_norm_before: false }, 'do_layer_norm_before'],
+    ['opt-projected', { ...projected, _remove_final_layer_norm: true }, '_remove_final_layer_norm'],
     ['opt-projected', { ...projected, layer_norm_elementwise_affine: false }, 'layer_norm_elementwise_affine'],
   ];
   it.each(unsupported)('%s names what it does not compute', (id, config, key) => {

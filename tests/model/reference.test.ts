@@ -17,6 +17,21 @@ const ignored: readonly { readonly key: string; readonly other: unknown; readonl
   { key: 'activation_function', other: 'gelu_new', of: /^gpt2-bare/ },
   { key: 'rope_parameters',     other: undefined,  of: /^llama-rope-linear/ },
   { key: 'rope_scaling',        other: undefined,  of: /^llama-rope-llama3/ },
+  { key: 'rms_norm_eps',        other: 1e-6,       of: /^(mistral|qwen)/ },
+  { key: 'layer_norm_eps',      other: 1e-5,       of: /^(gpt-neox|stablelm)/ },
+  { key: 'sliding_window',      other: 6,          of: /^(mistral-window|qwen.-sliding)/ },
+  { key: 'max_window_layers',   other: 2,          of: /^qwen2-sliding/ },
+  { key: 'layer_types',         other: ['full_attention', 'full_attention', 'sliding_attention'], of: /^qwen3-sliding/ },
+  { key: 'rotary_pct',          other: 1,          of: /^gpt-neox-parallel/ },
+  { key: 'rotary_emb_base',     other: 100,        of: /^gpt-neox-parallel/ },
+  { key: 'use_parallel_residual', other: false,    of: /^gpt-neox-parallel/ },
+  { key: 'use_parallel_residual', other: true,     of: /^gpt-neox-sequential/ },
+  { key: 'rope_parameters',     other: { partial_rotary_factor: 1 }, of: /^stablelm/ },
+  { key: 'use_qkv_bias',        other: false,      of: /^stablelm-parallel/ },
+  { key: 'use_parallel_residual', other: true,     of: /^stablelm-sequential/ },
+  { key: 'enable_bias',         other: false,      of: /^opt-(tied|projected)/ },
+  { key: 'activation_function', other: 'gelu_new', of: /^opt-(tied|projected)/ },
+  { key: 'activation_function', other: 'relu',     of: /^opt-untied/ },
 ];
 
 describe.each(goldenCases)('%s', (name) => {

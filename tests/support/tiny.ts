@@ -38,7 +38,7 @@ const given: Readonly<Record<string, JsonObject>> = { 'opt-projected': { do_laye
 export function tinyConfig(id: string, { dims = {}, settings = {}, config = {}, dtype = 'float32', tokenizer = false }: TinyOptions = {}): JsonObject {
   const family = familyById(id);
   const named = Object.fromEntries(Object.entries(settings).map(([name, value]) => [family.settings[name]!.keys[0]!, value]));
-  const wanted = { ...sizes, ...(tokenizer ? { vocab: tinyVocab } : {}), ...dims };
+  const wanted: Dims = { ...sizes, ...(tokenizer ? { vocab: tinyVocab } : {}), ...dims };
   const own = withConsequences(family, Object.fromEntries(Object.keys(family.dims).map((axis) => [axis, wanted[axis]!])));
   return configWith(family, { architectures: [family.architecture], model_type: family.modelTypes[0]!, bos_token_id: 0, eos_token_id: 0, torch_dtype: dtype, ...given[id], ...named, ...config }, own);
 }

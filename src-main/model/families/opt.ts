@@ -7,7 +7,7 @@ import { add, type Named } from '../named.ts';
 import { bias, consequence, gain, linear, lookup, setting, shift, size, without, type ModelFamily } from '../family.ts';
 
 const unused = 2;
-const projected = ({ word_embed_proj_dim: word, hidden_size: hidden }: JsonObject): boolean => typeof word === 'number' && typeof hidden === 'number' && hidden > 0 && word !== hidden;
+const after = (config: JsonObject): boolean => config['do_layer_norm_before'] === false;
 const no = (what: string, why: string): never => refuse('checkpoint/unsupported', { what, why });
 
 function refuseBoth(config: JsonObject): void {
@@ -38,7 +38,7 @@ export const opt: ModelFamily = {
   title: 'OPT',
   modelTypes: ['opt'],
   architecture: 'OPTForCausalLM',
-  applies: (config) => !projected(config),
+  applies: (config) => !after(config),
   dims: {
     vocab:     size('vocab_size'),
     positions: size('max_position_embeddings'),
@@ -91,7 +91,8 @@ export const opt: ModelFamily = {
   aliases: ['model.decoder.', 'decoder.'],
   ignorable: [],
   refuses(config) {
-    if (config['do_layer_norm_before'] === false) no('do_layer_norm_before: false', 'norms on the stream are only known where word_embed_proj_dim is narrower than hidden_size');
+    const { word_embed_proj_dim: word, hidden_size: hidden } = config;
+    if (typeof word === 'number' && typeof hidden === 'number' && hidden > 0 && word !== hidden) no('word_embed_proj_dim', 'a token table narrower than hidden_size is only known with do_layer_norm_before: false');
     refuseBoth(config);
   },
   forward: (m, tokens) => m.norm(layers(m, add(m.embed('embed_tokens', tokens), places(m, tokens)), true), 'final_layer_norm'),
@@ -102,7 +103,7 @@ export const optProjected: ModelFamily = {
   ...opt,
   id: 'opt-projected',
   title: 'OPT (projected)',
-  applies: projected,
+  applies: after,
   dims: { embed: size('word_embed_proj_dim'), ...opt.dims, hidden: size('hidden_size') },
   stream: { axis: 'hidden', norm: 'layer', post: { inner: 'layers.{layer}.self_attn_layer_norm', outer: 'layers.{layer}.final_layer_norm' } },
   head: { weight: 'lm_head.weight', tiedTo: 'embed_tokens.weight' },
@@ -114,7 +115,7 @@ export const optProjected: ModelFamily = {
     'lm_head.weight':      linear('vocab <- embed'),
   },
   refuses(config) {
-    if (config['do_layer_norm_before'] !== false) no('word_embed_proj_dim', 'a token table narrower than hidden_size is only known with do_layer_norm_before: false');
+    if ((config['word_embed_proj_dim'] ?? config['hidden_size']) === config['hidden_size']) no('do_layer_norm_before: false', 'norms on the stream are only known where word_embed_proj_dim is narrower than hidden_size');
     refuseBoth(config);
   },
   forward: (m, tokens) => m.linear(layers(m, add(m.linear(m.embed('embed_tokens', tokens), 'project_in'), places(m, tokens)), false), 'project_out'),
