@@ -3,11 +3,11 @@ import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { isWeightDType, narrow, widen } from '../../tensor/dtype.ts';
 import type { Dims } from '../../tensor/layout.ts';
-import { elementType, setting, size, withOffset, type ModelFamily, type Settings } from '../family.ts';
+import { elementType, setting, size, withOffset, without, type ModelFamily, type Settings } from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
 import { gatedDecoder, llama } from './llama.ts';
 
-const { mlpBias: _, ...settings } = llama.settings;
+const settings = without(llama.settings, 'mlpBias');
 
 /** sqrt(hidden) as transformers multiplies by it: rounded to float32 and then to the element type of the weights. */
 export function normalizer({ hidden }: Dims, { dtype }: Settings): number {

@@ -1,4 +1,5 @@
 /** @file Gemma 2: Gemma with norms on both ends of each branch, bounded scores and logits, and a sliding window in every other layer. Agrees with transformers' modeling_gemma2.py. */
+import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { Value } from '../../graph/graph.ts';
 import { attention, rotary, windowOf, type Reader } from '../layers.ts';
@@ -20,6 +21,15 @@ export const slidingPattern = (pattern: (config: JsonObject) => number): { reado
   perLayer: (c, sources) => ({ layer_types: sources.map((layer) => typeOf(c, layer, pattern(c))) }),
 });
 const alternating = slidingPattern(() => 2);
+
+/** Refuses lists of kinds of attention that the forward pass does not know, or of another length than the layers. */
+export function refuseLayerTypes(config: JsonObject): void {
+  const list = config['layer_types'], layers = config['num_hidden_layers'];
+  if (!Array.isArray(list)) return;
+  const other = list.find((type) => type !== 'sliding_attention' && type !== 'full_attention') as unknown;
+  if (other !== undefined) refuse('checkpoint/unsupported', { what: 'layer_types', why: `${JSON.stringify(other)} is not a kind of attention that this family has` });
+  if (list.length !== layers) refuse('checkpoint/unsupported', { what: 'layer_types', why: `it lists ${list.length} layers, but there are ${JSON.stringify(layers)}` });
+}
 
 export const gemma2: ModelFamily = {
   ...gemma,
@@ -44,6 +54,7 @@ export const gemma2: ModelFamily = {
   refuses(config) {
     refuseRope(config);
     refuseBidirectional(config);
+    refuseLayerTypes(config);
   },
   forward: (m, tokens) => sandwichDecoder(m, tokens, { turn: (x) => rotary(x, m.settings) }),
 };

@@ -2,10 +2,10 @@
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { rotary } from '../layers.ts';
-import { gainOf, optional, withOffset, type ModelFamily, type SettingField, type SettingValue } from '../family.ts';
+import { gainOf, optional, withOffset, without, type ModelFamily, type SettingField, type SettingValue } from '../family.ts';
 import { refuseRope } from '../rope.ts';
 import { refuseBidirectional } from './gemma.ts';
-import { gemma2, sandwichDecoder, slidingPattern } from './gemma2.ts';
+import { gemma2, refuseLayerTypes, sandwichDecoder, slidingPattern } from './gemma2.ts';
 
 const ofPattern = slidingPattern((config) => (typeof config['sliding_window_pattern'] === 'number' ? config['sliding_window_pattern'] : 6));
 
@@ -18,7 +18,7 @@ const ropeOf = (config: JsonObject, kind: 'full_attention' | 'sliding_attention'
 };
 const full = (name: string, otherwise: SettingValue): SettingField => ({ keys: ['rope_parameters', 'rope_theta', 'rope_scaling'], read: (c) => (ropeOf(c, 'full_attention')[name] ?? otherwise) as SettingValue });
 
-const { scoreCap: _, ...settings } = gemma2.settings;
+const settings = without(gemma2.settings, 'scoreCap');
 const at = 'model.layers.{layer}.self_attn.';
 
 export const gemma3: ModelFamily = {
@@ -47,6 +47,7 @@ export const gemma3: ModelFamily = {
   perLayer: ofPattern.perLayer,
   refuses(config) {
     refuseBidirectional(config);
+    refuseLayerTypes(config);
     refuseRope({ rope_scaling: ropeOf(config, 'full_attention') });
     const local = ropeOf(config, 'sliding_attention')['rope_type'] ?? 'default';
     if (local !== 'default') refuse('checkpoint/unsupported', { what: `rope type "${JSON.stringify(local)}" of sliding layers`, why: 'only their base is read' });

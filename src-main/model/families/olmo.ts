@@ -1,11 +1,10 @@
 /** @file OLMo: Llama's layers with layer norms that have neither gain nor shift. Agrees with transformers' modeling_olmo.py. */
 import { refuse } from '../../base/errors.ts';
-import type { TensorSpec, ModelFamily } from '../family.ts';
-import { bare, setting } from '../family.ts';
+import { bare, setting, without, type ModelFamily, type TensorSpec } from '../family.ts';
 import { refuseRope } from '../rope.ts';
 import { gatedDecoder, llama } from './llama.ts';
 
-const { mlpBias: _, ...settings } = llama.settings;
+const settings = without(llama.settings, 'mlpBias');
 
 /** What reads the stream has no gain before it to undo what is done to the stream. */
 const reads = ({ kind, layout }: TensorSpec): boolean => kind === 'linear' && layout.axes.some((a) => a.axis === 'hidden' && a.role === 'in');

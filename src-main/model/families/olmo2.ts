@@ -1,11 +1,11 @@
 /** @file OLMo 2: branches that read the stream as it is and norm what they write, queries and keys normed over all heads together. Agrees with transformers' modeling_olmo2.py. */
 import { attention, rotary } from '../layers.ts';
 import { add, type Named } from '../named.ts';
-import { bare, bias, gain, gainOf, linear, lookup, setting, type ModelFamily } from '../family.ts';
+import { bare, bias, gain, gainOf, linear, lookup, setting, without, type ModelFamily } from '../family.ts';
 import { refuseRope } from '../rope.ts';
 import { gatedMlp, llama } from './llama.ts';
 
-const { mlpBias: _, ...settings } = llama.settings;
+const settings = without(llama.settings, 'mlpBias');
 const at = 'model.layers.{layer}.';
 
 export const olmo2: ModelFamily = {

@@ -2,11 +2,11 @@
 import { refuse } from '../../base/errors.ts';
 import { activate, attention, rotary, windowOf } from '../layers.ts';
 import { add, mul, parts, type Named } from '../named.ts';
-import { gain, linear, lookup, optional, setting, type ModelFamily } from '../family.ts';
+import { gain, linear, lookup, optional, setting, without, type ModelFamily } from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
 import { llama } from './llama.ts';
 
-const { mlpBias: _, attentionBias: __, ...settings } = llama.settings;
+const settings = without(llama.settings, 'attentionBias', 'mlpBias');
 
 export const phi3: ModelFamily = {
   ...llama,
