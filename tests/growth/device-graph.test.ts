@@ -5,6 +5,7 @@ import { growthAdditions, growthFeeds, growthGraph, growthGraphKey, rowsOf } fro
 import { planGrowth } from '../../src-main/growth/plan.ts';
 import type { GrowthPlan, TensorRecipe } from '../../src-main/growth/recipe.ts';
 import { runner, type Fed } from '../support/run-graph.ts';
+import { gemma3, olmo2, phi3 } from './scaled.ts';
 import { ask, gpt2, llama, tiny, type Tiny } from './tiny.ts';
 
 type Run = Awaited<ReturnType<typeof runner>>;
@@ -40,6 +41,12 @@ const wishes: readonly (readonly [string, object, Parameters<typeof ask>])[] = [
   ['projection, fused, diagonal',     gpt2,  ['hypercloning', { hidden: 24, ffn: 40 }, { break: 'projection', variant: 'diagonal' }]],
   ['uneven copies with noise',        llama, ['net2net', { ffn: 33, kv_heads: 3, group: 4 }]],
   ['uneven copies, stored [in, out]', gpt2,  ['net2net', { ffn: 51 }, { break: 'projection' }]],
+  ['entries of unequal form, noise',  phi3,  ['hypercloning', { hidden: 24, ffn: 40 }]],
+  ['entries of unequal form, diagonal', phi3, ['hypercloning', { hidden: 36, group: 6, kv_heads: 2 }, { variant: 'diagonal', noise: null }]],
+  ['entries of unequal form, padded', phi3,  ['expand', { hidden: 24, ffn: 27, kv_heads: 3, group: 4 }]],
+  ['entries of unequal form, uneven', phi3,  ['net2net', { ffn: 33, kv_heads: 3, group: 4 }]],
+  ['offset gains, scaled tables',     gemma3, ['clone-pad', { hidden: 30, ffn: 50 }]],
+  ['a norm over heads',               olmo2, ['expand', { hidden: 24, kv_heads: 2, group: 4 }]],
   ['the next layer',                  llama, ['aki', { ffn: 33, kv_heads: 3, group: 4 }]],
   ['the next layer, stored [in, out]', gpt2, ['aki', { ffn: 47 }]],
   ['perturbed',                       gpt2,  ['shrink-perturb', { hidden: 20, ffn: 27 }]],
