@@ -53,7 +53,7 @@ scenario('what dies', (app) => {
     await app.endServer('SIGKILL');
     try { process.kill(pid, 'SIGKILL'); } catch { /* it had left by itself, as it should without a server */ }
     await page.getByText('The connection is lost; trying again.').waitFor();
-    expect(app.heard(gone)).toBe(true);
+    await expect.poll(() => app.heard(gone), { timeout: patience }).toBe(true);
     await app.serve();
     await app.open();
     await library(app.page).runs.getByRole('link', { name: /steady/ }).filter({ hasText: /Interrupted|Paused/ }).click();

@@ -26,6 +26,9 @@ export function takeToken(): string | null {
   return sessionStorage.getItem(tokenKey);
 }
 
+/** A new address in the same tab changes only the fragment: the page starts again with its token. */
+export const startAgainOnToken = (): void => { window.addEventListener('hashchange', () => { if (location.hash.startsWith('#token=')) location.reload(); }); };
+
 export const rememberToken = (token: string): void => { sessionStorage.setItem(tokenKey, token); };
 
 /** Must be called while the first module runs: the preload hands the port over as soon as the page has loaded. */

@@ -1,14 +1,12 @@
-/** @file Following a stream to its end through lost connections: after each loss it goes on behind the last event seen. */
+/** @file Following a stream to its end through lost connections: after each loss it is opened again. */
 import { AppError } from '../../src-main/base/errors.ts';
 
-/** Calls `take` for every event of `open(seen)`, where `seen` counts the events taken so far. Ends with the stream, or when `signal` aborts. */
-export async function follow<E>(open: (seen: number) => AsyncIterable<E>, take: (event: E) => void, reconnected: () => Promise<void>, signal: AbortSignal): Promise<void> {
-  let seen = 0;
+/** Calls `take` for every event of `open()`, which tells everything from the start each time it is opened. Ends with the stream, or when `signal` aborts. */
+export async function follow<E>(open: () => AsyncIterable<E>, take: (event: E) => void, reconnected: () => Promise<void>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      for await (const event of open(seen)) {
+      for await (const event of open()) {
         if (signal.aborted) return;
-        seen++;
         take(event);
       }
       return;

@@ -50,9 +50,6 @@ export class RunView {
     return ((this.time.at(-1) - this.time.at(from)) / (n - 1 - from)) * Math.max(0, this.started.steps - this.step);
   }
 
-  /** The run was asked to go on: its old ending no longer says how it is. */
-  resuming(): void { this.flush(); this.phase = 'waiting'; }
-
   /** Takes an event; what it changes is seen at the next frame. */
   take(event: RunEvent): void {
     this.#pending.push(event);

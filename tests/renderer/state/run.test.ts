@@ -56,13 +56,6 @@ describe('RunView', () => {
     expect(view.phase).toBe('failed');
     expect(view.error?.code).toBe('run/not-finite');
   });
-
-  it('is waiting, not paused, once it was asked to go on', () => {
-    const view = viewOf([started(0), step(1), { at: 'stopped', step: 1, reason: 'asked', time: '' }]);
-    expect(view.phase).toBe('paused');
-    view.resuming();
-    expect(view.phase).toBe('waiting');
-  });
 });
 
 describe('lossData', () => {

@@ -1,0 +1,74 @@
+/** @file The whole way with Tab, Enter, space and the arrows alone: every stop shows its focus, and nothing is a trap. */
+import { expect, it } from 'vitest';
+import { scenario } from './app.ts';
+import { checkpointPage } from './pages/checkpoint.ts';
+import { heading, tabTo } from './pages/frame.ts';
+import { growingPage, growPage } from './pages/grow.ts';
+import { runPage } from './pages/run.ts';
+
+scenario('keyboard', (app) => {
+  it('skips to the content first', async () => {
+    const { page } = app;
+    await tabTo(page, 'a', 'Skip to the content', 1);
+    await page.keyboard.press('Enter');
+    await tabTo(page, 'input', 'Path of a checkpoint folder', 1);
+  });
+
+  it('opens a checkpoint', async () => {
+    const { page } = app, dir = await app.checkpoint('small-gpt2', 'gpt2');
+    await page.keyboard.type(dir);
+    await page.keyboard.press('Enter');
+    await checkpointPage(page).opened('small-gpt2');
+    await tabTo(page, 'a', 'Grow it', 3);
+    await page.keyboard.press('Enter');
+    await growPage(page).opened('small-gpt2');
+  });
+
+  it('chooses a method and a size, and grows', async () => {
+    const { page } = app, grow = growPage(page);
+    await tabTo(page, 'input', /^HyperCloning/, 3);
+    await page.keyboard.press('ArrowDown');
+    await expect.poll(() => page.getByRole('radio', { name: 'Expansion' }).isChecked()).toBe(true);
+    await tabTo(page, 'input', 'hidden, slider', 8);
+    const before = await grow.size('hidden').inputValue();
+    await page.keyboard.press('ArrowLeft');
+    await expect.poll(() => grow.size('hidden').inputValue()).not.toBe(before);
+    await tabTo(page, 'input', 'New folder');
+    await tabTo(page, 'button', 'Grow', 4);
+    await page.keyboard.press('Enter');
+    await growingPage(page).proved();
+  });
+
+  it('starts a training and pauses it', async () => {
+    const { page } = app, run = runPage(page);
+    await tabTo(page, 'a', 'Train it', 4);
+    await page.keyboard.press('Enter');
+    await heading(page, /^Train small-gpt2-expand/);
+    await page.getByRole('button', { name: 'Start training' }).waitFor();
+    await tabTo(page, 'input', 'Text file', 4);
+    await page.keyboard.type(app.text);
+    await tabTo(page, 'input', 'Sequence', 6);
+    await page.keyboard.press('ControlOrMeta+a');
+    await page.keyboard.type('32');
+    await tabTo(page, 'button', 'Start training');
+    await page.keyboard.press('Enter');
+    await run.is('Training');
+    await run.reaches(1);
+    await tabTo(page, 'button', 'Pause', 6);
+    await page.keyboard.press('Enter');
+    await run.is('Paused');
+    await tabTo(page, 'button', 'Resume', 6);
+  });
+
+  it('leaves the browser of folders with Escape, back where it was', async () => {
+    const { page } = app;
+    await page.goto(`${new URL(page.url()).origin}/#/`);
+    await page.getByTestId('drop-zone').waitFor();
+    await tabTo(page, 'button', 'Browse…');
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog', { name: 'Choose a checkpoint' }).waitFor();
+    await page.keyboard.press('Escape');
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Browse…');
+  });
+});
