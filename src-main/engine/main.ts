@@ -48,7 +48,7 @@ const implementation: Engine = {
   export: (input, signal) => whole(exportRun(input, until(signal))),
 };
 
-const parent = (process as { parentPort?: MainPortLike }).parentPort;
+const parent = (process as unknown as { parentPort?: MainPortLike }).parentPort;
 const channel = parent ? mainPortChannel(parent) : childChannel(process as ChildLike);
 serve(engine, implementation, channel);
 channel.onClose(leave);
