@@ -1,6 +1,6 @@
 /** @file A grown weight as rectangles: which part is old, which a copy, which new and how it is filled. Pure; the diagram draws it. */
 import { isKept, type AxisMap } from '../../src-main/tensor/axis-map.ts';
-import { layoutOf, type Axis, type Dims, type LayoutAxis } from '../../src-main/tensor/layout.ts';
+import { layoutOf, shapeOf, type Axis, type Dims, type Layout, type LayoutAxis } from '../../src-main/tensor/layout.ts';
 import type { Fill, TensorRecipe } from '../../src-main/growth/recipe.ts';
 
 export type RegionKind = 'old' | 'copy' | Fill;
@@ -21,10 +21,8 @@ export type Drawn = Pick<TensorRecipe, 'layout' | 'fills' | 'spread' | 'silent'>
 
 /** The block of `recipe`, where `from` and `to` are all sizes before and after and `maps` those of the plan. */
 export function blockOf(recipe: Drawn, maps: Maps, from: Dims, to: Dims): Block {
-  const layout = layoutOf(recipe.layout);
-  let at = 0;
-  const sides = layout.dimensions.map((n) => layout.axes.slice(at, (at += n)));
-  const stretches = sides.map((axes) => limited(stretchesOf(axes, maps, to)));
+  const layout = layoutOf(recipe.layout), sides = sidesOf(layout);
+  const stretches = sides.map((axes, i) => limited(i === 0 && layout.stack ? stacked(layout.stack.entries, maps, to) : stretchesOf(axes, maps, to)));
   const [rows, columns] = sides.length === 2 ? [sides[0]!, sides[1]!] : [undefined, sides[0]!];
   const down = rows ? stretches[0]! : [{ length: 1, inCopy: 0, outCopy: 0, fresh: [] }];
   const copies = (role: 'in' | 'out'): number => layout.axes.reduce((n, a) => n * (a.role === role ? maps[a.axis]?.copies ?? 1 : 1), 1);
@@ -39,11 +37,25 @@ export function blockOf(recipe: Drawn, maps: Maps, from: Dims, to: Dims): Block 
     }
     y += row.length;
   }
-  const side = (axes: readonly LayoutAxis[]): Side => ({
-    axes: axes.map(({ axis }) => ({ axis, from: from[axis]!, to: to[axis]! })),
-    from: axes.reduce((n, a) => n * from[a.axis]!, 1), to: axes.reduce((n, a) => n * to[a.axis]!, 1),
-  });
-  return { ...(rows ? { rows: side(rows) } : {}), columns: side(columns), regions };
+  const [before, after] = [shapeOf(layout, from), shapeOf(layout, to)];
+  const side = (axes: readonly LayoutAxis[], i: number): Side => ({ axes: axes.map(({ axis }) => ({ axis, from: from[axis]!, to: to[axis]! })), from: before.at(i)!, to: after.at(i)! });
+  return { ...(rows ? { rows: side(rows, 0) } : {}), columns: side(columns, -1), regions };
+}
+
+/** The axes of each stored dimension; where entries of unequal form share the first, all that any of them has. */
+function sidesOf(layout: Layout): readonly (readonly LayoutAxis[])[] {
+  if (layout.stack) {
+    const last = layout.stack.entries[0]!.axes.at(-1)!;
+    return [layout.axes.filter((a) => a.axis !== last.axis), [last]];
+  }
+  let at = 0;
+  return layout.dimensions.map((n) => layout.axes.slice(at, (at += n)));
+}
+
+/** The rows of entries of unequal form, one after the other. */
+function stacked(entries: readonly Layout[], maps: Maps, to: Dims): readonly Stretch[] {
+  const rows = entries.map((entry) => shapeOf(entry, to)[0]!), all = rows.reduce((a, b) => a + b, 0);
+  return entries.flatMap((entry, i) => stretchesOf(sidesOf(entry)[0]!, maps, to).map((stretch) => ({ ...stretch, length: (stretch.length * rows[i]!) / all })));
 }
 
 function kindOf(recipe: Drawn, row: Stretch, column: Stretch, diagonal: number): RegionKind {

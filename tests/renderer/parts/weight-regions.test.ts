@@ -36,6 +36,13 @@ describe('blockOf', () => {
     expect(kinds(block)).toBe('old copy old copy old copy');
     expect(block.columns.axes.map((a) => a.axis)).toEqual(['qkv', 'heads', 'head_dim']);
   });
+  it('entries of unequal form grow one after the other', () => {
+    const before = { ...dims, hidden: 8 }, block = blockOf(recipe('qkv(kv_heads group head_dim | kv_heads head_dim | kv_heads head_dim) <- hidden'), { kv_heads: tile(2, 4) }, before, { ...before, kv_heads: 4 });
+    expect(kinds(block)).toBe('old copy old copy old copy');
+    expect(block.regions.map((r) => r.height)).toEqual([1 / 4, 1 / 4, 1 / 8, 1 / 8, 1 / 8, 1 / 8]);
+    expect(block.rows).toMatchObject({ from: 16, to: 32 });
+    expect(block.rows!.axes.map((a) => a.axis)).toEqual(['qkv', 'kv_heads', 'group', 'head_dim']);
+  });
   it('diagonal: a copied output reads its own copy alone', () => {
     const block = blockOf(recipe('ffn <- hidden', { spread: 'diagonal' }), { hidden: tile(8, 16), ffn: tile(12, 24) }, dims, { ...dims, hidden: 16, ffn: 24 });
     expect(kinds(block)).toBe('old zero zero copy');

@@ -1,0 +1,39 @@
+/** @file Every family can be trained: each weight has a gradient, and along a random direction the gradients say how the loss changes (central differences in float64). */
+import { describe, expect, it } from 'vitest';
+import { keyOf, normalAt } from '../../src-main/base/random.ts';
+import { constant, crossEntropy, input, mean, reshape, type Value } from '../../src-main/graph/build.ts';
+import { grad } from '../../src-main/graph/grad.ts';
+import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
+import { familyOf } from '../../src-main/model/families/index.ts';
+import { readerOf } from '../../src-main/model/layers.ts';
+import { parametersOf } from '../../src-main/model/parameters.ts';
+import { compare } from '../support/close.ts';
+import { evaluate } from '../support/evaluate.ts';
+import { golden, goldenCases } from '../support/golden.ts';
+
+const length = 9;
+
+/** Of each family the first and the last, which differ most. */
+const each = [...Map.groupBy(goldenCases.filter((name) => !name.includes('float16')), (name) => familyOf(golden(name).config).id).values()].flatMap((names) => [...new Set([names[0]!, names.at(-1)!])]);
+
+describe.each(each)('%s', (name) => {
+  const g = golden(name), family = familyOf(g.config), dims = dimsOf(family, g.config), settings = settingsOf(family, g.config), parameters = parametersOf(family, dims, settings);
+  const inputs = parameters.map((p) => [p.name, input(p.name, 'float32', p.shape)] as const), weights: ReadonlyMap<string, Value> = new Map(inputs), m = readerOf(family, dims, settings, weights);
+  const ids = g.ids[0]!, tokens = constant(ids.slice(0, length), 'int32', [1, length]), targets = constant(ids.slice(1, length + 1), 'int32', [length]);
+  const loss = mean(crossEntropy(reshape(m.head(family.forward(m, tokens)).value, [length, -1]), targets));
+  const feeds = (by: number) => Object.fromEntries(parameters.map(({ name: weight, shape }) => {
+    const key = keyOf(5, weight);
+    return [weight, { shape, data: Float64Array.from(g.weights.get(weight)!, (v, i) => v + by * normalAt(key, i)) }];
+  }));
+  it('gradients are those of the loss', () => {
+    const found = evaluate(grad(loss, inputs.map(([, value]) => value)), feeds(0));
+    let along = 0;
+    parameters.forEach(({ name: weight }, i) => {
+      const gradient = found[i]!.data, key = keyOf(5, weight);
+      if (!/k_proj\.bias|c_attn\.bias/.test(weight)) expect([weight, gradient.some((v) => Math.abs(v) > 1e-12)]).toEqual([weight, true]);
+      gradient.forEach((v, j) => { along += v * normalAt(key, j); });
+    });
+    const step = 1e-5, [up, down] = [step, -step].map((by) => evaluate([loss], feeds(by))[0]!.data[0]!) as [number, number];
+    expect(compare([along], [(up - down) / (2 * step)]).worst).toBeLessThan(1e-6 * Math.max(1, Math.abs(along)));
+  });
+});
