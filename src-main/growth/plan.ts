@@ -32,7 +32,7 @@ export function planGrowth(source: GrowthSource, request: GrowthRequest): Growth
   const dead = (Object.keys(maps) as Axis[]).flatMap((axis) => { const why = method.dead?.(family, axis, options); return why === undefined || !hasNew(maps[axis]!) ? [] : [{ axis, why }]; });
   const plan: GrowthPlan = {
     version: 1, family: family.id, request: { ...request, options }, from, to, config,
-    maps, layers, tensors, promise: method.promise(family, options), dead, notes: [], parameters,
+    maps, layers, tensors, promise: method.promise(family, options, Object.keys(maps)), dead, notes: [], parameters,
   };
   const untied = source.settings['tied'] === true && !change.tied ? ['The head can no longer be the embedding, because no gain before it could make up for the wider stream: it gets weights of its own.'] : [];
   return { ...plan, notes: [...(method.notes?.({ from, to }, options) ?? []), ...untied, ...notesFor(plan)] };
@@ -75,7 +75,7 @@ function recipesOf(
     return {
       name, source: sourceName, ...(second === undefined ? {} : { second }), kind: spec.kind, layout: spec.layout.text, from: shapeOf(spec.layout, from), to: shape,
       dtype: request.dtype === 'keep' ? dtypeOf(source, dtypes, family.aliases, sourceName) : request.dtype,
-      ...line, silent: origin?.identity === true && writesStream(family, spec), offset: spec.offset, ...handedOn(family, layers, layer, key, spec),
+      ...line, silent: origin?.identity === true && writesStream(family, spec), ...(origin?.identity ? { fresh: true as const } : {}), offset: spec.offset, ...handedOn(family, layers, layer, key, spec),
     };
   });
 }

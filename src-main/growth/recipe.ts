@@ -68,6 +68,8 @@ export interface TensorRecipe {
   readonly perturbation: number;
   /** All zeros: a writer of a layer that starts as the identity. */
   readonly silent: boolean;
+  /** Of a new layer that starts as the identity: its weights are copies, their training is not. */
+  readonly fresh?: true;
   /** A gain stored minus this. */
   readonly offset: number;
   /** The value factor c of methods.md 1.11: learning rate times this, weight decay divided by it. */

@@ -1,6 +1,6 @@
 /** @file The interpreter: seeds, noise, new units, rounding. Exactness of whole models is in exact.test.ts. */
 import { describe, expect, it } from 'vitest';
-import { additionsOf, applyRecipe, offsetOf } from '../../src-main/growth/apply.ts';
+import { additionsOf, applyRecipe } from '../../src-main/growth/apply.ts';
 import { decibels } from '../../src-main/growth/noise.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
 import type { GrowthPlan, TensorRecipe } from '../../src-main/growth/recipe.ts';

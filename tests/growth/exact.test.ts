@@ -43,7 +43,7 @@ const wishes: Readonly<Record<string, (source: Tiny) => readonly Record<string, 
 
 /** The defaults, and each choice of each option. */
 const variantsOf = (method: string): readonly GrowthRequest['options'][] =>
-  [{}, ...methods.get(method)!.options.flatMap((o) => (o.kind === 'choice' ? o.choices.map(({ value }) => ({ [o.id]: value })) : o.id === 'n' ? [{ n: 3 }] : []))];
+  [{}, ...methods.get(method)!.options.flatMap((o): readonly GrowthRequest['options'][] => (o.kind === 'choice' ? o.choices.map(({ value }) => ({ [o.id]: value })) : o.id === 'n' ? [{ n: 3 }] : []))];
 
 describe.each([...methods.keys()])('%s keeps the logits of', (method) => {
   describe.each(Object.entries(shapes))('%s', (_, config) => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src-main/base/json.ts';
 import { methods } from '../../src-main/growth/methods/index.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
-import type { GrowthPlan, GrowthSource } from '../../src-main/growth/recipe.ts';
+import type { GrowthPlan, GrowthSource, LayerSource } from '../../src-main/growth/recipe.ts';
 import { sizesFrom } from '../../src-main/growth/sizes.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
@@ -46,8 +46,6 @@ describe('published models', () => {
     expect(times.sort((a, b) => a - b)[3]).toBeLessThan(50);
   });
 });
-
-const untied = (plan: GrowthPlan): boolean => plan.notes.some((note) => note.includes('gets weights of its own'));
 
 describe.each([...methods.keys()])('a plan of %s', (method) => {
   it.each(Object.entries(shapes))('for %s', (_, config) => {
@@ -101,7 +99,7 @@ describe('factors', () => {
 });
 
 describe('depth', () => {
-  const layers = (from: number, to: number): string => methods.get('identity')!.layers!(from, to, {}).map((l) => `${l.source}${l.identity ? '*' : ''}`).join(' ');
+  const layers = (from: number, to: number): string => (methods.get('identity')!.layers!(from, to, {}) as readonly LayerSource[]).map((l) => `${l.source}${l.identity ? '*' : ''}`).join(' ');
   it('is spread evenly', () => {
     expect(layers(4, 6)).toBe('0 1 1* 2 3 3*');
     expect(layers(3, 4)).toBe('0 1 2 2*');

@@ -1,0 +1,50 @@
+/** @file Several growths in sequence, width and then depth, as one: each stage plans from what the one before it makes, and every weight passes through all of them at once. */
+import { refuse } from '../base/errors.ts';
+import { familyById } from '../model/families/index.ts';
+import { settingsOf } from '../model/config.ts';
+import { applyRecipe, type Values } from './apply.ts';
+import { planGrowth } from './plan.ts';
+import type { GrowthPlan, GrowthRequest, GrowthSource, Promised, TensorRecipe } from './recipe.ts';
+
+/** A plan for each request, from the first to the last. Refuses what `planGrowth` refuses, and an empty list. */
+export function planRecipe(source: GrowthSource, requests: readonly GrowthRequest[]): readonly GrowthPlan[] {
+  if (requests.length === 0) refuse('growth/nothing', { method: 'a recipe without stages' });
+  const stages: GrowthPlan[] = [];
+  for (const request of requests) stages.push(planGrowth(stages.length ? grownSource(stages.at(-1)!) : source, request));
+  return stages;
+}
+
+/** What a plan makes, as the source of the next. */
+export function grownSource({ family, to, config, tensors }: GrowthPlan): GrowthSource {
+  return { family, dims: to, settings: settingsOf(familyById(family), config), config, tensors: tensors.map(({ name, dtype }) => ({ name, dtype })) };
+}
+
+/** A recipe by the name of the weight it makes. */
+const recipeOf = (plan: GrowthPlan, name: string): TensorRecipe =>
+  plan.tensors.find((t) => t.name === name) ?? refuse('checkpoint/missing-tensors', { path: 'the plan', names: [name] });
+
+const readBy = ({ source, second }: TensorRecipe): readonly string[] => (second === undefined ? [source] : [source, second]);
+
+/** The weights of the first source that the weight `name` of the last stage is made from. */
+export function originsOf(stages: readonly GrowthPlan[], name: string): readonly string[] {
+  const names = stages.reduceRight<readonly string[]>((wanted, plan) => wanted.flatMap((n) => readBy(recipeOf(plan, n))), [name]);
+  return [...new Set(names)];
+}
+
+/** One weight of the last stage from weights of the first source; nothing is rounded to a stored dtype between stages. */
+export function applyChain<T extends Values>(stages: readonly GrowthPlan[], name: string, sources: ReadonlyMap<string, T>): T {
+  const plan = stages.at(-1);
+  if (!plan) return sources.get(name) ?? refuse('checkpoint/missing-tensors', { path: 'the source', names: [name] });
+  const recipe = recipeOf(plan, name), [first, second] = readBy(recipe).map((n) => applyChain(stages.slice(0, -1), n, sources));
+  return applyRecipe(recipe, plan.maps, plan.from, plan.to, first!, plan.request.seed, second);
+}
+
+/** Exact where every stage is, with all their reasons. */
+export const promiseOf = (stages: readonly GrowthPlan[]): Promised => ({
+  kind: stages.every((plan) => plan.promise.kind === 'exact') ? 'exact' : 'approximate', why: stages.flatMap((plan) => plan.promise.why),
+});
+
+/** Learning-rate factors of the last stage's weights: those of all stages on the way, multiplied. */
+export function ratesThrough(stages: readonly GrowthPlan[]): ReadonlyMap<string, number> {
+  return stages.reduce<ReadonlyMap<string, number>>((before, plan) => new Map(plan.tensors.map((t) => [t.name, t.rate * (before.get(t.source) ?? 1)])), new Map());
+}
