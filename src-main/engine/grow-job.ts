@@ -76,8 +76,10 @@ interface Growing { readonly device: Device; readonly source: Checkpoint; readon
 async function* grown({ device, source, plan, sessions, blockBytes }: Growing, recipe: TensorRecipe): AsyncGenerator<Uint8Array> {
   const { maps, from, to, request: { seed } } = plan, dtype = source.refs.get(recipe.source)!.dtype;
   const all = rowsOf(recipe), rowBytes = bytesOf(recipe.dtype, countOf(recipe.to) / all), most = Math.max(1, Math.floor(blockBytes / rowBytes));
-  const bytes = await readTensor(source, recipe.source), values = widen(bytes, dtype), wide = !hasType(device, dtype) || !hasType(device, recipe.dtype);
+  const bytes = await readTensor(source, recipe.source), values = widen(bytes, dtype), other = recipe.second === undefined ? undefined : source.refs.get(recipe.second)!.dtype;
+  const wide = !hasType(device, dtype) || !hasType(device, recipe.dtype) || (other ?? dtype) !== dtype, more = other && await readTensor(source, recipe.second!);
   checkFinite(values, source.dir, recipe.source);
+  if (more) checkFinite(widen(more, other), source.dir, recipe.second!);
   const stored = wide ? 'float32' : dtype, there: TensorRecipe = wide ? { ...recipe, dtype: 'float32' } : recipe;
   const additions = recipe.silent ? null : growthAdditions(there, maps, from, to, values, seed);
   for (let at = 0; at < all; at += most) {
@@ -87,6 +89,7 @@ async function* grown({ device, source, plan, sessions, blockBytes }: Growing, r
     sessions.set(key, session);
     const { shape } = graph.inputs.find((v) => v.name === 'source')!, feeds: Record<string, DeviceTensor> = { source: DeviceTensor.over(wide ? values : bytes, stored, shape) };
     try {
+      if (more) feeds['second'] = DeviceTensor.over(wide ? widen(more, other) : more, stored, shape);
       for (const [name, feed] of Object.entries(growthFeeds(there, maps, from, to, values, seed, { at, rows }, additions))) feeds[name] = DeviceTensor.over(feed.data, feed.dtype, feed.shape);
       const out = (await session.run(feeds, { grown: 'host' })).get('grown')!;
       try {
