@@ -93,6 +93,7 @@ export function frequencies(headDim: number, s: Settings): readonly number[] {
  */
 export function rotary(x: Named, s: Settings): Named {
   const size = x.value.shape.at(-1)!, width = Math.trunc(size * Number(s['ropeShare'] ?? 1));
+  if (width % 2 !== 0) refuse('checkpoint/unsupported', { what: `a rotary share of ${String(s['ropeShare'])}`, why: `it would turn ${width} of the ${size} entries of a head, and they turn in pairs` });
   if (width < size) {
     const [turned, passed] = op.split(x.value, [width, size - width], -1) as [Value, Value];
     return { value: op.concat([rotary({ value: turned, axes: x.axes }, { ...s, ropeShare: 1 }).value, passed], -1), axes: x.axes };
