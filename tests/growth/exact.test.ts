@@ -5,6 +5,7 @@ import { AppError } from '../../src-main/base/errors.ts';
 import type { JsonObject } from '../../src-main/base/json.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
 import { methods } from '../../src-main/growth/methods/index.ts';
+import { pad } from '../../src-main/tensor/axis-map.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
 import type { GrowthRequest, TensorRecipe } from '../../src-main/growth/recipe.ts';
 import { ask, gpt2, grow, llama, moved, movedBy, shapes, tiny, type Tiny } from './tiny.ts';
@@ -104,6 +105,18 @@ describe('random sizes', () => {
     }), { numRuns: 150 });
     expect(planned).toBeGreaterThan(15);
   });
+  it.each(['clone-pad', 'net2net'])('%s, wherever it plans', (method) => {
+    let planned = 0;
+    fc.assert(fc.property(config, fc.integer({ min: 0, max: 30 }), fc.integer({ min: 0, max: 20 }), fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 4 }), fc.constantFrom('noise', 'projection'), fc.nat(), (c, hidden, ffn, kv, group, how, seed) => {
+      const source = tiny(c), d = source.dims as Record<string, number>;
+      const heads = { kv_heads: d['kv_heads']! + kv, group: d['group']! + group }, wide = method === 'net2net' ? {} : { hidden: Math.ceil((d['hidden']! + hidden) / (heads.kv_heads * heads.group)) * heads.kv_heads * heads.group };
+      let plan;
+      try { plan = planGrowth(source, ask(method, { ffn: d['ffn']! + ffn, ...(method === 'net2net' && d['hidden']! % (heads.kv_heads * heads.group) ? {} : heads), ...wide }, { break: how }, seed)); } catch (e) { expect(e).toBeInstanceOf(AppError); return; }
+      planned++;
+      expect(moved(source, plan)).toBeLessThan(exact);
+    }), { numRuns: 80 });
+    expect(planned).toBeGreaterThan(40);
+  });
   it('hypercloning, any factors', () => {
     const times = fc.integer({ min: 1, max: 4 });
     fc.assert(fc.property(config, times, times, times, times, fc.constantFrom('symmetric', 'diagonal'), (c, n, m, k, g, variant) => {
@@ -168,6 +181,38 @@ describe('what must fail does (methods.md 11)', () => {
       if (name.includes('o_proj')) grown.set(name, Float64Array.from(values, (_, i) => { const c = i % 48; return c < 24 ? q.get(name)![Math.floor(i / 48) * 24 + c]! : 0; }));
     }
     expect(moved(source, plan, grown)).toBeGreaterThan(0.01);
+  });
+  it('rotary heads whose new entries are appended instead of scattered', () => {
+    const source = tiny(llama), plan = planGrowth(source, ask('expand', { head_dim: 8 })), appended = { ...plan, maps: { head_dim: pad(4, 8) } };
+    expect(moved(source, plan)).toBeLessThan(exact);
+    expect(moved(source, appended, grow(appended, source.weights))).toBeGreaterThan(0.01);
+  });
+  it('wider heads whose new keys are not zero, or whose old ones are not rescaled', () => {
+    const drawn = (r: TensorRecipe): TensorRecipe => ({ ...r, deviation: 0.5, fills: Object.fromEntries(Object.keys(r.fills).map((axis) => [axis, r.name.includes('o_proj') ? 'zero' : 'draw'])) });
+    expect(spoil(llama, { head_dim: 8 }, drawn)).toBeGreaterThan(0.01);
+    expect(spoil(llama, { head_dim: 8 }, without('scores sum'))).toBeGreaterThan(0.01);
+    const unpart = (r: TensorRecipe): TensorRecipe => ({ ...r, deviation: 0.5, partFills: [] });
+    expect(spoil(gpt2, { hidden: 18, heads: 3 }, unpart)).toBeGreaterThan(0.01);
+  });
+  it('scaled gains whose eps stays', () => {
+    for (const [config, to] of [[llama, { hidden: 18 }], [gpt2, { hidden: 20 }]] as const) {
+      const source = tiny(config), plan = planGrowth(source, ask('expand', to, { eps: 'scale' }));
+      expect(moved(source, plan)).toBeLessThan(exact);
+      const key = Object.keys(config).find((k) => /eps/.test(k))!;
+      expect(moved(source, plan, grow(plan, source.weights), { ...plan.config, [key]: config[key]! })).toBeGreaterThan(1e-5);
+    }
+  });
+  it('replicas that share nothing, and those of the wrong head', () => {
+    expect(spoil(llama, { ffn: 27 }, without('divided by how many'), 'net2net')).toBeGreaterThan(0.01);
+    const source = tiny(llama), plan = planGrowth(source, ask('net2net', { kv_heads: 3, group: 4 })), other = planGrowth(source, ask('net2net', { kv_heads: 3, group: 4 }, {}, 8));
+    const mixed = new Map([...grow(plan, source.weights)].map(([name, values]) => [name, name.includes('o_proj') ? grow(other, source.weights).get(name)! : values]));
+    expect(moved(source, plan, mixed)).toBeGreaterThan(0.01);
+  });
+  it('projection that does not cancel', () => {
+    const source = tiny(llama), plan = planGrowth(source, ask('hypercloning', { hidden: 24 }, { break: 'projection' })), grown = new Map(grow(plan, source.weights));
+    for (const [name, values] of grown) if (name.includes('up_proj')) grown.set(name, values.map((v, i) => (i % 24 < 12 ? v + 0.02 : v)));
+    expect(moved(source, plan)).toBeLessThan(exact);
+    expect(moved(source, plan, grown)).toBeGreaterThan(1e-3);
   });
   it('the measure itself sees a change', () => expect(movedBy(llama, ask('identity', { layers: 3 }))).toBe(0));
 });

@@ -37,7 +37,11 @@ describe('published models', () => {
   it('a plan of a 7B model follows a slider: under 50 ms', () => {
     const source = card(published.find(([file]) => file.includes('7b'))![1].config);
     expect(source.tensors).toHaveLength(291);
-    const times = ['hypercloning', 'expand'].flatMap((method) => [5120, 6144, 8192].map((hidden) => {
+    const inner = performance.now();
+    planGrowth(source, ask('net2net', { ffn: 12_345 }));
+    planGrowth(source, ask('net2net', { ffn: 12_347 }));
+    expect(performance.now() - inner).toBeLessThan(200);
+    const times = ['hypercloning', 'expand', 'clone-pad'].flatMap((method) => [5120, 6144, 8192].map((hidden) => {
       const start = performance.now();
       try { planGrowth(source, ask(method, { hidden })); } catch { /* a refusal must be as quick */ }
       return performance.now() - start;
@@ -110,6 +114,44 @@ describe('depth', () => {
     const silent = planGrowth(tiny(gpt2), ask('identity', { layers: 3 })).tensors.filter((t) => t.silent).map((t) => t.name);
     expect(silent).toEqual(['h.2.attn.c_proj.weight', 'h.2.attn.c_proj.bias', 'h.2.mlp.c_proj.weight', 'h.2.mlp.c_proj.bias']);
   });
+});
+
+describe('other depths', () => {
+  const layers = (method: string, from: number, to: number, options = {}): string => (methods.get(method)!.layers!(from, to, { n: 2, k: null, ...options }) as readonly LayerSource[]).map((l) => l.source).join(' ');
+  it('stack repeats the model, interleave each layer', () => {
+    expect(layers('stack', 3, 6)).toBe('0 1 2 0 1 2');
+    expect(layers('interleave', 3, 6)).toBe('0 0 1 1 2 2');
+    expect(layers('interleave', 4, 6)).toBe('0 0 1 2 2 3');
+  });
+  it('solar trims the seams', () => {
+    expect(layers('solar', 4, 6)).toBe('0 1 2 1 2 3');
+    expect(layers('solar', 32, 48).split(' ').filter((_, i) => i === 23 || i === 24)).toEqual(['23', '8']);
+    expect(layers('solar', 5, 11, { n: 3 })).toBe('0 1 2 3 1 2 3 1 2 3 4');
+  });
+});
+
+describe('shrink and perturb', () => {
+  const source = tiny({ ...llama, tie_word_embeddings: false, initializer_range: 0.05 }), plan = planGrowth(source, ask('shrink-perturb', { hidden: 24, ffn: 60 }));
+  const line = (name: string) => plan.tensors.find((t) => t.name.endsWith(name))!;
+  it('writes µP into the plan: deviations and learning rates by class', () => {
+    for (const [name, deviation, rate] of [['embed_tokens.weight', 0.05, 1], ['q_proj.weight', 0.05 / Math.SQRT2, 1 / 2], ['down_proj.weight', 0.05 / Math.sqrt(3), 1 / 3], ['lm_head.weight', 0.025, 1 / 2], ['input_layernorm.weight', 0, 1]] as const) {
+      expect(line(name).perturbation, name).toBeCloseTo(deviation, 12);
+      expect(line(name).rate, name).toBeCloseTo(rate, 12);
+    }
+    expect(factor(plan, 'lm_head.weight')).toBe(0.4);
+    expect(factor(plan, 'model.norm.weight')).toBe(1);
+  });
+  it('a tied head is paid for by the last norm', () => {
+    const tied = planGrowth(tiny(llama), ask('shrink-perturb', { hidden: 24 })), norm = tied.tensors.find((t) => t.name === 'model.norm.weight')!;
+    expect([factor(tied, 'model.norm.weight'), norm.rate]).toEqual([1 / 2, 1 / 2]);
+  });
+});
+
+it('says which new entries would never learn', () => {
+  const dead = (method: string, options: Record<string, string>): readonly string[] => planGrowth(tiny(llama), ask(method, { hidden: 18, ffn: 30 }, options)).dead.map((d) => d.axis);
+  expect(dead('copy-pad', { fill: 'zero' })).toEqual(['hidden', 'kv_heads', 'ffn']);
+  expect(dead('copy-pad', { fill: 'random' })).toEqual([]);
+  expect(planGrowth(tiny(llama), ask('copy-pad', { ffn: 30 }, { fill: 'zero' })).notes.join(' ')).toContain('never learn');
 });
 
 describe('config.json', () => {
