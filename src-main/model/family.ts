@@ -82,6 +82,8 @@ export interface ModelFamily {
   readonly aliases: readonly string[];
   /** Buffers of old files that are not weights. */
   readonly ignorable: readonly RegExp[];
+  /** Config keys whose numbers transformers takes with a fraction only, so that 30 must be written as 30.0. */
+  readonly fractions?: readonly string[];
   /** Config values that the forward pass does not compute: throws a refusal that names the key. */
   refuses(config: JsonObject): void;
   /** Config values that say something of every layer, for a model whose layer i was layer `sources[i]`. */

@@ -6,7 +6,7 @@ import { bytesOf, isWeightDType, type WeightDType } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
 import type { Certificate, GrowthRecord, TensorCard } from '../model/card.ts';
 import type { ModelFamily } from '../model/family.ts';
-import { readObject, reading, writeJson, writing } from './files.ts';
+import { readObject, reading, writeJson, writeText, writing } from './files.ts';
 import { beginFolder, underFinalName, type FolderOptions } from './folder.ts';
 import { modelCard, type ModelCard } from './model-card.ts';
 import { createSafetensors, headerBytes, inFileOrder, type SafetensorsWriter } from './safetensors.ts';
@@ -49,6 +49,10 @@ export interface CheckpointWriter {
 
 /** The name a weight has in the file: the prefix belongs to the base model, and the head stands outside of it. */
 export const storedName = (family: ModelFamily, prefix: string, name: string): string => (name === family.head.weight ? name : prefix + name);
+
+/** The text of config.json. JSON knows one kind of number, but transformers does not take 30 where it wants 30.0. */
+export const configText = (family: ModelFamily, config: JsonObject): string =>
+  (family.fractions ?? []).reduce((text, key) => text.replace(new RegExp(`^(  "${key}": -?\\d+)(,?)$`, 'm'), '$1.0$2'), `${JSON.stringify(config, null, 2)}\n`);
 
 /** config.json as it is written: unknown keys kept, what names another place dropped, the dtype said in the words that the source uses. */
 export function exportConfig(family: ModelFamily, config: JsonObject, dtype: WeightDType): JsonObject {
@@ -125,7 +129,7 @@ export async function createCheckpointWriter(options: CheckpointWriterOptions): 
       await copyFile(file.path, at(file.name));
       await chmod(at(file.name), 0o644);                               // a read-only source must not make a read-only copy
     }
-    await writeJson(at('config.json'), exportConfig(family, config, mainDType(tensors)));
+    await writeText(at('config.json'), configText(family, exportConfig(family, config, mainDType(tensors))));
     if (card) await writeFile(at('README.md'), modelCard(card, basename(target)));
     await open(0);
   });

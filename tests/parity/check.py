@@ -7,6 +7,7 @@ loss     {dir, text, sequence}              mean next-token loss of each whole w
 """
 import json
 import sys
+from pathlib import Path
 
 import torch
 import transformers
@@ -22,6 +23,10 @@ def opened(folder):
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if report[kind]:
             raise ValueError(f"{kind}: {sorted(map(str, report[kind]))[:3]}")
+    embed = model.get_input_embeddings()
+    if hasattr(embed, "embed_scale"):                                   # rounded as in the type of the stored weights, where Cambium rounds it too
+        config = json.loads((Path(folder) / "config.json").read_text())
+        embed.embed_scale.data = embed.embed_scale.to(getattr(torch, config.get("dtype") or config.get("torch_dtype") or "float32")).float()
     return model.eval()
 
 

@@ -26,7 +26,7 @@ const requests = {
     { args: ['--to', 'hidden=36,ffn=50'], family: 'llama' },
     { args: ['--times', 'group=2'], family: 'llama' },
   ],
-  identity: [{ args: ['--to', 'layers=7'] }, { args: ['--to', 'layers=3'] }],
+  identity: [{ args: ['--to', 'layers=7'] }, { args: ['--to', 'layers=5'] }],
 };
 
 const scratch = mkdtempSync(join(tmpdir(), 'cambium-parity-'));

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { families, familyById } from '../../src-main/model/families/index.ts';
-import { createCheckpointWriter, exportConfig, recordCertificate, shardsOf, type CheckpointWriterOptions } from '../../src-main/store/checkpoint-writer.ts';
+import { configText, createCheckpointWriter, exportConfig, recordCertificate, shardsOf, type CheckpointWriterOptions } from '../../src-main/store/checkpoint-writer.ts';
 import { openCheckpoint, readTensor, type Checkpoint } from '../../src-main/store/checkpoint.ts';
 import { licenseOf } from '../../src-main/store/model-card.ts';
 import { refusal } from '../support/refusal.ts';
@@ -107,6 +107,13 @@ describe('config.json', () => {
     expect(exportConfig(llama, { dtype: 'float32' }, 'float16')).toEqual({ dtype: 'float16', architectures: ['LlamaForCausalLM'] });
     expect(exportConfig(llama, { torch_dtype: 'x' }, 'float16')).toEqual({ torch_dtype: 'float16', architectures: ['LlamaForCausalLM'] });
     expect(exportConfig(llama, {}, 'float32')).toEqual({ torch_dtype: 'float32', architectures: ['LlamaForCausalLM'] });
+  });
+
+  it('numbers that transformers takes with a fraction only are written with one', () => {
+    const text = configText(familyById('gemma2'), { final_logit_softcapping: 30, attn_logit_softcapping: 50.5, query_pre_attn_scalar: 256, nested: { final_logit_softcapping: 30 } });
+    expect(text).toBe('{\n  "final_logit_softcapping": 30.0,\n  "attn_logit_softcapping": 50.5,\n  "query_pre_attn_scalar": 256,\n  "nested": {\n    "final_logit_softcapping": 30\n  }\n}\n');
+    expect(configText(familyById('gemma2'), { final_logit_softcapping: null, attn_logit_softcapping: 50 })).toContain('"attn_logit_softcapping": 50.0\n');
+    expect(configText(familyById('llama'), { a: 1 })).toBe('{\n  "a": 1\n}\n');
   });
 });
 

@@ -51,6 +51,7 @@ export const gemma2: ModelFamily = {
   constraints: llama.constraints,
   tensors: { ...gemma.tensors, ...sandwich() },
   perLayer: alternating.perLayer,
+  fractions: ['attn_logit_softcapping', 'final_logit_softcapping'],
   refuses(config) {
     refuseRope(config);
     refuseBidirectional(config);
