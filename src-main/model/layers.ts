@@ -69,7 +69,7 @@ function normOver(norm: (x: Value, eps: number) => Value, x: Named, axes: readon
 /** (x - mean) / sqrt(variance + eps) over the last axis (Ba et al. 2016). */
 const layerNorm = (x: Value, eps: number): Value => rmsNormalize(op.sub(x, op.mean(x, [-1], { keep: true })), eps);
 
-/** cap · tanh(x / cap): near x where it is small, never beyond the cap (Gemma 2). */
+/** cap · tanh(x / cap): near x where it is small, never beyond the cap. */
 const bounded = (x: Value, cap: number): Value => op.mul(tanh(op.mul(x, 1 / cap)), cap);
 
 /** Rotary frequencies of each pair of a head, radians per position: transformers' modeling_rope_utils.py. */
