@@ -31,12 +31,12 @@ export async function certify(device: Device, sourceDir: string, grownDir: strin
   return { ...difference, promise, tolerance, passed: promise === 'approximate' ? Number.isFinite(difference.maxLogit) : difference.maxLogit <= tolerance, device: device.kind, text: words };
 }
 
-/** Logits of both models, [tokens, vocab] each, on the same tokens, and the token after each (-1: none). */
+/** Logits of both models, [tokens, vocab of the first] each, on the same tokens, and the token after each (-1: none). */
 export interface Probed { readonly before: Float32Array; readonly after: Float32Array; readonly next: Int32Array; readonly vocab: number; readonly words: string }
 
 export async function probe(device: Device, first: Checkpoint, second: Checkpoint, { text, signal = deaf }: ProbeOptions = {}): Promise<Probed> {
-  const vocab = first.dims['vocab']!;
-  if (second.dims['vocab'] !== vocab) refuse('checkpoint/unsupported', { what: `comparing vocabularies of ${vocab} and ${second.dims['vocab']!}`, why: 'their logits have no common meaning' });
+  const vocab = first.dims['vocab']!, wider = second.dims['vocab']!;
+  if (wider < vocab) refuse('checkpoint/unsupported', { what: `comparing a vocabulary of ${vocab} with the smaller one of ${wider}`, why: 'tokens of the first have no logits in the second' });
   const stop = (): void => { if (signal.aborted) refuse('cancelled', { what: 'Comparing' }); };
   let read: Probe, before: Float32Array;
   const loaded = await load(device, first, fromCheckpoint(first));
@@ -47,7 +47,15 @@ export async function probe(device: Device, first: Checkpoint, second: Checkpoin
   } finally { loaded.dispose(); }
   stop();
   const other = await load(device, second, fromCheckpoint(second));
-  try { return { before, after: await logits(device, other, read), next: nextOf(read), vocab, words: read.text }; } finally { other.dispose(); }
+  try { return { before, after: columns(await logits(device, other, read), wider, vocab), next: nextOf(read), vocab, words: read.text }; } finally { other.dispose(); }
+}
+
+/** The first `kept` of every `width` values: a grown vocabulary begins with the old one. */
+function columns(values: Float32Array, width: number, kept: number): Float32Array {
+  if (width === kept) return values;
+  const out = new Float32Array((values.length / width) * kept);
+  for (let row = 0; row * width < values.length; row++) out.set(values.subarray(row * width, row * width + kept), row * kept);
+  return out;
 }
 
 async function logits(device: Device, loaded: Loaded, { tokens, sequence }: Probe): Promise<Float32Array> {

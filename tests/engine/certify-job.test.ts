@@ -6,17 +6,16 @@ import { certify } from '../../src-main/engine/certify-job.ts';
 import { grow } from '../../src-main/engine/grow-job.ts';
 import { openDevice } from '../../src-main/engine/ort/device.ts';
 import { aborter } from '../../src-main/contract/rpc.ts';
-import { families } from '../../src-main/model/families/index.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { refusal } from '../support/refusal.ts';
 import { freePath } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { collected, damage, growths, planned, quiet, textFile } from './workbench.ts';
+import { chief, collected, damage, growthBy, planned, quiet, textFile } from './workbench.ts';
 
 const copyOf = (dir: string): string => { const to = freePath('copy'); cpSync(dir, to, { recursive: true }); return to; };
 const device = openDevice('cpu');
 
-describe.each([...families.keys()])('%s', (id) => {
+describe.each(chief)('%s', (id) => {
   const source = makeTinyCheckpoint(id, { tokenizer: true });
 
   it('a model and itself do not differ, on its own text and on a file', async () => {
@@ -40,7 +39,7 @@ describe.each([...families.keys()])('%s', (id) => {
   });
 
   it('a grown model that is damaged afterwards does not pass, nor does one that is not finite whatever was promised', async () => {
-    const out = freePath('grown'), plan = await planned(await source, growths[0]!);
+    const out = freePath('grown'), plan = await planned(await source, growthBy('hypercloning'));
     await collected(grow({ source: await source, out, plan, device: 'cpu' }, quiet));
     expect(await certify(await device, await source, out)).toMatchObject({ passed: true });
     const name = plan.tensors[0]!.name, worse = copyOf(out);

@@ -7,22 +7,21 @@ import { grow } from '../../src-main/engine/grow-job.ts';
 import { train } from '../../src-main/engine/train-job.ts';
 import { aborter } from '../../src-main/contract/rpc.ts';
 import type { ExportEvent } from '../../src-main/contract/schema.ts';
-import { families } from '../../src-main/model/families/index.ts';
 import { openCheckpoint, readTensor } from '../../src-main/store/checkpoint.ts';
 import { newestStep } from '../../src-main/store/runs.ts';
 import { narrow, weightDTypes } from '../../src-main/tensor/dtype.ts';
 import { refusal } from '../support/refusal.ts';
 import { freePath } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { collected, damage, growths, newRun, planned, quiet, textFile, valuesOf } from './workbench.ts';
+import { chief, collected, damage, growthBy, newRun, planned, quiet, textFile, valuesOf } from './workbench.ts';
 
 const nothingLeft = (out: string): void => { expect(existsSync(dirname(out)) ? readdirSync(dirname(out)) : []).toEqual([]); };
 
-describe.each([...families.keys()])('%s', (id) => {
+describe.each(chief)('%s', (id) => {
   /** A run of a grown bfloat16 checkpoint. */
   const trained = (async () => {
     const source = await makeTinyCheckpoint(id, { tokenizer: true, dtype: 'bfloat16' }), start = freePath('grown');
-    await collected(grow({ source, out: start, plan: await planned(source, growths[0]!), device: 'cpu' }, quiet));
+    await collected(grow({ source, out: start, plan: await planned(source, growthBy('hypercloning')), device: 'cpu' }, quiet));
     const run = await newRun(start, textFile());
     await collected(train({ run }, quiet));
     return { start, run, model: await openCheckpoint(join((await newestStep(run))!.dir, 'model')) };

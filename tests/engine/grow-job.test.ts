@@ -2,67 +2,84 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { grow } from '../../src-main/engine/grow-job.ts';
+import { grow, writeGrown } from '../../src-main/engine/grow-job.ts';
+import { openDevice } from '../../src-main/engine/ort/device.ts';
 import { aborter } from '../../src-main/contract/rpc.ts';
 import { applyRecipe } from '../../src-main/growth/apply.ts';
 import { families } from '../../src-main/model/families/index.ts';
-import { methods } from '../../src-main/growth/methods/index.ts';
+import type { GrowthPlan } from '../../src-main/growth/recipe.ts';
 import { openCheckpoint, readTensor } from '../../src-main/store/checkpoint.ts';
 import { narrow, weightDTypes } from '../../src-main/tensor/dtype.ts';
 import { refusal } from '../support/refusal.ts';
 import { freePath } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { collected, digests, growths, planned, quiet, valuesOf, weightsOf } from './workbench.ts';
+import { chief, collected, growthBy, growths, planned, plannedIfPossible, quiet, valuesOf, weightsOf } from './workbench.ts';
 
-const familyIds = [...families.keys()];
 /** Nothing of a growth to `out` is left. */
 const nothingLeft = (out: string): void => { expect(existsSync(dirname(out)) ? readdirSync(dirname(out)) : []).toEqual([]); };
+const width = growthBy('hypercloning'), odd = growthBy('expand'), depth = growthBy('identity');
 
-it('every method has its growths here', () => { expect(new Set(growths.map(([, method]) => method))).toEqual(new Set(methods.keys())); });
+/** Every weight of `out` has the interpreter's bytes. */
+async function isInterpreters(plan: GrowthPlan, source: string, out: string): Promise<void> {
+  const grown = await openCheckpoint(out), from = await openCheckpoint(source);
+  expect(grown.dims).toEqual(plan.to);
+  for (const recipe of plan.tensors) {
+    const expected = applyRecipe(recipe, plan.maps, plan.from, plan.to, await valuesOf(from, recipe.source), plan.request.seed, recipe.second === undefined ? undefined : await valuesOf(from, recipe.second));
+    expect(Buffer.compare(await readTensor(grown, recipe.name), narrow(expected, recipe.dtype)), recipe.name).toBe(0);
+  }
+}
 
-describe.each(familyIds)('%s', (id) => {
-  describe.each(growths)('%s', (...growth) => {
-    it.each(weightDTypes)('of %s: bytes are the interpreter\'s, sharded or not, in blocks or not', async (dtype) => {
-      const source = await makeTinyCheckpoint(id, { tokenizer: true, dtype, shards: 3 }), plan = await planned(source, growth), out = freePath('grown');
-      const events = await collected(grow({ source, out, plan, device: 'cpu' }, quiet));
-      const done = events.at(-1)!, grown = await openCheckpoint(out), from = await openCheckpoint(source);
-      expect(from.card.shards).toBeGreaterThan(1);
-      expect(done).toMatchObject({ at: 'done', dir: out, device: 'cpu', certificate: { passed: true, device: 'cpu', promise: 'exact' } });
+describe('every family by every method', () => {
+  const worked = new Set<string>(), device = openDevice('cpu');
+  it.each([...families.keys()])('%s: the interpreter\'s bytes, in blocks of rows', async (id) => {
+    const source = await makeTinyCheckpoint(id), before = worked.size;
+    for (const growth of growths) {
+      const plan = await plannedIfPossible(source, growth), out = freePath('grown');
+      if (!plan) continue;
+      await collected(writeGrown(await device, await openCheckpoint(source), plan, out, quiet, { blockBytes: 1200 }));
+      await isInterpreters(plan, source, out);
+      worked.add(`${id} ${growth[0]}`);
+    }
+    expect(worked.size - before).toBeGreaterThan(3);
+  });
+  it('every method works for a family or more', () => { for (const [title] of growths) expect([...worked].filter((w) => w.endsWith(` ${title}`)).length, title).toBeGreaterThan(0); });
+});
+
+describe.each(chief)('%s', (id) => {
+  it.each(growths)('%s: whole, certified, of every element type, sharded or not', async (...growth) => {
+    for (const dtype of ['hypercloning', 'aki'].includes(growth[0]) ? weightDTypes : (['float32', 'bfloat16'] as const)) {
+      const source = await makeTinyCheckpoint(id, { tokenizer: true, dtype, shards: 3 }), plan = await plannedIfPossible(source, growth), out = freePath('grown');
+      if (!plan) { expect(growth[1]).toBe('solar'); return; }         // which needs more layers than these have
+      const done = (await collected(grow({ source, out, plan, device: 'cpu' }, quiet))).at(-1)!, grown = await openCheckpoint(out);
+      expect((await openCheckpoint(source)).card.shards).toBeGreaterThan(1);
+      expect(done).toMatchObject({ at: 'done', dir: out, device: 'cpu', certificate: { passed: true, device: 'cpu', promise: plan.promise.kind } });
       expect(grown.card.dtypes).toEqual([dtype]);
-      expect(grown.dims).toEqual(plan.to);
       expect(grown.growth).toMatchObject({ version: 1, source, method: growth[1], certificate: { passed: true } });
       expect(grown.growth!.plan).toEqual(JSON.parse(JSON.stringify(plan)));
-      for (const recipe of plan.tensors) {
-        const expected = applyRecipe(recipe, plan.maps, plan.from, plan.to, await valuesOf(from, recipe.source), plan.request.seed);
-        expect(Buffer.compare(await readTensor(grown, recipe.name), narrow(expected, dtype)), recipe.name).toBe(0);
-      }
-      const blocks = freePath('blocks');
-      await collected(grow({ source, out: blocks, plan, device: 'cpu' }, quiet, { blockBytes: 150 }));
-      expect(digests(blocks, (path) => path.endsWith('.safetensors'))).toEqual(digests(out, (path) => path.endsWith('.safetensors')));
-    });
+      await isInterpreters(plan, source, out);
+    }
   });
 
   it('equal seeds give equal bytes, others others', async () => {
-    const source = await makeTinyCheckpoint(id), grown = async (seed: number) => { const out = freePath('grown'); await collected(grow({ source, out, plan: await planned(source, growths[0]!, { seed }), device: 'cpu' }, quiet)); return weightsOf(out); };
+    const source = await makeTinyCheckpoint(id), grown = async (seed: number) => { const out = freePath('grown'); await collected(grow({ source, out, plan: await planned(source, width, { seed }), device: 'cpu' }, quiet)); return weightsOf(out); };
     const [a, b, c] = [await grown(5), await grown(5), await grown(6)];
     expect(a).toEqual(b);
     expect(a).not.toEqual(c);
   });
 
   it('another element type is rounded once, and one too narrow for the values is refused', async () => {
-    const source = await makeTinyCheckpoint(id), out = freePath('grown'), plan = await planned(source, growths[2]!, { dtype: 'bfloat16' });
+    const source = await makeTinyCheckpoint(id), out = freePath('grown'), plan = await planned(source, odd, { dtype: 'bfloat16' });
     await collected(grow({ source, out, plan, device: 'cpu' }, quiet));
-    const grown = await openCheckpoint(out), from = await openCheckpoint(source);
-    expect(grown.card.dtypes).toEqual(['bfloat16']);
-    for (const recipe of plan.tensors) expect(Buffer.compare(await readTensor(grown, recipe.name), narrow(applyRecipe(recipe, plan.maps, plan.from, plan.to, await valuesOf(from, recipe.source), 3), 'bfloat16'))).toBe(0);
+    expect((await openCheckpoint(out)).card.dtypes).toEqual(['bfloat16']);
+    await isInterpreters(plan, source, out);
     const large = await makeTinyCheckpoint(id), name = await spoil(large, 1e6), too = freePath('too');
-    const { message } = await refusal('checkpoint/overflow', async () => collected(grow({ source: large, out: too, plan: await planned(large, growths[3]!, { dtype: 'float16' }), device: 'cpu' }, quiet)));
+    const { message } = await refusal('checkpoint/overflow', async () => collected(grow({ source: large, out: too, plan: await planned(large, depth, { dtype: 'float16' }), device: 'cpu' }, quiet)));
     expect(message).toContain(name);
     nothingLeft(too);
   });
 
   it('cancelled at any event it leaves nothing behind', async () => {
-    const source = await makeTinyCheckpoint(id), plan = await planned(source, growths[0]!), count = plan.tensors.length + 1;
+    const source = await makeTinyCheckpoint(id), plan = await planned(source, width), count = plan.tensors.length + 1;
     for (let at = 0; at <= count; at++) {
       const out = freePath('grown'), { signal, abort } = aborter();
       let seen = 0;
@@ -74,7 +91,7 @@ describe.each(familyIds)('%s', (id) => {
   });
 
   it('left in the middle it leaves nothing behind', async () => {
-    const source = await makeTinyCheckpoint(id), plan = await planned(source, growths[0]!);
+    const source = await makeTinyCheckpoint(id), plan = await planned(source, width);
     for (const at of ['tensor', 'certifying'] as const) {
       const out = freePath('grown');
       for await (const event of grow({ source, out, plan, device: 'cpu' }, quiet)) if (event.at === at) break;
@@ -84,30 +101,30 @@ describe.each(familyIds)('%s', (id) => {
 
   it.each([Number.NaN, Infinity])('a weight that is %d is refused by name and nothing is left', async (value) => {
     const source = await makeTinyCheckpoint(id), out = freePath('grown'), name = await spoil(source, value);
-    const { message } = await refusal('checkpoint/not-finite', async () => collected(grow({ source, out, plan: await planned(source, growths[0]!), device: 'cpu' }, quiet)));
+    const { message } = await refusal('checkpoint/not-finite', async () => collected(grow({ source, out, plan: await planned(source, width), device: 'cpu' }, quiet)));
     expect(message).toContain(name);
     nothingLeft(out);
   });
 
   it('a source without a tokenizer grows', async () => {
     const source = await makeTinyCheckpoint(id), out = freePath('grown');
-    expect((await collected(grow({ source, out, plan: await planned(source, growths[3]!), device: 'cpu' }, quiet))).at(-1)).toMatchObject({ at: 'done', certificate: { passed: true } });
+    expect((await collected(grow({ source, out, plan: await planned(source, depth), device: 'cpu' }, quiet))).at(-1)).toMatchObject({ at: 'done', certificate: { passed: true } });
     expect((await openCheckpoint(out)).card.tokenizer).toBeNull();
   });
 });
 
 it('an existing target is refused and stays as it is', async () => {
-  const source = await makeTinyCheckpoint(familyIds[0]!), out = freePath('grown');
+  const source = await makeTinyCheckpoint(chief[0]), out = freePath('grown');
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, 'mine.txt'), 'mine');
-  await refusal('file/exists', async () => collected(grow({ source, out, plan: await planned(source, growths[0]!), device: 'cpu' }, quiet)));
+  await refusal('file/exists', async () => collected(grow({ source, out, plan: await planned(source, width), device: 'cpu' }, quiet)));
   expect(readdirSync(out)).toEqual(['mine.txt']);
   expect(readdirSync(dirname(out))).toEqual(['grown']);
 });
 
 it('a device that is not there is refused, and no other is used', async () => {
-  const source = await makeTinyCheckpoint(familyIds[0]!), out = freePath('grown');
-  await refusal('engine/no-device', async () => collected(grow({ source, out, plan: await planned(source, growths[0]!), device: 'cuda' }, quiet)));
+  const source = await makeTinyCheckpoint(chief[0]), out = freePath('grown');
+  await refusal('engine/no-device', async () => collected(grow({ source, out, plan: await planned(source, width), device: 'cuda' }, quiet)));
   nothingLeft(out);
 });
 

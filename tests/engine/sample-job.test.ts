@@ -6,12 +6,11 @@ import { sample } from '../../src-main/engine/sample-job.ts';
 import { fromCheckpoint, load } from '../../src-main/engine/weights.ts';
 import { aborter } from '../../src-main/contract/rpc.ts';
 import type { SampleEvent } from '../../src-main/contract/schema.ts';
-import { families } from '../../src-main/model/families/index.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { fixtures, golden, goldenCases } from '../support/golden.ts';
 import { refusal } from '../support/refusal.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { collected, quiet } from './workbench.ts';
+import { chief, collected, quiet } from './workbench.ts';
 
 describe.each(goldenCases)('%s', (name) => {
   it('greedy tokens are transformers\'', async () => {
@@ -22,7 +21,7 @@ describe.each(goldenCases)('%s', (name) => {
   });
 });
 
-describe.each([...families.keys()])('%s', (id) => {
+describe.each(chief)('%s', (id) => {
   const source = makeTinyCheckpoint(id, { tokenizer: true, dims: { positions: 48 }, config: id === 'llama' ? { max_position_embeddings: 48 } : {} });
   const text = async (input: Partial<Parameters<typeof sample>[0]>): Promise<string> =>
     (await collected(sample({ from: await source, prompt: 'the boat', tokens: 20, temperature: 1, seed: 1, device: 'cpu', ...input }, quiet))).filter((e) => e.at === 'text').map((e) => (e as Extract<SampleEvent, { at: 'text' }>).text).join('');

@@ -16,11 +16,13 @@ describe.skipIf(!there)('stories260K', () => {
     (await collected(sample({ from, prompt: 'Once upon a time', tokens: 100, temperature: 0, seed: 0, device: 'cpu' }, quiet))).map((e) => (e.at === 'text' ? e.text : '')).join('');
   const before = told(stories);
 
-  it.each(growths)('%s', async (title, method, _, options) => {
-    const out = freePath('grown'), plan = await planned(stories, [title, method, method === 'identity' ? { layers: 2 } : { hidden: 2, ffn: 2 }, options]);
+  it.each(growths)('%s', async (...growth) => {
+    const [title, method, times] = growth, out = freePath('grown');
+    const plan = await planned(stories, [title, method, Object.fromEntries(Object.entries(times).filter(([axis]) => axis !== 'heads' || !('hidden' in times)).map(([axis, factor]) => [axis, Math.ceil(factor)])), growth[3]]);
     const { certificate } = (await collected(grow({ source: stories, out, plan, device: 'cpu' }, quiet))).at(-1) as Extract<GrowEvent, { at: 'done' }>;
-    console.log(`${title}: max |Δlogit| ${certificate!.maxLogit.toExponential(2)}, KL ${certificate!.kl.toExponential(1)} over ${certificate!.tokens} tokens`);
+    console.log(`${title}, ${plan.promise.kind}: max |Δlogit| ${certificate!.maxLogit.toExponential(2)}, KL ${certificate!.kl.toExponential(1)} over ${certificate!.tokens} tokens`);
     expect(certificate!.passed).toBe(true);
+    if (plan.promise.kind !== 'exact') return;
     expect(certificate!.maxLogit).toBeLessThanOrEqual(1e-4);
     expect(await told(out)).toBe(await before);
     expect((await before).length).toBeGreaterThan(200);

@@ -8,7 +8,6 @@ import { saveCheckpoint } from '../../src-main/engine/step-checkpoint.ts';
 import { train } from '../../src-main/engine/train-job.ts';
 import { fromCheckpoint, fromRandom, load, ratesOf } from '../../src-main/engine/weights.ts';
 import { aborter } from '../../src-main/contract/rpc.ts';
-import { families } from '../../src-main/model/families/index.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { openHome } from '../../src-main/store/home.ts';
 import { newestStep, readRun, requestStop, runCard, savedSteps } from '../../src-main/store/runs.ts';
@@ -22,10 +21,10 @@ import { refusal } from '../support/refusal.ts';
 import { runner, type Fed } from '../support/run-graph.ts';
 import { freePath, freshFolder } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { collected, digests, goldenWithTokenizer, growths, newRun, only, planned, quiet, small, textFile, valuesOf, weightsOf } from './workbench.ts';
+import { chief, collected, digests, goldenWithTokenizer, growthBy, newRun, only, planned, quiet, small, textFile, valuesOf, weightsOf } from './workbench.ts';
 
-const familyIds = [...families.keys()], steps = 6;
-const tiny = makeTinyCheckpoint(familyIds.at(-1)!, { tokenizer: true }), text = textFile();
+const steps = 6;
+const tiny = makeTinyCheckpoint('llama', { tokenizer: true }), text = textFile();
 const run = async (settings: Parameters<typeof newRun>[2] = {}, checkpoint?: string): Promise<string> => newRun(checkpoint ?? await tiny, text, settings);
 const losses = (events: readonly RunEvent[]): readonly number[] => only(events, 'step').map((e) => e.loss);
 /** The newest checkpoint's bytes: weights and moments. */
@@ -104,7 +103,7 @@ describe.each([1, 2])('accumulate %i', (accumulate) => {
   });
 });
 
-it.each(familyIds)('%s learns, and its checkpoints are ordinary folders with everything to go on', async (id) => {
+it.each(chief)('%s learns, and its checkpoints are ordinary folders with everything to go on', async (id) => {
   const source = await makeTinyCheckpoint(id, { tokenizer: true }), dir = await run({ tokens: 30 * 2 * 16, saveEvery: 10, evaluateEvery: 10, sampleEvery: 15 }, source), events = await ran(dir);
   expect(losses(events).at(-1)!).toBeLessThan(losses(events)[0]! - 0.3);
   expect(only(events, 'evaluated').map((e) => e.step)).toEqual([0, 10, 20, 30]);
@@ -226,7 +225,7 @@ describe('what a run starts from', () => {
 
   it('a grown checkpoint\'s rates scale its updates, unless the settings say otherwise', async () => {
     const out = freePath('grown');
-    await collected(grow({ source: await tiny, out, plan: await planned(await tiny, growths[0]!), device: 'cpu' }, quiet));
+    await collected(grow({ source: await tiny, out, plan: await planned(await tiny, growthBy('hypercloning')), device: 'cpu' }, quiet));
     const base = await openCheckpoint(out), rates = ratesOf(base), before = await weightsOf(out);
     expect(new Set(rates.values()).size).toBeGreaterThan(1);
     for (const [setting, rateOf] of [['plan', (name: string) => rates.get(name)!], ['plain', () => 1]] as const) {

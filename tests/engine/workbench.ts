@@ -4,6 +4,9 @@ import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import type { RunEvent, RunSettings } from '../../src-main/train/run.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
+import { AppError } from '../../src-main/base/errors.ts';
+import type { GrowthMethod } from '../../src-main/growth/method.ts';
+import { methods } from '../../src-main/growth/methods/index.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
 import type { GrowthPlan, GrowthRequest } from '../../src-main/growth/recipe.ts';
 import { openCheckpoint, readTensor, type Checkpoint } from '../../src-main/store/checkpoint.ts';
@@ -24,20 +27,34 @@ export async function collected<T>(events: AsyncIterable<T>): Promise<readonly T
   return out;
 }
 
-/** The growths that every method is tried with: what is asked of a family that has these sizes. */
-export const growths: readonly (readonly [title: string, method: string, times: Readonly<Record<string, number>>, options: GrowthRequest['options']])[] = [
-  ['hypercloning', 'hypercloning', { hidden: 2, ffn: 2, heads: 2 }, {}],
+/** What is asked of a method: the sizes that it grows, twice (or what it can) as large. */
+const asked = ({ id, grows }: GrowthMethod): Readonly<Record<string, number>> =>
+  Object.fromEntries(['hidden', 'ffn', 'heads', 'layers', 'vocab'].filter((axis) => (grows as readonly string[]).includes(axis)).map((axis) => [axis, id === 'expand' ? 1.5 : 2]));
+export type Growth = readonly [title: string, method: string, times: Readonly<Record<string, number>>, options: GrowthRequest['options']];
+/** One growth by every method there is, and one by a variant of the first. */
+export const growths: readonly Growth[] = [
+  ...[...methods.values()].map((method): Growth => [method.id, method.id, asked(method), {}]),
   ['hypercloning without noise, diagonal', 'hypercloning', { hidden: 2, ffn: 2, heads: 2 }, { noise: null, variant: 'diagonal' }],
-  ['expand', 'expand', { hidden: 1.5, ffn: 1.5, heads: 1.5 }, {}],
-  ['identity', 'identity', { layers: 2 }, {}],
 ];
+export const growthBy = (title: string): Growth => growths.find(([t]) => t === title)!;
 
 /** The plan of one of these for a checkpoint; sizes that its family lacks are left out. */
-export async function planned(dir: string, [, method, times, options]: (typeof growths)[number], more: Partial<GrowthRequest> = {}): Promise<GrowthPlan> {
+export async function planned(dir: string, [, method, times, options]: Growth, more: Partial<GrowthRequest> = {}): Promise<GrowthPlan> {
   const { card } = await openCheckpoint(dir), to: Record<string, number> = {};
-  for (const [axis, factor] of Object.entries(times)) for (const own of axis === 'heads' && 'kv_heads' in card.dims ? ['kv_heads'] : [axis]) to[own] = card.dims[own]! * factor;
+  for (const [axis, factor] of Object.entries(times)) { const own = axis === 'heads' && 'kv_heads' in card.dims ? 'kv_heads' : axis; to[own] = card.dims[own]! * factor; }
   return planGrowth(card, { method, to, options, seed: 3, dtype: 'keep', ...more });
 }
+
+/** The plan, without heads where the method cannot grow those alone, or undefined where it refuses this family. */
+export async function plannedIfPossible(dir: string, [title, method, times, options]: Growth): Promise<GrowthPlan | undefined> {
+  for (const left of [times, Object.fromEntries(Object.entries(times).filter(([axis]) => axis !== 'heads'))]) {
+    try { return await planned(dir, [title, method, left, options]); } catch (error) { if (!(error instanceof AppError && error.code.startsWith('growth/'))) throw error; }
+  }
+  return undefined;
+}
+
+/** Families of the two kinds of norm and of attention, for what need not be tried with all. */
+export const chief = ['gpt2', 'llama'] as const;
 
 /** Bytes of every weight, by name. */
 export async function weightsOf(dir: string): Promise<ReadonlyMap<string, Uint8Array>> {
