@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { integerAt } from '../../src-main/base/random.ts';
 import { randomCheckpoint } from './checkpoint.ts';
 import { growConfig, trainCases } from './cases.ts';
-import { python as findPython } from '../parity/python.mjs';
+import { python as findPython } from '../parity/python.ts';
 
 const here = import.meta.dirname, scratch = mkdtempSync(join(process.env['CAMBIUM_BENCH_DIR'] ?? tmpdir(), 'cambium-bench-')), only = process.argv[2], threads = cpus().length;
 const python = findPython();

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { methods } from '../../src-main/growth/methods/index.ts';
-import { python } from './python.mjs';
+import { python } from './python.ts';
 import { toyCorpus } from '../../src-main/train/toy-corpus.ts';
 
 const root = resolve(import.meta.dirname, '../..'), golden = join(root, 'tests/fixtures/golden');

@@ -7,9 +7,10 @@ import { join } from 'node:path';
 const windows = process.platform === 'win32';
 
 /** The command of a Python that has torch, transformers, safetensors and numpy. */
-export function python() {
-  if (process.env.CAMBIUM_PYTHON) return process.env.CAMBIUM_PYTHON;
-  const cache = windows ? process.env.LOCALAPPDATA : process.env.XDG_CACHE_HOME ?? join(homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache');
+export function python(): string {
+  const { CAMBIUM_PYTHON: own, LOCALAPPDATA = homedir(), XDG_CACHE_HOME: xdg } = process.env;
+  if (own) return own;
+  const cache = windows ? LOCALAPPDATA : xdg ?? join(homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache');
   const venv = join(cache, 'cambium', 'parity'), made = join(venv, 'complete'), found = join(venv, ...(windows ? ['Scripts', 'python.exe'] : ['bin', 'python']));
   if (existsSync(made)) return found;
   console.log(`Making a Python with torch and transformers in ${venv} (once, some gigabytes; set CAMBIUM_PYTHON to use one that you have)`);
@@ -19,6 +20,6 @@ export function python() {
   return found;
 }
 
-function run(command, ...args) {
+function run(command: string, ...args: readonly string[]): void {
   if (spawnSync(command, args, { stdio: 'inherit' }).status !== 0) throw new Error(`${command} ${args.join(' ')} failed; set CAMBIUM_PYTHON to a Python that has torch, transformers and safetensors`);
 }
