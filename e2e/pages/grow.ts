@@ -8,7 +8,8 @@ export interface GrowPage {
   readonly refusal: Locator;
   readonly button: Locator;
   opened(name: string): Promise<void>;
-  method(title: string): Promise<void>;
+  /** Chooses a method by its id. */
+  method(id: string): Promise<void>;
   size(axis: string): Locator;
   slider(axis: string): Locator;
   /** Parameters after the growth, as shown. */
@@ -25,8 +26,8 @@ export function growPage(page: Page): GrowPage {
     refusal: plan.getByRole('alert'),
     button: plan.getByRole('button', { name: 'Grow', exact: true }),
     async opened(name) { await heading(page, `Grow ${name}`); await plan.waitFor(); },
-    method: (title) => page.getByRole('radio', { name: title }).check(),
-    size: (axis) => page.getByRole('spinbutton', { name: new RegExp(`^${axis} `) }),
+    method: (id) => page.locator(`input[type=radio][value=${id}]`).check(),
+    size: (axis) => page.getByRole('spinbutton', { name: new RegExp(`^${axis}\\b`) }),
     slider: (axis) => page.getByRole('slider', { name: `${axis}, slider` }),
     after: () => plan.getByRole('row', { name: /^Parameters/ }).getByRole('cell').nth(1).innerText(),
     out: () => plan.getByRole('textbox', { name: 'New folder' }).inputValue(),

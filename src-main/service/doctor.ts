@@ -37,7 +37,7 @@ const option = (what: string, ok: boolean, found: string, remedy: string): Check
 async function deviceChecks(devices: () => Promise<readonly Device[]>): Promise<readonly Check[]> {
   try {
     return (await devices()).map(({ id, name, available, why, memory }) => {
-      const found = available ? `${name}${memory === null ? '' : `, ${showBytes(memory)}`}` : (why ?? 'not available');
+      const found = available ? `${name}${memory === null ? '' : `, ${showBytes(memory)}`}` : 'not available';
       return (id === 'cpu' ? check : option)(`Device ${id}`, available, found, why ?? 'See the log.');
     });
   } catch (thrown) {

@@ -30,6 +30,8 @@ export class GrowthState {
   method = $derived(methods.get(this.methodId)!);
   request = $derived<GrowthRequest>({ method: this.methodId, to: { ...this.wish }, options: { ...this.options }, seed: this.seed, dtype: this.dtype });
   #last: GrowthPlan | undefined;
+  /** Whether the person asked for a size; until then the sizes are a proposal. */
+  #own = false;
   outcome = $derived.by<Outcome>(() => {
     try { return { plan: this.#last = planGrowth(this.card, this.request) }; } catch (thrown) { return { refusal: dataOf(thrown) }; }
   });
@@ -53,12 +55,20 @@ export class GrowthState {
     this.choose(method && methods.has(method) ? method : this.methods[0]!.id);
   }
 
-  /** Another method: sizes it cannot grow are let go, and it starts with a doubling where nothing is asked. */
+  /** Another method: sizes it cannot grow are let go, and where the person asked for none it proposes a doubling. */
   choose(id: string): void {
     this.methodId = id;
     this.options = {};
-    this.wish = Object.fromEntries(Object.entries(this.wish).filter(([axis]) => this.sizes.includes(axis)));
-    if (Object.keys(this.wish).length === 0) for (const axis of this.sizes.includes('hidden') ? ['hidden', 'ffn'] : this.sizes.slice(0, 1)) this.wish[axis] = 2 * this.card.dims[axis]!;
+    const kept = Object.fromEntries(Object.entries(this.wish).filter(([axis]) => this.sizes.includes(axis)));
+    this.wish = this.#own && Object.keys(kept).length > 0 ? kept : this.#proposal();
+  }
+
+  /** The first doubling that the method can do here. */
+  #proposal(): Record<string, number> {
+    const doubled = (...axes: readonly string[]): Record<string, number> => Object.fromEntries(axes.map((axis) => [axis, 2 * this.card.dims[axis]!]));
+    const tries = [['hidden', 'ffn'], ['ffn'], ...this.sizes.map((axis) => [axis])].filter((axes) => axes.every((axis) => this.sizes.includes(axis))).map((axes) => doubled(...axes));
+    const possible = (to: Record<string, number>): boolean => { try { planGrowth(this.card, { ...this.request, to }); return true; } catch { return false; } };
+    return tries.find(possible) ?? tries[0] ?? {};
   }
 
   /** Whether the refusal is about this axis. */
@@ -69,6 +79,7 @@ export class GrowthState {
 
   /** Asks for a size, or with `undefined` lets it follow. */
   resize(axis: string, size: number | undefined): void {
+    this.#own = true;
     this.wish = Object.fromEntries([...Object.entries(this.wish).filter(([other]) => other !== axis), ...(size === undefined ? [] : [[axis, size] as const])]);
   }
 

@@ -11,7 +11,7 @@ it('durations', () => {
   expect(duration(Number.NaN)).toBe('–');
 });
 it('measured values keep the digits they deserve', () => {
-  expect([0, 2.34567, 11.17, 1.2e-5, -3.4e-12, 1234.5].map((v) => measured(v))).toEqual(['0', '2.346', '11.17', '1.20e-5', '−3.40e-12', '1235']);
+  expect([0, 2.34567, 11.17, 1.2e-5, -3.4e-12, 1234.5, 0.25, 0.0031].map((v) => measured(v))).toEqual(['0', '2.346', '11.17', '1.20e-5', '−3.40e-12', '1235', '0.2500', '0.00310']);
 });
 it('factors read as people write them', () => {
   expect([0.5, 2, 0.25, Math.SQRT1_2].map(times)).toEqual(['×½', '×2', '×¼', '×0.7071']);

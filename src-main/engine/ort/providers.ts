@@ -29,5 +29,8 @@ function addCuda(settings: Pointer, keys: readonly string[], values: readonly st
   } finally { api().ReleaseCUDAProviderOptions(cuda); }
 }
 
-/** What a provider says, without the condition and the place in its source that it puts before. */
-const reason = (message: string): string => message.replace(/^.*(?:was false\. |\[ONNXRuntimeError\] : \d+ : \w+ : )/s, '').trim();
+/** What a provider says, without the condition and the place in its source that it puts before; a library that is not there by its name alone. */
+function reason(message: string): string {
+  const missing = /([^\s/]+\.so[.\d]*): cannot open shared object file/.exec(message);
+  return missing ? `the library ${missing[1]!} is missing` : message.replace(/^.*(?:was false\. |\[ONNXRuntimeError\] : \d+ : \w+ : )/s, '').trim();
+}

@@ -53,6 +53,17 @@ describe('GrowthState', () => {
     }
   });
 
+  it('proposes anew for another method until a size was asked for, and then keeps to it', () => {
+    const growth = new GrowthState(card, 'hypercloning');
+    growth.choose('identity');
+    expect(growth.wish).toEqual({ layers: 2 * card.dims['layers']! });
+    growth.choose('net2net');
+    expect(growth.wish).toEqual({ ffn: 2 * card.dims['ffn']! });
+    growth.resize('ffn', card.dims['ffn']! + 8);
+    growth.choose('expand');
+    expect(growth.wish).toEqual({ ffn: card.dims['ffn']! + 8 });
+  });
+
   it('starts a new method without the old one’s options', () => {
     const growth = new GrowthState(card, 'hypercloning');
     growth.set('noise', 20);
