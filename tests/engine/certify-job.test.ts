@@ -61,7 +61,9 @@ describe.each(chief)('%s', (id) => {
   });
 });
 
-it('models of two vocabularies are not compared', async () => {
+it('a smaller vocabulary is not compared; a larger one on the tokens that both have', async () => {
   const [a, b] = [await makeTinyCheckpoint('llama'), await makeTinyCheckpoint('llama', { dims: { vocab: 65 } })];
-  await refusal('checkpoint/unsupported', async () => certify(await device, a, b));
+  await refusal('checkpoint/unsupported', async () => certify(await device, b, a));
+  const { maxLogit, rmsLogit, passed } = await certify(await device, a, b);
+  expect([maxLogit > 0, rmsLogit > 0, Number.isFinite(maxLogit), passed]).toEqual([true, true, true, false]);
 });
