@@ -29,8 +29,7 @@ const run = async (settings: Parameters<typeof newRun>[2] = {}, checkpoint?: str
 const losses = (events: readonly RunEvent[]): readonly number[] => only(events, 'step').map((e) => e.loss);
 /** The newest checkpoint's bytes: weights and moments. */
 const stateOf = async (dir: string): Promise<unknown> => digests((await newestStep(dir))!.dir, (path) => path.endsWith('.safetensors'));
-const ran = async (dir: string): Promise<readonly RunEvent[]> => collected(train({ run: dir }, quiet));
-const end = (events: readonly RunEvent[]): unknown => events.at(-1);
+const ran = async (dir: string): Promise<readonly RunEvent[]> => collected(train({ run: dir }, quiet)), end = (events: readonly RunEvent[]): unknown => events.at(-1);
 
 it.each(['gpt2-tied', 'llama-tied-gqa'])('twenty steps from %s lose what the graph loses', async (name) => {
   const source = await goldenWithTokenizer(name), data = join(freshFolder(), 'words.txt');
