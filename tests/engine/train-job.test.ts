@@ -135,8 +135,7 @@ describe('what fails, fails in one sentence and leaves the last checkpoint whole
   it('a loss that is not finite', async () => {
     const dir = await run({ saveEvery: 2 }), { signal, abort } = aborter();
     for await (const event of train({ run: dir }, signal)) if (event.at === 'step' && event.step === 2) abort();
-    const good = await stateOf(dir);
-    change(dir, { lr: 1e38, saveEvery: 0 });
+    const good = await stateOf(dir); change(dir, { lr: 1e38, saveEvery: 0 });
     expect(await failure(dir)).toMatchObject({ at: 'stopped', reason: 'failed', error: { code: 'run/not-finite' } });
     expect(await runCard(dir)).toMatchObject({ state: 'failed', savedStep: 2, error: { code: 'run/not-finite' } });
     expect(await stateOf(dir)).toEqual(good);
