@@ -110,7 +110,8 @@ if (process.env['CAMBIUM_DOCS'] === '1') scenario('pictures of the documentation
     await checkpointPage(page).facts.waitFor();
     await checkpointPage(page).grow();
     await growPage(page).plan.waitFor();
-    await picture('grow', 1080, 'Sizes');
+    await picture('sizes', 830, 'Sizes');
+    await picture('grow', 860, 'Every weight');
     await growPage(page).button.click();
     await growingPage(page).proved();
     await picture('certificate', 520);
