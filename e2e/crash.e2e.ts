@@ -50,13 +50,16 @@ scenario('what dies', (app) => {
   it('finds a run interrupted when the engine died and nobody saw it', async () => {
     const { page } = app, run = runPage(page), pid = engine();
     app.allow(gone);
+    process.kill(pid, 'SIGSTOP');                        // it must not hear that its server is gone, or it would save and leave
     await app.endServer('SIGKILL');
-    try { process.kill(pid, 'SIGKILL'); } catch { /* it had left by itself, as it should without a server */ }
+    process.kill(pid, 'SIGKILL');
     await page.getByText('The connection is lost; trying again.').waitFor();
     await expect.poll(() => app.heard(gone), { timeout: patience }).toBe(true);
     await app.serve();
     await app.open();
-    await library(app.page).runs.getByRole('link', { name: /steady/ }).filter({ hasText: /Interrupted|Paused/ }).click();
+    await library(app.page).runs.getByRole('link', { name: /steady/ }).filter({ hasText: 'Interrupted' }).click();
+    await runPage(app.page).is('Interrupted');
+    expect(await alertOf(app.page)).toMatch(/It stopped without saying why\..*Resume goes on from step \d+/);
     await runPage(app.page).resume();
     await runPage(app.page).is('Training');
     await runPage(app.page).reaches(((await run.curve().catch(() => undefined))?.last.step ?? 0) + 10);
