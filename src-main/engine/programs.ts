@@ -5,11 +5,11 @@ import { simplify } from '../graph/simplify.ts';
 import { logitsProgram, lossProgram, nextProgram, type BatchShape } from '../train/step.ts';
 import type { Device } from './ort/device.ts';
 import { DeviceTensor } from './ort/device-tensor.ts';
-import type { Session } from './ort/session.ts';
+import type { Session, SessionOptions } from './ort/session.ts';
 import type { Loaded } from './weights.ts';
 
 /** Opens a graph on a device. */
-export const compile = (device: Device, graph: Graph): Promise<Session> => device.session(onnxModel(simplify(graph), { provider: device.kind }));
+export const compile = (device: Device, graph: Graph, options: SessionOptions = {}): Promise<Session> => device.session(onnxModel(simplify(graph), { provider: device.kind }), options);
 
 /** The inputs of `session` that `tensors` hold. */
 export const feedsOf = (session: Session, tensors: ReadonlyMap<string, DeviceTensor>): Record<string, DeviceTensor> =>

@@ -1,0 +1,97 @@
+/** @file Grown weights in blocks of rows, made on a device in memory that is used again: at most two blocks are alive, so that one is made while the other is written. */
+import { growthAdditions, growthFeeds, growthGraph, growthGraphKey, rowsOf } from '../growth/device-graph.ts';
+import type { GrowthPlan, TensorRecipe } from '../growth/recipe.ts';
+import { checkFinite, readTensor, type Checkpoint } from '../store/checkpoint.ts';
+import { bytesOf, narrow, widen, type WeightDType } from '../tensor/dtype.ts';
+import { countOf } from '../tensor/layout.ts';
+import type { Device } from './ort/device.ts';
+import { DeviceTensor } from './ort/device-tensor.ts';
+import type { Session } from './ort/session.ts';
+import { compile } from './programs.ts';
+import { checkRange } from './weights.ts';
+
+/** A graph opened once for all weights of one form, and the shapes it takes and gives. */
+interface Opened { readonly session: Session; readonly from: readonly number[]; readonly to: readonly number[] }
+
+/** Whether a device computes with this type of weights itself; where it does not, the processor widens and narrows. */
+const hasType = (device: Device, dtype: WeightDType): boolean => device.kind !== 'webgpu' || dtype === 'float32';
+
+export class Grower {
+  readonly #device: Device;
+  readonly #source: Checkpoint;
+  readonly #plan: GrowthPlan;
+  readonly #blockBytes: number;
+  readonly #opened = new Map<string, Opened>();
+  readonly #memory = new Map<string, ArrayBuffer>();
+  #turn = 0;
+
+  /** `blockBytes`: of output made at once, or one row if that is more. */
+  constructor(device: Device, source: Checkpoint, plan: GrowthPlan, blockBytes: number) {
+    this.#device = device;
+    this.#source = source;
+    this.#plan = plan;
+    this.#blockBytes = blockBytes;
+  }
+
+  /** One weight, as bytes of its dtype. A block is overwritten by the next but one. */
+  async *weight(recipe: TensorRecipe): AsyncGenerator<Uint8Array> {
+    const { maps, from, to, request: { seed } } = this.#plan, all = rowsOf(recipe), columns = countOf(recipe.to) / all;
+    const { bytes, values, second, wide, stored } = await this.#read(recipe), there: TensorRecipe = wide ? { ...recipe, dtype: 'float32' } : recipe;
+    const most = Math.max(1, Math.floor(this.#blockBytes / bytesOf(recipe.dtype, columns))), additions = recipe.silent ? null : growthAdditions(there, maps, from, to, values, seed);
+    for (let at = 0; at < all; at += most) {
+      const rows = Math.min(most, all - at), opened = await this.#open(there, stored, rows);
+      if (!opened) { yield new Uint8Array(bytesOf(recipe.dtype, rows * columns)); continue; }
+      const made = this.#room(`block ${this.#turn++ % 2}`, bytesOf(there.dtype, rows * columns));
+      const feeds: Record<string, DeviceTensor> = { source: DeviceTensor.over(wide ? values : bytes, stored, opened.from) }, grown = DeviceTensor.over(made, there.dtype, opened.to);
+      try {
+        if (second) feeds['second'] = DeviceTensor.over(second, stored, opened.from);
+        for (const [name, feed] of Object.entries(growthFeeds(there, maps, from, to, values, seed, { at, rows }, additions))) feeds[name] = DeviceTensor.over(feed.data, feed.dtype, feed.shape);
+        await opened.session.run(feeds, { grown });
+      } finally {
+        grown.dispose();
+        for (const tensor of Object.values(feeds)) tensor.dispose();
+      }
+      const block = wide ? narrow(widen(made, 'float32'), recipe.dtype) : made;
+      checkRange(block, recipe.dtype, recipe.name);
+      yield block;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    for (const { session } of this.#opened.values()) await session.dispose();
+    this.#opened.clear();
+    this.#memory.clear();
+  }
+
+  /** The source's values, as they are stored and widened; `wide` where the device must be given float32. Refuses what is not finite. */
+  async #read(recipe: TensorRecipe) {
+    const dtypeOf = (name: string): WeightDType => this.#source.refs.get(name)?.dtype ?? 'float32';
+    const dtype = dtypeOf(recipe.source), bytes = await readTensor(this.#source, recipe.source, this.#room('source', this.#source.refs.get(recipe.source)?.bytes ?? 0));
+    const values = widen(bytes, dtype), other = recipe.second === undefined ? dtype : dtypeOf(recipe.second);
+    checkFinite(values, this.#source.dir, recipe.source);
+    const wide = !hasType(this.#device, dtype) || !hasType(this.#device, recipe.dtype) || other !== dtype, stored: WeightDType = wide ? 'float32' : dtype;
+    if (recipe.second === undefined) return { bytes, values, second: undefined, wide, stored };
+    const more = await readTensor(this.#source, recipe.second), wider = widen(more, other);
+    checkFinite(wider, this.#source.dir, recipe.second);
+    return { bytes, values, second: wide ? wider : more, wide, stored };
+  }
+
+  /** The session for this many rows of a recipe; undefined where all of them are zero. */
+  async #open(recipe: TensorRecipe, stored: WeightDType, rows: number): Promise<Opened | undefined> {
+    const { maps, from, to } = this.#plan, key = growthGraphKey(recipe, maps, stored, rows);
+    if (key === null) return undefined;
+    const known = this.#opened.get(key);
+    if (known) return known;
+    const graph = growthGraph(recipe, maps, from, to, stored, rows);
+    const made: Opened = { session: await compile(this.#device, graph, { arena: false, memoryPattern: false }), from: graph.inputs.find((v) => v.name === 'source')!.shape, to: graph.outputs['grown']!.shape };
+    this.#opened.set(key, made);
+    return made;
+  }
+
+  /** Memory of this name, at least as long, used again each time. */
+  #room(name: string, bytes: number): Uint8Array {
+    let memory = this.#memory.get(name);
+    if (!memory || memory.byteLength < bytes) this.#memory.set(name, memory = new ArrayBuffer(bytes));
+    return new Uint8Array(memory, 0, bytes);
+  }
+}
