@@ -90,7 +90,7 @@ scenario('looks', (app) => {
 });
 
 if (process.env['CAMBIUM_DOCS'] === '1') scenario('pictures of the documentation', (app) => {
-  const images = join(root, 'docs', 'images'), builtIn = join(root, 'resources', 'demo', 'checkpoint');
+  const images = join(root, 'docs', 'images'), builtIn = join(root, 'resources', 'demo', 'seedling');
   /** The window at this height, with the top of `from` at its top edge. */
   const picture = async (name: string, height: number, from?: string): Promise<void> => {
     await app.page.setViewportSize({ width: 1280, height });
@@ -102,7 +102,7 @@ if (process.env['CAMBIUM_DOCS'] === '1') scenario('pictures of the documentation
 
   it('are made from the built-in checkpoint', async () => {
     const { page } = app;
-    expect(existsSync(join(builtIn, 'model.safetensors')), 'resources/demo/checkpoint').toBe(true);
+    expect(existsSync(join(builtIn, 'model.safetensors')), 'resources/demo/seedling').toBe(true);
     mkdirSync(images, { recursive: true });
     await page.getByRole('button', { name: 'Light', exact: true }).click();
     await picture('library', 720);

@@ -7,7 +7,7 @@ import { checkpointPage } from './pages/checkpoint.ts';
 import { alertOf } from './pages/frame.ts';
 import { library } from './pages/library.ts';
 
-const builtIn = join(root, 'resources', 'demo', 'checkpoint');
+const builtIn = join(root, 'resources', 'demo', 'seedling');
 
 scenario('opening', (app) => {
   let good: string;
@@ -122,4 +122,4 @@ scenario('opening', (app) => {
     });
   }
 });
-if (!existsSync(join(builtIn, 'model.safetensors'))) skipped('the built-in checkpoint', 'is not in resources/demo/checkpoint yet');
+if (!existsSync(join(builtIn, 'model.safetensors'))) skipped('the built-in checkpoint', 'is not in resources/demo/seedling yet');

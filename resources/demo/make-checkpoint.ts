@@ -1,4 +1,4 @@
-/** @file Makes resources/demo/checkpoint: our own trainer, random weights, the toy corpus. `node resources/demo/make-checkpoint.ts OUT` (a few minutes on two cores). */
+/** @file Makes resources/demo/seedling: our own trainer, random weights, the toy corpus. `node resources/demo/make-checkpoint.ts OUT` (a few minutes on two cores). */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -24,7 +24,7 @@ const quiet = { aborted: false, addEventListener: () => undefined, removeEventLi
 
 try {
   const family = familyOf(config), tensors = parametersOf(family, dimsOf(family, config), settingsOf(family, config)).map(({ name, shape }) => ({ name, shape, dtype: 'float32' as const }));
-  const empty = join(work, 'empty'), writer = await createCheckpointWriter({ target: empty, family, config, tensors, sideFilesFrom: join(import.meta.dirname, 'checkpoint') });
+  const empty = join(work, 'empty'), writer = await createCheckpointWriter({ target: empty, family, config, tensors, sideFilesFrom: join(import.meta.dirname, 'seedling') });
   for (const name of writer.order) await writer.write(name, new Uint8Array(4 * countOf(tensors.find((t) => t.name === name)!.shape)));
   await writer.finish();
   const corpus = join(work, 'stories.jsonl'), run = join(work, 'run');

@@ -1,4 +1,4 @@
-"""Trains the demo's tokenizer on its corpus: resources/demo/checkpoint/tokenizer.json and tokenizer_config.json, and a sample of what it gives.
+"""Trains the demo's tokenizer on its corpus: resources/demo/seedling/tokenizer.json and tokenizer_config.json, and a sample of what it gives.
 
     python resources/demo/make-tokenizer.py         (needs PyPI `tokenizers` here and Node 24 in node_modules/.bin)
 """
@@ -23,7 +23,7 @@ alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
 tokenizer.train_from_iterator(corpus.split("\n\n"), trainers.BpeTrainer(vocab_size=VOCAB, special_tokens=[END], initial_alphabet=alphabet, show_progress=False))
 assert tokenizer.get_vocab_size() == VOCAB and tokenizer.token_to_id(END) == 0
 
-out = HERE / "checkpoint"
+out = HERE / "seedling"
 out.mkdir(exist_ok=True)
 tokenizer.save(str(out / "tokenizer.json"))
 (out / "tokenizer_config.json").write_text(json.dumps({"bos_token": END, "clean_up_tokenization_spaces": False, "eos_token": END, "model_max_length": 256,

@@ -27,7 +27,7 @@ export interface Place {
 }
 
 /** The checkpoint that comes with Cambium. */
-export const builtIn = ({ surroundings }: Place): string => join(surroundings.resources, 'demo', 'checkpoint');
+export const builtIn = ({ surroundings }: Place): string => join(surroundings.resources, 'demo', 'seedling');
 
 /** A path as a person types it, absolute; `~` is their home. */
 export const absolute = (path: string): string => resolve(/^~(?=$|[\\/])/.test(path) ? join(homedir(), path.slice(1)) : path);

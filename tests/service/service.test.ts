@@ -18,7 +18,7 @@ describe('service', () => {
 
   it('remembers what was opened, forgets on request, always has the built-in one', async () => {
     place = workplace();
-    const { api } = place.running, copy = join(place.dir, 'copy'), own = join(place.dir, 'resources', 'demo', 'checkpoint');
+    const { api } = place.running, copy = join(place.dir, 'copy'), own = join(place.dir, 'resources', 'demo', 'seedling');
     expect(await api.checkpoints({})).toMatchObject([{ dir: own, builtIn: true }]);
     cpSync(example, copy, { recursive: true });
     expect(await api.openCheckpoint({ dir: copy })).toMatchObject({ dir: copy, family: expect.any(String) as string });

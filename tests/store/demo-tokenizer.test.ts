@@ -4,7 +4,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { expect, test } from 'vitest';
 
 const read = (path: string): object => JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')) as object;
-const tokenizer = new Tokenizer(read('resources/demo/checkpoint/tokenizer.json'), read('resources/demo/checkpoint/tokenizer_config.json'));
+const tokenizer = new Tokenizer(read('resources/demo/seedling/tokenizer.json'), read('resources/demo/seedling/tokenizer_config.json'));
 const samples = read('tests/fixtures/demo-tokenizer.json') as readonly { text: string; ids: number[] }[];
 
 test.each(samples)('$text', ({ text, ids }) => {

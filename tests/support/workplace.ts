@@ -32,7 +32,7 @@ export const forkedWorkplace = ({ mood = 'obey', pace = 1 }: { readonly mood?: M
 function workplaceOf<P extends Processes>(processes: P): Workplace<P> {
   const dir = mkdtempSync(join(tmpdir(), 'cambium-test-')), text = join(dir, 'text.txt');
   writeFileSync(text, 'to be or not to be\n'.repeat(20));
-  cpSync(example, join(dir, 'resources', 'demo', 'checkpoint'), { recursive: true });
+  cpSync(example, join(dir, 'resources', 'demo', 'seedling'), { recursive: true });
   const again = (): RunningService => createService({ home: openHome(join(dir, 'home')), processes, surroundings: { ...surroundings, resources: join(dir, 'resources') } });
   return { dir, text, running: again(), processes, again, end: () => rm(dir, { recursive: true, force: true, maxRetries: 5 }) };
 }
