@@ -1,6 +1,6 @@
 /** @file A recipe as a graph for a device: rows and columns gathered, scaled, cast. Weights of one form share a graph; what differs between them is fed. Agrees with the interpreter bit for bit in float32. */
 import { constantBy, graphOf, input, type Graph, type Value } from '../graph/graph.ts';
-import { add, and, cast, concat, equal, gather, mul, sub, where } from '../graph/build.ts';
+import { add, and, cast, concat, equal, gather, mul, slice, sub, where } from '../graph/build.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
 import { additionsOf, offsetOf, writtenSide } from './apply.ts';
@@ -42,9 +42,10 @@ function textOf(maps: AxisMaps): string {
 export function growthGraph(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, stored: WeightDType, rows: number): Graph {
   const sides = sidesOf(recipe, maps, from, to), { columns } = sides, key = `${recipe.layout} ${textOf(maps)}`;
   const source = sourcesOf(recipe, sides, stored), factor = input('factor', 'float32', factorShape(sides, rows));
-  const picked = gather(source, input('rows', 'int32', [rows]), 0);
-  const old = isPlain(columns) && !doubled(recipe, sides, columns) ? picked : gather(picked, constantBy(`columns ${key}`, 'int32', [columns.to], () => [...origins(recipe, sides, columns)]), 1);
-  const offset = offsetOf(recipe), scaled = offset === 0 ? mul(old, factor) : sub(mul(add(old, offset), factor), offset);
+  const picked = gather(source, input('rows', 'int32', [rows]), 0), offset = offsetOf(recipe);
+  const scale = (x: Value): Value => (offset === 0 ? mul(x, factor) : sub(mul(add(x, offset), factor), offset));
+  const spread = (x: Value): Value => (isPlain(columns) && !doubled(recipe, sides, columns) ? x : columnsOf(x, columns, origins(recipe, sides, columns), key));
+  const scaled = columns.scale ? scale(spread(picked)) : spread(scale(picked));  // few columns are scaled rather than many, where all share a factor
   const carried = carriedCells(recipe, sides, rows, key);
   const kept = carried ? where(carried, scaled, 0) : scaled;
   const grown = takesAdditions(recipe) ? add(kept, input('additions', 'float32', [rows, columns.to])) : kept;
@@ -69,6 +70,21 @@ export function growthFeeds(
 /** The `additions` of all rows, or null where the graph takes none. */
 export const growthAdditions = (recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, source: Float32Array, seed: number): Float32Array | null =>
   (takesAdditions(recipe) ? additionsOf(recipe, maps, from, to, source, seed) : null);
+
+/** At most this many runs of columns are copied whole. */
+const mostRuns = 16;
+
+/** Columns of `x` from their origins: a few runs are copied whole, many columns are picked one by one. What new columns hold is not looked at. */
+function columnsOf(x: Value, side: Side, from: Int32Array, key: string): Value {
+  const runs: { from: number; length: number }[] = [], width = x.shape[1]!;
+  for (let i = 0; i < from.length && runs.length <= mostRuns; i++) {
+    const last = runs.at(-1), isNew = side.source[i]! < 0, next = last && last.from + last.length;
+    if (last && next! < width && (isNew || next === from[i])) last.length++;
+    else runs.push({ from: isNew ? 0 : from[i]!, length: 1 });
+  }
+  if (runs.length > mostRuns) return gather(x, constantBy(`columns ${key}`, 'int32', [from.length], () => [...from]), 1);
+  return concat(runs.map((run) => slice(x, 1, run.from, run.from + run.length)), 1);
+}
 
 /** Which cells carry a value, as a condition; undefined when all do. A new entry of a side has the mark -1, an old one 0 or (diagonal) the copy it goes with. */
 function carriedCells(recipe: TensorRecipe, { rows, columns }: Sides, count: number, key: string): Value | undefined {

@@ -29,8 +29,8 @@ function addCuda(settings: Pointer, keys: readonly string[], values: readonly st
   } finally { api().ReleaseCUDAProviderOptions(cuda); }
 }
 
-/** What a provider says, without the condition and the place in its source that it puts before; a library that is not there by its name alone. */
+/** What a provider says, without the condition and the place in its source that it puts before; a library that is not there by its name and its folder. */
 function reason(message: string): string {
-  const missing = /([^\s/]+\.so[.\d]*): cannot open shared object file/.exec(message);
-  return missing ? `the library ${missing[1]!} is missing` : message.replace(/^.*(?:was false\. |\[ONNXRuntimeError\] : \d+ : \w+ : )/s, '').trim();
+  const missing = /(?:(\S*)\/)?([^\s/]+\.so[.\d]*): cannot open shared object file/.exec(message);
+  return missing ? `the library ${missing[2]!} is missing${missing[1] ? ` from ${missing[1]}` : ''}` : message.replace(/^.*(?:was false\. |\[ONNXRuntimeError\] : \d+ : \w+ : )/s, '').trim();
 }
