@@ -22,17 +22,17 @@ const width = 860, height = 380, left = 56, bottom = 40, top = 16, right = 16;
 
 function chart(r: DemoResult): string {
   const curves = [r.grown, r.random], most = r.settings.tokens, all = [...curves.flatMap((c) => c.heldOut.map((p) => p.loss)), r.sourceLoss];
-  const low = Math.floor(Math.min(...all) * 5) / 5, high = Math.min(Math.ceil(Math.max(...all) * 5) / 5, low + 4);
-  const x = (tokens: number): number => left + ((width - left - right) * tokens) / most, y = (loss: number): number => top + ((height - top - bottom) * (high - Math.min(loss, high))) / (high - low);
+  const least = Math.min(...all), low = Math.floor(least * 10) / 10, high = Math.min(Math.ceil(Math.max(...all) * 10) / 10, low + 8 * Math.max(0.1, r.sourceLoss - least));
+  const x = (tokens: number): number => left + ((width - left - right) * tokens) / most, y = (loss: number): number => top + ((height - top - bottom) * (high - loss)) / (high - low);
   const line = (points: readonly Point[], of: string): string => `<polyline class="${of}" points="${points.map((p) => `${x(p.tokens).toFixed(1)},${y(p.loss).toFixed(1)}`).join(' ')}"/>`;
   const ticks = Array.from({ length: 6 }, (_, i) => low + ((high - low) * i) / 5), steps = Array.from({ length: 5 }, (_, i) => (most * i) / 4);
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="Held-out loss over tokens: grown model and random start, with the source's loss">
-${ticks.map((t) => `<line class="grid" x1="${left}" x2="${width - right}" y1="${y(t)}" y2="${y(t)}"/><text x="${left - 8}" y="${y(t) + 4}" text-anchor="end">${t.toFixed(1)}</text>`).join('\n')}
-${steps.map((t) => `<text x="${x(t)}" y="${height - 16}" text-anchor="middle">${number(Math.round(t / 1000))} k</text>`).join('\n')}
-<text x="${width - right}" y="${height - 2}" text-anchor="end">tokens</text>
+<clipPath id="inside"><rect x="${left}" y="${top}" width="${width - left - right}" height="${height - top - bottom}"/></clipPath>
+${ticks.map((t) => `<line class="grid" x1="${left}" x2="${width - right}" y1="${y(t)}" y2="${y(t)}"/><text x="${left - 8}" y="${y(t) + 4}" text-anchor="end">${t.toFixed(2)}</text>`).join('\n')}
+${steps.map((t) => `<text x="${x(t)}" y="${height - 16}" text-anchor="${t === most ? 'end' : 'middle'}">${number(Math.round(t / 1000))} k${t === most ? ' tokens' : ''}</text>`).join('\n')}
 <line class="source" x1="${left}" x2="${width - right}" y1="${y(r.sourceLoss)}" y2="${y(r.sourceLoss)}"/><text class="source-name" x="${width - right}" y="${y(r.sourceLoss) - 6}" text-anchor="end">the source, ${nats(r.sourceLoss)}</text>
-<g class="faint">${line(r.random.steps, 'random')}${line(r.grown.steps, 'grown')}</g>
-${line(r.random.heldOut, 'random')}${line(r.grown.heldOut, 'grown')}
+<g clip-path="url(#inside)"><g class="faint">${line(r.random.steps, 'random')}${line(r.grown.steps, 'grown')}</g>
+${line(r.random.heldOut, 'random')}${line(r.grown.heldOut, 'grown')}</g>
 </svg>`;
 }
 
@@ -48,7 +48,7 @@ table { border-collapse: collapse; width: 100%; } th { text-align: left; font-we
 .key span { display: inline-block; width: 1.2rem; height: .25rem; border-radius: 2px; vertical-align: middle; margin-right: .4rem; } .key { display: flex; gap: 1.5rem; } blockquote { margin: .5rem 0; padding-left: 1rem; border-left: 3px solid var(--rule); white-space: pre-wrap; }
 </style></head><body>
 <h1>Grown, not started over</h1>
-<p>The built-in ${escaped(r.source.familyTitle)} checkpoint grown ×2 by ${escaped(r.plan.request.method)}, trained beside random weights of the same size on the same batches.</p>
+<p>The built-in ${escaped(r.source.familyTitle)} checkpoint grown ×2 by ${escaped(r.plan.request.method)}, trained beside random weights of the same size on the same batches. Bold lines: loss on held-out text, nats per token; faint ones: loss of each batch.</p>
 <div class="key"><div><span style="background:var(--grown)"></span>grown</div><div><span style="background:var(--random)"></span>random start</div><div><span style="background:var(--source)"></span>source</div></div>
 ${chart(r)}
 <table>${findings(r).map(([what, value]) => `<tr><th scope="row">${escaped(what)}</th><td>${escaped(value)}</td></tr>`).join('')}</table>

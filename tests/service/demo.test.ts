@@ -1,0 +1,45 @@
+/** @file The demo from end to end on the built-in checkpoint with real engines, at a size that takes seconds; and what its report says. */
+import { existsSync, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { forkProcesses } from '../../src-main/entry/node/processes.ts';
+import { demonstrate, reached } from '../../src-main/service/demo.ts';
+import { demoReport, findings } from '../../src-main/service/demo-report.ts';
+import { createService } from '../../src-main/service/service.ts';
+import { openHome } from '../../src-main/store/home.ts';
+import { root, surroundings } from '../support/workplace.ts';
+
+it('says where a curve comes down to a loss, between its points', () => {
+  const curve = [{ tokens: 0, loss: 5 }, { tokens: 100, loss: 3 }, { tokens: 200, loss: 1 }];
+  expect([reached(curve, 6), reached(curve, 4), reached(curve, 1), reached(curve, 0.5)]).toEqual([0, 50, 200, null]);
+});
+
+it('grows, proves, trains both starts on the same batches, exports and reads back', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'cambium-demo-test-')), told: string[] = [];
+  const home = openHome(join(dir, 'home')), processes = forkProcesses(join(root, 'src-main/engine/main.ts'));
+  const running = createService({ home, processes, surroundings: { ...surroundings, resources: join(root, 'resources') } });
+  process.env['CAMBIUM_HOME'] = home.dir;
+  try {
+    const signal = new AbortController().signal;
+    const result = await demonstrate(running.api, { dir: join(dir, 'demo'), tokens: 6144, seed: 0 }, { phase: (text) => { told.push(text); }, progress: () => undefined }, signal);
+    expect(result.certificate.passed).toBe(true);
+    expect(result.plan.parameters.after).toBe(result.reopened.parameters);
+    expect(Math.abs(result.certificate.lossSource - result.certificate.lossGrown)).toBeLessThan(1e-5);
+    expect(result.sourceLoss).toBeLessThan(1);                                   // it knows the stories, which it has not seen
+    expect(result.random.heldOut[0]!.loss).toBeGreaterThan(6);                   // log 1024 is 6.93
+    expect(result.grown.steps.map((s) => s.tokens)).toEqual(result.random.steps.map((s) => s.tokens));
+    expect(result.tokensToMatch).toBeNull();
+    expect(existsSync(join(result.exported.dir, 'model.safetensors'))).toBe(true);
+    expect(told.length).toBeGreaterThanOrEqual(6);
+    const page = demoReport(result);
+    for (const [what, value] of findings(result)) { expect(page).toContain(what); expect(page).toContain(value.replaceAll('&', '&#38;')); }
+    expect(page).not.toMatch(/NaN|undefined|https?:/);
+    await expect(demonstrate(running.api, { dir: join(dir, 'demo'), tokens: 1, seed: 0 }, { phase: () => undefined, progress: () => undefined }, signal)).rejects.toMatchObject({ code: 'file/exists' });
+  } finally {
+    delete process.env['CAMBIUM_HOME'];
+    await running.close();
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+});
