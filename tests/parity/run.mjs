@@ -34,7 +34,7 @@ const requests = {
   aki: [{ args: ['--times', 'ffn=2'], approximate: true }],
   stack: [{ args: ['--times', 'layers=2'], approximate: true }],
   interleave: [{ args: ['--times', 'layers=2'], approximate: true }],
-  solar: [{ args: ['--option', 'n=2', '--option', 'k=1'], approximate: true }],
+  solar: [{ args: ['--option', 'n=2', '--option', 'k=0'], approximate: true }],
   vocab: [{ args: ['--times', 'vocab=2'] }],
 };
 

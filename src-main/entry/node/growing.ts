@@ -27,7 +27,8 @@ export const methodHelp = (): string => `\nMethods:\n${[...methods.values()].map
 /** The request that the flags make for the checkpoint in `dir`. */
 export async function readGrowth(api: Service, dir: string, options: Readonly<Record<string, unknown>>): Promise<GrowthRequest> {
   const times = text(options['times']), to = text(options['to']);
-  if (times === undefined && to === undefined) refuse('usage', { why: 'give the new sizes with --times or --to' });
+  // Some methods work the sizes out from their options.
+  if (times === undefined && to === undefined && !methods.get(text(options['method']) ?? '')?.complete) refuse('usage', { why: 'give the new sizes with --times or --to' });
   const { dims } = await api.openCheckpoint({ dir: resolve(dir) });
   const multiplied = times === undefined ? {} : sizesFrom(readSizes('--times', times), dims);
   const sizes = to === undefined ? {} : readSizes('--to', to, { whole: true });
