@@ -6,6 +6,7 @@ import { methods } from '../../src-main/growth/methods/index.ts';
 import type { GrowthMethod } from '../../src-main/growth/method.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
 import type { GrowthPlan, GrowthRequest } from '../../src-main/growth/recipe.ts';
+import type { ModelFamily } from '../../src-main/model/family.ts';
 import { familyById } from '../../src-main/model/families/index.ts';
 import { bytesOf, type WeightDType } from '../../src-main/tensor/dtype.ts';
 import { countOf, type Axis, type Dims } from '../../src-main/tensor/layout.ts';
@@ -43,10 +44,10 @@ export class GrowthState {
   /** The sizes that this method grows in this family, in the family's order. */
   sizes = $derived.by(() => {
     const family = familyById(this.card.family);
-    return Object.keys(family.dims).filter((axis) => this.method.grows.includes(axis as Axis) && !(axis in family.frozen) && family.dims[axis]!.keys.length > 0);
+    return Object.keys(family.dims).filter((axis) => this.method.grows.includes(axis as Axis) && (!(axis in family.frozen) || this.method.thaws?.(family, axis as Axis) === true) && family.dims[axis]!.keys.length > 0);
   });
   /** Where each slider stops. */
-  stops = $derived.by(() => Object.fromEntries(this.sizes.map((axis) => [axis, stopsOf(this.method, axis, this.card.dims[axis]!, this.options)])));
+  stops = $derived.by(() => Object.fromEntries(this.sizes.map((axis) => [axis, stopsOf(this.method, axis, this.card.dims[axis]!, this.options, familyById(this.card.family))])));
   before = $derived.by(() => costOf(this.card.parameters, this.card.bytes, this.card.dims, this.card.settings['positions']));
   after = $derived.by(() => this.plan ? costOf(this.plan.parameters.after, weightBytes(this.plan), this.plan.to, this.card.settings['positions']) : undefined);
 
@@ -90,11 +91,11 @@ export class GrowthState {
 }
 
 /** Slider stops up to eight times the size: whole multiples, and eighths between where the method reaches them. */
-export function stopsOf(method: GrowthMethod, axis: string, from: number, options: Readonly<Record<string, OptionValue>>): readonly number[] {
-  if (axis === 'layers') return Array.from({ length: 3 * from + 1 }, (_, i) => from + i);
+export function stopsOf(method: GrowthMethod, axis: string, from: number, options: Readonly<Record<string, OptionValue>>, family: ModelFamily): readonly number[] {
+  if (axis === 'layers') return Array.from({ length: 3 * from + 1 }, (_, i) => from + i).filter((to) => to === from || !('nearest' in (method.layers?.(from, to, options) ?? [])));
   const step = Math.max(1, from / 8);
   const candidates = Array.from({ length: Math.round((7 * from) / step) + 1 }, (_, i) => Math.round(from + i * step));
-  return candidates.filter((to, i) => to !== candidates[i - 1]).filter((to) => to === from || !('nearest' in method.carry({ axis: axis as Axis, from, to }, options)));
+  return candidates.filter((to, i) => to !== candidates[i - 1]).filter((to) => to === from || !('nearest' in method.carry({ axis: axis as Axis, from, to, family }, options)));
 }
 
 const weightBytes = (plan: GrowthPlan): number => plan.tensors.reduce((sum, t) => sum + bytesOf(t.dtype as WeightDType, countOf(t.to)), 0);

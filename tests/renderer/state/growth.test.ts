@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { flushSync } from 'svelte';
+import { familyById } from '../../../src-main/model/families/index.ts';
 import { methods } from '../../../src-main/growth/methods/index.ts';
 import { GrowthState, stopsOf, suggestionsOf } from '../../../src-renderer/state/growth.svelte.ts';
 import { cardOf, small, stories } from '../fake-service.ts';
@@ -74,9 +75,12 @@ describe('GrowthState', () => {
 });
 
 it('stopsOf offers whole multiples where only those are reached', () => {
-  expect(stopsOf(methods.get('hypercloning')!, 'hidden', 64, {})).toEqual([64, 128, 192, 256, 320, 384, 448, 512]);
-  expect(stopsOf(methods.get('expand')!, 'hidden', 64, {}).slice(0, 3)).toEqual([64, 72, 80]);
-  expect(stopsOf(methods.get('identity')!, 'layers', 2, {})).toEqual([2, 3, 4, 5, 6, 7, 8]);
+  const llama = familyById('llama');
+  expect(stopsOf(methods.get('hypercloning')!, 'hidden', 64, {}, llama)).toEqual([64, 128, 192, 256, 320, 384, 448, 512]);
+  expect(stopsOf(methods.get('expand')!, 'hidden', 64, {}, llama).slice(0, 3)).toEqual([64, 72, 80]);
+  expect(stopsOf(methods.get('identity')!, 'layers', 2, {}, llama)).toEqual([2, 3, 4, 5, 6, 7, 8]);
+  expect(stopsOf(methods.get('stack')!, 'layers', 2, {}, llama)).toEqual([2, 4, 6, 8]);
+  expect(stopsOf(methods.get('expand')!, 'head_dim', 8, {}, llama)).toContain(16);
 });
 
 it('suggestionsOf knows refusals that name methods or a bound', () => {
