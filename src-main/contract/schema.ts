@@ -76,6 +76,8 @@ export interface Device {
   readonly id: DeviceKind;
   readonly name: string;
   readonly available: boolean;
+  /** A GPU that the processor only plays: usable, but never chosen by `auto`. */
+  readonly software?: boolean;
   /** Why it is not available, and what to do. */
   readonly why?: string;
   /** Bytes of memory, and of it free; null when unknown. */

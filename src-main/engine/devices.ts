@@ -16,9 +16,9 @@ export async function listDevices(): Promise<readonly DeviceCard[]> {
 async function cardOf(id: DeviceKind): Promise<DeviceCard> {
   try {
     const device = await openDevice(id);
-    const { memory, free } = adapterOf(id);                            // while it is open: CUDA tells free memory only then
+    const { memory, free, software = false } = adapterOf(id);                            // while it is open: CUDA tells free memory only then
     await device.dispose();
-    return { id, name: device.name, available: true, memory, free };
+    return { id, name: device.name, available: true, software, memory, free };
   } catch (error) {
     return { id, ...adapterOf(id), free: null, available: false, why: wordsOf(dataOf(error)).join('. ') };
   }

@@ -30,7 +30,7 @@ export const certificate: Certificate = {
 };
 const devices: readonly Device[] = [
   { id: 'cpu', name: 'Processor (2 cores)', available: true, memory: 16e9, free: 11.2e9 },
-  { id: 'webgpu', name: 'WebGPU: SwiftShader', available: true, memory: null, free: null },
+  { id: 'webgpu', name: 'WebGPU: SwiftShader', available: true, software: true, memory: null, free: null },
   { id: 'cuda', name: 'NVIDIA GPU', available: false, why: 'No NVIDIA driver was found. Install it, then run cambium gpu install.', memory: null, free: null },
 ];
 
