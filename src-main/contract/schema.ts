@@ -1,12 +1,11 @@
 /** @file Every shape that crosses a boundary: checked ones as schemas, answered ones as types. */
 import { z } from 'zod';
 import type { ErrorData } from '../base/errors.ts';
-import type { JsonObject } from '../base/json.ts';
-import type { ParameterGroup } from '../model/parameters.ts';
-import type { Settings } from '../model/family.ts';
-import type { WeightDType } from '../tensor/dtype.ts';
-import type { Dims } from '../tensor/layout.ts';
+import type { Certificate } from '../model/card.ts';
 import type { DeviceKind, TrainingSettings } from '../train/settings.ts';
+
+export type { Certificate, CheckpointCard, TensorCard } from '../model/card.ts';
+export type { RunCard, RunEvent, RunState } from '../train/run.ts';
 
 z.config({ jitless: true });      // before the first schema: a page's content policy forbids the probe for eval, and reports it
 
@@ -42,32 +41,6 @@ export const certifyRequest = z.object({ source: path, grown: path, text: path.o
 export const locateRequest = z.object({ name: z.string().min(1).max(1024), config: z.string().max(10_000_000), sizes: z.array(z.object({ name: z.string().max(1024), bytes: whole })).max(10_000) });
 export const exportRequest = z.object({ run: runId, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']) });
 
-/** Where one weight is: what travels; the bytes stay. */
-export interface TensorCard { readonly name: string; readonly dtype: WeightDType; readonly shape: readonly number[] }
-
-/** A checkpoint as it is shown and planned with. */
-export interface CheckpointCard {
-  readonly dir: string;
-  readonly name: string;
-  readonly family: string;
-  readonly familyTitle: string;
-  readonly dims: Dims;
-  readonly settings: Settings;
-  readonly config: JsonObject;
-  readonly dtypes: readonly WeightDType[];
-  readonly parameters: number;
-  readonly groups: Readonly<Record<ParameterGroup, number>>;
-  /** Bytes of all weights in their files. */
-  readonly bytes: number;
-  readonly shards: number;
-  readonly tied: boolean;
-  /** Vocabulary size of the tokenizer, or null when the folder has none. */
-  readonly tokenizer: { readonly kind: string; readonly size: number } | null;
-  readonly tensors: readonly TensorCard[];
-  /** What it was grown from, when Cambium grew it. */
-  readonly grownFrom?: { readonly source: string; readonly method: string; readonly certificate: Certificate | null };
-}
-
 export type GrowJob = z.infer<typeof growJob>;
 export type TrainingRequest = z.infer<typeof trainingRequest>;
 export type ExportRequest = z.infer<typeof exportRequest>;
@@ -85,65 +58,10 @@ export interface Device {
   readonly free: number | null;
 }
 
-/** The proof: source and grown model on the same tokens. */
-export interface Certificate {
-  readonly tokens: number;
-  /** The largest difference of a logit, absolute. */
-  readonly maxLogit: number;
-  /** Root mean square of the source's logits, to judge it by. */
-  readonly rmsLogit: number;
-  /** Mean KL divergence from source to grown, nats per token. */
-  readonly kl: number;
-  /** Mean next-token loss of each, nats. */
-  readonly lossSource: number;
-  readonly lossGrown: number;
-  /** Share of positions where both would say the same token. */
-  readonly agreement: number;
-  readonly promise: 'exact' | 'approximate';
-  /** The largest difference an exact growth may show in the dtypes at hand. */
-  readonly tolerance: number;
-  readonly passed: boolean;
-  readonly device: DeviceKind;
-  /** What the tokens were: a file, or text the source wrote itself. */
-  readonly text: string;
-}
-
 export type GrowEvent =
   | { readonly at: 'tensor'; readonly name: string; readonly tensors: number; readonly ofTensors: number; readonly bytes: number; readonly ofBytes: number; readonly seconds: number }
   | { readonly at: 'certifying' }
   | { readonly at: 'done'; readonly dir: string; readonly seconds: number; readonly bytes: number; readonly certificate: Certificate | null; readonly device: DeviceKind };
-
-export type RunState = 'preparing' | 'running' | 'pausing' | 'paused' | 'finished' | 'failed' | 'interrupted';
-
-/** One line of a run's events.jsonl. `loss` is the step's mean in nats before the update; `tokens` counts from the start; `seconds` is the step's own. */
-export type RunEvent =
-  | { readonly at: 'preparing'; readonly what: string; readonly done: number; readonly of: number }
-  | { readonly at: 'started'; readonly step: number; readonly device: DeviceKind; readonly deviceName: string; readonly parameters: number; readonly steps: number; readonly trainTokens: number; readonly heldOutTokens: number; readonly time: string }
-  | { readonly at: 'step'; readonly step: number; readonly loss: number; readonly lr: number; readonly norm: number; readonly tokens: number; readonly seconds: number }
-  | { readonly at: 'evaluated'; readonly step: number; readonly loss: number; readonly tokens: number }
-  | { readonly at: 'sample'; readonly step: number; readonly prompt: string; readonly text: string }
-  | { readonly at: 'saved'; readonly step: number; readonly dir: string }
-  | { readonly at: 'stopped'; readonly step: number; readonly reason: 'finished' | 'asked' | 'failed'; readonly error?: ErrorData; readonly time: string };
-
-export interface RunCard {
-  readonly id: string;
-  readonly dir: string;
-  readonly name: string;
-  readonly checkpoint: string;
-  readonly data: readonly string[];
-  readonly settings: TrainingSettings;
-  readonly state: RunState;
-  readonly step: number;
-  readonly steps: number;
-  readonly tokens: number;
-  readonly loss: number | null;
-  readonly heldOutLoss: number | null;
-  readonly seconds: number;
-  readonly created: string;
-  readonly error?: ErrorData;
-  /** Step of the newest complete checkpoint, or null. */
-  readonly savedStep: number | null;
-}
 
 export interface Evaluation { readonly loss: number; readonly perplexity: number; readonly bitsPerByte: number; readonly tokens: number; readonly bytes: number; readonly device: DeviceKind }
 export type EvaluateEvent = { readonly at: 'tokens'; readonly done: number; readonly of: number } | { readonly at: 'done'; readonly evaluation: Evaluation };

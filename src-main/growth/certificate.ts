@@ -1,16 +1,6 @@
 /** @file How far two models' logits lie apart on the same tokens, and how far an exact growth may let them. */
+import type { LogitDifference } from '../model/card.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
-
-/** The proof's numbers. KL and losses are nats per token. */
-export interface LogitDifference {
-  readonly tokens: number;
-  readonly maxLogit: number;
-  readonly rmsLogit: number;
-  readonly kl: number;
-  readonly lossSource: number;
-  readonly lossGrown: number;
-  readonly agreement: number;
-}
 
 /** What rounding of weights may move logits whose root mean square is 1 (measured in methods.md 1.12: summation order in float32, rounding of W ± N in the others). */
 const rounding: Readonly<Record<WeightDType, number>> = { float32: 1e-4, float16: 1e-2, bfloat16: 6e-2 };

@@ -32,8 +32,8 @@ export interface CheckpointCard {
   readonly grownFrom?: { readonly source: string; readonly method: string; readonly certificate: Certificate | null };
 }
 
-/** The proof: source and grown model on the same tokens. */
-export interface Certificate {
+/** How far the logits of two models lie apart on the same tokens. */
+export interface LogitDifference {
   readonly tokens: number;
   /** The largest difference of a logit, absolute. */
   readonly maxLogit: number;
@@ -46,6 +46,10 @@ export interface Certificate {
   readonly lossGrown: number;
   /** Share of positions where both would say the same token. */
   readonly agreement: number;
+}
+
+/** The proof: source and grown model on the same tokens. */
+export interface Certificate extends LogitDifference {
   readonly promise: 'exact' | 'approximate';
   /** The largest difference an exact growth may show in the dtypes at hand. */
   readonly tolerance: number;
