@@ -24,7 +24,7 @@ export async function* exportRun({ run: dir, out, dtype: wanted }: ExportInput, 
   const tensors = [...model.refs.values()].map(({ name, shape, dtype }) => ({ name, shape, dtype: wanted === 'keep' ? origin?.refs.get(name)?.dtype ?? dtype : wanted }));
   const stop = (): void => { if (signal.aborted) refuse('cancelled', { what: 'The export' }); };
   const writer = await createCheckpointWriter({
-    target: out, family: model.family, prefix: model.prefix, config: model.config, tensors, sideFilesFrom: model.dir, card: exportCard(run, await runCard(dir), model, newest.step),
+    target: out, family: model.family, prefix: model.prefix, config: model.config, tensors, sideFilesFrom: model.dir, card: await exportCard(run, await runCard(dir), model, newest.step),
   });
   let standing = false, done = false;
   try {

@@ -43,7 +43,7 @@ export async function* writeGrown(device: Device, source: Checkpoint, plan: Grow
   const started = performance.now(), record = { version: 1, source: source.dir, method: plan.request.method, plan, certificate: null, cambium: version };
   const writer = await createCheckpointWriter({
     target: out, family: source.family, prefix: source.prefix, config: plan.config, tensors: plan.tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.to })),
-    sideFilesFrom: source.dir, card: growthCard(source, plan),
+    sideFilesFrom: source.dir, card: await growthCard(source, plan),
   });
   const recipes = new Map(plan.tensors.map((t) => [t.name, t])), grower = new Grower(device, source, plan, blockBytes);
   let writing: Promise<void> = Promise.resolve();

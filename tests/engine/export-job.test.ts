@@ -1,5 +1,5 @@
 /** @file Exports: what was trained, in the type that was asked for, compared before it is called done; or nothing. */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportRun } from '../../src-main/engine/export-job.ts';
@@ -21,6 +21,7 @@ describe.each(chief)('%s', (id) => {
   /** A run of a grown bfloat16 checkpoint. */
   const trained = (async () => {
     const source = await makeTinyCheckpoint(id, { tokenizer: true, dtype: 'bfloat16' }), start = freePath('grown');
+    writeFileSync(join(source, 'README.md'), '---\nlicense: cc-by-4.0\n---\n# The source\n');
     await collected(grow({ source, out: start, plan: await planned(source, growthBy('hypercloning')), device: 'cpu' }, quiet));
     const run = await newRun(start, textFile());
     await collected(train({ run }, quiet));
@@ -33,6 +34,7 @@ describe.each(chief)('%s', (id) => {
     expect(done).toMatchObject({ at: 'done', dir: out, device: 'cpu' });
     expect([...done.files]).toEqual(readdirSync(out).sort());
     expect(done.files).toEqual(expect.arrayContaining(['README.md', 'config.json', 'growth.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']));
+    for (const dir of [start, out]) expect(readFileSync(join(dir, 'README.md'), 'utf8')).toMatch(/^---\nlicense: cc-by-4\.0\n/);
     expect(type === 'float32' ? done.maxLogit : 0).toBe(0);
     expect(written.card.dtypes).toEqual([type]);
     expect(written.config['torch_dtype']).toBe(type);
