@@ -10,7 +10,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     env: { ORT_DISABLE_TELEMETRY: '1' },                                 // suites that use the official binding directly are silent too
     projects: [
-      { extends: true, test: { name: 'std', include: ['tests/architecture.test.ts', ...folders('base', 'tensor', 'graph', 'model', 'growth', 'train', 'contract', 'store', 'lint')] } },
+      { extends: true, test: { name: 'std', include: ['tests/architecture.test.ts', ...folders('base', 'tensor', 'graph', 'model', 'growth', 'train', 'cost', 'contract', 'store', 'lint')] } },
       { extends: true, test: { name: 'cpu', include: folders('engine'), pool: 'forks', testTimeout: 180_000 } },
       { extends: true, test: { name: 'service', include: folders('service', 'entry'), pool: 'forks', testTimeout: 180_000 } },
       { extends: true, plugins: [svelte()], resolve: { conditions: ['browser'] }, test: { name: 'dom', include: folders('renderer'), environment: 'happy-dom' } },

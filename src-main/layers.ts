@@ -9,7 +9,7 @@ export interface Layer {
   readonly mayImport: readonly string[];
 }
 
-const std = ['base', 'tensor', 'graph', 'model', 'growth', 'train', 'contract'] as const;
+const std = ['base', 'tensor', 'graph', 'model', 'growth', 'train', 'cost', 'contract'] as const;
 
 export const layers: Readonly<Record<string, Layer>> = {
   base:           { environment: 'std',  mayImport: [] },
@@ -18,12 +18,13 @@ export const layers: Readonly<Record<string, Layer>> = {
   model:          { environment: 'std',  mayImport: ['base', 'tensor', 'graph'] },
   growth:         { environment: 'std',  mayImport: ['base', 'tensor', 'graph', 'model'] },
   train:          { environment: 'std',  mayImport: ['base', 'tensor', 'graph', 'model'] },
-  contract:       { environment: 'std',  mayImport: ['base', 'tensor', 'model', 'growth', 'train'] },
+  cost:           { environment: 'std',  mayImport: ['base', 'tensor', 'graph', 'model', 'growth', 'train'] },
+  contract:       { environment: 'std',  mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost'] },
   store:          { environment: 'node', mayImport: ['base', 'tensor', 'model', 'train'] },
   engine:         { environment: 'node', mayImport: [...std, 'store'] },
-  service:        { environment: 'node', mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'contract', 'store'] },
+  service:        { environment: 'node', mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost', 'contract', 'store'] },
   entry:          { environment: 'node', mayImport: ['base', 'contract', 'service'] },
-  'src-renderer': { environment: 'dom',  mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'contract'] },
+  'src-renderer': { environment: 'dom',  mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost', 'contract'] },
 };
 
 /** A package (or a Node module) that only the named places may import; a place is a path below the repository's root. */
@@ -33,11 +34,15 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   electron:                  ['src-main/entry/desktop'],
   ws:                        ['src-main/entry'],
   commander:                 ['src-main/entry'],
-  'node:child_process':      ['src-main/entry'],
+  'node:child_process':      ['src-main/entry', 'src-main/engine/gpu-readings.ts'],
   'node:http':               ['src-main/entry'],
   'node:fs':                 ['src-main/store', 'src-main/entry', 'src-main/engine/ort/cores.ts'],
   'node:fs/promises':        ['src-main/store', 'src-main/entry'],
   '@huggingface/tokenizers': ['src-main/store'],
+  '@huggingface/hub':        ['src-main/store/hub'],
+  hyparquet:                 ['src-main/store'],
+  'hyparquet-compressors':   ['src-main/store'],
+  'electron-updater':        ['src-main/entry/desktop'],
   '@bufbuild/protobuf':      ['src-main/graph'],
   zod:                       ['src-main/base', 'src-main/contract', 'src-main/growth', 'src-main/train', 'src-main/store', 'src-main/model'],
   uplot:                     ['src-renderer'],
