@@ -1,6 +1,7 @@
 /** @file The app's whole API, in one file: what the window, the command line and a remote browser can ask. */
 import { z } from 'zod';
 import type { GrowthPlan } from '../growth/recipe.ts';
+import type { Activity, Known } from './activity.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
   certifyRequest, evaluateRequest, exportRequest, growJob, growthRequest, jobId, locateRequest, nothing, path, runId, sampleRequest, trainingRequest,
@@ -11,9 +12,11 @@ export const service = {
   about:          call(nothing)<About>(),
   devices:        call(nothing)<readonly Device[]>(),
   doctor:         call(nothing)<readonly Check[]>(),
+  /** Jobs, runs and known checkpoints: everything, then what changes. */
+  activity:       stream(nothing)<Activity>(),
 
   /** Checkpoints opened or made before, newest first; the built-in one is always among them. Folders that are gone are left out. */
-  checkpoints:    call(nothing)<readonly { readonly dir: string; readonly name: string; readonly opened: string; readonly builtIn: boolean }[]>(),
+  checkpoints:    call(nothing)<readonly Known[]>(),
   openCheckpoint: call(z.object({ dir: path }))<CheckpointCard>(),
   forget:         call(z.object({ dir: path }))<Record<string, never>>(),
   browse:         call(z.object({ dir: path.optional() }))<Folder>(),

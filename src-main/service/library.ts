@@ -1,11 +1,10 @@
 /** @file The checkpoints of this computer: those opened or made before, and the built-in one. */
 import { basename, join } from 'node:path';
+import type { Known } from '../contract/activity.ts';
 import type { CheckpointCard } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import { exists } from '../store/files.ts';
 import { absolute, builtIn, type Place } from './place.ts';
-
-export interface Known { readonly dir: string; readonly name: string; readonly opened: string; readonly builtIn: boolean }
 
 /** Newest first; folders that are gone are left out, the built-in one is last unless it was opened. */
 export async function knownCheckpoints(place: Place): Promise<readonly Known[]> {

@@ -2,6 +2,7 @@
 import { basename, join } from 'node:path';
 import { dataOf, refuse } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
+import { liveStates } from '../contract/activity.ts';
 import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { RunCard, RunEvent, TrainingRequest } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
@@ -24,7 +25,7 @@ export interface Runs {
   stopAll(): Promise<void>;
 }
 
-const active = new Set<RunCard['state']>(['preparing', 'running', 'pausing']);
+const active = new Set(liveStates);
 
 /** The folder of a run given by its path, its id or its folder's name. */
 export async function runFolder(place: Place, id: string): Promise<string> {

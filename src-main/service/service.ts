@@ -1,6 +1,7 @@
 /** @file contract/service.ts, each procedure one line; and the service's own life: what is under way, and how it ends. */
 import type { Service } from '../contract/service.ts';
 import { browse } from '../store/browse.ts';
+import { createActivity } from './activity.ts';
 import { deviceList } from './devices.ts';
 import { examine } from './doctor.ts';
 import { engineStream, withEngine } from './engines.ts';
@@ -22,10 +23,12 @@ export interface RunningService {
 export function createService(place: Place, options: RunsOptions = {}): RunningService {
   const { home, processes, surroundings } = place;
   const jobs = createJobs(), runs = createRuns(place, options), devices = deviceList(processes);
+  const activity = createActivity({ jobs: jobs.list, runs: runs.list, run: runs.card, checkpoints: () => knownCheckpoints(place) });
   const api: Service = {
     about:          () => Promise.resolve({ version: surroundings.version, home: home.dir, demo: builtIn(place), platform: `${process.platform}-${process.arch}`, node: process.versions.node, desktop: surroundings.desktop }),
     devices,
     doctor:         () => examine(place, devices),
+    activity:       (_, signal) => activity(signal),
 
     checkpoints:    () => knownCheckpoints(place),
     openCheckpoint: ({ dir }) => openAndRemember(place, dir),

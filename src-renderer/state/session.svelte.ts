@@ -1,10 +1,9 @@
 /** @file What every page needs: the service, this computer's facts, and the work under way. One per window. */
 import { createContext } from 'svelte';
+import { liveStates, runsAfter, type Activity, type Known } from '../../src-main/contract/activity.ts';
 import type { About, Device, JobCard, RunCard } from '../../src-main/contract/schema.ts';
 import type { Service } from '../../src-main/contract/service.ts';
 
-export const liveStates: readonly RunCard['state'][] = ['preparing', 'running', 'pausing'];
-export interface Known { readonly dir: string; readonly name: string; readonly opened: string; readonly builtIn: boolean }
 
 export class Session {
   about = $state.raw<About | null>(null);
@@ -41,20 +40,25 @@ export class Session {
     this.known = known;
   }
 
-  /** Keeps the lists fresh while the window is looked at; returns the end of it. */
+  /** Keeps the lists fresh, over every connection; returns the end of it. */
   watch(): () => void {
-    let idle = 0, busy = false;
-    const look = (): void => {
-      if (busy || document.visibilityState === 'hidden') return;
-      if (this.activeRuns.length + this.activeJobs.length === 0 && ++idle < 5) return;
-      idle = 0;
-      busy = true;
-      void this.refresh().catch(() => undefined).finally(() => { busy = false; });     // a lost connection is shown by the link itself
+    const aborter = new AbortController();
+    const follow = async (): Promise<void> => {
+      while (!aborter.signal.aborted) {
+        try {
+          for await (const activity of this.service.activity({}, aborter.signal)) this.#take(activity);
+        } catch { /* a lost connection is shown by the link itself */ }
+        if (!aborter.signal.aborted) await Promise.all([this.reconnected(), new Promise((resolve) => { setTimeout(resolve, 500); })]);
+      }
     };
-    const now = (): void => { idle = 5; look(); };
-    const timer = setInterval(look, 2000);
-    document.addEventListener('visibilitychange', now);
-    return () => { clearInterval(timer); document.removeEventListener('visibilitychange', now); };
+    void follow();
+    return () => { aborter.abort(); };
+  }
+
+  #take(activity: Activity): void {
+    if (activity.jobs) this.jobs = activity.jobs;
+    if (activity.checkpoints) this.known = activity.checkpoints;
+    this.runs = runsAfter(this.runs, activity);
   }
 }
 

@@ -3,6 +3,7 @@ import { AppError, refuse } from '../../src-main/base/errors.ts';
 import type { JsonObject } from '../../src-main/base/json.ts';
 import type { Certificate, CheckpointCard, Device, Folder, GrowEvent, JobCard, RunCard, RunEvent } from '../../src-main/contract/schema.ts';
 import type { Service } from '../../src-main/contract/service.ts';
+import { createActivity } from '../../src-main/service/activity.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
@@ -100,6 +101,7 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
   const jobOf = (id: string): JobCard => jobs.find((job) => job.id === id)!;
   const setJob = (id: string, change: Partial<JobCard>): void => { jobs[jobs.findIndex((job) => job.id === id)] = { ...jobOf(id), ...change }; };
 
+  const activity = createActivity({ jobs: () => jobs, runs: () => service.runs({}), run: (id) => service.run({ id }), checkpoints: () => service.checkpoints({}) });
   const service: Service = {
     about: async () => ({ version: '0.1.0', home: '/home/me/.cambium', demo: '/opt/cambium/resources/seedling', platform: 'linux', node: '24.21.0', desktop: false }),
     devices: async () => devices,
@@ -108,6 +110,7 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
       { what: 'Space on disk', ok: true, found: '212 GB free in /home/me/.cambium' },
       { what: 'NVIDIA driver', ok: false, found: 'libcuda.so.1 was not found', remedy: 'Install the NVIDIA driver of your system, then run: cambium gpu install' },
     ],
+    activity: (_, signal) => activity(signal),
     checkpoints: async () => known,
     openCheckpoint: async ({ dir }) => {
       if (options.refuseToOpen) throw options.refuseToOpen;
