@@ -1,33 +1,23 @@
-/** @file A run, step after step: feed, update, report, save. Every event is in the run's file before it is sent; stopping is answered between two steps. */
+/** @file A sitting of a run: its folder held, its text read, its device opened, its state loaded; run-loop.ts does the steps. Every event is in the run's file before it is sent. */
 import { join } from 'node:path';
 import { dataOf, refuse } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
 import { aborter, type AbortSignalLike } from '../contract/rpc.ts';
 import type { RunEvent } from '../contract/schema.ts';
-import { parameterCount } from '../model/parameters.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { openHome } from '../store/home.ts';
 import { newestStep, openSession, readRun, type RunSession } from '../store/runs.ts';
-import { openTokenizer, type TextTokenizer } from '../store/tokenizer.ts';
-import { openTokens, tokenizeFiles, type TokenSet, type Tokens } from '../store/tokens.ts';
-import { splitTokens, windowsIn, windowStarts } from '../train/batches.ts';
+import { openTokens, tokenizeFiles, type TokenSet } from '../store/tokens.ts';
+import { splitTokens, windowsIn } from '../train/batches.ts';
 import type { RunSettings } from '../train/run.ts';
-import { stepsOf, tokensPerStep } from '../train/schedule.ts';
-import type { TrainingSettings } from '../train/settings.ts';
+import { stepsOf } from '../train/schedule.ts';
 import { chooseDevice } from './choose.ts';
-import { generate } from './generate.ts';
 import type { TrainInput } from './inputs.ts';
-import type { Device } from './ort/device.ts';
-import { lossMeter } from './programs.ts';
+import { steppedThrough, type Sitting } from './run-loop.ts';
 import { anyOf, nativeSignal } from './signals.ts';
-import { loadNewest, modelFolder, saveCheckpoint, type StepRecord } from './step-checkpoint.ts';
+import { loadNewest, modelFolder } from './step-checkpoint.ts';
 import { Training } from './training.ts';
-import { fromCheckpoint, fromRandom, load, positionsOf, ratesOf, type Loaded } from './weights.ts';
-
-/** At most this many held-out windows are read at an evaluation. */
-const heldOutWindows = 64;
-/** Tokens of a sample. */
-const sampleTokens = 64;
+import { fromCheckpoint, fromRandom, load, positionsOf, ratesOf } from './weights.ts';
 
 /** Trains a run from its newest complete checkpoint, or from its start, until it is done, told to stop, or fails. */
 export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike): AsyncGenerator<RunEvent> {
@@ -79,12 +69,6 @@ async function* tokenized({ data }: RunSettings, base: Checkpoint, signal: Abort
   try { yield* events; return await work; } finally { abort(); }
 }
 
-interface Sitting {
-  readonly dir: string; readonly run: RunSettings; readonly base: Checkpoint; readonly tokens: Tokens; readonly device: Device; readonly steps: number;
-  stop(): boolean;
-  begin(): Promise<void>;
-}
-
 /** From the newest complete checkpoint, or the start, to the end. */
 async function* trained(sitting: Sitting): AsyncGenerator<RunEvent> {
   const { dir, run, base, tokens, device } = sitting, s = run.settings, split = splitTokens(tokens.length, s.heldOut, s.sequence);
@@ -97,60 +81,4 @@ async function* trained(sitting: Sitting): AsyncGenerator<RunEvent> {
     const training = await Training.open(device, loaded, s);
     try { yield* steppedThrough(sitting, loaded, training, resumed?.record); } finally { await training.dispose(); }
   } finally { loaded.dispose(); }
-}
-
-async function* steppedThrough({ dir, run, base, tokens, device, steps, stop, begin }: Sitting, loaded: Loaded, training: Training, record: StepRecord | undefined): AsyncGenerator<RunEvent> {
-  const s = run.settings, split = splitTokens(tokens.length, s.heldOut, s.sequence), now = (): string => new Date().toISOString();
-  const held = heldOut(tokens, split.train, s.sequence), tokenizer = await openTokenizer(base.dir);
-  let side = base.dir;                                                 // after a resume that is a saved step, which later ones will push out
-  let step = record?.step ?? 0, seconds = record?.seconds ?? 0, saved = step;
-  const evaluated = async (): Promise<RunEvent> => ({ at: 'evaluated', step, loss: await heldOutLoss(device, loaded, s, held), tokens: held.length * s.sequence });
-  const save = async (): Promise<RunEvent> => {
-    const folder = await saveCheckpoint(device, dir, base, loaded, { version: 1, step, tokens: step * tokensPerStep(s), seconds, trainTokens: split.train }, side);
-    side = join(folder, modelFolder);
-    saved = step;
-    return { at: 'saved', step, dir: folder };
-  };
-  await begin();
-  yield { at: 'started', step, device: device.kind, deviceName: device.name, parameters: parameterCount(base.family, base.dims, base.settings), steps, trainTokens: split.train, heldOutTokens: split.heldOut, time: now() };
-  if (!record && held.length > 0) yield await evaluated();
-  const every = (n: number): boolean => n > 0 && step % n === 0;
-  while (step < steps && !stop()) {
-    const began = performance.now();
-    const report = await training.step(step + 1, (i, into) => {
-      windowStarts(step * s.accumulate + i, { batch: s.batch, sequence: s.sequence, seed: s.seed, train: split.train })
-        .forEach((start, row) => { tokens.read(start, s.sequence + 1, into.subarray(row * (s.sequence + 1), (row + 1) * (s.sequence + 1))); });
-    });
-    step++;
-    for (const what of ['loss', 'norm'] as const) if (!Number.isFinite(report[what])) refuse('run/not-finite', { step, what: what === 'norm' ? 'gradient norm' : what });
-    const took = (performance.now() - began) / 1000;
-    seconds += took;
-    yield { at: 'step', step, ...report, tokens: step * tokensPerStep(s), seconds: took };
-    const last = step === steps;
-    if (held.length > 0 && (last || every(s.evaluateEvery))) yield await evaluated();
-    if (last || every(s.sampleEvery)) yield await sampled(device, loaded, tokenizer, s, step);
-    if (last || every(s.saveEvery)) yield await save();
-  }
-  if (saved !== step || step === 0) yield await save();
-  yield { at: 'stopped', step, reason: step >= steps ? 'finished' : 'asked', time: now() };
-}
-
-async function heldOutLoss(device: Device, loaded: Loaded, { batch, sequence }: TrainingSettings, held: readonly Int32Array[]): Promise<number> {
-  const meter = await lossMeter(device, loaded, { batch, sequence });
-  try { return await meter.mean(held); } finally { await meter.dispose(); }
-}
-
-/** Windows of the held-out text, spread evenly over it. */
-function heldOut(tokens: Tokens, from: number, sequence: number): readonly Int32Array[] {
-  const windows = windowsIn(tokens.length - from, sequence), taken = Math.min(windows, heldOutWindows);
-  return Array.from({ length: taken }, (_, i) => tokens.read(from + Math.floor((i * windows) / taken) * sequence, sequence + 1));
-}
-
-/** A few words of the model's own, after the prompt or from the beginning of a text. */
-async function sampled(device: Device, loaded: Loaded, tokenizer: TextTokenizer, { prompt, seed }: TrainingSettings, step: number): Promise<RunEvent> {
-  const before = tokenizer.encode(prompt), first = before.length > 0 ? before : [tokenizer.bos ?? tokenizer.eos ?? 0];
-  const stops = tokenizer.eos === null ? [] : [tokenizer.eos], writing = tokenizer.stream(first);
-  let text = '';
-  for await (const token of generate(device, loaded, first, sampleTokens, { temperature: 0.8, seed, stops })) text += writing.push(token);
-  return { at: 'sample', step, prompt, text: text + writing.end() };
 }
