@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import { openHome } from '../../service/place.ts';
 import { createService } from '../../service/service.ts';
 import { installation, surroundingsOf } from '../surroundings.ts';
+import { watchFromOutside } from './attention.ts';
+import { openedPath, routeOfPath } from './opened.ts';
 import { utilityProcesses } from './processes.ts';
-import { guardSession, openWindow, registerScheme } from './window.ts';
+import { offerUpdate } from './updates.ts';
+import { guardSession, openWindow, registerScheme, showRoute } from './window.ts';
 
 const here = import.meta.dirname, root = installation(here);
 let window: BrowserWindow | undefined;
@@ -15,13 +18,26 @@ registerScheme();
 if (!app.requestSingleInstanceLock()) app.quit();
 else {
   const running = createService({ home: openHome(), processes: utilityProcesses(join(here, 'engine.js')), surroundings: surroundingsOf(here, true) });
-  const show = (): void => {
-    if (window && !window.isDestroyed()) { if (window.isMinimized()) window.restore(); window.focus(); return; }
-    window = openWindow(running.api, join(root, 'out', 'preload', 'preload.cjs'), process.env['ELECTRON_RENDERER_URL']);
+  const show = (route?: string): void => {
+    if (window && !window.isDestroyed()) {
+      if (window.isMinimized()) window.restore();
+      window.focus();
+      if (route !== undefined) showRoute(window, route);
+    } else window = openWindow(running.api, join(root, 'out', 'preload', 'preload.cjs'), { route, address: process.env['ELECTRON_RENDERER_URL'] });
   };
-  let leaving = false;
-  app.on('second-instance', show);
-  app.on('activate', show);
+  const routeIn = (commandLine: readonly string[], from?: string): string | undefined => {
+    const path = openedPath(commandLine, root, from);
+    return path === undefined ? undefined : routeOfPath(path);
+  };
+  let leaving = false, first = routeIn(process.argv);
+  app.on('second-instance', (_event, commandLine, from) => { show(routeIn(commandLine, from)); });
+  app.on('activate', () => { show(); });
+  // macOS hands over what is dropped on the icon, even before the app is ready.
+  app.on('open-file', (event, path) => {
+    event.preventDefault();
+    if (app.isReady()) show(routeOfPath(path));
+    else first = routeOfPath(path);
+  });
   // A run outlives its window: the app stays until it is done, and opening it again shows it.
   app.on('window-all-closed', () => {
     if (running.busy() === 0) { app.quit(); return; }
@@ -42,7 +58,10 @@ else {
     Menu.setApplicationMenu(Menu.buildFromTemplate([
       ...(process.platform === 'darwin' ? [{ role: 'appMenu' as const }] : [{ label: 'File', submenu: [{ role: 'quit' as const }] }]),
       { role: 'editMenu' }, { label: 'View', submenu: [{ role: 'reload' }, { role: 'resetZoom' }, { role: 'zoomIn' }, { role: 'zoomOut' }, { role: 'togglefullscreen' }] }, { role: 'windowMenu' },
+      { role: 'help', submenu: [{ label: 'Look for Updates…', click: () => { void offerUpdate(false); } }] },
     ]));
-    show();
+    show(first);
+    void watchFromOutside(running.api, () => window, show);
+    void offerUpdate(true);
   });
 }

@@ -22,8 +22,18 @@ export function guardSession(folder: string): void {
   session.defaultSession.webRequest.onBeforeRequest({ urls: ['http://*/*', 'https://*/*', 'ws://*/*', 'wss://*/*', 'file://*/*'] }, (_details, decide) => { decide({ cancel: true }); });
 }
 
+/** Where a window begins: a page (`#/…`), and another address than the built page's, when that is being developed. */
+export interface Opening { readonly route?: string | undefined; readonly address?: string | undefined }
+
+/** Shows another page in an open window, which keeps its connection. */
+export function showRoute(window: BrowserWindow, route: string): void {
+  const address = new URL(window.webContents.getURL() || `${origin}/index.html`);
+  address.hash = route;
+  void window.loadURL(address.href);
+}
+
 /** Opens the window; every load of its page gets a fresh port to `api`. */
-export function openWindow(api: Service, preload: string, address = `${origin}/index.html`): BrowserWindow {
+export function openWindow(api: Service, preload: string, { route = '', address = `${origin}/index.html` }: Opening = {}): BrowserWindow {
   const window = new BrowserWindow({
     width: 1280, height: 860, minWidth: 720, minHeight: 480, show: false, title: 'Cambium',
     webPreferences: { preload, contextIsolation: true, sandbox: true, nodeIntegration: false, webSecurity: true, spellcheck: false },
@@ -42,6 +52,6 @@ export function openWindow(api: Service, preload: string, address = `${origin}/i
   });
   window.on('closed', () => { close(); });
   window.once('ready-to-show', () => { window.show(); });
-  void window.loadURL(address);
+  void window.loadURL(`${address}${route}`);
   return window;
 }

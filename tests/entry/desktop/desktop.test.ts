@@ -12,6 +12,7 @@ vi.mock('electron', async () => {
   class WebContents extends Emitter {
     posted: { channel: string; ports: unknown[] }[] = [];
     opens: (() => unknown) | undefined;
+    getURL(): string { return 'app://cambium/index.html#/'; }
     setWindowOpenHandler(decide: () => unknown): void { this.opens = decide; }
     postMessage(channel: string, _message: unknown, ports: unknown[]): void { this.posted.push({ channel, ports }); }
   }
@@ -47,7 +48,7 @@ vi.mock('electron', async () => {
   };
 });
 import { utilityProcesses } from '../../../src-main/entry/desktop/processes.ts';
-import { guardSession, openWindow, registerScheme } from '../../../src-main/entry/desktop/window.ts';
+import { guardSession, openWindow, registerScheme, showRoute } from '../../../src-main/entry/desktop/window.ts';
 import { mainPortChannel, type MainPortLike } from '../../../src-main/base/transports.ts';
 import { connect } from '../../../src-main/contract/connect.ts';
 import { engine } from '../../../src-main/contract/engine.ts';
@@ -66,6 +67,14 @@ describe('window', () => {
     expect(loaded).toBe('app://cambium/index.html');
     expect(webContents.opens()).toEqual({ action: 'deny' });
     for (const name of ['will-navigate', 'will-attach-webview']) { const event = { preventDefault: vi.fn() }; webContents.emit(name, event); expect(event.preventDefault).toHaveBeenCalledOnce(); }
+  });
+
+  it('begins where it is told, and goes elsewhere without losing its page', () => {
+    openWindow(api, '/preload.cjs', { route: '#/run?id=x' });
+    const window = fake.windows[0] as FakeWindow;
+    expect(window.loaded).toBe('app://cambium/index.html#/run?id=x');
+    showRoute(window as never, '#/checkpoint?dir=%2Fa');
+    expect(window.loaded).toBe('app://cambium/index.html#/checkpoint?dir=%2Fa');
   });
 
   it('hands each load of the page a fresh port to the service, and closes the one before', async () => {
