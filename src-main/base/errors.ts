@@ -52,7 +52,11 @@ export const errors = {
   'growth/unknown-method':          (d: { method: string; known: readonly string[] }): Words => [`"${d.method}" is not a growth method`, `The methods are ${list(d.known, 20)}.`],
   'growth/bad-option':              (d: { method: string; option: string; why: string }): Words => [`${d.method}: option ${d.option} ${d.why}`, 'See cambium plan --help for the options of each method.'],
   'growth/nothing':                 (d: { method: string }): Words => [`${d.method} would grow nothing`, 'Raise at least one size.'],
+  'growth/no-mixture':             (d: { family: string; known: readonly string[] }): Words => [`${d.family} has no mixture of experts to become`, `Those that have one: ${list(d.known, 20)}.`],
+  'growth/option-conflict':        (d: { method: string; option: string; value: number | string; why: string; nearest: readonly number[] }): Words => [`${d.option} ${d.value} cannot be: ${d.why}`, d.nearest.length ? `The nearest possible ${d.option} is ${d.nearest.join(' or ')}.` : `Choose another ${d.option}.`],
   'growth/too-large':               (d: { axis: string; to: number; most: number }): Words => [`${d.axis} ${d.to} is beyond what can be built`, `Choose at most ${d.most}.`],
+  'growth/bad-plan':               (d: { path: string; why: string }): Words => [`${d.path} is not a plan that can be carried out: ${d.why}`, 'Make it again with cambium plan --save, or on the page that grows.'],
+  'growth/other-source':            (d: { source: string; what: string; plan: string; found: string }): Words => [`the plan was made for another source: ${d.what} is ${d.plan} in the plan and ${d.found} in ${d.source}`, 'Choose the checkpoint that it was made for, or plan anew.'],
 
   'data/empty':                     (d: { path: string; tokens: number; needed: number }): Words => [`${d.path} gives ${d.tokens} tokens but ${d.needed} are needed`, 'Give more text, or shorten the sequence.'],
   'data/bad-line':                  (d: { path: string; line: number; why: string }): Words => [`${d.path}, line ${d.line}: ${d.why}`, 'Each line of a .jsonl file is one JSON object with a "text" field.'],
@@ -69,6 +73,26 @@ export const errors = {
   'run/damaged-checkpoint':         (d: { path: string; why: string }): Words => [`the training checkpoint ${d.path} is damaged: ${d.why}`, 'Resume uses the previous complete one; delete this folder.'],
 
   'job/not-found':                  (d: { job: string }): Words => [`there is no job "${d.job}"`, 'It may have belonged to a session of Cambium that has ended.'],
+
+  'hub/bad-name':                   (d: { given: string }): Words => [`"${d.given}" is not the name of a repository`, 'A name looks like owner/name.'],
+  'hub/offline':                    (d: { what: string }): Words => [`HF_HUB_OFFLINE is set, so the Hub cannot be asked for ${d.what}`, 'Unset it, or use what is already in the cache.'],
+  'hub/unreachable':                (d: { endpoint: string; why: string }): Words => [`${d.endpoint} cannot be reached: ${d.why}`, 'Check the network and try again; a download goes on where it stopped.'],
+  'hub/down':                       (d: { endpoint: string; status: number }): Words => [`${d.endpoint} is in trouble (error ${d.status})`, 'Try again in a few minutes; what was fetched is kept.'],
+  'hub/too-many':                   (d: { endpoint: string; seconds: number }): Words => [`${d.endpoint} asks for fewer requests`, `Wait ${d.seconds} seconds and try again; what was fetched is kept.`],
+  'hub/no-repo':                    (d: { repo: string; endpoint: string }): Words => [`there is no model ${d.repo} on ${d.endpoint}, or it is private`, 'Check the name; for a private model, give a token of an account that may read it.'],
+  'hub/no-revision':                (d: { repo: string; revision: string }): Words => [`${d.repo} has no revision "${d.revision}"`, 'Give a branch, a tag or a commit that its page lists.'],
+  'hub/no-file':                    (d: { repo: string; file: string }): Words => [`${d.repo} no longer has the file ${d.file}`, 'Look at the model again; what was fetched is kept.'],
+  'hub/gated':                      (d: { repo: string; url: string; token: boolean }): Words => [`${d.repo} is gated: its authors ask you to accept their terms first`, d.token ? `Ask for access at ${d.url} with the account of your token, and try again when it is granted.` : `Ask for access at ${d.url}, then give Cambium a token of that account.`],
+  'hub/bad-token':                  (d: { from: string }): Words => [`the Hub does not accept the token from ${d.from}`, 'Make a new one at https://huggingface.co/settings/tokens and set it in place of the old one.'],
+  'hub/no-token':                   (d: { what: string }): Words => [`${d.what} needs a token of your Hugging Face account`, 'Make one at https://huggingface.co/settings/tokens, then set HF_TOKEN or paste it on the Hub page.'],
+  'hub/no-write':                   (d: { repo: string }): Words => [`the token may not write to ${d.repo}`, 'Make a token with the role "write" at https://huggingface.co/settings/tokens.'],
+  'hub/changed':                    (d: { repo: string; file: string }): Words => [`${d.file} of ${d.repo} is not what it was when the download began`, 'Look at the model again; what was fetched before is kept.'],
+  'hub/wrong-bytes':                (d: { repo: string; file: string }): Words => [`${d.file} of ${d.repo} arrived twice with another hash than the Hub states`, 'Try again later; the other files are kept.'],
+  'hub/answer':                     (d: { endpoint: string; why: string }): Words => [`${d.endpoint} gave an answer that Cambium cannot read: ${d.why}`, 'Check HF_ENDPOINT; if it is right, try again later.'],
+  'hub/refused':                    (d: { endpoint: string; status: number; why: string }): Words => [`${d.endpoint} refused with ${d.status}: ${d.why}`, 'Correct what it names and try again.'],
+  'hub/already':                    (d: { repo: string }): Words => [`${d.repo} is already being fetched`, 'Follow that download, or pause it first.'],
+  'hub/not-an-export':              (d: { path: string; file: string }): Words => [`${d.path} holds ${d.file}, which does not belong in a model's repository`, 'Push a folder that Export or Grow has made.'],
+  'hub/secret':                     (d: { path: string; file: string }): Words => [`${d.file} of ${d.path} holds what looks like an access token`, 'Take it out before you push; everybody with access to the repository could use it.'],
 
   'export/differs':                 (d: { path: string; what: string }): Words => [`the export ${d.path} does not read back as it was written: ${d.what}`, 'Check the disk; the export was removed.'],
 

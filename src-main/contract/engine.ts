@@ -1,6 +1,7 @@
 /** @file The engine's API, in one file: the work that blocks, or may die. One process per job; exit frees the device. */
 import { z } from 'zod';
 import type { GrowthPlan } from '../growth/recipe.ts';
+import type { SavedPlan } from '../growth/saved-plan.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
   certifyRequest, deviceChoice, evaluateRequest, nothing, path, sampleRequest,
@@ -10,7 +11,7 @@ import {
 export const engine = {
   devices:  call(nothing)<readonly Device[]>(),
   /** Writes the grown checkpoint beside `out` and renames it into place when it is whole. */
-  grow:     stream(z.object({ source: path, out: path, plan: z.custom<GrowthPlan>((v) => typeof v === 'object' && v !== null), device: deviceChoice }))<GrowEvent>(),
+  grow:     stream(z.object({ source: path, out: path, plan: z.custom<SavedPlan | GrowthPlan>((v) => typeof v === 'object' && v !== null), device: deviceChoice }))<GrowEvent>(),
   certify:  call(certifyRequest)<Certificate>(),
   /** Trains the run in this folder from its newest complete checkpoint, or from its start. Events are in events.jsonl before they are sent. */
   train:    stream(z.object({ run: path }))<RunEvent>(),

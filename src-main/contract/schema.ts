@@ -1,6 +1,7 @@
 /** @file Every shape that crosses a boundary: checked ones as schemas, answered ones as types. */
 import { z } from 'zod';
 import type { ErrorData } from '../base/errors.ts';
+import type { SavedPlan } from '../growth/saved-plan.ts';
 import type { Certificate } from '../model/card.ts';
 import type { DeviceKind, TrainingSettings } from '../train/settings.ts';
 
@@ -23,6 +24,8 @@ export const growthRequest = z.object({
   seed: whole,
   dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']),
 });
+/** One growth, or several in sequence as one pass. */
+export const growthRecipe = z.union([growthRequest, z.array(growthRequest).min(1).max(64)]);
 
 export const trainingSettings: z.ZodType<TrainingSettings> = z.object({
   tokens: whole.min(1), batch: whole.min(1), sequence: whole.min(2), accumulate: whole.min(1), lr: z.number().positive().max(10),
@@ -32,7 +35,9 @@ export const trainingSettings: z.ZodType<TrainingSettings> = z.object({
   saveEvery: whole, evaluateEvery: whole, heldOut: z.number().min(0).max(0.5), sampleEvery: whole, prompt: z.string().max(100_000), threads: whole.max(1024),
 });
 
-export const growJob = z.object({ source: path, out: path, request: growthRequest, device: deviceChoice });
+/** `source`: a checkpoint's folder, or a run's (its newest saved step). Either what is asked for, or a plan that was saved. */
+export const growJob = z.object({ source: path, out: path, request: growthRecipe.optional(), plan: z.custom<SavedPlan>((v) => typeof v === 'object' && v !== null).optional(), device: deviceChoice })
+  .refine((job) => (job.request === undefined) !== (job.plan === undefined), 'give either a request or a plan');
 export const trainingRequest = z.object({ checkpoint: path, data: z.array(path).min(1), out: path.optional(), name: z.string().max(200).optional(), settings: trainingSettings });
 export const sampleRequest = z.object({ from: path, prompt: z.string().max(100_000), tokens: whole.max(100_000), temperature: z.number().min(0).max(100), seed: whole, device: deviceChoice });
 export const evaluateRequest = z.object({ checkpoint: path, data: z.array(path).min(1), sequence: whole.min(2), batch: whole.min(1), tokens: whole.optional(), device: deviceChoice });

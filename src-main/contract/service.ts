@@ -1,10 +1,10 @@
 /** @file The app's whole API, in one file: what the window, the command line and a remote browser can ask. */
 import { z } from 'zod';
-import type { GrowthPlan } from '../growth/recipe.ts';
+import type { SavedPlan } from '../growth/saved-plan.ts';
 import type { Activity, Known } from './activity.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
-  certifyRequest, evaluateRequest, exportRequest, growJob, growthRequest, jobId, locateRequest, nothing, path, runId, sampleRequest, trainingRequest,
+  certifyRequest, evaluateRequest, exportRequest, growJob, growthRecipe, jobId, locateRequest, nothing, path, runId, sampleRequest, trainingRequest,
   type About, type Certificate, type Check, type CheckpointCard, type Device, type EvaluateEvent, type ExportEvent, type Folder, type GrowEvent, type JobCard, type RunCard, type RunEvent, type SampleEvent,
 } from './schema.ts';
 
@@ -23,7 +23,10 @@ export const service = {
   /** Folders of this computer that hold a checkpoint with this name, this config.json and files of these sizes: a browser tells no path of a dropped folder. */
   locate:         call(locateRequest)<{ readonly dirs: readonly string[] }>(),
 
-  planGrowth:     call(z.object({ dir: path, request: growthRequest }))<GrowthPlan>(),
+  /** The plan of one growth or of several in sequence, for a checkpoint or the newest saved step of a run; with a print of its weights, so that it can be kept as a file. */
+  planGrowth:     call(z.object({ dir: path, request: growthRecipe }))<SavedPlan>(),
+  /** Refuses a plan that is not sound, or was made for another checkpoint, with what differs. */
+  checkPlan:      call(z.object({ dir: path, plan: z.custom<SavedPlan>((v) => typeof v === 'object' && v !== null) }))<Record<string, never>>(),
   /** Growing, certifying and exporting are jobs: they go on when the window closes. */
   startGrowth:    call(growJob)<JobCard>(),
   followGrowth:   stream(z.object({ id: jobId }))<GrowEvent>(),
@@ -36,6 +39,8 @@ export const service = {
   startRun:       call(trainingRequest)<RunCard>(),
   runs:           call(nothing)<readonly RunCard[]>(),
   run:            call(z.object({ id: runId }))<RunCard>(),
+  /** The newest saved step of a run, as a checkpoint that can be grown. */
+  openRun:        call(z.object({ id: runId }))<CheckpointCard>(),
   /** Every event from line `from` of the run's file on, then live, until the run stops. */
   followRun:      stream(z.object({ id: runId, from: z.number().int().min(0) }))<RunEvent>(),
   stopRun:        call(z.object({ id: runId }))<RunCard>(),

@@ -1,6 +1,7 @@
 /** @file What the model cards of grown and exported folders say. */
 import { basename } from 'node:path';
 import type { RunCard } from '../contract/schema.ts';
+import { extentOf, promiseOf } from '../growth/chain.ts';
 import type { GrowthPlan } from '../growth/recipe.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import { licenseOf, type License, type ModelCard } from '../store/model-card.ts';
@@ -14,11 +15,11 @@ export async function exportCard(run: RunSettings, card: RunCard, model: Checkpo
   const s = run.settings, grown = model.growth, nats = (loss: number | null): string => (loss === null ? 'not measured' : `${loss.toFixed(4)} nats per token`);
   return {
     summary: grown
-      ? `Grown from ${basename(grown.source)} by the method ${grown.method}, then trained with Cambium.`
+      ? `Grown from ${basename(grown.source)} by ${grown.method}, then trained with Cambium.`
       : `Trained with Cambium from ${s.start === 'source' ? basename(run.checkpoint) : 'random weights'}.`,
     ...await inherited(run.checkpoint),
     base: basename(grown?.source ?? run.checkpoint),
-    tags: grown ? [grown.method] : [],
+    tags: grown ? [...new Set(grown.method.split(' + '))] : [],
     facts: [
       ['Parameters', model.card.parameters.toLocaleString('en')],
       ['Trained on', `${(step * tokensPerStep(s)).toLocaleString('en')} tokens in ${step} steps`],
@@ -31,14 +32,15 @@ export async function exportCard(run: RunSettings, card: RunCard, model: Checkpo
   };
 }
 
-export async function growthCard(source: Checkpoint, plan: GrowthPlan): Promise<ModelCard> {
-  const grown = Object.keys(plan.to).filter((axis) => plan.to[axis] !== plan.from[axis]).map((axis) => `${axis} ${plan.from[axis]!} → ${plan.to[axis]!}`);
+export async function growthCard(source: Checkpoint, stages: readonly GrowthPlan[]): Promise<ModelCard> {
+  const { from, to, parameters } = extentOf(stages), promise = promiseOf(stages), methods = stages.map((plan) => plan.request.method);
+  const grown = Object.keys(to).filter((axis) => to[axis] !== from[axis]).map((axis) => `${axis} ${from[axis] ?? '-'} → ${to[axis]!}`);
   return {
-    summary: `Grown from ${source.card.name} by the method ${plan.request.method} with Cambium; not trained since. growth.json holds the plan and the certificate.`,
+    summary: `Grown from ${source.card.name} by the method${methods.length > 1 ? 's' : ''} ${methods.join(', then ')} with Cambium; not trained since. growth.json holds the plan and the certificate.`,
     ...await inherited(source.dir),
     base: source.card.name,
-    tags: [plan.request.method],
-    facts: [['Sizes', grown.join(', ')], ['Parameters', `${plan.parameters.before.toLocaleString('en')} → ${plan.parameters.after.toLocaleString('en')}`], ['Promise', `${plan.promise.kind}: ${plan.promise.why.join(' ')}`], ['Seed', String(plan.request.seed)]],
+    tags: [...new Set(methods)],
+    facts: [['Sizes', grown.join(', ')], ['Parameters', `${parameters.before.toLocaleString('en')} → ${parameters.after.toLocaleString('en')}`], ['Promise', `${promise.kind}: ${promise.why.join(' ')}`], ['Seed', [...new Set(stages.map((plan) => plan.request.seed))].join(', ')]],
     limits: ['It carries the limits and the licence of the model it came from.'],
   };
 }

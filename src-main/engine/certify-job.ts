@@ -2,7 +2,8 @@
 import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { Certificate } from '../contract/schema.ts';
 import { comparison, toleranceOf } from '../growth/certificate.ts';
-import type { GrowthPlan } from '../growth/recipe.ts';
+import { promiseOf } from '../growth/chain.ts';
+import { stagesOf } from '../growth/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { openTokenizer } from '../store/tokenizer.ts';
 import { readText } from '../store/text.ts';
@@ -26,9 +27,9 @@ export async function certify(device: Device, sourceDir: string, grownDir: strin
   const source = await openCheckpoint(sourceDir), grown = await openCheckpoint(grownDir);
   const { before, after, next, vocab, words } = await probe(device, source, grown, options), compared = comparison(vocab);
   compared.add(before, after, next);
-  const difference = compared.result(), promise = (grown.growth?.plan as GrowthPlan | undefined)?.promise.kind ?? 'exact';
+  const difference = compared.result(), stages = stagesOf(grown.growth), promise = promiseOf(stages).kind;
   const tolerance = toleranceOf([...new Set([...source.card.dtypes, ...grown.card.dtypes])], difference.rmsLogit);
-  return { ...difference, promise, tolerance, passed: promise === 'approximate' ? Number.isFinite(difference.maxLogit) : difference.maxLogit <= tolerance, device: device.kind, text: words };
+  return { ...difference, promise, ...(stages.length > 1 ? { stages: stages.map((plan) => ({ method: plan.request.method, promise: plan.promise.kind })) } : {}), tolerance, passed: promise === 'approximate' ? Number.isFinite(difference.maxLogit) : difference.maxLogit <= tolerance, device: device.kind, text: words };
 }
 
 /** Logits of both models, [tokens, vocab of the first] each, on the same tokens, and the token after each (-1: none). */

@@ -2,7 +2,9 @@
 import { refuse } from '../base/errors.ts';
 import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { GrowEvent } from '../contract/schema.ts';
+import type { GrowthRecord } from '../model/card.ts';
 import type { GrowthPlan } from '../growth/recipe.ts';
+import { methodsIn, stagesOf, type SavedPlan } from '../growth/saved-plan.ts';
 import { createCheckpointWriter, recordCertificate } from '../store/checkpoint-writer.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { removeFolder } from '../store/folder.ts';
@@ -38,14 +40,15 @@ export async function* grow({ source: dir, out, plan, device: choice }: GrowInpu
   }
 }
 
-/** Writes the grown folder, whole or not at all, without a certificate; answers with the bytes of its weights. */
-export async function* writeGrown(device: Device, source: Checkpoint, plan: GrowthPlan, out: string, signal: AbortSignalLike, { blockBytes = 2 ** 24 }: GrowOptions = {}): AsyncGenerator<GrowEvent, number> {
-  const started = performance.now(), record = { version: 1, source: source.dir, method: plan.request.method, plan, certificate: null, cambium: version };
+/** Writes the grown folder in one pass over the weights, whole or not at all, without a certificate; answers with the bytes of its weights. A plan of one stage may stand for itself. */
+export async function* writeGrown(device: Device, source: Checkpoint, plan: SavedPlan | GrowthPlan, out: string, signal: AbortSignalLike, { blockBytes = 2 ** 24 }: GrowOptions = {}): AsyncGenerator<GrowEvent, number> {
+  const started = performance.now(), stages = stagesOf({ plan }), last = stages.at(-1)!, { before = [], plan: made } = source.growth ?? {};
+  const record: GrowthRecord = { version: 1, source: source.dir, method: methodsIn(stages), plan, ...(made ? { before: [...before, made] } : {}), certificate: null, cambium: version };
   const writer = await createCheckpointWriter({
-    target: out, family: source.family, prefix: source.prefix, config: plan.config, tensors: plan.tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.to })),
-    sideFilesFrom: source.dir, card: await growthCard(source, plan),
+    target: out, family: source.family, prefix: source.prefix, config: last.config, tensors: last.tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.to })),
+    sideFilesFrom: source.dir, card: await growthCard(source, stages),
   });
-  const recipes = new Map(plan.tensors.map((t) => [t.name, t])), grower = new Grower(device, source, plan, blockBytes);
+  const recipes = new Map(last.tensors.map((t) => [t.name, t])), grower = new Grower(device, source, stages, blockBytes);
   let writing: Promise<void> = Promise.resolve();
   try {
     let bytes = 0, tensors = 0;

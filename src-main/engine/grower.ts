@@ -1,4 +1,5 @@
 /** @file Grown weights in blocks of rows, made on a device in memory that is used again: at most two blocks are alive, so that one is made while the other is written. */
+import { applyChain, originsOf } from '../growth/chain.ts';
 import { growthAdditions, growthFeeds, growthGraph, growthGraphKey, rowsOf } from '../growth/device-graph.ts';
 import type { GrowthPlan, TensorRecipe } from '../growth/recipe.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../store/checkpoint.ts';
@@ -16,20 +17,24 @@ interface Opened { readonly session: Session; readonly from: readonly number[]; 
 /** Whether a device computes with this type of weights itself; where it does not, the processor widens and narrows. */
 const hasType = (device: Device, dtype: WeightDType): boolean => device.kind !== 'webgpu' || dtype === 'float32';
 
+const bytesIn = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+
 export class Grower {
   readonly #device: Device;
   readonly #source: Checkpoint;
+  readonly #before: readonly GrowthPlan[];
   readonly #plan: GrowthPlan;
   readonly #blockBytes: number;
   readonly #opened = new Map<string, Opened>();
   readonly #memory = new Map<string, ArrayBuffer>();
   #turn = 0;
 
-  /** `blockBytes`: of output made at once, or one row if that is more. */
-  constructor(device: Device, source: Checkpoint, plan: GrowthPlan, blockBytes: number) {
+  /** `stages`: the last is made on the device, those before it weight by weight in memory. `blockBytes`: of output made at once, or one row if that is more. */
+  constructor(device: Device, source: Checkpoint, stages: readonly GrowthPlan[], blockBytes: number) {
     this.#device = device;
     this.#source = source;
-    this.#plan = plan;
+    this.#before = stages.slice(0, -1);
+    this.#plan = stages.at(-1)!;
     this.#blockBytes = blockBytes;
   }
 
@@ -65,6 +70,7 @@ export class Grower {
 
   /** The source's values, as they are stored and widened; `wide` where the device must be given float32. Refuses what is not finite. */
   async #read(recipe: TensorRecipe) {
+    if (this.#before.length > 0) return this.#staged(recipe);
     const dtypeOf = (name: string): WeightDType => this.#source.refs.get(name)?.dtype ?? 'float32';
     const dtype = dtypeOf(recipe.source), bytes = await readTensor(this.#source, recipe.source, this.#room('source', this.#source.refs.get(recipe.source)?.bytes ?? 0));
     const values = widen(bytes, dtype), other = recipe.second === undefined ? dtype : dtypeOf(recipe.second);
@@ -74,6 +80,18 @@ export class Grower {
     const more = await readTensor(this.#source, recipe.second), wider = widen(more, other);
     checkFinite(wider, this.#source.dir, recipe.second);
     return { bytes, values, second: wide ? wider : more, wide, stored };
+  }
+
+  /** The values that the stages before the last make of the source's, in float32 and never rounded. */
+  async #staged(recipe: TensorRecipe) {
+    const names = recipe.second === undefined ? [recipe.source] : [recipe.source, recipe.second], sources = new Map<string, Float32Array>();
+    for (const name of new Set(names.flatMap((n) => originsOf(this.#before, n)))) {
+      const found = widen(await readTensor(this.#source, name), this.#source.refs.get(name)?.dtype ?? 'float32');
+      checkFinite(found, this.#source.dir, name);
+      sources.set(name, found);
+    }
+    const [values, second] = names.map((name) => applyChain(this.#before, name, sources)), bytes = bytesIn(values!);
+    return { bytes, values: values!, second: second && (hasType(this.#device, recipe.dtype) ? bytesIn(second) : second), wide: !hasType(this.#device, recipe.dtype), stored: 'float32' as const };
   }
 
   /** The session for this many rows of a recipe; undefined where all of them are zero. */

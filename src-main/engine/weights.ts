@@ -1,7 +1,9 @@
 /** @file A checkpoint's weights as flat buckets on a device, and back: every weight passes through the processor one bucket at a time. */
 import { refuse } from '../base/errors.ts';
 import { keyOf, normalAt } from '../base/random.ts';
-import type { GrowthPlan } from '../growth/recipe.ts';
+import { factorsThrough } from '../growth/chain.ts';
+import type { TensorRecipe } from '../growth/recipe.ts';
+import { stagesOf } from '../growth/saved-plan.ts';
 import { parametersOf, type Parameter } from '../model/parameters.ts';
 import { hasAxis } from '../tensor/layout.ts';
 import { widen, type WeightDType } from '../tensor/dtype.ts';
@@ -37,9 +39,9 @@ export const fromRandom = (checkpoint: Checkpoint, seed: number): WeightSource =
   return Promise.resolve(values);
 };
 
-/** Learning-rate factors of a grown checkpoint's own plan; empty for any other. */
-export const ratesOf = (checkpoint: Checkpoint): ReadonlyMap<string, number> =>
-  new Map(((checkpoint.growth?.plan as GrowthPlan | undefined)?.tensors ?? []).map((t) => [t.name, t.rate]));
+/** How the weights of a grown checkpoint train beside their source, by its own plan, whatever its stages, and those of the growths before it; empty for any other. */
+export const factorsOf = (checkpoint: Checkpoint): ReadonlyMap<string, Pick<TensorRecipe, 'rate' | 'gradient' | 'from'>> => factorsThrough(stagesOf(checkpoint.growth, { before: true }));
+export const ratesOf = (checkpoint: Checkpoint): ReadonlyMap<string, number> => new Map([...factorsOf(checkpoint)].map(([name, { rate }]) => [name, rate]));
 
 /** Puts the weights on the device, in the order of their names, which is that of the files they are saved to. */
 export async function load(device: Device, { family, dims, settings }: Checkpoint, source: WeightSource, rates: ReadonlyMap<string, number> = new Map()): Promise<Loaded> {

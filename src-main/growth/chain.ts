@@ -20,7 +20,7 @@ export function grownSource({ family, to, config, tensors }: GrowthPlan): Growth
 }
 
 /** A recipe by the name of the weight it makes. */
-const recipeOf = (plan: GrowthPlan, name: string): TensorRecipe =>
+export const recipeOf = (plan: GrowthPlan, name: string): TensorRecipe =>
   plan.tensors.find((t) => t.name === name) ?? refuse('checkpoint/missing-tensors', { path: 'the plan', names: [name] });
 
 const readBy = ({ source, second }: TensorRecipe): readonly string[] => (second === undefined ? [source] : [source, second]);
@@ -44,7 +44,17 @@ export const promiseOf = (stages: readonly GrowthPlan[]): Promised => ({
   kind: stages.every((plan) => plan.promise.kind === 'exact') ? 'exact' : 'approximate', why: stages.flatMap((plan) => plan.promise.why),
 });
 
-/** Learning-rate factors of the last stage's weights: those of all stages on the way, multiplied. */
-export function ratesThrough(stages: readonly GrowthPlan[]): ReadonlyMap<string, number> {
-  return stages.reduce<ReadonlyMap<string, number>>((before, plan) => new Map(plan.tensors.map((t) => [t.name, t.rate * (before.get(t.source) ?? 1)])), new Map());
+/** How the weights of the last stage train beside those of the first source: learning rate times `rate` (decay divided by it), gradients, and so Adam's eps, times `gradient` (c and f of methods.md 1.11), those of all stages multiplied; `from` is the shape in the first source. */
+export const factorsThrough = (stages: readonly GrowthPlan[]): ReadonlyMap<string, Pick<TensorRecipe, 'rate' | 'gradient' | 'from'>> => stages.reduce<ReturnType<typeof factorsThrough>>((before, plan) => new Map(plan.tensors.map((t) => {
+  const own = before.get(t.source);
+  return [t.name, { rate: t.rate * (own?.rate ?? 1), gradient: t.gradient * (own?.gradient ?? 1), from: own?.from ?? t.from }];
+})), new Map());
+
+/** What a person should know about a recipe: the notes of its stages, those said before left out. */
+export const notesOf = (stages: readonly GrowthPlan[]): readonly string[] => [...new Set(stages.flatMap((plan) => plan.notes))];
+
+/** Sizes and parameters before the first stage and after the last. */
+export function extentOf(stages: readonly GrowthPlan[]): Pick<GrowthPlan, 'from' | 'to' | 'parameters'> {
+  const first = stages[0]!, last = stages.at(-1)!;
+  return { from: first.from, to: last.to, parameters: { before: first.parameters.before, after: last.parameters.after } };
 }

@@ -1,7 +1,8 @@
 /** @file Adam's moments through the maps of a growth, so that training goes on where the source's stopped (methods.md 1.11). */
 import { layoutOf, type Dims } from '../tensor/layout.ts';
 import { applyRecipe, type Values } from './apply.ts';
-import type { AxisMaps, Factor, TensorRecipe } from './recipe.ts';
+import { recipeOf } from './chain.ts';
+import type { AxisMaps, Factor, GrowthPlan, TensorRecipe } from './recipe.ts';
 
 /** Both moments of a weight, in stored order. */
 export interface Moments<T extends Values> { readonly mean: T; readonly square: T }
@@ -12,6 +13,14 @@ export function growMoments<T extends Values>(recipe: TensorRecipe, maps: AxisMa
   const bare: TensorRecipe = { ...recipe, fills: {}, partFills: [], spread: 'symmetric', noise: null, projection: null, perturbation: 0, offset: 0, silent: recipe.silent || recipe.fresh === true };
   const grown = (values: T, factors: readonly Factor[]): T => applyRecipe({ ...bare, factors }, maps, from, to, values, 0);
   return { mean: grown(mean, once), square: grown(square, [...once, ...once]) };
+}
+
+/** The moments of one weight of the last stage, from those of the first source's weight that it is made from. */
+export function momentsThrough<T extends Values>(stages: readonly GrowthPlan[], name: string, sources: (name: string) => Promise<Moments<T>>): Promise<Moments<T>> {
+  const plan = stages.at(-1);
+  if (!plan) return sources(name);
+  const recipe = recipeOf(plan, name);
+  return momentsThrough(stages.slice(0, -1), recipe.source, sources).then((moments) => growMoments(recipe, plan.maps, plan.from, plan.to, moments));
 }
 
 /** The gradient factor f as factors: entries of fused axes, and outputs that are copied unevenly, have factors of their own. */

@@ -55,17 +55,22 @@ export interface Certificate extends LogitDifference {
   readonly tolerance: number;
   readonly passed: boolean;
   readonly device: DeviceKind;
+  /** What each stage of a recipe promises, where there are several. */
+  readonly stages?: readonly { readonly method: string; readonly promise: 'exact' | 'approximate' }[];
   /** What the tokens were: a file, or text the source wrote itself. */
   readonly text: string;
 }
 
-/** growth.json of a folder that Cambium grew. `plan` is a `GrowthPlan`; the files below the growth layer only carry it. */
+/** growth.json of a folder that Cambium grew. `plan` is a `SavedPlan`, or a `GrowthPlan` of one stage; the files below the growth layer only carry it. */
 export interface GrowthRecord {
   readonly version: 1;
   /** The source's folder. */
   readonly source: string;
+  /** Ids of the methods, in order: "hypercloning + identity". */
   readonly method: string;
   readonly plan: unknown;
+  /** The plans of the growths that the source came from, oldest first. */
+  readonly before?: readonly unknown[];
   readonly certificate: Certificate | null;
   /** The version of Cambium that grew it. */
   readonly cambium: string;

@@ -46,7 +46,7 @@ export async function demonstrate(api: Service, { dir, tokens, seed }: DemoOptio
   tell.phase(`Opened ${source.name}: ${source.familyTitle}, ${source.parameters.toLocaleString('en')} parameters`);
 
   const request: GrowthRequest = { method: 'hypercloning', to: { hidden: 2 * source.dims['hidden']!, ffn: 2 * source.dims['ffn']! }, options: {}, seed, dtype: 'keep' };
-  const plan = await api.planGrowth({ dir: from, request });
+  const plan = (await api.planGrowth({ dir: from, request })).stages[0]!;
   tell.phase(`Planned: ${plan.parameters.after.toLocaleString('en')} parameters; the promise is ${plan.promise.kind}`);
 
   const certificate = await grown(api, from, at('grown'), request, tell, signal);

@@ -1,31 +1,55 @@
 /** @file Growing and exporting as jobs: plan, check, start an engine, relay its progress; a cancelled or failed job leaves nothing beside its target. */
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { refuse } from '../base/errors.ts';
-import type { ExportEvent, ExportRequest, GrowEvent, GrowJob, JobCard } from '../contract/schema.ts';
-import { planGrowth } from '../growth/plan.ts';
-import type { GrowthPlan, GrowthRequest } from '../growth/recipe.ts';
-import { openCheckpoint } from '../store/checkpoint.ts';
+import type { CheckpointCard, ExportEvent, ExportRequest, GrowEvent, GrowJob, JobCard } from '../contract/schema.ts';
+import type { GrowthRequest } from '../growth/recipe.ts';
+import { checkSource, markOf, readPlan, savedPlan, type SavedPlan } from '../growth/saved-plan.ts';
+import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { exists } from '../store/files.ts';
+import { fingerprintOf } from '../store/fingerprint.ts';
 import { sweepPartials } from '../store/folder.ts';
+import { isRun, newestStep, runCard } from '../store/runs.ts';
 import { withEngine, withoutAnswer } from './engines.ts';
 import type { Jobs } from './jobs.ts';
 import { absolute, type Place } from './place.ts';
 import { runFolder } from './runs.ts';
 
-/** The plan for the checkpoint in `dir`: what the page computes too. */
-export async function planFor(dir: string, request: GrowthRequest): Promise<GrowthPlan> {
-  const { card } = await openCheckpoint(absolute(dir));
-  return planGrowth(card, request);
+/** What is grown: a checkpoint's folder, or of a run's the newest saved step, which brings its moments; and what to call it. */
+async function originOf(dir: string): Promise<{ readonly checkpoint: Checkpoint; readonly name: string; readonly run: string | null }> {
+  const path = absolute(dir);
+  if (!await isRun(path)) { const checkpoint = await openCheckpoint(path); return { checkpoint, name: checkpoint.card.name, run: null }; }
+  const newest = await newestStep(path) ?? refuse('run/no-checkpoint', { run: basename(path) });
+  return { checkpoint: await openCheckpoint(join(newest.dir, 'model')), name: `${(await runCard(path)).name}, step ${newest.step}`, run: path };
 }
 
-export async function startGrowth(place: Place, jobs: Jobs, { source, out, request, device }: GrowJob): Promise<JobCard> {
-  const target = absolute(out);
-  const plan = await planFor(source, request);
+/** A run as a checkpoint to grow; it is not remembered among the checkpoints, because later steps push it out. */
+export async function openRun(place: Place, id: string): Promise<CheckpointCard> {
+  const { checkpoint, name } = await originOf(await runFolder(place, id));
+  return { ...checkpoint.card, name };
+}
+
+/** The plan for the checkpoint or run in `dir`: what the page computes too, with a print of the weights. */
+export async function planFor(dir: string, request: GrowthRequest | readonly GrowthRequest[]): Promise<SavedPlan> {
+  const { checkpoint, name } = await originOf(dir);
+  return savedPlan({ ...checkpoint.card, name }, request, await fingerprintOf(checkpoint));
+}
+
+/** The plan, once it is sound and made for what is in `dir`. */
+export async function checkPlan(dir: string, given: unknown): Promise<SavedPlan> {
+  const { checkpoint, name } = await originOf(dir), plan = readPlan(given, 'the plan');
+  checkSource(plan, markOf({ ...checkpoint.card, name }, await fingerprintOf(checkpoint)));
+  return plan;
+}
+
+export async function startGrowth(place: Place, jobs: Jobs, { source, out, request, plan: given, device }: GrowJob): Promise<JobCard> {
+  const target = absolute(out), plan = request === undefined ? await checkPlan(source, given) : await planFor(source, request);
   if (await exists(target)) refuse('file/exists', { path: target });
-  return jobs.start<GrowEvent>('grow', `Growing ${basename(absolute(source))} into ${basename(target)}`, async (push, signal) => {
+  const { checkpoint: { dir }, name, run } = await originOf(source);
+  if (run !== null && ['preparing', 'running', 'pausing'].includes((await runCard(run)).state)) refuse('run/already-running', { run: basename(run) });   // its steps come and go
+  return jobs.start<GrowEvent>('grow', `Growing ${name} into ${basename(target)}`, async (push, signal) => {
     await swept(target, () => withEngine(place.processes, {}, async (engine) => {
       let done = false;
-      for await (const event of engine.grow({ source: absolute(source), out: target, plan, device }, signal)) { push(event); done ||= event.at === 'done'; }
+      for await (const event of engine.grow({ source: dir, out: target, plan, device }, signal)) { push(event); done ||= event.at === 'done'; }
       if (!done) withoutAnswer();
     }));
     await place.home.rememberCheckpoint(target, basename(target));

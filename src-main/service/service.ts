@@ -5,7 +5,7 @@ import { createActivity } from './activity.ts';
 import { deviceList } from './devices.ts';
 import { examine } from './doctor.ts';
 import { engineStream, withEngine } from './engines.ts';
-import { planFor, startExport, startGrowth } from './growth.ts';
+import { checkPlan, openRun, planFor, startExport, startGrowth } from './growth.ts';
 import { createJobs } from './jobs.ts';
 import { knownCheckpoints, openAndRemember } from './library.ts';
 import { locate } from './locate.ts';
@@ -37,6 +37,7 @@ export function createService(place: Place, options: RunsOptions = {}): RunningS
     locate:         async (dropped) => ({ dirs: await locate(place, dropped) }),
 
     planGrowth:     ({ dir, request }) => planFor(dir, request),
+    checkPlan:      async ({ dir, plan }) => { await checkPlan(dir, plan); return {}; },
     startGrowth:    (job) => startGrowth(place, jobs, job),
     followGrowth:   ({ id }, signal) => jobs.follow(id, signal),
     certify:        (request, signal) => withEngine(processes, {}, (e) => e.certify({ ...request, source: absolute(request.source), grown: absolute(request.grown), ...(request.text === undefined ? {} : { text: absolute(request.text) }) }, signal)),
@@ -48,6 +49,7 @@ export function createService(place: Place, options: RunsOptions = {}): RunningS
     startRun:       runs.start,
     runs:           runs.list,
     run:            ({ id }) => runs.card(id),
+    openRun:        ({ id }) => openRun(place, id),
     followRun:      ({ id, from }, signal) => followRun(place, id, from, signal),
     stopRun:        ({ id }) => runs.stop(id),
     resumeRun:      ({ id }) => runs.resume(id),

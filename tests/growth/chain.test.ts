@@ -1,6 +1,6 @@
 /** @file Recipes of several stages: one pass gives what stage after stage gives, and keeps what they keep. */
 import { describe, expect, it } from 'vitest';
-import { applyChain, grownSource, originsOf, planRecipe, promiseOf, ratesThrough } from '../../src-main/growth/chain.ts';
+import { applyChain, grownSource, originsOf, planRecipe, factorsThrough, promiseOf } from '../../src-main/growth/chain.ts';
 import type { GrowthRequest } from '../../src-main/growth/recipe.ts';
 import { referenceLogits, type Weights } from '../support/reference.ts';
 import { refusal } from '../support/refusal.ts';
@@ -42,9 +42,9 @@ it('promises the least of its stages, and multiplies their learning rates', () =
   const source = tiny(gpt2), stages = planRecipe(source, [ask('hypercloning', { hidden: 24 }), ask('net2net', { ffn: 40 }), ask('stack', { layers: 4 })]);
   expect(promiseOf(stages).kind).toBe('approximate');
   expect(promiseOf(stages.slice(0, 2)).kind).toBe('exact');
-  expect(ratesThrough(stages).get('h.3.mlp.c_fc.weight')).toBe(1 / 2);
-  expect(ratesThrough(stages).get('h.3.mlp.c_proj.weight')).toBe(1 / 2);
-  expect(ratesThrough(stages).get('wte.weight')).toBe(1);
+  expect(factorsThrough(stages).get('h.3.mlp.c_fc.weight')).toMatchObject({ rate: 1 / 2 });
+  expect(factorsThrough(stages).get('h.3.mlp.c_proj.weight')).toMatchObject({ rate: 1 / 2 });
+  expect(factorsThrough(stages).get('wte.weight')).toMatchObject({ rate: 1, gradient: 1 / 2 });
   expect(grownSource(stages.at(-1)!).dims).toMatchObject({ hidden: 24, ffn: 40, layers: 4 });
 });
 

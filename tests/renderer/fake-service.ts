@@ -4,7 +4,8 @@ import type { JsonObject } from '../../src-main/base/json.ts';
 import type { Certificate, CheckpointCard, Device, Folder, GrowEvent, JobCard, RunCard, RunEvent } from '../../src-main/contract/schema.ts';
 import type { Service } from '../../src-main/contract/service.ts';
 import { createActivity } from '../../src-main/service/activity.ts';
-import { planGrowth } from '../../src-main/growth/plan.ts';
+import type { GrowthRequest } from '../../src-main/growth/recipe.ts';
+import { checkSource, markOf, methodsIn, savedPlan } from '../../src-main/growth/saved-plan.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
 import { groupCounts, parameterCount, parametersOf } from '../../src-main/model/parameters.ts';
@@ -125,14 +126,15 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
       ],
     }),
     locate: async ({ name }) => ({ dirs: [...cards.keys()].filter((dir) => dir.endsWith(`/${name}`)) }),
-    planGrowth: async ({ dir, request }) => planGrowth(cards.get(dir)!, request as never),
-    startGrowth: async ({ source, out, request }) => {
+    planGrowth: async ({ dir, request }) => savedPlan(cards.get(dir)!, request as GrowthRequest, `print of ${dir}`),
+    checkPlan: async ({ dir, plan }) => { checkSource(plan, markOf(cards.get(dir)!, `print of ${dir}`)); return {}; },
+    openRun: async ({ id }) => ({ ...cards.get('/home/me/.cambium/checkpoints/stories-grown')!, name: `${id}, step 200` }),
+    startGrowth: async ({ source, out, request, plan: given }) => {
       if (cards.has(out)) refuse('file/exists', { path: out });
       const job: JobCard = { id: `job-${jobs.length + 1}`, kind: 'grow', title: `Growing ${cards.get(source)!.name} into ${out.split('/').pop()!}`, state: 'running', started: new Date().toISOString() };
       jobs.push(job);
-      const plan = planGrowth(cards.get(source)!, request as never);
-      const card = cards.get(source)!;
-      cards.set(out, cardOf(plan.config, out, { tokenizer: card.tokenizer, grownFrom: { source, method: request.method, certificate } }));
+      const card = cards.get(source)!, { stages } = given ?? savedPlan(card, request as GrowthRequest, null);
+      cards.set(out, cardOf(stages.at(-1)!.config, out, { tokenizer: card.tokenizer, grownFrom: { source, method: methodsIn(stages), certificate } }));
       return job;
     },
     followGrowth: async function* ({ id }): AsyncIterable<GrowEvent> {

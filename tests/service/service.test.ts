@@ -37,7 +37,7 @@ describe('service', () => {
     const job = await api.startGrowth({ source: example, out, request, device: 'cpu' });
     expect(job).toMatchObject({ kind: 'grow', state: 'running' });
     const events = await collectAll(api.followGrowth({ id: job.id }));
-    expect(events.filter((e) => e.at === 'tensor')).toHaveLength(plan.tensors.length);
+    expect(events.filter((e) => e.at === 'tensor')).toHaveLength(plan.stages[0]!.tensors.length);
     expect(events.at(-1)).toMatchObject({ at: 'done', dir: out, certificate: { passed: true } });
     expect(await collectAll(api.followGrowth({ id: job.id }))).toEqual(events);
     expect(await api.jobs({})).toMatchObject([{ id: job.id, state: 'done' }]);

@@ -8,6 +8,7 @@ import type { AbortSignalLike } from '../../src-main/contract/rpc.ts';
 import type { Certificate, Device, EvaluateEvent, ExportEvent, GrowEvent, RunEvent, SampleEvent } from '../../src-main/contract/schema.ts';
 import { serve } from '../../src-main/contract/serve.ts';
 import type { EngineProcess, Exit, Processes, SpawnOptions } from '../../src-main/service/engines.ts';
+import { stagesOf } from '../../src-main/growth/saved-plan.ts';
 import { beginFolder } from '../../src-main/store/folder.ts';
 import { newestStep, openSession, readRun, saveStep } from '../../src-main/store/runs.ts';
 import { stepsOf, tokensPerStep } from '../../src-main/train/schedule.ts';
@@ -43,18 +44,18 @@ export function fakeEngine({ mood = 'obey', die, pace = 1 }: FakeOptions): Engin
   return {
     devices: async () => { await turn(); return [cpu]; },
     async *grow({ out, plan }, signal): AsyncGenerator<GrowEvent> {
-      const folder = await beginFolder(out);
+      const folder = await beginFolder(out), { tensors } = stagesOf({ plan }).at(-1)!;
       try {
-        for (const [i, t] of plan.tensors.entries()) {
+        for (const [i, t] of tensors.entries()) {
           await writeFile(join(folder.path, `${t.name}.bin`), 'x');
-          yield { at: 'tensor', name: t.name, tensors: i + 1, ofTensors: plan.tensors.length, bytes: i + 1, ofBytes: plan.tensors.length, seconds: 0 };
+          yield { at: 'tensor', name: t.name, tensors: i + 1, ofTensors: tensors.length, bytes: i + 1, ofBytes: tensors.length, seconds: 0 };
           if (i === 1) await (mood === 'deaf' ? turn() : orAborted(turn(), signal));
           if (signal?.aborted) refuse('cancelled', { what: 'The growth' });
         }
         yield { at: 'certifying' };
         await writeFile(join(folder.path, 'config.json'), '{}');
         await folder.commit();
-        yield { at: 'done', dir: out, seconds: 0.1, bytes: plan.tensors.length, certificate, device: 'cpu' };
+        yield { at: 'done', dir: out, seconds: 0.1, bytes: tensors.length, certificate, device: 'cpu' };
       } finally {
         await folder.abort();
       }
