@@ -1,19 +1,20 @@
 /** @file The reference interpreter: every weight of every family under every method passes through here. Float32 in, float32 out, rounded where a device rounds; float64 in, float64 out, for proofs. */
 import { keyOf, normalAt } from '../base/random.ts';
 import { countOf, type Dims } from '../tensor/layout.ts';
-import { addNoise } from './noise.ts';
+import { carryRows, type Values } from './carry.ts';
+import { noiseOf } from './noise.ts';
 import { addProjection, perturb } from './projection.ts';
 import type { AxisMaps, TensorRecipe } from './recipe.ts';
 import { fillOrder, sidesOf, type Side, type Sides } from './side.ts';
 
-export type Values = Float32Array | Float64Array;
+export type { Values };
 
 /** The grown weight. `maps`, `from`, `to` and `seed` are the plan's; `source` (and `second`, where the recipe names one) hold source weights in stored order. */
 export function applyRecipe<T extends Values>(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, source: T, seed: number, second?: T): T {
   const out = emptyLike(source, countOf(recipe.to));
   if (recipe.silent) return out;
   const sides = sidesOf(recipe, maps, from, to);
-  carry(recipe, sides, source, second, out);
+  carryRows(recipe, sides, source, second, out, { at: 0, rows: sides.rows.to });
   fillNew(recipe, sides, out, seed);
   if (Object.values(recipe.fills).includes('mean')) fillMean(sides, out);
   breakUp(recipe, sides, source, out, seed);
@@ -22,7 +23,7 @@ export function applyRecipe<T extends Values>(recipe: TensorRecipe, maps: AxisMa
 
 /** What is random on old entries. */
 function breakUp(recipe: TensorRecipe, sides: Sides, source: Values, out: Values, seed: number): void {
-  if (recipe.noise !== null) addNoise(recipe, sides, source, out, seed);
+  if (recipe.noise !== null) noiseOf(recipe, sides, source, seed).addTo(out, { at: 0, rows: sides.rows.to });
   if (recipe.projection !== null) addProjection(recipe, sides, out, seed);
   if (recipe.perturbation !== 0) perturb(recipe, out, seed);
 }
@@ -37,49 +38,6 @@ export function additionsOf(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to
   if (!means) fillNew(recipe, sides, out, seed);
   breakUp(recipe, sides, source, out, seed);
   return out;
-}
-
-/** Old values, scaled. A run or row that stands somewhere already is copied from there, unless further copies have a source of their own. */
-function carry(recipe: TensorRecipe, { rows, columns, scale }: Sides, source: Values, second: Values | undefined, out: Values): void {
-  const width = columns.to, plain = recipe.spread === 'symmetric' && second === undefined;
-  const shares = sharesOf(recipe, rows, columns), written = new Int32Array(rows.from).fill(-1);
-  for (let r = 0; r < rows.to; r++) {
-    const origin = rows.source[r]!, at = r * width, rowScale = scale * (rows.scale?.[r] ?? 1);
-    if (origin < 0) continue;
-    const twin = written[origin]!;
-    if (twin >= 0 && plain && (rows.scale === null || rows.scale[r] === rows.scale[twin])) { out.copyWithin(at, twin * width, (twin + 1) * width); continue; }
-    written[origin] = r;
-    const first = columns.runs[0];
-    for (const run of columns.runs) {
-      if (!shares(rows.copy[r]!, run.copy)) continue;
-      const values = second && isFurther(rows, columns, rows.copy[r]!, run.copy) ? second : source;
-      if (run !== first && run.from === first!.from && run.length === first!.length && columns.scale === null && plain)
-        out.copyWithin(at + run.at, at + first!.at, at + first!.at + run.length);
-      else scaled(values, origin * columns.from + run.from, out, at + run.at, run.length, rowScale * (columns.scale?.[run.at] ?? 1), offsetOf(recipe));
-    }
-  }
-}
-
-/** Whether a cell of these copies is a further copy of what is written. */
-const isFurther = (rows: Side, columns: Side, row: number, column: number): boolean => (writtenSide(rows, columns) === rows ? row : column) > 0;
-
-/** The side that is written: a vector's only one, a matrix's output. */
-export const writtenSide = (rows: Side, columns: Side): Side => (rows.role === 'out' ? rows : columns);
-
-/** Whether a cell of these copies carries a value. Symmetric: all do; diagonal: the input's copy is the output's, modulo the copies of the input. */
-export function sharesOf({ spread }: TensorRecipe, rows: Side, columns: Side): (row: number, column: number) => boolean {
-  if (spread === 'symmetric') return () => true;
-  return rows.role === 'in' ? (row, column) => column % rows.copies === row : (row, column) => row % columns.copies === column;
-}
-
-/** What is added before scaling and taken off after it; 0 where nothing is scaled, so that such values keep their bits. */
-export const offsetOf = ({ factors, offset }: TensorRecipe): number => (factors.length ? offset : 0);
-
-function scaled(source: Values, from: number, out: Values, at: number, length: number, factor: number, offset: number): void {
-  const k = out instanceof Float32Array ? Math.fround(factor) : factor;
-  if (k === 1 && offset === 0) return out.set(source.subarray(from, from + length), at);
-  if (offset === 0) for (let i = 0; i < length; i++) out[at + i] = source[from + i]! * k;
-  else for (let i = 0; i < length; i++) { out[at + i] = source[from + i]! + offset; out[at + i]! *= k; out[at + i]! -= offset; }
 }
 
 /** New entries: drawn ones depend on the seed, the weight's name and their place alone. */

@@ -3,15 +3,13 @@ import { constantBy, graphOf, input, type Graph, type Value } from '../graph/gra
 import { add, and, cast, concat, equal, gather, mul, slice, sub, where } from '../graph/build.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
-import { additionsOf, offsetOf, writtenSide } from './apply.ts';
+import { additionsOf } from './apply.ts';
+import { offsetOf, writtenSide, type RowBlock } from './carry.ts';
 import type { AxisMaps, TensorRecipe } from './recipe.ts';
 import { sidesOf, type Side, type Sides } from './side.ts';
 
 /** What an engine feeds under an input's name. */
 export interface Feed { readonly dtype: 'float32' | 'int32'; readonly shape: readonly number[]; readonly data: Float32Array | Int32Array }
-
-/** Rows `at`... of the grown matrix, made by one run. */
-export interface RowBlock { readonly at: number; readonly rows: number }
 
 const matrix = (shape: readonly number[]): readonly number[] => (shape.length === 1 ? [1, shape[0]!] : shape);
 

@@ -1,39 +1,90 @@
 /** @file Paired noise: what one copy of an input gets, the next one loses, so equal copies still sum to the same (methods.md 3.4). */
 import { bellAt, keyOf } from '../base/random.ts';
-import type { Values } from './apply.ts';
+import type { RowBlock, Values } from './carry.ts';
 import type { TensorRecipe } from './recipe.ts';
 import type { Side, Sides } from './side.ts';
 
-/** Where the source entries `sources` of a side stand in one copy: `at[i]` is the grown entry of `sources[i]`. */
-interface Group { readonly id: string; readonly block: number; readonly sources: Int32Array; readonly at: Int32Array }
+/** Where the source entries `sources` of a side stand in one copy: `at[i]` is the grown entry of `sources[i]`; `first`, where they follow one another, the first of them, else -1. */
+interface Group { readonly id: string; readonly block: number; readonly sources: Int32Array; readonly at: Int32Array; readonly first: number }
 interface Pair { readonly id: string; readonly plus: Group; readonly minus: Group }
 
-/** Adds +N and -N to the copies 2p and 2p+1 of the first copied input axis; an odd last copy gets none. N has exactly the wanted power in each block: copy × head of the output, pair of the input. */
-export function addNoise(recipe: TensorRecipe, { rows, columns, scale }: Sides, source: Values, out: Values, seed: number): void {
-  const inner = rows.role === 'in' ? rows : columns, outer = inner === rows ? columns : rows;
-  const shares = recipe.spread === 'diagonal' ? 1 / inner.copies : 1;
-  const level = decibels(-recipe.noise!), powers = new Map<number, number>(), width = columns.to;
-  const pairs = pairsOf(inner), single = out instanceof Float32Array;
-  let bells = new Int16Array(0);
-  for (const group of groupsOf(outer)) for (const { id, plus, minus } of pairs) {
-    const [r, c] = inner === rows ? [plus, group] : [group, plus], [rMinus, cMinus] = inner === rows ? [minus, group] : [group, minus];
-    const count = r.at.length * c.at.length, key = keyOf(seed, recipe.name, 'noise', group.id, id);
+/** Fills `into` with the numbers 0, 1, 2, ... of `key` (base/random's `bellAt`) and answers with the sum of their squares. */
+export type Bells = (key: number, into: Int16Array) => number;
+export const drawBells: Bells = (key, into) => {
+  let squares = 0;
+  for (let i = 0; i < into.length; i++) { const bell = bellAt(key, i); into[i] = bell; squares += bell * bell; }
+  return squares;
+};
+
+export interface Noise {
+  /** Adds it to rows of the grown weight; `out` is [block.rows, columns]. */
+  addTo(out: Values, block: RowBlock): void;
+}
+
+/** Numbers of one group of outputs and one pair of inputs: those of row i start at `from` + i × `width`. */
+interface Drawn { readonly from: number; readonly width: number; readonly unit: number }
+
+/** +N and -N for the copies 2p and 2p+1 of the first copied input axis; an odd last copy gets none. N has exactly the wanted power in each block: copy × head of the output, pair of the input. `room` gives memory for so many numbers. */
+export function noiseOf(recipe: TensorRecipe, { rows, columns, scale }: Sides, source: Values, seed: number, draw: Bells = drawBells, room: (count: number) => Int16Array = (n) => new Int16Array(n)): Noise {
+  const inner = rows.role === 'in' ? rows : columns, down = inner === rows, groups = groupsOf(down ? columns : rows), pairs = pairsOf(inner);
+  const shares = recipe.spread === 'diagonal' ? 1 / inner.copies : 1, level = decibels(-recipe.noise!), powers = new Map<number, number>(), single = source instanceof Float32Array;
+  const bells = room(groups.reduce((n, g) => n + g.at.length, 0) * pairs.reduce((n, p) => n + p.plus.at.length, 0));
+  let from = 0;
+  const drawn = groups.map((group) => pairs.map(({ id, plus }): Drawn => {
+    const [r, c] = down ? [plus, group] : [group, plus], count = r.at.length * c.at.length, at = from;
     let power = powers.get(group.block);
     if (power === undefined) powers.set(group.block, power = powerOf(source, r, c, rows, columns, scale * shares, single));
-    if (bells.length < count) bells = new Int16Array(count);
-    let squares = 0;
-    for (let i = 0; i < count; i++) { const bell = bellAt(key, i); bells[i] = bell; squares += bell * bell; }
-    if (squares === 0) continue;
-    const unit = Math.sqrt((power * level) / (squares / count));
-    for (let i = 0, n = 0; i < r.at.length; i++) {
-      const at = r.at[i]! * width, atMinus = rMinus.at[i]! * width;
-      for (let j = 0; j < c.at.length; j++, n++) {
-        const noise = single ? Math.fround(bells[n]! * unit) : bells[n]! * unit;
-        out[at + c.at[j]!]! += noise;
-        out[atMinus + cMinus.at[j]!]! -= noise;
+    const squares = draw(keyOf(seed, recipe.name, 'noise', group.id, id), bells.subarray(at, from += count));
+    return { from: at, width: c.at.length, unit: squares === 0 ? 0 : Math.sqrt((power * level) / (squares / count)) };
+  }));
+  return down ? alongColumns(groups, pairs, drawn, bells, rows.to, columns.to) : alongRows(groups, pairs, drawn, bells, rows.to, columns.to);
+}
+
+/** Which of `lists` holds each row, and where in it; -1 where none does. */
+function placesOf(lists: readonly Int32Array[], rows: number): { readonly list: Int32Array; readonly index: Int32Array } {
+  const list = new Int32Array(rows).fill(-1), index = new Int32Array(rows);
+  lists.forEach((at, n) => { at.forEach((row, i) => { list[row] = n; index[row] = i; }); });
+  return { list, index };
+}
+
+/** Rows are written, columns read: a row takes the numbers of its group, plus and minus. */
+function alongRows(groups: readonly Group[], pairs: readonly Pair[], drawn: readonly (readonly Drawn[])[], bells: Int16Array, rows: number, width: number): Noise {
+  const { list, index } = placesOf(groups.map((g) => g.at), rows);
+  return {
+    addTo(out, { at, rows: count }) {
+      for (let r = at; r < at + count; r++) {
+        if (list[r]! < 0) continue;
+        pairs.forEach(({ plus, minus }, p) => {
+          const { from, width: many, unit } = drawn[list[r]!]![p]!;
+          add(out, (r - at) * width, plus, bells, from + index[r]! * many, unit);
+          add(out, (r - at) * width, minus, bells, from + index[r]! * many, -unit);
+        });
       }
-    }
-  }
+    },
+  };
+}
+
+/** Rows are read, columns written: a row of a first copy takes all groups' numbers, its partner their opposites. */
+function alongColumns(groups: readonly Group[], pairs: readonly Pair[], drawn: readonly (readonly Drawn[])[], bells: Int16Array, rows: number, width: number): Noise {
+  const { list, index } = placesOf(pairs.flatMap(({ plus, minus }) => [plus.at, minus.at]), rows);
+  return {
+    addTo(out, { at, rows: count }) {
+      for (let r = at; r < at + count; r++) {
+        if (list[r]! < 0) continue;
+        groups.forEach((group, g) => {
+          const { from, width: many, unit } = drawn[g]![list[r]! >> 1]!;
+          add(out, (r - at) * width, group, bells, from + index[r]! * many, list[r]! & 1 ? -unit : unit);
+        });
+      }
+    },
+  };
+}
+
+/** Adds numbers `from`... times `unit` to the entries of a group in the row that begins at `base`. What is added is rounded first, as a device rounds it. */
+function add(out: Values, base: number, { at, first }: Group, bells: Int16Array, from: number, unit: number): void {
+  if (out instanceof Float64Array) for (let j = 0; j < at.length; j++) out[base + at[j]!]! += bells[from + j]! * unit;
+  else if (first >= 0) for (let j = 0, to = base + first; j < at.length; j++, to++) out[to]! += Math.fround(bells[from + j]! * unit);
+  else for (let j = 0; j < at.length; j++) out[base + at[j]!]! += Math.fround(bells[from + j]! * unit);
 }
 
 /** Mean square of the divided weight over a block, summed in float64 in stored order. */
@@ -68,7 +119,7 @@ function pairsOf(side: Side): readonly Pair[] {
 function like(group: Group, other: Group): Group {
   if (group.sources.length === other.sources.length) return group;
   const kept = new Set(other.sources), places = Array.from(group.sources.keys()).filter((i) => kept.has(group.sources[i]!));
-  return { ...group, sources: Int32Array.from(places, (i) => group.sources[i]!), at: Int32Array.from(places, (i) => group.at[i]!) };
+  return { ...group, sources: Int32Array.from(places, (i) => group.sources[i]!), ...standing(Int32Array.from(places, (i) => group.at[i]!)) };
 }
 
 /** Old entries of a side by `idOf`, each group in the order of its source entries. */
@@ -81,9 +132,11 @@ function grouped(side: Side, idOf: (entry: number) => string, blockOf: (entry: n
   }
   return [...found].map(([id, entries]) => {
     const at = Int32Array.from(entries.sort((a, b) => side.source[a]! - side.source[b]!));
-    return { id, block: blockOf(at[0]!), sources: at.map((entry) => side.source[entry]!), at };
+    return { id, block: blockOf(at[0]!), sources: at.map((entry) => side.source[entry]!), ...standing(at) };
   });
 }
+
+const standing = (at: Int32Array): Pick<Group, 'at' | 'first'> => ({ at, first: at.every((entry, i) => entry === at[0]! + i) ? at[0]! : -1 });
 
 const tenth = Math.LN10 / 10;
 

@@ -4,6 +4,7 @@ import { refuse } from '../base/errors.ts';
 import { bytesOf, dtypes, type DType } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
 import { isObject, readFailure, writing } from './files.ts';
+import { createSequential } from './sequential-file.ts';
 
 /** One tensor of a file. `dtype` is the file's own word; `start` counts from the file's first byte. */
 export interface SafetensorsEntry { readonly name: string; readonly dtype: string; readonly shape: readonly number[]; readonly start: number; readonly bytes: number }
@@ -15,8 +16,8 @@ const bits: Readonly<Record<string, number>> = {
   I16: 16, U16: 16, F16: 16, BF16: 16, I32: 32, U32: 32, F32: 32, I64: 64, U64: 64, F64: 64, C64: 64,
 };
 /** The library's own limit. */
-const longestHeader = 100_000_000;
-/** Reads and writes are cut into slices of this many bytes: the system's calls take at most 2 GiB. */
+export const longestHeader = 100_000_000;
+/** Reads are cut into slices of this many bytes: the system's calls take at most 2 GiB. */
 const slice = 1 << 26;
 
 const whole = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -62,7 +63,8 @@ export const readHeader = (path: string): Promise<SafetensorsHeader> => opened(p
   return { entries, metadata, bytes: size };
 });
 
-function parseHeader(text: Buffer, body: number, bad: (why: string) => never): { entries: Map<string, SafetensorsEntry>; metadata: Record<string, string>; end: number } {
+/** The tensors that a header's JSON names; `body` is the file's first byte after it. Every number is checked, `bad` refuses. */
+export function parseHeader(text: Uint8Array, body: number, bad: (why: string) => never): { entries: Map<string, SafetensorsEntry>; metadata: Record<string, string>; end: number } {
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text));
@@ -136,16 +138,10 @@ export async function createSafetensors(path: string, tensors: readonly Safetens
   const lengths = ordered.map(({ dtype, shape }) => bytesOf(dtype, countOf(shape)));
   const bytes = lengths.reduce((a, b) => a + b, head.length);
   if (new Set(ordered.map((t) => t.name)).size !== ordered.length || ordered.some((t) => t.name === '__metadata__')) throw new RangeError('a tensor name is used twice');
-  const file = await writing(path, () => open(path, 'wx'), bytes);
-  let place = 0, filled = 0, at = 0;
-  const append = async (chunk: Uint8Array): Promise<void> => {
-    for (let done = 0; done < chunk.byteLength;) {
-      const { bytesWritten } = await writing(path, () => file.write(chunk, done, Math.min(slice, chunk.byteLength - done), at), bytes);
-      done += bytesWritten;
-      at += bytesWritten;
-    }
-  };
-  try { await append(head); } catch (error) { await file.close(); throw error; }
+  const file = await writing(path, () => createSequential(path, bytes), bytes);
+  let place = 0, filled = 0;
+  const append = (chunk: Uint8Array): Promise<void> => writing(path, () => file.write(chunk), bytes);
+  try { await append(head); } catch (error) { await file.abort(); throw error; }
   const skipFull = (): void => { while (place < ordered.length && filled === lengths[place]) { place++; filled = 0; } };
   skipFull();
   return {
@@ -161,11 +157,9 @@ export async function createSafetensors(path: string, tensors: readonly Safetens
       skipFull();
     },
     async finish() {
-      try {
-        if (place < ordered.length) throw new RangeError(`${path}: ${ordered[place]!.name} is not complete`);
-        await writing(path, () => file.sync(), bytes);
-      } finally { await file.close(); }
+      if (place < ordered.length) { await file.abort(); throw new RangeError(`${path}: ${ordered[place]!.name} is not complete`); }
+      await writing(path, () => file.finish(), bytes);
     },
-    abort: () => file.close(),
+    abort: () => file.abort(),
   };
 }
