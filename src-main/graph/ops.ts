@@ -8,6 +8,7 @@ import * as lookup from './lookup.ts';
 import * as movement from './movement.ts';
 import { MatMul } from './product.ts';
 import * as reduce from './reduce.ts';
+import { Top } from './routing.ts';
 import * as softmax from './softmax.ts';
 
 const { Greater, Less, Equal, And, Or, Not, Where, Cast } = logic;
@@ -25,7 +26,7 @@ const rows = {
   Identity, Reshape, Transpose, Expand, Concat, Split, Slice, Pad,
   ReduceSum, ReduceMean, ReduceSumSquare, ReduceMax,
   MatMul, Gather, GatherElements, ScatterND, ScatterElements, OneHot,
-  Softmax, LogSoftmax, CrossEntropy, Silu, Gelu, Attention, RmsNorm, Rotary,
+  Softmax, LogSoftmax, CrossEntropy, Silu, Gelu, Attention, RmsNorm, Rotary, Top,
 };
 
 export type OpName = keyof typeof rows;

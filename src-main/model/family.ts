@@ -48,6 +48,22 @@ export interface Constraint {
   holds(dims: Dims): boolean;
 }
 
+/** How a dense model becomes a mixture of experts of this family: sparse upcycling, methods.md 7.8. */
+export interface Mixture {
+  /** The dense families whose MLP an expert is. */
+  readonly of: readonly string[];
+  /** The dense line that a line of this table is a copy of, where they have not one name. Lines without any are routers, and drawn. */
+  readonly lines: Readonly<Record<string, string>>;
+  /** Lines that start as zeros. */
+  readonly silent?: readonly string[];
+  /** Whether config.json can say that the weights of the chosen experts are not made to sum to one. */
+  readonly mayNotSum: boolean;
+  /** Sizes that follow from those of the dense model. */
+  readonly sizes?: (dense: Dims) => Dims;
+  /** config.json of a dense model as one of this family, sizes aside; `sums` says whether chosen weights sum to one. Refuses what this family cannot say. */
+  config(dense: JsonObject, settings: Settings, sums: boolean): JsonObject;
+}
+
 /** The two norms of a layer of a post-norm family, as prefixes of table lines: after attention, and after the MLP, whose output is the layer's. */
 export interface PostNorm { readonly inner: string; readonly outer: string }
 
@@ -76,7 +92,9 @@ export interface ModelFamily {
   /** Axes that cannot grow, with the reason. */
   readonly frozen: Readonly<Partial<Record<Axis, string>>>;
   readonly constraints: readonly Constraint[];
-  /** All weights; `{layer}` stands for the layer's number. The head is listed even when tied. */
+  /** What it is made from, where its MLPs are mixtures of experts; the settings then say under `active` how many of the `experts` a token passes. */
+  readonly mixture?: Mixture;
+  /** All weights; `{layer}` and `{expert}` stand for their numbers. The head is listed even when tied. */
   readonly tensors: Readonly<Record<string, TensorSpec>>;
   /** Prefixes that some checkpoints carry before every name. */
   readonly aliases: readonly string[];
@@ -91,6 +109,9 @@ export interface ModelFamily {
   /** The last norm's output, tokens [batch, seq] → [batch, seq, hidden]; the head is applied by whoever reads it. */
   forward(m: Reader, tokens: Value): Named;
 }
+
+/** The line of a family's table that a weight's name is of. */
+export const lineOf = (name: string): string => name.replace(/\.\d+\./, '.{layer}.').replace(/\.\d+\./, '.{expert}.');
 
 export const linear = (layout: string, when?: string): TensorSpec => spec('linear', layout, when);
 export const lookup = (layout: string): TensorSpec => spec('lookup', layout);

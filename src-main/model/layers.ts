@@ -3,7 +3,7 @@ import { refuse } from '../base/errors.ts';
 import { attend, constantBy, gather, gelu, relu, reshape, rmsNormalize, rotate, silu, tanh, type Value } from '../graph/build.ts';
 import * as op from '../graph/build.ts';
 import { shapeOf, viewOf, type Dims } from '../tensor/layout.ts';
-import type { ModelFamily, Settings, TensorSpec } from './family.ts';
+import { lineOf, type ModelFamily, type Settings, type TensorSpec } from './family.ts';
 import { add, apply, map, mul, named, order, type Name, type Named } from './named.ts';
 
 /** What a forward pass is written with. Names are without `.weight` and `.bias`. */
@@ -24,7 +24,7 @@ export interface Reader {
 
 /** A reader of weights given by name: stored shapes, no prefix. */
 export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, weights: ReadonlyMap<string, Value>): Reader {
-  const specOf = (name: string): TensorSpec => family.tensors[name.replace(/\.\d+\./, '.{layer}.')]!;
+  const specOf = (name: string): TensorSpec => family.tensors[lineOf(name)]!;
   const vector = (name: string): Named | undefined => {
     const value = weights.get(name);
     if (!value) return undefined;

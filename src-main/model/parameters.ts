@@ -5,30 +5,55 @@ import type { ModelFamily, Settings, TensorSpec } from './family.ts';
 export interface Parameter {
   /** Its name in a checkpoint, without prefix. */
   readonly name: string;
-  /** Its line in the table, `{layer}` unfilled. */
+  /** Its line in the table, `{layer}` and `{expert}` unfilled. */
   readonly key: string;
   readonly layer?: number;
+  /** Of a mixture: the expert it belongs to. */
+  readonly expert?: number;
   readonly spec: TensorSpec;
   readonly shape: readonly number[];
 }
 
-/** All weights in the order of the table, layer by layer. A tied head is not a weight of its own. */
+type Line = readonly [string, TensorSpec];
+
+/** The name of a weight in one layer, of one expert. */
+export const nameAt = (key: string, layer?: number, expert?: number): string => key.replace('{layer}', String(layer)).replace('{expert}', String(expert));
+
+/** Lines of experts that follow one another go together, so that all weights of an expert stand side by side. */
+function expertRuns(lines: readonly Line[]): readonly (readonly Line[])[] {
+  const runs: Line[][] = [];
+  for (const line of lines) {
+    const last = runs.at(-1);
+    if (last && last[0]![0].includes('{expert}') === line[0].includes('{expert}')) last.push(line);
+    else runs.push([line]);
+  }
+  return runs;
+}
+
+/** All weights in the order of the table, layer by layer and expert by expert. A tied head is not a weight of its own. */
 export function parametersOf(family: ModelFamily, dims: Dims, settings: Settings): readonly Parameter[] {
   const lines = Object.entries(family.tensors).filter(([key, spec]) =>
     !(settings['tied'] === true && key === family.head.weight) && (spec.when === undefined || settings[spec.when] === true));
   const first = lines.findIndex(([key]) => key.includes('{layer}'));
-  const perLayer = lines.filter(([key]) => key.includes('{layer}'));
-  const at = ([key, spec]: [string, TensorSpec], layer?: number): Parameter =>
-    ({ name: layer === undefined ? key : key.replace('{layer}', String(layer)), key, spec, shape: shapeOf(spec.layout, dims), ...(layer === undefined ? {} : { layer }) });
+  const runs = expertRuns(lines.filter(([key]) => key.includes('{layer}')));
+  const at = ([key, spec]: Line, layer?: number, expert?: number): Parameter =>
+    ({ name: nameAt(key, layer, expert), key, spec, shape: shapeOf(spec.layout, dims), ...(layer === undefined ? {} : { layer }), ...(expert === undefined ? {} : { expert }) });
+  const experts = (own: readonly Line[], layer: number): readonly Parameter[] => Array.from({ length: dims['experts']! }, (_, expert) => own.map((line) => at(line, layer, expert))).flat();
   return [
     ...lines.slice(0, first).map((line) => at(line)),
-    ...Array.from({ length: dims['layers']! }, (_, layer) => perLayer.map((line) => at(line, layer))).flat(),
+    ...Array.from({ length: dims['layers']! }, (_, layer) => runs.flatMap((run) => (run[0]![0].includes('{expert}') ? experts(run, layer) : run.map((line) => at(line, layer))))).flat(),
     ...lines.slice(first).filter(([key]) => !key.includes('{layer}')).map((line) => at(line)),
   ];
 }
 
 export const parameterCount = (family: ModelFamily, dims: Dims, settings: Settings): number =>
   parametersOf(family, dims, settings).reduce((sum, p) => sum + countOf(p.shape), 0);
+
+/** Parameters that one token passes: all but those of the experts that its router leaves out. */
+export function activeCount(family: ModelFamily, dims: Dims, settings: Settings): number {
+  const share = family.mixture ? Number(settings['active']) / dims['experts']! : 1;
+  return Math.round(parametersOf(family, dims, settings).reduce((sum, p) => sum + countOf(p.shape) * (p.expert === undefined ? 1 : share), 0));
+}
 
 /** Weights that decay: matrices and tables, never vectors (AdamW as practised since GPT-2). */
 export const decays = (spec: TensorSpec): boolean => spec.kind === 'linear' || spec.kind === 'lookup';

@@ -15,6 +15,9 @@ export const axes = {
   head_dim:  'width of one head',
   qkv:       'the fused triple query, key, value',
   gate_up:   'the fused pair gate, up',
+  experts:   'experts of a mixture, as rows of its router',
+  shared:    'the one gate of the expert that every token passes',
+  shared_ffn: 'inner units of the expert that every token passes',
 } as const;
 export type Axis = keyof typeof axes;
 

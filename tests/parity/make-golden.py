@@ -14,8 +14,8 @@ from pathlib import Path
 import safetensors.torch
 import torch
 import transformers
-from transformers import (AutoModelForCausalLM, Gemma2ForCausalLM, Gemma3ForCausalLM, GemmaForCausalLM, GPT2LMHeadModel, GPTNeoXForCausalLM, LlamaForCausalLM, MistralForCausalLM, Olmo2ForCausalLM, OlmoForCausalLM,
-                          OPTForCausalLM, Phi3ForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, StableLmForCausalLM)
+from transformers import (AutoModelForCausalLM, Gemma2ForCausalLM, Gemma3ForCausalLM, GemmaForCausalLM, GPT2LMHeadModel, GPTNeoXForCausalLM, LlamaForCausalLM, MistralForCausalLM, MixtralForCausalLM, Olmo2ForCausalLM, OlmoForCausalLM,
+                          OPTForCausalLM, Phi3ForCausalLM, Qwen2ForCausalLM, Qwen2MoeForCausalLM, Qwen3ForCausalLM, Qwen3MoeForCausalLM, StableLmForCausalLM)
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 VERSIONS = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
@@ -35,6 +35,7 @@ GEMMA = dict(LLAMA, head_dim=8, tie_word_embeddings=True, pad_token_id=0)
 GEMMA2 = dict(GEMMA, num_hidden_layers=3, sliding_window=5, query_pre_attn_scalar=12)
 OLMO = {key: value for key, value in dict(LLAMA, pad_token_id=0).items() if key != "rms_norm_eps"}
 PHI3 = dict(LLAMA, pad_token_id=0)
+MOE = dict(LLAMA, num_experts=6, num_experts_per_tok=2, moe_intermediate_size=12)
 
 # name: (class, config, how it is stored); a case without a seed of its own has its place in the list
 CASES = {
@@ -82,6 +83,13 @@ CASES = {
     "olmo2-untied-gqa": (Olmo2ForCausalLM, {**LLAMA, "head_dim": 10}, {"seed": 49}),
     "olmo2-tied-biases": (Olmo2ForCausalLM, {**LLAMA, "num_key_value_heads": 4, "tie_word_embeddings": True, "attention_bias": True}, {"seed": 50}),
     "phi3-window":      (Phi3ForCausalLM, {**PHI3, "sliding_window": 5, "head_dim": 8, "rope_parameters": {"rope_type": "default", "rope_theta": 100.0, "partial_rotary_factor": 0.5}}, {"seed": 51}),
+    "mixtral-untied":   (MixtralForCausalLM, {**LLAMA, "num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 20}, {"seed": 60}),
+    "mixtral-window":   (MixtralForCausalLM, {**WINDOW, "num_local_experts": 3, "num_experts_per_tok": 1, "intermediate_size": 20, "head_dim": 10, "tie_word_embeddings": True,
+                                              "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {"seed": 61}),
+    "qwen2-moe-sums":   (Qwen2MoeForCausalLM, {**MOE, "num_experts": 4, "num_experts_per_tok": 3, "norm_topk_prob": True, "shared_expert_intermediate_size": 16, "tie_word_embeddings": True}, {"seed": 62}),
+    "qwen2-moe-sliding": (Qwen2MoeForCausalLM, {**MOE, "num_hidden_layers": 3, "sliding_window": 5, "use_sliding_window": True, "max_window_layers": 2, "shared_expert_intermediate_size": 16}, {"seed": 63, "old_layers": True}),
+    "qwen3-moe-sums":   (Qwen3MoeForCausalLM, {**MOE, "head_dim": 10, "norm_topk_prob": True}, {"seed": 64}),
+    "qwen3-moe-shares": (Qwen3MoeForCausalLM, {**MOE, "num_key_value_heads": 4, "attention_bias": True, "sliding_window": 5, "use_sliding_window": True, "tie_word_embeddings": True}, {"seed": 65, "old_experts": True}),
     "phi3-tied":        (Phi3ForCausalLM, {**PHI3, "num_key_value_heads": 4, "tie_word_embeddings": True}, {"seed": 52}),
 }
 
@@ -119,6 +127,8 @@ def write(folder, made, stored):
         rewrite(folder / "config.json", lambda c: {**c, "hidden_act": "gelu", "hidden_activation": None})
     if stored.get("old_gemma3"):
         rewrite(folder / "config.json", old_gemma3)
+    if stored.get("old_experts"):
+        rewrite(folder / "config.json", lambda c: {("num_experts" if k == "num_local_experts" else k): v for k, v in c.items()})
     if stored.get("old_layers"):
         rewrite(folder / "config.json", lambda c: {k: v for k, v in c.items() if k != "layer_types"})
     (folder / "generation_config.json").unlink(missing_ok=True)

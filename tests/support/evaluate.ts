@@ -4,7 +4,7 @@ import type { Value } from '../../src-main/graph/graph.ts';
 export interface Tensor { readonly shape: readonly number[]; readonly data: Float64Array }
 /** Attributes by name; an op has those that its row names. */
 interface Attrs {
-  readonly axis: number; readonly start: number; readonly end: number; readonly low: number; readonly high: number; readonly alpha: number; readonly depth: number; readonly scale: number; readonly eps: number;
+  readonly axis: number; readonly k: number; readonly start: number; readonly end: number; readonly low: number; readonly high: number; readonly alpha: number; readonly depth: number; readonly scale: number; readonly eps: number;
   readonly axes: readonly number[]; readonly perm: readonly number[]; readonly sizes: readonly number[]; readonly shape: readonly number[];
   readonly before: readonly number[]; readonly after: readonly number[];
   readonly keep: boolean; readonly transA: boolean; readonly transB: boolean; readonly to: string; readonly approximate: string;
@@ -154,6 +154,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
       return at(x!, [b!, t!, i!]) * at(cos!, [t!, pair]) + (j < half ? -1 : 1) * other * at(sin!, [t!, pair]);
     });
   },
+  Top: ([x], { k }) => fill(x!.shape, (p) => {
+    const row = range(x!.shape.at(-1)!).map((i) => at(x!, [...p.slice(0, -1), i])), order = row.map((_, i) => i).sort((a, b) => row[b]! - row[a]! || a - b);
+    return Number(order.indexOf(p.at(-1)!) < k);
+  }),
   CrossEntropy: ([x, ids]) => fill(ids!.shape, (p) => logSum(x!, [...p, 0], p.length) - x!.data[indexOf(x!.shape, [...p, ids!.data[indexOf(ids!.shape, p)]!])]!),
 };
 

@@ -26,6 +26,9 @@ const forwards: Readonly<Record<string, Forward>> = {
   olmo: olmoLogits,
   olmo2: olmoLogits,
   phi3: phi3Logits,
+  mixtral: llamaLogits,
+  qwen2_moe: llamaLogits,
+  qwen3_moe: llamaLogits,
 };
 
 /** Logits [tokens, vocab], row-major, of one sequence. Names are without prefix. */

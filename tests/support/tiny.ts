@@ -29,7 +29,7 @@ export interface TinyOptions {
   readonly tokenizer?: boolean;
 }
 
-const sizes: Dims = { vocab: 64, positions: 64, hidden: 16, heads: 2, kv_heads: 2, group: 2, head_dim: 4, ffn: 24, embed: 8, layers: 2 };
+const sizes: Dims = { vocab: 64, positions: 64, hidden: 16, heads: 2, kv_heads: 2, group: 2, head_dim: 4, ffn: 24, embed: 8, layers: 2, experts: 4, shared: 1, shared_ffn: 12 };
 
 /** What a family's tables take for granted and no size or setting says. */
 const given: Readonly<Record<string, JsonObject>> = { 'opt-projected': { do_layer_norm_before: false }, stablelm: { partial_rotary_factor: 0.5 } };

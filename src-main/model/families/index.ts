@@ -9,11 +9,13 @@ import { gpt2 } from './gpt2.ts';
 import { gptNeox } from './gpt-neox.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
+import { mixtral } from './mixtral.ts';
 import { olmo } from './olmo.ts';
 import { olmo2 } from './olmo2.ts';
 import { opt, optProjected } from './opt.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2, qwen3 } from './qwen.ts';
+import { qwen2Moe, qwen3Moe } from './qwen-moe.ts';
 import { stablelm } from './stablelm.ts';
 
 const all: readonly ModelFamily[] = [
@@ -32,7 +34,13 @@ const all: readonly ModelFamily[] = [
   olmo,
   olmo2,
   phi3,
+  mixtral,
+  qwen2Moe,
+  qwen3Moe,
 ];
+
+/** The family of mixtures of experts that a dense family can become, if there is one. */
+export const mixtureOf = (dense: string): ModelFamily | undefined => all.find((family) => family.mixture?.of.includes(dense));
 
 export const families: ReadonlyMap<string, ModelFamily> = new Map(all.map((family) => [family.id, family]));
 

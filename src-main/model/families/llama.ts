@@ -78,22 +78,28 @@ export const llama: ModelFamily = {
   forward: (m, tokens) => gatedDecoder(m, tokens),
 };
 
-/** The forward pass that Llama's kin share; `ready` is done to queries and keys (`name` ends in q or k) before they are turned. */
-export function gatedDecoder(m: Reader, tokens: Value, ready: (x: Named, name: string) => Named = (x) => x): Named {
+/** What a layer does beside attention: what it reads, and the layer's name. */
+export type Feed = (m: Reader, x: Named, layer: string) => Named;
+
+/** The forward pass that Llama's kin share; `ready` is done to queries and keys (`name` ends in q or k) before they are turned, `feed` stands where others have their MLP. */
+export function gatedDecoder(m: Reader, tokens: Value, ready: (x: Named, name: string) => Named = (x) => x, feed: Feed = (_, x, layer) => gatedMlp(m, x, `${layer}.mlp`)): Named {
   const s = m.settings, scale = m.dims['head_dim']! ** -0.5;
   let x = m.embed('model.embed_tokens', tokens);
   for (let l = 0; l < m.dims['layers']!; l++) {
     const at = `model.layers.${l}`, y = m.norm(x, `${at}.input_layernorm`);
     const [q, k] = ['q', 'k'].map((name) => rotary(ready(m.linear(y, `${at}.self_attn.${name}_proj`), `${at}.self_attn.${name}`), s)) as [Named, Named];
     x = add(x, m.linear(attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale, { window: windowOf(s, l) }), `${at}.self_attn.o_proj`));
-    x = add(x, gatedMlp(m, m.norm(x, `${at}.post_attention_layernorm`), `${at}.mlp`));
+    x = add(x, feed(m, m.norm(x, `${at}.post_attention_layernorm`), at));
   }
   return m.norm(x, 'model.norm');
 }
 
 /** down(act(gate x) × up x). */
-export const gatedMlp = (m: Reader, x: Named, at: string): Named =>
-  m.linear(mul(activate(m.linear(x, `${at}.gate_proj`), String(m.settings['activation'])), m.linear(x, `${at}.up_proj`)), `${at}.down_proj`);
+export const gatedMlp = (m: Reader, x: Named, at: string, [gate, up, down]: MlpNames = ['gate_proj', 'up_proj', 'down_proj']): Named =>
+  m.linear(mul(activate(m.linear(x, `${at}.${gate}`), String(m.settings['activation'])), m.linear(x, `${at}.${up}`)), `${at}.${down}`);
+
+/** What gate, up and down are called. */
+export type MlpNames = readonly [string, string, string];
 
 /** Llama's table with biases on these linears alone, always. */
 export const withBiases = (on: RegExp): ModelFamily['tensors'] =>
