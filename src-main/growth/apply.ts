@@ -46,10 +46,10 @@ function fillNew(recipe: TensorRecipe, { rows, columns }: Sides, out: Values, se
   if (!Object.values(recipe.fills).some((fill) => fill === 'draw' || fill === 'one')) return;
   const all = Int32Array.from({ length: columns.to }, (_, c) => c), fresh = all.filter((c) => columns.fill[c]! > 0);
   for (let r = 0; r < rows.to; r++) {
-    const row = rows.fill[r]!, at = r * columns.to;
+    const row = rows.fill[r]!, at = r * columns.to, first = recipe.alike === undefined ? at : Math.floor(r / recipe.alike) * columns.to;
     for (const c of row === 0 ? fresh : all) {
       const rank = Math.max(row, columns.fill[c]!);
-      if (rank === draw) out[at + c] = normalAt(key, at + c) * recipe.deviation;
+      if (rank === draw) out[at + c] = normalAt(key, first + c) * recipe.deviation;
       else if (rank === one) out[at + c] = 1 - recipe.offset;
     }
   }

@@ -24,7 +24,7 @@ export const takesAdditions = (recipe: TensorRecipe): boolean =>
 export function growthGraphKey(recipe: TensorRecipe, maps: AxisMaps, stored: WeightDType, rows: number): string | null {
   if (recipe.silent) return null;
   const parts = recipe.factors.map((f) => f.part?.axis ?? f.shared ?? '').filter(Boolean);
-  return JSON.stringify([recipe.layout, recipe.from, recipe.to, stored, recipe.dtype, rows, recipe.spread, offsetOf(recipe), takesAdditions(recipe), Object.keys(recipe.fills), parts, recipe.second !== undefined, textOf(maps)]);
+  return JSON.stringify([recipe.layout, recipe.from, recipe.to, stored, recipe.dtype, rows, recipe.spread, offsetOf(recipe), takesAdditions(recipe), Object.keys(recipe.fills), parts, recipe.second !== undefined, recipe.slice, textOf(maps)]);
 }
 
 const texts = new WeakMap<AxisMaps, string>();
@@ -38,7 +38,7 @@ function textOf(maps: AxisMaps): string {
 
 /** Inputs `source` (the stored weight as a matrix, in its stored dtype), `second` beside it where the recipe names one, and those of `growthFeeds`; the output `grown` is [rows, columns] in the recipe's dtype. */
 export function growthGraph(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, stored: WeightDType, rows: number): Graph {
-  const sides = sidesOf(recipe, maps, from, to), { columns } = sides, key = `${recipe.layout} ${textOf(maps)}`;
+  const sides = sidesOf(recipe, maps, from, to), { columns } = sides, key = `${recipe.layout} ${JSON.stringify(recipe.slice)} ${textOf(maps)}`;
   const source = sourcesOf(recipe, sides, stored), factor = input('factor', 'float32', factorShape(sides, rows));
   const picked = gather(source, input('rows', 'int32', [rows]), 0), offset = offsetOf(recipe);
   const scale = (x: Value): Value => (offset === 0 ? mul(x, factor) : sub(mul(add(x, offset), factor), offset));

@@ -34,6 +34,22 @@ export interface Finish {
 }
 export const plain: Finish = { spread: 'symmetric', noise: null, projects: false, keeps: 'stream' };
 
+/** A mixture of experts to be made of a dense model. */
+export interface Mixing {
+  readonly experts: number;
+  /** Experts that a token reads. */
+  readonly active: number;
+  /** Experts that are slices of one MLP; 1 where each is a whole one. */
+  readonly shards: number;
+  /** Whether the weights of the chosen experts are made to sum to one. */
+  readonly sums: boolean;
+  /** Factors of what experts write, and of what they read with. */
+  readonly outputs: number;
+  readonly inputs: number;
+  /** Standard deviation of the router's weights. */
+  readonly deviation: number;
+}
+
 /** One line of a family's table, as it is about to be grown. */
 export interface Weight { readonly change: Change; readonly key: string; readonly spec: TensorSpec; /** The deviation of a new model's weights. */ readonly deviation: number }
 
@@ -60,6 +76,8 @@ export interface GrowthMethod {
   layers?(from: number, to: number, options: OptionValues): readonly LayerSource[] | Nearest;
   /** Further copies of what a layer writes come from the layer after it. */
   readonly ahead?: boolean;
+  /** Of a method that makes mixtures of experts: another family comes out of it, and no size is named. */
+  mixes?(options: OptionValues): Mixing;
   finish(options: OptionValues): Finish;
   /** What it does otherwise to one weight. */
   adapt?(weight: Weight, line: Line, options: OptionValues): Partial<Line>;

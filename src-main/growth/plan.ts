@@ -2,25 +2,27 @@
 import { refuse } from '../base/errors.ts';
 import type { OptionValues } from '../base/option.ts';
 import { density, hasNew, keep, type AxisMap } from '../tensor/axis-map.ts';
-import type { WeightDType } from '../tensor/dtype.ts';
 import { shapeOf, type Axis, type Dims } from '../tensor/layout.ts';
 import { configWith, settingsOf } from '../model/config.ts';
 import { familyById } from '../model/families/index.ts';
 import type { ModelFamily, TensorSpec } from '../model/family.ts';
-import { parameterCount, parametersOf } from '../model/parameters.ts';
+import { activeCount, nameAt, parameterCount, parametersOf } from '../model/parameters.ts';
 import { corrections, divisions, writesStream, type Change } from './correction.ts';
 import type { Finish, GrowthMethod, Line, Nearest } from './method.ts';
 import { methodById, optionsOf } from './methods/index.ts';
+import { planMixture } from './mixing.ts';
 import { headCanPay, zeroForNorm } from './normed.ts';
 import { notesFor } from './notes.ts';
 import { handedOn } from './post-norm.ts';
 import type { AxisMaps, Factor, Fill, GrowthPlan, GrowthRequest, GrowthSource, LayerSource, Part, TensorRecipe } from './recipe.ts';
 import { targetDims } from './sizes.ts';
+import { dtypesOf, withDType } from './stored.ts';
 
 /** What will be done, weight by weight. Refuses a wish that cannot be, with the nearest that can. */
 export function planGrowth(source: GrowthSource, request: GrowthRequest): GrowthPlan {
   const family = familyById(source.family), method = methodById(request.method);
   const options = optionsOf(method, request.options), from = source.dims;
+  if (method.mixes) return planMixture(source, request, method, options);
   const to = targetDims(family, method, options, from, request.to);
   const maps = mapsOf(family, method, options, from, to, request.seed), finish = method.finish(options);
   const layers = layersOf(method, options, from['layers']!, to['layers']!), map = (axis: Axis): AxisMap => maps[axis] ?? keep(from[axis]!);
@@ -28,7 +30,7 @@ export function planGrowth(source: GrowthSource, request: GrowthRequest): Growth
   const config = withHead(withDType(withEps(written, family, source, finish, map(family.stream.axis)), request.dtype), family, source, finish, maps), settings = settingsOf(family, config);
   const change: Change = { family, tied: settings['tied'] === true, from, to, settings: [source.settings, settings], map, keeps: finish.keeps };
   const tensors = recipesOf(source, request, method, options, change, layers);
-  const parameters = { before: parameterCount(family, from, source.settings), after: parameterCount(family, to, settings) };
+  const parameters = { before: parameterCount(family, from, source.settings), after: parameterCount(family, to, settings), ...(family.mixture ? { active: { before: activeCount(family, from, source.settings), after: activeCount(family, to, settings) } } : {}) };
   const dead = (Object.keys(maps) as Axis[]).flatMap((axis) => { const why = method.dead?.(family, axis, options); return why === undefined || !hasNew(maps[axis]!) ? [] : [{ axis, why }]; });
   const plan: GrowthPlan = {
     version: 1, family: family.id, request: { ...request, options }, from, to, config,
@@ -64,17 +66,17 @@ function recipesOf(
   source: GrowthSource, request: GrowthRequest, method: GrowthMethod, options: OptionValues, change: Change, layers: readonly LayerSource[],
 ): readonly TensorRecipe[] {
   const { family, from, to } = change, lines = new Map<string, Line>();
-  const dtypes = new Map(source.tensors.map(({ name, dtype }) => [name, dtype]));
+  const dtypeOf = dtypesOf(source, request, family.aliases);
   const deviation = Number(source.settings['deviation']), last = from['layers']! - 1;
-  return parametersOf(family, to, change.settings[1]).map(({ name, key, layer, spec, shape }) => {
+  return parametersOf(family, to, change.settings[1]).map(({ name, key, layer, expert, spec, shape }) => {
     let line = lines.get(key);
     if (!line) lines.set(key, line = lineOf(change, method, options, key, spec, deviation));
     const origin = layer === undefined ? undefined : layers[layer]!;
-    const sourceName = key === family.head.weight && source.settings['tied'] === true ? family.head.tiedTo : origin === undefined ? name : key.replace('{layer}', String(origin.source));
-    const second = method.ahead && origin && origin.source < last && copiesOut(change, spec) ? key.replace('{layer}', String(origin.source + 1)) : undefined;
+    const sourceName = key === family.head.weight && source.settings['tied'] === true ? family.head.tiedTo : origin === undefined ? name : nameAt(key, origin.source, expert);
+    const second = method.ahead && origin && origin.source < last && copiesOut(change, spec) ? nameAt(key, origin.source + 1, expert) : undefined;
     return {
       name, source: sourceName, ...(second === undefined ? {} : { second }), kind: spec.kind, layout: spec.layout.text, from: shapeOf(spec.layout, from), to: shape,
-      dtype: request.dtype === 'keep' ? dtypeOf(source, dtypes, family.aliases, sourceName) : request.dtype,
+      dtype: dtypeOf(sourceName),
       ...line, silent: origin?.identity === true && writesStream(family, spec), ...(origin?.identity ? { fresh: true as const } : {}), offset: spec.offset, ...handedOn(family, layers, layer, key, spec),
     };
   });
@@ -109,16 +111,6 @@ function fillsOf({ family, map, keeps }: Change, method: GrowthMethod, options: 
     });
   }
   return partFills.length ? { fills, partFills } : { fills };
-}
-
-function dtypeOf(source: GrowthSource, dtypes: ReadonlyMap<string, WeightDType>, aliases: readonly string[], name: string): WeightDType {
-  const known = dtypes.get(name) ?? aliases.map((prefix) => dtypes.get(prefix + name)).find((d) => d !== undefined);
-  return known ?? refuse('checkpoint/missing-tensors', { path: String(source.config['_name_or_path'] ?? 'the checkpoint'), names: [name] });
-}
-
-/** config.json says the element type under one of two names, by the age of the file. */
-function withDType(config: GrowthPlan['config'], dtype: GrowthRequest['dtype']): GrowthPlan['config'] {
-  return dtype === 'keep' ? config : { ...config, ['dtype' in config ? 'dtype' : 'torch_dtype']: dtype };
 }
 
 /** Variant A: the mean square of a padded stream shrinks, and eps with it. */

@@ -40,7 +40,7 @@ export type Fill = 'zero' | 'one' | 'draw' | 'mean';
 export interface TensorRecipe {
   /** Its name in the grown checkpoint, without prefix. */
   readonly name: string;
-  /** The weight of the source it is made from. */
+  /** The weight of the source it is made from; for a router, which is drawn, one of the same width that gives it no value. */
   readonly source: string;
   readonly kind: TensorKind;
   readonly layout: string;
@@ -54,6 +54,10 @@ export interface TensorRecipe {
   readonly fills: Readonly<Partial<Record<Axis, Fill>>>;
   /** Where new entries of an axis within one entry of a fused axis are filled otherwise. */
   readonly partFills?: readonly { readonly axis: Axis; readonly part: Part; readonly fill: Fill }[];
+  /** The weight is made from the `at`-th of `of` equal slices of the source along `axis`: an expert that is a part of an MLP. */
+  readonly slice?: { readonly axis: Axis; readonly at: number; readonly of: number };
+  /** Rows that are drawn come in groups of so many equal ones. */
+  readonly alike?: number;
   /** A second weight of the source: further copies of what is written are made from its entries (AKI). */
   readonly second?: string;
   /** Standard deviation of drawn entries. */
@@ -85,6 +89,7 @@ export interface Promised { readonly kind: 'exact' | 'approximate'; readonly why
 
 export interface GrowthPlan {
   readonly version: 1;
+  /** Of the grown model. */
   readonly family: string;
   /** As asked, with every option of the method filled in. */
   readonly request: GrowthRequest;
@@ -101,7 +106,8 @@ export interface GrowthPlan {
   readonly dead: readonly { readonly axis: Axis; readonly why: string }[];
   /** Warnings and advice, one sentence each. */
   readonly notes: readonly string[];
-  readonly parameters: { readonly before: number; readonly after: number };
+  /** `active`: those that one token passes, where experts stand beside each other. */
+  readonly parameters: { readonly before: number; readonly after: number; readonly active?: { readonly before: number; readonly after: number } };
 }
 
 /** One map per axis that changes; what is not here is kept. */

@@ -53,13 +53,14 @@ const tensor = z.looseObject({
   name: word, source: word, second: word.optional(), kind: word, layout: word, from: z.array(size), to: z.array(size), dtype: z.enum(weightDTypes),
   factors: z.array(z.looseObject({ why: word, by: number, part: part.optional(), shared: word.optional() })), fills: z.record(word, fill), partFills: z.array(z.looseObject({ axis: word, part, fill })).optional(),
   deviation: number, spread: z.enum(['symmetric', 'diagonal']), noise: number.nullable(), projection: number.nullable(), perturbation: number, silent: z.boolean(), fresh: z.literal(true).optional(),
+  slice: z.looseObject({ axis: word, at: index, of: size }).optional(), alike: size.optional(),
   offset: number, rate: number.positive(), gradient: number,
 });
 const config = z.record(z.string(), z.custom<Json>());
 const stage = z.looseObject({
   version: z.literal(1), family: word, from: sizes, to: sizes, config,
   request: z.looseObject({ method: word, to: z.record(word, size), options: z.record(word, z.union([number, word, z.null()])), seed: index, dtype: z.enum(['keep', ...weightDTypes]) }),
-  maps: z.record(word, z.looseObject({ from: size, to: size, copies: index, pieces: z.array(piece), counts: z.array(size).optional() })),
+  maps: z.record(word, z.looseObject({ from: size, to: size, copies: index, pieces: z.array(piece), counts: z.array(index).optional() })),
   layers: z.array(z.object({ source: index, identity: z.boolean() })), tensors: z.array(tensor).min(1),
   promise: z.object({ kind: z.enum(['exact', 'approximate']), why: z.array(z.string()) }), dead: z.array(z.looseObject({ axis: word, why: z.string() })), notes: z.array(z.string()),
   parameters: z.object({ before: index, after: index }),
@@ -85,7 +86,7 @@ const grownBy = ({ family, to, tensors }: GrowthPlan): Pick<SourceMark, 'family'
 /** That a stage fits what it starts from, and makes all of a model that its config describes. */
 function checkStage(plan: GrowthPlan, source: Pick<SourceMark, 'family' | 'dims' | 'tensors'>, path: string): void {
   const bad = (why: string): never => refuse('growth/bad-plan', { path, why }), family = families.get(plan.family) ?? bad(`no family is called "${plan.family}"`);
-  if (!isEqual(plan.from, source.dims)) bad(`it starts from sizes ${text(plan.from)}, but what comes before has ${text(source.dims)}`);
+  if (Object.keys(source.dims).some((axis) => plan.from[axis] !== source.dims[axis])) bad(`it starts from sizes ${text(plan.from)}, but what comes before has ${text(source.dims)}`);
   const dims = dimsOf(family, plan.config, path), there = new Set(source.tensors.map((t) => t.name)), made = new Map(plan.tensors.map((t) => [t.name, t]));
   if (!isEqual(plan.to, dims)) bad(`it makes sizes ${text(plan.to)}, but its config says ${text(dims)}`);
   const wanted = parametersOf(family, dims, settingsOf(family, plan.config));

@@ -1,5 +1,5 @@
 /** @file One stored dimension of a grown weight, its named axes composed: where each entry comes from, which copy it is, how it is filled. Everything that executes a recipe reads these. */
-import { copiesOf, keep, sources, type AxisMap } from '../tensor/axis-map.ts';
+import { copiesOf, keep, part, sources, type AxisMap } from '../tensor/axis-map.ts';
 import { layoutOf, type Axis, type Dims, type Layout, type Role } from '../tensor/layout.ts';
 import type { AxisMaps, Fill, TensorRecipe } from './recipe.ts';
 
@@ -36,9 +36,12 @@ const blocked: readonly Axis[] = ['qkv', 'gate_up', 'heads', 'kv_heads', 'group'
 /** The weight as a matrix of rows × columns; a vector is one row. */
 export interface Sides { readonly rows: Side; readonly columns: Side; readonly scale: number }
 
+/** The maps of a plan as they hold for one weight: of a sliced axis it has a part alone. */
+export const mapsFor = ({ slice }: Pick<TensorRecipe, 'slice'>, maps: AxisMaps, from: Dims): AxisMaps => (slice ? { ...maps, [slice.axis]: part(from[slice.axis]!, slice.at, slice.of) } : maps);
+
 /** Both sides of a recipe, and the product of the factors that hold everywhere. */
-export function sidesOf(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims): Sides {
-  const layout = layoutOf(recipe.layout);
+export function sidesOf(recipe: TensorRecipe, all: AxisMaps, from: Dims, to: Dims): Sides {
+  const layout = layoutOf(recipe.layout), maps = mapsFor(recipe, all, from);
   const sides = layout.stack ? stackedSides(recipe, layout.stack, maps, from, to) : plainSides(recipe, layout, maps, from, to);
   const scale = recipe.factors.reduce((product, f) => (f.part || f.shared ? product : product * f.by), 1);
   return sides.length === 1 ? { rows: unit, columns: sides[0]!, scale } : { rows: sides[0]!, columns: sides[1]!, scale };

@@ -28,6 +28,9 @@ export function replicate(from: number, more: readonly number[]): AxisMap {
   return { from, to: from + more.length, copies: Math.max(...counts), pieces, counts };
 }
 
+/** The `at`-th of `of` equal slices, and nothing else. */
+export const part = (from: number, at: number, of: number): AxisMap => ({ from, to: from / of, copies: 1, pieces: [{ at: 0, from: (at * from) / of, length: from / of, copy: 0 }] });
+
 /** Entry j of each half of the axis moves to entry k·j of the same half of one k times as long: rotary pairs stay pairs, at their own frequencies. */
 export function scatter(from: number, to: number): AxisMap {
   const k = to / from, pieces = Array.from({ length: from }, (_, i): Piece => ({ at: i < from / 2 ? k * i : k * (i - from / 2) + to / 2, from: i, length: 1, copy: 0 }));

@@ -13,9 +13,10 @@ import { net2net } from './net2net.ts';
 import { shrinkPerturb } from './shrink-perturb.ts';
 import { solar } from './solar.ts';
 import { stack } from './stack.ts';
+import { upcycle } from './upcycle.ts';
 import { vocab } from './vocab.ts';
 
-/** In the order in which they are offered: exact ones of width, then others of width, depth, vocabulary. */
+/** In the order in which they are offered: exact ones of width, then others of width, depth, experts, vocabulary. */
 const all: readonly GrowthMethod[] = [
   hypercloning,
   clonePad,
@@ -28,6 +29,7 @@ const all: readonly GrowthMethod[] = [
   stack,
   interleave,
   solar,
+  upcycle,
   vocab,
 ];
 
