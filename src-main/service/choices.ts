@@ -1,5 +1,8 @@
 /** @file What a person can choose: sizes, growth methods with their options, settings of training. One description, for every way in. */
 export { methods } from '../growth/methods/index.ts';
+export { extentOf, notesOf, promiseOf } from '../growth/chain.ts';
+export { diffPlans, type Difference } from '../growth/plan-diff.ts';
+export { methodsIn, readPlan, type SavedPlan } from '../growth/saved-plan.ts';
 export { sizesFrom, sizesOf } from '../growth/sizes.ts';
 export { readOption, type Option } from '../base/option.ts';
 export { trainingDefaults, trainingOptions, type TrainingSettings } from '../train/settings.ts';

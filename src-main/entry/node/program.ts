@@ -1,8 +1,9 @@
 /** @file The command line as a whole: which commands there are, and how each one's end becomes an exit code. */
 import { Command, CommanderError } from 'commander';
-import { channelPair } from '../../base/channel.ts';
+import { channelPair, type Channel } from '../../base/channel.ts';
 import { appError } from '../../base/errors.ts';
 import { connect } from '../../contract/connect.ts';
+import { placeChannel } from '../../contract/places.ts';
 import { serve as answer } from '../../contract/serve.ts';
 import { service as contract } from '../../contract/service.ts';
 import type { RunningService } from '../../service/service.ts';
@@ -13,6 +14,7 @@ import { evaluate } from './commands/evaluate.ts';
 import { exportRun } from './commands/export.ts';
 import { grow } from './commands/grow.ts';
 import { inspect } from './commands/inspect.ts';
+import { place } from './commands/place.ts';
 import { plan } from './commands/plan.ts';
 import { runs } from './commands/runs.ts';
 import { sample } from './commands/sample.ts';
@@ -21,7 +23,7 @@ import { train } from './commands/train.ts';
 import { verify } from './commands/verify.ts';
 import { createOutput, exits, type Streams } from './output.ts';
 
-export const commands: readonly AddCommand[] = [inspect, plan, grow, verify, train, runs, sample, evaluate, exportRun, computer, serve, demo];
+export const commands: readonly AddCommand[] = [inspect, plan, grow, verify, train, runs, sample, evaluate, exportRun, computer, place, serve, demo];
 
 export interface Setting extends Pick<Context, 'signal' | 'pages' | 'browser'> {
   readonly version: string;
@@ -38,24 +40,28 @@ export async function runProgram(argv: readonly string[], setting: Setting): Pro
   const program = new Command('cambium')
     .description('Grow a pre-trained language model, prove that it computes the same function, train it, export it.')
     .version(version)
+    .option('--place <name>', 'do it on this GPU box (see place); paths are the box\'s')
     .addHelpText('after', '\nEvery command has --help with examples, and --json.\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not proven, 130 cancelled.');
 
   const run = (work: Work) => async (...given: unknown[]): Promise<void> => {
-    const command = given.at(-1) as Command, options = command.opts<Record<string, unknown>>();
+    const command = given.at(-1) as Command, options = command.optsWithGlobals<Record<string, unknown>>();
     const out = createOutput(options['json'] === true, streams), running = start({ detached: options['detach'] === true });
-    const [near, far] = channelPair();
+    const [near, far] = channelPair(), here = connect(contract, near);
     answer(contract, running.api, far);
+    let there: Channel | undefined;
     try {
-      code = await work({ api: connect(contract, near), out, options, ...rest }, ...command.args) ?? exits.ok;
+      there = typeof options['place'] === 'string' ? await placeChannel(here, options['place']) : undefined;
+      code = await work({ api: there ? connect(contract, there) : here, out, options, ...rest }, ...command.args) ?? exits.ok;
     } catch (thrown) {
       code = out.error(thrown);
     } finally {
+      there?.close();
       if (options['detach'] !== true) await running.close();
       near.close();
     }
   };
   for (const add of commands) add(program, run);
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((c) => c.commands)]) {
     command.exitOverride().configureOutput({ writeOut: (text) => { streams.out.write(text); }, writeErr: () => undefined, getErrHasColors: () => false, getOutHasColors: () => false });
   }
   try {

@@ -85,7 +85,7 @@ describe('command line', () => {
     const { out } = await cambium(['plan', example, ...sized]);
     expect(out).toMatch(/model\.layers\.\*\.mlp\.down_proj\.weight +\d+ +\[\d+, \d+\] +\[\d+, \d+\] +× 0\.5/);
     expect(out).toMatch(/Promise +exact/);
-    expect((await cambium(['plan', example, ...sized, '--option', 'noise=none', '--json'])).last()).toMatchObject({ request: { options: { noise: null } } });
+    expect((await cambium(['plan', example, ...sized, '--option', 'noise=none', '--json'])).last()).toMatchObject({ format: 'cambium-plan', stages: [{ request: { options: { noise: null } } }] });
   });
 
   it('grows with progress beside the result', async () => {
