@@ -40,6 +40,13 @@ export const errors = {
   'safetensors/bad-header':         (d: { path: string; why: string }): Words => [`${d.path} has a damaged header: ${d.why}`, 'Fetch the file again; if it stays so, the file is not safetensors.'],
   'safetensors/unknown-dtype':      (d: { path: string; name: string; dtype: string }): Words => [`${d.path}: ${d.name} has dtype ${d.dtype}`, 'Cambium reads F32, F16 and BF16 weights; convert the checkpoint first.'],
 
+  'place/not-found':                (d: { place: string }): Words => [`there is no place called ${d.place}`, 'cambium place list shows those there are.'],
+  'place/exists':                   (d: { place: string }): Words => [`there is a place called ${d.place} already`, 'Choose another name, or remove that one first.'],
+  'place/no-ssh':                   (d: { ssh: string }): Words => [`${d.ssh} was not found on this computer`, 'Install OpenSSH; the connection to another computer goes through it.'],
+  'place/unreachable':              (d: { place: string; why: string }): Words => [`${d.place} cannot be reached: ${d.why}`, 'Try the same target with ssh in a terminal. A key with a passphrase must be in ssh-agent, because nobody can be asked here.'],
+  'place/no-cambium':               (d: { place: string; command: string }): Words => [`${d.place} does not know the command ${d.command}`, 'Install Cambium there, or add the place again with its path: --command "node /path/to/cambium/bin/cambium.mjs".'],
+  'place/version':                  (d: { place: string; here: string; there: string }): Words => [`${d.place} has Cambium ${d.there}, and this is ${d.here}`, 'Bring both to the same version.'],
+
   'growth/not-a-multiple':          (d: { axis: string; from: number; to: number; nearest: readonly number[] }): Words => [`${d.axis} ${d.from} → ${d.to} is not a whole multiple`, `The nearest possible ${d.axis} is ${d.nearest.join(' or ')}; or use the method "expand".`],
   'growth/post-norm':               (d: { axis: string; from: number; to: number; nearest: readonly number[] }): Words => [`${d.axis} ${d.from} → ${d.to} would pad a stream on which norms stand, and they would make constants of the new entries`, d.nearest.length ? `The nearest possible ${d.axis} is ${d.nearest.join(' or ')}.` : 'Use the method "hypercloning", which makes whole copies.'],
   'growth/smaller':                 (d: { axis: string; from: number; to: number }): Words => [`${d.axis} cannot shrink from ${d.from} to ${d.to}`, `Choose ${d.from} or more.`],
@@ -69,7 +76,12 @@ export const errors = {
   'run/finished':                   (d: { run: string; steps: number }): Words => [`the run ${d.run} has finished its ${d.steps} steps`, 'Start a new run from its export to train further.'],
   'run/no-checkpoint':              (d: { run: string }): Words => [`the run ${d.run} has no complete checkpoint`, 'Start it again from its source.'],
   'run/bad-setting':                (d: { setting: string; why: string }): Words => [`${d.setting} ${d.why}`, 'See cambium train --help.'],
+  'run/precision':                  (d: { device: string; precision: string; possible: readonly string[] }): Words => [`${d.device} does not compute in ${d.precision}`, `It can train in ${list(d.possible)}; choose with --precision, or another device with --device.`],
   'run/not-finite':                 (d: { step: number; what: string }): Words => [`the ${d.what} is not finite at step ${d.step}`, 'Lower the learning rate or lengthen the warm-up, then resume from the last checkpoint.'],
+  'run/no-average':                 (d: { run: string; setting: string }): Words => [`the run ${d.run} keeps no such average of its weights`, `Start it with --${d.setting}; until then export the weights as they are.`],
+  'run/no-source':                  (d: { checkpoint: string; why: string }): Words => [`there is no source to distil ${d.checkpoint} from: ${d.why}`, 'Start from a checkpoint that Cambium grew, its source beside it, or set distil to 0.'],
+  'run/decaying':                   (d: { run: string; steps: number }): Words => [`the run ${d.run} is decaying already and ends at step ${d.steps}`, 'To train on afterwards: cambium resume --tokens.'],
+  'run/fewer-tokens':               (d: { run: string; asked: number; done: number }): Words => [`the run ${d.run} has trained on ${d.done} tokens already, and ${d.asked} are no more`, `Ask for more than ${d.done} tokens in all.`],
   'run/damaged-checkpoint':         (d: { path: string; why: string }): Words => [`the training checkpoint ${d.path} is damaged: ${d.why}`, 'Resume uses the previous complete one; delete this folder.'],
 
   'job/not-found':                  (d: { job: string }): Words => [`there is no job "${d.job}"`, 'It may have belonged to a session of Cambium that has ended.'],

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { SavedPlan } from '../growth/saved-plan.ts';
 import type { Activity, Known } from './activity.ts';
+import { placeName, placeRequest, placeSession, type PlaceCard, type PlaceEvent } from './places.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
   certifyRequest, evaluateRequest, exportRequest, growJob, growthRecipe, jobId, locateRequest, nothing, path, runId, sampleRequest, trainingRequest,
@@ -48,6 +49,13 @@ export const service = {
 
   sample:         stream(sampleRequest)<SampleEvent>(),
   evaluate:       stream(evaluateRequest)<EvaluateEvent>(),
+
+  /** GPU boxes, reached by ssh through this service. Work goes to where the data is: everything in a place happens there. */
+  places:         call(nothing)<readonly PlaceCard[]>(),
+  addPlace:       call(placeRequest)<readonly PlaceCard[]>(),
+  removePlace:    call(placeName)<readonly PlaceCard[]>(),
+  openPlace:      stream(placeName)<PlaceEvent>(),
+  toPlace:        call(placeSession)<Record<string, never>>(),
 } as const;
 
 export type Service = Api<typeof service>;

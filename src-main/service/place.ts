@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { writeText } from '../store/files.ts';
 import type { Home } from '../store/home.ts';
 import type { Processes } from './engines.ts';
+import type { OpenTunnel } from './places.ts';
 
 export { openHome } from '../store/home.ts';
 
@@ -24,6 +25,7 @@ export interface Place {
   readonly home: Home;
   readonly processes: Processes;
   readonly surroundings: Surroundings;
+  readonly tunnel: OpenTunnel;
 }
 
 /** The checkpoint that comes with Cambium. */

@@ -10,6 +10,7 @@ import { createJobs } from './jobs.ts';
 import { knownCheckpoints, openAndRemember } from './library.ts';
 import { locate } from './locate.ts';
 import { absolute, builtIn, type Place } from './place.ts';
+import { createPlaces } from './places.ts';
 import { createRuns, followRun, modelFolder, type RunsOptions } from './runs.ts';
 
 export interface RunningService {
@@ -24,6 +25,7 @@ export function createService(place: Place, options: RunsOptions = {}): RunningS
   const { home, processes, surroundings } = place;
   const jobs = createJobs(), runs = createRuns(place, options), devices = deviceList(processes);
   const activity = createActivity({ jobs: jobs.list, runs: runs.list, run: runs.card, checkpoints: () => knownCheckpoints(place) });
+  const places = createPlaces(home.dir, place.tunnel);
   const api: Service = {
     about:          () => Promise.resolve({ version: surroundings.version, home: home.dir, demo: builtIn(place), platform: `${process.platform}-${process.arch}`, node: process.versions.node, desktop: surroundings.desktop }),
     devices,
@@ -56,6 +58,12 @@ export function createService(place: Place, options: RunsOptions = {}): RunningS
 
     sample:         (request, signal) => engineStream(processes, async function* (e, s) { yield* e.sample({ ...request, from: await modelFolder(place, request.from) }, s); }, signal),
     evaluate:       (request, signal) => engineStream(processes, async function* (e, s) { yield* e.evaluate({ ...request, checkpoint: await modelFolder(place, request.checkpoint), data: request.data.map(absolute) }, s); }, signal),
+
+    places:         places.list,
+    addPlace:       places.add,
+    removePlace:    ({ name }) => places.remove(name),
+    openPlace:      ({ name }, signal) => places.open(name, signal),
+    toPlace:        ({ session, message }) => { places.send(session, message); return Promise.resolve({}); },
   };
   return {
     api,

@@ -9,7 +9,7 @@ import { demonstrate, reached } from '../../src-main/service/demo.ts';
 import { demoReport, findings } from '../../src-main/service/demo-report.ts';
 import { createService } from '../../src-main/service/service.ts';
 import { openHome } from '../../src-main/store/home.ts';
-import { root, surroundings } from '../support/workplace.ts';
+import { noTunnel, root, surroundings } from '../support/workplace.ts';
 
 it('says where a curve comes down to a loss, between its points', () => {
   const curve = [{ tokens: 0, loss: 5 }, { tokens: 100, loss: 3 }, { tokens: 200, loss: 1 }];
@@ -19,7 +19,7 @@ it('says where a curve comes down to a loss, between its points', () => {
 it('grows, proves, trains both starts on the same batches, exports and reads back', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'cambium-demo-test-')), told: string[] = [];
   const home = openHome(join(dir, 'home')), processes = forkProcesses(join(root, 'src-main/engine/main.ts'));
-  const running = createService({ home, processes, surroundings: { ...surroundings, resources: join(root, 'resources') } });
+  const running = createService({ home, processes, surroundings: { ...surroundings, resources: join(root, 'resources') }, tunnel: noTunnel });
   process.env['CAMBIUM_HOME'] = home.dir;
   try {
     const signal = new AbortController().signal;

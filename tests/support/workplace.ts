@@ -4,7 +4,9 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { forkProcesses } from '../../src-main/entry/node/processes.ts';
+import { appError } from '../../src-main/base/errors.ts';
 import type { Processes } from '../../src-main/service/engines.ts';
+import type { OpenTunnel } from '../../src-main/service/places.ts';
 import type { Surroundings } from '../../src-main/service/place.ts';
 import { createService, type RunningService } from '../../src-main/service/service.ts';
 import { openHome } from '../../src-main/store/home.ts';
@@ -12,6 +14,8 @@ import { trainingDefaults, type TrainingSettings } from '../../src-main/train/se
 import { fakeProcesses, type FakeProcesses, type Mood } from './fake-engine.ts';
 
 export const root = resolve(import.meta.dirname, '../..');
+/** For tests that go nowhere. */
+export const noTunnel: OpenTunnel = () => Promise.reject(appError('place/no-ssh', { ssh: 'ssh' }));
 /** A small checkpoint of real transformers. */
 export const example = join(root, 'tests', 'fixtures', 'golden', 'llama-tied-gqa');
 
@@ -33,7 +37,7 @@ function workplaceOf<P extends Processes>(processes: P): Workplace<P> {
   const dir = mkdtempSync(join(tmpdir(), 'cambium-test-')), text = join(dir, 'text.txt');
   writeFileSync(text, 'to be or not to be\n'.repeat(20));
   cpSync(example, join(dir, 'resources', 'demo', 'seedling'), { recursive: true });
-  const again = (): RunningService => createService({ home: openHome(join(dir, 'home')), processes, surroundings: { ...surroundings, resources: join(dir, 'resources') } });
+  const again = (): RunningService => createService({ home: openHome(join(dir, 'home')), processes, surroundings: { ...surroundings, resources: join(dir, 'resources') }, tunnel: noTunnel });
   return { dir, text, running: again(), processes, again, end: () => rm(dir, { recursive: true, force: true, maxRetries: 5 }) };
 }
 

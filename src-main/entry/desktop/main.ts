@@ -5,19 +5,20 @@ import { join } from 'node:path';
 import { openHome } from '../../service/place.ts';
 import { createService } from '../../service/service.ts';
 import { installation, surroundingsOf } from '../surroundings.ts';
+import { tunnelsBy } from '../tunnel.ts';
 import { watchFromOutside } from './attention.ts';
 import { openedPath, routeOfPath } from './opened.ts';
 import { utilityProcesses } from './processes.ts';
 import { offerUpdate } from './updates.ts';
 import { guardSession, openWindow, registerScheme, showRoute } from './window.ts';
 
-const here = import.meta.dirname, root = installation(here);
+const here = import.meta.dirname, root = installation(here), surroundings = surroundingsOf(here, true);
 let window: BrowserWindow | undefined;
 
 registerScheme();
 if (!app.requestSingleInstanceLock()) app.quit();
 else {
-  const running = createService({ home: openHome(), processes: utilityProcesses(join(here, 'engine.js')), surroundings: surroundingsOf(here, true) });
+  const running = createService({ home: openHome(), processes: utilityProcesses(join(here, 'engine.js')), surroundings, tunnel: tunnelsBy('ssh', surroundings.version) });
   const show = (route?: string): void => {
     if (window && !window.isDestroyed()) {
       if (window.isMinimized()) window.restore();

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createService } from '../../service/service.ts';
 import { openHome } from '../../service/place.ts';
 import { installation, surroundingsOf } from '../surroundings.ts';
+import { tunnelsBy } from '../tunnel.ts';
 import { forkProcesses } from './processes.ts';
 import { runProgram } from './program.ts';
 
@@ -26,7 +27,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code ==
 const surroundings = surroundingsOf(here);
 const code = await runProgram(process.argv.slice(2), {
   version: surroundings.version,
-  start: (options) => createService({ home: openHome(), processes, surroundings }, options),
+  start: (options) => createService({ home: openHome(), processes, surroundings, tunnel: tunnelsBy('ssh', surroundings.version) }, options),
   streams: { out: process.stdout, err: process.stderr },
   signal: stop.signal,
   pages: join(root, 'out', 'renderer'),

@@ -1,0 +1,81 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { channelPair } from '../../src-main/base/channel.ts';
+import { connect } from '../../src-main/contract/connect.ts';
+import { placeChannel, placeRequest, type PlaceCard } from '../../src-main/contract/places.ts';
+import { serve } from '../../src-main/contract/serve.ts';
+import { service as contract, type Service } from '../../src-main/contract/service.ts';
+import { tunnelsBy } from '../../src-main/entry/tunnel.ts';
+import { createPlaces } from '../../src-main/service/places.ts';
+import { codeOf, root } from '../support/workplace.ts';
+
+const ssh = join(root, 'tests/support/ssh.mjs'), cli = join(root, 'src-main/entry/node/cli.ts'), command = `"${process.execPath}" "${cli}"`;
+const dir = mkdtempSync(join(tmpdir(), 'cambium-places-')), box = join(dir, 'box');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+const card: PlaceCard = { name: 'box', target: 'me@box', command };
+
+beforeAll(() => { process.env['BOX_HOME'] = box; });
+afterEach(() => { delete process.env['SSH_MOOD']; });
+afterAll(() => {
+  execFileSync(process.execPath, [cli, 'serve', '--stop'], { env: { ...process.env, CAMBIUM_HOME: box } });
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
+  const places = createPlaces(dir, tunnelsBy(ssh, version));
+  /** The service at hand, as a page has it: places and nothing else. */
+  const near = (): Service => {
+    const [a, b] = channelPair();
+    serve(contract, { openPlace: ({ name }: { name: string }, signal: AbortSignal) => places.open(name, signal), toPlace: ({ session, message }: { session: string; message: unknown }) => { places.send(session, message); return Promise.resolve({}); } } as unknown as Service, b);
+    return connect(contract, a);
+  };
+
+  it('answers as this computer does, with its own home; its server outlives the connection, and the next one finds it', async () => {
+    await places.add(card);
+    const ports: number[] = [];
+    for (let round = 0; round < 2; round++) {
+      const channel = await placeChannel(near(), 'box'), there = connect(contract, channel);
+      expect(await there.about({})).toMatchObject({ home: box, version });
+      expect((await there.activity({})[Symbol.asyncIterator]().next()).value).toHaveProperty('jobs');
+      channel.close();
+      ports.push((JSON.parse(readFileSync(join(box, 'server.json'), 'utf8')) as { port: number }).port);
+    }
+    expect(ports[0]).toBe(ports[1]);
+    expect(statSync(join(box, 'server.json')).mode & 0o77).toBe(0);
+  });
+
+  it('says what is wrong: no ssh, no route, no Cambium, no forwarding, another version', async () => {
+    const open = (place: Partial<PlaceCard>, program = ssh, own = version): Promise<string> => codeOf(tunnelsBy(program, own)({ ...card, ...place }));
+    expect(await open({}, join(dir, 'nothing'))).toBe('place/no-ssh');
+    expect(await open({ target: 'me@elsewhere' })).toBe('place/unreachable');
+    expect(await open({ command: 'cambium-that-is-not-there' })).toBe('place/no-cambium');
+    expect(await open({ command: 'echo nonsense' })).toBe('place/unreachable');
+    expect(await open({}, ssh, '99.0.0')).toBe('place/version');
+    process.env['SSH_MOOD'] = 'no-forwarding';
+    expect(await open({})).toBe('place/unreachable');
+    process.env['SSH_MOOD'] = 'unreachable';
+    expect(await open({})).toBe('place/unreachable');
+  });
+
+  it('ends calls under way when the far server goes, and starts it again when asked', async () => {
+    const channel = await placeChannel(near(), 'box'), there = connect(contract, channel), activity = there.activity({})[Symbol.asyncIterator]();
+    await activity.next();
+    execFileSync(process.execPath, [cli, 'serve', '--stop'], { env: { ...process.env, CAMBIUM_HOME: box } });
+    expect(await codeOf((async () => { for (;;) if ((await activity.next()).done) return; })())).toBe('rpc/closed');
+    expect(existsSync(join(box, 'server.json'))).toBe(false);
+    const again = await placeChannel(near(), 'box');
+    expect(await connect(contract, again).about({})).toMatchObject({ home: box });
+    again.close();
+  });
+
+  it('is a name, once; a target can be no switch of ssh', async () => {
+    expect(await codeOf(places.add(card))).toBe('place/exists');
+    expect(await codeOf(places.remove('other'))).toBe('place/not-found');
+    expect(await places.remove('box')).toEqual([]);
+    for (const target of ['-oProxyCommand=evil', '', 'a b', 'a;b']) expect(placeRequest.safeParse({ name: 'x', target }).success, target).toBe(false);
+    for (const target of ['box', 'me@10.0.0.7', 'gpu-1.example.org', 'me@[fe80::1%eth0]']) expect(placeRequest.safeParse({ name: 'x', target }).success, target).toBe(true);
+  });
+});
