@@ -29,8 +29,9 @@ export const growthRecipe = z.union([growthRequest, z.array(growthRequest).min(1
 
 export const trainingSettings: z.ZodType<TrainingSettings> = z.object({
   tokens: whole.min(1), batch: whole.min(1), sequence: whole.min(2), accumulate: whole.min(1), lr: z.number().positive().max(10),
-  schedule: z.enum(['constant', 'cosine', 'wsd']), warmup: whole, decay: z.number().min(0).max(10), clip: z.number().min(0),
-  beta1: z.number().min(0).lt(1), beta2: z.number().min(0).lt(1), eps: z.number().min(0), cooldown: z.number().min(0).max(1), floor: z.number().min(0).max(1),
+  schedule: z.enum(['constant', 'linear', 'cosine', 'wsd']), warmup: whole, rewarm: whole, optimizer: z.enum(['adamw', 'muon', 'sgd']), precision: z.enum(['float32', 'bfloat16', 'float16']), tf32: z.enum(['on', 'off']), recompute: z.enum(['off', 'attention', 'full']), decay: z.number().min(0).max(10), clip: z.number().min(0),
+  beta1: z.number().min(0).lt(1), beta2: z.number().min(0).lt(1), eps: z.number().min(0), momentum: z.number().min(0).lt(1), cooldown: z.number().min(0).max(1), floor: z.number().min(0).max(1),
+  ema: z.number().min(0).lt(1), average: whole.max(100), distill: z.number().min(0).max(1), temperature: z.number().positive().max(100), skip: z.number().min(0), rollback: whole.min(1), patience: whole,
   rates: z.enum(['plan', 'plain']), start: z.enum(['source', 'random']), seed: whole, device: deviceChoice,
   saveEvery: whole, evaluateEvery: whole, heldOut: z.number().min(0).max(0.5), sampleEvery: whole, prompt: z.string().max(100_000), threads: whole.max(1024),
 });
@@ -65,6 +66,8 @@ export interface Device {
 
 export type GrowEvent =
   | { readonly at: 'tensor'; readonly name: string; readonly tensors: number; readonly ofTensors: number; readonly bytes: number; readonly ofBytes: number; readonly seconds: number }
+  /** The optimizer's moments of a run, which go along. */
+  | { readonly at: 'moments'; readonly done: number; readonly of: number }
   | { readonly at: 'certifying' }
   | { readonly at: 'done'; readonly dir: string; readonly seconds: number; readonly bytes: number; readonly certificate: Certificate | null; readonly device: DeviceKind };
 

@@ -8,7 +8,10 @@ import { methodsIn, stagesOf, type SavedPlan } from '../growth/saved-plan.ts';
 import { createCheckpointWriter, recordCertificate } from '../store/checkpoint-writer.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { removeFolder } from '../store/folder.ts';
+import { bytesOf } from '../tensor/dtype.ts';
+import { countOf } from '../tensor/layout.ts';
 import { growthCard } from './cards.ts';
+import { momentsFrom } from './carried-moments.ts';
 import { certify } from './certify-job.ts';
 import { chooseDevice } from './choose.ts';
 import type { Device } from './ort/device.ts';
@@ -42,11 +45,11 @@ export async function* grow({ source: dir, out, plan, device: choice }: GrowInpu
 
 /** Writes the grown folder in one pass over the weights, whole or not at all, without a certificate; answers with the bytes of its weights. A plan of one stage may stand for itself. */
 export async function* writeGrown(device: Device, source: Checkpoint, plan: SavedPlan | GrowthPlan, out: string, signal: AbortSignalLike, { blockBytes = 2 ** 24 }: GrowOptions = {}): AsyncGenerator<GrowEvent, number> {
-  const started = performance.now(), stages = stagesOf({ plan }), last = stages.at(-1)!, { before = [], plan: made } = source.growth ?? {};
-  const record: GrowthRecord = { version: 1, source: source.dir, method: methodsIn(stages), plan, ...(made ? { before: [...before, made] } : {}), certificate: null, cambium: version };
+  const started = performance.now(), stages = stagesOf({ plan }), last = stages.at(-1)!, { before = [], plan: made } = source.growth ?? {}, carried = await momentsFrom(source, stages);
+  const record: GrowthRecord = { version: 1, source: source.dir, method: methodsIn(stages), plan, ...(made ? { before: [...before, made] } : {}), ...(carried ? { moments: carried.record } : {}), certificate: null, cambium: version };
   const writer = await createCheckpointWriter({
     target: out, family: source.family, prefix: source.prefix, config: last.config, tensors: last.tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.to })),
-    sideFilesFrom: source.dir, card: await growthCard(source, stages),
+    sideFilesFrom: source.dir, card: await growthCard(source, stages), needed: carried ? carried.bytes + weightBytes(last) : 0,
   });
   const recipes = new Map(last.tensors.map((t) => [t.name, t])), grower = new Grower(device, source, stages, blockBytes);
   let writing: Promise<void> = Promise.resolve();
@@ -64,6 +67,7 @@ export async function* writeGrown(device: Device, source: Checkpoint, plan: Save
       yield { at: 'tensor', name, tensors: ++tensors, ofTensors: writer.order.length, bytes, ofBytes: writer.bytes, seconds: (performance.now() - started) / 1000 };
     }
     await writing;
+    if (carried) yield* carried.write(writer.temporary, signal);
     stopWhen(signal);
     await writer.finish({ 'growth.json': `${JSON.stringify(record, null, 1)}\n` });
     return writer.bytes;
@@ -74,4 +78,5 @@ export async function* writeGrown(device: Device, source: Checkpoint, plan: Save
   }
 }
 
+const weightBytes = ({ tensors }: GrowthPlan): number => tensors.reduce((n, t) => n + bytesOf(t.dtype, countOf(t.to)), 0);
 const stopWhen = (signal: AbortSignalLike): void => { if (signal.aborted) refuse('cancelled', { what: 'Growing' }); };

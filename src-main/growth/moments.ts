@@ -7,20 +7,26 @@ import type { AxisMaps, Factor, GrowthPlan, TensorRecipe } from './recipe.ts';
 /** Both moments of a weight, in stored order. */
 export interface Moments<T extends Values> { readonly mean: T; readonly square: T }
 
+/** How often the gradient factor f stands in each part of an optimizer's state: mean gradients and momentum are as gradients are, mean squares as their squares. */
+export const momentPowers = { mean: 1, square: 2, momentum: 1 } as const;
+export type MomentPart = keyof typeof momentPowers;
+
 /** The moments of a grown weight: f times the source's mean and f² times its square in every copy; what has no source, and layers that start as the identity, start at zero. The step count stays. */
-export function growMoments<T extends Values>(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, { mean, square }: Moments<T>): Moments<T> {
-  const once = gradientFactors(recipe, maps);
-  const bare: TensorRecipe = { ...recipe, fills: {}, partFills: [], spread: 'symmetric', noise: null, projection: null, perturbation: 0, offset: 0, silent: recipe.silent || recipe.fresh === true };
-  const grown = (values: T, factors: readonly Factor[]): T => applyRecipe({ ...bare, factors }, maps, from, to, values, 0);
-  return { mean: grown(mean, once), square: grown(square, [...once, ...once]) };
+export const growMoments = <T extends Values>(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, { mean, square }: Moments<T>): Moments<T> =>
+  ({ mean: growMoment(recipe, maps, from, to, mean, 'mean'), square: growMoment(recipe, maps, from, to, square, 'square') });
+
+function growMoment<T extends Values>(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, values: T, part: MomentPart): T {
+  const once = gradientFactors(recipe, maps), factors = Array.from({ length: momentPowers[part] }, () => once).flat();
+  const bare: TensorRecipe = { ...recipe, factors, fills: {}, partFills: [], spread: 'symmetric', noise: null, projection: null, perturbation: 0, offset: 0, silent: recipe.silent || recipe.fresh === true };
+  return applyRecipe(bare, maps, from, to, values, 0);
 }
 
-/** The moments of one weight of the last stage, from those of the first source's weight that it is made from. */
-export function momentsThrough<T extends Values>(stages: readonly GrowthPlan[], name: string, sources: (name: string) => Promise<Moments<T>>): Promise<Moments<T>> {
+/** One part of the state of a weight of the last stage, from that of the first source's weight which it is made from. */
+export async function momentThrough<T extends Values>(stages: readonly GrowthPlan[], name: string, part: MomentPart, read: (part: MomentPart, name: string) => Promise<T>): Promise<T> {
   const plan = stages.at(-1);
-  if (!plan) return sources(name);
+  if (!plan) return read(part, name);
   const recipe = recipeOf(plan, name);
-  return momentsThrough(stages.slice(0, -1), recipe.source, sources).then((moments) => growMoments(recipe, plan.maps, plan.from, plan.to, moments));
+  return growMoment(recipe, plan.maps, plan.from, plan.to, await momentThrough(stages.slice(0, -1), recipe.source, part, read), part);
 }
 
 /** The gradient factor f as factors: entries of fused axes, and outputs that are copied unevenly, have factors of their own. */

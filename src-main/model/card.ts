@@ -71,6 +71,8 @@ export interface GrowthRecord {
   readonly plan: unknown;
   /** The plans of the growths that the source came from, oldest first. */
   readonly before?: readonly unknown[];
+  /** The optimizer's moments that went along from a step of a run, and how many updates they have seen. */
+  readonly moments?: { readonly parts: readonly string[]; readonly updates: number };
   readonly certificate: Certificate | null;
   /** The version of Cambium that grew it. */
   readonly cambium: string;

@@ -7,6 +7,7 @@ type Done = Extract<GrowEvent, { at: 'done' }>;
 
 export class Growing {
   written = $state.raw<Written | null>(null);
+  moments = $state.raw<Extract<GrowEvent, { at: 'moments' }> | null>(null);
   certifying = $state(false);
   done = $state.raw<Done | null>(null);
   error = $state.raw<ErrorData | null>(null);
@@ -15,6 +16,7 @@ export class Growing {
 
   take(event: GrowEvent): void {
     if (event.at === 'tensor') this.written = event;
+    else if (event.at === 'moments') this.moments = event;
     else if (event.at === 'certifying') this.certifying = true;
     else { this.done = event; this.certifying = false; }
   }

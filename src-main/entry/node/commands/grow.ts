@@ -36,6 +36,7 @@ export const grow: AddCommand = (program, run) => {
       const job = await api.startGrowth({ source, out: resolve(String(options['out'])), ...what, device: readChoice('--device', String(options['device']), devices) });
       const done = await followJob(api, job, api.followGrowth({ id: job.id }), signal, (event) => {
         if (event.at === 'tensor') out.progress('Growing', event.bytes, event.ofBytes, `${event.tensors}/${event.ofTensors} weights, ${showBytes(event.bytes)}`);
+        else if (event.at === 'moments') out.progress('Carrying the optimizer\'s moments', event.done, event.of);
         else if (event.at === 'certifying') out.note('Comparing the grown model with its source');
         return event.at === 'done' ? event : undefined;
       });
