@@ -1,4 +1,4 @@
-/** @file The builds: main (desktop, command line, engine, tokenizer worker), preload, page. */
+/** @file The builds: main (desktop, command line, engine, workers), preload, page. */
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'electron-vite';
 import { resolve } from 'node:path';
@@ -18,6 +18,7 @@ export default defineConfig({
           cli: from('src-main/entry/node/cli.ts'),
           engine: from('src-main/engine/main.ts'),
           'tokenize-worker': from('src-main/store/tokenize-worker.ts'),
+          'hub-worker': from('src-main/store/hub/hub-worker.ts'),
         },
         output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
       },

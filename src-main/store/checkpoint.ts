@@ -44,18 +44,30 @@ export interface Checkpoint {
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   const dir = resolve(folder);
   if (!(await stat(dir).catch((error: unknown) => { throw readFailure(dir, error); })).isDirectory()) refuse('file/not-a-folder', { path: dir });
-  const config = await configOf(dir), path = join(dir, 'config.json');
+  const config = await configOf(dir), said = readConfig(dir, config);
+  const described = await describe(dir, config, said, await readShards(dir, await shardNames(dir)), sameBytes), growth = await growthOf(dir);
+  const card = cardOf(dir, config, described, { name: checkpointName(dir), tokenizer: await tokenizerCard(dir) });
+  return { dir, config, ...described, growth, card: growth ? { ...card, grownFrom: { source: growth.source, method: growth.method, certificate: growth.certificate ?? null } } : card };
+}
+
+/** What config.json alone says; a quantized model and an unknown family are refused before a header is read. */
+export interface Said { readonly family: ModelFamily; readonly dims: Dims }
+export function readConfig(dir: string, config: JsonObject): Said {
   const quantization = config['quantization_config'];
   if (isObject(quantization)) refuse('checkpoint/quantized', { path: dir, how: String(quantization['quant_method'] ?? 'quantization_config') });
   const family = familyOf(config);
   family.refuses(config);
-  const dims = dimsOf(family, config, path);
-  const stored = await readShards(dir, await shardNames(dir));
+  return { family, dims: dimsOf(family, config, join(dir, 'config.json')) };
+}
+
+/** What config.json and the headers say together, before a weight is read. `dir` is a folder or the name of a repository; `same` tells whether two stored weights hold the same bytes. */
+export type Described = Pick<Checkpoint, 'family' | 'dims' | 'settings' | 'refs' | 'prefix'>;
+export async function describe(dir: string, config: JsonObject, { family, dims }: Said, stored: ReadonlyMap<string, StoredTensor>, same: (a: StoredTensor, b: StoredTensor) => Promise<boolean>): Promise<Described> {
+  const path = join(dir, 'config.json');
   if (dims['layers']! > stored.size) refuse('checkpoint/bad-config', { path, key: family.dims['layers']!.keys[0] ?? 'layers', why: `is ${dims['layers']!}, but the files hold only ${stored.size} weights` });
   const settings = settingsOf(family, config), { named, prefix } = stripped(dir, family, stored);   // after the check of layers: some settings list them
-  if (settings['tied'] === true) await dropTiedHead(path, family, named);
-  const refs = matched(dir, family, dims, settings, named), growth = await growthOf(dir);
-  return { dir, family, dims, settings, config, refs, prefix, growth, card: await cardOf(dir, family, dims, settings, config, refs, growth) };
+  if (settings['tied'] === true) await dropTiedHead(path, family, named, same);
+  return { family, dims, settings, prefix, refs: matched(dir, family, dims, settings, named) };
 }
 
 async function configOf(dir: string): Promise<JsonObject> {
@@ -79,10 +91,10 @@ function stripped(dir: string, family: ModelFamily, stored: ReadonlyMap<string, 
 }
 
 /** A head stored although it is tied is only a copy; one that differs is a model of its own, and config.json is wrong. */
-async function dropTiedHead(path: string, family: ModelFamily, named: Map<string, StoredTensor>): Promise<void> {
+async function dropTiedHead(path: string, family: ModelFamily, named: Map<string, StoredTensor>, same: (a: StoredTensor, b: StoredTensor) => Promise<boolean>): Promise<void> {
   const { weight, tiedTo } = family.head, head = named.get(weight), table = named.get(tiedTo);
   if (!head || !table) return;
-  if (head.dtype !== table.dtype || head.bytes !== table.bytes || !(await sameBytes(head, table)))
+  if (head.dtype !== table.dtype || head.bytes !== table.bytes || !(await same(head, table)))
     refuse('checkpoint/bad-config', { path, key: 'tie_word_embeddings', why: `says that ${weight} is ${tiedTo}, but the files hold two different weights; it should be false` });
   named.delete(weight);
 }
@@ -136,19 +148,18 @@ export function checkpointName(dir: string): string {
   return basename(dirname(dir)) === 'snapshots' && repository.startsWith('models--') ? repository.slice('models--'.length).replaceAll('--', '/') : basename(dir);
 }
 
-async function cardOf(dir: string, family: ModelFamily, dims: Dims, settings: Settings, config: JsonObject, refs: ReadonlyMap<string, TensorRef>, growth: GrowthRecord | null): Promise<CheckpointCard> {
+/** What is shown of a described checkpoint. */
+export function cardOf(dir: string, config: JsonObject, { family, dims, settings, refs }: Described, known: Pick<CheckpointCard, 'name' | 'tokenizer'>): CheckpointCard {
   const all = [...refs.values()];
   return {
-    dir, name: checkpointName(dir), family: family.id, familyTitle: family.title, dims, settings, config,
+    dir, ...known, family: family.id, familyTitle: family.title, dims, settings, config,
     dtypes: [...new Set(all.map((ref) => ref.dtype))],
     parameters: parameterCount(family, dims, settings),
     groups: groupCounts(family, dims, settings),
     bytes: all.reduce((sum, ref) => sum + ref.bytes, 0),
     shards: new Set(all.map((ref) => ref.file)).size,
     tied: settings['tied'] === true,
-    tokenizer: await tokenizerCard(dir),
     tensors: all.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
-    ...(growth ? { grownFrom: { source: growth.source, method: growth.method, certificate: growth.certificate ?? null } } : {}),
   };
 }
 
@@ -172,8 +183,9 @@ export async function readTensorRange(checkpoint: Checkpoint, name: string, offs
 
 /** Refuses weights with an infinity or a NaN among them. */
 export function checkFinite(values: Float32Array, path: string, name: string): void {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]! * 0;       // 0 while every value is finite, NaN afterwards
-  if (sum === 0) return;
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  let found = 0;
+  for (let i = 0; i < bits.length; i++) found |= (bits[i]! & 0x7f800000) + 0x00800000;   // the sign appears where all bits of the exponent are set
+  if (found >= 0) return;
   refuse('checkpoint/not-finite', { path, name, count: values.reduce((n, v) => n + (Number.isFinite(v) ? 0 : 1), 0) });
 }

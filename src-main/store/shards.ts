@@ -2,6 +2,7 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { refuse } from '../base/errors.ts';
+import type { JsonObject } from '../base/json.ts';
 import { exists, isObject, readObject, reading } from './files.ts';
 import { readHeader, type SafetensorsEntry } from './safetensors.ts';
 
@@ -19,10 +20,13 @@ async function rootOf(dir: string): Promise<string> {
 }
 
 /** Names of the .safetensors files of `dir`, in order. */
-export async function shardNames(dir: string): Promise<readonly string[]> {
-  const names = await reading(dir, () => readdir(dir));
+export const shardNames = async (dir: string): Promise<readonly string[]> =>
+  shardNamesAmong(dir, await reading(dir, () => readdir(dir)), () => readObject(join(dir, indexFile)));
+
+/** Which of `names` hold the weights; `index` reads the index where there is one. `dir` is a folder, or the name of a repository. */
+export async function shardNamesAmong(dir: string, names: readonly string[], index: () => Promise<JsonObject>): Promise<readonly string[]> {
   if (names.includes(singleFile)) return [singleFile];
-  if (names.includes(indexFile)) return namedByIndex(dir);
+  if (names.includes(indexFile)) return namedByIndex(dir, await index());
   if (names.includes('adapter_config.json')) return refuse('checkpoint/adapter', { path: dir });
   const plain = names.filter((name) => name.endsWith('.safetensors')).sort();
   if (plain.length > 0) return plain;
@@ -30,8 +34,8 @@ export async function shardNames(dir: string): Promise<readonly string[]> {
   return pickle === undefined ? refuse('checkpoint/no-weights', { path: dir }) : refuse('checkpoint/pickle-only', { path: dir, file: pickle });
 }
 
-async function namedByIndex(dir: string): Promise<readonly string[]> {
-  const path = join(dir, indexFile), map = (await readObject(path))['weight_map'];
+function namedByIndex(dir: string, index: JsonObject): readonly string[] {
+  const path = join(dir, indexFile), map = index['weight_map'];
   if (!isObject(map) || Object.keys(map).length === 0) return refuse('file/bad-json', { path, why: 'it has no weight_map' });
   const files = [...new Set(Object.values(map))].map((file) => (typeof file === 'string' && file !== '' ? file : refuse('file/bad-json', { path, why: `weight_map names ${JSON.stringify(file)} as a file` })));
   for (const file of files) if (isAbsolute(file) || /^[a-z]:|\\|\0/i.test(file) || !inside(resolve(dir), resolve(dir, file))) refuse('checkpoint/shard-outside', { path: dir, file });
