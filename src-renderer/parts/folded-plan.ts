@@ -14,7 +14,7 @@ export function foldsOf(plan: GrowthPlan): readonly Fold[] {
   const folds: { signature: string; layers: number[]; weights: { label: string; recipe: TensorRecipe }[] }[] = [];
   for (const run of runsByLayer(plan.tensors, (name) => places.get(name)?.layer)) {
     const weights = run.recipes.map((recipe) => ({ label: places.get(recipe.name)?.key.replace(/^.*\{layer\}\./, '') ?? recipe.name, recipe }));
-    const signature = run.layer === undefined ? '' : JSON.stringify([plan.layers[run.layer]?.identity, weights.map((w) => [w.label, { ...w.recipe, name: '', source: '' }])]);
+    const signature = run.layer === undefined ? '' : JSON.stringify([plan.layers[run.layer]?.identity, weights.map((w) => [w.label, { ...w.recipe, name: '', source: '', second: w.recipe.second === undefined ? '' : 'next' }])]);
     const same = run.layer === undefined ? undefined : folds.find((fold) => fold.signature === signature);
     if (same) same.layers.push(run.layer!);
     else folds.push({ signature, layers: run.layer === undefined ? [] : [run.layer], weights });

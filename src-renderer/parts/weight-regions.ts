@@ -88,8 +88,17 @@ function stretchesOf(axes: readonly LayoutAxis[], maps: Maps, to: Dims): readonl
 const copiesAlong = (axes: readonly LayoutAxis[], maps: Maps, role: 'in' | 'out'): number =>
   axes.reduce((n, a) => n * (a.role === role || (role === 'out' && a.role === 'row') ? maps[a.axis]?.copies ?? 1 : 1), 1);
 
+const cut = { in: new WeakMap<AxisMap, readonly Stretch[]>(), out: new WeakMap<AxisMap, readonly Stretch[]>() };
+
+/** The stretches of one axis, cut once: many weights have it, and an uneven map has thousands of pieces. */
 function ownStretches({ axis, role }: LayoutAxis, map: AxisMap | undefined): readonly Stretch[] {
   if (!map || isKept(map)) return [{ length: 1, inCopy: 0, outCopy: 0, fresh: [] }];
+  const known = cut[role === 'in' ? 'in' : 'out'], there = known.get(map) ?? piecesOf(axis, role, map);
+  known.set(map, there);
+  return there;
+}
+
+function piecesOf(axis: Axis, role: LayoutAxis['role'], map: AxisMap): readonly Stretch[] {
   const out: Stretch[] = [];
   let at = 0;
   const gap = (until: number): void => { if (until > at) out.push({ length: (until - at) / map.to, inCopy: 0, outCopy: 0, fresh: [axis] }); };

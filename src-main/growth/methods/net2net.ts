@@ -21,7 +21,16 @@ export const net2net: GrowthMethod = {
 /** Whole rounds of all old entries first, then a random choice of them, so that no entry stands more than once more than another. */
 export function replicated({ axis, from, to, seed = 0 }: AxisChange): AxisMap {
   if (to % from === 0) return tile(from, to);
-  const rounds = Math.floor(to / from) - 1, rest = to % from, key = keyOf(seed, 'replicate', axis);
-  const chosen = Array.from({ length: rest }, (_, i) => permutedAt(key, i, from)).sort((a, b) => a - b);
-  return replicate(from, [...Array.from({ length: rounds * from }, (_, i) => i % from), ...chosen]);
+  const name = `${axis} ${from} ${to} ${seed}`, known = made.get(name);
+  if (known) return known;
+  const rounds = Math.floor(to / from) - 1, rest = to % from, key = keyOf(seed, 'replicate', axis), chosen = new Uint8Array(from), more: number[] = [];
+  for (let i = 0; i < rounds * from; i++) more.push(i % from);
+  for (let i = 0; i < rest; i++) chosen[permutedAt(key, i, from)] = 1;
+  for (let i = 0; i < from; i++) if (chosen[i] === 1) more.push(i);
+  if (made.size >= 64) made.clear();
+  made.set(name, replicate(from, more));
+  return made.get(name)!;
 }
+
+/** Maps made lately: a plan asks for each several times, and a slider comes back to its stops. */
+const made = new Map<string, AxisMap>();
