@@ -35,7 +35,9 @@ const shortRun = 24;
 export function carryRows(recipe: TensorRecipe, { rows, columns, scale }: Sides, source: Values, second: Values | undefined, out: Values | Uint16Array, block: RowBlock, narrowing?: Narrowing): void {
   const width = columns.to, offset = offsetOf(recipe), shares = sharesOf(recipe, rows, columns), single = source instanceof Float32Array;
   const gaps = recipe.spread === 'diagonal' || columns.source.includes(-1), halves = out instanceof Uint16Array, make = (length: number): Values => (single ? new Float32Array(length) : new Float64Array(length));
-  const lines = [make(columns.from), make(columns.from)], narrowed = halves ? [new Uint16Array(columns.from), new Uint16Array(columns.from)] : [], whole = columns.scale && halves ? make(width) : undefined;
+  const whole = columns.scale && halves ? make(width) : undefined;
+  const begin = columns.runs.reduce((least, run) => Math.min(least, run.from), columns.from), end = columns.runs.reduce((most, run) => Math.max(most, run.from + run.length), begin);
+  const lines = [make(end - begin), make(end - begin)], narrowed = halves ? [new Uint16Array(end - begin), new Uint16Array(end - begin)] : [];
   for (let i = 0, at = 0; i < block.rows; i++, at += width) {
     const r = block.at + i, origin = rows.source[r]!, copy = rows.copy[r]!, by = scale * (rows.scale?.[r] ?? 1), start = origin * columns.from;
     if (gaps || origin < 0) out.fill(0, at, at + width);
@@ -53,12 +55,12 @@ export function carryRows(recipe: TensorRecipe, { rows, columns, scale }: Sides,
       let line = made[which];
       if (!line) {
         const wide = lines[which]!;
-        scaled(which ? second! : source, start, wide, 0, columns.from, by, offset);
+        scaled(which ? second! : source, start + begin, wide, 0, end - begin, by, offset);
         if (halves) narrowing!(wide as Float32Array, narrowed[which]!);
         made[which] = line = halves ? narrowed[which]! : wide;
       }
-      if (run.length < shortRun) for (let j = 0; j < run.length; j++) out[at + run.at + j] = line[run.from + j]!;
-      else out.set(run.length === line.length ? line : line.subarray(run.from, run.from + run.length), at + run.at);
+      if (run.length < shortRun) for (let j = 0; j < run.length; j++) out[at + run.at + j] = line[run.from - begin + j]!;
+      else out.set(run.length === line.length ? line : line.subarray(run.from - begin, run.from - begin + run.length), at + run.at);
     }
   }
 }

@@ -55,9 +55,10 @@ function alongRows(groups: readonly Group[], pairs: readonly Pair[], drawn: read
       for (let r = at; r < at + count; r++) {
         if (list[r]! < 0) continue;
         pairs.forEach(({ plus, minus }, p) => {
-          const { from, width: many, unit } = drawn[list[r]!]![p]!;
-          add(out, (r - at) * width, plus, bells, from + index[r]! * many, unit);
-          add(out, (r - at) * width, minus, bells, from + index[r]! * many, -unit);
+          const { from, width: many, unit } = drawn[list[r]!]![p]!, base = (r - at) * width, first = from + index[r]! * many;
+          if (out instanceof Float32Array && plus.first >= 0 && minus.first >= 0) return addBoth(out, base + plus.first, base + minus.first, bells, first, many, unit);
+          add(out, base, plus, bells, first, unit);
+          add(out, base, minus, bells, first, -unit);
         });
       }
     },
@@ -80,6 +81,15 @@ function alongColumns(groups: readonly Group[], pairs: readonly Pair[], drawn: r
   };
 }
 
+/** The same numbers to entries `plus`... and from entries `minus`.... */
+function addBoth(out: Float32Array, plus: number, minus: number, bells: Int16Array, from: number, count: number, unit: number): void {
+  for (let j = 0; j < count; j++) {
+    const noise = Math.fround(bells[from + j]! * unit);
+    out[plus + j] = Math.fround(out[plus + j]! + noise);
+    out[minus + j] = Math.fround(out[minus + j]! - noise);
+  }
+}
+
 /** Adds numbers `from`... times `unit` to the entries of a group in the row that begins at `base`. What is added is rounded first, as a device rounds it. */
 function add(out: Values, base: number, { at, first }: Group, bells: Int16Array, from: number, unit: number): void {
   if (out instanceof Float64Array) for (let j = 0; j < at.length; j++) out[base + at[j]!]! += bells[from + j]! * unit;
@@ -89,12 +99,16 @@ function add(out: Values, base: number, { at, first }: Group, bells: Int16Array,
 
 /** Mean square of the divided weight over a block, summed in float64 in stored order. */
 function powerOf(source: Values, r: Group, c: Group, rows: Side, columns: Side, scale: number, single: boolean): number {
+  const apart = columns.scale !== null || !single || !follows(c.sources);
   let sum = 0;
   for (let i = 0; i < r.sources.length; i++) {
     const from = r.sources[i]! * columns.from, rowScale = scale * (rows.scale?.[r.at[i]!] ?? 1);
-    for (let j = 0; j < c.sources.length; j++) {
+    if (apart) for (let j = 0; j < c.sources.length; j++) {
       const by = rowScale * (columns.scale?.[c.at[j]!] ?? 1), value = source[from + c.sources[j]!]! * (single ? Math.fround(by) : by);
       sum += single ? Math.fround(value) ** 2 : value ** 2;
+    } else {
+      const by = Math.fround(rowScale), end = from + c.sources[0]! + c.sources.length;
+      for (let j = from + c.sources[0]!; j < end; j++) { const value = Math.fround(source[j]! * by); sum += value * value; }
     }
   }
   return sum / (r.sources.length * c.sources.length);
@@ -136,7 +150,9 @@ function grouped(side: Side, idOf: (entry: number) => string, blockOf: (entry: n
   });
 }
 
-const standing = (at: Int32Array): Pick<Group, 'at' | 'first'> => ({ at, first: at.every((entry, i) => entry === at[0]! + i) ? at[0]! : -1 });
+/** Whether entries follow one another. */
+const follows = (entries: Int32Array): boolean => entries.every((entry, i) => entry === entries[0]! + i);
+const standing = (at: Int32Array): Pick<Group, 'at' | 'first'> => ({ at, first: follows(at) ? at[0]! : -1 });
 
 const tenth = Math.LN10 / 10;
 

@@ -20,9 +20,11 @@ const leastDirect = 4 * pieceBytes;
 /** A write is cut into slices of this many bytes: the system's calls take at most 2 GiB. */
 const slice = 1 << 26;
 
+declare const WebAssembly: { readonly Memory: new (limits: { readonly initial: number }) => { readonly buffer: ArrayBuffer } };
+
 /** Memory that begins at a page: the only kind JavaScript can ask for. Kept for the next file. */
 const spare: Uint8Array<ArrayBuffer>[] = [];
-const aligned = (): Uint8Array<ArrayBuffer> => spare.pop() ?? new Uint8Array(new WebAssembly.Memory({ initial: pieceBytes / 65_536 }).buffer as ArrayBuffer);
+const aligned = (): Uint8Array<ArrayBuffer> => spare.pop() ?? new Uint8Array(new WebAssembly.Memory({ initial: pieceBytes / 65_536 }).buffer);
 
 const refusesDirect = (error: unknown): boolean => ['EINVAL', 'EOPNOTSUPP', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '');
 

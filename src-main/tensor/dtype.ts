@@ -47,11 +47,16 @@ export function widen(bytes: Uint8Array, dtype: WeightDType): Float32Array {
 /** float32 rounded to `dtype` (to nearest, ties to even), as little-endian bytes. For float32 the bytes are a view of `values`. */
 export function narrow(values: Float32Array, dtype: WeightDType): Uint8Array {
   if (dtype === 'float32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const out = new Uint16Array(values.length);
+  narrowInto(values, dtype, out);
+  return new Uint8Array(out.buffer);
+}
+
+/** As `narrow` to a half type, into `out`, which is as long. */
+export function narrowInto(values: Float32Array, dtype: 'float16' | 'bfloat16', out: Uint16Array): void {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
   if (dtype === 'bfloat16') for (let i = 0; i < bits.length; i++) out[i] = narrowBrain(bits[i]!);
   else for (let i = 0; i < bits.length; i++) out[i] = narrowHalf(bits[i]!);
-  return new Uint8Array(out.buffer);
 }
 
 /** IEEE 754 binary16 bits to binary32 bits. */
@@ -66,7 +71,7 @@ function widenHalf(h: number): number {
 
 function narrowBrain(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;  // a NaN stays a NaN
-  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+  return (bits + 0x7fff + ((bits >>> 16) & 1) | 0) >>> 16;
 }
 
 function narrowHalf(bits: number): number {
