@@ -40,7 +40,7 @@ export async function growthCard(source: Checkpoint, stages: readonly GrowthPlan
     ...await inherited(source.dir),
     base: source.card.name,
     tags: [...new Set(methods)],
-    facts: [['Sizes', grown.join(', ')], ['Parameters', `${parameters.before.toLocaleString('en')} → ${parameters.after.toLocaleString('en')}`], ['Promise', `${promise.kind}: ${promise.why.join(' ')}`], ['Seed', [...new Set(stages.map((plan) => plan.request.seed))].join(', ')]],
+    facts: [['Sizes', grown.join(', ')], ['Parameters', `${parameters.before.toLocaleString('en')} → ${parameters.after.toLocaleString('en')}`], ...(parameters.active ? [['Parameters that a token passes', `${parameters.active.before.toLocaleString('en')} → ${parameters.active.after.toLocaleString('en')}`] as const] : []), ['Promise', `${promise.kind}: ${promise.why.join(' ')}`], ['Seed', [...new Set(stages.map((plan) => plan.request.seed))].join(', ')]],
     limits: ['It carries the limits and the licence of the model it came from.'],
   };
 }

@@ -5,6 +5,7 @@ import type { GrowEvent } from '../contract/schema.ts';
 import type { GrowthRecord } from '../model/card.ts';
 import type { GrowthPlan } from '../growth/recipe.ts';
 import { methodsIn, stagesOf, type SavedPlan } from '../growth/saved-plan.ts';
+import { familyById } from '../model/families/index.ts';
 import { createCheckpointWriter, recordCertificate } from '../store/checkpoint-writer.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { removeFolder } from '../store/folder.ts';
@@ -48,7 +49,7 @@ export async function* writeGrown(device: Device, source: Checkpoint, plan: Save
   const started = performance.now(), stages = stagesOf({ plan }), last = stages.at(-1)!, { before = [], plan: made } = source.growth ?? {}, carried = await momentsFrom(source, stages);
   const record: GrowthRecord = { version: 1, source: source.dir, method: methodsIn(stages), plan, ...(made ? { before: [...before, made] } : {}), ...(carried ? { moments: carried.record } : {}), certificate: null, cambium: version };
   const writer = await createCheckpointWriter({
-    target: out, family: source.family, prefix: source.prefix, config: last.config, tensors: last.tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.to })),
+    target: out, family: familyById(last.family), prefix: source.prefix, config: last.config, tensors: last.tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.to })),
     sideFilesFrom: source.dir, card: await growthCard(source, stages), needed: carried ? carried.bytes + weightBytes(last) : 0,
   });
   const recipes = new Map(last.tensors.map((t) => [t.name, t])), grower = new Grower(device, source, stages, blockBytes);

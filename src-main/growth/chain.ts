@@ -55,6 +55,7 @@ export const notesOf = (stages: readonly GrowthPlan[]): readonly string[] => [..
 
 /** Sizes and parameters before the first stage and after the last. */
 export function extentOf(stages: readonly GrowthPlan[]): Pick<GrowthPlan, 'from' | 'to' | 'parameters'> {
-  const first = stages[0]!, last = stages.at(-1)!;
-  return { from: first.from, to: last.to, parameters: { before: first.parameters.before, after: last.parameters.after } };
+  const first = stages[0]!, last = stages.at(-1)!, [before, after] = [first.parameters, last.parameters];
+  const active = before.active ?? after.active ? { active: { before: before.active?.before ?? before.before, after: after.active?.after ?? after.after } } : {};
+  return { from: first.from, to: last.to, parameters: { before: before.before, after: after.after, ...active } };
 }

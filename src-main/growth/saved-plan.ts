@@ -63,7 +63,7 @@ const stage = z.looseObject({
   maps: z.record(word, z.looseObject({ from: size, to: size, copies: index, pieces: z.array(piece), counts: z.array(index).optional() })),
   layers: z.array(z.object({ source: index, identity: z.boolean() })), tensors: z.array(tensor).min(1),
   promise: z.object({ kind: z.enum(['exact', 'approximate']), why: z.array(z.string()) }), dead: z.array(z.looseObject({ axis: word, why: z.string() })), notes: z.array(z.string()),
-  parameters: z.object({ before: index, after: index }),
+  parameters: z.object({ before: index, after: index, active: z.object({ before: index, after: index }).optional() }),
 });
 const file = z.looseObject({
   format: z.literal('cambium-plan'), version: z.literal(1), stages: z.array(stage).min(1).max(64),

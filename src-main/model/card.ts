@@ -20,6 +20,8 @@ export interface CheckpointCard {
   readonly config: JsonObject;
   readonly dtypes: readonly WeightDType[];
   readonly parameters: number;
+  /** Those that one token passes, where the model is a mixture of experts. */
+  readonly active?: number;
   readonly groups: Readonly<Record<ParameterGroup, number>>;
   /** Bytes of all weights in their files. */
   readonly bytes: number;

@@ -9,7 +9,7 @@ import type { CheckpointCard, GrowthRecord } from '../model/card.ts';
 import { dimsOf, settingsOf } from '../model/config.ts';
 import { familyOf } from '../model/families/index.ts';
 import type { ModelFamily, Settings } from '../model/family.ts';
-import { groupCounts, parameterCount, parametersOf } from '../model/parameters.ts';
+import { activeCount, groupCounts, parameterCount, parametersOf } from '../model/parameters.ts';
 import { exists, isObject, readFailure, readObject } from './files.ts';
 import { readBytes } from './safetensors.ts';
 import { readShards, shardNames, type StoredTensor } from './shards.ts';
@@ -64,7 +64,8 @@ export function readConfig(dir: string, config: JsonObject): Said {
 export type Described = Pick<Checkpoint, 'family' | 'dims' | 'settings' | 'refs' | 'prefix'>;
 export async function describe(dir: string, config: JsonObject, { family, dims }: Said, stored: ReadonlyMap<string, StoredTensor>, same: (a: StoredTensor, b: StoredTensor) => Promise<boolean>): Promise<Described> {
   const path = join(dir, 'config.json');
-  if (dims['layers']! > stored.size) refuse('checkpoint/bad-config', { path, key: family.dims['layers']!.keys[0] ?? 'layers', why: `is ${dims['layers']!}, but the files hold only ${stored.size} weights` });
+  for (const axis of ['layers', 'experts'] as const)
+    if ((dims[axis] ?? 0) > stored.size) refuse('checkpoint/bad-config', { path, key: family.dims[axis]!.keys[0] ?? axis, why: `is ${dims[axis]!}, but the files hold only ${stored.size} weights` });
   const settings = settingsOf(family, config), { named, prefix } = stripped(dir, family, stored);   // after the check of layers: some settings list them
   if (settings['tied'] === true) await dropTiedHead(path, family, named, same);
   return { family, dims, settings, prefix, refs: matched(dir, family, dims, settings, named) };
@@ -155,6 +156,7 @@ export function cardOf(dir: string, config: JsonObject, { family, dims, settings
     dir, ...known, family: family.id, familyTitle: family.title, dims, settings, config,
     dtypes: [...new Set(all.map((ref) => ref.dtype))],
     parameters: parameterCount(family, dims, settings),
+    ...(family.mixture ? { active: activeCount(family, dims, settings) } : {}),
     groups: groupCounts(family, dims, settings),
     bytes: all.reduce((sum, ref) => sum + ref.bytes, 0),
     shards: new Set(all.map((ref) => ref.file)).size,

@@ -5,6 +5,7 @@ import { growthAdditions, growthFeeds, growthGraph, growthGraphKey, rowsOf } fro
 import { planGrowth } from '../../src-main/growth/plan.ts';
 import type { GrowthPlan, TensorRecipe } from '../../src-main/growth/recipe.ts';
 import { runner, type Fed } from '../support/run-graph.ts';
+import { qwen2 } from './kin.ts';
 import { gemma3, olmo2, phi3 } from './scaled.ts';
 import { ask, gpt2, llama, tiny, type Tiny } from './tiny.ts';
 
@@ -53,6 +54,8 @@ const wishes: readonly (readonly [string, object, Parameters<typeof ask>])[] = [
   ['more tokens',                     llama, ['vocab', { vocab: 31 }]],
   ['more tokens, drawn',              gpt2,  ['vocab', { vocab: 31 }, { rows: 'draw' }]],
   ['identity',                        gpt2,  ['identity', { layers: 4 }]],
+  ['experts',                         llama, ['upcycle', {}, { experts: 3 }]],
+  ['slices of experts, one shared',   qwen2, ['upcycle', {}, { experts: 8, shards: 4, active: 4 }]],
 ];
 
 describe.each(wishes)('%s', (_, config, request) => {

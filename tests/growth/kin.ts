@@ -1,4 +1,4 @@
-/** @file Tiny configs of the families with rotary shares, windows, head norms, norms on the stream: every tie, bias and sharing of heads that a method must hold for. */
+/** @file Tiny configs of the families with rotary shares, windows, head norms, norms on the stream, experts: every tie, bias and sharing of heads that a method must hold for. */
 import type { JsonObject } from '../../src-main/base/json.ts';
 
 const gated: JsonObject = {
@@ -22,6 +22,10 @@ export const opt: JsonObject = {
 };
 export const projected: JsonObject = { ...opt, word_embed_proj_dim: 8, do_layer_norm_before: false };
 
+export const mixtral: JsonObject = { ...gated, model_type: 'mixtral', num_local_experts: 4, num_experts_per_tok: 2, sliding_window: 3 };
+export const qwen2Moe: JsonObject = { ...gated, model_type: 'qwen2_moe', num_experts: 4, num_experts_per_tok: 2, norm_topk_prob: true, moe_intermediate_size: 10, shared_expert_intermediate_size: 7 };
+export const qwen3Moe: JsonObject = { ...gated, model_type: 'qwen3_moe', num_experts: 3, num_experts_per_tok: 2, norm_topk_prob: false, moe_intermediate_size: 10 };
+
 export const kin: Readonly<Record<string, JsonObject>> = {
   'mistral, window, tied':            mistral,
   'mistral, no window, untied, one kv head': { ...mistral, sliding_window: null, tie_word_embeddings: false, num_attention_heads: 3, num_key_value_heads: 1 },
@@ -36,4 +40,10 @@ export const kin: Readonly<Record<string, JsonObject>> = {
   'opt tied':                         opt,
   'opt untied, without biases':       { ...opt, tie_word_embeddings: false, enable_bias: false, activation_function: 'gelu' },
   'opt projected, norms on the stream': projected,
+  'mixtral tied, grouped, window':    mixtral,
+  'mixtral untied, one kv head, one expert per token': { ...mixtral, tie_word_embeddings: false, num_attention_heads: 3, num_key_value_heads: 1, num_experts_per_tok: 1, sliding_window: null },
+  'qwen2 moe tied, grouped':          qwen2Moe,
+  'qwen2 moe untied, shares, some layers slide': { ...qwen2Moe, ...windowed, max_window_layers: 2, norm_topk_prob: false, tie_word_embeddings: false },
+  'qwen3 moe untied, grouped, shares': { ...qwen3Moe, tie_word_embeddings: false },
+  'qwen3 moe tied, biases, all kv heads': { ...qwen3Moe, num_attention_heads: 3, num_key_value_heads: 3, attention_bias: true, norm_topk_prob: true },
 };

@@ -1,10 +1,15 @@
 /** @file Dense models as mixtures of experts: what is promised holds in float64, what methods.md 7.8 warns of fails, and what cannot be is refused with what can. */
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../src-main/base/errors.ts';
-import type { JsonObject } from '../../src-main/base/json.ts';
+import type { Json, JsonObject } from '../../src-main/base/json.ts';
 import { planRecipe } from '../../src-main/growth/chain.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
 import type { GrowthRequest, TensorRecipe } from '../../src-main/growth/recipe.ts';
+import { readPlan, savedPlan } from '../../src-main/growth/saved-plan.ts';
+import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
+import { familyOf } from '../../src-main/model/families/index.ts';
+import { parametersOf } from '../../src-main/model/parameters.ts';
+import { countOf } from '../../src-main/tensor/layout.ts';
 import { mistral, qwen2, qwen3 } from './kin.ts';
 import { ask, gpt2, grow, llama, moved, tiny } from './tiny.ts';
 
@@ -31,6 +36,18 @@ describe.each(Object.entries(dense))('%s', (_, config) => {
     expect(plan.promise.kind).toBe('exact');
     expect(moved(source, plan)).toBeLessThan(exact);
     expect(plan.parameters.active!.after).toBeLessThanOrEqual(plan.parameters.after);
+  });
+  it('the plan is JSON, the same each time, and of the family that its config names', () => {
+    const { source, plan } = up(config, { experts: 4, shards: 2 }), family = familyOf(plan.config), settings = settingsOf(family, plan.config);
+    expect(family.id).toBe(plan.family);
+    expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
+    expect(planGrowth(source, plan.request)).toEqual(plan);
+    expect(dimsOf(family, plan.config)).toEqual(plan.to);
+    expect(settings).toMatchObject(Object.fromEntries(Object.entries(source.settings).filter(([name]) => name in settings && (family.id !== 'qwen3-moe' || name !== 'layerTypes'))));
+    expect(plan.tensors.map((t) => [t.name, t.to])).toEqual(parametersOf(family, plan.to, settings).map((p) => [p.name, p.shape]));
+    expect(plan.tensors.every((t) => source.weights.has(t.source) && t.rate > 0)).toBe(true);
+    expect(plan.tensors.reduce((sum, t) => sum + countOf(t.to), 0)).toBe(plan.parameters.after);
+    expect(readPlan(JSON.parse(JSON.stringify(savedPlan({ ...source, name: 'it' }, plan.request, null))) as Json, 'it').stages).toEqual([plan]);
   });
   it('approximate where the plan says so, and it is', () => {
     for (const options of [{ shards: 2, scale: 'thirds' }, { shards: 2, scale: 'none' }, ...(config['model_type'] === 'qwen2' || config['model_type'] === 'qwen3' ? [{ weights: 'shares' }, { weights: 'shares', shards: 4, active: 4 }] : [])]) {

@@ -23,13 +23,13 @@ export const methodHelp = (): string => `\nMethods:\n${[...methods.values()].map
   `  ${m.id.padEnd(14)}${m.summary}\n${m.options.map((o) => `${' '.repeat(16)}--option ${o.id}=${o.kind === 'choice' ? o.choices.map((c) => c.value).join('|') : `N${o.off ? `|${o.off}` : ''}`}  ${o.help}\n`).join('')}`).join('')}`;
 
 const shape = (sizes: readonly number[]): string => `[${sizes.join(', ')}]`;
-const factorsOf = (t: TensorRecipe): string => t.factors.map((f) => `× ${Number(f.by.toPrecision(6))}${f.part ? ` (${f.part.axis} ${f.part.entry})` : ''} ${f.why}`).join('; ') || (t.silent ? 'all zeros' : '');
+const factorsOf = (t: TensorRecipe): string => [...(t.slice ? [`slice ${t.slice.at + 1} of ${t.slice.of} of ${t.slice.axis}`] : []), ...t.factors.map((f) => `× ${Number(f.by.toPrecision(6))}${f.part ? ` (${f.part.axis} ${f.part.entry})` : ''} ${f.why}`)].join('; ') || (t.silent ? 'all zeros' : '');
 
 /** The table of weights (equal ones of several layers as one row). */
 function weightsOf(plan: GrowthPlan): string {
   const groups = new Map<string, { row: [string, string, string, string]; count: number }>();
   for (const t of plan.tensors) {
-    const row: [string, string, string, string] = [t.name.replace(/(^|\.)\d+\./, '$1*.'), shape(t.from), shape(t.to), factorsOf(t)];
+    const row: [string, string, string, string] = [t.name.replace(/(^|\.)\d+(?=\.)/g, '$1*'), shape(t.from), shape(t.to), factorsOf(t)];
     const key = JSON.stringify(row), group = groups.get(key);
     if (group) group.count++;
     else groups.set(key, { row, count: 1 });
@@ -41,12 +41,13 @@ const sizesIn = ({ from, to }: Pick<GrowthPlan, 'from' | 'to'>): string => Objec
 
 /** What each stage does to every weight, then sizes, counts and promise of the whole. */
 export function describePlan({ source, stages }: SavedPlan): string {
-  const whole = extentOf(stages), { before, after } = whole.parameters, promise = promiseOf(stages), several = stages.length > 1;
+  const whole = extentOf(stages), { before, after, active } = whole.parameters, promise = promiseOf(stages), several = stages.length > 1;
   return [
     ...stages.flatMap((plan, i) => [...(several ? [`Stage ${i + 1}: ${plan.request.method}, ${sizesIn(plan)}; ${plan.promise.kind}`, ''] : []), weightsOf(plan), '']),
     ...(several ? [`Source       ${source.name}`, `Stages       ${methodsIn(stages)}: one pass over the weights, nothing written between them`] : []),
     `Sizes        ${sizesIn(whole)}`,
     `Parameters   ${showCount(before)} → ${showCount(after)} (× ${(after / before).toFixed(2)})`,
+    ...(active ? [`Per token    ${showCount(active.before)} → ${showCount(active.after)} parameters (× ${(active.after / active.before).toFixed(2)}): the chosen experts, and all that is not an expert`] : []),
     `Promise      ${promise.kind}: ${promise.why.join('; ')}`,
     ...notesOf(stages).map((note) => `Note         ${note}`),
   ].join('\n');
