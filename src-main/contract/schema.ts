@@ -32,7 +32,7 @@ export const trainingSettings: z.ZodType<TrainingSettings> = z.object({
   schedule: z.enum(['constant', 'linear', 'cosine', 'wsd']), warmup: whole, rewarm: whole, optimizer: z.enum(['adamw', 'muon', 'sgd']), precision: z.enum(['float32', 'bfloat16', 'float16']), tf32: z.enum(['on', 'off']), recompute: z.enum(['off', 'attention', 'full']), decay: z.number().min(0).max(10), clip: z.number().min(0),
   beta1: z.number().min(0).lt(1), beta2: z.number().min(0).lt(1), eps: z.number().min(0), momentum: z.number().min(0).lt(1), cooldown: z.number().min(0).max(1), floor: z.number().min(0).max(1),
   ema: z.number().min(0).lt(1), average: whole.max(100), distill: z.number().min(0).max(1), temperature: z.number().positive().max(100), skip: z.number().min(0), rollback: whole.min(1), patience: whole,
-  rates: z.enum(['plan', 'plain']), start: z.enum(['source', 'random']), seed: whole, device: deviceChoice,
+  rates: z.enum(['plan', 'plain']), start: z.enum(['source', 'random']), seed: whole, budgetMoney: z.number().min(0), budgetHours: z.number().min(0), budgetTokens: whole, device: deviceChoice,
   saveEvery: whole, evaluateEvery: whole, heldOut: z.number().min(0).max(0.5), sampleEvery: whole, prompt: z.string().max(100_000), threads: whole.max(1024),
 });
 
@@ -82,7 +82,7 @@ export type ExportEvent =
 /** A long piece of work that belongs to the service, not to a window. */
 export interface JobCard {
   readonly id: string;
-  readonly kind: 'grow' | 'export' | 'certify';
+  readonly kind: 'grow' | 'export' | 'certify' | 'download' | 'push';
   readonly title: string;
   readonly state: 'running' | 'done' | 'failed' | 'cancelled';
   readonly started: string;

@@ -1,8 +1,9 @@
 /** @file A model's programs as sessions: a graph simplified, written as ONNX and opened on the device that holds the weights. */
-import type { Graph } from '../graph/graph.ts';
+import { graphOf, type Graph } from '../graph/graph.ts';
 import { onnxModel } from '../graph/onnx.ts';
 import { simplify } from '../graph/simplify.ts';
-import { logitsProgram, lossProgram, nextProgram, type BatchShape } from '../train/step.ts';
+import { asymmetry, type Copies } from '../growth/asymmetry.ts';
+import { logitsProgram, lossProgram, nextProgram, weightValues, type BatchShape } from '../train/step.ts';
 import type { Device } from './ort/device.ts';
 import { DeviceTensor } from './ort/device-tensor.ts';
 import type { Session, SessionOptions } from './ort/session.ts';
@@ -60,4 +61,13 @@ export async function nextReader(device: Device, loaded: Loaded, sequence: numbe
     run(tokens, at) { place[0] = at; return reader.run(tokens, { at: fed }); },
     async dispose() { fed.dispose(); await reader.dispose(); },
   };
+}
+
+/** How far the copies of a grown model's weights lie apart. */
+export async function asymmetryOf(device: Device, loaded: Loaded, copies: readonly Copies[]): Promise<number> {
+  const session = await compile(device, graphOf({ asymmetry: asymmetry(copies, weightValues(loaded.model)) }));
+  try {
+    const answer = (await session.run(feedsOf(session, loaded.tensors), { asymmetry: 'host' })).get('asymmetry')!;
+    try { return answer.values('float32')[0]!; } finally { answer.dispose(); }
+  } finally { await session.dispose(); }
 }

@@ -1,61 +1,92 @@
-/** @file A run, step after step: feed, update, report, save. Stopping is answered between two steps. */
+/** @file A run, step after step: feed, update, report, save. Stopping is answered between two steps; a step that would do harm changes nothing. */
 import { join } from 'node:path';
-import { refuse } from '../base/errors.ts';
 import type { RunEvent } from '../contract/schema.ts';
-import { parameterCount } from '../model/parameters.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
+import type { RunSession } from '../store/runs.ts';
 import { openTokenizer } from '../store/tokenizer.ts';
 import type { Tokens } from '../store/tokens.ts';
 import { splitTokens, windowStarts } from '../train/batches.ts';
+import { distillShare } from '../train/distill.ts';
 import type { RunSettings } from '../train/run.ts';
-import { tokensPerStep } from '../train/schedule.ts';
+import { decaying, isDecaying, learningRate, stepsOf, tokensPerStep } from '../train/schedule.ts';
+import type { TrainingSettings } from '../train/settings.ts';
+import { limitsOf, nothingSeen, watched } from '../train/spikes.ts';
+import { unbounded } from '../train/update.ts';
 import type { Device } from './ort/device.ts';
-import { heldOut, heldOutLoss, sampled } from './run-measures.ts';
+import { averaged, evaluated, heldOut, sampled, type Measured } from './run-measures.ts';
 import { modelFolder, saveCheckpoint, type StepRecord } from './step-checkpoint.ts';
-import type { Training } from './training.ts';
+import type { StepReport, Training } from './training.ts';
 import type { Loaded } from './weights.ts';
 
 /** All that stays the same from the first step of a sitting to its last. */
 export interface Sitting {
-  readonly dir: string; readonly run: RunSettings; readonly base: Checkpoint; readonly tokens: Tokens; readonly device: Device; readonly steps: number;
+  readonly dir: string; readonly run: RunSettings; readonly base: Checkpoint; readonly tokens: Tokens; readonly device: Device; readonly session: RunSession;
   stop(): boolean;
-  begin(): Promise<void>;
+  /** Seconds that a device was held for this run, all sittings together. */
+  deviceSeconds(): number;
 }
 
+/** What a stretch of steps begins with. */
+export interface Stretch {
+  readonly loaded: Loaded; readonly training: Training;
+  /** Of the checkpoint it goes on from; undefined at a run's start. */
+  readonly record: StepRecord | undefined;
+  /** How the stretch before this one ended, where it went back to that checkpoint. */
+  readonly back: Back | undefined;
+}
 
-/** From the state in `loaded` to the last step, or until told to stop. */
-export async function* steppedThrough({ dir, run, base, tokens, device, steps, stop, begin }: Sitting, loaded: Loaded, training: Training, record: StepRecord | undefined): AsyncGenerator<RunEvent> {
-  const s = run.settings, split = splitTokens(tokens.length, s.heldOut, s.sequence), now = (): string => new Date().toISOString();
-  const held = heldOut(tokens, split.train, s.sequence), tokenizer = await openTokenizer(base.dir);
-  let side = base.dir;                                                 // after a resume that is a saved step, which later ones will push out
-  let step = record?.step ?? 0, seconds = record?.seconds ?? 0, saved = step;
-  const evaluated = async (): Promise<RunEvent> => ({ at: 'evaluated', step, loss: await heldOutLoss(device, loaded, s, held), tokens: held.length * s.sequence });
-  const save = async (): Promise<RunEvent> => {
-    const folder = await saveCheckpoint(device, dir, base, loaded, { version: 1, step, tokens: step * tokensPerStep(s), seconds, trainTokens: split.train }, side);
-    side = join(folder, modelFolder);
-    saved = step;
-    return { at: 'saved', step, dir: folder };
-  };
-  await begin();
-  yield { at: 'started', step, device: device.kind, deviceName: device.name, parameters: parameterCount(base.family, base.dims, base.settings), steps, trainTokens: split.train, heldOutTokens: split.heldOut, time: now() };
-  if (!record && held.length > 0) yield await evaluated();
+/** A stretch that has to go back to the last saved state: from which step and why, where in the text to read on, what was spent, under which settings, and how often without a new saved state in between. */
+export interface Back { readonly from: number; readonly what: StepReport; readonly cursor: number; readonly seconds: number; readonly settings: TrainingSettings; readonly times: number }
+
+const now = (): string => new Date().toISOString();
+
+/** From the state in `loaded` to the last step, or until told to stop; answers with where it has to go back. */
+export async function* steppedThrough({ dir, run, base, tokens, device, session, stop, deviceSeconds }: Sitting, { loaded, training, record, back }: Stretch): AsyncGenerator<RunEvent, Back | undefined> {
+  let s = back?.settings ?? run.settings, steps = stepsOf(s);
+  const split = splitTokens(tokens.length, s.heldOut, s.sequence), measured: Measured = { dir, base, device, loaded, held: heldOut(tokens, split.train, s.sequence) };
+  const tokenizer = await openTokenizer(base.dir);
+  let step = record?.step ?? 0, cursor = back?.cursor ?? record?.cursor ?? 0, updates = record?.updates ?? 0, watch = record?.watch ?? nothingSeen;
+  let seconds = back?.seconds ?? record?.seconds ?? 0, saved = step, times = back?.times ?? 0, side = base.dir;         // `side` is a saved step after a resume, which later ones will push out
+  async function* save(): AsyncGenerator<RunEvent> {
+    await session.sync();                                              // what led here is on the disk before the checkpoint is
+    const entry: StepRecord = { version: 1, step, tokens: step * tokensPerStep(s), seconds, deviceSeconds: deviceSeconds(), joules: null, trainTokens: split.train, cursor, updates, watch };
+    const folder = await saveCheckpoint(device, dir, base, loaded, entry, { side, kept: Math.max(2, s.average) });
+    [side, saved, times] = [join(folder, modelFolder), step, 0];
+    yield { at: 'saved', step, dir: folder };
+    yield* averaged(measured, s, step);
+  }
+  if (!record && !back) yield* evaluated(measured, s, step);
   const every = (n: number): boolean => n > 0 && step % n === 0;
   while (step < steps && !stop()) {
-    const began = performance.now();
-    const report = await training.step(step + 1, (i, into) => {
-      windowStarts(step * s.accumulate + i, { batch: s.batch, sequence: s.sequence, seed: s.seed, train: split.train })
+    const asked = session.decayAsked();
+    if (asked) {
+      if (!isDecaying(s)) s = decaying(s, step, asked.steps);
+      steps = stepsOf(s);
+      await session.reschedule(s);
+      yield { at: 'rescheduled', step, steps, why: 'decay', time: now() };
+    }
+    const began = performance.now(), limits = limitsOf(watch, s.skip), lr = learningRate(s, step + 1);
+    const report = await training.step({ update: updates + 1, lr, limits, distill: distillShare(s.distill, step + 1, steps) }, (i, into) => {
+      windowStarts(cursor * s.accumulate + i, { batch: s.batch, sequence: s.sequence, seed: s.seed, train: split.train })
         .forEach((start, row) => { tokens.read(start, s.sequence + 1, into.subarray(row * (s.sequence + 1), (row + 1) * (s.sequence + 1))); });
     });
-    step++;
-    for (const what of ['loss', 'norm'] as const) if (!Number.isFinite(report[what])) refuse('run/not-finite', { step, what: what === 'norm' ? 'gradient norm' : what });
-    const took = (performance.now() - began) / 1000;
-    seconds += took;
-    yield { at: 'step', step, ...report, tokens: step * tokensPerStep(s), seconds: took };
+    const { applied, ...told } = report, took = (performance.now() - began) / 1000;
+    [step, cursor, updates, seconds, watch] = [step + 1, cursor + 1, updates + (applied ? 1 : 0), seconds + took, watched(watch, report)];
+    if (watch.bad === 0) yield { at: 'step', step, lr, ...told, tokens: step * tokensPerStep(s), seconds: took };
+    if (!applied) yield leftOut(report, limits, step);
     const last = step === steps;
-    if (held.length > 0 && (last || every(s.evaluateEvery))) yield await evaluated();
-    if (last || every(s.sampleEvery)) yield await sampled(device, loaded, tokenizer, s, step);
-    if (last || every(s.saveEvery)) yield await save();
+    if (watch.bad >= s.rollback || (last && watch.bad > 0)) return { from: step, what: report, cursor, seconds, settings: s, times: times + 1 };
+    if (last || every(s.evaluateEvery)) yield* evaluated(measured, s, step);
+    if (last || every(s.sampleEvery)) yield await sampled(measured, tokenizer, s, step);
+    if (watch.bad === 0 && (last || every(s.saveEvery))) yield* save();
   }
-  if (saved !== step || step === 0) yield await save();
+  if (watch.bad === 0 && (saved !== step || step === 0)) yield* save();                                                 // while steps are not finite, the state before them is the good one
   yield { at: 'stopped', step, reason: step >= steps ? 'finished' : 'asked', time: now() };
+  return undefined;
+}
+
+/** Why a step changed nothing. */
+function leftOut({ loss, norm }: StepReport, limits: { readonly loss: number; readonly norm: number }, step: number): RunEvent {
+  const what = loss < limits.loss ? 'gradient norm' : 'loss', value = what === 'loss' ? loss : norm, limit = what === 'loss' ? limits.loss : limits.norm;
+  return { at: 'skipped', step, what, value: Number.isFinite(value) ? value : null, limit: Number.isFinite(value) && limit < unbounded ? limit : null };
 }

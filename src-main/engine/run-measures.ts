@@ -1,21 +1,45 @@
-/** @file What a run measures of itself between steps: the loss on held-out text, and a few words of its own. */
+/** @file What a run measures of itself between steps: losses on held-out text, how far copies have parted, and a few words of its own. */
+import { copiesIn } from '../growth/asymmetry.ts';
+import { stagesOf } from '../growth/saved-plan.ts';
 import type { RunEvent } from '../contract/schema.ts';
+import type { Checkpoint } from '../store/checkpoint.ts';
 import type { TextTokenizer } from '../store/tokenizer.ts';
 import type { Tokens } from '../store/tokens.ts';
 import { windowsIn } from '../train/batches.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { generate } from './generate.ts';
 import type { Device } from './ort/device.ts';
-import { lossMeter } from './programs.ts';
-import type { Loaded } from './weights.ts';
+import { asymmetryOf, lossMeter } from './programs.ts';
+import { savedWeights } from './step-checkpoint.ts';
+import { load, readAs, type Loaded } from './weights.ts';
 
 /** At most this many held-out windows are read at an evaluation. */
 const heldOutWindows = 64;
 /** Tokens of a sample. */
 const sampleTokens = 64;
 
-/** Mean loss in nats on held-out windows. */
-export async function heldOutLoss(device: Device, loaded: Loaded, { batch, sequence }: TrainingSettings, held: readonly Int32Array[]): Promise<number> {
+/** What a run measures by. */
+export interface Measured { readonly dir: string; readonly base: Checkpoint; readonly device: Device; readonly loaded: Loaded; readonly held: readonly Int32Array[] }
+
+/** The losses on held-out text, of the weights and of their moving average, and the asymmetry of a model that was grown. */
+export async function* evaluated({ base, device, loaded, held }: Measured, s: TrainingSettings, step: number): AsyncGenerator<RunEvent> {
+  if (held.length > 0) {
+    const tokens = held.length * s.sequence;
+    yield { at: 'evaluated', step, loss: await heldOutLoss(device, loaded, s, held), tokens };
+    if (s.ema > 0 && step > 0) yield { at: 'averaged', step, which: 'ema', loss: await heldOutLoss(device, readAs(loaded, 'ema'), s, held), tokens };
+  }
+  const copies = s.start === 'source' ? copiesIn(stagesOf(base.growth, { before: true })) : [];
+  if (copies.length > 0) yield { at: 'asymmetry', step, value: await asymmetryOf(device, loaded, copies) };
+}
+
+/** The loss of the mean of the newest saved weights. */
+export async function* averaged({ dir, device, held }: Measured, s: TrainingSettings, step: number): AsyncGenerator<RunEvent> {
+  if (s.average < 1 || held.length === 0) return;
+  const { checkpoint, source } = await savedWeights(dir, 'average', s.average), mean = await load(device, checkpoint, source);
+  try { yield { at: 'averaged', step, which: 'average', loss: await heldOutLoss(device, mean, s, held), tokens: held.length * s.sequence }; } finally { mean.dispose(); }
+}
+
+async function heldOutLoss(device: Device, loaded: Loaded, { batch, sequence }: TrainingSettings, held: readonly Int32Array[]): Promise<number> {
   const meter = await lossMeter(device, loaded, { batch, sequence });
   try { return await meter.mean(held); } finally { await meter.dispose(); }
 }
@@ -27,7 +51,7 @@ export function heldOut(tokens: Tokens, from: number, sequence: number): readonl
 }
 
 /** A few words of the model's own, after the prompt or from the beginning of a text. */
-export async function sampled(device: Device, loaded: Loaded, tokenizer: TextTokenizer, { prompt, seed }: TrainingSettings, step: number): Promise<RunEvent> {
+export async function sampled({ device, loaded }: Measured, tokenizer: TextTokenizer, { prompt, seed }: TrainingSettings, step: number): Promise<RunEvent> {
   const before = tokenizer.encode(prompt), first = before.length > 0 ? before : [tokenizer.bos ?? tokenizer.eos ?? 0];
   const stops = tokenizer.eos === null ? [] : [tokenizer.eos], writing = tokenizer.stream(first);
   let text = '';

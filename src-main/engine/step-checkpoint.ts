@@ -4,28 +4,40 @@ import { refuse } from '../base/errors.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { createCheckpointWriter } from '../store/checkpoint-writer.ts';
 import { readObject, writeJson } from '../store/files.ts';
-import { newestStep, saveStep } from '../store/runs.ts';
-import { createSafetensors, readBytes, readHeader } from '../store/safetensors.ts';
+import { newestStep, savedSteps, saveStep } from '../store/runs.ts';
+import { createSafetensors, inFileOrder, readBytes, readHeader } from '../store/safetensors.ts';
 import { narrow, widen } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
-import { stateName } from '../train/state.ts';
+import { partsOf, type StatePart } from '../train/optimizers/index.ts';
+import type { WeightsKind } from '../train/run.ts';
+import { nothingSeen, type Watch } from '../train/spikes.ts';
+import { stateName, type Slot } from '../train/state.ts';
 import type { Device } from './ort/device.ts';
-import { filled, fromCheckpoint, load, stateReader, type Loaded } from './weights.ts';
+import { filled, fromCheckpoint, load, stateReader, type Loaded, type TrainedBy, type WeightSource } from './weights.ts';
 
-/** step.json: everything that is not a tensor. The order of the data is a function of seed and step, so the step is its cursor. */
+/** step.json: everything that is not a tensor. The order of the data is a function of the seed and the cursor, and so is all that is random. */
 export interface StepRecord {
   readonly version: 1;
   readonly step: number;
   readonly tokens: number;
   /** Of training, all sittings together. */
   readonly seconds: number;
+  /** That the device was held, all sittings together. */
+  readonly deviceSeconds: number;
+  /** Energy, in joules, where the device tells; null where it does not. */
+  readonly joules: number | null;
   /** Tokens of the data it was trained on: a resume on other data is refused. */
   readonly trainTokens: number;
+  /** Updates' worth of batches read so far: more than `step` once a run has gone back and read on behind what broke it. */
+  readonly cursor: number;
+  /** Steps that changed the weights. */
+  readonly updates: number;
+  readonly watch: Watch;
 }
 
 /** The folder of a checkpoint that transformers can open as it is. */
 export const modelFolder = 'model';
-const momentsFile = 'moments.safetensors', recordFile = 'step.json', moments = ['mean', 'square'] as const;
+const momentsFile = 'moments.safetensors', recordFile = 'step.json';
 
 /** The model folder of a run's newest complete checkpoint. Refuses `run/no-checkpoint`. */
 export async function newestModel(run: string): Promise<string> {
@@ -33,9 +45,25 @@ export async function newestModel(run: string): Promise<string> {
   return newest ? join(newest.dir, modelFolder) : refuse('run/no-checkpoint', { run });
 }
 
-/** Writes the state of `loaded`; answers with the folder. `base` is the checkpoint this sitting began with, `side` the folder whose tokenizer is copied. Refuses `run/not-finite`: what could not be resumed is not saved. */
-export async function saveCheckpoint(device: Device, run: string, base: Checkpoint, loaded: Loaded, record: StepRecord, side = base.dir): Promise<string> {
-  const slots = loaded.model.buckets.flatMap((b) => b.slots).sort((a, b) => (a.name < b.name ? -1 : 1)), bytes = slots.reduce((n, s) => n + 4 * s.count, 0);
+/** Parts beside the weights, and for each the weights that have it. */
+function partsBeside({ model, tensors }: Loaded): ReadonlyMap<StatePart, readonly Slot[]> {
+  const out = new Map<StatePart, readonly Slot[]>();
+  for (const bucket of model.buckets) for (const part of partsOf(bucket, { ema: tensors.has(stateName('ema', bucket)) ? 1 : 0 }))
+    if (part !== 'weights') out.set(part, [...out.get(part) ?? [], ...bucket.slots]);
+  return out;
+}
+
+export interface SaveOptions {
+  /** The folder whose tokenizer is copied; that of `base` when absent. */
+  readonly side?: string;
+  /** Checkpoints that stay, this one among them: two, or as many as an average is made of. */
+  readonly kept?: number;
+}
+
+/** Writes the state of `loaded`; answers with the folder. `base` is the checkpoint this sitting began with. Refuses `run/not-finite`: what could not be resumed is not saved. */
+export async function saveCheckpoint(device: Device, run: string, base: Checkpoint, loaded: Loaded, record: StepRecord, { side = base.dir, kept = 2 }: SaveOptions = {}): Promise<string> {
+  const slots = loaded.model.buckets.flatMap((b) => b.slots).sort((a, b) => (a.name < b.name ? -1 : 1)), parts = partsBeside(loaded);
+  const bytes = [slots, ...parts.values()].flat().reduce((n, s) => n + 4 * s.count, 0);
   const sound = (what: string, values: Float32Array): Uint8Array => {
     if (!values.every(Number.isFinite)) refuse('run/not-finite', { step: record.step, what });
     return narrow(values, 'float32');
@@ -50,37 +78,64 @@ export async function saveCheckpoint(device: Device, run: string, base: Checkpoi
       for (const name of writer.order) await writer.write(name, sound(`weight ${name}`, await read(name)));
       await writer.finish(base.growth ? { 'growth.json': `${JSON.stringify(base.growth, null, 1)}\n` } : {});
     } catch (error) { await writer.abort(); throw error; }
-    const file = await createSafetensors(join(temporary, momentsFile), moments.flatMap((part) => slots.map(({ name, shape }) => ({ name: `${part}.${name}`, shape, dtype: 'float32' as const }))));
+    const held = inFileOrder([...parts].flatMap(([part, of]) => of.map(({ name, shape }) => ({ part, of: name, name: `${part}.${name}`, shape, dtype: 'float32' as const }))));
+    const file = await createSafetensors(join(temporary, momentsFile), held);
     try {
-      for (const part of moments) {                                    // which is the order of the file: its names begin with the part
-        const read = stateReader(device, loaded, part);
-        for (const { name } of slots) await file.write(`${part}.${name}`, sound(`moment of ${name}`, await read(name)));
-      }
+      const readers = new Map([...parts.keys()].map((part) => [part, stateReader(device, loaded, part)]));
+      for (const { part, of, name } of held) await file.write(name, sound(`${part === 'ema' ? 'average' : 'moment'} of ${of}`, await readers.get(part)!(of)));
       await file.finish();
     } catch (error) { await file.abort(); throw error; }
     await writeJson(join(temporary, recordFile), record);
-  }, { needed: 3 * bytes });
+  }, { needed: bytes, kept });
 }
 
 /** The newest complete checkpoint on the device, or undefined when the run has none. Refuses `run/damaged-checkpoint`. */
-export async function loadNewest(device: Device, run: string, rates: ReadonlyMap<string, number>): Promise<{ readonly loaded: Loaded; readonly record: StepRecord } | undefined> {
+export async function loadNewest(device: Device, run: string, by: TrainedBy & { readonly ema?: number }): Promise<{ readonly loaded: Loaded; readonly record: StepRecord } | undefined> {
   const newest = await newestStep(run);
   if (!newest) return undefined;
-  const record = await readObject(join(newest.dir, recordFile)) as unknown as StepRecord;
-  if (record.version !== 1 || record.step !== newest.step) refuse('run/damaged-checkpoint', { path: newest.dir, why: `step.json speaks of step ${String(record.step)}` });
-  const checkpoint = await openCheckpoint(join(newest.dir, modelFolder));
-  const loaded = await load(device, checkpoint, fromCheckpoint(checkpoint), rates);
+  const record = await recordIn(newest), checkpoint = await openCheckpoint(join(newest.dir, modelFolder));
+  const loaded = await load(device, checkpoint, fromCheckpoint(checkpoint), by);
   try {
-    const path = join(newest.dir, momentsFile), { entries } = await readHeader(path);
-    for (const bucket of loaded.model.buckets) for (const part of moments) {
-      loaded.tensors.set(stateName(part, bucket), await filled(device, bucket, async (name) => {
-        const entry = entries.get(`${part}.${name}`);
-        if (!entry || entry.dtype !== 'F32' || countOf(entry.shape) * 4 !== entry.bytes) return refuse('run/damaged-checkpoint', { path, why: `${part}.${name} is missing or of another type` });
-        const bytes = new Uint8Array(entry.bytes);
-        await readBytes(path, entry.start, bytes);
-        return widen(bytes, 'float32');
-      }));
-    }
+    const read = await reader(newest.dir);
+    for (const bucket of loaded.model.buckets) for (const part of partsOf(bucket, by))
+      if (part !== 'weights') loaded.tensors.set(stateName(part, bucket), await filled(device, bucket, (name) => read(part, name)));
   } catch (error) { loaded.dispose(); throw error; }
   return { loaded, record };
+}
+
+/** What step.json says; entries that came after it was written are as they were then. Refuses `run/damaged-checkpoint`. */
+export async function recordIn({ step, dir }: { readonly step: number; readonly dir: string }): Promise<StepRecord> {
+  const found = await readObject(join(dir, recordFile)) as unknown as Pick<StepRecord, 'version' | 'step' | 'tokens' | 'seconds' | 'trainTokens'> & Partial<StepRecord>;
+  if (found.version !== 1 || found.step !== step) refuse('run/damaged-checkpoint', { path: dir, why: `step.json speaks of step ${String(found.step)}` });
+  return { deviceSeconds: found.seconds, joules: null, cursor: step, updates: step, watch: nothingSeen, ...found };
+}
+
+/** Reads one weight's values of a part that lies beside the weights. */
+async function reader(dir: string): Promise<(part: StatePart, name: string) => Promise<Float32Array>> {
+  const path = join(dir, momentsFile), { entries } = await readHeader(path);
+  return async (part, name) => {
+    const entry = entries.get(`${part}.${name}`);
+    if (!entry || entry.dtype !== 'F32' || countOf(entry.shape) * 4 !== entry.bytes) return refuse('run/damaged-checkpoint', { path, why: `${part}.${name} is missing or of another type` });
+    const bytes = new Uint8Array(entry.bytes);
+    await readBytes(path, entry.start, bytes);
+    return widen(bytes, 'float32');
+  };
+}
+
+/** One of a run's saved sets of weights: the newest as they are, their moving average, or the mean of the `latest` newest checkpoints. Refuses `run/no-average` where the run keeps none. */
+export async function savedWeights(run: string, which: WeightsKind, latest: number): Promise<{ readonly checkpoint: Checkpoint; readonly step: number; readonly source: WeightSource }> {
+  const saved = await savedSteps(run), newest = saved.at(-1) ?? refuse('run/no-checkpoint', { run }), checkpoint = await openCheckpoint(join(newest.dir, modelFolder)), { step } = newest;
+  if (which === 'raw') return { checkpoint, step, source: fromCheckpoint(checkpoint) };
+  if (which === 'ema') {
+    const { entries } = await readHeader(join(newest.dir, momentsFile)), read = await reader(newest.dir);
+    if (![...entries.keys()].some((name) => name.startsWith('ema.'))) refuse('run/no-average', { run, setting: 'ema' });
+    return { checkpoint, step, source: ({ name }) => read('ema', name) };
+  }
+  if (latest < 1) refuse('run/no-average', { run, setting: 'average' });
+  const sources = (await Promise.all(saved.slice(-latest).map(({ dir }) => openCheckpoint(join(dir, modelFolder))))).map(fromCheckpoint);
+  return { checkpoint, step, source: async (parameter) => {
+    const sum = new Float64Array(countOf(parameter.shape));
+    for (const source of sources) (await source(parameter)).forEach((v, i) => { sum[i]! += v; });
+    return Float32Array.from(sum, (v) => v / sources.length);
+  } };
 }

@@ -4,6 +4,7 @@ import { dataOf, refuse } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
 import { aborter, type AbortSignalLike } from '../contract/rpc.ts';
 import type { RunEvent } from '../contract/schema.ts';
+import { parameterCount } from '../model/parameters.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { openHome } from '../store/home.ts';
 import { newestStep, openSession, readRun, type RunSession } from '../store/runs.ts';
@@ -13,11 +14,12 @@ import type { RunSettings } from '../train/run.ts';
 import { stepsOf } from '../train/schedule.ts';
 import { chooseDevice } from './choose.ts';
 import type { TrainInput } from './inputs.ts';
-import { steppedThrough, type Sitting } from './run-loop.ts';
+import type { Device } from './ort/device.ts';
+import { steppedThrough, type Back, type Sitting } from './run-loop.ts';
 import { anyOf, nativeSignal } from './signals.ts';
 import { loadNewest, modelFolder } from './step-checkpoint.ts';
 import { Training } from './training.ts';
-import { fromCheckpoint, fromRandom, load, positionsOf, ratesOf } from './weights.ts';
+import { factorsOf, fromCheckpoint, fromRandom, load, positionsOf, type Loaded, type TrainedBy } from './weights.ts';
 
 /** Trains a run from its newest complete checkpoint, or from its start, until it is done, told to stop, or fails. */
 export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike): AsyncGenerator<RunEvent> {
@@ -27,6 +29,7 @@ export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike):
     for await (const event of sitting(dir, run, session, signal)) {
       if ('step' in event) ({ step } = event);
       await session.append(event);
+      if (event.at === 'saved') await session.sync();
       yield event;
     }
   } catch (error) {
@@ -49,7 +52,7 @@ async function* sitting(dir: string, run: RunSettings, session: RunSession, sign
   const set = yield* tokenized(run, base, signal, stop), tokens = await openTokens(set.folders);
   try {
     const device = await chooseDevice(s.device, s.threads);
-    try { yield* trained({ dir, run, base, tokens, device, steps, stop, begin: () => session.setState('running') }); } finally { await device.dispose(); }
+    try { yield* trained({ dir, run, base, tokens, device, session, stop }); } finally { await device.dispose(); }
   } finally { tokens.close(); }
 }
 
@@ -69,16 +72,42 @@ async function* tokenized({ data }: RunSettings, base: Checkpoint, signal: Abort
   try { yield* events; return await work; } finally { abort(); }
 }
 
-/** From the newest complete checkpoint, or the start, to the end. */
-async function* trained(sitting: Sitting): AsyncGenerator<RunEvent> {
-  const { dir, run, base, tokens, device } = sitting, s = run.settings, split = splitTokens(tokens.length, s.heldOut, s.sequence);
+/** From the newest complete checkpoint, or the start, to the end; and back there after steps that were not finite, as often as the settings allow. */
+async function* trained(sitting: Omit<Sitting, 'deviceSeconds'>): AsyncGenerator<RunEvent> {
+  const { dir, run, base, tokens, device, session } = sitting, { settings: s, name } = run, split = splitTokens(tokens.length, s.heldOut, s.sequence), since = performance.now();
   if (windowsIn(split.train, s.sequence) === 0) refuse('data/empty', { path: run.data.join(', '), tokens: tokens.length, needed: s.sequence + 1 });
-  const rates = s.rates === 'plan' && s.start === 'source' ? ratesOf(base) : new Map<string, number>();
-  const resumed = await loadNewest(device, dir, rates);
-  const loaded = resumed?.loaded ?? await load(device, base, s.start === 'source' ? fromCheckpoint(base) : fromRandom(base, s.seed), rates);
+  const by: TrainedBy & { ema: number } = { optimizer: s.optimizer, ema: s.ema, ...(s.rates === 'plan' && s.start === 'source' ? { factors: factorsOf(base) } : {}) };
+  const teacher = s.distill > 0 ? await sourceOf(device, base) : undefined;
+  let back: Back | undefined, began: { readonly spent: number } | undefined;
   try {
-    if (resumed && resumed.record.trainTokens !== split.train) refuse('run/damaged', { run: run.name, why: `it was trained on ${resumed.record.trainTokens} tokens of text, but the text gives ${split.train} now` });
-    const training = await Training.open(device, loaded, s);
-    try { yield* steppedThrough(sitting, loaded, training, resumed?.record); } finally { await training.dispose(); }
-  } finally { loaded.dispose(); }
+    do {
+      const resumed = await loadNewest(device, dir, by), { record } = resumed ?? {};
+      const loaded = resumed?.loaded ?? await load(device, base, s.start === 'source' ? fromCheckpoint(base) : fromRandom(base, s.seed), by);
+      try {
+        if (record && record.trainTokens !== split.train) refuse('run/damaged', { run: name, why: `it was trained on ${record.trainTokens} tokens of text, but the text gives ${split.train} now` });
+        const training = await Training.open(device, loaded, s, teacher);
+        try {
+          const step = record?.step ?? 0, time = new Date().toISOString();
+          if (back) yield { at: 'rolled-back', step, from: back.from, time };
+          else {
+            began = { spent: record?.deviceSeconds ?? 0 };
+            await session.setState('running');
+            yield { at: 'started', step, device: device.kind, deviceName: device.name, parameters: parameterCount(base.family, base.dims, base.settings), steps: stepsOf(s), trainTokens: split.train, heldOutTokens: split.heldOut, time };
+          }
+          const { spent } = began!;
+          back = yield* steppedThrough({ ...sitting, deviceSeconds: () => spent + (performance.now() - since) / 1000 }, { loaded, training, record, back });
+        } finally { await training.dispose(); }
+      } finally { loaded.dispose(); }
+      if (back && back.times > s.patience) refuse('run/not-finite', { step: back.from, what: Number.isFinite(back.what.loss) ? 'gradient norm' : 'loss' });
+    } while (back);
+  } finally { teacher?.dispose(); }
+}
+
+/** The model that a grown checkpoint came from, frozen on the device. Refuses `run/no-source`. */
+async function sourceOf(device: Device, base: Checkpoint): Promise<Loaded> {
+  const no = (why: string): never => refuse('run/no-source', { checkpoint: base.dir, why });
+  if (!base.growth) return no('it was not grown by Cambium');
+  const source = await openCheckpoint(base.growth.source).catch((error: unknown) => no((error as Error).message));
+  if (source.dims['vocab']! > base.dims['vocab']!) return no('its vocabulary is larger');
+  return load(device, source, fromCheckpoint(source));
 }

@@ -1,26 +1,31 @@
 /** @file Training on a device: the state stays there and is updated in place; one call is one update. */
-import { accumulateProgram, stepProgram, updateProgram } from '../train/step.ts';
-import { learningRate } from '../train/schedule.ts';
+import { sourceName } from '../train/distill.ts';
+import { partsOf } from '../train/optimizers/index.ts';
 import type { TrainingSettings } from '../train/settings.ts';
-import { stateName, stateParts } from '../train/state.ts';
+import { stateName } from '../train/state.ts';
+import { accumulateProgram, stepProgram, updateProgram } from '../train/step.ts';
+import { hostScalars, type HostScalars } from '../train/update.ts';
 import type { Device } from './ort/device.ts';
 import { DeviceTensor } from './ort/device-tensor.ts';
 import type { Fetches, Session } from './ort/session.ts';
 import { compile, feedsOf } from './programs.ts';
 import type { Loaded } from './weights.ts';
 
-/** A norm no gradient reaches: no clipping, and still every update waits for the norm. */
-const unclipped = 3e38;
+/** What the host decides of one update: its number among those applied (from 1), its learning rate, the limits of what is applied, and how much of it is learned from the source. */
+export interface StepOrder { readonly update: number; readonly lr: number; readonly limits: { readonly loss: number; readonly norm: number }; readonly distill: number }
+/** `applied` is false where the step changed nothing. */
+export interface StepReport { readonly loss: number; readonly norm: number; readonly ratio: number; readonly applied: boolean; readonly kl?: number }
 
-export interface StepReport { readonly loss: number; readonly norm: number; readonly lr: number }
+const scalarNames = ['lr', 'clip', 'correction1', 'correction2', 'mostLoss', 'mostNorm', 'memory', 'distill', 'keep', 'loss'] as const;
+type ScalarName = (typeof scalarNames)[number] | keyof HostScalars;
 
-/** The update of a loaded model. Moments that `loaded.tensors` lacks start at zero. Dispose of it before the model. */
+/** The update of a loaded model. Moments that `loaded.tensors` lacks start at zero, averages at the weights. Dispose of it before the model. */
 export class Training {
   readonly #settings: TrainingSettings;
   readonly #tensors: Map<string, DeviceTensor>;
   readonly #sessions: { readonly step?: Session; readonly gather?: Session; readonly update?: Session };
   readonly #tokens: Int32Array;
-  readonly #scalars: Readonly<Record<'lr' | 'clip' | 'correction1' | 'correction2' | 'keep', Float32Array>>;
+  readonly #scalars = Object.fromEntries(scalarNames.map((name) => [name, new Float32Array(1)])) as Readonly<Record<ScalarName, Float32Array>>;
   readonly #own: DeviceTensor[] = [];
 
   private constructor(settings: TrainingSettings, tensors: Map<string, DeviceTensor>, sessions: { step?: Session; gather?: Session; update?: Session }) {
@@ -28,7 +33,6 @@ export class Training {
     this.#tensors = tensors;
     this.#sessions = sessions;
     this.#tokens = new Int32Array(settings.batch * (settings.sequence + 1));
-    this.#scalars = { lr: new Float32Array(1), clip: Float32Array.of(settings.clip > 0 ? settings.clip : unclipped), correction1: new Float32Array(1), correction2: new Float32Array(1), keep: new Float32Array(1) };
     const own = (name: string, data: Float32Array | Int32Array, dtype: 'float32' | 'int32', shape: readonly number[]): void => {
       const tensor = DeviceTensor.over(data, dtype, shape);
       this.#own.push(tensor);
@@ -38,34 +42,37 @@ export class Training {
     for (const [name, data] of Object.entries(this.#scalars)) own(name, data, 'float32', []);
   }
 
-  static async open(device: Device, { model, tensors }: Loaded, settings: TrainingSettings): Promise<Training> {
-    const parts = settings.accumulate > 1 ? [...stateParts, 'gradient' as const] : stateParts;
-    for (const bucket of model.buckets) for (const part of parts) {
+  /** With `source`, the frozen model on the same device that is learned from. */
+  static async open(device: Device, { model, tensors }: Loaded, settings: TrainingSettings, source?: Loaded): Promise<Training> {
+    for (const bucket of model.buckets) for (const part of [...partsOf(bucket, settings), ...(settings.accumulate > 1 ? ['gradient' as const] : [])]) {
       const name = stateName(part, bucket);
-      if (!tensors.has(name)) tensors.set(name, await device.zeros('float32', [bucket.length]));
+      if (!tensors.has(name)) tensors.set(name, part === 'ema' ? await device.upload(await device.download(tensors.get(stateName('weights', bucket))!), 'float32', [bucket.length]) : await device.zeros('float32', [bucket.length]));
     }
+    const fed = new Map(tensors), teacher = source && { model: source.model, temperature: settings.temperature };
+    for (const bucket of source?.model.buckets ?? []) fed.set(sourceName(bucket), source!.tensors.get(stateName('weights', bucket))!);
     const sessions = settings.accumulate > 1
-      ? { gather: await compile(device, accumulateProgram(model, settings)), update: await compile(device, updateProgram(model, settings, settings.accumulate)) }
-      : { step: await compile(device, stepProgram(model, settings, settings)) };
-    return new Training(settings, tensors, sessions);
+      ? { gather: await compile(device, accumulateProgram(model, settings, teacher)), update: await compile(device, updateProgram(model, settings, settings.accumulate)) }
+      : { step: await compile(device, stepProgram(model, settings, settings, teacher)) };
+    return new Training(settings, fed, sessions);
   }
 
-  /** Update number `step` (from 1). `batch(i)` gives the tokens [batch, sequence + 1] of its i-th device batch. */
-  async step(step: number, batch: (i: number, into: Int32Array) => void): Promise<StepReport> {
-    const { beta1, beta2, accumulate } = this.#settings, lr = learningRate(this.#settings, step), s = this.#scalars;
-    s.lr[0] = lr; s.correction1[0] = 1 - beta1 ** step; s.correction2[0] = Math.sqrt(1 - beta2 ** step);
+  /** One update. `batch(i)` gives the tokens [batch, sequence + 1] of its i-th device batch. */
+  async step({ update, lr, limits, distill }: StepOrder, batch: (i: number, into: Int32Array) => void): Promise<StepReport> {
+    const { accumulate } = this.#settings, s = this.#scalars;
+    for (const [name, value] of Object.entries({ ...hostScalars(this.#settings, update, lr, limits), distill })) s[name as ScalarName][0] = value;
+    const told = this.#settings.distill > 0 ? ['loss', 'kl'] : ['loss'], updated = ['norm', 'ratio', 'applied'];
     if (this.#sessions.step) {
       batch(0, this.#tokens);
-      const out = await this.#run(this.#sessions.step, ['loss', 'norm']);
-      return { loss: out['loss']!, norm: out['norm']!, lr };
+      return reported(await this.#run(this.#sessions.step, [...told, ...updated]));
     }
-    let loss = 0;
+    const sums: Record<string, number> = {};
     for (let i = 0; i < accumulate; i++) {
       batch(i, this.#tokens);
       s.keep[0] = i === 0 ? 0 : 1;
-      loss += (await this.#run(this.#sessions.gather!, ['loss']))['loss']! / accumulate;
+      for (const [name, value] of Object.entries(await this.#run(this.#sessions.gather!, told))) sums[name] = (sums[name] ?? 0) + value / accumulate;
     }
-    return { loss, norm: (await this.#run(this.#sessions.update!, ['norm']))['norm']!, lr };
+    s.loss[0] = sums['loss']!;
+    return reported({ ...sums, ...await this.#run(this.#sessions.update!, updated) });
   }
 
   /** Runs once: every `next/x` is written over `x`, the named reports come back as numbers. */
@@ -81,3 +88,5 @@ export class Training {
     for (const tensor of this.#own) tensor.dispose();
   }
 }
+
+const reported = ({ loss, norm, ratio, applied, kl }: Readonly<Record<string, number>>): StepReport => ({ loss: loss!, norm: norm!, ratio: ratio!, applied: applied === 1, ...(kl === undefined ? {} : { kl }) });

@@ -2,13 +2,13 @@
 import { refuse } from '../base/errors.ts';
 import { keyOf, normalAt } from '../base/random.ts';
 import { factorsThrough } from '../growth/chain.ts';
-import type { TensorRecipe } from '../growth/recipe.ts';
 import { stagesOf } from '../growth/saved-plan.ts';
 import { parametersOf, type Parameter } from '../model/parameters.ts';
 import { hasAxis } from '../tensor/layout.ts';
 import { widen, type WeightDType } from '../tensor/dtype.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../store/checkpoint.ts';
-import { bucketsOf, stateName, type Bucket, type StatePart } from '../train/state.ts';
+import type { Factors, OptimizerId } from '../train/optimizers/index.ts';
+import { bucketsOf, kindOf, stateName, type Bucket, type StatePart } from '../train/state.ts';
 import type { BucketModel } from '../train/step.ts';
 import { bucketElements } from './choose.ts';
 import type { Device } from './ort/device.ts';
@@ -40,13 +40,15 @@ export const fromRandom = (checkpoint: Checkpoint, seed: number): WeightSource =
 };
 
 /** How the weights of a grown checkpoint train beside their source, by its own plan, whatever its stages, and those of the growths before it; empty for any other. */
-export const factorsOf = (checkpoint: Checkpoint): ReadonlyMap<string, Pick<TensorRecipe, 'rate' | 'gradient' | 'from'>> => factorsThrough(stagesOf(checkpoint.growth, { before: true }));
-export const ratesOf = (checkpoint: Checkpoint): ReadonlyMap<string, number> => new Map([...factorsOf(checkpoint)].map(([name, { rate }]) => [name, rate]));
+export const factorsOf = (checkpoint: Checkpoint): ReadonlyMap<string, Factors> => factorsThrough(stagesOf(checkpoint.growth, { before: true }));
+
+/** How a model that is loaded will be trained. */
+export interface TrainedBy { readonly factors?: ReadonlyMap<string, Factors>; readonly optimizer?: OptimizerId }
 
 /** Puts the weights on the device, in the order of their names, which is that of the files they are saved to. */
-export async function load(device: Device, { family, dims, settings }: Checkpoint, source: WeightSource, rates: ReadonlyMap<string, number> = new Map()): Promise<Loaded> {
+export async function load(device: Device, { family, dims, settings }: Checkpoint, source: WeightSource, by: TrainedBy = {}): Promise<Loaded> {
   const parameters = [...parametersOf(family, dims, settings)].sort((a, b) => (a.name < b.name ? -1 : 1)), byName = new Map(parameters.map((p) => [p.name, p]));
-  const buckets = bucketsOf(parameters, rates, bucketElements[device.kind]);
+  const buckets = bucketsOf(family, parameters, { ...by, most: bucketElements[device.kind] });
   const tensors = new Map<string, DeviceTensor>();
   const dispose = (): void => { for (const t of tensors.values()) t.dispose(); tensors.clear(); };
   try {
@@ -55,6 +57,10 @@ export async function load(device: Device, { family, dims, settings }: Checkpoin
   return { model: { family, dims, settings, buckets }, tensors, dispose };
 }
 
+/** The same model with another part of the state as its weights; it owns nothing. */
+export const readAs = ({ model, tensors }: Loaded, part: StatePart): Loaded =>
+  ({ model, tensors: new Map([...tensors, ...model.buckets.map((b) => [stateName('weights', b), tensors.get(stateName(part, b))!] as const)]), dispose: () => undefined });
+
 /** One bucket on the device, from the values of its weights. */
 export async function filled(device: Device, bucket: Bucket, values: (name: string) => Promise<Float32Array>): Promise<DeviceTensor> {
   const flat = new Float32Array(bucket.length);
@@ -62,12 +68,12 @@ export async function filled(device: Device, bucket: Bucket, values: (name: stri
   return device.upload(flat, 'float32', [bucket.length]);
 }
 
-/** Reads one part of the state, weight by weight, as float32. Asked in the order of names, every bucket comes from the device once, and of each group of weights one bucket is held. */
+/** Reads one part of the state, weight by weight, as float32; it must have the part. Asked in the order of names, every bucket comes from the device once, and of each group of weights one bucket is held. */
 export function stateReader(device: Device, { model, tensors }: Loaded, part: StatePart): (name: string) => Promise<Float32Array> {
   const places = new Map(model.buckets.flatMap((bucket) => bucket.slots.map((slot) => [slot.name, { bucket, slot }] as const)));
   const held = new Map<string, { readonly bucket: Bucket; readonly values: Float32Array }>();
   return async (name) => {
-    const { bucket, slot } = places.get(name)!, group = `${bucket.rate} ${bucket.decays}`;
+    const { bucket, slot } = places.get(name)!, group = kindOf(bucket);
     let there = held.get(group);
     if (there?.bucket !== bucket) {
       held.delete(group);                                              // before the next one comes, so that two are never held

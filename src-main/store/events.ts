@@ -70,21 +70,21 @@ function parsed(path: string, line: Buffer, number: number): RunEvent {
 /** Every whole event from line `from` on (the first line is 0). */
 export const readEvents = async (dir: string, from = 0): Promise<readonly RunEvent[]> => (await eventReader(eventsFile(dir)).next()).events.slice(from);
 
-/** How long a follower waits for the last line of a run whose process has just died. */
+/** How long a follower waits for the last line of a run whose process has just died, by a clock that a sleep of the computer does not move. */
 const grace = 2000;
 
 /**
  * Every event from line `from` on, then live. Ends when no live process holds the run and every line is told, or when `signal` aborts.
- * A `started` event of step s means that what was told of steps above s is void.
+ * A `started` or `rolled-back` event of step s means that what was told of steps above s is void.
  */
 export async function* followEvents(dir: string, from: number, signal?: AbortSignal): AsyncGenerator<RunEvent> {
   const reader = eventReader(eventsFile(dir)), stirred = watcher(dir, signal);
-  let newest: RunEvent | undefined, seenAlive = 0;
+  let newest: RunEvent | undefined, seenAlive = -Infinity;
   try {
     for (;;) {
       if (signal?.aborted) return;
       const alive = await activityOf(dir) !== null;                    // asked before reading, so that nothing is written after the last read
-      if (alive) seenAlive = Date.now();
+      if (alive) seenAlive = performance.now();
       const batch = await reader.next();
       for (const [i, event] of batch.events.entries()) {
         newest = event;
@@ -92,7 +92,7 @@ export async function* followEvents(dir: string, from: number, signal?: AbortSig
         if (signal?.aborted) return;
       }
       if (batch.events.length > 0) continue;
-      if (!alive && (newest?.at === 'stopped' || Date.now() - seenAlive > grace)) return;
+      if (!alive && (newest?.at === 'stopped' || performance.now() - seenAlive > grace)) return;
       await stirred.wait();
     }
   } finally {
@@ -125,7 +125,7 @@ function watcher(dir: string, signal?: AbortSignal): { wait(): Promise<void>; cl
   };
 }
 
-export interface EventLog { append(event: RunEvent): Promise<void>; close(): Promise<void> }
+export interface EventLog { append(event: RunEvent): Promise<void>; sync(): Promise<void>; close(): Promise<void> }
 
 /** Opens the file for appending: a torn last line goes, and with `after` every line from the first event of a later step on. */
 export async function openEventLog(dir: string, { after = Infinity }: { readonly after?: number } = {}): Promise<EventLog> {
@@ -145,6 +145,7 @@ export async function openEventLog(dir: string, { after = Infinity }: { readonly
   }
   return {
     async append(event) { await writing(path, () => file.appendFile(`${JSON.stringify(event)}\n`)); },
+    sync: () => writing(path, () => file.sync()),
     async close() { await file.sync().catch(() => undefined); await file.close(); },
   };
 }

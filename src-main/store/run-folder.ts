@@ -4,22 +4,25 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { appError, refuse } from '../base/errors.ts';
 import type { RunEvent, RunSettings, RunState } from '../train/run.ts';
+import { trainingDefaults, type TrainingSettings } from '../train/settings.ts';
 import { exists, isObject, readJson } from './files.ts';
 import { activityOf } from './run-state.ts';
 
 export const settingsFile = (dir: string): string => join(dir, 'settings.json');
 export const stopFile = (dir: string): string => join(dir, 'stop');
+export const decayFile = (dir: string): string => join(dir, 'decay');
 export const stepsFolder = (dir: string): string => join(dir, 'checkpoints');
 
 export const isRun = (dir: string): Promise<boolean> => exists(settingsFile(dir));
 
-/** settings.json of a run. */
+/** settings.json of a run; settings that came after it was written are at their defaults. */
 export async function readRun(dir: string): Promise<RunSettings> {
   if (!(await isRun(dir))) return refuse('run/not-found', { run: dir });
   const value = await readJson(settingsFile(dir)).catch((error: unknown) => { throw appError('run/damaged', { run: dir, why: (error as Error).message }); });
   if (!isObject(value) || value['version'] !== 1 || typeof value['checkpoint'] !== 'string' || !Array.isArray(value['data']) || !isObject(value['settings']))
     return refuse('run/damaged', { run: dir, why: 'settings.json is not that of a run' });
-  return value as unknown as RunSettings;
+  const run = value as unknown as RunSettings;
+  return { ...run, settings: { ...trainingDefaults, ...run.settings as Partial<TrainingSettings> } };
 }
 
 export const stopAsked = (dir: string): boolean => existsSync(stopFile(dir));

@@ -1,12 +1,15 @@
 /** @file Whether a run is alive: a mark with the process and its heartbeat, never a flag that a dead process left behind. */
-import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { refuse } from '../base/errors.ts';
-import { isAlive, readObject, writeJson, writing } from './files.ts';
+import { readObject, writeJson, writing } from './files.ts';
+import { bornOf, lives } from './process-life.ts';
 
 export type Activity = 'preparing' | 'running' | 'pausing' | 'stopped';
 export interface RunMark {
   readonly pid: number;
+  /** When that process began, as its system counts; null where it does not tell. */
+  readonly born: string | null;
   readonly state: Activity;
   /** Milliseconds since 1970. */
   readonly heartbeat: number;
@@ -14,23 +17,22 @@ export interface RunMark {
   readonly told: boolean;
 }
 
-/** A heartbeat older than this belongs to a process that hangs, or whose number another one has now. One step may block for long. */
-const stale = 10 * 60_000;
+/** Milliseconds between two beats. */
 const beat = 2000;
 
 /** state.json of a run; null when there is none, or none that can be read. */
 export async function readMark(dir: string): Promise<RunMark | null> {
   const mark = await readObject(join(dir, 'state.json')).catch(() => null);
-  return mark !== null && typeof mark['pid'] === 'number' && typeof mark['heartbeat'] === 'number' ? (mark as unknown as RunMark) : null;
+  return mark !== null && typeof mark['pid'] === 'number' && typeof mark['heartbeat'] === 'number' ? ({ born: null, ...mark } as unknown as RunMark) : null;
 }
 
 export const writeMark = (dir: string, state: Activity, told = false): Promise<void> =>
-  writeJson(join(dir, 'state.json'), { pid: process.pid, state, heartbeat: Date.now(), told } satisfies RunMark);
+  writeJson(join(dir, 'state.json'), { pid: process.pid, born: bornOf(process.pid), state, heartbeat: Date.now(), told } satisfies RunMark);
 
 /** What a live process is doing with the run, or null when none is. */
 export async function activityOf(dir: string): Promise<RunMark | null> {
   const mark = await readMark(dir);
-  return mark !== null && mark.state !== 'stopped' && isAlive(mark.pid) && Date.now() - mark.heartbeat < stale ? mark : null;
+  return mark !== null && mark.state !== 'stopped' && lives(mark, { of: dir, beats: mark.heartbeat }) ? mark : null;
 }
 
 /** Holds a run for this process: one trainer at a time. Beats until it is released. */
@@ -40,11 +42,11 @@ export async function holdRun(dir: string): Promise<Hold> {
   const path = join(dir, 'lock');
   for (let attempt = 0; ; attempt++) {
     try {
-      await writing(path, () => writeFile(path, String(process.pid), { flag: 'wx' }));
+      await writing(path, () => writeFile(path, JSON.stringify({ pid: process.pid, born: bornOf(process.pid) }), { flag: 'wx' }));
       break;
     } catch (error) {
       if ((error as { code?: string }).code !== 'file/exists') throw error;
-      if (attempt > 2 || await isHeld(path)) refuse('run/already-running', { run: basename(dir) });
+      if (attempt > 2 || await isHeld(dir, path)) refuse('run/already-running', { run: basename(dir) });
       await rm(path, { force: true });
     }
   }
@@ -52,7 +54,7 @@ export async function holdRun(dir: string): Promise<Hold> {
   const mark = (): Promise<void> => (busy = busy.catch(() => undefined).then(() => writeMark(dir, state, said)));
   const timer = setInterval(() => {
     if (over) return;
-    mark().then(() => utimes(path, new Date(), new Date())).catch(() => undefined);      // a missed beat is not the run's end; the next one tells
+    mark().catch(() => undefined);      // a missed beat is not the run's end; the next one tells
   }, beat);
   timer.unref();
   await mark();
@@ -68,7 +70,10 @@ export async function holdRun(dir: string): Promise<Hold> {
   };
 }
 
-async function isHeld(path: string): Promise<boolean> {
-  const pid = Number(await readFile(path, 'utf8').catch(() => '')), found = await stat(path).catch(() => undefined);
-  return found !== undefined && isAlive(pid) && Date.now() - found.mtimeMs < stale;
+/** Whether the process that made the lock is still there; where its system does not tell when it began, its beats in state.json say. */
+async function isHeld(dir: string, path: string): Promise<boolean> {
+  let holder: { pid?: unknown; born?: unknown };
+  try { holder = JSON.parse(await readFile(path, 'utf8')) as typeof holder; } catch { return false; }      // gone, or cut off by a kill
+  const { pid, born } = holder, mark = await readMark(dir);
+  return typeof pid === 'number' && lives({ pid, born: typeof born === 'string' ? born : null }, { of: path, beats: mark?.pid === pid ? mark.heartbeat : 0 });
 }

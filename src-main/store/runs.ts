@@ -1,13 +1,14 @@
 /** @file A run's folder: what was asked, what happened, complete training checkpoints, and whether anybody is at work. */
+import { readFileSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { refuse } from '../base/errors.ts';
 import type { RunEvent, RunSettings } from '../train/run.ts';
 import type { TrainingSettings } from '../train/settings.ts';
-import { writeJson, writing } from './files.ts';
+import { isAbsent, writeJson, writing } from './files.ts';
 import { openEventLog } from './events.ts';
 import { removeFolder, sweepPartials, writeFolder } from './folder.ts';
-import { savedSteps, settingsFile, stepsFolder, stopAsked, stopFile } from './run-folder.ts';
+import { decayFile, readRun, savedSteps, settingsFile, stepsFolder, stopAsked, stopFile } from './run-folder.ts';
 import { activityOf, holdRun, readMark, writeMark } from './run-state.ts';
 
 export { runCard } from './run-card.ts';
@@ -34,6 +35,14 @@ export async function claimRun(dir: string): Promise<void> {
   await writeMark(dir, 'preparing');
 }
 
+/** Writes new settings of a run that this process holds or has claimed. */
+export async function changeSettings(dir: string, settings: TrainingSettings): Promise<void> {
+  await writeJson(settingsFile(dir), { ...await readRun(dir), settings } satisfies RunSettings);
+}
+
+/** Asks a live run to let its learning rate fall from its next step on, over `steps` steps, or over the cool-down's share of the run when undefined. */
+export const requestDecay = (dir: string, steps?: number): Promise<void> => writeJson(decayFile(dir), { steps: steps ?? null });
+
 /** Asks the run to save and stop at its next step. */
 export const requestStop = (dir: string): Promise<void> => writing(dir, async () => { await (await open(stopFile(dir), 'w')).close(); });
 
@@ -43,8 +52,24 @@ export interface RunSession {
   append(event: RunEvent): Promise<void>;
   setState(state: 'preparing' | 'running' | 'pausing'): Promise<void>;
   stopAsked(): boolean;
+  /** The request to decay, if there is one. */
+  decayAsked(): { readonly steps?: number } | undefined;
+  /** Puts changed settings in the place of the run's, and with them answers a request to decay. */
+  reschedule(settings: TrainingSettings): Promise<void>;
+  /** Brings every event told so far to the disk. */
+  sync(): Promise<void>;
   /** Lets the run go; what state it is in follows from its last event. */
   close(): Promise<void>;
+}
+
+function decayAsked(dir: string): { readonly steps?: number } | undefined {
+  try {
+    const { steps } = JSON.parse(readFileSync(decayFile(dir), 'utf8')) as { steps: unknown };
+    return typeof steps === 'number' && Number.isInteger(steps) && steps > 0 ? { steps } : {};
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    return {};                                                         // it was asked, in words that say no number
+  }
 }
 
 /** Holds the run for this process. `after` is the step of the checkpoint it goes on from: later events are taken back. */
@@ -57,6 +82,9 @@ export async function openSession(dir: string, options: { readonly after?: numbe
       append(event) { told = event.at === 'stopped'; return log.append(event); },
       setState: (state) => hold.setState(state),
       stopAsked: () => stopAsked(dir),
+      decayAsked: () => decayAsked(dir),
+      async reschedule(settings) { await changeSettings(dir, settings); await rm(decayFile(dir), { force: true }); },
+      sync: () => log.sync(),
       async close() {
         await log.close();
         await rm(stopFile(dir), { force: true });

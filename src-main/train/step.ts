@@ -1,16 +1,24 @@
 /** @file The programs of training: loss, gradients and update as one graph, or in two halves for accumulation; and the same weights read for evaluation and for writing. */
-import { add, concat, crossEntropy, gather, graphOf, input, mean, mul, reshape, slice, split, type Graph, type Value } from '../graph/build.ts';
+import { add, concat, crossEntropy, div, gather, graphOf, input, mean, mul, reshape, slice, split, type Graph, type Value } from '../graph/build.ts';
 import { grad } from '../graph/grad.ts';
+import { attentionSegments, blockSegments, remakeOf, type Recompute, type Remake } from '../graph/recompute.ts';
 import type { ModelFamily, Settings } from '../model/family.ts';
 import { readerOf } from '../model/layers.ts';
 import type { Named } from '../model/named.ts';
+import { parametersOf } from '../model/parameters.ts';
 import type { Dims } from '../tensor/layout.ts';
-import { adamw, clipFactor, globalNorm, stepScalars, type AdamSettings } from './optimizer.ts';
-import { stateName, stateParts, type Bucket, type StatePart } from './state.ts';
+import { blended, distillScalar, divergence, sourceName } from './distill.ts';
+import { isScaled, nextScaling, scalingInputs, type Precision } from './precision.ts';
+import { stateName, type Bucket, type StatePart } from './state.ts';
+import { update, type UpdateSettings } from './update.ts';
 
 /** A model whose weights lie in buckets. */
 export interface BucketModel { readonly family: ModelFamily; readonly dims: Dims; readonly settings: Settings; readonly buckets: readonly Bucket[] }
 export interface BatchShape { readonly batch: number; readonly sequence: number }
+/** A batch, and how its gradient is computed: in plain float32 and from activations that are all held, unless said. */
+export interface StepShape extends BatchShape { readonly precision?: Precision; readonly recompute?: Recompute }
+/** The frozen model that is learned from, and at which temperature. */
+export interface Teacher { readonly model: BucketModel; readonly temperature: number }
 
 /** The inputs that hold the state, one value per name, and the weights cut out of them. */
 interface Opened {
@@ -18,10 +26,10 @@ interface Opened {
   readonly weights: ReadonlyMap<string, Value>;
 }
 
-function open({ buckets }: BucketModel): Opened {
+function open({ buckets }: BucketModel, nameOf: (part: StatePart, bucket: Bucket) => string = stateName): Opened {
   const made = new Map<string, Value>();
   const state = (part: StatePart, bucket: Bucket): Value => {
-    const name = stateName(part, bucket);
+    const name = nameOf(part, bucket);
     if (!made.has(name)) made.set(name, input(name, 'float32', [bucket.length]));
     return made.get(name)!;
   };
@@ -32,6 +40,9 @@ function open({ buckets }: BucketModel): Opened {
   });
   return { state, weights: new Map(weights) };
 }
+
+/** The weights by name, cut out of the buckets' inputs. */
+export const weightValues = (m: BucketModel): ReadonlyMap<string, Value> => open(m).weights;
 
 /** Logits [rows, vocab] of a last norm's output. */
 const logitsOf = (m: BucketModel, weights: ReadonlyMap<string, Value>, x: Named): Value => {
@@ -48,37 +59,57 @@ function losses(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Val
 
 const tokensIn = ({ batch, sequence }: BatchShape, more = 1): Value => input('tokens', 'int32', [batch, sequence + more]);
 
-/** Mean loss of a batch and its gradient, flat per bucket. */
-function lossAndGradients(m: BucketModel, opened: Opened, shape: BatchShape): { readonly loss: Value; readonly gradients: readonly Value[] } {
-  const loss = mean(losses(m, opened.weights, tokensIn(shape)));
+/** Mean loss of a batch and the gradient, flat per bucket; with a teacher `kl` beside it, and the gradient is that of both. */
+function lossAndGradients(m: BucketModel, opened: Opened, shape: StepShape, teacher?: Teacher, seed?: Value): { readonly reports: Readonly<{ loss: Value; kl?: Value }>; readonly gradients: readonly Value[] } {
+  const { aim, ...reports } = teacher ? taught(m, opened.weights, tokensIn(shape), teacher) : plainly(mean(losses(m, opened.weights, tokensIn(shape))));
   const slots = m.buckets.flatMap((b) => b.slots);
-  const each = new Map(grad(loss, slots.map((s) => opened.weights.get(s.name)!)).map((g, i) => [slots[i]!.name, reshape(g, [slots[i]!.count])]));
-  return { loss, gradients: m.buckets.map((b) => (b.slots.length === 1 ? each.get(b.slots[0]!.name)! : concat(b.slots.map((s) => each.get(s.name)!), 0))) };
+  const each = new Map(grad(aim, slots.map((s) => opened.weights.get(s.name)!), { seed, remake: remade(m, opened, aim, shape.recompute) }).map((g, i) => [slots[i]!.name, reshape(g, [slots[i]!.count])]));
+  return { reports, gradients: m.buckets.map((b) => (b.slots.length === 1 ? each.get(b.slots[0]!.name)! : concat(b.slots.map((s) => each.get(s.name)!), 0))) };
 }
 
-function update(m: BucketModel, opened: Opened, gradients: readonly Value[], adam: AdamSettings, scale: number): Readonly<Record<string, Value>> {
-  const scalars = stepScalars(), norm = mul(globalNorm(gradients), scale), factor = mul(clipFactor(norm, scalars.clip), scale);
-  const next = m.buckets.map((bucket, i) => adamw(bucket, (part) => opened.state(part, bucket), gradients[i]!, factor, adam, scalars));
-  return Object.assign({ norm }, ...next) as Record<string, Value>;
+/** What is made again in the backward pass. */
+function remade(m: BucketModel, { weights }: Opened, aim: Value, recompute: Recompute = 'off'): Remake | undefined {
+  if (recompute === 'off') return undefined;
+  const layers = new Map(parametersOf(m.family, m.dims, m.settings).map((p) => [weights.get(p.name), p.layer ?? -1] as const));
+  return remakeOf(recompute === 'attention' ? attentionSegments([aim]) : blockSegments([aim], (v) => layers.get(v)), [aim]);
 }
 
-/** tokens → loss, norm and the whole next state; the state's outputs carry the names of its inputs. */
-export function stepProgram(m: BucketModel, shape: BatchShape, adam: AdamSettings): Graph {
-  const opened = open(m), { loss, gradients } = lossAndGradients(m, opened, shape);
-  return graphOf(renamed({ loss, ...update(m, opened, gradients, adam, 1) }));
+const plainly = (loss: Value): { readonly aim: Value; readonly loss: Value } => ({ aim: loss, loss });
+
+/** The loss, the divergence from the teacher, and what is aimed at. */
+function taught(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, { model, temperature }: Teacher): { readonly aim: Value; readonly loss: Value; readonly kl: Value } {
+  const [batch, length] = tokens.shape as [number, number], seen = slice(tokens, 1, 0, length - 1), theirs = open(model, (_, bucket) => sourceName(bucket)).weights;
+  const logits = logitsOf(m, weights, m.family.forward(readerOf(m.family, m.dims, m.settings, weights), seen));
+  const source = logitsOf(model, theirs, model.family.forward(readerOf(model.family, model.dims, model.settings, theirs), seen));
+  const loss = mean(crossEntropy(logits, reshape(slice(tokens, 1, 1, length), [batch * (length - 1)]))), kl = divergence(logits, source, temperature);
+  return { aim: blended(loss, kl, distillScalar()), loss, kl };
 }
 
-/** tokens → loss, and `gradient/…` times `keep` (0 for the first batch of an update, then 1) plus this batch's gradient. */
-export function accumulateProgram(m: BucketModel, shape: BatchShape): Graph {
-  const { loss, gradients } = lossAndGradients(m, open(m), shape), keep = input('keep', 'float32', []);
+/** tokens → `loss` (and `kl` with a teacher), `norm`, `ratio`, `applied` and the whole next state; the state's outputs carry the names of its inputs. */
+export function stepProgram(m: BucketModel, shape: StepShape, s: UpdateSettings, teacher?: Teacher): Graph {
+  const opened = open(m), scaling = isScaled(shape.precision ?? 'float32') ? scalingInputs() : undefined;
+  const { reports, gradients } = lossAndGradients(m, opened, shape, teacher, scaling?.factor);
+  return graphOf(renamed({ ...reports, ...updated(m, opened, gradients, s, reports.loss, 1, scaling) }));
+}
+
+/** tokens → `loss` (and `kl`), and `gradient/…` times `keep` (0 for the first batch of an update, then 1) plus this batch's gradient. */
+export function accumulateProgram(m: BucketModel, shape: StepShape, teacher?: Teacher): Graph {
+  const { reports, gradients } = lossAndGradients(m, open(m), shape, teacher, isScaled(shape.precision ?? 'float32') ? scalingInputs().factor : undefined), keep = input('keep', 'float32', []);
   const sums = m.buckets.map((b, i) => [stateName('gradient', b), add(mul(input(stateName('gradient', b), 'float32', [b.length]), keep), gradients[i]!)] as const);
-  return graphOf(renamed({ loss, ...Object.fromEntries(sums) }));
+  return graphOf(renamed({ ...reports, ...Object.fromEntries(sums) }));
 }
 
-/** The update from gradients summed over `accumulate` batches. */
-export function updateProgram(m: BucketModel, adam: AdamSettings, accumulate: number): Graph {
+/** The update from gradients summed over `accumulate` batches; the input `loss` is their mean loss. */
+export function updateProgram(m: BucketModel, s: UpdateSettings, accumulate: number, precision: Precision = 'float32'): Graph {
   const gradients = m.buckets.map((b) => input(stateName('gradient', b), 'float32', [b.length]));
-  return graphOf(renamed(update(m, open(m), gradients, adam, 1 / accumulate)));
+  return graphOf(renamed(updated(m, open(m), gradients, s, input('loss', 'float32', []), 1 / accumulate, isScaled(precision) ? scalingInputs() : undefined)));
+}
+
+/** The update from gradients that are `share` of their sum, times the loss scale where there is one; with the next scale. */
+function updated(m: BucketModel, { state }: Opened, gradients: readonly Value[], s: UpdateSettings, loss: Value, share: number, scaling?: ReturnType<typeof scalingInputs>): Readonly<Record<string, Value>> {
+  if (!scaling) return update(m.buckets, state, gradients, s, { loss, scale: share });
+  const next = update(m.buckets, state, gradients, s, { loss, scale: div(share, scaling.factor) });
+  return { ...next, ...nextScaling(scaling, next['norm']!) };
 }
 
 /** tokens [batch, sequence + 1] → `losses` [batch × sequence] in nats. */
@@ -102,7 +133,3 @@ export function nextProgram(m: BucketModel, sequence: number): Graph {
 /** An output may not carry the name of an input in ONNX: `next/…` is what `…` becomes. */
 const renamed = (outputs: Readonly<Record<string, Value>>): Record<string, Value> =>
   Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name.includes('/') ? `next/${name}` : name, value]));
-
-/** Names of the state's inputs; `next/` before each is its output. */
-export const stateNames = (buckets: readonly Bucket[]): readonly string[] => buckets.flatMap((b) => stateParts.map((part) => stateName(part, b)));
-

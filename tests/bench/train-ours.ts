@@ -5,6 +5,7 @@ import { Training } from '../../src-main/engine/training.ts';
 import { fromCheckpoint, load } from '../../src-main/engine/weights.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
+import { unbounded } from '../../src-main/train/update.ts';
 
 const [dir, file, ...numbers] = process.argv.slice(2) as [string, string, ...string[]];
 const [batch, sequence, steps, threads] = numbers.map(Number) as [number, number, number, number], skip = 3;
@@ -14,7 +15,7 @@ const training = await Training.open(device, loaded, { ...trainingDefaults, batc
 const seconds: number[] = [], losses: number[] = [];
 for (let step = 1; step <= steps; step++) {
   const began = performance.now();
-  losses.push((await training.step(step, (_, into) => { into.set(rows.subarray((step - 1) * size, step * size)); })).loss);
+  losses.push((await training.step({ update: step, lr: 3e-4, limits: { loss: unbounded, norm: unbounded }, distill: 0 }, (_, into) => { into.set(rows.subarray((step - 1) * size, step * size)); })).loss);
   seconds.push((performance.now() - began) / 1000);
 }
 const timed = seconds.slice(skip).sort((a, b) => a - b), median = timed[Math.floor(timed.length / 2)]!;

@@ -6,7 +6,7 @@ import { openDevice } from '../../src-main/engine/ort/device.ts';
 import { grow } from '../../src-main/engine/grow-job.ts';
 import { saveCheckpoint } from '../../src-main/engine/step-checkpoint.ts';
 import { train } from '../../src-main/engine/train-job.ts';
-import { fromCheckpoint, fromRandom, load, ratesOf } from '../../src-main/engine/weights.ts';
+import { factorsOf, fromCheckpoint, fromRandom, load } from '../../src-main/engine/weights.ts';
 import { aborter } from '../../src-main/contract/rpc.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { openHome } from '../../src-main/store/home.ts';
@@ -16,7 +16,10 @@ import { openTokens, tokenizeFiles } from '../../src-main/store/tokens.ts';
 import { splitTokens, windowStarts } from '../../src-main/train/batches.ts';
 import { learningRate } from '../../src-main/train/schedule.ts';
 import type { RunEvent } from '../../src-main/train/run.ts';
-import { stateNames, stepProgram } from '../../src-main/train/step.ts';
+import { nothingSeen } from '../../src-main/train/spikes.ts';
+import { stateNames } from '../../src-main/train/state.ts';
+import { stepProgram } from '../../src-main/train/step.ts';
+import { hostScalars } from '../../src-main/train/update.ts';
 import { refusal } from '../support/refusal.ts';
 import { runner, type Fed } from '../support/run-graph.ts';
 import { freePath, freshFolder } from '../support/temporary.ts';
@@ -45,7 +48,8 @@ it.each(['gpt2-tied', 'llama-tied-gqa'])('twenty steps from %s lose what the gra
   const expected: number[] = [];
   for (let t = 1; t <= 20; t++) {
     const batch = windowStarts(t - 1, { batch: s.batch, sequence: s.sequence, seed: s.seed, train: most }).flatMap((start) => [...tokens.read(start, s.sequence + 1)]);
-    const scalars = { lr: learningRate(s, t), clip: s.clip, correction1: 1 - s.beta1 ** t, correction2: Math.sqrt(1 - s.beta2 ** t) };
+    const { memory, ...scalars } = hostScalars(s, t, learningRate(s, t));
+    expect(memory).toBe(0);
     const out = await program({ ...state, tokens: Int32Array.from(batch), ...Object.fromEntries(Object.entries(scalars).map(([n, x]) => [n, Float32Array.of(x)])) });
     expected.push(out['loss']![0]!);
     state = Object.fromEntries(stateNames(model.buckets).map((n) => [n, out[`next/${n}`]!]));
@@ -149,7 +153,7 @@ describe('what fails, fails in one sentence and leaves the last checkpoint whole
     const [name, tensor] = [...loaded.tensors][0]!, values = tensor.values('float32');
     values[3] = Infinity;
     loaded.tensors.set(name, await device.upload(values, 'float32', tensor.shape));
-    await refusal('run/not-finite', () => saveCheckpoint(device, dir, base, loaded, { version: 1, step: 4, tokens: 1, seconds: 1, trainTokens: 1 }));
+    await refusal('run/not-finite', () => saveCheckpoint(device, dir, base, loaded, { version: 1, step: 4, tokens: 1, seconds: 1, deviceSeconds: 1, joules: null, trainTokens: 1, cursor: 4, updates: 4, watch: nothingSeen }));
     expect(await savedSteps(dir)).toEqual([]);
     expect(readdirSync(join(dir, 'checkpoints'))).toEqual([]);
     await device.dispose();
@@ -224,7 +228,7 @@ describe('what a run starts from', () => {
   it('a grown checkpoint\'s rates scale its updates, unless the settings say otherwise', async () => {
     const out = freePath('grown');
     await collected(grow({ source: await tiny, out, plan: await planned(await tiny, growthBy('hypercloning')), device: 'cpu' }, quiet));
-    const base = await openCheckpoint(out), rates = ratesOf(base), before = await weightsOf(out);
+    const base = await openCheckpoint(out), rates = new Map([...factorsOf(base)].map(([name, { rate }]) => [name, rate])), before = await weightsOf(out);
     expect(new Set(rates.values()).size).toBeGreaterThan(1);
     for (const [setting, rateOf] of [['plan', (name: string) => rates.get(name)!], ['plain', () => 1]] as const) {
       const dir = await run({ rates: setting, tokens: 1, warmup: 0, schedule: 'constant', decay: 0, clip: 0, eps: 1e-12, lr: 1e-3 }, out);

@@ -11,13 +11,15 @@ import { settingsOf } from '../../src-main/model/config.ts';
 import { familyById } from '../../src-main/model/families/index.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
 import type { Dims } from '../../src-main/tensor/layout.ts';
-import { bucketsOf, type Bucket } from '../../src-main/train/state.ts';
-import { stateNames, stepProgram } from '../../src-main/train/step.ts';
+import type { Factors } from '../../src-main/train/optimizers/index.ts';
+import { bucketsOf, stateNames, type Bucket } from '../../src-main/train/state.ts';
+import { stepProgram } from '../../src-main/train/step.ts';
+import { hostScalars } from '../../src-main/train/update.ts';
 import { evaluate, tensor, type Tensor } from '../support/evaluate.ts';
 import type { Weights } from '../support/reference.ts';
 import { ask, gpt2, grow, llama, shapes, tiny, type Tiny } from './tiny.ts';
 
-const batch = 2, sequence = 4, adam = { beta1: 0.9, beta2: 0.95, eps: 1e-15, decay: 0.1 };
+const batch = 2, sequence = 4, adam = { beta1: 0.9, beta2: 0.95, eps: 1e-15, decay: 0.1, momentum: 0 };
 const small = { vocab_size: 7 };
 const sources: Readonly<Record<string, JsonObject>> = {
   'learned positions, fused, tied': { ...gpt2, ...small, n_embd: 4, n_head: 2, n_inner: 6, n_layer: 1 },
@@ -32,9 +34,9 @@ const zeros = (weights: Weights): Moved => new Map([...weights].map(([name, valu
 const fresh = (weights: Weights): State => ({ weights, mean: zeros(weights), square: zeros(weights) });
 
 /** Steps `from`..`to` (counted from 1) on batches that depend on the step alone: losses, and the state after. */
-function train(model: { readonly family: string; readonly dims: Dims; readonly config: JsonObject }, start: State, rates: ReadonlyMap<string, number>, to: number, from = 1, lr = 0.01): { losses: readonly number[]; state: State } {
+function train(model: { readonly family: string; readonly dims: Dims; readonly config: JsonObject }, start: State, factors: ReadonlyMap<string, Factors>, to: number, from = 1, lr = 0.01): { losses: readonly number[]; state: State } {
   const family = familyById(model.family), settings = settingsOf(family, model.config), parameters = parametersOf(family, model.dims, settings);
-  const buckets = bucketsOf(parameters, rates, 1e9), graph = stepProgram({ family, dims: model.dims, settings, buckets }, { batch, sequence }, adam);
+  const buckets = bucketsOf(family, parameters, { most: 1e9, factors }), graph = stepProgram({ family, dims: model.dims, settings, buckets }, { batch, sequence }, adam);
   const outputs = Object.entries(graph.outputs), parts = ['weights', 'mean', 'square'] as const;
   const packed = (bucket: Bucket, values: Moved): Tensor => {
     const flat = new Float64Array(bucket.length);
@@ -46,7 +48,7 @@ function train(model: { readonly family: string; readonly dims: Dims; readonly c
   for (let t = from; t <= to; t++) {
     const tokens = Float64Array.from({ length: batch * (sequence + 1) }, (_, i) => integerAt(keyOf(t, 'batch'), i, model.dims['vocab']!));
     const found = evaluate(outputs.map(([, v]) => v), {
-      ...state, tokens: tensor([batch, sequence + 1], tokens), lr: tensor([], [lr]), clip: tensor([], [1e30]), correction1: tensor([], [1 - adam.beta1 ** t]), correction2: tensor([], [Math.sqrt(1 - adam.beta2 ** t)]),
+      ...state, tokens: tensor([batch, sequence + 1], tokens), ...Object.fromEntries(Object.entries(hostScalars({ ...adam, clip: 0 }, t, lr)).map(([name, x]) => [name, tensor([], [x])])),
     });
     const named = new Map(outputs.map(([name], i) => [name, found[i]!]));
     losses.push(named.get('loss')!.data[0]!);
@@ -57,7 +59,7 @@ function train(model: { readonly family: string; readonly dims: Dims; readonly c
 }
 
 const grown = (plan: GrowthPlan): { family: string; dims: Dims; config: JsonObject } => ({ family: plan.family, dims: plan.to, config: plan.config });
-const ratesOf = (plan: GrowthPlan): ReadonlyMap<string, number> => new Map(plan.tensors.map((t) => [t.name, t.rate]));
+const ratesOf = (plan: GrowthPlan): ReadonlyMap<string, Factors> => new Map(plan.tensors.map((t) => [t.name, t]));
 const furthest = (a: readonly number[], b: readonly number[]): number => Math.max(...a.map((x, i) => Math.abs(x - b[i]!)));
 const doubled = (source: Tiny, options: Readonly<Record<string, string | number | null>>): GrowthPlan => planGrowth(source, ask('hypercloning', { hidden: 8, ffn: 24 }, options));
 

@@ -10,7 +10,7 @@ import { runner } from '../support/run-graph.ts';
 
 describe.each(goldenCases)('%s', (name) => {
   const g = golden(name), family = familyOf(g.config), dims = dimsOf(family, g.config), settings = settingsOf(family, g.config);
-  const parameters = parametersOf(family, dims, settings), buckets = bucketsOf(parameters, new Map(), 1000);
+  const parameters = parametersOf(family, dims, settings), buckets = bucketsOf(family, parameters, { most: 1000 });
   const model = { family, dims, settings, buckets };
   const state = Object.fromEntries(buckets.map((b) => {
     const flat = new Float32Array(b.length);

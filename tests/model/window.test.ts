@@ -20,7 +20,7 @@ const config: JsonObject = {
 
 async function furthest(sliding_window: number | null, more: JsonObject = {}): Promise<number> {
   const own = { ...config, sliding_window, ...more }, family = familyOf(own), dims = dimsOf(family, own), settings = settingsOf(family, own);
-  const parameters = parametersOf(family, dims, settings), buckets = bucketsOf(parameters, new Map(), 1000);
+  const parameters = parametersOf(family, dims, settings), buckets = bucketsOf(family, parameters, { most: 1000 });
   const weights = new Map(parameters.map(({ name, shape, spec }) => [name, Float64Array.from({ length: countOf(shape) }, (_, i) => Math.fround((spec.kind === 'gain' ? 1 : 0) + 0.5 * normalAt(keyOf(3, name), i)))]));
   const state = Object.fromEntries(buckets.map((b) => {
     const flat = new Float32Array(b.length);

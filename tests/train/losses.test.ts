@@ -5,8 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
-import { bucketsOf } from '../../src-main/train/state.ts';
-import { accumulateProgram, stateNames, stepProgram, updateProgram } from '../../src-main/train/step.ts';
+import { bucketsOf, stateNames } from '../../src-main/train/state.ts';
+import { accumulateProgram, stepProgram, updateProgram } from '../../src-main/train/step.ts';
+import { hostScalars } from '../../src-main/train/update.ts';
 import { fixtures, golden } from '../support/golden.ts';
 import { runner, type Fed } from '../support/run-graph.ts';
 
@@ -28,19 +29,22 @@ const cases = all.flatMap(([file, losses]) => Object.keys(losses.curves).flatMap
 describe.each(cases)('%s, %s, buckets of at most %i', (_file, name, most, { checkpoint, batch, sequence, batches, optimizer, curves }) => {
   const { accumulate, clip, weights: factors, steps, final } = curves[name]!;
   const g = golden(checkpoint), family = familyOf(g.config), dims = dimsOf(family, g.config), settings = settingsOf(family, g.config);
-  const rates = new Map(Object.entries(factors).map(([n, { rate }]) => [n, rate]));
-  const buckets = bucketsOf(parametersOf(family, dims, settings), rates, most), model = { family, dims, settings, buckets };
+  const parameters = parametersOf(family, dims, settings), shapes = new Map(parameters.map((p) => [p.name, p.shape]));
+  const own = new Map(Object.entries(factors).map(([n, { rate }]) => [n, { rate, gradient: 1, from: shapes.get(n)! }]));
+  const buckets = bucketsOf(family, parameters, { most, factors: own }), model = { family, dims, settings, buckets };
 
+  const hyper = { ...optimizer, momentum: 0 };
   it('follows PyTorch', async () => {
     const zeros = (part: string): Record<string, Fed> => Object.fromEntries(buckets.map((b) => [`${part}/${b.index}`, new Float32Array(b.length)]));
     let state: Record<string, Fed> = { ...zeros('weights'), ...zeros('mean'), ...zeros('square') };
     for (const b of buckets) for (const slot of b.slots) (state[`weights/${b.index}`] as Float32Array).set(g.weights.get(slot.name)!, slot.offset);
     const only = (part: string): Record<string, Fed> => Object.fromEntries(Object.entries(state).filter(([n]) => n.startsWith(part)));
-    const step = accumulate === 1 ? await runner(stepProgram(model, { batch, sequence }, optimizer)) : undefined;
-    const gather = await runner(accumulateProgram(model, { batch, sequence })), update = await runner(updateProgram(model, optimizer, accumulate));
+    const step = accumulate === 1 ? await runner(stepProgram(model, { batch, sequence }, hyper)) : undefined;
+    const gather = await runner(accumulateProgram(model, { batch, sequence })), update = await runner(updateProgram(model, hyper, accumulate));
     for (const [i, expected] of steps.entries()) {
       const t = i + 1, scalar = (x: number): Float32Array => Float32Array.of(x);
-      const scalars = { lr: scalar(expected.lr), clip: scalar(clip), correction1: scalar(1 - optimizer.beta1 ** t), correction2: scalar(Math.sqrt(1 - optimizer.beta2 ** t)) };
+      const { memory, ...given } = hostScalars({ ...hyper, clip }, t, expected.lr), scalars = Object.fromEntries(Object.entries(given).map(([n, x]) => [n, scalar(x)]));
+      expect(memory).toBe(0);
       const tokens = (n: number): Int32Array => Int32Array.from(batches[n]!.flat());
       let loss = 0, next: Record<string, Float32Array>;
       if (step) next = await step({ ...state, ...scalars, tokens: tokens(i) });
@@ -51,7 +55,7 @@ describe.each(cases)('%s, %s, buckets of at most %i', (_file, name, most, { chec
           loss += out['loss']![0]! / accumulate;
           gradients = Object.fromEntries(buckets.map((b) => [`gradient/${b.index}`, out[`next/gradient/${b.index}`]!]));
         }
-        next = await update({ ...state, ...gradients, ...scalars });
+        next = await update({ ...state, ...gradients, ...scalars, loss: scalar(loss) });
       }
       if (step) loss = next['loss']![0]!;
       state = Object.fromEntries(stateNames(buckets).map((n) => [n, next[`next/${n}`]!]));
