@@ -29,7 +29,7 @@ export const growthRecipe = z.union([growthRequest, z.array(growthRequest).min(1
 
 export const trainingSettings: z.ZodType<TrainingSettings> = z.object({
   tokens: whole.min(1), batch: whole.min(1), sequence: whole.min(2), accumulate: whole.min(1), lr: z.number().positive().max(10),
-  schedule: z.enum(['constant', 'linear', 'cosine', 'wsd']), warmup: whole, rewarm: whole, optimizer: z.enum(['adamw', 'muon', 'sgd']), precision: z.enum(['float32', 'bfloat16', 'float16']), tf32: z.enum(['on', 'off']), recompute: z.enum(['off', 'attention', 'full']), decay: z.number().min(0).max(10), clip: z.number().min(0),
+  schedule: z.enum(['constant', 'linear', 'cosine', 'wsd']), warmup: whole, rewarm: whole, optimizer: z.enum(['adamw', 'muon', 'sgd']), precision: z.enum(['float32', 'bfloat16', 'float16']), tf32: z.enum(['on', 'off']), recompute: z.enum(['auto', 'off', 'attention', 'full']), decay: z.number().min(0).max(10), clip: z.number().min(0),
   beta1: z.number().min(0).lt(1), beta2: z.number().min(0).lt(1), eps: z.number().min(0), momentum: z.number().min(0).lt(1), cooldown: z.number().min(0).max(1), floor: z.number().min(0).max(1),
   ema: z.number().min(0).lt(1), average: whole.max(100), distill: z.number().min(0).max(1), temperature: z.number().positive().max(100), skip: z.number().min(0), rollback: whole.min(1), patience: whole,
   rates: z.enum(['plan', 'plain']), start: z.enum(['source', 'random']), seed: whole, budgetMoney: z.number().min(0), budgetHours: z.number().min(0), budgetTokens: whole, device: deviceChoice,
@@ -45,7 +45,13 @@ export const evaluateRequest = z.object({ checkpoint: path, data: z.array(path).
 export const certifyRequest = z.object({ source: path, grown: path, text: path.optional(), device: deviceChoice });
 /** A folder dropped into a browser: its name, the text of its config.json, and its files with their sizes. */
 export const locateRequest = z.object({ name: z.string().min(1).max(1024), config: z.string().max(10_000_000), sizes: z.array(z.object({ name: z.string().max(1024), bytes: whole })).max(10_000) });
-export const exportRequest = z.object({ run: runId, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']) });
+export const weightsKind = z.enum(['raw', 'ema', 'average']);
+export const exportRequest = z.object({ run: runId, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']), weights: weightsKind.optional() });
+/** `tokens`: of the whole run, more than it has done. `rewarm`: steps of a second warm-up. */
+export const resumeRequest = z.object({ id: runId, tokens: whole.min(1).optional(), rewarm: whole.optional() });
+export const decayRequest = z.object({ id: runId, steps: whole.min(1).optional() });
+export type ResumeRequest = z.infer<typeof resumeRequest>;
+export type DecayRequest = z.infer<typeof decayRequest>;
 
 export type GrowJob = z.infer<typeof growJob>;
 export type TrainingRequest = z.infer<typeof trainingRequest>;

@@ -10,13 +10,13 @@ const order: readonly DeviceKind[] = ['cuda', 'webgpu', 'cpu'];
 /** Elements of the largest bucket of training state: one weight is one bucket on the processor, where it is then in cache, and a GPU has fewer kernels to start. */
 export const bucketElements: Readonly<Record<DeviceKind, number>> = { cpu: 2 ** 17, webgpu: 2 ** 24, cuda: 2 ** 26 };
 
-/** Opens it. Refuses `engine/no-device` where the device asked for cannot be used. */
-export async function chooseDevice(choice: DeviceChoice, threads = 0): Promise<Device> {
-  const options = threads > 0 ? { threads } : {};
-  if (choice !== 'auto') return openDevice(choice, options);
+/** Opens it. `tf32`: float32 products on CUDA may round their operands. Refuses `engine/no-device` where the device asked for cannot be used. */
+export async function chooseDevice(choice: DeviceChoice, threads = 0, { tf32 = false }: { readonly tf32?: boolean } = {}): Promise<Device> {
+  const open = (kind: DeviceKind): Promise<Device> => openDevice(kind, { ...(threads > 0 ? { threads } : {}), ...(kind === 'cuda' && tf32 ? { provider: { use_tf32: '1' } } : {}) });
+  if (choice !== 'auto') return open(choice);
   for (const kind of order.slice(0, -1)) {
     if (adapterOf(kind).software) continue;
-    try { return await openDevice(kind, options); } catch (error) { if (!(error instanceof AppError)) throw error; }
+    try { return await open(kind); } catch (error) { if (!(error instanceof AppError)) throw error; }
   }
-  return openDevice('cpu', options);
+  return open('cpu');
 }

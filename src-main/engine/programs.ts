@@ -1,16 +1,17 @@
 /** @file A model's programs as sessions: a graph simplified, written as ONNX and opened on the device that holds the weights. */
 import { graphOf, type Graph } from '../graph/graph.ts';
 import { onnxModel } from '../graph/onnx.ts';
-import { simplify } from '../graph/simplify.ts';
 import { asymmetry, type Copies } from '../growth/asymmetry.ts';
+import { inPrecision, type Precision } from '../train/precision.ts';
 import { logitsProgram, lossProgram, nextProgram, weightValues, type BatchShape } from '../train/step.ts';
 import type { Device } from './ort/device.ts';
 import { DeviceTensor } from './ort/device-tensor.ts';
 import type { Session, SessionOptions } from './ort/session.ts';
 import type { Loaded } from './weights.ts';
 
-/** Opens a graph on a device. */
-export const compile = (device: Device, graph: Graph, options: SessionOptions = {}): Promise<Session> => device.session(onnxModel(simplify(graph), { provider: device.kind }), options);
+/** Opens a graph on a device, in a precision. Without a memory pattern: that would be one block as large as a run, beside what the first run took. */
+export const compile = (device: Device, graph: Graph, { precision = 'float32', ...options }: SessionOptions & { readonly precision?: Precision } = {}): Promise<Session> =>
+  device.session(onnxModel(inPrecision(graph, device.kind, precision), { provider: device.kind }), { memoryPattern: false, ...options });
 
 /** The inputs of `session` that `tensors` hold. */
 export const feedsOf = (session: Session, tensors: ReadonlyMap<string, DeviceTensor>): Record<string, DeviceTensor> =>

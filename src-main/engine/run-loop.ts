@@ -49,7 +49,8 @@ export async function* steppedThrough({ dir, run, base, tokens, device, session,
   let seconds = back?.seconds ?? record?.seconds ?? 0, saved = step, times = back?.times ?? 0, side = base.dir;         // `side` is a saved step after a resume, which later ones will push out
   async function* save(): AsyncGenerator<RunEvent> {
     await session.sync();                                              // what led here is on the disk before the checkpoint is
-    const entry: StepRecord = { version: 1, step, tokens: step * tokensPerStep(s), seconds, deviceSeconds: deviceSeconds(), joules: null, trainTokens: split.train, cursor, updates, watch };
+    const scaling = await training.scaling();
+    const entry: StepRecord = { version: 1, step, tokens: step * tokensPerStep(s), seconds, deviceSeconds: deviceSeconds(), joules: null, trainTokens: split.train, cursor, updates, watch, ...(scaling ? { scaling } : {}) };
     const folder = await saveCheckpoint(device, dir, base, loaded, entry, { side, kept: Math.max(2, s.average) });
     [side, saved, times] = [join(folder, modelFolder), step, 0];
     yield { at: 'saved', step, dir: folder };
@@ -63,16 +64,16 @@ export async function* steppedThrough({ dir, run, base, tokens, device, session,
       if (!isDecaying(s)) s = decaying(s, step, asked.steps);
       steps = stepsOf(s);
       await session.reschedule(s);
-      yield { at: 'rescheduled', step, steps, why: 'decay', time: now() };
+      yield { at: 'rescheduled', step, steps, time: now() };
     }
     const began = performance.now(), limits = limitsOf(watch, s.skip), lr = learningRate(s, step + 1);
     const report = await training.step({ update: updates + 1, lr, limits, distill: distillShare(s.distill, step + 1, steps) }, (i, into) => {
       windowStarts(cursor * s.accumulate + i, { batch: s.batch, sequence: s.sequence, seed: s.seed, train: split.train })
         .forEach((start, row) => { tokens.read(start, s.sequence + 1, into.subarray(row * (s.sequence + 1), (row + 1) * (s.sequence + 1))); });
     });
-    const { applied, ...told } = report, took = (performance.now() - began) / 1000;
-    [step, cursor, updates, seconds, watch] = [step + 1, cursor + 1, updates + (applied ? 1 : 0), seconds + took, watched(watch, report)];
-    if (watch.bad === 0) yield { at: 'step', step, lr, ...told, tokens: step * tokensPerStep(s), seconds: took };
+    const { applied, rescaled = false, ...told } = report, took = (performance.now() - began) / 1000;
+    [step, cursor, updates, seconds, watch] = [step + 1, cursor + 1, updates + (applied ? 1 : 0), seconds + took, rescaled ? watch : watched(watch, report)];
+    if (watch.bad === 0 && !rescaled) yield { at: 'step', step, lr, ...told, tokens: step * tokensPerStep(s), seconds: took };
     if (!applied) yield leftOut(report, limits, step);
     const last = step === steps;
     if (watch.bad >= s.rollback || (last && watch.bad > 0)) return { from: step, what: report, cursor, seconds, settings: s, times: times + 1 };

@@ -9,6 +9,7 @@ import { createSafetensors, inFileOrder, readBytes, readHeader } from '../store/
 import { narrow, widen } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
 import { partsOf, type StatePart } from '../train/optimizers/index.ts';
+import type { Scaling } from '../train/precision.ts';
 import type { WeightsKind } from '../train/run.ts';
 import { nothingSeen, type Watch } from '../train/spikes.ts';
 import { stateName, type Slot } from '../train/state.ts';
@@ -33,6 +34,8 @@ export interface StepRecord {
   /** Steps that changed the weights. */
   readonly updates: number;
   readonly watch: Watch;
+  /** Of the loss, where gradients are computed in float16. */
+  readonly scaling?: Scaling<number>;
 }
 
 /** The folder of a checkpoint that transformers can open as it is. */

@@ -15,6 +15,7 @@ import { stepsOf } from '../train/schedule.ts';
 import { chooseDevice } from './choose.ts';
 import type { TrainInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
+import { openMeter, type Meter } from './meter.ts';
 import { steppedThrough, type Back, type Sitting } from './run-loop.ts';
 import { anyOf, nativeSignal } from './signals.ts';
 import { loadNewest, modelFolder } from './step-checkpoint.ts';
@@ -24,9 +25,10 @@ import { factorsOf, fromCheckpoint, fromRandom, load, positionsOf, type Loaded, 
 /** Trains a run from its newest complete checkpoint, or from its start, until it is done, told to stop, or fails. */
 export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike): AsyncGenerator<RunEvent> {
   const run = await readRun(dir), newest = await newestStep(dir), session = await openSession(dir, { after: newest?.step ?? 0 });
+  const meter = await openMeter(dir, run.settings);
   let step = newest?.step ?? 0, failed = false;
   try {
-    for await (const event of sitting(dir, run, session, signal)) {
+    for await (const happened of sitting(dir, run, session, signal, meter)) for (const event of await meter.take(happened)) {
       if ('step' in event) ({ step } = event);
       await session.append(event);
       if (event.at === 'saved') await session.sync();
@@ -38,20 +40,20 @@ export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike):
     const event: RunEvent = data.code === 'cancelled' ? { at: 'stopped', step, reason: 'asked', time } : { at: 'stopped', step, reason: 'failed', error: data, time };
     await session.append(event).catch(() => undefined);                // a disk that is full takes no last line; whoever listens is told
     yield event;
-  } finally { await session.close().catch((error: unknown) => { if (!failed) throw error; }); }
+  } finally { meter.close(); await session.close().catch((error: unknown) => { if (!failed) throw error; }); }
 }
 
 /** Everything between opening the run's folder and closing it, as events. */
-async function* sitting(dir: string, run: RunSettings, session: RunSession, signal: AbortSignalLike): AsyncGenerator<RunEvent> {
+async function* sitting(dir: string, run: RunSettings, session: RunSession, signal: AbortSignalLike, meter: Meter): AsyncGenerator<RunEvent> {
   const s = run.settings, newest = await newestStep(dir), steps = stepsOf(s);
   if (newest && newest.step >= steps) refuse('run/finished', { run: run.name, steps });
   const base = await openCheckpoint(newest ? join(newest.dir, modelFolder) : run.checkpoint);
-  const longest = positionsOf(base), stop = (): boolean => signal.aborted || session.stopAsked();
+  const longest = positionsOf(base), stop = (): boolean => signal.aborted || session.stopAsked() || meter.reached();
   if (s.sequence > longest) refuse('run/bad-setting', { setting: 'sequence', why: `is ${s.sequence}, but the model has ${longest} positions` });
   await session.setState('preparing');
   const set = yield* tokenized(run, base, signal, stop), tokens = await openTokens(set.folders);
   try {
-    const device = await chooseDevice(s.device, s.threads);
+    const device = await chooseDevice(s.device, s.threads, { tf32: s.tf32 === 'on' });
     try { yield* trained({ dir, run, base, tokens, device, session, stop }); } finally { await device.dispose(); }
   } finally { tokens.close(); }
 }
@@ -85,7 +87,7 @@ async function* trained(sitting: Omit<Sitting, 'deviceSeconds'>): AsyncGenerator
       const loaded = resumed?.loaded ?? await load(device, base, s.start === 'source' ? fromCheckpoint(base) : fromRandom(base, s.seed), by);
       try {
         if (record && record.trainTokens !== split.train) refuse('run/damaged', { run: name, why: `it was trained on ${record.trainTokens} tokens of text, but the text gives ${split.train} now` });
-        const training = await Training.open(device, loaded, s, teacher);
+        const training = await Training.open(device, loaded, s, teacher, record?.scaling);
         try {
           const step = record?.step ?? 0, time = new Date().toISOString();
           if (back) yield { at: 'rolled-back', step, from: back.from, time };

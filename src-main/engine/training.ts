@@ -1,6 +1,7 @@
 /** @file Training on a device: the state stays there and is updated in place; one call is one update. */
 import { sourceName } from '../train/distill.ts';
 import { partsOf } from '../train/optimizers/index.ts';
+import { checkPrecision, isScaled, scalingNames, scalingStart, type Scaling } from '../train/precision.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { stateName } from '../train/state.ts';
 import { accumulateProgram, stepProgram, updateProgram } from '../train/step.ts';
@@ -13,14 +14,15 @@ import type { Loaded } from './weights.ts';
 
 /** What the host decides of one update: its number among those applied (from 1), its learning rate, the limits of what is applied, and how much of it is learned from the source. */
 export interface StepOrder { readonly update: number; readonly lr: number; readonly limits: { readonly loss: number; readonly norm: number }; readonly distill: number }
-/** `applied` is false where the step changed nothing. */
-export interface StepReport { readonly loss: number; readonly norm: number; readonly ratio: number; readonly applied: boolean; readonly kl?: number }
+/** `applied` is false where the step changed nothing; `rescaled` where that was only the loss scale, which is smaller now. */
+export interface StepReport { readonly loss: number; readonly norm: number; readonly ratio: number; readonly applied: boolean; readonly rescaled?: boolean; readonly kl?: number }
 
 const scalarNames = ['lr', 'clip', 'correction1', 'correction2', 'mostLoss', 'mostNorm', 'memory', 'distill', 'keep', 'loss'] as const;
 type ScalarName = (typeof scalarNames)[number] | keyof HostScalars;
 
 /** The update of a loaded model. Moments that `loaded.tensors` lacks start at zero, averages at the weights. Dispose of it before the model. */
 export class Training {
+  readonly #device: Device;
   readonly #settings: TrainingSettings;
   readonly #tensors: Map<string, DeviceTensor>;
   readonly #sessions: { readonly step?: Session; readonly gather?: Session; readonly update?: Session };
@@ -28,7 +30,8 @@ export class Training {
   readonly #scalars = Object.fromEntries(scalarNames.map((name) => [name, new Float32Array(1)])) as Readonly<Record<ScalarName, Float32Array>>;
   readonly #own: DeviceTensor[] = [];
 
-  private constructor(settings: TrainingSettings, tensors: Map<string, DeviceTensor>, sessions: { step?: Session; gather?: Session; update?: Session }) {
+  private constructor(device: Device, settings: TrainingSettings, tensors: Map<string, DeviceTensor>, sessions: { step?: Session; gather?: Session; update?: Session }) {
+    this.#device = device;
     this.#settings = settings;
     this.#tensors = tensors;
     this.#sessions = sessions;
@@ -42,25 +45,33 @@ export class Training {
     for (const [name, data] of Object.entries(this.#scalars)) own(name, data, 'float32', []);
   }
 
-  /** With `source`, the frozen model on the same device that is learned from. */
-  static async open(device: Device, { model, tensors }: Loaded, settings: TrainingSettings, source?: Loaded): Promise<Training> {
-    for (const bucket of model.buckets) for (const part of [...partsOf(bucket, settings), ...(settings.accumulate > 1 ? ['gradient' as const] : [])]) {
+  /** With `source`, the frozen model on the same device that is learned from. Refuses `run/precision`. */
+  static async open(device: Device, { model, tensors }: Loaded, settings: TrainingSettings, source?: Loaded, scaling: Scaling<number> = scalingStart): Promise<Training> {
+    const { precision, accumulate } = settings;
+    checkPrecision(device.kind, precision);
+    for (const bucket of model.buckets) for (const part of [...partsOf(bucket, settings), ...(accumulate > 1 ? ['gradient' as const] : [])]) {
       const name = stateName(part, bucket);
       if (!tensors.has(name)) tensors.set(name, part === 'ema' ? await device.upload(await device.download(tensors.get(stateName('weights', bucket))!), 'float32', [bucket.length]) : await device.zeros('float32', [bucket.length]));
     }
     const fed = new Map(tensors), teacher = source && { model: source.model, temperature: settings.temperature };
     for (const bucket of source?.model.buckets ?? []) fed.set(sourceName(bucket), source!.tensors.get(stateName('weights', bucket))!);
-    const sessions = settings.accumulate > 1
-      ? { gather: await compile(device, accumulateProgram(model, settings, teacher)), update: await compile(device, updateProgram(model, settings, settings.accumulate)) }
-      : { step: await compile(device, stepProgram(model, settings, settings, teacher)) };
-    return new Training(settings, fed, sessions);
+    const sessions = accumulate > 1
+      ? { gather: await compile(device, accumulateProgram(model, settings, teacher), { precision }), update: await compile(device, updateProgram(model, settings, accumulate, precision), { precision }) }
+      : { step: await compile(device, stepProgram(model, settings, settings, teacher), { precision }) };
+    const training = new Training(device, settings, fed, sessions);
+    for (const part of isScaled(precision) ? ['factor', 'good'] as const : []) {
+      const held = await device.upload(Float32Array.of(scaling[part]), 'float32', []);
+      training.#own.push(held);
+      fed.set(scalingNames[part], held);
+    }
+    return training;
   }
 
   /** One update. `batch(i)` gives the tokens [batch, sequence + 1] of its i-th device batch. */
   async step({ update, lr, limits, distill }: StepOrder, batch: (i: number, into: Int32Array) => void): Promise<StepReport> {
     const { accumulate } = this.#settings, s = this.#scalars;
     for (const [name, value] of Object.entries({ ...hostScalars(this.#settings, update, lr, limits), distill })) s[name as ScalarName][0] = value;
-    const told = this.#settings.distill > 0 ? ['loss', 'kl'] : ['loss'], updated = ['norm', 'ratio', 'applied'];
+    const told = this.#settings.distill > 0 ? ['loss', 'kl'] : ['loss'], updated = ['norm', 'ratio', 'applied', ...(isScaled(this.#settings.precision) ? ['scale'] : [])];
     if (this.#sessions.step) {
       batch(0, this.#tokens);
       return reported(await this.#run(this.#sessions.step, [...told, ...updated]));
@@ -73,6 +84,13 @@ export class Training {
     }
     s.loss[0] = sums['loss']!;
     return reported({ ...sums, ...await this.#run(this.#sessions.update!, updated) });
+  }
+
+  /** The loss scale as it is now; undefined where there is none. */
+  async scaling(): Promise<Scaling<number> | undefined> {
+    if (!isScaled(this.#settings.precision)) return undefined;
+    const read = async (name: string): Promise<number> => new Float32Array((await this.#device.download(this.#tensors.get(name)!)).buffer)[0]!;
+    return { factor: await read(scalingNames.factor), good: await read(scalingNames.good) };
   }
 
   /** Runs once: every `next/x` is written over `x`, the named reports come back as numbers. */
@@ -89,4 +107,5 @@ export class Training {
   }
 }
 
-const reported = ({ loss, norm, ratio, applied, kl }: Readonly<Record<string, number>>): StepReport => ({ loss: loss!, norm: norm!, ratio: ratio!, applied: applied === 1, ...(kl === undefined ? {} : { kl }) });
+const reported = ({ loss, norm, ratio, applied, kl, scale = 1 }: Readonly<Record<string, number>>): StepReport =>
+  ({ loss: loss!, norm: norm!, ratio: ratio!, applied: applied === 1, ...(scale > 1 && Number.isFinite(loss) && !Number.isFinite(norm) ? { rescaled: true } : {}), ...(kl === undefined ? {} : { kl }) });

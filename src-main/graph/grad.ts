@@ -3,20 +3,21 @@ import { refuse } from '../base/errors.ts';
 import { add } from './elementwise.ts';
 import { constant, nodesOf, typeText, type Node, type Value } from './graph.ts';
 import { expand, reshape, zerosLike } from './movement.ts';
+import type { Remake } from './recompute.ts';
 import { sum } from './reduce.ts';
 import { broadcastShape, broadcastsTo, sameShape } from './shapes.ts';
 
 /** A value and the gradient that arrives at it from outside. */
 export interface Seed { readonly of: Value; readonly g: Value }
 
-/** Gradients of a scalar, zeros where nothing flows. `seed` (1) is the loss's own gradient: a loss scale. */
-export function grad(loss: Value, wrt: readonly Value[], { seed = constant(1, loss.dtype) }: { readonly seed?: Value } = {}): Value[] {
+/** Gradients of a scalar, zeros where nothing flows. `seed` (1) is the loss's own gradient: a loss scale. `remake`: nodes whose values are made again (recompute.ts). */
+export function grad(loss: Value, wrt: readonly Value[], { seed = constant(1, loss.dtype), remake }: { readonly seed?: Value | undefined; readonly remake?: Remake | undefined } = {}): Value[] {
   if (loss.shape.length) refuse('graph/shapes', { op: 'grad', shapes: `${typeText(loss)}: a loss is a scalar` });
-  return vjp([{ of: loss, g: seed }], wrt).map((g, i) => g ?? zerosLike(wrt[i]!));
+  return vjp([{ of: loss, g: seed }], wrt, remake).map((g, i) => g ?? zerosLike(wrt[i]!));
 }
 
 /** Vector-Jacobian product: what the seeds send back to each of `wrt`; undefined where nothing flows. Refuses `graph/no-gradient`. */
-export function vjp(seeds: readonly Seed[], wrt: readonly Value[]): (Value | undefined)[] {
+export function vjp(seeds: readonly Seed[], wrt: readonly Value[], remake?: Remake): (Value | undefined)[] {
   const nodes = nodesOf(seeds.map((s) => s.of)), live = liveFrom(nodes, wrt);
   // A gradient may still have ones where its value has more: elementwise rules broadcast it for nothing, and only others ask for it whole.
   const into = new Map<Value, Value>();
@@ -28,7 +29,8 @@ export function vjp(seeds: readonly Seed[], wrt: readonly Value[]): (Value | und
     if (op.grad === null) continue;
     if (!op.grad) refuse('graph/no-gradient', { op: op.name });
     const whole = outputs.map((v) => { const g = into.get(v); return g && !op.elementwise ? expand(g, v.shape) : g; });
-    const rule = op.grad(whole[0] ?? zerosLike(outputs[0]!), { in: inputs, out: outputs[0]!, outs: outputs, all: whole, attrs });
+    const now = remake?.(node, whole.find((g) => g !== undefined)!, () => wrt.flatMap((v) => into.get(v) ?? [])) ?? node;
+    const rule = op.grad(whole[0] ?? zerosLike(outputs[0]!), { in: now.inputs, out: now.outputs[0]!, outs: now.outputs, all: whole, attrs });
     rule.forEach((d, i) => { const v = inputs[i]!; if (d && live.has(v)) arrive(v, settled(d, v, node)); });
   }
   return wrt.map((v) => { const g = into.get(v); return g && expand(g, v.shape); });

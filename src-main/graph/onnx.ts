@@ -50,7 +50,8 @@ export function onnxModel(graph: Graph, { provider = 'cpu', weights = {} }: Onnx
   whole(w, model.irVersion, 10);
   text(w, model.producer, 'cambium');
   inside(w, model.graph, (g) => {
-    nodes.forEach((node, i) => {
+    // Last first: ONNX Runtime walks back from what nobody reads and takes the later of two in the file first, so that this is how it comes to run them in our order.
+    nodes.toReversed().forEach((node, i) => {
       const form: OnnxForm = node.op.onnx?.(node) ?? {};
       if (form.domain) domains.add(form.domain);
       inside(g, graphField.node, (n) => {

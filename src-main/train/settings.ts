@@ -38,7 +38,7 @@ export interface TrainingSettings {
   /** Whether float32 products on CUDA may read their operands with ten bits (TensorFloat-32). */
   readonly tf32: 'on' | 'off';
   /** What of the forward pass is computed again in the backward pass instead of being held. */
-  readonly recompute: Recompute;
+  readonly recompute: Recompute | 'auto';
   /** Weight decay of matrices and tables (decoupled). */
   readonly decay: number;
   /** Largest global gradient norm; 0 for no clipping. */
@@ -89,7 +89,7 @@ export interface TrainingSettings {
 }
 
 export const trainingDefaults: TrainingSettings = {
-  tokens: 1_000_000, batch: 8, sequence: 256, accumulate: 1, lr: 3e-4, schedule: 'cosine', warmup: 20, rewarm: 20, optimizer: 'adamw', precision: 'float32', tf32: 'off', recompute: 'off', decay: 0.1, clip: 1, beta1: 0.9, beta2: 0.95, eps: 1e-8, momentum: 0.95,
+  tokens: 1_000_000, batch: 8, sequence: 256, accumulate: 1, lr: 3e-4, schedule: 'cosine', warmup: 20, rewarm: 20, optimizer: 'adamw', precision: 'float32', tf32: 'off', recompute: 'auto', decay: 0.1, clip: 1, beta1: 0.9, beta2: 0.95, eps: 1e-8, momentum: 0.95,
   ema: 0, average: 0, distill: 0, temperature: 1, skip: 6, rollback: 3, patience: 3,
   cooldown: 0.2, floor: 0.1, rates: 'plan', start: 'source', seed: 0, budgetMoney: 0, budgetHours: 0, budgetTokens: 0, device: 'auto', saveEvery: 200, evaluateEvery: 100, heldOut: 0.02, sampleEvery: 100, prompt: '', threads: 0,
 };
@@ -113,8 +113,8 @@ export const trainingOptions: readonly Option[] = [
   { kind: 'choice', id: 'precision', label: 'Precision', help: 'What products compute in; weights and moments stay float32. bfloat16 needs CUDA, float16 CUDA or WebGPU.', otherwise: 'float32',
     choices: [{ value: 'float32', label: 'float32' }, { value: 'bfloat16', label: 'bfloat16' }, { value: 'float16', label: 'float16, with loss scaling' }] },
   { kind: 'choice', id: 'tf32', label: 'TF32', help: 'Whether float32 products on CUDA may round their operands to ten bits, which is faster.', otherwise: 'off', choices: [{ value: 'off', label: 'Off' }, { value: 'on', label: 'On' }] },
-  { kind: 'choice', id: 'recompute', label: 'Recompute', help: 'What is computed twice to save memory: nothing, attention scores, or every block.', otherwise: 'off',
-    choices: [{ value: 'off', label: 'Nothing' }, { value: 'attention', label: 'Attention' }, { value: 'full', label: 'Every block' }] },
+  { kind: 'choice', id: 'recompute', label: 'Recompute', help: 'What is computed twice to save memory: nothing, attention scores (by itself from 512 tokens on), or every block.', otherwise: 'auto',
+    choices: [{ value: 'auto', label: 'By itself' }, { value: 'off', label: 'Nothing' }, { value: 'attention', label: 'Attention' }, { value: 'full', label: 'Every block' }] },
   number('decay', 'Weight decay', 'Pull of matrices towards zero, decoupled from the gradient.', 0, 10),
   number('clip', 'Clip', 'Largest gradient norm; 0 turns it off.', 0, 1e6),
   number('floor', 'Floor', 'The last learning rate as a share of the peak.', 0, 1),

@@ -1,7 +1,7 @@
 /** @file The programs of training: loss, gradients and update as one graph, or in two halves for accumulation; and the same weights read for evaluation and for writing. */
 import { add, concat, crossEntropy, div, gather, graphOf, input, mean, mul, reshape, slice, split, type Graph, type Value } from '../graph/build.ts';
 import { grad } from '../graph/grad.ts';
-import { attentionSegments, blockSegments, remakeOf, type Recompute, type Remake } from '../graph/recompute.ts';
+import { attentionSegments, blockSegments, recomputeFor, remakeOf, type Recompute, type Remake } from '../graph/recompute.ts';
 import type { ModelFamily, Settings } from '../model/family.ts';
 import { readerOf } from '../model/layers.ts';
 import type { Named } from '../model/named.ts';
@@ -16,7 +16,7 @@ import { update, type UpdateSettings } from './update.ts';
 export interface BucketModel { readonly family: ModelFamily; readonly dims: Dims; readonly settings: Settings; readonly buckets: readonly Bucket[] }
 export interface BatchShape { readonly batch: number; readonly sequence: number }
 /** A batch, and how its gradient is computed: in plain float32 and from activations that are all held, unless said. */
-export interface StepShape extends BatchShape { readonly precision?: Precision; readonly recompute?: Recompute }
+export interface StepShape extends BatchShape { readonly precision?: Precision; readonly recompute?: Recompute | 'auto' }
 /** The frozen model that is learned from, and at which temperature. */
 export interface Teacher { readonly model: BucketModel; readonly temperature: number }
 
@@ -63,12 +63,12 @@ const tokensIn = ({ batch, sequence }: BatchShape, more = 1): Value => input('to
 function lossAndGradients(m: BucketModel, opened: Opened, shape: StepShape, teacher?: Teacher, seed?: Value): { readonly reports: Readonly<{ loss: Value; kl?: Value }>; readonly gradients: readonly Value[] } {
   const { aim, ...reports } = teacher ? taught(m, opened.weights, tokensIn(shape), teacher) : plainly(mean(losses(m, opened.weights, tokensIn(shape))));
   const slots = m.buckets.flatMap((b) => b.slots);
-  const each = new Map(grad(aim, slots.map((s) => opened.weights.get(s.name)!), { seed, remake: remade(m, opened, aim, shape.recompute) }).map((g, i) => [slots[i]!.name, reshape(g, [slots[i]!.count])]));
+  const each = new Map(grad(aim, slots.map((s) => opened.weights.get(s.name)!), { seed, remake: remade(m, opened, aim, recomputeFor(shape.recompute ?? 'off', shape.sequence)) }).map((g, i) => [slots[i]!.name, reshape(g, [slots[i]!.count])]));
   return { reports, gradients: m.buckets.map((b) => (b.slots.length === 1 ? each.get(b.slots[0]!.name)! : concat(b.slots.map((s) => each.get(s.name)!), 0))) };
 }
 
 /** What is made again in the backward pass. */
-function remade(m: BucketModel, { weights }: Opened, aim: Value, recompute: Recompute = 'off'): Remake | undefined {
+function remade(m: BucketModel, { weights }: Opened, aim: Value, recompute: Recompute): Remake | undefined {
   if (recompute === 'off') return undefined;
   const layers = new Map(parametersOf(m.family, m.dims, m.settings).map((p) => [weights.get(p.name), p.layer ?? -1] as const));
   return remakeOf(recompute === 'attention' ? attentionSegments([aim]) : blockSegments([aim], (v) => layers.get(v)), [aim]);
@@ -109,7 +109,7 @@ export function updateProgram(m: BucketModel, s: UpdateSettings, accumulate: num
 function updated(m: BucketModel, { state }: Opened, gradients: readonly Value[], s: UpdateSettings, loss: Value, share: number, scaling?: ReturnType<typeof scalingInputs>): Readonly<Record<string, Value>> {
   if (!scaling) return update(m.buckets, state, gradients, s, { loss, scale: share });
   const next = update(m.buckets, state, gradients, s, { loss, scale: div(share, scaling.factor) });
-  return { ...next, ...nextScaling(scaling, next['norm']!) };
+  return { ...next, scale: scaling.factor, ...nextScaling(scaling, next['norm']!) };
 }
 
 /** tokens [batch, sequence + 1] → `losses` [batch × sequence] in nats. */

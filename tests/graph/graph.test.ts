@@ -106,7 +106,7 @@ describe('costs', () => {
     const a = exp(x), t = transpose(a, [1, 0]);
     expect(liveness(graphOf({ y: add(exp(t), transpose(a, [1, 0])) })).peak).toBe(3 * bytes);
     expect(liveness(graphOf({ a, y: exp(a) })).peak).toBe(2 * bytes);
-    expect(liveness(graphOf({ x }))).toEqual({ peak: 0 });
+    expect(liveness(graphOf({ x }))).toEqual({ peak: 0, held: [] });
     const wide = exp(concat([x, x, x], 0)), peak = liveness(graphOf({ y: sum(wide) }));
     expect(peak.at!.op.name).toBe('ReduceSum');
     expect(peak.peak).toBe(3 * bytes + 4);

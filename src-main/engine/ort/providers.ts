@@ -7,10 +7,13 @@ import type { Pointer } from './library.ts';
 /** A provider's own options, as ONNX Runtime names them (`device_id`, `gpu_mem_limit`, …). */
 export type ProviderOptions = Readonly<Record<string, string>>;
 
+/** What CUDA is told unless asked otherwise: float32 means all of its bits, and growing arrays take what they need instead of the next power of two. */
+const cudaDefaults: ProviderOptions = { use_tf32: '0', arena_extend_strategy: 'kSameAsRequested' };
+
 /** Adds the provider of `device` to session options. Throws `engine/no-device`. */
 export function addProvider(settings: Pointer, device: DeviceKind, options: ProviderOptions): void {
   if (device === 'cpu') return;
-  const keys = Object.keys(options), values = Object.values(options);
+  const chosen = device === 'cuda' ? { ...cudaDefaults, ...options } : options, keys = Object.keys(chosen), values = Object.values(chosen);
   try {
     if (device === 'webgpu') api().SessionOptionsAppendExecutionProvider(settings, 'WebGPU', keys, values, keys.length);
     else addCuda(settings, keys, values);
