@@ -1,11 +1,14 @@
 /** @file The app's whole API, in one file: what the window, the command line and a remote browser can ask. */
 import { z } from 'zod';
 import type { SavedPlan } from '../growth/saved-plan.ts';
+import type { Assumptions } from '../cost/assumptions.ts';
 import type { Activity, Known } from './activity.ts';
+import { assumptionChange, costRequest, estimateRequest, measureRequest, type CostFacts, type CostRecord, type Estimate, type MeasuredDevice } from './cost.ts';
+import { downloadRequest, hubName, hubSearch, hubToken, pushJob, pushRequest, type DownloadEvent, type HubAccount, type HubCached, type HubDownload, type HubModel, type HubPage, type PushEvent, type PushPlan } from './hub.ts';
 import { placeName, placeRequest, placeSession, type PlaceCard, type PlaceEvent } from './places.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
-  certifyRequest, evaluateRequest, exportRequest, growJob, growthRecipe, jobId, locateRequest, nothing, path, runId, sampleRequest, trainingRequest,
+  certifyRequest, decayRequest, evaluateRequest, exportRequest, growJob, growthRecipe, jobId, locateRequest, nothing, path, resumeRequest, runId, sampleRequest, trainingRequest,
   type About, type Certificate, type Check, type CheckpointCard, type Device, type EvaluateEvent, type ExportEvent, type Folder, type GrowEvent, type JobCard, type RunCard, type RunEvent, type SampleEvent,
 } from './schema.ts';
 
@@ -45,10 +48,42 @@ export const service = {
   /** Every event from line `from` of the run's file on, then live, until the run stops. */
   followRun:      stream(z.object({ id: runId, from: z.number().int().min(0) }))<RunEvent>(),
   stopRun:        call(z.object({ id: runId }))<RunCard>(),
-  resumeRun:      call(z.object({ id: runId }))<RunCard>(),
+  /** Goes on from the newest checkpoint; with `tokens` to a larger total, which a finished run takes too. */
+  resumeRun:      call(resumeRequest)<RunCard>(),
+  /** The learning rate falls from here to the floor, and there the run ends; a run that nobody is at goes on with it. */
+  decayRun:       call(decayRequest)<RunCard>(),
 
   sample:         stream(sampleRequest)<SampleEvent>(),
   evaluate:       stream(evaluateRequest)<EvaluateEvent>(),
+
+  /** What an estimate stands on: devices, prices, measured speeds, earlier runs, the person's own prices. */
+  costs:          call(costRequest)<CostFacts>(),
+  estimate:       call(estimateRequest)<Estimate>(),
+  /** Changes what is assumed, for good. */
+  assume:         call(assumptionChange)<Assumptions>(),
+  /** Measures how fast a device is, and remembers it. */
+  measureDevice:  call(measureRequest)<MeasuredDevice>(),
+  /** What a run was estimated to cost and what it did; null for a run without. */
+  runCost:        call(z.object({ id: runId }))<CostRecord | null>(),
+
+  /** The Hugging Face Hub: one page of a search, and one model judged from its headers against this computer. */
+  hubSearch:      call(hubSearch)<HubPage>(),
+  hubModel:       call(hubName)<HubModel>(),
+  /** What lies in the Hugging Face cache, whoever put it there, and the downloads that are not whole. */
+  hubCached:      call(nothing)<readonly HubCached[]>(),
+  hubDownloads:   call(nothing)<readonly HubDownload[]>(),
+  /** Begins a download, or goes on with one; a job. Pausing keeps what came; cancelling the job, or dropping, removes it. */
+  startDownload:  call(downloadRequest)<JobCard>(),
+  followDownload: stream(z.object({ id: jobId }))<DownloadEvent>(),
+  pauseDownload:  call(z.object({ id: jobId }))<Record<string, never>>(),
+  dropDownload:   call(z.object({ repo: z.string().max(300), commit: z.string().max(64) }))<Record<string, never>>(),
+  /** Whose token is used; a token that is set goes to the key store, or stays in memory. It never comes back out. */
+  hubAccount:     call(nothing)<HubAccount>(),
+  setHubToken:    call(hubToken)<HubAccount>(),
+  /** What a push would do, and the push: one commit, a job. */
+  planPush:       call(pushRequest)<PushPlan>(),
+  startPush:      call(pushJob)<JobCard>(),
+  followPush:     stream(z.object({ id: jobId }))<PushEvent>(),
 
   /** GPU boxes, reached by ssh through this service. Work goes to where the data is: everything in a place happens there. */
   places:         call(nothing)<readonly PlaceCard[]>(),

@@ -14,8 +14,8 @@ interface Job {
 }
 
 export interface Jobs {
-  /** Starts `work`, which pushes its events and ends when it is done, or throws. */
-  start<E>(kind: JobCard['kind'], title: string, work: (push: (event: E) => void, signal: AbortSignalLike) => Promise<void>): JobCard;
+  /** Starts `work`, which pushes its events and ends when it is done, or throws. Of events in a row with the same `latest`, only the last is kept for who comes later. */
+  start<E>(kind: JobCard['kind'], title: string, work: (push: (event: E, latest?: string) => void, signal: AbortSignalLike) => Promise<void>): JobCard;
   /** All events from the first on, then live, to the job's end or error. */
   follow<E>(id: string, signal?: AbortSignalLike): AsyncIterable<E>;
   list(): readonly JobCard[];
@@ -34,10 +34,16 @@ export function createJobs(): Jobs {
   const cancel = async (id: string): Promise<void> => { const job = find(id); job.cancel(); await job.over; };
 
   return {
-    start<E>(kind: JobCard['kind'], title: string, work: (push: (event: E) => void, signal: AbortSignalLike) => Promise<void>) {
+    start<E>(kind: JobCard['kind'], title: string, work: (push: (event: E, latest?: string) => void, signal: AbortSignalLike) => Promise<void>) {
       const { signal, abort } = aborter();
       const events: unknown[] = [], watchers = new Set<Queue<unknown>>();
-      const push = (event: E): void => { events.push(event); for (const watcher of watchers) watcher.push(event); };
+      let last: string | undefined;
+      const push = (event: E, latest?: string): void => {
+        if (latest !== undefined && latest === last) events.pop();
+        last = latest;
+        events.push(event);
+        for (const watcher of watchers) watcher.push(event);
+      };
       const card: JobCard = { id: randomUUID(), kind, title, state: 'running', started: new Date().toISOString() };
       const over = work(push, signal).then(() => {
         job.card = { ...card, state: 'done' };

@@ -5,6 +5,7 @@ import { writeText } from '../store/files.ts';
 import type { Home } from '../store/home.ts';
 import type { Processes } from './engines.ts';
 import type { OpenTunnel } from './places.ts';
+import type { Secrets } from './secrets.ts';
 
 export { openHome } from '../store/home.ts';
 
@@ -26,6 +27,8 @@ export interface Place {
   readonly processes: Processes;
   readonly surroundings: Surroundings;
   readonly tunnel: OpenTunnel;
+  /** Memory when absent. */
+  readonly secrets?: Secrets;
 }
 
 /** The checkpoint that comes with Cambium. */

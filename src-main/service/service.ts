@@ -2,10 +2,12 @@
 import type { Service } from '../contract/service.ts';
 import { browse } from '../store/browse.ts';
 import { createActivity } from './activity.ts';
+import { createCosts } from './cost.ts';
 import { deviceList } from './devices.ts';
 import { examine } from './doctor.ts';
 import { engineStream, withEngine } from './engines.ts';
 import { checkPlan, openRun, planFor, startExport, startGrowth } from './growth.ts';
+import { createHubDesk } from './hub.ts';
 import { createJobs } from './jobs.ts';
 import { knownCheckpoints, openAndRemember } from './library.ts';
 import { locate } from './locate.ts';
@@ -23,8 +25,9 @@ export interface RunningService {
 
 export function createService(place: Place, options: RunsOptions = {}): RunningService {
   const { home, processes, surroundings } = place;
-  const jobs = createJobs(), runs = createRuns(place, options), devices = deviceList(processes);
+  const jobs = createJobs(), devices = deviceList(processes), costs = createCosts(place, devices), runs = createRuns(place, { ...options, begun: costs.begin });
   const activity = createActivity({ jobs: jobs.list, runs: runs.list, run: runs.card, checkpoints: () => knownCheckpoints(place) });
+  const hub = createHubDesk(place, jobs);
   const places = createPlaces(home.dir, place.tunnel);
   const api: Service = {
     about:          () => Promise.resolve({ version: surroundings.version, home: home.dir, demo: builtIn(place), platform: `${process.platform}-${process.arch}`, node: process.versions.node, desktop: surroundings.desktop }),
@@ -54,10 +57,31 @@ export function createService(place: Place, options: RunsOptions = {}): RunningS
     openRun:        ({ id }) => openRun(place, id),
     followRun:      ({ id, from }, signal) => followRun(place, id, from, signal),
     stopRun:        ({ id }) => runs.stop(id),
-    resumeRun:      ({ id }) => runs.resume(id),
+    resumeRun:      runs.resume,
+    decayRun:       runs.decay,
 
     sample:         (request, signal) => engineStream(processes, async function* (e, s) { yield* e.sample({ ...request, from: await modelFolder(place, request.from) }, s); }, signal),
     evaluate:       (request, signal) => engineStream(processes, async function* (e, s) { yield* e.evaluate({ ...request, checkpoint: await modelFolder(place, request.checkpoint), data: request.data.map(absolute) }, s); }, signal),
+
+    costs:          ({ dir }) => costs.facts(dir),
+    estimate:       costs.estimate,
+    assume:         costs.assume,
+    measureDevice:  ({ device }) => costs.measure(device),
+    runCost:        ({ id }) => costs.ofRun(id),
+
+    hubSearch:      (search, signal) => hub.search(search, signal),
+    hubModel:       ({ repo, revision }, signal) => hub.model(repo, revision, signal),
+    hubCached:      hub.cached,
+    hubDownloads:   hub.downloads,
+    startDownload:  hub.download,
+    followDownload: ({ id }, signal) => jobs.follow(id, signal),
+    pauseDownload:  async ({ id }) => { await hub.pause(id); return {}; },
+    dropDownload:   async ({ repo, commit }) => { await hub.drop(repo, commit); return {}; },
+    hubAccount:     hub.account,
+    setHubToken:    ({ token }) => hub.setToken(token),
+    planPush:       ({ dir, repo }) => hub.planPush(dir, repo),
+    startPush:      (request) => hub.push(request.dir, request.repo, request.private),
+    followPush:     ({ id }, signal) => jobs.follow(id, signal),
 
     places:         places.list,
     addPlace:       places.add,
@@ -68,6 +92,6 @@ export function createService(place: Place, options: RunsOptions = {}): RunningS
   return {
     api,
     busy: () => jobs.running() + runs.running(),
-    async close() { await Promise.all([jobs.cancelAll(), runs.stopAll()]); },
+    async close() { await hub.pauseAll(); await Promise.all([jobs.cancelAll(), runs.stopAll()]); },
   };
 }

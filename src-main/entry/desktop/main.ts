@@ -9,6 +9,7 @@ import { tunnelsBy } from '../tunnel.ts';
 import { watchFromOutside } from './attention.ts';
 import { openedPath, routeOfPath } from './opened.ts';
 import { utilityProcesses } from './processes.ts';
+import { keyStore } from './secrets.ts';
 import { offerUpdate } from './updates.ts';
 import { guardSession, openWindow, registerScheme, showRoute } from './window.ts';
 
@@ -18,7 +19,8 @@ let window: BrowserWindow | undefined;
 registerScheme();
 if (!app.requestSingleInstanceLock()) app.quit();
 else {
-  const running = createService({ home: openHome(), processes: utilityProcesses(join(here, 'engine.js')), surroundings, tunnel: tunnelsBy('ssh', surroundings.version) });
+  const home = openHome();
+  const running = createService({ home, secrets: keyStore(join(home.dir, 'secrets')), processes: utilityProcesses(join(here, 'engine.js')), surroundings, tunnel: tunnelsBy('ssh', surroundings.version) });
   const show = (route?: string): void => {
     if (window && !window.isDestroyed()) {
       if (window.isMinimized()) window.restore();

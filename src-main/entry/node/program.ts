@@ -10,20 +10,24 @@ import type { RunningService } from '../../service/service.ts';
 import type { AddCommand, Context, Work } from './command.ts';
 import { computer } from './commands/computer.ts';
 import { demo } from './commands/demo.ts';
+import { download } from './commands/download.ts';
+import { estimate } from './commands/estimate.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { exportRun } from './commands/export.ts';
 import { grow } from './commands/grow.ts';
 import { inspect } from './commands/inspect.ts';
 import { place } from './commands/place.ts';
 import { plan } from './commands/plan.ts';
+import { push } from './commands/push.ts';
 import { runs } from './commands/runs.ts';
 import { sample } from './commands/sample.ts';
+import { search } from './commands/search.ts';
 import { serve } from './commands/serve.ts';
 import { train } from './commands/train.ts';
 import { verify } from './commands/verify.ts';
 import { createOutput, exits, type Streams } from './output.ts';
 
-export const commands: readonly AddCommand[] = [inspect, plan, grow, verify, train, runs, sample, evaluate, exportRun, computer, place, serve, demo];
+export const commands: readonly AddCommand[] = [search, download, inspect, plan, grow, verify, estimate, train, runs, sample, evaluate, exportRun, push, computer, place, serve, demo];
 
 export interface Setting extends Pick<Context, 'signal' | 'pages' | 'browser'> {
   readonly version: string;

@@ -81,6 +81,12 @@ export async function partialDownloads(cache: string): Promise<readonly HubParti
   return found;
 }
 
+/** Bytes of these files that are not here yet. */
+export async function missingBytes(cache: string, repo: string, files: readonly HubFile[]): Promise<number> {
+  const here = await Promise.all(files.map((file) => presentBytes(cache, repo, file)));
+  return sum(files) - here.reduce((n, { bytes }) => n + bytes, 0);
+}
+
 /** The snapshot that a download was begun with, as its journal has it. */
 export const begunSnapshot = async (cache: string, repo: string, commit: string): Promise<HubSnapshot | undefined> => (await journals(repoFolder(cache, repo))).find((one) => one.commit === commit);
 
