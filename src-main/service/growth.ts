@@ -1,6 +1,7 @@
 /** @file Growing and exporting as jobs: plan, check, start an engine, relay its progress; a cancelled or failed job leaves nothing beside its target. */
 import { basename, dirname, join } from 'node:path';
 import { refuse } from '../base/errors.ts';
+import { liveStates } from '../contract/activity.ts';
 import type { CheckpointCard, ExportEvent, ExportRequest, GrowEvent, GrowJob, JobCard } from '../contract/schema.ts';
 import type { GrowthRequest } from '../growth/recipe.ts';
 import { checkSource, markOf, readPlan, savedPlan, type SavedPlan } from '../growth/saved-plan.ts';
@@ -45,7 +46,7 @@ export async function startGrowth(place: Place, jobs: Jobs, { source, out, reque
   const target = absolute(out), plan = request === undefined ? await checkPlan(source, given) : await planFor(source, request);
   if (await exists(target)) refuse('file/exists', { path: target });
   const { checkpoint: { dir }, name, run } = await originOf(source);
-  if (run !== null && ['preparing', 'running', 'pausing'].includes((await runCard(run)).state)) refuse('run/already-running', { run: basename(run) });   // its steps come and go
+  if (run !== null && liveStates.includes((await runCard(run)).state)) refuse('run/already-running', { run: basename(run) });   // its steps come and go
   return jobs.start<GrowEvent>('grow', `Growing ${name} into ${basename(target)}`, async (push, signal) => {
     await swept(target, () => withEngine(place.processes, {}, async (engine) => {
       let done = false;
@@ -56,13 +57,13 @@ export async function startGrowth(place: Place, jobs: Jobs, { source, out, reque
   });
 }
 
-export async function startExport(place: Place, jobs: Jobs, { run, out, dtype }: ExportRequest): Promise<JobCard> {
+export async function startExport(place: Place, jobs: Jobs, { run, out, ...how }: ExportRequest): Promise<JobCard> {
   const target = absolute(out), dir = await runFolder(place, run);
   if (await exists(target)) refuse('file/exists', { path: target });
   return jobs.start<ExportEvent>('export', `Exporting ${basename(dir)} to ${basename(target)}`, async (push, signal) => {
     await swept(target, () => withEngine(place.processes, {}, async (engine) => {
       let done = false;
-      for await (const event of engine.export({ run: dir, out: target, dtype }, signal)) { push(event); done ||= event.at === 'done'; }
+      for await (const event of engine.export({ run: dir, out: target, ...how }, signal)) { push(event); done ||= event.at === 'done'; }
       if (!done) withoutAnswer();
     }));
     await place.home.rememberCheckpoint(target, basename(target));

@@ -8,13 +8,24 @@ import type { GrowthPlan, TensorRecipe } from '../../src-main/growth/recipe.ts';
 export interface Fold { readonly title: string; readonly detail: string; readonly layers: readonly number[]; readonly weights: readonly { readonly label: string; readonly recipe: TensorRecipe }[] }
 
 /** The folds of a plan, in the order of the checkpoint. */
-export function foldsOf(plan: GrowthPlan): readonly Fold[] {
+export const foldsOf = (plan: GrowthPlan): readonly Fold[] => folded(plan, (recipe) => [recipe]);
+
+/** The folds of a recipe's result; with each weight its way through all stages, the first one first. */
+export function pathFolds(plans: readonly GrowthPlan[]): readonly (Fold & { readonly weights: readonly { readonly label: string; readonly recipe: TensorRecipe; readonly path: readonly TensorRecipe[] }[] })[] {
+  const byName = plans.map((plan) => new Map(plan.tensors.map((t) => [t.name, t])));
+  const layers = plans.slice(1).reduce((before, plan) => plan.layers.map(({ source, identity }) => ({ source: before[source]!.source, identity: identity || before[source]!.identity })), plans[0]!.layers);
+  return folded({ ...plans.at(-1)!, layers }, (recipe) => plans.slice(0, -1).reduceRight<readonly TensorRecipe[]>((path, _, i) => [byName[i]!.get(path[0]!.source)!, ...path], [recipe]));
+}
+
+const blank = ({ second, ...recipe }: TensorRecipe, home: string | undefined): unknown => ({ ...recipe, name: '', source: recipe.source === home ? '' : 'elsewhere', second: second === undefined ? '' : 'next' });
+
+function folded(plan: GrowthPlan, pathOf: (recipe: TensorRecipe) => readonly TensorRecipe[]): readonly (Fold & { readonly weights: readonly { readonly label: string; readonly recipe: TensorRecipe; readonly path: readonly TensorRecipe[] }[] })[] {
   const family = familyById(plan.family);
   const places = new Map(parametersOf(family, plan.to, settingsOf(family, plan.config)).map((p) => [p.name, p]));
-  const folds: { signature: string; layers: number[]; weights: { label: string; recipe: TensorRecipe }[] }[] = [];
+  const folds: { signature: string; layers: number[]; weights: { label: string; recipe: TensorRecipe; path: readonly TensorRecipe[] }[] }[] = [];
   for (const run of runsByLayer(plan.tensors, (name) => places.get(name)?.layer)) {
-    const weights = run.recipes.map((recipe) => ({ label: places.get(recipe.name)?.key.replace(/^.*\{layer\}\./, '') ?? recipe.name, recipe }));
-    const signature = run.layer === undefined ? '' : JSON.stringify([plan.layers[run.layer]?.identity, weights.map((w) => [w.label, { ...w.recipe, name: '', source: '', second: w.recipe.second === undefined ? '' : 'next' }])]);
+    const weights = run.recipes.map((recipe) => ({ label: places.get(recipe.name)?.key.replace(/^.*\{layer\}\./, '') ?? recipe.name, recipe, path: pathOf(recipe) }));
+    const signature = run.layer === undefined ? '' : JSON.stringify([plan.layers[run.layer]?.identity, weights.map((w) => [w.label, w.path.map((r) => blank(r, w.path.length > 1 ? r.name : r.source))])]);
     const same = run.layer === undefined ? undefined : folds.find((fold) => fold.signature === signature);
     if (same) same.layers.push(run.layer!);
     else folds.push({ signature, layers: run.layer === undefined ? [] : [run.layer], weights });

@@ -2,10 +2,11 @@
 import { dataOf, type ErrorData } from '../../src-main/base/errors.ts';
 import type { OptionValue } from '../../src-main/base/option.ts';
 import type { CheckpointCard } from '../../src-main/contract/schema.ts';
+import { grownSource } from '../../src-main/growth/chain.ts';
 import { methods } from '../../src-main/growth/methods/index.ts';
 import type { GrowthMethod } from '../../src-main/growth/method.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
-import type { GrowthPlan, GrowthRequest } from '../../src-main/growth/recipe.ts';
+import type { GrowthPlan, GrowthRequest, GrowthSource } from '../../src-main/growth/recipe.ts';
 import type { ModelFamily } from '../../src-main/model/family.ts';
 import { familyById } from '../../src-main/model/families/index.ts';
 import { bytesOf, type WeightDType } from '../../src-main/tensor/dtype.ts';
@@ -15,11 +16,15 @@ export type Outcome = { readonly plan: GrowthPlan } | { readonly refusal: ErrorD
 export interface Suggestion { readonly label: string; readonly apply: (growth: GrowthState) => void }
 export interface Cost { readonly parameters: number; readonly weights: number; readonly training: number; readonly flops: number }
 
+/** What a stage starts from: a checkpoint's card, or what the stage before it makes. */
+export type Growable = GrowthSource & Pick<CheckpointCard, 'parameters' | 'bytes'>;
+
 /** Tokens of context for which FLOPs are told, unless the model knows fewer positions. */
 export const contextTokens = 1024;
 
 export class GrowthState {
-  readonly card: CheckpointCard;
+  readonly #source: () => Growable;
+  card = $derived.by(() => this.#source());
   readonly methods: readonly GrowthMethod[] = [...methods.values()];
   methodId = $state('');
   /** Sizes the person chose; the others follow. */
@@ -40,6 +45,8 @@ export class GrowthState {
   refusal = $derived('refusal' in this.outcome ? this.outcome.refusal : undefined);
   /** The plan to draw: this one, or the last one that was possible, so that nothing jumps while a size is refused. */
   drawn = $derived.by(() => ('plan' in this.outcome ? this.outcome.plan : this.#last));
+  /** What the next stage starts from: what this one makes, or made before the last change. */
+  made = $derived.by<Growable>(() => (this.drawn ? { ...grownSource(this.drawn), parameters: this.drawn.parameters.after, bytes: weightBytes(this.drawn) } : this.card));
   suggestions = $derived(this.refusal ? suggestionsOf(this.refusal) : []);
   /** The sizes that this method grows in this family, in the family's order. */
   sizes = $derived.by(() => {
@@ -51,9 +58,19 @@ export class GrowthState {
   before = $derived.by(() => costOf(this.card.parameters, this.card.bytes, this.card.dims, this.card.settings['positions']));
   after = $derived.by(() => this.plan ? costOf(this.plan.parameters.after, weightBytes(this.plan), this.plan.to, this.card.settings['positions']) : undefined);
 
-  constructor(card: CheckpointCard, method?: string) {
-    this.card = card;
+  constructor(source: Growable | (() => Growable), method?: string) {
+    this.#source = typeof source === 'function' ? source : () => source;
     this.choose(method && methods.has(method) ? method : this.methods[0]!.id);
+  }
+
+  /** As a request says: from a plan that was saved. */
+  take({ method, to, options, seed, dtype }: GrowthRequest): void {
+    this.methodId = method;
+    this.#own = true;
+    this.wish = { ...to };
+    this.options = { ...options };
+    this.seed = seed;
+    this.dtype = dtype;
   }
 
   /** Another method: sizes it cannot grow are let go, and where the person asked for none it proposes a doubling. */
