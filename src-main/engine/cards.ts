@@ -5,13 +5,14 @@ import { extentOf, promiseOf } from '../growth/chain.ts';
 import type { GrowthPlan } from '../growth/recipe.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import { licenseOf, type License, type ModelCard } from '../store/model-card.ts';
-import type { RunSettings } from '../train/run.ts';
+import { optimizers } from '../train/optimizers/index.ts';
+import type { RunSettings, WeightsKind } from '../train/run.ts';
 import { tokensPerStep } from '../train/schedule.ts';
 
 /** The licence that a source's own card states goes on to what is made from it. */
 const inherited = async (dir: string): Promise<{ license?: License }> => { const license = await licenseOf(dir); return license ? { license } : {}; };
 
-export async function exportCard(run: RunSettings, card: RunCard, model: Checkpoint, step: number): Promise<ModelCard> {
+export async function exportCard(run: RunSettings, card: RunCard, model: Checkpoint, step: number, which: WeightsKind): Promise<ModelCard> {
   const s = run.settings, grown = model.growth, nats = (loss: number | null): string => (loss === null ? 'not measured' : `${loss.toFixed(4)} nats per token`);
   return {
     summary: grown
@@ -24,7 +25,8 @@ export async function exportCard(run: RunSettings, card: RunCard, model: Checkpo
       ['Parameters', model.card.parameters.toLocaleString('en')],
       ['Trained on', `${(step * tokensPerStep(s)).toLocaleString('en')} tokens in ${step} steps`],
       ['Batch', `${s.batch} × ${s.accumulate} sequences of ${s.sequence} tokens`],
-      ['Optimizer', `AdamW, learning rate ${s.lr}, ${s.schedule}, warm-up ${s.warmup} steps, decay ${s.decay}, clip ${s.clip}`],
+      ['Optimizer', `${optimizers[s.optimizer].label}, learning rate ${s.lr}, ${s.schedule}, warm-up ${s.warmup} steps, decay ${s.decay}, clip ${s.clip}`],
+      ...(which === 'raw' ? [] : [['Weights', which === 'ema' ? `the moving average with memory ${s.ema}` : `the mean of the newest ${s.average} checkpoints`] as const]),
       ['Loss', nats(card.loss)], ['Held-out loss', nats(card.heldOutLoss)],
       ...(grown?.certificate ? [['Growth certificate', `largest logit difference ${grown.certificate.maxLogit.toExponential(2)} over ${grown.certificate.tokens} tokens`] as const] : []),
     ],

@@ -12,7 +12,7 @@ import { generate, longest } from './generate.ts';
 import type { Device } from './ort/device.ts';
 import { logitsReader } from './programs.ts';
 import { deaf } from './signals.ts';
-import { fromCheckpoint, load, type Loaded } from './weights.ts';
+import { fromCheckpoint, load, type Loaded, type WeightSource } from './weights.ts';
 
 /** Two texts of this many tokens are read. */
 const texts = 2, length = 128;
@@ -20,7 +20,7 @@ const texts = 2, length = 128;
 interface Probe { readonly tokens: Int32Array; readonly sequence: number; readonly text: string }
 
 /** What two models are compared on: a file, or without one what the first of them writes. Large models read shorter texts. */
-export interface ProbeOptions { readonly text?: string | undefined; readonly signal?: AbortSignalLike }
+export interface ProbeOptions { readonly text?: string | undefined; readonly signal?: AbortSignalLike; /** Weights of the first, where they are not its checkpoint's own. */ readonly weights?: WeightSource }
 
 /** Certifies on a device that is open. Refuses `cancelled`. */
 export async function certify(device: Device, sourceDir: string, grownDir: string, options: ProbeOptions = {}): Promise<Certificate> {
@@ -35,12 +35,12 @@ export async function certify(device: Device, sourceDir: string, grownDir: strin
 /** Logits of both models, [tokens, vocab of the first] each, on the same tokens, and the token after each (-1: none). */
 export interface Probed { readonly before: Float32Array; readonly after: Float32Array; readonly next: Int32Array; readonly vocab: number; readonly words: string }
 
-export async function probe(device: Device, first: Checkpoint, second: Checkpoint, { text, signal = deaf }: ProbeOptions = {}): Promise<Probed> {
+export async function probe(device: Device, first: Checkpoint, second: Checkpoint, { text, signal = deaf, weights = fromCheckpoint(first) }: ProbeOptions = {}): Promise<Probed> {
   const vocab = first.dims['vocab']!, wider = second.dims['vocab']!;
   if (wider < vocab) refuse('checkpoint/unsupported', { what: `comparing a vocabulary of ${vocab} with the smaller one of ${wider}`, why: 'tokens of the first have no logits in the second' });
   const stop = (): void => { if (signal.aborted) refuse('cancelled', { what: 'Comparing' }); };
   let read: Probe, before: Float32Array;
-  const loaded = await load(device, first, fromCheckpoint(first));
+  const loaded = await load(device, first, weights);
   try {
     read = text === undefined ? await ownText(device, first, loaded, signal) : await fileText(first, loaded, text);
     stop();

@@ -1,38 +1,39 @@
-/** @file A run's newest checkpoint as an ordinary Hugging Face folder: written, opened again and compared before it is called done. */
-import { join } from 'node:path';
+/** @file A run's newest weights, or an average of them, as an ordinary Hugging Face folder: written, opened again and compared before it is called done. */
 import { refuse } from '../base/errors.ts';
 import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { ExportEvent } from '../contract/schema.ts';
 import { comparison, toleranceOf } from '../growth/certificate.ts';
-import { openCheckpoint, readTensor, type Checkpoint } from '../store/checkpoint.ts';
+import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { createCheckpointWriter } from '../store/checkpoint-writer.ts';
 import { removeFolder } from '../store/folder.ts';
-import { newestStep, readRun, runCard } from '../store/runs.ts';
-import { narrow, widen } from '../tensor/dtype.ts';
+import { readRun, runCard } from '../store/runs.ts';
+import { narrow } from '../tensor/dtype.ts';
+import { checkRange } from '../tensor/range.ts';
 import { exportCard } from './cards.ts';
 import { probe } from './certify-job.ts';
 import { chooseDevice } from './choose.ts';
 import type { ExportInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
-import { modelFolder } from './step-checkpoint.ts';
-import { checkRange } from './weights.ts';
+import { parametersOf } from '../model/parameters.ts';
+import { savedWeights } from './step-checkpoint.ts';
+import type { WeightSource } from './weights.ts';
 
 /** Writes `out`. `dtype: keep` gives each weight the type it had in the checkpoint the run began with, where that is still there, else the run's own float32. */
-export async function* exportRun({ run: dir, out, dtype: wanted }: ExportInput, signal: AbortSignalLike): AsyncGenerator<ExportEvent> {
-  const run = await readRun(dir), newest = await newestStep(dir) ?? refuse('run/no-checkpoint', { run: dir }), model = await openCheckpoint(join(newest.dir, modelFolder));
+export async function* exportRun({ run: dir, out, dtype: wanted, weights: which = 'raw' }: ExportInput, signal: AbortSignalLike): AsyncGenerator<ExportEvent> {
+  const run = await readRun(dir), { checkpoint: model, step, source } = await savedWeights(dir, which, run.settings.average);
   const origin = wanted === 'keep' ? await openCheckpoint(run.checkpoint).catch(() => undefined) : undefined;
   const tensors = [...model.refs.values()].map(({ name, shape, dtype }) => ({ name, shape, dtype: wanted === 'keep' ? origin?.refs.get(name)?.dtype ?? dtype : wanted }));
   const stop = (): void => { if (signal.aborted) refuse('cancelled', { what: 'The export' }); };
   const writer = await createCheckpointWriter({
-    target: out, family: model.family, prefix: model.prefix, config: model.config, tensors, sideFilesFrom: model.dir, card: await exportCard(run, await runCard(dir), model, newest.step),
+    target: out, family: model.family, prefix: model.prefix, config: model.config, tensors, sideFilesFrom: model.dir, card: await exportCard(run, await runCard(dir), model, step, which),
   });
   let standing = false, done = false;
   try {
-    const types = new Map(tensors.map((t) => [t.name, t.dtype]));
+    const types = new Map(tensors.map((t) => [t.name, t.dtype])), parameters = new Map(parametersOf(model.family, model.dims, model.settings).map((p) => [p.name, p]));
     let written = 0;
     for (const name of writer.order) {
       stop();
-      const bytes = narrow(widen(await readTensor(model, name), model.refs.get(name)!.dtype), types.get(name)!);
+      const bytes = narrow(await source(parameters.get(name)!), types.get(name)!);
       checkRange(bytes, types.get(name)!, name);
       await writer.write(name, bytes);
       yield { at: 'tensor', name, tensors: ++written, ofTensors: writer.order.length };
@@ -43,7 +44,7 @@ export async function* exportRun({ run: dir, out, dtype: wanted }: ExportInput, 
     yield { at: 'comparing' };
     const device = await chooseDevice(run.settings.device);
     try {
-      const maxLogit = await readBack(device, model, out, signal);
+      const maxLogit = await readBack(device, model, source, out, signal);
       stop();
       done = true;
       yield { at: 'done', dir: out, files, bytes: writer.bytes, maxLogit, device: device.kind };
@@ -54,9 +55,9 @@ export async function* exportRun({ run: dir, out, dtype: wanted }: ExportInput, 
 }
 
 /** The largest difference of a logit between the run's weights and the folder as it reads back. Refuses `export/differs`. */
-async function readBack(device: Device, model: Checkpoint, out: string, signal: AbortSignalLike): Promise<number> {
+async function readBack(device: Device, model: Checkpoint, weights: WeightSource, out: string, signal: AbortSignalLike): Promise<number> {
   const written = await openCheckpoint(out);
-  const { before, after, next, vocab } = await probe(device, model, written, { signal }), compared = comparison(vocab);
+  const { before, after, next, vocab } = await probe(device, model, written, { signal, weights }), compared = comparison(vocab);
   compared.add(before, after, next);
   const { maxLogit, rmsLogit } = compared.result(), allowed = toleranceOf(written.card.dtypes, rmsLogit);
   if (!(maxLogit <= allowed)) refuse('export/differs', { path: out, what: `logits differ by ${maxLogit.toExponential(1)}, more than the ${allowed.toExponential(1)} of its element type` });

@@ -4,18 +4,23 @@ import { dataOf, refuse } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
 import { liveStates } from '../contract/activity.ts';
 import type { AbortSignalLike } from '../contract/rpc.ts';
-import type { RunCard, RunEvent, TrainingRequest } from '../contract/schema.ts';
+import type { DecayRequest, ResumeRequest, RunCard, RunEvent, TrainingRequest } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import { exists } from '../store/files.ts';
 import { followEvents } from '../store/events.ts';
-import { claimRun, closeRun, createRun, isRun, requestStop, runCard } from '../store/runs.ts';
+import { changeSettings, claimRun, closeRun, createRun, isRun, requestDecay, requestStop, runCard } from '../store/runs.ts';
+import { decaying, extended, isDecaying, tokensPerStep } from '../train/schedule.ts';
+import type { TrainingSettings } from '../train/settings.ts';
 import { withEngine } from './engines.ts';
 import { absolute, type Place } from './place.ts';
 
 /** Runs whose engine belongs to this process, until it is gone. */
 export interface Runs {
   start(request: TrainingRequest): Promise<RunCard>;
-  resume(id: string): Promise<RunCard>;
+  /** Goes on; with `tokens` to that total. */
+  resume(request: ResumeRequest): Promise<RunCard>;
+  /** Lets the learning rate fall from here, over `steps` steps to the run's end. */
+  decay(request: DecayRequest): Promise<RunCard>;
   /** Asks the run to stop and save, and waits until it has. */
   stop(id: string): Promise<RunCard>;
   list(): Promise<readonly RunCard[]>;
@@ -39,9 +44,11 @@ export async function runFolder(place: Place, id: string): Promise<string> {
 export interface RunsOptions {
   /** Engines go on when this process ends. */
   readonly detached?: boolean;
+  /** Told of a new run before its engine starts; what it cannot do holds nothing up. */
+  readonly begun?: (dir: string, request: TrainingRequest) => Promise<void>;
 }
 
-export function createRuns(place: Place, { detached = false }: RunsOptions = {}): Runs {
+export function createRuns(place: Place, { detached = false, begun }: RunsOptions = {}): Runs {
   const engines = new Map<string, Promise<void>>();
 
   /** Trains the run in the background, once it is claimed. An engine that died without a last line gets one, so that whoever follows hears of it. */
@@ -62,6 +69,17 @@ export function createRuns(place: Place, { detached = false }: RunsOptions = {})
     for (let wait = 20; active.has((await runCard(dir)).state); wait = Math.min(1000, wait * 1.5)) await new Promise((resolve) => { setTimeout(resolve, wait); });
   };
 
+  /** Claims the run, changes its settings where there are new ones, and trains. */
+  const goOn = async ({ dir, state }: RunCard, settings?: TrainingSettings): Promise<RunCard> => {
+    if (active.has(state) || engines.has(dir)) refuse('run/already-running', { run: basename(dir) });
+    const claimed = claimRun(dir).then(() => (settings ? changeSettings(dir, settings) : undefined));
+    // Registered before anything is awaited: two resumes at once must not start two engines.
+    launch(dir, claimed);
+    await claimed;
+    await place.home.rememberRun(dir);
+    return runCard(dir);
+  };
+
   return {
     async start(request) {
       const checkpoint = absolute(request.checkpoint), data = request.data.map(absolute);
@@ -71,20 +89,24 @@ export function createRuns(place: Place, { detached = false }: RunsOptions = {})
       const dir = request.out !== undefined ? absolute(request.out) : await place.home.newRunDir(name);
       await createRun(dir, { checkpoint, data, settings: request.settings, name });
       await place.home.rememberRun(dir);
-      launch(dir, Promise.resolve());
+      launch(dir, begun?.(dir, { ...request, checkpoint, data }).catch(() => undefined) ?? Promise.resolve());
       return runCard(dir);
     },
 
-    async resume(id) {
-      const dir = await runFolder(place, id), { state, steps } = await runCard(dir);
-      if (active.has(state) || engines.has(dir)) refuse('run/already-running', { run: basename(dir) });
-      if (state === 'finished') refuse('run/finished', { run: basename(dir), steps });
-      const claimed = claimRun(dir);
-      // Registered before anything is awaited: two resumes at once must not start two engines.
-      launch(dir, claimed);
-      await claimed;
-      await place.home.rememberRun(dir);
-      return runCard(dir);
+    async resume({ id, tokens, rewarm }) {
+      const card = await runCard(await runFolder(place, id)), { settings, state, steps } = card, done = (card.savedStep ?? 0) * tokensPerStep(settings);
+      if (state === 'finished' && tokens === undefined) refuse('run/finished', { run: card.id, steps });
+      if (tokens !== undefined && tokens <= done) refuse('run/fewer-tokens', { run: card.id, asked: tokens, done });
+      return goOn(card, tokens === undefined ? undefined : extended(settings, card.savedStep ?? 0, tokens, rewarm ?? (state === 'finished' ? settings.rewarm : 0)));
+    },
+
+    async decay({ id, steps }) {
+      const card = await runCard(await runFolder(place, id));
+      if (card.state === 'finished') refuse('run/finished', { run: card.id, steps: card.steps });
+      if (isDecaying(card.settings)) refuse('run/decaying', { run: card.id, steps: card.steps });
+      if (!active.has(card.state)) return goOn(card, decaying(card.settings, card.savedStep ?? 0, steps));
+      await requestDecay(card.dir, steps);
+      return runCard(card.dir);
     },
 
     async stop(id) {

@@ -15,6 +15,7 @@ function add(fold: Fold, event: RunEvent): void {
   fold.newest = event;
   if (event.at !== 'preparing') fold.step = event.step;
   if (event.at === 'started') { fold.steps = event.steps; fold.error = undefined; }
+  if (event.at === 'rescheduled') fold.steps = event.steps;
   if (event.at === 'step') { fold.tokens = event.tokens; fold.loss = event.loss; fold.seconds += event.seconds; }
   if (event.at === 'evaluated') fold.heldOutLoss = event.loss;
   if (event.at === 'stopped') fold.error = event.error;

@@ -35,9 +35,10 @@ export async function claimRun(dir: string): Promise<void> {
   await writeMark(dir, 'preparing');
 }
 
-/** Writes new settings of a run that this process holds or has claimed. */
+/** Writes new settings of a run that this process holds or has claimed; they answer a request to decay. */
 export async function changeSettings(dir: string, settings: TrainingSettings): Promise<void> {
   await writeJson(settingsFile(dir), { ...await readRun(dir), settings } satisfies RunSettings);
+  await rm(decayFile(dir), { force: true });
 }
 
 /** Asks a live run to let its learning rate fall from its next step on, over `steps` steps, or over the cool-down's share of the run when undefined. */
@@ -54,7 +55,7 @@ export interface RunSession {
   stopAsked(): boolean;
   /** The request to decay, if there is one. */
   decayAsked(): { readonly steps?: number } | undefined;
-  /** Puts changed settings in the place of the run's, and with them answers a request to decay. */
+  /** `changeSettings` of this run. */
   reschedule(settings: TrainingSettings): Promise<void>;
   /** Brings every event told so far to the disk. */
   sync(): Promise<void>;
@@ -83,7 +84,7 @@ export async function openSession(dir: string, options: { readonly after?: numbe
       setState: (state) => hold.setState(state),
       stopAsked: () => stopAsked(dir),
       decayAsked: () => decayAsked(dir),
-      async reschedule(settings) { await changeSettings(dir, settings); await rm(decayFile(dir), { force: true }); },
+      reschedule: (settings) => changeSettings(dir, settings),
       sync: () => log.sync(),
       async close() {
         await log.close();

@@ -26,8 +26,8 @@ export type RunEvent =
   | { readonly at: 'skipped'; readonly step: number; readonly what: 'loss' | 'gradient norm'; readonly value: number | null; readonly limit: number | null }
   /** After steps left out in a row the run went back from step `from` to its saved state of `step`, and reads on in the text behind them: what was told of steps above `step` is void. */
   | { readonly at: 'rolled-back'; readonly step: number; readonly from: number; readonly time: string }
-  /** The schedule changed after `step`: `steps` are those of the whole run now. */
-  | { readonly at: 'rescheduled'; readonly step: number; readonly steps: number; readonly why: 'decay' | 'extended'; readonly time: string }
+  /** The learning rate falls from `step` on: `steps` are those of the whole run now. */
+  | { readonly at: 'rescheduled'; readonly step: number; readonly steps: number; readonly time: string }
   | { readonly at: 'evaluated'; readonly step: number; readonly loss: number; readonly tokens: number }
   /** The loss on the same held-out text of an average of the weights. */
   | { readonly at: 'averaged'; readonly step: number; readonly which: 'ema' | 'average'; readonly loss: number; readonly tokens: number }

@@ -5,6 +5,12 @@ export const runStateWords: Readonly<Record<RunState, string>> = {
   preparing: 'Preparing', running: 'Training', pausing: 'Pausing', paused: 'Paused', finished: 'Finished', failed: 'Failed', interrupted: 'Interrupted',
 };
 
+export const weightsChoices = [
+  { value: 'raw', label: 'As they are' },
+  { value: 'ema', label: 'Their moving average' },
+  { value: 'average', label: 'Mean of the newest checkpoints' },
+] as const;
+
 export const dtypeChoices = [
   { value: 'keep', label: 'As in the source' },
   { value: 'float32', label: 'float32' },

@@ -24,5 +24,8 @@ export function columnData(view: RunView, column: 'lr' | 'norm' | 'seconds', ove
   return [pick(view[over].values, at), gaps(pick(view[column].values, at))] as unknown as uPlot.AlignedData;
 }
 
+/** Steps and how far copies of grown weights lie apart. */
+export const asymmetryData = (view: RunView): uPlot.AlignedData => [view.asymmetrySteps.values.slice(), view.asymmetry.values.slice()];
+
 /** uPlot's word for "nothing here" is null. */
 const gaps = (values: ArrayLike<number | null | undefined>): (number | null)[] => Array.from(values, (v) => (typeof v === 'number' && Number.isFinite(v) ? v : null));

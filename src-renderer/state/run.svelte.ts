@@ -23,6 +23,9 @@ export class RunView {
   readonly heldOutTokens = new Column();
   readonly heldOutTime = new Column();
   readonly heldOut = new Column();
+  /** How far copies of grown weights lie apart. */
+  readonly asymmetrySteps = new Column();
+  readonly asymmetry = new Column();
   samples = $state.raw<readonly Sample[]>([]);
   log = $state.raw<readonly LogLine[]>([]);
   phase = $state<Phase>('waiting');
@@ -30,6 +33,8 @@ export class RunView {
   started = $state.raw<Started | null>(null);
   error = $state.raw<ErrorData | null>(null);
   savedStep = $state<number | null>(null);
+  /** It was told to decay, in this sitting. */
+  falling = $state(false);
   readonly #schedule: (draw: () => void) => void;
   #pending: RunEvent[] = [];
 
@@ -87,6 +92,14 @@ export class RunView {
         this.norm.push(event.norm);
         this.seconds.push(event.seconds);
         break;
+      case 'skipped': this.#say(event.step, `Step left out: its ${event.what} was ${event.value === null ? 'not finite' : `${event.value.toPrecision(4)}, over ${event.limit?.toPrecision(4) ?? 'all bounds'}`}`); break;
+      case 'rolled-back': this.#cutAfter(event.step); this.#say(event.from, `Went back to step ${event.step}: the steps before were not finite`, event.time); break;
+      case 'rescheduled': this.falling = true; if (this.started) this.started = { ...this.started, steps: event.steps }; this.#say(event.step, `The learning rate falls from here on; the run ends at step ${event.steps}`, event.time); break;
+      case 'averaged': this.#say(event.step, `Held-out loss of the ${event.which === 'ema' ? 'moving average' : 'mean of the newest checkpoints'}: ${event.loss.toFixed(4)}`); break;
+      case 'asymmetry':
+        this.asymmetrySteps.push(event.step);
+        this.asymmetry.push(event.value);
+        break;
       case 'evaluated':
         this.heldOutSteps.push(event.step);
         this.heldOutTokens.push(event.tokens);
@@ -111,6 +124,10 @@ export class RunView {
     if (this.heldOutSteps.length && this.heldOutSteps.at(-1) > step) {
       const length = countUpTo(this.heldOutSteps.values, step);
       for (const column of [this.heldOutSteps, this.heldOutTokens, this.heldOutTime, this.heldOut]) column.cut(length);
+    }
+    if (this.asymmetrySteps.length && this.asymmetrySteps.at(-1) > step) {
+      const length = countUpTo(this.asymmetrySteps.values, step);
+      for (const column of [this.asymmetrySteps, this.asymmetry]) column.cut(length);
     }
   }
 

@@ -1,6 +1,6 @@
 /** @file Following long work from a terminal: jobs and runs, with Ctrl+C as a request. */
 import { AppError, appError, refuse } from '../../base/errors.ts';
-import { showCount } from '../../base/units.ts';
+import { showCount, showDuration } from '../../base/units.ts';
 import type { JobCard, RunCard, RunEvent } from '../../contract/schema.ts';
 import type { Service } from '../../contract/service.ts';
 import { exits, type Output } from './output.ts';
@@ -33,7 +33,7 @@ export async function followRun(api: Service, card: RunCard, since: string, out:
     let steps = card.steps, current = false, last: RunEvent | undefined;
     for await (const event of api.followRun({ id: card.dir, from: 0 })) {
       last = event;
-      if (event.at === 'started') steps = event.steps;
+      if (event.at === 'started' || event.at === 'rescheduled') steps = event.steps;
       current ||= event.at === 'preparing' || ('time' in event && event.time >= since);
       if (current) show(event, steps, out);
     }
@@ -54,10 +54,20 @@ function show(event: RunEvent, steps: number, out: Output): void {
     case 'step': out.progress('Training', event.step, steps, `step ${event.step}  loss ${event.loss.toFixed(4)}  lr ${event.lr.toExponential(2)}  ${showCount(event.tokens)} tokens`); break;
     case 'evaluated': out.note(`step ${event.step}: held-out loss ${event.loss.toFixed(4)}`); break;
     case 'sample': out.note(`step ${event.step} writes: ${event.prompt}${event.text}`); break;
+    case 'measured': out.note(`A step takes ${showDuration(event.stepSeconds)}${event.told === null ? '' : `, ${againstTold(event.stepSeconds / event.told)}`}; ${showDuration(event.secondsLeft)} to go`); break;
+    case 'budget': out.note(`The budget is spent at step ${event.step} (${event.what}: ${event.spent.toPrecision(4)} of ${event.limit}); saving, resume grants it once more`); break;
+    case 'skipped': out.note(`step ${event.step}: left out, its ${event.what} was ${event.value === null ? 'not finite' : `${event.value.toPrecision(4)}${event.limit === null ? '' : `, over ${event.limit.toPrecision(4)}`}`}`); break;
+    case 'rolled-back': out.note(`step ${event.from}: back to the saved state of step ${event.step}, reading on in the text`); break;
+    case 'rescheduled': out.note(`step ${event.step}: the learning rate falls from here on; the run ends at step ${event.steps}`); break;
+    case 'averaged': out.note(`step ${event.step}: held-out loss ${event.loss.toFixed(4)} of the ${event.which === 'ema' ? 'moving average' : 'mean of the newest checkpoints'}`); break;
+    case 'asymmetry': out.note(`step ${event.step}: copies lie ${event.value.toPrecision(2)} apart`); break;
     case 'saved': out.note(`step ${event.step}: saved`); break;
     case 'stopped': out.note(event.reason === 'finished' ? `Finished at step ${event.step}` : `Stopped at step ${event.step}`); break;
   }
 }
+
+/** How a measured time lies to its estimate. */
+const againstTold = (ratio: number): string => (Math.abs(ratio - 1) < 0.005 ? 'as estimated' : `${Math.round(100 * Math.abs(ratio - 1))} % ${ratio > 1 ? 'more' : 'less'} than estimated`);
 
 /** A run's card in words. */
 export const describeRun = (card: RunCard): string => [

@@ -7,15 +7,18 @@ import { followJob } from '../following.ts';
 import { dtypes } from '../growing.ts';
 import { runGiven } from './runs.ts';
 
+const weightsKinds = ['raw', 'ema', 'average'] as const;
+
 export const exportRun: AddCommand = (program, run) => {
   program.command('export').argument('<run>', 'the run\'s folder or name')
     .description('write a run\'s newest weights as a Hugging Face folder')
     .requiredOption('--out <dir>', 'the folder to make; it must not exist')
     .option('--dtype <dtype>', dtypes.join(', '), 'keep')
+    .option('--weights <weights>', `${weightsKinds.join(', ')}: as they are, their moving average, or the mean of the newest checkpoints`, 'raw')
     .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', '\nExamples:\n  cambium export ./run --out ./trained\n  cambium export ./run --out ./small --dtype bfloat16')
+    .addHelpText('after', '\nExamples:\n  cambium export ./run --out ./trained\n  cambium export ./run --out ./small --dtype bfloat16\n  cambium export ./run --out ./averaged --weights ema')
     .action(run(async ({ api, out, options, signal }, id) => {
-      const job = await api.startExport({ run: runGiven(id!), out: resolve(String(options['out'])), dtype: readChoice('--dtype', String(options['dtype']), dtypes) });
+      const job = await api.startExport({ run: runGiven(id!), out: resolve(String(options['out'])), dtype: readChoice('--dtype', String(options['dtype']), dtypes), weights: readChoice('--weights', String(options['weights']), weightsKinds) });
       const done = await followJob(api, job, api.followExport({ id: job.id }), signal, (event) => {
         if (event.at === 'tensor') out.progress('Exporting', event.tensors, event.ofTensors, `${event.tensors}/${event.ofTensors} weights`);
         else if (event.at === 'comparing') out.note('Reading it back and comparing');

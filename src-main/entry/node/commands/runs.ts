@@ -1,13 +1,23 @@
-/** @file cambium runs, resume, stop: the training runs of this computer. */
+/** @file cambium runs, resume, decay, stop: the training runs of this computer. */
 import { resolve } from 'node:path';
 import { existsSync } from 'node:fs';
 import { showCount } from '../../../base/units.ts';
-import type { AddCommand } from '../command.ts';
+import { readWhole } from '../arguments.ts';
+import { text, type AddCommand, type Context } from '../command.ts';
+import type { RunCard } from '../../../contract/schema.ts';
 import { describeRun, followRun } from '../following.ts';
 import { exits, table } from '../output.ts';
 
 /** A run given by its folder (from here) or by its name. */
 export const runGiven = (text: string): string => (existsSync(resolve(text)) ? resolve(text) : text);
+
+/** Follows a run that goes on, unless it is left to itself. */
+async function watched({ api, out, options, signal }: Pick<Context, 'api' | 'out' | 'options' | 'signal'>, card: RunCard, since: string): Promise<number> {
+  if (options['detach'] === true) { out.result(card, describeRun(card)); return exits.ok; }
+  const end = await followRun(api, card, since, out, signal);
+  out.result(end.card, describeRun(end.card));
+  return end.code;
+}
 
 export const runs: AddCommand = (program, run) => {
   program.command('runs').argument('[run]', 'one run: its folder or name')
@@ -27,17 +37,32 @@ export const runs: AddCommand = (program, run) => {
     }));
 
   program.command('resume').argument('<run>', 'the run\'s folder or name')
-    .description('go on with a run from its newest checkpoint')
+    .description('go on with a run from its newest checkpoint, or train further than was planned')
+    .option('--tokens <tokens>', 'tokens of the whole run, more than it has done; a finished run goes on too')
+    .option('--rewarm <steps>', 'with --tokens: steps over which the learning rate rises to its peak again (for a finished run its own setting, else 0)')
     .option('--json', 'one JSON object as the last line of standard output')
     .option('--detach', 'leave it training in the background')
-    .addHelpText('after', '\nExamples:\n  cambium resume ./run')
+    .addHelpText('after', '\nExamples:\n  cambium resume ./run\n  cambium resume ./run --tokens 20M --rewarm 100')
     .action(run(async ({ api, out, options, signal }, id) => {
-      const since = new Date().toISOString();
-      const card = await api.resumeRun({ id: runGiven(id!) });
-      if (options['detach'] === true) { out.result(card, describeRun(card)); return exits.ok; }
-      const end = await followRun(api, card, since, out, signal);
-      out.result(end.card, describeRun(end.card));
-      return end.code;
+      const since = new Date().toISOString(), tokens = text(options['tokens']), rewarm = text(options['rewarm']);
+      const card = await api.resumeRun({
+        id: runGiven(id!), ...(tokens === undefined ? {} : { tokens: readWhole('--tokens', tokens, 1) }), ...(rewarm === undefined ? {} : { rewarm: readWhole('--rewarm', rewarm) }),
+      });
+      return watched({ api, out, options, signal }, card, since);
+    }));
+
+  program.command('decay').argument('<run>', 'the run\'s folder or name')
+    .description('let a run\'s learning rate fall from here to its floor, and end there; a run that is paused goes on with it')
+    .option('--steps <steps>', 'over so many steps; by default the cool-down\'s share of the steps planned')
+    .option('--json', 'one JSON object as the last line of standard output')
+    .option('--detach', 'where it goes on: leave it training in the background')
+    .addHelpText('after', '\nExamples:\n  cambium decay ./run\n  cambium decay ./run --steps 500')
+    .action(run(async ({ api, out, options, signal }, id) => {
+      const since = new Date().toISOString(), steps = text(options['steps']), before = await api.run({ id: runGiven(id!) });
+      const card = await api.decayRun({ id: before.dir, ...(steps === undefined ? {} : { steps: readWhole('--steps', steps, 1) }) });
+      if (before.state !== 'preparing' && before.state !== 'running' && before.state !== 'pausing') return watched({ api, out, options, signal }, card, since);
+      out.result(card, `${card.name} decays from its next step on`);
+      return exits.ok;
     }));
 
   program.command('stop').argument('<run>', 'the run\'s folder or name')
