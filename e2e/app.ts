@@ -50,6 +50,8 @@ export class App {
   readonly dir = mkdtempSync(join(tmpdir(), 'cambium-e2e-'));
   readonly home = join(this.dir, 'home');
   readonly text = join(this.dir, 'stories.txt');
+  /** More of the environment of the servers that are started from here. */
+  readonly environment: Record<string, string> = {};
   readonly #executablePath: string;
   #browser: Browser | undefined;
   #server: ChildProcess | undefined;
@@ -80,7 +82,7 @@ export class App {
   /** Starts the server; its address is known when this settles. */
   async serve(port = 0): Promise<void> {
     const child = spawn(process.execPath, [join(root, 'bin', 'cambium.mjs'), 'serve', '--port', String(port), '--json'], {
-      cwd: this.dir, detached: process.platform !== 'win32', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: this.dir, USERPROFILE: this.dir, CAMBIUM_HOME: this.home },
+      cwd: this.dir, detached: process.platform !== 'win32', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: this.dir, USERPROFILE: this.dir, CAMBIUM_HOME: this.home, ...this.environment },
     });
     this.#server = child;
     let said = '';

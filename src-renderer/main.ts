@@ -1,11 +1,14 @@
 /** @file The page's start: takes the way in while the first module runs, then mounts the app. */
+import '../src-main/contract/no-eval.ts';
 import { mount } from 'svelte';
 import App from './app.svelte';
 import { dialFromHere, startAgainOnToken, takeToken } from './service.ts';
 import { Link } from './state/link.svelte.ts';
+import { currentPlace, dialPlace } from './state/place.ts';
 import './styles/tokens.css';
 import './styles/base.css';
 
 takeToken();
 startAgainOnToken();
-mount(App, { target: document.getElementById('app')!, props: { link: new Link(dialFromHere()) } });
+const home = new Link(dialFromHere()), place = currentPlace();
+mount(App, { target: document.getElementById('app')!, props: { link: place === null ? home : new Link(dialPlace(home, place)), place, atHome: home } });

@@ -1,5 +1,7 @@
 /** @file The way in: a port from the desktop's preload, or a WebSocket to the server the page came from. Everything else sees only `Service`. */
 import type { Channel } from '../src-main/base/channel.ts';
+import type { ErrorData } from '../src-main/base/errors.ts';
+import { currentPlace } from './state/place.ts';
 import { pagePortChannel, webSocketChannel } from '../src-main/base/transports.ts';
 
 /** What the desktop's preload leaves on the window. */
@@ -8,8 +10,8 @@ declare global { interface Window { readonly cambium?: Desktop } }
 
 /** How a connection is made, and made again. */
 export interface Dial {
-  /** Calls `opened` with every new channel, `failed` when one could not be opened. */
-  start(opened: (channel: Channel) => void, failed: () => void): void;
+  /** Calls `opened` with every new channel, `failed` when one could not be opened, with the reason where one is known. */
+  start(opened: (channel: Channel) => void, failed: (why?: ErrorData) => void): void;
   /** Asks for a new channel; absent where the other side offers one by itself. */
   again?(): void;
 }
@@ -59,5 +61,5 @@ export function dialFromHere(): Dial {
   };
 }
 
-/** The absolute path of a dropped or picked file, where this page may know it. */
-export const pathOf = (file: File): string => window.cambium?.pathOf(file) ?? '';
+/** The absolute path of a dropped or picked file, where this page may know it: in a GPU box, a path of this computer means nothing. */
+export const pathOf = (file: File): string => (currentPlace() === null ? window.cambium?.pathOf(file) ?? '' : '');

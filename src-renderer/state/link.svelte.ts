@@ -1,4 +1,5 @@
 /** @file The connection to the service, kept alive: one `service` object for the life of the page, over as many channels as it takes. */
+import type { ErrorData } from '../../src-main/base/errors.ts';
 import { connect } from '../../src-main/contract/connect.ts';
 import { service as contract, type Service } from '../../src-main/contract/service.ts';
 import type { Dial } from '../service.ts';
@@ -10,6 +11,8 @@ type Procedure = (input: unknown, signal?: AbortSignal) => unknown;
 
 export class Link {
   state = $state<LinkState>('connecting');
+  /** Why it is `refused`, where that is known. */
+  why = $state.raw<ErrorData>();
   /** Forwards to the newest connection; while there is none, its calls fail with `rpc/closed`. */
   readonly service: Service;
   #current: Service | null = null;
@@ -31,7 +34,7 @@ export class Link {
         for (const go of this.#waiting.splice(0)) go();
         channel.onClose(() => { this.state = 'lost'; retry(); });
       },
-      () => { if (this.#current) retry(); else this.state = 'refused'; },
+      (why) => { if (this.#current) retry(); else { this.why = why; this.state = 'refused'; } },
     );
   }
 

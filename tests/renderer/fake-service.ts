@@ -2,6 +2,7 @@
 import { AppError, refuse } from '../../src-main/base/errors.ts';
 import type { JsonObject } from '../../src-main/base/json.ts';
 import type { Certificate, CheckpointCard, Device, Folder, GrowEvent, JobCard, RunCard, RunEvent } from '../../src-main/contract/schema.ts';
+import type { PlaceCard } from '../../src-main/contract/places.ts';
 import type { Service } from '../../src-main/contract/service.ts';
 import { createActivity } from '../../src-main/service/activity.ts';
 import type { GrowthRequest } from '../../src-main/growth/recipe.ts';
@@ -16,6 +17,11 @@ export const stories: JsonObject = {
   num_key_value_heads: 4, head_dim: 8, max_position_embeddings: 512, rms_norm_eps: 1e-5, rope_theta: 10_000, tie_word_embeddings: true,
 };
 export const small: JsonObject = { model_type: 'gpt2', vocab_size: 50_257, n_positions: 1024, n_embd: 768, n_head: 12, n_layer: 12, n_inner: null };
+/** As large as the models of seven thousand million parameters that are published: from this alone a plan must follow a slider. */
+export const large: JsonObject = {
+  architectures: ['LlamaForCausalLM'], model_type: 'llama', vocab_size: 32_000, hidden_size: 4096, intermediate_size: 11_008, num_hidden_layers: 32, num_attention_heads: 32,
+  num_key_value_heads: 32, max_position_embeddings: 4096, rms_norm_eps: 1e-5, tie_word_embeddings: false, torch_dtype: 'bfloat16',
+};
 
 export function cardOf(config: JsonObject, dir: string, more: Partial<CheckpointCard> = {}): CheckpointCard {
   const family = familyOf(config), dims = dimsOf(family, config), settings = settingsOf(family, config);
@@ -61,14 +67,16 @@ const live = (state: RunCard['state']): boolean => state === 'running' || state 
 /** `pace` milliseconds pass between two events of anything. */
 export function fakeService(pace: number, options: { refuseToOpen?: AppError } = {}): Service & { readonly calls: string[] } {
   const calls: string[] = [];
+  let costFacts: CostFacts = { book, targets: [cpu], assumptions: assumptionDefaults, sourceParameters: 260_000, free: 212e9 };
   const cards = new Map<string, CheckpointCard>([
     ['/opt/cambium/resources/seedling', cardOf(stories, '/opt/cambium/resources/seedling', { name: 'Seedling' })],
     ['/data/stories260K', cardOf(stories, '/data/stories260K')],
     ['/data/gpt2', cardOf(small, '/data/gpt2', { shards: 3 })],
+    ['/data/seven-billion', cardOf(large, '/data/seven-billion', { shards: 2 })],
     ['/home/me/.cambium/checkpoints/stories-grown', cardOf({ ...stories, hidden_size: 128, intermediate_size: 344, num_key_value_heads: 8, num_attention_heads: 16 }, '/home/me/.cambium/checkpoints/stories-grown', { grownFrom: { source: '/data/stories260K', method: 'hypercloning', certificate } })],
   ]);
   const known = [...cards.values()].map((card, i) => ({ dir: card.dir, name: card.name, opened: new Date(Date.now() - i * 7_000_000).toISOString(), builtIn: i === 0 }));
-  const jobs: JobCard[] = [];
+  const jobs: JobCard[] = [], boxes: PlaceCard[] = [];
   const runs = new Map<string, FakeRun>();
   const addRun = (id: string, name: string, state: RunCard['state'], events: RunEvent[], settings: TrainingSettings, more: Partial<RunCard> = {}): FakeRun => {
     const step = events.reduce((n, e) => (e.at === 'step' ? e.step : n), 0);
@@ -183,6 +191,22 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
       void train(run);
       return { ...run.card, state: 'running' };
     },
+    decayRun: async ({ id, steps = 10 }) => {
+      const run = runOf(id);
+      run.events.push({ at: 'rescheduled', step: run.card.step, steps: run.card.step + steps, time: new Date().toISOString() });
+      run.card = { ...run.card, steps: run.card.step + steps };
+      return run.card;
+    },
+    places: async () => [...boxes],
+    addPlace: async (place) => { if (boxes.some((p) => p.name === place.name)) refuse('place/exists', { place: place.name }); boxes.push(place); return [...boxes]; },
+    removePlace: async ({ name }) => { boxes.splice(boxes.findIndex((p) => p.name === name), 1); return [...boxes]; },
+    openPlace: ({ name }) => refuse('place/unreachable', { place: name, why: 'the fake service goes nowhere' }),
+    toPlace: async () => ({}),
+    costs: async () => costFacts,
+    estimate: async ({ dir, training, assumptions = {} }) => estimate({ subject: cards.get(dir) ?? refuse('file/not-found', { path: dir }), training, ...costFacts, assumptions: { ...costFacts.assumptions, ...assumptions } }),
+    assume: async (change) => (costFacts = { ...costFacts, assumptions: { ...costFacts.assumptions, ...change } }).assumptions,
+    measureDevice: async () => ({ device: cpu.id, measured: cpu.measured! }),
+    runCost: async () => null,
     sample: async function* ({ tokens }) {
       const words = ', there was a small oak that wished to be tall. It asked the sun, and the sun said: first a ring, then another.'.split(/(?<= )/);
       for (const text of words.slice(0, tokens)) { await sleep(pace); yield { at: 'text' as const, text }; }
