@@ -12,6 +12,7 @@ import { exportRun } from './export-job.ts';
 import { grow } from './grow-job.ts';
 import { sample } from './sample-job.ts';
 import { anyOf, deaf } from './signals.ts';
+import { measureSpeed } from './speed-test.ts';
 import { train } from './train-job.ts';
 
 /** Work that ends in its own time once it is told to stop: a run saves before it goes, a growth takes back what it wrote. */
@@ -37,6 +38,10 @@ const leave = (): void => { void Promise.all(unfinished).then(() => { process.ex
 
 const implementation: Engine = {
   devices: () => listDevices(),
+  async measure({ device: choice }) {
+    const device = await chooseDevice(choice);
+    try { return { device: device.kind, name: device.name, measured: await measureSpeed(device) }; } finally { await device.dispose(); }
+  },
   grow: (input, signal) => whole(grow(input, until(signal))),
   async certify({ source, grown, text, device: choice }, signal) {
     const device = await chooseDevice(choice);

@@ -43,6 +43,7 @@ export function fakeEngine({ mood = 'obey', die, pace = 1 }: FakeOptions): Engin
     Promise.race([work, new Promise<never>((_, reject) => { signal?.addEventListener('abort', () => { try { refuse('cancelled', { what: 'The work' }); } catch (e) { reject(e as Error); } }, { once: true }); })]);
   return {
     devices: async () => { await turn(); return [cpu]; },
+    measure: async () => { await turn(); return { device: 'cpu', name: cpu.name, measured: { product: 1e11, slack: 10, stream: 1e10, functions: 1e9, nodeSeconds: 1e-6, time: '2026-11-21T12:00:00Z', threads: 2 } }; },
     async *grow({ out, plan }, signal): AsyncGenerator<GrowEvent> {
       const folder = await beginFolder(out), { tensors } = stagesOf({ plan }).at(-1)!;
       try {

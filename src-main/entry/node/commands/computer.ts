@@ -1,14 +1,32 @@
 /** @file cambium devices, doctor: what this computer can run on, and what is missing. */
-import { showBytes } from '../../../base/units.ts';
+import { showBytes, showCount, showFlops } from '../../../base/units.ts';
+import type { MeasuredDevice } from '../../../contract/cost.ts';
+import type { Device } from '../../../contract/schema.ts';
+import type { Service } from '../../../contract/service.ts';
 import type { AddCommand } from '../command.ts';
-import { exits, table } from '../output.ts';
+import { exits, table, type Output } from '../output.ts';
+
+/** Every usable device, one after the other: two at once would slow each other. */
+async function measure(api: Service, devices: readonly Device[], out: Output): Promise<undefined> {
+  const found: MeasuredDevice[] = [];
+  for (const { id, name, software } of devices.filter((d) => d.available)) {
+    if (software === true) continue;
+    out.note(`Measuring ${name}`);
+    found.push(await api.measureDevice({ device: id }));
+  }
+  const rows = found.map(({ device, measured: m }) => [device, `${showFlops(m.product)}/s`, `${showBytes(m.stream)}/s`, `${showCount(m.functions)}/s`, `${(1e6 * m.nodeSeconds).toFixed(1)} µs`]);
+  out.result({ measured: found }, table([['device', 'products', 'moves', 'functions', 'an operator'], ...rows]));
+  return undefined;
+}
 
 export const computer: AddCommand = (program, run) => {
   program.command('devices').description('list what this computer can run on')
+    .option('--measure', 'measure how fast each usable one is, which estimates then stand on')
     .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', '\nExamples:\n  cambium devices')
-    .action(run(async ({ api, out }) => {
+    .addHelpText('after', '\nExamples:\n  cambium devices\n  cambium devices --measure')
+    .action(run(async ({ api, out, options }) => {
       const devices = await api.devices({});
+      if (options['measure'] === true) return measure(api, devices, out);
       const rows = devices.map((d) => [d.id, d.available ? 'yes' : 'no', d.name, d.memory === null ? '-' : showBytes(d.memory), d.why ?? '']);
       out.result({ devices }, table([['device', 'usable', 'name', 'memory', 'why'], ...rows]));
       return undefined;

@@ -1,0 +1,23 @@
+/** @file What earlier runs teach the next estimate: measured over estimated, per device. */
+
+/** One run that ended: what was measured over what was estimated before it began; `told` against the corrected estimate, the others against the plain one. */
+export interface Ratio { readonly run: string; readonly at: string; readonly time: number; readonly memory: number | null; readonly told: number }
+
+/** How many of the newest runs count. */
+export const remembered = 3;
+
+/** The factor for the next estimate (the median of the newest), and how far they lie from it: never less than a twentieth, for no two runs are alike. */
+export function correctionOf(newest: readonly number[]): { readonly factor: number; readonly spread: number } {
+  const some = newest.slice(0, remembered).sort((a, b) => a - b);
+  if (some.length === 0) return { factor: 1, spread: 0 };
+  const factor = some.length % 2 === 1 ? some[(some.length - 1) / 2]! : Math.sqrt(some[some.length / 2 - 1]! * some[some.length / 2]!);
+  return { factor, spread: Math.max(some.length === 1 ? 0.15 : 0.05, ...some.map((r) => Math.max(r / factor, factor / r) - 1)) };
+}
+
+/** `last 3 runs: within 12 %`: how far estimates lay from what came, or undefined before the first run. */
+export function recordOf(past: readonly Ratio[]): string | undefined {
+  const some = past.slice(0, remembered);
+  if (some.length === 0) return undefined;
+  const worst = Math.max(...some.map(({ told }) => Math.max(told, 1 / told) - 1));
+  return `last ${some.length === 1 ? 'run' : `${some.length} runs`}: within ${Math.ceil(100 * worst)} %`;
+}

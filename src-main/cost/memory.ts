@@ -1,0 +1,40 @@
+/** @file How much memory a run needs, part by part: what its state holds, and the most that its programs hold at once, from their own liveness. */
+import type { DeviceKind } from '../base/device.ts';
+import { liveness } from '../graph/cost.ts';
+import type { TrainingSettings } from '../train/settings.ts';
+import { partsOf } from '../train/optimizers/index.ts';
+import type { Programs } from './programs.ts';
+import type { Range } from './range.ts';
+
+export interface MemoryPart { readonly what: string; readonly bytes: number }
+export interface Memory { readonly parts: readonly MemoryPart[]; readonly total: Range }
+
+/** What an engine holds before a model comes, and what ONNX Runtime's pool holds over what lives in it at once (measured; see docs/cost.md). */
+const engine: Readonly<Record<DeviceKind, { readonly base: number; readonly pool: number; readonly spread: number }>> = {
+  cpu: { base: 150e6, pool: 1.25, spread: 0.15 }, cuda: { base: 1e9, pool: 1.25, spread: 0.25 }, webgpu: { base: 5e8, pool: 1.25, spread: 0.35 },
+};
+
+/** Bytes on the device that trains; on the processor, of the whole engine process. */
+export function memoryOf({ parameters, buckets, update, evaluation }: Programs, s: TrainingSettings, device: DeviceKind): Memory {
+  const state = (only: (part: string) => boolean): number => buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, { ema: s.ema }).filter(only).length, 0);
+  const peaks = update.map(({ graph }) => liveness(graph).peak), { base, pool, spread } = engine[device];
+  const live = s.accumulate > 1 ? peaks.reduce((a, b) => a + b, 0) : peaks[0]!;
+  const parts: readonly MemoryPart[] = [
+    { what: 'Weights', bytes: state((part) => part === 'weights') },
+    { what: 'Optimizer', bytes: state((part) => part !== 'weights') },
+    ...(s.accumulate > 1 ? [{ what: 'Gradients, summed', bytes: 4 * parameters }] : []),
+    { what: 'Activations and gradients', bytes: live },
+    { what: 'Left free in the pool', bytes: (pool - 1) * live },
+    ...(s.heldOut > 0 ? [{ what: 'Evaluation', bytes: pool * liveness(evaluation).peak }] : []),
+    ...(device === 'cpu' ? [{ what: 'Reading the checkpoint', bytes: 4 * parameters }] : []),
+    { what: 'Engine', bytes: base },
+  ];
+  const likely = parts.reduce((n, part) => n + part.bytes, 0);
+  return { parts, total: { low: likely * (1 - spread), likely, high: likely * (1 + spread) } };
+}
+
+export type Verdict = 'fits' | 'tight' | 'does not fit' | 'unknown';
+
+/** Against what the device has: tight is within a tenth of it. */
+export const verdictOf = (bytes: number, capacity: number | null): Verdict =>
+  (capacity === null ? 'unknown' : bytes > capacity ? 'does not fit' : bytes > 0.9 * capacity ? 'tight' : 'fits');

@@ -1,0 +1,77 @@
+/** @file What a run keeps of its cost: the estimate it began with, its price with source and time, and what came of it. Written once, never worked out again. */
+import type { DeviceKind } from '../base/device.ts';
+import type { PowerSource } from '../train/run.ts';
+import type { Assumptions } from './assumptions.ts';
+import type { Ratio } from './calibration.ts';
+import type { Estimate } from './estimate.ts';
+import type { Range } from './range.ts';
+
+/** US dollars an hour of the device, or a kilowatt-hour of its electricity, as it was when the run began. */
+export interface Paid { readonly value: number; readonly unit: 'hour' | 'kWh'; readonly source: string; readonly time: string }
+
+/** What was told before the run; the `plain` ones without the correction by earlier runs. */
+export interface Told {
+  readonly stepSeconds: number;
+  readonly plainStepSeconds: number;
+  readonly seconds: Range;
+  readonly memory: number;
+  readonly plainMemory: number;
+  readonly energy?: Range;
+  readonly money?: Range;
+  /** Watts while training, as assumed. */
+  readonly watts?: number;
+}
+
+/** What came: all sittings together. */
+export interface Came {
+  readonly steps: number;
+  readonly tokens: number;
+  /** Seconds that the device was held. */
+  readonly seconds: number;
+  /** Median of the steps after the first few. */
+  readonly stepSeconds: number;
+  /** Most bytes held. */
+  readonly memory: number;
+  readonly energy: number | null;
+  readonly power: PowerSource | null;
+  readonly money: number | null;
+  readonly time: string;
+}
+
+/** estimate.json of a run's folder. */
+export interface CostRecord {
+  readonly version: 1;
+  readonly time: string;
+  readonly device: string;
+  readonly kind: DeviceKind;
+  readonly told: Told | null;
+  readonly price: Paid | null;
+  readonly assumptions: Assumptions;
+  readonly came?: Came;
+}
+
+export const costFile = 'estimate.json';
+
+/** The record that a run begins with. */
+export function recordFor(e: Estimate, assumptions: Assumptions, correction: { readonly memory: number }, time: string): CostRecord | undefined {
+  const on = e.here[0], own = e.offers.find((o) => o.own && o.device === on?.target.id);
+  if (!on) return undefined;
+  const price: Paid = assumptions.ownPrice > 0 ? { value: assumptions.ownPrice, unit: 'hour', source: 'your price', time } : { value: assumptions.tariff, unit: 'kWh', source: 'your tariff', time };
+  const told: Told | null = on.seconds && on.step ? {
+    stepSeconds: on.step.seconds, plainStepSeconds: on.step.plain, seconds: on.seconds, memory: on.memory.total.likely, plainMemory: on.memory.total.likely / correction.memory,
+    ...(on.energy ? { energy: on.energy } : {}), ...(own ? { money: own.money } : {}), ...(on.watts === undefined ? {} : { watts: on.watts }),
+  } : null;
+  return { version: 1, time, device: on.target.id, kind: on.target.kind, told, price, assumptions };
+}
+
+/** What a record teaches: only one that ended says anything. */
+export function ratioOf(run: string, { told, came }: CostRecord): Ratio | undefined {
+  if (!told || !came || came.steps < 10 || !(came.stepSeconds > 0)) return undefined;
+  return { run, at: came.time, time: came.stepSeconds / told.plainStepSeconds, memory: came.memory > 0 ? came.memory / told.plainMemory : null, told: came.stepSeconds / told.stepSeconds };
+}
+
+/** Dollars for so many seconds and kilowatt-hours (with the overhead of the room counted in); null where the price needs an energy that nobody knows. */
+export function moneyFor({ price }: Pick<CostRecord, 'price'>, seconds: number, energy: number | null): number | null {
+  if (!price) return null;
+  return price.unit === 'hour' ? (price.value * seconds) / 3600 : energy === null ? null : price.value * energy;
+}

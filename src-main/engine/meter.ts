@@ -1,0 +1,95 @@
+/** @file A run's meter: what it holds, draws and has spent while it trains, when its measured pace replaces the estimate, when its budget is spent, and the record it leaves. */
+import { join } from 'node:path';
+import type { CostRecord } from '../cost/record.ts';
+import { costFile, moneyFor } from '../cost/record.ts';
+import { exists, readJson, writeJson } from '../store/files.ts';
+import type { BudgetKind, Reading, RunEvent } from '../train/run.ts';
+import { stepsOf } from '../train/schedule.ts';
+import type { TrainingSettings } from '../train/settings.ts';
+import { watchPower, type Power } from './power.ts';
+
+export interface Meter {
+  /** The event with what is to be told before or after it. */
+  take(event: RunEvent): Promise<readonly RunEvent[]>;
+  /** Whether a budget is spent. */
+  reached(): boolean;
+  /** Joules of the run so far, all sittings together. */
+  joules(): number | null;
+  close(): void;
+}
+
+/** Seconds between two readings; steps after which the pace is told, of which the first few are left out. */
+const every = 5, settled = 20, skipped = 5;
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+/** Bounds of this sitting: what is granted once more when a run goes on after a budget was spent. */
+export function allowance(limit: number | undefined, spent: number): number {
+  if (!limit || limit <= 0) return Infinity;
+  return limit * (Math.floor(spent / limit + 1e-9) + 1);
+}
+
+export async function openMeter(dir: string, s: TrainingSettings, now: () => number = () => performance.now() / 1000): Promise<Meter> {
+  const file = join(dir, costFile), record = await exists(file) ? (await readJson(file).catch(() => null)) as unknown as CostRecord | null : null;
+  const before = record?.came, pue = record?.assumptions.pueOwn ?? 1, pace: number[] = [];
+  let power: Power | undefined, began = 0, last = 0, joules: number | null = null, spent = false, told = false, peak = before?.memory ?? 0, tokens = before?.tokens ?? 0, grants: Readonly<Record<BudgetKind, number>> | undefined;
+
+  const seconds = (): number => (before?.seconds ?? 0) + (began ? now() - began : 0);
+  const energy = (): number | null => (joules === null && before?.energy === undefined ? null : (before?.energy ?? 0) + ((joules ?? 0) * pue) / 3.6e6);
+  const money = (): number | null => (record ? moneyFor(record, seconds(), energy()) : null);
+  const reading = async (step: number): Promise<Reading> => {
+    last = now();
+    joules = await power?.joules() ?? null;
+    const gpu = power?.newest(), memory = gpu?.memory ?? process.memoryUsage().rss, used = process.cpuUsage();
+    peak = Math.max(peak, gpu ? gpu.memory ?? 0 : process.resourceUsage().maxRSS * 1024);
+    return { at: 'reading', step, seconds: seconds(), memory, watts: gpu?.watts ?? (joules === null || now() === began ? null : joules / (now() - began)), utilisation: gpu ? gpu.utilisation : busy(used), temperature: gpu?.temperature ?? null, energy: energy(), power: power?.source() ?? null, money: money() };
+  };
+  let load = { at: 0, micros: 0 };
+  /** Cores at work since the last reading. */
+  function busy({ user, system }: NodeJS.CpuUsage): number | null {
+    const at = now(), micros = user + system, share = load.at > 0 ? (micros - load.micros) / 1e6 / Math.max(1e-3, at - load.at) : null;
+    load = { at, micros };
+    return share;
+  }
+  const amounts = (): Readonly<Record<BudgetKind, number>> => ({ money: money() ?? 0, hours: seconds() / 3600, tokens });
+  const overspent = (step: number): readonly RunEvent[] => {
+    const have = amounts(), what = (['money', 'hours', 'tokens'] as const).find((kind) => have[kind] >= grants![kind]);
+    if (what === undefined || spent) return [];
+    spent = true;
+    return [{ at: 'budget', step, what, limit: grants![what], spent: have[what] }];
+  };
+  const measured = (step: number): RunEvent => {
+    told = true;
+    const stepSeconds = median(pace.slice(skipped));
+    return { at: 'measured', step, stepSeconds, told: record?.told?.stepSeconds ?? null, secondsLeft: stepSeconds * Math.max(0, stepsOf(s) - step) };
+  };
+  const keep = async (step: number): Promise<void> => {
+    if (!record || pace.length === 0) return;
+    const came = { steps: step, tokens, seconds: seconds(), stepSeconds: median(pace.length > skipped ? pace.slice(skipped) : pace), memory: peak, energy: energy(), power: power?.source() ?? null, money: money(), time: new Date().toISOString() };
+    await writeJson(file, { ...record, came });
+  };
+
+  return {
+    async take(event) {
+      if (event.at === 'started') {
+        began = now();
+        power = await watchPower(event.device, record?.kind === event.device ? record.told?.watts : undefined);
+        const have = amounts();
+        grants = { money: allowance(s.budgetMoney, have.money), hours: allowance(s.budgetHours, have.hours), tokens: allowance(s.budgetTokens, have.tokens) };
+      }
+      if (event.at === 'saved') await keep(event.step);
+      if (event.at === 'stopped') {
+        const end = power ? [await reading(event.step)] : [];
+        await keep(event.step);
+        return [...end, event];
+      }
+      if (event.at !== 'step' || !grants) return [event];
+      pace.push(event.seconds);
+      ({ tokens } = event);
+      const due = now() - last >= every || pace.length === 1;
+      return [event, ...due ? [await reading(event.step)] : [], ...!told && pace.length === settled ? [measured(event.step)] : [], ...overspent(event.step)];
+    },
+    reached: () => spent,
+    joules: () => (energy() === null ? null : (energy()! * 3.6e6) / pue),
+    close() { power?.close(); },
+  };
+}

@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { assumptionDefaults, assumptionOptions } from '../../src-main/cost/assumptions.ts';
+import { ageOf, factsOf, pricesOf } from '../../src-main/cost/book.ts';
+import { correctionOf, recordOf, type Ratio } from '../../src-main/cost/calibration.ts';
+import { estimate, type EstimateRequest } from '../../src-main/cost/estimate.ts';
+import { verdictOf } from '../../src-main/cost/memory.ts';
+import { moneyFor, ratioOf, recordFor, type Came } from '../../src-main/cost/record.ts';
+import { fromScratch, lossAt, laws, tokensTo } from '../../src-main/cost/scratch.ts';
+import { secondsOf } from '../../src-main/cost/speed.ts';
+import { trainingDefaults } from '../../src-main/train/settings.ts';
+import { book, cpu, subjectOf } from './subjects.ts';
+
+const model = { model_type: 'llama', vocab_size: 1024, hidden_size: 128, intermediate_size: 352, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 4, head_dim: 32, max_position_embeddings: 512, rms_norm_eps: 1e-5, rope_theta: 10_000, tie_word_embeddings: true };
+const asked = (change: Partial<EstimateRequest> = {}): EstimateRequest =>
+  ({ subject: subjectOf(model), training: { ...trainingDefaults, batch: 4, sequence: 64, tokens: 100_000 }, targets: [cpu], book, assumptions: assumptionDefaults, ...change });
+
+describe('the book', () => {
+  it('takes the most particular description, and an unknown card for nothing', () => {
+    expect(factsOf(book, 'NVIDIA Small-Card Plus (rev 2)')?.id).toBe('small-plus');
+    expect(factsOf(book, 'small card')?.id).toBe('small');
+    expect(factsOf(book, 'Large Card')).toBeUndefined();
+    expect(factsOf(book, 'Smaller Card')).toBeUndefined();
+    expect(factsOf(book, 'small card', 'cpu')).toBeUndefined();
+  });
+  it('has prices cheapest first, with their age', () => {
+    expect(pricesOf(book, 'small-plus').map((p) => p.provider)).toEqual(['B', 'A']);
+    expect(ageOf({ date: '2026-11-01' }, '2026-11-21T10:00:00Z')).toBe(20);
+  });
+});
+
+describe('estimate', () => {
+  it('of time is steps times the work at measured rates, and evaluations beside', () => {
+    const e = estimate(asked({ training: { ...asked().training, heldOut: 0 } })), [on] = e.here;
+    expect(e.steps).toBe(Math.ceil(100_000 / 256));
+    expect(on!.seconds!.likely).toBeCloseTo(e.steps * on!.step!.plain, 9);
+    expect(on!.tokensPerSecond!.likely).toBeCloseTo(256 / on!.step!.seconds, 6);
+    expect(estimate(asked()).here[0]!.seconds!.likely).toBeGreaterThan(on!.seconds!.likely);
+    expect(secondsOf({ flops: 2e11, thin: 2e10, bytes: 2e10, functions: 2e9, nodes: 200_000 }, cpu.measured!)).toBeCloseTo(1 + 1 + 1 + 1 + 1, 9);
+  });
+
+  it('of money puts the person\u2019s own first, then the cheapest; each price keeps its source and date', () => {
+    const own = estimate(asked({ assumptions: { ...assumptionDefaults, ownPrice: 2 } })), [first, ...rented] = own.offers;
+    expect(first).toMatchObject({ own: true, price: null });
+    expect(first!.money.likely).toBeCloseTo((2 * own.here[0]!.seconds!.likely) / 3600, 12);
+    expect(rented).toHaveLength(3);
+    expect(rented.map((o) => o.money.likely)).toEqual([...rented].sort((a, b) => a.money.likely - b.money.likely).map((o) => o.money.likely));
+    for (const o of rented) expect([o.price!.source, o.price!.date]).toEqual(book.prices.filter((p) => p.provider === o.price!.provider && p.device === o.device).map((p) => [p.source, p.date])[0]);
+    const electricity = estimate(asked()).offers[0]!, on = estimate(asked()).here[0]!;
+    expect(electricity.money.likely).toBeCloseTo(on.energy!.likely * assumptionDefaults.tariff, 12);
+    expect(on.energy!.likely).toBeCloseTo((4 * 10 * 0.8 * 1.1 * on.seconds!.likely) / 3.6e6, 12);
+    expect(on.carbon!.likely).toBeCloseTo(on.energy!.likely * 450, 9);
+  });
+
+  it('says of a device without facts and measurements that its speed is unknown, and takes no other for it', () => {
+    const { facts: _, measured: __, ...bare } = cpu, e = estimate(asked({ targets: [bare] }));
+    expect(e.here[0]!.seconds).toBeUndefined();
+    expect(e.here[0]!.basis).toMatch(/measure/);
+    expect(e.offers.every((o) => !o.own)).toBe(true);
+  });
+
+  it('of time from a peak is a band as wide as the utilisation', () => {
+    const { measured: _, ...unmeasured } = cpu, seconds = estimate(asked({ targets: [unmeasured] })).here[0]!.seconds!;
+    expect(seconds.high / seconds.low).toBeCloseTo(3, 6);
+    expect(seconds.likely).toBeCloseTo(Math.sqrt(seconds.high * seconds.low), 9);
+  });
+
+  it('has parts that add up, and every alternative is computed and needs less', () => {
+    const large = { ...asked().training, batch: 32, sequence: 256 };
+    const { memory, alternatives, verdict } = estimate(asked({ training: large, targets: [{ ...cpu, memory: 3e8 }] })).here[0]!;
+    expect(memory.parts.reduce((n, p) => n + p.bytes, 0)).toBeCloseTo(memory.total.likely, 3);
+    expect(verdict).toBe('does not fit');
+    expect(alternatives.length).toBeGreaterThan(0);
+    for (const a of alternatives) {
+      expect(a.bytes).toBeLessThan(memory.total.likely);
+      expect(estimate(asked({ training: { ...large, ...a.change } })).here[0]!.memory.total.likely).toBeCloseTo(a.bytes, 3);
+    }
+    expect([verdictOf(1, 10), verdictOf(9.5, 10), verdictOf(11, 10), verdictOf(1, null)]).toEqual(['fits', 'tight', 'does not fit', 'unknown']);
+  });
+
+  it('of a small model on a GPU waits for its operators to start, and for what they move', () => {
+    const seconds = (assumptions: Partial<typeof assumptionDefaults>, bandwidth: number): number =>
+      estimate(asked({ assumptions: { ...assumptionDefaults, ...assumptions }, book: { ...book, devices: book.devices.map((d) => ({ ...d, bandwidth })) } })).offers.find((o) => o.device === 'small')!.seconds.likely;
+    expect(seconds({ launch: 10 }, 1e12)).toBeGreaterThan(2 * seconds({ launch: 0 }, 1e12));
+    expect(seconds({ launch: 0 }, 1e9)).toBeGreaterThan(2 * seconds({ launch: 0 }, 1e15));
+  });
+
+  it('is made for bfloat16 where a device has it, and only there', () => {
+    const still = { book: { ...book, devices: book.devices.map((d) => ({ ...d, bandwidth: null })) }, assumptions: { ...assumptionDefaults, launch: 0 } };
+    const e = estimate(asked({ ...still, training: { ...asked().training, precision: 'bfloat16' } }));
+    expect(e.here).toEqual([]);
+    expect(e.offers.length).toBe(3);
+    const plain = estimate(asked(still));
+    expect(e.offers.find((o) => o.device === 'small')!.seconds.likely).toBeCloseTo(plain.offers.find((o) => o.device === 'small')!.seconds.likely / 10, 3);
+  });
+
+  it('has a price for the same size from random weights, by the law it names', () => {
+    const e = estimate(asked({ sourceParameters: 200_000 }));
+    expect(e.scratch!.tokens.low).toBeLessThan(e.scratch!.tokens.likely);
+    expect(e.scratch!.money!.likely).toBeGreaterThan(0);
+    expect(estimate(asked()).scratch).toBeUndefined();
+    for (const law of laws) expect(lossAt(law, 1e9, tokensTo(law, 1e9, lossAt(law, 5e8, 1e10)))).toBeCloseTo(lossAt(law, 5e8, 1e10), 9);
+    expect(fromScratch(5e8, 1e9, 20).tokens.likely).toBeLessThan(1e10);
+    expect(tokensTo(laws[0]!, 1e6, 1)).toBe(Infinity);
+  });
+
+  it('hides nothing it assumes: each has a unit or a share, a range that holds its default, and a reason', () => {
+    expect(assumptionOptions.map((o) => o.id).sort()).toEqual(Object.keys(assumptionDefaults).sort());
+    for (const o of assumptionOptions) expect(o.kind === 'number' && o.otherwise! >= o.min && o.otherwise! <= o.max && o.help.length > 20).toBe(true);
+  });
+});
+
+describe('what runs teach', () => {
+  const past = (...times: number[]): Ratio[] => times.map((time, i) => ({ run: `r${i}`, at: `2026-11-2${i}`, time, memory: null, told: time }));
+  it('is the median of the last three, with how far they lay', () => {
+    expect(correctionOf([])).toEqual({ factor: 1, spread: 0 });
+    expect(correctionOf([1.2, 1.1, 1.3, 9]).factor).toBe(1.2);
+    expect(recordOf(past(1.1, 0.95, 1.02))).toBe('last 3 runs: within 11 %');
+    expect(recordOf(past(1.2))).toBe('last run: within 20 %');
+    expect(recordOf([])).toBeUndefined();
+  });
+
+  it('corrects the next estimate and narrows its band', () => {
+    const plain = estimate(asked()).here[0]!, taught = estimate(asked({ targets: [{ ...cpu, past: past(1.2, 1.25, 1.18) }] })).here[0]!;
+    expect(taught.step!.seconds).toBeCloseTo(1.2 * plain.step!.plain, 9);
+    expect(taught.step!.plain).toBe(plain.step!.plain);
+    expect(taught.seconds!.high / taught.seconds!.low).toBeLessThan(plain.seconds!.high / plain.seconds!.low);
+    expect(taught.record).toMatch(/3 runs/);
+  });
+
+  it('is kept with the run, with the price and its time, and never worked out again', () => {
+    const e = estimate(asked()), record = recordFor(e, assumptionDefaults, { memory: 1 }, '2026-11-21T12:00:00Z')!;
+    expect(record.price).toEqual({ value: 0.3, unit: 'kWh', source: 'your tariff', time: '2026-11-21T12:00:00Z' });
+    const came: Came = { steps: 40, tokens: 1, seconds: 100, stepSeconds: 2 * record.told!.plainStepSeconds, memory: record.told!.plainMemory * 1.1, energy: 2, power: 'assumed', money: 1, time: '2026-11-21T13:00:00Z' };
+    expect(ratioOf('r', { ...record, came })).toMatchObject({ time: 2, told: 2 });
+    expect(ratioOf('r', { ...record, came })!.memory).toBeCloseTo(1.1, 9);
+    expect(ratioOf('r', record)).toBeUndefined();
+    expect(ratioOf('r', { ...record, came: { ...came, steps: 3 } })).toBeUndefined();
+    expect(moneyFor(record, 3600, 2)).toBeCloseTo(0.6, 12);
+    expect(moneyFor(record, 3600, null)).toBeNull();
+    expect(moneyFor({ price: { value: 4, unit: 'hour', source: 's', time: 't' } }, 1800, null)).toBe(2);
+  });
+});
