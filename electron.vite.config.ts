@@ -17,6 +17,7 @@ export default defineConfig({
           desktop: from('src-main/entry/desktop/main.ts'),
           cli: from('src-main/entry/node/cli.ts'),
           engine: from('src-main/engine/main.ts'),
+          'row-worker': from('src-main/engine/row-worker.ts'),
           'tokenize-worker': from('src-main/store/tokenize-worker.ts'),
           'hub-worker': from('src-main/store/hub/hub-worker.ts'),
         },

@@ -60,16 +60,16 @@ const module = Uint8Array.from([
 export function fastBells(): Bells {
   const { memory, draw } = new WebAssembly.Instance(new WebAssembly.Module(module)).exports as { memory: { readonly buffer: ArrayBuffer }; draw: (key: number, between: number, other: number, index: number, bytes: number) => void };
   const lanesOf = new Int32Array(memory.buffer, 0, 4), numbers = new Int16Array(memory.buffer, begin, most);
-  return (seed, into) => {
+  return (seed, into, first = 0) => {
     const between = Math.imul(seed, 0x9e3779b1), other = seed ^ 0x6a09e667, whole = into.length - into.length % 8;
     let squares = 0;
     for (let at = 0; at < whole; at += most) {
       const count = Math.min(most, whole - at);
-      draw(seed, between, other, at, 2 * count);
+      draw(seed, between, other, first + at, 2 * count);
       into.set(count === most ? numbers : numbers.subarray(0, count), at);
       for (const sum of lanesOf) squares += sum;
     }
-    for (let i = whole; i < into.length; i++) squares += (into[i] = bellAt(seed, i)) ** 2;
+    for (let i = whole; i < into.length; i++) squares += (into[i] = bellAt(seed, first + i)) ** 2;
     return squares;
   };
 }

@@ -56,9 +56,9 @@ export async function* writeGrown(device: Device, source: Checkpoint, plan: Save
   let writing: Promise<void> = Promise.resolve();
   try {
     let bytes = 0, tensors = 0;
-    for (const name of writer.order) {
+    for (const [i, name] of writer.order.entries()) {
       stopWhen(signal);
-      for await (const block of grower.weight(recipes.get(name)!)) {
+      for await (const block of grower.weight(recipes.get(name)!, recipes.get(writer.order[i + 1] ?? ''))) {
         await writing;
         stopWhen(signal);
         writing = writer.write(name, block);

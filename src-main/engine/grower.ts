@@ -2,16 +2,19 @@
 import { applyChain, originsOf } from '../growth/chain.ts';
 import { growthAdditions, growthFeeds, growthGraph, growthGraphKey, rowsOf } from '../growth/device-graph.ts';
 import type { GrowthPlan, TensorRecipe } from '../growth/recipe.ts';
-import { rowMaker } from '../growth/rows.ts';
+import { inPieces, rowWork, type RowPlan } from '../growth/rows.ts';
+import { drawNoise } from '../growth/noise.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../store/checkpoint.ts';
 import { bytesOf, narrow, widen, type WeightDType } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
+import { checkRange } from '../tensor/range.ts';
 import { fastBells } from './bells.ts';
 import type { Device } from './ort/device.ts';
 import { DeviceTensor } from './ort/device-tensor.ts';
 import type { Session } from './ort/session.ts';
+import { physicalCores } from './ort/cores.ts';
 import { compile } from './programs.ts';
-import { checkRange } from './weights.ts';
+import { RowWorkers } from './row-workers.ts';
 
 /** A graph opened once for all weights of one form, and the shapes it takes and gives. */
 interface Opened { readonly session: Session; readonly from: readonly number[]; readonly to: readonly number[] }
@@ -21,6 +24,11 @@ const hasType = (device: Device, dtype: WeightDType): boolean => device.kind !==
 
 const bytesIn = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
+/** A weight of fewer values is made here: to tell threads of it would take longer. */
+const leastShared = 2 ** 21;
+/** More threads than this would wait for the disk. */
+const mostThreads = 4;
+
 export class Grower {
   readonly #device: Device;
   readonly #source: Checkpoint;
@@ -28,8 +36,11 @@ export class Grower {
   readonly #plan: GrowthPlan;
   readonly #blockBytes: number;
   readonly #opened = new Map<string, Opened>();
-  readonly #memory = new Map<string, ArrayBuffer>();
+  readonly #memory = new Map<string, ArrayBufferLike>();
   readonly #draw = fastBells();
+  #workers: RowWorkers | undefined;
+  #ahead: { readonly recipe: TensorRecipe; readonly values: Promise<readonly Float32Array[]> } | undefined;
+  #reads = 0;
   #turn = 0;
 
   /** `stages`: the last is made on the device, those before it weight by weight in memory. `blockBytes`: of output made at once, or one row if that is more. */
@@ -41,22 +52,33 @@ export class Grower {
     this.#blockBytes = blockBytes;
   }
 
-  /** One weight, as bytes of its dtype. A block is overwritten by the next but one. */
-  async *weight(recipe: TensorRecipe): AsyncGenerator<Uint8Array> {
-    for await (const block of this.#device.kind === 'cpu' ? this.#byRows(recipe) : this.#byGraph(recipe)) {
+  /** One weight, as bytes of its dtype. A block is overwritten by the next but one. What `next` needs is read meanwhile. */
+  async *weight(recipe: TensorRecipe, next?: TensorRecipe): AsyncGenerator<Uint8Array> {
+    if (this.#device.kind === 'cpu') { yield* this.#byRows(recipe, next); return; }
+    for await (const block of this.#byGraph(recipe)) {
       checkRange(block, recipe.dtype, recipe.name);
       yield block;
     }
   }
 
-  /** On the processor JavaScript copies rows faster than a graph gathers them. */
-  async *#byRows(recipe: TensorRecipe): AsyncGenerator<Uint8Array> {
-    const { maps, from, to, request: { seed } } = this.#plan, all = rowsOf(recipe), columns = countOf(recipe.to) / all, [source, second] = await this.#values(recipe);
-    const make = rowMaker(recipe, maps, from, to, source!, second, seed, { draw: this.#draw, room: (name, bytes) => this.#room(name, bytes).buffer });
+  /** On the processor JavaScript copies rows faster than a graph gathers them, large weights in several threads. */
+  async *#byRows(recipe: TensorRecipe, next: TensorRecipe | undefined): AsyncGenerator<Uint8Array> {
+    const { maps, from, to, request: { seed } } = this.#plan, plan: RowPlan = { maps, from, to, seed }, all = rowsOf(recipe), columns = countOf(recipe.to) / all;
+    const [source, second] = await (this.#ahead?.recipe === recipe ? this.#ahead.values : this.#values(recipe));
+    this.#ahead = next && this.#before.length === 0 ? { recipe: next, values: this.#values(next) } : undefined;
+    this.#ahead?.values.catch(() => undefined);                        // heard when its turn comes
+    if (all * columns >= leastShared && physicalCores() > 1 && inPieces(recipe)) {
+      this.#workers ??= new RowWorkers(plan, Math.min(mostThreads, physicalCores()));
+      yield* this.#workers.weight(recipe, this.#shared('first', source!), second && this.#shared('second', second));
+      return;
+    }
+    const work = rowWork(recipe, plan, source!, second, (bytes) => this.#room('wide', bytes).buffer as ArrayBuffer), { noise } = work;
+    const drawn = noise && drawNoise(noise, new Int16Array(this.#room('noise', 2 * noise.count).buffer, 0, noise.count), this.#draw);
     const most = Math.max(1, Math.floor(this.#blockBytes / bytesOf(recipe.dtype, columns)));
     for (let at = 0; at < all; at += most) {
       const rows = Math.min(most, all - at), block = this.#room(`block ${this.#turn++ % 2}`, bytesOf(recipe.dtype, rows * columns));
-      make(recipe.dtype === 'float32' ? new Float32Array(block.buffer, 0, rows * columns) : new Uint16Array(block.buffer, 0, rows * columns), { at, rows });
+      work.make(recipe.dtype === 'float32' ? new Float32Array(block.buffer, 0, rows * columns) : new Uint16Array(block.buffer, 0, rows * columns), { at, rows }, drawn);
+      checkRange(block, recipe.dtype, recipe.name);
       yield block;
     }
   }
@@ -83,6 +105,8 @@ export class Grower {
   }
 
   async dispose(): Promise<void> {
+    await this.#ahead?.values.catch(() => undefined);
+    await this.#workers?.dispose();
     for (const { session } of this.#opened.values()) await session.dispose();
     this.#opened.clear();
     this.#memory.clear();
@@ -90,18 +114,28 @@ export class Grower {
 
   /** What a recipe reads, widened. Refuses what is not finite. */
   async #values(recipe: TensorRecipe): Promise<readonly Float32Array[]> {
-    const names = recipe.second === undefined ? [recipe.source] : [recipe.source, recipe.second];
-    if (this.#before.length === 0) return Promise.all(names.map((name, i) => this.#stored(name, `source ${i}`)));
+    const names = recipe.second === undefined ? [recipe.source] : [recipe.source, recipe.second], turn = this.#reads++ % 2;
+    if (this.#before.length === 0) return Promise.all(names.map((name, i) => this.#stored(name, `${turn} ${i}`)));
     const origins = [...new Set(names.flatMap((n) => originsOf(this.#before, n)))];
     const sources = new Map(await Promise.all(origins.map(async (name) => [name, await this.#stored(name)] as const)));
     return names.map((name) => applyChain(this.#before, name, sources));
   }
 
-  /** One weight of the source, widened; in memory of this name, if one is given. */
+  /** One weight of the source, widened; in shared memory of this name, if one is given. */
   async #stored(name: string, room?: string): Promise<Float32Array> {
-    const ref = this.#source.refs.get(name), values = widen(await readTensor(this.#source, name, room === undefined ? undefined : this.#room(room, ref?.bytes ?? 0)), ref?.dtype ?? 'float32');
+    const { dtype, bytes } = this.#source.refs.get(name) ?? { dtype: 'float32', bytes: 0 }, count = bytes / bytesOf(dtype, 1);
+    const read = await readTensor(this.#source, name, room === undefined ? undefined : this.#room(`source ${room}`, bytes, true));
+    const values = widen(read, dtype, room === undefined || dtype === 'float32' ? undefined : new Float32Array(this.#room(`widened ${room}`, 4 * count, true).buffer, 0, count));
     checkFinite(values, this.#source.dir, name);
     return values;
+  }
+
+  /** Values where other threads see them. */
+  #shared(room: string, values: Float32Array): Float32Array {
+    if (values.buffer instanceof SharedArrayBuffer) return values;
+    const out = new Float32Array(this.#room(`shared ${room}`, values.byteLength, true).buffer, 0, values.length);
+    out.set(values);
+    return out;
   }
 
   /** The source's values, as they are stored and widened; `wide` where the device must be given float32. Refuses what is not finite. */
@@ -143,9 +177,9 @@ export class Grower {
   }
 
   /** Memory of this name, at least as long, used again each time. */
-  #room(name: string, bytes: number): Uint8Array<ArrayBuffer> {
+  #room(name: string, bytes: number, shared = false): Uint8Array {
     let memory = this.#memory.get(name);
-    if (!memory || memory.byteLength < bytes) this.#memory.set(name, memory = new ArrayBuffer(bytes));
+    if (!memory || memory.byteLength < bytes) this.#memory.set(name, memory = shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes));
     return new Uint8Array(memory, 0, bytes);
   }
 }

@@ -1,11 +1,10 @@
 /** @file A checkpoint's weights as flat buckets on a device, and back: every weight passes through the processor one bucket at a time. */
-import { refuse } from '../base/errors.ts';
 import { keyOf, normalAt } from '../base/random.ts';
 import { factorsThrough } from '../growth/chain.ts';
 import { stagesOf } from '../growth/saved-plan.ts';
 import { parametersOf, type Parameter } from '../model/parameters.ts';
 import { hasAxis } from '../tensor/layout.ts';
-import { widen, type WeightDType } from '../tensor/dtype.ts';
+import { widen } from '../tensor/dtype.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../store/checkpoint.ts';
 import type { Factors, OptimizerId } from '../train/optimizers/index.ts';
 import { bucketsOf, kindOf, stateName, type Bucket, type StatePart } from '../train/state.ts';
@@ -81,13 +80,4 @@ export function stateReader(device: Device, { model, tensors }: Loaded, part: St
     }
     return there.values.subarray(slot.offset, slot.offset + slot.count);
   };
-}
-
-/** Refuses `checkpoint/overflow` when finite values are infinite as `dtype`. `bytes` are little-endian. */
-export function checkRange(bytes: Uint8Array, dtype: WeightDType, name: string): void {
-  if (dtype === 'float32') return;
-  const top = dtype === 'float16' ? 0x7c00 : 0x7f80, bits = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-  let count = 0;
-  for (let i = 0; i < bits.length; i++) if ((bits[i]! & top) === top) count++;
-  if (count > 0) refuse('checkpoint/overflow', { name, dtype, count });
 }

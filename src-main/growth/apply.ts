@@ -2,7 +2,7 @@
 import { keyOf, normalAt } from '../base/random.ts';
 import { countOf, type Dims } from '../tensor/layout.ts';
 import { carryRows, type Values } from './carry.ts';
-import { noiseOf } from './noise.ts';
+import { drawNoise, noiseOf } from './noise.ts';
 import { addProjection, perturb } from './projection.ts';
 import type { AxisMaps, TensorRecipe } from './recipe.ts';
 import { fillOrder, sidesOf, type Side, type Sides } from './side.ts';
@@ -23,10 +23,17 @@ export function applyRecipe<T extends Values>(recipe: TensorRecipe, maps: AxisMa
 
 /** What is random on old entries. */
 function breakUp(recipe: TensorRecipe, sides: Sides, source: Values, out: Values, seed: number): void {
-  if (recipe.noise !== null) noiseOf(recipe, sides, source, seed).addTo(out, { at: 0, rows: sides.rows.to });
+  if (recipe.noise !== null) {
+    const noise = noiseOf(recipe, sides, source, seed);
+    noise.addTo(out, { at: 0, rows: sides.rows.to }, drawNoise(noise, new Int16Array(noise.count)));
+  }
   if (recipe.projection !== null) addProjection(recipe, sides, out, seed);
   if (recipe.perturbation !== 0) perturb(recipe, out, seed);
 }
+
+/** Whether anything but zero is added to carried values. Where it is not, who carries them need not look at the weight at all. */
+export const takesAdditions = (recipe: TensorRecipe): boolean =>
+  recipe.noise !== null || recipe.projection !== null || recipe.perturbation !== 0 || [...(recipe.partFills ?? []).map((p) => p.fill), ...Object.values(recipe.fills)].some((fill) => fill !== 'zero');
 
 /** What is added to carried values (0 where an entry is new) to make the grown weight: noise and fills, and -0, which changes nothing, elsewhere. Float32. */
 export function additionsOf(recipe: TensorRecipe, maps: AxisMaps, from: Dims, to: Dims, source: Float32Array, seed: number): Float32Array {

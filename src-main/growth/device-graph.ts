@@ -3,7 +3,7 @@ import { constantBy, graphOf, input, type Graph, type Value } from '../graph/gra
 import { add, and, cast, concat, equal, gather, mul, slice, sub, where } from '../graph/build.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
-import { additionsOf } from './apply.ts';
+import { additionsOf, takesAdditions } from './apply.ts';
 import { offsetOf, writtenSide, type RowBlock } from './carry.ts';
 import type { AxisMaps, TensorRecipe } from './recipe.ts';
 import { sidesOf, type Side, type Sides } from './side.ts';
@@ -15,10 +15,6 @@ const matrix = (shape: readonly number[]): readonly number[] => (shape.length ==
 
 /** Rows of the weight as a matrix; a vector is one row. */
 export const rowsOf = (recipe: TensorRecipe): number => matrix(recipe.to)[0]!;
-
-/** Whether the graph takes `additions` (of apply.ts), which the host makes from the widened source. Where it does not, the host need not look at the weight at all. */
-export const takesAdditions = (recipe: TensorRecipe): boolean =>
-  recipe.noise !== null || recipe.projection !== null || recipe.perturbation !== 0 || [...(recipe.partFills ?? []).map((p) => p.fill), ...Object.values(recipe.fills)].some((fill) => fill !== 'zero');
 
 /** Equal keys mean the same graph. Null for a silent weight, which is zeros and needs none. */
 export function growthGraphKey(recipe: TensorRecipe, maps: AxisMaps, stored: WeightDType, rows: number): string | null {

@@ -8,36 +8,57 @@ import type { Side, Sides } from './side.ts';
 interface Group { readonly id: string; readonly block: number; readonly sources: Int32Array; readonly at: Int32Array; readonly first: number }
 interface Pair { readonly id: string; readonly plus: Group; readonly minus: Group }
 
-/** Fills `into` with the numbers 0, 1, 2, ... of `key` (base/random's `bellAt`) and answers with the sum of their squares. */
-export type Bells = (key: number, into: Int16Array) => number;
-export const drawBells: Bells = (key, into) => {
+/** Fills `into` with the numbers `first`, `first` + 1, ... (0 if absent) of `key` (base/random's `bellAt`) and answers with the sum of their squares, exactly. */
+export type Bells = (key: number, into: Int16Array, first?: number) => number;
+export const drawBells: Bells = (key, into, first = 0) => {
   let squares = 0;
-  for (let i = 0; i < into.length; i++) { const bell = bellAt(key, i); into[i] = bell; squares += bell * bell; }
+  for (let i = 0; i < into.length; i++) { const bell = bellAt(key, first + i); into[i] = bell; squares += bell * bell; }
   return squares;
 };
 
+/** Numbers that share a key and a strength: one group of outputs and one pair of inputs. They stand at `from`... among all. */
+export interface NoiseSet { readonly key: number; readonly from: number; readonly count: number; /** Which power they are measured by. */ readonly power: number }
+
+/** The numbers of all sets, and what each set's are multiplied by. */
+export interface DrawnNoise { readonly bells: Int16Array; readonly units: Float64Array }
+
+/** Noise in parts that anyone may work out, in any order: powers, numbers, and their sum with rows. */
 export interface Noise {
+  readonly count: number;
+  readonly sets: readonly NoiseSet[];
+  readonly powers: number;
+  /** Mean square of the divided weight over a block of outputs. */
+  power(index: number): number;
+  /** The unit of a set, from the squares of its numbers and its power. */
+  unit(set: NoiseSet, squares: number, power: number): number;
   /** Adds it to rows of the grown weight; `out` is [block.rows, columns]. */
-  addTo(out: Values, block: RowBlock): void;
+  addTo(out: Values, block: RowBlock, drawn: DrawnNoise): void;
 }
 
-/** Numbers of one group of outputs and one pair of inputs: those of row i start at `from` + i × `width`. */
-interface Drawn { readonly from: number; readonly width: number; readonly unit: number }
-
-/** +N and -N for the copies 2p and 2p+1 of the first copied input axis; an odd last copy gets none. N has exactly the wanted power in each block: copy × head of the output, pair of the input. `room` gives memory for so many numbers. */
-export function noiseOf(recipe: TensorRecipe, { rows, columns, scale }: Sides, source: Values, seed: number, draw: Bells = drawBells, room: (count: number) => Int16Array = (n) => new Int16Array(n)): Noise {
+/** +N and -N for the copies 2p and 2p+1 of the first copied input axis; an odd last copy gets none. N has exactly the wanted power in each block: copy × head of the output, pair of the input. */
+export function noiseOf(recipe: TensorRecipe, { rows, columns, scale }: Sides, source: Values, seed: number): Noise {
   const inner = rows.role === 'in' ? rows : columns, down = inner === rows, groups = groupsOf(down ? columns : rows), pairs = pairsOf(inner);
-  const shares = recipe.spread === 'diagonal' ? 1 / inner.copies : 1, level = decibels(-recipe.noise!), powers = new Map<number, number>(), single = source instanceof Float32Array;
-  const bells = room(groups.reduce((n, g) => n + g.at.length, 0) * pairs.reduce((n, p) => n + p.plus.at.length, 0));
-  let from = 0;
-  const drawn = groups.map((group) => pairs.map(({ id, plus }): Drawn => {
-    const [r, c] = down ? [plus, group] : [group, plus], count = r.at.length * c.at.length, at = from;
-    let power = powers.get(group.block);
-    if (power === undefined) powers.set(group.block, power = powerOf(source, r, c, rows, columns, scale * shares, single));
-    const squares = draw(keyOf(seed, recipe.name, 'noise', group.id, id), bells.subarray(at, from += count));
-    return { from: at, width: c.at.length, unit: squares === 0 ? 0 : Math.sqrt((power * level) / (squares / count)) };
+  const shares = recipe.spread === 'diagonal' ? 1 / inner.copies : 1, level = decibels(-recipe.noise!), single = source instanceof Float32Array;
+  const firsts = pairs.length === 0 ? [] : [...new Map(groups.toReversed().map((group) => [group.block, group])).values()], places = new Map(firsts.map((group, i) => [group.block, i]));
+  const sides = (group: Group, { plus }: Pair): readonly [Group, Group] => (down ? [plus, group] : [group, plus]);
+  let count = 0;
+  const sets = groups.flatMap((group) => pairs.map((pair): NoiseSet => {
+    const [r, c] = sides(group, pair), from = count, many = r.at.length * c.at.length;
+    count += many;
+    return { key: keyOf(seed, recipe.name, 'noise', group.id, pair.id), from, count: many, power: places.get(group.block)! };
   }));
-  return down ? alongColumns(groups, pairs, drawn, bells, rows.to, columns.to) : alongRows(groups, pairs, drawn, bells, rows.to, columns.to);
+  return {
+    count, sets, powers: firsts.length,
+    power: (index) => powerOf(source, ...sides(firsts[index]!, pairs[0]!), rows, columns, scale * shares, single),
+    unit: (set, squares, power) => (squares === 0 ? 0 : Math.sqrt((power * level) / (squares / set.count))),
+    addTo: down ? alongColumns(groups, pairs, sets, rows.to, columns.to) : alongRows(groups, pairs, sets, rows.to, columns.to),
+  };
+}
+
+/** All of a weight's noise at once. */
+export function drawNoise(noise: Noise, bells: Int16Array, draw: Bells = drawBells): DrawnNoise {
+  const powers = Array.from({ length: noise.powers }, (_, i) => noise.power(i));
+  return { bells, units: Float64Array.from(noise.sets, (set) => noise.unit(set, draw(set.key, bells.subarray(set.from, set.from + set.count)), powers[set.power]!)) };
 }
 
 /** Which of `lists` holds each row, and where in it; -1 where none does. */
@@ -48,36 +69,32 @@ function placesOf(lists: readonly Int32Array[], rows: number): { readonly list: 
 }
 
 /** Rows are written, columns read: a row takes the numbers of its group, plus and minus. */
-function alongRows(groups: readonly Group[], pairs: readonly Pair[], drawn: readonly (readonly Drawn[])[], bells: Int16Array, rows: number, width: number): Noise {
+function alongRows(groups: readonly Group[], pairs: readonly Pair[], sets: readonly NoiseSet[], rows: number, width: number): Noise['addTo'] {
   const { list, index } = placesOf(groups.map((g) => g.at), rows);
-  return {
-    addTo(out, { at, rows: count }) {
-      for (let r = at; r < at + count; r++) {
-        if (list[r]! < 0) continue;
-        pairs.forEach(({ plus, minus }, p) => {
-          const { from, width: many, unit } = drawn[list[r]!]![p]!, base = (r - at) * width, first = from + index[r]! * many;
-          if (out instanceof Float32Array && plus.first >= 0 && minus.first >= 0) return addBoth(out, base + plus.first, base + minus.first, bells, first, many, unit);
-          add(out, base, plus, bells, first, unit);
-          add(out, base, minus, bells, first, -unit);
-        });
+  return (out, { at, rows: count }, { bells, units }) => {
+    for (let r = at; r < at + count; r++) {
+      if (list[r]! < 0) continue;
+      for (let p = 0; p < pairs.length; p++) {
+        const { plus, minus } = pairs[p]!, n = list[r]! * pairs.length + p, from = sets[n]!.from + index[r]! * plus.at.length, base = (r - at) * width, unit = units[n]!;
+        if (out instanceof Float32Array && plus.first >= 0 && minus.first >= 0) { addBoth(out, base + plus.first, base + minus.first, bells, from, plus.at.length, unit); continue; }
+        add(out, base, plus, bells, from, unit);
+        add(out, base, minus, bells, from, -unit);
       }
-    },
+    }
   };
 }
 
 /** Rows are read, columns written: a row of a first copy takes all groups' numbers, its partner their opposites. */
-function alongColumns(groups: readonly Group[], pairs: readonly Pair[], drawn: readonly (readonly Drawn[])[], bells: Int16Array, rows: number, width: number): Noise {
+function alongColumns(groups: readonly Group[], pairs: readonly Pair[], sets: readonly NoiseSet[], rows: number, width: number): Noise['addTo'] {
   const { list, index } = placesOf(pairs.flatMap(({ plus, minus }) => [plus.at, minus.at]), rows);
-  return {
-    addTo(out, { at, rows: count }) {
-      for (let r = at; r < at + count; r++) {
-        if (list[r]! < 0) continue;
-        groups.forEach((group, g) => {
-          const { from, width: many, unit } = drawn[g]![list[r]! >> 1]!;
-          add(out, (r - at) * width, group, bells, from + index[r]! * many, list[r]! & 1 ? -unit : unit);
-        });
-      }
-    },
+  return (out, { at, rows: count }, { bells, units }) => {
+    for (let r = at; r < at + count; r++) {
+      if (list[r]! < 0) continue;
+      groups.forEach((group, g) => {
+        const n = g * pairs.length + (list[r]! >> 1);
+        add(out, (r - at) * width, group, bells, sets[n]!.from + index[r]! * group.at.length, list[r]! & 1 ? -units[n]! : units[n]!);
+      });
+    }
   };
 }
 

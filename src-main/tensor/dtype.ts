@@ -29,16 +29,16 @@ export const bytesOf = (dtype: DType, count: number): number => dtypes[dtype].by
 export const fromSafetensors = (name: string): DType | undefined =>
   (Object.keys(dtypes) as DType[]).find((d) => dtypes[d].safetensors === name);
 
-/** Little-endian bytes of `dtype` widened to float32, exactly. `bytes` may lie at any offset. */
-export function widen(bytes: Uint8Array, dtype: WeightDType): Float32Array {
+/** Little-endian bytes of `dtype` widened to float32, exactly; those of halves into `into`, if it is given. `bytes` may lie at any offset. */
+export function widen(bytes: Uint8Array, dtype: WeightDType, into?: Float32Array): Float32Array {
   const count = bytes.byteLength / dtypes[dtype].bytes;
   if (dtype === 'float32') {
     if (bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, count);
     return new Float32Array(bytes.slice().buffer);
   }
   const half = bytes.byteOffset % 2 === 0 ? new Uint16Array(bytes.buffer, bytes.byteOffset, count) : new Uint16Array(bytes.slice().buffer);
-  const out = new Float32Array(count);
-  const bits = new Uint32Array(out.buffer);
+  const out = into ?? new Float32Array(count);
+  const bits = new Int32Array(out.buffer, out.byteOffset, count);
   if (dtype === 'bfloat16') for (let i = 0; i < count; i++) bits[i] = half[i]! << 16;
   else for (let i = 0; i < count; i++) bits[i] = widenHalf(half[i]!);
   return out;

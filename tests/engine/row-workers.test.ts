@@ -1,0 +1,54 @@
+/** @file Rows made by several threads are the interpreter's, bit for bit, however the work is cut. */
+import { afterAll, describe, expect, it } from 'vitest';
+import { RowWorkers } from '../../src-main/engine/row-workers.ts';
+import { writeGrown } from '../../src-main/engine/grow-job.ts';
+import { openDevice } from '../../src-main/engine/ort/device.ts';
+import { applyRecipe } from '../../src-main/growth/apply.ts';
+import { planGrowth } from '../../src-main/growth/plan.ts';
+import { inPieces } from '../../src-main/growth/rows.ts';
+import { openCheckpoint, readTensor } from '../../src-main/store/checkpoint.ts';
+import { narrow, weightDTypes } from '../../src-main/tensor/dtype.ts';
+import { ask, shapes, tiny } from '../growth/tiny.ts';
+import { refusal } from '../support/refusal.ts';
+import { freePath } from '../support/temporary.ts';
+import { makeTinyCheckpoint } from '../support/tiny.ts';
+import { collected, growthBy, planned, quiet, valuesOf } from './workbench.ts';
+
+const shared = (values: ArrayLike<number>): Float32Array => { const out = new Float32Array(new SharedArrayBuffer(4 * values.length)); out.set(values); return out; };
+const open: RowWorkers[] = [];
+afterAll(async () => { await Promise.all(open.map((workers) => workers.dispose())); });
+
+describe.each(Object.entries(shapes).filter(([title]) => ['gpt2 tied', 'llama tied, grouped', 'phi3', 'gemma3'].some((t) => title.startsWith(t))))('%s', (_, config) => {
+  it.each(['hypercloning', 'expand', 'net2net', 'aki'] as const)('%s: as the interpreter', async (method) => {
+    const source = tiny(config), { dims } = source, to = method === 'hypercloning' ? { hidden: 2 * dims['hidden']!, ffn: 3 * dims['ffn']! } : { ffn: 47 };
+    const plan = planGrowth(source, ask(method, to)), { maps, from, request: { seed } } = plan, workers = new RowWorkers({ maps, from, to: plan.to, seed }, 3, { blockBytes: 700, numbers: 50 });
+    open.push(workers);
+    let made = 0;
+    for (const [i, recipe] of plan.tensors.entries()) {
+      if (!inPieces(recipe)) continue;
+      const dtype = weightDTypes[i % 3]!, values = (name: string): Float32Array => shared(source.weights.get(name)!), blocks: Uint8Array[] = [], second = recipe.second === undefined ? undefined : values(recipe.second);
+      for await (const block of workers.weight({ ...recipe, dtype }, values(recipe.source), second)) blocks.push(block.slice());
+      expect(Buffer.compare(Buffer.concat(blocks), narrow(applyRecipe(recipe, maps, from, plan.to, values(recipe.source), seed, second), dtype)), recipe.name).toBe(0);
+      made++;
+    }
+    expect(made).toBeGreaterThan(3);
+  });
+});
+
+it('values that do not fit, and a reader who leaves', async () => {
+  const source = tiny(shapes['llama tied, grouped']!), plan = planGrowth(source, ask('hypercloning', { hidden: 24 })), { maps, from, to } = plan, workers = new RowWorkers({ maps, from, to, seed: 1 }, 2, { blockBytes: 200 });
+  open.push(workers);
+  const recipe = plan.tensors.find((t) => t.name.endsWith('gate_proj.weight'))!, large = shared(source.weights.get(recipe.source)!.map((v) => v * 1e6));
+  const all = async (dtype: 'float16' | 'float32'): Promise<number> => { let bytes = 0; for await (const block of workers.weight({ ...recipe, dtype }, large, undefined)) bytes += block.byteLength; return bytes; };
+  expect((await refusal('checkpoint/overflow', () => all('float16'))).message).toContain(recipe.name);
+  for await (const block of workers.weight(recipe, large, undefined)) { expect(block.byteLength).toBeGreaterThan(0); break; }
+  expect(await all('float32')).toBe(4 * 24 * 20);
+});
+
+it('weights large enough are made by them within a growth', async () => {
+  const source = await makeTinyCheckpoint('llama', { dims: { hidden: 512, ffn: 1024, vocab: 64, heads: 8, kv_heads: 8, group: 1, head_dim: 64, layers: 1 } }), out = freePath('grown'), plan = await planned(source, growthBy('hypercloning'));
+  expect(plan.tensors.some((t) => t.noise !== null && t.to.reduce((a, b) => a * b) >= 2 ** 21)).toBe(true);
+  await collected(writeGrown(await openDevice('cpu'), await openCheckpoint(source), plan, out, quiet));
+  const grown = await openCheckpoint(out), from = await openCheckpoint(source);
+  for (const recipe of plan.tensors) expect(Buffer.compare(await readTensor(grown, recipe.name), narrow(applyRecipe(recipe, plan.maps, plan.from, plan.to, await valuesOf(from, recipe.source), plan.request.seed), 'float32')), recipe.name).toBe(0);
+});
