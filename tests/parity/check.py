@@ -1,6 +1,6 @@
 """What real transformers says about folders that Cambium wrote. Reads one JSON job a line, answers one JSON object a line; tests/parity/run.mjs asks.
 
-compare  {source, grown}                    largest |logit difference| on fixed tokens, and whether `generate` runs
+compare  {source, grown, type?}             largest |logit difference| on fixed tokens, and whether `generate` runs; `type`: the model_type, where it is another
 greedy   {source, grown, prompt, tokens}    whether both continue the prompt alike
 continue {dir, prompt, tokens}              the greedy continuation, as text
 loss     {dir, text, sequence}              mean next-token loss of each whole window of `sequence` targets, in nats
@@ -41,8 +41,9 @@ def generate(model, ids, tokens):
 
 def compare(job):
     source, grown = opened(job["source"]), opened(job["grown"])
-    if AutoConfig.from_pretrained(job["grown"]).model_type != source.config.model_type:
-        raise ValueError("the model's type changed")
+    found, wanted = AutoConfig.from_pretrained(job["grown"]).model_type, job.get("type") or source.config.model_type
+    if found != wanted:
+        raise ValueError(f"the model's type is {found}, not {wanted}")
     ids = tokens_for(source.config)
     with torch.no_grad():
         old, new = source(ids).logits, grown(ids).logits

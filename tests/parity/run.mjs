@@ -13,7 +13,7 @@ const root = resolve(import.meta.dirname, '../..'), golden = join(root, 'tests/f
 const only = process.argv.slice(2);
 const prompt = 'Once upon a time';
 
-/** What to ask of each method: arguments of `cambium grow`. The first of each is also asked of the real checkpoint, unless it is approximate: then only that transformers opens the result, computes finite logits and writes. */
+/** What to ask of each method: arguments of `cambium grow`. The first of each is also asked of the real checkpoint, unless it is approximate: then only that transformers opens the result, computes finite logits and writes. `mixes`: another family with experts comes out. */
 const requests = {
   hypercloning: [
     { args: ['--times', 'hidden=2,ffn=2'] },
@@ -35,8 +35,20 @@ const requests = {
   stack: [{ args: ['--times', 'layers=2'], approximate: true }],
   interleave: [{ args: ['--times', 'layers=2'], approximate: true }],
   solar: [{ args: ['--option', 'n=2', '--option', 'k=0'], approximate: true }],
+  upcycle: [
+    { args: ['--option', 'router=0.3'], mixes: true },
+    { args: ['--option', 'experts=8', '--option', 'active=4', '--option', 'shards=2', '--option', 'router=0.3'], mixes: true },
+    { args: ['--option', 'weights=shares'], mixes: true, family: /^qwen/, approximate: true },
+    { args: ['--option', 'shards=2', '--option', 'scale=thirds'], mixes: true, approximate: true },
+  ],
   vocab: [{ args: ['--times', 'vocab=2'] }],
 };
+
+/** What dense families become, and which of their configs cannot. */
+const mixtures = { llama: 'mixtral', mistral: 'mixtral', qwen2: 'qwen2_moe', qwen3: 'qwen3_moe' };
+const cannotMix = ({ model_type: type, attention_bias: attention, mlp_bias: mlp, use_sliding_window: slides, layer_types: types }) =>
+  !(type in mixtures) || (type === 'llama' && (attention || mlp)) || (type === 'qwen3' && slides && new Set(types).size > 1);
+
 
 const scratch = mkdtempSync(join(tmpdir(), 'cambium-parity-'));
 const rows = [];
@@ -93,8 +105,9 @@ function transformers() {
   };
 }
 
-async function compared(peer, source, grown, { approximate = false } = {}) {
-  const { delta, largest, written, finite, parameters } = await peer.ask({ kind: 'compare', source, grown });
+async function compared(peer, source, grown, { approximate = false, mixes = false } = {}) {
+  const type = mixes ? mixtures[configOf(source).model_type] : undefined;
+  const { delta, largest, written, finite, parameters } = await peer.ask({ kind: 'compare', source, grown, type });
   const most = 1e-5 * Math.max(1, largest);
   must(finite, 'logits are not finite');
   must(approximate || delta <= most, `max |Δlogit| ${delta.toExponential(1)} where ${most.toExponential(1)} is allowed`);
@@ -109,6 +122,7 @@ async function grow(source, args, { dtype = 'float32' } = {}) {
   return folder;
 }
 
+const configOf = (dir) => JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'));
 const methodArgs = (id, { args }) => ['--method', id, ...args];
 const label = (id, { args }) => `${id} ${args.filter((a) => !a.startsWith('--')).join(' ')}`;
 
@@ -120,9 +134,9 @@ try {
   for (const id of methods.keys()) if (!requests[id]) await check(`method ${id}`, () => Promise.reject(new Error('tests/parity/run.mjs asks nothing of it')));
 
   for (const name of readdirSync(golden)) {
-    const source = join(golden, name), family = JSON.parse(readFileSync(join(source, 'config.json'), 'utf8')).model_type;
+    const source = join(golden, name), config = configOf(source), family = config.model_type, asked = ({ family: of = family, mixes }) => (of instanceof RegExp ? of.test(family) : of === family) && !(mixes && cannotMix(config));
     for (const id of methods.keys())
-      for (const request of (requests[id] ?? []).filter((r) => (r.family ?? family) === family))
+      for (const request of (requests[id] ?? []).filter(asked))
         await check(`${name}: ${label(id, request)}`, async () => compared(peer, source, await grow(source, methodArgs(id, request)), request));
   }
 
@@ -130,7 +144,7 @@ try {
   for (const [id, [request]] of Object.entries(requests).filter(([, [{ approximate }]]) => !approximate))
     await check(`${realName}: ${label(id, request)}, greedy text`, async () => {
       const grown = await grow(real, methodArgs(id, request), { dtype: 'keep' });
-      const measured = await compared(peer, real, grown);
+      const measured = await compared(peer, real, grown, request);
       const { same } = await peer.ask({ kind: 'greedy', source: real, grown, prompt, tokens: 100 });
       must(same === 100, `the continuation of "${prompt}" differs after ${same} tokens`);
       return `${measured}  100 tokens alike`;

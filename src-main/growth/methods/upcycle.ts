@@ -21,6 +21,7 @@ export const upcycle: GrowthMethod = {
   title: 'Upcycling to experts',
   summary: 'Every MLP becomes many experts, of which a token reads a few: many more parameters at little more work for each token.',
   paper: 'arXiv:2212.05055, arXiv:2410.07524',
+  unsure: 'Of the second paper only the abstract and NVIDIA’s code could be read, the first not at all; the plain form is general knowledge.',
   options: [
     { id: 'experts', label: 'Experts', kind: 'number', min: 2, max: 1024, whole: true, otherwise: 8, help: 'How many each layer has in all, slices counted one by one.' },
     { id: 'active', label: 'Experts per token', kind: 'number', min: 1, max: 1024, whole: true, otherwise: 2, help: 'How many of them a token reads; a multiple of the slices.' },
@@ -46,8 +47,9 @@ export const upcycle: GrowthMethod = {
         : ['Weights that are shares among all experts sum to another number for every token; only their mean is made up for.'],
     };
   },
-  notes: (_, options) => [
+  notes: ({ to }, options) => [
     'Experts start equal and part only because the router sends them different tokens; give it a loss that balances their load when you train elsewhere.',
+    ...(to['ffn']! % 8 === 0 ? [] : [`Experts of ${to['ffn']!} units are not a multiple of 8: to read them, transformers needs experts_implementation="eager".`]),
     ...(number(options, 'shards') > 1 ? ['Slices of one MLP have equal ratings at first, so that a training in few bits can mix their groups where ratings tie.'] : []),
   ],
 };

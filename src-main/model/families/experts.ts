@@ -11,6 +11,9 @@ import { gatedMlp, type MlpNames } from './llama.ts';
 export const withExperts = (dense: ModelFamily['tensors'], own: ModelFamily['tensors']): ModelFamily['tensors'] =>
   Object.fromEntries(Object.entries(dense).flatMap(([name, line]) => (name.includes('.mlp.gate_proj.weight') ? Object.entries(own) : name.includes('.mlp.') ? [] : [[name, line]])));
 
+/** Numbers that transformers takes with a fraction only. */
+export const fractions: readonly string[] = ['router_aux_loss_coef', 'router_jitter_noise'];
+
 /** The number of experts, under either of the names that transformers gives it. */
 export const expertCount = (written: string, otherwise: number): SizeField => ({
   keys: ['num_experts', 'num_local_experts'],

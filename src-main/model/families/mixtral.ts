@@ -2,7 +2,7 @@
 import { refuse } from '../../base/errors.ts';
 import { linear, setting, without, type ModelFamily } from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
-import { expertCount, mixtureOf, refuseRouting, said, withExperts } from './experts.ts';
+import { expertCount, fractions, mixtureOf, refuseRouting, said, withExperts } from './experts.ts';
 import { gatedDecoder } from './llama.ts';
 import { mistral } from './mistral.ts';
 
@@ -40,6 +40,7 @@ export const mixtral: ModelFamily = {
       return { ...without(said(config, settings), 'attention_bias', 'mlp_bias'), sliding_window: (settings['window'] ?? null) as number | null, router_aux_loss_coef: 0.001, router_jitter_noise: 0, output_router_logits: false };
     },
   },
+  fractions,
   refuses(config) {
     refuseRope(config);
     refuseRouting(config, Number(config['num_local_experts'] ?? config['num_experts'] ?? 8), Number(config['num_experts_per_tok'] ?? 2));

@@ -5,7 +5,7 @@ import { sigmoid } from '../../graph/build.ts';
 import { consequence, linear, setting, size, without, type Mixture, type ModelFamily } from '../family.ts';
 import { add, map, mul, parts } from '../named.ts';
 import { refuseRope } from '../rope.ts';
-import { expertCount, mixtureOf, refuseRouting, said, withExperts } from './experts.ts';
+import { expertCount, fractions, mixtureOf, refuseRouting, said, withExperts } from './experts.ts';
 import { gatedDecoder, gatedMlp, sharedHeads } from './llama.ts';
 import { qwen2, qwen3 } from './qwen.ts';
 
@@ -58,6 +58,7 @@ export const qwen2Moe: ModelFamily = {
     config: (config, settings, sums) => ({ ...said(config, settings), layer_types: settings['layerTypes'] as readonly string[], ...router(sums) }),
   },
   perLayer: (config, sources) => (slides(config) || config['layer_types'] !== undefined ? { layer_types: sources.map((source) => layerTypes(config)[source]!) } : {}),
+  fractions,
   refuses(config) {
     qwen2.refuses(config);
     if (config['qkv_bias'] === false) refuse('checkpoint/unsupported', { what: 'qkv_bias false', why: 'this family is read with biases on queries, keys and values' });
@@ -91,6 +92,7 @@ export const qwen3Moe: ModelFamily = {
   tensors: withExperts(qwen3.tensors, experts),
   mixture: { of: ['qwen3'], lines: copies(expert), mayNotSum: true, config },
   perLayer: () => ({}),
+  fractions,
   refuses(c) {
     refuseRope(c);
     refuseRouting(c, Number(c['num_local_experts'] ?? c['num_experts'] ?? 128), Number(c['num_experts_per_tok'] ?? 8));
