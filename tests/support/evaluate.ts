@@ -171,13 +171,32 @@ function exact(t: Tensor, front: readonly number[], last: readonly [number, numb
 export const known = Object.keys(meanings);
 
 /** Values of a graph in float64, from what its inputs are fed. */
+/** The nearest number of a shorter type, ties to even: what a kernel stores. */
+const stored: Readonly<Record<string, (v: number) => number>> = { float16: half, bfloat16: brain };
+function half(v: number): number {
+  const size = Math.abs(v), step = 2 ** (Math.max(Math.floor(Math.log2(size)), -14) - 10);
+  if (!Number.isFinite(v) || v === 0) return v;
+  const near = even(size / step) * step;
+  return Math.sign(v) * (near > 65504 ? Infinity : near);
+}
+function brain(v: number): number {
+  if (!Number.isFinite(v) || v === 0) return v;
+  const step = 2 ** (Math.floor(Math.log2(Math.abs(v))) - 7);
+  return Math.sign(v) * even(Math.abs(v) / step) * step;
+}
+function even(v: number): number {
+  const low = Math.floor(v), rest = v - low;
+  return rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low;
+}
+const asStored = (v: Value, t: Tensor): Tensor => (v.dtype in stored ? { shape: t.shape, data: t.data.map(stored[v.dtype]!) } : t);
+
 export function evaluate(values: readonly Value[], feeds: Readonly<Record<string, Tensor>>): readonly Tensor[] {
   const found = new Map<Value, Tensor>();
   const visit = (v: Value): Tensor => {
     const done = found.get(v);
     if (done) return done;
     if (!v.node) {
-      const fed = v.constant ? tensor(v.shape, v.constant.values()) : feeds[v.name!];
+      const fed = v.constant ? asStored(v, tensor(v.shape, v.constant.values())) : feeds[v.name!];
       if (!fed) throw new Error(`${v.name ?? 'a value'} is not fed`);
       found.set(v, fed);
       return fed;
@@ -185,7 +204,7 @@ export function evaluate(values: readonly Value[], feeds: Readonly<Record<string
     const meaning = meanings[v.node.op.name];
     if (!meaning) throw new Error(`evaluate.ts does not know ${v.node.op.name}`);
     const made = [meaning(v.node.inputs.map(visit), v.node.attrs as unknown as Attrs)].flat() as readonly Tensor[];
-    v.node.outputs.forEach((out, i) => found.set(out, made[i]!));
+    v.node.outputs.forEach((out, i) => found.set(out, asStored(out, made[i]!)));
     return found.get(v)!;
   };
   for (const v of [...values].sort((a, b) => a.id - b.id)) visit(v);
