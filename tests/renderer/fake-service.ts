@@ -15,6 +15,7 @@ import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
 import { groupCounts, parameterCount, parametersOf } from '../../src-main/model/parameters.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
+import { fakeHub } from './fake-hub.ts';
 
 export const stories: JsonObject = {
   architectures: ['LlamaForCausalLM'], model_type: 'llama', vocab_size: 512, hidden_size: 64, intermediate_size: 172, num_hidden_layers: 5, num_attention_heads: 8,
@@ -201,6 +202,7 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
       run.card = { ...run.card, steps: run.card.step + steps };
       return run.card;
     },
+    ...fakeHub(pace, jobs, cards.get('/data/stories260K')!),
     places: async () => [...boxes],
     addPlace: async (place) => { if (boxes.some((p) => p.name === place.name)) refuse('place/exists', { place: place.name }); boxes.push(place); return [...boxes]; },
     removePlace: async ({ name }) => { boxes.splice(boxes.findIndex((p) => p.name === name), 1); return [...boxes]; },

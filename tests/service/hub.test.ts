@@ -24,8 +24,8 @@ afterAll(() => server.stop());
 beforeEach(() => {
   place = workplace();
   cache = join(place.dir, 'hf', 'hub');
-  for (const name of Object.keys(process.env)) if (/^(HF_|HUGGING|XDG_CACHE|TRANSFORMERS_OFF)/.test(name)) delete process.env[name];
-  Object.assign(process.env, { HF_ENDPOINT: server.endpoint, HF_HOME: join(place.dir, 'hf') });
+  const others = Object.entries(kept).filter(([name]) => !/^(HF_|HUGGING|XDG_CACHE|TRANSFORMERS_OFF)/.test(name));
+  process.env = { ...Object.fromEntries(others), HF_ENDPOINT: server.endpoint, HF_HOME: join(place.dir, 'hf') };
 });
 afterEach(async () => { server.faults = []; process.env = { ...kept }; await place.running.close(); await place.end(); });
 const slow = (): void => { server.faults = [{ on: /GET cdn/, times: 999, slow: 4 }]; };

@@ -111,7 +111,7 @@ describe('CertificateCard', () => {
 });
 
 it('JobStrip shows nothing when nothing is under way, and stops what is', async () => {
-  const oncancel = vi.fn(), { container, rerender } = render(JobStrip, { runs: [], jobs: [], oncancel, onpause: vi.fn() });
+  const oncancel = vi.fn(), { container, rerender } = render(JobStrip, { runs: [], jobs: [], oncancel, onpause: vi.fn(), onhold: vi.fn() });
   expect(container.textContent).toBe('');
   await rerender({ jobs: [{ id: 'j', kind: 'grow', title: 'stories', state: 'running', started: '' }] });
   await fireEvent.click(screen.getByRole('button', { name: /Cancel/ }));
