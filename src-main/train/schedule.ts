@@ -39,6 +39,8 @@ export const decaying = (s: TrainingSettings, step: number, steps: number = Math
 /** True once a run was told to decay and was not extended since. */
 export const isDecaying = (s: TrainingSettings): boolean => s.phases?.at(-1)?.schedule === 'fall';
 
-/** The run goes on from `step` to a total of `tokens`; the learning rate goes on from where it is, or first rises to its peak again over `rewarm` steps (Ibrahim et al. 2024). */
-export const extended = (s: TrainingSettings, step: number, tokens: number, rewarm: number): TrainingSettings =>
-  changed(s, { from: step, until: Math.max(step + 1, stepsOf({ ...s, tokens })), schedule: s.schedule, warmup: Math.min(rewarm, Math.max(1, stepsOf({ ...s, tokens }) - step)) });
+/** The run goes on from `step` to a total of `tokens`; the learning rate goes on from where it is, or first rises to its peak again over `rewarm` steps (Ibrahim et al. 2024). A warm-up under way is ended as it began. */
+export function extended(s: TrainingSettings, step: number, tokens: number, rewarm: number): TrainingSettings {
+  const until = Math.max(step + 1, stepsOf({ ...s, tokens })), { from, warmup } = phasesOf(s).findLast((p) => p.from <= step)!;
+  return changed(s, { from: step, until, schedule: s.schedule, warmup: Math.min(Math.max(rewarm, from + warmup - step), until - step) });
+}

@@ -1,7 +1,7 @@
 """Writes tests/fixtures/golden and tests/fixtures/losses: what transformers and PyTorch compute for tiny random models.
 
 Run with any Python that has torch, transformers and safetensors:
-    python tests/parity/make-golden.py [golden [CASE...]] [losses]
+    python tests/parity/make-golden.py [golden [CASE...]] [losses] [others]
 The same versions on the same kind of processor write the same bytes; `versions` in each file names them.
 """
 import json
@@ -245,15 +245,38 @@ CURVES = {
 }
 
 
-def curve(case, batches, rate, factors, accumulate, clip, dtype=torch.float32):
+def steep(step):
+    return 50 * constant(step)
+
+
+# As CURVES, and the optimizer
+OTHERS = {
+    "muon":            (cosine, plain, 1, 1.0, "muon"),
+    "muon-accumulate": (constant, plain, 2, 6.0, "muon"),
+    "sgd":             (steep, plain, 1, 1.0, "sgd"),
+}
+MOMENTUM = {"adamw": 0.0, "muon": 0.95, "sgd": 0.9}
+
+
+def optimizers(kind, named, each):
+    """AdamW, or what stands in its place for which weights; each group has the factor of its learning rate."""
+    def groups(wanted):
+        return [{"params": [named[n] for n in each if each[n] == f and wanted(n)], "factor": f[0], "weight_decay": f[1]} for f in sorted({each[n] for n in each if wanted(n)})]
+    matrix = lambda name: kind == "muon" and re.search(r"\.\d+\.", name) is not None and named[name].ndim == 2
+    if kind == "sgd":
+        return [torch.optim.SGD(groups(lambda n: True), lr=1.0, momentum=MOMENTUM[kind], foreach=False)]
+    adamw = torch.optim.AdamW(groups(lambda n: not matrix(n)), lr=1.0, betas=(OPTIMIZER["beta1"], OPTIMIZER["beta2"]), eps=OPTIMIZER["eps"], foreach=False)
+    return [adamw] if kind == "adamw" else [adamw, torch.optim.Muon(groups(matrix), lr=1.0, momentum=MOMENTUM[kind], nesterov=True, adjust_lr_fn="match_rms_adamw")]
+
+
+def curve(case, batches, rate, factors, accumulate, clip, kind="adamw", dtype=torch.float32):
     made = AutoModelForCausalLM.from_pretrained(FIXTURES / "golden" / case, dtype=dtype, attn_implementation="eager").train()
     named = {name.removeprefix("transformer."): p for name, p in made.named_parameters()}
     each = {name: factors(name, p) for name, p in named.items()}
-    groups = [{"params": [named[n] for n in each if each[n] == f], "factor": f[0], "weight_decay": f[1]} for f in sorted(set(each.values()))]
-    optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(OPTIMIZER["beta1"], OPTIMIZER["beta2"]), eps=OPTIMIZER["eps"], foreach=False)
+    chosen = optimizers(kind, named, each)
     steps, gradients = [], {}
     for step in range(1, STEPS + 1):
-        for group in optimizer.param_groups:
+        for group in (g for o in chosen for g in o.param_groups):
             group["lr"] = rate(step) * group["factor"]
         total = 0.0
         for micro in range(accumulate):
@@ -266,9 +289,10 @@ def curve(case, batches, rate, factors, accumulate, clip, dtype=torch.float32):
             gradients = {name: numbers(p.grad.norm())[0] for name, p in named.items()}
         norm = torch.nn.utils.clip_grad_norm_(made.parameters(), clip, foreach=False)
         steps.append({"step": step, "loss": float(f"{total:.9g}"), "norm": numbers(norm)[0], "lr": rate(step)})
-        optimizer.step()
-        optimizer.zero_grad()
-    return {"accumulate": accumulate, "clip": clip, "weights": {n: {"rate": f, "decay": d} for n, (f, d) in each.items()}, "steps": steps, "gradientNorms": gradients,
+        for optimizer in chosen:
+            optimizer.step()
+            optimizer.zero_grad()
+    return {**({} if kind == "adamw" else {"optimizer": kind, "momentum": MOMENTUM[kind]}), "accumulate": accumulate, "clip": clip, "weights": {n: {"rate": f, "decay": d} for n, (f, d) in each.items()}, "steps": steps, "gradientNorms": gradients,
             # A key's bias moves no softmax: its gradient is rounding, which Adam blows up, so GPT-2's fused bias is left out.
             "finalNorms": {n: numbers(p.norm())[0] for n, p in named.items() if not n.endswith("c_attn.bias")},
             "final": {n: {"shape": list(p.shape), "values": numbers(p)} for n, p in named.items() if re.search(r"^ln_f|^model\.norm|\.0\.(mlp\.c_proj|self_attn\.k_proj)\.weight", n)}}
@@ -280,17 +304,34 @@ def losses():
         curves = {name: curve(case, batches, *how) for name, how in CURVES.items()}
         file = {"versions": VERSIONS, "checkpoint": case, "optimizer": OPTIMIZER, "batch": ROWS, "sequence": SEQUENCE, "batches": batches.tolist(), "curves": curves}
         (FIXTURES / "losses" / f"{case}.json").write_text(json.dumps(file) + "\n")
-        for name, c in curves.items():
-            exact = curve(case, batches, *CURVES[name], dtype=torch.float64)
-            off = max(abs(a["loss"] / b["loss"] - 1) for a, b in zip(c["steps"], exact["steps"]))
-            print(f"{off:.1e} from float64  {case:16} {name:10} loss {c['steps'][0]['loss']:.4f} -> {c['steps'][-1]['loss']:.4f}, norm {min(s['norm'] for s in c['steps']):.2f}..{max(s['norm'] for s in c['steps']):.2f}")
+        report(case, batches, CURVES, curves)
+
+
+def others():
+    """Muon and SGD beside PyTorch's own. Its Muon orthogonalizes in bfloat16, ours in float32: here that one cast is left out."""
+    torch.Tensor.bfloat16 = lambda self: self
+    for seed, case in enumerate(["gpt2-tied", "llama-tied-gqa"]):
+        batches = tokens_of(300 + seed, STEPS * 2, ROWS, SEQUENCE + 1)
+        curves = {name: curve(case, batches, *how) for name, how in OTHERS.items()}
+        file = {"versions": VERSIONS, "checkpoint": case, "optimizer": OPTIMIZER, "batch": ROWS, "sequence": SEQUENCE, "batches": batches.tolist(), "curves": curves}
+        (FIXTURES / "losses" / f"{case}-others.json").write_text(json.dumps(file) + "\n")
+        report(case, batches, OTHERS, curves)
+
+
+def report(case, batches, kinds, curves):
+    for name, c in curves.items():
+        exact = curve(case, batches, *kinds[name], dtype=torch.float64)
+        off = max(abs(a["loss"] / b["loss"] - 1) for a, b in zip(c["steps"], exact["steps"]))
+        print(f"{off:.1e} from float64  {case:16} {name:10} loss {c['steps'][0]['loss']:.4f} -> {c['steps'][-1]['loss']:.4f}, norm {min(s['norm'] for s in c['steps']):.2f}..{max(s['norm'] for s in c['steps']):.2f}")
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    asked = sys.argv[1:] or ["golden", "losses"]
+    asked = sys.argv[1:] or ["golden", "losses", "others"]
     if "golden" in asked:
         golden([name for name in asked if name in CASES])
     if "losses" in asked:
         losses()
+    if "others" in asked:
+        others()
