@@ -62,6 +62,8 @@ export interface GrowthMethod {
   /** One sentence for a person who chooses. */
   readonly summary: string;
   readonly paper: string;
+  /** What could not be read of its sources, and what stands here instead: shown as not known, never as fact (methods.md 0.2, 14). */
+  readonly unsure?: string;
   readonly options: readonly Option[];
   /** The sizes it can grow. */
   readonly grows: readonly (Axis | 'layers')[];

@@ -44,7 +44,7 @@ function weightsApart(where: string, a: GrowthPlan, b: GrowthPlan): readonly Dif
     const [x, y] = [first.get(name), second.get(name)], form = name.replace(/(^|\.)\d+(?=\.)/g, '$1*');
     for (const aspect of x && y ? Object.keys(x) as (keyof Aspects)[] : ['shape' as const]) {
       const [was, is] = [x?.[aspect] ?? null, y?.[aspect] ?? null], key = JSON.stringify([form, aspect, was, is]);
-      if (was === is) continue;
+      if (was === is || (aspect === 'map' && x?.shape !== y?.shape)) continue;      // another shape has another map
       const group = groups.get(key) ?? { what: `${form}: ${words[aspect]}`, first: was, second: is, names: [] };
       group.names.push(name);
       groups.set(key, group);
@@ -59,12 +59,12 @@ const words = {
 type Aspects = Readonly<Record<keyof typeof words, string>>;
 
 function aspectsByName(plan: GrowthPlan): ReadonlyMap<string, Aspects> {
-  const maps = new Map(Object.entries(plan.maps).map(([axis, map]) => [axis, `${axis} ${map.from} → ${map.to} in ${map.pieces.length} pieces, print ${print(JSON.stringify(map))}`]));
+  const maps = new Map(Object.entries(plan.maps).map(([axis, map]) => [axis, `${axis} ${map.from} → ${map.to} in ${map.pieces.length} pieces (${print(JSON.stringify(map))})`]));
   return new Map(plan.tensors.map((t) => [t.name, {
     shape: `[${t.to.join(', ')}]`, source: [t.source, ...(t.second === undefined ? [] : [t.second])].join(' and ').replace(/(^|\.)(\d+)(?=\.)/g, (_, dot: string, n: string) => `${dot}${sameLayer(t, n) ? '*' : n}`),
-    dtype: t.dtype, factors: t.factors.map((f) => `× ${f.by}${f.part ? ` (${f.part.axis} ${f.part.entry + 1})` : ''}${f.shared === undefined ? '' : ` (per entry of ${f.shared})`}`).join(' ') || 'none',
+    dtype: t.dtype, factors: t.factors.map((f) => `× ${short(f.by)}${f.part ? ` (${f.part.axis} ${f.part.entry + 1})` : ''}${f.shared === undefined ? '' : ` (per entry of ${f.shared})`}`).join(' ') || 'none',
     fills: [...Object.entries(t.fills).map(([axis, fill]) => `${axis}: ${fill}`), ...(t.partFills ?? []).map((f) => `${f.axis} in ${f.part.axis} ${f.part.entry + 1}: ${f.fill}`)].join(', ') || 'none',
-    random: randomOf(t), silent: t.silent ? 'yes' : 'no', rate: `× ${t.rate}`, map: mapsOf(t, maps),
+    random: randomOf(t), silent: t.silent ? 'yes' : 'no', rate: `× ${short(t.rate)}`, map: mapsOf(t, maps),
   }]));
 }
 
@@ -73,6 +73,8 @@ const randomOf = (t: TensorRecipe): string => [
   ...(t.noise === null ? [] : [`noise ${t.noise} dB`]), ...(t.projection === null ? [] : [`projection ${t.projection}`]), ...(t.perturbation === 0 ? [] : [`perturbation ${t.perturbation}`]), ...(t.spread === 'diagonal' ? ['diagonal'] : []),
 ].join(', ') || 'none';
 const mapsOf = ({ layout }: TensorRecipe, maps: ReadonlyMap<string, string>): string => [...maps].filter(([axis]) => new RegExp(`\\b${axis}\\b`).test(layout)).map(([, map]) => map).join('; ');
+
+const short = (n: number): string => String(Number(n.toPrecision(9)));
 
 /** A short print of a text, to tell two apart. */
 function print(text: string): string {

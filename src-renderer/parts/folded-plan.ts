@@ -24,7 +24,7 @@ function folded(plan: GrowthPlan, pathOf: (recipe: TensorRecipe) => readonly Ten
   const places = new Map(parametersOf(family, plan.to, settingsOf(family, plan.config)).map((p) => [p.name, p]));
   const folds: { signature: string; layers: number[]; weights: { label: string; recipe: TensorRecipe; path: readonly TensorRecipe[] }[] }[] = [];
   for (const run of runsByLayer(plan.tensors, (name) => places.get(name)?.layer)) {
-    const weights = run.recipes.map((recipe) => ({ label: places.get(recipe.name)?.key.replace(/^.*\{layer\}\./, '') ?? recipe.name, recipe, path: pathOf(recipe) }));
+    const weights = foldExperts(run.recipes.map((recipe) => ({ label: places.get(recipe.name)?.key.replace(/^.*\{layer\}\./, '') ?? recipe.name, recipe, path: pathOf(recipe), expert: places.get(recipe.name)?.expert })));
     const signature = run.layer === undefined ? '' : JSON.stringify([plan.layers[run.layer]?.identity, weights.map((w) => [w.label, w.path.map((r) => blank(r, w.path.length > 1 ? r.name : r.source))])]);
     const same = run.layer === undefined ? undefined : folds.find((fold) => fold.signature === signature);
     if (same) same.layers.push(run.layer!);
@@ -36,6 +36,19 @@ function folded(plan: GrowthPlan, pathOf: (recipe: TensorRecipe) => readonly Ten
     detail: fold.layers.length === 0 ? '' : originOf(plan, fold.layers),
     layers: fold.layers, weights: fold.weights,
   }));
+}
+
+interface Weight { readonly label: string; readonly recipe: TensorRecipe; readonly path: readonly TensorRecipe[] }
+
+/** Weights of experts that are made alike are one, with the experts' numbers in its label. */
+function foldExperts(weights: readonly (Weight & { readonly expert: number | undefined })[]): Weight[] {
+  const found = new Map<string, Weight & { readonly experts: number[] }>(), ownless = (name: string, expert: number): string => name.replace(`.experts.${expert}.`, '.experts.*.');
+  for (const { expert, ...weight } of weights) {
+    const alike = expert === undefined ? weight.recipe.name : JSON.stringify([weight.label, weight.path.map((r) => ({ ...r, name: '', source: ownless(r.source, expert), second: ownless(r.second ?? '', expert) }))]), same = found.get(alike);
+    if (same) same.experts.push(expert!);
+    else found.set(alike, { ...weight, experts: expert === undefined ? [] : [expert] });
+  }
+  return [...found.values()].map(({ experts, label, ...weight }) => ({ ...weight, label: label.replace('{expert}', experts.length === 1 ? String(experts[0]) : `[${shortList(experts)}]`) }));
 }
 
 function runsByLayer(recipes: readonly TensorRecipe[], layerOf: (name: string) => number | undefined): readonly { layer: number | undefined; recipes: TensorRecipe[] }[] {

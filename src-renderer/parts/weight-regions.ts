@@ -4,6 +4,8 @@ import { layoutOf, shapeOf, type Axis, type Dims, type Layout, type LayoutAxis }
 import type { Fill, TensorRecipe } from '../../src-main/growth/recipe.ts';
 
 export type RegionKind = 'old' | 'copy' | Fill;
+/** As they are told in a legend. */
+export const regionOrder: readonly RegionKind[] = ['old', 'copy', 'zero', 'draw', 'mean', 'one'];
 /** A rectangle of the weight in shares of its sides, top left at 0, 0. */
 export interface Region { readonly x: number; readonly y: number; readonly width: number; readonly height: number; readonly kind: RegionKind }
 export interface Side { readonly axes: readonly { readonly axis: Axis; readonly from: number; readonly to: number }[]; readonly from: number; readonly to: number }

@@ -20,7 +20,7 @@ export const growthFlags = (command: Command): Command => command
 
 /** What the methods take, for the help text. */
 export const methodHelp = (): string => `\nMethods:\n${[...methods.values()].map((m) =>
-  `  ${m.id.padEnd(14)}${m.summary}\n${m.options.map((o) => `${' '.repeat(16)}--option ${o.id}=${o.kind === 'choice' ? o.choices.map((c) => c.value).join('|') : `N${o.off ? `|${o.off}` : ''}`}  ${o.help}\n`).join('')}`).join('')}`;
+  `  ${m.id.padEnd(14)}${m.summary}\n${m.unsure === undefined ? '' : `${' '.repeat(16)}not known: ${m.unsure}\n`}${m.options.map((o) => `${' '.repeat(16)}--option ${o.id}=${o.kind === 'choice' ? o.choices.map((c) => c.value).join('|') : `N${o.off ? `|${o.off}` : ''}`}  ${o.help}\n`).join('')}`).join('')}`;
 
 const shape = (sizes: readonly number[]): string => `[${sizes.join(', ')}]`;
 const factorsOf = (t: TensorRecipe): string => [...(t.slice ? [`slice ${t.slice.at + 1} of ${t.slice.of} of ${t.slice.axis}`] : []), ...t.factors.map((f) => `× ${Number(f.by.toPrecision(6))}${f.part ? ` (${f.part.axis} ${f.part.entry})` : ''} ${f.why}`)].join('; ') || (t.silent ? 'all zeros' : '');

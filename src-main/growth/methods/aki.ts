@@ -7,6 +7,7 @@ export const aki: GrowthMethod = {
   title: 'Advanced knowledge (AKI)',
   summary: 'As Net2Net, but new units come from the next layer: not the same function, and no two units alike.',
   paper: 'arXiv:2110.07143',
+  unsure: 'Of the paper only the abstract and public code could be read; its results depend on a training in two stages, which is not made here.',
   options: [],
   grows: ['ffn', 'heads', 'kv_heads', 'group'],
   ahead: true,

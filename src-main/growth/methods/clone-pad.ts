@@ -9,6 +9,7 @@ export const clonePad: GrowthMethod = {
   title: 'Clone and pad',
   summary: 'Any size: whole copies of every unit as often as they fit, and for the rest new units that start unheard.',
   paper: 'arXiv:2310.07999',
+  unsure: 'Of the paper only the abstract and public code could be read. That this keeps the function is shown by the certificate, not taken from the paper.',
   options: breakingOptions,
   grows: paddable,
   carry: ({ from, to }) => tile(from, to),

@@ -16,6 +16,7 @@ export const copyPad: GrowthMethod = {
   title: 'Copy and pad',
   summary: 'Old weights untouched in a corner of larger ones, zeros or small noise around them: close to the source, not equal.',
   paper: 'arXiv:2104.11390',
+  unsure: 'Only the opening of the paper could be read: its models, its treatment of norms and its small random values are not known. Random values have the deviation of a new model here, and norms stay as they are.',
   options: [
     { id: 'fill', label: 'Padding', kind: 'choice', otherwise: 'random', help: 'What stands around the old values; whatever writes into the stream is padded with zeros either way.',
       choices: [{ value: 'random', label: 'small random values' }, { value: 'zero', label: 'zeros (most new units then never learn)' }] },

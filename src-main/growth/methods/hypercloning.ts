@@ -8,6 +8,7 @@ export const hypercloning: GrowthMethod = {
   title: 'HyperCloning',
   summary: 'Whole copies of every unit, side by side, that together say what one said; noise lets them part ways.',
   paper: 'arXiv:2409.12903',
+  unsure: 'The body of the paper could not be read: its learning rates, batches, results of single tasks and its rule for wider heads are not known. The rules are those of its authors’ code; 10 dB and the diagonal variants are from notes of others.',
   options: [
     ...breakingOptions,
     { id: 'variant', label: 'Spread', kind: 'choice', otherwise: 'symmetric', help: 'How a copied output reads the copies of its input.',

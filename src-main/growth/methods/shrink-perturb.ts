@@ -8,6 +8,7 @@ export const shrinkPerturb: GrowthMethod = {
   title: 'Shrink and perturb (µP)',
   summary: 'Old weights shrunk, padded with zeros and laid over a fresh µP start: the losses begin near those of a new model, the training is the gain.',
   paper: 'arXiv:2411.07340',
+  unsure: 'Only the abstract and code around it could be read: λ = 0.4 is what the authors’ analysis picks; the base width, the plots and whether norms shrink too are not known. Here the source is the base width, and norms are copied.',
   options: [
     { id: 'lambda', label: 'Shrink λ', kind: 'number', min: 0, max: 1, otherwise: 0.4, help: 'How much of the old weights is kept: 0 is a new model, 1 is copy and pad with noise.' },
   ],
@@ -20,7 +21,7 @@ export const shrinkPerturb: GrowthMethod = {
   notes: () => [
     'The first losses are near those of a new model; a small gap at the start is not what this method is chosen for.',
     'Its plan holds learning rates by µP, for the rate that was right at the source’s width; train with the rates of the plan.',
-    'Its authors find growth by about a factor of two the most reliable, and gains that shrink with the number of tokens trained.',
+    'The abstract of a later paper of the same group (arXiv:2605.13405) finds growth by a factor of two the most reliable, and gains that shrink with the number of tokens trained.',
   ],
 };
 

@@ -10,10 +10,11 @@ export const solar: GrowthMethod = {
   title: 'Depth up-scaling (SOLAR)',
   summary: 'Copies of the model on top of each other, each without the k layers next to a seam, so that the jump there is smaller.',
   paper: 'arXiv:2312.15166',
+  unsure: 'The paper was not read: the rule is from public code, and how many layers its authors trimmed is hearsay.',
   options: [
     { id: 'n', label: 'Copies', kind: 'number', min: 2, max: 8, whole: true, otherwise: 2, help: 'How many times the model is laid on itself.' },
     { id: 'k', label: 'Trimmed at each seam', kind: 'number', unit: 'layers', min: 0, max: 10_000, whole: true, otherwise: null, off: 'auto',
-      help: 'Layers dropped below and above each seam (8 of 32 in the paper); "auto" takes what the wished depth needs.' },
+      help: 'Layers dropped below and above each seam; "auto" takes what the wished depth needs.' },
   ],
   grows: ['layers'],
   complete: (from, wish, options) => (wish['layers'] === undefined && typeof options['k'] === 'number' ? { layers: depthOf(from['layers']!, options['k'], options) } : {}),

@@ -20,8 +20,8 @@ export const upcycle: GrowthMethod = {
   id: 'upcycle',
   title: 'Upcycling to experts',
   summary: 'Every MLP becomes many experts, of which a token reads a few: many more parameters at little more work for each token.',
-  paper: 'arXiv:2212.05055, arXiv:2410.07524',
-  unsure: 'Of the second paper only the abstract and NVIDIA’s code could be read, the first not at all; the plain form is general knowledge.',
+  paper: 'arXiv:2212.05055',
+  unsure: 'The paper was not read: the plain form is general knowledge. Of the one that cuts slices (arXiv:2410.07524) only the abstract and NVIDIA’s code could be read.',
   options: [
     { id: 'experts', label: 'Experts', kind: 'number', min: 2, max: 1024, whole: true, otherwise: 8, help: 'How many each layer has in all, slices counted one by one.' },
     { id: 'active', label: 'Experts per token', kind: 'number', min: 1, max: 1024, whole: true, otherwise: 2, help: 'How many of them a token reads; a multiple of the slices.' },
