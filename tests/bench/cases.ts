@@ -1,7 +1,7 @@
 /** @file What the benchmarks run on: model shapes by name, as config.json has them. */
 import type { JsonObject } from '../../src-main/base/json.ts';
 
-const llama = (hidden: number, layers: number, heads: number, kv: number, ffn: number, vocab: number, tied: boolean): JsonObject => ({
+export const llama = (hidden: number, layers: number, heads: number, kv: number, ffn: number, vocab: number, tied: boolean): JsonObject => ({
   architectures: ['LlamaForCausalLM'], model_type: 'llama', vocab_size: vocab, hidden_size: hidden, intermediate_size: ffn, num_hidden_layers: layers, num_attention_heads: heads, num_key_value_heads: kv,
   head_dim: hidden / heads, max_position_embeddings: 1024, rms_norm_eps: 1e-5, rope_theta: 10000, hidden_act: 'silu', attention_bias: false, mlp_bias: false, tie_word_embeddings: tied,
   bos_token_id: 0, eos_token_id: 0, initializer_range: 0.02, torch_dtype: 'float32',

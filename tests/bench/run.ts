@@ -1,4 +1,4 @@
-/** @file `npm run bench [train|grow]`: our training beside PyTorch's on the same batches, and growth beside `cp` of the same bytes and the usual way in PyTorch. Every figure is a process of its own. */
+/** @file `npm run bench [train|grow|estimate]`: our training beside PyTorch's on the same batches, and growth beside `cp` of the same bytes and the usual way in PyTorch. Every figure is a process of its own. */
 import { spawnSync } from 'node:child_process';
 import { cpus, tmpdir } from 'node:os';
 import { mkdtempSync, rmSync, statSync, writeFileSync, readdirSync } from 'node:fs';
@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { integerAt } from '../../src-main/base/random.ts';
 import { randomCheckpoint } from './checkpoint.ts';
 import { growConfig, trainCases } from './cases.ts';
+import { estimates } from './estimate.ts';
 import { python as findPython } from '../parity/python.ts';
 
 const here = import.meta.dirname, scratch = mkdtempSync(join(process.env['CAMBIUM_BENCH_DIR'] ?? tmpdir(), 'cambium-bench-')), only = process.argv[2], threads = cpus().length;
-const python = findPython();
+let found: string | undefined;
+/** Only the comparisons with PyTorch need one. */
+const python = (): string => (found ??= findPython());
 
 interface Measured { readonly tokensPerSecond?: number; readonly seconds?: number; readonly peakBytes: number; readonly losses?: readonly number[] }
 
@@ -35,7 +38,7 @@ async function train(): Promise<void> {
     const dir = join(scratch, name), tokens = join(scratch, `${name}.tokens`), vocab = Number(config['vocab_size']);
     await randomCheckpoint(dir, config);
     writeFileSync(tokens, Int32Array.from({ length: steps * batch * (sequence + 1) }, (_, i) => Math.floor(integerAt(7, i, vocab) ** 2 / vocab)));
-    const peer = (mode: string) => (): Measured => measured(python, [join(here, 'peers/train_peer.py'), '--checkpoint', dir, '--tokens', tokens, '--batch', String(batch), '--sequence', String(sequence), '--steps', String(steps), '--threads', String(threads), '--mode', mode]);
+    const peer = (mode: string) => (): Measured => measured(python(), [join(here, 'peers/train_peer.py'), '--checkpoint', dir, '--tokens', tokens, '--batch', String(batch), '--sequence', String(sequence), '--steps', String(steps), '--threads', String(threads), '--mode', mode]);
     const found = turns({ ours: () => measured(process.execPath, [join(here, 'train-ours.ts'), dir, tokens, ...[batch, sequence, steps, threads].map(String)]), eager: peer('eager'), compile: peer('compile') }, (m) => m.tokensPerSecond!);
     const { ours, eager, compile } = found as Record<'ours' | 'eager' | 'compile', { value: number; peakBytes: number; losses: readonly number[] }>;
     const worst = Math.max(...ours.losses.map((loss, i) => Math.abs(loss / eager.losses[i]! - 1)));
@@ -56,7 +59,7 @@ async function grow(): Promise<void> {
     if (done.status !== 0) throw new Error('cp failed');
     return { seconds: (performance.now() - began) / 1000, peakBytes: 0 };
   };
-  const peer = (): Measured => measured(python, [join(here, 'peers/grow_peer.py'), '--checkpoint', dir, '--out', fresh(join(scratch, 'peer')), '--times', '2', '--threads', String(threads)]);
+  const peer = (): Measured => measured(python(), [join(here, 'peers/grow_peer.py'), '--checkpoint', dir, '--out', fresh(join(scratch, 'peer')), '--times', '2', '--threads', String(threads)]);
   const found = turns({ plain: ours('none'), noisy: ours('10'), cp: copy, torch: peer }, (m) => m.seconds!) as Record<string, { value: number; peakBytes: number }>;
   const size = bytesIn(out), largest = Number(growConfig['vocab_size']) * 2 * Number(growConfig['hidden_size']) * 4, rate = (name: string): string => `${(size / found[name]!.value / 1e9).toFixed(2)} GB/s`;
   console.log(`\nGrowing ×2 by hypercloning into ${MB(size)} (largest tensor ${MB(largest)}), ${threads} threads, written and synced; median of 3`);
@@ -66,4 +69,5 @@ async function grow(): Promise<void> {
 try {
   if (only === undefined || only === 'train') await train();
   if (only === undefined || only === 'grow') await grow();
+  if (only === undefined || only === 'estimate') await estimates(scratch);
 } finally { rmSync(scratch, { recursive: true, force: true }); }

@@ -1,0 +1,139 @@
+/** @file A run's meter on a clock of its own, and the readings of a made nvidia-smi. */
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { assumptionDefaults } from '../../src-main/cost/assumptions.ts';
+import { costFile, type CostRecord } from '../../src-main/cost/record.ts';
+import { readGpu, readLine } from '../../src-main/engine/gpu-readings.ts';
+import { allowance, openMeter } from '../../src-main/engine/meter.ts';
+import { watchPower } from '../../src-main/engine/power.ts';
+import { openDevice } from '../../src-main/engine/ort/device.ts';
+import { measureSpeed } from '../../src-main/engine/speed-test.ts';
+import { train } from '../../src-main/engine/train-job.ts';
+import type { RunEvent } from '../../src-main/train/run.ts';
+import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
+import { freshFolder } from '../support/temporary.ts';
+import { makeTinyCheckpoint } from '../support/tiny.ts';
+import { collected, newRun, only, quiet, textFile } from './workbench.ts';
+
+const record: CostRecord = {
+  version: 1, time: '2026-11-21T08:00:00Z', device: 'cpu: Chip × 4', kind: 'cpu', price: { value: 3.6, unit: 'hour', source: 'your price', time: '2026-11-21T08:00:00Z' }, assumptions: assumptionDefaults,
+  told: { stepSeconds: 0.5, plainStepSeconds: 0.5, seconds: { low: 1, likely: 2, high: 3 }, memory: 1e8, plainMemory: 1e8, watts: 100 },
+};
+const started: RunEvent = { at: 'started', step: 0, device: 'cpu', deviceName: 'Chip', parameters: 1, steps: 100, trainTokens: 1, heldOutTokens: 0, time: '' };
+const stepped = (step: number, seconds = 1): RunEvent => ({ at: 'step', step, loss: 2, lr: 1, norm: 1, tokens: 512 * step, seconds });
+
+/** A meter whose clock each step moves by a second. */
+async function metered(settings: Partial<TrainingSettings> = {}, kept: CostRecord | null = record) {
+  const dir = freshFolder('run'), clock = { now: 100 };
+  if (kept) writeFileSync(join(dir, costFile), JSON.stringify(kept));
+  const meter = await openMeter(dir, { ...trainingDefaults, tokens: 100 * 2048, ...settings }, () => clock.now);
+  await meter.take(started);
+  const until = async (step: number, from = 1): Promise<RunEvent[]> => {
+    const events: RunEvent[] = [];
+    for (let i = from; i <= step && !meter.reached(); i++) { clock.now += 1; events.push(...await meter.take(stepped(i))); }
+    return events;
+  };
+  return { dir, meter, until, kept: () => JSON.parse(readFileSync(join(dir, costFile), 'utf8')) as CostRecord };
+}
+
+describe('a meter', () => {
+  it('reads every few seconds, tells the pace once it has settled, and keeps what came', async () => {
+    const { meter, until, kept } = await metered(), events = await until(30);
+    const readings = only(events, 'reading'), told = only(events, 'measured');
+    expect(readings.length).toBeGreaterThan(4);
+    expect(readings.length).toBeLessThan(10);
+    expect(readings.at(-1)!.seconds).toBeGreaterThan(readings[0]!.seconds);
+    expect(readings.at(-1)!.memory).toBeGreaterThan(1e7);
+    expect(readings.at(-1)!.money).toBeCloseTo(readings.at(-1)!.seconds / 1000, 9);
+    expect(told).toEqual([{ at: 'measured', step: 20, stepSeconds: 1, told: 0.5, secondsLeft: 80 }]);
+    expect(await meter.take({ at: 'stopped', step: 30, reason: 'asked', time: '' })).toMatchObject([{ at: 'reading', step: 30 }, { at: 'stopped' }]);
+    meter.close();
+    expect(kept()).toMatchObject({ ...record, came: { steps: 30, tokens: 30 * 512, stepSeconds: 1, seconds: 30 } });
+  });
+
+  it.each([['budgetMoney', 0.01, 'money', 10], ['budgetHours', 12 / 3600, 'hours', 12], ['budgetTokens', 512 * 7, 'tokens', 7]] as const)('ends a run whose %s is spent', async (setting, limit, what, at) => {
+    const { meter, until } = await metered({ [setting]: limit }), events = await until(50);
+    meter.close();
+    expect(only(events, 'budget')).toMatchObject([{ what, step: at }]);
+    expect(only(events, 'step').at(-1)!.step).toBe(at);
+  });
+
+  it('grants a spent budget once more when the run goes on', async () => {
+    expect([allowance(0, 5), allowance(undefined, 5), allowance(10, 0), allowance(10, 6), allowance(10, 10), allowance(10, 10.4)]).toEqual([Infinity, Infinity, 10, 10, 20, 20]);
+    const came = { steps: 12, tokens: 512 * 12, seconds: 12, stepSeconds: 1, memory: 1, energy: null, power: null, money: 0.012, time: '' };
+    const { meter, until } = await metered({ budgetHours: 12 / 3600 }, { ...record, came }), events = await until(60, 13);
+    meter.close();
+    expect(only(events, 'budget')).toMatchObject([{ what: 'hours', step: 24 }]);
+  });
+
+  it('needs no record: it reads and tells, and writes nothing', async () => {
+    const { meter, until } = await metered({}, null), events = await until(25);
+    meter.close();
+    expect(only(events, 'measured')).toMatchObject([{ told: null }]);
+    expect(only(events, 'reading')[0]).toMatchObject({ money: null, energy: null, power: null });
+  });
+});
+
+describe('power', () => {
+  it('reads the lines of nvidia-smi, and what a card does not say as unknown', () => {
+    expect(readLine('312.45, 98, 40536, 61')).toEqual({ watts: 312.45, utilisation: 0.98, memory: 40536 * 2 ** 20, temperature: 61 });
+    expect(readLine('[N/A], 12, 100, [N/A]')).toEqual({ watts: null, utilisation: 0.12, memory: 100 * 2 ** 20, temperature: null });
+    expect(readLine('No devices were found')).toBeUndefined();
+  });
+
+  it('adds up a made GPU\u2019s watts over the time between its lines', async () => {
+    const smi = join(freshFolder(), 'smi');
+    writeFileSync(smi, '#!/bin/sh\necho "$@" > "$0.asked"\necho "100.0, 90, 1000, 60"\nsleep 0.05\necho "300.0, 95, 2000, 61"\nsleep 60\n');
+    chmodSync(smi, 0o755);
+    let at = 0;
+    const gpu = readGpu({ command: smi, now: () => (at += 2) });
+    await expect.poll(() => gpu.joules(), { timeout: 20_000 }).toBe(400);
+    expect(gpu.newest()).toMatchObject({ watts: 300, temperature: 61 });
+    expect(readFileSync(`${smi}.asked`, 'utf8')).toContain('--query-gpu=power.draw');
+    gpu.close();
+  });
+
+  it('without nvidia-smi stays unknown, or assumed, and stops nothing', async () => {
+    const none = await watchPower('cuda', undefined, { smi: '/nowhere/nvidia-smi' });
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+    expect([none.source(), await none.joules(), none.newest()]).toEqual([null, null, undefined]);
+    none.close();
+    const assumed = await watchPower('cuda', 100, { smi: '/nowhere/nvidia-smi' });
+    expect([assumed.source(), (await assumed.joules())! >= 0]).toEqual(['assumed', true]);
+    assumed.close();
+  });
+
+  it('reads the processor\u2019s counter where there is one, over its wrap too', async () => {
+    const folder = freshFolder();
+    const set = (joules: number): void => { writeFileSync(join(folder, 'energy_uj'), `${joules * 1e6}\n`); };
+    writeFileSync(join(folder, 'max_energy_range_uj'), '1000000000\n');
+    set(990);
+    const power = await watchPower('cpu', 50, { folder });
+    set(998); expect(await power.joules()).toBeCloseTo(8, 6);
+    set(5); expect(await power.joules()).toBeCloseTo(15, 6);
+    expect(power.source()).toBe('rapl');
+    expect((await watchPower('cpu', 50, { folder: '/nowhere' })).source()).toBe('assumed');
+  });
+});
+
+it('a run tells its readings in its file, and stops saved when its budget is spent', async () => {
+  const dir = await newRun(await makeTinyCheckpoint('llama', { tokenizer: true }), textFile(), { tokens: 4000, sequence: 8, batch: 2, budgetTokens: 64, saveEvery: 0 });
+  writeFileSync(join(dir, costFile), JSON.stringify(record));
+  const events = await collected(train({ run: dir }, quiet));
+  expect(events.at(-1)).toMatchObject({ at: 'stopped', reason: 'asked', step: 4 });
+  expect(only(events, 'budget')).toMatchObject([{ what: 'tokens', step: 4, spent: 64 }]);
+  expect(only(events, 'saved').at(-1)!.step).toBe(4);
+  expect(only(events, 'reading').length).toBeGreaterThan(0);
+  expect((JSON.parse(readFileSync(join(dir, costFile), 'utf8')) as CostRecord).came).toMatchObject({ steps: 4, tokens: 64 });
+});
+
+it('measures the processor', async () => {
+  const device = await openDevice('cpu');
+  try {
+    const m = await measureSpeed(device, 0.02);
+    for (const rate of [m.product, m.stream, m.functions, m.nodeSeconds]) expect(rate).toBeGreaterThan(0);
+    expect(m.product).toBeGreaterThan(m.functions);
+    expect(m.slack).toBeGreaterThanOrEqual(0);
+  } finally { await device.dispose(); }
+});
