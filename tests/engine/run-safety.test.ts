@@ -1,0 +1,114 @@
+/** @file What a run does against harm: spikes left out, the way back to the last good state, and a stop when that does not help. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect, it, vi } from 'vitest';
+import { aborter } from '../../src-main/contract/rpc.ts';
+import { recordIn } from '../../src-main/engine/step-checkpoint.ts';
+import { train } from '../../src-main/engine/train-job.ts';
+import { Training, type StepReport } from '../../src-main/engine/training.ts';
+import { readEvents } from '../../src-main/store/events.ts';
+import { newestStep, runCard } from '../../src-main/store/runs.ts';
+import type { RunEvent } from '../../src-main/train/run.ts';
+import { freshFolder } from '../support/temporary.ts';
+import { makeTinyCheckpoint } from '../support/tiny.ts';
+import { collected, digests, newRun, only, quiet, small, textFile } from './workbench.ts';
+
+const tiny = makeTinyCheckpoint('llama', { tokenizer: true }), text = textFile(), perStep = small.batch * small.sequence;
+const ran = async (dir: string): Promise<readonly RunEvent[]> => collected(train({ run: dir }, quiet));
+const stateOf = async (dir: string): Promise<unknown> => digests((await newestStep(dir))!.dir, (path) => path.endsWith('.safetensors'));
+afterEach(() => { vi.restoreAllMocks(); });
+
+it('a spike is left out and told, in a resumed run as in one that never stopped', async () => {
+  const data = join(freshFolder(), 'even.txt'), settings = { tokens: 210 * 16, batch: 1, lr: 1e-2, warmup: 1, schedule: 'constant', heldOut: 0 } as const;      // three epochs
+  writeFileSync(data, `${'abcd'.repeat(140)}QzXj#7!vK%pW@0&Y${'abcd'.repeat(140)}`);
+  const dir = await newRun(await tiny, data, settings), events = await ran(dir), skipped = only(events, 'skipped'), steps = only(events, 'step');
+  expect(skipped.length).toBeGreaterThan(0);
+  for (const e of skipped) {
+    expect(e.value!).toBeGreaterThanOrEqual(e.limit!);
+    expect(steps[e.step - 1]).toMatchObject({ step: e.step, ratio: 0, [e.what === 'loss' ? 'loss' : 'norm']: e.value });
+  }
+  expect(steps.map((e) => e.step)).toEqual(Array.from({ length: 210 }, (_, i) => i + 1));
+  expect(steps.filter((e) => e.ratio === 0).map((e) => e.step)).toEqual(skipped.map((e) => e.step));
+  const stopped = await newRun(await tiny, data, settings), { signal, abort } = aborter();
+  for await (const event of train({ run: stopped }, signal)) if (event.at === 'step' && event.step === skipped[0]!.step - 3) abort();      // the limits are part of what is saved
+  await ran(stopped);
+  expect(only(await readEvents(stopped), 'skipped')).toEqual(skipped);
+  expect(await stateOf(stopped)).toEqual(await stateOf(dir));
+  expect(only(await ran(await newRun(await tiny, data, { ...settings, skip: 0 })), 'skipped')).toEqual([]);
+});
+
+const broken: StepReport = { loss: NaN, norm: NaN, ratio: 0, applied: false };
+/** From now on, updates by their place among all calls: some answer that they were not finite. Gives what each call would have read. */
+function breaking(bad: (call: number) => boolean): readonly string[] {
+  const whole = Training.prototype.step, read: string[] = [];
+  vi.spyOn(Training.prototype, 'step').mockImplementation(async function (this: Training, order, batch) {
+    const into = new Int32Array(small.batch * (small.sequence + 1));
+    batch(0, into);
+    read.push(into.join(' '));
+    return bad(read.length) ? broken : whole.call(this, order, batch);
+  });
+  return read;
+}
+
+it('goes back to the last saved state after steps that are not finite, and reads on behind them', async () => {
+  const settings = { tokens: 12 * perStep, saveEvery: 2 }, clean = breaking(() => false);
+  await ran(await newRun(await tiny, text, { ...settings, tokens: 16 * perStep }));
+  vi.restoreAllMocks();
+  const read = breaking((call) => call >= 6 && call <= 8), dir = await newRun(await tiny, text, settings), events = await ran(dir);
+  expect(events.flatMap((e) => (['step', 'skipped', 'rolled-back', 'saved', 'stopped'].includes(e.at) && 'step' in e ? [`${e.at} ${e.step}`] : []))).toEqual([
+    'step 1', 'step 2', 'saved 2', 'step 3', 'step 4', 'saved 4', 'step 5', 'skipped 6', 'skipped 7', 'skipped 8', 'rolled-back 4',
+    'step 5', 'step 6', 'saved 6', 'step 7', 'step 8', 'saved 8', 'step 9', 'step 10', 'saved 10', 'step 11', 'step 12', 'saved 12', 'stopped 12',
+  ]);
+  expect(only(events, 'rolled-back')).toMatchObject([{ step: 4, from: 8 }]);
+  expect(only(events, 'skipped')[0]).toMatchObject({ what: 'loss', value: null, limit: null });
+  expect(read).toEqual(clean.slice(0, 16));
+  expect(await recordIn((await newestStep(dir))!)).toMatchObject({ step: 12, cursor: 16, updates: 12 });
+
+  vi.restoreAllMocks();
+  breaking((call) => call >= 6 && call <= 8);
+  const stopped = await newRun(await tiny, text, settings), { signal, abort } = aborter();
+  for await (const event of train({ run: stopped }, signal)) if (event.at === 'saved' && event.step === 8) abort();
+  vi.restoreAllMocks();
+  await ran(stopped);
+  expect(await stateOf(stopped)).toEqual(await stateOf(dir));
+});
+
+it('goes back to the start where nothing was saved', async () => {
+  breaking((call) => call >= 2 && call <= 4);
+  const events = await ran(await newRun(await tiny, text));
+  expect(only(events, 'rolled-back')).toMatchObject([{ step: 0, from: 4 }]);
+  expect(events.at(-1)).toMatchObject({ reason: 'finished', step: 6 });
+});
+
+it('one step that is not finite is only left out', async () => {
+  breaking((call) => call === 3);
+  const events = await ran(await newRun(await tiny, text));
+  expect(only(events, 'skipped').map((e) => e.step)).toEqual([3]);
+  expect(only(events, 'rolled-back')).toEqual([]);
+  expect(only(events, 'step').map((e) => e.step)).toEqual([1, 2, 4, 5, 6]);
+});
+
+it('stops when going back does not help, with the last good state whole', async () => {
+  breaking((call) => call > 4);
+  const dir = await newRun(await tiny, text, { saveEvery: 2, patience: 2, rollback: 2 }), events = await ran(dir);
+  expect(only(events, 'rolled-back').map((e) => [e.step, e.from])).toEqual([[4, 6], [4, 6]]);
+  expect(events.at(-1)).toMatchObject({ at: 'stopped', reason: 'failed', error: { code: 'run/not-finite' } });
+  expect(await runCard(dir)).toMatchObject({ state: 'failed', savedStep: 4, error: { code: 'run/not-finite' } });
+  vi.restoreAllMocks();
+  expect((await ran(dir)).at(-1)).toMatchObject({ reason: 'finished', step: 6 });
+});
+
+it('the last step is not the end while it is not finite', async () => {
+  breaking((call) => call === 6);
+  const dir = await newRun(await tiny, text, { saveEvery: 4 }), events = await ran(dir);
+  expect(only(events, 'rolled-back')).toMatchObject([{ step: 4, from: 6 }]);
+  expect(events.at(-1)).toMatchObject({ reason: 'finished', step: 6 });
+  expect(await runCard(dir)).toMatchObject({ state: 'finished', savedStep: 6 });
+});
+
+it('told to stop among steps that are not finite, it keeps the state before them', async () => {
+  breaking((call) => call >= 5);
+  const dir = await newRun(await tiny, text, { saveEvery: 2, rollback: 10, tokens: 20 * perStep }), { signal, abort } = aborter();
+  for await (const event of train({ run: dir }, signal)) if (event.at === 'skipped' && event.step === 6) abort();
+  expect(await runCard(dir)).toMatchObject({ state: 'paused', savedStep: 4 });
+});
