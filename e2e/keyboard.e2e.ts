@@ -49,7 +49,7 @@ scenario('keyboard', (app) => {
     await page.keyboard.press('Enter');
     await heading(page, /^Train small-gpt2-expand/);
     await page.getByRole('button', { name: 'Start training' }).waitFor();
-    await tabTo(page, 'input', 'Text file', 4);
+    await tabTo(page, 'input', 'Text', 4);
     await page.keyboard.type(app.text);
     await tabTo(page, 'input', 'Sequence', 6);
     await page.keyboard.press('ControlOrMeta+a');

@@ -16,7 +16,7 @@ export function trainPage(page: Page): TrainPage {
   return {
     opened: (name) => heading(page, `Train ${name}`),
     async fill(text, settings, name) {
-      await page.getByRole('textbox', { name: 'Text file' }).fill(text);
+      await page.getByRole('textbox', { name: 'Text', exact: true }).fill(text);
       const more = page.locator('details').filter({ hasText: 'More settings' });
       if (await more.getAttribute('open') === null) await more.locator('summary').click();
       for (const [label, value] of Object.entries(settings)) {

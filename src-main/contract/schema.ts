@@ -17,6 +17,7 @@ export const jobId = z.string().min(1).max(64);
 export const deviceChoice = z.enum(['auto', 'cpu', 'webgpu', 'cuda']);
 const whole = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
+const field = z.string().min(1).max(200);
 export const growthRequest = z.object({
   method: z.string(),
   to: z.record(z.string(), z.number().int().positive()),
@@ -39,9 +40,11 @@ export const trainingSettings: z.ZodType<TrainingSettings> = z.object({
 /** `source`: a checkpoint's folder, or a run's (its newest saved step). Either what is asked for, or a plan that was saved. */
 export const growJob = z.object({ source: path, out: path, request: growthRecipe.optional(), plan: z.custom<SavedPlan>((v) => typeof v === 'object' && v !== null).optional(), device: deviceChoice })
   .refine((job) => (job.request === undefined) !== (job.plan === undefined), 'give either a request or a plan');
-export const trainingRequest = z.object({ checkpoint: path, data: z.array(path).min(1), out: path.optional(), name: z.string().max(200).optional(), settings: trainingSettings });
+/** `data`: files, patterns, folders. `weights`: how often each is drawn from, one for each; absent, all is one text. `field`: the JSON field or column that holds it. */
+export const trainingRequest = z.object({ checkpoint: path, data: z.array(path).min(1), weights: z.array(z.number().positive().max(1e9)).optional(), field: field.optional(), out: path.optional(), name: z.string().max(200).optional(), settings: trainingSettings })
+  .refine(({ data, weights }) => weights === undefined || weights.length === data.length, 'give a weight for each of the data, or none');
 export const sampleRequest = z.object({ from: path, prompt: z.string().max(100_000), tokens: whole.max(100_000), temperature: z.number().min(0).max(100), seed: whole, device: deviceChoice });
-export const evaluateRequest = z.object({ checkpoint: path, data: z.array(path).min(1), sequence: whole.min(2), batch: whole.min(1), tokens: whole.optional(), device: deviceChoice });
+export const evaluateRequest = z.object({ checkpoint: path, data: z.array(path).min(1), field: field.optional(), sequence: whole.min(2), batch: whole.min(1), tokens: whole.optional(), device: deviceChoice });
 export const certifyRequest = z.object({ source: path, grown: path, text: path.optional(), device: deviceChoice });
 /** A folder dropped into a browser: its name, the text of its config.json, and its files with their sizes. */
 export const locateRequest = z.object({ name: z.string().min(1).max(1024), config: z.string().max(10_000_000), sizes: z.array(z.object({ name: z.string().max(1024), bytes: whole })).max(10_000) });

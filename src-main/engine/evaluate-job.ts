@@ -22,7 +22,7 @@ const stride = 8;
 export async function* evaluate(input: EvaluateInput, signal: AbortSignalLike): AsyncGenerator<EvaluateEvent> {
   const { checkpoint: from, data, sequence } = input, checkpoint = await openCheckpoint(await isRun(from) ? await newestModel(from) : from), longest = positionsOf(checkpoint);
   if (sequence > longest) refuse('run/bad-setting', { setting: 'sequence', why: `is ${sequence}, but the model has ${longest} positions` });
-  const set = await tokenizeFiles({ files: data, tokenizer: checkpoint.dir, vocab: checkpoint.dims['vocab']!, cache: await openHome().cache('tokens'), signal: nativeSignal(signal) });
+  const set = await tokenizeFiles({ data, field: input.field, tokenizer: checkpoint.dir, vocab: checkpoint.dims['vocab']!, cache: await openHome().cache('tokens'), signal: nativeSignal(signal) });
   const tokens = await openTokens(set.folders);
   try {
     if (tokens.length < 2) refuse('data/empty', { path: data.join(', '), tokens: tokens.length, needed: 2 });

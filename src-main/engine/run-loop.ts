@@ -5,7 +5,7 @@ import type { Checkpoint } from '../store/checkpoint.ts';
 import type { RunSession } from '../store/runs.ts';
 import { openTokenizer } from '../store/tokenizer.ts';
 import type { Tokens } from '../store/tokens.ts';
-import { splitTokens, windowStarts } from '../train/batches.ts';
+import { trainTokensIn, windowStarts, type TextPart } from '../train/batches.ts';
 import { distillShare } from '../train/distill.ts';
 import type { RunSettings } from '../train/run.ts';
 import { decaying, isDecaying, learningRate, stepsOf, tokensPerStep } from '../train/schedule.ts';
@@ -20,7 +20,7 @@ import type { Loaded } from './weights.ts';
 
 /** All that stays the same from the first step of a sitting to its last. */
 export interface Sitting {
-  readonly dir: string; readonly run: RunSettings; readonly base: Checkpoint; readonly tokens: Tokens; readonly device: Device; readonly session: RunSession;
+  readonly dir: string; readonly run: RunSettings; readonly base: Checkpoint; readonly tokens: Tokens; readonly parts: readonly TextPart[]; readonly device: Device; readonly session: RunSession;
   stop(): boolean;
   /** Seconds that a device was held for this run, all sittings together. */
   deviceSeconds(): number;
@@ -33,6 +33,8 @@ export interface Stretch {
   readonly record: StepRecord | undefined;
   /** How the stretch before this one ended, where it went back to that checkpoint. */
   readonly back: Back | undefined;
+  /** Updates that moments which came with the checkpoint have seen. */
+  readonly carried: number;
 }
 
 /** A stretch that has to go back to the last saved state: from which step and why, where in the text to read on, what was spent, under which settings, and how often without a new saved state in between. */
@@ -41,16 +43,16 @@ export interface Back { readonly from: number; readonly what: StepReport; readon
 const now = (): string => new Date().toISOString();
 
 /** From the state in `loaded` to the last step, or until told to stop; answers with where it has to go back. */
-export async function* steppedThrough({ dir, run, base, tokens, device, session, stop, deviceSeconds }: Sitting, { loaded, training, record, back }: Stretch): AsyncGenerator<RunEvent, Back | undefined> {
+export async function* steppedThrough({ dir, run, base, tokens, parts, device, session, stop, deviceSeconds }: Sitting, { loaded, training, record, back, carried }: Stretch): AsyncGenerator<RunEvent, Back | undefined> {
   let s = back?.settings ?? run.settings, steps = stepsOf(s);
-  const split = splitTokens(tokens.length, s.heldOut, s.sequence), measured: Measured = { dir, base, device, loaded, held: heldOut(tokens, split.train, s.sequence) };
+  const measured: Measured = { dir, base, device, loaded, held: heldOut(tokens, parts, s.sequence) };
   const tokenizer = await openTokenizer(base.dir);
-  let step = record?.step ?? 0, cursor = back?.cursor ?? record?.cursor ?? 0, updates = record?.updates ?? 0, watch = record?.watch ?? nothingSeen;
+  let step = record?.step ?? 0, cursor = back?.cursor ?? record?.cursor ?? 0, updates = record?.updates ?? carried, watch = record?.watch ?? nothingSeen;
   let seconds = back?.seconds ?? record?.seconds ?? 0, saved = step, times = back?.times ?? 0, side = base.dir;         // `side` is a saved step after a resume, which later ones will push out
   async function* save(): AsyncGenerator<RunEvent> {
     await session.sync();                                              // what led here is on the disk before the checkpoint is
     const scaling = await training.scaling();
-    const entry: StepRecord = { version: 1, step, tokens: step * tokensPerStep(s), seconds, deviceSeconds: deviceSeconds(), joules: null, trainTokens: split.train, cursor, updates, watch, ...(scaling ? { scaling } : {}) };
+    const entry: StepRecord = { version: 1, step, tokens: step * tokensPerStep(s), seconds, deviceSeconds: deviceSeconds(), joules: null, trainTokens: trainTokensIn(parts), cursor, updates, watch, ...(scaling ? { scaling } : {}) };
     const folder = await saveCheckpoint(device, dir, base, loaded, entry, { side, kept: Math.max(2, s.average) });
     [side, saved, times] = [join(folder, modelFolder), step, 0];
     yield { at: 'saved', step, dir: folder };
@@ -68,7 +70,7 @@ export async function* steppedThrough({ dir, run, base, tokens, device, session,
     }
     const began = performance.now(), limits = limitsOf(watch, s.skip), lr = learningRate(s, step + 1);
     const report = await training.step({ update: updates + 1, lr, limits, distill: distillShare(s.distill, step + 1, steps) }, (i, into) => {
-      windowStarts(cursor * s.accumulate + i, { batch: s.batch, sequence: s.sequence, seed: s.seed, train: split.train })
+      windowStarts(cursor * s.accumulate + i, { batch: s.batch, sequence: s.sequence, seed: s.seed, parts })
         .forEach((start, row) => { tokens.read(start, s.sequence + 1, into.subarray(row * (s.sequence + 1), (row + 1) * (s.sequence + 1))); });
     });
     const { applied, rescaled = false, ...told } = report, took = (performance.now() - began) / 1000;

@@ -5,7 +5,7 @@ import type { RunEvent } from '../contract/schema.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import type { TextTokenizer } from '../store/tokenizer.ts';
 import type { Tokens } from '../store/tokens.ts';
-import { windowsIn } from '../train/batches.ts';
+import { heldOutStarts, type TextPart } from '../train/batches.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { generate } from './generate.ts';
 import type { Device } from './ort/device.ts';
@@ -45,10 +45,8 @@ async function heldOutLoss(device: Device, loaded: Loaded, { batch, sequence }: 
 }
 
 /** Windows of the held-out text, spread evenly over it. */
-export function heldOut(tokens: Tokens, from: number, sequence: number): readonly Int32Array[] {
-  const windows = windowsIn(tokens.length - from, sequence), taken = Math.min(windows, heldOutWindows);
-  return Array.from({ length: taken }, (_, i) => tokens.read(from + Math.floor((i * windows) / taken) * sequence, sequence + 1));
-}
+export const heldOut = (tokens: Tokens, parts: readonly TextPart[], sequence: number): readonly Int32Array[] =>
+  heldOutStarts(parts, sequence, heldOutWindows).map((start) => tokens.read(start, sequence + 1));
 
 /** A few words of the model's own, after the prompt or from the beginning of a text. */
 export async function sampled({ device, loaded }: Measured, tokenizer: TextTokenizer, { prompt, seed }: TrainingSettings, step: number): Promise<RunEvent> {

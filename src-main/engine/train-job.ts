@@ -9,9 +9,10 @@ import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { openHome } from '../store/home.ts';
 import { newestStep, openSession, readRun, type RunSession } from '../store/runs.ts';
 import { openTokens, tokenizeFiles, type TokenSet } from '../store/tokens.ts';
-import { splitTokens, windowsIn } from '../train/batches.ts';
+import { partsOf, trainTokensIn, windowsIn, type TextPart } from '../train/batches.ts';
 import type { RunSettings } from '../train/run.ts';
 import { stepsOf } from '../train/schedule.ts';
+import { startFromCarried } from './carried-moments.ts';
 import { chooseDevice } from './choose.ts';
 import type { TrainInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
@@ -20,7 +21,7 @@ import { steppedThrough, type Back, type Sitting } from './run-loop.ts';
 import { anyOf, nativeSignal } from './signals.ts';
 import { loadNewest, modelFolder } from './step-checkpoint.ts';
 import { Training } from './training.ts';
-import { factorsOf, fromCheckpoint, fromRandom, load, positionsOf, type Loaded, type TrainedBy } from './weights.ts';
+import { factorsOf, fromCheckpoint, fromRandom, load, positionsOf, retyped, type Loaded, type TrainedBy, type WeightSource } from './weights.ts';
 
 /** Trains a run from its newest complete checkpoint, or from its start, until it is done, told to stop, or fails. */
 export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike): AsyncGenerator<RunEvent> {
@@ -47,19 +48,19 @@ export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike):
 async function* sitting(dir: string, run: RunSettings, session: RunSession, signal: AbortSignalLike, meter: Meter): AsyncGenerator<RunEvent> {
   const s = run.settings, newest = await newestStep(dir), steps = stepsOf(s);
   if (newest && newest.step >= steps) refuse('run/finished', { run: run.name, steps });
-  const base = await openCheckpoint(newest ? join(newest.dir, modelFolder) : run.checkpoint);
+  const { checkpoint: base, weights } = retyped(await openCheckpoint(newest ? join(newest.dir, modelFolder) : run.checkpoint), 'float32');   // what is trained and saved
   const longest = positionsOf(base), stop = (): boolean => signal.aborted || session.stopAsked() || meter.reached();
   if (s.sequence > longest) refuse('run/bad-setting', { setting: 'sequence', why: `is ${s.sequence}, but the model has ${longest} positions` });
   await session.setState('preparing');
-  const set = yield* tokenized(run, base, signal, stop), tokens = await openTokens(set.folders);
+  const set = yield* tokenized(run, base, signal, stop), tokens = await openTokens(set.folders), parts = textParts(run, set);
   try {
     const device = await chooseDevice(s.device, s.threads, { tf32: s.tf32 === 'on' });
-    try { yield* trained({ dir, run, base, tokens, device, session, stop }); } finally { await device.dispose(); }
+    try { yield* trained({ dir, run, base, tokens, parts, device, session, stop }, weights); } finally { await device.dispose(); }
   } finally { tokens.close(); }
 }
 
 /** Tokens of the run's text, with progress. Refuses `cancelled` when told to stop. */
-async function* tokenized({ data }: RunSettings, base: Checkpoint, signal: AbortSignalLike, stop: () => boolean): AsyncGenerator<RunEvent, TokenSet> {
+async function* tokenized({ data, field }: RunSettings, base: Checkpoint, signal: AbortSignalLike, stop: () => boolean): AsyncGenerator<RunEvent, TokenSet> {
   const events = queue<RunEvent>(), { signal: both, abort } = aborter();
   const forward = anyOf(signal, both);
   let shown = -1;
@@ -69,24 +70,32 @@ async function* tokenized({ data }: RunSettings, base: Checkpoint, signal: Abort
     if (percent > shown) { shown = percent; events.push({ at: 'preparing', what: 'reading the text', done, of }); }
   };
   const cache = await openHome().cache('tokens');
-  const work = tokenizeFiles({ files: data, tokenizer: base.dir, vocab: base.dims['vocab']!, cache, onProgress, signal: nativeSignal(forward) });
+  const work = tokenizeFiles({ data, field, tokenizer: base.dir, vocab: base.dims['vocab']!, cache, onProgress, signal: nativeSignal(forward) });
   work.then(() => { events.end(); }, (error: unknown) => { events.fail(error); });
   try { yield* events; return await work; } finally { abort(); }
 }
 
+/** What is drawn from: all text as one, or each of the data by its weight. Refuses `data/empty` where one is shorter than a window. */
+function textParts({ data, weights, settings: { heldOut, sequence } }: RunSettings, { lengths, tokens }: TokenSet): readonly TextPart[] {
+  const parts = partsOf(weights ? lengths.map((length, i) => ({ tokens: length, weight: weights[i]! })) : [{ tokens, weight: 1 }], heldOut, sequence);
+  for (const [i, part] of parts.entries())
+    if (windowsIn(part.train, sequence) === 0) refuse('data/empty', { path: weights ? data[i]! : data.join(', '), tokens: part.train + part.heldOut, needed: sequence + 1 });
+  return parts;
+}
+
 /** From the newest complete checkpoint, or the start, to the end; and back there after steps that were not finite, as often as the settings allow. */
-async function* trained(sitting: Omit<Sitting, 'deviceSeconds'>): AsyncGenerator<RunEvent> {
-  const { dir, run, base, tokens, device, session } = sitting, { settings: s, name } = run, split = splitTokens(tokens.length, s.heldOut, s.sequence), since = performance.now();
-  if (windowsIn(split.train, s.sequence) === 0) refuse('data/empty', { path: run.data.join(', '), tokens: tokens.length, needed: s.sequence + 1 });
+async function* trained(sitting: Omit<Sitting, 'deviceSeconds'>, weights: WeightSource): AsyncGenerator<RunEvent> {
+  const { dir, run, base, parts, device, session } = sitting, { settings: s, name } = run, trainTokens = trainTokensIn(parts), heldOutTokens = parts.reduce((n, part) => n + part.heldOut, 0), since = performance.now();
   const by: TrainedBy & { ema: number } = { optimizer: s.optimizer, ema: s.ema, ...(s.rates === 'plan' && s.start === 'source' ? { factors: factorsOf(base) } : {}) };
   const teacher = s.distill > 0 ? await sourceOf(device, base) : undefined;
   let back: Back | undefined, began: { readonly spent: number } | undefined;
   try {
     do {
       const resumed = await loadNewest(device, dir, by), { record } = resumed ?? {};
-      const loaded = resumed?.loaded ?? await load(device, base, s.start === 'source' ? fromCheckpoint(base) : fromRandom(base, s.seed), by);
+      const loaded = resumed?.loaded ?? await load(device, base, s.start === 'source' ? weights : fromRandom(base, s.seed), by);
       try {
-        if (record && record.trainTokens !== split.train) refuse('run/damaged', { run: name, why: `it was trained on ${record.trainTokens} tokens of text, but the text gives ${split.train} now` });
+        if (record && record.trainTokens !== trainTokens) refuse('run/damaged', { run: name, why: `it was trained on ${record.trainTokens} tokens of text, but the text gives ${trainTokens} now` });
+        const carried = resumed || s.start !== 'source' ? 0 : await startFromCarried(device, base, loaded);
         const training = await Training.open(device, loaded, s, teacher, record?.scaling);
         try {
           const step = record?.step ?? 0, time = new Date().toISOString();
@@ -94,10 +103,10 @@ async function* trained(sitting: Omit<Sitting, 'deviceSeconds'>): AsyncGenerator
           else {
             began = { spent: record?.deviceSeconds ?? 0 };
             await session.setState('running');
-            yield { at: 'started', step, device: device.kind, deviceName: device.name, parameters: parameterCount(base.family, base.dims, base.settings), steps: stepsOf(s), trainTokens: split.train, heldOutTokens: split.heldOut, time };
+            yield { at: 'started', step, device: device.kind, deviceName: device.name, parameters: parameterCount(base.family, base.dims, base.settings), steps: stepsOf(s), trainTokens, heldOutTokens, ...(carried > 0 ? { carried } : {}), time };
           }
           const { spent } = began!;
-          back = yield* steppedThrough({ ...sitting, deviceSeconds: () => spent + (performance.now() - since) / 1000 }, { loaded, training, record, back });
+          back = yield* steppedThrough({ ...sitting, deviceSeconds: () => spent + (performance.now() - since) / 1000 }, { loaded, training, record, back, carried });
         } finally { await training.dispose(); }
       } finally { loaded.dispose(); }
       if (back && back.times > s.patience) refuse('run/not-finite', { step: back.from, what: Number.isFinite(back.what.loss) ? 'gradient norm' : 'loss' });

@@ -7,8 +7,10 @@ import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { DecayRequest, ResumeRequest, RunCard, RunEvent, TrainingRequest } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import { exists } from '../store/files.ts';
+import { filesOf } from '../store/sources.ts';
 import { followEvents } from '../store/events.ts';
 import { changeSettings, claimRun, closeRun, createRun, isRun, requestDecay, requestStop, runCard } from '../store/runs.ts';
+import type { RunSettings } from '../train/run.ts';
 import { decaying, extended, isDecaying, tokensPerStep } from '../train/schedule.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { withEngine } from './engines.ts';
@@ -84,10 +86,10 @@ export function createRuns(place: Place, { detached = false, begun }: RunsOption
     async start(request) {
       const checkpoint = absolute(request.checkpoint), data = request.data.map(absolute);
       const { card } = await openCheckpoint(checkpoint);
-      for (const path of data) if (!await exists(path)) refuse('file/not-found', { path });
+      for (const path of data) await filesOf(path);
       const name = request.name?.trim() || (request.out !== undefined ? basename(absolute(request.out)) : card.name);
       const dir = request.out !== undefined ? absolute(request.out) : await place.home.newRunDir(name);
-      await createRun(dir, { checkpoint, data, settings: request.settings, name });
+      await createRun(dir, { checkpoint, data, ...readingOf(request), settings: request.settings, name });
       await place.home.rememberRun(dir);
       launch(dir, begun?.(dir, { ...request, checkpoint, data }).catch(() => undefined) ?? Promise.resolve());
       return runCard(dir);
@@ -130,6 +132,9 @@ export function createRuns(place: Place, { detached = false, begun }: RunsOption
     },
   };
 }
+
+/** How a run's text is read, where that was said. */
+const readingOf = ({ weights, field }: TrainingRequest): Pick<RunSettings, 'weights' | 'field'> => ({ ...(weights ? { weights } : {}), ...(field === undefined ? {} : { field }) });
 
 /** The run's file from line `from` on, then live, until it stops. */
 export function followRun(place: Place, id: string, from: number, signal?: AbortSignalLike): AsyncIterable<RunEvent> {

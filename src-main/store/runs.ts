@@ -14,11 +14,11 @@ import { activityOf, holdRun, readMark, writeMark } from './run-state.ts';
 export { runCard } from './run-card.ts';
 export { isRun, newestStep, readRun, savedSteps, stateOf } from './run-folder.ts';
 
-export interface RunRequest { readonly name: string; readonly checkpoint: string; readonly data: readonly string[]; readonly settings: TrainingSettings }
+export type RunRequest = Omit<RunSettings, 'version' | 'created'>;
 
 /** A new run's folder, whole or not at all; an existing one is refused. */
-export async function createRun(dir: string, { name, checkpoint, data, settings }: RunRequest): Promise<RunSettings> {
-  const made: RunSettings = { version: 1, name, created: new Date().toISOString(), checkpoint, data, settings };
+export async function createRun(dir: string, { name, checkpoint, data, settings, ...reading }: RunRequest): Promise<RunSettings> {
+  const made: RunSettings = { version: 1, name, created: new Date().toISOString(), checkpoint, data, ...reading, settings };
   await writeFolder(dir, async (temporary) => {
     await mkdir(stepsFolder(temporary));
     await writeJson(settingsFile(temporary), made);

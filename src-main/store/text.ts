@@ -1,9 +1,13 @@
 /** @file Text files as documents, and documents as pieces that can be encoded one by one: constant memory, and the same pieces however the bytes arrive. */
 import { isUtf8 } from 'node:buffer';
-import { open } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { extname } from 'node:path';
-import { refuse } from '../base/errors.ts';
-import { reading } from './files.ts';
+import type { Duplex } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { appError, refuse } from '../base/errors.ts';
+import { readFailure } from './files.ts';
+import { parquetDocuments } from './parquet.ts';
+import { formatOf } from './sources.ts';
 
 /** Part of the cache's key: change it whenever the pieces change. */
 export const splitRule = 'lines-1';
@@ -31,29 +35,41 @@ export function* piecesOf(text: string): Generator<string> {
   }
 }
 
-/** A file's text as it arrives, and how many bytes are read; bytes that are not UTF-8, and NUL, are refused with their place. A byte order mark is dropped. */
+const unpackers: Readonly<Record<string, () => NodeJS.ReadWriteStream>> = { '.gz': createGunzip, '.zst': createZstdDecompress };
+
+/** A file's text as it arrives, unpacked where its name says that it is packed; `onBytes` hears the bytes of the file. Bytes that are not UTF-8, and NUL, are refused with their place. A byte order mark is dropped. */
 export async function* textOf(path: string, onBytes: (block: Uint8Array) => void, signal?: AbortSignal): AsyncGenerator<string> {
-  const file = await reading(path, () => open(path, 'r'));
-  try {
-    let kept: Buffer = Buffer.alloc(0), at = 0;
-    const fresh = Buffer.allocUnsafe(block);
-    for (;;) {
-      if (signal?.aborted) refuse('cancelled', { what: 'reading the text' });
-      const { bytesRead } = await reading(path, () => file.read(fresh, 0, block, null));
-      const bytes = fresh.subarray(0, bytesRead), all = kept.length > 0 ? Buffer.concat([kept, bytes]) : bytes;
-      const end = bytesRead === 0 ? all.length : all.length - openEnd(all), whole = all.subarray(0, end);
-      const nul = whole.indexOf(0);
-      if (!isUtf8(whole) || nul >= 0) refuse('file/not-text', { path, at: at + firstBad(whole) });
-      onBytes(bytes);
-      const text = whole.toString('utf8');
-      kept = Buffer.from(all.subarray(end));
-      if (text !== '') yield at === 0 && text.startsWith('\ufeff') ? text.slice(1) : text;
-      at += end;
-      if (bytesRead === 0) return;
-    }
-  } finally {
-    await file.close();
-  }
+  let kept: Buffer = Buffer.alloc(0), at = 0;
+  const taken = (bytes: Buffer, last: boolean): string => {
+    if (signal?.aborted) refuse('cancelled', { what: 'reading the text' });
+    const all = kept.length > 0 ? Buffer.concat([kept, bytes]) : bytes, end = last ? all.length : all.length - openEnd(all), whole = all.subarray(0, end);
+    const nul = whole.indexOf(0);
+    if (!isUtf8(whole) || nul >= 0) refuse('file/not-text', { path, at: at + firstBad(whole) });
+    const text = whole.toString('utf8');
+    kept = Buffer.from(all.subarray(end));
+    const first = at === 0 && text.startsWith('\ufeff');
+    at += end;
+    return first ? text.slice(1) : text;
+  };
+  for await (const bytes of unpacked(path, onBytes)) { const text = taken(bytes, false); if (text !== '') yield text; }
+  const text = taken(Buffer.alloc(0), true);
+  if (text !== '') yield text;
+}
+
+/** The bytes of a file, or of what it holds packed. Refuses a packed file that is damaged. */
+async function* unpacked(path: string, onBytes: (block: Uint8Array) => void): AsyncGenerator<Buffer> {
+  const unpack = unpackers[extname(path).toLowerCase()]?.(), file = createReadStream(path, { highWaterMark: block });
+  file.on('data', (bytes) => { onBytes(bytes as Buffer); });
+  const source: AsyncIterable<Buffer> = unpack ? pipeline(file, unpack) : file;
+  try { yield* source; } catch (error) {
+    throw unpack && !/^E[A-Z]+$/.test((error as NodeJS.ErrnoException).code ?? '') ? appError('file/unreadable', { path, why: `it cannot be unpacked: ${(error as Error).message}` }) : readFailure(path, error);
+  } finally { file.destroy(); }
+}
+
+/** `to` fed by `from`, and failing with it. */
+function pipeline(from: NodeJS.ReadableStream, to: NodeJS.ReadWriteStream): AsyncIterable<Buffer> {
+  from.on('error', (error) => { (to as unknown as Duplex).destroy(error); });
+  return from.pipe(to) as unknown as AsyncIterable<Buffer>;
 }
 
 /** The first characters of a text file, at most `most`. */
@@ -80,22 +96,27 @@ function firstBad(bytes: Buffer): number {
   return bytes.length;
 }
 
-export const isJsonLines = (path: string): boolean => ['.jsonl', '.ndjson'].includes(extname(path).toLowerCase());
+/** Where a document's text is in a line or a table. */
+export const usualField = 'text';
+
+const isJsonLines = (path: string): boolean => ['.jsonl', '.ndjson'].includes(formatOf(path));
 
 /** One piece of a document; `first` and `last` mark its ends. */
 export interface Piece { readonly text: string; readonly first: boolean; readonly last: boolean }
 
-/** All pieces of all documents of a file: a .jsonl file has one document a line, any other file is one document. */
-export async function* documentPieces(path: string, onBytes: (block: Uint8Array) => void, signal?: AbortSignal): AsyncGenerator<Piece> {
-  if (isJsonLines(path)) {
-    for await (const text of documentsOf(path, onBytes, signal)) {
+/** All pieces of all documents of a file: a .jsonl file has one document a line, a .parquet file one a row, in `field`; any other file is one document. `onBytes` hears how much of the file is read. */
+export async function* documentPieces(path: string, onBytes: (done: number) => void, { field = usualField, signal }: { readonly field?: string | undefined; readonly signal?: AbortSignal | undefined } = {}): AsyncGenerator<Piece> {
+  let read = 0;
+  const onBlock = (bytes: Uint8Array): void => { onBytes(read += bytes.byteLength); }, isTable = formatOf(path) === '.parquet';
+  if (isTable || isJsonLines(path)) {
+    for await (const text of isTable ? parquetDocuments(path, field, onBytes, signal) : documentsOf(path, field, onBlock, signal)) {
       let at = 0;
       for (const piece of piecesOf(text)) { yield { text: piece, first: at === 0, last: at + piece.length === text.length }; at += piece.length; }
     }
     return;
   }
   let kept = '', first = true;
-  for await (const text of textOf(path, onBytes, signal)) {
+  for await (const text of textOf(path, onBlock, signal)) {
     kept += text;
     let at = 0;
     for (let cut = cutOf(kept, false); cut > 0; cut = cutOf(kept.slice(at, at + longest + 2), false)) {
@@ -109,23 +130,23 @@ export async function* documentPieces(path: string, onBytes: (block: Uint8Array)
   for (const [i, text] of pieces.entries()) yield { text, first: first && i === 0, last: i === pieces.length - 1 };
 }
 
-async function* documentsOf(path: string, onBytes: (block: Uint8Array) => void, signal?: AbortSignal): AsyncGenerator<string> {
+async function* documentsOf(path: string, field: string, onBytes: (block: Uint8Array) => void, signal?: AbortSignal): AsyncGenerator<string> {
   let kept = '', line = 0;
   for await (const text of textOf(path, onBytes, signal)) {
     const lines = (kept + text).split('\n');
     kept = lines.pop()!;
-    for (const one of lines) { const found = textField(path, one, ++line); if (found !== '') yield found; }
+    for (const one of lines) { const found = textField(path, field, one, ++line); if (found !== '') yield found; }
   }
-  const found = textField(path, kept, line + 1);
+  const found = textField(path, field, kept, line + 1);
   if (found !== '') yield found;
 }
 
 /** The text of one line; half characters that JSON can spell become U+FFFD. */
-function textField(path: string, line: string, number: number): string {
+function textField(path: string, field: string, line: string, number: number): string {
   if (line.trim() === '') return '';
   const bad = (why: string): never => refuse('data/bad-line', { path, line: number, why });
   let value: unknown;
   try { value = JSON.parse(line); } catch (error) { return bad(`it is not JSON (${(error as Error).message})`); }
-  const text = (value as { text?: unknown } | null)?.text;
-  return typeof text === 'string' ? Buffer.from(text).toString() : bad('it has no "text" field that is text');
+  const text = (value as Readonly<Record<string, unknown>> | null)?.[field];
+  return typeof text === 'string' ? text.toWellFormed() : bad(`it has no "${field}" field that is text`);
 }

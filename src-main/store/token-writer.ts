@@ -1,11 +1,13 @@
 /** @file One text file to one folder of tokens: read once, encoded piece by piece, cached by what decides the tokens. Runs in the worker of `tokenize-worker.ts`. */
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../base/errors.ts';
-import { exists, writeJson, writing } from './files.ts';
+import { exists, reading, writeJson, writing } from './files.ts';
 import { removeFolder, writeFolder } from './folder.ts';
-import { documentPieces, isJsonLines, splitRule, textOf } from './text.ts';
+import { formatOf } from './sources.ts';
+import { documentPieces, splitRule, usualField } from './text.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 import { headerInts, magic, mostTokens, type TokenSummary } from './token-files.ts';
 
@@ -13,6 +15,8 @@ export interface TokenizeOptions {
   /** Rows of the model's token table: decides the width of a token in the file, and no token may reach it. */
   readonly vocab: number;
   readonly cache: string;
+  /** The column or JSON field that holds the text, for files that have such. */
+  readonly field?: string | undefined;
   readonly signal?: AbortSignal;
   /** Bytes of text that are done. */
   readonly onBytes?: (done: number) => void;
@@ -21,21 +25,19 @@ export interface TokenizeOptions {
 }
 
 /** The folder that holds the tokens of `path`, made if it is not there. */
-export async function tokenizeFile(path: string, tokenizer: TextTokenizer, { vocab, cache, signal, onBytes, most = mostTokens }: TokenizeOptions): Promise<{ folder: string; cached: boolean }> {
+export async function tokenizeFile(path: string, tokenizer: TextTokenizer, { vocab, cache, field = usualField, signal, onBytes, most = mostTokens }: TokenizeOptions): Promise<{ folder: string; cached: boolean }> {
   const width = vocab > 65_536 ? 4 : 2, content = await hashOf(path, signal);
-  const key = createHash('sha256').update([content, tokenizer.hash, splitRule, isJsonLines(path), width, vocab, most].join('\n')).digest('hex').slice(0, 32);
+  const key = createHash('sha256').update([content, tokenizer.hash, splitRule, formatOf(path), field, width, vocab, most].join('\n')).digest('hex').slice(0, 32);
   const folder = join(cache, key), made = (): Promise<boolean> => exists(join(folder, 'tokens.json'));
   if (await exists(folder)) {
     if (await made()) return { folder, cached: true };
     await removeFolder(folder);                                        // folders come whole: this one was damaged since
   }
   const work = writeFolder(folder, async (temporary) => {
-    const again = createHash('sha256');
-    let read = 0, text = 0, documents = 0;
+    let text = 0, documents = 0;
     const tokens = tokenStream(temporary, width, most), starts = await numberStream(join(temporary, 'documents.bin'));
     try {
-      const seen = (block: Uint8Array): void => { again.update(block); read += block.byteLength; onBytes?.(read); };
-      for await (const piece of documentPieces(path, seen, signal)) {
+      for await (const piece of documentPieces(path, (done) => onBytes?.(done), { field, signal })) {
         if (signal?.aborted) refuse('cancelled', { what: 'tokenizing' });
         if (piece.first) { await starts.add(Float64Array.of(tokens.count())); documents++; await tokens.add(tokenizer.frame.before); }
         const ids = piece.first ? tokenizer.encode(piece.text, { special: false }) : tokenizer.encodeOn(piece.text);
@@ -45,7 +47,7 @@ export async function tokenizeFile(path: string, tokenizer: TextTokenizer, { voc
         if (piece.last) await tokens.add(tokenizer.frame.after);
       }
       if (documents === 0) refuse('data/empty', { path, tokens: 0, needed: 1 });
-      if (again.digest('hex') !== content) refuse('file/unreadable', { path, why: 'it changed while it was read' });
+      if (await hashOf(path, signal) !== content) refuse('file/unreadable', { path, why: 'it changed while it was read' });
       await starts.end();
     } finally {
       await starts.close();
@@ -60,8 +62,13 @@ export async function tokenizeFile(path: string, tokenizer: TextTokenizer, { voc
 
 async function hashOf(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  for await (const text of textOf(path, (block) => { hash.update(block); }, signal)) void text;
-  return hash.digest('hex');
+  await reading(path, async () => {
+    for await (const bytes of createReadStream(path, { highWaterMark: 1 << 20 })) {
+      if (signal?.aborted) return;
+      hash.update(bytes as Buffer);
+    }
+  });
+  return signal?.aborted ? refuse('cancelled', { what: 'reading the text' }) : hash.digest('hex');
 }
 
 /** Numbers appended to a file through a buffer. */

@@ -5,7 +5,7 @@ import { openTokenizer } from './tokenizer.ts';
 import { tokenizeFile } from './token-writer.ts';
 import type { TokenizeMessage, TokenizeTask } from './tokens.ts';
 
-const { files, tokenizer: dir, vocab, cache } = workerData as TokenizeTask;
+const { files, field, tokenizer: dir, vocab, cache } = workerData as TokenizeTask;
 const cancel = new AbortController();
 const say = (message: TokenizeMessage): void => { parentPort!.postMessage(message); };
 parentPort!.on('message', () => { cancel.abort(); });
@@ -19,7 +19,7 @@ try {
       told = performance.now();
       say({ at: 'bytes', file, done });
     };
-    say({ at: 'file', file, ...(await tokenizeFile(file, tokenizer, { vocab, cache, signal: cancel.signal, onBytes })) });
+    say({ at: 'file', file, ...(await tokenizeFile(file, tokenizer, { vocab, cache, field, signal: cancel.signal, onBytes })) });
   }
 } catch (error) {
   say({ at: 'failed', error: dataOf(error) });

@@ -1,17 +1,20 @@
-/** @file Text files to token files, once: in a worker, cached by content, with progress and cancel. */
+/** @file Text to token files, once: in a worker, cached by content, with progress and cancel. */
 import { existsSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AppError, appError, refuse, type ErrorData } from '../base/errors.ts';
 import { reading, writing } from './files.ts';
+import { filesOf } from './sources.ts';
 import { summaryOf } from './token-files.ts';
 
 export { openTokens, type Tokens } from './token-files.ts';
 
 export interface TokenizeRequest {
-  /** Plain text files (one document each) or .jsonl files (a "text" field a line). */
-  readonly files: readonly string[];
+  /** Files, patterns and folders (sources.ts): plain text is one document each, .jsonl has one a line, .parquet one a row. */
+  readonly data: readonly string[];
+  /** The JSON field or column with the text; `text` when absent. */
+  readonly field?: string | undefined;
   /** The checkpoint's folder. */
   readonly tokenizer: string;
   /** Rows of the model's token table. */
@@ -24,8 +27,10 @@ export interface TokenizeRequest {
 }
 
 export interface TokenSet {
-  /** For `openTokens`, one for each file. */
+  /** For `openTokens`, one for each file, in the order of `data`. */
   readonly folders: readonly string[];
+  /** Tokens of each of `data`. */
+  readonly lengths: readonly number[];
   readonly tokens: number;
   readonly documents: number;
   /** Of the text, as UTF-8. */
@@ -34,7 +39,7 @@ export interface TokenSet {
   readonly cached: boolean;
 }
 
-export interface TokenizeTask { readonly files: readonly string[]; readonly tokenizer: string; readonly vocab: number; readonly cache: string }
+export interface TokenizeTask { readonly files: readonly string[]; readonly field: string | undefined; readonly tokenizer: string; readonly vocab: number; readonly cache: string }
 export type TokenizeMessage =
   | { readonly at: 'bytes'; readonly file: string; readonly done: number }
   | { readonly at: 'file'; readonly file: string; readonly folder: string; readonly cached: boolean }
@@ -47,20 +52,16 @@ function workerFile(): URL {
   return existsSync(beside) ? beside : new URL('../tokenize-worker.js', import.meta.url);
 }
 
-/** The tokens of all files, from the cache where they are known. Each document ends with the end-of-text token, and begins with what the tokenizer's post-processor puts first. */
-export async function tokenizeFiles({ files, tokenizer, vocab, cache, onProgress, signal }: TokenizeRequest): Promise<TokenSet> {
-  const paths = files.map((file) => resolve(file)), sizes = new Map<string, number>();
-  for (const path of paths) {
-    const found = await reading(path, () => stat(path));
-    if (!found.isFile()) refuse('file/unreadable', { path, why: 'it is not a file' });
-    sizes.set(path, found.size);
-  }
+/** The tokens of all data, from the cache where they are known. Each document ends with the end-of-text token, and begins with what the tokenizer's post-processor puts first. */
+export async function tokenizeFiles({ data, field, tokenizer, vocab, cache, onProgress, signal }: TokenizeRequest): Promise<TokenSet> {
+  const groups = await Promise.all(data.map(filesOf)), paths = groups.flat(), sizes = new Map<string, number>();
+  for (const path of paths) sizes.set(path, (await reading(path, () => stat(path))).size);
   const of = [...sizes.values()].reduce((a, b) => a + b, 0), unique = [...sizes.keys()], folders = new Map<string, string>();
   if (signal?.aborted) refuse('cancelled', { what: 'tokenizing' });
   await writing(cache, () => mkdir(cache, { recursive: true }));
   let before = 0, cached = true;
   await new Promise<void>((done, fail) => {
-    const worker = new Worker(workerFile(), { workerData: { files: unique, tokenizer: resolve(tokenizer), vocab, cache: resolve(cache) } satisfies TokenizeTask, execArgv: [] });
+    const worker = new Worker(workerFile(), { workerData: { files: unique, field, tokenizer: resolve(tokenizer), vocab, cache: resolve(cache) } satisfies TokenizeTask, execArgv: [] });
     const cancel = (): void => { worker.postMessage('cancel'); };
     signal?.addEventListener('abort', cancel, { once: true });
     worker.on('message', (message: TokenizeMessage) => {
@@ -80,5 +81,7 @@ export async function tokenizeFiles({ files, tokenizer, vocab, cache, onProgress
   });
   const all = paths.map((path) => folders.get(path)!), summaries = await Promise.all(all.map(summaryOf));
   const sum = (of: (summary: (typeof summaries)[number]) => number): number => summaries.reduce((n, summary) => n + of(summary), 0);
-  return { folders: all, tokens: sum((s) => s.tokens), documents: sum((s) => s.documents), bytes: sum((s) => s.bytes), cached };
+  let at = 0;
+  const lengths = groups.map(({ length }) => summaries.slice(at, (at += length)).reduce((n, summary) => n + summary.tokens, 0));
+  return { folders: all, lengths, tokens: sum((s) => s.tokens), documents: sum((s) => s.documents), bytes: sum((s) => s.bytes), cached };
 }

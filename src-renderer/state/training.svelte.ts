@@ -7,10 +7,15 @@ const essential: readonly string[] = ['tokens', 'batch', 'sequence', 'lr', 'sche
 export class TrainingState {
   settings = $state<TrainingSettings>({ ...trainingDefaults });
   files = $state<string[]>(['']);
+  /** How often each file is drawn from, as typed; empty for 1. */
+  shares = $state<string[]>([]);
   name = $state('');
   tokensPerStep = $derived(this.settings.batch * this.settings.sequence * this.settings.accumulate);
   steps = $derived(Math.max(1, Math.ceil(this.settings.tokens / this.tokensPerStep)));
-  data = $derived(this.files.map((file) => file.trim()).filter(Boolean));
+  readonly #given = $derived(this.files.map((file, i) => ({ file: file.trim(), share: (this.shares[i] ?? '').trim() })).filter(({ file }) => file !== ''));
+  data = $derived(this.#given.map(({ file }) => file));
+  /** One for each of `data` when any was given. */
+  weights = $derived(this.#given.length > 1 && this.#given.some(({ share }) => share !== '') ? this.#given.map(({ share }) => (share === '' ? 1 : Number(share))) : undefined);
 
   constructor(changes: Partial<TrainingSettings> = {}) { this.settings = { ...trainingDefaults, ...changes }; }
 

@@ -20,7 +20,7 @@ type Done = Extract<EvaluateEvent, { at: 'done' }>;
 
 it.each(['gpt2-tied', 'gpt2-untied', 'llama-tied-gqa', 'llama-untied-mha', 'llama-bfloat16'])('%s: the loss is that of the reference, whatever the batch', async (name) => {
   const dir = await goldenWithTokenizer(name), data = wordsFile(), sequence = 16, checkpoint = await openCheckpoint(dir);
-  const tokens = await openTokens((await tokenizeFiles({ files: [data], tokenizer: dir, vocab: checkpoint.dims['vocab']!, cache: await openHome().cache('tokens') })).folders);
+  const tokens = await openTokens((await tokenizeFiles({ data: [data], tokenizer: dir, vocab: checkpoint.dims['vocab']!, cache: await openHome().cache('tokens') })).folders);
   const weights = new Map<string, Float64Array>();
   for (const weight of checkpoint.refs.keys()) weights.set(weight, Float64Array.from(await valuesOf(checkpoint, weight)));
   const windows = Math.floor((tokens.length - 1) / sequence), each = Array.from({ length: windows }, (_, i) => referenceLoss(checkpoint.config, weights, [...tokens.read(i * sequence, sequence + 1)]));

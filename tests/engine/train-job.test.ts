@@ -13,7 +13,7 @@ import { openHome } from '../../src-main/store/home.ts';
 import { newestStep, readRun, requestStop, runCard, savedSteps } from '../../src-main/store/runs.ts';
 import { readEvents } from '../../src-main/store/events.ts';
 import { openTokens, tokenizeFiles } from '../../src-main/store/tokens.ts';
-import { splitTokens, windowStarts } from '../../src-main/train/batches.ts';
+import { partsOf, windowStarts } from '../../src-main/train/batches.ts';
 import { learningRate } from '../../src-main/train/schedule.ts';
 import type { RunEvent } from '../../src-main/train/run.ts';
 import { nothingSeen } from '../../src-main/train/spikes.ts';
@@ -41,13 +41,13 @@ it.each(['gpt2-tied', 'llama-tied-gqa'])('twenty steps from %s lose what the gra
   expect(end(events)).toMatchObject({ at: 'stopped', reason: 'finished', step: 20 });
 
   const checkpoint = await openCheckpoint(source), device = await openDevice('cpu'), { model } = await load(device, checkpoint, fromCheckpoint(checkpoint));
-  const tokens = await openTokens((await tokenizeFiles({ files: [data], tokenizer: source, vocab: checkpoint.dims['vocab']!, cache: await openHome().cache('tokens') })).folders);
-  const { train: most } = splitTokens(tokens.length, s.heldOut, s.sequence), program = await runner(stepProgram(model, s, s));
+  const tokens = await openTokens((await tokenizeFiles({ data: [data], tokenizer: source, vocab: checkpoint.dims['vocab']!, cache: await openHome().cache('tokens') })).folders);
+  const parts = partsOf([{ tokens: tokens.length, weight: 1 }], s.heldOut, s.sequence), program = await runner(stepProgram(model, s, s));
   let state: Record<string, Fed> = Object.fromEntries(model.buckets.flatMap((b) => ['weights', 'mean', 'square'].map((part) => [`${part}/${b.index}`, new Float32Array(b.length)])));
   for (const b of model.buckets) for (const slot of b.slots) (state[`weights/${b.index}`] as Float32Array).set(await valuesOf(checkpoint, slot.name), slot.offset);
   const expected: number[] = [];
   for (let t = 1; t <= 20; t++) {
-    const batch = windowStarts(t - 1, { batch: s.batch, sequence: s.sequence, seed: s.seed, train: most }).flatMap((start) => [...tokens.read(start, s.sequence + 1)]);
+    const batch = windowStarts(t - 1, { batch: s.batch, sequence: s.sequence, seed: s.seed, parts }).flatMap((start) => [...tokens.read(start, s.sequence + 1)]);
     const { memory, ...scalars } = hostScalars(s, t, learningRate(s, t));
     expect(memory).toBe(0);
     const out = await program({ ...state, tokens: Int32Array.from(batch), ...Object.fromEntries(Object.entries(scalars).map(([n, x]) => [n, Float32Array.of(x)])) });

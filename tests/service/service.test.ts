@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { service as contract } from '../../src-main/contract/service.ts';
 import { locate } from '../../src-main/service/locate.ts';
 import { openHome } from '../../src-main/store/home.ts';
-import { codeOf, collectAll, example, settings, surroundings, until, workplace, type Workplace } from '../support/workplace.ts';
+import { codeOf, collectAll, example, noTunnel, settings, surroundings, until, workplace, type Workplace } from '../support/workplace.ts';
 
 let place: Workplace;
 afterEach(async () => { await place.running.close(); await place.end(); });
@@ -105,7 +105,7 @@ describe('service', () => {
     for (const parent of [far, twin]) cpSync(example, join(parent, 'model'), { recursive: true });
     writeFileSync(join(twin, 'model', 'config.json'), `${config} `);
     const sizes = readdirSync(join(far, 'model')).map((name) => ({ name, bytes: statSync(join(far, 'model', name)).size }));
-    const at = { home: openHome(join(place.dir, 'home')), processes: place.processes, surroundings };
+    const at = { home: openHome(join(place.dir, 'home')), processes: place.processes, surroundings, tunnel: noTunnel };
     const find = (dropped: Parameters<typeof locate>[1]) => locate(at, dropped, [place.dir]);
     expect(await find({ name: 'model', config, sizes })).toEqual([join(far, 'model')]);
     expect(await find({ name: 'model', config, sizes: sizes.map((s) => ({ ...s, bytes: s.bytes + 1 })) })).toEqual([]);

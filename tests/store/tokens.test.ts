@@ -18,7 +18,7 @@ function textFile(content: string | Uint8Array, extension = 'txt'): string {
   writeFileSync(path, content);
   return path;
 }
-const tokenize = (files: readonly string[], more: Partial<TokenizeRequest> = {}) => tokenizeFiles({ files, tokenizer: dir, vocab: tinyVocab, cache, ...more });
+const tokenize = (files: readonly string[], more: Partial<TokenizeRequest> = {}) => tokenizeFiles({ data: files, tokenizer: dir, vocab: tinyVocab, cache, ...more });
 const allOf = async (folders: readonly string[], options?: { small: number }) => {
   const tokens = await openTokens(folders, options), ids = [...tokens.read(0, tokens.length)], documents = [...tokens.documents];
   tokens.close();
@@ -164,7 +164,7 @@ describe('bad text', () => {
     await refusal('data/empty', () => tokenize([textFile('')]));
     await refusal('data/empty', () => tokenize([textFile('\n\n{"text":""}\n', 'jsonl')]));
     await refusal('file/not-found', () => tokenize([freePath('none.txt')]));
-    await refusal('file/unreadable', () => tokenize([dir]));
+    await refusal('data/no-files', () => tokenize([dir]));
     expect((await refusal('data/bad-line', () => tokenize([textFile('{"text":"a"}\n{"text":\n', 'jsonl')]))).detail).toMatchObject({ line: 2 });
     expect((await refusal('data/bad-line', () => tokenize([textFile('{"text":"a"}\n\n{"words":"a"}', 'jsonl')]))).detail).toMatchObject({ line: 3 });
     await refusal('data/bad-line', () => tokenize([textFile('null', 'jsonl')]));

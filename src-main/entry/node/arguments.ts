@@ -1,4 +1,5 @@
 /** @file Flags as values: sizes, options, counts, training settings. What cannot be read is a usage error that names the flag. */
+import { resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import { readCount } from '../../base/units.ts';
 import { readOption, trainingDefaults, trainingOptions, type Option, type TrainingSettings } from '../../service/choices.ts';
@@ -51,6 +52,12 @@ export const trainingFlags = trainingOptions.map((option) => ({
   flags: `${flagOf(option.id)} <${placeholder(option)}>`,
   help: `${option.help} (${String(option.otherwise ?? (option.kind === 'number' ? option.off : ''))})`,
 }));
+
+/** Data as typed: `PATH`, or `PATH=WEIGHT`; where one has a weight, the others weigh 1. */
+export function readData(given: readonly string[]): { readonly data: string[]; readonly weights?: number[] } {
+  const read = given.map((item) => /^(.+)=(\d*\.?\d+)$/.exec(item)), data = given.map((item, i) => resolve(read[i]?.[1] ?? item));
+  return read.some((match) => match !== null) ? { data, weights: read.map((match) => Number(match?.[2] ?? 1)) } : { data };
+}
 
 /** What was given over the defaults; counts may be written as `1M`. */
 export function readTraining(given: Readonly<Record<string, unknown>>): TrainingSettings {

@@ -10,7 +10,8 @@ import { runGiven } from './runs.ts';
 export const evaluate: AddCommand = (program, run) => {
   program.command('evaluate').argument('<dir|run>', 'a checkpoint, or a run (its newest weights)')
     .description('measure loss, perplexity and bits per byte on a text')
-    .requiredOption('--data <file>', 'text or .jsonl file; may be repeated', collect)
+    .requiredOption('--data <what>', 'a text, .jsonl or .parquet file, a pattern, or a folder; may be repeated', collect)
+    .option('--field <name>', 'the JSON field or column with the text', 'text')
     .option('--sequence <tokens>', 'tokens per sequence', '256')
     .option('--batch <sequences>', 'sequences at once', '8')
     .option('--tokens <n>', 'at most so many tokens; by default all')
@@ -21,7 +22,7 @@ export const evaluate: AddCommand = (program, run) => {
       const most = text(options['tokens']);
       let evaluation: Evaluation | undefined;
       for await (const event of api.evaluate({
-        checkpoint: runGiven(dir!), data: texts(options['data']).map((file) => resolve(file)), device: readChoice('--device', String(options['device']), devices),
+        checkpoint: runGiven(dir!), data: texts(options['data']).map((file) => resolve(file)), field: String(options['field']), device: readChoice('--device', String(options['device']), devices),
         sequence: readWhole('--sequence', String(options['sequence']), 2), batch: readWhole('--batch', String(options['batch']), 1), ...(most === undefined ? {} : { tokens: readWhole('--tokens', most, 1) }),
       }, signal)) {
         if (event.at === 'tokens') out.progress('Evaluating', event.done, event.of); else evaluation = event.evaluation;
