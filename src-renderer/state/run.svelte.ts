@@ -78,6 +78,7 @@ export class RunView {
         this.error = null;
         if (this.started === null || this.steps.length === 0) this.#say(event.step, `Started on ${event.deviceName}`, event.time);
         else this.#say(event.step, `Went on from step ${event.step} on ${event.deviceName}`, event.time);
+        if (event.carried !== undefined) this.#say(event.step, `The optimizer's moments came along, after ${event.carried} updates of the run that was grown`, event.time);
         this.started = event;
         this.#cutAfter(event.step);
         break;

@@ -16,7 +16,7 @@ function spoiled(plan: SavedPlan, path: readonly (string | number)[], value: unk
   const copy = JSON.parse(JSON.stringify(plan)) as Record<string | number, unknown>;
   let at = copy;
   for (const key of path.slice(0, -1)) at = at[key] as typeof at;
-  if (value === undefined) delete at[path.at(-1)!]; else at[path.at(-1)!] = value;
+  at[path.at(-1)!] = value;
   return copy;
 }
 
@@ -65,7 +65,7 @@ describe('a plan for another source is refused with what differs', () => {
 describe('a plan that does not hold together is refused', () => {
   const plan = savedPlan(named(llama), requests, null), last = plan.stages.length - 1;
   it.each([
-    ['nothing', () => null, /it: /],
+    ['nothing', (): unknown => null, /it: /],
     ['a newer version', () => spoiled(plan, ['version'], 2), /version 2, and this Cambium knows version 1/],
     ['another format', () => spoiled(plan, ['format'], 'x'), /format/],
     ['no stages', () => spoiled(plan, ['stages'], []), /stages/],

@@ -49,7 +49,7 @@ function show(event: RunEvent, steps: number, out: Output): void {
   switch (event.at) {
     case 'preparing': out.progress(event.what, event.done, event.of); break;
     case 'started':
-      out.note(`Training ${showCount(event.parameters)} parameters on ${event.deviceName} (${event.device}): ${event.steps} steps over ${showCount(event.trainTokens)} tokens`);
+      out.note(`Training ${showCount(event.parameters)} parameters on ${event.deviceName} (${event.device}): ${event.steps} steps over ${showCount(event.trainTokens)} tokens${event.carried === undefined ? '' : `; the optimizer's moments came along, after ${event.carried} updates`}`);
       break;
     case 'step': out.progress('Training', event.step, steps, `step ${event.step}  loss ${event.loss.toFixed(4)}  lr ${event.lr.toExponential(2)}  ${showCount(event.tokens)} tokens`); break;
     case 'evaluated': out.note(`step ${event.step}: held-out loss ${event.loss.toFixed(4)}`); break;
