@@ -3,7 +3,7 @@ import { axes } from '../../src-main/tensor/layout.ts';
 
 export interface AxisLook { readonly label: string; readonly what: string; readonly colour: string }
 
-const labels: Readonly<Record<string, string>> = { kv_heads: 'kv heads', head_dim: 'head dim', gate_up: 'gate, up' };
+const labels: Readonly<Record<string, string>> = { kv_heads: 'kv heads', head_dim: 'head dim', gate_up: 'gate, up', shared_ffn: 'shared ffn' };
 
 /** How an axis (or `layers`) is called and coloured; `colour` is a CSS value. */
 export function axisLook(axis: string): AxisLook {

@@ -14,10 +14,11 @@ import { countOf, type Axis, type Dims } from '../../src-main/tensor/layout.ts';
 
 export type Outcome = { readonly plan: GrowthPlan } | { readonly refusal: ErrorData };
 export interface Suggestion { readonly label: string; readonly apply: (growth: GrowthState) => void }
-export interface Cost { readonly parameters: number; readonly weights: number; readonly training: number; readonly flops: number }
+/** `active`: parameters that one token passes; all of them but where there are experts. */
+export interface Cost { readonly parameters: number; readonly active: number; readonly weights: number; readonly training: number; readonly flops: number }
 
 /** What a stage starts from: a checkpoint's card, or what the stage before it makes. */
-export type Growable = GrowthSource & Pick<CheckpointCard, 'parameters' | 'bytes'>;
+export type Growable = GrowthSource & Pick<CheckpointCard, 'parameters' | 'active' | 'bytes'>;
 
 /** Tokens of context for which FLOPs are told, unless the model knows fewer positions. */
 export const contextTokens = 1024;
@@ -46,7 +47,7 @@ export class GrowthState {
   /** The plan to draw: this one, or the last one that was possible, so that nothing jumps while a size is refused. */
   drawn = $derived.by(() => ('plan' in this.outcome ? this.outcome.plan : this.#last));
   /** What the next stage starts from: what this one makes, or made before the last change. */
-  made = $derived.by<Growable>(() => (this.drawn ? { ...grownSource(this.drawn), parameters: this.drawn.parameters.after, bytes: weightBytes(this.drawn) } : this.card));
+  made = $derived.by<Growable>(() => (this.drawn ? { ...grownSource(this.drawn), parameters: this.drawn.parameters.after, ...(this.drawn.parameters.active ? { active: this.drawn.parameters.active.after } : {}), bytes: weightBytes(this.drawn) } : this.card));
   suggestions = $derived(this.refusal ? suggestionsOf(this.refusal) : []);
   /** The sizes that this method grows in this family, in the family's order. */
   sizes = $derived.by(() => {
@@ -55,8 +56,8 @@ export class GrowthState {
   });
   /** Where each slider stops. */
   stops = $derived.by(() => Object.fromEntries(this.sizes.map((axis) => [axis, stopsOf(this.method, axis, this.card.dims[axis]!, this.options, familyById(this.card.family))])));
-  before = $derived.by(() => costOf(this.card.parameters, this.card.bytes, this.card.dims, this.card.settings['positions']));
-  after = $derived.by(() => this.plan ? costOf(this.plan.parameters.after, weightBytes(this.plan), this.plan.to, this.card.settings['positions']) : undefined);
+  before = $derived.by(() => costOf(this.card.parameters, this.card.active, this.card.bytes, this.card.dims, this.card.settings['positions']));
+  after = $derived.by(() => this.plan ? costOf(this.plan.parameters.after, this.plan.parameters.active?.after, weightBytes(this.plan), this.plan.to, this.card.settings['positions']) : undefined);
 
   constructor(source: Growable | (() => Growable), method?: string) {
     this.#source = typeof source === 'function' ? source : () => source;
@@ -118,17 +119,18 @@ export function stopsOf(method: GrowthMethod, axis: string, from: number, option
 const weightBytes = (plan: GrowthPlan): number => plan.tensors.reduce((sum, t) => sum + bytesOf(t.dtype as WeightDType, countOf(t.to)), 0);
 
 /** `training`: float32 weight, gradient and two moments. `flops`: forward and backward per token, 6N + 12·L·H·T with full attention. */
-function costOf(parameters: number, weights: number, dims: Dims, positions: unknown): Cost {
+function costOf(parameters: number, active: number | undefined, weights: number, dims: Dims, positions: unknown): Cost {
   const attention = (dims['heads'] ?? (dims['kv_heads'] ?? 1) * (dims['group'] ?? 1)) * (dims['head_dim'] ?? 0);
-  return { parameters, weights, training: 16 * parameters, flops: 6 * parameters + 12 * dims['layers']! * attention * contextOf(dims, positions) };
+  return { parameters, active: active ?? parameters, weights, training: 16 * parameters, flops: 6 * (active ?? parameters) + 12 * dims['layers']! * attention * contextOf(dims, positions) };
 }
 export const contextOf = (dims: Dims, positions: unknown): number => Math.min(contextTokens, dims['positions'] ?? (typeof positions === 'number' ? positions : contextTokens));
 
 /** What a person can click when a size is refused: the sizes or methods that the refusal names. */
 export function suggestionsOf(refusal: ErrorData): readonly Suggestion[] {
-  const detail = (refusal.detail ?? {}) as { axis?: string; of?: string; nearest?: readonly number[]; methods?: readonly string[]; from?: unknown; to?: unknown; most?: number };
+  const detail = (refusal.detail ?? {}) as { axis?: string; option?: string; of?: string; nearest?: readonly number[]; methods?: readonly string[]; from?: unknown; to?: unknown; most?: number };
   const size = (axis: string, to: number): Suggestion => ({ label: `${axis} ${to}`, apply: (growth) => { growth.resize(axis, to); } });
-  const axis = detail.of ?? detail.axis;
+  const axis = detail.of ?? detail.axis, { option } = detail;
+  if (option !== undefined && detail.nearest) return detail.nearest.map((to) => ({ label: `${option} ${to}`, apply: (growth) => { growth.set(option, to); } }));
   if (axis !== undefined && detail.nearest) {
     const others = detail.of === undefined ? reaching(axis as Axis, detail.from, detail.to) : [];
     return [...detail.nearest.map((to) => size(axis, to)), ...others.map((method): Suggestion => ({ label: `use ${method.title}`, apply: (growth) => { growth.choose(method.id); } }))];

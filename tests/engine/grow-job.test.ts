@@ -49,7 +49,7 @@ describe.each(chief)('%s', (id) => {
   it.each(growths)('%s: whole, certified, of every element type, sharded or not', async (...growth) => {
     for (const dtype of ['hypercloning', 'aki'].includes(growth[0]) ? weightDTypes : (['float32', 'bfloat16'] as const)) {
       const source = await makeTinyCheckpoint(id, { tokenizer: true, dtype, shards: 3 }), plan = await plannedIfPossible(source, growth), out = freePath('grown');
-      if (!plan) { expect(growth[1]).toBe('solar'); return; }         // which needs more layers than these have
+      if (!plan) { expect(['solar', ...(id === 'llama' ? [] : ['upcycle'])]).toContain(growth[1]); return; }      // the first needs more layers than these have, the other a family with experts
       const done = (await collected(grow({ source, out, plan, device: 'cpu' }, quiet))).at(-1)!, grown = await openCheckpoint(out);
       expect((await openCheckpoint(source)).card.shards).toBeGreaterThan(1);
       expect(done).toMatchObject({ at: 'done', dir: out, device: 'cpu', certificate: { passed: true, device: 'cpu', promise: plan.promise.kind } });

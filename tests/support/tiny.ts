@@ -32,7 +32,7 @@ export interface TinyOptions {
 const sizes: Dims = { vocab: 64, positions: 64, hidden: 16, heads: 2, kv_heads: 2, group: 2, head_dim: 4, ffn: 24, embed: 8, layers: 2, experts: 4, shared: 1, shared_ffn: 12 };
 
 /** What a family's tables take for granted and no size or setting says. */
-const given: Readonly<Record<string, JsonObject>> = { 'opt-projected': { do_layer_norm_before: false }, stablelm: { partial_rotary_factor: 0.5 } };
+const given: Readonly<Record<string, JsonObject>> = { 'opt-projected': { do_layer_norm_before: false }, stablelm: { partial_rotary_factor: 0.5 }, 'qwen2-moe': { num_experts_per_tok: 3, norm_topk_prob: false }, 'qwen3-moe': { num_experts_per_tok: 2, norm_topk_prob: true } };
 
 /** The config.json of a tiny model of this family. */
 export function tinyConfig(id: string, { dims = {}, settings = {}, config = {}, dtype = 'float32', tokenizer = false }: TinyOptions = {}): JsonObject {

@@ -20,3 +20,20 @@ it('keeps new layers apart from old ones and says what they are made from', () =
     ['Layers 2, 4, 6, 8, 10', '5 layers, all alike; new: they start by changing nothing'],
   ]);
 });
+
+it('folds experts that are made alike, and keeps slices apart', () => {
+  const growth = new GrowthState(cardOf(stories, '/a'), 'upcycle'), labels = (): readonly string[] => foldsOf(growth.plan!).filter((fold) => fold.layers.length > 0).flatMap((fold) => fold.weights.map((w) => w.label)).filter((label) => label.includes('w1'));
+  expect(labels()).toEqual(['block_sparse_moe.experts.[0 to 7].w1.weight']);
+  growth.set('shards', 2);
+  expect(labels()).toEqual(['block_sparse_moe.experts.[0, 2, 4, 6].w1.weight', 'block_sparse_moe.experts.[1, 3, 5, 7].w1.weight']);
+  expect(growth.after!.active).toBeLessThan(growth.after!.parameters);
+  expect(growth.before.active).toBe(growth.before.parameters);
+});
+
+it('offers the nearest numbers of experts that can be', () => {
+  const growth = new GrowthState(cardOf(stories, '/a'), 'upcycle');
+  growth.set('active', 9);
+  expect(growth.suggestions.map((s) => s.label)).toEqual(['active 8']);
+  growth.suggestions[0]!.apply(growth);
+  expect(growth.plan?.config['num_experts_per_tok']).toBe(8);
+});
