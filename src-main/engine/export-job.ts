@@ -4,7 +4,7 @@ import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { ExportEvent } from '../contract/schema.ts';
 import { comparison, toleranceOf } from '../growth/certificate.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
-import { createCheckpointWriter } from '../store/checkpoint-writer.ts';
+import { createCheckpointWriter, mainDType } from '../store/checkpoint-writer.ts';
 import { removeFolder } from '../store/folder.ts';
 import { readRun, runCard } from '../store/runs.ts';
 import { narrow } from '../tensor/dtype.ts';
@@ -16,7 +16,7 @@ import type { ExportInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
 import { parametersOf } from '../model/parameters.ts';
 import { savedWeights } from './step-checkpoint.ts';
-import type { WeightSource } from './weights.ts';
+import { retyped, type WeightSource } from './weights.ts';
 
 /** Writes `out`. `dtype: keep` gives each weight the type it had in the checkpoint the run began with, where that is still there, else the run's own float32. */
 export async function* exportRun({ run: dir, out, dtype: wanted, weights: which = 'raw' }: ExportInput, signal: AbortSignalLike): AsyncGenerator<ExportEvent> {
@@ -29,11 +29,11 @@ export async function* exportRun({ run: dir, out, dtype: wanted, weights: which 
   });
   let standing = false, done = false;
   try {
-    const types = new Map(tensors.map((t) => [t.name, t.dtype])), parameters = new Map(parametersOf(model.family, model.dims, model.settings).map((p) => [p.name, p]));
+    const types = new Map(tensors.map((t) => [t.name, t.dtype])), { weights } = retyped(model, mainDType(tensors), source), parameters = new Map(parametersOf(model.family, model.dims, model.settings).map((p) => [p.name, p]));
     let written = 0;
     for (const name of writer.order) {
       stop();
-      const bytes = narrow(await source(parameters.get(name)!), types.get(name)!);
+      const bytes = narrow(await weights(parameters.get(name)!), types.get(name)!);
       checkRange(bytes, types.get(name)!, name);
       await writer.write(name, bytes);
       yield { at: 'tensor', name, tensors: ++written, ofTensors: writer.order.length };

@@ -1,10 +1,11 @@
 /** @file A checkpoint's weights as flat buckets on a device, and back: every weight passes through the processor one bucket at a time. */
 import { keyOf, normalAt } from '../base/random.ts';
 import { factorsThrough } from '../growth/chain.ts';
+import { retyping } from '../growth/retype.ts';
 import { stagesOf } from '../growth/saved-plan.ts';
 import { parametersOf, type Parameter } from '../model/parameters.ts';
 import { hasAxis } from '../tensor/layout.ts';
-import { widen } from '../tensor/dtype.ts';
+import { widen, type WeightDType } from '../tensor/dtype.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../store/checkpoint.ts';
 import type { Factors, OptimizerId } from '../train/optimizers/index.ts';
 import { bucketsOf, kindOf, stateName, type Bucket, type StatePart } from '../train/state.ts';
@@ -28,6 +29,12 @@ export const fromCheckpoint = (checkpoint: Checkpoint): WeightSource => async ({
   checkFinite(values, checkpoint.dir, name);
   return values;
 };
+
+/** A checkpoint as one of another element type, and its weights as that one's, in float32: the same function, also where the family multiplies embeddings by a number rounded to the type. */
+export function retyped<C extends Checkpoint>(checkpoint: C, dtype: WeightDType, weights: WeightSource = fromCheckpoint(checkpoint)): { readonly checkpoint: C; readonly weights: WeightSource } {
+  const { config, settings, values } = retyping(checkpoint, dtype);
+  return { checkpoint: { ...checkpoint, config, settings }, weights: async (parameter) => values(parameter, await weights(parameter)) };
+}
 
 /** Random weights of the same size: normal with the family's deviation, writers of the stream smaller by sqrt(2·layers) (Radford et al. 2019), gains one, the rest zero. */
 export const fromRandom = (checkpoint: Checkpoint, seed: number): WeightSource => ({ name, spec, layer, shape }) => {

@@ -16,11 +16,15 @@ export function zeroForNorm(family: ModelFamily, key: string, axis: Axis): boole
   return norm !== undefined && axis !== family.stream.axis && hasAxis(norm.layout, axis);
 }
 
+/** Queries, keys or both: those whose own norm averages over this axis. */
+export const normedBetween = ({ scores, tensors }: ModelFamily, axis: Axis): readonly string[] =>
+  scores.between.filter((name) => Object.entries(tensors).some(([key, { of, layout }]) => of !== undefined && key.includes(`.${name}.`) && hasAxis(layout, axis)));
+
 /** Why a norm over heads forbids this map, if it does. */
 export function forbidden(family: ModelFamily, axis: string, map: AxisMap): string | undefined {
-  const over = family.scores.between.filter((name) => Object.entries(family.tensors).some(([key, { of, layout }]) => of !== undefined && key.includes(`.${name}.`) && hasAxis(layout, axis as Axis)));
+  const over = normedBetween(family, axis as Axis);
   if (over.length > 0 && map.counts?.some((n) => n !== map.counts![0])) return 'a norm spans all heads, and uneven copies would change their mean square';
-  if (over.length > 1 && hasNew(map)) return 'norms span queries and keys of all heads; new ones would have to be zero on both sides and would never learn, so that only whole copies keep the function';
+  if (over.length > 1 && axis !== family.scores.over && hasNew(map)) return 'norms span queries and keys of all heads; new ones would have to be zero on both sides and would never learn, so that only whole copies keep the function';
   return undefined;
 }
 

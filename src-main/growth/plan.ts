@@ -7,6 +7,7 @@ import { configWith, settingsOf } from '../model/config.ts';
 import { familyById } from '../model/families/index.ts';
 import type { ModelFamily, TensorSpec } from '../model/family.ts';
 import { activeCount, nameAt, parameterCount, parametersOf } from '../model/parameters.ts';
+import { withTurned } from '../model/rope.ts';
 import { corrections, divisions, writesStream, type Change } from './correction.ts';
 import type { Finish, GrowthMethod, Line, Nearest } from './method.ts';
 import { methodById, optionsOf } from './methods/index.ts';
@@ -27,7 +28,7 @@ export function planGrowth(source: GrowthSource, request: GrowthRequest): Growth
   const maps = mapsOf(family, method, options, from, to, request.seed), finish = method.finish(options);
   const layers = layersOf(method, options, from['layers']!, to['layers']!), map = (axis: Axis): AxisMap => maps[axis] ?? keep(from[axis]!);
   const written = configWith(family, source.config, to, to['layers'] === from['layers'] ? undefined : layers.map((l) => l.source));
-  const config = withHead(withDType(withEps(written, family, source, finish, map(family.stream.axis)), request.dtype), family, source, finish, maps), settings = settingsOf(family, config);
+  const config = withHead(withDType(withEps(withShare(written, family, source.settings, maps), family, source, finish, map(family.stream.axis)), request.dtype), family, source, finish, maps), settings = settingsOf(family, config);
   const change: Change = { family, tied: settings['tied'] === true, from, to, settings: [source.settings, settings], map, keeps: finish.keeps };
   const tensors = recipesOf(source, request, method, options, change, layers);
   const parameters = { before: parameterCount(family, from, source.settings), after: parameterCount(family, to, settings), ...(family.mixture ? { active: { before: activeCount(family, from, source.settings), after: activeCount(family, to, settings) } } : {}) };
@@ -111,6 +112,12 @@ function fillsOf({ family, map, keeps }: Change, method: GrowthMethod, options: 
     });
   }
   return partFills.length ? { fills, partFills } : { fills };
+}
+
+/** Where a share of each head is turned, wider heads turn as many entries as before. */
+function withShare(config: GrowthPlan['config'], { settings }: ModelFamily, { ropeShare }: GrowthSource['settings'], { head_dim: map }: AxisMaps): GrowthPlan['config'] {
+  const key = settings['ropeShare']?.keys[0];
+  return key !== undefined && map ? withTurned(config, key, Number(ropeShare), map.from, map.to) : config;
 }
 
 /** Variant A: the mean square of a padded stream shrinks, and eps with it. */

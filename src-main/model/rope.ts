@@ -30,3 +30,13 @@ export function refuseRope(config: JsonObject): void {
   const type = String(typeOf(config));
   if (!['default', 'linear', 'llama3'].includes(type)) refuse('checkpoint/unsupported', { what: `rope type "${type}"`, why: 'its frequencies depend on the length of the text' });
 }
+
+/** config.json of heads `to` wide that turn as many entries as those `from` wide did: their `share` shrinks, under `shareKey` or wherever it is said. */
+export function withTurned(config: JsonObject, shareKey: string, share: number, from: number, to: number): JsonObject {
+  const turned = Math.trunc(from * share), shrunk = [turned / to, (turned + 0.5) / to].find((s) => Math.trunc(to * s) === turned)!;   // a quotient may be rounded down
+  const nested = scaling.filter((name) => typeof (config[name] as JsonObject | null | undefined)?.['partial_rotary_factor'] === 'number');
+  return {
+    ...config, ...(nested.length === 0 || shareKey in config ? { [shareKey]: shrunk } : {}),
+    ...Object.fromEntries(nested.map((name) => [name, { ...(config[name] as JsonObject), partial_rotary_factor: shrunk }])),
+  };
+}

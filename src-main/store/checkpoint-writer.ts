@@ -81,8 +81,8 @@ export function shardsOf<T extends TensorCard>(tensors: readonly T[], limit = sh
   return groups.map((group, i) => ({ file: groups.length === 1 ? singleFile : `model-${number(i + 1)}-of-${number(groups.length)}.safetensors`, tensors: group }));
 }
 
-/** The dtype of most bytes. */
-function mainDType(tensors: readonly TensorCard[]): WeightDType {
+/** The dtype of most bytes, which config.json names. */
+export function mainDType(tensors: readonly TensorCard[]): WeightDType {
   const bytes = new Map<WeightDType, number>();
   for (const { dtype, shape } of tensors) bytes.set(dtype, (bytes.get(dtype) ?? 0) + bytesOf(dtype, countOf(shape)));
   return [...bytes].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 'float32';

@@ -7,7 +7,10 @@ import { grow } from '../../src-main/engine/grow-job.ts';
 import { train } from '../../src-main/engine/train-job.ts';
 import { aborter } from '../../src-main/contract/rpc.ts';
 import type { ExportEvent } from '../../src-main/contract/schema.ts';
-import { openCheckpoint, readTensor } from '../../src-main/store/checkpoint.ts';
+import { logitsReader } from '../../src-main/engine/programs.ts';
+import { openDevice } from '../../src-main/engine/ort/device.ts';
+import { fromCheckpoint, load, retyped, type WeightSource } from '../../src-main/engine/weights.ts';
+import { openCheckpoint, readTensor, type Checkpoint } from '../../src-main/store/checkpoint.ts';
 import { newestStep } from '../../src-main/store/runs.ts';
 import { narrow, weightDTypes } from '../../src-main/tensor/dtype.ts';
 import { refusal } from '../support/refusal.ts';
@@ -82,4 +85,33 @@ it('a run without a checkpoint, and a folder that exists, are refused', async ()
   mkdirSync(out, { recursive: true });
   await refusal('file/exists', () => collected(exportRun({ run, out, dtype: 'keep' }, quiet)));
   expect(readdirSync(out)).toEqual([]);
+});
+
+describe('embeddings that are multiplied by a number rounded to the element type', () => {
+  const given = makeTinyCheckpoint('gemma', { tokenizer: true, dtype: 'bfloat16', dims: { hidden: 24 } });
+  it('are trained as the function that the checkpoint is', async () => {
+    const base = await openCheckpoint(await given), device = await openDevice('cpu'), { checkpoint, weights } = retyped(base, 'float32'), tokens = Int32Array.from({ length: 16 }, (_, i) => (7 * i) % 64);
+    const logits = async (model: Checkpoint, source: WeightSource): Promise<Float32Array> => {
+      const loaded = await load(device, model, source), reader = await logitsReader(device, loaded, 1, tokens.length);
+      try { return await reader.run(tokens); } finally { await reader.dispose(); loaded.dispose(); }
+    };
+    const before = await logits(base, fromCheckpoint(base)), moved = (after: Float32Array): number => before.reduce((most, v, i) => Math.max(most, Math.abs(v - after[i]!)), 0);
+    expect(moved(await logits(checkpoint, weights))).toBeLessThan(1e-5);
+    expect(moved(await logits(checkpoint, fromCheckpoint(base)))).toBeGreaterThan(1e-4);
+    await device.dispose();
+  });
+  it('are exported as the function that was trained', async () => {
+    const run = await newRun(await given, textFile()), out = freePath('export');
+    await collected(train({ run }, quiet));
+    const model = await openCheckpoint(join((await newestStep(run))!.dir, 'model'));
+    expect(model.config['torch_dtype']).toBe('float32');
+    await collected(exportRun({ run, out, dtype: 'keep' }, quiet));
+    const written = await openCheckpoint(out), [exact, rounded] = [Math.fround(Math.sqrt(24)), 4.90625];
+    expect(written.config['torch_dtype']).toBe('bfloat16');
+    for (const name of model.refs.keys()) {
+      const values = await valuesOf(model, name), by = name === 'model.embed_tokens.weight' ? exact / rounded : name === 'model.norm.weight' ? rounded / exact : 1, offset = name === 'model.norm.weight' ? 1 : 0;
+      const expected = by === 1 ? values : values.map((v) => (v + offset) * by - offset);
+      expect(Buffer.compare(await readTensor(written, name), narrow(expected, 'bfloat16')), name).toBe(0);
+    }
+  });
 });

@@ -36,7 +36,7 @@ const deeper = (): readonly Record<string, number>[] => [{ layers: 3 }, { layers
 const wider = (source: Tiny): readonly Record<string, number>[] => [...any(source), ...whole(source)];
 const headed = (source: Tiny): readonly Record<string, number>[] => {
   const { hidden, heads, kv_heads: kv, head_dim: head } = source.dims as Record<string, number>;
-  return kv === undefined ? [{ hidden: hidden! + heads!, heads: heads! }, { hidden: 3 * hidden!, heads: heads! }] : [{ head_dim: 2 * head! }, { head_dim: 3 * head!, hidden: 2 * hidden! }];
+  return kv === undefined ? [{ hidden: hidden! + heads!, heads: heads! }, { hidden: 3 * hidden!, heads: heads! }] : [{ head_dim: 2 * head! }, { head_dim: 3 * head!, hidden: 2 * hidden! }, { head_dim: head! + 2 }, { hidden: 2 * hidden!, kv_heads: kv, group: source.dims['group']! }];
 };
 const wishes: Readonly<Record<string, (source: Tiny) => readonly Record<string, number>[]>> = {
   hypercloning: whole, 'clone-pad': wider, expand: (source) => [...any(source), ...headed(source)], net2net: inner, aki: inner, 'copy-pad': (source) => [...any(source), ...headed(source)], 'shrink-perturb': any,

@@ -5,7 +5,8 @@ import type { JsonObject } from '../../src-main/base/json.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
 import type { GrowthRequest, TensorRecipe } from '../../src-main/growth/recipe.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
-import { kin, mistral, neox, opt, projected, qwen2, qwen3, stablelm } from './kin.ts';
+import { withTurned } from '../../src-main/model/rope.ts';
+import { kin, mistral, neox, opt, projected, qwen2, qwen3, qwen3Moe, stablelm } from './kin.ts';
 import { ask, grow, moved, tiny, type Tiny } from './tiny.ts';
 
 const exact = 1e-9;
@@ -19,10 +20,10 @@ function whole({ dims }: Tiny): readonly Wish[] {
 /** Sizes that no factor makes: inner units, whole heads, query heads inside groups, a wider stream. */
 function odd({ dims }: Tiny): readonly Wish[] {
   const d = dims as Record<string, number>, ffn = d['ffn']! + 7, head = d['head_dim']!;
-  if (d['kv_heads'] === undefined) return [{ ffn }, { hidden: d['hidden']! + head }, { hidden: d['hidden']! + 2 * head, ffn }, { hidden: d['hidden']! + 5 * head }, { hidden: d['heads']! * (head + 2), heads: d['heads']! }];
+  if (d['kv_heads'] === undefined) return [{ ffn }, { hidden: d['hidden']! + head }, { hidden: d['hidden']! + 2 * head, ffn }, { hidden: d['hidden']! + 5 * head }, { hidden: d['heads']! * (head + 2), heads: d['heads']! }, { hidden: d['heads']! * (head * 3), heads: d['heads']!, ffn }];
   const heads = (kv: number, group: number): Wish => ({ hidden: kv * group * head, kv_heads: kv, group, ffn });
   return [{ ffn }, { hidden: d['hidden']! + 6 }, { hidden: d['hidden']! + 7, kv_heads: d['kv_heads'], group: d['group']! }, { kv_heads: d['kv_heads'] + 1 }, { group: d['group']! + 1 },
-    heads(d['kv_heads'] + 1, d['group']!), heads(d['kv_heads'], d['group']! + 1), heads(d['kv_heads'] + 2, d['group']! + 2), { head_dim: 2 * head }, { head_dim: 3 * head, ffn }];
+    heads(d['kv_heads'] + 1, d['group']!), heads(d['kv_heads'], d['group']! + 1), heads(d['kv_heads'] + 2, d['group']! + 2), { head_dim: 2 * head }, { head_dim: 3 * head, ffn }, { hidden: d['kv_heads'] * d['group']! * (head + 2), kv_heads: d['kv_heads'], group: d['group']!, ffn }];
 }
 const wishes = { hypercloning: whole, expand: odd, identity: () => [{ layers: 4 }, { layers: 5 }, { layers: 7 }] };
 
@@ -147,10 +148,46 @@ describe('what each layer sees', () => {
   });
 });
 
+describe('wider heads of which a share is turned', () => {
+  const wide = (config: JsonObject): Wish => (config === neox ? { hidden: 36, heads: 3 } : { hidden: 48, kv_heads: 2, group: 3 });
+  const said = (config: JsonObject): unknown => config['rotary_pct'] ?? config['partial_rotary_factor'];
+  it.each(Object.entries({ neox, stablelm }))('%s: as many entries are turned as before', (_, config) => {
+    const source = tiny(config), plan = planGrowth(source, ask('expand', wide(config))), [from, to] = [plan.from['head_dim']!, plan.to['head_dim']!];
+    expect([from, to]).toEqual(config === neox ? [8, 12] : [4, 8]);
+    expect(Math.trunc(to * Number(said(plan.config)))).toBe(Math.trunc(from * 0.5));
+    expect(moved(source, plan)).toBeLessThan(exact);
+    expect(moved(source, plan, grow(plan, source.weights), { ...plan.config, [config === neox ? 'rotary_pct' : 'partial_rotary_factor']: 0.5 })).toBeGreaterThan(1e-3);
+    expect(moved(source, plan, grow(plan, source.weights, without('scores sum')))).toBeGreaterThan(1e-3);
+    expect(plan.dead).toEqual([]);
+    expect(plan.promise.why.join(' ')).toContain('turn as many entries as before');
+  });
+  it('the share is written where it was said, and never rounds down to one entry less', () => {
+    const nested: JsonObject = { ...Object.fromEntries(Object.entries(neox).filter(([key]) => key !== 'rotary_pct')), rope_parameters: { rope_type: 'default', rope_theta: 10_000, partial_rotary_factor: 0.5 } };
+    const { config } = planGrowth(tiny(nested), ask('expand', wide(neox)));
+    expect(config).not.toHaveProperty('rotary_pct');
+    expect(config['rope_parameters']).toEqual({ rope_type: 'default', rope_theta: 10_000, partial_rotary_factor: 4 / 12 });
+    for (let from = 2; from <= 128; from += 2) for (let to = from + 1; to <= 300; to++) expect(Math.trunc(to * Number(withTurned({}, 'rotary_pct', 1, from, to)['rotary_pct']))).toBe(from);
+  });
+});
+
+describe('wider heads whose queries and keys are normed', () => {
+  it.each(Object.entries({ qwen3, qwen3Moe }))('%s: exact, and new entries of queries and keys are declared dead', (_, config) => {
+    const source = tiny(config), plan = planGrowth(source, ask('expand', { head_dim: 8 }));
+    expect(moved(source, plan)).toBeLessThan(exact);
+    expect(plan.dead.map(({ axis }) => axis)).toEqual(['head_dim']);
+    for (const part of ['q', 'k']) expect(plan.tensors.find((t) => t.name.endsWith(`0.self_attn.${part}_proj.weight`))!.fills['head_dim']).toBe('zero');
+    expect(plan.tensors.find((t) => t.name.endsWith('0.self_attn.v_proj.weight'))!.fills['head_dim']).toBe('draw');
+    for (const spoiled of ['scores sum', 'shared by more entries', 'that the norm after it sees']) expect(moved(source, plan, grow(plan, source.weights, without(spoiled))), spoiled).toBeGreaterThan(1e-3);
+    expect(moved(source, plan, grow(plan, source.weights, (r) => (r.name.includes('q_proj') ? { ...r, fills: { ...r.fills, head_dim: 'draw' } } : r)))).toBeGreaterThan(1e-4);
+  });
+});
+
 describe('refusals', () => {
-  it.each(Object.entries({ mistral, qwen2, qwen3, neox, stablelm }))('%s: heads that are turned do not widen', (_, config) => {
+  it.each(Object.entries({ mistral, qwen2, qwen3, neox, stablelm }))('%s: heads that are turned do not widen by copies', (_, config) => {
     expect(() => planGrowth(tiny(config), ask('hypercloning', { head_dim: 16 }))).toThrow('rotary');
-    expect(() => planGrowth(tiny(config), ask('expand', { head_dim: 10 }))).toThrow(/rotary|nearest possible head_dim is/);
+  });
+  it.each(Object.entries({ mistral, qwen2, qwen3 }))('%s: heads that are turned whole widen by whole factors', (_, config) => {
+    expect(() => planGrowth(tiny(config), ask('expand', { head_dim: 10 }))).toThrow('nearest possible head_dim is 8 or 12');
   });
   it.each(Object.entries({ neox, stablelm, opt }))('%s: heads that hidden does not hold', (_, config) => {
     expect(() => planGrowth(tiny(config), ask('expand', { hidden: (config['hidden_size'] as number) + 1 }))).toThrow(/nearest possible hidden/);

@@ -59,7 +59,12 @@ describe('heads made wider by scattering their pairs', () => {
     expect(factor(planGrowth(tiny(gemma2), ask('expand', { head_dim: 8 })), '0.self_attn.k_proj.weight')).toBe(1);
     expect(factor(planGrowth(tiny(gemma), ask('expand', { head_dim: 8 })), '0.self_attn.k_proj.weight')).not.toBe(1);
   });
-  it.each(Object.entries({ gemma3, olmo2, phi3 }))('%s: refused', (_, config) => expect(() => planGrowth(tiny(config), ask('expand', { head_dim: 8 }))).toThrow('rotary'));
+  it.each(Object.entries({ gemma3, olmo2 }))('%s: norms on queries and keys leave new entries of both dead', (_, config) => {
+    for (const times of [2, 3]) expect(kept(config, ask('expand', { head_dim: 4 * times }))).toBeLessThan(exact);
+    expect(planGrowth(tiny(config), ask('expand', { head_dim: 8 })).dead.map(({ axis }) => axis)).toEqual(['head_dim']);
+    expect(spoil(config, ask('expand', { head_dim: 8 }), (r) => (/[qk]_norm/.test(r.name) ? { ...r, factors: [] } : r))).toBeGreaterThan(1e-3);
+  });
+  it('phi3: of any width, since a share is turned', () => { for (const to of [6, 7, 12]) expect(kept(phi3, ask('expand', { head_dim: to }))).toBeLessThan(exact); });
 });
 
 describe('embeddings times the square root of hidden', () => {

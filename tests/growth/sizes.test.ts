@@ -71,7 +71,7 @@ describe('refusals', () => {
     ['wider heads without width',        gpt2,  ask('expand', { head_dim: 8 }),                  'growth/derived', [24]],
     ['rotary heads by no whole factor',  llama, ask('expand', { head_dim: 10 }),                 'growth/not-a-multiple', [8, 12]],
     ['rotary heads by copies',           llama, ask('clone-pad', { head_dim: 8 }),               'growth/frozen'],
-    ['heads with norms of their own',    { ...llama, model_type: 'qwen3' }, ask('expand', { head_dim: 8 }), 'growth/frozen'],
+    ['heads with norms of their own, by no whole factor', { ...llama, model_type: 'qwen3' }, ask('expand', { head_dim: 10 }), 'growth/not-a-multiple', [8, 12]],
     ['half a stack',                     llama, ask('stack', { layers: 7 }),                     'growth/not-a-multiple', [6, 8]],
     ['an odd number of layers to trim',  { ...llama, num_hidden_layers: 8 }, ask('solar', { layers: 13 }), 'growth/constraint', [12, 14]],
     ['a depth that k does not give',     { ...llama, num_hidden_layers: 8 }, ask('solar', { layers: 14 }, { k: 2 }), 'growth/constraint', [12]],

@@ -2,7 +2,7 @@
 import type { OptionValues } from '../../base/option.ts';
 import type { ModelFamily } from '../../model/family.ts';
 import { plain, type GrowthMethod } from '../method.ts';
-import { expand, unheard } from './expand.ts';
+import { deadHeads, expand, unheard } from './expand.ts';
 
 const exact = (options: OptionValues): boolean => options['exact'] === 'on';
 const keep = { eps: 'keep' };
@@ -41,6 +41,6 @@ export const copyPad: GrowthMethod = {
       ...(options['fill'] === 'zero' ? [] : ['New inner units are heard at once, if softly.']),
     ],
   }),
-  dead: (family, axis, options) => (exact(options) || options['fill'] !== 'zero' || (axis === family.stream.axis && family.stream.norm === 'layer') ? undefined
+  dead: (family, axis, options) => (exact(options) ? deadHeads(family, axis) : options['fill'] !== 'zero' || (axis === family.stream.axis && family.stream.norm === 'layer') ? undefined
     : `new entries of ${axis} are zero where they are written and where they are read, so no gradient reaches them`),
 };

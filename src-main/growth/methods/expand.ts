@@ -2,6 +2,7 @@
 import { hasAxis, type Axis } from '../../tensor/layout.ts';
 import { pad, scatter, type AxisMap } from '../../tensor/axis-map.ts';
 import type { ModelFamily } from '../../model/family.ts';
+import { normedBetween } from '../normed.ts';
 import { plain, type AxisChange, type GrowthMethod, type Nearest, type Place } from '../method.ts';
 
 export const expand: GrowthMethod = {
@@ -14,14 +15,15 @@ export const expand: GrowthMethod = {
       choices: [{ value: 'keep', label: 'stretch the stream, keep every eps' }, { value: 'scale', label: 'leave the stream, scale gains and eps (the paper)' }] },
   ],
   grows: ['hidden', 'ffn', 'heads', 'kv_heads', 'group', 'head_dim'],
-  thaws: (family, axis) => axis === 'head_dim' && scatters(family),
+  thaws: (family, axis) => axis === 'head_dim' && turning(family) !== undefined,
   carry: padded,
   fill: unheard,
   finish: ({ eps }) => ({ ...plain, keeps: eps === 'scale' ? 'gains' : 'stream' }),
   promise: (family, { eps }, grown) => {
-    const why = [...unheardReasons(family, grown), 'New inner units are read with weight zero.'], stuck = eps === 'scale' && streamGrows(family, grown) ? stuckEps(family) : undefined;
+    const why = [...unheardReasons(family, grown), 'New inner units are read with weight zero.', ...headReasons(family, grown)], stuck = eps === 'scale' && streamGrows(family, grown) ? stuckEps(family) : undefined;
     return stuck === undefined ? { kind: 'exact', why } : { kind: 'approximate', why: [...why, stuck] };
   },
+  dead: (family, axis) => deadHeads(family, axis),
 };
 
 const streamGrows = (family: ModelFamily, grown: readonly string[] | undefined): boolean => grown === undefined || grown.includes(family.stream.axis);
@@ -40,16 +42,22 @@ function stuckEps(family: ModelFamily): string | undefined {
   return other ? 'One eps serves the norms of the stream and those of queries and keys, and only the first should shrink; the measured gap shows by how much that matters.' : undefined;
 }
 
-/** Whether heads are rotary through and through, so that wider ones are made by scattering their pairs; norms over a head would leave its new entries dead (methods.md 1.7, 1.9). */
-export const scatters = (family: ModelFamily): boolean =>
-  'ropeTheta' in family.settings && !('ropeShare' in family.settings) && !Object.values(family.tensors).some((spec) => spec.kind === 'gain' && hasAxis(spec.layout, 'head_dim'));
+/** How wider heads keep what rotary positions turn (methods.md 1.7): where whole heads are turned, pairs move to where their frequencies are; where a share is, it stays and new entries join the rest. */
+export const turning = ({ settings }: ModelFamily): 'scatter' | 'append' | undefined => (!('ropeTheta' in settings) ? undefined : 'ropeShare' in settings ? 'append' : 'scatter');
 
 /** Old entries first and then new ones; rotary pairs move to where their frequencies are. */
 export function padded({ axis, from, to, family }: AxisChange): AxisMap | Nearest {
-  if (axis !== 'head_dim' || !family || !scatters(family)) return pad(from, to);
+  if (axis !== 'head_dim' || !family || turning(family) !== 'scatter') return pad(from, to);
   const below = Math.floor(to / from) * from;
   return to === below ? scatter(from, to) : { nearest: below === from ? [2 * from] : [below, below + from] };
 }
+
+/** Norms see new entries of queries and of keys: zero on both sides, no gradient reaches either (methods.md 1.9). */
+export const deadHeads = (family: ModelFamily, axis: Axis): string | undefined => (axis !== family.scores.over || normedBetween(family, axis).length < 2 ? undefined
+  : 'norms on queries and keys allow nothing but zeros in new entries of both, so that no gradient reaches them; those of values learn');
+
+const headReasons = (family: ModelFamily, grown: readonly string[] | undefined): readonly string[] => (!grown?.includes('head_dim') ? [] : turning(family) === 'scatter'
+  ? ['Rotary pairs of wider heads move to where their frequencies are.'] : turning(family) === 'append' ? ['Wider heads turn as many entries as before; new ones join those that are not turned.'] : []);
 
 /** Written into the stream: nothing (or the mean); read from it: drawn. Inside: drawn where written, nothing where read. Beside each zero stands a drawn entry: both zero would never learn. */
 export function unheard(place: Place): 'zero' | 'one' | 'draw' | 'mean' {

@@ -63,6 +63,7 @@ export const qwen3: ModelFamily = {
   architecture: 'Qwen3ForCausalLM',
   dims: { ...llama.dims, ...sharedHeads(32), head_dim: size('head_dim', () => 128) },
   settings: without(settings, 'mlpBias'),
+  scores: { ...llama.scores, between: ['self_attn.q_norm', 'self_attn.k_norm'] },
   constraints: [],
   tensors: {
     ...without(llama.tensors, ...['gate', 'up', 'down'].map((name) => `model.layers.{layer}.mlp.${name}_proj.bias`)),
