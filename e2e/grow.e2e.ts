@@ -121,7 +121,7 @@ scenario('growing', (app) => {
       const checkpoint = checkpointPage(page);
       await checkpoint.certificate.waitFor();
       await checkpoint.facts.getByText(`by ${method.title}`).waitFor();
-      await page.getByRole('heading', { name: `Llama, ${parameters} parameters` }).waitFor();
+      await page.getByRole('heading', { name: `${method.mixes ? 'Mixtral' : 'Llama'}, ${parameters} parameters` }).waitFor();
       expect(whole(await checkpoint.fact('Parameters'))).toBeGreaterThan(20_000);
     });
   }
