@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { grow, writeGrown } from '../../src-main/engine/grow-job.ts';
-import { openDevice } from '../../src-main/engine/ort/device.ts';
+import { openDevice, type Device } from '../../src-main/engine/ort/device.ts';
 import { factorsOf } from '../../src-main/engine/weights.ts';
 import { applyChain, originsOf } from '../../src-main/growth/chain.ts';
 import type { GrowthRequest } from '../../src-main/growth/recipe.ts';
@@ -57,6 +57,21 @@ describe.each(['gpt2', 'llama', 'gpt_neox', 'gemma2'])('%s', (id) => {
     const plan = savedPlan(card, [request('hypercloning', { hidden: 2 * hidden!, ffn: 2 * ffn! }), request('identity', { layers: layers! + 1 })], null);
     expect((await collected(grow({ source, out, plan, device: 'cpu' }, quiet))).at(-1)).toMatchObject({ certificate: { promise: 'exact', passed: true } });
   });
+});
+
+/** The processor, which answers to another device's name: what makes weights there is the graph, and not the interpreter. */
+async function disguised(kind: Device['kind']): Promise<Device> {
+  const real = await device;
+  return new Proxy(real, { get: (target, name) => { const value = Reflect.get(target, name) as unknown; return name === 'kind' ? kind : typeof value === 'function' ? value.bind(target) as unknown : value; } });
+}
+
+it.each([['cuda', 'float32'], ['webgpu', 'float32'], ['webgpu', 'bfloat16'], ['webgpu', 'float16']] as const)('a plan gives the same bytes by the graph of %s as by the interpreter, %s', async (kind, dtype) => {
+  for (const id of ['gpt2', 'llama']) {
+    const source = await makeTinyCheckpoint(id, { dtype }), plan = await recipeFor(source), [here, there] = [freePath('here'), freePath('there')];
+    await collected(writeGrown(await device, await openCheckpoint(source), plan, here, quiet, { blockBytes: 3000 }));
+    await collected(writeGrown(await disguised(kind), await openCheckpoint(source), plan, there, quiet, { blockBytes: 5000 }));
+    expect(weights(there)).toEqual(weights(here));
+  }
 });
 
 it('the print of the weights tells another state of the same model', async () => {
