@@ -25,6 +25,8 @@ const requests = {
     { args: ['--to', 'hidden=40,ffn=130'], family: 'gpt2' },
     { args: ['--to', 'hidden=36,ffn=50'], family: 'llama' },
     { args: ['--times', 'group=2'], family: 'llama' },
+    { args: ['--times', 'head_dim=2'], family: /^(llama|mistral|mixtral|qwen|gemma|olmo|phi3)/ },
+    { args: ['--to', 'hidden=36,heads=3'], family: /^(gpt_neox|stablelm)$/ },
   ],
   identity: [{ args: ['--to', 'layers=7'] }, { args: ['--to', 'layers=5'] }],
   'clone-pad': [{ args: ['--times', 'hidden=2,ffn=3'] }, { args: ['--times', 'ffn=2'] }],
