@@ -3,14 +3,17 @@ import { z } from 'zod';
 import type { GrowthPlan } from '../growth/recipe.ts';
 import type { SavedPlan } from '../growth/saved-plan.ts';
 import { measureRequest, type DeviceSpeed } from './cost.ts';
+import type { NativeLibrary } from './gpu.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
-  certifyRequest, deviceChoice, evaluateRequest, nothing, path, sampleRequest, weightsKind,
-  type Certificate, type Device, type EvaluateEvent, type ExportEvent, type GrowEvent, type RunEvent, type SampleEvent,
+  certifyRequest, choicesRequest, deviceChoice, evaluateRequest, nothing, path, sampleRequest, weightsKind,
+  type Certificate, type ChoicesEvent, type Device, type EvaluateEvent, type ExportEvent, type GrowEvent, type RunEvent, type SampleEvent,
 } from './schema.ts';
 
 export const engine = {
   devices:  call(nothing)<readonly Device[]>(),
+  /** What CUDA needs of the system, and whether it is there. */
+  libraries: call(nothing)<readonly NativeLibrary[]>(),
   /** How fast a device is, in about two seconds of work. */
   measure:  call(measureRequest)<DeviceSpeed>(),
   /** Writes the grown checkpoint beside `out` and renames it into place when it is whole. */
@@ -20,6 +23,7 @@ export const engine = {
   train:    stream(z.object({ run: path }))<RunEvent>(),
   sample:   stream(sampleRequest)<SampleEvent>(),
   evaluate: stream(evaluateRequest)<EvaluateEvent>(),
+  choices:  stream(choicesRequest)<ChoicesEvent>(),
   export:   stream(z.object({ run: path, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']), weights: weightsKind.optional() }))<ExportEvent>(),
 } as const;
 

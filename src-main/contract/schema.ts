@@ -45,6 +45,8 @@ export const trainingRequest = z.object({ checkpoint: path, data: z.array(path).
   .refine(({ data, weights }) => weights === undefined || weights.length === data.length, 'give a weight for each of the data, or none');
 export const sampleRequest = z.object({ from: path, prompt: z.string().max(100_000), tokens: whole.max(100_000), temperature: z.number().min(0).max(100), seed: whole, device: deviceChoice });
 export const evaluateRequest = z.object({ checkpoint: path, data: z.array(path).min(1), field: field.optional(), sequence: whole.min(2), batch: whole.min(1), tokens: whole.optional(), device: deviceChoice });
+/** `questions`: a .jsonl file of multiple-choice questions (store/questions.ts); `limit`: at most so many. */
+export const choicesRequest = z.object({ checkpoint: path, questions: path, limit: whole.min(1).optional(), batch: whole.min(1), device: deviceChoice });
 export const certifyRequest = z.object({ source: path, grown: path, text: path.optional(), device: deviceChoice });
 /** A folder dropped into a browser: its name, the text of its config.json, and its files with their sizes. */
 export const locateRequest = z.object({ name: z.string().min(1).max(1024), config: z.string().max(10_000_000), sizes: z.array(z.object({ name: z.string().max(1024), bytes: whole })).max(10_000) });
@@ -82,6 +84,9 @@ export type GrowEvent =
 
 export interface Evaluation { readonly loss: number; readonly perplexity: number; readonly bitsPerByte: number; readonly tokens: number; readonly bytes: number; readonly device: DeviceKind }
 export type EvaluateEvent = { readonly at: 'tokens'; readonly done: number; readonly of: number } | { readonly at: 'done'; readonly evaluation: Evaluation };
+/** Shares of questions answered right by likelihood, and by likelihood per byte of the answer, each with its standard error. */
+export interface Answers { readonly questions: number; readonly accuracy: number; readonly error: number; readonly perByte: number; readonly perByteError: number; readonly device: DeviceKind }
+export type ChoicesEvent = { readonly at: 'choices'; readonly done: number; readonly of: number } | { readonly at: 'done'; readonly answers: Answers };
 export type SampleEvent = { readonly at: 'text'; readonly text: string } | { readonly at: 'done'; readonly tokens: number; readonly seconds: number; readonly device: DeviceKind };
 export type ExportEvent =
   | { readonly at: 'tensor'; readonly name: string; readonly tensors: number; readonly ofTensors: number }

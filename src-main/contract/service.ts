@@ -6,16 +6,21 @@ import type { Activity, Known } from './activity.ts';
 import { assumptionChange, costRequest, estimateRequest, measureRequest, type CostFacts, type CostRecord, type Estimate, type MeasuredDevice } from './cost.ts';
 import { downloadRequest, hubName, hubSearch, hubToken, pushJob, pushRequest, type DownloadEvent, type HubAccount, type HubCached, type HubDownload, type HubModel, type HubPage, type PushEvent, type PushPlan } from './hub.ts';
 import { placeName, placeRequest, placeSession, type PlaceCard, type PlaceEvent } from './places.ts';
+import { gpuInstall, type GpuEvent, type GpuStatus } from './gpu.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
-  certifyRequest, decayRequest, evaluateRequest, exportRequest, growJob, growthRecipe, jobId, locateRequest, nothing, path, resumeRequest, runId, sampleRequest, trainingRequest,
-  type About, type Certificate, type Check, type CheckpointCard, type Device, type EvaluateEvent, type ExportEvent, type Folder, type GrowEvent, type JobCard, type RunCard, type RunEvent, type SampleEvent,
+  certifyRequest, choicesRequest, decayRequest, evaluateRequest, exportRequest, growJob, growthRecipe, jobId, locateRequest, nothing, path, resumeRequest, runId, sampleRequest, trainingRequest,
+  type About, type Certificate, type ChoicesEvent, type Check, type CheckpointCard, type Device, type EvaluateEvent, type ExportEvent, type Folder, type GrowEvent, type JobCard, type RunCard, type RunEvent, type SampleEvent,
 } from './schema.ts';
 
 export const service = {
   about:          call(nothing)<About>(),
   devices:        call(nothing)<readonly Device[]>(),
   doctor:         call(nothing)<readonly Check[]>(),
+  /** The CUDA provider: what is there, bringing it, taking it away. */
+  gpu:            call(nothing)<GpuStatus>(),
+  installGpu:     stream(gpuInstall)<GpuEvent>(),
+  removeGpu:      call(nothing)<{ readonly removed: boolean }>(),
   /** Jobs, runs and known checkpoints: everything, then what changes. */
   activity:       stream(nothing)<Activity>(),
 
@@ -55,6 +60,7 @@ export const service = {
 
   sample:         stream(sampleRequest)<SampleEvent>(),
   evaluate:       stream(evaluateRequest)<EvaluateEvent>(),
+  choices:        stream(choicesRequest)<ChoicesEvent>(),
 
   /** What an estimate stands on: devices, prices, measured speeds, earlier runs, the person's own prices. */
   costs:          call(costRequest)<CostFacts>(),

@@ -5,4 +5,5 @@ export type GrowInput = Parameters<Engine['grow']>[0];
 export type TrainInput = Parameters<Engine['train']>[0];
 export type SampleInput = Parameters<Engine['sample']>[0];
 export type EvaluateInput = Parameters<Engine['evaluate']>[0];
+export type ChoicesInput = Parameters<Engine['choices']>[0];
 export type ExportInput = Parameters<Engine['export']>[0];

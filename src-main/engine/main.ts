@@ -5,8 +5,10 @@ import { engine, type Engine } from '../contract/engine.ts';
 import { aborter, type AbortSignalLike } from '../contract/rpc.ts';
 import { serve } from '../contract/serve.ts';
 import { certify } from './certify-job.ts';
+import { answerChoices } from './choices-job.ts';
 import { chooseDevice } from './choose.ts';
 import { listDevices } from './devices.ts';
+import { nativeLibraries } from './ort/cuda-libraries.ts';
 import { evaluate } from './evaluate-job.ts';
 import { exportRun } from './export-job.ts';
 import { grow } from './grow-job.ts';
@@ -38,6 +40,7 @@ const leave = (): void => { void Promise.all(unfinished).then(() => { process.ex
 
 const implementation: Engine = {
   devices: () => listDevices(),
+  libraries: () => Promise.resolve(nativeLibraries()),
   async measure({ device: choice }) {
     const device = await chooseDevice(choice);
     try { return { device: device.kind, name: device.name, measured: await measureSpeed(device) }; } finally { await device.dispose(); }
@@ -50,6 +53,7 @@ const implementation: Engine = {
   train: (input, signal) => whole(train(input, detached ? leaving.signal : until(signal))),
   sample: (input, signal) => whole(sample(input, until(signal))),
   evaluate: (input, signal) => whole(evaluate(input, until(signal))),
+  choices: (input, signal) => whole(answerChoices(input, until(signal))),
   export: (input, signal) => whole(exportRun(input, until(signal))),
 };
 

@@ -33,20 +33,32 @@ async function reading(device: Device, loaded: Loaded, graph: Graph, output: str
 }
 
 /** Reads the mean next-token loss, in nats, of windows of sequence + 1 tokens. */
-export interface LossMeter { mean(windows: readonly Int32Array[]): Promise<number>; dispose(): Promise<void> }
+export interface LossMeter {
+  mean(windows: readonly Int32Array[]): Promise<number>;
+  /** The loss of each token of each window. */
+  each(windows: readonly Int32Array[]): Promise<readonly Float32Array[]>;
+  dispose(): Promise<void>;
+}
 
 /** A loss meter that reads `batch` windows at once. */
 export async function lossMeter(device: Device, loaded: Loaded, { batch, sequence }: BatchShape): Promise<LossMeter> {
   const reader = await reading(device, loaded, lossProgram(loaded.model, { batch, sequence }), 'losses'), tokens = new Int32Array(batch * (sequence + 1));
+  /** Losses [windows × sequence] of at most `batch` windows. */
+  const read = async (some: readonly Int32Array[]): Promise<Float32Array> => {
+    some.forEach((window, i) => { tokens.set(window, i * (sequence + 1)); });
+    return (await reader.run(tokens)).subarray(0, some.length * sequence);
+  };
+  const parts = (windows: readonly Int32Array[]): (readonly Int32Array[])[] => Array.from({ length: Math.ceil(windows.length / batch) }, (_, i) => windows.slice(i * batch, (i + 1) * batch));
   return {
     async mean(windows) {
       let sum = 0;
-      for (let at = 0; at < windows.length; at += batch) {
-        const some = windows.slice(at, at + batch);
-        some.forEach((window, i) => { tokens.set(window, i * (sequence + 1)); });
-        sum += (await reader.run(tokens)).subarray(0, some.length * sequence).reduce((a, b) => a + b, 0);
-      }
+      for (const some of parts(windows)) sum += (await read(some)).reduce((a, b) => a + b, 0);
       return sum / (windows.length * sequence);
+    },
+    async each(windows) {
+      const all: Float32Array[] = [];
+      for (const some of parts(windows)) { const losses = await read(some); all.push(...some.map((_, i) => losses.slice(i * sequence, (i + 1) * sequence))); }
+      return all;
     },
     dispose: () => reader.dispose(),
   };

@@ -5,6 +5,7 @@ import { createActivity } from './activity.ts';
 import { createCosts } from './cost.ts';
 import { deviceList } from './devices.ts';
 import { examine } from './doctor.ts';
+import { createGpu } from './gpu.ts';
 import { engineStream, withEngine } from './engines.ts';
 import { checkPlan, openRun, planFor, startExport, startGrowth } from './growth.ts';
 import { createHubDesk } from './hub.ts';
@@ -25,14 +26,17 @@ export interface RunningService {
 
 export function createService(place: Place, options: RunsOptions = {}): RunningService {
   const { home, processes, surroundings } = place;
-  const jobs = createJobs(), devices = deviceList(processes), costs = createCosts(place, devices), runs = createRuns(place, { ...options, begun: costs.begin });
+  const jobs = createJobs(), devices = deviceList(processes), gpu = createGpu(place), costs = createCosts(place, devices), runs = createRuns(place, { ...options, begun: costs.begin });
   const activity = createActivity({ jobs: jobs.list, runs: runs.list, run: runs.card, checkpoints: () => knownCheckpoints(place) });
   const hub = createHubDesk(place, jobs);
   const places = createPlaces(home.dir, place.tunnel);
   const api: Service = {
     about:          () => Promise.resolve({ version: surroundings.version, home: home.dir, demo: builtIn(place), platform: `${process.platform}-${process.arch}`, node: process.versions.node, desktop: surroundings.desktop }),
     devices,
-    doctor:         () => examine(place, devices),
+    doctor:         () => examine(place, devices, gpu.status),
+    gpu:            gpu.status,
+    installGpu:     gpu.install,
+    removeGpu:      gpu.remove,
     activity:       (_, signal) => activity(signal),
 
     checkpoints:    () => knownCheckpoints(place),
@@ -61,6 +65,7 @@ export function createService(place: Place, options: RunsOptions = {}): RunningS
     decayRun:       runs.decay,
 
     sample:         (request, signal) => engineStream(processes, async function* (e, s) { yield* e.sample({ ...request, from: await modelFolder(place, request.from) }, s); }, signal),
+    choices:        (request, signal) => engineStream(processes, async function* (e, s) { yield* e.choices({ ...request, checkpoint: await modelFolder(place, request.checkpoint), questions: absolute(request.questions) }, s); }, signal),
     evaluate:       (request, signal) => engineStream(processes, async function* (e, s) { yield* e.evaluate({ ...request, checkpoint: await modelFolder(place, request.checkpoint), data: request.data.map(absolute) }, s); }, signal),
 
     costs:          ({ dir }) => costs.facts(dir),

@@ -10,6 +10,8 @@ export class TrainingState {
   /** How often each file is drawn from, as typed; empty for 1. */
   shares = $state<string[]>([]);
   name = $state('');
+  /** The settings that have a field of the form. */
+  values = $derived(Object.fromEntries(trainingOptions.map(({ id }) => [id, this.settings[id as keyof TrainingSettings] as OptionValue])));
   tokensPerStep = $derived(this.settings.batch * this.settings.sequence * this.settings.accumulate);
   steps = $derived(Math.max(1, Math.ceil(this.settings.tokens / this.tokensPerStep)));
   readonly #given = $derived(this.files.map((file, i) => ({ file: file.trim(), share: (this.shares[i] ?? '').trim() })).filter(({ file }) => file !== ''));

@@ -119,6 +119,9 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
   const service: Service = {
     about: async () => ({ version: '0.1.0', home: '/home/me/.cambium', demo: '/opt/cambium/resources/seedling', platform: 'linux', node: '24.21.0', desktop: false }),
     devices: async () => devices,
+    gpu: async () => ({ possible: true, needed: '1.30.0', folder: '/home/you/.local/share/cambium/gpu', installed: null, libraries: [{ name: 'libcuda.so.1', found: false, carrier: null }], packages: [] }),
+    async *installGpu() { yield { at: 'unpacking' as const, what: 'libonnxruntime_providers_cuda.so', done: 1, of: 1 }; },
+    removeGpu: async () => ({ removed: false }),
     doctor: async () => [
       { what: 'ONNX Runtime', ok: true, found: '1.30.0, with CPU and WebGPU' },
       { what: 'Space on disk', ok: true, found: '212 GB free in /home/me/.cambium' },
@@ -217,6 +220,10 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
       const words = ', there was a small oak that wished to be tall. It asked the sun, and the sun said: first a ring, then another.'.split(/(?<= )/);
       for (const text of words.slice(0, tokens)) { await sleep(pace); yield { at: 'text' as const, text }; }
       yield { at: 'done' as const, tokens: words.length, seconds: 0.2, device: 'cpu' as const };
+    },
+    choices: async function* () {
+      for (let i = 1; i <= 10; i++) { await sleep(pace); yield { at: 'choices' as const, done: i * 40, of: 400 }; }
+      yield { at: 'done' as const, answers: { questions: 100, accuracy: 0.41, error: 0.049, perByte: 0.44, perByteError: 0.05, device: 'cpu' as const } };
     },
     evaluate: async function* () {
       for (let i = 1; i <= 10; i++) { await sleep(pace); yield { at: 'tokens' as const, done: i * 1000, of: 10_000 }; }

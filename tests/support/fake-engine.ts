@@ -5,7 +5,7 @@ import { channelPair } from '../../src-main/base/channel.ts';
 import { AppError, dataOf, refuse } from '../../src-main/base/errors.ts';
 import { engine, type Engine } from '../../src-main/contract/engine.ts';
 import type { AbortSignalLike } from '../../src-main/contract/rpc.ts';
-import type { Certificate, Device, EvaluateEvent, ExportEvent, GrowEvent, RunEvent, SampleEvent } from '../../src-main/contract/schema.ts';
+import type { Certificate, ChoicesEvent, Device, EvaluateEvent, ExportEvent, GrowEvent, RunEvent, SampleEvent } from '../../src-main/contract/schema.ts';
 import { serve } from '../../src-main/contract/serve.ts';
 import type { EngineProcess, Exit, Processes, SpawnOptions } from '../../src-main/service/engines.ts';
 import { stagesOf } from '../../src-main/growth/saved-plan.ts';
@@ -43,6 +43,7 @@ export function fakeEngine({ mood = 'obey', die, pace = 1 }: FakeOptions): Engin
     Promise.race([work, new Promise<never>((_, reject) => { signal?.addEventListener('abort', () => { try { refuse('cancelled', { what: 'The work' }); } catch (e) { reject(e as Error); } }, { once: true }); })]);
   return {
     devices: async () => { await turn(); return [cpu]; },
+    libraries: async () => { await turn(); return [{ name: 'libcuda.so.1', found: false, carrier: null }, { name: 'libcudart.so.13', found: false, carrier: 'nvidia-cuda-runtime' }]; },
     measure: async () => { await turn(); return { device: 'cpu', name: cpu.name, measured: { product: 1e11, slack: 10, stream: 1e10, functions: 1e9, nodeSeconds: 1e-6, time: '2026-11-21T12:00:00Z', threads: 2 } }; },
     async *grow({ out, plan }, signal): AsyncGenerator<GrowEvent> {
       const folder = await beginFolder(out), { tensors } = stagesOf({ plan }).at(-1)!;
@@ -70,6 +71,10 @@ export function fakeEngine({ mood = 'obey', die, pace = 1 }: FakeOptions): Engin
     async *evaluate(_, signal): AsyncGenerator<EvaluateEvent> {
       for (let i = 1; i <= 4; i++) { await orAborted(turn(), signal); yield { at: 'tokens', done: i, of: 4 }; }
       yield { at: 'done', evaluation: { loss: 2, perplexity: Math.E ** 2, bitsPerByte: 1, tokens: 4, bytes: 12, device: 'cpu' } };
+    },
+    async *choices(_, signal): AsyncGenerator<ChoicesEvent> {
+      for (let i = 1; i <= 4; i++) { await orAborted(turn(), signal); yield { at: 'choices', done: i, of: 4 }; }
+      yield { at: 'done', answers: { questions: 4, accuracy: 0.5, error: 0.29, perByte: 0.25, perByteError: 0.25, device: 'cpu' } };
     },
     async *export({ out }, signal): AsyncGenerator<ExportEvent> {
       const folder = await beginFolder(out);
