@@ -43,7 +43,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   hyparquet:                 ['src-main/store'],
   'hyparquet-compressors':   ['src-main/store'],
   'electron-updater':        ['src-main/entry/desktop'],
-  '@bufbuild/protobuf':      ['src-main/graph'],
+  '@bufbuild/protobuf':      ['src-main/graph', 'src-main/store/tensorboard.ts'],
   zod:                       ['src-main/base', 'src-main/contract', 'src-main/growth', 'src-main/train', 'src-main/store', 'src-main/model'],
   uplot:                     ['src-renderer'],
   svelte:                    ['src-renderer'],

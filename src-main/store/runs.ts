@@ -10,6 +10,7 @@ import { openEventLog } from './events.ts';
 import { removeFolder, sweepPartials, writeFolder } from './folder.ts';
 import { decayFile, readRun, savedSteps, settingsFile, stepsFolder, stopAsked, stopFile } from './run-folder.ts';
 import { activityOf, holdRun, readMark, writeMark } from './run-state.ts';
+import { openTensorBoard } from './tensorboard.ts';
 
 export { runCard } from './run-card.ts';
 export { isRun, newestStep, readRun, savedSteps, stateOf } from './run-folder.ts';
@@ -78,9 +79,9 @@ export async function openSession(dir: string, options: { readonly after?: numbe
   const hold = await holdRun(dir);
   let told = false;
   try {
-    const log = await openEventLog(dir, options);
+    const log = await openEventLog(dir, options), board = await openTensorBoard(dir, options.after ?? 0);
     return {
-      append(event) { told = event.at === 'stopped'; return log.append(event); },
+      async append(event) { told = event.at === 'stopped'; await log.append(event); await board.append(event); },
       setState: (state) => hold.setState(state),
       stopAsked: () => stopAsked(dir),
       decayAsked: () => decayAsked(dir),
@@ -88,6 +89,7 @@ export async function openSession(dir: string, options: { readonly after?: numbe
       sync: () => log.sync(),
       async close() {
         await log.close();
+        await board.close();
         await rm(stopFile(dir), { force: true });
         await hold.release(told);
       },
