@@ -66,6 +66,11 @@ export const errors = {
   'growth/other-source':            (d: { source: string; what: string; plan: string; found: string }): Words => [`the plan was made for another source: ${d.what} is ${d.plan} in the plan and ${d.found} in ${d.source}`, 'Choose the checkpoint that it was made for, or plan anew.'],
 
   'data/empty':                     (d: { path: string; tokens: number; needed: number }): Words => [`${d.path} gives ${d.tokens} tokens but ${d.needed} are needed`, 'Give more text, or shorten the sequence.'],
+  'data/no-files':                  (d: { path: string }): Words => [`${d.path} holds no text that can be read`, 'Give .txt, .jsonl or .parquet files, packed with gzip or zstd or not, or a folder or pattern that has such.'],
+  'data/arrow':                     (d: { path: string }): Words => [`${d.path} holds Arrow files, which Cambium does not read`, 'In Python: datasets.load_from_disk(…).to_parquet("train.parquet"), and give that file.'],
+  'data/several-configs':           (d: { path: string; names: readonly string[] }): Words => [`${d.path} holds ${d.names.length} datasets: ${list(d.names, 8)}`, 'Give the folder of the one you mean.'],
+  'data/no-column':                 (d: { path: string; column: string; found: readonly string[] }): Words => [`${d.path} has no column ${d.column}`, `It has ${list(d.found, 12)}; name the one with the text.`],
+  'data/bad-parquet':               (d: { path: string; why: string }): Words => [`${d.path} cannot be read as Parquet: ${d.why}`, 'Fetch the file again; if it stays so, write it anew with pyarrow or datasets.'],
   'data/bad-line':                  (d: { path: string; line: number; why: string }): Words => [`${d.path}, line ${d.line}: ${d.why}`, 'Each line of a .jsonl file is one JSON object with a "text" field.'],
   'data/tokens-damaged':            (d: { path: string; why: string }): Words => [`the token file ${d.path} is damaged: ${d.why}`, 'Delete it; it is made again from the text.'],
 
@@ -107,6 +112,11 @@ export const errors = {
   'hub/secret':                     (d: { path: string; file: string }): Words => [`${d.file} of ${d.path} holds what looks like an access token`, 'Take it out before you push; everybody with access to the repository could use it.'],
 
   'export/differs':                 (d: { path: string; what: string }): Words => [`the export ${d.path} does not read back as it was written: ${d.what}`, 'Check the disk; the export was removed.'],
+
+  'gpu/wheel':                      (d: { path: string; why: string }): Words => [`${d.path} cannot be installed: ${d.why}`, 'See cambium gpu install --help for the packages that are needed.'],
+  'gpu/download':                   (d: { what: string; why: string }): Words => [`${d.what} could not be downloaded: ${d.why}`, 'Try again, or fetch the files elsewhere and give them with --from.'],
+  'gpu/no-pip':                     (d: { tried: readonly string[] }): Words => [`no pip was found (tried ${list(d.tried, 5)})`, 'Install pip or uv, name an index with --index, or fetch the wheels elsewhere and give them with --from.'],
+  'gpu/platform':                   (d: { platform: string }): Words => [`the CUDA provider is not made for ${d.platform}`, 'It needs Linux on x86-64 or ARM 64 with an NVIDIA GPU; elsewhere use WebGPU.'],
 
   'engine/no-device':               (d: { device: string; why: string }): Words => [`the device "${d.device}" cannot be used: ${d.why}`, 'See cambium doctor for what is missing.'],
   'engine/other-device':            (d: { asked: string; got: string }): Words => [`asked for ${d.asked} but the work would run on ${d.got}`, 'Cambium never changes the device silently; choose another with --device.'],

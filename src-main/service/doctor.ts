@@ -3,6 +3,7 @@ import { freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { dataOf, wordsOf } from '../base/errors.ts';
 import { showBytes } from '../base/units.ts';
+import type { GpuStatus } from '../contract/gpu.ts';
 import type { Check, Device } from '../contract/schema.ts';
 import { exists } from '../store/files.ts';
 import { freeBytes } from '../store/folder.ts';
@@ -12,7 +13,7 @@ import { builtIn, type Place } from './place.ts';
 const platforms = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'win32-x64', 'win32-arm64'];
 const needed = 5e9;
 
-export async function examine(place: Place, devices: () => Promise<readonly Device[]>): Promise<readonly Check[]> {
+export async function examine(place: Place, devices: () => Promise<readonly Device[]>, gpu: () => Promise<GpuStatus>): Promise<readonly Check[]> {
   const { electron, browser, runtime } = place.surroundings;
   const platform = `${process.platform}-${process.arch}`, node = process.versions.node;
   const checks: Check[] = [
@@ -20,7 +21,7 @@ export async function examine(place: Place, devices: () => Promise<readonly Devi
     check('Platform', platforms.includes(platform), platform, `ONNX Runtime comes for ${platforms.join(', ')}.`),
     check('ONNX Runtime', runtime !== null, runtime ? `${runtime.version} in ${runtime.folder}` : 'not installed', 'Run npm ci in the checkout.'),
     ...await deviceChecks(devices),
-    option('CUDA provider', runtime?.cuda === true, runtime?.cuda ? 'installed' : 'not installed', 'For an NVIDIA device: install the CUDA provider of the same ONNX Runtime version; see the README.'),
+    ...await gpuChecks(gpu, runtime?.cuda === true),
     check('Memory', totalmem() > 2e9, `${showBytes(freemem())} of ${showBytes(totalmem())} free`, 'Close other programs, or use smaller batches.'),
     await disk(place.home.dir),
     check('Built-in example', await exists(join(builtIn(place), 'config.json')), builtIn(place), 'Restore the folder resources/demo from the repository.'),
@@ -44,6 +45,19 @@ async function deviceChecks(devices: () => Promise<readonly Device[]>): Promise<
     const [sentence, remedy] = wordsOf(dataOf(thrown));
     return [check('Engine', false, sentence, remedy)];
   }
+}
+
+/** The CUDA provider, and whether each library that it asks for is found. `elsewhere`: one was put beside ONNX Runtime by other means. */
+async function gpuChecks(gpu: () => Promise<GpuStatus>, elsewhere: boolean): Promise<readonly Check[]> {
+  const { possible, needed, installed, libraries, folder } = await gpu().catch(() => ({ possible: false, needed: '', installed: null, libraries: [], folder: '' }) satisfies Partial<GpuStatus>);
+  if (!possible) return [];
+  const found = installed ? `${installed.runtime} in ${folder}${installed.current ? '' : `, but ${needed} is needed, or files are missing`}` : elsewhere ? 'beside ONNX Runtime' : 'not installed';
+  const missing = libraries.filter((l) => !l.found), driver = missing.some((l) => l.carrier === null);
+  return [
+    option('CUDA provider', installed?.current === true || (!installed && elsewhere), found, 'For an NVIDIA GPU: cambium gpu install'),
+    option('CUDA libraries', missing.length === 0, missing.length === 0 ? `all ${libraries.length} found` : `not found: ${missing.map((l) => l.name).join(', ')}`,
+      driver ? 'For an NVIDIA GPU: install its driver from your system\u2019s packages, then cambium gpu install --cuda' : 'cambium gpu install --cuda'),
+  ];
 }
 
 async function disk(home: string): Promise<Check> {

@@ -27,7 +27,7 @@ const unknown: Readonly<Record<DeviceKind, Adapter>> = {
 /** The adapter behind a kind of device, with a plain name where no driver tells one. */
 export function adapterOf(kind: DeviceKind): Adapter {
   if (kind === 'cpu') return { name: cpus()[0]?.model.trim() || unknown.cpu.name, memory: totalmem(), free: freemem() };
-  return (kind === 'cuda' ? cudaAdapter() : webgpuAdapter()) ?? unknown[kind];
+  try { return (kind === 'cuda' ? cudaAdapter() : webgpuAdapter()) ?? unknown[kind]; } catch { return unknown[kind]; }   // a driver without these calls
 }
 
 /** The GPU that CUDA calls number `index` (CUDA_VISIBLE_DEVICES obeyed), or undefined without one. Free memory needs a context, so ask with the device open. */

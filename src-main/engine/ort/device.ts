@@ -1,4 +1,5 @@
 /** @file A device to work on: opens sessions there and moves tensors to it and back. */
+import { refuse, type AppError } from '../../base/errors.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import type { DeviceKind } from '../../train/settings.ts';
 import { adapterOf } from './adapters.ts';
@@ -76,8 +77,17 @@ export class Device {
 /** Opens a device and proves that it works: a tensor is brought there and back. Throws `engine/no-device`, never gives another device. */
 export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}): Promise<Device> {
   const device = new Device(kind, adapterOf(kind).name, options);
-  const there = await device.upload(Float32Array.of(1), 'float32', [1]);
-  await device.download(there);
-  there.dispose();
-  return device;
+  try {
+    const there = await device.upload(Float32Array.of(1), 'float32', [1]);
+    await device.download(there);
+    there.dispose();
+    return device;
+  } catch (error) {
+    await device.dispose();
+    const { code, detail } = error as AppError;
+    // The provider was loaded, and its driver refuses: what it says lies between its number and the place in its source.
+    const said = code === 'engine/runtime' ? /CUDA failure \d+: ([^;]+?)\s*;/.exec((detail as { message: string }).message)?.[1] : undefined;
+    if (said !== undefined) refuse('engine/no-device', { device: kind, why: said });
+    throw error;
+  }
 }

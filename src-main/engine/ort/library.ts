@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import koffi, { type LibraryHandle } from 'koffi';
 import { refuse } from '../../base/errors.ts';
+import { gpuFolder, installedGpu, type GpuManifest } from '../../store/gpu/installed.ts';
+import { homeDir } from '../../store/home.ts';
 
 /** An address in the process. */
 export type Pointer = bigint;
@@ -29,12 +31,21 @@ function returnFreedMemory(): void {
 /** The library, loaded at the first call. Throws `engine/library`. */
 export function library(): Library { return (loaded ??= load(libraryPath())); }
 
-/** Where the library is: `CAMBIUM_ORT_LIBRARY`; else in the folder `CAMBIUM_GPU_LIBRARIES`, whose CUDA provider must lie beside it; else in onnxruntime-node. */
+/** Where the library is: `CAMBIUM_ORT_LIBRARY`; else in the folder `CAMBIUM_GPU_LIBRARIES`, whose CUDA provider must lie beside it; else where `cambium gpu install` put both; else in onnxruntime-node. */
 export function libraryPath(environment: NodeJS.ProcessEnv = process.env): string {
   const name = names[process.platform] ?? refuse('engine/library', { path: 'onnxruntime-node', why: `there is none for ${process.platform}` });
   if (environment.CAMBIUM_ORT_LIBRARY) return environment.CAMBIUM_ORT_LIBRARY;
   if (environment.CAMBIUM_GPU_LIBRARIES) return join(environment.CAMBIUM_GPU_LIBRARIES, name);
-  return join(packageFolder(), 'bin', 'napi-v6', process.platform, process.arch, name);
+  const installed = installedHere(environment);
+  return installed ? join(installed.folder, name) : join(packageFolder(), 'bin', 'napi-v6', process.platform, process.arch, name);
+}
+
+/** The CUDA provider in Cambium's own folder, where it is of the very version of onnxruntime-node. */
+export function installedHere(environment: NodeJS.ProcessEnv = process.env): (GpuManifest & { readonly folder: string }) | undefined {
+  const home = homeDir(environment), manifest = process.platform === 'linux' ? installedGpu(home) : null;
+  if (!manifest) return undefined;
+  const { version } = createRequire(import.meta.url)(join(packageFolder(), 'package.json')) as { version: string };
+  return manifest.runtime === version ? { ...manifest, folder: gpuFolder(home) } : undefined;
 }
 
 /** The package's folder; out of the archive of a packed app, where no loader can read, and into the folder beside it. */

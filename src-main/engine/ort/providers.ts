@@ -2,6 +2,7 @@
 import { refuse, type AppError } from '../../base/errors.ts';
 import type { DeviceKind } from '../../train/settings.ts';
 import { api, created } from './api.ts';
+import { loadInstalled } from './cuda-libraries.ts';
 import type { Pointer } from './library.ts';
 
 /** A provider's own options, as ONNX Runtime names them (`device_id`, `gpu_mem_limit`, …). */
@@ -25,6 +26,7 @@ export function addProvider(settings: Pointer, device: DeviceKind, options: Prov
 }
 
 function addCuda(settings: Pointer, keys: readonly string[], values: readonly string[]): void {
+  loadInstalled();
   const cuda = created((out) => { api().CreateCUDAProviderOptions(out); });
   try {
     api().UpdateCUDAProviderOptions(cuda, keys, values, keys.length);

@@ -14,6 +14,7 @@ import { download } from './commands/download.ts';
 import { estimate } from './commands/estimate.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { exportRun } from './commands/export.ts';
+import { gpu } from './commands/gpu.ts';
 import { grow } from './commands/grow.ts';
 import { inspect } from './commands/inspect.ts';
 import { place } from './commands/place.ts';
@@ -27,7 +28,7 @@ import { train } from './commands/train.ts';
 import { verify } from './commands/verify.ts';
 import { createOutput, exits, type Streams } from './output.ts';
 
-export const commands: readonly AddCommand[] = [search, download, inspect, plan, grow, verify, estimate, train, runs, sample, evaluate, exportRun, push, computer, place, serve, demo];
+export const commands: readonly AddCommand[] = [search, download, inspect, plan, grow, verify, estimate, train, runs, sample, evaluate, exportRun, push, computer, gpu, place, serve, demo];
 
 export interface Setting extends Pick<Context, 'signal' | 'pages' | 'browser'> {
   readonly version: string;
