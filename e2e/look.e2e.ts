@@ -57,6 +57,7 @@ scenario('looks', (app) => {
     { name: 'folders', reach: async ({ page }) => { await at(''); await library(page).pick(); await library(page).dialog.getByRole('button', { name: /small-llama/ }).waitFor(); } },
     { name: 'checkpoint', reach: async ({ page }) => { await at(where.get('checkpoint')!); await checkpointPage(page).facts.waitFor(); } },
     { name: 'grow', reach: async ({ page }) => { await at(where.get('grow')!); await growPage(page).plan.waitFor(); } },
+    { name: 'recipe', reach: async ({ page }) => { await at(where.get('grow')!); await growPage(page).plan.waitFor(); await growPage(page).add(); await page.getByRole('radio', { name: 'Whole recipe' }).waitFor(); } },
     { name: 'impossible', reach: async ({ page }) => { await at(where.get('grow')!); await growPage(page).size('hidden').fill('50'); await growPage(page).refusal.waitFor(); } },
     { name: 'certificate', reach: async ({ page }) => { await at(where.get('certificate')!); await growingPage(page).certificate.waitFor(); } },
     { name: 'train', reach: async ({ page }) => { await at(where.get('train')!); await page.getByRole('button', { name: 'Start training' }).waitFor(); await page.getByText('More settings').click(); } },

@@ -12,6 +12,17 @@ export interface GrowPage {
   method(id: string): Promise<void>;
   size(axis: string): Locator;
   slider(axis: string): Locator;
+  /** The stages of the recipe, in order. */
+  readonly stages: Locator;
+  /** One more stage; it is the one being changed then. */
+  add(): Promise<void>;
+  /** Opens stage number `n` (from 1). */
+  stage(n: number): Promise<void>;
+  /** Keeps the plan as a file. */
+  save(to: string): Promise<void>;
+  load(path: string): Promise<void>;
+  /** Opens what differs from a plan file. */
+  compare(path: string): Promise<Locator>;
   /** Parameters after the growth, as shown. */
   after(): Promise<string>;
   /** The new folder as shown. */
@@ -19,7 +30,7 @@ export interface GrowPage {
 }
 
 export function growPage(page: Page): GrowPage {
-  const plan = page.getByRole('complementary', { name: 'The plan' });
+  const plan = page.getByRole('complementary', { name: 'The plan' }), recipe = page.getByRole('region', { name: 'Recipe' });
   return {
     plan,
     weights: page.getByRole('region', { name: 'Every weight' }),
@@ -29,6 +40,15 @@ export function growPage(page: Page): GrowPage {
     method: (id) => page.locator(`input[type=radio][value=${id}]`).check(),
     size: (axis) => page.getByRole('spinbutton', { name: new RegExp(`^${axis}\\b`) }),
     slider: (axis) => page.getByRole('slider', { name: `${axis}, slider` }),
+    stages: recipe.getByRole('listitem'),
+    async add() { const before = await recipe.getByRole('listitem').count(); await recipe.getByRole('button', { name: 'Add a stage' }).click(); await recipe.getByRole('listitem').nth(Math.max(1, before)).waitFor(); },
+    stage: (n) => recipe.getByRole('button', { name: new RegExp(`^Stage ${n}, `) }).click(),
+    async save(to) {
+      const [kept] = await Promise.all([page.waitForEvent('download'), plan.getByRole('button', { name: 'Save', exact: true }).click()]);
+      await kept.saveAs(to);
+    },
+    load: (path) => plan.getByLabel('A plan to load').setInputFiles(path),
+    async compare(path) { await plan.getByLabel('A plan to compare with').setInputFiles(path); const found = page.getByRole('region', { name: /^This plan beside/ }); await found.waitFor(); return found; },
     after: () => plan.getByRole('row', { name: /^Parameters/ }).getByRole('cell').nth(1).innerText(),
     out: () => plan.getByRole('textbox', { name: 'New folder' }).inputValue(),
   };
