@@ -12,7 +12,7 @@ export { gather, gatherElements, oneHot, scatterElements, scatterRows } from './
 export { concat, expand, full, identity, pad, reshape, slice, split, squeeze, swapLast, transpose, unsqueeze, zerosLike } from './movement.ts';
 export { matmul } from './product.ts';
 export { mean, reduceMax, sum, sumSquares } from './reduce.ts';
-export { route, top } from './routing.ts';
+export { route, top, unevenness } from './routing.ts';
 export { crossEntropy, logSoftmax, softmax } from './softmax.ts';
 
 const largest = { float16: 65504, bfloat16: 3.3895313892515355e38, float32: 3.4028234663852886e38, float64: Number.MAX_VALUE } as const;

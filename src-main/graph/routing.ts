@@ -1,8 +1,9 @@
 /** @file Choosing experts: which entries of a row are among its largest, and the weights of those alone. */
+import { add, mul } from './elementwise.ts';
 import { constantBy, emitOne, type Op, type Value } from './graph.ts';
 import { and, cast, equal, greater, less, or, where } from './logic.ts';
 import { unsqueeze } from './movement.ts';
-import { sum } from './reduce.ts';
+import { mean, sum } from './reduce.ts';
 import { isFloat } from './shapes.ts';
 import { softmax } from './softmax.ts';
 
@@ -30,4 +31,13 @@ const unseen = -1e30;
 export function route(logits: Value, k: number, sums: boolean): Value {
   const chosen = top(logits, k);
   return sums ? softmax(where(chosen, logits, unseen)) : where(chosen, softmax(logits), 0);
+}
+
+/**
+ * How unevenly tokens are spread over experts (Fedus et al. 2021): experts × Σ share of tokens that choose an expert × its mean probability, over all layers' logits
+ * [..., experts] together; `k` when even. Its gradient is that of the probabilities alone. A scalar.
+ */
+export function unevenness(logits: readonly Value[], k: number): Value {
+  const experts = logits[0]!.shape.at(-1)!, lead = logits[0]!.shape.slice(0, -1).map((_, i) => i), over = (f: (x: Value) => Value): Value => mul(logits.map((x) => mean(f(x), lead)).reduce(add), 1 / logits.length);
+  return mul(sum(mul(over((x) => cast(top(x, k), x.dtype)), over((x) => softmax(x)))), experts);
 }

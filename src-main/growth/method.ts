@@ -46,6 +46,8 @@ export interface Mixing {
   /** Factors of what experts write, and of what they read with. */
   readonly outputs: number;
   readonly inputs: number;
+  /** What share of the unevenness of its router training adds to the loss. */
+  readonly balance: number;
   /** Standard deviation of the router's weights. */
   readonly deviation: number;
 }

@@ -22,7 +22,7 @@ export function planMixture(source: GrowthSource, request: GrowthRequest, method
   fits(method.id, mixing, family, source.dims['ffn']!);
   const extra = family.mixture.sizes?.(source.dims) ?? {}, from: Dims = { ...source.dims, ...extra, experts: 1 };
   const to = withConsequences(family, { ...from, experts: mixing.experts, ffn: source.dims['ffn']! / mixing.shards });
-  const said = { ...family.mixture.config(source.config, source.settings, mixing.sums), model_type: family.modelTypes[0]!, architectures: [family.architecture], num_experts_per_tok: mixing.active };
+  const said = { ...family.mixture.config(source.config, source.settings, mixing.sums), model_type: family.modelTypes[0]!, architectures: [family.architecture], num_experts_per_tok: mixing.active, router_aux_loss_coef: mixing.balance };
   const config = withDType(configWith(family, said, to), request.dtype), settings = settingsOf(family, config), layers = Array.from({ length: from['layers']! }, (_, i) => ({ source: i, identity: false }));
   const drawn = new Set(parametersOf(family, to, settings).filter((p) => originOf(dense, family, p.key) === undefined).flatMap(({ spec }) => spec.layout.axes.filter((a) => a.role === 'out').map((a) => a.axis)));
   const maps = Object.fromEntries([...drawn].map((axis) => [axis, { from: from[axis]!, to: to[axis]!, copies: 1, pieces: [], counts: Array<number>(from[axis]!).fill(0) }]));
@@ -30,7 +30,7 @@ export function planMixture(source: GrowthSource, request: GrowthRequest, method
     before: parameterCount(dense, source.dims, source.settings), after: parameterCount(family, to, settings),
     active: { before: activeCount(dense, source.dims, source.settings), after: activeCount(family, to, settings) },
   };
-  const dead = mixing.active === 1 && mixing.sums ? [{ axis: 'experts' as Axis, why: 'where one expert is chosen and its weight is made one, nothing tells the router which would have been better' }] : [];
+  const dead = mixing.active === 1 && mixing.sums && mixing.balance === 0 ? [{ axis: 'experts' as Axis, why: 'where one expert is chosen and its weight is made one, nothing tells the router which would have been better' }] : [];
   const plan: GrowthPlan = {
     version: 1, family: family.id, request: { ...request, options }, from, to, config, maps, layers, tensors: recipesOf(source, request, dense, family, mixing, { from, to, settings }),
     promise: method.promise(dense, options, ['experts']), dead, notes: [], parameters,

@@ -92,7 +92,7 @@ export interface ModelFamily {
   /** Axes that cannot grow, with the reason. */
   readonly frozen: Readonly<Partial<Record<Axis, string>>>;
   readonly constraints: readonly Constraint[];
-  /** What it is made from, where its MLPs are mixtures of experts; the settings then say under `active` how many of the `experts` a token passes. */
+  /** What it is made from, where its MLPs are mixtures of experts; the settings then say under `active` how many of the `experts` a token passes, and under `balance` what share of their unevenness training adds to the loss. */
   readonly mixture?: Mixture;
   /** All weights; `{layer}` and `{expert}` stand for their numbers. The head is listed even when tied. */
   readonly tensors: Readonly<Record<string, TensorSpec>>;

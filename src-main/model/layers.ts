@@ -20,10 +20,12 @@ export interface Reader {
   norm(x: Named, name: string): Named;
   /** Logits [batch, seq, vocab]. */
   head(x: Named): Named;
+  /** Is told the logits of every router, [batch, seq, experts]. */
+  routed(logits: Value): void;
 }
 
-/** A reader of weights given by name: stored shapes, no prefix. */
-export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, weights: ReadonlyMap<string, Value>): Reader {
+/** A reader of weights given by name: stored shapes, no prefix. `routed` hears of routers, where there are any. */
+export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, weights: ReadonlyMap<string, Value>, routed: Reader['routed'] = () => undefined): Reader {
   const specOf = (name: string): TensorSpec => family.tensors[lineOf(name)]!;
   const vector = (name: string): Named | undefined => {
     const value = weights.get(name);
@@ -39,7 +41,7 @@ export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, we
     return bias ? add(y, bias) : y;
   };
   return {
-    dims, settings, linear,
+    dims, settings, linear, routed,
     entries(x, name) {
       const { layout } = specOf(`${name}.weight`), rows = layout.stack!.entries.map((entry) => shapeOf(entry, dims)[0]!);
       return op.split(matrix(`${name}.weight`), rows, 0).map((weight, i) => apply(x, weight, layout.stack!.entries[i]!, viewOf(layout.stack!.entries[i]!, dims)));

@@ -1,5 +1,5 @@
 /** @file The programs of training: loss, gradients and update as one graph, or in two halves for accumulation; and the same weights read for evaluation and for writing. */
-import { add, concat, crossEntropy, div, gather, graphOf, input, mean, mul, reshape, slice, split, type Graph, type Value } from '../graph/build.ts';
+import { add, concat, crossEntropy, div, gather, graphOf, input, mean, mul, reshape, slice, split, unevenness, type Graph, type Value } from '../graph/build.ts';
 import { grad } from '../graph/grad.ts';
 import { attentionSegments, blockSegments, recomputeFor, remakeOf, type Recompute, type Remake } from '../graph/recompute.ts';
 import type { ModelFamily, Settings } from '../model/family.ts';
@@ -50,6 +50,12 @@ const logitsOf = (m: BucketModel, weights: ReadonlyMap<string, Value>, x: Named)
   return reshape(logits, [-1, m.dims['vocab']!]);
 };
 
+/** The last norm's output in training, and what is added to the loss for uneven use of experts, where there are any. */
+function trained(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value): { readonly x: Named; readonly aimed: (loss: Value) => Value } {
+  const routers: Value[] = [], x = m.family.forward(readerOf(m.family, m.dims, m.settings, weights, (logits) => { routers.push(logits); }), tokens), share = Number(m.settings['balance'] ?? 0);
+  return { x, aimed: (loss) => (routers.length === 0 || share === 0 ? loss : add(loss, mul(unevenness(routers, Number(m.settings['active'])), share))) };
+}
+
 /** Next-token losses [batch × sequence] in nats of `tokens` [batch, sequence + 1]. */
 function losses(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value): Value {
   const [batch, length] = tokens.shape as [number, number];
@@ -61,7 +67,7 @@ const tokensIn = ({ batch, sequence }: BatchShape, more = 1): Value => input('to
 
 /** Mean loss of a batch and the gradient, flat per bucket; with a teacher `kl` beside it, and the gradient is that of both. */
 function lossAndGradients(m: BucketModel, opened: Opened, shape: StepShape, teacher?: Teacher, seed?: Value): { readonly reports: Readonly<{ loss: Value; kl?: Value }>; readonly gradients: readonly Value[] } {
-  const { aim, ...reports } = teacher ? taught(m, opened.weights, tokensIn(shape), teacher) : plainly(mean(losses(m, opened.weights, tokensIn(shape))));
+  const { aim, ...reports } = teacher ? taught(m, opened.weights, tokensIn(shape), teacher) : plainly(m, opened.weights, tokensIn(shape));
   const slots = m.buckets.flatMap((b) => b.slots);
   const each = new Map(grad(aim, slots.map((s) => opened.weights.get(s.name)!), { seed, remake: remade(m, opened, aim, recomputeFor(shape.recompute ?? 'off', shape.sequence)) }).map((g, i) => [slots[i]!.name, reshape(g, [slots[i]!.count])]));
   return { reports, gradients: m.buckets.map((b) => (b.slots.length === 1 ? each.get(b.slots[0]!.name)! : concat(b.slots.map((s) => each.get(s.name)!), 0))) };
@@ -74,15 +80,20 @@ function remade(m: BucketModel, { weights }: Opened, aim: Value, recompute: Reco
   return remakeOf(recompute === 'attention' ? attentionSegments([aim]) : blockSegments([aim], (v) => layers.get(v)), [aim]);
 }
 
-const plainly = (loss: Value): { readonly aim: Value; readonly loss: Value } => ({ aim: loss, loss });
+/** The loss, and what is aimed at. */
+function plainly(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value): { readonly aim: Value; readonly loss: Value } {
+  const [batch, length] = tokens.shape as [number, number], { x, aimed } = trained(m, weights, slice(tokens, 1, 0, length - 1));
+  const loss = mean(crossEntropy(logitsOf(m, weights, x), reshape(slice(tokens, 1, 1, length), [batch * (length - 1)])));
+  return { aim: aimed(loss), loss };
+}
 
 /** The loss, the divergence from the teacher, and what is aimed at. */
 function taught(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, { model, temperature }: Teacher): { readonly aim: Value; readonly loss: Value; readonly kl: Value } {
   const [batch, length] = tokens.shape as [number, number], seen = slice(tokens, 1, 0, length - 1), theirs = open(model, (_, bucket) => sourceName(bucket)).weights;
-  const logits = logitsOf(m, weights, m.family.forward(readerOf(m.family, m.dims, m.settings, weights), seen));
+  const { x, aimed } = trained(m, weights, seen), logits = logitsOf(m, weights, x);
   const source = logitsOf(model, theirs, model.family.forward(readerOf(model.family, model.dims, model.settings, theirs), seen));
   const loss = mean(crossEntropy(logits, reshape(slice(tokens, 1, 1, length), [batch * (length - 1)]))), kl = divergence(logits, source, temperature);
-  return { aim: blended(loss, kl, distillScalar()), loss, kl };
+  return { aim: aimed(blended(loss, kl, distillScalar())), loss, kl };
 }
 
 /** tokens → `loss` (and `kl` with a teacher), `norm`, `ratio`, `applied` and the whole next state; the state's outputs carry the names of its inputs. */

@@ -88,6 +88,6 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
   ],
   RmsNorm: [s((x) => b.rmsNormalize(x, 0.1), f(2, 3, 4)), s((x) => b.rmsNormalize(x, 1e-5), f(5))],
   Rotary: [s((x) => b.rotate(x, still(3, 2), still(3, 2)), f(2, 3, 8)), s((x) => b.rotate(x, still(4, 3), still(4, 3)), f(1, 4, 6))],
-  Top: [s((x) => b.top(x, 2), f(2, 3, 4)), s((x) => b.top(x, 1), f(5)), s((x) => b.top(x, 3), f(2, 3)), s((x) => b.top(x, 2), ids(2, 'float32', 6, 5)), s((x) => b.route(x, 2, true), f(3, 4)), s((x) => b.route(x, 2, false), f(2, 2, 5))],
+  Top: [s((x) => b.top(x, 2), f(2, 3, 4)), s((x) => b.top(x, 1), f(5)), s((x) => b.top(x, 3), f(2, 3)), s((x) => b.top(x, 2), ids(2, 'float32', 6, 5)), s((x) => b.route(x, 2, true), f(3, 4)), s((x) => b.route(x, 2, false), f(2, 2, 5)), s((x, y) => b.unevenness([x, y], 2), f(2, 3, 4), f(2, 3, 4))],
   CrossEntropy: [s(b.crossEntropy, f(4, 6), ids(6, 'int64', 4)), s(b.crossEntropy, f(2, 3, 5), ids(5, 'int32', 2, 3))],
 };

@@ -155,8 +155,16 @@ describe('experts', () => {
     const router = 'model.layers.0.block_sparse_moe.gate.weight';
     expect(state.weights.get(router)!.some((v, i) => Math.abs(v - start.get(router)![i]!) > 1e-3)).toBe(true);
   });
+  it('are told to be used evenly: the loss that is followed, not the one that is told, counts how unevenly they are', () => {
+    const router = 'model.layers.0.block_sparse_moe.gate.weight', first = (balance: number): ReturnType<typeof train> => { const plan = planGrowth(source, ask('upcycle', {}, { router: 0.5, balance })); return train(grown(plan), fresh(grow(plan, source.weights)), ratesOf(plan), 1); };
+    const [none, some, more] = [0, 0.01, 0.02].map(first) as [ReturnType<typeof train>, ReturnType<typeof train>, ReturnType<typeof train>], gradient = ({ state }: ReturnType<typeof train>): Float64Array => state.mean.get(router)!;
+    expect(some.losses).toEqual(none.losses);
+    expect(Math.max(...gradient(none).map(Math.abs))).toBeLessThan(1e-15);       // equal experts: whichever is chosen, the loss is the same
+    expect(Math.max(...gradient(some).map(Math.abs))).toBeGreaterThan(1e-6);
+    expect(furthest([...gradient(more)], [...gradient(some).map((v) => 2 * v)])).toBeLessThan(1e-12);
+  });
   it('of which one is chosen, with weight one, leave the router without a gradient, as the plan says', () => {
-    const plan = planGrowth(source, ask('upcycle', {}, { router: 0.5, active: 1, experts: 2 })), { state } = train(grown(plan), fresh(grow(plan, source.weights)), ratesOf(plan), 5);
+    const plan = planGrowth(source, ask('upcycle', {}, { router: 0.5, active: 1, experts: 2, balance: 0 })), { state } = train(grown(plan), fresh(grow(plan, source.weights)), ratesOf(plan), 5);
     expect(plan.dead.map((d) => d.axis)).toEqual(['experts']);
     expect(Math.max(...state.mean.get('model.layers.0.block_sparse_moe.gate.weight')!.map(Math.abs))).toBeLessThan(1e-15);
   });

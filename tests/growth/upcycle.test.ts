@@ -95,7 +95,8 @@ describe('routers', () => {
     expect(grow({ ...plan, request: { ...plan.request, seed: 8 } }, source.weights).get('model.layers.0.block_sparse_moe.gate.weight')).not.toEqual(gate(0));
   });
   it('that choose one expert with weight one are told to be dead', () => {
-    expect(up(llama, { active: 1 }).plan.dead.map((d) => d.axis)).toEqual(['experts']);
+    expect(up(llama, { active: 1, balance: 0 }).plan.dead.map((d) => d.axis)).toEqual(['experts']);
+    expect(up(llama, { active: 1 }).plan.notes.join()).toContain('learns to balance and nothing else');
     expect(up(llama).plan.dead).toEqual([]);
   });
 });

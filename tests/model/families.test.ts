@@ -1,10 +1,13 @@
 /** @file Every golden checkpoint through our forward pass: logits and loss as transformers computes them. */
 import { describe, expect, it } from 'vitest';
+import { constant, input, unevenness, type Value } from '../../src-main/graph/build.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { families, familyOf } from '../../src-main/model/families/index.ts';
+import { readerOf } from '../../src-main/model/layers.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
 import { bucketsOf } from '../../src-main/train/state.ts';
 import { logitsProgram, lossProgram } from '../../src-main/train/step.ts';
+import { evaluate } from '../support/evaluate.ts';
 import { golden, goldenCases } from '../support/golden.ts';
 import { runner } from '../support/run-graph.ts';
 
@@ -37,6 +40,15 @@ describe.each(goldenCases)('%s', (name) => {
     const loss = losses!.reduce((a, b) => a + b, 0) / losses!.length;
     expect(Math.abs(loss - g.loss)).toBeLessThan(1e-4);
   });
+});
+
+it.each(goldenCases.filter((name) => golden(name).balance !== undefined))('%s: its routers are as uneven as transformers says', (name) => {
+  const g = golden(name), family = familyOf(g.config), dims = dimsOf(family, g.config), settings = settingsOf(family, g.config), routers: Value[] = [];
+  const weights = new Map(parametersOf(family, dims, settings).map((p) => [p.name, input(p.name, 'float32', p.shape)] as const)), seen = g.ids.map((row) => row.slice(0, -1));
+  family.forward(readerOf(family, dims, settings, weights, (logits) => { routers.push(logits); }), constant(seen.flat(), 'int32', [seen.length, seen[0]!.length]));
+  expect(routers).toHaveLength(dims['layers']!);
+  const [found] = evaluate([unevenness(routers, Number(settings['active']))], Object.fromEntries([...weights].map(([weight, { shape }]) => [weight, { shape, data: Float64Array.from(g.weights.get(weight)!) }])));
+  expect(found!.data[0]).toBeCloseTo(g.balance!, 5);
 });
 
 it('covers every family', () => {

@@ -202,9 +202,11 @@ def golden(only=()):
             logits = opened(ids).logits
             assert (logits - before).abs().max() < (0.2 if "dtype" in stored else 1e-5), f"{name} does not open as it was written"
             loss = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, VOCAB), ids[:, 1:].reshape(-1))
+            sparse = hasattr(opened.config, "num_experts_per_tok")
+            balance = {"balance": numbers(opened(ids[:, :-1], output_router_logits=True).aux_loss)[0]} if sparse else {}
             greedy = opened.generate(ids[:1, :4], attention_mask=torch.ones(1, 4, dtype=torch.long), max_new_tokens=12, do_sample=False, eos_token_id=None, pad_token_id=0)
         expected = {"versions": VERSIONS, "parameters": opened.num_parameters(), "shape": [BATCH, LENGTH, VOCAB], "ids": ids.tolist(),
-                    "loss": numbers(loss)[0], "greedy": greedy[0].tolist(), "logits": numbers(logits)}
+                    "loss": numbers(loss)[0], **balance, "greedy": greedy[0].tolist(), "logits": numbers(logits)}
         (folder / "expected.json").write_text(json.dumps(expected) + "\n")
         size = sum(f.stat().st_size for f in folder.iterdir())
         print(f"{name:20} {opened.num_parameters():7} parameters  {size / 1e3:6.1f} kB  loss {loss:.4f}  std {logits.std():.3f}")

@@ -13,6 +13,8 @@ export interface Golden {
   readonly ids: readonly (readonly number[])[];
   readonly logits: readonly number[];
   readonly loss: number;
+  /** How uneven the routers of a mixture of experts are on all tokens but the last of each row. */
+  readonly balance?: number;
 }
 
 const kinds: Readonly<Record<string, WeightDType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };

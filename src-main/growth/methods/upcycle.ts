@@ -10,7 +10,7 @@ const number = (options: OptionValues, id: string): number => Number(options[id]
 function mixes(options: OptionValues): Mixing {
   const [experts, active, shards] = ['experts', 'active', 'shards'].map((id) => number(options, id)) as [number, number, number], by = scaleOf(experts, active, shards, sums(options));
   const [outputs, inputs] = options['scale'] === 'outputs' ? [by, 1] : options['scale'] === 'thirds' ? [Math.cbrt(by), Math.cbrt(by)] : [1, 1];
-  return { experts, active, shards, sums: sums(options), outputs, inputs, deviation: number(options, 'router') };
+  return { experts, active, shards, sums: sums(options), outputs, inputs, balance: number(options, 'balance'), deviation: number(options, 'router') };
 }
 
 /** Whether the chosen experts say just what the MLP said. */
@@ -31,6 +31,7 @@ export const upcycle: GrowthMethod = {
     { id: 'scale', label: 'Scale of slices', kind: 'choice', otherwise: 'outputs', help: 'Chosen slices hold only a part of the MLP’s output each; what makes up for it.',
       choices: [{ value: 'outputs', label: 'on what they write (exact)' }, { value: 'thirds', label: 'spread over all three weights, as in the paper' }, { value: 'none', label: 'nothing' }] },
     { id: 'router', label: 'Deviation of the router', kind: 'number', min: 1e-6, max: 10, otherwise: 0.02, help: 'Of its random weights; never zero, or every token would choose the same experts.' },
+    { id: 'balance', label: 'Load balance', kind: 'number', min: 0, max: 1, otherwise: 0.001, help: 'What share of the experts’ uneven use training adds to the loss; 0 for none.' },
   ],
   grows: [],
   complete: (_, __, options) => ({ experts: number(options, 'experts') }),
@@ -48,8 +49,9 @@ export const upcycle: GrowthMethod = {
     };
   },
   notes: ({ to }, options) => [
-    'Experts start equal and part only because the router sends them different tokens; give it a loss that balances their load when you train elsewhere.',
+    'Experts start equal and part only because the router sends them different tokens; training adds to the loss how unevenly they are used, as config.json says under router_aux_loss_coef.',
     ...(to['ffn']! % 8 === 0 ? [] : [`Experts of ${to['ffn']!} units are not a multiple of 8: to read them, transformers needs experts_implementation="eager".`]),
+    ...(number(options, 'active') === 1 && sums(options) && number(options, 'balance') > 0 ? ['Where one expert is chosen with weight one, the router learns to balance and nothing else.'] : []),
     ...(number(options, 'shards') > 1 ? ['Slices of one MLP have equal ratings at first, so that a training in few bits can mix their groups where ratings tie.'] : []),
   ],
 };

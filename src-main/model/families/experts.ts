@@ -27,7 +27,8 @@ export const expertCount = (written: string, otherwise: number): SizeField => ({
  * zero, so that shapes are known when the graph is built and gradients are those of the chosen experts alone.
  */
 export function mixtureOf(m: Reader, x: Named, at: string, names?: MlpNames): Named {
-  const weights = map((logits) => route(logits, Number(m.settings['active']), m.settings['sums'] === true), m.linear(x, `${at}.gate`));
+  const ratings = m.linear(x, `${at}.gate`), weights = map((logits) => route(logits, Number(m.settings['active']), m.settings['sums'] === true), ratings);
+  m.routed(ratings.value);
   return parts(weights, 'experts').map((weight, expert) => mul(gatedMlp(m, x, `${at}.experts.${expert}`, names), weight)).reduce(add);
 }
 

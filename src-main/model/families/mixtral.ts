@@ -20,8 +20,9 @@ export const mixtral: ModelFamily = {
     ...ropeSettings({ theta: 1e6 }),
     eps:    setting('rms_norm_eps', 1e-5),
     window: { keys: ['sliding_window'], read: (c) => (c['sliding_window'] ?? null) as number | null },
-    active: setting('num_experts_per_tok', 2),
-    sums:   { keys: [], read: () => true },
+    active:  setting('num_experts_per_tok', 2),
+    sums:    { keys: [], read: () => true },
+    balance: setting('router_aux_loss_coef', 0.001),
   },
   frozen: { ...mistral.frozen, experts: 'a mixture keeps its experts; they are made from a dense model, by the method "upcycle"' },
   tensors: withExperts(mistral.tensors, {
@@ -37,7 +38,7 @@ export const mixtral: ModelFamily = {
     config(config, settings) {
       const biased = ['attention_bias', 'mlp_bias'].find((key) => config[key] === true);
       if (biased !== undefined) refuse('growth/no-mixture', { family: `a model with ${biased}`, known: ['those without biases'] });
-      return { ...without(said(config, settings), 'attention_bias', 'mlp_bias'), sliding_window: (settings['window'] ?? null) as number | null, router_aux_loss_coef: 0.001, router_jitter_noise: 0, output_router_logits: false };
+      return { ...without(said(config, settings), 'attention_bias', 'mlp_bias'), sliding_window: (settings['window'] ?? null) as number | null, router_jitter_noise: 0, output_router_logits: false };
     },
   },
   fractions,

@@ -13,7 +13,7 @@ const mlp = 'model.layers.{layer}.mlp', expert = `${mlp}.experts.{expert}`, shar
 const full = 'full_attention', sliding = 'sliding_attention';
 const slides = (config: JsonObject): boolean => config['use_sliding_window'] === true && typeof config['sliding_window'] === 'number';
 
-const routing: ModelFamily['settings'] = { active: setting('num_experts_per_tok', 8), sums: setting('norm_topk_prob', false) };
+const routing: ModelFamily['settings'] = { active: setting('num_experts_per_tok', 8), sums: setting('norm_topk_prob', false), balance: setting('router_aux_loss_coef', 0.001) };
 const experts: ModelFamily['tensors'] = {
   [`${mlp}.gate.weight`]:         linear('experts <- hidden'),
   [`${expert}.gate_proj.weight`]: linear('ffn <- hidden'),
@@ -22,7 +22,7 @@ const experts: ModelFamily['tensors'] = {
 };
 const copies = (of: string): Readonly<Record<string, string>> => Object.fromEntries(['gate', 'up', 'down'].map((name) => [`${of}.${name}_proj.weight`, `${mlp}.${name}_proj.weight`]));
 const frozen: ModelFamily['frozen'] = { ...qwen2.frozen, experts: 'a mixture keeps its experts; they are made from a dense model, by the method "upcycle"' };
-const router = (sums: boolean): JsonObject => ({ norm_topk_prob: sums, decoder_sparse_step: 1, mlp_only_layers: [], router_aux_loss_coef: 0.001, output_router_logits: false });
+const router = (sums: boolean): JsonObject => ({ norm_topk_prob: sums, decoder_sparse_step: 1, mlp_only_layers: [], output_router_logits: false });
 
 /** What each layer of Qwen 2 MoE sees: as listed, or every other of the layers below `max_window_layers` a window. */
 const layerTypes = (config: JsonObject): readonly string[] => (Array.isArray(config['layer_types']) ? config['layer_types'].map(String)
