@@ -24,7 +24,7 @@ const seen = new Map<string, { readonly beats: number; readonly at: number }>();
 export function lives({ pid, born }: ProcessMark, { of, beats }: { readonly of: string; readonly beats: number }): boolean {
   if (!isAlive(pid)) { seen.delete(of); return false; }
   const now = bornOf(pid);
-  if (born !== null && now !== null) return born === now;
+  if (now !== null) return born === null ? Math.abs(Date.now() - beats) < patience : born === now;             // a mark without: of a Cambium that did not write it
   if (beats < Date.now() - (uptime() + 60) * 1000) return false;      // the computer began after the last beat
   const before = seen.get(of);
   if (before?.beats !== beats) { seen.set(of, { beats, at: performance.now() }); return true; }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../src-main/contract/schema.ts';
-import { codeOf, collectAll, example, settings, until, workplace, type Workplace } from '../support/workplace.ts';
+import { codeOf, collectAll, example, forkedWorkplace, settings, until, workplace, type Workplace } from '../support/workplace.ts';
 
 let place: Workplace;
 afterEach(async () => { await place.running.close(); await place.end(); });
@@ -23,7 +23,7 @@ describe('runs', () => {
     expect(await collectAll(place.running.api.followRun({ id: card.id, from: events.length - 2 }))).toEqual(events.slice(-2));
     expect(await codeOf(place.running.api.resumeRun({ id: 'run' }))).toBe('run/finished');
     expect(await codeOf(place.running.api.stopRun({ id: 'run' }))).toBe('run/not-running');
-    expect(place.processes.spawned[0]!.options.log).toBe(join(card.dir, 'log.txt'));
+    expect(place.processes.spawned.flatMap((e) => e.options.log ?? [])).toEqual([join(card.dir, 'log.txt')]);
   });
 
   it('is stopped and saved, and goes on from there', async () => {
@@ -85,5 +85,67 @@ describe('runs', () => {
     expect(new Set(cards.map((c) => c.dir)).size).toBe(2);
     expect(cards.every((c) => c.dir.startsWith(join(place.dir, 'home')))).toBe(true);
     expect(await api.runs({})).toHaveLength(2);
+  });
+
+  it('paused, nothing of it is left in memory: its engine has gone', async () => {
+    place = workplace({ pace: 5 });
+    const card = await start(place, 10_000);
+    await until(async () => (await place.running.api.run({ id: card.id })).step >= 2);
+    const trainers = (): readonly boolean[] => place.processes.spawned.filter((e) => e.options.log !== undefined).map((e) => e.gone);
+    expect(trainers()).toEqual([false]);
+    await place.running.api.stopRun({ id: card.id });
+    expect(trainers()).toEqual([true]);
+    await place.running.api.resumeRun({ id: card.id });
+    await until(() => trainers().length === 2);
+  });
+
+  it.each([['die', 'engine/crashed'], ['full', 'engine/out-of-memory'], ['refuse', 'engine/no-device']] as const)('says why it failed, and goes on from what was saved (%s)', async (mood, code) => {
+    place = workplace();
+    const forked = forkedWorkplace({ pace: 4 }), { api } = forked.running;
+    try {
+      const card = await api.startRun({ checkpoint: example, data: [forked.text], out: join(forked.dir, 'run'), settings: settings({ tokens: 400 }) });
+      await until(async () => (await api.run({ id: card.id })).savedStep !== null, 30_000);
+      await api.stopRun({ id: card.id });
+      process.env['FAKE_ENGINE'] = mood;
+      await api.resumeRun({ id: card.id });
+      expect((await collectAll(api.followRun({ id: card.id, from: 0 }))).at(-1)).toMatchObject({ at: 'stopped', reason: 'failed', error: { code } });
+      const failed = await api.run({ id: card.id });
+      expect(failed).toMatchObject({ state: 'failed', error: { code } });
+      expect(failed.savedStep).not.toBe(null);
+      await until(() => forked.running.busy() === 0, 30_000);
+      process.env['FAKE_ENGINE'] = 'obey';
+      await api.resumeRun({ id: card.id });
+      expect((await collectAll(api.followRun({ id: card.id, from: 0 }))).at(-1)).toMatchObject({ reason: 'finished', step: 40 });
+    } finally { await forked.running.close(); await forked.end(); }
+  });
+
+  it('trains further than planned: finished or paused, never less than it has done', async () => {
+    place = workplace();
+    const { api } = place.running, card = await api.startRun({ checkpoint: example, data: [place.text], out: join(place.dir, 'run'), settings: settings({ tokens: 50, warmup: 2 }) }), ended = async () => (await collectAll(api.followRun({ id: card.id, from: 0 }))).at(-1);
+    expect(await ended()).toMatchObject({ reason: 'finished', step: 5 });
+    await until(() => place.running.busy() === 0);
+    expect(await codeOf(api.resumeRun({ id: card.id, tokens: 50 }))).toBe('run/fewer-tokens');
+    const longer = await api.resumeRun({ id: card.id, tokens: 120, rewarm: 3 });
+    expect(longer.settings).toMatchObject({ tokens: 120, phases: [{ from: 0, until: 5 }, { from: 5, until: 12, warmup: 3 }] });
+    expect(await ended()).toMatchObject({ reason: 'finished', step: 12 });
+    expect(await api.run({ id: card.id })).toMatchObject({ state: 'finished', steps: 12, step: 12 });
+    expect(steps(await collectAll(api.followRun({ id: card.id, from: 0 })))).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+  });
+
+  it('is told to decay: paused, it goes on with it; live, its engine is asked', async () => {
+    place = workplace({ pace: 5 });
+    const card = await start(place, 10_000), { api } = place.running;
+    await until(async () => (await api.run({ id: card.id })).step >= 2);
+    await api.decayRun({ id: card.id, steps: 7 });
+    expect(JSON.parse(readFileSync(join(card.dir, 'decay'), 'utf8'))).toEqual({ steps: 7 });
+    const { step } = await api.stopRun({ id: card.id });
+    await until(() => place.running.busy() === 0);
+    const decaying = await api.decayRun({ id: card.id, steps: 4 });
+    expect(decaying.settings.phases?.at(-1)).toEqual({ from: step, until: step + 4, schedule: 'fall', warmup: 0 });
+    expect(existsSync(join(card.dir, 'decay'))).toBe(false);
+    expect(await codeOf(api.decayRun({ id: card.id }))).toBe('run/decaying');
+    expect((await collectAll(api.followRun({ id: card.id, from: 0 }))).at(-1)).toMatchObject({ reason: 'finished', step: step + 4 });
+    await until(() => place.running.busy() === 0);
+    expect(await codeOf(api.decayRun({ id: card.id }))).toBe('run/finished');
   });
 });

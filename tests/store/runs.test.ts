@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { RunEvent } from '../../src-main/train/run.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
 import { eventReader, eventsFile, followEvents, openEventLog, readEvents } from '../../src-main/store/events.ts';
@@ -80,6 +80,27 @@ describe('a run\'s folder', () => {
     const card = await runCard(dir);
     expect(card.state).toBe('finished');
     expect('error' in card).toBe(false);
+  });
+
+  it('of a process that lives is running, however the clock jumps', async () => {
+    const dir = await newRun(), session = await openSession(dir);
+    await session.append(started(0));
+    await session.setState('running');
+    const told: RunEvent[] = [], following = (async () => { for await (const event of followEvents(dir, 0)) told.push(event); })();
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      for (const jump of [12 * 3_600_000, -36 * 3_600_000]) {           // a laptop that slept for half a day, a clock set back
+        vi.setSystemTime(Date.now() + jump);
+        expect((await runCard(dir)).state).toBe('running');
+        await refusal('run/already-running', () => openSession(dir));
+        await session.append(step(told.length));
+        await vi.waitFor(() => { expect(told.at(-1)?.at).toBe('step'); });
+      }
+    } finally { vi.useRealTimers(); }
+    await session.append(stopped(2, 'finished'));
+    await session.close();
+    await following;
+    expect(told.map((e) => e.at)).toEqual(['started', 'step', 'step', 'stopped']);
   });
 
   it('of a killed process is interrupted, whatever the flag says', async () => {
