@@ -1,6 +1,8 @@
 /** @file One run, purely from its events: series, held-out points, samples, log. Read again from the start, it is the same. */
 import type { ErrorData } from '../../src-main/base/errors.ts';
+import { showDuration } from '../../src-main/base/units.ts';
 import type { RunEvent } from '../../src-main/contract/schema.ts';
+import type { Reading } from '../../src-main/train/run.ts';
 import { Column, countUpTo } from './series.ts';
 
 export interface Sample { readonly step: number; readonly prompt: string; readonly text: string }
@@ -26,6 +28,10 @@ export class RunView {
   /** How far copies of grown weights lie apart. */
   readonly asymmetrySteps = new Column();
   readonly asymmetry = new Column();
+  /** What it held and had spent, every few seconds; and its measured pace, once it had settled. */
+  readonly readings: Reading[] = [];
+  reading = $state.raw<Reading | null>(null);
+  pace = $state.raw<Extract<RunEvent, { at: 'measured' }> | null>(null);
   samples = $state.raw<readonly Sample[]>([]);
   log = $state.raw<readonly LogLine[]>([]);
   phase = $state<Phase>('waiting');
@@ -108,6 +114,9 @@ export class RunView {
         this.heldOut.push(event.loss);
         break;
       case 'sample': this.samples = [{ step: event.step, prompt: event.prompt, text: event.text }, ...this.samples.filter((s) => s.step < event.step)]; break;
+      case 'reading': this.readings.push(event); this.reading = event; break;
+      case 'measured': this.pace = event; this.#say(event.step, `A step takes ${showDuration(event.stepSeconds)}${event.told === null ? '' : `, ${againstTold(event.stepSeconds / event.told)}`}; ${showDuration(event.secondsLeft)} to go`); break;
+      case 'budget': this.#say(event.step, `The budget is spent (${event.what}: ${event.spent.toPrecision(4)} of ${event.limit}); resuming grants it once more`); break;
       case 'saved': this.savedStep = event.step; this.#say(event.step, 'Saved'); break;
       case 'stopped':
         this.phase = event.reason === 'finished' ? 'finished' : event.reason === 'asked' ? 'paused' : 'failed';
@@ -134,3 +143,6 @@ export class RunView {
 
   #say(step: number, text: string, time?: string): void { this.log = [{ step, text, ...(time === undefined ? {} : { time }) }, ...this.log]; }
 }
+
+/** How a measured time lies to its estimate. */
+const againstTold = (ratio: number): string => (Math.abs(ratio - 1) < 0.005 ? 'as estimated' : `${Math.round(100 * Math.abs(ratio - 1))} % ${ratio > 1 ? 'more' : 'less'} than estimated`);

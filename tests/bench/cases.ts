@@ -16,5 +16,8 @@ export const trainCases: readonly TrainCase[] = [
   { name: 'dense-14M',   config: llama(384, 6, 6, 6, 1024, 4096, false),  batch: 8,  sequence: 256, steps: 16 },
 ];
 
-/** Bytes of weights of the checkpoint that is grown ×2 beside `cp` of what comes out. */
-export const growConfig: JsonObject = llama(1024, 8, 16, 8, 2816, 16_000, true);
+/** Checkpoints of about so many GB (10^9 bytes, float32) that are grown ×2. */
+export const growCases: Readonly<Record<string, JsonObject>> = {
+  '1': llama(1536, 8, 24, 12, 4096, 32_000, true),
+  '4': llama(3072, 9, 24, 8, 8192, 32_000, true),
+};

@@ -1,12 +1,13 @@
-/** @file `npm run bench [train|grow|estimate]`: our training beside PyTorch's on the same batches, and growth beside `cp` of the same bytes and the usual way in PyTorch. Every figure is a process of its own. */
+/** @file `npm run bench [train|grow|estimate]`: our training beside PyTorch's on the same batches, growth beside the disk and the usual way in PyTorch (`grow --size 1` or `4`: GB of the source). Every figure is a process of its own. */
 import { spawnSync } from 'node:child_process';
 import { cpus, tmpdir } from 'node:os';
-import { mkdtempSync, rmSync, statSync, writeFileSync, readdirSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { integerAt } from '../../src-main/base/random.ts';
 import { randomCheckpoint } from './checkpoint.ts';
-import { growConfig, trainCases } from './cases.ts';
+import { growCases, trainCases } from './cases.ts';
 import { estimates } from './estimate.ts';
+import { growths } from './grow.ts';
 import { python as findPython } from '../parity/python.ts';
 
 const here = import.meta.dirname, scratch = mkdtempSync(join(process.env['CAMBIUM_BENCH_DIR'] ?? tmpdir(), 'cambium-bench-')), only = process.argv[2], threads = cpus().length;
@@ -47,27 +48,8 @@ async function train(): Promise<void> {
   }
 }
 
-async function grow(): Promise<void> {
-  const dir = join(scratch, 'source');
-  await randomCheckpoint(dir, growConfig, 100e6);
-  const out = join(scratch, 'grown'), fresh = (path: string): string => { rmSync(path, { recursive: true, force: true }); return path; };
-  const bytesIn = (path: string): number => readdirSync(path).filter((f) => f.endsWith('.safetensors')).reduce((n, f) => n + statSync(join(path, f)).size, 0);
-  const ours = (noise: string) => (): Measured => measured(process.execPath, [join(here, 'grow-ours.ts'), dir, fresh(out), noise]);
-  const copy = (): Measured => {
-    const target = fresh(join(scratch, 'copy')), began = performance.now();
-    const done = spawnSync('sh', ['-c', `cp -r "${out}" "${target}" && sync -f "${target}"`]);
-    if (done.status !== 0) throw new Error('cp failed');
-    return { seconds: (performance.now() - began) / 1000, peakBytes: 0 };
-  };
-  const peer = (): Measured => measured(python(), [join(here, 'peers/grow_peer.py'), '--checkpoint', dir, '--out', fresh(join(scratch, 'peer')), '--times', '2', '--threads', String(threads)]);
-  const found = turns({ plain: ours('none'), noisy: ours('10'), cp: copy, torch: peer }, (m) => m.seconds!) as Record<string, { value: number; peakBytes: number }>;
-  const size = bytesIn(out), largest = Number(growConfig['vocab_size']) * 2 * Number(growConfig['hidden_size']) * 4, rate = (name: string): string => `${(size / found[name]!.value / 1e9).toFixed(2)} GB/s`;
-  console.log(`\nGrowing ×2 by hypercloning into ${MB(size)} (largest tensor ${MB(largest)}), ${threads} threads, written and synced; median of 3`);
-  for (const name of ['plain', 'noisy', 'cp', 'torch']) console.log(`${name.padEnd(12)} ${found[name]!.value.toFixed(2)} s  ${rate(name)}${found[name]!.peakBytes ? `  peak ${MB(found[name]!.peakBytes)}` : ''}`);
-}
-
 try {
   if (only === undefined || only === 'train') await train();
-  if (only === undefined || only === 'grow') await grow();
+  if (only === undefined || only === 'grow') await growths(scratch, process.argv.includes('--size') ? [process.argv[process.argv.indexOf('--size') + 1]!] : Object.keys(growCases), python);
   if (only === undefined || only === 'estimate') await estimates(scratch);
 } finally { rmSync(scratch, { recursive: true, force: true }); }

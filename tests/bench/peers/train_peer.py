@@ -52,9 +52,9 @@ def main():
         return torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
 
     forward = torch.compile(loss_of) if a.mode == "compile" else loss_of
-    losses, seconds = [], []
+    losses, seconds, cpu = [], [], []
     for rows in batches:
-        start = time.perf_counter()
+        start, start_cpu = time.perf_counter(), time.process_time()
         loss = forward(rows)
         loss.backward()
         if a.clip > 0:
@@ -63,12 +63,13 @@ def main():
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())
         seconds.append(time.perf_counter() - start)
+        cpu.append(time.process_time() - start_cpu)
 
     timed = seconds[a.skip:]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     print(json.dumps({"mode": a.mode, "torch": torch.__version__, "threads": a.threads, "parameters": model.num_parameters(), "tokensPerStep": a.batch * a.sequence,
                       "tokensPerSecond": a.batch * a.sequence / statistics.median(timed), "bestTokensPerSecond": a.batch * a.sequence / min(timed),
-                      "secondsPerStep": statistics.median(timed), "firstStepSeconds": seconds[0], "peakBytes": peak, "losses": losses}))
+                      "secondsPerStep": statistics.median(timed), "cpuSecondsPerStep": statistics.median(cpu[a.skip:]), "firstStepSeconds": seconds[0], "peakBytes": peak, "losses": losses}))
 
 
 if __name__ == "__main__":
