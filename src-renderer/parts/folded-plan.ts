@@ -7,11 +7,15 @@ import type { GrowthPlan, TensorRecipe } from '../../src-main/growth/recipe.ts';
 /** Weights shown together. `layers` are the numbers of the layers that this group stands for; empty outside the layers. */
 export interface Fold { readonly title: string; readonly detail: string; readonly layers: readonly number[]; readonly weights: readonly { readonly label: string; readonly recipe: TensorRecipe }[] }
 
+/** A weight and its way through the stages of a recipe, the first one first. */
+interface Weight { readonly label: string; readonly recipe: TensorRecipe; readonly path: readonly TensorRecipe[] }
+export interface PathFold extends Fold { readonly weights: readonly Weight[] }
+
 /** The folds of a plan, in the order of the checkpoint. */
 export const foldsOf = (plan: GrowthPlan): readonly Fold[] => folded(plan, (recipe) => [recipe]);
 
 /** The folds of a recipe's result; with each weight its way through all stages, the first one first. */
-export function pathFolds(plans: readonly GrowthPlan[]): readonly (Fold & { readonly weights: readonly { readonly label: string; readonly recipe: TensorRecipe; readonly path: readonly TensorRecipe[] }[] })[] {
+export function pathFolds(plans: readonly GrowthPlan[]): readonly PathFold[] {
   const byName = plans.map((plan) => new Map(plan.tensors.map((t) => [t.name, t])));
   const layers = plans.slice(1).reduce((before, plan) => plan.layers.map(({ source, identity }) => ({ source: before[source]!.source, identity: identity || before[source]!.identity })), plans[0]!.layers);
   return folded({ ...plans.at(-1)!, layers }, (recipe) => plans.slice(0, -1).reduceRight<readonly TensorRecipe[]>((path, _, i) => [byName[i]!.get(path[0]!.source)!, ...path], [recipe]));
@@ -19,7 +23,7 @@ export function pathFolds(plans: readonly GrowthPlan[]): readonly (Fold & { read
 
 const blank = ({ second, ...recipe }: TensorRecipe, home: string | undefined): unknown => ({ ...recipe, name: '', source: recipe.source === home ? '' : 'elsewhere', second: second === undefined ? '' : 'next' });
 
-function folded(plan: GrowthPlan, pathOf: (recipe: TensorRecipe) => readonly TensorRecipe[]): readonly (Fold & { readonly weights: readonly { readonly label: string; readonly recipe: TensorRecipe; readonly path: readonly TensorRecipe[] }[] })[] {
+function folded(plan: GrowthPlan, pathOf: (recipe: TensorRecipe) => readonly TensorRecipe[]): readonly PathFold[] {
   const family = familyById(plan.family);
   const places = new Map(parametersOf(family, plan.to, settingsOf(family, plan.config)).map((p) => [p.name, p]));
   const folds: { signature: string; layers: number[]; weights: { label: string; recipe: TensorRecipe; path: readonly TensorRecipe[] }[] }[] = [];
@@ -37,8 +41,6 @@ function folded(plan: GrowthPlan, pathOf: (recipe: TensorRecipe) => readonly Ten
     layers: fold.layers, weights: fold.weights,
   }));
 }
-
-interface Weight { readonly label: string; readonly recipe: TensorRecipe; readonly path: readonly TensorRecipe[] }
 
 /** Weights of experts that are made alike are one, with the experts' numbers in its label. */
 function foldExperts(weights: readonly (Weight & { readonly expert: number | undefined })[]): Weight[] {
