@@ -8,7 +8,7 @@ import { moneyFor, ratioOf, recordFor, type Came } from '../../src-main/cost/rec
 import { fromScratch, lossAt, laws, tokensTo } from '../../src-main/cost/scratch.ts';
 import { secondsOf } from '../../src-main/cost/speed.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
-import { book, cpu, subjectOf } from './subjects.ts';
+import { bare, book, cpu, subjectOf, unmeasured } from './subjects.ts';
 
 const model = { model_type: 'llama', vocab_size: 1024, hidden_size: 128, intermediate_size: 352, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 4, head_dim: 32, max_position_embeddings: 512, rms_norm_eps: 1e-5, rope_theta: 10_000, tie_word_embeddings: true };
 const asked = (change: Partial<EstimateRequest> = {}): EstimateRequest =>
@@ -52,14 +52,14 @@ describe('estimate', () => {
   });
 
   it('says of a device without facts and measurements that its speed is unknown, and takes no other for it', () => {
-    const { facts: _, measured: __, ...bare } = cpu, e = estimate(asked({ targets: [bare] }));
+    const e = estimate(asked({ targets: [bare] }));
     expect(e.here[0]!.seconds).toBeUndefined();
     expect(e.here[0]!.basis).toMatch(/measure/);
     expect(e.offers.every((o) => !o.own)).toBe(true);
   });
 
   it('of time from a peak is a band as wide as the utilisation', () => {
-    const { measured: _, ...unmeasured } = cpu, seconds = estimate(asked({ targets: [unmeasured] })).here[0]!.seconds!;
+    const seconds = estimate(asked({ targets: [unmeasured] })).here[0]!.seconds!;
     expect(seconds.high / seconds.low).toBeCloseTo(3, 6);
     expect(seconds.likely).toBeCloseTo(Math.sqrt(seconds.high * seconds.low), 9);
   });

@@ -31,3 +31,6 @@ export const cpu: Target = {
   id: 'cpu: Chip × 4', name: 'Chip, 4 cores', kind: 'cpu', here: true, cores: 4, memory: 8e9, facts: book.devices[2]!, past: [],
   measured: { product: 2e11, slack: 10, stream: 2e10, functions: 2e9, nodeSeconds: 5e-6, time: '2026-11-20T10:00:00Z', threads: 4 },
 };
+/** The same without measured rates; and one of which nothing is known. */
+export const bare: Target = { id: cpu.id, name: cpu.name, kind: 'cpu', here: true, cores: 4, memory: 8e9, past: [] };
+export const unmeasured: Target = { ...bare, facts: book.devices[2]! };

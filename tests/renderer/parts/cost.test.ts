@@ -10,7 +10,7 @@ import CostRun from '../../../src-renderer/parts/cost-run.svelte';
 import { withForecast } from '../../../src-renderer/state/chart-series.ts';
 import { CostState } from '../../../src-renderer/state/cost.svelte.ts';
 import { RunView } from '../../../src-renderer/state/run.svelte.ts';
-import { cpu } from '../../cost/subjects.ts';
+import { bare, cpu } from '../../cost/subjects.ts';
 import { cardOf, fakeService, stories } from '../fake-service.ts';
 
 afterEach(cleanup);
@@ -54,7 +54,7 @@ describe('the panel', () => {
   });
 
   it('asks for a measurement where nothing is known, and uses it', async () => {
-    const service = fakeService(0), { facts: _, measured: __, ...bare } = cpu;
+    const service = fakeService(0);
     let known = false;
     const costs = service.costs;
     service.costs = async (asked) => ({ ...await costs(asked), targets: [known ? cpu : bare] });
