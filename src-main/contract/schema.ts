@@ -15,7 +15,7 @@ export const path = z.string().min(1).max(4096);
 export const runId = z.string().min(1).max(4096);
 export const jobId = z.string().min(1).max(64);
 export const deviceChoice = z.enum(['auto', 'cpu', 'webgpu', 'cuda']);
-const whole = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+export const whole = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const field = z.string().min(1).max(200);
 export const growthRequest = z.object({
@@ -53,7 +53,9 @@ export const locateRequest = z.object({ name: z.string().min(1).max(1024), confi
 export const weightsKind = z.enum(['raw', 'ema', 'average']);
 export const exportRequest = z.object({ run: runId, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']), weights: weightsKind.optional() });
 /** `tokens`: of the whole run, more than it has done. `rewarm`: steps of a second warm-up. */
-export const resumeRequest = z.object({ id: runId, tokens: whole.min(1).optional(), rewarm: whole.optional() });
+/** Settings that say how much memory a run needs, and not what it learns as long as an update stays over the same sequences. */
+export const sparing = z.object({ batch: whole.min(1), accumulate: whole.min(1), sequence: whole.min(2), recompute: z.enum(['auto', 'off', 'attention', 'full']), precision: z.enum(['float32', 'bfloat16', 'float16']) }).partial();
+export const resumeRequest = z.object({ id: runId, tokens: whole.min(1).optional(), rewarm: whole.optional(), spare: sparing.optional() });
 export const decayRequest = z.object({ id: runId, steps: whole.min(1).optional() });
 export type ResumeRequest = z.infer<typeof resumeRequest>;
 export type DecayRequest = z.infer<typeof decayRequest>;

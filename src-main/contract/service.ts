@@ -1,5 +1,6 @@
 /** @file The app's whole API, in one file: what the window, the command line and a remote browser can ask. */
 import { z } from 'zod';
+import type { RunHistory } from '../train/run.ts';
 import type { SavedPlan } from '../growth/saved-plan.ts';
 import type { Assumptions } from '../cost/assumptions.ts';
 import type { Activity, Known } from './activity.ts';
@@ -9,7 +10,7 @@ import { placeName, placeRequest, placeSession, type PlaceCard, type PlaceEvent 
 import { gpuInstall, type GpuEvent, type GpuStatus } from './gpu.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
-  certifyRequest, choicesRequest, decayRequest, evaluateRequest, exportRequest, growJob, growthRecipe, jobId, locateRequest, nothing, path, resumeRequest, runId, sampleRequest, trainingRequest,
+  certifyRequest, choicesRequest, whole, decayRequest, evaluateRequest, exportRequest, growJob, growthRecipe, jobId, locateRequest, nothing, path, resumeRequest, runId, sampleRequest, trainingRequest,
   type About, type Certificate, type ChoicesEvent, type Check, type CheckpointCard, type Device, type EvaluateEvent, type ExportEvent, type Folder, type GrowEvent, type JobCard, type RunCard, type RunEvent, type SampleEvent,
 } from './schema.ts';
 
@@ -50,8 +51,10 @@ export const service = {
   run:            call(z.object({ id: runId }))<RunCard>(),
   /** The newest saved step of a run, as a checkpoint that can be grown. */
   openRun:        call(z.object({ id: runId }))<CheckpointCard>(),
+  /** A run's events so far, thinned for drawing; with both `from` and `to`, those of the steps between them. */
+  runHistory:     call(z.object({ id: runId, from: whole.optional(), to: whole.optional() }))<RunHistory>(),
   /** Every event from line `from` of the run's file on, then live, until the run stops. */
-  followRun:      stream(z.object({ id: runId, from: z.number().int().min(0) }))<RunEvent>(),
+  followRun:      stream(z.object({ id: runId, from: whole, offset: whole.optional() }))<RunEvent>(),
   stopRun:        call(z.object({ id: runId }))<RunCard>(),
   /** Goes on from the newest checkpoint; with `tokens` to a larger total, which a finished run takes too. */
   resumeRun:      call(resumeRequest)<RunCard>(),

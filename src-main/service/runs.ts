@@ -13,6 +13,7 @@ import { changeSettings, claimRun, closeRun, createRun, isRun, requestDecay, req
 import type { RunSettings } from '../train/run.ts';
 import { decaying, extended, isDecaying, tokensPerStep } from '../train/schedule.ts';
 import type { TrainingSettings } from '../train/settings.ts';
+import { adviceOn } from './advice.ts';
 import { withEngine } from './engines.ts';
 import { absolute, type Place } from './place.ts';
 
@@ -50,6 +51,15 @@ export interface RunsOptions {
   readonly begun?: (dir: string, request: TrainingRequest) => Promise<void>;
 }
 
+/** A run's settings with others that spare memory. Where something is saved, an update must stay over the same sequences, because it is by them that the run knows where it is. */
+function spared({ settings, savedStep }: RunCard, spare: NonNullable<ResumeRequest['spare']>): TrainingSettings {
+  const next: TrainingSettings = { ...settings, ...spare }, each = (s: TrainingSettings): number => s.batch * s.accumulate;
+  if (savedStep === null || (next.sequence === settings.sequence && each(next) === each(settings))) return next;
+  return next.sequence === settings.sequence
+    ? refuse('run/bad-setting', { setting: 'batch times accumulate', why: `must stay ${each(settings)}, because an update of this run is over so many sequences` })
+    : refuse('run/bad-setting', { setting: 'sequence', why: `must stay ${settings.sequence} once a run has saved a step` });
+}
+
 export function createRuns(place: Place, { detached = false, begun }: RunsOptions = {}): Runs {
   const engines = new Map<string, Promise<void>>();
 
@@ -58,7 +68,7 @@ export function createRuns(place: Place, { detached = false, begun }: RunsOption
     const train = (): Promise<void> => withEngine(place.processes, { log: join(dir, 'log.txt'), detached }, async (engine) => { for await (const event of engine.train({ run: dir })) void event; });
     const close = async (thrown: unknown): Promise<void> => {
       const { step } = await runCard(dir);
-      await closeRun(dir, { at: 'stopped', step, reason: 'failed', error: dataOf(thrown), time: new Date().toISOString() });
+      await closeRun(dir, { at: 'stopped', step, reason: 'failed', error: await adviceOn(dir, dataOf(thrown)), time: new Date().toISOString() });
     };
     // What cannot be written into the run's folder is seen as `interrupted` by whoever looks.
     const work = claimed.then(() => train().catch(close)).catch(() => undefined).finally(() => { engines.delete(dir); });
@@ -95,11 +105,11 @@ export function createRuns(place: Place, { detached = false, begun }: RunsOption
       return runCard(dir);
     },
 
-    async resume({ id, tokens, rewarm }) {
-      const card = await runCard(await runFolder(place, id)), { settings, state, steps } = card, done = (card.savedStep ?? 0) * tokensPerStep(settings);
+    async resume({ id, tokens, rewarm, spare }) {
+      const card = await runCard(await runFolder(place, id)), { state, steps } = card, settings = spared(card, spare ?? {}), done = (card.savedStep ?? 0) * tokensPerStep(settings);
       if (state === 'finished' && tokens === undefined) refuse('run/finished', { run: card.id, steps });
       if (tokens !== undefined && tokens <= done) refuse('run/fewer-tokens', { run: card.id, asked: tokens, done });
-      return goOn(card, tokens === undefined ? undefined : extended(settings, card.savedStep ?? 0, tokens, rewarm ?? (state === 'finished' ? settings.rewarm : 0)));
+      return goOn(card, tokens === undefined ? spare && settings : extended(settings, card.savedStep ?? 0, tokens, rewarm ?? (state === 'finished' ? settings.rewarm : 0)));
     },
 
     async decay({ id, steps }) {
@@ -137,12 +147,12 @@ export function createRuns(place: Place, { detached = false, begun }: RunsOption
 const readingOf = ({ weights, field }: TrainingRequest): Pick<RunSettings, 'weights' | 'field'> => ({ ...(weights ? { weights } : {}), ...(field === undefined ? {} : { field }) });
 
 /** The run's file from line `from` on, then live, until it stops. */
-export function followRun(place: Place, id: string, from: number, signal?: AbortSignalLike): AsyncIterable<RunEvent> {
+export function followRun(place: Place, { id, from, offset }: { readonly id: string; readonly from: number; readonly offset?: number | undefined }, signal?: AbortSignalLike): AsyncIterable<RunEvent> {
   const stop = new AbortController(), events = queue<RunEvent>(() => { stop.abort(); });
   if (signal?.aborted) stop.abort();
   signal?.addEventListener('abort', () => { stop.abort(); }, { once: true });
   void (async () => {
-    for await (const event of followEvents(await runFolder(place, id), from, stop.signal)) events.push(event);
+    for await (const event of followEvents(await runFolder(place, id), from, { signal: stop.signal, offset })) events.push(event);
   })().then(events.end, events.fail);
   return events;
 }

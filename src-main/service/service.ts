@@ -1,6 +1,7 @@
 /** @file contract/service.ts, each procedure one line; and the service's own life: what is under way, and how it ends. */
 import type { Service } from '../contract/service.ts';
 import { browse } from '../store/browse.ts';
+import { historyOf } from '../store/run-history.ts';
 import { createActivity } from './activity.ts';
 import { createCosts } from './cost.ts';
 import { deviceList } from './devices.ts';
@@ -14,7 +15,7 @@ import { knownCheckpoints, openAndRemember } from './library.ts';
 import { locate } from './locate.ts';
 import { absolute, builtIn, type Place } from './place.ts';
 import { createPlaces } from './places.ts';
-import { createRuns, followRun, modelFolder, type RunsOptions } from './runs.ts';
+import { createRuns, followRun, modelFolder, runFolder, type RunsOptions } from './runs.ts';
 
 export interface RunningService {
   readonly api: Service;
@@ -59,7 +60,8 @@ export function createService(place: Place, options: RunsOptions = {}): RunningS
     runs:           runs.list,
     run:            ({ id }) => runs.card(id),
     openRun:        ({ id }) => openRun(place, id),
-    followRun:      ({ id, from }, signal) => followRun(place, id, from, signal),
+    runHistory:     async ({ id, ...range }) => historyOf(await runFolder(place, id), range.from === undefined || range.to === undefined ? undefined : { from: range.from, to: range.to }),
+    followRun:      (ask, signal) => followRun(place, ask, signal),
     stopRun:        ({ id }) => runs.stop(id),
     resumeRun:      runs.resume,
     decayRun:       runs.decay,

@@ -12,23 +12,27 @@ export const eventsFile = (dir: string): string => join(dir, 'events.jsonl');
 /** Events from line `from` on. After a resume took lines back, `from` is the first line that is new or different. */
 export interface EventBatch { readonly from: number; readonly events: readonly RunEvent[] }
 
-/** Reads a growing file: each call answers with what came since the last. Lines taken back by a resume are noticed. */
-export function eventReader(path: string): { next(): Promise<EventBatch> } {
-  let offset = 0, start = 0, prints: number[] = [];
+/** A place in the file: the number of a line (the first is 0) and the byte where it begins. */
+export interface LinePlace { readonly line: number; readonly offset: number }
+
+/** Reads a growing file from a place on: each call answers with what came since the last. Lines taken back by a resume are noticed; what came before the place is then told too. */
+export function eventReader(path: string, place: LinePlace = { line: 0, offset: 0 }): { next(): Promise<EventBatch> } {
+  let { line: first, offset } = place, start = offset, prints: number[] = [];
   return {
     async next() {
       const file = await open(path, 'r').catch((error: unknown) => { if (isAbsent(error)) return undefined; throw readFailure(path, error); });
-      if (!file) return { from: prints.length, events: [] };
+      if (!file) return { from: first + prints.length, events: [] };
       try {
         const { size } = await file.stat();
         const same = size >= offset && (offset === start || printOf(await bytesOf(file, start, offset)) === prints.at(-1));
-        const base = same ? offset : 0, bytes = await bytesOf(file, base, size), before = same ? prints.length : 0;
+        const base = same ? offset : 0, bytes = await bytesOf(file, base, size), before = same ? first + prints.length : 0;
         const lines: Buffer[] = [];
         for (let at = 0, end = bytes.indexOf(10); end >= 0; at = end + 1, end = bytes.indexOf(10, at)) {
           lines.push(bytes.subarray(at, end));
           [start, offset] = [base + at, base + end + 1];
         }
         if (!same && lines.length === 0) [start, offset] = [0, 0];
+        if (!same && first > 0) { first = 0; prints = []; }
         const fresh = lines.map((line) => printOf(Buffer.concat([line, Buffer.of(10)])));
         let known = 0;
         if (!same) while (known < fresh.length && fresh[known] === prints[known]) known++;
@@ -77,8 +81,8 @@ const grace = 2000;
  * Every event from line `from` on, then live. Ends when no live process holds the run and every line is told, or when `signal` aborts.
  * A `started` or `rolled-back` event of step s means that what was told of steps above s is void.
  */
-export async function* followEvents(dir: string, from: number, signal?: AbortSignal): AsyncGenerator<RunEvent> {
-  const reader = eventReader(eventsFile(dir)), stirred = watcher(dir, signal);
+export async function* followEvents(dir: string, from: number, { signal, offset }: { readonly signal?: AbortSignal; /** The byte where line `from` begins, where that is known: what comes before is then not read, and told again if the file is written anew. */ readonly offset?: number | undefined } = {}): AsyncGenerator<RunEvent> {
+  const reader = eventReader(eventsFile(dir), offset === undefined ? undefined : { line: from, offset }), stirred = watcher(dir, signal);
   let newest: RunEvent | undefined, seenAlive = -Infinity;
   try {
     for (;;) {
@@ -86,6 +90,7 @@ export async function* followEvents(dir: string, from: number, signal?: AbortSig
       const alive = await activityOf(dir) !== null;                    // asked before reading, so that nothing is written after the last read
       if (alive) seenAlive = performance.now();
       const batch = await reader.next();
+      if (offset !== undefined && batch.from < from) from = 0;
       for (const [i, event] of batch.events.entries()) {
         newest = event;
         if (batch.from + i >= from) yield event;

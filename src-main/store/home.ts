@@ -31,7 +31,7 @@ export function homeDir(environment: NodeJS.ProcessEnv = process.env, platform: 
   return join(environment['XDG_DATA_HOME'] || join(user, '.local', 'share'), 'cambium');
 }
 
-const mostRemembered = 200;
+const mostRemembered = 5000;
 
 export function openHome(dir = homeDir()): Home {
   const checkpointList = join(dir, 'checkpoints.json'), runList = join(dir, 'runs.json');

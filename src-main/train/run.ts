@@ -59,6 +59,9 @@ export interface Reading {
   readonly watts: number | null; readonly utilisation: number | null; readonly temperature: number | null; readonly energy: number | null; readonly power: PowerSource | null; readonly money: number | null;
 }
 
+/** Events of a run, thinned; how many lines and bytes of its file they stand for, which is where following it goes on; `whole` when nothing was left out. */
+export interface RunHistory { readonly events: readonly RunEvent[]; readonly lines: number; readonly offset: number; readonly whole: boolean }
+
 /** Which weights of a run: as they are, their moving average, or the mean of the newest saved ones. */
 export type WeightsKind = 'raw' | 'ema' | 'average';
 

@@ -184,6 +184,7 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
     },
     runs: async () => [...runs.values()].map((run) => run.card),
     run: async ({ id }) => runOf(id).card,
+    runHistory: async ({ id, from, to }) => { const { events } = runOf(id); return { events: from === undefined || to === undefined ? events : events.filter((e) => e.at === 'step' && e.step >= from && e.step <= to), lines: events.length, offset: 0, whole: true }; },
     followRun: async function* ({ id, from }) {
       const run = runOf(id);
       for (let i = from; ;) {

@@ -271,7 +271,7 @@ describe('following', () => {
   it('ends at once for a run that nobody is at, soon after a kill, and when it is left', async () => {
     const dir = await newRun(), session = await openSession(dir);
     await session.append(started(0));
-    const stop = new AbortController(), left = collect(followEvents(dir, 0, stop.signal)), first = await collect(followEvents(dir, 0), 1);
+    const stop = new AbortController(), left = collect(followEvents(dir, 0, { signal: stop.signal })), first = await collect(followEvents(dir, 0), 1);
     expect(first).toEqual([started(0)]);
     stop.abort();
     expect((await left).length).toBeLessThanOrEqual(1);
