@@ -10,6 +10,8 @@ const scaled = (value: number, base: number, units: readonly string[]): string =
 
 /** 1234567 is "1.23 M"; small whole numbers stay as they are. */
 export const count = (value: number): string => scaled(value, 1000, ['', ' k', ' M', ' B', ' T', ' Q']);
+/** "1 file", "1.23 k files". */
+export const counted = (value: number, what: string): string => `${count(value)} ${what}${value === 1 ? '' : 's'}`;
 /** Every digit, in groups of three by narrow spaces. */
 export const exact = (value: number): string => Math.round(value).toLocaleString('en').replaceAll(',', '\u202f');
 export const bytes = (value: number): string => scaled(value, 1000, [' B', ' kB', ' MB', ' GB', ' TB']);

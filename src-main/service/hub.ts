@@ -7,7 +7,7 @@ import type { Doubled, DownloadEvent, DownloadRequest, HubAccount, HubDownload, 
 import type { JobCard } from '../contract/schema.ts';
 import { planGrowth } from '../growth/plan.ts';
 import type { CheckpointCard } from '../model/card.ts';
-import type { HubCached, HubPage, HubSnapshot } from '../model/hub.ts';
+import type { HubCached, HubJudged, HubPage, HubSnapshot } from '../model/hub.ts';
 import { freeBytes } from '../store/folder.ts';
 import { exists } from '../store/files.ts';
 import { cachedModels } from '../store/hub/cache.ts';
@@ -44,18 +44,26 @@ export interface HubDesk {
 
 interface Active { readonly repo: string; readonly commit: string; readonly pause: () => void; readonly over: Promise<unknown> }
 const secretName = 'hugging-face-token';
+/** Judged models that are kept, so that what was shown is what is fetched. */
+const remembered = 50;
 
 export function createHubDesk(place: Place, jobs: Jobs, patience: Partial<Patience> = {}): HubDesk {
-  const secrets = place.secrets ?? memorySecrets(), active = new Map<string, Active>();
+  const secrets = place.secrets ?? memorySecrets(), active = new Map<string, Active>(), seen = new Map<string, HubJudged>();
   const kept = async (): Promise<Token | null> => { const text = await secrets.get(secretName); return text === null ? null : { text, from: secrets.keeps === 'memory' ? 'memory' : 'the key store' }; };
   const open = async (): Promise<Hub> => { const settings = hubSettings(); return createHub(settings, await findToken(settings, await kept()), patience); };
   const pause = async (id: string): Promise<void> => { const one = active.get(id) ?? refuse('job/not-found', { job: id }); one.pause(); await one.over; };
 
-  /** What to fetch: as the journal of an earlier start has it, or judged now. */
+  const judge = async (hub: Hub, repo: string, revision?: string, signal?: AbortSignal): Promise<HubJudged> => {
+    const model = await judgeModel(hub, repo, revision, signal);
+    seen.set(`${repo}@${model.commit}`, model);
+    if (seen.size > remembered) seen.delete(seen.keys().next().value!);
+    return model;
+  };
+  /** What to fetch: as the journal of an earlier start has it, as it was shown (the commit is fixed, and so are its files), or judged now. */
   const snapshotFor = async (hub: Hub, { repo: given, revision: asked, anyway = false }: DownloadRequest): Promise<HubSnapshot> => {
     const { repo, revision = asked ?? 'main' } = readRepo(given), begun = await begunSnapshot(hub.settings.cache, repo, revision);
     if (begun) return begun;
-    const model = await judgeModel(hub, repo, revision);
+    const model = seen.get(`${repo}@${revision}`) ?? await judge(hub, repo, revision);
     if (model.why && !anyway) throw new AppError(model.why.code, model.why.detail);
     return model;
   };
@@ -98,7 +106,7 @@ export function createHubDesk(place: Place, jobs: Jobs, patience: Partial<Patien
   return {
     search: async (search, signal) => searchHub(await open(), search, nodeSignal(signal)),
     async model(given, asked, signal) {
-      const hub = await open(), { repo, revision = asked } = readRepo(given), model = await judgeModel(hub, repo, revision, nodeSignal(signal)), { cache } = hub.settings;
+      const hub = await open(), { repo, revision = asked } = readRepo(given), model = await judge(hub, repo, revision, nodeSignal(signal)), { cache } = hub.settings;
       const [needed, free, dir] = await Promise.all([missingBytes(cache, repo, model.files), freeBytes(await standing(cache)), wholeSnapshot(cache, repo, model.commit)]);
       return { ...model, needed, free, memory: totalmem(), doubled: model.card && doubledOf(model.card), dir: dir ?? null };
     },

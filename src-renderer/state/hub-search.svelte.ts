@@ -50,8 +50,8 @@ export class HubSearching {
     try {
       const page = await this.#service.hubSearch({ query: query.trim(), sort, family, least, most, licence, all, from }, aborter.signal);
       if (aborter.signal.aborted) return;
-      const seen = new Set(from === null ? [] : this.hits.map((hit) => hit.repo));
-      this.hits = [...(from === null ? [] : this.hits), ...page.hits.filter((hit) => !seen.has(hit.repo))];
+      const before = from === null ? [] : this.hits;
+      this.hits = [...before, ...page.hits.filter((hit) => !before.some((one) => one.repo === hit.repo))];
       this.next = page.next;
       this.answered = true;
     } catch (thrown) {

@@ -18,6 +18,13 @@ describe('jobs', () => {
     expect(jobs.list()).toMatchObject([{ id, state: 'done', title: 'Counting' }]);
   });
 
+  it('keeps only the last of events in a row that replace each other; who watches hears them all', async () => {
+    const jobs = createJobs();
+    const { id } = jobs.start<string>('download', 'Fetching', async (push) => { await wait(); push('begun'); push('1 %', 'bytes'); push('2 %', 'bytes'); push('paused'); push('3 %', 'bytes'); push('4 %', 'bytes'); push('done'); });
+    expect(await collectAll(jobs.follow<string>(id))).toEqual(['begun', '1 %', '2 %', 'paused', '3 %', '4 %', 'done']);
+    expect(await collectAll(jobs.follow<string>(id))).toEqual(['begun', '2 %', 'paused', '4 %', 'done']);
+  });
+
   it('goes on when a watcher leaves', async () => {
     const jobs = createJobs();
     const { id } = jobs.start<number>('grow', 'Counting', async (push) => { for (let i = 0; i < 5; i++) { push(i); await wait(); } });

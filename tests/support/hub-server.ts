@@ -104,7 +104,7 @@ export class HubServer {
       this.#json(response, { url: `${this.endpoint}/${repo}`, id: repo });
       return;
     }
-    const api = /^\/api\/models\/((?:[^/]+\/)?[^/]+)\/(revision|tree|preupload|commit)\/(.+)$/.exec(path), file = /^\/((?:[^/]+\/)?[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(path), batch = /^\/((?:[^/]+\/)?[^/]+)\.git\/info\/lfs\/objects\/batch$/.exec(path);
+    const api = /^\/api\/models\/((?:[^/]+\/)?[^/]+)\/(revision|tree|preupload|commit)\/(.+)$/.exec(path), file = /^(?:\/api\/resolve-cache\/models)?\/((?:[^/]+\/)?[^/]+)\/(?:resolve\/)?([^/]+)\/(.+)$/.exec(/\/resolve(-cache)?\//.test(path) ? path : ''), batch = /^\/((?:[^/]+\/)?[^/]+)\.git\/info\/lfs\/objects\/batch$/.exec(path);
     const repo = (api ?? file ?? batch)?.[1], model = this.models.get(repo ?? '');
     if (!model || (model.private && !account?.may.includes(model.repo) && account?.name !== model.repo.split('/')[0])) { this.#refuse(response, account ? 404 : 401, 'RepoNotFound', 'Repository not found'); return; }
     const writes = account?.role === 'write' && account.name === model.repo.split('/')[0];
@@ -126,6 +126,8 @@ export class HubServer {
     if (!found) { this.#refuse(response, 404, 'EntryNotFound', 'Entry not found'); return; }
     const etag = fault?.etag ?? (found.lfs ? found.sha : found.oid), headers = { 'X-Repo-Commit': commit, 'Accept-Ranges': 'bytes' };
     if (found.lfs) { response.writeHead(302, { ...headers, Location: `${this.cdn}/blob/${found.sha}?Signature=very-secret`, 'X-Linked-Etag': `"${etag}"`, 'X-Linked-Size': String(found.bytes.length), ETag: '"redirect"' }).end(); return; }
+    // Small files are answered from a cache of the Hub's own origin.
+    if (!path.startsWith('/api/')) { response.writeHead(307, { ...headers, Location: `/api/resolve-cache/models/${model.repo}/${commit}/${file![3]!}`, ETag: '"redirect"' }).end(); return; }
     await this.#send(request, response, found.bytes, { ...headers, ETag: `"${etag}"`, 'Content-Type': 'text/plain' });
   }
 

@@ -1,5 +1,5 @@
 /** @file One window with every safety switch on: isolated, sandboxed, going nowhere, opening nothing, allowed nothing. */
-import { BrowserWindow, MessageChannelMain, protocol, session } from 'electron';
+import { BrowserWindow, MessageChannelMain, protocol, session, shell } from 'electron';
 import { mainPortChannel } from '../../base/transports.ts';
 import { serve } from '../../contract/serve.ts';
 import { service as contract, type Service } from '../../contract/service.ts';
@@ -32,6 +32,12 @@ export function showRoute(window: BrowserWindow, route: string): void {
   void window.loadURL(address.href);
 }
 
+/** A page of the Hub, which the person's own browser may show: terms to accept, tokens to make. No other address is passed on. */
+export function isHubPage(address: string, endpoint = process.env['HF_ENDPOINT'] || 'https://huggingface.co'): boolean {
+  const { origin: at } = URL.parse(address) ?? {};
+  return at !== undefined && at.startsWith('https://') && (at === 'https://huggingface.co' || at === URL.parse(endpoint)?.origin);
+}
+
 /** Opens the window; every load of its page gets a fresh port to `api`. */
 export function openWindow(api: Service, preload: string, { route = '', address = `${origin}/index.html` }: Opening = {}): BrowserWindow {
   const window = new BrowserWindow({
@@ -39,7 +45,10 @@ export function openWindow(api: Service, preload: string, { route = '', address 
     webPreferences: { preload, contextIsolation: true, sandbox: true, nodeIntegration: false, webSecurity: true, spellcheck: false },
   });
   const { webContents } = window;
-  webContents.setWindowOpenHandler(() => ({ action: 'deny' }));
+  webContents.setWindowOpenHandler(({ url }) => {
+    if (isHubPage(url)) void shell.openExternal(url);
+    return { action: 'deny' };
+  });
   webContents.on('will-navigate', (event) => { event.preventDefault(); });
   webContents.on('will-attach-webview', (event) => { event.preventDefault(); });
   let close = (): void => undefined;

@@ -95,9 +95,10 @@ async function write(handle: FileHandle, chunk: Uint8Array, cache: string, neede
 /** The bytes of a file from `at` on, from one answer; refused when the file is no longer the one that was asked for. */
 async function* bytesFrom(hub: Hub, repo: string, commit: string, file: HubFile, at: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const changed = (): never => refuse('hub/changed', { repo, file: file.path });
-  let own: Headers | undefined;
-  const response = await hub.ask(fileAddress(hub, repo, commit, file.path), { headers: { 'accept-encoding': 'identity', ...(at > 0 ? { range: `bytes=${at}-` } : {}) }, signal }, { repo, revision: commit, file: file.path }, (headers) => { own ??= headers; });
-  const tag = plainTag(own!.get('x-linked-etag') ?? own!.get('etag')), linked = own!.get('x-linked-size');
+  let tag: string | null = null, linked: string | null = null;
+  // A redirect's own tag is that of the redirect; what it links to has a header of its own.
+  const onOwn = (headers: Headers, last: boolean): void => { tag = plainTag(headers.get('x-linked-etag') ?? (last ? headers.get('etag') : null)) ?? tag; linked = headers.get('x-linked-size') ?? linked; };
+  const response = await hub.ask(fileAddress(hub, repo, commit, file.path), { headers: { 'accept-encoding': 'identity', ...(at > 0 ? { range: `bytes=${at}-` } : {}) }, signal }, { repo, revision: commit, file: file.path }, onOwn);
   const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '');
   if (response.status === 416 || (tag !== null && tag !== file.etag) || (linked !== null && Number(linked) !== file.bytes) || (range && Number(range[2]) !== file.bytes)) { await response.body?.cancel(); changed(); }
   // A server that does not know ranges sends the file from its start.

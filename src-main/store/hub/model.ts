@@ -11,7 +11,7 @@ import { indexFile, shardNamesAmong, type StoredTensor } from '../shards.ts';
 import { isoOf, licenceOf, readable } from './answers.ts';
 import { inParallel } from './parallel.ts';
 import { neededFiles } from './needed.ts';
-import type { Hub } from './requests.ts';
+import { networkWords, sleep, type Hub } from './requests.ts';
 
 /** Bytes asked for at first: nearly every header is shorter. */
 const first = 1 << 17;
@@ -92,21 +92,36 @@ async function objectOf(hub: Hub, repo: string, commit: string, path: string, si
   return refuse('file/bad-json', { path: `${repo}/${path}`, why: 'it is not an object' });
 }
 
-/** Bytes `from` to `to` (exclusive; to the end when absent) of a file. */
+/** Bytes `from` to `to` (exclusive; to the end when absent) of a file. A connection that breaks in the middle is made again. */
 async function rangeOf(hub: Hub, repo: string, commit: string, path: string, from: number, to?: number, signal?: AbortSignal): Promise<Uint8Array> {
   const part = to === undefined ? {} : { range: `bytes=${from}-${to - 1}` };
-  const response = await hub.ask(fileAddress(hub, repo, commit, path), { headers: { 'accept-encoding': 'identity', ...part }, ...(signal ? { signal } : {}) }, { repo, revision: commit, file: path });
-  const chunks: Uint8Array[] = [], most = to === undefined ? largestText : response.status === 206 ? to - from : to;
+  for (let tries = 1; ; tries++) {
+    const response = await hub.ask(fileAddress(hub, repo, commit, path), { headers: { 'accept-encoding': 'identity', ...part }, ...(signal ? { signal } : {}) }, { repo, revision: commit, file: path });
+    // A server without ranges sends everything: what is before is dropped, the rest is not wanted.
+    const skip = to === undefined || response.status === 206 ? 0 : from, most = to === undefined ? largestText : to - from + skip;
+    try {
+      const bytes = await bodyOf(response, most);
+      if (to === undefined && bytes.length > most) refuse('file/bad-json', { path: `${repo}/${path}`, why: 'it is too large' });
+      return to === undefined ? bytes : bytes.subarray(skip, skip + to - from);
+    } catch (thrown) {
+      const why = signal?.aborted ? undefined : networkWords(thrown);
+      if (why === undefined) throw thrown;
+      if (tries >= hub.patience.attempts) refuse('hub/unreachable', { endpoint: hub.settings.endpoint, why });
+      await sleep(hub.patience.pause * 2 ** (tries - 1), signal);
+    }
+  }
+}
+
+/** The body of an answer, a little more than `most` bytes of it at the most. */
+async function bodyOf(response: Response, most: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of response.body ?? []) {
-    const piece = chunk as Uint8Array;
-    chunks.push(piece);
-    length += piece.length;
-    if (length >= most) break;                       // a server without ranges sends everything: the rest is not wanted
+    chunks.push(chunk as Uint8Array);
+    length += (chunk as Uint8Array).length;
+    if (length > most) break;
   }
-  if (to === undefined && length > most) refuse('file/bad-json', { path: `${repo}/${path}`, why: 'it is too large' });
-  const all = Buffer.concat(chunks);
-  return to !== undefined && response.status !== 206 ? all.subarray(from, to) : to === undefined ? all : all.subarray(0, to - from);
+  return Buffer.concat(chunks);
 }
 
 /** The tensors of one shard, from its header alone. */

@@ -25,8 +25,8 @@ export interface Hub {
   readonly settings: HubSettings;
   readonly token: Token | null;
   readonly patience: Patience;
-  /** An answer that is no failure; `onHop` sees the headers of each answer on the way, the Hub's own first. */
-  ask(address: string, init?: Sending, about?: About, onHop?: (headers: Headers) => void): Promise<Response>;
+  /** An answer that is no failure; `onOwn` sees the headers of each answer of the Hub's own origin on the way, and whether it is the last. */
+  ask(address: string, init?: Sending, about?: About, onOwn?: (headers: Headers, last: boolean) => void): Promise<Response>;
   /** `ask` in the shape of `fetch`, for the client library. */
   fetchFor(about: About): typeof fetch;
 }
@@ -38,7 +38,7 @@ export function createHub(settings: HubSettings, token: Token | null, patience: 
   const own: Patience = { ...usual, ...patience }, origin = new URL(settings.endpoint).origin;
 
   /** One try, through its redirects. The token never leaves the Hub's origin: a CDN has signed addresses of its own. */
-  const once = async (address: string, { onSent, ...init }: Sending, onHop?: (headers: Headers) => void): Promise<Response> => {
+  const once = async (address: string, { onSent, ...init }: Sending, onOwn?: (headers: Headers, last: boolean) => void): Promise<Response> => {
     let at = new URL(address);
     for (let hop = 0; hop < mostHops; hop++) {
       const headers = new Headers(init.headers);
@@ -52,8 +52,8 @@ export function createHub(settings: HubSettings, token: Token | null, patience: 
         const body = init.body instanceof Blob && onSent ? { body: counted(init.body, onSent), duplex: 'half' as const } : {};
         if (init.body instanceof Blob) headers.set('content-length', String(init.body.size));      // storage takes no stream of unknown length
         const response = await fetch(at, { ...init, ...body, headers, redirect: 'manual', signal: init.body ? init.signal ?? null : quiet.signal });
-        onHop?.(response.headers);
         const to = response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;
+        if (at.origin === origin) onOwn?.(response.headers, to === null);
         if (to === null) return response;
         await response.body?.cancel();
         at = new URL(to, at);
@@ -65,13 +65,13 @@ export function createHub(settings: HubSettings, token: Token | null, patience: 
     throw appError('hub/answer', { endpoint: settings.endpoint, why: 'it points around in a circle' });
   };
 
-  const ask: Hub['ask'] = async (address, init = {}, about = {}, onHop) => {
+  const ask: Hub['ask'] = async (address, init = {}, about = {}, onOwn) => {
     if (settings.offline) throw appError('hub/offline', { what: about.repo ?? 'this' });
     const again = init.method === undefined || ['GET', 'HEAD', 'PUT'].includes(init.method);
     for (let tries = 1; ; tries++) {
       let wait = own.pause * 2 ** (tries - 1);
       try {
-        const response = await once(address, init, onHop);
+        const response = await once(address, init, onOwn);
         if (response.ok || response.status === 416) return response;
         const asked = Number(response.headers.get('retry-after')) * 1000;
         // A 429 or a 503 was not acted upon, so that even a POST may be sent again.

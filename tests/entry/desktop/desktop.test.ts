@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 /** Electron, as much as the desktop's four files use of it, remembering what it was asked. */
-const fake = vi.hoisted(() => ({ windows: [] as unknown[], handled: new Map<string, (request: { url: string }) => Promise<Response>>(), permission: [] as unknown[], blocked: [] as string[][], exposed: {} as Record<string, unknown>, heard: new Map<string, (event: { ports: unknown[] }) => void>(), forked: [] as unknown[], schemes: [] as unknown[] }));
+const fake = vi.hoisted(() => ({ windows: [] as unknown[], handled: new Map<string, (request: { url: string }) => Promise<Response>>(), permission: [] as unknown[], blocked: [] as string[][], exposed: {} as Record<string, unknown>, heard: new Map<string, (event: { ports: unknown[] }) => void>(), forked: [] as unknown[], schemes: [] as unknown[], outside: [] as string[] }));
 vi.mock('electron', async () => {
   const { EventEmitter: Emitter } = await import('node:events');
   const { MessageChannel: Pair } = await import('node:worker_threads');
   class WebContents extends Emitter {
     posted: { channel: string; ports: unknown[] }[] = [];
-    opens: (() => unknown) | undefined;
+    opens: ((asked: { url: string }) => unknown) | undefined;
     getURL(): string { return 'app://cambium/index.html#/'; }
-    setWindowOpenHandler(decide: () => unknown): void { this.opens = decide; }
+    setWindowOpenHandler(decide: (asked: { url: string }) => unknown): void { this.opens = decide; }
     postMessage(channel: string, _message: unknown, ports: unknown[]): void { this.posted.push({ channel, ports }); }
   }
   class BrowserWindow extends Emitter {
@@ -33,7 +33,7 @@ vi.mock('electron', async () => {
     }
   }
   return {
-    BrowserWindow, MessageChannelMain,
+    BrowserWindow, MessageChannelMain, shell: { openExternal: (url: string) => { fake.outside.push(url); return Promise.resolve(); } },
     protocol: { registerSchemesAsPrivileged: (s: unknown) => { fake.schemes.push(s); }, handle: (scheme: string, f: (request: { url: string }) => Promise<Response>) => { fake.handled.set(scheme, f); } },
     session: { defaultSession: { setPermissionRequestHandler: (f: unknown) => { fake.permission.push(f); }, setPermissionCheckHandler: (f: unknown) => { fake.permission.push(f); }, webRequest: { onBeforeRequest: (filter: { urls: string[] }) => { fake.blocked.push(filter.urls); } } } },
     contextBridge: { exposeInMainWorld: (name: string, value: unknown) => { fake.exposed[name] = value; } },
@@ -54,7 +54,7 @@ import { connect } from '../../../src-main/contract/connect.ts';
 import { engine } from '../../../src-main/contract/engine.ts';
 import { service as contract, type Service } from '../../../src-main/contract/service.ts';
 
-interface FakeWindow extends EventEmitter { readonly options: { webPreferences: Record<string, unknown> }; readonly loaded: string; readonly webContents: EventEmitter & { readonly posted: { channel: string; ports: MainPortLike[] }[]; opens: () => unknown } }
+interface FakeWindow extends EventEmitter { readonly options: { webPreferences: Record<string, unknown> }; readonly loaded: string; readonly webContents: EventEmitter & { readonly posted: { channel: string; ports: MainPortLike[] }[]; opens: (asked: { url: string }) => unknown } }
 const api = { about: () => Promise.resolve({ version: '9' }) } as unknown as Service;
 beforeEach(() => { fake.windows.length = 0; fake.forked.length = 0; });
 
@@ -65,7 +65,8 @@ describe('window', () => {
     const { options, loaded, webContents } = open();
     expect(options.webPreferences).toMatchObject({ contextIsolation: true, sandbox: true, nodeIntegration: false, webSecurity: true, preload: '/preload.cjs' });
     expect(loaded).toBe('app://cambium/index.html');
-    expect(webContents.opens()).toEqual({ action: 'deny' });
+    for (const url of ['https://huggingface.co/org/model', 'https://huggingface.co.evil.example/', 'http://huggingface.co/', 'file:///etc/passwd', 'javascript:alert(1)', 'nonsense']) expect(webContents.opens({ url })).toEqual({ action: 'deny' });
+    expect(fake.outside).toEqual(['https://huggingface.co/org/model']);
     for (const name of ['will-navigate', 'will-attach-webview']) { const event = { preventDefault: vi.fn() }; webContents.emit(name, event); expect(event.preventDefault).toHaveBeenCalledOnce(); }
   });
 

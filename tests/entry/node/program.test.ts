@@ -22,7 +22,7 @@ const begin = (mood: Mood = 'obey', pace = 1): void => { place = workplace({ moo
 const sized = ['--method', 'hypercloning', '--times', 'hidden=2,ffn=2'];
 
 describe('command line', () => {
-  it.each(['inspect', 'plan', 'grow', 'verify', 'train', 'runs', 'resume', 'stop', 'sample', 'evaluate', 'export', 'devices', 'doctor', 'serve'])('%s explains itself with examples', async (command) => {
+  it.each(['search', 'download', 'push', 'inspect', 'plan', 'grow', 'verify', 'train', 'runs', 'resume', 'stop', 'sample', 'evaluate', 'export', 'devices', 'doctor', 'serve'])('%s explains itself with examples', async (command) => {
     begin();
     const { code, out } = await cambium([command, '--help']);
     expect(code).toBe(0);

@@ -99,7 +99,7 @@ describe('a download', () => {
 
   it('a small file is checked by its git hash', async () => {
     const hub = client(), model = await judgeModel(hub, repo);
-    server.faults = [{ on: /GET hub .*resolve.*tokenizer\.json/, times: 2, wrong: true }];
+    server.faults = [{ on: /GET hub .*resolve-cache.*tokenizer\.json/, times: 2, wrong: true }];
     expect((await refusal('hub/wrong-bytes', () => downloadSnapshot(hub, model))).detail['file']).toBe('tokenizer.json');
   });
 
@@ -124,8 +124,14 @@ describe('a download', () => {
     expect(statSync(partialFile(cache, repo, shard.etag)).size).toBe(500);
     server.faults = [];
     same(await downloadSnapshot(hub, model), model);
-    server.faults = [{ on: /resolve/, times: 99, status: 404, headers: { 'X-Error-Code': 'EntryNotFound' } }];
+    server.faults = [{ on: /resolve/, times: 999, status: 404, headers: { 'X-Error-Code': 'EntryNotFound' } }];
     await refusal('hub/no-file', () => downloadSnapshot(client(), model));
+  });
+
+  it('a small file that has changed is told by its tag', async () => {
+    const hub = client(), model = await judgeModel(hub, repo);
+    server.faults = [{ on: /resolve-cache.*tokenizer\.json/, times: 99, etag: 'e'.repeat(40) }];
+    expect((await refusal('hub/changed', () => downloadSnapshot(hub, model))).detail['file']).toBe('tokenizer.json');
   });
 
   it('a token that stops working is one sentence, and what came is kept', async () => {
