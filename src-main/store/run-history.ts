@@ -23,7 +23,7 @@ interface Look { offset: number; lines: number; lastLine: string; fold: Fold; in
 
 const digestFile = (dir: string): string => join(dir, 'digest.json'), historyFile = (dir: string): string => join(dir, 'history.json');
 /** Steps and other measurements that are kept of a run, and bytes that are read at once: the process that reads also answers its windows. */
-const mostSteps = 4000, mostOthers = 1000, block = 2 << 20;
+const mostSteps = 4000, mostOthers = 1000, block = 1 << 19;
 /** A run with fewer lines is read faster than what would be kept of it. */
 const worthKeeping = 2000;
 
@@ -85,15 +85,17 @@ async function bytesOf(file: FileHandle, from: number, to: number): Promise<Buff
   return bytes.subarray(0, done);
 }
 
-/** Whole lines of the file from byte `from` to `to`, block by block, each with the byte after it. */
-async function* linesOf(file: FileHandle, from: number, to: number): AsyncGenerator<readonly [text: string, end: number]> {
+/** Whole lines of the file from byte `from` to `to`, a block's at once, each with the byte after it. */
+async function* linesOf(file: FileHandle, from: number, to: number): AsyncGenerator<readonly (readonly [text: string, end: number])[]> {
   let kept: Buffer = Buffer.alloc(0), at = from;
   while (at < to) {
     const read = await bytesOf(file, at, Math.min(to, at + block));
     if (read.length === 0) return;
     const bytes = kept.length > 0 ? Buffer.concat([kept, read]) : read, base = at - kept.length;
+    const lines: (readonly [string, number])[] = [];
     let begin = 0;
-    for (let end = bytes.indexOf(10); end >= 0; begin = end + 1, end = bytes.indexOf(10, begin)) yield [bytes.toString('utf8', begin, end), base + end + 1];
+    for (let end = bytes.indexOf(10); end >= 0; begin = end + 1, end = bytes.indexOf(10, begin)) lines.push([bytes.toString('utf8', begin, end), base + end + 1]);
+    yield lines;
     kept = Buffer.from(bytes.subarray(begin));
     at += read.length;
   }
@@ -118,7 +120,7 @@ async function further(dir: string, before: Look | undefined): Promise<Look> {
   if (!file) return fresh();
   try {
     const { size } = await file.stat(), look = before && await continues(file, before, size) ? before : await resting(dir, size) ?? fresh();
-    for await (const [text, end] of linesOf(file, look.offset, size)) {
+    for await (const lines of linesOf(file, look.offset, size)) for (const [text, end] of lines) {
       if (look.lines % stride === 0) look.index.push([look.fold.step, look.offset]);
       const event = parsed(dir, text, ++look.lines);
       add(look.fold, event);
@@ -189,7 +191,7 @@ async function stretchOf(dir: string, look: Look, { from, to }: { readonly from:
   });
   let lines = 0;
   try {
-    for (const [offset, end] of parts) for await (const [text] of linesOf(file, offset, end)) {
+    for (const [offset, end] of parts) for await (const some of linesOf(file, offset, end)) for (const [text] of some) {
       const event = parsed(dir, text, ++lines);
       if (event.at === 'step' && event.step >= from && event.step <= to) thin.take(event);
     }

@@ -8,6 +8,7 @@ import { randomCheckpoint } from './checkpoint.ts';
 import { growCases, trainCases } from './cases.ts';
 import { estimates } from './estimate.ts';
 import { growths } from './grow.ts';
+import { benchRuns } from './runs.ts';
 import { python as findPython } from '../parity/python.ts';
 
 const here = import.meta.dirname, scratch = mkdtempSync(join(process.env['CAMBIUM_BENCH_DIR'] ?? tmpdir(), 'cambium-bench-')), only = process.argv[2], threads = cpus().length;
@@ -52,4 +53,5 @@ try {
   if (only === undefined || only === 'train') await train();
   if (only === undefined || only === 'grow') await growths(scratch, process.argv.includes('--size') ? [process.argv[process.argv.indexOf('--size') + 1]!] : Object.keys(growCases), python);
   if (only === undefined || only === 'estimate') await estimates(scratch);
+  if (only === undefined || only === 'runs') benchRuns();
 } finally { rmSync(scratch, { recursive: true, force: true }); }
