@@ -120,7 +120,8 @@ export const errors = {
 
   'engine/no-device':               (d: { device: string; why: string }): Words => [`the device "${d.device}" cannot be used: ${d.why}`, 'See cambium doctor for what is missing.'],
   'engine/other-device':            (d: { asked: string; got: string }): Words => [`asked for ${d.asked} but the work would run on ${d.got}`, 'Cambium never changes the device silently; choose another with --device.'],
-  'engine/out-of-memory':           (d: { device: string; detail: string }): Words => [`${d.device} ran out of memory`, 'Lower the batch, raise accumulation, or shorten the sequence.'],
+  'engine/out-of-memory':           (d: { device: string; detail: string; fits?: readonly { what: string; bytes: number }[] }): Words => [`${d.device} ran out of memory`, !d.fits ? 'Lower the batch, raise accumulation, or shorten the sequence.'
+    : d.fits.length ? `It would fit with ${d.fits.map((f) => `${f.what} (${size(f.bytes)})`).join('; or ')}. Nothing saved is lost: cambium resume takes these settings.` : 'No setting makes it fit; train a smaller model, or on a device with more memory.'],
   'engine/crashed':                 (d: { how: string; lines: string }): Words => [`the engine process ended unexpectedly (${d.how})`, 'The run can be resumed from its last checkpoint; its log has the details.'],
   'engine/runtime':                 (d: { call: string; message: string }): Words => [`ONNX Runtime refused ${d.call}: ${d.message}`, 'See cambium doctor; if the device is at fault, try --device cpu.'],
   'engine/library':                 (d: { path: string; why: string }): Words => [`the ONNX Runtime library ${d.path} cannot be loaded: ${d.why}`, 'Run npm ci again; cambium doctor tells what is missing.'],

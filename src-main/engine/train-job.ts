@@ -13,6 +13,7 @@ import { partsOf, trainTokensIn, windowsIn, type TextPart } from '../train/batch
 import type { RunSettings } from '../train/run.ts';
 import { stepsOf } from '../train/schedule.ts';
 import { startFromCarried } from './carried-moments.ts';
+import { advised } from './advice.ts';
 import { chooseDevice } from './choose.ts';
 import type { TrainInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
@@ -37,7 +38,7 @@ export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike):
     }
   } catch (error) {
     failed = true;
-    const data = dataOf(error), time = new Date().toISOString();
+    const data = await advised(dataOf(error), run), time = new Date().toISOString();
     const event: RunEvent = data.code === 'cancelled' ? { at: 'stopped', step, reason: 'asked', time } : { at: 'stopped', step, reason: 'failed', error: data, time };
     await session.append(event).catch(() => undefined);                // a disk that is full takes no last line; whoever listens is told
     yield event;

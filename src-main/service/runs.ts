@@ -53,7 +53,7 @@ export interface RunsOptions {
 
 /** A run's settings with others that spare memory. Where something is saved, an update must stay over the same sequences, because it is by them that the run knows where it is. */
 function spared({ settings, savedStep }: RunCard, spare: NonNullable<ResumeRequest['spare']>): TrainingSettings {
-  const next: TrainingSettings = { ...settings, ...spare }, each = (s: TrainingSettings): number => s.batch * s.accumulate;
+  const given = Object.fromEntries(Object.entries(spare).filter(([, value]) => value !== undefined)) as Partial<TrainingSettings>, next: TrainingSettings = { ...settings, ...given }, each = (s: TrainingSettings): number => s.batch * s.accumulate;
   if (savedStep === null || (next.sequence === settings.sequence && each(next) === each(settings))) return next;
   return next.sequence === settings.sequence
     ? refuse('run/bad-setting', { setting: 'batch times accumulate', why: `must stay ${each(settings)}, because an update of this run is over so many sequences` })

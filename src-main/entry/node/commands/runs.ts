@@ -2,14 +2,24 @@
 import { resolve } from 'node:path';
 import { existsSync } from 'node:fs';
 import { showCount } from '../../../base/units.ts';
-import { readWhole } from '../arguments.ts';
+import { readChoice, readWhole } from '../arguments.ts';
 import { text, type AddCommand, type Context } from '../command.ts';
-import type { RunCard } from '../../../contract/schema.ts';
+import type { ResumeRequest, RunCard } from '../../../contract/schema.ts';
 import { describeRun, followRun } from '../following.ts';
 import { exits, table } from '../output.ts';
 
 /** A run given by its folder (from here) or by its name. */
 export const runGiven = (text: string): string => (existsSync(resolve(text)) ? resolve(text) : text);
+
+const recomputes = ['auto', 'off', 'attention', 'full'] as const, precisions = ['float32', 'bfloat16', 'float16'] as const;
+
+/** Settings that spare memory, where some are given. */
+function sparing(options: Readonly<Record<string, unknown>>): Pick<ResumeRequest, 'spare'> {
+  const counts = (['batch', 'accumulate', 'sequence'] as const).flatMap((id) => { const given = text(options[id]); return given === undefined ? [] : [[id, readWhole(`--${id}`, given, 1)] as const]; });
+  const recompute = text(options['recompute']), precision = text(options['precision']);
+  const spare = { ...Object.fromEntries(counts), ...(recompute === undefined ? {} : { recompute: readChoice('--recompute', recompute, recomputes) }), ...(precision === undefined ? {} : { precision: readChoice('--precision', precision, precisions) }) };
+  return Object.keys(spare).length > 0 ? { spare } : {};
+}
 
 /** Follows a run that goes on, unless it is left to itself. */
 async function watched({ api, out, options, signal }: Pick<Context, 'api' | 'out' | 'options' | 'signal'>, card: RunCard, since: string): Promise<number> {
@@ -40,13 +50,18 @@ export const runs: AddCommand = (program, run) => {
     .description('go on with a run from its newest checkpoint, or train further than was planned')
     .option('--tokens <tokens>', 'tokens of the whole run, more than it has done; a finished run goes on too')
     .option('--rewarm <steps>', 'with --tokens: steps over which the learning rate rises to its peak again (for a finished run its own setting, else 0)')
+    .option('--batch <sequences>', 'sequences computed at once from here on; times --accumulate it must stay what it was')
+    .option('--accumulate <batches>', 'batches per update from here on')
+    .option('--sequence <tokens>', 'tokens per sequence; only before the first save')
+    .option(`--recompute <${recomputes.join('|')}>`, 'what is computed twice to save memory, from here on')
+    .option(`--precision <${precisions.join('|')}>`, 'what products compute in, from here on')
     .option('--json', 'one JSON object as the last line of standard output')
     .option('--detach', 'leave it training in the background')
-    .addHelpText('after', '\nExamples:\n  cambium resume ./run\n  cambium resume ./run --tokens 20M --rewarm 100')
+    .addHelpText('after', '\nExamples:\n  cambium resume ./run\n  cambium resume ./run --batch 2 --accumulate 4 --recompute full\n  cambium resume ./run --tokens 20M --rewarm 100')
     .action(run(async ({ api, out, options, signal }, id) => {
       const since = new Date().toISOString(), tokens = text(options['tokens']), rewarm = text(options['rewarm']);
       const card = await api.resumeRun({
-        id: runGiven(id!), ...(tokens === undefined ? {} : { tokens: readWhole('--tokens', tokens, 1) }), ...(rewarm === undefined ? {} : { rewarm: readWhole('--rewarm', rewarm) }),
+        id: runGiven(id!), ...(tokens === undefined ? {} : { tokens: readWhole('--tokens', tokens, 1) }), ...(rewarm === undefined ? {} : { rewarm: readWhole('--rewarm', rewarm) }), ...sparing(options),
       });
       return watched({ api, out, options, signal }, card, since);
     }));
