@@ -16,3 +16,8 @@ export function memorySecrets(): Secrets {
     set: (name, value) => { if (value === null) kept.delete(name); else kept.set(name, value); return Promise.resolve(); },
   };
 }
+
+/** The environment for a process that has nothing to say to the Hub: engines log and may dump what they know. */
+export function withoutTokens(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^(HF_TOKEN|HUGGING_FACE_HUB_TOKEN)$/.test(name)));
+}

@@ -3,6 +3,7 @@ import { appendFileSync } from 'node:fs';
 import { utilityProcess } from 'electron';
 import { utilityChannel } from '../../base/transports.ts';
 import type { EngineProcess, Exit, Processes } from '../../service/engines.ts';
+import { withoutTokens } from '../../service/secrets.ts';
 
 /** How much of its standard error an error carries, in characters. */
 const kept = 4000;
@@ -10,7 +11,7 @@ const kept = 4000;
 export function utilityProcesses(script: string): Processes {
   return {
     async spawn({ log }) {
-      const child = utilityProcess.fork(script, [], { stdio: ['ignore', 'ignore', 'pipe'], serviceName: 'Cambium engine' });
+      const child = utilityProcess.fork(script, [], { stdio: ['ignore', 'ignore', 'pipe'], serviceName: 'Cambium engine', env: withoutTokens(process.env) as Record<string, string> });
       let lines = '';
       child.stderr?.on('data', (bytes: Buffer) => {
         const text = bytes.toString('utf8');

@@ -5,6 +5,7 @@ import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { appError } from '../../base/errors.ts';
 import { childChannel } from '../../base/transports.ts';
 import type { EngineProcess, Exit, Processes } from '../../service/engines.ts';
+import { withoutTokens } from '../../service/secrets.ts';
 
 /** How much of its standard error an error carries, in characters. */
 export const kept = 4000;
@@ -21,7 +22,7 @@ export function forkProcesses(script: string): Processes & { killAll(): void } {
       try {
         child = fork(script, [], {
           serialization: 'advanced', execArgv: ['--disable-warning=ExperimentalWarning'], detached: process.platform !== 'win32',
-          env: { ...process.env, CAMBIUM_DETACHED: detached ? '1' : '' },
+          env: { ...withoutTokens(process.env), CAMBIUM_DETACHED: detached ? '1' : '' },
           stdio: ['ignore', 'ignore', file ?? 'pipe', 'ipc'],
         });
       } finally {

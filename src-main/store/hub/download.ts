@@ -32,12 +32,12 @@ export async function downloadSnapshot(hub: Hub, snapshot: HubSnapshot, { onEven
   await writing(folder, async () => { for (const name of ['blobs', 'snapshots', 'refs']) await mkdir(join(folder, name), { recursive: true }); });
   const release = await hold(folder, repo, commit);
   try {
-    const here = await Promise.all(files.map((file) => presentBytes(cache, repo, file)));
-    const of = sum(files), needed = of - here.reduce((n, { bytes }) => n + bytes, 0), left = needed > 0 ? await free(folder) : Infinity;
+    const blobs = unique(files), here = await Promise.all(blobs.map((file) => presentBytes(cache, repo, file)));
+    const of = sum(blobs), needed = of - here.reduce((n, { bytes }) => n + bytes, 0), left = needed > 0 ? await free(folder) : Infinity;
     if (left < needed) refuse('file/no-space', { path: cache, needed, free: left });
     const journal = { version: 1 as const, repo, revision: snapshot.revision, commit, files, begun: new Date().toISOString(), complete: null };
     await writeJournal(folder, journal);
-    const missing = unique(files.filter((_, i) => !here[i]!.whole)), meter = createMeter(of - needed, of, files.length - missing.length, files.length, onEvent);
+    const missing = blobs.filter((_, i) => !here[i]!.whole), meter = createMeter(of - needed, of, blobs.length - missing.length, blobs.length, onEvent);
     // One refusal stops the others: what they have is kept.
     const stop = new AbortController(), both = AbortSignal.any([signal, stop.signal]);
     try {
@@ -74,8 +74,8 @@ export async function partialDownloads(cache: string): Promise<readonly HubParti
   for (const folder of await repoFolders(cache)) {
     for (const { repo, revision, commit, files, complete } of await journals(folder)) {
       if (complete !== null) continue;
-      const done = (await Promise.all(files.map((file) => presentBytes(cache, repo, file)))).reduce((n, { bytes }) => n + bytes, 0);
-      found.push({ repo, revision, commit, done, bytes: sum(files), state: await isHeld(folder, commit) ? 'elsewhere' : 'paused' });
+      const bytes = sum(unique(files)), done = bytes - await missingBytes(cache, repo, files);
+      found.push({ repo, revision, commit, done, bytes, state: await isHeld(folder, commit) ? 'elsewhere' : 'paused' });
     }
   }
   return found;
@@ -83,8 +83,8 @@ export async function partialDownloads(cache: string): Promise<readonly HubParti
 
 /** Bytes of these files that are not here yet. */
 export async function missingBytes(cache: string, repo: string, files: readonly HubFile[]): Promise<number> {
-  const here = await Promise.all(files.map((file) => presentBytes(cache, repo, file)));
-  return sum(files) - here.reduce((n, { bytes }) => n + bytes, 0);
+  const blobs = unique(files), here = await Promise.all(blobs.map((file) => presentBytes(cache, repo, file)));
+  return sum(blobs) - here.reduce((n, { bytes }) => n + bytes, 0);
 }
 
 /** The snapshot that a download was begun with, as its journal has it. */

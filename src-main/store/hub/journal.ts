@@ -17,10 +17,12 @@ export async function journals(repoDir: string): Promise<readonly Journal[]> {
   for (const name of names) {
     if (!/^[0-9a-f]{40}\.json$/.test(name)) continue;
     const value: unknown = await readJson(join(folderOf(repoDir), name)).catch(() => undefined);
-    if (isObject(value) && value['version'] === 1 && Array.isArray(value['files']) && (value['files'] as unknown[]).every(isFile)) found.push(value as unknown as Journal);
+    if (isObject(value) && value['version'] === 1 && value['commit'] === name.slice(0, 40) && isPlain(value['repo']) && isPlain(value['revision']) && Array.isArray(value['files']) && (value['files'] as unknown[]).every(isFile)) found.push(value as unknown as Journal);
   }
   return found;
 }
+/** No way out of the folders that these words become. */
+const isPlain = (value: unknown): boolean => typeof value === 'string' && /^(?!.*\.\.)\w[\w./-]*$/.test(value);
 const isFile = (value: unknown): value is HubFile => isObject(value) && typeof value['path'] === 'string' && typeof value['etag'] === 'string' && Number.isSafeInteger(value['bytes']) && /^[0-9a-f]{40,64}$/.test(value['etag']) && !/[/\\]/.test(value['path']);
 
 export async function writeJournal(repoDir: string, journal: Journal): Promise<void> {

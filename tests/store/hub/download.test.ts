@@ -128,6 +128,17 @@ describe('a download', () => {
     await refusal('hub/no-file', () => downloadSnapshot(client(), model));
   });
 
+  it('two files of the same content are one blob, fetched once', async () => {
+    const text = '{"same": 1}';
+    server.add('org/twins', { ...original(server.models.get(repo)!.branches.get('main')!), 'special_tokens_map.json': text, 'added_tokens.json': text });
+    const hub = client(), model = await judgeModel(hub, 'org/twins'), events: { done: number; of: number }[] = [];
+    server.seen.length = 0;
+    const dir = await downloadSnapshot(hub, model, { onEvent: (event) => { events.push(event); } });
+    expect(readFileSync(join(dir, 'added_tokens.json'), 'utf8')).toBe(text);
+    expect(server.seen.filter(({ path }) => /resolve\/.*(special|added)_tokens/.test(path)).length).toBe(1);
+    expect(events.at(-1)!.done).toBe(events.at(-1)!.of);
+  });
+
   it('a small file that has changed is told by its tag', async () => {
     const hub = client(), model = await judgeModel(hub, repo);
     server.faults = [{ on: /resolve-cache.*tokenizer\.json/, times: 99, etag: 'e'.repeat(40) }];
