@@ -3,7 +3,7 @@ import { refuse } from '../base/errors.ts';
 import type { OptionValues } from '../base/option.ts';
 import { configWith, settingsOf, withConsequences } from '../model/config.ts';
 import { families, familyById, mixtureOf } from '../model/families/index.ts';
-import type { ModelFamily } from '../model/family.ts';
+import type { ModelFamily, TensorSpec } from '../model/family.ts';
 import { activeCount, nameAt, parameterCount, parametersOf, type Parameter } from '../model/parameters.ts';
 import { shapeOf, type Axis, type Dims } from '../tensor/layout.ts';
 import { writesStream } from './correction.ts';
@@ -24,7 +24,7 @@ export function planMixture(source: GrowthSource, request: GrowthRequest, method
   const to = withConsequences(family, { ...from, experts: mixing.experts, ffn: source.dims['ffn']! / mixing.shards });
   const said = { ...family.mixture.config(source.config, source.settings, mixing.sums), model_type: family.modelTypes[0]!, architectures: [family.architecture], num_experts_per_tok: mixing.active, router_aux_loss_coef: mixing.balance };
   const config = withDType(configWith(family, said, to), request.dtype), settings = settingsOf(family, config), layers = Array.from({ length: from['layers']! }, (_, i) => ({ source: i, identity: false }));
-  const drawn = new Set(parametersOf(family, to, settings).filter((p) => originOf(dense, family, p.key) === undefined).flatMap(({ spec }) => spec.layout.axes.filter((a) => a.role === 'out').map((a) => a.axis)));
+  const drawn = new Set(Object.entries(family.tensors).filter(([key]) => originOf(dense, family, key) === undefined).flatMap(([, { layout }]) => layout.axes.filter((a) => a.role === 'out').map((a) => a.axis)));
   const maps = Object.fromEntries([...drawn].map((axis) => [axis, { from: from[axis]!, to: to[axis]!, copies: 1, pieces: [], counts: Array<number>(from[axis]!).fill(0) }]));
   const parameters = {
     before: parameterCount(dense, source.dims, source.settings), after: parameterCount(family, to, settings),
@@ -41,18 +41,27 @@ export function planMixture(source: GrowthSource, request: GrowthRequest, method
 /** The line of the dense table that a line is made from; undefined for a router. */
 const originOf = (dense: ModelFamily, { mixture }: ModelFamily, key: string): string | undefined => mixture!.lines[key] ?? (dense.tensors[key] ? key : undefined);
 
+/** What is the same for all weights of a line. */
+interface Line { readonly origin: string; readonly recipe: Omit<TensorRecipe, 'name' | 'source' | 'dtype'> }
 interface Ends { readonly from: Dims; readonly to: Dims; readonly settings: GrowthSource['settings'] }
 
 function recipesOf(source: GrowthSource, request: GrowthRequest, dense: ModelFamily, family: ModelFamily, mixing: Mixing, { from, to, settings }: Ends): readonly TensorRecipe[] {
-  const dtypeOf = dtypesOf(source, request, dense.aliases), beside = standIn(dense);
-  return parametersOf(family, to, settings).map((p) => {
-    const line = originOf(dense, family, p.key), made = nameAt(line ?? beside, p.layer), read = p.key === family.head.weight && source.settings['tied'] === true ? dense.head.tiedTo : made;
+  const dtypeOf = dtypesOf(source, request, dense.aliases), beside = standIn(dense), lines = new Map<string, Line>();
+  const lineOf = ({ key, spec, shape, expert }: Parameter): Line => {
+    const own = originOf(dense, family, key), head = key === family.head.weight && source.settings['tied'] === true;
     return {
-      name: p.name, source: read, kind: p.spec.kind, layout: p.spec.layout.text, from: shapeOf(p.spec.layout, from), to: p.shape, dtype: dtypeOf(read),
-      factors: [], fills: {}, deviation: Number(source.settings['deviation']), spread: 'symmetric', noise: null, projection: null, perturbation: 0,
-      silent: family.mixture!.silent?.includes(p.key) === true, offset: p.spec.offset, rate: 1, gradient: 1,
-      ...(line === undefined ? routerOf(p, mixing) : p.expert === undefined ? {} : expertOf(family, p, mixing)),
+      origin: own === undefined ? beside : head ? dense.head.tiedTo : own,
+      recipe: {
+        kind: spec.kind, layout: spec.layout.text, from: shapeOf(spec.layout, from), to: shape, factors: [], fills: {}, deviation: Number(source.settings['deviation']), spread: 'symmetric', noise: null, projection: null,
+        perturbation: 0, silent: family.mixture!.silent?.includes(key) === true, offset: spec.offset, rate: 1, gradient: 1, ...(own === undefined ? routerOf(spec, mixing) : expert === undefined ? {} : expertOf(family, spec, mixing)),
+      },
     };
+  };
+  return parametersOf(family, to, settings).map((p) => {
+    let line = lines.get(p.key);
+    if (!line) lines.set(p.key, line = lineOf(p));
+    const read = nameAt(line.origin, p.layer);
+    return { name: p.name, source: read, dtype: dtypeOf(read), ...line.recipe, ...(p.expert !== undefined && mixing.shards > 1 ? { slice: { axis: 'ffn', at: p.expert % mixing.shards, of: mixing.shards } } : {}) };
   });
 }
 
@@ -60,14 +69,14 @@ function recipesOf(source: GrowthSource, request: GrowthRequest, dense: ModelFam
 const standIn = (dense: ModelFamily): string => Object.entries(dense.tensors).find(([key, { kind, layout }]) => key.includes('{layer}') && kind === 'gain' && layout.text === dense.stream.axis)![0];
 
 /** A router's rows are drawn; those of the slices of one MLP are equal, so that they are chosen together (virtual groups, He et al. 2024). */
-const routerOf = ({ spec }: Parameter, { shards, deviation }: Mixing): Partial<TensorRecipe> => {
+const routerOf = (spec: TensorSpec, { shards, deviation }: Mixing): Partial<TensorRecipe> => {
   const { axis } = spec.layout.axes.find((a) => a.role === 'out')!;
   return { fills: { [axis]: 'draw' }, deviation, ...(shards > 1 && axis === 'experts' ? { alike: shards } : {}) };
 };
 
 /** An expert's weight: the dense MLP's, or a slice of it; its gradient is the share of tokens that it reads. */
-function expertOf(family: ModelFamily, { spec, expert }: Parameter, { shards, experts, active, sums, outputs, inputs }: Mixing): Partial<TensorRecipe> {
+function expertOf(family: ModelFamily, spec: TensorSpec, { experts, active, sums, outputs, inputs }: Mixing): Partial<TensorRecipe> {
   const writes = writesStream(family, spec), by = writes ? outputs : inputs, other = (writes ? inputs : outputs) * inputs;
   const factors: readonly Factor[] = Math.abs(by - 1) < 1e-12 ? [] : [{ why: 'makes up for slices whose weights sum to one only together', by }];
-  return { factors, rate: by, gradient: other * (sums ? 1 : active / experts) / experts, ...(shards > 1 ? { slice: { axis: 'ffn', at: expert! % shards, of: shards } } : {}) };
+  return { factors, rate: by, gradient: other * (sums ? 1 : active / experts) / experts };
 }

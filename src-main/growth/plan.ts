@@ -66,19 +66,17 @@ function unreachable(axis: string, from: number, to: number, { nearest, why }: N
 function recipesOf(
   source: GrowthSource, request: GrowthRequest, method: GrowthMethod, options: OptionValues, change: Change, layers: readonly LayerSource[],
 ): readonly TensorRecipe[] {
-  const { family, from, to } = change, lines = new Map<string, Line>();
+  const { family, from, to } = change, lines = new Map<string, Line & Pick<TensorRecipe, 'from'>>();
   const dtypeOf = dtypesOf(source, request, family.aliases);
   const deviation = Number(source.settings['deviation']), last = from['layers']! - 1;
   return parametersOf(family, to, change.settings[1]).map(({ name, key, layer, expert, spec, shape }) => {
     let line = lines.get(key);
-    if (!line) lines.set(key, line = lineOf(change, method, options, key, spec, deviation));
+    if (!line) lines.set(key, line = { ...lineOf(change, method, options, key, spec, deviation), from: shapeOf(spec.layout, from) });
     const origin = layer === undefined ? undefined : layers[layer]!;
     const sourceName = key === family.head.weight && source.settings['tied'] === true ? family.head.tiedTo : origin === undefined ? name : nameAt(key, origin.source, expert);
     const second = method.ahead && origin && origin.source < last && copiesOut(change, spec) ? nameAt(key, origin.source + 1, expert) : undefined;
     return {
-      name, source: sourceName, ...(second === undefined ? {} : { second }), kind: spec.kind, layout: spec.layout.text, from: shapeOf(spec.layout, from), to: shape,
-      dtype: dtypeOf(sourceName),
-      ...line, silent: origin?.identity === true && writesStream(family, spec), ...(origin?.identity ? { fresh: true as const } : {}), offset: spec.offset, ...handedOn(family, layers, layer, key, spec),
+      name, source: sourceName, ...(second === undefined ? {} : { second }), kind: spec.kind, layout: spec.layout.text, to: shape, dtype: dtypeOf(sourceName), ...line, silent: origin?.identity === true && writesStream(family, spec), ...(origin?.identity ? { fresh: true as const } : {}), offset: spec.offset, ...handedOn(family, layers, layer, key, spec),
     };
   });
 }
