@@ -4,6 +4,7 @@ import type { RunHistory } from '../train/run.ts';
 import type { SavedPlan } from '../growth/saved-plan.ts';
 import type { Assumptions } from '../cost/assumptions.ts';
 import type { Activity, Known } from './activity.ts';
+import type { Lineage } from './lineage.ts';
 import { assumptionChange, costRequest, estimateRequest, measureRequest, type CostFacts, type CostRecord, type Estimate, type MeasuredDevice } from './cost.ts';
 import { downloadRequest, hubName, hubSearch, hubToken, pushJob, pushRequest, type DownloadEvent, type HubAccount, type HubCached, type HubDownload, type HubModel, type HubPage, type PushEvent, type PushPlan } from './hub.ts';
 import { placeName, placeRequest, placeSession, type PlaceCard, type PlaceEvent } from './places.ts';
@@ -57,6 +58,13 @@ export const service = {
   followRun:      stream(z.object({ id: runId, from: whole, offset: whole.optional() }))<RunEvent>(),
   stopRun:        call(z.object({ id: runId }))<RunCard>(),
   /** Goes on from the newest checkpoint; with `tokens` to a larger total, which a finished run takes too. */
+  /** What a person says of a run; what is absent stays. */
+  annotateRun:    call(z.object({ id: runId, name: z.string().trim().min(1).max(200).optional(), tags: z.array(z.string().trim().min(1).max(60)).max(50).optional(), notes: z.string().max(100_000).optional() }))<RunCard>(),
+  /** Puts a run that rests into the trash beside it; `restoreRun` takes that back. */
+  trashRun:       call(z.object({ id: runId }))<{ readonly trashed: string }>(),
+  restoreRun:     call(z.object({ trashed: path }))<RunCard>(),
+  /** The family tree of all checkpoints and runs. */
+  lineage:        call(nothing)<Lineage>(),
   resumeRun:      call(resumeRequest)<RunCard>(),
   /** The learning rate falls from here to the floor, and there the run ends; a run that nobody is at goes on with it. */
   decayRun:       call(decayRequest)<RunCard>(),

@@ -1,5 +1,7 @@
 /** @file A run's newest weights, or an average of them, as an ordinary Hugging Face folder: written, opened again and compared before it is called done. */
+import { resolve } from 'node:path';
 import { refuse } from '../base/errors.ts';
+import { trainingRecordFile, type TrainingRecord } from '../contract/lineage.ts';
 import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { ExportEvent } from '../contract/schema.ts';
 import { comparison, toleranceOf } from '../growth/certificate.ts';
@@ -16,6 +18,8 @@ import type { ExportInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
 import { parametersOf } from '../model/parameters.ts';
 import { savedWeights } from './step-checkpoint.ts';
+import { tokensPerStep } from '../train/schedule.ts';
+import { version } from './version.ts';
 import { retyped, type WeightSource } from './weights.ts';
 
 /** Writes `out`. `dtype: keep` gives each weight the type it had in the checkpoint the run began with, where that is still there, else the run's own float32. */
@@ -39,7 +43,7 @@ export async function* exportRun({ run: dir, out, dtype: wanted, weights: which 
       yield { at: 'tensor', name, tensors: ++written, ofTensors: writer.order.length };
     }
     stop();
-    const files = await writer.finish(model.growth ? { 'growth.json': `${JSON.stringify(model.growth, null, 1)}\n` } : {});
+    const files = await writer.finish({ ...(model.growth ? { 'growth.json': `${JSON.stringify(model.growth, null, 1)}\n` } : {}), [trainingRecordFile]: `${JSON.stringify({ version: 1, run: resolve(dir), checkpoint: run.checkpoint, step, tokens: step * tokensPerStep(run.settings), weights: which, cambium: version } satisfies TrainingRecord, null, 1)}\n` });
     standing = true;
     yield { at: 'comparing' };
     const device = await chooseDevice(run.settings.device);

@@ -12,9 +12,11 @@ import { checkPlan, openRun, planFor, startExport, startGrowth } from './growth.
 import { createHubDesk } from './hub.ts';
 import { createJobs } from './jobs.ts';
 import { knownCheckpoints, openAndRemember } from './library.ts';
+import { lineageOf } from './lineage.ts';
 import { locate } from './locate.ts';
 import { absolute, builtIn, type Place } from './place.ts';
 import { createPlaces } from './places.ts';
+import { annotateRun, restoreRun, trashRun } from './run-desk.ts';
 import { createRuns, followRun, modelFolder, runFolder, type RunsOptions } from './runs.ts';
 
 export interface RunningService {
@@ -63,6 +65,10 @@ export function createService(place: Place, options: RunsOptions = {}): RunningS
     runHistory:     async ({ id, ...range }) => historyOf(await runFolder(place, id), range.from === undefined || range.to === undefined ? undefined : { from: range.from, to: range.to }),
     followRun:      (ask, signal) => followRun(place, ask, signal),
     stopRun:        ({ id }) => runs.stop(id),
+    annotateRun:    (said) => annotateRun(place, said),
+    trashRun:       async ({ id }) => ({ trashed: await trashRun(place, id) }),
+    restoreRun:     ({ trashed }) => restoreRun(place, trashed),
+    lineage:        async () => lineageOf(place, await runs.list()),
     resumeRun:      runs.resume,
     decayRun:       runs.decay,
 

@@ -4,13 +4,14 @@ import type { RunCard } from '../train/run.ts';
 import { stepsOf } from '../train/schedule.ts';
 import { newestStep, readRun, stateOf } from './run-folder.ts';
 import { foldOf } from './run-history.ts';
+import { readNotes } from './run-notes.ts';
 
 /** The run in `dir` as it is now. */
 export async function runCard(folder: string): Promise<RunCard> {
-  const dir = resolve(folder), { name, created, checkpoint, data, settings } = await readRun(dir);
-  const { newest, error, ...fold } = await foldOf(dir), state = await stateOf(dir, newest);
+  const dir = resolve(folder), { name: own, created, checkpoint, data, settings } = await readRun(dir);
+  const { newest, error, ...fold } = await foldOf(dir), state = await stateOf(dir, newest), { name = own, tags, notes } = await readNotes(dir);
   return {
-    id: basename(dir), dir, name, checkpoint, data, settings, state, created, ...fold,
+    id: basename(dir), dir, name, checkpoint, data, settings, state, created, tags, notes, ...fold,
     steps: fold.steps || stepsOf(settings),
     ...(error && state === 'failed' ? { error } : {}),
     savedStep: (await newestStep(dir))?.step ?? null,

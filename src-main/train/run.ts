@@ -80,6 +80,9 @@ export interface RunCard {
   readonly heldOutLoss: number | null;
   readonly seconds: number;
   readonly created: string;
+  /** What a person said of it. */
+  readonly tags?: readonly string[];
+  readonly notes?: string;
   readonly error?: ErrorData;
   /** Step of the newest complete checkpoint, or null. */
   readonly savedStep: number | null;

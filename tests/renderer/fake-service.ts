@@ -82,7 +82,7 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
   ]);
   const known = [...cards.values()].map((card, i) => ({ dir: card.dir, name: card.name, opened: new Date(Date.now() - i * 7_000_000).toISOString(), builtIn: i === 0 }));
   const jobs: JobCard[] = [], boxes: PlaceCard[] = [];
-  const runs = new Map<string, FakeRun>();
+  const runs = new Map<string, FakeRun>(), trashed = new Map<string, FakeRun>();
   const addRun = (id: string, name: string, state: RunCard['state'], events: RunEvent[], settings: TrainingSettings, more: Partial<RunCard> = {}): FakeRun => {
     const step = events.reduce((n, e) => (e.at === 'step' ? e.step : n), 0);
     const steps = Math.ceil(settings.tokens / (settings.batch * settings.sequence * settings.accumulate));
@@ -194,6 +194,10 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
       }
     },
     stopRun: async ({ id }) => { const run = runOf(id); run.card = { ...run.card, state: 'pausing' }; return run.card; },
+    annotateRun: async ({ id, ...said }) => { const run = runOf(id); run.card = { ...run.card, ...Object.fromEntries(Object.entries(said).filter(([, v]) => v !== undefined)) }; return run.card; },
+    trashRun: async ({ id }) => { trashed.set(`/trash/${id}`, runOf(id)); runs.delete(id); return { trashed: `/trash/${id}` }; },
+    restoreRun: async ({ trashed: at }) => { const run = trashed.get(at)!; runs.set(run.card.id, run); return run.card; },
+    lineage: async () => ({ nodes: [{ dir: '/data/stories260K', kind: 'checkpoint', name: 'stories260K' }, { dir: '/home/me/.cambium/checkpoints/stories-grown', kind: 'checkpoint', name: 'stories-grown' }, ...[...runs.values()].map(({ card }) => ({ dir: card.dir, kind: 'run' as const, name: card.name, run: { id: card.id, state: card.state, loss: card.loss, heldOutLoss: card.heldOutLoss } }))], edges: [{ from: '/data/stories260K', to: '/home/me/.cambium/checkpoints/stories-grown', kind: 'grown', what: 'hypercloning', proof: { passed: true, promise: 'exact', maxLogit: 2.1e-5 } }, ...[...runs.values()].map(({ card }) => ({ from: card.checkpoint, to: card.dir, kind: 'trained' as const, what: `${card.tokens} tokens` }))] }),
     resumeRun: async ({ id }) => {
       const run = runOf(id);
       run.events.push({ at: 'started', step: run.card.step, device: 'cpu', deviceName: 'Processor (2 cores)', parameters: 1_045_632, steps: run.card.steps, trainTokens: 1, heldOutTokens: 1, time: new Date().toISOString() });
