@@ -1,7 +1,7 @@
 /** @file Training on a device: the state stays there and is updated in place; one call is one update. */
 import { sourceName } from '../train/distill.ts';
 import { partsOf } from '../train/optimizers/index.ts';
-import { checkPrecision, isScaled, scalingNames, scalingStart, type Scaling } from '../train/precision.ts';
+import { isScaled, scalingNames, scalingStart, type Scaling } from '../train/precision.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { stateName } from '../train/state.ts';
 import { accumulateProgram, stepProgram, updateProgram } from '../train/step.ts';
@@ -9,6 +9,7 @@ import { hostScalars, type HostScalars } from '../train/update.ts';
 import type { Device } from './ort/device.ts';
 import { DeviceTensor } from './ort/device-tensor.ts';
 import type { Fetches, Session } from './ort/session.ts';
+import { tryPrecision } from './precision-trial.ts';
 import { compile, feedsOf } from './programs.ts';
 import type { Loaded } from './weights.ts';
 
@@ -48,7 +49,7 @@ export class Training {
   /** With `source`, the frozen model on the same device that is learned from. Refuses `run/precision`. */
   static async open(device: Device, { model, tensors }: Loaded, settings: TrainingSettings, source?: Loaded, scaling: Scaling<number> = scalingStart): Promise<Training> {
     const { precision, accumulate } = settings;
-    checkPrecision(device.kind, precision);
+    await tryPrecision(device, precision);
     for (const bucket of model.buckets) for (const part of [...partsOf(bucket, settings), ...(accumulate > 1 ? ['gradient' as const] : [])]) {
       const name = stateName(part, bucket);
       if (!tensors.has(name)) tensors.set(name, part === 'ema' ? await device.upload(await device.download(tensors.get(stateName('weights', bucket))!), 'float32', [bucket.length]) : await device.zeros('float32', [bucket.length]));
