@@ -35,13 +35,14 @@ export async function openMeter(dir: string, s: TrainingSettings, now: () => num
 
   const seconds = (): number => (before?.seconds ?? 0) + (began ? now() - began : 0);
   const energy = (): number | null => (joules === null && before?.energy === undefined ? null : (before?.energy ?? 0) + ((joules ?? 0) * pue) / 3.6e6);
-  const money = (): number | null => (record ? moneyFor(record, seconds(), energy()) : null);
+  const money = (held = seconds()): number | null => (record ? moneyFor(record, held, energy()) : null);
   const reading = async (step: number): Promise<Reading> => {
     last = now();
     joules = await power?.joules() ?? null;
     const gpu = power?.newest(), memory = gpu?.memory ?? process.memoryUsage().rss, used = process.cpuUsage();
     peak = Math.max(peak, gpu ? gpu.memory ?? 0 : process.resourceUsage().maxRSS * 1024);
-    return { at: 'reading', step, seconds: seconds(), memory, watts: gpu?.watts ?? (joules === null || now() === began ? null : joules / (now() - began)), utilisation: gpu ? gpu.utilisation : busy(used), temperature: gpu?.temperature ?? null, energy: energy(), power: power?.source() ?? null, money: money() };
+    const held = seconds();
+    return { at: 'reading', step, seconds: held, memory, watts: gpu?.watts ?? (joules === null || now() === began ? null : joules / (now() - began)), utilisation: gpu ? gpu.utilisation : busy(used), temperature: gpu?.temperature ?? null, energy: energy(), power: power?.source() ?? null, money: money(held) };
   };
   let load = { at: 0, micros: 0 };
   /** Cores at work since the last reading. */
@@ -64,7 +65,7 @@ export async function openMeter(dir: string, s: TrainingSettings, now: () => num
   };
   const keep = async (step: number): Promise<void> => {
     if (!record || pace.length === 0) return;
-    const came = { steps: step, tokens, seconds: seconds(), stepSeconds: median(pace.length > skipped ? pace.slice(skipped) : pace), memory: peak, energy: energy(), power: power?.source() ?? null, money: money(), time: new Date().toISOString() };
+    const held = seconds(), came = { steps: step, tokens, seconds: held, stepSeconds: median(pace.length > skipped ? pace.slice(skipped) : pace), memory: peak, energy: energy(), power: power?.source() ?? null, money: money(held), time: new Date().toISOString() };
     await writeJson(file, { ...record, came });
   };
 

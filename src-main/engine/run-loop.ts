@@ -24,6 +24,8 @@ export interface Sitting {
   stop(): boolean;
   /** Seconds that a device was held for this run, all sittings together. */
   deviceSeconds(): number;
+  /** Energy of the run so far, all sittings together; null where nobody tells. */
+  joules(): number | null;
 }
 
 /** What a stretch of steps begins with. */
@@ -43,7 +45,7 @@ export interface Back { readonly from: number; readonly what: StepReport; readon
 const now = (): string => new Date().toISOString();
 
 /** From the state in `loaded` to the last step, or until told to stop; answers with where it has to go back. */
-export async function* steppedThrough({ dir, run, base, tokens, parts, device, session, stop, deviceSeconds }: Sitting, { loaded, training, record, back, carried }: Stretch): AsyncGenerator<RunEvent, Back | undefined> {
+export async function* steppedThrough({ dir, run, base, tokens, parts, device, session, stop, deviceSeconds, joules }: Sitting, { loaded, training, record, back, carried }: Stretch): AsyncGenerator<RunEvent, Back | undefined> {
   let s = back?.settings ?? run.settings, steps = stepsOf(s);
   const measured: Measured = { dir, base, device, loaded, held: heldOut(tokens, parts, s.sequence) };
   const tokenizer = await openTokenizer(base.dir);
@@ -52,7 +54,7 @@ export async function* steppedThrough({ dir, run, base, tokens, parts, device, s
   async function* save(): AsyncGenerator<RunEvent> {
     await session.sync();                                              // what led here is on the disk before the checkpoint is
     const scaling = await training.scaling();
-    const entry: StepRecord = { version: 1, step, tokens: step * tokensPerStep(s), seconds, deviceSeconds: deviceSeconds(), joules: null, trainTokens: trainTokensIn(parts), cursor, updates, watch, ...(scaling ? { scaling } : {}) };
+    const entry: StepRecord = { version: 1, step, tokens: step * tokensPerStep(s), seconds, deviceSeconds: deviceSeconds(), joules: joules(), trainTokens: trainTokensIn(parts), cursor, updates, watch, ...(scaling ? { scaling } : {}) };
     const folder = await saveCheckpoint(device, dir, base, loaded, entry, { side, kept: Math.max(2, s.average) });
     [side, saved, times] = [join(folder, modelFolder), step, 0];
     yield { at: 'saved', step, dir: folder };

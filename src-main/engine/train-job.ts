@@ -56,7 +56,7 @@ async function* sitting(dir: string, run: RunSettings, session: RunSession, sign
   const set = yield* tokenized(run, base, signal, stop), tokens = await openTokens(set.folders), parts = textParts(run, set);
   try {
     const device = await chooseDevice(s.device, s.threads, { tf32: s.tf32 === 'on' });
-    try { yield* trained({ dir, run, base, tokens, parts, device, session, stop }, weights); } finally { await device.dispose(); }
+    try { yield* trained({ dir, run, base, tokens, parts, device, session, stop, joules: meter.joules }, weights); } finally { await device.dispose(); }
   } finally { tokens.close(); }
 }
 

@@ -12,6 +12,7 @@ import { families } from '../../src-main/model/families/index.ts';
 import { applyRecipe } from '../../src-main/growth/apply.ts';
 import { openCheckpoint, readTensor } from '../../src-main/store/checkpoint.ts';
 import { readEvents } from '../../src-main/store/events.ts';
+import { optimizers, type OptimizerId } from '../../src-main/train/optimizers/index.ts';
 import { narrow } from '../../src-main/tensor/dtype.ts';
 import '../support/close.ts';
 import { freePath } from '../support/temporary.ts';
@@ -37,6 +38,18 @@ for (const [kind, device] of accelerators) {
       expect(losses(await readEvents(stopped))).toBeClose(losses(events), 'float32');
       const out = freePath('export'), done = (await collected(exportRun({ run: there, out, dtype: 'float32' }, quiet))).at(-1) as Extract<ExportEvent, { at: 'done' }>;
       expect(done).toMatchObject({ device: kind, maxLogit: 0 });
+    });
+
+    it.each(Object.keys(optimizers) as OptimizerId[])('training by %s with a moving average, taught by the source, follows the processor', async (optimizer) => {
+      const base = freePath('grown'), plan = (await plannedIfPossible(await source, growthBy('hypercloning')))!;
+      await collected(grow({ source: await source, out: base, plan, device: 'cpu' }, quiet));
+      const settings = { tokens: 6 * 32, optimizer, ema: 0.9, distill: 0.5, temperature: 2, evaluateEvery: 3, lr: optimizer === 'sgd' ? 0.05 : 3e-3 }, [here, there] = [await newRun(base, text, settings), await newRun(base, text, { ...settings, device: kind })];
+      const expected = await collected(train({ run: here }, quiet)), events = await collected(train({ run: there }, quiet));
+      expect(events.at(-1)).toMatchObject({ reason: 'finished', step: 6 });
+      expect(losses(events)).toBeClose(losses(expected), 'float32');
+      expect(only(events, 'averaged').map((e) => e.loss)).toBeClose(only(expected, 'averaged').map((e) => e.loss), 'float32');
+      only(events, 'step').forEach((e, i) => { expect(Math.abs(e.ratio! / only(expected, 'step')[i]!.ratio! - 1), `step ${e.step}`).toBeLessThan(0.01); });
+      expect(only(events, 'asymmetry').map((e) => e.step)).toEqual(only(expected, 'asymmetry').map((e) => e.step));
     });
 
     it.each(device && adapterOf(kind).software ? ['hypercloning', 'expand', 'aki', 'identity'].map(growthBy) : growths)('growth by %s has the interpreter\'s bytes, and passes there', async (...growth) => {
