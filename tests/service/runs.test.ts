@@ -132,6 +132,30 @@ describe('runs', () => {
     expect(steps(await collectAll(api.followRun({ id: card.id, from: 0 })))).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
   });
 
+  it('out of memory it says what fits, and goes on with it; over other sequences it does not', async () => {
+    place = workplace();
+    const forked = forkedWorkplace({ pace: 4 }), { api } = forked.running;
+    try {
+      const wide = { ...settings({ tokens: 400_000 }), batch: 4 }, card = await api.startRun({ checkpoint: example, data: [forked.text], out: join(forked.dir, 'run'), settings: wide });
+      await until(async () => (await api.run({ id: card.id })).savedStep !== null, 30_000);
+      await api.stopRun({ id: card.id });
+      process.env['FAKE_ENGINE'] = 'full';
+      await api.resumeRun({ id: card.id });
+      const last = (await collectAll(api.followRun({ id: card.id, from: 0 }))).at(-1);
+      expect(last).toMatchObject({ at: 'stopped', reason: 'failed' });
+      const { error } = last as unknown as { error: { code: string; detail: { fits: readonly { change: Record<string, unknown> }[] } } };
+      expect([error.code, Array.isArray(error.detail.fits)]).toEqual(['engine/out-of-memory', true]);
+      await until(() => forked.running.busy() === 0, 30_000);
+      process.env['FAKE_ENGINE'] = 'obey';
+      expect(await codeOf(api.resumeRun({ id: card.id, spare: { batch: 1 } }))).toBe('run/bad-setting');
+      expect(await codeOf(api.resumeRun({ id: card.id, spare: { sequence: 4 } }))).toBe('run/bad-setting');
+      const resumed = await api.resumeRun({ id: card.id, spare: { batch: 2, accumulate: 2, recompute: 'full' } });
+      expect(resumed.settings).toEqual({ ...wide, batch: 2, accumulate: 2, recompute: 'full' });
+      await until(async () => (await api.run({ id: card.id })).step > resumed.step, 30_000);
+      expect(await api.stopRun({ id: card.id })).toMatchObject({ state: 'paused' });
+    } finally { await forked.running.close(); await forked.end(); }
+  });
+
   it('is told to decay: paused, it goes on with it; live, its engine is asked', async () => {
     place = workplace({ pace: 5 });
     const card = await start(place, 10_000), { api } = place.running;
