@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Locator } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
 import type { CostRecord } from '../src-main/cost/record.ts';
 import { patience, root, scenario, screenshots } from './app.ts';
@@ -39,7 +40,7 @@ scenario('cost', (app) => {
     const once = await seconds();
     await app.page.getByLabel('Tokens', { exact: true }).fill(String(4000 * 4 * 64));
     await expect.poll(() => time().innerText(), { timeout: patience }).not.toBe(once);
-    expect(await app.page.getByTestId('cost-memory').innerText()).toMatch(/MB\s+fits/);
+    expect(await app.page.getByTestId('cost-memory').innerText()).toMatch(/MB\s*fits/);
     const rows = offers().getByRole('row');
     await expect.poll(() => rows.count(), { timeout: patience }).toBeGreaterThan(4);
     expect(await rows.nth(2).innerText()).toMatch(/read 2026-\d\d-\d\d/);
@@ -114,17 +115,40 @@ scenario('cost', (app) => {
 
   it.each(['Light', 'Dark'] as const)('looks right, %s', async (theme) => {
     await asking();
-    await trainPage(app.page).fill(app.text, settings, 'a look');
     await seconds();
-    await assume('Your price', 36);
     for (const width of [1440, 390]) {
       await app.page.setViewportSize({ width, height: 900 });
       await app.page.getByRole('group', { name: 'Theme' }).getByRole('button', { name: theme }).evaluate((button) => { (button as unknown as { click(): void }).click(); });
-      await app.page.screenshot({ path: join(screenshots, `cost-${theme.toLowerCase()}-${width}.png`), fullPage: true, animations: 'disabled' });
+      const picture = async (name: string, of: Locator): Promise<void> => { await of.screenshot({ path: join(screenshots, `${name}-${theme.toLowerCase()}-${width}.png`), animations: 'disabled' }); };
+      await picture('cost-panel', app.page.getByRole('complementary', { name: 'What follows' }));
+      await picture('cost-offers', offers());
+      await app.page.goto(`${new URL(app.page.url()).origin}/#/run?id=the-whole-one`);
+      await app.page.getByTestId('run-cost').waitFor();
+      await picture('cost-run', app.page.getByRole('main'));
+      await app.page.goto(`${new URL(app.page.url()).origin}/#/run?id=the-bounded-one`);
+      await app.page.getByLabel('Foretold').waitFor();
+      await picture('cost-forecast', app.page.getByRole('region', { name: 'Loss', exact: true }));
+      await app.page.goBack();
+      await app.page.goBack();
+      await seconds();
       expect(await app.page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'), `${width} px is too narrow`).toBe(0);
     }
     await app.page.setViewportSize({ width: 1280, height: 860 });
-    if (process.env['CAMBIUM_DOCS'] !== '1' || theme === 'Dark') return;
-    await app.page.screenshot({ path: join(root, 'docs', 'images', 'cost.png'), fullPage: true, animations: 'disabled' });
+  });
+});
+
+if (process.env['CAMBIUM_DOCS'] === '1') scenario('the picture of what it costs', (app) => {
+  it('is made from the built-in checkpoint', async () => {
+    const { page } = app;
+    await page.getByRole('button', { name: 'Light', exact: true }).click();
+    await page.getByTestId('built-in').click();
+    await checkpointPage(page).facts.waitFor();
+    await checkpointPage(page).train();
+    await page.getByRole('button', { name: 'Measure this device' }).click();
+    await page.getByText(/rates measured here on/).waitFor();
+    await page.getByLabel('Tokens', { exact: true }).fill('100000000');
+    await expect.poll(() => page.getByTestId('cost-time').innerText(), { timeout: patience }).toMatch(/min|h/);
+    await page.setViewportSize({ width: 1280, height: 860 });
+    await page.screenshot({ path: join(root, 'docs', 'images', 'cost.png'), fullPage: true, animations: 'disabled' });
   });
 });

@@ -19,5 +19,5 @@ export function recordOf(past: readonly Ratio[]): string | undefined {
   const some = past.slice(0, remembered);
   if (some.length === 0) return undefined;
   const worst = Math.max(...some.map(({ told }) => Math.max(told, 1 / told) - 1));
-  return `last ${some.length === 1 ? 'run' : `${some.length} runs`}: within ${Math.ceil(100 * worst)} %`;
+  return `last ${some.length === 1 ? 'run' : `${some.length} runs`}: within ${Math.ceil(100 * worst - 1e-6)} %`;
 }

@@ -4,11 +4,11 @@ import { stepsOf, tokensPerStep } from '../train/schedule.ts';
 import { partsOf } from '../train/optimizers/index.ts';
 import { precisionsOf } from '../train/precision.ts';
 import type { TrainingSettings } from '../train/settings.ts';
-import { alternativesOf, type Alternative } from './alternatives.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceBook, Price } from './book.ts';
 import { pricesOf } from './book.ts';
 import { correctionOf, recordOf } from './calibration.ts';
+import { settingsThatFit, type Fitting } from './fit.ts';
 import { memoryOf, verdictOf, type Memory, type Verdict } from './memory.ts';
 import { programsOf, type Programs, type Subject } from './programs.ts';
 import { times, type Range } from './range.ts';
@@ -34,7 +34,8 @@ export interface OnDevice {
   readonly target: Pick<Target, 'id' | 'name' | 'kind' | 'here' | 'memory'>;
   readonly memory: Memory;
   readonly verdict: Verdict;
-  readonly alternatives: readonly Alternative[];
+  /** What would fit, where this does not or hardly does; absent where it was not asked. */
+  readonly alternatives?: readonly Fitting[];
   readonly seconds?: Range;
   readonly tokensPerSecond?: Range;
   /** Seconds of one step, and before the correction by earlier runs. */
@@ -86,7 +87,7 @@ function onDevice({ subject, training: s, assumptions: a, plain = false }: Estim
   const timing = timingOf(load.step, target, s, a), once = timingOf(load.evaluation, target, s, a);
   const head = {
     target: { id: target.id, name: target.name, kind: target.kind, here: target.here, memory: target.memory }, memory, verdict,
-    alternatives: !plain && target.here && (verdict === 'tight' || verdict === 'does not fit') ? alternativesOf(subject, s, target.kind, memory.total.likely, target.memory) : [],
+    ...(!plain && target.here && (verdict === 'tight' || verdict === 'does not fit') ? { alternatives: settingsThatFit(subject, s, target.kind, target.memory === null ? null : target.memory / corrected) } : {}),
   };
   const record = recordOf(target.past), told = record === undefined ? {} : { record };
   if (!timing) return { ...head, basis: unknownSpeed, ...told };

@@ -42,16 +42,26 @@ export class CostState {
   #again(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers = [setTimeout(() => {
-      this.#work(true);
-      if (this.told?.here[0] && ['tight', 'does not fit'].includes(this.told.here[0].verdict)) this.#timers.push(setTimeout(() => { this.#work(false); }, later));
+      this.#work();
+      if (this.told?.here[0] && ['tight', 'does not fit'].includes(this.told.here[0].verdict)) this.#timers.push(setTimeout(() => { void this.#advise(); }, later));
     }, soon)];
   }
 
-  #work(plain: boolean): void {
+  /** What would fit: each try costs a whole graph, so that the service does it and the page goes on. */
+  async #advise(): Promise<void> {
+    const asked = this.#asked, before = this.told;
+    if (!asked || !before || this.#dir === undefined) return;
+    try {
+      const { here } = await this.#service.estimate({ dir: this.#dir, training: asked.training });
+      if (this.told === before) this.told = { ...before, here: before.here.map((on, i) => ({ ...on, ...(here[i]?.alternatives ? { alternatives: here[i].alternatives } : {}) })) };
+    } catch (thrown) { this.error = dataOf(thrown); }
+  }
+
+  #work(): void {
     if (!this.facts || !this.#asked) return;
     const { sourceParameters = this.facts.sourceParameters, ...asked } = this.#asked, targets = firstFor(this.facts.targets, asked.training);
     try {
-      this.told = estimate({ ...asked, book: this.facts.book, targets, assumptions: this.facts.assumptions, plain, ...(sourceParameters === undefined ? {} : { sourceParameters }) });
+      this.told = estimate({ ...asked, book: this.facts.book, targets, assumptions: this.facts.assumptions, plain: true, ...(sourceParameters === undefined ? {} : { sourceParameters }) });
       this.error = undefined;
     } catch (thrown) { this.error = dataOf(thrown); }
   }

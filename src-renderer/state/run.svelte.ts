@@ -1,13 +1,16 @@
 /** @file One run, purely from its events: series, held-out points, samples, log. Read again from the start, it is the same. */
 import type { ErrorData } from '../../src-main/base/errors.ts';
-import { showDuration } from '../../src-main/base/units.ts';
 import type { RunEvent } from '../../src-main/contract/schema.ts';
 import type { Reading } from '../../src-main/train/run.ts';
+import { duration } from '../format.ts';
 import { Column, countUpTo } from './series.ts';
 
 export interface Sample { readonly step: number; readonly prompt: string; readonly text: string }
 export interface LogLine { readonly step: number; readonly text: string; readonly time?: string }
 type Started = Extract<RunEvent, { at: 'started' }>;
+/** `save`, `pause` and `resume` are expected; `skip`, `back` and `change` are worth a look. */
+export interface Mark { readonly step: number; readonly kind: 'save' | 'pause' | 'resume' | 'skip' | 'back' | 'change' }
+const marked: Readonly<Partial<Record<RunEvent['at'], Mark['kind']>>> = { saved: 'save', stopped: 'pause', started: 'resume', skipped: 'skip', 'rolled-back': 'back', rescheduled: 'change', budget: 'pause' };
 export type Phase = 'waiting' | 'preparing' | 'running' | 'finished' | 'paused' | 'failed';
 
 export class RunView {
@@ -21,6 +24,10 @@ export class RunView {
   readonly lr = new Column();
   readonly norm = new Column();
   readonly seconds = new Column();
+  /** ‖Δw‖ / ‖w‖; not a number where it was not told. */
+  readonly ratio = new Column();
+  /** Places on the curve where something happened to the run. */
+  readonly marks: Mark[] = [];
   readonly heldOutSteps = new Column();
   readonly heldOutTokens = new Column();
   readonly heldOutTime = new Column();
@@ -76,6 +83,8 @@ export class RunView {
   }
 
   #apply(event: RunEvent): void {
+    const kind = marked[event.at];
+    if (kind !== undefined && 'step' in event && !(event.at === 'started' && event.step === 0)) this.marks.push({ step: event.step, kind });
     switch (event.at) {
       case 'preparing': this.phase = 'preparing'; this.preparing = event; break;
       case 'started':
@@ -93,11 +102,12 @@ export class RunView {
         this.#cutAfter(event.step - 1);
         this.steps.push(event.step);
         this.tokens.push(event.tokens);
-        this.time.push((this.time.length ? this.time.at(-1) : 0) + event.seconds);
+        this.time.push(event.elapsed ?? (this.time.length ? this.time.at(-1) : 0) + event.seconds);
         this.loss.push(event.loss);
         this.lr.push(event.lr);
         this.norm.push(event.norm);
         this.seconds.push(event.seconds);
+        this.ratio.push(event.ratio ?? Number.NaN);
         break;
       case 'skipped': this.#say(event.step, `Step left out: its ${event.what} was ${event.value === null ? 'not finite' : `${event.value.toPrecision(4)}, over ${event.limit?.toPrecision(4) ?? 'all bounds'}`}`); break;
       case 'rolled-back': this.#cutAfter(event.step); this.#say(event.from, `Went back to step ${event.step}: the steps before were not finite`, event.time); break;
@@ -115,7 +125,7 @@ export class RunView {
         break;
       case 'sample': this.samples = [{ step: event.step, prompt: event.prompt, text: event.text }, ...this.samples.filter((s) => s.step < event.step)]; break;
       case 'reading': this.readings.push(event); this.reading = event; break;
-      case 'measured': this.pace = event; this.#say(event.step, `A step takes ${showDuration(event.stepSeconds)}${event.told === null ? '' : `, ${againstTold(event.stepSeconds / event.told)}`}; ${showDuration(event.secondsLeft)} to go`); break;
+      case 'measured': this.pace = event; this.#say(event.step, `A step takes ${duration(event.stepSeconds)}${event.told === null ? '' : `, ${againstTold(event.stepSeconds / event.told)}`}; ${duration(event.secondsLeft)} to go`); break;
       case 'budget': this.#say(event.step, `The budget is spent (${event.what}: ${event.spent.toPrecision(4)} of ${event.limit}); resuming grants it once more`); break;
       case 'saved': this.savedStep = event.step; this.#say(event.step, 'Saved'); break;
       case 'stopped':
@@ -129,7 +139,7 @@ export class RunView {
   #cutAfter(step: number): void {
     if (this.steps.length && this.steps.at(-1) > step) {
       const length = countUpTo(this.steps.values, step);
-      for (const column of [this.steps, this.tokens, this.time, this.loss, this.lr, this.norm, this.seconds]) column.cut(length);
+      for (const column of [this.steps, this.tokens, this.time, this.loss, this.lr, this.norm, this.seconds, this.ratio]) column.cut(length);
     }
     if (this.heldOutSteps.length && this.heldOutSteps.at(-1) > step) {
       const length = countUpTo(this.heldOutSteps.values, step);

@@ -66,11 +66,11 @@ describe('estimate', () => {
 
   it('has parts that add up, and every alternative is computed and needs less', () => {
     const large = { ...asked().training, batch: 32, sequence: 256 };
-    const { memory, alternatives, verdict } = estimate(asked({ training: large, targets: [{ ...cpu, memory: 3e8 }] })).here[0]!;
+    const { memory, alternatives, verdict } = estimate(asked({ training: large, targets: [{ ...cpu, memory: 4e8 }] })).here[0]!;
     expect(memory.parts.reduce((n, p) => n + p.bytes, 0)).toBeCloseTo(memory.total.likely, 3);
     expect(verdict).toBe('does not fit');
-    expect(alternatives.length).toBeGreaterThan(0);
-    for (const a of alternatives) {
+    expect(alternatives!.length).toBeGreaterThan(0);
+    for (const a of alternatives!) {
       expect(a.bytes).toBeLessThan(memory.total.likely);
       expect(estimate(asked({ training: { ...large, ...a.change } })).here[0]!.memory.total.likely).toBeCloseTo(a.bytes, 3);
     }

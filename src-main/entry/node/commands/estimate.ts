@@ -53,7 +53,7 @@ function describeDevice(on: OnDevice): readonly string[] {
     `On ${on.target.name}`,
     `  Memory     ${between(on.memory.total, showBytes)}: ${on.verdict}${on.target.memory === null ? '' : ` in ${showBytes(on.target.memory)}`}`,
     `             ${parts}`,
-    ...on.alternatives.map((a) => `             try ${a.what}: ${showBytes(a.bytes)}, ${a.verdict}`),
+    ...(on.alternatives ?? []).map((a) => `             try ${a.what}: ${showBytes(a.bytes)}`),
     ...(on.seconds && on.tokensPerSecond ? [`  Time       ${between(on.seconds, showDuration)}, ${between(on.tokensPerSecond, showCount)} tokens a second`] : []),
     `             ${on.basis}${on.record === undefined ? '' : `; ${on.record}`}`,
     ...(on.energy && on.carbon ? [`  Energy     ${between(on.energy, energy)}, CO\u2082 ${between(on.carbon, carbon)}`] : []),

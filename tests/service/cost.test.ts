@@ -1,0 +1,100 @@
+/** @file Cost at the service: the book that comes with Cambium, what is assumed and measured, what a run keeps, and what the next estimate learns from it. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { assumptionDefaults } from '../../src-main/cost/assumptions.ts';
+import { factsOf } from '../../src-main/cost/book.ts';
+import { costFile, type CostRecord } from '../../src-main/cost/record.ts';
+import { deviceBook } from '../../src-main/contract/cost.ts';
+import { createCosts } from '../../src-main/service/cost.ts';
+import { openHome } from '../../src-main/store/home.ts';
+import { createRun } from '../../src-main/store/runs.ts';
+import { trainingDefaults } from '../../src-main/train/settings.ts';
+import { fakeProcesses } from '../support/fake-engine.ts';
+import { refusal } from '../support/refusal.ts';
+import { freePath, freshFolder } from '../support/temporary.ts';
+import { makeTinyCheckpoint } from '../support/tiny.ts';
+import { noTunnel, surroundings } from '../support/workplace.ts';
+
+const resources = join(import.meta.dirname, '../../resources');
+const settings = { ...trainingDefaults, batch: 2, sequence: 16, tokens: 3200 };
+
+async function desk() {
+  const home = openHome(freshFolder('home')), dir = await makeTinyCheckpoint('llama');
+  const costs = createCosts({ home, processes: fakeProcesses({ mood: () => 'obey', pace: 1 }), tunnel: noTunnel, surroundings: { ...surroundings, resources } }, () => Promise.resolve([{ id: 'cpu', name: 'Intel(R) Xeon(R) Processor', available: true, memory: 16e9, free: 8e9 }]));
+  return { costs, home, dir };
+}
+
+describe('the book', () => {
+  const book = deviceBook.parse(JSON.parse(readFileSync(join(resources, 'devices.json'), 'utf8')));
+  it.each([
+    ['NVIDIA H200', 'h200'], ['NVIDIA H100 80GB HBM3', 'h100-sxm'], ['NVIDIA H100 PCIe', 'h100-pcie'], ['NVIDIA A100-SXM4-40GB', 'a100-40gb'], ['NVIDIA A100-SXM4-80GB', 'a100-80gb'], ['Tesla T4', 't4'],
+    ['NVIDIA GeForce RTX 4090', 'rtx-4090'], ['NVIDIA RTX PRO 6000 Blackwell Server Edition', 'rtx-pro-6000'], ['NVIDIA L40S', 'l40s'], ['NVIDIA L4', 'l4'], ['NVIDIA GH200 480GB', undefined], ['Made-up 9000', undefined],
+  ])('knows %s as %s', (name, id) => { expect(factsOf(book, name)?.id).toBe(id); });
+  it('has a source for every device and price, one id each, and a price for none that it lacks', () => {
+    expect(new Set(book.devices.map((d) => d.id)).size).toBe(book.devices.length);
+    for (const { source } of [...book.devices, ...book.prices]) expect(source.length).toBeGreaterThan(10);
+    expect(deviceBook.safeParse({ ...book, prices: [{ ...book.prices[0], device: 'nowhere' }] }).success).toBe(false);
+    expect(deviceBook.safeParse({ ...book, devices: [{ ...book.devices[0], peaks: { float32: -1 } }] }).success).toBe(false);
+  });
+});
+
+describe('costs', () => {
+  it('keep what is assumed, and nothing that cannot be', async () => {
+    const { costs, home } = await desk();
+    expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
+    await costs.assume({ tariff: 0.5 });
+    await costs.assume({ load: 0.6 });
+    expect((await costs.facts()).assumptions).toEqual({ ...assumptionDefaults, tariff: 0.5, load: 0.6 });
+    writeFileSync(join(home.dir, 'costs.json'), '{"assumptions":{"tariff":-4},"measured":{}}');
+    expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
+  });
+
+  it('stand on what an engine measured', async () => {
+    const { costs, dir } = await desk(), before = await costs.estimate({ dir, training: settings });
+    const { device, measured } = await costs.measure('cpu'), { targets } = await costs.facts();
+    expect(targets[0]).toMatchObject({ id: device, measured });
+    const after = await costs.estimate({ dir, training: settings });
+    expect(before.here[0]!.basis).toMatch(/utilisation/);
+    expect(after.here[0]!.basis).toMatch(/measured here/);
+  });
+
+  it('begin a run with a record, and learn from runs that ended', async () => {
+    const { costs, home, dir } = await desk(), runs = await Promise.all([1.5, 1.6, 1.4].map(async (ratio, i) => {
+      const run = freePath('run');
+      await createRun(run, { checkpoint: dir, data: [], settings, name: `r${i}` });
+      await home.rememberRun(run);
+      await costs.begin(run, { checkpoint: dir, data: [dir], settings });
+      const file = join(run, costFile), record = JSON.parse(readFileSync(file, 'utf8')) as CostRecord;
+      expect(record).toMatchObject({ version: 1, kind: 'cpu', price: { unit: 'kWh', source: 'your tariff' } });
+      return { run, file, record, ratio };
+    }));
+    const plain = (await costs.estimate({ dir, training: settings })).here[0]!;
+    expect(plain.record).toBeUndefined();
+    for (const [i, { file, record, ratio }] of runs.entries()) {
+      const came = { steps: 100, tokens: 3200, seconds: 10, stepSeconds: ratio * record.told!.plainStepSeconds, memory: 1.1 * record.told!.plainMemory, energy: 1, power: 'assumed', money: 1, time: `2026-11-21T1${i}:00:00Z` } as const;
+      writeFileSync(file, JSON.stringify({ ...record, came }));
+    }
+    const taught = (await costs.estimate({ dir, training: settings })).here[0]!;
+    expect(taught.step!.seconds / plain.step!.plain).toBeCloseTo(1.5, 9);
+    expect(taught.memory.total.likely / plain.memory.total.likely).toBeCloseTo(1.1, 9);
+    expect(taught.record).toMatch(/last 3 runs: within 60 %/);
+    expect(await costs.ofRun(runs[0]!.run)).toMatchObject({ came: { steps: 100 } });
+  });
+
+  it('say of a run without a record that there is none, and refuse a run that is not', async () => {
+    const { costs, dir } = await desk(), run = freePath('run');
+    await createRun(run, { checkpoint: dir, data: [], settings, name: 'old' });
+    expect(existsSync(join(run, costFile))).toBe(false);
+    expect(await costs.ofRun(run)).toBeNull();
+    await refusal('run/not-found', () => costs.ofRun(freePath('nowhere')));
+  });
+
+  it('of a growth that is only planned are those of its sizes, beside random weights', async () => {
+    const { costs, dir } = await desk(), plain = await costs.estimate({ dir, training: settings });
+    const grown = await costs.estimate({ dir, training: settings, grow: { method: 'hypercloning', to: { ffn: 48 }, options: {}, seed: 0, dtype: 'keep' }, assumptions: { sourceTokens: 40 } });
+    expect(grown.parameters).toBeGreaterThan(plain.parameters);
+    expect(grown.scratch!.assumption).toContain('40 tokens a parameter');
+    expect(plain.scratch).toBeUndefined();
+  });
+});
