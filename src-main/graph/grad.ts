@@ -13,11 +13,11 @@ export interface Seed { readonly of: Value; readonly g: Value }
 /** Gradients of a scalar, zeros where nothing flows. `seed` (1) is the loss's own gradient: a loss scale. `remake`: nodes whose values are made again (recompute.ts). */
 export function grad(loss: Value, wrt: readonly Value[], { seed = constant(1, loss.dtype), remake }: { readonly seed?: Value | undefined; readonly remake?: Remake | undefined } = {}): Value[] {
   if (loss.shape.length) refuse('graph/shapes', { op: 'grad', shapes: `${typeText(loss)}: a loss is a scalar` });
-  return vjp([{ of: loss, g: seed }], wrt, remake).map((g, i) => g ?? zerosLike(wrt[i]!));
+  return vjp([{ of: loss, g: seed }], wrt, { remake }).map((g, i) => g ?? zerosLike(wrt[i]!));
 }
 
-/** Vector-Jacobian product: what the seeds send back to each of `wrt`; undefined where nothing flows. Refuses `graph/no-gradient`. */
-export function vjp(seeds: readonly Seed[], wrt: readonly Value[], remake?: Remake): (Value | undefined)[] {
+/** Vector-Jacobian product: what the seeds send back to each of `wrt`; undefined where nothing flows. Nothing is sent back through `end`. Refuses `graph/no-gradient`. */
+export function vjp(seeds: readonly Seed[], wrt: readonly Value[], { remake, end }: { readonly remake?: Remake | undefined; readonly end?: Value } = {}): (Value | undefined)[] {
   const nodes = nodesOf(seeds.map((s) => s.of)), live = liveFrom(nodes, wrt);
   // A gradient may still have ones where its value has more: elementwise rules broadcast it for nothing, and only others ask for it whole.
   const into = new Map<Value, Value>();
@@ -25,7 +25,7 @@ export function vjp(seeds: readonly Seed[], wrt: readonly Value[], remake?: Rema
   for (const { of, g } of seeds) arrive(of, g);
   for (const node of nodes.toReversed()) {
     const { op, inputs, outputs, attrs } = node;
-    if (!outputs.some((v) => live.has(v) && into.has(v))) continue;
+    if (!outputs.some((v) => live.has(v) && into.has(v)) || node === end?.node) continue;
     if (op.grad === null) continue;
     if (!op.grad) refuse('graph/no-gradient', { op: op.name });
     const whole = outputs.map((v) => { const g = into.get(v); return g && !op.elementwise ? expand(g, v.shape) : g; });

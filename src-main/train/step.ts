@@ -1,6 +1,6 @@
 /** @file The programs of training: loss, gradients and update as one graph, or in two halves for accumulation; and the same weights read for evaluation and for writing. */
-import { add, concat, crossEntropy, div, gather, graphOf, input, mean, mul, reshape, slice, split, unevenness, type Graph, type Value } from '../graph/build.ts';
-import { grad } from '../graph/grad.ts';
+import { add, concat, constant, crossEntropy, div, gather, graphOf, input, mean, mul, reshape, slice, split, unevenness, zerosLike, type Graph, type Value } from '../graph/build.ts';
+import { grad, vjp } from '../graph/grad.ts';
 import { attentionSegments, blockSegments, recomputeFor, remakeOf, type Recompute, type Remake } from '../graph/recompute.ts';
 import type { ModelFamily, Settings } from '../model/family.ts';
 import { readerOf } from '../model/layers.ts';
@@ -8,6 +8,7 @@ import type { Named } from '../model/named.ts';
 import { parametersOf } from '../model/parameters.ts';
 import type { Dims } from '../tensor/layout.ts';
 import { blended, distillScalar, divergence, sourceName } from './distill.ts';
+import { headGradients, headLosses, headParts } from './head.ts';
 import { isScaled, nextScaling, scalingInputs, type Precision } from './precision.ts';
 import { stateName, type Bucket, type StatePart } from './state.ts';
 import { update, type UpdateSettings } from './update.ts';
@@ -51,49 +52,61 @@ const logitsOf = (m: BucketModel, weights: ReadonlyMap<string, Value>, x: Named)
 };
 
 /** The last norm's output in training, and what is added to the loss for uneven use of experts, where there are any. */
-function trained(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value): { readonly x: Named; readonly aimed: (loss: Value) => Value } {
+function trained(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value): { readonly x: Named; readonly uneven?: Value } {
   const routers: Value[] = [], x = m.family.forward(readerOf(m.family, m.dims, m.settings, weights, (logits) => { routers.push(logits); }), tokens), share = Number(m.settings['balance'] ?? 0);
-  return { x, aimed: (loss) => (routers.length === 0 || share === 0 ? loss : add(loss, mul(unevenness(routers, Number(m.settings['active'])), share))) };
+  return routers.length === 0 || share === 0 ? { x } : { x, uneven: mul(unevenness(routers, Number(m.settings['active'])), share) };
+}
+
+/** The tokens that a row is read from [batch, sequence], and those that follow each of them [batch × sequence]. */
+function halves(tokens: Value): { readonly seen: Value; readonly targets: Value } {
+  const [batch, length] = tokens.shape as [number, number];
+  return { seen: slice(tokens, 1, 0, length - 1), targets: reshape(slice(tokens, 1, 1, length), [batch * (length - 1)]) };
 }
 
 /** Next-token losses [batch × sequence] in nats of `tokens` [batch, sequence + 1]. */
 function losses(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value): Value {
-  const [batch, length] = tokens.shape as [number, number];
-  const x = m.family.forward(readerOf(m.family, m.dims, m.settings, weights), slice(tokens, 1, 0, length - 1));
-  return crossEntropy(logitsOf(m, weights, x), reshape(slice(tokens, 1, 1, length), [batch * (length - 1)]));
+  const { seen, targets } = halves(tokens), x = m.family.forward(readerOf(m.family, m.dims, m.settings, weights), seen);
+  return headLosses((part) => logitsOf(m, weights, part), x, targets, m.dims['vocab']!);
 }
 
 const tokensIn = ({ batch, sequence }: BatchShape, more = 1): Value => input('tokens', 'int32', [batch, sequence + more]);
 
+/** What is told of a batch, and the gradient of what is aimed at, in the order of `wrt`. */
+interface Graded { readonly found: readonly Value[]; readonly reports: Readonly<{ loss: Value; kl?: Value }> }
+
 /** Mean loss of a batch and the gradient, flat per bucket; with a teacher `kl` beside it, and the gradient is that of both. */
-function lossAndGradients(m: BucketModel, opened: Opened, shape: StepShape, teacher?: Teacher, seed?: Value): { readonly reports: Readonly<{ loss: Value; kl?: Value }>; readonly gradients: readonly Value[] } {
-  const { aim, ...reports } = teacher ? taught(m, opened.weights, tokensIn(shape), teacher) : plainly(m, opened.weights, tokensIn(shape));
-  const slots = m.buckets.flatMap((b) => b.slots);
-  const each = new Map(grad(aim, slots.map((s) => opened.weights.get(s.name)!), { seed, remake: remade(m, opened, aim, recomputeFor(shape.recompute ?? 'off', shape.sequence)) }).map((g, i) => [slots[i]!.name, reshape(g, [slots[i]!.count])]));
+function lossAndGradients(m: BucketModel, { weights }: Opened, shape: StepShape, teacher?: Teacher, seed: Value = constant(1)): { readonly reports: Graded['reports']; readonly gradients: readonly Value[] } {
+  const slots = m.buckets.flatMap((b) => b.slots), wrt = slots.map((s) => weights.get(s.name)!), recompute = recomputeFor(shape.recompute ?? 'off', shape.sequence);
+  const remake = (aims: readonly Value[]): Remake | undefined => remade(m, weights, aims, recompute);
+  const { found, reports } = teacher ? taught(m, weights, tokensIn(shape), teacher, wrt, seed, remake) : plainly(m, weights, tokensIn(shape), wrt, seed, remake);
+  // In the order in which they were made: the norm adds them up in that order, and what a gradient was computed from is let go of.
+  const made = slots.map((slot, i) => ({ slot, g: found[i]! })).sort((a, b) => a.g.id - b.g.id), each = new Map(made.map(({ slot, g }) => [slot.name, reshape(g, [slot.count])]));
   return { reports, gradients: m.buckets.map((b) => (b.slots.length === 1 ? each.get(b.slots[0]!.name)! : concat(b.slots.map((s) => each.get(s.name)!), 0))) };
 }
 
 /** What is made again in the backward pass. */
-function remade(m: BucketModel, { weights }: Opened, aim: Value, recompute: Recompute): Remake | undefined {
+function remade(m: BucketModel, weights: ReadonlyMap<string, Value>, aims: readonly Value[], recompute: Recompute): Remake | undefined {
   if (recompute === 'off') return undefined;
   const layers = new Map(parametersOf(m.family, m.dims, m.settings).map((p) => [weights.get(p.name), p.layer ?? -1] as const));
-  return remakeOf(recompute === 'attention' ? attentionSegments([aim]) : blockSegments([aim], (v) => layers.get(v)), [aim]);
+  return remakeOf(recompute === 'attention' ? attentionSegments(aims) : blockSegments(aims, (v) => layers.get(v)), aims);
 }
 
-/** The loss, and what is aimed at. */
-function plainly(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value): { readonly aim: Value; readonly loss: Value } {
-  const [batch, length] = tokens.shape as [number, number], { x, aimed } = trained(m, weights, slice(tokens, 1, 0, length - 1));
-  const loss = mean(crossEntropy(logitsOf(m, weights, x), reshape(slice(tokens, 1, 1, length), [batch * (length - 1)])));
-  return { aim: aimed(loss), loss };
+type Remaking = (aims: readonly Value[]) => Remake | undefined;
+
+/** The loss alone, its head in parts. */
+function plainly(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, wrt: readonly Value[], seed: Value, remake: Remaking): Graded {
+  const { seen, targets } = halves(tokens), { x, uneven } = trained(m, weights, seen), { loss, seeds } = headGradients((part) => logitsOf(m, weights, part), x, targets, headParts(targets.shape[0]!, m.dims['vocab']!), wrt, seed);
+  const all = uneven ? [...seeds, { of: uneven, g: seed }] : seeds;
+  return { found: vjp(all, wrt, { remake: remake([x.value, ...(uneven ? [uneven] : [])]) }).map((g, i) => g ?? zerosLike(wrt[i]!)), reports: { loss } };
 }
 
-/** The loss, the divergence from the teacher, and what is aimed at. */
-function taught(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, { model, temperature }: Teacher): { readonly aim: Value; readonly loss: Value; readonly kl: Value } {
-  const [batch, length] = tokens.shape as [number, number], seen = slice(tokens, 1, 0, length - 1), theirs = open(model, (_, bucket) => sourceName(bucket)).weights;
-  const { x, aimed } = trained(m, weights, seen), logits = logitsOf(m, weights, x);
+/** The loss and the divergence from the teacher; both need whole logits. */
+function taught(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, { model, temperature }: Teacher, wrt: readonly Value[], seed: Value, remake: Remaking): Graded {
+  const { seen, targets } = halves(tokens), theirs = open(model, (_, bucket) => sourceName(bucket)).weights;
+  const { x, uneven } = trained(m, weights, seen), logits = logitsOf(m, weights, x);
   const source = logitsOf(model, theirs, model.family.forward(readerOf(model.family, model.dims, model.settings, theirs), seen));
-  const loss = mean(crossEntropy(logits, reshape(slice(tokens, 1, 1, length), [batch * (length - 1)]))), kl = divergence(logits, source, temperature);
-  return { aim: aimed(blended(loss, kl, distillScalar())), loss, kl };
+  const loss = mean(crossEntropy(logits, targets)), kl = divergence(logits, source, temperature), both = blended(loss, kl, distillScalar()), aim = uneven ? add(both, uneven) : both;
+  return { found: grad(aim, wrt, { seed, remake: remake([aim]) }), reports: { loss, kl } };
 }
 
 /** tokens → `loss` (and `kl` with a teacher), `norm`, `ratio`, `applied` and the whole next state; the state's outputs carry the names of its inputs. */

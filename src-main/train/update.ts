@@ -32,8 +32,9 @@ export const hostScalars = (s: UpdateSettings & { readonly clip: number }, t: nu
   mostLoss: limits.loss, mostNorm: limits.norm, memory: Math.min(s.ema ?? 0, (1 + t) / (10 + t)),
 });
 
-/** Global L2 norm of flat gradients, each bucket with its share. */
-const globalNorm = (buckets: readonly Bucket[], gradients: readonly Value[]): Value => sqrt(gradients.map((g, i) => mul(sumSquares(g), buckets[i]!.share)).reduce((a, b) => add(a, b)));
+/** Global L2 norm of flat gradients, each bucket with its share. Summed in the order in which they were made: ONNX Runtime computes what is summed first first, and lets go of what it was computed from. */
+const globalNorm = (buckets: readonly Bucket[], gradients: readonly Value[]): Value =>
+  sqrt(gradients.map((g, i) => ({ g, share: buckets[i]!.share })).sort((a, b) => a.g.id - b.g.id).reduce<Value | undefined>((all, { g, share }) => { const own = mul(sumSquares(g), share); return all ? add(all, own) : own; }, undefined)!);
 
 /**
  * The next state under the names of the state, and beside it `norm`, `ratio` (‖Δw‖ / ‖w‖, of the weights after the step) and `applied` (0 where the step was left out, because
