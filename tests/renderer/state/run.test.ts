@@ -51,6 +51,17 @@ describe('RunView', () => {
     expect(view.secondsLeft).toBeCloseTo(7.5, 12);
   });
 
+  it('says what was left out, goes back where the run did, and ends where it was told to', () => {
+    const events: RunEvent[] = [started(0), { at: 'asymmetry', step: 0, value: 0 }, step(1), step(2), { at: 'saved', step: 2, dir: '/r' }, { at: 'asymmetry', step: 2, value: 0.1 }, step(3, 50), { at: 'skipped', step: 3, what: 'loss', value: 50, limit: 9 }, { at: 'asymmetry', step: 3, value: 0.2 },
+      { at: 'skipped', step: 4, what: 'gradient norm', value: null, limit: null }, { at: 'rolled-back', step: 2, from: 4, time: '' }, step(3, 7), { at: 'rescheduled', step: 3, steps: 9, time: '' }, { at: 'averaged', step: 3, which: 'ema', loss: 1.25, tokens: 10 }];
+    const view = viewOf(events);
+    expect([...view.loss.values]).toEqual([1, 1, 7]);
+    expect([...view.asymmetrySteps.values, ...view.asymmetry.values]).toEqual([0, 2, 0, 0.1]);
+    expect([view.started?.steps, view.falling]).toEqual([9, true]);
+    const log = view.log.map((line) => `${line.step} ${line.text}`).join('\n');
+    for (const words of ['3 Step left out: its loss was 50.00, over 9.000', '4 Step left out: its gradient norm was not finite', '4 Went back to step 2', 'ends at step 9', 'moving average: 1.2500']) expect(log).toContain(words);
+  });
+
   it('keeps why it failed', () => {
     const view = viewOf([started(0), step(1), { at: 'stopped', step: 1, reason: 'failed', error: { code: 'run/not-finite', detail: { step: 1, what: 'loss' } }, time: '' }]);
     expect(view.phase).toBe('failed');
