@@ -39,9 +39,9 @@ export function applyChain<T extends Values>(stages: readonly GrowthPlan[], name
   return applyRecipe(recipe, plan.maps, plan.from, plan.to, first!, plan.request.seed, second);
 }
 
-/** Exact where every stage is, with all their reasons. */
+/** Exact where every stage is, with all their reasons, each told once. */
 export const promiseOf = (stages: readonly GrowthPlan[]): Promised => ({
-  kind: stages.every((plan) => plan.promise.kind === 'exact') ? 'exact' : 'approximate', why: stages.flatMap((plan) => plan.promise.why),
+  kind: stages.every((plan) => plan.promise.kind === 'exact') ? 'exact' : 'approximate', why: [...new Set(stages.flatMap((plan) => plan.promise.why))],
 });
 
 /** How the weights of the last stage train beside those of the first source: learning rate times `rate` (decay divided by it), gradients, and so Adam's eps, times `gradient` (c and f of methods.md 1.11), those of all stages multiplied; `from` is the shape in the first source. */
