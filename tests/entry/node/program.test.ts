@@ -22,7 +22,7 @@ const begin = (mood: Mood = 'obey', pace = 1): void => { place = workplace({ moo
 const sized = ['--method', 'hypercloning', '--times', 'hidden=2,ffn=2'];
 
 describe('command line', () => {
-  it.each(['search', 'download', 'push', 'inspect', 'plan', 'grow', 'verify', 'train', 'runs', 'resume', 'stop', 'sample', 'evaluate', 'export', 'devices', 'doctor', 'serve'])('%s explains itself with examples', async (command) => {
+  it.each(['search', 'download', 'push', 'inspect', 'plan', 'grow', 'verify', 'train', 'runs', 'resume', 'decay', 'stop', 'sample', 'evaluate', 'export', 'devices', 'doctor', 'serve'])('%s explains itself with examples', async (command) => {
     begin();
     const { code, out } = await cambium([command, '--help']);
     expect(code).toBe(0);
@@ -65,10 +65,13 @@ describe('command line', () => {
     [['plan', example, ...sized, '--dtype', 'int8'], 2, 'usage'],
     [['train', example, '--data', 'x', '--lr', 'fast'], 2, 'usage'],
     [['train', example, '--data', 'x', '--batch', '0'], 2, 'usage'],
-    [['train', example, '--data', 'x', '--schedule', 'linear'], 2, 'usage'],
+    [['train', example, '--data', 'x', '--schedule', 'zigzag'], 2, 'usage'],
     [['train', example, '--data', '/nowhere.txt'], 1, 'file/not-found'],
     [['train', example], 2, 'usage'],
     [['resume', 'nothing'], 1, 'run/not-found'],
+    [['decay', 'nothing', '--steps', '5'], 1, 'run/not-found'],
+    [['decay', 'nothing', '--steps', 'few'], 2, 'usage'],
+    [['resume', 'nothing', '--tokens', 'many'], 2, 'usage'],
     [['sample', example, '--prompt', 'a', '--temperature', 'hot'], 2, 'usage'],
     [['serve', '--port', 'x'], 2, 'usage'],
   ] as const)('refuses %j with exit code %d, in words and as an object', async (argv, code, name) => {
@@ -124,8 +127,11 @@ describe('command line', () => {
     expect(second.code).toBe(0);
     expect(second.last()).toMatchObject({ state: 'finished', step: 50 });
     expect((await cambium(['stop', run, '--json'])).last()).toMatchObject({ error: { code: 'run/not-running' } });
-    expect((await cambium(['export', run, '--out', join(place.dir, 'x'), '--json'])).last()).toMatchObject({ at: 'done' });
+    expect((await cambium(['export', run, '--out', join(place.dir, 'x'), '--weights', 'raw', '--json'])).last()).toMatchObject({ at: 'done' });
     expect((await cambium(['runs'])).out).toContain('finished');
+    expect((await cambium(['decay', run, '--json'])).last()).toMatchObject({ error: { code: 'run/finished' } });
+    expect((await cambium(['resume', run, '--tokens', '500', '--json'])).last()).toMatchObject({ error: { code: 'run/fewer-tokens' } });
+    expect((await cambium(['resume', run, '--tokens', '620', '--rewarm', '3', '--json'])).last()).toMatchObject({ state: 'finished', step: 62, settings: { phases: [{ from: 0, until: 50 }, { from: 50, until: 62, warmup: 3 }] } });
   });
 
   it.each([['die', 'engine/crashed'], ['full', 'engine/out-of-memory'], ['refuse', 'engine/no-device']] as const)('says what happened to its engine (%s)', async (mood, name) => {

@@ -73,8 +73,8 @@ export const runs: AddCommand = (program, run) => {
     .option('--detach', 'where it goes on: leave it training in the background')
     .addHelpText('after', '\nExamples:\n  cambium decay ./run\n  cambium decay ./run --steps 500')
     .action(run(async ({ api, out, options, signal }, id) => {
-      const since = new Date().toISOString(), steps = text(options['steps']), before = await api.run({ id: runGiven(id!) });
-      const card = await api.decayRun({ id: before.dir, ...(steps === undefined ? {} : { steps: readWhole('--steps', steps, 1) }) });
+      const since = new Date().toISOString(), asked = text(options['steps']), over = asked === undefined ? {} : { steps: readWhole('--steps', asked, 1) }, before = await api.run({ id: runGiven(id!) });
+      const card = await api.decayRun({ id: before.dir, ...over });
       if (before.state !== 'preparing' && before.state !== 'running' && before.state !== 'pausing') return watched({ api, out, options, signal }, card, since);
       out.result(card, `${card.name} decays from its next step on`);
       return exits.ok;
