@@ -220,6 +220,9 @@ scenario('the Hub', (app) => {
     await page.getByRole('link', { name: 'Push to the Hub' }).click();
     await heading(page, 'Push oak-grown to the Hub');
     await push.look();
+    const token = page.getByRole('main').getByLabel('Token', { exact: true });
+    await push.plan.or(token).waitFor();
+    if (await token.count()) await modelPage(page).giveToken(secret);                     // the account of an earlier test, when it was run
     await push.plan.waitFor();
     expect(await push.plan.innerText()).toContain('a new private repository');
     expect(server.models.has('ana/oak-grown')).toBe(false);
