@@ -96,7 +96,7 @@ describe('errors', () => {
   });
 
   it('have a sentence without its stop, and a remedy', () => {
-    const anything: unknown = new Proxy({}, { get: (_, key) => (['names', 'known', 'nearest', 'methods', 'found', 'expected'].includes(String(key)) ? ['a', 'b'] : key === 'shapes' ? '[1]' : '1') });
+    const anything: unknown = new Proxy({}, { get: (_, key) => (['names', 'known', 'nearest', 'methods', 'found', 'expected', 'possible', 'tried', 'fits'].includes(String(key)) ? ['a', 'b'] : key === 'shapes' ? '[1]' : '1') });
     for (const [name, words] of Object.entries(errors)) {
       const [sentence, remedy] = (words as (detail: never) => readonly [string, string])(anything as never);
       expect(sentence, name).toMatch(/^\S(.*[^.\s])?$/s);
