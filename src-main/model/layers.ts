@@ -110,7 +110,7 @@ export function rotary(x: Named, s: Settings): Named {
 const hidden = -1e30;
 
 /** Queries that are read at once: they see no key after their last, so blocks spare almost half of all scores. */
-const queryBlock = (seq: number): number => Math.max(64, Math.ceil(seq / 8));
+const queryBlock = (seq: number): number => Math.max(128, Math.ceil(seq / 8));
 
 /** `window`: each position sees itself and the window - 1 before it; all before it when absent. `cap` bounds the scores, as cap · tanh(score / cap). */
 export interface AttentionHow { readonly window?: number | undefined; readonly cap?: number | undefined }

@@ -9,11 +9,19 @@ export const llama = (hidden: number, layers: number, heads: number, kv: number,
 
 export interface TrainCase { readonly name: string; readonly config: JsonObject; readonly batch: number; readonly sequence: number; readonly steps: number }
 
-/** The built-in example grown ×2; a public 15 M shape (stories15M's) with its 32,000 tokens; and 14 M parameters that are nearly all matrices. */
+/** The built-in example grown ×2; a public 15 M shape (stories15M's) with its 32,000 tokens; 12 M and 49 M parameters that are nearly all matrices. */
 export const trainCases: readonly TrainCase[] = [
   { name: 'demo-3M',     config: llama(256, 4, 8, 4, 688, 1024, true),    batch: 16, sequence: 128, steps: 24 },
   { name: 'stories-15M', config: llama(288, 6, 6, 6, 768, 32_000, true),  batch: 8,  sequence: 256, steps: 12 },
-  { name: 'dense-14M',   config: llama(384, 6, 6, 6, 1024, 4096, false),  batch: 8,  sequence: 256, steps: 16 },
+  { name: 'dense-12M',   config: llama(384, 6, 6, 6, 1024, 2048, false),  batch: 8,  sequence: 256, steps: 16 },
+  { name: 'dense-49M',   config: llama(512, 12, 8, 8, 1536, 8192, false), batch: 8,  sequence: 256, steps: 9 },
+];
+
+/** On a GPU, in bfloat16: 124 M (GPT-2's sizes), 350 M and 1.1 B parameters (TinyLlama's sizes), 1,024 tokens a sequence. */
+export const cudaCases: readonly TrainCase[] = [
+  { name: '124M', config: llama(768, 12, 12, 12, 2048, 50_257, true),   batch: 32, sequence: 1024, steps: 13 },
+  { name: '350M', config: llama(1024, 24, 16, 16, 2816, 32_000, true),  batch: 16, sequence: 1024, steps: 13 },
+  { name: '1.1B', config: llama(2048, 22, 32, 4, 5632, 32_000, false),  batch: 8,  sequence: 1024, steps: 13 },
 ];
 
 /** Checkpoints of about so many GB (10^9 bytes, float32) that are grown ×2. */

@@ -1,4 +1,4 @@
-"""The PyTorch side of the training benchmark: AdamW steps of a transformers model on given token batches, on the processor.
+"""The PyTorch side of the training benchmark: AdamW steps of a transformers model on given token batches, on the processor or a GPU.
 
     python train_peer.py --checkpoint DIR --tokens FILE --batch 8 --sequence 128 --steps 20 --threads 2 --mode eager|compile
 
@@ -22,6 +22,8 @@ def main():
     p.add_argument("--checkpoint", required=True)
     p.add_argument("--tokens", required=True)
     p.add_argument("--mode", choices=["eager", "compile"], default="eager")
+    p.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    p.add_argument("--precision", choices=["float32", "bfloat16"], default="float32", help="bfloat16: products in it, weights and moments in float32")
     for name, otherwise in [("batch", 8), ("sequence", 128), ("steps", 20), ("threads", 2), ("skip", 3)]:
         p.add_argument(f"--{name}", type=int, default=otherwise)
     for name, otherwise in [("lr", 3e-4), ("decay", 0.1), ("clip", 1.0), ("beta1", 0.9), ("beta2", 0.95), ("eps", 1e-8)]:
@@ -36,9 +38,9 @@ def main():
     wanted = a.steps * a.batch * (a.sequence + 1)
     if rows.size < wanted:
         p.error(f"{a.tokens} holds {rows.size} tokens; {wanted} are needed")
-    batches = torch.from_numpy(rows[:wanted].astype("int64")).view(a.steps, a.batch, a.sequence + 1)
+    batches = torch.from_numpy(rows[:wanted].astype("int64")).view(a.steps, a.batch, a.sequence + 1).to(a.device)
 
-    model = transformers.AutoModelForCausalLM.from_pretrained(a.checkpoint, dtype=torch.float32, attn_implementation="sdpa").train()
+    model = transformers.AutoModelForCausalLM.from_pretrained(a.checkpoint, dtype=torch.float32, attn_implementation="sdpa").train().to(a.device)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -48,8 +50,9 @@ def main():
                                   lr=a.lr, betas=(a.beta1, a.beta2), eps=a.eps, fused=True)
 
     def loss_of(rows):
-        logits = model(rows[:, :-1], use_cache=False).logits
-        return torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
+        with torch.autocast(a.device, dtype=torch.bfloat16, enabled=a.precision == "bfloat16"):
+            logits = model(rows[:, :-1], use_cache=False).logits
+        return torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), rows[:, 1:].flatten())
 
     forward = torch.compile(loss_of) if a.mode == "compile" else loss_of
     losses, seconds, cpu = [], [], []
@@ -67,6 +70,9 @@ def main():
 
     timed = seconds[a.skip:]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if a.device == "cuda":  # what the process took of the GPU, and keeps until its end: as our side counts
+        free, total = torch.cuda.mem_get_info()
+        peak = total - free
     print(json.dumps({"mode": a.mode, "torch": torch.__version__, "threads": a.threads, "parameters": model.num_parameters(), "tokensPerStep": a.batch * a.sequence,
                       "tokensPerSecond": a.batch * a.sequence / statistics.median(timed), "bestTokensPerSecond": a.batch * a.sequence / min(timed),
                       "secondsPerStep": statistics.median(timed), "cpuSecondsPerStep": statistics.median(cpu[a.skip:]), "firstStepSeconds": seconds[0], "peakBytes": peak, "losses": losses}))
