@@ -1,4 +1,4 @@
-/** @file Grown weights in blocks of rows, made on a device in memory that is used again: at most two blocks are alive, so that one is made while the other is written. */
+/** @file Grown weights in blocks of rows, made in memory that is used again: by threads of the processor, or by graphs on another device. While a block is written the next is made, and the weight after it is read. */
 import { applyChain, originsOf } from '../growth/chain.ts';
 import { growthAdditions, growthFeeds, growthGraph, growthGraphKey, rowsOf } from '../growth/device-graph.ts';
 import type { GrowthPlan, TensorRecipe } from '../growth/recipe.ts';
@@ -14,7 +14,7 @@ import { DeviceTensor } from './ort/device-tensor.ts';
 import type { Session } from './ort/session.ts';
 import { physicalCores } from './ort/cores.ts';
 import { compile } from './programs.ts';
-import { RowWorkers } from './row-workers.ts';
+import { RowWorkers, type PreparedRows } from './row-workers.ts';
 
 /** A graph opened once for all weights of one form, and the shapes it takes and gives. */
 interface Opened { readonly session: Session; readonly from: readonly number[]; readonly to: readonly number[] }
@@ -23,6 +23,9 @@ interface Opened { readonly session: Session; readonly from: readonly number[]; 
 const hasType = (device: Device, dtype: WeightDType): boolean => device.kind !== 'webgpu' || dtype === 'float32';
 
 const bytesIn = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+
+/** A weight that is being read, and made ready by threads if it is large. */
+interface Begun { readonly recipe: TensorRecipe; readonly values: Promise<readonly Float32Array[]>; readonly prepared?: Promise<PreparedRows> }
 
 /** A weight of fewer values is made here: to tell threads of it would take longer. */
 const leastShared = 2 ** 21;
@@ -39,7 +42,7 @@ export class Grower {
   readonly #memory = new Map<string, ArrayBufferLike>();
   readonly #draw = fastBells();
   #workers: RowWorkers | undefined;
-  #ahead: { readonly recipe: TensorRecipe; readonly values: Promise<readonly Float32Array[]> } | undefined;
+  #ahead: Begun | undefined;
   #reads = 0;
   #turn = 0;
 
@@ -64,14 +67,9 @@ export class Grower {
   /** On the processor JavaScript copies rows faster than a graph gathers them, large weights in several threads. */
   async *#byRows(recipe: TensorRecipe, next: TensorRecipe | undefined): AsyncGenerator<Uint8Array> {
     const { maps, from, to, request: { seed } } = this.#plan, plan: RowPlan = { maps, from, to, seed }, all = rowsOf(recipe), columns = countOf(recipe.to) / all;
-    const [source, second] = await (this.#ahead?.recipe === recipe ? this.#ahead.values : this.#values(recipe));
-    this.#ahead = next && this.#before.length === 0 ? { recipe: next, values: this.#values(next) } : undefined;
-    this.#ahead?.values.catch(() => undefined);                        // heard when its turn comes
-    if (all * columns >= leastShared && physicalCores() > 1 && inPieces(recipe)) {
-      this.#workers ??= new RowWorkers(plan, Math.min(mostThreads, physicalCores()));
-      yield* this.#workers.weight(recipe, this.#shared('first', source!), second && this.#shared('second', second));
-      return;
-    }
+    const { values, prepared } = this.#ahead?.recipe === recipe ? this.#ahead : this.#begun(recipe, plan), [source, second] = await values;
+    this.#ahead = next && this.#before.length === 0 ? this.#begun(next, plan) : undefined;
+    if (prepared) { yield* this.#workers!.blocks(await prepared); return; }
     const work = rowWork(recipe, plan, source!, second, (bytes) => this.#room('wide', bytes).buffer as ArrayBuffer), { noise } = work;
     const drawn = noise && drawNoise(noise, new Int16Array(this.#room('noise', 2 * noise.count).buffer, 0, noise.count), this.#draw);
     const most = Math.max(1, Math.floor(this.#blockBytes / bytesOf(recipe.dtype, columns)));
@@ -81,6 +79,16 @@ export class Grower {
       checkRange(block, recipe.dtype, recipe.name);
       yield block;
     }
+  }
+
+  /** Starts to read what a weight is made from and, where threads make it, to draw its noise. A failure is heard when its turn comes. */
+  #begun(recipe: TensorRecipe, plan: RowPlan): Begun {
+    const values = this.#values(recipe), threads = Math.min(mostThreads, physicalCores());
+    values.catch(() => undefined);
+    if (countOf(recipe.to) < leastShared || threads < 2 || !inPieces(recipe)) return { recipe, values };
+    const workers = this.#workers ??= new RowWorkers(plan, threads), prepared = values.then(([source, second]) => workers.prepare(recipe, this.#shared('first', source!), second && this.#shared('second', second)));
+    prepared.catch(() => undefined);
+    return { recipe, values, prepared };
   }
 
   async *#byGraph(recipe: TensorRecipe): AsyncGenerator<Uint8Array> {

@@ -7,20 +7,22 @@ import { fastBells } from './bells.ts';
 import type { RowAnswer, RowMessage, RowTask, RowWeight } from './row-workers.ts';
 
 const plan = workerData as RowPlan, draw = fastBells();
-let weight: RowWeight | undefined, work: RowWork | undefined, memory = new ArrayBuffer(0);
+/** The weight at hand and the one after it, whose noise is drawn meanwhile. */
+const known = new Map<number, { readonly weight: RowWeight; readonly work: RowWork }>();
+let memory = new ArrayBuffer(0);
 const room = (bytes: number): ArrayBuffer => (memory.byteLength < bytes ? memory = new ArrayBuffer(bytes) : memory);
 
 /** The number that a task answers with; 0 where it has none. */
 function done(task: RowTask): number {
   if (task.do === 'weight') {
-    weight = task;
-    work = rowWork(task.recipe, plan, task.source, task.second, room);
+    known.delete(task.of - 2);
+    known.set(task.of, { weight: task, work: rowWork(task.recipe, plan, task.source, task.second, room) });
     return 0;
   }
-  const { recipe, bells } = weight!, { noise } = work!;
-  if (task.do === 'power') return noise!.power(task.index);
+  const { weight: { recipe, bells }, work } = known.get(task.of)!;
+  if (task.do === 'power') return work.noise!.power(task.index);
   if (task.do === 'draw') return draw(task.key, bells!.subarray(task.at, task.at + task.count), task.first);
-  work!.make(task.out, task, task.units ? { bells: bells!, units: task.units } : undefined);
+  work.make(task.out, task, task.units ? { bells: bells!, units: task.units } : undefined);
   checkRange(new Uint8Array(task.out.buffer, task.out.byteOffset, task.out.byteLength), recipe.dtype, recipe.name);
   return 0;
 }

@@ -7,12 +7,12 @@ import { rowWork, type RowPlan } from '../growth/rows.ts';
 import { bytesOf } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
 
-/** A weight to be made; arrays are shared. */
-export interface RowWeight { readonly do: 'weight'; readonly recipe: TensorRecipe; readonly source: Float32Array; readonly second?: Float32Array; readonly bells?: Int16Array }
+/** A weight to be made, and its number; arrays are shared. */
+export interface RowWeight { readonly do: 'weight'; readonly of: number; readonly recipe: TensorRecipe; readonly source: Float32Array; readonly second?: Float32Array; readonly bells?: Int16Array }
 export type RowTask = RowWeight
-  | { readonly do: 'power'; readonly index: number }
-  | { readonly do: 'draw'; readonly key: number; readonly first: number; readonly at: number; readonly count: number }
-  | { readonly do: 'block'; readonly at: number; readonly rows: number; readonly out: Float32Array | Uint16Array; readonly units?: Float64Array };
+  | { readonly do: 'power'; readonly of: number; readonly index: number }
+  | { readonly do: 'draw'; readonly of: number; readonly key: number; readonly first: number; readonly at: number; readonly count: number }
+  | { readonly do: 'block'; readonly of: number; readonly at: number; readonly rows: number; readonly out: Float32Array | Uint16Array; readonly units?: Float64Array };
 export interface RowMessage { readonly id: number; readonly task: RowTask }
 export type RowAnswer = { readonly id: number; readonly value: number } | { readonly id: number; readonly error: ErrorData };
 
@@ -26,6 +26,9 @@ export interface PieceSizes {
 /** The worker beside this file: TypeScript in the checkout; in a build, JavaScript beside the entry, above its chunks. */
 const workerFile = (): URL => new URL(import.meta.url.endsWith('.ts') ? './row-worker.ts' : import.meta.url.includes('/chunks/') ? '../row-worker.js' : './row-worker.js', import.meta.url);
 
+/** A weight whose blocks can be made. */
+export interface PreparedRows { readonly of: number; readonly recipe: TensorRecipe; readonly units?: DrawnNoise['units'] }
+
 export class RowWorkers {
   readonly #plan: RowPlan;
   readonly #blockBytes: number;
@@ -35,6 +38,7 @@ export class RowWorkers {
   readonly #memory = new Map<string, SharedArrayBuffer>();
   #next = 0;
   #turn = 0;
+  #weights = 0;
   #ended: Error | undefined;
 
   constructor(plan: RowPlan, threads: number, { blockBytes = 2 ** 21, numbers = 2 ** 20 }: PieceSizes = {}) {
@@ -54,19 +58,22 @@ export class RowWorkers {
     });
   }
 
-  /** The blocks of a weight in order, in its dtype. A block is overwritten by the next but one. `source` and `second` are in shared memory. */
-  async *weight(recipe: TensorRecipe, source: Float32Array, second: Float32Array | undefined): AsyncGenerator<Uint8Array> {
-    const { noise } = rowWork(recipe, this.#plan, source, second, (bytes) => new ArrayBuffer(bytes));
-    const bells = noise ? new Int16Array(this.room('numbers', 2 * noise.count), 0, noise.count) : undefined;
-    const ready = this.#workers.map((_, i) => this.#call(i, { do: 'weight', recipe, source, ...(second ? { second } : {}), ...(bells ? { bells } : {}) }));
-    await Promise.all(ready);
-    const units = noise ? await this.#drawn(noise) : undefined;
+  /** Makes a weight ready: its noise is drawn, also while another's blocks are made. At most one beside that which is made; `source` and `second` are in shared memory. */
+  async prepare(recipe: TensorRecipe, source: Float32Array, second: Float32Array | undefined): Promise<PreparedRows> {
+    const of = this.#weights++, { noise } = rowWork(recipe, this.#plan, source, second, (bytes) => new ArrayBuffer(bytes));
+    const bells = noise ? new Int16Array(this.room(`numbers ${of % 2}`, 2 * noise.count), 0, noise.count) : undefined;
+    await Promise.all(this.#workers.map((_, i) => this.#call(i, { do: 'weight', of, recipe, source, ...(second ? { second } : {}), ...(bells ? { bells } : {}) })));
+    return { of, recipe, ...(noise ? { units: await this.#drawn(of, noise) } : {}) };
+  }
+
+  /** The blocks of a weight in order, in its dtype. A block is overwritten by the next but one. */
+  async *blocks({ of, recipe, units }: PreparedRows): AsyncGenerator<Uint8Array> {
     const all = recipe.to.length === 1 ? 1 : recipe.to[0]!, columns = countOf(recipe.to) / all, most = Math.max(1, Math.floor(this.#blockBytes / bytesOf(recipe.dtype, columns)));
     const count = Math.ceil(all / most), ahead = 2 * this.#workers.length, slots = ahead + 2, under: Promise<Uint8Array>[] = [];
     const start = (n: number): void => {
       const at = n * most, rows = Math.min(most, all - at), length = rows * columns, memory = this.room(`block ${this.#turn++ % slots}`, bytesOf(recipe.dtype, most * columns));
       const out = recipe.dtype === 'float32' ? new Float32Array(memory, 0, length) : new Uint16Array(memory, 0, length);
-      under[n] = this.#call(n, { do: 'block', at, rows, out, ...(units ? { units } : {}) }).then(() => new Uint8Array(memory, 0, out.byteLength));
+      under[n] = this.#call(n, { do: 'block', of, at, rows, out, ...(units ? { units } : {}) }).then(() => new Uint8Array(memory, 0, out.byteLength));
       under[n].catch(() => undefined);                                 // heard when its turn comes
     };
     try {
@@ -91,12 +98,12 @@ export class RowWorkers {
   }
 
   /** All numbers and powers of a weight's noise, and from them what each set is multiplied by. */
-  async #drawn(noise: NonNullable<ReturnType<typeof rowWork>['noise']>): Promise<DrawnNoise['units']> {
+  async #drawn(of: number, noise: NonNullable<ReturnType<typeof rowWork>['noise']>): Promise<DrawnNoise['units']> {
     const most = this.#numbers;
     let turn = 0;
-    const powers = Promise.all(Array.from({ length: noise.powers }, (_, index) => this.#call(turn++, { do: 'power', index })));
+    const powers = Promise.all(Array.from({ length: noise.powers }, (_, index) => this.#call(turn++, { do: 'power', of, index })));
     const squares = await Promise.all(noise.sets.map(async ({ key, from, count }) => {
-      const parts = Array.from({ length: Math.ceil(count / most) }, (_, i) => this.#call(turn++, { do: 'draw', key, first: i * most, at: from + i * most, count: Math.min(most, count - i * most) }));
+      const parts = Array.from({ length: Math.ceil(count / most) }, (_, i) => this.#call(turn++, { do: 'draw', of, key, first: i * most, at: from + i * most, count: Math.min(most, count - i * most) }));
       return (await Promise.all(parts)).reduce((a, b) => a + b, 0);
     }));
     const found = await powers;

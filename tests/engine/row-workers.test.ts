@@ -27,7 +27,7 @@ describe.each(Object.entries(shapes).filter(([title]) => ['gpt2 tied', 'llama ti
     for (const [i, recipe] of plan.tensors.entries()) {
       if (!inPieces(recipe)) continue;
       const dtype = weightDTypes[i % 3]!, values = (name: string): Float32Array => shared(source.weights.get(name)!), blocks: Uint8Array[] = [], second = recipe.second === undefined ? undefined : values(recipe.second);
-      for await (const block of workers.weight({ ...recipe, dtype }, values(recipe.source), second)) blocks.push(block.slice());
+      for await (const block of workers.blocks(await workers.prepare({ ...recipe, dtype }, values(recipe.source), second))) blocks.push(block.slice());
       expect(Buffer.compare(Buffer.concat(blocks), narrow(applyRecipe(recipe, maps, from, plan.to, values(recipe.source), seed, second), dtype)), recipe.name).toBe(0);
       made++;
     }
@@ -35,13 +35,27 @@ describe.each(Object.entries(shapes).filter(([title]) => ['gpt2 tied', 'llama ti
   });
 });
 
+it('one weight may be made ready while another is made', async () => {
+  const source = tiny(shapes['llama tied, grouped']!), plan = planGrowth(source, ask('hypercloning', { hidden: 24, ffn: 40 })), { maps, from, to } = plan, workers = new RowWorkers({ maps, from, to, seed: 7 }, 2, { blockBytes: 200, numbers: 30 });
+  open.push(workers);
+  const large = plan.tensors.filter((t) => t.kind === 'linear' && t.to.length === 2), values = new Map(large.map((t) => [t.name, shared(source.weights.get(t.source)!)]));
+  const prepared = (i: number): ReturnType<RowWorkers['prepare']> | undefined => { const t = large[i]; return t && workers.prepare(t, values.get(t.name)!, undefined); };
+  let next = prepared(0);
+  for (const [i, recipe] of large.entries()) {
+    const ready = (await next)!, blocks: Uint8Array[] = [];
+    next = prepared(i + 1);
+    for await (const block of workers.blocks(ready)) blocks.push(block.slice());
+    expect(Buffer.compare(Buffer.concat(blocks), narrow(applyRecipe(recipe, maps, from, to, values.get(recipe.name)!, 7), 'float32')), recipe.name).toBe(0);
+  }
+});
+
 it('values that do not fit, and a reader who leaves', async () => {
   const source = tiny(shapes['llama tied, grouped']!), plan = planGrowth(source, ask('hypercloning', { hidden: 24 })), { maps, from, to } = plan, workers = new RowWorkers({ maps, from, to, seed: 1 }, 2, { blockBytes: 200 });
   open.push(workers);
   const recipe = plan.tensors.find((t) => t.name.endsWith('gate_proj.weight'))!, large = shared(source.weights.get(recipe.source)!.map((v) => v * 1e6));
-  const all = async (dtype: 'float16' | 'float32'): Promise<number> => { let bytes = 0; for await (const block of workers.weight({ ...recipe, dtype }, large, undefined)) bytes += block.byteLength; return bytes; };
+  const all = async (dtype: 'float16' | 'float32'): Promise<number> => { let bytes = 0; for await (const block of workers.blocks(await workers.prepare({ ...recipe, dtype }, large, undefined))) bytes += block.byteLength; return bytes; };
   expect((await refusal('checkpoint/overflow', () => all('float16'))).message).toContain(recipe.name);
-  for await (const block of workers.weight(recipe, large, undefined)) { expect(block.byteLength).toBeGreaterThan(0); break; }
+  for await (const block of workers.blocks(await workers.prepare(recipe, large, undefined))) { expect(block.byteLength).toBeGreaterThan(0); break; }
   expect(await all('float32')).toBe(4 * 24 * 20);
 });
 
