@@ -20,12 +20,31 @@ export interface Reader {
   norm(x: Named, name: string): Named;
   /** Logits [batch, seq, vocab]. */
   head(x: Named): Named;
+  /** Rows of the position table `name`, [1, seq, its width]; the first position's is row `first`. */
+  places(name: string, tokens: Value, first?: number): Named;
+  /** `x` [batch, seq, …, head_dim] turned by its positions; see `rotary`. */
+  rotary(x: Named, s?: Settings): Named;
+  /** What each position hears of itself and those before it; see `attention`. Called once for each layer, in their order. */
+  attention(q: Named, k: Named, v: Named, scale: number, how?: AttentionHow): Named;
   /** Is told the logits of every router, [batch, seq, experts]. */
   routed(logits: Value): void;
 }
 
-/** A reader of weights given by name: stored shapes, no prefix. `routed` hears of routers, where there are any. */
-export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, weights: ReadonlyMap<string, Value>, routed: Reader['routed'] = () => undefined): Reader {
+/** The part of a reader that knows at which positions the tokens stand. */
+export interface Placing extends Pick<Reader, 'attention'> {
+  rotary(x: Named, s: Settings): Named;
+  /** Rows [1, seq] of a position table whose row `first` is the first position's. */
+  rows(tokens: Value, first: number): Value;
+}
+
+/** A text read as a whole, from position 0. */
+const whole: Placing = {
+  rotary, attention,
+  rows: ({ shape: [, seq] }, first) => constantBy(`places ${first} ${seq}`, 'int64', [1, seq!], () => Array.from({ length: seq! }, (_, i) => first + i)),
+};
+
+/** A reader of weights given by name: stored shapes, no prefix. `routed` hears of routers, where there are any; `placing` says where the tokens stand, from position 0 unless it is given. */
+export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, weights: ReadonlyMap<string, Value>, routed: Reader['routed'] = () => undefined, placing: Placing = whole): Reader {
   const specOf = (name: string): TensorSpec => family.tensors[lineOf(name)]!;
   const vector = (name: string): Named | undefined => {
     const value = weights.get(name);
@@ -40,16 +59,18 @@ export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, we
     const y = apply(x, matrix(`${name}.weight`), spec.layout, viewOf(spec.layout, dims));
     return bias ? add(y, bias) : y;
   };
+  const embed: Reader['embed'] = (name, tokens) => {
+    const picked = named(gather(weights.get(`${name}.weight`)!, tokens), 'batch', 'seq', specOf(`${name}.weight`).layout.axes.at(-1)!.axis);
+    const scale = family.embedScale?.(dims, settings) ?? 1;
+    return scale === 1 ? picked : map((v) => op.mul(v, scale), picked);
+  };
   return {
-    dims, settings, linear, routed,
+    dims, settings, linear, embed, routed, attention: placing.attention,
+    rotary: (x, s = settings) => placing.rotary(x, s),
+    places: (name, tokens, first = 0) => embed(name, placing.rows(tokens, first)),
     entries(x, name) {
       const { layout } = specOf(`${name}.weight`), rows = layout.stack!.entries.map((entry) => shapeOf(entry, dims)[0]!);
       return op.split(matrix(`${name}.weight`), rows, 0).map((weight, i) => apply(x, weight, layout.stack!.entries[i]!, viewOf(layout.stack!.entries[i]!, dims)));
-    },
-    embed(name, tokens) {
-      const picked = named(gather(weights.get(`${name}.weight`)!, tokens), 'batch', 'seq', specOf(`${name}.weight`).layout.axes.at(-1)!.axis);
-      const scale = family.embedScale?.(dims, settings) ?? 1;
-      return scale === 1 ? picked : map((v) => op.mul(v, scale), picked);
     },
     norm(x, name) {
       const gain = vector(`${name}.weight`), shift = vector(`${name}.bias`), eps = Number(settings['eps']);

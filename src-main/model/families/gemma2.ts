@@ -2,7 +2,7 @@
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { Value } from '../../graph/graph.ts';
-import { attention, rotary, windowOf, type Reader } from '../layers.ts';
+import { windowOf, type Reader } from '../layers.ts';
 import { add, type Named } from '../named.ts';
 import { gain, gainOf, optional, setting, withOffset, type ModelFamily, type Settings } from '../family.ts';
 import { refuseRope } from '../rope.ts';
@@ -57,7 +57,7 @@ export const gemma2: ModelFamily = {
     refuseBidirectional(config);
     refuseLayerTypes(config);
   },
-  forward: (m, tokens) => sandwichDecoder(m, tokens, { turn: (x) => rotary(x, m.settings) }),
+  forward: (m, tokens) => sandwichDecoder(m, tokens, { turn: (x) => m.rotary(x) }),
 };
 
 /** The norms of a layer, before and after each of its branches. */
@@ -77,7 +77,7 @@ export function sandwichDecoder(m: Reader, tokens: Value, { turn }: { turn: (x: 
   for (let l = 0; l < m.dims['layers']!; l++) {
     const at = `model.layers.${l}`, y = m.norm(x, `${at}.input_layernorm`);
     const [q, k] = ['q', 'k'].map((name) => turn(m.linear(y, `${at}.self_attn.${name}_proj`), `${at}.self_attn.${name}`, l, s)) as [Named, Named];
-    const heard = attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale, { window: windowOf(s, l), cap });
+    const heard = m.attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale, { window: windowOf(s, l), cap });
     x = add(x, m.norm(m.linear(heard, `${at}.self_attn.o_proj`), `${at}.post_attention_layernorm`));
     x = add(x, m.norm(gatedMlp(m, m.norm(x, `${at}.pre_feedforward_layernorm`), `${at}.mlp`), `${at}.post_feedforward_layernorm`));
   }

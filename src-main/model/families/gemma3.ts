@@ -1,7 +1,6 @@
 /** @file Gemma 3, text: Gemma 2 with norms on queries and keys instead of bounded scores, and rotary bases of their own for sliding layers. Agrees with transformers' modeling_gemma3.py. */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { rotary } from '../layers.ts';
 import { gainOf, optional, withOffset, without, type ModelFamily, type SettingField, type SettingValue } from '../family.ts';
 import { refuseRope } from '../rope.ts';
 import { refuseBidirectional } from './gemma.ts';
@@ -54,6 +53,6 @@ export const gemma3: ModelFamily = {
     if ((config['attn_logit_softcapping'] ?? null) !== null) refuse('checkpoint/unsupported', { what: 'attn_logit_softcapping', why: 'transformers reads it and does not compute it' });
   },
   forward: (m, tokens) => sandwichDecoder(m, tokens, {
-    turn: (x, name, layer, s) => rotary(m.norm(x, `${name}_norm`), (s['layerTypes'] as readonly string[])[layer] === 'sliding_attention' ? { ...s, ropeTheta: s['localTheta']!, ropeType: 'default' } : s),
+    turn: (x, name, layer, s) => m.rotary(m.norm(x, `${name}_norm`), (s['layerTypes'] as readonly string[])[layer] === 'sliding_attention' ? { ...s, ropeTheta: s['localTheta']!, ropeType: 'default' } : s),
   }),
 };

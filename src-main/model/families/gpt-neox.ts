@@ -1,5 +1,5 @@
 /** @file GPT-NeoX and Pythia: layer norms, a share of each head turned, q/k/v interleaved head by head, both branches of a layer read the same stream or one after the other. Agrees with transformers' modeling_gpt_neox.py. */
-import { activate, attention, rotary } from '../layers.ts';
+import { activate } from '../layers.ts';
 import { add, parts, type Named } from '../named.ts';
 import { bias, consequence, gain, linear, lookup, setting, shift, size, type ModelFamily } from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
@@ -64,7 +64,7 @@ export const gptNeox: ModelFamily = {
     let x = m.embed('embed_in', tokens);
     for (let l = 0; l < m.dims['layers']!; l++) {
       const at = `layers.${l}`, [q, k, v] = parts(m.linear(m.norm(x, `${at}.input_layernorm`), `${at}.attention.query_key_value`), 'qkv') as [Named, Named, Named];
-      const read = add(x, m.linear(attention(rotary(q, s), rotary(k, s), v, scale), `${at}.attention.dense`));
+      const read = add(x, m.linear(m.attention(m.rotary(q), m.rotary(k), v, scale), `${at}.attention.dense`));
       x = add(read, mlp(s['parallel'] === true ? x : read, at));
     }
     return m.norm(x, 'final_layer_norm');

@@ -1,7 +1,6 @@
 /** @file GPT-2: learned positions, layer norms, fused q/k/v stored as [in, out], tied head. Agrees with transformers' modeling_gpt2.py. */
 import { refuse } from '../../base/errors.ts';
-import { constantBy } from '../../graph/build.ts';
-import { activate, attention } from '../layers.ts';
+import { activate } from '../layers.ts';
 import { add, parts } from '../named.ts';
 import { bias, consequence, gain, linear, lookup, setting, shift, size, type ModelFamily } from '../family.ts';
 
@@ -62,13 +61,11 @@ export const gpt2: ModelFamily = {
     if (config['add_cross_attention'] === true) no('add_cross_attention', 'only decoders without cross attention are known');
   },
   forward(m, tokens) {
-    const seq = tokens.shape[1]!, scale = m.dims['head_dim']! ** -0.5;
-    const places = constantBy(`places ${seq}`, 'int64', [1, seq], () => Array.from({ length: seq }, (_, i) => i));
-    const at = m.embed('wpe', places);
-    let x = add(m.embed('wte', tokens), { value: at.value, axes: at.axes });
+    const scale = m.dims['head_dim']! ** -0.5;
+    let x = add(m.embed('wte', tokens), m.places('wpe', tokens));
     for (let l = 0; l < m.dims['layers']!; l++) {
       const [q, k, v] = parts(m.linear(m.norm(x, `h.${l}.ln_1`), `h.${l}.attn.c_attn`), 'qkv');
-      x = add(x, m.linear(attention(q!, k!, v!, scale), `h.${l}.attn.c_proj`));
+      x = add(x, m.linear(m.attention(q!, k!, v!, scale), `h.${l}.attn.c_proj`));
       x = add(x, m.linear(activate(m.linear(m.norm(x, `h.${l}.ln_2`), `h.${l}.mlp.c_fc`), String(m.settings['activation'])), `h.${l}.mlp.c_proj`));
     }
     return m.norm(x, 'ln_f');

@@ -1,6 +1,6 @@
 /** @file Llama: RMS norms, rotary positions, grouped-query attention, gated MLP. Agrees with transformers' modeling_llama.py. */
 import type { Value } from '../../graph/graph.ts';
-import { activate, attention, rotary, windowOf, type Reader } from '../layers.ts';
+import { activate, windowOf, type Reader } from '../layers.ts';
 import { add, mul, type Named } from '../named.ts';
 import { bias, gain, linear, lookup, setting, size, type ModelFamily, type SizeField } from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
@@ -87,8 +87,8 @@ export function gatedDecoder(m: Reader, tokens: Value, ready: (x: Named, name: s
   let x = m.embed('model.embed_tokens', tokens);
   for (let l = 0; l < m.dims['layers']!; l++) {
     const at = `model.layers.${l}`, y = m.norm(x, `${at}.input_layernorm`);
-    const [q, k] = ['q', 'k'].map((name) => rotary(ready(m.linear(y, `${at}.self_attn.${name}_proj`), `${at}.self_attn.${name}`), s)) as [Named, Named];
-    x = add(x, m.linear(attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale, { window: windowOf(s, l) }), `${at}.self_attn.o_proj`));
+    const [q, k] = ['q', 'k'].map((name) => m.rotary(ready(m.linear(y, `${at}.self_attn.${name}_proj`), `${at}.self_attn.${name}`))) as [Named, Named];
+    x = add(x, m.linear(m.attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale, { window: windowOf(s, l) }), `${at}.self_attn.o_proj`));
     x = add(x, feed(m, m.norm(x, `${at}.post_attention_layernorm`), at));
   }
   return m.norm(x, 'model.norm');

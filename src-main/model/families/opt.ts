@@ -1,8 +1,8 @@
 /** @file OPT: learned positions from the table's third row on, layer norms with a fixed eps; and its one model whose norms stand on the stream and whose token table is narrower than it. Agrees with transformers' modeling_opt.py. */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { constantBy, type Value } from '../../graph/build.ts';
-import { activate, attention, type Reader } from '../layers.ts';
+import type { Value } from '../../graph/build.ts';
+import { activate, type Reader } from '../layers.ts';
 import { add, type Named } from '../named.ts';
 import { bias, consequence, gain, linear, lookup, setting, shift, size, without, type ModelFamily } from '../family.ts';
 
@@ -16,10 +16,7 @@ function refuseBoth(config: JsonObject): void {
 }
 
 /** Positions, as rows of their table: the first two are never read. */
-function places(m: Reader, tokens: Value): Named {
-  const seq = tokens.shape[1]!;
-  return m.embed('embed_positions', constantBy(`places ${unused} ${seq}`, 'int64', [1, seq], () => Array.from({ length: seq }, (_, i) => unused + i)));
-}
+const places = (m: Reader, tokens: Value): Named => m.places('embed_positions', tokens, unused);
 
 /** All layers on the stream `x`; each norm stands before its branch, or after the branch has been added. */
 function layers(m: Reader, x: Named, before: boolean): Named {
@@ -27,7 +24,7 @@ function layers(m: Reader, x: Named, before: boolean): Named {
   const branch = (y: Named, norm: string, f: (z: Named) => Named): Named => (before ? add(y, f(m.norm(y, norm))) : m.norm(add(y, f(y)), norm));
   for (let l = 0; l < m.dims['layers']!; l++) {
     const at = `layers.${l}`, of = (z: Named, name: string): Named => m.linear(z, `${at}.self_attn.${name}`);
-    x = branch(x, `${at}.self_attn_layer_norm`, (z) => of(attention(of(z, 'q_proj'), of(z, 'k_proj'), of(z, 'v_proj'), scale), 'out_proj'));
+    x = branch(x, `${at}.self_attn_layer_norm`, (z) => of(m.attention(of(z, 'q_proj'), of(z, 'k_proj'), of(z, 'v_proj'), scale), 'out_proj'));
     x = branch(x, `${at}.final_layer_norm`, (z) => m.linear(activate(m.linear(z, `${at}.fc1`), act), `${at}.fc2`));
   }
   return x;

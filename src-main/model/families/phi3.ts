@@ -1,6 +1,6 @@
 /** @file Phi-3: Llama's layers with queries, keys and values in one matrix, and gate and up in another. Agrees with transformers' modeling_phi3.py. */
 import { refuse } from '../../base/errors.ts';
-import { activate, attention, rotary, windowOf } from '../layers.ts';
+import { activate, windowOf } from '../layers.ts';
 import { add, mul, parts, type Named } from '../named.ts';
 import { gain, linear, lookup, optional, setting, without, type ModelFamily } from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
@@ -48,7 +48,7 @@ export const phi3: ModelFamily = {
     let x = m.embed('model.embed_tokens', tokens);
     for (let l = 0; l < m.dims['layers']!; l++) {
       const at = `model.layers.${l}`, [q, k, v] = m.entries(m.norm(x, `${at}.input_layernorm`), `${at}.self_attn.qkv_proj`) as [Named, Named, Named];
-      x = add(x, m.linear(attention(rotary(q, s), rotary(k, s), v, scale, { window: windowOf(s, l) }), `${at}.self_attn.o_proj`));
+      x = add(x, m.linear(m.attention(m.rotary(q), m.rotary(k), v, scale, { window: windowOf(s, l) }), `${at}.self_attn.o_proj`));
       const [gate, up] = parts(m.linear(m.norm(x, `${at}.post_attention_layernorm`), `${at}.mlp.gate_up_proj`), 'gate_up') as [Named, Named];
       x = add(x, m.linear(mul(activate(gate, String(s['activation'])), up), `${at}.mlp.down_proj`));
     }

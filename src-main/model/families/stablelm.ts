@@ -1,6 +1,5 @@
 /** @file StableLM: Llama's attention and gated MLP under layer norms, a share of each head turned, both branches of a layer alike or one after the other. Agrees with transformers' modeling_stablelm.py. */
 import { refuse } from '../../base/errors.ts';
-import { attention, rotary } from '../layers.ts';
 import { add } from '../named.ts';
 import { bias, consequence, gain, linear, lookup, setting, shift, size, type ModelFamily } from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
@@ -70,8 +69,8 @@ export const stablelm: ModelFamily = {
     let x = m.embed('model.embed_tokens', tokens);
     for (let l = 0; l < m.dims['layers']!; l++) {
       const at = `model.layers.${l}`, y = m.norm(x, `${at}.input_layernorm`);
-      const q = rotary(m.linear(y, `${at}.self_attn.q_proj`), s), k = rotary(m.linear(y, `${at}.self_attn.k_proj`), s);
-      const read = add(x, m.linear(attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale), `${at}.self_attn.o_proj`));
+      const q = m.rotary(m.linear(y, `${at}.self_attn.q_proj`)), k = m.rotary(m.linear(y, `${at}.self_attn.k_proj`));
+      const read = add(x, m.linear(m.attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale), `${at}.self_attn.o_proj`));
       x = add(read, gatedMlp(m, s['parallel'] === true ? y : m.norm(read, `${at}.post_attention_layernorm`), `${at}.mlp`));
     }
     return m.norm(x, 'model.norm');
