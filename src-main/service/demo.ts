@@ -5,6 +5,7 @@ import type { Certificate, CheckpointCard, RunEvent } from '../contract/schema.t
 import type { Service } from '../contract/service.ts';
 import type { GrowthPlan, GrowthRequest } from '../growth/recipe.ts';
 import { exists, writeText } from '../store/files.ts';
+import { reached } from '../train/reached.ts';
 import { toyLines } from '../train/toy-corpus.ts';
 import { trainingDefaults, type TrainingSettings } from '../train/settings.ts';
 import { AppError, refuse } from '../base/errors.ts';
@@ -66,18 +67,10 @@ export async function demonstrate(api: Service, { dir, tokens, seed }: DemoOptio
   const reopened = await api.openCheckpoint({ dir: exported.dir });
   tell.phase(`Exported and read back: largest |Δlogit| ${exported.maxLogit.toExponential(1)}`);
   const sourceLoss = first.heldOut[0]!.loss;
-  return { source, plan, certificate, settings, grown: first, random: second, sourceLoss, tokensToMatch: reached(second.heldOut, sourceLoss), exported, reopened };
+  return { source, plan, certificate, settings, grown: first, random: second, sourceLoss, tokensToMatch: whole(reached(second.heldOut.map((p) => ({ x: p.tokens, loss: p.loss })), sourceLoss)), exported, reopened };
 }
 
-/** Where a curve first comes down to `loss`, between its points; null when it does not. */
-export function reached(curve: readonly Point[], loss: number): number | null {
-  for (const [i, point] of curve.entries()) {
-    if (point.loss > loss) continue;
-    const before = curve[i - 1];
-    return before ? Math.round(before.tokens + ((point.tokens - before.tokens) * (before.loss - loss)) / (before.loss - point.loss)) : point.tokens;
-  }
-  return null;
-}
+const whole = (tokens: number | null): number | null => (tokens === null ? null : Math.round(tokens));
 
 async function grown(api: Service, source: string, out: string, request: GrowthRequest, tell: Telling, signal: AbortSignalLike): Promise<Certificate> {
   const job = await api.startGrowth({ source, out, request, device: 'auto' });

@@ -1,7 +1,4 @@
-/**
- * @file Multiple-choice questions, one JSON object a line: what EleutherAI's lm-evaluation-harness writes with --log_samples (its `arguments` are the texts as the model saw them), or
- * `{"question": …, "choices": […], "answer": index}`.
- */
+/** @file Multiple-choice questions, one JSON object a line: what lm-evaluation-harness writes with --log_samples (its `arguments` are the texts as the model saw them), or `{"question": …, "choices": […], "answer": index}`. */
 import { open } from 'node:fs/promises';
 import { refuse } from '../base/errors.ts';
 import { isObject, reading } from './files.ts';

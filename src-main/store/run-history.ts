@@ -1,7 +1,4 @@
-/**
- * @file A run's events, read once and then only at their end: folded into what a list shows and thinned to what a chart draws. Of a run that rests both are kept beside it, so that
- * a year's runs open without reading a year's lines. An index of byte offsets finds a stretch of steps again.
- */
+/** @file A run's events, read once and then only at their end: folded into what a list shows and thinned to what a chart draws. Of a run that rests both are kept beside it, so that a year's runs open without reading a year's lines. */
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse, type ErrorData } from '../base/errors.ts';
@@ -49,12 +46,13 @@ const latest: Readonly<Partial<Record<RunEvent['at'], number>>> = { saved: 200, 
 interface Thinning { take(event: RunEvent): void; events(): Pick<RunHistory, 'events' | 'whole'> }
 
 function thinning(): Thinning {
-  interface Lined { readonly line: number; readonly event: RunEvent }
+  interface Lined { readonly line: number; readonly event: RunEvent; readonly elapsed: number }
   const thinners = new Map<string, Thinner<Lined>>(), others: Lined[] = [], counts = new Map<string, number>();
-  let line = 0;
+  let line = 0, elapsed = 0;
   return {
     take(event) {
-      const lined = { line: line++, event }, measure = measures[event.at] as ((e: RunEvent) => number) | undefined;
+      if (event.at === 'step') elapsed += event.seconds;
+      const lined = { line: line++, event, elapsed }, measure = measures[event.at] as ((e: RunEvent) => number) | undefined;
       if (measure) {
         if (!thinners.has(event.at)) thinners.set(event.at, thinner<Lined>(event.at === 'step' ? mostSteps : mostOthers, (l) => measure(l.event)));
         thinners.get(event.at)!.take(lined);
@@ -69,7 +67,8 @@ function thinning(): Thinning {
     },
     events() {
       const kept = [...[...thinners.values()].flatMap((t) => t.kept().map(({ point }) => point)), ...others].sort((a, b) => a.line - b.line);
-      return { events: kept.map(({ event }) => event), whole: kept.length === line };
+      const whole = kept.length === line;
+      return { events: kept.map(({ event, elapsed }) => (event.at === 'step' && !whole ? { ...event, elapsed } : event)), whole };
     },
   };
 }

@@ -1,7 +1,4 @@
-/**
- * @file A run's numbers as TensorBoard reads them: one event file a sitting, beside events.jsonl. Records are TFRecords of tensorflow's event.proto; a later sitting's START
- * makes TensorBoard drop what the run took back.
- */
+/** @file A run's numbers as TensorBoard reads them: one event file a sitting, beside events.jsonl. Records are TFRecords of tensorflow's event.proto; a later sitting's START makes TensorBoard drop what the run took back. */
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';

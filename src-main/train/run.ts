@@ -48,7 +48,7 @@ export type RunEvent =
   | { readonly at: 'stopped'; readonly step: number; readonly reason: 'finished' | 'asked' | 'failed'; readonly error?: ErrorData; readonly time: string };
 
 /** `norm` is the gradient's before clipping, `ratio` ‖Δw‖ / ‖w‖, `kl` the divergence from the source where it is learned from. All are finite. */
-export interface StepEvent { readonly at: 'step'; readonly step: number; readonly loss: number; readonly lr: number; readonly norm: number; readonly ratio?: number; readonly kl?: number; readonly tokens: number; readonly seconds: number }
+export interface StepEvent { readonly at: 'step'; readonly step: number; readonly loss: number; readonly lr: number; readonly norm: number; readonly ratio?: number; readonly kl?: number; readonly tokens: number; readonly seconds: number; /** Seconds of all steps so far, where those between are left out. */ readonly elapsed?: number }
 
 /** `assumed`: nothing here measures power. */
 export type PowerSource = 'nvidia-smi' | 'rapl' | 'assumed';

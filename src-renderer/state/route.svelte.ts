@@ -1,6 +1,6 @@
 /** @file Where the person is, as the hash of the address: a page and its parameters. */
 
-export const pageNames = ['library', 'checkpoint', 'grow', 'growing', 'train', 'run', 'devices', 'hub', 'model', 'push'] as const;
+export const pageNames = ['library', 'checkpoint', 'grow', 'growing', 'train', 'run', 'runs', 'compare', 'tree', 'devices', 'hub', 'model', 'push'] as const;
 export type PageName = (typeof pageNames)[number];
 export interface Route { readonly page: PageName; readonly at: Readonly<Record<string, string>> }
 

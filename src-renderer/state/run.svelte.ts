@@ -119,7 +119,7 @@ export class RunView {
         break;
       case 'evaluated':
         this.heldOutSteps.push(event.step);
-        this.heldOutTokens.push(event.tokens);
+        this.heldOutTokens.push(this.tokens.length ? this.tokens.at(-1) : 0);
         this.heldOutTime.push(this.time.length ? this.time.at(-1) : 0);
         this.heldOut.push(event.loss);
         break;

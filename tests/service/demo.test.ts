@@ -5,16 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { forkProcesses } from '../../src-main/entry/node/processes.ts';
-import { demonstrate, reached } from '../../src-main/service/demo.ts';
+import { demonstrate } from '../../src-main/service/demo.ts';
 import { demoReport, findings } from '../../src-main/service/demo-report.ts';
 import { createService } from '../../src-main/service/service.ts';
 import { openHome } from '../../src-main/store/home.ts';
 import { noTunnel, root, surroundings } from '../support/workplace.ts';
-
-it('says where a curve comes down to a loss, between its points', () => {
-  const curve = [{ tokens: 0, loss: 5 }, { tokens: 100, loss: 3 }, { tokens: 200, loss: 1 }];
-  expect([reached(curve, 6), reached(curve, 4), reached(curve, 1), reached(curve, 0.5)]).toEqual([0, 50, 200, null]);
-});
 
 it('grows, proves, trains both starts on the same batches, exports and reads back', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'cambium-demo-test-')), told: string[] = [];

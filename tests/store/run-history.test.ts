@@ -31,7 +31,7 @@ describe('a run\u2019s history', () => {
     const { dir, file } = runOf(upTo(9000)), history = await historyOf(dir), fold = await foldOf(dir), { size } = statSync(file);
     expect(history.whole).toBe(false);
     expect(history.events.length).toBeLessThan(4100);
-    for (const n of [1, 7777, 9000]) expect(history.events).toContainEqual(step(n, n === 7777 ? 99 : undefined));
+    for (const n of [1, 7777, 9000]) expect(history.events).toContainEqual({ ...step(n, n === 7777 ? 99 : undefined), elapsed: n / 2 });
     expect(history.events.filter((e) => e.at !== 'step')).toEqual(upTo(9000).filter((e) => e.at !== 'step'));
     // The lines are gone but for their length: what a list and a chart show comes from what was kept.
     truncateSync(file, 0);
