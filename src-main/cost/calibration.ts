@@ -1,7 +1,11 @@
 /** @file What earlier runs teach the next estimate: measured over estimated, per device. */
+import type { Precision } from '../train/precision.ts';
 
 /** One run that ended: what was measured over what was estimated before it began; `told` against the corrected estimate, the others against the plain one. */
-export interface Ratio { readonly run: string; readonly at: string; readonly time: number; readonly memory: number | null; readonly told: number }
+export interface Ratio { readonly run: string; readonly at: string; readonly precision: Precision; readonly time: number; readonly memory: number | null; readonly told: number }
+
+/** Those of runs that computed alike. */
+export const alike = (past: readonly Ratio[], precision: Precision): readonly Ratio[] => past.filter((p) => p.precision === precision);
 
 /** How many of the newest runs count. */
 export const remembered = 3;

@@ -7,7 +7,7 @@ import type { TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceBook, Price } from './book.ts';
 import { pricesOf } from './book.ts';
-import { correctionOf, recordOf } from './calibration.ts';
+import { alike, correctionOf, recordOf } from './calibration.ts';
 import { settingsThatFit, type Fitting } from './fit.ts';
 import { memoryOf, verdictOf, type Memory, type Verdict } from './memory.ts';
 import { programsOf, type Programs, type Subject } from './programs.ts';
@@ -81,7 +81,8 @@ function loadOf(subject: Subject, s: TrainingSettings, device: DeviceKind, steps
   return { programs, memory: memoryOf(programs, s, device), step, evaluation: addWork(noWork, workOf(programs.evaluation), Math.ceil(heldOutWindows / s.batch)), evaluations };
 }
 
-function onDevice({ subject, training: s, assumptions: a, plain = false }: EstimateRequest, target: Target, load: Load, steps: number): OnDevice {
+function onDevice({ subject, training: s, assumptions: a, plain = false }: EstimateRequest, given: Target, load: Load, steps: number): OnDevice {
+  const target = { ...given, past: alike(given.past, s.precision) };
   const corrected = correctionOf(target.past.flatMap((p) => (p.memory === null ? [] : [p.memory]))).factor;
   const memory: Memory = { parts: load.memory.parts, total: times(load.memory.total, corrected) }, verdict = verdictOf(memory.total.likely, target.memory);
   const timing = timingOf(load.step, target, s, a), once = timingOf(load.evaluation, target, s, a);

@@ -1,5 +1,6 @@
 /** @file What a run keeps of its cost: the estimate it began with, its price with source and time, and what came of it. Written once, never worked out again. */
 import type { DeviceKind } from '../base/device.ts';
+import type { Precision } from '../train/precision.ts';
 import type { PowerSource } from '../train/run.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { Ratio } from './calibration.ts';
@@ -44,6 +45,7 @@ export interface CostRecord {
   readonly time: string;
   readonly device: string;
   readonly kind: DeviceKind;
+  readonly precision: Precision;
   readonly told: Told | null;
   readonly price: Paid | null;
   readonly assumptions: Assumptions;
@@ -53,21 +55,21 @@ export interface CostRecord {
 export const costFile = 'estimate.json';
 
 /** The record that a run begins with. */
-export function recordFor(e: Estimate, assumptions: Assumptions, correction: { readonly memory: number }, time: string): CostRecord | undefined {
+export function recordFor(e: Estimate, assumptions: Assumptions, { memory, precision }: { /** The correction by earlier runs. */ readonly memory: number; readonly precision: Precision }, time: string): CostRecord | undefined {
   const on = e.here[0], own = e.offers.find((o) => o.own && o.device === on?.target.id);
   if (!on) return undefined;
   const price: Paid = assumptions.ownPrice > 0 ? { value: assumptions.ownPrice, unit: 'hour', source: 'your price', time } : { value: assumptions.tariff, unit: 'kWh', source: 'your tariff', time };
   const told: Told | null = on.seconds && on.step ? {
-    stepSeconds: on.step.seconds, plainStepSeconds: on.step.plain, seconds: on.seconds, memory: on.memory.total.likely, plainMemory: on.memory.total.likely / correction.memory,
+    stepSeconds: on.step.seconds, plainStepSeconds: on.step.plain, seconds: on.seconds, memory: on.memory.total.likely, plainMemory: on.memory.total.likely / memory,
     ...(on.energy ? { energy: on.energy } : {}), ...(own ? { money: own.money } : {}), ...(on.watts === undefined ? {} : { watts: on.watts }),
   } : null;
-  return { version: 1, time, device: on.target.id, kind: on.target.kind, told, price, assumptions };
+  return { version: 1, time, device: on.target.id, kind: on.target.kind, precision, told, price, assumptions };
 }
 
 /** What a record teaches: only one that ended says anything. */
-export function ratioOf(run: string, { told, came }: CostRecord): Ratio | undefined {
+export function ratioOf(run: string, { told, came, precision }: CostRecord): Ratio | undefined {
   if (!told || !came || came.steps < 10 || !(came.stepSeconds > 0)) return undefined;
-  return { run, at: came.time, time: came.stepSeconds / told.plainStepSeconds, memory: came.memory > 0 ? came.memory / told.plainMemory : null, told: came.stepSeconds / told.stepSeconds };
+  return { run, at: came.time, precision, time: came.stepSeconds / told.plainStepSeconds, memory: came.memory > 0 ? came.memory / told.plainMemory : null, told: came.stepSeconds / told.stepSeconds };
 }
 
 /** Dollars for so many seconds and kilowatt-hours (with the overhead of the room counted in); null where the price needs an energy that nobody knows. */

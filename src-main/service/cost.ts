@@ -7,7 +7,7 @@ import { costHome, deviceBook, withDefaults, type CostFacts, type CostHome, type
 import type { Device, TrainingRequest } from '../contract/schema.ts';
 import type { Assumptions } from '../cost/assumptions.ts';
 import { factsOf, type DeviceBook } from '../cost/book.ts';
-import { correctionOf, type Ratio } from '../cost/calibration.ts';
+import { alike, correctionOf, type Ratio } from '../cost/calibration.ts';
 import { estimate, type Estimate } from '../cost/estimate.ts';
 import { costFile, ratioOf, recordFor, type CostRecord } from '../cost/record.ts';
 import type { Target } from '../cost/speed.ts';
@@ -82,7 +82,8 @@ export function createCosts(place: Place, devices: () => Promise<readonly Device
     async begin(dir, { checkpoint, settings }) {
       const known = await facts(absolute(checkpoint)), here = chosenFirst(known.targets, settings.device), { card } = await openCheckpoint(absolute(checkpoint));
       const told = estimate({ subject: card, training: settings, ...known, targets: here.slice(0, 1), book: { devices: [], prices: [] } });
-      const memory = correctionOf(here[0]?.past.flatMap((p) => (p.memory === null ? [] : [p.memory])) ?? []).factor, record = recordFor(told, known.assumptions, { memory }, new Date().toISOString());
+      const { precision } = settings, memory = correctionOf(alike(here[0]?.past ?? [], precision).flatMap((p) => (p.memory === null ? [] : [p.memory]))).factor;
+      const record = recordFor(told, known.assumptions, { memory, precision }, new Date().toISOString());
       if (record) await writeJson(join(dir, costFile), record);
     },
   };

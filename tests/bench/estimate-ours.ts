@@ -1,12 +1,14 @@
-/** @file One run of the engine in a process of its own, for the comparison of estimates: `estimate-ours.ts RUN`; the last line is one JSON object. With SPEED instead of a run it measures the processor. */
+/** @file One run of the engine in a process of its own, for the comparison of estimates: `estimate-ours.ts RUN`; the last line is one JSON object. With SPEED instead of a run it measures the processor.
+ *  With `cpu` after it every time is processor time of one thread, which other work on the machine does not disturb. */
 import { openDevice } from '../../src-main/engine/ort/device.ts';
 import { measureSpeed } from '../../src-main/engine/speed-test.ts';
 import { train } from '../../src-main/engine/train-job.ts';
 import type { RunEvent } from '../../src-main/train/run.ts';
 
-const [run] = process.argv.slice(2) as [string];
+const [run, clock] = process.argv.slice(2) as [string, string | undefined];
+if (clock === 'cpu') performance.now = () => { const { user, system } = process.cpuUsage(); return (user + system) / 1000; };
 if (run === 'SPEED') {
-  const device = await openDevice('cpu');
+  const device = await openDevice('cpu', clock === 'cpu' ? { threads: 1 } : {});
   console.log(JSON.stringify(await measureSpeed(device)));
   await device.dispose();
 } else {

@@ -1,4 +1,5 @@
-/** @file Estimates beside what came, for jobs on this processor: two families, two sizes, two sequence lengths; time before the first step and after twenty, memory at its worst. Every run is a process of its own. */
+/** @file Estimates beside what came, for jobs on this processor: two families, two sizes, two sequence lengths; time before the first step and after twenty, memory at its worst. Every run is a process of its own.
+ *  CAMBIUM_BENCH_CLOCK=cpu counts processor seconds of one thread, for a machine on which others work. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadavg, totalmem } from 'node:os';
@@ -23,7 +24,7 @@ const models: Readonly<Record<string, JsonObject>> = {
   'llama-1M': llama(128, 4, 8, 4, 344, 1024, true), 'llama-5M': llama(256, 6, 8, 4, 688, 4096, true),
   'gpt2-1M': gpt2(128, 4, 4, 1024), 'gpt2-6M': gpt2(256, 6, 8, 4096),
 };
-const sequences = [128, 256], steps = 40, settled = 20;
+const sequences = [128, 256], settled = 20, cpu = process.env['CAMBIUM_BENCH_CLOCK'] === 'cpu', steps = cpu ? 26 : 40;
 
 const tokenizer = join(import.meta.dirname, '../../resources/demo/seedling'), begin = '<!-- table:begin -->', end = '<!-- table:end -->';
 const percent = (estimated: number, measured: number): string => { const d = 100 * (estimated / measured - 1); return `${d >= 0 ? '+' : '−'}${Math.abs(d).toFixed(0)} %`; };
@@ -31,7 +32,7 @@ const percent = (estimated: number, measured: number): string => { const d = 100
 /** Runs every job and writes the table into docs/cost.md; answers the worst misses. */
 export async function estimates(scratch: string): Promise<void> {
   const measured = <T>(argument: string): T => {
-    const done = spawnSync(process.execPath, [join(import.meta.dirname, 'estimate-ours.ts'), argument], { encoding: 'utf8', maxBuffer: 2 ** 26, env: { ...process.env, CAMBIUM_HOME: join(scratch, 'home') } });
+    const done = spawnSync(process.execPath, [join(import.meta.dirname, 'estimate-ours.ts'), argument, ...cpu ? ['cpu'] : []], { encoding: 'utf8', maxBuffer: 2 ** 26, env: { ...process.env, CAMBIUM_HOME: join(scratch, 'home') } });
     if (done.status !== 0) throw new Error(`${argument}:\n${done.stderr.slice(-2000)}`);
     return JSON.parse(done.stdout.trim().split('\n').at(-1)!) as T;
   };
@@ -42,7 +43,7 @@ export async function estimates(scratch: string): Promise<void> {
     const dir = join(scratch, `${name}-${sequence}`);
     await randomCheckpoint(dir, config);
     for (const file of ['tokenizer.json', 'tokenizer_config.json']) cpSync(join(tokenizer, file), join(dir, file));
-    const { card } = await openCheckpoint(dir), training = { ...trainingDefaults, batch: 8, sequence, tokens: steps * 8 * sequence, saveEvery: 0, sampleEvery: 0, evaluateEvery: 0, device: 'cpu' as const, lr: 1e-3 };
+    const { card } = await openCheckpoint(dir), training = { ...trainingDefaults, batch: 8, sequence, tokens: steps * 8 * sequence, saveEvery: 0, sampleEvery: 0, evaluateEvery: 0, device: 'cpu' as const, lr: 1e-3, threads: cpu ? 1 : 0 };
     const speed = measured<Measured>('SPEED'), target: Target = { id: 'cpu', name: 'cpu', kind: 'cpu', here: true, cores: speed.threads, memory: totalmem(), measured: speed, past: [] };
     const told = estimate({ subject: card, training, targets: [target], book: { devices: [], prices: [] }, assumptions: assumptionDefaults }).here[0]!;
     const run = `${dir}-run`;
@@ -56,7 +57,7 @@ export async function estimates(scratch: string): Promise<void> {
   }
   const table = [
     '| model | parameters | batch × sequence | before the first step | after 20 steps | came | before | after | memory told | came | |', '|---|---|---|---|---|---|---|---|---|---|---|', ...rows, '',
-    `Worst: time ${(100 * worst.before).toFixed(0)} % before the first step and ${(100 * worst.after).toFixed(0)} % after 20, memory ${(100 * worst.memory).toFixed(0)} %. ${steps} steps each, ${new Date().toISOString().slice(0, 10)}, load of the machine at the start ${load.toFixed(1)}.`,
+    `Worst: time ${(100 * worst.before).toFixed(0)} % before the first step and ${(100 * worst.after).toFixed(0)} % after 20, memory ${(100 * worst.memory).toFixed(0)} %. ${steps} steps each, ${new Date().toISOString().slice(0, 10)}, load of the machine at the start ${load.toFixed(1)}${cpu ? '; times are processor seconds of one thread, because the machine was busy' : ''}.`,
   ].join('\n');
   const page = join(import.meta.dirname, '../../docs/cost.md'), before = readFileSync(page, 'utf8'), from = before.indexOf(begin), until = before.indexOf(end);
   writeFileSync(page, `${before.slice(0, from + begin.length)}\n${table}\n${before.slice(until)}`);

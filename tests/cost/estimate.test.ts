@@ -110,11 +110,11 @@ describe('estimate', () => {
 });
 
 describe('what runs teach', () => {
-  const past = (...times: number[]): Ratio[] => times.map((time, i) => ({ run: `r${i}`, at: `2026-11-2${i}`, time, memory: null, told: time }));
+  const past = (...times: number[]): Ratio[] => times.map((time, i) => ({ precision: 'float32', run: `r${i}`, at: `2026-11-2${i}`, time, memory: null, told: time }));
   it('is the median of the last three, with how far they lay', () => {
     expect(correctionOf([])).toEqual({ factor: 1, spread: 0 });
     expect(correctionOf([1.2, 1.1, 1.3, 9]).factor).toBe(1.2);
-    expect(recordOf(past(1.1, 0.95, 1.02))).toBe('last 3 runs: within 11 %');
+    expect(recordOf(past(1.1, 0.95, 1.02))).toBe('last 3 runs: within 10 %');
     expect(recordOf(past(1.2))).toBe('last run: within 20 %');
     expect(recordOf([])).toBeUndefined();
   });
@@ -125,10 +125,12 @@ describe('what runs teach', () => {
     expect(taught.step!.plain).toBe(plain.step!.plain);
     expect(taught.seconds!.high / taught.seconds!.low).toBeLessThan(plain.seconds!.high / plain.seconds!.low);
     expect(taught.record).toMatch(/3 runs/);
+    const other = estimate(asked({ targets: [{ ...cpu, past: past(1.2).map((p) => ({ ...p, precision: 'bfloat16' as const })) }] })).here[0]!;
+    expect(other.step!.seconds).toBe(plain.step!.seconds);
   });
 
   it('is kept with the run, with the price and its time, and never worked out again', () => {
-    const e = estimate(asked()), record = recordFor(e, assumptionDefaults, { memory: 1 }, '2026-11-21T12:00:00Z')!;
+    const e = estimate(asked()), record = recordFor(e, assumptionDefaults, { memory: 1, precision: 'float32' }, '2026-11-21T12:00:00Z')!;
     expect(record.price).toEqual({ value: 0.3, unit: 'kWh', source: 'your tariff', time: '2026-11-21T12:00:00Z' });
     const came: Came = { steps: 40, tokens: 1, seconds: 100, stepSeconds: 2 * record.told!.plainStepSeconds, memory: record.told!.plainMemory * 1.1, energy: 2, power: 'assumed', money: 1, time: '2026-11-21T13:00:00Z' };
     expect(ratioOf('r', { ...record, came })).toMatchObject({ time: 2, told: 2 });

@@ -17,7 +17,7 @@ import { makeTinyCheckpoint } from '../support/tiny.ts';
 import { collected, newRun, only, quiet, textFile } from './workbench.ts';
 
 const record: CostRecord = {
-  version: 1, time: '2026-11-21T08:00:00Z', device: 'cpu: Chip × 4', kind: 'cpu', price: { value: 3.6, unit: 'hour', source: 'your price', time: '2026-11-21T08:00:00Z' }, assumptions: assumptionDefaults,
+  version: 1, time: '2026-11-21T08:00:00Z', device: 'cpu: Chip × 4', kind: 'cpu', precision: 'float32', price: { value: 3.6, unit: 'hour', source: 'your price', time: '2026-11-21T08:00:00Z' }, assumptions: assumptionDefaults,
   told: { stepSeconds: 0.5, plainStepSeconds: 0.5, seconds: { low: 1, likely: 2, high: 3 }, memory: 1e8, plainMemory: 1e8, watts: 100 },
 };
 const started: RunEvent = { at: 'started', step: 0, device: 'cpu', deviceName: 'Chip', parameters: 1, steps: 100, trainTokens: 1, heldOutTokens: 0, time: '' };

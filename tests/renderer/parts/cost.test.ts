@@ -55,6 +55,12 @@ describe('the panel', () => {
     expect(taken).toHaveBeenCalledWith(cost.told!.here[0]!.alternatives![0]!.change);
   });
 
+  it('says so where no device here computes in the precision', async () => {
+    render(CostPanel, { cost: await costOf({ precision: 'bfloat16' }), onchange: () => undefined });
+    expect(screen.getByRole('alert').textContent).toContain('No device of this computer computes in this precision');
+    expect(screen.getByTestId('cost-time').textContent).toBe('–');
+  });
+
   it('asks for a measurement where nothing is known, and uses it', async () => {
     const service = fakeService(0);
     let known = false;
@@ -101,7 +107,7 @@ describe('a run', () => {
   const runCard = { settings: { ...trainingDefaults, budgetMoney: 2 }, steps: 100 } as never;
 
   it('tells what is spent and what is to come, and the estimate beside', () => {
-    render(CostRun, { view: view(), card: runCard, state: 'running', forecast: undefined, record: { version: 1, time: '2026-11-21T08:00:00Z', device: cpu.id, kind: 'cpu', price: { value: 3.6, unit: 'hour', source: 'your price', time: '2026-11-21T08:00:00Z' }, assumptions: {} as never, told: { stepSeconds: 0.8, plainStepSeconds: 0.8, seconds: { low: 1, likely: 2, high: 3 }, memory: 4e8, plainMemory: 4e8 } } });
+    render(CostRun, { view: view(), card: runCard, state: 'running', forecast: undefined, record: { version: 1, time: '2026-11-21T08:00:00Z', device: cpu.id, kind: 'cpu', precision: 'float32', price: { value: 3.6, unit: 'hour', source: 'your price', time: '2026-11-21T08:00:00Z' }, assumptions: {} as never, told: { stepSeconds: 0.8, plainStepSeconds: 0.8, seconds: { low: 1, likely: 2, high: 3 }, memory: 4e8, plainMemory: 4e8 } } });
     const text = screen.getByTestId('run-cost').textContent!.replace(/\s+/g, ' ');
     expect(text).toContain('$ 0.050about $ 0.050 to come');
     expect(text).toContain('estimated: nothing here measures power');
