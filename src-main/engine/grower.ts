@@ -69,7 +69,13 @@ export class Grower {
     const { maps, from, to, request: { seed } } = this.#plan, plan: RowPlan = { maps, from, to, seed }, all = rowsOf(recipe), columns = countOf(recipe.to) / all;
     const { values, prepared } = this.#ahead?.recipe === recipe ? this.#ahead : this.#begun(recipe, plan), [source, second] = await values;
     this.#ahead = next && this.#before.length === 0 ? this.#begun(next, plan) : undefined;
-    if (prepared) { yield* this.#workers!.blocks(await prepared); return; }
+    if (prepared) {
+      const ready = await prepared;
+      if (!ready.finite) this.#checkAll(recipe, [source, second]);
+      yield* this.#workers!.blocks(ready);
+      return;
+    }
+    this.#checkAll(recipe, [source, second]);
     const work = rowWork(recipe, plan, source!, second, (bytes) => this.#room('wide', bytes).buffer as ArrayBuffer), { noise } = work;
     const drawn = noise && drawNoise(noise, new Int16Array(this.#room('noise', 2 * noise.count).buffer, 0, noise.count), this.#draw);
     const most = Math.max(1, Math.floor(this.#blockBytes / bytesOf(recipe.dtype, columns)));
@@ -120,7 +126,12 @@ export class Grower {
     this.#memory.clear();
   }
 
-  /** What a recipe reads, widened. Refuses what is not finite. */
+  /** Refuses what is not finite, by the name of the weight that a recipe reads. */
+  #checkAll(recipe: TensorRecipe, values: readonly (Float32Array | undefined)[]): void {
+    [recipe.source, recipe.second].forEach((name, i) => { if (values[i]) checkFinite(values[i], this.#source.dir, name!); });
+  }
+
+  /** What a recipe reads, widened. */
   async #values(recipe: TensorRecipe): Promise<readonly Float32Array[]> {
     const names = recipe.second === undefined ? [recipe.source] : [recipe.source, recipe.second], turn = this.#reads++ % 2;
     if (this.#before.length === 0) return Promise.all(names.map((name, i) => this.#stored(name, `${turn} ${i}`)));
@@ -129,12 +140,12 @@ export class Grower {
     return names.map((name) => applyChain(this.#before, name, sources));
   }
 
-  /** One weight of the source, widened; in shared memory of this name, if one is given. */
+  /** One weight of the source, widened; in shared memory of this name and not checked, if one is given. */
   async #stored(name: string, room?: string): Promise<Float32Array> {
     const { dtype, bytes } = this.#source.refs.get(name) ?? { dtype: 'float32', bytes: 0 }, count = bytes / bytesOf(dtype, 1);
     const read = await readTensor(this.#source, name, room === undefined ? undefined : this.#room(`source ${room}`, bytes, true));
     const values = widen(read, dtype, room === undefined || dtype === 'float32' ? undefined : new Float32Array(this.#room(`widened ${room}`, 4 * count, true).buffer, 0, count));
-    checkFinite(values, this.#source.dir, name);
+    if (room === undefined) checkFinite(values, this.#source.dir, name);
     return values;
   }
 

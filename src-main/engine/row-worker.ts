@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { dataOf } from '../base/errors.ts';
 import { rowWork, type RowPlan, type RowWork } from '../growth/rows.ts';
-import { checkRange } from '../tensor/range.ts';
+import { allFinite, checkRange } from '../tensor/range.ts';
 import { fastBells } from './bells.ts';
 import type { RowAnswer, RowMessage, RowTask, RowWeight } from './row-workers.ts';
 
@@ -19,7 +19,8 @@ function done(task: RowTask): number {
     known.set(task.of, { weight: task, work: rowWork(task.recipe, plan, task.source, task.second, room) });
     return 0;
   }
-  const { weight: { recipe, bells }, work } = known.get(task.of)!;
+  const { weight, work } = known.get(task.of)!, { recipe, bells } = weight;
+  if (task.do === 'finite') return Number(allFinite(weight.source.subarray(task.at, task.at + task.count)) && (!weight.second || allFinite(weight.second.subarray(task.at, task.at + task.count))));
   if (task.do === 'power') return work.noise!.power(task.index);
   if (task.do === 'draw') return draw(task.key, bells!.subarray(task.at, task.at + task.count), task.first);
   work.make(task.out, task, task.units ? { bells: bells!, units: task.units } : undefined);

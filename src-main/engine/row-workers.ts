@@ -10,6 +10,7 @@ import { countOf } from '../tensor/layout.ts';
 /** A weight to be made, and its number; arrays are shared. */
 export interface RowWeight { readonly do: 'weight'; readonly of: number; readonly recipe: TensorRecipe; readonly source: Float32Array; readonly second?: Float32Array; readonly bells?: Int16Array }
 export type RowTask = RowWeight
+  | { readonly do: 'finite'; readonly of: number; readonly at: number; readonly count: number }
   | { readonly do: 'power'; readonly of: number; readonly index: number }
   | { readonly do: 'draw'; readonly of: number; readonly key: number; readonly first: number; readonly at: number; readonly count: number }
   | { readonly do: 'block'; readonly of: number; readonly at: number; readonly rows: number; readonly out: Float32Array | Uint16Array; readonly units?: Float64Array };
@@ -26,8 +27,8 @@ export interface PieceSizes {
 /** The worker beside this file: TypeScript in the checkout; in a build, JavaScript beside the entry, above its chunks. */
 const workerFile = (): URL => new URL(import.meta.url.endsWith('.ts') ? './row-worker.ts' : import.meta.url.includes('/chunks/') ? '../row-worker.js' : './row-worker.js', import.meta.url);
 
-/** A weight whose blocks can be made. */
-export interface PreparedRows { readonly of: number; readonly recipe: TensorRecipe; readonly units?: DrawnNoise['units'] }
+/** A weight whose blocks can be made; `finite`: whether its source is numbers all through. */
+export interface PreparedRows { readonly of: number; readonly recipe: TensorRecipe; readonly finite: boolean; readonly units?: DrawnNoise['units'] }
 
 export class RowWorkers {
   readonly #plan: RowPlan;
@@ -63,13 +64,14 @@ export class RowWorkers {
     const of = this.#weights++, { noise } = rowWork(recipe, this.#plan, source, second, (bytes) => new ArrayBuffer(bytes));
     const bells = noise ? new Int16Array(this.room(`numbers ${of % 2}`, 2 * noise.count), 0, noise.count) : undefined;
     await Promise.all(this.#workers.map((_, i) => this.#call(i, { do: 'weight', of, recipe, source, ...(second ? { second } : {}), ...(bells ? { bells } : {}) })));
-    return { of, recipe, ...(noise ? { units: await this.#drawn(of, noise) } : {}) };
+    const most = 4 * this.#numbers, finite = await Promise.all(Array.from({ length: Math.ceil(source.length / most) }, (_, i) => this.#call(i, { do: 'finite', of, at: i * most, count: most })));
+    return { of, recipe, finite: !finite.includes(0), ...(noise ? { units: await this.#drawn(of, noise) } : {}) };
   }
 
   /** The blocks of a weight in order, in its dtype. A block is overwritten by the next but one. */
   async *blocks({ of, recipe, units }: PreparedRows): AsyncGenerator<Uint8Array> {
     const all = recipe.to.length === 1 ? 1 : recipe.to[0]!, columns = countOf(recipe.to) / all, most = Math.max(1, Math.floor(this.#blockBytes / bytesOf(recipe.dtype, columns)));
-    const count = Math.ceil(all / most), ahead = 2 * this.#workers.length, slots = ahead + 2, under: Promise<Uint8Array>[] = [];
+    const count = Math.ceil(all / most), ahead = 4 * this.#workers.length, slots = ahead + 2, under: Promise<Uint8Array>[] = [];
     const start = (n: number): void => {
       const at = n * most, rows = Math.min(most, all - at), length = rows * columns, memory = this.room(`block ${this.#turn++ % slots}`, bytesOf(recipe.dtype, most * columns));
       const out = recipe.dtype === 'float32' ? new Float32Array(memory, 0, length) : new Uint16Array(memory, 0, length);

@@ -5,6 +5,7 @@ import { refuse } from '../base/errors.ts';
 import type { JsonObject } from '../base/json.ts';
 import { fromSafetensors, isWeightDType, type WeightDType } from '../tensor/dtype.ts';
 import { shapeOf, type Dims } from '../tensor/layout.ts';
+import { allFinite } from '../tensor/range.ts';
 import type { CheckpointCard, GrowthRecord } from '../model/card.ts';
 import { dimsOf, settingsOf } from '../model/config.ts';
 import { familyOf } from '../model/families/index.ts';
@@ -185,9 +186,6 @@ export async function readTensorRange(checkpoint: Checkpoint, name: string, offs
 
 /** Refuses weights with an infinity or a NaN among them. */
 export function checkFinite(values: Float32Array, path: string, name: string): void {
-  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  let found = 0;
-  for (let i = 0; i < bits.length; i++) found |= (bits[i]! & 0x7f800000) + 0x00800000;   // the sign appears where all bits of the exponent are set
-  if (found >= 0) return;
+  if (allFinite(values)) return;
   refuse('checkpoint/not-finite', { path, name, count: values.reduce((n, v) => n + (Number.isFinite(v) ? 0 : 1), 0) });
 }

@@ -1,4 +1,4 @@
-/** @file Values that a narrower element type cannot hold. */
+/** @file Values that are no numbers, and those that a narrower element type cannot hold. */
 import { refuse } from '../base/errors.ts';
 import type { WeightDType } from './dtype.ts';
 
@@ -9,4 +9,12 @@ export function checkRange(bytes: Uint8Array, dtype: WeightDType, name: string):
   let count = 0;
   for (let i = 0; i < bits.length; i++) if ((bits[i]! & top) === top) count++;
   if (count > 0) refuse('checkpoint/overflow', { name, dtype, count });
+}
+
+/** Whether no value is an infinity or a NaN. */
+export function allFinite(values: Float32Array): boolean {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  let found = 0;
+  for (let i = 0; i < bits.length; i++) found |= (bits[i]! & 0x7f800000) + 0x00800000;   // the sign appears where all bits of the exponent are set
+  return found >= 0;
 }

@@ -59,6 +59,19 @@ it('values that do not fit, and a reader who leaves', async () => {
   expect(await all('float32')).toBe(4 * 24 * 20);
 });
 
+it('a source that is not finite is found wherever it stands', async () => {
+  const source = tiny(shapes['llama tied, grouped']!), plan = planGrowth(source, ask('hypercloning', { hidden: 24 })), { maps, from, to } = plan, workers = new RowWorkers({ maps, from, to, seed: 1 }, 2, { numbers: 10 });
+  open.push(workers);
+  const recipe = plan.tensors.find((t) => t.name.endsWith('gate_proj.weight'))!, good = source.weights.get(recipe.source)!;
+  expect((await workers.prepare(recipe, shared(good), undefined)).finite).toBe(true);
+  for (const at of [0, 41, good.length - 1]) for (const bad of [Number.NaN, -Infinity]) {
+    const values = shared(good);
+    values[at] = bad;
+    expect((await workers.prepare(recipe, values, undefined)).finite).toBe(false);
+    expect((await workers.prepare(recipe, shared(good), values)).finite).toBe(false);
+  }
+});
+
 it('weights large enough are made by them within a growth', async () => {
   const source = await makeTinyCheckpoint('llama', { dims: { hidden: 512, ffn: 1024, vocab: 64, heads: 8, kv_heads: 8, group: 1, head_dim: 64, layers: 1 } }), out = freePath('grown'), plan = await planned(source, growthBy('hypercloning'));
   expect(plan.tensors.some((t) => t.noise !== null && t.to.reduce((a, b) => a * b) >= 2 ** 21)).toBe(true);
