@@ -19,6 +19,8 @@ export const service = {
   about:          call(nothing)<About>(),
   devices:        call(nothing)<readonly Device[]>(),
   doctor:         call(nothing)<readonly Check[]>(),
+  /** What to send along with a report of trouble, without secrets. */
+  diagnostics:    call(z.object({ run: runId.optional() }))<{ readonly text: string }>(),
   /** The CUDA provider: what is there, bringing it, taking it away. */
   gpu:            call(nothing)<GpuStatus>(),
   installGpu:     stream(gpuInstall)<GpuEvent>(),

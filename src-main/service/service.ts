@@ -5,6 +5,7 @@ import { historyOf } from '../store/run-history.ts';
 import { createActivity } from './activity.ts';
 import { createCosts } from './cost.ts';
 import { deviceList } from './devices.ts';
+import { diagnosticsText } from './diagnostics.ts';
 import { examine } from './doctor.ts';
 import { createGpu } from './gpu.ts';
 import { engineStream, withEngine } from './engines.ts';
@@ -40,6 +41,7 @@ export function createService(place: Place, options: RunsOptions = {}): RunningS
     gpu:            gpu.status,
     installGpu:     gpu.install,
     removeGpu:      gpu.remove,
+    diagnostics:    async ({ run }) => { const [found, checks, card] = await Promise.all([devices(), examine(place, devices, gpu.status), run === undefined ? undefined : runs.card(run)]); return { text: await diagnosticsText({ place, devices: found, checks, jobs: jobs.list(), run: card }) }; },
     activity:       (_, signal) => activity(signal),
 
     checkpoints:    () => knownCheckpoints(place),

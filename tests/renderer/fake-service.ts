@@ -127,6 +127,7 @@ export function fakeService(pace: number, options: { refuseToOpen?: AppError } =
       { what: 'Space on disk', ok: true, found: '212 GB free in /home/me/.cambium' },
       { what: 'NVIDIA driver', ok: false, found: 'libcuda.so.1 was not found', remedy: 'Install the NVIDIA driver of your system, then run: cambium gpu install' },
     ],
+    diagnostics: async () => ({ text: '# Cambium 0.1.0\n\n## Devices\ncpu: Processor (2 cores)\n' }),
     activity: (_, signal) => activity(signal),
     checkpoints: async () => known,
     openCheckpoint: async ({ dir }) => {

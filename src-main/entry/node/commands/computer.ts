@@ -1,10 +1,11 @@
-/** @file cambium devices, doctor: what this computer can run on, and what is missing. */
+/** @file cambium devices, doctor, diagnostics: what this computer can run on, and what is missing. */
 import { showBytes, showCount, showFlops } from '../../../base/units.ts';
 import type { MeasuredDevice } from '../../../contract/cost.ts';
 import type { Device } from '../../../contract/schema.ts';
 import type { Service } from '../../../contract/service.ts';
 import type { AddCommand } from '../command.ts';
 import { exits, table, type Output } from '../output.ts';
+import { runGiven } from './runs.ts';
 
 /** Every usable device, one after the other: two at once would slow each other. */
 async function measure(api: Service, devices: readonly Device[], out: Output): Promise<undefined> {
@@ -41,5 +42,14 @@ export const computer: AddCommand = (program, run) => {
       const width = Math.max(...checks.map((c) => c.what.length));
       out.result({ ok, checks }, checks.map((c) => `${c.ok ? '✓' : c.optional ? '·' : '✗'} ${c.what.padEnd(width)}  ${c.found}${c.ok || !c.remedy || c.remedy === c.found ? '' : `\n  ${' '.repeat(width)}  → ${c.remedy}`}`).join('\n'));
       return ok ? exits.ok : exits.failed;
+    }));
+
+  program.command('diagnostics').argument('[run]', 'a run, whose settings and last lines go along').description('print what to send along with a report of trouble; it holds no secret and none of your text')
+    .option('--json', 'one JSON object as the last line of standard output')
+    .addHelpText('after', '\nExamples:\n  cambium diagnostics ./run > report.txt')
+    .action(run(async ({ api, out }, one) => {
+      const found = await api.diagnostics(one === undefined ? {} : { run: runGiven(one) });
+      out.result(found, found.text);
+      return undefined;
     }));
 };

@@ -1,0 +1,42 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import { withoutSecrets } from '../../src-main/service/diagnostics.ts';
+import { createRun } from '../../src-main/store/runs.ts';
+import { readEnd } from '../../src-main/store/text-end.ts';
+import { trainingDefaults } from '../../src-main/train/settings.ts';
+import { example, workplace, type Workplace } from '../support/workplace.ts';
+
+let place: Workplace;
+afterEach(() => place?.end());
+const secrets = ['hf_abcdefghijKLMNOP1234', 'a'.repeat(64), 'swordfish', 'me:pass'];
+
+it('secrets, the home and the name of the person are taken out, and words are left alone', () => {
+  const text = `Authorization: Bearer ${secrets[0]!}\nhttp://127.0.0.1:1/#token=${secrets[1]!}\n"password": "${secrets[2]!}"\nhttps://${secrets[3]!}@host/x\n/home/ada/models ada says: tokens 5, secretary`;
+  const plain = withoutSecrets(text, { home: '/home/ada', user: 'ada' });
+  for (const secret of [...secrets, 'ada', '/home']) expect(plain).not.toContain(secret);
+  expect(plain).toContain('~/models');
+  expect(plain).toContain('tokens 5, secretary');
+});
+
+it('tell of devices, checks, and a run with its last lines, but not what it wrote', async () => {
+  place = workplace();
+  const dir = join(place.dir, 'oak'), { api } = place.running;
+  await createRun(dir, { checkpoint: example, data: ['/t'], settings: { ...trainingDefaults, lr: 0.0123 }, name: 'oak' });
+  writeFileSync(join(dir, 'log.txt'), `it failed near HF_TOKEN=${secrets[0]!} in ${homedir()}/models\n`);
+  appendFileSync(join(dir, 'events.jsonl'), `${JSON.stringify({ at: 'sample', step: 1, prompt: 'my diary', text: 'private' })}\n${JSON.stringify({ at: 'saved', step: 7, dir: 'x' })}\n`);
+  const { text } = await api.diagnostics({ run: dir });
+  for (const part of ['# Cambium 0.0.0', '## Devices', '## Checks', '0.0123', 'it failed near', '"step":7']) expect(text).toContain(part);
+  for (const secret of [secrets[0]!, 'my diary', 'private', `${homedir()}/models`]) expect(text).not.toContain(secret);
+  expect((await api.diagnostics({})).text).not.toContain('## Log');
+});
+
+it('the end of a file is whole lines', async () => {
+  place = workplace();
+  const path = join(place.dir, 'log');
+  writeFileSync(path, Array.from({ length: 100 }, (_, i) => `line ${i}`).join('\n'));
+  expect(await readEnd(path, 20)).toBe('line 98\nline 99');
+  expect(await readEnd(path, 1e6)).toMatch(/^line 0\n/);
+  expect(await readEnd(join(place.dir, 'none'), 10)).toBe('');
+});
