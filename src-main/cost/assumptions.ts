@@ -5,7 +5,7 @@ export interface Assumptions {
   /** Share of a device's peak that training reaches where nothing was measured. */
   readonly utilisationLow: number;
   readonly utilisationHigh: number;
-  /** Microseconds to start one operator on a GPU. */
+  /** Microseconds to start one operator where nothing was measured. */
   readonly launch: number;
   /** Time of a step over the sum of its operators, on a device whose rates were measured. */
   readonly bookkeeping: number;
@@ -40,7 +40,7 @@ export const assumptionOptions: readonly Option[] = [
   number('load', 'Load', 'Mean power while training, as a share of the largest.', 0.05, 1),
   number('utilisationLow', 'Utilisation, least', 'Share of the peak where nothing was measured; plain programs reach 10 to 20 %, tuned ones 35 to 45 %.', 0.001, 1),
   number('utilisationHigh', 'Utilisation, most', 'The other end of that band.', 0.001, 1),
-  number('launch', 'Launch', 'Time to start one operator on a GPU: what small models wait for.', 0, 1000, 'µs'),
+  number('launch', 'Launch', 'Time to start one operator where nothing was measured: what small models wait for.', 0, 1000, 'µs'),
   number('bookkeeping', 'Bookkeeping', 'Time of a step over the sum of its operators, where the device\u2019s rates were measured.', 1, 10),
   number('sourceTokens', 'Source\u2019s tokens', 'How many tokens each parameter of the source has seen, for the comparison with random weights; 20 is compute-optimal, newer models saw far more.', 0.01, 1e6, 'a parameter'),
 ];

@@ -14,7 +14,7 @@ export interface DeviceFacts {
   readonly peaks: Peaks;
   /** Bytes; null for a processor, whose memory is the computer's. */
   readonly memory: number | null;
-  /** Bytes per second. */
+  /** Bytes per second; of a processor, for one core. */
   readonly bandwidth: number | null;
   /** Watts at most; of a processor, of one core. */
   readonly power: number;

@@ -23,5 +23,13 @@ export function recordOf(past: readonly Ratio[]): string | undefined {
   const some = past.slice(0, remembered);
   if (some.length === 0) return undefined;
   const worst = Math.max(...some.map(({ told }) => Math.max(told, 1 / told) - 1));
-  return `last ${some.length === 1 ? 'run' : `${some.length} runs`}: within ${Math.ceil(100 * worst - 1e-6)} %`;
+  return `last ${some.length === 1 ? 'run' : `${some.length} runs`}: within ${worst < 1 ? `${Math.ceil(100 * worst - 1e-6)} %` : `a factor of ${(worst + 1).toPrecision(2)}`}`;
+}
+
+/** How what came lies to what was told: `12 % more than estimated`, `3.1 times the estimate`. */
+export function againstTold(came: number, told: number): string {
+  const ratio = came / told;
+  if (Math.abs(ratio - 1) < 0.005) return 'as estimated';
+  if (ratio >= 2) return `${ratio.toPrecision(2)} times the estimate`;
+  return `${Math.round(100 * Math.abs(ratio - 1))} % ${ratio > 1 ? 'more' : 'less'} than estimated`;
 }

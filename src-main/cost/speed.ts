@@ -60,7 +60,7 @@ export function timingOf(work: Work, target: Target, s: Pick<TrainingSettings, '
   }
   if (peak === undefined) return undefined;
   const [low, high] = [Math.min(a.utilisationLow, a.utilisationHigh), Math.max(a.utilisationLow, a.utilisationHigh)], likely = Math.sqrt(low * high);
-  const moving = target.facts?.bandwidth ? work.bytes / target.facts.bandwidth : 0, starting = target.kind === 'cpu' ? 0 : (work.nodes * a.launch) / 1e6;
+  const moving = target.facts?.bandwidth ? work.bytes / (target.facts.bandwidth * target.cores) : 0, starting = (work.nodes * a.launch) / 1e6;
   const least = over(work.flops / peak, { low, likely, high }), at = (end: keyof Range): number => Math.max(least[end], moving) + starting, band: Range = { low: at('low'), likely: at('likely'), high: at('high') };
   return {
     plain: band.likely, seconds: past.length > 0 ? around(band.likely * correction.factor, correction.spread) : band, basis: 'peak',

@@ -7,6 +7,7 @@ export { cudaPackages, providerPackage } from '../store/gpu/packages.ts';
 export { families } from '../model/families/index.ts';
 export { sizesFrom, sizesOf } from '../growth/sizes.ts';
 export { readOption, type Option } from '../base/option.ts';
+export { againstTold } from '../cost/calibration.ts';
 export { assumptionOptions, type Assumptions } from '../cost/assumptions.ts';
 export type { OnDevice } from '../cost/estimate.ts';
 export type { Range } from '../cost/range.ts';

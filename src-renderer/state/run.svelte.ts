@@ -2,6 +2,7 @@
 import type { ErrorData } from '../../src-main/base/errors.ts';
 import type { RunEvent } from '../../src-main/contract/schema.ts';
 import type { Reading } from '../../src-main/train/run.ts';
+import { againstTold } from '../../src-main/cost/calibration.ts';
 import { duration } from '../format.ts';
 import { Column, countUpTo } from './series.ts';
 
@@ -125,7 +126,7 @@ export class RunView {
         break;
       case 'sample': this.samples = [{ step: event.step, prompt: event.prompt, text: event.text }, ...this.samples.filter((s) => s.step < event.step)]; break;
       case 'reading': this.readings.push(event); this.reading = event; break;
-      case 'measured': this.pace = event; this.#say(event.step, `A step takes ${duration(event.stepSeconds)}${event.told === null ? '' : `, ${againstTold(event.stepSeconds / event.told)}`}; ${duration(event.secondsLeft)} to go`); break;
+      case 'measured': this.pace = event; this.#say(event.step, `A step takes ${duration(event.stepSeconds)}${event.told === null ? '' : `, ${againstTold(event.stepSeconds, event.told)}`}; ${duration(event.secondsLeft)} to go`); break;
       case 'budget': this.#say(event.step, `The budget is spent (${event.what}: ${event.spent.toPrecision(4)} of ${event.limit}); resuming grants it once more`); break;
       case 'saved': this.savedStep = event.step; this.#say(event.step, 'Saved'); break;
       case 'stopped':
@@ -153,6 +154,3 @@ export class RunView {
 
   #say(step: number, text: string, time?: string): void { this.log = [{ step, text, ...(time === undefined ? {} : { time }) }, ...this.log]; }
 }
-
-/** How a measured time lies to its estimate. */
-const againstTold = (ratio: number): string => (Math.abs(ratio - 1) < 0.005 ? 'as estimated' : `${Math.round(100 * Math.abs(ratio - 1))} % ${ratio > 1 ? 'more' : 'less'} than estimated`);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { assumptionDefaults, assumptionOptions } from '../../src-main/cost/assumptions.ts';
 import { ageOf, factsOf, pricesOf } from '../../src-main/cost/book.ts';
-import { correctionOf, recordOf, type Ratio } from '../../src-main/cost/calibration.ts';
+import { againstTold, correctionOf, recordOf, type Ratio } from '../../src-main/cost/calibration.ts';
 import { estimate, type EstimateRequest } from '../../src-main/cost/estimate.ts';
 import { verdictOf } from '../../src-main/cost/memory.ts';
 import { moneyFor, ratioOf, recordFor, type Came } from '../../src-main/cost/record.ts';
@@ -59,7 +59,7 @@ describe('estimate', () => {
   });
 
   it('of time from a peak is a band as wide as the utilisation', () => {
-    const seconds = estimate(asked({ targets: [unmeasured] })).here[0]!.seconds!;
+    const seconds = estimate(asked({ targets: [unmeasured], assumptions: { ...assumptionDefaults, launch: 0 } })).here[0]!.seconds!;
     expect(seconds.high / seconds.low).toBeCloseTo(3, 6);
     expect(seconds.likely).toBeCloseTo(Math.sqrt(seconds.high * seconds.low), 9);
   });
@@ -116,6 +116,8 @@ describe('what runs teach', () => {
     expect(correctionOf([1.2, 1.1, 1.3, 9]).factor).toBe(1.2);
     expect(recordOf(past(1.1, 0.95, 1.02))).toBe('last 3 runs: within 10 %');
     expect(recordOf(past(1.2))).toBe('last run: within 20 %');
+    expect(recordOf(past(4, 1))).toBe('last 2 runs: within a factor of 4.0');
+    expect([againstTold(1, 1), againstTold(1.1, 1), againstTold(0.9, 1), againstTold(27, 1)]).toEqual(['as estimated', '10 % more than estimated', '10 % less than estimated', '27 times the estimate']);
     expect(recordOf([])).toBeUndefined();
   });
 

@@ -3,6 +3,7 @@ import { AppError, appError, refuse } from '../../base/errors.ts';
 import { showCount, showDuration } from '../../base/units.ts';
 import type { JobCard, RunCard, RunEvent } from '../../contract/schema.ts';
 import type { Service } from '../../contract/service.ts';
+import { againstTold } from '../../service/choices.ts';
 import { exits, type Output } from './output.ts';
 
 export const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const;
@@ -54,7 +55,7 @@ function show(event: RunEvent, steps: number, out: Output): void {
     case 'step': out.progress('Training', event.step, steps, `step ${event.step}  loss ${event.loss.toFixed(4)}  lr ${event.lr.toExponential(2)}  ${showCount(event.tokens)} tokens`); break;
     case 'evaluated': out.note(`step ${event.step}: held-out loss ${event.loss.toFixed(4)}`); break;
     case 'sample': out.note(`step ${event.step} writes: ${event.prompt}${event.text}`); break;
-    case 'measured': out.note(`A step takes ${paceOf(event.stepSeconds)}${event.told === null ? '' : `, ${againstTold(event.stepSeconds / event.told)}`}; ${showDuration(event.secondsLeft)} to go`); break;
+    case 'measured': out.note(`A step takes ${paceOf(event.stepSeconds)}${event.told === null ? '' : `, ${againstTold(event.stepSeconds, event.told)}`}; ${showDuration(event.secondsLeft)} to go`); break;
     case 'budget': out.note(`The budget is spent at step ${event.step} (${event.what}: ${event.spent.toPrecision(4)} of ${event.limit}); saving, resume grants it once more`); break;
     case 'skipped': out.note(`step ${event.step}: left out, its ${event.what} was ${event.value === null ? 'not finite' : `${event.value.toPrecision(4)}${event.limit === null ? '' : `, over ${event.limit.toPrecision(4)}`}`}`); break;
     case 'rolled-back': out.note(`step ${event.from}: back to the saved state of step ${event.step}, reading on in the text`); break;
@@ -67,8 +68,6 @@ function show(event: RunEvent, steps: number, out: Output): void {
 }
 
 const paceOf = (seconds: number): string => (seconds < 0.1 ? `${(1000 * seconds).toPrecision(2)} ms` : showDuration(seconds));
-/** How a measured time lies to its estimate. */
-const againstTold = (ratio: number): string => (Math.abs(ratio - 1) < 0.005 ? 'as estimated' : `${Math.round(100 * Math.abs(ratio - 1))} % ${ratio > 1 ? 'more' : 'less'} than estimated`);
 
 /** A run's card in words. */
 export const describeRun = (card: RunCard): string => [

@@ -111,7 +111,7 @@ describe('a run', () => {
     const text = screen.getByTestId('run-cost').textContent!.replace(/\s+/g, ' ');
     expect(text).toContain('$ 0.050about $ 0.050 to come');
     expect(text).toContain('estimated: nothing here measures power');
-    expect(text).toMatch(/told to take 0.8 s and takes 1.0 s \(25 % more\)/);
+    expect(text).toMatch(/told to take 0.8 s and takes 1.0 s \(25 % more than estimated\)/);
     expect(text).toContain('stops by itself at $ 2.00');
   });
 
