@@ -1,6 +1,6 @@
 /** @file The three pieces of a decoder whose gradients are much leaner than those of the operators they are made of: attention, the RMS norm, rotary positions. */
 import { add, mul, neg, reciprocal, sqrt, square, sub } from './elementwise.ts';
-import { constant, countOf, emit, emitOne, type Op, type Value } from './graph.ts';
+import { constant, constantBy, countOf, emit, emitOne, type Op, type Value } from './graph.ts';
 import { concat, reshape, split } from './movement.ts';
 import { matmul } from './product.ts';
 import { mean, sum } from './reduce.ts';
@@ -8,6 +8,8 @@ import { isFloat, sameShape } from './shapes.ts';
 import { softmax } from './softmax.ts';
 
 const last = [-1], keep = { keep: true } as const;
+/** A gain that changes nothing, over the last axis. */
+const ones = ({ dtype, shape }: Value): Value => constantBy('ones', dtype, [shape.at(-1)!], () => new Float32Array(shape.at(-1)!).fill(1));
 
 /**
  * softmax(scale · q kᵀ + mask) v, and the softmax itself: q [lead…, rows, d], k [lead…, keys, d], v [lead…, keys, e], mask [m, keys] repeated over the rows.
@@ -36,9 +38,10 @@ export const Attention: Op<{ readonly scale: number }> = {
 
 /** x / sqrt(mean(x²) + eps) over the last axis (Zhang and Sennrich 2019), and the factor. */
 export const RmsNorm: Op<{ readonly eps: number }> = {
-  name: 'RmsNorm', onnx: null,
+  name: 'RmsNorm',
   infer: ([x]) => (isFloat(x!) && x!.shape.length > 0 ? [x!, { dtype: x!.dtype, shape: [...x!.shape.slice(0, -1), 1] }] : 'not a float with an axis'),
   grad: (g, { out, outs: [, factor] }) => [mul(factor!, sub(g, mul(out, mean(mul(g, out), last, keep))))],
+  onnx: ({ inputs: [x], attrs: { eps } }) => ({ op: 'SimplifiedLayerNormalization', inputs: [x!, ones(x!)], attrs: { axis: -1, epsilon: { float: eps } } }),
   lower: ([x], { eps }) => {
     const factor = reciprocal(sqrt(add(mean(square(x!), last, keep), eps)));
     return [mul(x!, factor), factor];
