@@ -1,8 +1,8 @@
-/** @file A model writes: one token at a time, the whole text read again for each; choices are a function of the seed. */
+/** @file A model writes, one token at a time; choices are a function of the seed. */
 import type { AbortSignalLike } from '../contract/rpc.ts';
 import { keyOf, uniformAt } from '../base/random.ts';
 import type { Device } from './ort/device.ts';
-import { nextReader } from './programs.ts';
+import { openDecoder, type Decoder } from './decoder.ts';
 import { positionsOf, type Loaded } from './weights.ts';
 
 export interface Choice {
@@ -19,23 +19,24 @@ export const longest = ({ model }: Loaded): number => { const most = positionsOf
 /** Up to `count` tokens after `prompt` (one token or more). Where the text outgrows the model's positions its beginning is dropped. */
 export async function* generate(device: Device, loaded: Loaded, prompt: readonly number[], count: number, { temperature, seed, stops = [] }: Choice, signal?: AbortSignalLike): AsyncGenerator<number> {
   const most = longest(loaded), text = [...prompt], key = keyOf(seed, 'choice');
-  let reader: Awaited<ReturnType<typeof nextReader>> | undefined, room = 0;
+  let decoder: Decoder | undefined, begun = false;
   try {
     for (let i = 0; i < count && !signal?.aborted; i++) {
       const seen = text.slice(-most);
-      if (!reader || seen.length > room) {
-        await reader?.dispose();
-        room = Math.min(most, Math.max(64, 2 ** Math.ceil(Math.log2(seen.length + 1))));
-        reader = await nextReader(device, loaded, room);
+      if (!decoder || seen.length > decoder.room) {
+        await decoder?.dispose();
+        decoder = await openDecoder(device, loaded, Math.min(most, Math.max(64, 2 ** Math.ceil(Math.log2(seen.length + 1)))));
+        begun = false;
       }
-      const tokens = new Int32Array(room);
-      tokens.set(seen);
-      const token = choose(await reader.run(tokens, seen.length - 1), temperature, uniformAt(key, i));
+      // Past the last position every token stands one place further to the front than before, and nothing that is kept is true any more.
+      const logits = begun && text.length <= most ? await decoder.next(text.at(-1)!, text.length - 1) : await decoder.begin(seen);
+      begun = true;
+      const token = choose(logits, temperature, uniformAt(key, i));
       if (stops.includes(token)) return;
       text.push(token);
       yield token;
     }
-  } finally { await reader?.dispose(); }
+  } finally { await decoder?.dispose(); }
 }
 
 /** The likeliest token, or the one at `u` (uniform in [0, 1)) of the softmax at this temperature. */

@@ -3,7 +3,7 @@ import { graphOf, type Graph } from '../graph/graph.ts';
 import { onnxModel } from '../graph/onnx.ts';
 import { asymmetry, type Copies } from '../growth/asymmetry.ts';
 import { inPrecision, type Precision } from '../train/precision.ts';
-import { logitsProgram, lossProgram, nextProgram, weightValues, type BatchShape } from '../train/step.ts';
+import { logitsProgram, lossProgram, weightValues, type BatchShape } from '../train/step.ts';
 import type { Device } from './ort/device.ts';
 import { DeviceTensor } from './ort/device-tensor.ts';
 import type { Session, SessionOptions } from './ort/session.ts';
@@ -18,13 +18,13 @@ export const feedsOf = (session: Session, tensors: ReadonlyMap<string, DeviceTen
   Object.fromEntries(session.inputs.filter((name) => tensors.has(name)).map((name) => [name, tensors.get(name)!]));
 
 /** A program that reads tokens and answers with one host tensor of float32. */
-async function reading(device: Device, loaded: Loaded, graph: Graph, output: string): Promise<{ run(tokens: Int32Array, more?: Record<string, DeviceTensor>): Promise<Float32Array>; dispose(): Promise<void> }> {
+async function reading(device: Device, loaded: Loaded, graph: Graph, output: string): Promise<{ run(tokens: Int32Array): Promise<Float32Array>; dispose(): Promise<void> }> {
   const session = await compile(device, graph), shape = graph.inputs.find((v) => v.name === 'tokens')!.shape;
   return {
-    async run(tokens, more = {}) {
+    async run(tokens) {
       const fed = DeviceTensor.over(tokens, 'int32', shape);
       try {
-        const answer = (await session.run({ ...feedsOf(session, loaded.tensors), ...more, tokens: fed }, { [output]: 'host' })).get(output)!;
+        const answer = (await session.run({ ...feedsOf(session, loaded.tensors), tokens: fed }, { [output]: 'host' })).get(output)!;
         try { return answer.values('float32'); } finally { answer.dispose(); }
       } finally { fed.dispose(); }
     },
@@ -66,15 +66,6 @@ export async function lossMeter(device: Device, loaded: Loaded, { batch, sequenc
 
 /** Logits [batch × sequence, vocab] of tokens [batch, sequence]. */
 export const logitsReader = (device: Device, loaded: Loaded, batch: number, sequence: number) => reading(device, loaded, logitsProgram(loaded.model, { batch, sequence }), 'logits');
-
-/** Logits [vocab] after position `at` of tokens [1, sequence]. */
-export async function nextReader(device: Device, loaded: Loaded, sequence: number): Promise<{ run(tokens: Int32Array, at: number): Promise<Float32Array>; dispose(): Promise<void> }> {
-  const reader = await reading(device, loaded, nextProgram(loaded.model, sequence), 'logits'), place = new Int32Array(1), fed = DeviceTensor.over(place, 'int32', [1]);
-  return {
-    run(tokens, at) { place[0] = at; return reader.run(tokens, { at: fed }); },
-    async dispose() { fed.dispose(); await reader.dispose(); },
-  };
-}
 
 /** How far the copies of a grown model's weights lie apart. */
 export async function asymmetryOf(device: Device, loaded: Loaded, copies: readonly Copies[]): Promise<number> {

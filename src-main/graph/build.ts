@@ -11,7 +11,7 @@ export { and, cast, equal, greater, less, not, or, where, type Operand } from '.
 export { gather, gatherElements, oneHot, scatterElements, scatterRows } from './lookup.ts';
 export { concat, expand, full, identity, pad, reshape, slice, split, squeeze, swapLast, transpose, unsqueeze, zerosLike } from './movement.ts';
 export { matmul } from './product.ts';
-export { mean, reduceMax, sum, sumSquares } from './reduce.ts';
+export { cumulative, mean, reduceMax, sum, sumSquares } from './reduce.ts';
 export { route, top, unevenness } from './routing.ts';
 export { crossEntropy, logSoftmax, softmax } from './softmax.ts';
 

@@ -14,7 +14,7 @@ import * as softmax from './softmax.ts';
 const { Greater, Less, Equal, And, Or, Not, Where, Cast } = logic;
 const { Add, Sub, Mul, Div, Pow, Min, Max, Neg, Reciprocal, Sqrt, Exp, Log, Tanh, Erf, Sigmoid, Relu, Clip } = elementwise;
 const { Identity, Reshape, Transpose, Expand, Concat, Split, Slice, Pad } = movement;
-const { ReduceSum, ReduceMean, ReduceSumSquare, ReduceMax } = reduce;
+const { ReduceSum, ReduceMean, ReduceSumSquare, ReduceMax, CumSum } = reduce;
 const { Gather, GatherElements, ScatterND, ScatterElements, OneHot } = lookup;
 const { Softmax, LogSoftmax, CrossEntropy } = softmax;
 const { Silu, Gelu } = activation;
@@ -24,7 +24,7 @@ const rows = {
   Greater, Less, Equal, And, Or, Not, Where, Cast,
   Add, Sub, Mul, Div, Pow, Min, Max, Neg, Reciprocal, Sqrt, Exp, Log, Tanh, Erf, Sigmoid, Relu, Clip,
   Identity, Reshape, Transpose, Expand, Concat, Split, Slice, Pad,
-  ReduceSum, ReduceMean, ReduceSumSquare, ReduceMax,
+  ReduceSum, ReduceMean, ReduceSumSquare, ReduceMax, CumSum,
   MatMul, Gather, GatherElements, ScatterND, ScatterElements, OneHot,
   Softmax, LogSoftmax, CrossEntropy, Silu, Gelu, Attention, RmsNorm, Rotary, Top,
 };

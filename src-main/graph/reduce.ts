@@ -3,7 +3,7 @@ import { constant, countOf, emitOne, type Op, type Value } from './graph.ts';
 import { div, mul } from './elementwise.ts';
 import { cast, equal } from './logic.ts';
 import { reshape } from './movement.ts';
-import { axesOf, withoutAxes } from './shapes.ts';
+import { axesOf, axisOf, withoutAxes } from './shapes.ts';
 
 type Axes = { readonly axes: readonly number[]; readonly keep: boolean };
 type Rule = NonNullable<Op<Axes>['grad']>;
@@ -24,6 +24,14 @@ export const ReduceMax       = reduction('ReduceMax',       (g, { in: [x], out, 
   const largest = cast(equal(x!, kept(out, x!, attrs)), g.dtype);
   return [mul(largest, div(kept(g, x!, attrs), sum(largest, attrs.axes, { keep: true })))];
 });
+
+/** Each element and all before it along an axis, added up. */
+export const CumSum: Op<{ readonly axis: number }> = {
+  name: 'CumSum', grad: null,
+  infer: ([x], { axis }) => (axis in x!.shape ? [x!] : 'no such axis'),
+  onnx: ({ inputs: [x], attrs: { axis } }) => ({ inputs: [x!, constant(axis, 'int64')], attrs: {} }),
+};
+export const cumulative = (x: Value, axis: number): Value => emitOne(CumSum, [x], { axis: axisOf(axis, x.shape.length) });
 
 /** Axes default to all; `keep` leaves ones in their places. */
 type Reduce = (x: Value, axes?: readonly number[], options?: { readonly keep?: boolean }) => Value;

@@ -38,8 +38,9 @@ export interface Placing extends Pick<Reader, 'attention'> {
 }
 
 /** A text read as a whole, from position 0. */
-const whole: Placing = {
-  rotary, attention,
+export const whole: Placing = {
+  attention,
+  rotary: (x, s) => rotary(x, s, ({ rates, seq }) => [angles('cos', seq, rates), angles('sin', seq, rates)]),
   rows: ({ shape: [, seq] }, first) => constantBy(`places ${first} ${seq}`, 'int64', [1, seq!], () => Array.from({ length: seq! }, (_, i) => first + i)),
 };
 
@@ -93,7 +94,7 @@ function normOver(norm: (x: Value, eps: number) => Value, x: Named, axes: readon
 const layerNorm = (x: Value, eps: number): Value => rmsNormalize(op.sub(x, op.mean(x, [-1], { keep: true })), eps);
 
 /** cap · tanh(x / cap): near x where it is small, never beyond the cap. */
-const bounded = (x: Value, cap: number): Value => op.mul(tanh(op.mul(x, 1 / cap)), cap);
+export const bounded = (x: Value, cap: number): Value => op.mul(tanh(op.mul(x, 1 / cap)), cap);
 
 /** Rotary frequencies of each pair of a head, radians per position: transformers' modeling_rope_utils.py. */
 export function frequencies(headDim: number, s: Settings): readonly number[] {
@@ -110,25 +111,30 @@ export function frequencies(headDim: number, s: Settings): readonly number[] {
   });
 }
 
+/** cos or sin of each angle, [positions, pairs]. */
+export const angles = (kind: 'cos' | 'sin', positions: number, rates: readonly number[]): Value =>
+  constantBy(`rotary ${kind} ${positions} ${rates.join()}`, 'float32', [positions, rates.length], () => Float32Array.from({ length: positions * rates.length }, (_, i) => Math[kind](Math.floor(i / rates.length) * rates[i % rates.length]!)));
+
+/** What turns the tokens of a text, [seq, pairs] each. */
+type Angles = (of: { readonly rates: readonly number[]; readonly seq: number }) => readonly [cos: Value, sin: Value];
+
 /**
  * Rotates pair (i, i + width/2) of each position by position × frequency i (Su et al. 2021, the half-split form of transformers). `x` is [batch, seq, …, head_dim];
  * width is head_dim, or the share of it that the settings name, and what comes after passes through.
  */
-export function rotary(x: Named, s: Settings): Named {
+export function rotary(x: Named, s: Settings, by: Angles): Named {
   const size = x.value.shape.at(-1)!, width = Math.trunc(size * Number(s['ropeShare'] ?? 1));
   if (width % 2 !== 0) refuse('checkpoint/unsupported', { what: `a rotary share of ${String(s['ropeShare'])}`, why: `it would turn ${width} of the ${size} entries of a head, and they turn in pairs` });
   if (width < size) {
     const [turned, passed] = op.split(x.value, [width, size - width], -1) as [Value, Value];
-    return { value: op.concat([rotary({ value: turned, axes: x.axes }, { ...s, ropeShare: 1 }).value, passed], -1), axes: x.axes };
+    return { value: op.concat([rotary({ value: turned, axes: x.axes }, { ...s, ropeShare: 1 }, by).value, passed], -1), axes: x.axes };
   }
-  const [batch, seq] = x.value.shape as [number, number], rates = frequencies(size, s);
-  const table = (kind: string, f: (angle: number) => number): Value =>
-    constantBy(`rotary ${kind} ${seq} ${rates.join()}`, 'float32', [seq, rates.length], () => Float32Array.from({ length: seq * rates.length }, (_, i) => f(Math.floor(i / rates.length) * rates[i % rates.length]!)));
-  return { value: reshape(rotate(reshape(x.value, [batch, seq, -1]), table('cos', Math.cos), table('sin', Math.sin)), x.value.shape), axes: x.axes };
+  const [batch, seq] = x.value.shape as [number, number];
+  return { value: reshape(rotate(reshape(x.value, [batch, seq, -1]), ...by({ rates: frequencies(size, s), seq })), x.value.shape), axes: x.axes };
 }
 
 /** Added to the scores of keys that are not seen; far below any score, and finite. */
-const hidden = -1e30;
+export const hidden = -1e30;
 
 /** Queries that are read at once: they see no key after their last, so blocks spare almost half of all scores. */
 const queryBlock = (seq: number): number => Math.max(128, Math.ceil(seq / 8));
@@ -149,12 +155,16 @@ const seen = (from: number, to: number, first: number, window: number): Value =>
     return back < 0 || back >= window ? hidden : 0;
   }));
 
+/** The axes that queries and keys share, and those that the queries have beside them: more than one row of them reads the same keys. */
+export const sharedAxes = (q: Named, k: Named): Readonly<Record<'lead' | 'own', readonly Name[]>> =>
+  ({ lead: k.axes.filter((axis) => axis !== 'seq' && axis !== 'head_dim'), own: q.axes.filter((axis) => !k.axes.includes(axis)) });
+
 /**
  * softmax(q·k·scale, causal) · v, [batch, seq, heads…, head_dim] each. Whatever head axes `q` has and `k` lacks become rows beside `seq` and share the keys:
  * plain heads, grouped queries and one key head are one function, and no key is repeated in memory.
  */
 export function attention(q: Named, k: Named, v: Named, scale: number, { window = Infinity, cap }: AttentionHow = {}): Named {
-  const lead = k.axes.filter((axis) => axis !== 'seq' && axis !== 'head_dim'), own = q.axes.filter((axis) => !k.axes.includes(axis));
+  const { lead, own } = sharedAxes(q, k);
   const asked = order(q, [...lead, ...own, 'seq', 'head_dim']).value, keys = order(k, [...lead, 'seq', 'head_dim']).value, values = order(v, [...lead, 'seq', 'head_dim']).value;
   const [seq, width] = asked.shape.slice(-2) as [number, number], block = queryBlock(seq), blocks = Math.ceil(seq / block), leading = lead.map((_, i) => asked.shape[i]!);
   const read = Array.from({ length: blocks }, (_, i) => {

@@ -1,5 +1,5 @@
 /** @file The programs of training: loss, gradients and update as one graph, or in two halves for accumulation; and the same weights read for evaluation and for writing. */
-import { add, concat, constant, crossEntropy, div, gather, graphOf, input, mean, mul, reshape, slice, split, unevenness, zerosLike, type Graph, type Value } from '../graph/build.ts';
+import { add, concat, constant, crossEntropy, div, graphOf, input, mean, mul, reshape, slice, split, unevenness, zerosLike, type Graph, type Value } from '../graph/build.ts';
 import { grad, vjp } from '../graph/grad.ts';
 import { attentionSegments, blockSegments, recomputeFor, remakeOf, type Recompute, type Remake } from '../graph/recompute.ts';
 import type { ModelFamily, Settings } from '../model/family.ts';
@@ -145,13 +145,6 @@ export function lossProgram(m: BucketModel, shape: BatchShape): Graph {
 export function logitsProgram(m: BucketModel, shape: BatchShape): Graph {
   const { weights } = open(m);
   return graphOf({ logits: logitsOf(m, weights, m.family.forward(readerOf(m.family, m.dims, m.settings, weights), tokensIn(shape, 0))) });
-}
-
-/** tokens [1, sequence] and `at` [1] → `logits` [vocab] after position `at`. */
-export function nextProgram(m: BucketModel, sequence: number): Graph {
-  const { weights } = open(m), x = m.family.forward(readerOf(m.family, m.dims, m.settings, weights), tokensIn({ batch: 1, sequence }, 0));
-  const last = gather(x.value, input('at', 'int32', [1]), 1);
-  return graphOf({ logits: reshape(logitsOf(m, weights, { value: last, axes: x.axes }), [m.dims['vocab']!]) });
 }
 
 /** An output may not carry the name of an input in ONNX: `next/…` is what `…` becomes. */

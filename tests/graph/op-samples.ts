@@ -75,6 +75,7 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
     s(matmul, f(2, 1, 2, 3), f(1, 5, 3, 4)), s(matmul, f(4, 2, 3), f(1, 3, 4)),
     s((x, y) => b.matmul(x, y, { transA: true }), f(2, 2, 3, 2), f(3, 4)), s((x, y) => b.matmul(x, y, { transA: true, transB: true }), f(2, 3, 2), f(4, 3)),
   ],
+  CumSum: [s((x) => b.cumulative(x, -1), f(2, 3)), s((x) => b.cumulative(x, 0), ids(5, 'int64', 4))],
   Gather: [s((t, i) => b.gather(t, i), f(5, 3), ids(5, 'int32', 2, 4)), s((t, i) => b.gather(t, i, 1), f(2, 4, 3), ids(4, 'int64', 2, 3)), s((t, i) => b.gather(t, i, -1), f(2, 3, 4), ids(4, 'int64', 5)), s((t, i) => b.gather(t, i), f(4), ids(4, 'int64'))],
   ScatterND: [s(b.scatterRows, f(4, 3), ids(4, 'int32', 2, 3), f(2, 3, 3)), s(b.scatterRows, f(4), ids(4, 'int64', 6), f(6))],
   GatherElements: [s((x, i) => b.gatherElements(x, i, -1), f(3, 5), ids(5, 'int64', 3, 2)), s((x, i) => b.gatherElements(x, i, 0), f(4, 2), ids(4, 'int32', 3, 2))],

@@ -130,6 +130,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
     fill(ids!.shape, (p) => out[indexOf(into!.shape, set(p, axis, ids!.data[indexOf(ids!.shape, p)]!))]! += updates!.data[indexOf(ids!.shape, p)]!);
     return { shape: into!.shape, data: out };
   },
+  CumSum: ([x], { axis }) => fill(x!.shape, (p) => range(p[axis as number]! + 1).reduce((sum, i) => sum + at(x!, p.map((j, a) => (a === axis ? i : j))), 0)),
   OneHot: ([ids], { depth }) => fill([...ids!.shape, depth], (p) => Number(ids!.data[indexOf(ids!.shape, p.slice(0, -1))] === p.at(-1))),
   Softmax: ([x], { axis }) => fill(x!.shape, (p) => Math.exp(at(x!, p) - logSum(x!, p, axis))),
   LogSoftmax: ([x], { axis }) => fill(x!.shape, (p) => at(x!, p) - logSum(x!, p, axis)),
