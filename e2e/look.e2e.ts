@@ -1,4 +1,4 @@
-/** @file How every page looks: a picture in both themes at two widths, none of them wider than its window, and nothing that axe-core would report. With CAMBIUM_DOCS=1 it also makes the pictures of the documentation. */
+/** @file How every page looks: a picture in both themes at three widths, none of them wider than its window, and nothing that axe-core would report. With CAMBIUM_DOCS=1 it also makes the pictures of the documentation. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { runPage } from './pages/run.ts';
 import { trainPage } from './pages/train.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const themes = ['Light', 'Dark'] as const, widths = [1440, 390] as const;
+const themes = ['Light', 'Dark'] as const, widths = [1440, 800, 360] as const;
 const settings = { Tokens: 60 * 4 * 64, Batch: 4, Sequence: 64, 'Learning rate': 0.003, 'Warm-up': 5, 'Evaluate every': 20, 'Save every': 20, 'Sample every': 20 };
 
 interface Shown { readonly name: string; readonly reach: (app: App) => Promise<void> }
@@ -62,6 +62,9 @@ scenario('looks', (app) => {
     { name: 'certificate', reach: async ({ page }) => { await at(where.get('certificate')!); await growingPage(page).certificate.waitFor(); } },
     { name: 'train', reach: async ({ page }) => { await at(where.get('train')!); await page.getByRole('button', { name: 'Start training' }).waitFor(); await page.getByText('More settings').click(); } },
     { name: 'run', reach: async ({ page }) => { await at(where.get('run')!); await runPage(page).reaches(60); } },
+    { name: 'runs', reach: async ({ page }) => { await at('runs'); await page.getByRole('searchbox', { name: 'Search' }).waitFor(); } },
+    { name: 'compare', reach: async ({ page }) => { await at(`compare?ids=${new URLSearchParams(where.get('run')!.split('?')[1]).get('id')!}`); await page.getByRole('region', { name: 'What each run needed' }).waitFor(); } },
+    { name: 'tree', reach: async ({ page }) => { await at('tree'); await page.getByRole('link', { name: 'a run', exact: true }).waitFor(); } },
     { name: 'devices', reach: async ({ page }) => { await at('devices'); await page.getByRole('button', { name: 'Check again' }).waitFor(); } },
   ];
 
