@@ -1,6 +1,6 @@
 /** @file What a graph costs, read off its nodes: products, and the memory of what is alive at once in the order in which ONNX Runtime runs it. */
 import { bytesOf } from '../tensor/dtype.ts';
-import { countOf, nodesOf, type Graph, type Node, type Value } from './graph.ts';
+import { countOf, nodesOf, typeText, type Graph, type Node, type Value } from './graph.ts';
 
 /** Floating point operations of one run; only products count, as in 6N. */
 export const flopsOf = ({ outputs }: Graph): number =>
@@ -42,27 +42,50 @@ export interface LivenessOptions {
   readonly order?: readonly Node[];
 }
 
-/** Follows the nodes: an output is held from its node to its last use, views hold what they show, and an elementwise node writes into an operand that ends with it. */
+/** A piece of memory that several values use one after the other: from the first node that writes it to the last that reads it, the time between them included. */
+interface Buffer { readonly bytes: number; readonly from: number; until: number; readonly values: { readonly value: Value; readonly made: number; gone: number }[] }
+
+/**
+ * Follows the nodes as ONNX Runtime's planner does: an output is held from its node to its last use, views hold what they show, an elementwise node writes into an operand that ends with it,
+ * and any other output takes the newest buffer of its very shape that is free by then, which is therefore held in between as well.
+ */
 export function liveness(graph: Graph, { inPlace = () => false, order = executionOrder(graph) }: LivenessOptions = {}): Liveness {
-  const roots = new Map<Value, Value>(), lastUse = new Map<Value, Node | 'end'>(), elsewhere = new Set<Value>();
+  const roots = new Map<Value, Value>(), lastUse = new Map<Value, number>(), elsewhere = new Set<Value>(), end = order.length;
   const rootOf = (v: Value): Value => roots.get(v) ?? v;
-  for (const node of order) {
+  order.forEach((node, i) => {
     if (node.op.view) roots.set(node.outputs[0]!, rootOf(node.inputs[0]!));
-    for (const v of [...node.outputs, ...node.inputs]) lastUse.set(rootOf(v), node);
-  }
+    for (const v of [...node.outputs, ...node.inputs]) lastUse.set(rootOf(v), i);
+  });
   for (const [name, v] of Object.entries(graph.outputs)) {
-    lastUse.set(rootOf(v), 'end');
+    lastUse.set(rootOf(v), end);
     if (inPlace(name)) elsewhere.add(rootOf(v));
   }
-  const bytes = (v: Value): number => (elsewhere.has(v) ? 0 : bytesOf(v.dtype, countOf(v.shape)));
-  const alive = new Set<Value>();
-  let held = 0, peak = 0, at: Node | undefined, then: readonly Value[] = [];
-  for (const node of order) {
-    const made = node.outputs.filter((v) => rootOf(v) === v), ending = new Set([...node.inputs, ...made].map(rootOf).filter((v) => v.node && lastUse.get(v) === node));
-    const reused = node.op.elementwise && [...ending].some((v) => v.node !== node && bytes(v) === bytes(made[0]!)) ? bytes(made[0]!) : 0;
-    for (const v of made) { held += bytes(v); alive.add(v); }
-    if (held - reused > peak) { peak = held - reused; at = node; then = [...alive]; }
-    for (const v of ending) { held -= bytes(v); alive.delete(v); }
-  }
-  return at ? { peak, at, held: then } : { peak, held: then };
+  const kindOf = (v: Value): string => typeText(v), buffers: Buffer[] = [], bufferOf = new Map<Value, Buffer>(), free = new Map<string, Buffer[]>();
+  const put = (v: Value, i: number, buffer: Buffer): void => {
+    buffer.values.push({ value: v, made: i, gone: lastUse.get(v)! });
+    buffer.until = Math.max(buffer.until, lastUse.get(v)!);
+    bufferOf.set(v, buffer);
+  };
+  order.forEach((node, i) => {
+    const ending = [...new Set(node.inputs.map(rootOf))].filter((v) => bufferOf.has(v) && lastUse.get(v) === i), taken = new Set<Value>();
+    for (const v of node.outputs) {
+      if (rootOf(v) !== v || elsewhere.has(v)) continue;
+      const shown = node.op.elementwise ? node.inputs.find((from) => kindOf(from) === kindOf(v) && ending.includes(rootOf(from)) && !taken.has(rootOf(from))) : undefined, over = shown && rootOf(shown), spare = over ? undefined : free.get(kindOf(v))?.pop();
+      if (over) taken.add(over);
+      const fresh: Buffer = { bytes: bytesOf(v.dtype, countOf(v.shape)), from: i, until: i, values: [] };
+      if (!over && !spare) buffers.push(fresh);
+      put(v, i, over ? bufferOf.get(over)! : spare ?? fresh);
+    }
+    for (const v of [...ending, ...node.outputs]) {
+      const buffer = bufferOf.get(v);
+      if (buffer && !taken.has(v) && lastUse.get(v) === i) free.set(kindOf(v), [...(free.get(kindOf(v)) ?? []), buffer]);
+    }
+  });
+  const changes = new Array<number>(end + 2).fill(0);
+  for (const { bytes, from, until } of buffers) { changes[from]! += bytes; changes[until + 1]! -= bytes; }
+  let held = 0, peak = 0, at = -1;
+  order.forEach((_, i) => { held += changes[i]!; if (held > peak) { peak = held; at = i; } });
+  if (at < 0) return { peak, held: [] };
+  const then = buffers.filter((b) => b.from <= at && b.until >= at).map((b) => (b.values.findLast((v) => v.made <= at) ?? b.values[0]!).value);
+  return { peak, at: order[at]!, held: then };
 }
