@@ -4,7 +4,8 @@ import { growthAdditions, growthFeeds, growthGraph, growthGraphKey, rowsOf } fro
 import type { GrowthPlan, TensorRecipe } from '../growth/recipe.ts';
 import { inPieces, rowWork, type RowPlan } from '../growth/rows.ts';
 import { drawNoise } from '../growth/noise.ts';
-import { checkFinite, readTensor, type Checkpoint } from '../store/checkpoint.ts';
+import { checkFinite, readLargeTensor, readTensor, type Checkpoint } from '../store/checkpoint.ts';
+import { alignedShared, roomFor } from '../store/past-cache.ts';
 import { bytesOf, narrow, widen, type WeightDType } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
 import { checkRange } from '../tensor/range.ts';
@@ -29,6 +30,8 @@ interface Begun { readonly recipe: TensorRecipe; readonly values: Promise<readon
 
 /** A weight of fewer values is made here: to tell threads of it would take longer. */
 const leastShared = 2 ** 21;
+/** Fewer bytes are read through the system's cache. */
+const leastDirect = 2 ** 22;
 /** More threads than this would wait for the disk. */
 const mostThreads = 4;
 
@@ -143,7 +146,8 @@ export class Grower {
   /** One weight of the source, widened; in shared memory of this name and not checked, if one is given. */
   async #stored(name: string, room?: string): Promise<Float32Array> {
     const { dtype, bytes } = this.#source.refs.get(name) ?? { dtype: 'float32', bytes: 0 }, count = bytes / bytesOf(dtype, 1);
-    const read = await readTensor(this.#source, name, room === undefined ? undefined : this.#room(`source ${room}`, bytes, true));
+    const memory = room !== undefined && bytes >= leastDirect ? this.#aligned(room, roomFor(bytes)) : undefined;
+    const read = memory ? await readLargeTensor(this.#source, name, memory) : await readTensor(this.#source, name, room === undefined ? undefined : this.#room(`source ${room}`, bytes, true));
     const values = widen(read, dtype, room === undefined || dtype === 'float32' ? undefined : new Float32Array(this.#room(`widened ${room}`, 4 * count, true).buffer, 0, count));
     if (room === undefined) checkFinite(values, this.#source.dir, name);
     return values;
@@ -193,6 +197,15 @@ export class Grower {
     const made: Opened = { session: await compile(this.#device, graph, { arena: false, memoryPattern: false }), from: graph.inputs.find((v) => v.name === 'source')!.shape, to: graph.outputs['grown']!.shape };
     this.#opened.set(key, made);
     return made;
+  }
+
+  /** Shared memory to read into past the system's cache, used again each time; undefined where a weight is too large for it. */
+  #aligned(room: string, bytes: number): SharedArrayBuffer | undefined {
+    const name = `aligned ${room}`, known = this.#memory.get(name) as SharedArrayBuffer | undefined;
+    if (known && known.byteLength >= bytes) return known;
+    const memory = alignedShared(bytes);
+    if (memory) this.#memory.set(name, memory);
+    return memory;
   }
 
   /** Memory of this name, at least as long, used again each time. */

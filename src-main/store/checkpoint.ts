@@ -12,6 +12,7 @@ import { familyOf } from '../model/families/index.ts';
 import type { ModelFamily, Settings } from '../model/family.ts';
 import { activeCount, groupCounts, parameterCount, parametersOf } from '../model/parameters.ts';
 import { exists, isObject, readFailure, readObject } from './files.ts';
+import { readPastCache } from './past-cache.ts';
 import { readBytes } from './safetensors.ts';
 import { readShards, shardNames, type StoredTensor } from './shards.ts';
 import { tokenizerCard } from './tokenizer.ts';
@@ -175,6 +176,12 @@ export async function readTensor(checkpoint: Checkpoint, name: string, into?: Ui
   if (bytes.byteLength !== ref.bytes) throw new RangeError(`${name} has ${ref.bytes} bytes, not ${bytes.byteLength}`);
   await readBytes(ref.file, ref.start, bytes);
   return bytes;
+}
+
+/** As `readTensor`, past the system's page cache into `memory` (of past-cache.ts, with room for it). */
+export async function readLargeTensor(checkpoint: Checkpoint, name: string, memory: SharedArrayBuffer): Promise<Uint8Array> {
+  const { file, start, bytes } = refOf(checkpoint, name);
+  return readPastCache(file, start, bytes, memory);
 }
 
 /** A run of one weight's bytes, from byte `offset` of the weight on, as long as `into`. */

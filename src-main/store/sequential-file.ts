@@ -1,6 +1,6 @@
 /** @file A large new file written from its first byte to its last, past the system's page cache where it can be: copying gigabytes through that cache costs a core of its own. */
-import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import { alignedMemory, alignment, openDirect, refusesDirect } from './past-cache.ts';
 
 export interface SequentialFile {
   /** The next bytes. Once it resolves, `chunk` may be used again; a failed write is told by a later call. */
@@ -11,8 +11,6 @@ export interface SequentialFile {
   abort(): Promise<void>;
 }
 
-/** Places, lengths and addresses that a disk takes directly are multiples of this (the page size; sectors are 512 or 4096 bytes). */
-const alignment = 4096;
 /** Bytes written directly at once, and how many such pieces are under way while one fills. */
 const pieceBytes = 8 << 20, pieces = 3;
 /** Shorter files go through the cache. */
@@ -20,28 +18,18 @@ const leastDirect = 4 * pieceBytes;
 /** A write is cut into slices of this many bytes: the system's calls take at most 2 GiB. */
 const slice = 1 << 26;
 
-declare const WebAssembly: { readonly Memory: new (limits: { readonly initial: number }) => { readonly buffer: ArrayBuffer } };
-
-/** Memory that begins at a page: the only kind JavaScript can ask for. Kept for the next file. */
+/** Aligned memory, kept for the next file. */
 const spare: Uint8Array<ArrayBuffer>[] = [];
-const aligned = (): Uint8Array<ArrayBuffer> => spare.pop() ?? new Uint8Array(new WebAssembly.Memory({ initial: pieceBytes / 65_536 }).buffer);
-
-const refusesDirect = (error: unknown): boolean => ['EINVAL', 'EOPNOTSUPP', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '');
+const aligned = (): Uint8Array<ArrayBuffer> => spare.pop() ?? new Uint8Array(alignedMemory(pieceBytes));
 
 async function writeAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength;) done += (await file.write(bytes, done, Math.min(slice, bytes.byteLength - done), at + done)).bytesWritten;
 }
 
-/** The same file once more, for writes past the cache; undefined on systems and file systems without such. */
-async function openDirect(path: string): Promise<FileHandle | undefined> {
-  if (!('O_DIRECT' in constants)) return undefined;
-  try { return await open(path, constants.O_WRONLY | constants.O_DIRECT); } catch (error) { if (refusesDirect(error)) return undefined; throw error; }
-}
-
 /** Makes the file, which must not be there; `bytes`: how many will come. */
 export async function createSequential(path: string, bytes: number): Promise<SequentialFile> {
   const file = await open(path, 'wx');
-  const direct = bytes < leastDirect ? undefined : await openDirect(path).catch(async (error: unknown) => { await file.close(); throw error; });
+  const direct = bytes < leastDirect ? undefined : await openDirect(path, 'write').catch(async (error: unknown) => { await file.close(); throw error; });
   return direct ? pastCache(file, direct) : throughCache(file);
 }
 
