@@ -2,6 +2,7 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { refuse } from '../base/errors.ts';
 import { dtypes, narrow, type DType } from '../tensor/dtype.ts';
+import type { OpenShape } from './dynamic.ts';
 import { attrText, nodesOf, type Attr, type Graph, type OnnxForm, type Type, type Value } from './graph.ts';
 import { identity } from './movement.ts';
 import { lacks, type Provider } from './providers.ts';
@@ -14,6 +15,8 @@ export interface OnnxOptions {
   readonly provider?: Provider;
   /** Inputs, by name, that become initializers; little-endian elements. */
   readonly weights?: Readonly<Record<string, Weight>>;
+  /** Sizes of inputs and outputs, by name, where some of them are open; their own where a name is not there. */
+  readonly dims?: Readonly<Record<string, OpenShape>>;
 }
 
 /** Field numbers of onnx.proto3, for the messages written here. */
@@ -22,7 +25,7 @@ const graphField = { node: 1, name: 2, initializer: 5, input: 11, output: 12 };
 const nodeField = { input: 1, output: 2, name: 3, op: 4, attribute: 5, domain: 7 };
 const attribute = { name: 1, float: 2, int: 3, string: 4, ints: 8, type: 20 }, attributeType = { float: 1, int: 2, string: 3, ints: 7 };
 const tensor = { dims: 1, dtype: 2, name: 8, raw: 9, external: 13, location: 14 }, entry = { key: 1, value: 2 };
-const valueInfo = { name: 1, type: 2 }, typeField = { tensor: 1 }, tensorType = { element: 1, shape: 2 }, shapeField = { dim: 1 }, dim = { value: 1 };
+const valueInfo = { name: 1, type: 2 }, typeField = { tensor: 1 }, tensorType = { element: 1, shape: 2 }, shapeField = { dim: 1 }, dim = { value: 1, param: 2 };
 const varint = 0, fixed32 = 5, lengthDelimited = 2;
 
 const text = (w: BinaryWriter, field: number, value: string): BinaryWriter => w.tag(field, lengthDelimited).string(value);
@@ -30,7 +33,7 @@ const whole = (w: BinaryWriter, field: number, value: number): BinaryWriter => w
 const inside = (w: BinaryWriter, field: number, write: (w: BinaryWriter) => void): void => { w.tag(field, lengthDelimited).fork(); write(w); w.join(); };
 
 /** The model's bytes. Equal graphs give equal bytes. Inputs and outputs keep their names; other values are numbered. */
-export function onnxModel(graph: Graph, { provider = 'cpu', weights = {} }: OnnxOptions = {}): Uint8Array {
+export function onnxModel(graph: Graph, { provider = 'cpu', weights = {}, dims = {} }: OnnxOptions = {}): Uint8Array {
   const { inputs, outputs } = distinctOutputs(lowered(graph, provider));
   const nodes = nodesOf(Object.values(outputs)), names = new Map<Value, string>(), initializers = new Map<string, Value>(), domains = new Set<string>();
   const nameOf = (v: Value): string => {
@@ -68,9 +71,9 @@ export function onnxModel(graph: Graph, { provider = 'cpu', weights = {} }: Onnx
     for (const v of inputs) {
       const weight = weights[v.name!];
       if (weight) inside(g, graphField.initializer, (t) => { writeTensor(t, v.name!, v, weight); });
-      else inside(g, graphField.input, (i) => { writeValueInfo(i, v.name!, v); });
+      else inside(g, graphField.input, (i) => { writeValueInfo(i, v.name!, v, dims[v.name!]); });
     }
-    for (const [name, v] of Object.entries(outputs)) inside(g, graphField.output, (o) => { writeValueInfo(o, name, v); });
+    for (const [name, v] of Object.entries(outputs)) inside(g, graphField.output, (o) => { writeValueInfo(o, name, v, dims[name]); });
   });
   for (const [domain, version] of [['', 21] as const, ...[...domains].map((d) => [d, 1] as const)])
     inside(w, model.opset, (o) => { if (domain) text(o, opset.domain, domain); whole(o, opset.version, version); });
@@ -115,12 +118,12 @@ function writeTensor(w: BinaryWriter, name: string, { dtype, shape }: Type, cont
   whole(w, tensor.location, 1);
 }
 
-const writeValueInfo = (w: BinaryWriter, name: string, { dtype, shape }: Type): void => {
+const writeValueInfo = (w: BinaryWriter, name: string, { dtype, shape }: Type, sizes: OpenShape = shape): void => {
   text(w, valueInfo.name, name);
   inside(w, valueInfo.type, (t) => {
     inside(t, typeField.tensor, (e) => {
       whole(e, tensorType.element, dtypes[dtype].onnx);
-      inside(e, tensorType.shape, (s) => { for (const size of shape) inside(s, shapeField.dim, (d) => { whole(d, dim.value, size); }); });
+      inside(e, tensorType.shape, (s) => { for (const size of sizes) inside(s, shapeField.dim, (d) => { if (typeof size === 'string') text(d, dim.param, size); else whole(d, dim.value, size); }); });
     });
   });
 };
