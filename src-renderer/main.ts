@@ -4,7 +4,8 @@ import { mount } from 'svelte';
 import App from './app.svelte';
 import { dialFromHere, startAgainOnToken, takeToken } from './service.ts';
 import { Link } from './state/link.svelte.ts';
-import { currentPlace, dialPlace } from './state/place.ts';
+import { currentPlace } from './state/current-place.ts';
+import { dialPlace } from './state/place.ts';
 import './styles/tokens.css';
 import './styles/base.css';
 

@@ -1,7 +1,7 @@
 /** @file The way in: a port from the desktop's preload, or a WebSocket to the server the page came from. Everything else sees only `Service`. */
 import type { Channel } from '../src-main/base/channel.ts';
 import type { ErrorData } from '../src-main/base/errors.ts';
-import { currentPlace } from './state/place.ts';
+import { currentPlace } from './state/current-place.ts';
 import { pagePortChannel, webSocketChannel } from '../src-main/base/transports.ts';
 
 /** What the desktop's preload leaves on the window. */

@@ -115,7 +115,7 @@ describe('contracts', () => {
 
   it('have every procedure in use: on the command line or in the page', () => {
     // What both use to reach a place is the contract's own.
-    const users = sources.filter((path) => path.startsWith('src-main/entry/') || path.startsWith('src-renderer/') || path === 'src-main/contract/places.ts').map((path) => bare(read(path))).join('\n');
+    const users = sources.filter((path) => path.startsWith('src-main/entry/') || path.startsWith('src-renderer/') || path === 'src-main/contract/place-channel.ts').map((path) => bare(read(path))).join('\n');
     expect(Object.keys(service).filter((name) => !new RegExp(`\\.${name}\\b`).test(users))).toEqual([]);
     const services = sources.filter((path) => path.startsWith('src-main/service/')).map(read).join('\n');
     expect(Object.keys(engine).filter((name) => !new RegExp(`\\.${name}\\(`).test(services))).toEqual([]);

@@ -37,7 +37,7 @@ export function eventReader(path: string, place: LinePlace = { line: 0, offset: 
         let known = 0;
         if (!same) while (known < fresh.length && fresh[known] === prints[known]) known++;
         prints = same ? [...prints, ...fresh] : fresh;
-        return { from: before + known, events: lines.slice(known).map((line, i) => parsed(path, line, before + known + i + 1)) };
+        return { from: before + known, events: lines.slice(known).map((line, i) => eventOf(path, line.toString('utf8'), before + known + i + 1)) };
       } finally {
         await file.close();
       }
@@ -45,7 +45,8 @@ export function eventReader(path: string, place: LinePlace = { line: 0, offset: 
   };
 }
 
-async function bytesOf(file: FileHandle, from: number, to: number): Promise<Buffer> {
+/** The bytes of a file from `from` to `to`; fewer where it ends before. */
+export async function bytesOf(file: FileHandle, from: number, to: number): Promise<Buffer> {
   const bytes = Buffer.alloc(Math.max(0, to - from));
   let done = 0;
   while (done < bytes.length) {
@@ -63,9 +64,10 @@ function printOf(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
-function parsed(path: string, line: Buffer, number: number): RunEvent {
+/** The event on a line; one that is none is refused with its number. */
+export function eventOf(path: string, line: string, number: number): RunEvent {
   try {
-    const event = JSON.parse(line.toString('utf8')) as RunEvent | null;
+    const event = JSON.parse(line) as RunEvent | null;
     if (typeof event?.at === 'string') return event;
   } catch { /* refused below, as any line that is not an event */ }
   return refuse('run/damaged', { run: dirname(path), why: `line ${number} of ${basename(path)} is not an event` });
@@ -139,7 +141,7 @@ export async function openEventLog(dir: string, { after = Infinity }: { readonly
     const bytes = await reading(path, async () => bytesOf(file, 0, (await file.stat()).size));
     let keep = 0;
     for (let end = bytes.indexOf(10), line = 1; end >= 0; end = bytes.indexOf(10, keep), line++) {
-      const event = parsed(path, bytes.subarray(keep, end), line);
+      const event = eventOf(path, bytes.toString('utf8', keep, end), line);
       if ('step' in event && event.step > after) break;
       keep = end + 1;
     }

@@ -1,10 +1,10 @@
 /** @file A run's events, read once and then only at their end: folded into what a list shows and thinned to what a chart draws. Of a run that rests both are kept beside it, so that a year's runs open without reading a year's lines. */
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { refuse, type ErrorData } from '../base/errors.ts';
+import type { ErrorData } from '../base/errors.ts';
 import type { RunEvent, RunHistory } from '../train/run.ts';
 import { thinner, type Thinner } from '../train/thinning.ts';
-import { eventsFile } from './events.ts';
+import { bytesOf, eventOf, eventsFile } from './events.ts';
 import { isAbsent, readFailure, readObject, writeJson } from './files.ts';
 import { activityOf } from './run-state.ts';
 
@@ -73,17 +73,6 @@ function thinning(): Thinning {
   };
 }
 
-async function bytesOf(file: FileHandle, from: number, to: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(Math.max(0, to - from));
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesRead } = await file.read(bytes, done, bytes.length - done, from + done);
-    if (bytesRead === 0) break;
-    done += bytesRead;
-  }
-  return bytes.subarray(0, done);
-}
-
 /** Whole lines of the file from byte `from` to `to`, a block's at once, each with the byte after it. */
 async function* linesOf(file: FileHandle, from: number, to: number): AsyncGenerator<readonly (readonly [text: string, end: number])[]> {
   let kept: Buffer = Buffer.alloc(0), at = from;
@@ -100,14 +89,6 @@ async function* linesOf(file: FileHandle, from: number, to: number): AsyncGenera
   }
 }
 
-function parsed(dir: string, text: string, number: number): RunEvent {
-  try {
-    const event = JSON.parse(text) as RunEvent | null;
-    if (typeof event?.at === 'string') return event;
-  } catch { /* refused below, as any line that is not an event */ }
-  return refuse('run/damaged', { run: dir, why: `line ${number} of events.jsonl is not an event` });
-}
-
 /** The file, or undefined while there is none. */
 async function opened(dir: string): Promise<FileHandle | undefined> {
   return open(eventsFile(dir), 'r').catch((error: unknown) => { if (isAbsent(error)) return undefined; throw readFailure(eventsFile(dir), error); });
@@ -121,7 +102,7 @@ async function further(dir: string, before: Look | undefined): Promise<Look> {
     const { size } = await file.stat(), look = before && await continues(file, before, size) ? before : await resting(dir, size) ?? fresh();
     for await (const lines of linesOf(file, look.offset, size)) for (const [text, end] of lines) {
       if (look.lines % stride === 0) look.index.push([look.fold.step, look.offset]);
-      const event = parsed(dir, text, ++look.lines);
+      const event = eventOf(eventsFile(dir), text, ++look.lines);
       add(look.fold, event);
       look.thin.take(event);
       [look.offset, look.lastLine, look.kept] = [end, text, false];
@@ -191,7 +172,7 @@ async function stretchOf(dir: string, look: Look, { from, to }: { readonly from:
   let lines = 0;
   try {
     for (const [offset, end] of parts) for await (const some of linesOf(file, offset, end)) for (const [text] of some) {
-      const event = parsed(dir, text, ++lines);
+      const event = eventOf(eventsFile(dir), text, ++lines);
       if (event.at === 'step' && event.step >= from && event.step <= to) thin.take(event);
     }
     return thin.events();

@@ -1,18 +1,14 @@
-/** @file Which place this window shows: this computer, or a GPU box reached through it. A window is in one place at a time; changing it starts the page anew. */
+/** @file Going from this computer to a GPU box and back: a window is in one place at a time, and changing it starts the page anew. */
 import { dataOf } from '../../src-main/base/errors.ts';
-import { placeChannel } from '../../src-main/contract/places.ts';
+import { placeChannel } from '../../src-main/contract/place-channel.ts';
 import type { Dial } from '../service.ts';
+import { placeKey } from './current-place.ts';
 import type { Link } from './link.svelte.ts';
-
-const key = 'cambium.place';
-
-/** The box this tab is in, or null at home. */
-export const currentPlace = (): string | null => sessionStorage.getItem(key);
 
 /** Goes to a box, or home with null. */
 export function goToPlace(name: string | null): void {
-  if (name === null) sessionStorage.removeItem(key);
-  else sessionStorage.setItem(key, name);
+  if (name === null) sessionStorage.removeItem(placeKey);
+  else sessionStorage.setItem(placeKey, name);
   location.hash = '#/';
   location.reload();
 }

@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { channelPair, type Channel } from '../../base/channel.ts';
 import { appError } from '../../base/errors.ts';
 import { connect } from '../../contract/connect.ts';
-import { placeChannel } from '../../contract/places.ts';
+import { placeChannel } from '../../contract/place-channel.ts';
 import { serve as answer } from '../../contract/serve.ts';
 import { service as contract } from '../../contract/service.ts';
 import type { RunningService } from '../../service/service.ts';

@@ -1,6 +1,6 @@
 /** @file cambium place: GPU boxes by their ssh target; `--place NAME` before any command runs it there. */
 import { connect } from '../../../contract/connect.ts';
-import { placeChannel } from '../../../contract/places.ts';
+import { placeChannel } from '../../../contract/place-channel.ts';
 import { service as contract } from '../../../contract/service.ts';
 import type { AddCommand } from '../command.ts';
 import { table } from '../output.ts';
