@@ -43,10 +43,10 @@ describe('the panel', () => {
   });
 
   it('offers what would fit, each as a change of settings', async () => {
-    const service = fakeService(0), costs = service.costs;
-    service.costs = async (asked) => ({ ...await costs(asked), targets: [{ ...cpu, memory: 1e9 }] });
-    const told = service.estimate;
-    service.estimate = async (asked) => { const e = await told(asked); return { ...e, here: e.here.map((on) => ({ ...on, alternatives: [{ what: 'batch 8, accumulate 8', change: { batch: 8, accumulate: 8 }, bytes: 5e8 }] })) }; };
+    const fake = fakeService(0), service: typeof fake = {
+      ...fake, costs: async (asked) => ({ ...await fake.costs(asked), targets: [{ ...cpu, memory: 1e9 }] }),
+      estimate: async (asked) => { const e = await fake.estimate(asked); return { ...e, here: e.here.map((on) => ({ ...on, alternatives: [{ what: 'batch 8, accumulate 8', change: { batch: 8, accumulate: 8 }, bytes: 5e8 }] })) }; },
+    };
     const cost = await costOf({ batch: 64, sequence: 512 }, service), taken = vi.fn();
     await expect.poll(() => cost.told!.here[0]!.alternatives?.length ?? 0, { timeout: 20_000 }).toBeGreaterThan(0);
     render(CostPanel, { cost, onchange: taken });
@@ -62,11 +62,9 @@ describe('the panel', () => {
   });
 
   it('asks for a measurement where nothing is known, and uses it', async () => {
-    const service = fakeService(0);
+    const fake = fakeService(0);
     let known = false;
-    const costs = service.costs;
-    service.costs = async (asked) => ({ ...await costs(asked), targets: [known ? cpu : bare] });
-    service.measureDevice = async () => { known = true; return { device: cpu.id, measured: cpu.measured! }; };
+    const service: typeof fake = { ...fake, costs: async (asked) => ({ ...await fake.costs(asked), targets: [known ? cpu : bare] }), measureDevice: async () => { known = true; return { device: cpu.id, measured: cpu.measured! }; } };
     const cost = await costOf({}, service);
     render(CostPanel, { cost, onchange: () => undefined });
     expect(screen.getByTestId('cost-time').textContent).toBe('unknown');
