@@ -1,8 +1,11 @@
 /** @file How much memory a run needs, part by part: what its state holds, and the most that its programs hold at once, from their own liveness. */
 import type { DeviceKind } from '../base/device.ts';
 import { liveness } from '../graph/cost.ts';
+import { countOf, type Value } from '../graph/graph.ts';
+import { bytesOf } from '../tensor/dtype.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { partsOf } from '../train/optimizers/index.ts';
+import type { Bucket } from '../train/state.ts';
 import type { Programs } from './programs.ts';
 import type { Range } from './range.ts';
 
@@ -11,25 +14,33 @@ export interface Memory { readonly parts: readonly MemoryPart[]; readonly total:
 
 /** What an engine holds before a model comes, and what ONNX Runtime's pool holds over what lives in it at once (measured; see docs/cost.md). */
 const engine: Readonly<Record<DeviceKind, { readonly base: number; readonly pool: number; readonly spread: number }>> = {
-  cpu: { base: 205e6, pool: 1.15, spread: 0.15 }, cuda: { base: 1e9, pool: 1.25, spread: 0.25 }, webgpu: { base: 5e8, pool: 1.25, spread: 0.35 },
+  cpu: { base: 190e6, pool: 1.15, spread: 0.15 }, cuda: { base: 1e9, pool: 1.25, spread: 0.25 }, webgpu: { base: 5e8, pool: 1.25, spread: 0.35 },
 };
 
 /** Bytes on the device that trains; on the processor, of the whole engine process. */
-export function memoryOf({ parameters, buckets, update, evaluation }: Programs, s: TrainingSettings, device: DeviceKind): Memory {
+export function memoryOf({ parameters, vocab, buckets, update, evaluation }: Programs, s: TrainingSettings, device: DeviceKind): Memory {
   const state = (only: (part: string) => boolean): number => buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, { ema: s.ema }).filter(only).length, 0);
-  const peaks = update.map(({ graph }) => liveness(graph, { inPlace: (name) => name.startsWith('next/') }).peak), { base, pool, spread } = engine[device];
+  const lives = update.map(({ graph }) => liveness(graph, { inPlace: (name) => name.startsWith('next/') })), peaks = lives.map((l) => l.peak), { base, pool, spread } = engine[device];
   const live = s.accumulate > 1 ? peaks.reduce((a, b) => a + b, 0) : peaks[0]!;
   const parts: readonly MemoryPart[] = [
     { what: 'Weights', bytes: state((part) => part === 'weights') },
     { what: 'Optimizer', bytes: state((part) => part !== 'weights') },
     ...(s.accumulate > 1 ? [{ what: 'Gradients, summed', bytes: 4 * parameters }] : []),
-    { what: 'Activations and gradients', bytes: live },
+    ...split(lives.flatMap((l) => l.held), live, vocab, buckets),
     { what: 'Left free in the pool', bytes: (pool - 1) * live },
     ...(s.heldOut > 0 ? [{ what: 'Evaluation', bytes: pool * liveness(evaluation).peak }] : []),
     { what: 'Engine', bytes: base },
   ];
   const likely = parts.reduce((n, part) => n + part.bytes, 0);
   return { parts, total: { low: likely * (1 - spread), likely, high: likely * (1 + spread) } };
+}
+
+/** What is alive at the worst moment, by what it is for: the arrays over the vocabulary, gradients of whole weights, and the rest. */
+function split(held: readonly Value[], live: number, vocab: number, buckets: readonly Bucket[]): readonly MemoryPart[] {
+  const weights = new Set(buckets.flatMap((b) => [`${b.length}`, ...b.slots.flatMap((slot) => [slot.shape.join(), `${slot.count}`])]));
+  const kind = ({ shape }: Value): string => (weights.has(shape.join()) ? 'Gradients' : shape.length > 1 && shape.at(-1) === vocab ? 'Loss head' : 'Activations');
+  const bytes = (values: readonly Value[]): number => values.reduce((n, v) => n + bytesOf(v.dtype, countOf(v.shape)), 0), all = Math.max(1, bytes(held));
+  return ['Activations', 'Gradients', 'Loss head'].map((what) => ({ what, bytes: (live * bytes(held.filter((v) => kind(v) === what))) / all }));
 }
 
 export type Verdict = 'fits' | 'tight' | 'does not fit' | 'unknown';

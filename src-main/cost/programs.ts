@@ -16,6 +16,7 @@ export interface Subject { readonly family: string; readonly dims: Dims; readonl
 
 export interface Programs {
   readonly parameters: number;
+  readonly vocab: number;
   readonly buckets: readonly Bucket[];
   /** What one update runs, and how often. */
   readonly update: readonly { readonly graph: Graph; readonly times: number }[];
@@ -32,5 +33,5 @@ export function programsOf({ family: id, dims, settings }: Subject, s: TrainingS
   const update = s.accumulate > 1
     ? [{ graph: made(accumulateProgram(model, s)), times: s.accumulate }, { graph: simplify(updateProgram(model, s, s.accumulate, s.precision)), times: 1 }]
     : [{ graph: made(stepProgram(model, s, s)), times: 1 }];
-  return { parameters: parameterCount(family, dims, settings), buckets, update, evaluation: simplify(lossProgram(model, s)) };
+  return { parameters: parameterCount(family, dims, settings), vocab: dims['vocab']!, buckets, update, evaluation: simplify(lossProgram(model, s)) };
 }

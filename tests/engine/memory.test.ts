@@ -35,8 +35,7 @@ describe.each(Object.keys(models) as (keyof typeof models)[])('%s', (model) => {
     const told = execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'memory-child.ts'), run], { encoding: 'utf8', env: { ...process.env, CAMBIUM_HOME: freshFolder('home') } });
     const { last, peak } = JSON.parse(told.trim().split('\n').at(-1)!) as { last: unknown; peak: number };
     expect(last, JSON.stringify(last)).toMatchObject({ at: 'stopped', reason: 'finished' });
-    const { parts, total } = memoryOf(programsOf(card, whole, 'cpu'), whole, 'cpu');
-    console.log(model, JSON.stringify(more), (total.likely / 1e6).toFixed(0), (peak / 1e6).toFixed(0), parts.map((p) => `${p.what} ${(p.bytes / 1e6).toFixed(0)}`).join(', '));
+    const { total } = memoryOf(programsOf(card, whole, 'cpu'), whole, 'cpu');
     expect(Math.abs(total.likely / peak - 1)).toBeLessThan(tolerance);
   });
 });
