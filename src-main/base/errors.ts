@@ -111,6 +111,7 @@ export const errors = {
   'hub/not-an-export':              (d: { path: string; file: string }): Words => [`${d.path} holds ${d.file}, which does not belong in a model's repository`, 'Push a folder that Export or Grow has made.'],
   'hub/secret':                     (d: { path: string; file: string }): Words => [`${d.file} of ${d.path} holds what looks like an access token`, 'Take it out before you push; everybody with access to the repository could use it.'],
 
+  'export/onnx-type':               (d: { dtype: string }): Words => [`an ONNX file is written in float32, not in ${d.dtype}`, 'Leave the element type as it is; onnxruntime can quantize the file.'],
   'export/differs':                 (d: { path: string; what: string }): Words => [`the export ${d.path} does not read back as it was written: ${d.what}`, 'Check the disk; the export was removed.'],
 
   'gpu/wheel':                      (d: { path: string; why: string }): Words => [`${d.path} cannot be installed: ${d.why}`, 'See cambium gpu install --help for the packages that are needed.'],

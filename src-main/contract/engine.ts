@@ -6,7 +6,7 @@ import { measureRequest, type DeviceSpeed } from './cost.ts';
 import type { NativeLibrary } from './gpu.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
-  certifyRequest, choicesRequest, deviceChoice, evaluateRequest, nothing, path, sampleRequest, weightsKind,
+  certifyRequest, choicesRequest, deviceChoice, evaluateRequest, exportFormat, nothing, path, sampleRequest, weightsKind,
   type Certificate, type ChoicesEvent, type Device, type EvaluateEvent, type ExportEvent, type GrowEvent, type RunEvent, type SampleEvent,
 } from './schema.ts';
 
@@ -24,7 +24,7 @@ export const engine = {
   sample:   stream(sampleRequest)<SampleEvent>(),
   evaluate: stream(evaluateRequest)<EvaluateEvent>(),
   choices:  stream(choicesRequest)<ChoicesEvent>(),
-  export:   stream(z.object({ run: path, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']), weights: weightsKind.optional() }))<ExportEvent>(),
+  export:   stream(z.object({ run: path, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']), weights: weightsKind.optional(), format: exportFormat.optional() }))<ExportEvent>(),
 } as const;
 
 export type Engine = Api<typeof engine>;

@@ -51,7 +51,9 @@ export const certifyRequest = z.object({ source: path, grown: path, text: path.o
 /** A folder dropped into a browser: its name, the text of its config.json, and its files with their sizes. */
 export const locateRequest = z.object({ name: z.string().min(1).max(1024), config: z.string().max(10_000_000), sizes: z.array(z.object({ name: z.string().max(1024), bytes: whole })).max(10_000) });
 export const weightsKind = z.enum(['raw', 'ema', 'average']);
-export const exportRequest = z.object({ run: runId, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']), weights: weightsKind.optional() });
+/** A Hugging Face folder, or an ONNX file for inference; of the latter `run` may be a checkpoint's folder too. */
+export const exportFormat = z.enum(['safetensors', 'onnx']);
+export const exportRequest = z.object({ run: runId, out: path, dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']), weights: weightsKind.optional(), format: exportFormat.optional() });
 /** `tokens`: of the whole run, more than it has done. `rewarm`: steps of a second warm-up. */
 /** Settings that say how much memory a run needs, and not what it learns as long as an update stays over the same sequences. */
 export const sparing = z.object({ batch: whole.min(1), accumulate: whole.min(1), sequence: whole.min(2), recompute: z.enum(['auto', 'off', 'attention', 'full']), precision: z.enum(['float32', 'bfloat16', 'float16']) }).partial();

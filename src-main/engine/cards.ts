@@ -5,14 +5,69 @@ import { extentOf, promiseOf } from '../growth/chain.ts';
 import type { GrowthPlan } from '../growth/recipe.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import { licenseOf, type License, type ModelCard } from '../store/model-card.ts';
+import { historyOf } from '../store/run-history.ts';
 import { optimizers } from '../train/optimizers/index.ts';
 import type { RunSettings, WeightsKind } from '../train/run.ts';
 import { tokensPerStep } from '../train/schedule.ts';
+import { costOf } from './card-cost.ts';
+import { curveOf, lossDrawing, lossTable } from './loss-curve.ts';
 
 /** The licence that a source's own card states goes on to what is made from it. */
 const inherited = async (dir: string): Promise<{ license?: License }> => { const license = await licenseOf(dir); return license ? { license } : {}; };
 
+/** The drawing of a run's loss, beside its card. */
+export const lossFile = 'loss.svg';
+
+/** The loss of the run in `dir` up to `step`, drawn; empty where there is nothing to draw. */
+export const lossOf = async (dir: string, step: number): Promise<string> => lossDrawing(curveOf((await historyOf(dir)).events, step));
+
+/** How the model came to be, oldest first. */
+function lineage({ growth, card }: Checkpoint, trained?: string): string {
+  const { certificate } = growth ?? {};
+  return [
+    ...(growth ? [`1. \`${basename(growth.source)}\``, `2. grown by ${growth.method}${certificate ? `; certificate: ${certificate.promise}, largest logit difference ${certificate.maxLogit.toExponential(2)} (tolerance ${certificate.tolerance.toExponential(1)}) over ${certificate.tokens.toLocaleString('en')} tokens on ${certificate.device}, ${certificate.passed ? 'passed' : 'not passed'}` : '; not certified'}`] : [`1. \`${card.name}\``]),
+    ...(trained === undefined ? [] : [`${growth ? 3 : 2}. ${trained}`]),
+  ].join('\n');
+}
+
+/** How to make a GGUF file of a folder for transformers, where llama.cpp can. */
+const gguf = ({ family }: Checkpoint): NonNullable<ModelCard['sections']> => (family.gguf ? [{ title: 'llama.cpp', text: [
+  'In a checkout of [llama.cpp](https://github.com/ggml-org/llama.cpp), built, with this folder as `MODEL`:', '',
+  '```sh', 'pip install -r requirements.txt', 'python convert_hf_to_gguf.py MODEL --outfile model-f16.gguf --outtype f16', 'llama-quantize model-f16.gguf model-Q4_K_M.gguf Q4_K_M', 'llama-cli -m model-Q4_K_M.gguf -p "Once upon a time" -n 64', '```', '',
+  'The converter knows tokenizers by their hash and refuses one that it has not met.',
+].join('\n') }] : []);
+
+/** A card of a checkpoint as it is. */
+export async function checkpointCard(model: Checkpoint): Promise<ModelCard> {
+  const { growth } = model;
+  return {
+    summary: growth ? `Grown from ${basename(growth.source)} by ${growth.method} with Cambium.` : `${model.card.name}, written by Cambium.`,
+    ...await inherited(model.dir), base: basename(growth?.source ?? model.card.name), tags: growth ? [...new Set(growth.method.split(' + '))] : [],
+    facts: [['Parameters', model.card.parameters.toLocaleString('en')]],
+    sections: [{ title: 'Lineage', text: lineage(model) }],
+    limits: ['It carries the limits and the licence of the model it came from.'],
+  };
+}
+
+/** The card of the ONNX file of a model whose card is `card`. */
+export const onnxCard = (card: ModelCard, model: Checkpoint, most: number): ModelCard => ({
+  ...card,
+  library: 'onnxruntime', tags: [...card.tags, 'onnx'],
+  facts: [...card.facts, ['File', 'model.onnx and model.onnx.data, float32, opset 21, batch 1, lengths open'], ['Positions', most.toLocaleString('en')]],
+  sections: [...(card.sections ?? []).filter(({ title }) => title !== 'llama.cpp'), { title: 'Use', text: [
+    `Inputs: \`input_ids\` and \`position_ids\` [1, sequence], \`attention_mask\` [1, past + sequence], and for each of the ${model.dims['layers']!} layers \`past_key_values.{i}.key\` and \`.value\`, of length 0 at the start. Outputs: \`logits\` [1, sequence, vocab] and \`present.{i}.key\` and \`.value\`, the next run's past.`, '',
+    '```py', 'import numpy as np, onnxruntime as ort', 'from tokenizers import Tokenizer', '',
+    'tokenizer, session = Tokenizer.from_file("tokenizer.json"), ort.InferenceSession("model.onnx")',
+    'past = {i.name: np.zeros([1, i.shape[1], 0, i.shape[3]], np.float32) for i in session.get_inputs() if i.name.startswith("past")}',
+    'text, seen = tokenizer.encode("Once upon a time").ids, 0', 'new = text', 'for _ in range(64):',
+    '    end = seen + len(new)', '    feeds = {"input_ids": [new], "attention_mask": [[1] * end], "position_ids": [list(range(seen, end))]}',
+    '    out = dict(zip((o.name for o in session.get_outputs()), session.run(None, {k: np.array(v, np.int64) for k, v in feeds.items()} | past)))',
+    '    past, seen = {name: out[name.replace("past_key_values", "present")] for name in past}, end', '    new = [int(out["logits"][0, -1].argmax())]', '    text = text + new', 'print(tokenizer.decode(text))', '```',
+  ].join('\n') }],
+});
+
 export async function exportCard(run: RunSettings, card: RunCard, model: Checkpoint, step: number, which: WeightsKind): Promise<ModelCard> {
+  const { facts: cost, ...emitted } = await costOf(card.dir), curve = curveOf((await historyOf(card.dir)).events, step), table = lossTable(curve);
   const s = run.settings, grown = model.growth, nats = (loss: number | null): string => (loss === null ? 'not measured' : `${loss.toFixed(4)} nats per token`);
   return {
     summary: grown
@@ -29,6 +84,13 @@ export async function exportCard(run: RunSettings, card: RunCard, model: Checkpo
       ...(which === 'raw' ? [] : [['Weights', which === 'ema' ? `the moving average with memory ${s.ema}` : `the mean of the newest ${s.average} checkpoints`] as const]),
       ['Loss', nats(card.loss)], ['Held-out loss', nats(card.heldOutLoss)],
       ...(grown?.certificate ? [['Growth certificate', `largest logit difference ${grown.certificate.maxLogit.toExponential(2)} over ${grown.certificate.tokens} tokens`] as const] : []),
+      ...cost,
+    ],
+    ...emitted,
+    sections: [
+      { title: 'Lineage', text: lineage(model, `trained by Cambium for ${step.toLocaleString('en')} steps on ${run.data.map((path) => `\`${basename(path)}\``).join(', ')}`) },
+      ...(table === '' ? [] : [{ title: 'Loss', text: [...(lossDrawing(curve) === '' ? [] : [`![Loss over tokens](${lossFile})`, '']), table].join('\n') }]),
+      ...gguf(model),
     ],
     limits: ['It carries the limits and the licence of the model it came from.'],
   };

@@ -11,7 +11,7 @@ import { removeFolder } from '../store/folder.ts';
 import { readRun, runCard } from '../store/runs.ts';
 import { narrow } from '../tensor/dtype.ts';
 import { checkRange } from '../tensor/range.ts';
-import { exportCard } from './cards.ts';
+import { exportCard, lossFile, lossOf } from './cards.ts';
 import { probe } from './certify-job.ts';
 import { chooseDevice } from './choose.ts';
 import type { ExportInput } from './inputs.ts';
@@ -43,7 +43,8 @@ export async function* exportRun({ run: dir, out, dtype: wanted, weights: which 
       yield { at: 'tensor', name, tensors: ++written, ofTensors: writer.order.length };
     }
     stop();
-    const files = await writer.finish({ ...(model.growth ? { 'growth.json': `${JSON.stringify(model.growth, null, 1)}\n` } : {}), [trainingRecordFile]: `${JSON.stringify({ version: 1, run: resolve(dir), checkpoint: run.checkpoint, step, tokens: step * tokensPerStep(run.settings), weights: which, cambium: version } satisfies TrainingRecord, null, 1)}\n` });
+    const drawing = await lossOf(dir, step);
+    const files = await writer.finish({ ...(drawing === '' ? {} : { [lossFile]: drawing }), ...(model.growth ? { 'growth.json': `${JSON.stringify(model.growth, null, 1)}\n` } : {}), [trainingRecordFile]: `${JSON.stringify({ version: 1, run: resolve(dir), checkpoint: run.checkpoint, step, tokens: step * tokensPerStep(run.settings), weights: which, cambium: version } satisfies TrainingRecord, null, 1)}\n` });
     standing = true;
     yield { at: 'comparing' };
     const device = await chooseDevice(run.settings.device);

@@ -14,7 +14,7 @@ export interface Choice {
 }
 
 /** The longest text a model is given to read: its positions; a model that does not say gets this many. */
-export const longest = ({ model }: Loaded): number => { const most = positionsOf(model); return Number.isFinite(most) ? most : 2048; };
+export const longest = ({ model }: { readonly model: Parameters<typeof positionsOf>[0] }): number => { const most = positionsOf(model); return Number.isFinite(most) ? most : 2048; };
 
 /** Up to `count` tokens after `prompt` (one token or more). Where the text outgrows the model's positions its beginning is dropped. */
 export async function* generate(device: Device, loaded: Loaded, prompt: readonly number[], count: number, { temperature, seed, stops = [] }: Choice, signal?: AbortSignalLike): AsyncGenerator<number> {

@@ -11,6 +11,7 @@ import { listDevices } from './devices.ts';
 import { nativeLibraries } from './ort/cuda-libraries.ts';
 import { evaluate } from './evaluate-job.ts';
 import { exportRun } from './export-job.ts';
+import { exportOnnx } from './onnx-job.ts';
 import { grow } from './grow-job.ts';
 import { sample } from './sample-job.ts';
 import { anyOf, deaf } from './signals.ts';
@@ -54,7 +55,7 @@ const implementation: Engine = {
   sample: (input, signal) => whole(sample(input, until(signal))),
   evaluate: (input, signal) => whole(evaluate(input, until(signal))),
   choices: (input, signal) => whole(answerChoices(input, until(signal))),
-  export: (input, signal) => whole(exportRun(input, until(signal))),
+  export: (input, signal) => whole((input.format === 'onnx' ? exportOnnx : exportRun)(input, until(signal))),
 };
 
 const parent = (process as unknown as { parentPort?: MainPortLike }).parentPort;

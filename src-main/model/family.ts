@@ -96,6 +96,8 @@ export interface ModelFamily {
   readonly mixture?: Mixture;
   /** All weights; `{layer}` and `{expert}` stand for their numbers. The head is listed even when tied. */
   readonly tensors: Readonly<Record<string, TensorSpec>>;
+  /** llama.cpp's convert_hf_to_gguf.py knows it. */
+  readonly gguf?: true;
   /** Prefixes that some checkpoints carry before every name. */
   readonly aliases: readonly string[];
   /** Buffers of old files that are not weights. */

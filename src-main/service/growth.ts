@@ -58,7 +58,7 @@ export async function startGrowth(place: Place, jobs: Jobs, { source, out, reque
 }
 
 export async function startExport(place: Place, jobs: Jobs, { run, out, ...how }: ExportRequest): Promise<JobCard> {
-  const target = absolute(out), dir = await runFolder(place, run);
+  const target = absolute(out), onnx = how.format === 'onnx', dir = onnx && await exists(join(absolute(run), 'config.json')) ? absolute(run) : await runFolder(place, run);
   if (await exists(target)) refuse('file/exists', { path: target });
   return jobs.start<ExportEvent>('export', `Exporting ${basename(dir)} to ${basename(target)}`, async (push, signal) => {
     await swept(target, () => withEngine(place.processes, {}, async (engine) => {
@@ -66,7 +66,7 @@ export async function startExport(place: Place, jobs: Jobs, { run, out, ...how }
       for await (const event of engine.export({ run: dir, out: target, ...how }, signal)) { push(event); done ||= event.at === 'done'; }
       if (!done) withoutAnswer();
     }));
-    await place.home.rememberCheckpoint(target, basename(target));
+    if (!onnx) await place.home.rememberCheckpoint(target, basename(target));   // it is nothing to grow or train
   });
 }
 

@@ -88,7 +88,8 @@ export function mainDType(tensors: readonly TensorCard[]): WeightDType {
   return [...bytes].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 'float32';
 }
 
-async function sideFilesOf(dir: string | undefined): Promise<readonly { name: string; path: string; bytes: number }[]> {
+/** The tokenizer, licence and generation settings that lie in a folder. */
+export async function sideFilesOf(dir: string | undefined): Promise<readonly { name: string; path: string; bytes: number }[]> {
   if (dir === undefined) return [];
   const names = (await reading(dir, () => readdir(dir))).filter((name) => sideFile.test(name)).sort();
   const all = await Promise.all(names.map(async (name) => ({ name, path: join(dir, name), found: await stat(join(dir, name)) })));

@@ -13,6 +13,12 @@ export interface ModelCard {
   readonly datasets?: readonly string[];
   readonly facts: readonly (readonly [what: string, value: string])[];
   readonly limits: readonly string[];
+  /** What reads it; transformers when absent. */
+  readonly library?: string;
+  /** Grams of carbon dioxide that the training emitted, and how that is known. */
+  readonly emissions?: { readonly grams: number; readonly source: string };
+  /** Parts after the table, as Markdown. */
+  readonly sections?: readonly { readonly title: string; readonly text: string }[];
 }
 export interface License { readonly id: string; readonly name?: string; readonly link?: string }
 
@@ -24,12 +30,13 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 export function modelCard(card: ModelCard, title: string): string {
   const yaml = [
     ...(card.license ? [`license: ${quoted(card.license.id)}`, ...(card.license.name === undefined ? [] : [`license_name: ${quoted(card.license.name)}`]), ...(card.license.link === undefined ? [] : [`license_link: ${quoted(card.license.link)}`])] : []),
-    'library_name: transformers', 'pipeline_tag: text-generation', `base_model: ${quoted(card.base)}`, 'base_model_relation: finetune',
+    `library_name: ${quoted(card.library ?? 'transformers')}`, 'pipeline_tag: text-generation', `base_model: ${quoted(card.base)}`, 'base_model_relation: finetune',
     ...listed('tags', ['model-growth', 'cambium', ...card.tags]), ...listed('datasets', card.datasets ?? []),
+    ...(card.emissions ? ['co2_eq_emissions:', `  emissions: ${card.emissions.grams.toPrecision(3)}`, `  source: ${quoted(card.emissions.source)}`, '  training_type: fine-tuning'] : []),
   ];
   const facts = card.facts.length > 0 ? ['', '| | |', '|---|---|', ...card.facts.map(([what, value]) => `| ${cell(what)} | ${cell(value)} |`)] : [];
   const limits = card.limits.length > 0 ? ['', '## Limits', '', ...card.limits.map((limit) => `- ${limit}`)] : [];
-  return ['---', ...yaml, '---', '', `# ${title}`, '', card.summary, ...facts, ...limits, ''].join('\n');
+  return ['---', ...yaml, '---', '', `# ${title}`, '', card.summary, ...facts, ...(card.sections ?? []).flatMap(({ title: heading, text }) => ['', `## ${heading}`, '', text]), ...limits, ''].join('\n');
 }
 
 /** The licence that a folder's own README.md states in its YAML; nothing when it states none. */

@@ -9,6 +9,7 @@ export const gptNeox: ModelFamily = {
   title: 'GPT-NeoX',
   modelTypes: ['gpt_neox'],
   architecture: 'GPTNeoXForCausalLM',
+  gguf: true,
   dims: {
     vocab:    size('vocab_size'),
     hidden:   size('hidden_size'),

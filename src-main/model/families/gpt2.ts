@@ -9,6 +9,7 @@ export const gpt2: ModelFamily = {
   title: 'GPT-2',
   modelTypes: ['gpt2'],
   architecture: 'GPT2LMHeadModel',
+  gguf: true,
   dims: {
     vocab:     size('vocab_size'),
     positions: size('n_positions'),

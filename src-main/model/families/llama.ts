@@ -24,6 +24,7 @@ export const llama: ModelFamily = {
   title: 'Llama',
   modelTypes: ['llama'],
   architecture: 'LlamaForCausalLM',
+  gguf: true,
   dims: {
     vocab:    size('vocab_size'),
     hidden:   size('hidden_size'),

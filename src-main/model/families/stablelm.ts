@@ -10,6 +10,7 @@ export const stablelm: ModelFamily = {
   title: 'StableLM',
   modelTypes: ['stablelm'],
   architecture: 'StableLmForCausalLM',
+  gguf: true,
   dims: {
     vocab:    size('vocab_size'),
     hidden:   size('hidden_size'),
