@@ -11,6 +11,12 @@ export const weightsChoices = [
   { value: 'average', label: 'Mean of the newest checkpoints' },
 ] as const;
 
+/** What an export is for. */
+export const formatChoices = [
+  { value: 'safetensors', label: 'Training and transformers (safetensors)' },
+  { value: 'onnx', label: 'Inference with onnxruntime (ONNX)' },
+] as const;
+
 export const dtypeChoices = [
   { value: 'keep', label: 'As in the source' },
   { value: 'float32', label: 'float32' },
