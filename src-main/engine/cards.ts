@@ -1,6 +1,7 @@
 /** @file What the model cards of grown and exported folders say. */
 import { basename } from 'node:path';
 import type { RunCard } from '../contract/schema.ts';
+import { ggufCommands } from '../model/families/gguf.ts';
 import { extentOf, promiseOf } from '../growth/chain.ts';
 import type { GrowthPlan } from '../growth/recipe.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
@@ -30,12 +31,9 @@ function lineage({ growth, card }: Checkpoint, trained?: string): string {
   ].join('\n');
 }
 
-/** How to make a GGUF file of a folder for transformers, where llama.cpp can. */
-const gguf = ({ family }: Checkpoint): NonNullable<ModelCard['sections']> => (family.gguf ? [{ title: 'llama.cpp', text: [
-  'In a checkout of [llama.cpp](https://github.com/ggml-org/llama.cpp), built, with this folder as `MODEL`:', '',
-  '```sh', 'pip install -r requirements.txt', 'python convert_hf_to_gguf.py MODEL --outfile model-f16.gguf --outtype f16', 'llama-quantize model-f16.gguf model-Q4_K_M.gguf Q4_K_M', 'llama-cli -m model-Q4_K_M.gguf -p "Once upon a time" -n 64', '```', '',
-  'The converter knows tokenizers by their hash and refuses one that it has not met.',
-].join('\n') }] : []);
+/** How to make a GGUF file of a folder for transformers, where that can be. */
+const gguf = ({ family }: Checkpoint): NonNullable<ModelCard['sections']> => (family.gguf ? [{ title: ggufTitle, text: ggufCommands }] : []);
+const ggufTitle = 'GGUF';
 
 /** A card of a checkpoint as it is. */
 export async function checkpointCard(model: Checkpoint): Promise<ModelCard> {
@@ -54,7 +52,7 @@ export const onnxCard = (card: ModelCard, model: Checkpoint, most: number): Mode
   ...card,
   library: 'onnxruntime', tags: [...card.tags, 'onnx'],
   facts: [...card.facts, ['File', 'model.onnx and model.onnx.data, float32, opset 21, batch 1, lengths open'], ['Positions', most.toLocaleString('en')]],
-  sections: [...(card.sections ?? []).filter(({ title }) => title !== 'llama.cpp'), { title: 'Use', text: [
+  sections: [...(card.sections ?? []).filter(({ title }) => title !== ggufTitle), { title: 'Use', text: [
     `Inputs: \`input_ids\` and \`position_ids\` [1, sequence], \`attention_mask\` [1, past + sequence], and for each of the ${model.dims['layers']!} layers \`past_key_values.{i}.key\` and \`.value\`, of length 0 at the start. Outputs: \`logits\` [1, sequence, vocab] and \`present.{i}.key\` and \`.value\`, the next run's past.`, '',
     '```py', 'import numpy as np, onnxruntime as ort', 'from tokenizers import Tokenizer', '',
     'tokenizer, session = Tokenizer.from_file("tokenizer.json"), ort.InferenceSession("model.onnx")',

@@ -9,7 +9,7 @@ import { modelCard } from '../../src-main/store/model-card.ts';
 import { freePath } from '../support/temporary.ts';
 
 const record: CostRecord = {
-  version: 1, time: '', device: 'a-card', kind: 'cuda', told: null, price: { value: 0.25, unit: 'kWh', source: 'your tariff', time: '' }, assumptions: assumptionDefaults,
+  version: 1, time: '', device: 'a-card', kind: 'cuda', precision: 'float32', told: null, price: { value: 0.25, unit: 'kWh', source: 'your tariff', time: '' }, assumptions: assumptionDefaults,
   came: { steps: 10, tokens: 100, seconds: 7200, stepSeconds: 1, memory: 1, energy: 0.4, power: 'rapl', money: 0.1, time: '' },
 };
 function dirWith(some: unknown): string {

@@ -99,6 +99,14 @@ describe('service', () => {
     expect((await collectAll(api.followExport({ id: job.id }))).at(-1)).toMatchObject({ at: 'done', dir: out });
   });
 
+  it('exports a checkpoint for inference, which is not remembered as one to grow', async () => {
+    place = workplace();
+    const { api } = place.running, out = join(place.dir, 'onnx'), job = await api.startExport({ run: example, out, dtype: 'keep', format: 'onnx' });
+    expect((await collectAll(api.followExport({ id: job.id }))).at(-1)).toMatchObject({ at: 'done', dir: out });
+    expect(await openHome(join(place.dir, 'home')).checkpoints()).toEqual([]);
+    expect(await codeOf(api.startExport({ run: example, out: join(place.dir, 'folder'), dtype: 'keep' }))).toBe('run/not-found');
+  });
+
   it('finds a dropped folder by name, config and sizes, and no other', async () => {
     place = workplace();
     const far = join(place.dir, 'a', 'b'), twin = join(place.dir, 'c'), config = readFileSync(join(example, 'config.json'), 'utf8');
