@@ -1,0 +1,7 @@
+/** @file Trains the run of its first argument in this process and tells the most memory that it held; for memory.test.ts. */
+import { train } from '../../src-main/engine/train-job.ts';
+import { aborter } from '../../src-main/contract/rpc.ts';
+
+let last: unknown;
+for await (const event of train({ run: process.argv[2]! }, aborter().signal)) last = event;
+console.log(JSON.stringify({ last, peak: process.resourceUsage().maxRSS * 1024 }));
