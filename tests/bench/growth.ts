@@ -58,8 +58,9 @@ async function curveOf(dir: string, checkpoint: string, text: string, settings: 
   return curve;
 }
 
-/** What ×2 means for a method: the whole width where it can, else layers, else what it can. */
+/** What ×2 means for a method: the whole width where it can, else layers (half as many more where seams are trimmed), else what it can; what decides its own sizes is not asked. */
 function twice(method: GrowthMethod, from: Dims): Dims | null {
+  if (method.complete) return method.grows.includes('layers') ? { layers: 1.5 * from['layers']! } : {};
   const axes = method.grows.includes('hidden') ? ['hidden', 'ffn'] : method.grows.includes('layers') ? ['layers'] : method.grows.includes('ffn') ? ['ffn', 'kv_heads'] : [];
   return axes.length === 0 ? null : Object.fromEntries(axes.map((axis) => [axis, 2 * from[axis]!]));
 }
@@ -104,11 +105,11 @@ for (const [corpus, text] of Object.entries(corpora())) {
     const grown = async (seed: number): Promise<string> => {
       const out = join(work, 'grown');
       rmSync(out, { recursive: true, force: true });
-      const plan = planGrowth(card, { method: method.id, to: method.complete ? {} : to, options: {}, seed, dtype: 'keep' });
+      const plan = planGrowth(card, { method: method.id, to, options: {}, seed, dtype: 'keep' });
       for await (const event of grow({ source, out, plan: plan as never, device: 'cpu' }, quiet)) void event;
       return out;
     };
-    const target = JSON.stringify(planGrowth(card, { method: method.id, to: method.complete ? {} : to, options: {}, seed: 0, dtype: 'keep' }).to);
+    const target = JSON.stringify(planGrowth(card, { method: method.id, to, options: {}, seed: 0, dtype: 'keep' }).to);
     if (!targets.has(target)) await start(corpus, 'random weights', target, grown, text, { start: 'random' });
     targets.add(target);
     await start(corpus, method.id, target, grown, text);
