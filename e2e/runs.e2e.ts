@@ -46,6 +46,16 @@ scenario('runs', (app) => {
     await shot('run-curves');
   });
 
+  it('write beside what they began with, on the same prompt', async () => {
+    await app.page.getByText('Write with it now').click();
+    await app.page.getByLabel('Beside small-llama').check();
+    await app.page.getByLabel('Tokens', { exact: true }).fill('12');
+    await app.page.getByTestId('write').click();
+    const [own, source] = [app.page.getByTestId('sample-text'), app.page.getByTestId('sample-beside')];
+    await expect.poll(async () => (await source.innerText()).length, { timeout: 60_000 }).toBeGreaterThan('Once upon a time'.length + 4);
+    expect(await own.innerText()).not.toBe(await source.innerText());
+  });
+
   it('are found by their words and tags, and compared', async () => {
     await nav('Runs');
     await heading(app.page, 'Runs');

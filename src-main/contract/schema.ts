@@ -29,7 +29,7 @@ export const growthRequest = z.object({
 export const growthRecipe = z.union([growthRequest, z.array(growthRequest).min(1).max(64)]);
 
 export const trainingSettings: z.ZodType<TrainingSettings> = z.object({
-  tokens: whole.min(1), batch: whole.min(1), sequence: whole.min(2), accumulate: whole.min(1), lr: z.number().positive().max(10),
+  tokens: whole.min(1), batch: whole.min(1), sequence: whole.min(2), documents: z.enum(['joined', 'apart']), accumulate: whole.min(1), lr: z.number().positive().max(10),
   schedule: z.enum(['constant', 'linear', 'cosine', 'wsd']), warmup: whole, rewarm: whole, optimizer: z.enum(['adamw', 'muon', 'sgd']), precision: z.enum(['float32', 'bfloat16', 'float16']), tf32: z.enum(['on', 'off']), recompute: z.enum(['auto', 'off', 'attention', 'full']), decay: z.number().min(0).max(10), clip: z.number().min(0),
   beta1: z.number().min(0).lt(1), beta2: z.number().min(0).lt(1), eps: z.number().min(0), momentum: z.number().min(0).lt(1), cooldown: z.number().min(0).max(1), floor: z.number().min(0).max(1),
   ema: z.number().min(0).lt(1), average: whole.max(100), distill: z.number().min(0).max(1), temperature: z.number().positive().max(100), skip: z.number().min(0), rollback: whole.min(1), patience: whole,

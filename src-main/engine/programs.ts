@@ -18,15 +18,15 @@ export const feedsOf = (session: Session, tensors: ReadonlyMap<string, DeviceTen
   Object.fromEntries(session.inputs.filter((name) => tensors.has(name)).map((name) => [name, tensors.get(name)!]));
 
 /** A program that reads tokens and answers with one host tensor of float32. */
-async function reading(device: Device, loaded: Loaded, graph: Graph, output: string): Promise<{ run(tokens: Int32Array): Promise<Float32Array>; dispose(): Promise<void> }> {
+async function reading(device: Device, loaded: Loaded, graph: Graph, output: string): Promise<{ run(tokens: Int32Array, documents?: Int32Array): Promise<Float32Array>; dispose(): Promise<void> }> {
   const session = await compile(device, graph), shape = graph.inputs.find((v) => v.name === 'tokens')!.shape;
   return {
-    async run(tokens) {
-      const fed = DeviceTensor.over(tokens, 'int32', shape);
+    async run(tokens, documents) {
+      const fed: Record<string, DeviceTensor> = { tokens: DeviceTensor.over(tokens, 'int32', shape), ...(documents ? { documents: DeviceTensor.over(documents, 'int32', [shape[0]!, shape[1]! - 1]) } : {}) };
       try {
-        const answer = (await session.run({ ...feedsOf(session, loaded.tensors), tokens: fed }, { [output]: 'host' })).get(output)!;
+        const answer = (await session.run({ ...feedsOf(session, loaded.tensors), ...fed }, { [output]: 'host' })).get(output)!;
         try { return answer.values('float32'); } finally { answer.dispose(); }
-      } finally { fed.dispose(); }
+      } finally { for (const tensor of Object.values(fed)) tensor.dispose(); }
     },
     dispose: () => session.dispose(),
   };
@@ -34,25 +34,27 @@ async function reading(device: Device, loaded: Loaded, graph: Graph, output: str
 
 /** Reads the mean next-token loss, in nats, of windows of sequence + 1 tokens. */
 export interface LossMeter {
-  mean(windows: readonly Int32Array[]): Promise<number>;
+  /** `documents`: of each window, where the program keeps them apart. */
+  mean(windows: readonly Int32Array[], documents?: readonly Int32Array[]): Promise<number>;
   /** The loss of each token of each window. */
   each(windows: readonly Int32Array[]): Promise<readonly Float32Array[]>;
   dispose(): Promise<void>;
 }
 
 /** A loss meter that reads `batch` windows at once. */
-export async function lossMeter(device: Device, loaded: Loaded, { batch, sequence }: BatchShape): Promise<LossMeter> {
-  const reader = await reading(device, loaded, lossProgram(loaded.model, { batch, sequence }), 'losses'), tokens = new Int32Array(batch * (sequence + 1));
+export async function lossMeter(device: Device, loaded: Loaded, { batch, sequence, documents: kept = 'joined' }: BatchShape): Promise<LossMeter> {
+  const reader = await reading(device, loaded, lossProgram(loaded.model, { batch, sequence, documents: kept }), 'losses'), tokens = new Int32Array(batch * (sequence + 1)), numbers = new Int32Array(batch * sequence);
   /** Losses [windows × sequence] of at most `batch` windows. */
-  const read = async (some: readonly Int32Array[]): Promise<Float32Array> => {
+  const read = async (some: readonly Int32Array[], documents: readonly Int32Array[] = []): Promise<Float32Array> => {
+    documents.forEach((of, i) => { numbers.set(of, i * sequence); });
     some.forEach((window, i) => { tokens.set(window, i * (sequence + 1)); });
-    return (await reader.run(tokens)).subarray(0, some.length * sequence);
+    return (await reader.run(tokens, kept === 'apart' ? numbers : undefined)).subarray(0, some.length * sequence);
   };
   const parts = (windows: readonly Int32Array[]): (readonly Int32Array[])[] => Array.from({ length: Math.ceil(windows.length / batch) }, (_, i) => windows.slice(i * batch, (i + 1) * batch));
   return {
-    async mean(windows) {
+    async mean(windows, documents = []) {
       let sum = 0;
-      for (const some of parts(windows)) sum += (await read(some)).reduce((a, b) => a + b, 0);
+      for (const [i, some] of parts(windows).entries()) sum += (await read(some, documents.slice(i * batch, (i + 1) * batch))).reduce((a, b) => a + b, 0);
       return sum / (windows.length * sequence);
     },
     async each(windows) {

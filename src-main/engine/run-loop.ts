@@ -71,9 +71,12 @@ export async function* steppedThrough({ dir, run, base, tokens, parts, device, s
       yield { at: 'rescheduled', step, steps, time: now() };
     }
     const began = performance.now(), limits = limitsOf(watch, s.skip), lr = learningRate(s, step + 1);
-    const report = await training.step({ update: updates + 1, lr, limits, distill: distillShare(s.distill, step + 1, steps) }, (i, into) => {
+    const report = await training.step({ update: updates + 1, lr, limits, distill: distillShare(s.distill, step + 1, steps) }, (i, into, documents) => {
       windowStarts(cursor * s.accumulate + i, { batch: s.batch, sequence: s.sequence, seed: s.seed, parts })
-        .forEach((start, row) => { tokens.read(start, s.sequence + 1, into.subarray(row * (s.sequence + 1), (row + 1) * (s.sequence + 1))); });
+        .forEach((start, row) => {
+          tokens.read(start, s.sequence + 1, into.subarray(row * (s.sequence + 1), (row + 1) * (s.sequence + 1)));
+          tokens.documentsOf(start, s.sequence, documents.subarray(row * s.sequence, (row + 1) * s.sequence));
+        });
     });
     const { applied, rescaled = false, ...told } = report, took = (performance.now() - began) / 1000;
     [step, cursor, updates, seconds, watch] = [step + 1, cursor + 1, updates + (applied ? 1 : 0), seconds + took, rescaled ? watch : watched(watch, report)];

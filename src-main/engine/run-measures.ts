@@ -18,8 +18,11 @@ const heldOutWindows = 64;
 /** Tokens of a sample. */
 const sampleTokens = 64;
 
+/** Tokens [sequence + 1] of a window, and their documents [sequence]. */
+export interface Window { readonly tokens: Int32Array; readonly documents: Int32Array }
+
 /** What a run measures by. */
-export interface Measured { readonly dir: string; readonly base: Checkpoint; readonly device: Device; readonly loaded: Loaded; readonly held: readonly Int32Array[] }
+export interface Measured { readonly dir: string; readonly base: Checkpoint; readonly device: Device; readonly loaded: Loaded; readonly held: readonly Window[] }
 
 /** The losses on held-out text, of the weights and of their moving average, and the asymmetry of a model that was grown. */
 export async function* evaluated({ base, device, loaded, held }: Measured, s: TrainingSettings, step: number): AsyncGenerator<RunEvent> {
@@ -39,14 +42,14 @@ export async function* averaged({ dir, device, held }: Measured, s: TrainingSett
   try { yield { at: 'averaged', step, which: 'average', loss: await heldOutLoss(device, mean, s, held), tokens: held.length * s.sequence }; } finally { mean.dispose(); }
 }
 
-async function heldOutLoss(device: Device, loaded: Loaded, { batch, sequence }: TrainingSettings, held: readonly Int32Array[]): Promise<number> {
-  const meter = await lossMeter(device, loaded, { batch, sequence });
-  try { return await meter.mean(held); } finally { await meter.dispose(); }
+async function heldOutLoss(device: Device, loaded: Loaded, { batch, sequence, documents }: TrainingSettings, held: readonly Window[]): Promise<number> {
+  const meter = await lossMeter(device, loaded, { batch, sequence, documents });
+  try { return await meter.mean(held.map((window) => window.tokens), held.map((window) => window.documents)); } finally { await meter.dispose(); }
 }
 
 /** Windows of the held-out text, spread evenly over it. */
-export const heldOut = (tokens: Tokens, parts: readonly TextPart[], sequence: number): readonly Int32Array[] =>
-  heldOutStarts(parts, sequence, heldOutWindows).map((start) => tokens.read(start, sequence + 1));
+export const heldOut = (tokens: Tokens, parts: readonly TextPart[], sequence: number): readonly Window[] =>
+  heldOutStarts(parts, sequence, heldOutWindows).map((start) => ({ tokens: tokens.read(start, sequence + 1), documents: tokens.documentsOf(start, sequence) }));
 
 /** A few words of the model's own, after the prompt or from the beginning of a text. */
 export async function sampled({ device, loaded }: Measured, tokenizer: TextTokenizer, { prompt, seed }: TrainingSettings, step: number): Promise<RunEvent> {

@@ -28,6 +28,7 @@ export class Training {
   readonly #tensors: Map<string, DeviceTensor>;
   readonly #sessions: { readonly step?: Session; readonly gather?: Session; readonly update?: Session };
   readonly #tokens: Int32Array;
+  readonly #documents: Int32Array;
   readonly #scalars = Object.fromEntries(scalarNames.map((name) => [name, new Float32Array(1)])) as Readonly<Record<ScalarName, Float32Array>>;
   readonly #own: DeviceTensor[] = [];
 
@@ -37,12 +38,14 @@ export class Training {
     this.#tensors = tensors;
     this.#sessions = sessions;
     this.#tokens = new Int32Array(settings.batch * (settings.sequence + 1));
+    this.#documents = new Int32Array(settings.batch * settings.sequence);
     const own = (name: string, data: Float32Array | Int32Array, dtype: 'float32' | 'int32', shape: readonly number[]): void => {
       const tensor = DeviceTensor.over(data, dtype, shape);
       this.#own.push(tensor);
       tensors.set(name, tensor);
     };
     own('tokens', this.#tokens, 'int32', [settings.batch, settings.sequence + 1]);
+    own('documents', this.#documents, 'int32', [settings.batch, settings.sequence]);
     for (const [name, data] of Object.entries(this.#scalars)) own(name, data, 'float32', []);
   }
 
@@ -68,18 +71,18 @@ export class Training {
     return training;
   }
 
-  /** One update. `batch(i)` gives the tokens [batch, sequence + 1] of its i-th device batch. */
-  async step({ update, lr, limits, distill }: StepOrder, batch: (i: number, into: Int32Array) => void): Promise<StepReport> {
+  /** One update. `batch(i)` gives the tokens [batch, sequence + 1] of its i-th device batch, and their documents [batch, sequence]. */
+  async step({ update, lr, limits, distill }: StepOrder, batch: (i: number, tokens: Int32Array, documents: Int32Array) => void): Promise<StepReport> {
     const { accumulate } = this.#settings, s = this.#scalars;
     for (const [name, value] of Object.entries({ ...hostScalars(this.#settings, update, lr, limits), distill })) s[name as ScalarName][0] = value;
     const told = this.#settings.distill > 0 ? ['loss', 'kl'] : ['loss'], updated = ['norm', 'ratio', 'applied', ...(isScaled(this.#settings.precision) ? ['scale'] : [])];
     if (this.#sessions.step) {
-      batch(0, this.#tokens);
+      batch(0, this.#tokens, this.#documents);
       return reported(await this.#run(this.#sessions.step, [...told, ...updated]));
     }
     const sums: Record<string, number> = {};
     for (let i = 0; i < accumulate; i++) {
-      batch(i, this.#tokens);
+      batch(i, this.#tokens, this.#documents);
       s.keep[0] = i === 0 ? 0 : 1;
       for (const [name, value] of Object.entries(await this.#run(this.#sessions.gather!, told))) sums[name] = (sums[name] ?? 0) + value / accumulate;
     }

@@ -4,7 +4,7 @@ import type { Value } from './graph.ts';
 import { and, greater, less } from './logic.ts';
 
 export { gelu, silu } from './activation.ts';
-export { attend, rmsNormalize, rotate } from './decoder.ts';
+export { attend, masked, rmsNormalize, rotate } from './decoder.ts';
 export { add, clip, div, erf, exp, log, max, min, mul, neg, pow, reciprocal, relu, sigmoid, sqrt, square, sub, tanh } from './elementwise.ts';
 export { constant, constantBy, graphOf, input, type Graph, type Shape, type Value } from './graph.ts';
 export { and, cast, equal, greater, less, not, or, where, type Operand } from './logic.ts';

@@ -7,20 +7,28 @@ import { mean, sum } from './reduce.ts';
 import { isFloat, sameShape } from './shapes.ts';
 import { softmax } from './softmax.ts';
 
+/** Where the scores [lead…, rows, keys] are parted for a mask [m, keys], or one for each entry of the first axis [lead 0, m, keys]; and the mask as it fits there. */
+export function masked(scores: Value, mask: Value): Value {
+  const [m, keys] = mask.shape.slice(-2) as [number, number], lead = scores.shape.slice(0, -2), apart = [...lead, scores.shape.at(-2)! / m, m, keys];
+  const fitted = mask.shape.length === 2 ? mask : reshape(mask, [mask.shape[0]!, ...lead.slice(1).map(() => 1), 1, m, keys]);
+  return reshape(add(reshape(scores, apart), fitted), scores.shape);
+}
+
 const last = [-1], keep = { keep: true } as const;
 /** A gain that changes nothing, over the last axis. */
 const ones = ({ dtype, shape }: Value): Value => constantBy('ones', dtype, [shape.at(-1)!], () => new Float32Array(shape.at(-1)!).fill(1));
 
 /**
- * softmax(scale · q kᵀ + mask) v, and the softmax itself: q [lead…, rows, d], k [lead…, keys, d], v [lead…, keys, e], mask [m, keys] repeated over the rows.
+ * softmax(scale · q kᵀ + mask) v, and the softmax itself: q [lead…, rows, d], k [lead…, keys, d], v [lead…, keys, e], mask [m, keys] repeated over the rows, or [first of lead, m, keys].
  * Backward, the row sums of the softmax's gradient are taken from the output, where rows are short (Dao et al. 2022, section 3.1).
  */
 export const Attention: Op<{ readonly scale: number }> = {
   name: 'Attention', onnx: null,
   infer: ([q, k, v, mask]) => {
-    const [rows, d] = q!.shape.slice(-2) as [number, number], [keys, e] = v!.shape.slice(-2) as [number, number], lead = q!.shape.slice(0, -2), [m, columns] = mask!.shape as [number, number];
+    const [rows, d] = q!.shape.slice(-2) as [number, number], [keys, e] = v!.shape.slice(-2) as [number, number], lead = q!.shape.slice(0, -2), [m, columns] = mask!.shape.slice(-2) as [number, number];
     if (!isFloat(q!) || !sameShape(k!.shape, [...lead, keys, d]) || !sameShape(v!.shape, [...lead, keys, e])) return 'queries, keys and values do not fit';
-    if (mask!.shape.length !== 2 || columns !== keys || rows % m !== 0) return 'the mask does not fit';
+    const fits = mask!.shape.length === 2 || (mask!.shape.length === 3 && lead.length > 0 && mask!.shape[0] === lead[0]);
+    if (!fits || columns !== keys || rows % m !== 0) return 'the mask does not fit';
     return [{ dtype: q!.dtype, shape: [...lead, rows, e] }, { dtype: q!.dtype, shape: [...lead, rows, keys] }];
   },
   grad: (g, { in: [q, k, v], out, outs: [, p], attrs: { scale } }) => {
@@ -28,9 +36,7 @@ export const Attention: Op<{ readonly scale: number }> = {
     return [matmul(ds, k!, { alpha: scale }), matmul(ds, q!, { transA: true, alpha: scale }), matmul(p!, g, { transA: true }), null];
   },
   lower: ([q, k, v, mask], { scale }) => {
-    const scores = matmul(q!, k!, { transB: true, alpha: scale }), [m, keys] = mask!.shape as [number, number];
-    const apart = [...q!.shape.slice(0, -2), q!.shape.at(-2)! / m, m, keys];
-    const p = softmax(reshape(add(reshape(scores, apart), mask!), scores.shape));
+    const p = softmax(masked(matmul(q!, k!, { transB: true, alpha: scale }), mask!));
     return [matmul(p, v!), p];
   },
   flops: ([q, k, v]) => 2 * countOf(q!.shape) * k!.shape.at(-2)! + 2 * countOf(q!.shape.slice(0, -1)) * countOf(v!.shape.slice(-2)),

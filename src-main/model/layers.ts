@@ -44,6 +44,9 @@ export const whole: Placing = {
   rows: ({ shape: [, seq] }, first) => constantBy(`places ${first} ${seq}`, 'int64', [1, seq!], () => Array.from({ length: seq! }, (_, i) => first + i)),
 };
 
+/** A text of several documents, `documents` [batch, seq] their numbers: none hears another. Positions go on through all of them. */
+export const apart = (documents: Value): Placing => ({ ...whole, attention: (q, k, v, scale, how = {}) => attention(q, k, v, scale, { ...how, documents }) });
+
 /** A reader of weights given by name: stored shapes, no prefix. `routed` hears of routers, where there are any; `placing` says where the tokens stand, from position 0 unless it is given. */
 export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, weights: ReadonlyMap<string, Value>, routed: Reader['routed'] = () => undefined, placing: Placing = whole): Reader {
   const specOf = (name: string): TensorSpec => family.tensors[lineOf(name)]!;
@@ -139,8 +142,8 @@ export const hidden = -1e30;
 /** Queries that are read at once: they see no key after their last, so blocks spare almost half of all scores. */
 const queryBlock = (seq: number): number => Math.max(128, Math.ceil(seq / 8));
 
-/** `window`: each position sees itself and the window - 1 before it; all before it when absent. `cap` bounds the scores, as cap · tanh(score / cap). */
-export interface AttentionHow { readonly window?: number | undefined; readonly cap?: number | undefined }
+/** `window`: each position sees itself and the window - 1 before it; all before it when absent. `cap` bounds the scores, as cap · tanh(score / cap). `documents` [batch, seq]: positions see those of their own document alone. */
+export interface AttentionHow { readonly window?: number | undefined; readonly cap?: number | undefined; readonly documents?: Value | undefined }
 
 /** The window of a layer: of all layers, or of those that the settings list as sliding. */
 export function windowOf(s: Settings, layer: number): number | undefined {
@@ -155,6 +158,13 @@ const seen = (from: number, to: number, first: number, window: number): Value =>
     return back < 0 || back >= window ? hidden : 0;
   }));
 
+/** `mask` [to - from, to - first] where both positions are of one document, [batch, …, …], and `hidden` elsewhere; as it is where all is one text. */
+function parted(mask: Value, documents: Value | undefined, from: number, to: number, first: number): Value {
+  if (!documents) return mask;
+  const [batch] = documents.shape as [number], asks = reshape(op.slice(documents, 1, from, to), [batch, -1, 1]), holds = reshape(op.slice(documents, 1, first, to), [batch, 1, -1]);
+  return op.where(op.equal(asks, holds), mask, hidden);
+}
+
 /** The axes that queries and keys share, and those that the queries have beside them: more than one row of them reads the same keys. */
 export const sharedAxes = (q: Named, k: Named): Readonly<Record<'lead' | 'own', readonly Name[]>> =>
   ({ lead: k.axes.filter((axis) => axis !== 'seq' && axis !== 'head_dim'), own: q.axes.filter((axis) => !k.axes.includes(axis)) });
@@ -163,14 +173,14 @@ export const sharedAxes = (q: Named, k: Named): Readonly<Record<'lead' | 'own', 
  * softmax(q·k·scale, causal) · v, [batch, seq, heads…, head_dim] each. Whatever head axes `q` has and `k` lacks become rows beside `seq` and share the keys:
  * plain heads, grouped queries and one key head are one function, and no key is repeated in memory.
  */
-export function attention(q: Named, k: Named, v: Named, scale: number, { window = Infinity, cap }: AttentionHow = {}): Named {
+export function attention(q: Named, k: Named, v: Named, scale: number, { window = Infinity, cap, documents }: AttentionHow = {}): Named {
   const { lead, own } = sharedAxes(q, k);
   const asked = order(q, [...lead, ...own, 'seq', 'head_dim']).value, keys = order(k, [...lead, 'seq', 'head_dim']).value, values = order(v, [...lead, 'seq', 'head_dim']).value;
   const [seq, width] = asked.shape.slice(-2) as [number, number], block = queryBlock(seq), blocks = Math.ceil(seq / block), leading = lead.map((_, i) => asked.shape[i]!);
   const read = Array.from({ length: blocks }, (_, i) => {
     const from = i * block, to = Math.min(seq, from + block), first = Math.max(0, from - window + 1), rows = op.slice(asked, -2, from, to);
     const look = cap === undefined ? attend : (...args: Parameters<typeof attend>) => boundedAttend(cap, ...args);
-    const out = look(reshape(rows, [...leading, -1, width]), op.slice(keys, -2, first, to), op.slice(values, -2, first, to), seen(from, to, first, Math.min(window, seq)), scale);
+    const out = look(reshape(rows, [...leading, -1, width]), op.slice(keys, -2, first, to), op.slice(values, -2, first, to), parted(seen(from, to, first, Math.min(window, seq)), documents, from, to, first), scale);
     return reshape(out, [...rows.shape.slice(0, -1), values.shape.at(-1)!]);
   });
   return named(blocks === 1 ? read[0]! : op.concat(read, -2), ...lead, ...own, 'seq', 'head_dim');
@@ -178,9 +188,7 @@ export function attention(q: Named, k: Named, v: Named, scale: number, { window 
 
 /** `attend` with bounded scores: softmax(bounded(scale · q kᵀ) + mask) v. */
 function boundedAttend(cap: number, q: Value, k: Value, v: Value, mask: Value, scale: number): Value {
-  const scores = bounded(op.matmul(q, k, { transB: true, alpha: scale }), cap), [m, keys] = mask.shape as [number, number];
-  const apart = [...q.shape.slice(0, -2), q.shape.at(-2)! / m, m, keys];
-  return op.matmul(op.softmax(reshape(op.add(reshape(scores, apart), mask), scores.shape)), v);
+  return op.matmul(op.softmax(op.masked(bounded(op.matmul(q, k, { transB: true, alpha: scale }), cap), mask)), v);
 }
 
 /** Activation functions under the names config.json uses (transformers' activations.py). */

@@ -29,6 +29,8 @@ export interface Tokens {
   readonly documents: Float64Array;
   /** `length` tokens from token `start` on; into `into` when given. */
   read(start: number, length: number, into?: Int32Array): Int32Array;
+  /** The numbers of the documents that `length` tokens from token `start` on belong to. */
+  documentsOf(start: number, length: number, into?: Int32Array): Int32Array;
   close(): void;
 }
 
@@ -55,8 +57,17 @@ export async function openTokens(folders: readonly string[], options: { readonly
     for (const part of parts) part.close();
     throw error;
   }
+  const starts = joined(documents);
   return {
-    length, bytes, documents: joined(documents),
+    length, bytes, documents: starts,
+    documentsOf(start, count, into = new Int32Array(count)) {
+      let at = lastUpTo(starts, start);
+      for (let i = 0; i < count; i++) {
+        while (at + 1 < starts.length && starts[at + 1]! <= start + i) at++;
+        into[i] = at;
+      }
+      return into;
+    },
     read(start, count, into = new Int32Array(count)) {
       if (start < 0 || count < 0 || start + count > length || into.length !== count) throw new RangeError(`no tokens ${start} to ${start + count} of ${length}`);
       for (const part of parts) {
@@ -67,6 +78,13 @@ export async function openTokens(folders: readonly string[], options: { readonly
     },
     close() { for (const part of parts) part.close(); },
   };
+}
+
+/** The last index of ascending `values` whose value is at most `limit`; 0 when none is. */
+function lastUpTo(values: Float64Array, limit: number): number {
+  let low = 0, high = values.length;
+  while (low < high) { const middle = (low + high) >> 1; if (values[middle]! <= limit) low = middle + 1; else high = middle; }
+  return Math.max(0, low - 1);
 }
 
 /** tokens.json of a folder. */

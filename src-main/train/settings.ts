@@ -21,6 +21,8 @@ export interface TrainingSettings {
   readonly batch: number;
   /** Tokens per sequence. */
   readonly sequence: number;
+  /** Whether tokens hear what stands before their own document in a packed sequence. */
+  readonly documents: 'joined' | 'apart';
   /** Device batches per update. */
   readonly accumulate: number;
   /** Peak learning rate. */
@@ -89,7 +91,7 @@ export interface TrainingSettings {
 }
 
 export const trainingDefaults: TrainingSettings = {
-  tokens: 1_000_000, batch: 8, sequence: 256, accumulate: 1, lr: 3e-4, schedule: 'cosine', warmup: 20, rewarm: 20, optimizer: 'adamw', precision: 'float32', tf32: 'off', recompute: 'auto', decay: 0.1, clip: 1, beta1: 0.9, beta2: 0.95, eps: 1e-8, momentum: 0.95,
+  tokens: 1_000_000, batch: 8, sequence: 256, documents: 'joined', accumulate: 1, lr: 3e-4, schedule: 'cosine', warmup: 20, rewarm: 20, optimizer: 'adamw', precision: 'float32', tf32: 'off', recompute: 'auto', decay: 0.1, clip: 1, beta1: 0.9, beta2: 0.95, eps: 1e-8, momentum: 0.95,
   ema: 0, average: 0, distill: 0, temperature: 1, skip: 6, rollback: 3, patience: 3,
   cooldown: 0.2, floor: 0.1, rates: 'plan', start: 'source', seed: 0, budgetMoney: 0, budgetHours: 0, budgetTokens: 0, device: 'auto', saveEvery: 200, evaluateEvery: 100, heldOut: 0.02, sampleEvery: 100, prompt: '', threads: 0,
 };
@@ -102,6 +104,8 @@ export const trainingOptions: readonly Option[] = [
   number('tokens', 'Tokens', 'How many tokens to train on in all; the run ends there.', 1, 1e13, { unit: 'tokens', whole: true }),
   number('batch', 'Batch', 'Sequences computed at once; more is faster until memory is full.', 1, 65536, { unit: 'sequences', whole: true }),
   number('sequence', 'Sequence', 'How far the model can look back; cost grows with it.', 2, 1_048_576, { unit: 'tokens', whole: true }),
+  { kind: 'choice', id: 'documents', label: 'Documents', help: 'Whether documents that are packed into one sequence hear each other; positions go on through all of them either way.', otherwise: 'joined',
+    choices: [{ value: 'joined', label: 'Hear what stands before' }, { value: 'apart', label: 'Hear themselves alone' }] },
   number('accumulate', 'Accumulate', 'Batches per update: a larger effective batch without more memory.', 1, 65536, { unit: 'batches', whole: true }),
   number('lr', 'Learning rate', 'The peak; grown weights scale it by their own factor.', 1e-9, 10),
   { kind: 'choice', id: 'schedule', label: 'Schedule', help: 'How the learning rate falls after the warm-up.', otherwise: 'cosine',

@@ -3,7 +3,7 @@ import { add, concat, constant, crossEntropy, div, graphOf, input, mean, mul, re
 import { grad, vjp } from '../graph/grad.ts';
 import { attentionSegments, blockSegments, recomputeFor, remakeOf, type Recompute, type Remake } from '../graph/recompute.ts';
 import type { ModelFamily, Settings } from '../model/family.ts';
-import { readerOf } from '../model/layers.ts';
+import { apart, readerOf, whole, type Placing } from '../model/layers.ts';
 import type { Named } from '../model/named.ts';
 import { parametersOf } from '../model/parameters.ts';
 import type { Dims } from '../tensor/layout.ts';
@@ -15,7 +15,7 @@ import { update, type UpdateSettings } from './update.ts';
 
 /** A model whose weights lie in buckets. */
 export interface BucketModel { readonly family: ModelFamily; readonly dims: Dims; readonly settings: Settings; readonly buckets: readonly Bucket[] }
-export interface BatchShape { readonly batch: number; readonly sequence: number }
+export interface BatchShape { readonly batch: number; readonly sequence: number; /** `apart`: tokens hear those of their own document alone, and the input `documents` [batch, sequence] tells which that is. */ readonly documents?: 'joined' | 'apart' }
 /** A batch, and how its gradient is computed: in plain float32 and from activations that are all held, unless said. */
 export interface StepShape extends BatchShape { readonly precision?: Precision; readonly recompute?: Recompute | 'auto' }
 /** The frozen model that is learned from, and at which temperature. */
@@ -52,8 +52,8 @@ const logitsOf = (m: BucketModel, weights: ReadonlyMap<string, Value>, x: Named)
 };
 
 /** The last norm's output in training, and what is added to the loss for uneven use of experts, where there are any. */
-function trained(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value): { readonly x: Named; readonly uneven?: Value } {
-  const routers: Value[] = [], x = m.family.forward(readerOf(m.family, m.dims, m.settings, weights, (logits) => { routers.push(logits); }), tokens), share = Number(m.settings['balance'] ?? 0);
+function trained(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, placing: Placing): { readonly x: Named; readonly uneven?: Value } {
+  const routers: Value[] = [], x = m.family.forward(readerOf(m.family, m.dims, m.settings, weights, (logits) => { routers.push(logits); }, placing), tokens), share = Number(m.settings['balance'] ?? 0);
   return routers.length === 0 || share === 0 ? { x } : { x, uneven: mul(unevenness(routers, Number(m.settings['active'])), share) };
 }
 
@@ -64,10 +64,13 @@ function halves(tokens: Value): { readonly seen: Value; readonly targets: Value 
 }
 
 /** Next-token losses [batch × sequence] in nats of `tokens` [batch, sequence + 1]. */
-function losses(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value): Value {
-  const { seen, targets } = halves(tokens), x = m.family.forward(readerOf(m.family, m.dims, m.settings, weights), seen);
+function losses(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, placing: Placing): Value {
+  const { seen, targets } = halves(tokens), x = m.family.forward(readerOf(m.family, m.dims, m.settings, weights, undefined, placing), seen);
   return headLosses((part) => logitsOf(m, weights, part), x, targets, m.dims['vocab']!);
 }
+
+/** Where the tokens of a batch stand. */
+const placingOf = ({ batch, sequence, documents }: BatchShape): Placing => (documents === 'apart' ? apart(input('documents', 'int32', [batch, sequence])) : whole);
 
 const tokensIn = ({ batch, sequence }: BatchShape, more = 1): Value => input('tokens', 'int32', [batch, sequence + more]);
 
@@ -78,7 +81,7 @@ interface Graded { readonly found: readonly Value[]; readonly reports: Readonly<
 function lossAndGradients(m: BucketModel, { weights }: Opened, shape: StepShape, teacher?: Teacher, seed: Value = constant(1)): { readonly reports: Graded['reports']; readonly gradients: readonly Value[] } {
   const slots = m.buckets.flatMap((b) => b.slots), wrt = slots.map((s) => weights.get(s.name)!), recompute = recomputeFor(shape.recompute ?? 'off', shape.sequence);
   const remake = (aims: readonly Value[]): Remake | undefined => remade(m, weights, aims, recompute);
-  const { found, reports } = teacher ? taught(m, weights, tokensIn(shape), teacher, wrt, seed, remake) : plainly(m, weights, tokensIn(shape), wrt, seed, remake);
+  const { found, reports } = teacher ? taught(m, weights, tokensIn(shape), placingOf(shape), teacher, wrt, seed, remake) : plainly(m, weights, tokensIn(shape), placingOf(shape), wrt, seed, remake);
   // In the order in which they were made: the norm adds them up in that order, and what a gradient was computed from is let go of.
   const made = slots.map((slot, i) => ({ slot, g: found[i]! })).sort((a, b) => a.g.id - b.g.id), each = new Map(made.map(({ slot, g }) => [slot.name, reshape(g, [slot.count])]));
   return { reports, gradients: m.buckets.map((b) => (b.slots.length === 1 ? each.get(b.slots[0]!.name)! : concat(b.slots.map((s) => each.get(s.name)!), 0))) };
@@ -94,17 +97,17 @@ function remade(m: BucketModel, weights: ReadonlyMap<string, Value>, aims: reado
 type Remaking = (aims: readonly Value[]) => Remake | undefined;
 
 /** The loss alone, its head in parts. */
-function plainly(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, wrt: readonly Value[], seed: Value, remake: Remaking): Graded {
-  const { seen, targets } = halves(tokens), { x, uneven } = trained(m, weights, seen), { loss, seeds } = headGradients((part) => logitsOf(m, weights, part), x, targets, headParts(targets.shape[0]!, m.dims['vocab']!), wrt, seed);
+function plainly(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, placing: Placing, wrt: readonly Value[], seed: Value, remake: Remaking): Graded {
+  const { seen, targets } = halves(tokens), { x, uneven } = trained(m, weights, seen, placing), { loss, seeds } = headGradients((part) => logitsOf(m, weights, part), x, targets, headParts(targets.shape[0]!, m.dims['vocab']!), wrt, seed);
   const all = uneven ? [...seeds, { of: uneven, g: seed }] : seeds;
   return { found: vjp(all, wrt, { remake: remake([x.value, ...(uneven ? [uneven] : [])]) }).map((g, i) => g ?? zerosLike(wrt[i]!)), reports: { loss } };
 }
 
 /** The loss and the divergence from the teacher; both need whole logits. */
-function taught(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, { model, temperature }: Teacher, wrt: readonly Value[], seed: Value, remake: Remaking): Graded {
+function taught(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, placing: Placing, { model, temperature }: Teacher, wrt: readonly Value[], seed: Value, remake: Remaking): Graded {
   const { seen, targets } = halves(tokens), theirs = open(model, (_, bucket) => sourceName(bucket)).weights;
-  const { x, uneven } = trained(m, weights, seen), logits = logitsOf(m, weights, x);
-  const source = logitsOf(model, theirs, model.family.forward(readerOf(model.family, model.dims, model.settings, theirs), seen));
+  const { x, uneven } = trained(m, weights, seen, placing), logits = logitsOf(m, weights, x);
+  const source = logitsOf(model, theirs, model.family.forward(readerOf(model.family, model.dims, model.settings, theirs, undefined, placing), seen));
   const loss = mean(crossEntropy(logits, targets)), kl = divergence(logits, source, temperature), both = blended(loss, kl, distillScalar()), aim = uneven ? add(both, uneven) : both;
   return { found: grad(aim, wrt, { seed, remake: remake([aim]) }), reports: { loss, kl } };
 }
@@ -136,9 +139,9 @@ function updated(m: BucketModel, { state }: Opened, gradients: readonly Value[],
   return { ...next, scale: scaling.factor, ...nextScaling(scaling, next['norm']!) };
 }
 
-/** tokens [batch, sequence + 1] → `losses` [batch × sequence] in nats. */
+/** tokens [batch, sequence + 1] (and their documents) → `losses` [batch × sequence] in nats. */
 export function lossProgram(m: BucketModel, shape: BatchShape): Graph {
-  return graphOf({ losses: losses(m, open(m).weights, tokensIn(shape)) });
+  return graphOf({ losses: losses(m, open(m).weights, tokensIn(shape), placingOf(shape)) });
 }
 
 /** tokens [batch, sequence] → `logits` [batch × sequence, vocab]. */

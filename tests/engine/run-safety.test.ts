@@ -43,7 +43,7 @@ function breaking(bad: (call: number) => boolean): readonly string[] {
   const whole = Training.prototype.step, read: string[] = [];
   vi.spyOn(Training.prototype, 'step').mockImplementation(async function (this: Training, order, batch) {
     const into = new Int32Array(small.batch * (small.sequence + 1));
-    batch(0, into);
+    batch(0, into, new Int32Array(small.batch * small.sequence));
     read.push(into.join(' '));
     return bad(read.length) ? broken : whole.call(this, order, batch);
   });

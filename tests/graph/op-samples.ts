@@ -85,7 +85,7 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
   LogSoftmax: [s((x) => b.logSoftmax(x), f(2, 3, 4)), s((x) => b.logSoftmax(x, 0), f(3, 2))],
   Attention: [
     s((q, k, v) => b.attend(q, k, v, still(4, 5), 0.7), f(2, 4, 3), f(2, 5, 3), f(2, 5, 2)), s((q, k, v) => b.attend(q, k, v, still(3, 3), 0.5), f(2, 3, 6, 4), f(2, 3, 3, 4), f(2, 3, 3, 4)),
-    s((q, k, v) => b.attend(q, k, v, still(1, 2), 1), f(4, 3), f(2, 3), f(2, 3)),
+    s((q, k, v) => b.attend(q, k, v, still(1, 2), 1), f(4, 3), f(2, 3), f(2, 3)), s((q, k, v) => b.attend(q, k, v, still(2, 3, 3), 0.5), f(2, 2, 6, 4), f(2, 2, 3, 4), f(2, 2, 3, 4)),
   ],
   RmsNorm: [s((x) => b.rmsNormalize(x, 0.1), f(2, 3, 4)), s((x) => b.rmsNormalize(x, 1e-5), f(5))],
   Rotary: [s((x) => b.rotate(x, still(3, 2), still(3, 2)), f(2, 3, 8)), s((x) => b.rotate(x, still(4, 3), still(4, 3)), f(1, 4, 6))],

@@ -82,6 +82,10 @@ describe('a token file', () => {
     expect(found.ids).toEqual(all.flat());
     expect(found.documents).toEqual(all.reduce<number[]>((starts, ids) => [...starts, starts.at(-1)! + ids.length], [0]).slice(0, -1));
     expect(documents).toBe(9);
+    const tokens = await openTokens(folders), numbers = [...tokens.documentsOf(0, tokens.length)];
+    expect(numbers).toEqual(all.flatMap((ids, i) => ids.map(() => i)));
+    expect([...tokens.documentsOf(3, 5)]).toEqual(numbers.slice(3, 8));
+    tokens.close();
     expect(bytes).toBe(2 * wanted.reduce((n, text) => n + Buffer.byteLength(text), 0) + 5);
   });
 

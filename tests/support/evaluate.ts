@@ -138,7 +138,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
     const keys = k!.shape.at(-2)!, d = q!.shape.at(-1)!, range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
     const scores = fill([...q!.shape.slice(0, -1), keys], (p) => {
       const lead = p.slice(0, -2), [row, key] = p.slice(-2) as [number, number];
-      return scale * range(d).reduce((sum, i) => sum + at(q!, [...lead, row, i]) * at(k!, [...lead, key, i]), 0) + at(m!, [row % m!.shape[0]!, key]);
+      return scale * range(d).reduce((sum, i) => sum + at(q!, [...lead, row, i]) * at(k!, [...lead, key, i]), 0) + at(m!, [...(m!.shape.length === 3 ? [p[0]!] : []), row % m!.shape.at(-2)!, key]);
     });
     const share = fill(scores.shape, (p) => Math.exp(at(scores, p) - logSum(scores, p, p.length - 1)));
     return [fill([...q!.shape.slice(0, -1), v!.shape.at(-1)!], (p) => range(keys).reduce((sum, key) => sum + at(share, [...p.slice(0, -1), key]) * at(v!, [...p.slice(0, -2), key, p.at(-1)!]), 0)), share];
