@@ -53,7 +53,7 @@ else {
       await checkpointPage(app.page).opened('on-the-box');
       await app.page.getByRole('navigation').getByRole('link', { name: 'box' }).click();
       await heading(app.page, 'box');
-      expect(await app.page.getByText(box).count()).toBeGreaterThan(0);
+      await app.page.getByText(box, { exact: true }).waitFor();
       await app.page.screenshot({ path: join(screenshots, 'place.png'), fullPage: true });
     });
 

@@ -60,6 +60,7 @@ async function curveOf(dir: string, checkpoint: string, text: string, settings: 
 
 /** What ×2 means for a method: the whole width where it can, else layers (half as many more where seams are trimmed), else what it can; what decides its own sizes is not asked. */
 function twice(method: GrowthMethod, from: Dims): Dims | null {
+  if (method.grows.includes('vocab')) return null;                       // new tokens never come up in the text
   if (method.complete) return method.grows.includes('layers') ? { layers: 1.5 * from['layers']! } : {};
   const axes = method.grows.includes('hidden') ? ['hidden', 'ffn'] : method.grows.includes('layers') ? ['layers'] : method.grows.includes('ffn') ? ['ffn', 'kv_heads'] : [];
   return axes.length === 0 ? null : Object.fromEntries(axes.map((axis) => [axis, 2 * from[axis]!]));
