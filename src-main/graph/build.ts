@@ -1,5 +1,4 @@
 /** @file Everything that makes values, in one place to import from, and small composites. */
-import { add, mul } from './elementwise.ts';
 import type { Value } from './graph.ts';
 import { and, greater, less } from './logic.ts';
 
@@ -22,6 +21,3 @@ export function isFinite(x: Value): Value {
   const most = largest[x.dtype as keyof typeof largest];
   return and(less(x, most), greater(x, -most));
 }
-
-/** `a` moved towards `b` by the share `t`: the moving averages of an optimizer. */
-export const lerp = (a: Value, b: Value, t: number): Value => add(mul(a, 1 - t), mul(b, t));

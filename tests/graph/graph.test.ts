@@ -1,6 +1,6 @@
 /** @file Values, composites, checks, the printed form and the costs of graphs. */
 import { describe, expect, it } from 'vitest';
-import { add, cast, concat, constant, constantBy, crossEntropy, exp, gather, graphOf, input, isFinite, lerp, matmul, mul, reshape, scatterElements, split, sum, transpose } from '../../src-main/graph/build.ts';
+import { add, cast, concat, constant, constantBy, crossEntropy, exp, gather, graphOf, input, isFinite, matmul, mul, reshape, scatterElements, split, sum, transpose } from '../../src-main/graph/build.ts';
 import { exportable, trainable, wellFormed } from '../../src-main/graph/check.ts';
 import { flopsOf, liveness } from '../../src-main/graph/cost.ts';
 import { emitOne, nodesOf, type Graph, type Op, type Value } from '../../src-main/graph/graph.ts';
@@ -38,10 +38,6 @@ describe('values', () => {
     const feeds = { x: tensor([2, 3], [1, -3e38, NaN, Infinity, -Infinity, 0]) }, graph = graphOf({ y: cast(isFinite(x), 'float32') });
     expect([...(await runOnnx(graph, feeds)).y!.data]).toEqual([1, 1, 0, 0, 0, 1]);
     expect([...evaluate([graph.outputs.y!], feeds)[0]!.data]).toEqual([1, 1, 0, 0, 0, 1]);
-  });
-
-  it('average', () => {
-    expect([...evaluate([lerp(constant([0, 10]), constant([1, 20]), 0.25)], {})[0]!.data]).toEqual([0.25, 12.5]);
   });
 });
 
