@@ -26,8 +26,8 @@ export async function locate(place: Place, dropped: Dropped, roots?: readonly st
     return [...wanted].every(([name, bytes]) => sizes.get(name) === bytes) && isDeepStrictEqual(await readJson(join(dir, 'config.json')), config);
   };
 
-  // Breadth first, so that near folders come before deep ones.
-  for (let level = starts.map((dir) => ({ dir, depth: 0 })); level.length > 0;) {
+  // Start by start and breadth first, so that near folders come before deep and crowded ones.
+  for (const start of starts) for (let level = [{ dir: start, depth: 0 }]; level.length > 0;) {
     const next: typeof level = [];
     for (const { dir, depth: d } of level) {
       if (seen.has(dir) || seen.size >= folders || Date.now() > until) continue;

@@ -1,6 +1,5 @@
 /** @file Tiny random checkpoints of any family, made from its table, as whole Hugging Face folders. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { keyOf, normalAt } from '../../src-main/base/random.ts';
 import type { Json, JsonObject } from '../../src-main/base/json.ts';
@@ -10,6 +9,7 @@ import { parametersOf, type Parameter } from '../../src-main/model/parameters.ts
 import { createCheckpointWriter } from '../../src-main/store/checkpoint-writer.ts';
 import { narrow, type WeightDType } from '../../src-main/tensor/dtype.ts';
 import { countOf, type Dims } from '../../src-main/tensor/layout.ts';
+import { freePath } from './temporary.ts';
 
 export interface TinyOptions {
   /** The folder to make; a new one below the system's temporary folder when absent. */
@@ -55,7 +55,7 @@ export function tinyValues({ name, spec, shape }: Pick<Parameter, 'name' | 'spec
 export async function makeTinyCheckpoint(id: string, options: TinyOptions = {}): Promise<string> {
   const { dtype = 'float32', shards = 1, prefix = '', seed = 1, tokenizer = false } = options;
   const family = familyById(id), config = tinyConfig(id, options), dims = dimsOf(family, config), all = parametersOf(family, dims, settingsOf(family, config));
-  const target = options.dir ?? join(mkdtempSync(join(tmpdir(), 'cambium-tiny-')), `tiny-${id}`);
+  const target = options.dir ?? freePath(`tiny-${id}`);
   const bytes = all.reduce((sum, { shape }) => sum + narrow(new Float32Array(countOf(shape)), dtype).byteLength, 0);
   const writer = await createCheckpointWriter({ target, family, prefix, config, tensors: all.map(({ name, shape }) => ({ name, shape, dtype })), ...(shards > 1 ? { shardBytes: Math.ceil(bytes / shards) } : {}) });
   const byName = new Map(all.map((parameter) => [parameter.name, parameter]));
