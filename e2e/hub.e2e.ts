@@ -256,11 +256,12 @@ scenario('the Hub', (app) => {
   });
 
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  let slow = 0;                                          // a model of its own each time: the page may still be judging the one before
   const shown: readonly { readonly name: string; readonly reach: () => Promise<void>; readonly leave?: () => Promise<void> }[] = [
     { name: 'hub', reach: async () => { await go('hub?all=1'); await hubPage(app.page).hits.first().waitFor(); } },
     { name: 'hub-model', reach: async () => { await go('model?repo=nursery/seedling-1'); await modelPage(app.page).doubled.waitFor(); } },
     { name: 'hub-gated', reach: async () => { await app.page.goto(`${origin()}/#/hub`); await forget(); await go('model?repo=walled/garden'); await alertOf(app.page); } },
-    { name: 'hub-fetching', reach: async () => { server.models.delete('looks/slow'); server.addFolder(`looks/slow`, join(app.dir, 'hub-oak')); await go('model?repo=looks/slow'); await modelPage(app.page).facts.waitFor(); server.faults = [{ on: /GET cdn/, times: 9999, slow: 300 }]; await modelPage(app.page).fetch.click(); await modelPage(app.page).download.getByText(/ a second/).waitFor(); }, leave: async () => { await modelPage(app.page).pause.click(); await modelPage(app.page).goOn.waitFor(); server.faults = []; } },
+    { name: 'hub-fetching', reach: async () => { const repo = `looks/slow-${++slow}`; server.addFolder(repo, join(app.dir, 'hub-oak')); await go(`model?repo=${repo}`); await modelPage(app.page).facts.waitFor(); server.faults = [{ on: /GET cdn/, times: 9999, slow: 300 }]; await modelPage(app.page).fetch.click(); await modelPage(app.page).download.getByText(/ a second/).waitFor(); }, leave: async () => { await modelPage(app.page).pause.click(); await modelPage(app.page).goOn.waitFor(); server.faults = []; } },
     { name: 'hub-push', reach: async () => { await go(`push?dir=${encodeURIComponent(join(app.dir, 'hub-elm'))}`); await pushPage(app.page).look(); await alertOf(app.page); } },
     { name: 'hub-library', reach: async () => { byOthers(app); await go(''); await app.page.getByRole('region', { name: 'In the Hugging Face cache' }).waitFor(); } },
   ];
