@@ -2,7 +2,8 @@
 import type { Channel } from '../base/channel.ts';
 import { AppError, appError } from '../base/errors.ts';
 import { queue, type Queue } from '../base/queue.ts';
-import { readMessage, type AbortSignalLike, type Answered, type Api, type Asked, type Contract } from './rpc.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
+import { readMessage, type Answered, type Api, type Asked, type Contract } from './rpc.ts';
 
 export interface Connection<C extends Contract> {
   readonly api: Api<C>;

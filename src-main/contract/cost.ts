@@ -4,8 +4,7 @@ import type { DeviceKind } from '../base/device.ts';
 import { assumptionDefaults, assumptionOptions, type Assumptions } from '../cost/assumptions.ts';
 import type { DeviceBook } from '../cost/book.ts';
 import type { Measured, Target } from '../cost/speed.ts';
-import type { CostRecord } from '../cost/record.ts';
-import { deviceChoice, growthRequest, path, runId, trainingSettings } from './schema.ts';
+import { deviceChoice, growthRequest, path, trainingSettings } from './schema.ts';
 
 export type { Estimate } from '../cost/estimate.ts';
 export type { CostRecord } from '../cost/record.ts';
@@ -47,12 +46,10 @@ export interface CostFacts {
 export const costRequest = z.object({ dir: path.optional() });
 export const estimateRequest = z.object({ dir: path, training: trainingSettings, grow: growthRequest.optional(), assumptions: assumptionChange.optional() });
 export const measureRequest = z.object({ device: deviceChoice });
-export const costOfRun = z.object({ id: runId });
 export type EstimateAsked = z.infer<typeof estimateRequest>;
 /** What an engine found. */
 export interface DeviceSpeed { readonly device: DeviceKind; readonly name: string; readonly measured: Measured }
 /** A measured device, under the name its targets have. */
 export interface MeasuredDevice { readonly device: string; readonly measured: Measured }
-export type RunCost = CostRecord | null;
 
 export const withDefaults = (change: Partial<Assumptions>): Assumptions => ({ ...assumptionDefaults, ...change });

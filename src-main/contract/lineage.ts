@@ -23,7 +23,3 @@ export interface LineageEdge {
 }
 
 export interface Lineage { readonly nodes: readonly LineageNode[]; readonly edges: readonly LineageEdge[] }
-
-/** training.json of an exported folder: the run it was written from. */
-export interface TrainingRecord { readonly version: 1; readonly run: string; readonly checkpoint: string; readonly step: number; readonly tokens: number; readonly weights: string; readonly cambium: string }
-export const trainingRecordFile = 'training.json';

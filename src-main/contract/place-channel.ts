@@ -1,6 +1,6 @@
 /** @file A channel to a GPU box is two procedures of the service at hand, so the page, the desktop and the command line reach it alike. */
 import { inbox, type Channel } from '../base/channel.ts';
-import { aborter } from './rpc.ts';
+import { aborter } from '../base/signals.ts';
 import type { Service } from './service.ts';
 
 /** A channel to the place `name` through `service`, open when this resolves. Refuses what `openPlace` does. */

@@ -1,6 +1,7 @@
 /** @file The two kinds of procedure, a call and a stream, and the types that both sides derive from a contract. */
 import type { z } from 'zod';
 import type { ErrorData } from '../base/errors.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 
 export interface Call<I = unknown, O = unknown> { readonly kind: 'call'; readonly input: z.ZodType<I>; readonly output?: O }
 export interface Stream<I = unknown, O = unknown> { readonly kind: 'stream'; readonly input: z.ZodType<I>; readonly output?: O }
@@ -16,34 +17,6 @@ export type Api<C> = {
   readonly [K in keyof C]: C[K] extends Call<infer I, infer O> ? (input: I, signal?: AbortSignalLike) => Promise<O>
     : C[K] extends Stream<infer I, infer O> ? (input: I, signal?: AbortSignalLike) => AsyncIterable<O> : never;
 };
-
-/** The part of AbortSignal that is used; the std layers have no DOM. */
-export interface AbortSignalLike {
-  readonly aborted: boolean;
-  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
-  removeEventListener(type: 'abort', listener: () => void): void;
-}
-
-export interface Aborter { readonly signal: AbortSignalLike; abort(): void }
-
-/** A signal and the switch that sets it off, once. */
-export function aborter(): Aborter {
-  const listeners = new Set<() => void>();
-  const state = { aborted: false };
-  return {
-    signal: {
-      get aborted() { return state.aborted; },
-      addEventListener(_type, listener) { listeners.add(listener); },
-      removeEventListener(_type, listener) { listeners.delete(listener); },
-    },
-    abort() {
-      if (state.aborted) return;
-      state.aborted = true;
-      for (const listener of listeners) listener();
-      listeners.clear();
-    },
-  };
-}
 
 /** What travels from the caller; `id` is the caller's, and is used once. */
 export type Asked = { readonly t: 'ask'; readonly id: number; readonly name: string; readonly input: unknown } | { readonly t: 'cancel'; readonly id: number };

@@ -1,7 +1,8 @@
 /** @file The serving side: checks every input where it arrives, runs the implementation, sends back values or error data. Far ends that cancel, or vanish, abort the work. */
 import type { Channel } from '../base/channel.ts';
 import { appError, dataOf } from '../base/errors.ts';
-import { aborter, readMessage, type AbortSignalLike, type Answered, type Api, type Contract } from './rpc.ts';
+import { aborter, type AbortSignalLike } from '../base/signals.ts';
+import { readMessage, type Answered, type Api, type Contract } from './rpc.ts';
 
 export interface Serving {
   /** Calls and streams that the implementation has not finished or left. */

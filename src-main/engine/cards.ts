@@ -1,26 +1,28 @@
 /** @file What the model cards of grown and exported folders say. */
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { RunCard } from '../contract/schema.ts';
 import { ggufCommands } from '../model/families/gguf.ts';
 import { extentOf, promiseOf } from '../growth/chain.ts';
 import type { GrowthPlan } from '../growth/recipe.ts';
+import { growthRecordFile, recordText, trainingRecordFile, type TrainingRecord } from '../model/records.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import { licenseOf, type License, type ModelCard } from '../store/model-card.ts';
 import { historyOf } from '../store/run-history.ts';
+import { runCard } from '../store/runs.ts';
 import { optimizers } from '../train/optimizers/index.ts';
 import type { RunSettings, WeightsKind } from '../train/run.ts';
 import { tokensPerStep } from '../train/schedule.ts';
 import { costOf } from './card-cost.ts';
 import { curveOf, lossDrawing, lossTable } from './loss-curve.ts';
+import { version } from './version.ts';
 
 /** The licence that a source's own card states goes on to what is made from it. */
 const inherited = async (dir: string): Promise<{ license?: License }> => { const license = await licenseOf(dir); return license ? { license } : {}; };
 
-/** The drawing of a run's loss, beside its card. */
-export const lossFile = 'loss.svg';
+const lossFile = 'loss.svg';
 
-/** The loss of the run in `dir` up to `step`, drawn; empty where there is nothing to draw. */
-export const lossOf = async (dir: string, step: number): Promise<string> => lossDrawing(curveOf((await historyOf(dir)).events, step));
+/** What lies beside exported weights: the model card, and the files of its records and drawings. */
+export interface Papers { readonly card: ModelCard; readonly files: Readonly<Record<string, string>> }
 
 /** How the model came to be, oldest first. */
 function lineage({ growth, card }: Checkpoint, trained?: string): string {
@@ -35,8 +37,13 @@ function lineage({ growth, card }: Checkpoint, trained?: string): string {
 const gguf = ({ family }: Checkpoint): NonNullable<ModelCard['sections']> => (family.gguf ? [{ title: ggufTitle, text: ggufCommands }] : []);
 const ggufTitle = 'GGUF';
 
-/** A card of a checkpoint as it is. */
-export async function checkpointCard(model: Checkpoint): Promise<ModelCard> {
+/** The growth's record, carried on to whatever is made from a grown model. */
+const growthFile = ({ growth }: Checkpoint): Papers['files'] => (growth ? { [growthRecordFile]: recordText(growth) } : {});
+
+/** Of a checkpoint as it is. */
+export const checkpointPapers = async (model: Checkpoint): Promise<Papers> => ({ card: await checkpointCard(model), files: growthFile(model) });
+
+async function checkpointCard(model: Checkpoint): Promise<ModelCard> {
   const { growth } = model;
   return {
     summary: growth ? `Grown from ${basename(growth.source)} by ${growth.method} with Cambium.` : `${model.card.name}, written by Cambium.`,
@@ -64,8 +71,18 @@ export const onnxCard = (card: ModelCard, model: Checkpoint, most: number): Mode
   ].join('\n') }],
 });
 
-export async function exportCard(run: RunSettings, card: RunCard, model: Checkpoint, step: number, which: WeightsKind): Promise<ModelCard> {
-  const { facts: cost, ...emitted } = await costOf(card.dir), curve = curveOf((await historyOf(card.dir)).events, step), table = lossTable(curve);
+/** Of a run's weights at a step. */
+export async function exportPapers(dir: string, run: RunSettings, model: Checkpoint, step: number, which: WeightsKind): Promise<Papers> {
+  const curve = curveOf((await historyOf(dir)).events, step), drawing = lossDrawing(curve);
+  const record: TrainingRecord = { version: 1, run: resolve(dir), checkpoint: run.checkpoint, step, tokens: step * tokensPerStep(run.settings), weights: which, cambium: version };
+  return {
+    card: await exportCard(run, await runCard(dir), model, { step, which, drawn: drawing !== '', table: lossTable(curve) }),
+    files: { ...(drawing === '' ? {} : { [lossFile]: drawing }), ...growthFile(model), [trainingRecordFile]: recordText(record) },
+  };
+}
+
+async function exportCard(run: RunSettings, card: RunCard, model: Checkpoint, { step, which, drawn, table }: { readonly step: number; readonly which: WeightsKind; readonly drawn: boolean; readonly table: string }): Promise<ModelCard> {
+  const { facts: cost, ...emitted } = await costOf(card.dir);
   const s = run.settings, grown = model.growth, nats = (loss: number | null): string => (loss === null ? 'not measured' : `${loss.toFixed(4)} nats per token`);
   return {
     summary: grown
@@ -87,7 +104,7 @@ export async function exportCard(run: RunSettings, card: RunCard, model: Checkpo
     ...emitted,
     sections: [
       { title: 'Lineage', text: lineage(model, `trained by Cambium for ${step.toLocaleString('en')} steps on ${run.data.map((path) => `\`${basename(path)}\``).join(', ')}`) },
-      ...(table === '' ? [] : [{ title: 'Loss', text: [...(lossDrawing(curve) === '' ? [] : [`![Loss over tokens](${lossFile})`, '']), table].join('\n') }]),
+      ...(table === '' ? [] : [{ title: 'Loss', text: [...(drawn ? [`![Loss over tokens](${lossFile})`, ''] : []), table].join('\n') }]),
       ...gguf(model),
     ],
     limits: ['It carries the limits and the licence of the model it came from.'],

@@ -1,11 +1,11 @@
 /** @file Optimizer moments across a growth: from a run's step through the maps of every stage into the grown folder, and from there into the first step of a new run. */
 import { basename } from 'node:path';
-import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { GrowEvent } from '../contract/schema.ts';
 import { refuse } from '../base/errors.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import { momentPowers, momentThrough, type MomentPart } from '../growth/moments.ts';
 import type { GrowthPlan } from '../growth/recipe.ts';
-import type { GrowthRecord } from '../model/card.ts';
+import type { GrowthRecord } from '../model/records.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import { carriedMoments, createMoments, momentsOfStep, stepOf, type MomentsFile } from '../store/moments.ts';
 import { narrow } from '../tensor/dtype.ts';

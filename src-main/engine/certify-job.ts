@@ -1,5 +1,4 @@
 /** @file The proof: source and grown model read the same tokens, and their logits are compared. */
-import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { Certificate } from '../contract/schema.ts';
 import { comparison, toleranceOf } from '../growth/certificate.ts';
 import { promiseOf } from '../growth/chain.ts';
@@ -8,10 +7,10 @@ import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { openTokenizer } from '../store/tokenizer.ts';
 import { readText } from '../store/text.ts';
 import { refuse } from '../base/errors.ts';
+import { type AbortSignalLike, deaf } from '../base/signals.ts';
 import { generate, longest } from './generate.ts';
 import type { Device } from './ort/device.ts';
 import { logitsReader } from './programs.ts';
-import { deaf } from './signals.ts';
 import { fromCheckpoint, load, type Loaded, type WeightSource } from './weights.ts';
 
 /** Two texts of this many tokens are read. */

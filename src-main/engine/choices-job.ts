@@ -1,6 +1,6 @@
 /** @file Multiple-choice accuracy by likelihood: the choice whose tokens the model finds likeliest after the context, in all and per byte of its text. */
 import { refuse } from '../base/errors.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import type { ChoicesEvent } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import { readQuestions, type Question } from '../store/questions.ts';

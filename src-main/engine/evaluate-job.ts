@@ -1,17 +1,17 @@
 /** @file Loss, perplexity and bits per byte of a checkpoint on text. */
 import { refuse } from '../base/errors.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import type { EvaluateEvent } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import { openHome } from '../store/home.ts';
 import { isRun } from '../store/runs.ts';
 import { openTokens, tokenizeFiles, type Tokens } from '../store/tokens.ts';
+import { controllerOf } from '../store/signals.ts';
 import { windowsIn } from '../train/batches.ts';
 import { chooseDevice } from './choose.ts';
 import type { EvaluateInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
 import { lossMeter } from './programs.ts';
-import { nativeSignal } from './signals.ts';
 import { newestModel } from './step-checkpoint.ts';
 import { fromCheckpoint, load, positionsOf, type Loaded } from './weights.ts';
 
@@ -22,7 +22,7 @@ const stride = 8;
 export async function* evaluate(input: EvaluateInput, signal: AbortSignalLike): AsyncGenerator<EvaluateEvent> {
   const { checkpoint: from, data, sequence } = input, checkpoint = await openCheckpoint(await isRun(from) ? await newestModel(from) : from), longest = positionsOf(checkpoint);
   if (sequence > longest) refuse('run/bad-setting', { setting: 'sequence', why: `is ${sequence}, but the model has ${longest} positions` });
-  const set = await tokenizeFiles({ data, field: input.field, tokenizer: checkpoint.dir, vocab: checkpoint.dims['vocab']!, cache: await openHome().cache('tokens'), signal: nativeSignal(signal) });
+  const set = await tokenizeFiles({ data, field: input.field, tokenizer: checkpoint.dir, vocab: checkpoint.dims['vocab']!, cache: await openHome().cache('tokens'), signal: controllerOf(signal).signal });
   const tokens = await openTokens(set.folders);
   try {
     if (tokens.length < 2) refuse('data/empty', { path: data.join(', '), tokens: tokens.length, needed: 2 });

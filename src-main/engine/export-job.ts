@@ -1,25 +1,21 @@
 /** @file A run's newest weights, or an average of them, as an ordinary Hugging Face folder: written, opened again and compared before it is called done. */
-import { resolve } from 'node:path';
 import { refuse } from '../base/errors.ts';
-import { trainingRecordFile, type TrainingRecord } from '../contract/lineage.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import type { ExportEvent } from '../contract/schema.ts';
 import { comparison, toleranceOf } from '../growth/certificate.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { createCheckpointWriter, mainDType } from '../store/checkpoint-writer.ts';
 import { removeFolder } from '../store/folder.ts';
-import { readRun, runCard } from '../store/runs.ts';
+import { readRun } from '../store/runs.ts';
 import { narrow } from '../tensor/dtype.ts';
 import { checkRange } from '../tensor/range.ts';
-import { exportCard, lossFile, lossOf } from './cards.ts';
+import { exportPapers } from './cards.ts';
 import { probe } from './certify-job.ts';
 import { chooseDevice } from './choose.ts';
 import type { ExportInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
 import { parametersOf } from '../model/parameters.ts';
 import { savedWeights } from './step-checkpoint.ts';
-import { tokensPerStep } from '../train/schedule.ts';
-import { version } from './version.ts';
 import { retyped, type WeightSource } from './weights.ts';
 
 /** Writes `out`. `dtype: keep` gives each weight the type it had in the checkpoint the run began with, where that is still there, else the run's own float32. */
@@ -28,8 +24,9 @@ export async function* exportRun({ run: dir, out, dtype: wanted, weights: which 
   const origin = wanted === 'keep' ? await openCheckpoint(run.checkpoint).catch(() => undefined) : undefined;
   const tensors = [...model.refs.values()].map(({ name, shape, dtype }) => ({ name, shape, dtype: wanted === 'keep' ? origin?.refs.get(name)?.dtype ?? dtype : wanted }));
   const stop = (): void => { if (signal.aborted) refuse('cancelled', { what: 'The export' }); };
+  const { card, files: papers } = await exportPapers(dir, run, model, step, which);
   const writer = await createCheckpointWriter({
-    target: out, family: model.family, prefix: model.prefix, config: model.config, tensors, sideFilesFrom: model.dir, card: await exportCard(run, await runCard(dir), model, step, which),
+    target: out, family: model.family, prefix: model.prefix, config: model.config, tensors, sideFilesFrom: model.dir, card,
   });
   let standing = false, done = false;
   try {
@@ -43,8 +40,7 @@ export async function* exportRun({ run: dir, out, dtype: wanted, weights: which 
       yield { at: 'tensor', name, tensors: ++written, ofTensors: writer.order.length };
     }
     stop();
-    const drawing = await lossOf(dir, step);
-    const files = await writer.finish({ ...(drawing === '' ? {} : { [lossFile]: drawing }), ...(model.growth ? { 'growth.json': `${JSON.stringify(model.growth, null, 1)}\n` } : {}), [trainingRecordFile]: `${JSON.stringify({ version: 1, run: resolve(dir), checkpoint: run.checkpoint, step, tokens: step * tokensPerStep(run.settings), weights: which, cambium: version } satisfies TrainingRecord, null, 1)}\n` });
+    const files = await writer.finish(papers);
     standing = true;
     yield { at: 'comparing' };
     const device = await chooseDevice(run.settings.device);

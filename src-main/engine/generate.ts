@@ -1,6 +1,6 @@
 /** @file A model writes, one token at a time; choices are a function of the seed. */
-import type { AbortSignalLike } from '../contract/rpc.ts';
 import { keyOf, uniformAt } from '../base/random.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import type { Device } from './ort/device.ts';
 import { openDecoder, type Decoder } from './decoder.ts';
 import { positionsOf, type Loaded } from './weights.ts';

@@ -1,8 +1,8 @@
 /** @file A plan, streamed from shard to shard: one weight (or a block of its rows) in memory at a time; what is half-written never looks whole. */
 import { refuse } from '../base/errors.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import type { GrowEvent } from '../contract/schema.ts';
-import type { GrowthRecord } from '../model/card.ts';
+import { growthRecordFile, recordText, type GrowthRecord } from '../model/records.ts';
 import type { GrowthPlan } from '../growth/recipe.ts';
 import { methodsIn, stagesOf, type SavedPlan } from '../growth/saved-plan.ts';
 import { familyById } from '../model/families/index.ts';
@@ -70,7 +70,7 @@ export async function* writeGrown(device: Device, source: Checkpoint, plan: Save
     await writing;
     if (carried) yield* carried.write(writer.temporary, signal);
     stopWhen(signal);
-    await writer.finish({ 'growth.json': `${JSON.stringify(record, null, 1)}\n` });
+    await writer.finish({ [growthRecordFile]: recordText(record) });
     return writer.bytes;
   } finally {
     await writing.catch(() => undefined);

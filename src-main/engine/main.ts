@@ -1,8 +1,8 @@
 /** @file The engine's process: serves its contract to whoever started it, and ends when they go or the work is done. */
 import { childChannel, mainPortChannel, type ChildLike, type MainPortLike } from '../base/transports.ts';
 import { queue } from '../base/queue.ts';
+import { aborter, type AbortSignalLike, anyOf, deaf } from '../base/signals.ts';
 import { engine, type Engine } from '../contract/engine.ts';
-import { aborter, type AbortSignalLike } from '../contract/rpc.ts';
 import { serve } from '../contract/serve.ts';
 import { certify } from './certify-job.ts';
 import { answerChoices } from './choices-job.ts';
@@ -14,7 +14,6 @@ import { exportRun } from './export-job.ts';
 import { exportOnnx } from './onnx-job.ts';
 import { grow } from './grow-job.ts';
 import { sample } from './sample-job.ts';
-import { anyOf, deaf } from './signals.ts';
 import { measureSpeed } from './speed-test.ts';
 import { train } from './train-job.ts';
 

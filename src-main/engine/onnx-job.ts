@@ -1,20 +1,18 @@
 /** @file A checkpoint, or a run's newest weights, as an ONNX file for inference: written, opened by ONNX Runtime, read at once and token by token, and compared before the folder gets its name. */
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { refuse } from '../base/errors.ts';
 import type { JsonObject } from '../base/json.ts';
 import { keyOf, uniformAt } from '../base/random.ts';
-import { trainingRecordFile, type TrainingRecord } from '../contract/lineage.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import type { ExportEvent } from '../contract/schema.ts';
 import { toleranceOf } from '../growth/certificate.ts';
 import { parametersOf } from '../model/parameters.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { configText, exportConfig } from '../store/checkpoint-writer.ts';
-import { modelCard, type ModelCard } from '../store/model-card.ts';
+import { modelCard } from '../store/model-card.ts';
 import { createOnnxWriter } from '../store/onnx-writer.ts';
-import { isRun, readRun, runCard } from '../store/runs.ts';
-import { tokensPerStep } from '../train/schedule.ts';
-import { checkpointCard, exportCard, lossFile, lossOf, onnxCard } from './cards.ts';
+import { isRun, readRun } from '../store/runs.ts';
+import { checkpointPapers, exportPapers, onnxCard, type Papers } from './cards.ts';
 import { chooseDevice } from './choose.ts';
 import { longest } from './generate.ts';
 import type { ExportInput } from './inputs.ts';
@@ -22,26 +20,24 @@ import { onnxDecoder, onnxFile, onnxWeightsFile, type OnnxDecoder } from './onnx
 import { openOnnx } from './onnx-session.ts';
 import { logitsReader } from './programs.ts';
 import { savedWeights } from './step-checkpoint.ts';
-import { version } from './version.ts';
 import { fromCheckpoint, load, retyped, type WeightSource } from './weights.ts';
 
 /** Tokens that the file and the model in memory are compared on, and how many of them are read at once. */
 const compared = 32, atOnce = 20;
 
-interface Origin { readonly checkpoint: Checkpoint; readonly source: WeightSource; readonly card: ModelCard; readonly record?: TrainingRecord; readonly drawing?: string }
+interface Origin { readonly checkpoint: Checkpoint; readonly source: WeightSource; readonly papers: Papers }
 
 async function originOf({ run: from, weights: which = 'raw' }: ExportInput): Promise<Origin> {
-  if (!await isRun(from)) { const checkpoint = await openCheckpoint(from); return { checkpoint, source: fromCheckpoint(checkpoint), card: await checkpointCard(checkpoint) }; }
+  if (!await isRun(from)) { const checkpoint = await openCheckpoint(from); return { checkpoint, source: fromCheckpoint(checkpoint), papers: await checkpointPapers(checkpoint) }; }
   const run = await readRun(from), { checkpoint, step, source } = await savedWeights(from, which, run.settings.average);
-  const record = { version: 1, run: resolve(from), checkpoint: run.checkpoint, step, tokens: step * tokensPerStep(run.settings), weights: which, cambium: version } as const;
-  return { checkpoint, source, card: await exportCard(run, await runCard(from), checkpoint, step, which), record, drawing: await lossOf(from, step) };
+  return { checkpoint, source, papers: await exportPapers(from, run, checkpoint, step, which) };
 }
 
 /** Writes the folder `out`: model.onnx, its weights in float32 beside it, the tokenizer and a card. Refuses `export/onnx-type`, `export/differs`. */
 export async function* exportOnnx(given: ExportInput, signal: AbortSignalLike): AsyncGenerator<ExportEvent> {
   const { out, dtype } = given;
   if (dtype !== 'keep' && dtype !== 'float32') refuse('export/onnx-type', { dtype });
-  const origin = await originOf(given), { checkpoint, weights } = retyped(origin.checkpoint, 'float32', origin.source), { family, dims, settings, config, growth } = checkpoint;
+  const origin = await originOf(given), { checkpoint, weights } = retyped(origin.checkpoint, 'float32', origin.source), { family, dims, settings, config } = checkpoint;
   const most = longest({ model: { dims, settings } }), decoder = onnxDecoder(family, dims, settings, most), bytes = decoder.size + decoder.bytes.length;
   const writer = await createOnnxWriter({ target: out, weights: decoder.size, others: decoder.bytes.length, weightsFile: onnxWeightsFile, sideFilesFrom: checkpoint.dir });
   const stop = (): void => { if (signal.aborted) refuse('cancelled', { what: 'The export' }); };
@@ -56,8 +52,7 @@ export async function* exportOnnx(given: ExportInput, signal: AbortSignalLike): 
     }
     await writer.files({
       [onnxFile]: decoder.bytes, [generationFile]: `${JSON.stringify(generationOf(config), null, 2)}\n`, 'config.json': configText(family, exportConfig(family, config, 'float32')),
-      'README.md': modelCard(onnxCard(origin.card, checkpoint, most), basename(out)),
-      ...(origin.drawing ? { [lossFile]: origin.drawing } : {}), ...(growth ? { 'growth.json': json(growth) } : {}), ...(origin.record ? { [trainingRecordFile]: json(origin.record) } : {}),
+      'README.md': modelCard(onnxCard(origin.papers.card, checkpoint, most), basename(out)), ...origin.papers.files,
     }, [generationFile]);
     stop();
     yield { at: 'comparing' };
@@ -69,7 +64,7 @@ export async function* exportOnnx(given: ExportInput, signal: AbortSignalLike): 
   } catch (error) { throw writer.told(error); } finally { if (!done) await writer.abort(); }
 }
 
-const generationFile = 'generation_config.json', json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
+const generationFile = 'generation_config.json';
 
 /** What transformers reads of a model's ends, for one that has no generation_config.json. */
 const generationOf = (config: JsonObject): JsonObject => Object.fromEntries(['bos_token_id', 'eos_token_id', 'pad_token_id'].filter((key) => config[key] !== undefined).map((key) => [key, config[key]!]));

@@ -75,7 +75,7 @@ export async function* steppedThrough({ dir, run, base, tokens, parts, device, s
       windowStarts(cursor * s.accumulate + i, { batch: s.batch, sequence: s.sequence, seed: s.seed, parts })
         .forEach((start, row) => {
           tokens.read(start, s.sequence + 1, into.subarray(row * (s.sequence + 1), (row + 1) * (s.sequence + 1)));
-          tokens.documentsOf(start, s.sequence, documents.subarray(row * s.sequence, (row + 1) * s.sequence));
+          if (s.documents === 'apart') tokens.documentsOf(start, s.sequence, documents.subarray(row * s.sequence, (row + 1) * s.sequence));
         });
     });
     const { applied, rescaled = false, ...told } = report, took = (performance.now() - began) / 1000;

@@ -1,5 +1,5 @@
 /** @file Text that a checkpoint, or the newest checkpoint of a run, goes on with. */
-import type { AbortSignalLike } from '../contract/rpc.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import type { SampleEvent } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import { isRun } from '../store/runs.ts';

@@ -1,6 +1,7 @@
 /** @file A run's checkpoint: an ordinary Hugging Face folder with the weights, the moments beside it, and what the step was; complete or absent. */
 import { join } from 'node:path';
 import { refuse } from '../base/errors.ts';
+import { growthRecordFile, recordText } from '../model/records.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { createCheckpointWriter } from '../store/checkpoint-writer.ts';
 import { readObject, writeJson } from '../store/files.ts';
@@ -79,7 +80,7 @@ export async function saveCheckpoint(device: Device, run: string, base: Checkpoi
     try {
       const read = stateReader(device, loaded, 'weights');
       for (const name of writer.order) await writer.write(name, sound(`weight ${name}`, await read(name)));
-      await writer.finish(base.growth ? { 'growth.json': `${JSON.stringify(base.growth, null, 1)}\n` } : {});
+      await writer.finish(base.growth ? { [growthRecordFile]: recordText(base.growth) } : {});
     } catch (error) { await writer.abort(); throw error; }
     const held = inFileOrder([...parts].flatMap(([part, of]) => of.map(({ name, shape }) => ({ part, of: name, name: `${part}.${name}`, shape, dtype: 'float32' as const }))));
     const file = await createSafetensors(join(temporary, momentsFile), held);

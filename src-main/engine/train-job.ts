@@ -2,13 +2,14 @@
 import { join } from 'node:path';
 import { dataOf, refuse } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
-import { aborter, type AbortSignalLike } from '../contract/rpc.ts';
+import { aborter, type AbortSignalLike, anyOf } from '../base/signals.ts';
 import type { RunEvent } from '../contract/schema.ts';
 import { parameterCount } from '../model/parameters.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { openHome } from '../store/home.ts';
 import { newestStep, openSession, readRun, type RunSession } from '../store/runs.ts';
 import { openTokens, tokenizeFiles, type TokenSet } from '../store/tokens.ts';
+import { controllerOf } from '../store/signals.ts';
 import { partsOf, trainTokensIn, windowsIn, type TextPart } from '../train/batches.ts';
 import type { RunSettings } from '../train/run.ts';
 import { stepsOf } from '../train/schedule.ts';
@@ -19,7 +20,6 @@ import type { TrainInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
 import { openMeter, type Meter } from './meter.ts';
 import { steppedThrough, type Back, type Sitting } from './run-loop.ts';
-import { anyOf, nativeSignal } from './signals.ts';
 import { loadNewest, modelFolder } from './step-checkpoint.ts';
 import { Training } from './training.ts';
 import { factorsOf, fromCheckpoint, fromRandom, load, positionsOf, retyped, type Loaded, type TrainedBy, type WeightSource } from './weights.ts';
@@ -71,7 +71,7 @@ async function* tokenized({ data, field }: RunSettings, base: Checkpoint, signal
     if (percent > shown) { shown = percent; events.push({ at: 'preparing', what: 'reading the text', done, of }); }
   };
   const cache = await openHome().cache('tokens');
-  const work = tokenizeFiles({ data, field, tokenizer: base.dir, vocab: base.dims['vocab']!, cache, onProgress, signal: nativeSignal(forward) });
+  const work = tokenizeFiles({ data, field, tokenizer: base.dir, vocab: base.dims['vocab']!, cache, onProgress, signal: controllerOf(forward).signal });
   work.then(() => { events.end(); }, (error: unknown) => { events.fail(error); });
   try { yield* events; return await work; } finally { abort(); }
 }

@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { WebSocket } from 'ws';
 import { appError, refuse, type AppError } from '../base/errors.ts';
 import { webSocketChannel, type WebSocketLike } from '../base/transports.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import type { PlaceCard } from '../contract/places.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { OpenTunnel } from '../service/places.ts';
 
 /** ssh asks nobody anything: the window has no terminal to ask in. */

@@ -62,20 +62,3 @@ export interface Certificate extends LogitDifference {
   /** What the tokens were: a file, or text the source wrote itself. */
   readonly text: string;
 }
-
-/** growth.json of a folder that Cambium grew. `plan` is a `SavedPlan`, or a `GrowthPlan` of one stage; the files below the growth layer only carry it. */
-export interface GrowthRecord {
-  readonly version: 1;
-  /** The source's folder. */
-  readonly source: string;
-  /** Ids of the methods, in order: "hypercloning + identity". */
-  readonly method: string;
-  readonly plan: unknown;
-  /** The plans of the growths that the source came from, oldest first. */
-  readonly before?: readonly unknown[];
-  /** The optimizer's moments that went along from a step of a run, and how many updates they have seen. */
-  readonly moments?: { readonly parts: readonly string[]; readonly updates: number };
-  readonly certificate: Certificate | null;
-  /** The version of Cambium that grew it. */
-  readonly cambium: string;
-}

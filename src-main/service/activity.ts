@@ -1,7 +1,7 @@
 /** @file Watches jobs, runs and checkpoints for everybody at once: one look serves all who listen, and nobody listening costs nothing. */
 import { queue, type Queue } from '../base/queue.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import { liveStates, type Activity, type Known } from '../contract/activity.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { JobCard, RunCard } from '../contract/schema.ts';
 
 /** Where the lists come from. */
@@ -18,13 +18,21 @@ const soon = 500, seldom = 4000;
 
 interface Listener { readonly events: Queue<Activity>; jobs: string; checkpoints: string; runs: ReadonlyMap<string, string> }
 
+/** Cards as text, each once: one that did not change since the last look is the same object. */
+const texts = new WeakMap<object, string>();
+function textOf(card: object): string {
+  const text = texts.get(card) ?? JSON.stringify(card);
+  texts.set(card, text);
+  return text;
+}
+
 /** Everything, then what changes, until the listener leaves. A list that cannot be read is tried again at the next look. */
 export function createActivity(sources: ActivitySources): (signal?: AbortSignalLike) => AsyncIterable<Activity> {
   const listeners = new Set<Listener>();
   let runs: readonly RunCard[] = [], known: readonly Known[] = [], whole = 0, looking: Promise<void> | undefined, timer: ReturnType<typeof setTimeout> | undefined;
 
   const tell = (): void => {
-    const jobs = sources.jobs(), jobsNow = JSON.stringify(jobs), knownNow = JSON.stringify(known), runsNow = new Map(runs.map((run) => [run.id, JSON.stringify(run)]));
+    const jobs = sources.jobs(), jobsNow = JSON.stringify(jobs), knownNow = textOf(known), runsNow = new Map(runs.map((run) => [run.id, textOf(run)]));
     for (const listener of listeners) {
       const changed = runs.filter((run) => listener.runs.get(run.id) !== runsNow.get(run.id)), gone = [...listener.runs.keys()].filter((id) => !runsNow.has(id));
       const activity: Activity = {

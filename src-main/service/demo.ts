@@ -1,6 +1,5 @@
 /** @file The main job from end to end on what comes with Cambium: grow the built-in checkpoint, prove it, train it beside random weights of the same size on the same batches, export it, read it back. */
 import { join } from 'node:path';
-import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { Certificate, CheckpointCard, RunEvent } from '../contract/schema.ts';
 import type { Service } from '../contract/service.ts';
 import type { GrowthPlan, GrowthRequest } from '../growth/recipe.ts';
@@ -9,6 +8,7 @@ import { reached } from '../train/reached.ts';
 import { toyLines } from '../train/toy-corpus.ts';
 import { trainingDefaults, type TrainingSettings } from '../train/settings.ts';
 import { AppError, refuse } from '../base/errors.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 
 /** Loss over tokens of one run: of every batch, and on held-out text. */
 export interface Curve { readonly name: string; readonly steps: readonly Point[]; readonly heldOut: readonly Point[]; readonly seconds: number; readonly sample: string }

@@ -2,9 +2,9 @@
 import type { Channel } from '../base/channel.ts';
 import { AppError, appError } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
+import { aborter, type AbortSignalLike } from '../base/signals.ts';
 import { connect } from '../contract/connect.ts';
 import { engine, type Engine } from '../contract/engine.ts';
-import { aborter, type AbortSignalLike } from '../contract/rpc.ts';
 
 /** How a process ended; `lines` are the last ones of its standard error. */
 export interface Exit { readonly code: number | null; readonly signal: string | null; readonly lines: string }

@@ -2,11 +2,12 @@
 import { join } from 'node:path';
 import { refuse } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import type { GpuEvent, GpuInstall, GpuStatus, NativeLibrary } from '../contract/gpu.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
 import { downloadWheel, dropWheels } from '../store/gpu/download.ts';
 import { damagedFiles, gpuFolder, installedGpu, installGpu, removeGpu } from '../store/gpu/installed.ts';
 import { cudaPackages, providerPackage, runtimeLibrary } from '../store/gpu/packages.ts';
+import { controllerOf } from '../store/signals.ts';
 import { withEngine } from './engines.ts';
 import { absolute, type Place } from './place.ts';
 
@@ -33,9 +34,7 @@ export function createGpu({ home, processes, surroundings: { runtime } }: Place)
 
   async function* install({ files, index, cuda }: GpuInstall, signal?: AbortSignalLike): AsyncGenerator<GpuEvent> {
     if (!possible || !runtime) refuse('gpu/platform', { platform: `${process.platform}-${process.arch}` });
-    const stop = new AbortController(), events = queue<GpuEvent>();
-    if (signal?.aborted) stop.abort();
-    signal?.addEventListener('abort', () => { stop.abort(); }, { once: true });
+    const stop = controllerOf(signal), events = queue<GpuEvent>();
     let told = 0;
     const telling = (at: 'downloading' | 'unpacking') => (what: string, done: number, of: number): void => {
       if (done < of && Date.now() - told < 200) return;

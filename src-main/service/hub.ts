@@ -2,7 +2,7 @@
 import { totalmem } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { AppError, appError, refuse, type ErrorData } from '../base/errors.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import type { Doubled, DownloadEvent, DownloadRequest, HubAccount, HubDownload, HubModel, HubSearch, PushEvent, PushPlan } from '../contract/hub.ts';
 import type { JobCard } from '../contract/schema.ts';
 import { planGrowth } from '../growth/plan.ts';
@@ -18,6 +18,7 @@ import { createHub, type Hub, type Patience } from '../store/hub/requests.ts';
 import { searchHub } from '../store/hub/search.ts';
 import { findToken, hubSettings, readRepo, type Token } from '../store/hub/settings.ts';
 import { downloadApart, pushApart } from '../store/hub/workers.ts';
+import { controllerOf } from '../store/signals.ts';
 import { bytesOf, type WeightDType } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
 import type { Jobs } from './jobs.ts';
@@ -104,9 +105,9 @@ export function createHubDesk(place: Place, jobs: Jobs, patience: Partial<Patien
   };
 
   return {
-    search: async (search, signal) => searchHub(await open(), search, nodeSignal(signal)),
+    search: async (search, signal) => searchHub(await open(), search, controllerOf(signal).signal),
     async model(given, asked, signal) {
-      const hub = await open(), { repo, revision = asked } = readRepo(given), model = await judge(hub, repo, revision, nodeSignal(signal)), { cache } = hub.settings;
+      const hub = await open(), { repo, revision = asked } = readRepo(given), model = await judge(hub, repo, revision, controllerOf(signal).signal), { cache } = hub.settings;
       const [needed, free, dir] = await Promise.all([missingBytes(cache, repo, model.files), freeBytes(await standing(cache)), wholeSnapshot(cache, repo, model.commit)]);
       return { ...model, needed, free, memory: totalmem(), doubled: model.card && doubledOf(model.card), dir: dir ?? null };
     },
@@ -130,9 +131,7 @@ export function createHubDesk(place: Place, jobs: Jobs, patience: Partial<Patien
     async push(dir, repo, hidden) {
       const hub = await open(), plan = await planPush(hub, absolute(dir), repo);
       return jobs.start<PushEvent>('push', `Pushing ${basename(plan.dir)} to ${plan.repo}`, async (push, signal) => {
-        const stop = new AbortController();
-        signal.addEventListener('abort', () => { stop.abort(); }, { once: true });
-        push(await pushApart(hub, { dir: plan.dir, repo: plan.repo, private: hidden }, (event) => { push(event, 'bytes'); }, stop.signal));
+        push(await pushApart(hub, { dir: plan.dir, repo: plan.repo, private: hidden }, (event) => { push(event, 'bytes'); }, controllerOf(signal).signal));
       });
     },
     async pauseAll() { await Promise.all([...active.keys()].map(pause)); },
@@ -140,15 +139,6 @@ export function createHubDesk(place: Place, jobs: Jobs, patience: Partial<Patien
 }
 
 const errorData = (thrown: unknown): ErrorData => (thrown instanceof AppError ? thrown : appError('internal', { message: String(thrown) })).toData();
-
-/** Node's own kind of signal, for `fetch`. */
-function nodeSignal(signal?: AbortSignalLike): AbortSignal | undefined {
-  if (!signal) return undefined;
-  const own = new AbortController();
-  if (signal.aborted) own.abort();
-  signal.addEventListener('abort', () => { own.abort(); }, { once: true });
-  return own.signal;
-}
 
 /** The nearest folder that exists: the cache is made with the first download. */
 async function standing(path: string): Promise<string> {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { AppError, appError, dataOf, refuse } from '../base/errors.ts';
 import { queue, type Queue } from '../base/queue.ts';
-import { aborter, type AbortSignalLike } from '../contract/rpc.ts';
+import { aborter, type AbortSignalLike } from '../base/signals.ts';
 import type { JobCard } from '../contract/schema.ts';
 
 interface Job {

@@ -1,8 +1,8 @@
 /** @file The family tree of this place's checkpoints and runs, from the records that growing and exporting leave in their folders. */
-import { basename, join, resolve } from 'node:path';
-import { trainingRecordFile, type Lineage, type LineageEdge, type LineageNode, type TrainingRecord } from '../contract/lineage.ts';
+import { basename, isAbsolute, join, resolve } from 'node:path';
+import type { Lineage, LineageEdge, LineageNode } from '../contract/lineage.ts';
 import type { RunCard } from '../contract/schema.ts';
-import type { GrowthRecord } from '../model/card.ts';
+import { growthRecordFile, trainingRecordFile, type GrowthRecord, type TrainingRecord } from '../model/records.ts';
 import { exists, readObject } from '../store/files.ts';
 import { knownCheckpoints } from './library.ts';
 import type { Place } from './place.ts';
@@ -16,10 +16,13 @@ export async function lineageOf(place: Place, runs: readonly RunCard[]): Promise
   edges.push(...parents.flat(), ...runs.map((run): LineageEdge => ({ from: resolve(run.checkpoint), to: resolve(run.dir), kind: 'trained', what: `${run.tokens} tokens` })));
   for (const { from, kind } of edges) {
     const dir = ownerOf(from, nodes);
-    if (!nodes.has(dir)) nodes.set(dir, { dir, kind: kind === 'exported' ? 'run' : 'checkpoint', name: basename(dir), ...(await exists(dir) ? {} : { gone: true }) });
+    if (!nodes.has(dir)) nodes.set(dir, { dir, kind: kind === 'exported' ? 'run' : 'checkpoint', name: basename(dir), ...(isAbsolute(dir) && await exists(dir) ? {} : { gone: true }) });
   }
   return { nodes: [...nodes.values()], edges: edges.map((edge) => ({ ...edge, from: ownerOf(edge.from, nodes) })) };
 }
+
+/** A folder; of a record that came from the Hub, which has no paths, the name. */
+const placed = (said: string): string => (isAbsolute(said) ? resolve(said) : said);
 
 /** A checkpoint that a run saved on its way stands for the run. */
 function ownerOf(dir: string, nodes: ReadonlyMap<string, LineageNode>): string {
@@ -30,9 +33,9 @@ function ownerOf(dir: string, nodes: ReadonlyMap<string, LineageNode>): string {
 /** What this folder was made from. An export of a grown model carries the growth's record on: the run is nearer. */
 async function originOf(dir: string): Promise<readonly LineageEdge[]> {
   const trained = await readObject(join(dir, trainingRecordFile)).catch(() => undefined) as TrainingRecord | undefined;
-  if (typeof trained?.run === 'string') return [{ from: resolve(trained.run), to: dir, kind: 'exported', what: `step ${trained.step}` }];
-  const grown = await readObject(join(dir, 'growth.json')).catch(() => undefined) as GrowthRecord | undefined;
+  if (typeof trained?.run === 'string') return [{ from: placed(trained.run), to: dir, kind: 'exported', what: `step ${trained.step}` }];
+  const grown = await readObject(join(dir, growthRecordFile)).catch(() => undefined) as GrowthRecord | undefined;
   if (typeof grown?.source !== 'string') return [];
   const { certificate } = grown;
-  return [{ from: resolve(grown.source), to: dir, kind: 'grown', what: grown.method, proof: certificate ? { passed: certificate.passed, promise: certificate.promise, maxLogit: certificate.maxLogit } : null }];
+  return [{ from: placed(grown.source), to: dir, kind: 'grown', what: grown.method, proof: certificate ? { passed: certificate.passed, promise: certificate.promise, maxLogit: certificate.maxLogit } : null }];
 }

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import type { Channel } from '../base/channel.ts';
 import { refuse } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import type { PlaceCard, PlaceEvent } from '../contract/places.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
 import { savedPlaces, savePlaces } from '../store/places.ts';
 
 /** A way to a box: a channel to its service, open. */

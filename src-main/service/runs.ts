@@ -2,14 +2,15 @@
 import { basename, join } from 'node:path';
 import { dataOf, refuse } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
+import type { AbortSignalLike } from '../base/signals.ts';
 import { liveStates } from '../contract/activity.ts';
-import type { AbortSignalLike } from '../contract/rpc.ts';
 import type { DecayRequest, ResumeRequest, RunCard, RunEvent, TrainingRequest } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import { exists } from '../store/files.ts';
 import { filesOf } from '../store/sources.ts';
 import { followEvents } from '../store/events.ts';
 import { changeSettings, claimRun, closeRun, createRun, isRun, requestDecay, requestStop, runCard } from '../store/runs.ts';
+import { controllerOf } from '../store/signals.ts';
 import type { RunSettings } from '../train/run.ts';
 import { decaying, extended, isDecaying, tokensPerStep } from '../train/schedule.ts';
 import type { TrainingSettings } from '../train/settings.ts';
@@ -148,9 +149,7 @@ const readingOf = ({ weights, field }: TrainingRequest): Pick<RunSettings, 'weig
 
 /** The run's file from line `from` on, then live, until it stops. */
 export function followRun(place: Place, { id, from, offset }: { readonly id: string; readonly from: number; readonly offset?: number | undefined }, signal?: AbortSignalLike): AsyncIterable<RunEvent> {
-  const stop = new AbortController(), events = queue<RunEvent>(() => { stop.abort(); });
-  if (signal?.aborted) stop.abort();
-  signal?.addEventListener('abort', () => { stop.abort(); }, { once: true });
+  const stop = controllerOf(signal), events = queue<RunEvent>(() => { stop.abort(); });
   void (async () => {
     for await (const event of followEvents(await runFolder(place, id), from, { signal: stop.signal, offset })) events.push(event);
   })().then(events.end, events.fail);

@@ -4,7 +4,8 @@ import { basename, join } from 'node:path';
 import type { Json, JsonObject } from '../base/json.ts';
 import { bytesOf, isWeightDType, type WeightDType } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
-import type { Certificate, GrowthRecord, TensorCard } from '../model/card.ts';
+import type { Certificate, TensorCard } from '../model/card.ts';
+import { growthRecordFile, type GrowthRecord } from '../model/records.ts';
 import type { ModelFamily } from '../model/family.ts';
 import { readObject, reading, writeJson, writeText, writing } from './files.ts';
 import { beginFolder, underFinalName, type FolderOptions } from './folder.ts';
@@ -162,6 +163,6 @@ function indexOf(all: readonly TensorCard[], shards: readonly Shard[], size: num
 
 /** Puts the proof into the growth.json of a folder that Cambium grew. */
 export async function recordCertificate(dir: string, certificate: Certificate): Promise<void> {
-  const path = join(dir, 'growth.json'), record = await readObject(path);
+  const path = join(dir, growthRecordFile), record = await readObject(path);
   await writeJson(path, { ...(record as unknown as GrowthRecord), certificate });
 }

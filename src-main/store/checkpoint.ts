@@ -6,7 +6,8 @@ import type { JsonObject } from '../base/json.ts';
 import { fromSafetensors, isWeightDType, type WeightDType } from '../tensor/dtype.ts';
 import { shapeOf, type Dims } from '../tensor/layout.ts';
 import { allFinite } from '../tensor/range.ts';
-import type { CheckpointCard, GrowthRecord } from '../model/card.ts';
+import type { CheckpointCard } from '../model/card.ts';
+import { growthRecordFile, type GrowthRecord } from '../model/records.ts';
 import { dimsOf, settingsOf } from '../model/config.ts';
 import { familyOf } from '../model/families/index.ts';
 import type { ModelFamily, Settings } from '../model/family.ts';
@@ -137,7 +138,7 @@ function matched(dir: string, family: ModelFamily, dims: Dims, settings: Setting
 
 /** The record that Cambium leaves in a folder it grew. */
 async function growthOf(dir: string): Promise<GrowthRecord | null> {
-  const path = join(dir, 'growth.json');
+  const path = join(dir, growthRecordFile);
   if (!(await exists(path))) return null;
   const record = await readObject(path);
   if (record['version'] !== 1 || typeof record['source'] !== 'string' || typeof record['method'] !== 'string' || !isObject(record['plan']))

@@ -7,7 +7,8 @@ import { exists, writing } from './files.ts';
 import { createSafetensors, readBytes, readHeader, type SafetensorsWriter } from './safetensors.ts';
 
 /** In a step of a run they lie beside its model; in a grown checkpoint in a folder of their own, where nothing takes them for weights. */
-const file = 'moments.safetensors', ownFolder = 'optimizer', modelFolder = 'model', stepFile = 'step.json';
+export const momentsFolder = 'optimizer';
+const file = 'moments.safetensors', modelFolder = 'model', stepFile = 'step.json';
 
 export interface MomentsFile {
   /** `part.name`, each with its shape. */
@@ -26,13 +27,13 @@ export const momentsOfStep = (step: string): Promise<MomentsFile> => openMoments
 
 /** What a growth carried along, or null. */
 export async function carriedMoments(dir: string): Promise<MomentsFile | null> {
-  const path = join(dir, ownFolder, file);
+  const path = join(dir, momentsFolder, file);
   return await exists(path) ? openMoments(path) : null;
 }
 
 /** Begins the moments of a grown checkpoint in its folder. */
 export async function createMoments(dir: string, tensors: readonly { readonly name: string; readonly shape: readonly number[] }[]): Promise<SafetensorsWriter> {
-  const path = join(dir, ownFolder, file);
+  const path = join(dir, momentsFolder, file);
   await writing(path, () => mkdir(dirname(path)));
   return createSafetensors(path, tensors.map(({ name, shape }) => ({ name, shape, dtype: 'float32' })));
 }

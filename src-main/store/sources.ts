@@ -29,9 +29,6 @@ export async function filesOf(path: string): Promise<readonly string[]> {
   return names.length > 0 ? names.sort() : refuse('data/no-files', { path: whole });
 }
 
-/** The files of several names, each once. */
-export async function allFiles(paths: readonly string[]): Promise<readonly string[]> { return [...new Set((await Promise.all(paths.map(filesOf))).flat())]; }
-
 /** A folder's training text: its tables and lines where it has any, else its texts; of a dataset with splits, the one to train on. */
 async function filesIn(dir: string): Promise<readonly string[]> {
   const all = (await reading(dir, () => readdir(dir, { recursive: true, withFileTypes: true })))

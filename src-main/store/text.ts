@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { extname } from 'node:path';
-import type { Duplex } from 'node:stream';
+import { pipeline, type Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { appError, refuse } from '../base/errors.ts';
 import { readFailure } from './files.ts';
@@ -35,7 +35,7 @@ export function* piecesOf(text: string): Generator<string> {
   }
 }
 
-const unpackers: Readonly<Record<string, () => NodeJS.ReadWriteStream>> = { '.gz': createGunzip, '.zst': createZstdDecompress };
+const unpackers: Readonly<Record<string, () => Transform>> = { '.gz': createGunzip, '.zst': createZstdDecompress };
 
 /** A file's text as it arrives, unpacked where its name says that it is packed; `onBytes` hears the bytes of the file. Bytes that are not UTF-8, and NUL, are refused with their place. A byte order mark is dropped. */
 export async function* textOf(path: string, onBytes: (block: Uint8Array) => void, signal?: AbortSignal): AsyncGenerator<string> {
@@ -60,16 +60,10 @@ export async function* textOf(path: string, onBytes: (block: Uint8Array) => void
 async function* unpacked(path: string, onBytes: (block: Uint8Array) => void): AsyncGenerator<Buffer> {
   const unpack = unpackers[extname(path).toLowerCase()]?.(), file = createReadStream(path, { highWaterMark: block });
   file.on('data', (bytes) => { onBytes(bytes as Buffer); });
-  const source: AsyncIterable<Buffer> = unpack ? pipeline(file, unpack) : file;
+  const source: AsyncIterable<Buffer> = unpack ? pipeline(file, unpack, () => undefined) : file;                 // its failure is thrown to who reads
   try { yield* source; } catch (error) {
     throw unpack && !/^E[A-Z]+$/.test((error as NodeJS.ErrnoException).code ?? '') ? appError('file/unreadable', { path, why: `it cannot be unpacked: ${(error as Error).message}` }) : readFailure(path, error);
   } finally { file.destroy(); }
-}
-
-/** `to` fed by `from`, and failing with it. */
-function pipeline(from: NodeJS.ReadableStream, to: NodeJS.ReadWriteStream): AsyncIterable<Buffer> {
-  from.on('error', (error) => { (to as unknown as Duplex).destroy(error); });
-  return from.pipe(to) as unknown as AsyncIterable<Buffer>;
 }
 
 /** The first characters of a text file, at most `most`. */

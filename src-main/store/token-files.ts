@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../base/errors.ts';
+import { countUpTo } from '../base/sorted.ts';
 import { readFailure, readObject } from './files.ts';
 
 export const magic = 278_895_051, headerInts = 256, mostTokens = 2 ** 31 - 1;
@@ -61,7 +62,7 @@ export async function openTokens(folders: readonly string[], options: { readonly
   return {
     length, bytes, documents: starts,
     documentsOf(start, count, into = new Int32Array(count)) {
-      let at = lastUpTo(starts, start);
+      let at = Math.max(0, countUpTo(starts, start) - 1);
       for (let i = 0; i < count; i++) {
         while (at + 1 < starts.length && starts[at + 1]! <= start + i) at++;
         into[i] = at;
@@ -78,13 +79,6 @@ export async function openTokens(folders: readonly string[], options: { readonly
     },
     close() { for (const part of parts) part.close(); },
   };
-}
-
-/** The last index of ascending `values` whose value is at most `limit`; 0 when none is. */
-function lastUpTo(values: Float64Array, limit: number): number {
-  let low = 0, high = values.length;
-  while (low < high) { const middle = (low + high) >> 1; if (values[middle]! <= limit) low = middle + 1; else high = middle; }
-  return Math.max(0, low - 1);
 }
 
 /** tokens.json of a folder. */

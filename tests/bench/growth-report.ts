@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { reached } from '../../src-main/train/reached.ts';
 
 /** One run: held-out loss in nats per token over the tokens trained on. `target`: the sizes it has, so that like is set beside like. */
 export interface Result {
@@ -15,13 +16,6 @@ const random = 'random weights', last = (r: Result): number => r.curve.at(-1)!.l
 const mean = (xs: readonly number[]): number => xs.reduce((a, b) => a + b, 0) / xs.length;
 const spread = (xs: readonly number[], show: (x: number) => string): string => (xs.length < 2 ? show(xs[0]!) : `${show(mean(xs))} (${show(Math.min(...xs))}–${show(Math.max(...xs))})`);
 const k = (tokens: number): string => `${(tokens / 1000).toFixed(0)} k`;
-
-/** Tokens at which a curve first comes down to `loss`; infinite when it does not. */
-function reached({ curve }: Result, loss: number): number {
-  const i = curve.findIndex((p) => p.loss <= loss), point = curve[i], before = curve[i - 1];
-  if (!point) return Infinity;
-  return before ? before.tokens + ((point.tokens - before.tokens) * (before.loss - loss)) / (before.loss - point.loss) : 0;
-}
 
 /** The runs of each start with its best learning rate: that of the first seed's lowest end. */
 function starts(results: readonly Result[]): readonly (readonly Result[])[] {
@@ -37,9 +31,9 @@ function table(results: readonly Result[]): string {
   const randomOf = new Map(all.filter((runs) => runs[0]!.start === random).map((runs) => [runs[0]!.target, runs]));
   const rows = all.filter((runs) => runs[0]!.start !== random).map((runs) => {
     const beside = randomOf.get(runs[0]!.target), ends = runs.map(last), first = runs.map((r) => r.curve[0]!.loss);
-    const toReach = beside === undefined ? [] : runs.map((r) => reached(r, last(beside.find((b) => b.seed === r.seed) ?? beside[0]!)));
-    const budget = runs[0]!.curve.at(-1)!.tokens, scratch = beside === undefined ? [] : beside.map(last), never = toReach.filter((t) => !Number.isFinite(t)).length;
-    const pays = beside === undefined ? '' : never > 0 ? `not reached by ${never} of ${toReach.length}` : `${spread(toReach, k)} of ${k(budget)}`;
+    const toReach = beside === undefined ? [] : runs.map((r) => reached(r.curve.map(({ tokens, loss }) => ({ x: tokens, loss })), last(beside.find((b) => b.seed === r.seed) ?? beside[0]!)));
+    const budget = runs[0]!.curve.at(-1)!.tokens, scratch = beside === undefined ? [] : beside.map(last), sooner = toReach.filter((t) => t !== null), never = toReach.length - sooner.length;
+    const pays = beside === undefined ? '' : never > 0 ? `not reached by ${never} of ${toReach.length}` : `${spread(sooner, k)} of ${k(budget)}`;
     const against = (others: readonly number[]): string => (others.length === 0 ? '' : Math.max(...ends) < Math.min(...others) ? 'yes' : Math.min(...ends) > Math.max(...others) ? 'no' : 'not beyond the spread');
     return { end: mean(ends), line: `| \`${runs[0]!.start}\` | ${(runs[0]!.parameters / 1e3).toFixed(0)} k | ${runs[0]!.lr} | ${spread(first, (x) => x.toFixed(3))} | ${spread(ends, (x) => x.toFixed(3))} | ${beside === undefined ? '' : spread(scratch, (x) => x.toFixed(3))} | ${pays} | ${against(scratch)} | ${beside === undefined ? '' : against(source?.map(last) ?? [])} |` };
   });

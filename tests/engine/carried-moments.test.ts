@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { aborter } from '../../src-main/base/signals.ts';
 import { grow } from '../../src-main/engine/grow-job.ts';
 import { train } from '../../src-main/engine/train-job.ts';
 import { momentThrough, type MomentPart } from '../../src-main/growth/moments.ts';
@@ -11,7 +12,6 @@ import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { carriedMoments, momentsOfStep } from '../../src-main/store/moments.ts';
 import { newestStep, readRun } from '../../src-main/store/runs.ts';
 import type { TrainingSettings } from '../../src-main/train/settings.ts';
-import { aborter } from '../../src-main/contract/rpc.ts';
 import { refusal } from '../support/refusal.ts';
 import { freePath, freshFolder } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';

@@ -2,10 +2,10 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { aborter } from '../../src-main/base/signals.ts';
 import { certify } from '../../src-main/engine/certify-job.ts';
 import { grow } from '../../src-main/engine/grow-job.ts';
 import { openDevice } from '../../src-main/engine/ort/device.ts';
-import { aborter } from '../../src-main/contract/rpc.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { refusal } from '../support/refusal.ts';
 import { freePath } from '../support/temporary.ts';

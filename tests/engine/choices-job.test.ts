@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { aborter } from '../../src-main/base/signals.ts';
 import { answerChoices, pairTokens, scored } from '../../src-main/engine/choices-job.ts';
-import { aborter } from '../../src-main/contract/rpc.ts';
 import type { ChoicesEvent } from '../../src-main/contract/schema.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { readQuestions } from '../../src-main/store/questions.ts';

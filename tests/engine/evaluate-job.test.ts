@@ -2,9 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { aborter } from '../../src-main/base/signals.ts';
 import { evaluate } from '../../src-main/engine/evaluate-job.ts';
 import { train } from '../../src-main/engine/train-job.ts';
-import { aborter } from '../../src-main/contract/rpc.ts';
 import type { EvaluateEvent } from '../../src-main/contract/schema.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { openHome } from '../../src-main/store/home.ts';

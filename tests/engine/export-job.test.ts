@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { aborter } from '../../src-main/base/signals.ts';
 import { exportRun } from '../../src-main/engine/export-job.ts';
 import { grow } from '../../src-main/engine/grow-job.ts';
 import { train } from '../../src-main/engine/train-job.ts';
-import { aborter } from '../../src-main/contract/rpc.ts';
 import type { ExportEvent } from '../../src-main/contract/schema.ts';
 import { logitsReader } from '../../src-main/engine/programs.ts';
 import { openDevice } from '../../src-main/engine/ort/device.ts';

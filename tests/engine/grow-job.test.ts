@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { aborter } from '../../src-main/base/signals.ts';
 import { grow, writeGrown } from '../../src-main/engine/grow-job.ts';
 import { openDevice } from '../../src-main/engine/ort/device.ts';
-import { aborter } from '../../src-main/contract/rpc.ts';
 import { applyRecipe } from '../../src-main/growth/apply.ts';
 import { families } from '../../src-main/model/families/index.ts';
 import type { GrowthPlan } from '../../src-main/growth/recipe.ts';

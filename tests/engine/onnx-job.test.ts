@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { aborter } from '../../src-main/contract/rpc.ts';
+import { aborter } from '../../src-main/base/signals.ts';
 import type { ExportEvent } from '../../src-main/contract/schema.ts';
 import { exportOnnx } from '../../src-main/engine/onnx-job.ts';
 import { exportRun } from '../../src-main/engine/export-job.ts';

@@ -1,10 +1,10 @@
 /** @file What a run keeps, measures and changes beside its weights: averages, the size of its updates, learning from the source, how far copies part, decaying and training further. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { aborter } from '../../src-main/base/signals.ts';
 import { exportRun } from '../../src-main/engine/export-job.ts';
 import { grow } from '../../src-main/engine/grow-job.ts';
 import { train } from '../../src-main/engine/train-job.ts';
-import { aborter } from '../../src-main/contract/rpc.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { readEvents } from '../../src-main/store/events.ts';
 import { changeSettings, newestStep, readRun, requestDecay, runCard, savedSteps } from '../../src-main/store/runs.ts';

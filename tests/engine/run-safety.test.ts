@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
-import { aborter } from '../../src-main/contract/rpc.ts';
+import { aborter } from '../../src-main/base/signals.ts';
 import { recordIn } from '../../src-main/engine/step-checkpoint.ts';
 import { train } from '../../src-main/engine/train-job.ts';
 import { Training, type StepReport } from '../../src-main/engine/training.ts';

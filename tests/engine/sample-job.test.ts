@@ -1,10 +1,10 @@
 /** @file Sampling: transformers' greedy tokens, choices that follow the seed, and text that outgrows the model's positions. */
 import { describe, expect, it } from 'vitest';
+import { aborter } from '../../src-main/base/signals.ts';
 import { choose, generate } from '../../src-main/engine/generate.ts';
 import { openDevice } from '../../src-main/engine/ort/device.ts';
 import { sample } from '../../src-main/engine/sample-job.ts';
 import { fromCheckpoint, load } from '../../src-main/engine/weights.ts';
-import { aborter } from '../../src-main/contract/rpc.ts';
 import type { SampleEvent } from '../../src-main/contract/schema.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { fixtures, golden, goldenCases } from '../support/golden.ts';

@@ -2,12 +2,12 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { aborter } from '../../src-main/base/signals.ts';
 import { openDevice } from '../../src-main/engine/ort/device.ts';
 import { grow } from '../../src-main/engine/grow-job.ts';
 import { saveCheckpoint } from '../../src-main/engine/step-checkpoint.ts';
 import { train } from '../../src-main/engine/train-job.ts';
 import { factorsOf, fromCheckpoint, fromRandom, load } from '../../src-main/engine/weights.ts';
-import { aborter } from '../../src-main/contract/rpc.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { openHome } from '../../src-main/store/home.ts';
 import { newestStep, readRun, requestStop, runCard, savedSteps } from '../../src-main/store/runs.ts';

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { RunEvent, RunSettings } from '../../src-main/train/run.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 import { AppError } from '../../src-main/base/errors.ts';
+import { aborter, type AbortSignalLike } from '../../src-main/base/signals.ts';
 import type { GrowthMethod } from '../../src-main/growth/method.ts';
 import { methods } from '../../src-main/growth/methods/index.ts';
 import { planGrowth } from '../../src-main/growth/plan.ts';
@@ -12,7 +13,6 @@ import type { GrowthPlan, GrowthRequest } from '../../src-main/growth/recipe.ts'
 import { openCheckpoint, readTensor, type Checkpoint } from '../../src-main/store/checkpoint.ts';
 import { createRun } from '../../src-main/store/runs.ts';
 import { widen } from '../../src-main/tensor/dtype.ts';
-import { aborter, type AbortSignalLike } from '../../src-main/contract/rpc.ts';
 import { fixtures } from '../support/golden.ts';
 import { freePath, freshFolder } from '../support/temporary.ts';
 

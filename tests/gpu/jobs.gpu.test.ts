@@ -1,12 +1,12 @@
 /** @file The engine's jobs on an accelerator: the processor's results within float32, and the device that was used is the device that is told. */
 import { describe, expect, it } from 'vitest';
+import { aborter } from '../../src-main/base/signals.ts';
 import { adapterOf } from '../../src-main/engine/ort/adapters.ts';
 import { evaluate } from '../../src-main/engine/evaluate-job.ts';
 import { exportRun } from '../../src-main/engine/export-job.ts';
 import { grow } from '../../src-main/engine/grow-job.ts';
 import { sample } from '../../src-main/engine/sample-job.ts';
 import { train } from '../../src-main/engine/train-job.ts';
-import { aborter } from '../../src-main/contract/rpc.ts';
 import type { EvaluateEvent, ExportEvent, GrowEvent, RunEvent } from '../../src-main/contract/schema.ts';
 import { families } from '../../src-main/model/families/index.ts';
 import { applyRecipe } from '../../src-main/growth/apply.ts';

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { trainingRecordFile } from '../../src-main/contract/lineage.ts';
+import { trainingRecordFile } from '../../src-main/model/records.ts';
 import { createRun } from '../../src-main/store/runs.ts';
 import { openHome } from '../../src-main/store/home.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { queue } from '../../src-main/base/queue.ts';
 import { refuse } from '../../src-main/base/errors.ts';
-import { aborter, call, stream, type AbortSignalLike, type Api } from '../../src-main/contract/rpc.ts';
+import { aborter, type AbortSignalLike } from '../../src-main/base/signals.ts';
+import { call, stream, type Api } from '../../src-main/contract/rpc.ts';
 
 export const exercise = {
   double:  call(z.object({ value: z.number(), inner: z.object({ name: z.string().min(1) }).optional() }))<{ readonly value: number; readonly data: string }>(),

@@ -5,8 +5,10 @@ import { pathToFileURL } from 'node:url';
 import { commitIter, createRepo, modelInfo, whoAmI, type CommitOperation } from '@huggingface/hub';
 import { AppError, refuse } from '../../base/errors.ts';
 import type { PushEvent, PushFile, PushPlan } from '../../model/hub.ts';
+import { recordPaths, recordText } from '../../model/records.ts';
 import { checkpointName, openCheckpoint } from '../checkpoint.ts';
 import { reading, readObject } from '../files.ts';
+import { momentsFolder } from '../moments.ts';
 import { shardNames } from '../shards.ts';
 import { readable } from './answers.ts';
 import type { Hub, Sending } from './requests.ts';
@@ -14,7 +16,7 @@ import { readRepo } from './settings.ts';
 
 /** The library checks the form of a token; the real one is put into the header by our requests. */
 const inHeader = { accessToken: 'hf_' };
-const beside = /^(config\.json|generation_config\.json|model\.safetensors\.index\.json|tokenizer.*\.json|tokenizer\.model|special_tokens_map\.json|added_tokens\.json|vocab\..+|merges\.txt|chat_template\.(jinja|json)|growth\.json|readme\.md|(licen[sc]e|notice|use_policy).*|.*\.(svg|png)|model\.onnx(\.data|_data)?|events\.out\.tfevents.*|\.gitattributes)$/i;
+const beside = /^(config\.json|generation_config\.json|model\.safetensors\.index\.json|tokenizer.*\.json|tokenizer\.model|special_tokens_map\.json|added_tokens\.json|vocab\..+|merges\.txt|chat_template\.(jinja|json)|readme\.md|(licen[sc]e|notice|use_policy).*|.*\.(svg|png)|model\.onnx(\.data|_data)?|events\.out\.tfevents.*|\.gitattributes)$/i;
 const secret = /\bhf_[A-Za-z0-9]{30,}/;
 /** Larger files are no text that a person wrote. */
 const largestText = 5_000_000;
@@ -41,13 +43,13 @@ export async function planPush(hub: Hub, dir: string, given: string): Promise<Pu
   return { dir: resolve(dir), repo, account: account.name, exists: there !== undefined, private: there?.private ?? true, files, bytes: files.reduce((n, file) => n + file.bytes, 0), url: `${endpoint}/${repo}` };
 }
 
-/** The files of an export, checked: it opens as a checkpoint, holds nothing else, and no token. */
+/** The files of an export, checked: it opens as a checkpoint or is one as ONNX, holds nothing else, and no token. An optimizer's moments stay here. */
 async function exportFiles(dir: string, token?: string): Promise<{ readonly files: readonly PushFile[] }> {
-  const entries = await reading(dir, () => readdir(dir, { withFileTypes: true }));
+  const entries = (await reading(dir, () => readdir(dir, { withFileTypes: true }))).filter((entry) => !(entry.isDirectory() && entry.name === momentsFolder));
   const weights = new Set(await shardNames(dir).catch(() => []));
-  const odd = entries.find((entry) => entry.isDirectory() || !(weights.has(entry.name) || beside.test(entry.name)));
+  const odd = entries.find((entry) => entry.isDirectory() || !(weights.has(entry.name) || beside.test(entry.name) || entry.name in recordPaths));
   if (odd) refuse('hub/not-an-export', { path: dir, file: odd.isDirectory() ? `the folder ${odd.name}` : odd.name });
-  await openCheckpoint(dir);
+  if (weights.size === 0 && entries.some((entry) => entry.name === 'model.onnx')) await readObject(join(dir, 'config.json')); else await openCheckpoint(dir);
   const files: PushFile[] = [];
   for (const { name } of entries) {
     const path = join(dir, name), { size } = await reading(path, () => stat(path));
@@ -89,7 +91,7 @@ export async function pushExport(hub: Hub, dir: string, given: string, { private
     const onSent = (sent: number): void => { own.set(hint.part ?? 0, sent); done.set(hint.path, [...own.values()].reduce((a, b) => a + b, 0)); now = hint.path; tell(); };
     return plain(input, { ...init, onSent } as Sending);
   };
-  const operations: CommitOperation[] = await Promise.all(plan.files.map(async ({ path }) => ({ operation: 'addOrUpdate' as const, path, content: path === 'growth.json' ? new Blob([await publicRecord(join(plan.dir, path))]) : pathToFileURL(join(plan.dir, path)) })));
+  const operations: CommitOperation[] = await Promise.all(plan.files.map(async ({ path }) => ({ operation: 'addOrUpdate' as const, path, content: path in recordPaths ? new Blob([await publicRecord(plan.dir, path)]) : pathToFileURL(join(plan.dir, path)) })));
   const work = commitIter({ repo: { type: 'model', name: repo }, operations, title: `Upload ${basename(plan.dir)} with Cambium`, hubUrl: endpoint, useXet: false, fetch: counted, ...(signal ? { abortSignal: signal } : {}) });
   try {
     for (;;) {
@@ -111,8 +113,8 @@ export async function pushExport(hub: Hub, dir: string, given: string, { private
   }
 }
 
-/** growth.json without this computer's paths: its source by name. */
-async function publicRecord(path: string): Promise<string> {
-  const record = await readObject(path), source = record['source'];
-  return `${JSON.stringify(typeof source === 'string' ? { ...record, source: checkpointName(source) } : record, null, 1)}\n`;
+/** A record without this computer's paths: what they lead to by name. */
+async function publicRecord(dir: string, file: string): Promise<string> {
+  const record = await readObject(join(dir, file)), named = recordPaths[file]!.flatMap((field) => { const path = record[field]; return typeof path === 'string' ? [[field, checkpointName(path)] as const] : []; });
+  return recordText({ ...record, ...Object.fromEntries(named) });
 }

@@ -16,7 +16,7 @@ vi.mock('electron-updater', () => ({ default: { autoUpdater: Object.assign(fake.
   checkForUpdates: () => (fake.found instanceof Error ? Promise.reject(fake.found) : Promise.resolve(fake.found)),
   downloadUpdate: () => { fake.downloads++; return Promise.resolve([]); },
 }) } }));
-import { iconProgress, noticesOf, watchFromOutside, type Seen } from '../../../src-main/entry/desktop/attention.ts';
+import { watchFromOutside } from '../../../src-main/entry/desktop/attention.ts';
 import { openedPath, routeOfPath } from '../../../src-main/entry/desktop/opened.ts';
 import { offerUpdate } from '../../../src-main/entry/desktop/updates.ts';
 import type { Activity } from '../../../src-main/contract/activity.ts';
@@ -29,34 +29,16 @@ beforeEach(() => { fake.notifications.length = 0; fake.asked.length = 0; fake.do
 
 const run = (state: RunCard['state'], step = 5): RunCard => ({ id: 'a', name: 'Oak', state, step, steps: 10, loss: 1.25 }) as RunCard;
 const job = (state: JobCard['state']): JobCard => ({ id: 'j', kind: 'grow', title: 'Growing oak', state, started: '' });
-const nothing: Seen = { jobs: [], runs: [] };
 
 describe('notices', () => {
-  it('tell of work that was under way and has ended, and of nothing that was over before', () => {
-    expect(noticesOf(nothing, { runs: [run('finished')], jobs: [job('done')] }).notices).toEqual([]);
-    const { seen } = noticesOf(nothing, { runs: [run('running')], jobs: [job('running')] });
-    const { notices } = noticesOf(seen, { runs: [run('finished', 10)], jobs: [job('failed')] });
-    expect(notices).toEqual([
-      { title: 'Oak has finished', body: 'Step 10 of 10, loss 1.250', route: '#/run?id=a' }, { title: 'Growing oak', body: 'Failed', route: '#/growing?id=j' },
-    ]);
-    for (const state of ['failed', 'interrupted'] as const) expect(noticesOf(seen, { runs: [run(state)] }).notices).toHaveLength(1);
-    for (const state of ['paused', 'pausing'] as const) expect(noticesOf(seen, { runs: [run(state)] }).notices).toEqual([]);      // somebody asked for it
-  });
-
-  it('put the mean share of the runs on the icon', () => {
-    expect(iconProgress(nothing)).toBe(-1);
-    expect(iconProgress({ jobs: [job('running')], runs: [run('finished')] })).toBe(2);
-    expect(iconProgress({ jobs: [], runs: [run('running', 2), { ...run('running', 8), id: 'b' }] })).toBeCloseTo(0.5);
-  });
-
   it('are shown while the window is not looked at, and lead to their page', async () => {
-    const activities: Activity[] = [{ runs: [run('running')] }, { runs: [run('failed')] }], progress: number[] = [], opened: string[] = [];
+    const activities: Activity[] = [{ jobs: [job('running')] }, { runs: [run('running')] }, { runs: [run('failed')], jobs: [] }], progress: number[] = [], opened: string[] = [];
     let focused = false;
     const api = { async *activity() { yield* activities; await Promise.resolve(); } } as unknown as Service;
     const window = { isDestroyed: () => false, isFocused: () => focused, setProgressBar: (n: number) => { progress.push(n); } };
     const watch = (): Promise<void> => watchFromOutside(api, () => window as never, (route) => { opened.push(route); });
     await watch();
-    expect(progress).toEqual([0.5, -1]);
+    expect(progress).toEqual([2, 0.5, -1]);
     expect(fake.notifications).toMatchObject([{ title: 'Oak has failed' }]);
     fake.notifications[0]!.click!();
     expect(opened).toEqual(['#/run?id=a']);

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PushEvent } from '../../../src-main/model/hub.ts';
+import { recordPaths } from '../../../src-main/model/records.ts';
 import { planPush, pushExport } from '../../../src-main/store/hub/push.ts';
 import { pushApart } from '../../../src-main/store/hub/workers.ts';
 import { refusal } from '../../support/refusal.ts';
@@ -16,6 +17,8 @@ async function exported(seed = 1): Promise<string> {
   const dir = await makeTinyCheckpoint('llama', { dir: join(freshFolder(), 'grown'), tokenizer: true, shards: 3, seed });
   writeFileSync(join(dir, 'README.md'), '# grown');
   writeFileSync(join(dir, 'growth.json'), JSON.stringify({ version: 1, source: '/home/somebody/private/source', method: 'x', plan: {}, certificate: null, cambium: '0' }));
+  writeFileSync(join(dir, 'training.json'), JSON.stringify({ version: 1, run: '/home/somebody/private/run', checkpoint: '/home/somebody/.cache/models--org--oak/snapshots/abc', step: 3, tokens: 96, weights: 'raw', cambium: '0' }));
+  writeFileSync(join(dir, 'loss.svg'), '<svg/>');
   return dir;
 }
 
@@ -39,8 +42,9 @@ describe('a push', () => {
     expect(server.models.get('me/first')!.private).toBe(true);
     expect([...commit!.lfs].every((name) => name.endsWith('.safetensors'))).toBe(true);
     expect(commit!.lfs.length).toBe([...commit!.files.keys()].filter((name) => name.endsWith('.safetensors')).length);
-    for (const [name, bytes] of commit!.files) if (name !== 'growth.json') expect(bytes.equals(readFileSync(join(dir, name))), name).toBe(true);
+    for (const [name, bytes] of commit!.files) if (!(name in recordPaths)) expect(bytes.equals(readFileSync(join(dir, name))), name).toBe(true);
     expect(JSON.parse(commit!.files.get('growth.json')!.toString())).toMatchObject({ source: 'source' });
+    expect(JSON.parse(commit!.files.get('training.json')!.toString())).toEqual({ version: 1, run: 'run', checkpoint: 'org/oak', step: 3, tokens: 96, weights: 'raw', cambium: '0' });
     expect(server.seen.filter(({ method, at }) => method === 'PUT' && at === 'cdn').every(({ authorization, length }) => authorization === undefined && Number(length) > 0)).toBe(true);
     expect(events.at(-1)).toMatchObject({ at: 'bytes', phase: 'committing' });
   });
@@ -80,6 +84,17 @@ describe('a push', () => {
     rmSync(join(broken, 'config.json'));
     await refusal('checkpoint/no-config', () => planPush(hub, broken, 'me/x'));
     await refusal('file/not-found', () => planPush(hub, '/nowhere', 'me/x'));
+  });
+
+  it('takes a model as ONNX, and leaves the moments of one that was grown in the middle of a run', async () => {
+    const hub = client(secret), whole = await exported(6), onnx = await exported(7);
+    mkdirSync(join(whole, 'optimizer'));
+    writeFileSync(join(whole, 'optimizer', 'moments.safetensors'), 'x');
+    expect((await planPush(hub, whole, 'me/x')).files.map(({ path }) => path)).not.toContainEqual(expect.stringMatching(/optimizer|moments/));
+    for (const name of readdirSync(onnx)) if (name.includes('safetensors')) rmSync(join(onnx, name));
+    await refusal('checkpoint/no-weights', () => planPush(hub, onnx, 'me/x'));
+    for (const name of ['model.onnx', 'model.onnx.data']) writeFileSync(join(onnx, name), 'x');
+    expect((await planPush(hub, onnx, 'me/x')).files.map(({ path }) => path)).toEqual(expect.arrayContaining(['config.json', 'model.onnx', 'model.onnx.data']));
   });
 
   it('stopped or failed before its commit shows nobody anything', async () => {
