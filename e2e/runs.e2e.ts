@@ -43,6 +43,10 @@ scenario('runs', (app) => {
       const [picture] = await Promise.all([app.page.waitForEvent('download'), app.page.getByRole('button', { name: new RegExp(`${kind}.*loss`) }).click()]);
       expect(readFileSync(await picture.path()).length).toBeGreaterThan(1000);
     }
+    await app.page.getByLabel('Beside', { exact: true }).selectOption({ label: 'slow' });
+    await app.page.getByRole('img', { name: /^Loss over flops.* Beside it slow, which ends at / }).waitFor();
+    const [both] = await Promise.all([app.page.waitForEvent('download'), app.page.getByRole('button', { name: /CSV.*loss/ }).click()]);
+    expect(readFileSync(await both.path(), 'utf8')).toMatch(/^FLOPs,Loss,Smoothed,Held out,.*slow,At its start\n/);
     await shot('run-curves');
   });
 

@@ -30,7 +30,7 @@ scenario('training', (app) => {
     await page.getByTestId('run-state').waitFor();
   }
   const events = (run: string): { at: string; step?: number; loss?: number }[] =>
-    readFileSync(join(app.home, 'runs', run, 'events.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { at: string; step?: number; loss?: number });
+    readFileSync(join(app.home, 'runs', run, 'events.jsonl'), 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line) as { at: string; step?: number; loss?: number });
 
   it('refuses a text that is not there', async () => {
     const { page } = app;
@@ -59,6 +59,24 @@ scenario('training', (app) => {
     const told = events('the-long-one').find((e) => e.at === 'step')!;
     expect(before.first.loss).toBeCloseTo(told.loss!, 3);
     await app.page.getByRole('region', { name: 'Under way' }).getByRole('link', { name: 'Training the long one' }).waitFor();
+  });
+
+  it('keeps the part of the chart that was zoomed into while points come', async () => {
+    const { page } = app, run = runPage(page);
+    const labels = async (): Promise<readonly string[]> => {
+      const [picture] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: /SVG.*loss/ }).click()]);
+      return [...readFileSync(await picture.path(), 'utf8').matchAll(/<text[^>]*>([^<]*)</g)].map((found) => found[1]!);
+    };
+    const whole = await labels(), box = (await page.locator('.u-over').first().boundingBox())!, y = box.y + box.height / 2;
+    await page.mouse.move(box.x + box.width * 0.3, y);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.6, y, { steps: 4 });
+    await page.mouse.up();
+    const part = await labels();
+    expect(part).not.toEqual(whole);
+    await run.reaches((await run.curve())!.last.step + 3);
+    expect(await labels()).toEqual(part);
+    await page.locator('.u-over').first().dblclick();
   });
 
   it('is found running after a reload, with its earlier points', async () => {

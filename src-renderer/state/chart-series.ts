@@ -1,22 +1,52 @@
 /** @file What the charts of a run draw: its series thinned to what a screen can show, over any axis. */
 import uPlot from 'uplot';
 import { bandAt, type Forecast } from '../../src-main/cost/forecast.ts';
+import { countBelow, countUpTo } from '../../src-main/base/sorted.ts';
+import type { RunEvent } from '../../src-main/contract/schema.ts';
 import { along, type XAxis } from './chart-axes.ts';
 import type { Reading } from '../../src-main/train/run.ts';
 import type { RunView } from './run.svelte.ts';
-import { smoothed, thinned } from './series.ts';
+import { Column, smoothed, thinned } from './series.ts';
 
 const drawnPoints = 3000, bandPoints = 24;
 
 const pick = (values: Float64Array, at: Uint32Array): Float64Array => Float64Array.from(at, (i) => values[i]!);
 
-/** x, raw loss, smoothed loss, held-out loss. */
-export function lossData(view: RunView, over: XAxis, smoothing: number): uPlot.AlignedData {
-  const at = thinned(view.loss.values, drawnPoints);
-  const x = pick(along(view, over, view), at);
-  const main: uPlot.AlignedData = [x, pick(view.loss.values, at), pick(smoothed(view.loss.values, smoothing), at)];
+/** A part of the x axis that is looked at closely, and the steps in it where the view has only some of them. */
+export interface Closely { readonly min: number; readonly max: number; readonly steps: readonly StepEvent[] }
+export type StepEvent = Extract<RunEvent, { at: 'step' }>;
+
+/** x, raw loss, smoothed loss, held-out loss; of a part of the axis, its points and one on either side. */
+export function lossData(view: RunView, over: XAxis, smoothing: number, closely?: Closely): uPlot.AlignedData {
+  const columns = closely && closely.steps.length > 0 ? refined(view, closely.steps) : view, all = along(view, over, columns);
+  const from = closely ? Math.max(0, countBelow(all, closely.min) - 1) : 0, to = closely ? Math.min(all.length, countUpTo(all, closely.max) + 1) : all.length;
+  const at = thinned(columns.loss.values.subarray(from, to), drawnPoints).map((i) => from + i);
+  const x = pick(all, at);
+  const main: uPlot.AlignedData = [x, pick(columns.loss.values, at), pick(smoothed(columns.loss.values, smoothing), at)];
   if (view.heldOut.length === 0) return [...main, Float64Array.from(x, () => Number.NaN)].map(gaps) as unknown as uPlot.AlignedData;
   return uPlot.join([main.map(gaps) as unknown as uPlot.AlignedData, [along(view, over, heldOutOf(view)).slice(), view.heldOut.values.slice()]]);
+}
+
+/** The steps that lie in a part of the axis, or null when the view has each of them. */
+export function missingIn(view: RunView, over: XAxis, { min, max }: { readonly min: number; readonly max: number }): { readonly from: number; readonly to: number } | null {
+  const all = along(view, over, view), first = Math.max(0, countBelow(all, min) - 1), last = Math.min(all.length, countUpTo(all, max) + 1) - 1;
+  if (last <= first) return null;
+  const from = view.steps.at(first), to = view.steps.at(last);
+  return to - from > last - first ? { from, to } : null;
+}
+
+interface Steps { readonly steps: Column; readonly tokens: Column; readonly time: Column; readonly loss: Column }
+
+/** The view's steps, with `stretch` in place of those between its first and its last. Time, which a stretch alone does not know, goes evenly from the step before to the last. */
+function refined({ steps, tokens, time, loss }: RunView, stretch: readonly StepEvent[]): Steps {
+  const out = { steps: new Column(), tokens: new Column(), time: new Column(), loss: new Column() };
+  const old = (i: number): void => { out.steps.push(steps.at(i)); out.tokens.push(tokens.at(i)); out.time.push(time.at(i)); out.loss.push(loss.at(i)); };
+  const before = countBelow(steps.values, stretch[0]!.step), after = countUpTo(steps.values, stretch.at(-1)!.step);
+  for (let i = 0; i < before; i++) old(i);
+  const [start, since] = before > 0 ? [steps.at(before - 1), time.at(before - 1)] : [0, 0], end = Math.max(0, after - 1), pace = (time.at(end) - since) / Math.max(1, steps.at(end) - start);
+  for (const event of stretch) { out.steps.push(event.step); out.tokens.push(event.tokens); out.time.push(since + pace * (event.step - start)); out.loss.push(event.loss); }
+  for (let i = after; i < steps.length; i++) old(i);
+  return out;
 }
 
 /** Where the held-out losses lie. */
@@ -56,6 +86,15 @@ export function withForecast(data: uPlot.AlignedData, view: RunView, over: XAxis
   const x = steps.map((t) => (over === 'steps' ? t : over === 'tokens' ? t * perStep : over === 'time' ? view.time.at(-1) + (t - from) * pace : t * slope)), band = steps.map((t) => bandAt(forecast, t));
   return uPlot.join([data, [x, band.map((b) => b.low), band.map((b) => b.loss), band.map((b) => b.high)] as uPlot.AlignedData]);
 }
+
+/** With the curve of another run as one column more. */
+export const withCurve = (data: uPlot.AlignedData, other: RunView, over: XAxis, smoothing: number): uPlot.AlignedData => {
+  const curve = curveData(other, over, smoothing);
+  return curve[0].length > 0 ? uPlot.join([data, curve]) : [...data, Array.from(data[0], () => null)] as uPlot.AlignedData;
+};
+
+/** With the same value everywhere as one column more. */
+export const withLevel = (data: uPlot.AlignedData, level: number): uPlot.AlignedData => [...data, Array.from(data[0], () => level)] as uPlot.AlignedData;
 
 /** uPlot's word for "nothing here" is null. */
 const gaps = (values: ArrayLike<number | null | undefined>): (number | null)[] => Array.from(values, (v) => (typeof v === 'number' && Number.isFinite(v) ? v : null));

@@ -1,13 +1,27 @@
 /** @file Runs side by side: their curves over one axis, the settings in which they differ, and what each needs to reach a loss. */
 import uPlot from 'uplot';
 import type { RunCard } from '../../src-main/contract/schema.ts';
+import type { Service } from '../../src-main/contract/service.ts';
 import { reached } from '../../src-main/train/reached.ts';
 import { trainingDefaults, trainingOptions, type TrainingSettings } from '../../src-main/train/settings.ts';
 import { axisKinds, type AxisKind, type XAxis } from './chart-axes.ts';
 import { curveData } from './chart-series.ts';
-import type { RunView } from './run.svelte.ts';
+import { RunView } from './run.svelte.ts';
 
 export interface Compared { readonly card: RunCard; readonly view: RunView }
+
+/** A run as it stands now. */
+export async function standing(service: Pick<Service, 'run' | 'runHistory'>, id: string): Promise<Compared> {
+  const [card, { events }] = await Promise.all([service.run({ id }), service.runHistory({ id })]), view = new RunView((draw) => { draw(); });
+  for (const event of events) view.take(event);
+  return { card, view };
+}
+
+/** Runs that `card` can be seen beside: those of the same checkpoint from random weights first, which tell what growing saved. */
+export function beside(card: RunCard, runs: readonly RunCard[]): { readonly runs: readonly RunCard[]; readonly scratch: RunCard | undefined } {
+  const others = runs.filter((run) => run.id !== card.id && run.step > 0), scratch = others.find((run) => run.settings.start === 'random' && card.settings.start === 'source' && run.checkpoint === card.checkpoint);
+  return { runs: scratch ? [scratch, ...others.filter((run) => run !== scratch)] : others, scratch };
+}
 
 /** x, and one column for each run. */
 export function overlaid(runs: readonly Compared[], over: XAxis, smoothing: number): uPlot.AlignedData {

@@ -1,10 +1,11 @@
 /** @file One run, purely from its events: series, held-out points, samples, log. Read again from the start, it is the same. */
 import type { ErrorData } from '../../src-main/base/errors.ts';
+import { countUpTo } from '../../src-main/base/sorted.ts';
 import type { RunEvent } from '../../src-main/contract/schema.ts';
 import type { Reading } from '../../src-main/train/run.ts';
 import { againstTold } from '../../src-main/cost/calibration.ts';
 import { duration } from '../format.ts';
-import { Column, countUpTo } from './series.ts';
+import { Column } from './series.ts';
 
 export interface Sample { readonly step: number; readonly prompt: string; readonly text: string }
 export interface LogLine { readonly step: number; readonly text: string; readonly time?: string }

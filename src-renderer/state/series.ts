@@ -50,13 +50,3 @@ export function thinned(values: ArrayLike<number>, most: number): Uint32Array {
   out.push(n - 1);
   return Uint32Array.from(out);
 }
-
-/** How many leading entries of ascending `values` are at most `limit`. */
-export function countUpTo(values: Float64Array, limit: number): number {
-  let low = 0, high = values.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (values[middle]! <= limit) low = middle + 1; else high = middle;
-  }
-  return low;
-}

@@ -3,7 +3,8 @@ import { createContext } from 'svelte';
 import { liveStates, runsAfter, type Activity, type Known } from '../../src-main/contract/activity.ts';
 import type { About, Device, JobCard, RunCard } from '../../src-main/contract/schema.ts';
 import type { Service } from '../../src-main/contract/service.ts';
-
+import { progressOf } from '../../src-main/contract/notices.ts';
+import { Notices } from './notices.svelte.ts';
 
 export class Session {
   about = $state.raw<About | null>(null);
@@ -15,6 +16,9 @@ export class Session {
   ready = $state(false);
   activeRuns = $derived(this.runs.filter((run) => liveStates.includes(run.state)));
   activeJobs = $derived(this.jobs.filter((job) => job.state === 'running'));
+  /** How far the runs under way are. */
+  progress = $derived(progressOf(this));
+  readonly notices = new Notices();
   readonly service: Service;
   /** Resolves when a lost connection is back. */
   readonly reconnected: () => Promise<void>;
@@ -59,6 +63,7 @@ export class Session {
     if (activity.jobs) this.jobs = activity.jobs;
     if (activity.checkpoints) this.known = activity.checkpoints;
     this.runs = runsAfter(this.runs, activity);
+    if (this.about?.desktop === false) this.notices.take(activity);
   }
 }
 

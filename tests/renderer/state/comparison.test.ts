@@ -3,7 +3,8 @@ import type { RunCard, RunEvent } from '../../../src-main/contract/schema.ts';
 import { trainingDefaults } from '../../../src-main/train/settings.ts';
 import { along, axesOf } from '../../../src-renderer/state/chart-axes.ts';
 import { csvOf, svgOf } from '../../../src-renderer/state/chart-files.ts';
-import { costAxes, differences, lastLoss, needed, overlaid } from '../../../src-renderer/state/comparison.ts';
+import { lossData, missingIn, withCurve, withLevel, type StepEvent } from '../../../src-renderer/state/chart-series.ts';
+import { beside, costAxes, differences, lastLoss, needed, overlaid, standing } from '../../../src-renderer/state/comparison.ts';
 import { RunView } from '../../../src-renderer/state/run.svelte.ts';
 
 const started: RunEvent = { at: 'started', step: 0, device: 'cpu', deviceName: 'x', parameters: 1000, steps: 100, trainTokens: 1, heldOutTokens: 1, time: '' };
@@ -26,6 +27,52 @@ describe('axes', () => {
     expect([...along(a, 'time', a)]).toEqual([2, 4, 6, 8]);
     for (const [i, kwh] of along(a, 'energy', a).entries()) expect(kwh).toBeCloseTo(0.1 * (i + 1), 12);
     expect([...along(b, 'money', b)].every(Number.isNaN)).toBe(true);
+  });
+});
+
+describe('a run beside others', () => {
+  const numbers = (data: ReturnType<typeof lossData>): (number | null)[][] => data.map((column) => Array.from(column, (v) => v ?? null));
+
+  it('has the curve of the other as one more line, and a level as another', () => {
+    const own = numbers(lossData(b, 'steps', 0)), both = numbers(withLevel(withCurve(lossData(b, 'steps', 0), a, 'steps', 0), 5));
+    expect(both.length).toBe(own.length + 2);
+    expect([both[0], both.at(-2), both.at(-1)]).toEqual([[0, 1, 2, 4], [5, null, null, 1], [5, 5, 5, 5]]);
+    expect(numbers(withCurve(lossData(b, 'steps', 0), viewOf([started]), 'steps', 0)).at(-1)).toEqual([null, null]);
+  });
+
+  it('meets the one from random weights of the same checkpoint first, and none that has no step', () => {
+    const at = (name: string, settings: object, step = 5): RunCard => ({ ...card(name, settings), step });
+    const own = at('own', { start: 'source' }), other = at('other', {}), scratch = at('scratch', { start: 'random' }), far = { ...at('far', { start: 'random' }), checkpoint: '/d' };
+    expect(beside(own, [own, far, other, at('new', {}, 0), scratch])).toEqual({ runs: [scratch, far, other], scratch });
+    expect(beside(scratch, [own, scratch]).scratch).toBeUndefined();
+  });
+
+  it('is read as it stands', async () => {
+    const service = { run: () => Promise.resolve(card('a')), runHistory: () => Promise.resolve({ events: [started, step(1, 4)] }) };
+    const { card: of, view } = await standing(service as never, 'a');
+    expect([of.id, view.step, view.version]).toEqual(['a', 1, 2]);
+  });
+});
+
+describe('a part of a long run', () => {
+  const all = Array.from({ length: 1000 }, (_, i) => step(i + 1, Math.sin(i))) as StepEvent[], long = viewOf([started, ...all.filter((_, i) => i % 100 === 0 || i === 999)]);
+
+  it('is asked for where the page has only some of its steps', () => {
+    expect(missingIn(long, 'steps', { min: 250, max: 320 })).toEqual({ from: 201, to: 401 });
+    expect(missingIn(long, 'tokens', { min: 2500, max: 3200 })).toEqual({ from: 201, to: 401 });
+    expect(missingIn(viewOf([started, ...all]), 'steps', { min: 250, max: 320 })).toBeNull();
+    expect(missingIn(viewOf([started]), 'steps', { min: 0, max: 1 })).toBeNull();
+  });
+
+  it('is drawn with every step that came, at its place on each axis, and nothing far beside it', () => {
+    const steps = all.slice(200, 401);
+    for (const [over, unit] of [['steps', 1], ['tokens', 10], ['time', 2]] as const) {
+      const whole = viewOf([started, ...all.map((event) => ({ ...event, elapsed: 2 * event.step }))]), thin = viewOf([started, ...all.filter((_, i) => i % 100 === 0 || i === 999).map((event) => ({ ...event, elapsed: 2 * event.step }))]);
+      const [x, y] = lossData(thin, over, 0, { min: 250 * unit, max: 320 * unit, steps }), [wantedX, wantedY] = lossData(whole, over, 0, { min: 250 * unit, max: 320 * unit, steps: [] });
+      expect([x!.length, x![0], x!.at(-1)]).toEqual([73, 249 * unit, 321 * unit]);
+      for (const [i, value] of Array.from(wantedX!).entries()) expect(x![i]).toBeCloseTo(value!, 9);
+      expect(y).toEqual(wantedY);
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Column, countUpTo, smoothed, thinned } from '../../../src-renderer/state/series.ts';
+import { Column, smoothed, thinned } from '../../../src-renderer/state/series.ts';
 
 describe('Column', () => {
   it('grows beyond its first room and cuts back', () => {
@@ -39,10 +39,4 @@ describe('thinned', () => {
       expect(Math.min(...kept)).toBe(Math.min(...values));
     }));
   });
-});
-
-it('countUpTo finds the end of what is not beyond a limit', () => {
-  expect(countUpTo(Float64Array.of(1, 2, 3, 5), 3)).toBe(3);
-  expect(countUpTo(Float64Array.of(1, 2, 3, 5), 0)).toBe(0);
-  expect(countUpTo(Float64Array.of(1, 2, 3, 5), 9)).toBe(4);
 });
