@@ -31,6 +31,8 @@ export class Training {
   readonly #documents: Int32Array;
   readonly #scalars = Object.fromEntries(scalarNames.map((name) => [name, new Float32Array(1)])) as Readonly<Record<ScalarName, Float32Array>>;
   readonly #own: DeviceTensor[] = [];
+  /** Of the sums over the batches of an update: their names and lengths. */
+  readonly #sums = new Map<string, number>();
 
   private constructor(device: Device, settings: TrainingSettings, tensors: Map<string, DeviceTensor>, sessions: { step?: Session; gather?: Session; update?: Session }) {
     this.#device = device;
@@ -53,7 +55,7 @@ export class Training {
   static async open(device: Device, { model, tensors }: Loaded, settings: TrainingSettings, source?: Loaded, scaling: Scaling<number> = scalingStart): Promise<Training> {
     const { precision, accumulate } = settings;
     await tryPrecision(device, precision);
-    for (const bucket of model.buckets) for (const part of [...partsOf(bucket, settings), ...(accumulate > 1 ? ['gradient' as const] : [])]) {
+    for (const bucket of model.buckets) for (const part of partsOf(bucket, settings)) {
       const name = stateName(part, bucket);
       if (!tensors.has(name)) tensors.set(name, part === 'ema' ? await device.upload(await device.download(tensors.get(stateName('weights', bucket))!), 'float32', [bucket.length]) : await device.zeros('float32', [bucket.length]));
     }
@@ -63,6 +65,8 @@ export class Training {
       ? { gather: await compile(device, accumulateProgram(model, settings, teacher), { precision }), update: await compile(device, updateProgram(model, settings, accumulate, precision), { precision }) }
       : { step: await compile(device, stepProgram(model, settings, settings, teacher), { precision }) };
     const training = new Training(device, settings, fed, sessions);
+    if (accumulate > 1) for (const bucket of model.buckets) training.#sums.set(stateName('gradient', bucket), bucket.length);
+    await training.#clearSums();
     for (const part of isScaled(precision) ? ['factor', 'good'] as const : []) {
       const held = await device.upload(Float32Array.of(scaling[part]), 'float32', []);
       training.#own.push(held);
@@ -87,7 +91,16 @@ export class Training {
       for (const [name, value] of Object.entries(await this.#run(this.#sessions.gather!, told))) sums[name] = (sums[name] ?? 0) + value / accumulate;
     }
     s.loss[0] = sums['loss']!;
-    return reported({ ...sums, ...await this.#run(this.#sessions.update!, updated) });
+    const report = reported({ ...sums, ...await this.#run(this.#sessions.update!, updated) });
+    if (!Number.isFinite(report.norm)) await this.#clearSums();        // what is not finite stays so when it is multiplied by `keep`
+    return report;
+  }
+
+  async #clearSums(): Promise<void> {
+    for (const [name, length] of this.#sums) {
+      this.#tensors.get(name)?.dispose();
+      this.#tensors.set(name, await this.#device.zeros('float32', [length]));
+    }
   }
 
   /** The loss scale as it is now; undefined where there is none. */
@@ -107,6 +120,7 @@ export class Training {
 
   async dispose(): Promise<void> {
     for (const session of Object.values(this.#sessions)) await session.dispose();
+    for (const name of this.#sums.keys()) this.#tensors.get(name)?.dispose();
     for (const tensor of this.#own) tensor.dispose();
   }
 }

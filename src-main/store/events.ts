@@ -134,18 +134,20 @@ function watcher(dir: string, signal?: AbortSignal): { wait(): Promise<void>; cl
 
 export interface EventLog { append(event: RunEvent): Promise<void>; sync(): Promise<void>; close(): Promise<void> }
 
-/** Opens the file for appending: a torn last line goes, and with `after` every line from the first event of a later step on. */
+/** Opens the file for appending: a torn last line goes, and with `after`, a saved step, every line from the first event of a later step on. Later steps that the run went back from before that save are its history, and stay. */
 export async function openEventLog(dir: string, { after = Infinity }: { readonly after?: number } = {}): Promise<EventLog> {
   const path = eventsFile(dir), file = await writing(path, () => open(path, 'a+'));
   try {
     const bytes = await reading(path, async () => bytesOf(file, 0, (await file.stat()).size));
-    let keep = 0;
+    let keep = 0, cut = Infinity;
     for (let end = bytes.indexOf(10), line = 1; end >= 0; end = bytes.indexOf(10, keep), line++) {
       const event = eventOf(path, bytes.toString('utf8', keep, end), line);
-      if ('step' in event && event.step > after) break;
+      if (event.at === 'rolled-back' && event.step < after) cut = Infinity;
+      else if ('step' in event && event.step > after) cut = Math.min(cut, keep);
       keep = end + 1;
     }
-    if (keep < bytes.length) await writing(path, () => file.truncate(keep));
+    const length = Math.min(keep, cut);
+    if (length < bytes.length) await writing(path, () => file.truncate(length));
   } catch (error) {
     await file.close();
     throw error;

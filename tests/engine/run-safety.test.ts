@@ -3,9 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import { aborter } from '../../src-main/base/signals.ts';
+import { openDevice } from '../../src-main/engine/ort/device.ts';
 import { recordIn } from '../../src-main/engine/step-checkpoint.ts';
 import { train } from '../../src-main/engine/train-job.ts';
 import { Training, type StepReport } from '../../src-main/engine/training.ts';
+import { fromCheckpoint, load } from '../../src-main/engine/weights.ts';
+import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { readEvents } from '../../src-main/store/events.ts';
 import { newestStep, runCard } from '../../src-main/store/runs.ts';
 import type { RunEvent } from '../../src-main/train/run.ts';
@@ -71,6 +74,35 @@ it('goes back to the last saved state after steps that are not finite, and reads
   vi.restoreAllMocks();
   await ran(stopped);
   expect(await stateOf(stopped)).toEqual(await stateOf(dir));
+});
+
+it('keeps the history of having gone back when it is resumed from a step that was saved since', async () => {
+  breaking((call) => call >= 6 && call <= 8);
+  const dir = await newRun(await tiny, text, { tokens: 12 * perStep, saveEvery: 2 }), { signal, abort } = aborter();
+  for await (const event of train({ run: dir }, signal)) if (event.at === 'saved' && event.step === 6) abort();
+  vi.restoreAllMocks();
+  const told = (events: readonly RunEvent[]): readonly string[] => events.flatMap((e) => (['step', 'skipped', 'rolled-back', 'saved'].includes(e.at) && 'step' in e ? [`${e.at} ${e.step}`] : []));
+  const before = told(await readEvents(dir));
+  expect(before.slice(-7)).toEqual(['skipped 6', 'skipped 7', 'skipped 8', 'rolled-back 4', 'step 5', 'step 6', 'saved 6']);
+  await ran(dir);
+  expect(told(await readEvents(dir)).slice(0, before.length)).toEqual(before);
+});
+
+it('an update of several batches that was not finite leaves nothing behind for the next', async () => {
+  const device = await openDevice('cpu'), checkpoint = await openCheckpoint(await tiny), settings = { ...small, accumulate: 2, distill: 0.5 };
+  try {
+    const reports = await Promise.all([true, false].map(async (spoiled) => {
+      const [own, source] = [await load(device, checkpoint, fromCheckpoint(checkpoint)), await load(device, checkpoint, fromCheckpoint(checkpoint))], training = await Training.open(device, own, settings, source);
+      const step = (distill: number): Promise<StepReport> => training.step({ update: 1, lr: 1e-3, limits: { loss: Infinity, norm: Infinity }, distill }, (i, tokens) => { tokens.forEach((_, at) => { tokens[at] = (7 * at + i) % 50; }); });
+      if (spoiled) expect(await step(NaN)).toMatchObject({ applied: false, norm: NaN });
+      const report = await step(0.5);
+      await training.dispose();
+      for (const loaded of [own, source]) loaded.dispose();
+      return report;
+    }));
+    expect(reports[0]).toMatchObject({ applied: true });
+    expect(reports[0]).toEqual(reports[1]);
+  } finally { await device.dispose(); }
 });
 
 it('goes back to the start where nothing was saved', async () => {
