@@ -80,12 +80,12 @@ scenario('cost', (app) => {
     await run.log.getByText('The budget is spent').waitFor();
     const cost = app.page.getByTestId('run-cost');
     await expect.poll(() => cost.innerText(), { timeout: patience }).toMatch(/\$ \d/);
-    expect((await run.curve())!.last.step).toBe(60);
+    expect((await run.reaches(60)).last.step).toBe(60);
     expect(record('the-bounded-one').price).toMatchObject({ value: 36, unit: 'hour', source: 'your price' });
     await run.resume();
     await run.reaches(70);
     await run.is('Paused');
-    expect((await run.curve())!.last.step).toBe(120);
+    expect((await run.reaches(120)).last.step).toBe(120);
   });
 
   it('keeps the estimate beside what came, and the next one learns from it', async () => {

@@ -40,7 +40,7 @@ function same(app: App, repo: string): void {
   for (const name of names) expect(sha(readFileSync(join(dir, name))), name).toBe(files.get(name)!.sha);
   expect(names).not.toContain('pytorch_model.bin');
 }
-const slowly = (times = 9999): void => { server.faults = [{ on: /GET cdn/, times, slow: 25 }]; };
+const slowly = (times = 9999): void => { server.faults = [{ on: /GET cdn/, times, slow: 150 }]; };
 
 scenario('the Hub', (app) => {
   const gone = /WebSocket|ERR_CONNECTION|net::/;
@@ -103,13 +103,18 @@ scenario('the Hub', (app) => {
   it('fetches, pauses, goes on through a reload of the page, and is grown from where it lies', async () => {
     const { page } = app, model = modelPage(page);
     await at('forest/oak-1m');
+    await model.facts.waitFor();
     slowly();
     await model.fetch.click();
     await model.download.getByText(/ a second · .* left/).waitFor();
     await page.getByRole('region', { name: 'Under way' }).getByRole('link', { name: 'Fetching forest/oak-1m' }).waitFor();
     await model.pause.click();
+    await model.download.waitFor({ state: 'detached' });
+    server.faults = [];                                    // the page judges anew; only the download is to be slow
     await page.getByText('are here and kept.').waitFor();
     expect(readdirSync(join(cacheOf(app, 'forest/oak-1m'), 'snapshots'))).toEqual([]);
+    await model.goOn.waitFor();
+    slowly();
     await model.goOn.click();
     await model.download.getByText(/ a second/).waitFor();
     await page.reload();
@@ -129,14 +134,14 @@ scenario('the Hub', (app) => {
     const { page, port } = app, model = modelPage(page), hub = hubPage(page);
     await at('forest/elm');
     await model.facts.waitFor();
-    server.faults = [{ on: /GET cdn/, times: 9999, slow: 120 }];
+    server.faults = [{ on: /GET cdn/, times: 9999, slow: 1000 }];
     await model.fetch.click();
     await model.download.getByText(/ a second/).waitFor();
     app.allow(gone);
     await app.endServer('SIGKILL');
     await page.getByText('The connection is lost; trying again.').waitFor();
     await app.serve(port);
-    await page.goto(app.address);
+    await Promise.all([page.waitForEvent('load'), page.goto(app.address)]);               // the old document shows the library too, until it is gone
     await library(page).zone.waitFor();
     await hub.visit();
     expect(await hub.unfinished.innerText()).toContain('forest/elm');

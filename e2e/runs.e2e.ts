@@ -18,8 +18,7 @@ scenario('runs', (app) => {
     await nav('Models');
     await library(app.page).type(dir);
     await checkpointPage(app.page).opened('small-llama');
-    await app.page.getByRole('link', { name: /^Train/ }).first().click();
-    await heading(app.page, /^Train/);
+    await checkpointPage(app.page).train();
     await trainPage(app.page).fill(app.text, { ...settings, ...more }, name);
     await trainPage(app.page).start();
     await runPage(app.page).is('Finished');

@@ -81,7 +81,7 @@ async function ownText(device: Device, { config }: Checkpoint, loaded: Loaded, s
 }
 
 async function fileText(source: Checkpoint, loaded: Loaded, path: string): Promise<Probe> {
-  const tokenizer = await openTokenizer(source.dir), sequence = lengthFor(loaded);
+  const tokenizer = await openTokenizer(source.dir, source.dims['vocab']!), sequence = lengthFor(loaded);
   const ids = tokenizer.encode(await readText(path, texts * sequence * 16));
   const whole = Math.min(texts, Math.floor(ids.length / sequence));
   if (whole === 0 && ids.length < 2) refuse('data/empty', { path, tokens: ids.length, needed: 2 });

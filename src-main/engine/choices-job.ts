@@ -29,7 +29,7 @@ export function pairTokens(tokenizer: Pick<TextTokenizer, 'encode' | 'bos' | 'eo
 const roomOf = (tokens: number, most: number): number => Math.min(most, Math.max(16, 2 ** Math.ceil(Math.log2(tokens - 1))));
 
 export async function* answerChoices({ checkpoint: from, questions: path, limit, batch, device: choice }: ChoicesInput, signal: AbortSignalLike): AsyncGenerator<ChoicesEvent> {
-  const checkpoint = await openCheckpoint(await isRun(from) ? await newestModel(from) : from), tokenizer = await openTokenizer(checkpoint.dir);
+  const checkpoint = await openCheckpoint(await isRun(from) ? await newestModel(from) : from), tokenizer = await openTokenizer(checkpoint.dir, checkpoint.dims['vocab']!);
   const questions = await readQuestions(path, limit), longest = Math.min(positionsOf(checkpoint), 1 << 16);
   const reads = questions.flatMap((q, question) => q.choices.map((text, i): Read => ({ question, choice: i, ...pairTokens(tokenizer, q.context, text, longest) })));
   const rooms = [...Map.groupBy(reads, (read) => roomOf(read.tokens.length, longest))].sort(([a], [b]) => a - b), likelihoods = questions.map((q) => new Float64Array(q.choices.length));

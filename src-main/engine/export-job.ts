@@ -43,7 +43,7 @@ export async function* exportRun({ run: dir, out, dtype: wanted, weights: which 
     const files = await writer.finish(papers);
     standing = true;
     yield { at: 'comparing' };
-    const device = await chooseDevice(run.settings.device);
+    const device = await chooseDevice('cpu');                          // whatever it was trained on: that may be elsewhere, or full
     try {
       const maxLogit = await readBack(device, model, source, out, signal);
       stop();

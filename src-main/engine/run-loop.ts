@@ -48,7 +48,7 @@ const now = (): string => new Date().toISOString();
 export async function* steppedThrough({ dir, run, base, tokens, parts, device, session, stop, deviceSeconds, joules }: Sitting, { loaded, training, record, back, carried }: Stretch): AsyncGenerator<RunEvent, Back | undefined> {
   let s = back?.settings ?? run.settings, steps = stepsOf(s);
   const measured: Measured = { dir, base, device, loaded, held: heldOut(tokens, parts, s.sequence) };
-  const tokenizer = await openTokenizer(base.dir);
+  const tokenizer = await openTokenizer(base.dir, base.dims['vocab']!);
   let step = record?.step ?? 0, cursor = back?.cursor ?? record?.cursor ?? 0, updates = record?.updates ?? carried, watch = record?.watch ?? nothingSeen;
   let seconds = back?.seconds ?? record?.seconds ?? 0, saved = step, times = back?.times ?? 0, side = base.dir;         // `side` is a saved step after a resume, which later ones will push out
   async function* save(): AsyncGenerator<RunEvent> {

@@ -12,7 +12,7 @@ import { fromCheckpoint, load } from './weights.ts';
 
 export async function* sample({ from, prompt, tokens, temperature, seed, device: choice }: SampleInput, signal: AbortSignalLike): AsyncGenerator<SampleEvent> {
   const started = performance.now(), dir = await isRun(from) ? await newestModel(from) : from;
-  const checkpoint = await openCheckpoint(dir), tokenizer = await openTokenizer(dir);
+  const checkpoint = await openCheckpoint(dir), tokenizer = await openTokenizer(dir, checkpoint.dims['vocab']!);
   const device = await chooseDevice(choice);
   try {
     const loaded = await load(device, checkpoint, fromCheckpoint(checkpoint));

@@ -63,16 +63,19 @@ function spared({ settings, savedStep }: RunCard, spare: NonNullable<ResumeReque
 
 export function createRuns(place: Place, { detached = false, begun }: RunsOptions = {}): Runs {
   const engines = new Map<string, Promise<void>>();
+  /** Those that have told their end, and are only letting go of memory and folder. */
+  const leaving = new Set<string>();
 
   /** Trains the run in the background, once it is claimed. An engine that died without a last line gets one, so that whoever follows hears of it. */
   const launch = (dir: string, claimed: Promise<void>): void => {
-    const train = (): Promise<void> => withEngine(place.processes, { log: join(dir, 'log.txt'), detached }, async (engine) => { for await (const event of engine.train({ run: dir })) void event; });
+    const train = (): Promise<void> => withEngine(place.processes, { log: join(dir, 'log.txt'), detached }, async (engine) => { for await (const event of engine.train({ run: dir })) if (event.at === 'stopped') leaving.add(dir); });
     const close = async (thrown: unknown): Promise<void> => {
       const { step } = await runCard(dir);
+      leaving.add(dir);
       await closeRun(dir, { at: 'stopped', step, reason: 'failed', error: await adviceOn(dir, dataOf(thrown)), time: new Date().toISOString() });
     };
     // What cannot be written into the run's folder is seen as `interrupted` by whoever looks.
-    const work = claimed.then(() => train().catch(close)).catch(() => undefined).finally(() => { engines.delete(dir); });
+    const work = claimed.then(() => train().catch(close)).catch(() => undefined).finally(() => { engines.delete(dir); leaving.delete(dir); });
     engines.set(dir, work);
   };
 
@@ -80,6 +83,13 @@ export function createRuns(place: Place, { detached = false, begun }: RunsOption
   const settled = async (dir: string): Promise<void> => {
     await engines.get(dir);
     for (let wait = 20; active.has((await runCard(dir)).state); wait = Math.min(1000, wait * 1.5)) await new Promise((resolve) => { setTimeout(resolve, wait); });
+  };
+
+  /** The run as it is; of one whose engine is only leaving, as it is once that has gone. */
+  const standing = async (id: string): Promise<RunCard> => {
+    const dir = await runFolder(place, id);
+    if (leaving.has(dir)) await settled(dir);
+    return runCard(dir);
   };
 
   /** Claims the run, changes its settings where there are new ones, and trains. */
@@ -107,14 +117,14 @@ export function createRuns(place: Place, { detached = false, begun }: RunsOption
     },
 
     async resume({ id, tokens, rewarm, spare }) {
-      const card = await runCard(await runFolder(place, id)), { state, steps } = card, settings = spared(card, spare ?? {}), done = (card.savedStep ?? 0) * tokensPerStep(settings);
+      const card = await standing(id), { state, steps } = card, settings = spared(card, spare ?? {}), done = (card.savedStep ?? 0) * tokensPerStep(settings);
       if (state === 'finished' && tokens === undefined) refuse('run/finished', { run: card.id, steps });
       if (tokens !== undefined && tokens <= done) refuse('run/fewer-tokens', { run: card.id, asked: tokens, done });
       return goOn(card, tokens === undefined ? spare && settings : extended(settings, card.savedStep ?? 0, tokens, rewarm ?? (state === 'finished' ? settings.rewarm : 0)));
     },
 
     async decay({ id, steps }) {
-      const card = await runCard(await runFolder(place, id));
+      const card = await standing(id);
       if (card.state === 'finished') refuse('run/finished', { run: card.id, steps: card.steps });
       if (isDecaying(card.settings)) refuse('run/decaying', { run: card.id, steps: card.steps });
       if (!active.has(card.state)) return goOn(card, decaying(card.settings, card.savedStep ?? 0, steps));

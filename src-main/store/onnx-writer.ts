@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { sideFilesOf } from './checkpoint-writer.ts';
 import { writing } from './files.ts';
 import { beginFolder, underFinalName } from './folder.ts';
+import { writeAt } from './sequential-file.ts';
 
 export interface OnnxWriterOptions {
   readonly target: string;
@@ -40,7 +41,7 @@ export async function createOnnxWriter({ target, weights, others, weightsFile, s
   const close = async (): Promise<void> => { if (closed) return; closed = true; await file.close(); };
   return {
     temporary: folder.path, told,
-    weight: (values, offset) => writing(target, async () => { await file.write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), 0, values.byteLength, offset); }, needed),
+    weight: (values, offset) => writing(target, () => writeAt(file, new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset), needed),
     files: (contents, unless = []) => writing(target, async () => {
       await close();
       for (const { name, path } of side) {

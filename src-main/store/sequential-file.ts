@@ -22,7 +22,8 @@ const slice = 1 << 26;
 const spare: Uint8Array<ArrayBuffer>[] = [];
 const aligned = (): Uint8Array<ArrayBuffer> => spare.pop() ?? new Uint8Array(alignedMemory(pieceBytes));
 
-async function writeAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+/** All of `bytes`, from byte `at` of the file on. */
+export async function writeAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength;) done += (await file.write(bytes, done, Math.min(slice, bytes.byteLength - done), at + done)).bytesWritten;
 }
 

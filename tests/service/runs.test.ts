@@ -43,6 +43,17 @@ describe('runs', () => {
     expect(all).toEqual(all.map((_, i) => i + 1));
   });
 
+  it('told to go on while its engine is only leaving, it goes on as soon as that has gone', async () => {
+    place = workplace({ pace: 1, leave: 300 });
+    const card = await start(place, 100), { api } = place.running;
+    for await (const event of api.followRun({ id: card.id, from: 0 })) if (event.at === 'stopped') break;
+    expect(place.running.busy()).toBe(1);
+    const both = await Promise.all([1, 2].map(() => codeOf(api.resumeRun({ id: card.id, tokens: 200 }))));
+    expect(both.sort()).toEqual(['no error', 'run/already-running']);
+    await until(async () => (await api.run({ id: card.id })).state === 'finished');
+    expect(steps(await collectAll(api.followRun({ id: card.id, from: 0 }))).at(-1)).toBe(20);
+  });
+
   it('goes on when whoever follows leaves, and can be followed again from any line', async () => {
     place = workplace({ pace: 3 });
     const card = await start(place, 300);
@@ -101,12 +112,13 @@ describe('runs', () => {
 
   it.each([['die', 'engine/crashed'], ['full', 'engine/out-of-memory'], ['refuse', 'engine/no-device']] as const)('says why it failed, and goes on from what was saved (%s)', async (mood, code) => {
     place = workplace();
-    const forked = forkedWorkplace({ pace: 4 }), { api } = forked.running;
+    const forked = forkedWorkplace({ pace: 100 }), { api } = forked.running;
     try {
       const card = await api.startRun({ checkpoint: example, data: [forked.text], out: join(forked.dir, 'run'), settings: settings({ tokens: 400 }) });
       await until(async () => (await api.run({ id: card.id })).savedStep !== null, 30_000);
       await api.stopRun({ id: card.id });
       process.env['FAKE_ENGINE'] = mood;
+      process.env['FAKE_PACE'] = '1';
       await api.resumeRun({ id: card.id });
       expect((await collectAll(api.followRun({ id: card.id, from: 0 }))).at(-1)).toMatchObject({ at: 'stopped', reason: 'failed', error: { code } });
       const failed = await api.run({ id: card.id });

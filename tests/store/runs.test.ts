@@ -94,7 +94,7 @@ describe('a run\'s folder', () => {
         expect((await runCard(dir)).state).toBe('running');
         await refusal('run/already-running', () => openSession(dir));
         await session.append(step(told.length));
-        await vi.waitFor(() => { expect(told.at(-1)?.at).toBe('step'); });
+        await vi.waitFor(() => { expect(told.at(-1)?.at).toBe('step'); }, { timeout: 20_000 });
       }
     } finally { vi.useRealTimers(); }
     await session.append(stopped(2, 'finished'));

@@ -27,10 +27,12 @@ export interface FakeOptions {
   readonly die: (exit: Exit) => void;
   /** Milliseconds of one step. */
   readonly pace?: number;
+  /** Milliseconds that a run's engine stays after it has told its end. */
+  readonly leave?: number;
 }
 
 /** The contract, obeyed by counting. */
-export function fakeEngine({ mood = 'obey', die, pace = 1 }: FakeOptions): Engine {
+export function fakeEngine({ mood = 'obey', die, pace = 1, leave = 0 }: FakeOptions): Engine {
   /** In the middle of any work: what this engine's mood makes of it. */
   const turn = async (): Promise<void> => {
     if (mood === 'stall' || mood === 'deaf') await forever();
@@ -63,7 +65,7 @@ export function fakeEngine({ mood = 'obey', die, pace = 1 }: FakeOptions): Engin
       }
     },
     certify: async (_, signal) => { await orAborted(turn(), signal); return certificate; },
-    train: ({ run }, signal) => training(run, () => orAborted(turn(), mood === 'stall' ? signal : undefined), signal),
+    train: ({ run }, signal) => training(run, () => orAborted(turn(), mood === 'stall' ? signal : undefined), signal, leave),
     async *sample({ prompt, tokens }, signal): AsyncGenerator<SampleEvent> {
       for (let i = 0; i < tokens; i++) { await orAborted(turn(), signal); yield { at: 'text', text: ` ${prompt}${i}` }; }
       yield { at: 'done', tokens, seconds: 0.1, device: 'cpu' };
@@ -91,7 +93,7 @@ export function fakeEngine({ mood = 'obey', die, pace = 1 }: FakeOptions): Engin
   };
 }
 
-async function* training(dir: string, turn: () => Promise<void>, signal: AbortSignalLike | undefined): AsyncGenerator<RunEvent> {
+async function* training(dir: string, turn: () => Promise<void>, signal: AbortSignalLike | undefined, leave: number): AsyncGenerator<RunEvent> {
   const { settings } = await readRun(dir), from = (await newestStep(dir))?.step ?? 0, steps = stepsOf(settings), session = await openSession(dir, { after: from });
   const tell = async (event: RunEvent): Promise<RunEvent> => { await session.append(event); return event; };
   let step = from;
@@ -116,6 +118,7 @@ async function* training(dir: string, turn: () => Promise<void>, signal: AbortSi
     const asked = thrown instanceof AppError && thrown.code === 'cancelled';
     yield await tell({ at: 'stopped', step, reason: asked ? 'asked' : 'failed', ...(asked ? {} : { error: dataOf(thrown) }), time: time() });
   } finally {
+    await pause(leave);
     await session.close();
   }
 }
@@ -126,7 +129,7 @@ export interface FakeProcesses extends Processes {
 }
 
 /** Engines in memory. One that stalls or is deaf leaves only when it is killed. */
-export function fakeProcesses({ mood = () => 'obey', pace = 1 }: { readonly mood?: () => Mood; readonly pace?: number } = {}): FakeProcesses {
+export function fakeProcesses({ mood = () => 'obey', pace = 1, leave = 0 }: { readonly mood?: () => Mood; readonly pace?: number; readonly leave?: number } = {}): FakeProcesses {
   const spawned: { options: SpawnOptions; gone: boolean; killed: boolean }[] = [];
   return {
     spawned,
@@ -135,7 +138,7 @@ export function fakeProcesses({ mood = () => 'obey', pace = 1 }: { readonly mood
       spawned.push(record);
       let exit!: (exit: Exit) => void;
       const exited = new Promise<Exit>((resolve) => { exit = (e) => { record.gone = true; far.close(); resolve(e); }; });
-      const serving = serve(engine, fakeEngine({ mood: now, die: exit, pace }), far);
+      const serving = serve(engine, fakeEngine({ mood: now, die: exit, pace, leave }), far);
       far.onClose(() => {
         if (now === 'deaf') return;
         const wait = setInterval(() => { if (serving.pending() === 0) { clearInterval(wait); exit({ code: 0, signal: null, lines: '' }); } }, 2);

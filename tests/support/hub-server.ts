@@ -207,7 +207,7 @@ export class HubServer {
     const step = fault?.slow ? 4096 : body.length;
     for (let at = 0; at < body.length && !response.destroyed; at += step) {
       response.write(body.subarray(at, at + step));
-      if (fault?.slow) await new Promise((good) => { setTimeout(good, fault.slow); });
+      if (fault?.slow && this.faults.includes(fault)) await new Promise((good) => { setTimeout(good, fault.slow); });
     }
     response.end();
   }

@@ -24,7 +24,7 @@ export const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings
 
 export interface Workplace<P extends Processes = FakeProcesses> { readonly dir: string; readonly text: string; readonly running: RunningService; readonly processes: P; end(): Promise<void>; again(): RunningService }
 
-export const workplace = ({ mood = () => 'obey', pace = 1 }: { readonly mood?: () => Mood; readonly pace?: number } = {}): Workplace => workplaceOf(fakeProcesses({ mood, pace }));
+export const workplace = (options: NonNullable<Parameters<typeof fakeProcesses>[0]> = {}): Workplace => workplaceOf(fakeProcesses(options));
 
 /** As `workplace`, with engines as processes of their own. */
 export const forkedWorkplace = ({ mood = 'obey', pace = 1 }: { readonly mood?: Mood; readonly pace?: number } = {}): Workplace<ReturnType<typeof forkProcesses>> => {

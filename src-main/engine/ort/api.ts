@@ -119,7 +119,7 @@ export function api(): Api {
 }
 
 /** The last: what WebGPU says of a buffer it could not make. */
-const outOfMemory = /failed to allocate memory|BFCArena|out[ _]of[ _](?:device[ _]|host[ _])?memory|bad_?alloc|available memory of \d+ is smaller|\[Invalid Buffer\b.*previous error/i;
+const outOfMemory = /failed to allocate memory|BFCArena|out[ _]of[ _](?:device[ _]|host[ _])?memory|bad_?alloc|_ALLOC_FAILED|available memory of \d+ is smaller|\[Invalid Buffer\b.*previous error/i;
 
 /** What ONNX Runtime says in words, as an error of ours. */
 export function failure(call: string, message: string): AppError {

@@ -34,6 +34,7 @@ export class Device {
   async session(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
     const session = await openSession(model, this.kind, { ...this.#options.threads && { threads: this.#options.threads }, ...options }, this.#options.provider);
     this.#sessions.add(session);
+    session.onDisposed(() => { this.#sessions.delete(session); });
     return session;
   }
 

@@ -43,6 +43,7 @@ export class Session {
   readonly #lease: Lease;
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
+  #disposal = (): void => undefined;
 
   /** Takes over a native session; made by `openSession`. */
   constructor(native: Pointer, device: DeviceKind, hostNodes: readonly string[]) {
@@ -118,7 +119,11 @@ export class Session {
     this.#disposed = true;
     await this.#last;
     this.#lease.drop();
+    this.#disposal();
   }
+
+  /** Calls `then` when it is disposed of. */
+  onDisposed(then: () => void): void { this.#disposal = then; }
 
   #living(): void { if (this.#disposed) refuse('engine/runtime', { call: 'a session', message: 'it was used after it was disposed of' }); }
 }

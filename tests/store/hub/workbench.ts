@@ -12,7 +12,7 @@ import { makeTinyCheckpoint } from '../../support/tiny.ts';
 export const secret = 'hf_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789';
 export const server = new HubServer();
 /** Quick enough for tests; the same rules. */
-export const quick: Patience = { attempts: 4, pause: 5, silence: 400, longest: 3000 };
+export const quick: Patience = { attempts: 4, pause: 5, silence: 20_000, longest: 3000 };
 
 /** Starts the server with `org/small` (one file), `org/sharded` (several) and accounts. */
 export function withServer(): void {
