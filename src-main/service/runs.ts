@@ -1,6 +1,6 @@
 /** @file Training runs: each has a folder, which is the truth, and while it trains an engine of its own, which outlives windows and tabs. */
 import { basename, join } from 'node:path';
-import { dataOf, refuse } from '../base/errors.ts';
+import { AppError, dataOf, refuse } from '../base/errors.ts';
 import { queue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import { liveStates } from '../contract/activity.ts';
@@ -85,6 +85,16 @@ export function createRuns(place: Place, { detached = false, begun }: RunsOption
     for (let wait = 20; active.has((await runCard(dir)).state); wait = Math.min(1000, wait * 1.5)) await new Promise((resolve) => { setTimeout(resolve, wait); });
   };
 
+  /** Makes the folder of a new run; without a wish of its own under the next free name, which another process may take first. */
+  const made = async (out: string | undefined, name: string, make: (dir: string) => Promise<unknown>): Promise<string> => {
+    const dir = out !== undefined ? absolute(out) : await place.home.newRunDir(name);
+    try { await make(dir); } catch (error) {
+      if (out === undefined && error instanceof AppError && error.code === 'file/exists') return made(out, name, make);
+      throw error;
+    }
+    return dir;
+  };
+
   /** The run as it is; of one whose engine is only leaving, as it is once that has gone. */
   const standing = async (id: string): Promise<RunCard> => {
     const dir = await runFolder(place, id);
@@ -109,8 +119,7 @@ export function createRuns(place: Place, { detached = false, begun }: RunsOption
       const { card } = await openCheckpoint(checkpoint);
       for (const path of data) await filesOf(path);
       const name = request.name?.trim() || (request.out !== undefined ? basename(absolute(request.out)) : card.name);
-      const dir = request.out !== undefined ? absolute(request.out) : await place.home.newRunDir(name);
-      await createRun(dir, { checkpoint, data, ...readingOf(request), settings: request.settings, name });
+      const dir = await made(request.out, name, (path) => createRun(path, { checkpoint, data, ...readingOf(request), settings: request.settings, name }));
       await place.home.rememberRun(dir);
       launch(dir, begun?.(dir, { ...request, checkpoint, data }).catch(() => undefined) ?? Promise.resolve());
       return runCard(dir);
@@ -118,15 +127,15 @@ export function createRuns(place: Place, { detached = false, begun }: RunsOption
 
     async resume({ id, tokens, rewarm, spare }) {
       const card = await standing(id), { state, steps } = card, settings = spared(card, spare ?? {}), done = (card.savedStep ?? 0) * tokensPerStep(settings);
-      if (state === 'finished' && tokens === undefined) refuse('run/finished', { run: card.id, steps });
-      if (tokens !== undefined && tokens <= done) refuse('run/fewer-tokens', { run: card.id, asked: tokens, done });
+      if (state === 'finished' && tokens === undefined) refuse('run/finished', { run: basename(card.dir), steps });
+      if (tokens !== undefined && tokens <= done) refuse('run/fewer-tokens', { run: basename(card.dir), asked: tokens, done });
       return goOn(card, tokens === undefined ? spare && settings : extended(settings, card.savedStep ?? 0, tokens, rewarm ?? (state === 'finished' ? settings.rewarm : 0)));
     },
 
     async decay({ id, steps }) {
       const card = await standing(id);
-      if (card.state === 'finished') refuse('run/finished', { run: card.id, steps: card.steps });
-      if (isDecaying(card.settings)) refuse('run/decaying', { run: card.id, steps: card.steps });
+      if (card.state === 'finished') refuse('run/finished', { run: basename(card.dir), steps: card.steps });
+      if (isDecaying(card.settings)) refuse('run/decaying', { run: basename(card.dir), steps: card.steps });
       if (!active.has(card.state)) return goOn(card, decaying(card.settings, card.savedStep ?? 0, steps));
       await requestDecay(card.dir, steps);
       return runCard(card.dir);

@@ -2,6 +2,7 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { aloneAt } from './alone.ts';
 import { exists, readJson, writeJson, writing } from './files.ts';
 import { isRun } from './runs.ts';
 
@@ -35,14 +36,11 @@ const mostRemembered = 5000;
 
 export function openHome(dir = homeDir()): Home {
   const checkpointList = join(dir, 'checkpoints.json'), runList = join(dir, 'runs.json');
-  const inTurn = turns();
+  const inTurn = turns(), changing = (path: string, work: () => Promise<void>): Promise<void> => inTurn(() => aloneAt(path, work));
   const known = async (): Promise<readonly KnownCheckpoint[]> =>
     (await listIn(checkpointList)).filter((item): item is KnownCheckpoint => typeof (item as KnownCheckpoint | null)?.dir === 'string' && typeof (item as KnownCheckpoint).name === 'string');
   const dirs = async (): Promise<readonly string[]> => (await listIn(runList)).filter((item) => typeof item === 'string');
-  const write = async (path: string, list: readonly unknown[]): Promise<void> => {
-    await writing(dir, () => mkdir(dir, { recursive: true }));
-    await writeJson(path, list.slice(0, mostRemembered));
-  };
+  const write = (path: string, list: readonly unknown[]): Promise<void> => writeJson(path, list.slice(0, mostRemembered));
   const present = async <T>(items: readonly T[], there: (item: T) => Promise<boolean>): Promise<readonly T[]> => {
     const found = await Promise.all(items.map(there));
     return items.filter((_, i) => found[i]);
@@ -55,11 +53,11 @@ export function openHome(dir = homeDir()): Home {
       return path;
     },
     checkpoints: async () => present(await known(), (item) => exists(join(item.dir, 'config.json'))),
-    rememberCheckpoint: (path, name) => inTurn(async () =>
+    rememberCheckpoint: (path, name) => changing(checkpointList, async () =>
       write(checkpointList, [{ dir: resolve(path), name, opened: new Date().toISOString() }, ...(await known()).filter((item) => item.dir !== resolve(path))])),
-    forgetCheckpoint: (path) => inTurn(async () => write(checkpointList, (await known()).filter((item) => item.dir !== resolve(path)))),
+    forgetCheckpoint: (path) => changing(checkpointList, async () => write(checkpointList, (await known()).filter((item) => item.dir !== resolve(path)))),
     runs: async () => present(await dirs(), isRun),
-    rememberRun: (path) => inTurn(async () => write(runList, [resolve(path), ...(await dirs()).filter((item) => item !== resolve(path))])),
+    rememberRun: (path) => changing(runList, async () => write(runList, [resolve(path), ...(await dirs()).filter((item) => item !== resolve(path))])),
     async newRunDir(name) {
       const plain = name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 60) || 'run';
       for (let n = 1; ; n++) {

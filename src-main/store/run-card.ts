@@ -1,5 +1,5 @@
 /** @file A run at a glance: what it was asked, what its events say, whether anybody is at it. */
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { RunCard } from '../train/run.ts';
 import { stepsOf } from '../train/schedule.ts';
 import { newestStep, readRun, stateOf } from './run-folder.ts';
@@ -11,7 +11,7 @@ export async function runCard(folder: string): Promise<RunCard> {
   const dir = resolve(folder), { name: own, created, checkpoint, data, settings } = await readRun(dir);
   const { newest, error, ...fold } = await foldOf(dir), state = await stateOf(dir, newest), { name = own, tags, notes } = await readNotes(dir);
   return {
-    id: basename(dir), dir, name, checkpoint, data, settings, state, created, tags, notes, ...fold,
+    id: dir, dir, name, checkpoint, data, settings, state, created, tags, notes, ...fold,
     steps: fold.steps || stepsOf(settings),
     ...(error && state === 'failed' ? { error } : {}),
     savedStep: (await newestStep(dir))?.step ?? null,

@@ -66,6 +66,7 @@ export interface RunHistory { readonly events: readonly RunEvent[]; readonly lin
 export type WeightsKind = 'raw' | 'ema' | 'average';
 
 export interface RunCard {
+  /** Its folder: two runs may have one name. */
   readonly id: string;
   readonly dir: string;
   readonly name: string;

@@ -25,8 +25,23 @@ describe('runs on the desk', () => {
     expect(await api.run({ id: dir })).toMatchObject({ name: 'oak', tags: [], notes: '' });
     await api.annotateRun({ id: 'oak', tags: ['good', 'good', 'long'], notes: 'With the new text.' });
     await api.annotateRun({ id: 'oak', name: 'The oak' });
-    expect((await api.runs({}))[0]).toMatchObject({ id: 'oak', name: 'The oak', tags: ['good', 'long'], notes: 'With the new text.' });
+    expect((await api.runs({}))[0]).toMatchObject({ id: dir, name: 'The oak', tags: ['good', 'long'], notes: 'With the new text.' });
     expect(await codeOf(api.annotateRun({ id: 'elm', notes: '' }))).toBe('run/not-found');
+  });
+
+  it('of one name are two runs wherever they lie', async () => {
+    place = workplace();
+    const [here, there] = [await run('oak'), join(place.dir, 'elsewhere', 'oak')], { api } = place.running;
+    mkdirSync(join(place.dir, 'elsewhere'));
+    await createRun(there, { checkpoint: example, data: ['/text.txt'], settings: trainingDefaults, name: 'oak' });
+    writeFileSync(join(there, 'state.json'), JSON.stringify({ pid: 1, born: null, state: 'stopped', heartbeat: 0, told: true }));
+    await openHome(join(place.dir, 'home')).rememberRun(there);
+    const cards = await api.runs({});
+    expect(new Set(cards.map(({ id }) => id)).size).toBe(2);
+    for (const [i, dir] of [here, there].entries()) await api.annotateRun({ id: cards.find((card) => card.dir === dir)!.id, notes: String(i) });
+    for (const [i, dir] of [here, there].entries()) expect((await api.run({ id: dir })).notes).toBe(String(i));
+    await api.trashRun({ id: cards.find((card) => card.dir === there)!.id });
+    expect([existsSync(here), existsSync(there)]).toEqual([true, false]);
   });
 
   it('go into the trash and come back whole; one that is at work does not go', async () => {
@@ -37,7 +52,7 @@ describe('runs on the desk', () => {
     await run('oak');
     expect(await codeOf(api.restoreRun({ trashed }))).toBe('file/exists');
     await api.trashRun({ id: 'oak' });
-    expect(await api.restoreRun({ trashed })).toMatchObject({ id: 'oak', dir });
+    expect(await api.restoreRun({ trashed })).toMatchObject({ id: dir, dir });
     expect(readFileSync(join(dir, 'settings.json'), 'utf8')).toBe(settings);
     expect(await codeOf(api.restoreRun({ trashed }))).toBe('run/not-found');
     expect(await codeOf(api.restoreRun({ trashed: dir }))).toBe('file/not-found');

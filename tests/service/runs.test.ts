@@ -54,6 +54,15 @@ describe('runs', () => {
     expect(steps(await collectAll(api.followRun({ id: card.id, from: 0 }))).at(-1)).toBe(20);
   });
 
+  it('of one name started at once by two services take two folders', async () => {
+    place = workplace();
+    const other = place.again(), request = { checkpoint: example, data: [place.text], name: 'twin', settings: settings() };
+    const cards = await Promise.all([place.running, other, place.running, other].map(({ api }) => api.startRun(request)));
+    expect(new Set(cards.map(({ dir }) => dir)).size).toBe(4);
+    await until(async () => (await place.running.api.runs({})).filter(({ state }) => state === 'finished').length === 4, 20_000);
+    await other.close();
+  });
+
   it('goes on when whoever follows leaves, and can be followed again from any line', async () => {
     place = workplace({ pace: 3 });
     const card = await start(place, 300);

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { browse } from '../../src-main/store/browse.ts';
@@ -39,6 +39,19 @@ describe('home', () => {
     expect(await home.newRunDir('my run nique')).toBe(`${dir}-2`);
     expect(await home.newRunDir('…')).toBe(join(home.dir, 'runs', 'run'));
     expect(readdirSync(await home.cache('tokens'))).toEqual([]);
+  });
+
+  it('loses nothing to other processes that remember at the same time, nor to one that died at it', async () => {
+    const dir = freePath('home'), homes = Array.from({ length: 4 }, () => openHome(dir)), runs = Array.from({ length: 24 }, () => folderWith('settings.json'));
+    await Promise.all(runs.map((run, i) => homes[i % 4]!.rememberRun(run)));
+    expect(new Set(await homes[0]!.runs())).toEqual(new Set(runs));
+    expect(readdirSync(dir)).toEqual(['runs.json']);
+    const lock = join(dir, 'runs.json.lock'), old = new Date(Date.now() - 60_000);
+    writeFileSync(lock, '');
+    utimesSync(lock, old, old);
+    const late = folderWith('settings.json');
+    await homes[1]!.rememberRun(late);
+    expect((await homes[2]!.runs())[0]).toBe(late);
   });
 
   it('sets a damaged list aside and goes on', async () => {

@@ -47,7 +47,7 @@ describe('a run\'s folder', () => {
 
   it('says at every moment what is true', async () => {
     const dir = await newRun();
-    expect(await runCard(dir)).toMatchObject({ id: 'run', name: 'first', state: 'preparing', step: 0, steps: 40, loss: null, savedStep: null });
+    expect(await runCard(dir)).toMatchObject({ id: dir, name: 'first', state: 'preparing', step: 0, steps: 40, loss: null, savedStep: null });
     const session = await openSession(dir);
     await session.append(started(0));
     await session.setState('running');
