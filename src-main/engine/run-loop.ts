@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { RunEvent } from '../contract/schema.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
+import { modelFolder } from '../store/moments.ts';
 import type { RunSession } from '../store/runs.ts';
 import { openTokenizer } from '../store/tokenizer.ts';
 import type { Tokens } from '../store/tokens.ts';
@@ -14,7 +15,7 @@ import { limitsOf, nothingSeen, watched } from '../train/spikes.ts';
 import { unbounded } from '../train/update.ts';
 import type { Device } from './ort/device.ts';
 import { averaged, evaluated, heldOut, sampled, type Measured } from './run-measures.ts';
-import { modelFolder, saveCheckpoint, type StepRecord } from './step-checkpoint.ts';
+import { saveCheckpoint, type StepRecord } from './step-checkpoint.ts';
 import type { StepReport, Training } from './training.ts';
 import type { Loaded } from './weights.ts';
 

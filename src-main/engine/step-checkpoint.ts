@@ -5,9 +5,10 @@ import { growthRecordFile, recordText } from '../model/records.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { createCheckpointWriter } from '../store/checkpoint-writer.ts';
 import { readObject, writeJson } from '../store/files.ts';
+import { modelFolder, momentsFile, momentsOfStep, stepFile } from '../store/moments.ts';
 import { newestStep, savedSteps, saveStep } from '../store/runs.ts';
-import { createSafetensors, inFileOrder, readBytes, readHeader } from '../store/safetensors.ts';
-import { narrow, widen } from '../tensor/dtype.ts';
+import { createSafetensors, inFileOrder } from '../store/safetensors.ts';
+import { narrow } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
 import { partsOf, type StatePart } from '../train/optimizers/index.ts';
 import type { Scaling } from '../train/precision.ts';
@@ -38,10 +39,6 @@ export interface StepRecord {
   /** Of the loss, where gradients are computed in float16. */
   readonly scaling?: Scaling<number>;
 }
-
-/** The folder of a checkpoint that transformers can open as it is. */
-export const modelFolder = 'model';
-const momentsFile = 'moments.safetensors', recordFile = 'step.json';
 
 /** The model folder of a run's newest complete checkpoint. Refuses `run/no-checkpoint`. */
 export async function newestModel(run: string): Promise<string> {
@@ -89,7 +86,7 @@ export async function saveCheckpoint(device: Device, run: string, base: Checkpoi
       for (const { part, of, name } of held) await file.write(name, sound(`${part === 'ema' ? 'average' : 'moment'} of ${of}`, await readers.get(part)!(of)));
       await file.finish();
     } catch (error) { await file.abort(); throw error; }
-    await writeJson(join(temporary, recordFile), record);
+    await writeJson(join(temporary, stepFile), record);
   }, { needed: bytes, kept });
 }
 
@@ -100,30 +97,18 @@ export async function loadNewest(device: Device, run: string, by: TrainedBy & { 
   const record = await recordIn(newest), checkpoint = await openCheckpoint(join(newest.dir, modelFolder));
   const loaded = await load(device, checkpoint, fromCheckpoint(checkpoint), by);
   try {
-    const read = await reader(newest.dir);
+    const moments = await momentsOfStep(newest.dir);
     for (const bucket of loaded.model.buckets) for (const part of partsOf(bucket, by))
-      if (part !== 'weights') loaded.tensors.set(stateName(part, bucket), await filled(device, bucket, (name) => read(part, name)));
+      if (part !== 'weights') loaded.tensors.set(stateName(part, bucket), await filled(device, bucket, (name) => moments.read(part, name)));
   } catch (error) { loaded.dispose(); throw error; }
   return { loaded, record };
 }
 
 /** What step.json says; entries that came after it was written are as they were then. Refuses `run/damaged-checkpoint`. */
 export async function recordIn({ step, dir }: { readonly step: number; readonly dir: string }): Promise<StepRecord> {
-  const found = await readObject(join(dir, recordFile)) as unknown as Pick<StepRecord, 'version' | 'step' | 'tokens' | 'seconds' | 'trainTokens'> & Partial<StepRecord>;
+  const found = await readObject(join(dir, stepFile)) as unknown as Pick<StepRecord, 'version' | 'step' | 'tokens' | 'seconds' | 'trainTokens'> & Partial<StepRecord>;
   if (found.version !== 1 || found.step !== step) refuse('run/damaged-checkpoint', { path: dir, why: `step.json speaks of step ${String(found.step)}` });
   return { deviceSeconds: found.seconds, joules: null, cursor: step, updates: step, watch: nothingSeen, ...found };
-}
-
-/** Reads one weight's values of a part that lies beside the weights. */
-async function reader(dir: string): Promise<(part: StatePart, name: string) => Promise<Float32Array>> {
-  const path = join(dir, momentsFile), { entries } = await readHeader(path);
-  return async (part, name) => {
-    const entry = entries.get(`${part}.${name}`);
-    if (!entry || entry.dtype !== 'F32' || countOf(entry.shape) * 4 !== entry.bytes) return refuse('run/damaged-checkpoint', { path, why: `${part}.${name} is missing or of another type` });
-    const bytes = new Uint8Array(entry.bytes);
-    await readBytes(path, entry.start, bytes);
-    return widen(bytes, 'float32');
-  };
 }
 
 /** One of a run's saved sets of weights: the newest as they are, their moving average, or the mean of the `latest` newest checkpoints. Refuses `run/no-average` where the run keeps none. */
@@ -131,9 +116,9 @@ export async function savedWeights(run: string, which: WeightsKind, latest: numb
   const saved = await savedSteps(run), newest = saved.at(-1) ?? refuse('run/no-checkpoint', { run }), checkpoint = await openCheckpoint(join(newest.dir, modelFolder)), { step } = newest;
   if (which === 'raw') return { checkpoint, step, source: fromCheckpoint(checkpoint) };
   if (which === 'ema') {
-    const { entries } = await readHeader(join(newest.dir, momentsFile)), read = await reader(newest.dir);
-    if (![...entries.keys()].some((name) => name.startsWith('ema.'))) refuse('run/no-average', { run, setting: 'ema' });
-    return { checkpoint, step, source: ({ name }) => read('ema', name) };
+    const moments = await momentsOfStep(newest.dir);
+    if (![...moments.shapes.keys()].some((name) => name.startsWith('ema.'))) refuse('run/no-average', { run, setting: 'ema' });
+    return { checkpoint, step, source: ({ name }) => moments.read('ema', name) };
   }
   if (latest < 1) refuse('run/no-average', { run, setting: 'average' });
   const sources = (await Promise.all(saved.slice(-latest).map(({ dir }) => openCheckpoint(join(dir, modelFolder))))).map(fromCheckpoint);

@@ -7,6 +7,7 @@ import type { RunEvent } from '../contract/schema.ts';
 import { parameterCount } from '../model/parameters.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { openHome } from '../store/home.ts';
+import { modelFolder } from '../store/moments.ts';
 import { newestStep, openSession, readRun, type RunSession } from '../store/runs.ts';
 import { openTokens, tokenizeFiles, type TokenSet } from '../store/tokens.ts';
 import { controllerOf } from '../store/signals.ts';
@@ -20,7 +21,7 @@ import type { TrainInput } from './inputs.ts';
 import type { Device } from './ort/device.ts';
 import { openMeter, type Meter } from './meter.ts';
 import { steppedThrough, type Back, type Sitting } from './run-loop.ts';
-import { loadNewest, modelFolder } from './step-checkpoint.ts';
+import { loadNewest } from './step-checkpoint.ts';
 import { Training } from './training.ts';
 import { factorsOf, fromCheckpoint, fromRandom, load, positionsOf, retyped, type Loaded, type TrainedBy, type WeightSource } from './weights.ts';
 

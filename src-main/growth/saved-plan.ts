@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { refuse } from '../base/errors.ts';
 import type { Json, JsonObject } from '../base/json.ts';
 import { weightDTypes, type WeightDType } from '../tensor/dtype.ts';
-import type { Dims } from '../tensor/layout.ts';
+import { layoutOf, type Dims } from '../tensor/layout.ts';
 import { dimsOf, settingsOf } from '../model/config.ts';
 import { families } from '../model/families/index.ts';
 import { parametersOf } from '../model/parameters.ts';
@@ -39,10 +39,13 @@ export const requestsIn = (request: GrowthRequest | readonly GrowthRequest[]): r
 /** The ids of the methods, in order: "hypercloning + identity". */
 export const methodsIn = (stages: readonly GrowthPlan[]): string => stages.map((plan) => plan.request.method).join(' + ');
 
-/** The stages of a growth record, oldest first: its own, or with `before` also those of the growths that its source came from. */
+/** The stages of a growth record, oldest first: its own, or with `before` also those of the growths that its source came from. Refuses `growth/bad-plan`. */
 export function stagesOf(record: { readonly plan: unknown; readonly before?: readonly unknown[] } | null | undefined, { before = false } = {}): readonly GrowthPlan[] {
   const plans = (record ? [...(before ? record.before ?? [] : []), record.plan] : []) as readonly (SavedPlan | GrowthPlan)[];
-  return plans.flatMap((plan) => ('stages' in plan ? plan.stages : [plan]));      // a record of a Cambium that knew one stage holds that stage
+  const stages = plans.flatMap((plan) => ('stages' in plan ? plan.stages : [plan]));      // a record of a Cambium that knew one stage holds that stage
+  // What a person may have cut or written: the rest is of this program's own making.
+  if (!stages.every((one: Partial<GrowthPlan> | null) => Array.isArray(one?.tensors) && one.maps && one.from && one.to && one.request)) refuse('growth/bad-plan', { path: 'growth.json', why: 'a stage of it has no weights, no sizes or no request' });
+  return stages;
 }
 
 z.config({ jitless: true });      // as contract/schema.ts, whichever is loaded first
@@ -91,16 +94,19 @@ function checkStage(plan: GrowthPlan, source: Pick<SourceMark, 'family' | 'dims'
   if (!isEqual(plan.to, dims)) bad(`it makes sizes ${text(plan.to)}, but its config says ${text(dims)}`);
   const wanted = parametersOf(family, dims, settingsOf(family, plan.config));
   for (const { name, shape } of wanted) if (!isEqual(made.get(name)?.to, shape)) bad(`${name} should become [${shape.join(', ')}], but the plan says ${text(made.get(name)?.to ?? null)}`);
-  if (made.size !== wanted.length) bad(`it makes ${made.size} weights where the model has ${wanted.length}`);
+  if (plan.tensors.length !== wanted.length) bad(`it makes ${plan.tensors.length} weights where the model has ${wanted.length}`);
+  for (const { name, layout } of plan.tensors) if (!isLayout(layout)) bad(`${name} has the layout "${layout}", which is none`);
   const tied = family.head.tiedTo;
   for (const { name, source: from, second } of plan.tensors) for (const read of [from, second]) if (read !== undefined && read !== tied && !there.has(read) && !aliased(family.aliases, there, read)) bad(`${name} is made from ${read}, which is not there`);
   for (const [axis, map] of Object.entries(plan.maps)) {
     if (map.from !== plan.from[axis] || map.to !== plan.to[axis]) bad(`the map of ${axis} goes from ${map.from} to ${map.to}`);
+    if (map.counts && map.counts.length !== map.from) bad(`the map of ${axis} counts the copies of ${map.counts.length} entries of ${map.from}`);
     let end = 0;
     for (const p of map.pieces) { if (p.at < end || p.at + p.length > map.to || p.from + p.length > map.from) bad(`the map of ${axis} reaches beyond its ends`); end = p.at + p.length; }
   }
 }
 
+const isLayout = (text: string): boolean => { try { layoutOf(text); return true; } catch { return false; } };
 const aliased = (aliases: readonly string[], names: ReadonlySet<string>, name: string): boolean => aliases.some((prefix) => names.has(prefix + name));
 
 /** Keys of config.json that no weight and no function depends on. */

@@ -6,9 +6,10 @@ import { countOf } from '../tensor/layout.ts';
 import { exists, writing } from './files.ts';
 import { createSafetensors, readBytes, readHeader, type SafetensorsWriter } from './safetensors.ts';
 
+/** The names in a step of a run: the checkpoint that transformers can open, the moments, the record. */
+export const momentsFile = 'moments.safetensors', modelFolder = 'model', stepFile = 'step.json';
 /** In a step of a run they lie beside its model; in a grown checkpoint in a folder of their own, where nothing takes them for weights. */
 export const momentsFolder = 'optimizer';
-const file = 'moments.safetensors', modelFolder = 'model', stepFile = 'step.json';
 
 export interface MomentsFile {
   /** `part.name`, each with its shape. */
@@ -20,20 +21,20 @@ export interface MomentsFile {
 /** The folder of the step whose model is in `dir`, or null where `dir` is no step's. */
 export async function stepOf(dir: string): Promise<string | null> {
   const step = dirname(dir);
-  return basename(dir) === modelFolder && await exists(join(step, stepFile)) && await exists(join(step, file)) ? step : null;
+  return basename(dir) === modelFolder && await exists(join(step, stepFile)) && await exists(join(step, momentsFile)) ? step : null;
 }
 
-export const momentsOfStep = (step: string): Promise<MomentsFile> => openMoments(join(step, file));
+export const momentsOfStep = (step: string): Promise<MomentsFile> => openMoments(join(step, momentsFile));
 
 /** What a growth carried along, or null. */
 export async function carriedMoments(dir: string): Promise<MomentsFile | null> {
-  const path = join(dir, momentsFolder, file);
+  const path = join(dir, momentsFolder, momentsFile);
   return await exists(path) ? openMoments(path) : null;
 }
 
 /** Begins the moments of a grown checkpoint in its folder. */
 export async function createMoments(dir: string, tensors: readonly { readonly name: string; readonly shape: readonly number[] }[]): Promise<SafetensorsWriter> {
-  const path = join(dir, momentsFolder, file);
+  const path = join(dir, momentsFolder, momentsFile);
   await writing(path, () => mkdir(dirname(path)));
   return createSafetensors(path, tensors.map(({ name, shape }) => ({ name, shape, dtype: 'float32' })));
 }

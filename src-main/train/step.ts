@@ -1,5 +1,5 @@
 /** @file The programs of training: loss, gradients and update as one graph, or in two halves for accumulation; and the same weights read for evaluation and for writing. */
-import { add, concat, constant, crossEntropy, div, graphOf, input, mean, mul, reshape, slice, split, unevenness, zerosLike, type Graph, type Value } from '../graph/build.ts';
+import { add, concat, constant, crossEntropy, div, graphOf, input, max, mean, mul, reshape, slice, split, unevenness, zerosLike, type Graph, type Value } from '../graph/build.ts';
 import { grad, vjp } from '../graph/grad.ts';
 import { attentionSegments, blockSegments, recomputeFor, remakeOf, type Recompute, type Remake } from '../graph/recompute.ts';
 import type { ModelFamily, Settings } from '../model/family.ts';
@@ -135,8 +135,9 @@ export function updateProgram(m: BucketModel, s: UpdateSettings, accumulate: num
 /** The update from gradients that are `share` of their sum, times the loss scale where there is one; with the next scale. */
 function updated(m: BucketModel, { state }: Opened, gradients: readonly Value[], s: UpdateSettings, loss: Value, share: number, scaling?: ReturnType<typeof scalingInputs>): Readonly<Record<string, Value>> {
   if (!scaling) return update(m.buckets, state, gradients, s, { loss, scale: share });
-  const next = update(m.buckets, state, gradients, s, { loss, scale: div(share, scaling.factor) });
-  return { ...next, scale: scaling.factor, ...nextScaling(scaling, next['norm']!) };
+  // A value of its own, which the next scale is made from: what is told must have been read before the next takes the input's place.
+  const factor = max(scaling.factor, 1), next = update(m.buckets, state, gradients, s, { loss, scale: div(share, factor) });
+  return { ...next, scale: factor, ...nextScaling({ ...scaling, factor }, next['norm']!) };
 }
 
 /** tokens [batch, sequence + 1] (and their documents) → `losses` [batch × sequence] in nats. */

@@ -77,6 +77,9 @@ describe('a plan that does not hold together is refused', () => {
     ['a weight less', () => spoiled(plan, ['stages', last, 'tensors'], plan.stages[last]!.tensors.slice(1)), /should become|makes \d+ weights/],
     ['a map beyond its ends', () => spoiled(plan, ['stages', 0, 'maps', 'hidden', 'pieces', 1, 'length'], 13), /reaches beyond its ends/],
     ['a factor that is no number', () => spoiled(plan, ['stages', 0, 'tensors', 2, 'factors', 0, 'by'], 'half'), /factors/],
+    ['a weight twice', () => spoiled(plan, ['stages', last, 'tensors'], [...plan.stages[last]!.tensors, plan.stages[last]!.tensors[0]]), /makes \d+ weights/],
+    ['a layout that is none', () => spoiled(plan, ['stages', 0, 'tensors', 2, 'layout'], 'sideways'), /layout "sideways", which is none/],
+    ['copies that are not all counted', () => spoiled(plan, ['stages', 1, 'maps', 'ffn', 'counts'], [1]), /counts the copies of 1 entries of \d+/],
     ['a family that is none', () => spoiled(plan, ['stages', 0, 'family'], 'nonsense'), /no family is called/],
   ] as const)('%s', async (_, make, words) => {
     expect((await refusal('growth/bad-plan', () => readPlan(make(), 'plan.json'))).message).toMatch(words);
@@ -102,4 +105,5 @@ it('a record tells its stages, with those before it when asked, of whatever age'
   expect(methodsIn(stagesOf({ plan: old.stages[0] }))).toBe('hypercloning');
   expect(methodsIn(stagesOf({ plan, before: [old] }, { before: true }))).toBe('hypercloning + hypercloning + net2net + identity');
   expect(stagesOf(null)).toEqual([]);
+  for (const cut of [{}, { stages: [null] }, { stages: [{ tensors: [] }] }]) expect(() => stagesOf({ plan: cut })).toThrow(/growth\.json.*has no weights/);
 });
