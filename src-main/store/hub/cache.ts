@@ -6,7 +6,7 @@ import { familyOf } from '../../model/families/index.ts';
 import type { HubCached, HubSnapshot } from '../../model/hub.ts';
 import { exists, readObject, writeText, writing } from '../files.ts';
 import { shardNames } from '../shards.ts';
-import { journals } from './journal.ts';
+import { journals, ownFolder } from './journal.ts';
 
 /** `models--owner--name` below the cache. */
 export const repoFolder = (cache: string, repo: string): string => join(cache, `models--${repo.replaceAll('/', '--')}`);
@@ -93,18 +93,20 @@ async function linkFile(blob: string, path: string): Promise<void> {
   await rename(beside, path);
 }
 
-/** Removes what a given-up download left: its partial files, and the blobs that no snapshot names. */
+/** Removes what a given-up download left: its partial files, and the blobs that no snapshot names; nothing that another download has begun with. */
 export async function sweepSnapshot(cache: string, { repo, files }: HubSnapshot): Promise<void> {
-  const folder = repoFolder(cache, repo), named = new Set<string>();
+  const folder = repoFolder(cache, repo), begun = new Set((await journals(folder)).filter(({ complete }) => complete === null).flatMap((one) => one.files.map(({ etag }) => etag))), named = new Set<string>();
   for (const entry of await readdir(join(folder, 'snapshots'), { withFileTypes: true, recursive: true }).catch(() => []))
     if (entry.isSymbolicLink()) named.add(basename(await readlink(join(entry.parentPath, entry.name))));
   await writing(folder, async () => {
     for (const { etag } of files) {
+      if (begun.has(etag)) continue;
       await rm(partialFile(cache, repo, etag), { force: true });
       if (!named.has(etag)) await rm(blobFile(cache, repo, etag), { force: true });
     }
     const left = await readdir(join(folder, 'snapshots')).catch(() => []), blobs = await readdir(join(folder, 'blobs')).catch(() => []);
-    if (left.length === 0 && blobs.length === 0) await rm(folder, { recursive: true, force: true });
+    if (left.length > 0 || blobs.length > 0) return;
+    for (const name of await readdir(folder)) if (name !== ownFolder) await rm(join(folder, name), { recursive: true, force: true });
   });
 }
 
