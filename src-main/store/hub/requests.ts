@@ -46,12 +46,10 @@ export function createHub(settings: HubSettings, token: Token | null, patience: 
       headers.set('user-agent', 'cambium');
       if (token && at.origin === origin) headers.set('authorization', `Bearer ${token.text}`);
       const quiet = new AbortController(), timer = setTimeout(() => { quiet.abort(new DOMException('no answer in time', 'TimeoutError')); }, own.silence);
-      const leave = (): void => { quiet.abort(init.signal?.reason); };
-      init.signal?.addEventListener('abort', leave, { once: true });
       try {
         const body = init.body instanceof Blob && onSent ? { body: counted(init.body, onSent), duplex: 'half' as const } : {};
         if (init.body instanceof Blob) headers.set('content-length', String(init.body.size));      // storage takes no stream of unknown length
-        const response = await fetch(at, { ...init, ...body, headers, redirect: 'manual', signal: init.body ? init.signal ?? null : quiet.signal });
+        const response = await fetch(at, { ...init, ...body, headers, redirect: 'manual', signal: init.body ? init.signal ?? null : AbortSignal.any([quiet.signal, ...(init.signal ? [init.signal] : [])]) });
         const to = response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;
         if (at.origin === origin) onOwn?.(response.headers, to === null);
         if (to === null) return response;
