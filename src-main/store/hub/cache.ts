@@ -95,9 +95,7 @@ async function linkFile(blob: string, path: string): Promise<void> {
 
 /** Removes what a given-up download left: its partial files, and the blobs that no snapshot names; nothing that another download has begun with. */
 export async function sweepSnapshot(cache: string, { repo, files }: HubSnapshot): Promise<void> {
-  const folder = repoFolder(cache, repo), begun = new Set((await journals(folder)).filter(({ complete }) => complete === null).flatMap((one) => one.files.map(({ etag }) => etag))), named = new Set<string>();
-  for (const entry of await readdir(join(folder, 'snapshots'), { withFileTypes: true, recursive: true }).catch(() => []))
-    if (entry.isSymbolicLink()) named.add(basename(await readlink(join(entry.parentPath, entry.name))));
+  const folder = repoFolder(cache, repo), { begun, named } = await neededBlobs(folder);
   await writing(folder, async () => {
     for (const { etag } of files) {
       if (begun.has(etag)) continue;
@@ -108,6 +106,16 @@ export async function sweepSnapshot(cache: string, { repo, files }: HubSnapshot)
     if (left.length > 0 || blobs.length > 0) return;
     for (const name of await readdir(folder)) if (name !== ownFolder) await rm(join(folder, name), { recursive: true, force: true });
   });
+}
+
+/** Blobs that unfinished downloads have begun with, and those that a snapshot names: by its links, or, where links are not allowed, in its manifest. */
+async function neededBlobs(folder: string): Promise<{ readonly begun: ReadonlySet<string>; readonly named: ReadonlySet<string> }> {
+  const begun = new Set<string>(), named = new Set<string>();
+  for (const { commit, complete, files } of await journals(folder))
+    if (complete === null || await exists(join(folder, 'snapshots', commit))) for (const { etag } of files) (complete === null ? begun : named).add(etag);
+  for (const entry of await readdir(join(folder, 'snapshots'), { withFileTypes: true, recursive: true }).catch(() => []))
+    if (entry.isSymbolicLink()) named.add(basename(await readlink(join(entry.parentPath, entry.name))));
+  return { begun, named };
 }
 
 /** Where the bytes of a blob gather; its own name, so that no other tool appends to it. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { keyOf, uniformAt } from '../../../src-main/base/random.ts';
@@ -213,6 +213,16 @@ describe('a download', () => {
     expect((await partialDownloads(cache)).map((one) => [one.commit, one.state]).sort()).toEqual([[older.commit, 'paused'], [newer.commit, 'elsewhere']].sort());
     server.faults = [];
     same(await work, newer);
+  });
+
+  it('given up leaves the blobs of a whole snapshot whose files are no links', async () => {
+    const [older, newer] = await twoCommits(), hub = client(), { cache } = hub.settings, whole = await downloadSnapshot(hub, older);
+    for (const { path, etag } of older.files) { rmSync(join(whole, path)); copyFileSync(blobFile(cache, repo, etag), join(whole, path)); }
+    server.faults = [{ on: /README/, times: 9, status: 404, headers: { 'X-Error-Code': 'EntryNotFound' } }];
+    await refusal('hub/no-file', () => downloadSnapshot(hub, newer));
+    await dropDownload(cache, repo, newer.commit);
+    expect(await wholeSnapshot(cache, repo, older.commit)).toBe(whole);
+    same(whole, older);
   });
 
   it('given up leaves what another unfinished one has begun with', async () => {
