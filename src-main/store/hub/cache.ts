@@ -29,15 +29,15 @@ export async function cachedModels(cache: string): Promise<readonly HubCached[]>
     for (const commit of commits) {
       const dir = join(folder, 'snapshots', commit), journal = own.find((one) => one.commit === commit);
       if ((journal && journal.complete === null) || !(await exists(join(dir, 'config.json')))) continue;
-      const { time } = await measured(dir);
-      found.push({ time, model: await cachedModel(dir, refs.get(commit) ?? [], journal !== undefined) });
+      const { time, bytes } = await measured(dir);
+      found.push({ time, model: await cachedModel(dir, { bytes, refs: refs.get(commit) ?? [], own: journal !== undefined }) });
     }
   }
   return found.sort((a, b) => b.time - a.time).map(({ model }) => model);
 }
 
-async function cachedModel(dir: string, refs: readonly string[], own: boolean): Promise<HubCached> {
-  const repo = repoOf(dirname(dirname(dir))), { bytes } = await measured(dir), base = { repo, commit: basename(dir), refs, dir, bytes, own };
+async function cachedModel(dir: string, known: Pick<HubCached, 'bytes' | 'refs' | 'own'>): Promise<HubCached> {
+  const repo = repoOf(dirname(dirname(dir))), base = { repo, commit: basename(dir), dir, ...known };
   let family: string | null = null;
   try {
     family = familyOf(await readObject(join(dir, 'config.json'))).id;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { DownloadEvent, HubFile, HubPartial, HubSnapshot } from '../../model/hub.ts';
 import { writing } from '../files.ts';
-import { freeBytes } from '../folder.ts';
+import { freeBytes, standing } from '../folder.ts';
 import { linkSnapshot, repoFolder, repoFolders, sizeOf, snapshotFolder, sweepSnapshot } from './cache.ts';
 import { downloadFile, presentBytes } from './file-download.ts';
 import { dropJournal, heldCommit, hold, journals, writeJournal } from './journal.ts';
@@ -33,8 +33,7 @@ export async function downloadSnapshot(hub: Hub, snapshot: HubSnapshot, { onEven
   try {
     await writing(folder, async () => { for (const name of ['blobs', 'snapshots', 'refs']) await mkdir(join(folder, name), { recursive: true }); });
     const blobs = unique(files), here = await Promise.all(blobs.map((file) => presentBytes(cache, repo, file)));
-    const of = sum(blobs), needed = of - here.reduce((n, { bytes }) => n + bytes, 0), left = needed > 0 ? await free(folder) : Infinity;
-    if (left < needed) refuse('file/no-space', { path: cache, needed, free: left });
+    const of = sum(blobs), needed = await roomFor(cache, snapshot, free);
     const journal = { version: 1 as const, repo, revision: snapshot.revision, commit, files, begun: new Date().toISOString(), complete: null };
     await writeJournal(folder, journal);
     const missing = blobs.filter((_, i) => !here[i]!.whole), meter = createMeter(of - needed, of, blobs.length - missing.length, blobs.length, onEvent);
@@ -86,6 +85,13 @@ export async function partialDownloads(cache: string): Promise<readonly HubParti
 export async function missingBytes(cache: string, repo: string, files: readonly HubFile[]): Promise<number> {
   const blobs = unique(files), here = await Promise.all(blobs.map((file) => presentBytes(cache, repo, file)));
   return sum(blobs) - here.reduce((n, { bytes }) => n + bytes, 0);
+}
+
+/** Bytes of a snapshot that are not here yet; refused when the disk has fewer free. */
+export async function roomFor(cache: string, { repo, files }: HubSnapshot, free = freeBytes): Promise<number> {
+  const needed = await missingBytes(cache, repo, files), left = needed > 0 ? await free(await standing(repoFolder(cache, repo))) : Infinity;
+  if (left < needed) refuse('file/no-space', { path: cache, needed, free: left });
+  return needed;
 }
 
 /** The snapshot that a download was begun with, as its journal has it. */

@@ -6,7 +6,7 @@ import { keyOf, uniformAt } from '../../../src-main/base/random.ts';
 import type { HubJudged } from '../../../src-main/model/hub.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint.ts';
 import { blobFile, cachedModels, partialFile, repoFolder } from '../../../src-main/store/hub/cache.ts';
-import { downloadSnapshot, dropDownload, partialDownloads, wholeSnapshot } from '../../../src-main/store/hub/download.ts';
+import { downloadSnapshot, dropDownload, partialDownloads, roomFor, wholeSnapshot } from '../../../src-main/store/hub/download.ts';
 import { hold } from '../../../src-main/store/hub/journal.ts';
 import { judgeModel } from '../../../src-main/store/hub/model.ts';
 import { downloadApart } from '../../../src-main/store/hub/workers.ts';
@@ -172,6 +172,7 @@ describe('a download', () => {
     server.seen.length = 0;
     const { detail } = await refusal('file/no-space', () => downloadSnapshot(hub, model, { free: () => Promise.resolve(model.bytes - 1) }));
     expect(detail).toMatchObject({ needed: model.bytes, free: model.bytes - 1 });
+    expect(await roomFor(freshFolder(), model, () => Promise.resolve(model.bytes))).toBe(model.bytes);
     expect(server.seen).toEqual([]);
   });
 
