@@ -68,11 +68,18 @@ export function createHubDesk(place: Place, jobs: Jobs, patience: Partial<Patien
     return model;
   };
 
+  /** The job that fetches this commit; refused while one fetches another commit of the repository. */
+  const runningOf = (repo: string, commit: string): JobCard | undefined => {
+    const [id, one] = [...active].find(([, one]) => one.repo === repo) ?? [];
+    if (one && one.commit !== commit) refuse('hub/already', { repo });
+    return jobs.list().find((job) => job.id === id);
+  };
+
   const download = async (request: DownloadRequest): Promise<JobCard> => {
     const hub = await open(), snapshot = await snapshotFor(hub, request), { repo, commit, files } = snapshot, { cache } = hub.settings;
-    const same = [...active].find(([, one]) => one.repo === repo && one.commit === commit)?.[0];
-    if (same !== undefined) return jobs.list().find((job) => job.id === same)!;
-    await roomFor(cache, snapshot);
+    if (!runningOf(repo, commit)) await roomFor(cache, snapshot);
+    const running = runningOf(repo, commit);      // a second click may have come in between
+    if (running) return running;
     const stop = new AbortController(), since = Date.now();
     let paused = false, settle = (): void => undefined;
     const over = new Promise<void>((good) => { settle = good; });

@@ -67,6 +67,18 @@ describe('the Hub in the service', () => {
     expect(await codeOf(api.startDownload({ repo: '../odd' }))).toBe('hub/bad-name');
   });
 
+  it('clicked twice is one job, and another commit of the same model waits for its end', async () => {
+    const { api } = place.running, main = server.models.get('org/oak')!.branches.get('main')!, files = server.models.get('org/oak')!.commits.get(main)!;
+    server.add('org/oak', { ...Object.fromEntries([...files].map(([path, { bytes }]) => [path, bytes])), 'README.md': 'other' }, {}, 'other');
+    slow();
+    const clicks = await Promise.all([1, 2, 3].map(() => api.startDownload({ repo: 'org/oak' })));
+    expect(new Set(clicks.map((job) => job.id)).size).toBe(1);
+    expect(await codeOf(api.startDownload({ repo: 'org/oak', revision: 'other' }))).toBe('hub/already');
+    server.faults = [];
+    expect((await collectAll(api.followDownload({ id: clicks[0]!.id }))).at(-1)).toMatchObject({ at: 'done', commit: main });
+    expect((await api.startDownload({ repo: 'org/oak', revision: 'other' })).state).toBe('running');
+  });
+
   it('pauses, is picked up by another service after a restart, and cancelled leaves nothing', async () => {
     const { api } = place.running;
     slow();
