@@ -14,7 +14,7 @@ export const errors = {
   'file/unreadable':                (d: { path: string; why: string }): Words => [`${d.path} cannot be read: ${d.why}`, 'Check its permissions and that the disk is attached.'],
   'file/unwritable':                (d: { path: string; why: string }): Words => [`${d.path} cannot be written: ${d.why}`, 'Choose another folder, or change its permissions.'],
   'file/exists':                    (d: { path: string }): Words => [`${d.path} already exists`, 'Choose a new name; Cambium never overwrites a folder.'],
-  'file/no-space':                  (d: { path: string; needed: number; free: number }): Words => [`${d.path} needs ${size(d.needed)} but the disk has ${size(d.free)} free`, 'Free some space, or choose another disk.'],
+  'file/no-space':                  (d: { path: string; needed: number; free: number }): Words => [d.needed > 0 ? `${d.path} needs ${size(d.needed)} but the disk has ${size(d.free)} free` : `the disk of ${d.path} is full`, 'Free some space, or choose another disk.'],
   'file/not-text':                  (d: { path: string; at: number }): Words => [`${d.path} is not UTF-8 text (byte ${d.at})`, 'Give a plain text file, or .jsonl with a "text" field on each line.'],
   'file/bad-json':                  (d: { path: string; why: string }): Words => [`${d.path} is not valid JSON: ${d.why}`, 'The file is damaged or incomplete; fetch it again.'],
 
