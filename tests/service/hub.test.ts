@@ -140,6 +140,24 @@ describe('the Hub in the service', () => {
     expect(await api.hubAccount({})).toMatchObject({ from: 'HF_TOKEN', error: { code: 'hub/bad-token' } });
   });
 
+  it('says so when a token was not copied whole, wherever it comes from', async () => {
+    const { api } = place.running;
+    await api.setHubToken({ token: secret });
+    for (const token of [`${secret.slice(0, 6)}…${secret.slice(-4)}`, '••••••••', `${secret.slice(0, 9)}\n${secret.slice(9)}`, ' ']) {
+      const said: unknown = await api.setHubToken({ token }).catch((error: unknown) => error);
+      expect(said).toMatchObject({ code: 'hub/token-form' });
+      expect(String(said)).not.toContain(secret.slice(-4));
+    }
+    expect(await api.hubAccount({})).toMatchObject({ from: 'memory', name: 'me' });
+    await api.setHubToken({ token: null });
+    mkdirSync(process.env['HF_HOME']!, { recursive: true });
+    writeFileSync(join(process.env['HF_HOME']!, 'token'), `${secret}\n${secret}\n`);
+    expect(await api.hubAccount({})).toMatchObject({ from: 'the token file', name: null, error: { code: 'hub/token-form' } });
+    process.env['HF_TOKEN'] = 'hf_…';
+    expect(await api.hubAccount({})).toMatchObject({ from: 'HF_TOKEN', name: null, error: { code: 'hub/token-form' } });
+    expect(await codeOf(api.hubModel({ repo: 'org/oak' }))).toBe('hub/token-form');
+  });
+
   it('pushes an export as a job, after telling what would go', async () => {
     const { api } = place.running, dir = await makeTinyCheckpoint('gpt2', { dir: join(place.dir, 'grown'), tokenizer: true, seed: 9 });
     expect(await codeOf(api.planPush({ dir, repo: 'grown' }))).toBe('hub/no-token');

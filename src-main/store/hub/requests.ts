@@ -1,6 +1,6 @@
 /** @file Every request to the Hub: the token in one header and to the Hub's own origin alone, redirects by hand, patience with a busy server, and failures as sentences. */
 import { appError, type AppError } from '../../base/errors.ts';
-import type { HubSettings, Token } from './settings.ts';
+import { isToken, type HubSettings, type Token } from './settings.ts';
 
 /** How long things are waited for, in milliseconds. */
 export interface Patience {
@@ -65,6 +65,7 @@ export function createHub(settings: HubSettings, token: Token | null, patience: 
 
   const ask: Hub['ask'] = async (address, init = {}, about = {}, onOwn) => {
     if (settings.offline) throw appError('hub/offline', { what: about.repo ?? 'this' });
+    if (token && !isToken(token.text)) throw appError('hub/token-form', { from: token.from });
     const again = init.method === undefined || ['GET', 'HEAD', 'PUT'].includes(init.method);
     for (let tries = 1; ; tries++) {
       let wait = own.pause * 2 ** (tries - 1);
