@@ -14,7 +14,7 @@ export const errors = {
   'file/unreadable':                (d: { path: string; why: string }): Words => [`${d.path} cannot be read: ${d.why}`, 'Check its permissions and that the disk is attached.'],
   'file/unwritable':                (d: { path: string; why: string }): Words => [`${d.path} cannot be written: ${d.why}`, 'Choose another folder, or change its permissions.'],
   'file/exists':                    (d: { path: string }): Words => [`${d.path} already exists`, 'Choose a new name; Cambium never overwrites a folder.'],
-  'file/no-space':                  (d: { path: string; needed: number; free: number }): Words => [`${d.path} needs ${size(d.needed)} but the disk has ${size(d.free)} free`, 'Free some space, or choose another disk.'],
+  'file/no-space':                  (d: { path: string; needed: number; free: number }): Words => [d.needed > 0 ? `${d.path} needs ${size(d.needed)} but the disk has ${size(d.free)} free` : `the disk of ${d.path} is full`, 'Free some space, or choose another disk.'],
   'file/not-text':                  (d: { path: string; at: number }): Words => [`${d.path} is not UTF-8 text (byte ${d.at})`, 'Give a plain text file, or .jsonl with a "text" field on each line.'],
   'file/bad-json':                  (d: { path: string; why: string }): Words => [`${d.path} is not valid JSON: ${d.why}`, 'The file is damaged or incomplete; fetch it again.'],
 
@@ -101,6 +101,7 @@ export const errors = {
   'hub/no-file':                    (d: { repo: string; file: string }): Words => [`${d.repo} no longer has the file ${d.file}`, 'Look at the model again; what was fetched is kept.'],
   'hub/gated':                      (d: { repo: string; url: string; token: boolean }): Words => [`${d.repo} is gated: its authors ask you to accept their terms first`, d.token ? `Ask for access at ${d.url} with the account of your token, and try again when it is granted.` : `Ask for access at ${d.url}, then give Cambium a token of that account.`],
   'hub/bad-token':                  (d: { from: string }): Words => [`the Hub does not accept the token from ${d.from}`, 'Make a new one at https://huggingface.co/settings/tokens and set it in place of the old one.'],
+  'hub/token-form':                 (d: { from: string }): Words => [`the token from ${d.from} holds a character that no token has`, 'Copy it whole, on one line and not masked; the Hub shows a token once, when it is made at https://huggingface.co/settings/tokens.'],
   'hub/no-token':                   (d: { what: string }): Words => [`${d.what} needs a token of your Hugging Face account`, 'Make one at https://huggingface.co/settings/tokens, then set HF_TOKEN or paste it on the Hub page.'],
   'hub/no-write':                   (d: { repo: string }): Words => [`the token may not write to ${d.repo}`, 'Make a token with the role "write" at https://huggingface.co/settings/tokens.'],
   'hub/changed':                    (d: { repo: string; file: string }): Words => [`${d.file} of ${d.repo} is not what it was when the download began`, 'Look at the model again; what was fetched before is kept.'],

@@ -3,7 +3,7 @@ export { methods } from '../growth/methods/index.ts';
 export { extentOf, notesOf, promiseOf } from '../growth/chain.ts';
 export { diffPlans, type Difference } from '../growth/plan-diff.ts';
 export { methodsIn, readPlan, type SavedPlan } from '../growth/saved-plan.ts';
-export { cudaPackages, providerPackage } from '../store/gpu/packages.ts';
+export { cudaPackages, cudaVersions, providerPackage } from '../store/gpu/packages.ts';
 export { families } from '../model/families/index.ts';
 export { sizesFrom, sizesOf } from '../growth/sizes.ts';
 export { readOption, type Option } from '../base/option.ts';

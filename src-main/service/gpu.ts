@@ -6,7 +6,7 @@ import type { AbortSignalLike } from '../base/signals.ts';
 import type { GpuEvent, GpuInstall, GpuStatus, NativeLibrary } from '../contract/gpu.ts';
 import { downloadWheel, dropWheels } from '../store/gpu/download.ts';
 import { damagedFiles, gpuFolder, installedGpu, installGpu, removeGpu } from '../store/gpu/installed.ts';
-import { cudaPackages, providerPackage, runtimeLibrary } from '../store/gpu/packages.ts';
+import { cudaPackages, cudaVersions, providerPackage, runtimeLibrary } from '../store/gpu/packages.ts';
 import { controllerOf } from '../store/signals.ts';
 import { withEngine } from './engines.ts';
 import { absolute, type Place } from './place.ts';
@@ -46,7 +46,7 @@ export function createGpu({ home, processes, surroundings: { runtime } }: Place)
       if (index !== undefined) {
         const folder = await home.cache('wheels');
         for (const name of [providerPackage, ...(cuda ? cudaPackages : [])])
-          fetched.push(await downloadWheel(index, name, name === providerPackage ? needed.version : undefined, folder, { signal: stop.signal, onProgress: telling('downloading') }));
+          fetched.push(await downloadWheel(index, name, name === providerPackage ? needed.version : cudaVersions(name), folder, { signal: stop.signal, onProgress: telling('downloading') }));
       }
       const library = join(needed.folder, 'bin', 'napi-v6', process.platform, process.arch, runtimeLibrary);
       await installGpu([...wheels, ...fetched], { home: home.dir, runtime: { version: needed.version, library }, signal: stop.signal, onProgress: telling('unpacking') });

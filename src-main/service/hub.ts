@@ -1,6 +1,6 @@
 /** @file The Hub inside the service: searching, judging against this computer, downloads and pushes as jobs that outlive a window, and the token's place. */
 import { totalmem } from 'node:os';
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
 import { AppError, appError, refuse, type ErrorData } from '../base/errors.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import type { Doubled, DownloadEvent, DownloadRequest, HubAccount, HubDownload, HubModel, HubSearch, PushEvent, PushPlan } from '../contract/hub.ts';
@@ -8,10 +8,9 @@ import type { JobCard } from '../contract/schema.ts';
 import { planGrowth } from '../growth/plan.ts';
 import type { CheckpointCard } from '../model/card.ts';
 import type { HubCached, HubJudged, HubPage, HubSnapshot } from '../model/hub.ts';
-import { freeBytes } from '../store/folder.ts';
-import { exists } from '../store/files.ts';
+import { freeBytes, standing } from '../store/folder.ts';
 import { cachedModels } from '../store/hub/cache.ts';
-import { begunSnapshot, dropDownload, missingBytes, partialDownloads, wholeSnapshot } from '../store/hub/download.ts';
+import { begunSnapshot, dropDownload, missingBytes, partialDownloads, roomFor, wholeSnapshot } from '../store/hub/download.ts';
 import { judgeModel } from '../store/hub/model.ts';
 import { accountOf, planPush } from '../store/hub/push.ts';
 import { createHub, type Hub, type Patience } from '../store/hub/requests.ts';
@@ -69,12 +68,18 @@ export function createHubDesk(place: Place, jobs: Jobs, patience: Partial<Patien
     return model;
   };
 
+  /** The job that fetches this commit; refused while one fetches another commit of the repository. */
+  const runningOf = (repo: string, commit: string): JobCard | undefined => {
+    const [id, one] = [...active].find(([, one]) => one.repo === repo) ?? [];
+    if (one && one.commit !== commit) refuse('hub/already', { repo });
+    return jobs.list().find((job) => job.id === id);
+  };
+
   const download = async (request: DownloadRequest): Promise<JobCard> => {
     const hub = await open(), snapshot = await snapshotFor(hub, request), { repo, commit, files } = snapshot, { cache } = hub.settings;
-    const same = [...active].find(([, one]) => one.repo === repo && one.commit === commit)?.[0];
-    if (same !== undefined) return jobs.list().find((job) => job.id === same)!;
-    const needed = await missingBytes(cache, repo, files), free = await freeBytes(await standing(cache));
-    if (free < needed) refuse('file/no-space', { path: cache, needed, free });
+    if (!runningOf(repo, commit)) await roomFor(cache, snapshot);
+    const running = runningOf(repo, commit);      // a second click may have come in between
+    if (running) return running;
     const stop = new AbortController(), since = Date.now();
     let paused = false, settle = (): void => undefined;
     const over = new Promise<void>((good) => { settle = good; });
@@ -139,11 +144,6 @@ export function createHubDesk(place: Place, jobs: Jobs, patience: Partial<Patien
 }
 
 const errorData = (thrown: unknown): ErrorData => (thrown instanceof AppError ? thrown : appError('internal', { message: String(thrown) })).toData();
-
-/** The nearest folder that exists: the cache is made with the first download. */
-async function standing(path: string): Promise<string> {
-  return await exists(path) || dirname(path) === path ? path : standing(dirname(path));
-}
 
 /** What twice the width would take, by the first doubling that whole copies can do. */
 export function doubledOf(card: CheckpointCard): Doubled | null {

@@ -67,6 +67,18 @@ describe('the Hub in the service', () => {
     expect(await codeOf(api.startDownload({ repo: '../odd' }))).toBe('hub/bad-name');
   });
 
+  it('clicked twice is one job, and another commit of the same model waits for its end', async () => {
+    const { api } = place.running, main = server.models.get('org/oak')!.branches.get('main')!, files = server.models.get('org/oak')!.commits.get(main)!;
+    server.add('org/oak', { ...Object.fromEntries([...files].map(([path, { bytes }]) => [path, bytes])), 'README.md': 'other' }, {}, 'other');
+    slow();
+    const clicks = await Promise.all([1, 2, 3].map(() => api.startDownload({ repo: 'org/oak' })));
+    expect(new Set(clicks.map((job) => job.id)).size).toBe(1);
+    expect(await codeOf(api.startDownload({ repo: 'org/oak', revision: 'other' }))).toBe('hub/already');
+    server.faults = [];
+    expect((await collectAll(api.followDownload({ id: clicks[0]!.id }))).at(-1)).toMatchObject({ at: 'done', commit: main });
+    expect((await api.startDownload({ repo: 'org/oak', revision: 'other' })).state).toBe('running');
+  });
+
   it('pauses, is picked up by another service after a restart, and cancelled leaves nothing', async () => {
     const { api } = place.running;
     slow();
@@ -126,6 +138,24 @@ describe('the Hub in the service', () => {
     expect(await api.hubAccount({})).toMatchObject({ from: 'the token file', name: 'me' });
     process.env['HF_TOKEN'] = 'hf_wrong';
     expect(await api.hubAccount({})).toMatchObject({ from: 'HF_TOKEN', error: { code: 'hub/bad-token' } });
+  });
+
+  it('says so when a token was not copied whole, wherever it comes from', async () => {
+    const { api } = place.running;
+    await api.setHubToken({ token: secret });
+    for (const token of [`${secret.slice(0, 6)}…${secret.slice(-4)}`, '••••••••', `${secret.slice(0, 9)}\n${secret.slice(9)}`, ' ']) {
+      const said: unknown = await api.setHubToken({ token }).catch((error: unknown) => error);
+      expect(said).toMatchObject({ code: 'hub/token-form' });
+      expect(String(said)).not.toContain(secret.slice(-4));
+    }
+    expect(await api.hubAccount({})).toMatchObject({ from: 'memory', name: 'me' });
+    await api.setHubToken({ token: null });
+    mkdirSync(process.env['HF_HOME']!, { recursive: true });
+    writeFileSync(join(process.env['HF_HOME']!, 'token'), `${secret}\n${secret}\n`);
+    expect(await api.hubAccount({})).toMatchObject({ from: 'the token file', name: null, error: { code: 'hub/token-form' } });
+    process.env['HF_TOKEN'] = 'hf_…';
+    expect(await api.hubAccount({})).toMatchObject({ from: 'HF_TOKEN', name: null, error: { code: 'hub/token-form' } });
+    expect(await codeOf(api.hubModel({ repo: 'org/oak' }))).toBe('hub/token-form');
   });
 
   it('pushes an export as a job, after telling what would go', async () => {

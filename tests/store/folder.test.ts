@@ -60,7 +60,7 @@ describe('a folder', () => {
 
   it('says in words what the system says, and leaves nothing when the disk fills up', async () => {
     const target = freePath('full');
-    await refusal('file/no-space', () => writeFolder(target, () => Promise.reject(error('ENOSPC'))));
+    expect((await refusal('file/no-space', () => writeFolder(target, () => Promise.reject(error('ENOSPC'))))).message).toContain(`the disk of ${target} is full`);
     expect((await refusal('file/unwritable', () => writeFolder(target, () => Promise.reject(error('EROFS'))))).message).toContain('the disk is read-only');
     expect((await refusal('file/unwritable', () => writeFolder(target, () => Promise.reject(error('EACCES'))))).message).toContain('permission denied');
     expect(around(target)).toEqual([]);

@@ -2,7 +2,8 @@
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
-import { exists, writing } from '../files.ts';
+import type { JsonObject } from '../../base/json.ts';
+import { exists, isObject, writing } from '../files.ts';
 import { hashOf } from './installed.ts';
 import { isForHere, readWheelName } from './packages.ts';
 
@@ -14,10 +15,11 @@ export interface DownloadOptions {
 
 /** The form of an index that lists files with their hashes (PEP 691). */
 const listing = 'application/vnd.pypi.simple.v1+json';
-interface Listed { readonly filename: string; readonly url: string; readonly hashes: Readonly<Record<string, string>>; readonly yanked?: boolean | string }
+interface Listed { readonly filename: string; readonly url: string; readonly hashes: JsonObject; readonly yanked?: boolean | string }
+const isListed = (value: unknown): value is Listed => isObject(value) && typeof value['filename'] === 'string' && typeof value['url'] === 'string' && isObject(value['hashes']);
 
 /**
- * Downloads the newest wheel of `name` for this machine (of exactly `version` where that is given) into `folder`, and answers with its path.
+ * Downloads the newest wheel of `name` for this machine into `folder`, and answers with its path: of exactly `version` where that is given, of those that begin with it where it is `13.*`.
  * A part that is there already is continued to the byte. Refuses `gpu/download`.
  */
 export async function downloadWheel(index: string, name: string, version: string | undefined, folder: string, { signal, onProgress = () => undefined, arch = process.arch }: DownloadOptions = {}): Promise<string> {
@@ -30,10 +32,10 @@ export async function downloadWheel(index: string, name: string, version: string
   };
   const answer = await ask(page, { accept: listing });
   if (!answer.ok) return fail(`${page} answers ${answer.status}`);
-  const { files } = await answer.json().catch(() => fail(`${page} has no list of files in JSON`)) as { files: readonly Listed[] };
-  const fitting = files.filter((f) => { const read = readWheelName(f.filename); return read && !f.yanked && isForHere(read.platform, arch) && (version === undefined ? !/[a-z]/.test(read.version) : read.version === version); });
+  const listed: unknown = await answer.json().catch(() => undefined), files = isObject(listed) && Array.isArray(listed['files']) ? (listed['files'] as unknown[]).filter(isListed) : fail(`${page} has no list of files in JSON`);
+  const fitting = files.filter((f) => { const read = readWheelName(f.filename); return read && !f.yanked && isForHere(read.platform, arch) && isWanted(read.version, version); });
   const found = fitting.sort((a, b) => newest(readWheelName(a.filename)!.version, readWheelName(b.filename)!.version)).at(-1) ?? fail('the index has no such wheel for this machine');
-  const wanted = found.hashes['sha256'] ?? fail('the index tells no SHA-256'), whole = join(folder, found.filename), part = `${whole}.part`;
+  const wanted = typeof found.hashes['sha256'] === 'string' ? found.hashes['sha256'] : fail('the index tells no SHA-256'), whole = join(folder, found.filename), part = `${whole}.part`;
   if (await exists(whole) && await hashOf(whole, 'hex') === wanted) return whole;
   for (let tries = 0; ; tries++) {
     await append(ask, new URL(found.url, page).href, part, (done, of) => { onProgress(found.filename, done, of); }, fail, signal);
@@ -45,6 +47,8 @@ export async function downloadWheel(index: string, name: string, version: string
   return whole;
 }
 
+/** Before a release come versions with letters; they are taken only by their whole name. */
+const isWanted = (version: string, wanted = '*'): boolean => (wanted.endsWith('*') ? version.startsWith(wanted.slice(0, -1)) && !/[a-z]/.test(version) : version === wanted);
 const newest = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
 
 /** Takes away what was downloaded, once it is installed. */

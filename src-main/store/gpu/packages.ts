@@ -19,6 +19,12 @@ export const driverLibrary = 'libcuda.so.1';
 /** Packages of the CUDA libraries, each once. */
 export const cudaPackages: readonly string[] = [...new Set(cudaLibraries.map((l) => l.carrier))];
 
+/**
+ * The versions of such a package that hold what is asked for, as `13.*`: the first number of each is that of its library's name
+ * (cudart and cublas follow CUDA; curand, cufft and cudnn count for themselves, and cudnn has CUDA's number in its package's name).
+ */
+export const cudaVersions = (carrier: string): string => `${cudaLibraries.find((l) => l.carrier === carrier)!.name.split('.so.')[1]!}.*`;
+
 /** The folder of the ONNX Runtime library that looks for its providers beside itself. */
 export const runtimeLibrary = 'libonnxruntime.so.1';
 

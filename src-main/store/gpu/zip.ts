@@ -1,12 +1,12 @@
 /** @file Files out of a zip archive without reading the rest of it: the list from its end, then each file by its range. */
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { Readable, Writable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw } from 'node:zlib';
 import { refuse } from '../../base/errors.ts';
-import { reading } from '../files.ts';
+import { reading, writing } from '../files.ts';
 
 /** One file of an archive. `from` is where its header begins; sizes in bytes. */
 export interface ZipEntry { readonly name: string; readonly deflated: boolean; readonly packed: number; readonly bytes: number; readonly from: number }
@@ -39,27 +39,29 @@ export const zipEntries = (path: string): Promise<readonly ZipEntry[]> => readin
   } finally { await file.close(); }
 });
 
-/** Sends one file of the archive, unpacked, through `each` into `sink`. */
-async function unpack(path: string, entry: ZipEntry, each: (chunks: AsyncIterable<Buffer>) => AsyncIterable<Buffer>, sink: Writable): Promise<void> {
+/** Gives one file of the archive, unpacked, to `sink`. What fails there and is no `AppError` counts as a failure to read. */
+async function unpack(path: string, entry: ZipEntry, sink: (chunks: AsyncIterable<Buffer>) => Promise<void>): Promise<void> {
   const from = await dataOf(path, entry), packed = entry.packed === 0 ? Readable.from([]) : createReadStream(path, { start: from, end: from + entry.packed - 1 });
-  await reading(path, () => (entry.deflated ? pipeline(packed, createInflateRaw(), each, sink) : pipeline(packed, each, sink)));
+  await reading(path, () => (entry.deflated ? pipeline(packed, createInflateRaw(), sink) : pipeline(packed, sink)));
 }
 
 /** Writes one file of the archive to `to`; its SHA-256 as base64url without padding, as a wheel's RECORD has it. */
 export async function extract(path: string, entry: ZipEntry, to: string, onBytes: (bytes: number) => void = () => undefined): Promise<string> {
-  const hash = createHash('sha256');
+  const hash = createHash('sha256'), file = await writing(to, () => open(to, 'w'));
   let bytes = 0;
-  await unpack(path, entry, async function* (chunks) {
-    for await (const chunk of chunks) { hash.update(chunk); onBytes(chunk.length); bytes += chunk.length; yield chunk; }
-  }, createWriteStream(to));
+  try {
+    await unpack(path, entry, async (chunks) => {
+      for await (const chunk of chunks) { hash.update(chunk); await writing(to, () => file.writeFile(chunk)); onBytes(chunk.length); bytes += chunk.length; }
+    });
+  } finally { await file.close(); }
   if (bytes !== entry.bytes) damaged(path, `${entry.name} gives ${bytes} bytes, not ${entry.bytes}`);
   return hash.digest('base64url');
 }
 
 /** The text of a small file of the archive. */
 export async function textOf(path: string, entry: ZipEntry): Promise<string> {
-  const parts: Buffer[] = [], nowhere = new Writable({ write(_, __, done) { done(); } });
-  await unpack(path, entry, async function* (chunks) { for await (const chunk of chunks) { parts.push(chunk); yield chunk; } }, nowhere);
+  const parts: Buffer[] = [];
+  await unpack(path, entry, async (chunks) => { for await (const chunk of chunks) parts.push(chunk); });
   return Buffer.concat(parts).toString('utf8');
 }
 

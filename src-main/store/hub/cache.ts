@@ -6,7 +6,7 @@ import { familyOf } from '../../model/families/index.ts';
 import type { HubCached, HubSnapshot } from '../../model/hub.ts';
 import { exists, readObject, writeText, writing } from '../files.ts';
 import { shardNames } from '../shards.ts';
-import { journals } from './journal.ts';
+import { journals, ownFolder } from './journal.ts';
 
 /** `models--owner--name` below the cache. */
 export const repoFolder = (cache: string, repo: string): string => join(cache, `models--${repo.replaceAll('/', '--')}`);
@@ -29,15 +29,15 @@ export async function cachedModels(cache: string): Promise<readonly HubCached[]>
     for (const commit of commits) {
       const dir = join(folder, 'snapshots', commit), journal = own.find((one) => one.commit === commit);
       if ((journal && journal.complete === null) || !(await exists(join(dir, 'config.json')))) continue;
-      const { time } = await measured(dir);
-      found.push({ time, model: await cachedModel(dir, refs.get(commit) ?? [], journal !== undefined) });
+      const { time, bytes } = await measured(dir);
+      found.push({ time, model: await cachedModel(dir, { bytes, refs: refs.get(commit) ?? [], own: journal !== undefined }) });
     }
   }
   return found.sort((a, b) => b.time - a.time).map(({ model }) => model);
 }
 
-async function cachedModel(dir: string, refs: readonly string[], own: boolean): Promise<HubCached> {
-  const repo = repoOf(dirname(dirname(dir))), { bytes } = await measured(dir), base = { repo, commit: basename(dir), refs, dir, bytes, own };
+async function cachedModel(dir: string, known: Pick<HubCached, 'bytes' | 'refs' | 'own'>): Promise<HubCached> {
+  const repo = repoOf(dirname(dirname(dir))), base = { repo, commit: basename(dir), dir, ...known };
   let family: string | null = null;
   try {
     family = familyOf(await readObject(join(dir, 'config.json'))).id;
@@ -93,19 +93,29 @@ async function linkFile(blob: string, path: string): Promise<void> {
   await rename(beside, path);
 }
 
-/** Removes what a given-up download left: its partial files, and the blobs that no snapshot names. */
+/** Removes what a given-up download left: its partial files, and the blobs that no snapshot names; nothing that another download has begun with. */
 export async function sweepSnapshot(cache: string, { repo, files }: HubSnapshot): Promise<void> {
-  const folder = repoFolder(cache, repo), named = new Set<string>();
-  for (const entry of await readdir(join(folder, 'snapshots'), { withFileTypes: true, recursive: true }).catch(() => []))
-    if (entry.isSymbolicLink()) named.add(basename(await readlink(join(entry.parentPath, entry.name))));
+  const folder = repoFolder(cache, repo), { begun, named } = await neededBlobs(folder);
   await writing(folder, async () => {
     for (const { etag } of files) {
+      if (begun.has(etag)) continue;
       await rm(partialFile(cache, repo, etag), { force: true });
       if (!named.has(etag)) await rm(blobFile(cache, repo, etag), { force: true });
     }
     const left = await readdir(join(folder, 'snapshots')).catch(() => []), blobs = await readdir(join(folder, 'blobs')).catch(() => []);
-    if (left.length === 0 && blobs.length === 0) await rm(folder, { recursive: true, force: true });
+    if (left.length > 0 || blobs.length > 0) return;
+    for (const name of await readdir(folder)) if (name !== ownFolder) await rm(join(folder, name), { recursive: true, force: true });
   });
+}
+
+/** Blobs that unfinished downloads have begun with, and those that a snapshot names: by its links, or, where links are not allowed, in its manifest. */
+async function neededBlobs(folder: string): Promise<{ readonly begun: ReadonlySet<string>; readonly named: ReadonlySet<string> }> {
+  const begun = new Set<string>(), named = new Set<string>();
+  for (const { commit, complete, files } of await journals(folder))
+    if (complete === null || await exists(join(folder, 'snapshots', commit))) for (const { etag } of files) (complete === null ? begun : named).add(etag);
+  for (const entry of await readdir(join(folder, 'snapshots'), { withFileTypes: true, recursive: true }).catch(() => []))
+    if (entry.isSymbolicLink()) named.add(basename(await readlink(join(entry.parentPath, entry.name))));
+  return { begun, named };
 }
 
 /** Where the bytes of a blob gather; its own name, so that no other tool appends to it. */

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { DownloadEvent, HubFile, HubPartial, HubSnapshot } from '../../model/hub.ts';
 import { writing } from '../files.ts';
-import { freeBytes } from '../folder.ts';
+import { freeBytes, standing } from '../folder.ts';
 import { linkSnapshot, repoFolder, repoFolders, sizeOf, snapshotFolder, sweepSnapshot } from './cache.ts';
 import { downloadFile, presentBytes } from './file-download.ts';
-import { dropJournal, hold, isHeld, journals, writeJournal } from './journal.ts';
+import { dropJournal, heldCommit, hold, journals, writeJournal } from './journal.ts';
 import { inParallel } from './parallel.ts';
 import type { Hub } from './requests.ts';
 
@@ -29,12 +29,11 @@ export async function downloadSnapshot(hub: Hub, snapshot: HubSnapshot, { onEven
   const { cache } = hub.settings, { repo, commit, files } = snapshot, folder = repoFolder(cache, repo);
   const ready = await wholeSnapshot(cache, repo, commit);
   if (ready) { if (snapshot.revision !== commit) await linkSnapshot(cache, { ...snapshot, files: [] }); return ready; }
-  await writing(folder, async () => { for (const name of ['blobs', 'snapshots', 'refs']) await mkdir(join(folder, name), { recursive: true }); });
   const release = await hold(folder, repo, commit);
   try {
+    await writing(folder, async () => { for (const name of ['blobs', 'snapshots', 'refs']) await mkdir(join(folder, name), { recursive: true }); });
     const blobs = unique(files), here = await Promise.all(blobs.map((file) => presentBytes(cache, repo, file)));
-    const of = sum(blobs), needed = of - here.reduce((n, { bytes }) => n + bytes, 0), left = needed > 0 ? await free(folder) : Infinity;
-    if (left < needed) refuse('file/no-space', { path: cache, needed, free: left });
+    const of = sum(blobs), needed = await roomFor(cache, snapshot, free);
     const journal = { version: 1 as const, repo, revision: snapshot.revision, commit, files, begun: new Date().toISOString(), complete: null };
     await writeJournal(folder, journal);
     const missing = blobs.filter((_, i) => !here[i]!.whole), meter = createMeter(of - needed, of, blobs.length - missing.length, blobs.length, onEvent);
@@ -72,10 +71,11 @@ export async function wholeSnapshot(cache: string, repo: string, commit: string)
 export async function partialDownloads(cache: string): Promise<readonly HubPartial[]> {
   const found: HubPartial[] = [];
   for (const folder of await repoFolders(cache)) {
+    const held = await heldCommit(folder);
     for (const { repo, revision, commit, files, complete } of await journals(folder)) {
       if (complete !== null) continue;
       const bytes = sum(unique(files)), done = bytes - await missingBytes(cache, repo, files);
-      found.push({ repo, revision, commit, done, bytes, state: await isHeld(folder, commit) ? 'elsewhere' : 'paused' });
+      found.push({ repo, revision, commit, done, bytes, state: held === commit ? 'elsewhere' : 'paused' });
     }
   }
   return found;
@@ -87,16 +87,29 @@ export async function missingBytes(cache: string, repo: string, files: readonly 
   return sum(blobs) - here.reduce((n, { bytes }) => n + bytes, 0);
 }
 
+/** Bytes of a snapshot that are not here yet; refused when the disk has fewer free. */
+export async function roomFor(cache: string, { repo, files }: HubSnapshot, free = freeBytes): Promise<number> {
+  const needed = await missingBytes(cache, repo, files), left = needed > 0 ? await free(await standing(repoFolder(cache, repo))) : Infinity;
+  if (left < needed) refuse('file/no-space', { path: cache, needed, free: left });
+  return needed;
+}
+
 /** The snapshot that a download was begun with, as its journal has it. */
 export const begunSnapshot = async (cache: string, repo: string, commit: string): Promise<HubSnapshot | undefined> => (await journals(repoFolder(cache, repo))).find((one) => one.commit === commit);
 
 /** Gives a download up: its partial files, and the blobs that nothing else names, are removed. */
 export async function dropDownload(cache: string, repo: string, commit: string): Promise<void> {
-  const folder = repoFolder(cache, repo), snapshot = await begunSnapshot(cache, repo, commit);
-  if (!snapshot) return;
-  if (await isHeld(folder, commit)) refuse('hub/already', { repo });
-  await dropJournal(folder, commit);
-  await sweepSnapshot(cache, snapshot);
+  const folder = repoFolder(cache, repo), unfinished = async (): Promise<HubSnapshot | undefined> => (await journals(folder)).find((one) => one.commit === commit && one.complete === null);
+  if (!await unfinished()) return;
+  const release = await hold(folder, repo, commit);
+  try {
+    const snapshot = await unfinished();
+    if (!snapshot) return;
+    await dropJournal(folder, commit);
+    await sweepSnapshot(cache, snapshot);
+  } finally {
+    await release();
+  }
 }
 
 interface Meter { begin(path: string): void; add(bytes: number): void; end(path: string): void; close(): void }

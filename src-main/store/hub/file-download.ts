@@ -1,10 +1,10 @@
-/** @file One file of a commit into its blob: appended from the byte where it stopped, hashed as it comes, named only when the hash is the Hub's. */
+/** @file One file of a commit into its blob: written on from the byte where it stopped, hashed as it comes, named only when the hash is the Hub's. */
 import { createHash, type Hash } from 'node:crypto';
-import { open, rename, truncate, type FileHandle } from 'node:fs/promises';
+import { constants, open, rename, type FileHandle } from 'node:fs/promises';
 import { appError, AppError, refuse } from '../../base/errors.ts';
 import type { HubFile } from '../../model/hub.ts';
 import { freeBytes } from '../folder.ts';
-import { writeFailure } from '../files.ts';
+import { isAbsent, writeFailure, writing } from '../files.ts';
 import { blobFile, partialFile, sizeOf } from './cache.ts';
 import { fileAddress } from './model.ts';
 import { networkWords, sleep, type Hub } from './requests.ts';
@@ -20,25 +20,27 @@ const block = 1 << 20;
 export async function downloadFile(hub: Hub, task: FileTask): Promise<void> {
   const { repo, file, onBytes } = task, { cache } = hub.settings, partial = partialFile(cache, repo, file.etag);
   for (let round = 1; ; round++) {
-    const hash = hashOf(file), handle = await open(partial, 'a+').catch((thrown: unknown) => { throw writeFailure(partial, thrown, file.bytes); });
+    const hash = hashOf(file), handle = await open(partial, constants.O_RDWR | constants.O_CREAT).catch((thrown: unknown) => { throw writeFailure(partial, thrown, file.bytes); });
     let good = false;
     try {
       const had = (await handle.stat()).size;
-      if (had > file.bytes) { await truncate(partial, 0); onBytes(-file.bytes); }
+      if (had > file.bytes) { await handle.truncate(0); onBytes(-file.bytes); }
       const from = had > file.bytes ? 0 : had;
       await hashStart(handle, hash, from, task.signal);
-      await append(hub, task, handle, hash, from);
-      good = hash.digest('hex') === file.etag;
-      if (good) await handle.sync();
+      await fetchFrom(hub, task, handle, hash, from);
+      good = hash.digest('hex') === file.etag && (await handle.stat()).size === file.bytes;
+      if (good) await handle.sync(); else await handle.truncate(0);
     } finally {
       await handle.close();
     }
-    if (good) { await rename(partial, blobFile(cache, repo, file.etag)); return; }
-    await truncate(partial, 0);
+    if (good) { await nameBlob(partial, blobFile(cache, repo, file.etag), file.bytes); return; }
     onBytes(-file.bytes);
     if (round === 2) refuse('hub/wrong-bytes', { repo, file: file.path });
   }
 }
+
+/** Gives checked bytes their name; another process may have done that. */
+const nameBlob = (partial: string, blob: string, bytes: number): Promise<void> => writing(blob, () => rename(partial, blob).catch(async (thrown: unknown) => { if (!isAbsent(thrown) || await sizeOf(blob) !== bytes) throw thrown; }));
 
 /** How many of a file's bytes are here, whole or in part. */
 export async function presentBytes(cache: string, repo: string, { etag, bytes }: HubFile): Promise<{ readonly bytes: number; readonly whole: boolean }> {
@@ -57,15 +59,15 @@ async function hashStart(file: FileHandle, hash: Hash, bytes: number, signal: Ab
   }
 }
 
-/** Appends bytes `from` to the end, over as many connections as it takes; each that brings bytes renews the patience. */
-async function append(hub: Hub, { repo, commit, file, onBytes, signal }: FileTask, handle: FileHandle, hash: Hash, from: number): Promise<void> {
+/** Writes bytes `from` to the end where they belong, over as many connections as it takes; each that brings bytes renews the patience. */
+async function fetchFrom(hub: Hub, { repo, commit, file, onBytes, signal }: FileTask, handle: FileHandle, hash: Hash, from: number): Promise<void> {
   const { attempts, pause } = hub.patience;
   for (let at = from, failures = 0; at < file.bytes;) {
     const before = at;
     try {
       for await (const chunk of bytesFrom(hub, repo, commit, file, at, signal)) {
         if (at + chunk.length > file.bytes) refuse('hub/changed', { repo, file: file.path });
-        await write(handle, chunk, hub.settings.cache, file.bytes - at);
+        await write(handle, chunk, at, { cache: hub.settings.cache, needed: file.bytes - at });
         hash.update(chunk);
         at += chunk.length;
         onBytes(chunk.length);
@@ -82,9 +84,9 @@ async function append(hub: Hub, { repo, commit, file, onBytes, signal }: FileTas
   }
 }
 
-async function write(handle: FileHandle, chunk: Uint8Array, cache: string, needed: number): Promise<void> {
+async function write(handle: FileHandle, chunk: Uint8Array, at: number, { cache, needed }: { readonly cache: string; readonly needed: number }): Promise<void> {
   try {
-    for (let done = 0; done < chunk.length;) done += (await handle.write(chunk, done, chunk.length - done)).bytesWritten;
+    for (let done = 0; done < chunk.length;) done += (await handle.write(chunk, done, chunk.length - done, at + done)).bytesWritten;
   } catch (thrown) {
     const failure = writeFailure(cache, thrown, needed);
     if (failure instanceof AppError && failure.code === 'file/no-space') refuse('file/no-space', { path: cache, needed, free: await freeBytes(cache) });

@@ -1,6 +1,6 @@
 /** @file Every request to the Hub: the token in one header and to the Hub's own origin alone, redirects by hand, patience with a busy server, and failures as sentences. */
 import { appError, type AppError } from '../../base/errors.ts';
-import type { HubSettings, Token } from './settings.ts';
+import { isToken, type HubSettings, type Token } from './settings.ts';
 
 /** How long things are waited for, in milliseconds. */
 export interface Patience {
@@ -46,12 +46,10 @@ export function createHub(settings: HubSettings, token: Token | null, patience: 
       headers.set('user-agent', 'cambium');
       if (token && at.origin === origin) headers.set('authorization', `Bearer ${token.text}`);
       const quiet = new AbortController(), timer = setTimeout(() => { quiet.abort(new DOMException('no answer in time', 'TimeoutError')); }, own.silence);
-      const leave = (): void => { quiet.abort(init.signal?.reason); };
-      init.signal?.addEventListener('abort', leave, { once: true });
       try {
         const body = init.body instanceof Blob && onSent ? { body: counted(init.body, onSent), duplex: 'half' as const } : {};
         if (init.body instanceof Blob) headers.set('content-length', String(init.body.size));      // storage takes no stream of unknown length
-        const response = await fetch(at, { ...init, ...body, headers, redirect: 'manual', signal: init.body ? init.signal ?? null : quiet.signal });
+        const response = await fetch(at, { ...init, ...body, headers, redirect: 'manual', signal: init.body ? init.signal ?? null : AbortSignal.any([quiet.signal, ...(init.signal ? [init.signal] : [])]) });
         const to = response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;
         if (at.origin === origin) onOwn?.(response.headers, to === null);
         if (to === null) return response;
@@ -67,6 +65,7 @@ export function createHub(settings: HubSettings, token: Token | null, patience: 
 
   const ask: Hub['ask'] = async (address, init = {}, about = {}, onOwn) => {
     if (settings.offline) throw appError('hub/offline', { what: about.repo ?? 'this' });
+    if (token && !isToken(token.text)) throw appError('hub/token-form', { from: token.from });
     const again = init.method === undefined || ['GET', 'HEAD', 'PUT'].includes(init.method);
     for (let tries = 1; ; tries++) {
       let wait = own.pause * 2 ** (tries - 1);

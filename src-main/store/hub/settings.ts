@@ -37,15 +37,15 @@ const expanded = (path: string, user: string): string => (/^~(?=$|[\\/])/.test(p
 
 /** The token to use: HF_TOKEN, then `kept` (set in Cambium), then the file that `hf auth login` writes. */
 export async function findToken(settings: HubSettings, kept: Token | null, environment: NodeJS.ProcessEnv = process.env): Promise<Token | null> {
-  const given = plain(environment['HF_TOKEN'] ?? environment['HUGGING_FACE_HUB_TOKEN'] ?? '');
+  const given = (environment['HF_TOKEN'] ?? environment['HUGGING_FACE_HUB_TOKEN'] ?? '').trim();
   if (given !== '') return { text: given, from: 'HF_TOKEN' };
   if (kept) return kept;
-  const filed = plain(await readFile(settings.tokenFile, 'utf8').catch(() => ''));
+  const filed = (await readFile(settings.tokenFile, 'utf8').catch(() => '')).trim();
   return filed === '' ? null : { text: filed, from: 'the token file' };
 }
 
-/** A header takes one line of printable characters. */
-const plain = (text: string): string => { const word = text.trim(); return /^[\x21-\x7e]+$/.test(word) ? word : ''; };
+/** A header takes one line of printable characters: no token is masked, or in two lines. */
+export const isToken = (text: string): boolean => /^[\x21-\x7e]+$/.test(text);
 
 /** `owner/name`, or `owner/name@revision`, taken apart; anything else is refused, because it becomes a path and a URL. */
 export function readRepo(given: string): { readonly repo: string; readonly revision: string | undefined } {

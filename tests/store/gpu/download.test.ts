@@ -6,19 +6,26 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { downloadWheel } from '../../../src-main/store/gpu/download.ts';
+import { cudaPackages, cudaVersions } from '../../../src-main/store/gpu/packages.ts';
 import { refusal } from '../../support/refusal.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import { bytesOf, providerName } from './wheels.ts';
 
 const content = bytesOf(1, 200_000), sha256 = createHash('sha256').update(content).digest('hex');
-/** What the server does next: cut after so many bytes, ignore ranges, lie about the hash. */
-let mood: { cut?: number; whole?: boolean; lie?: boolean; status?: number } = {};
+const cublasName = (version: string): string => `nvidia_cublas-${version}-py3-none-manylinux_2_27_x86_64.whl`;
+/** What the server does next: cut after so many bytes, ignore ranges, lie about the hash, answer with another list. */
+let mood: { cut?: number; whole?: boolean; lie?: boolean; status?: number; list?: unknown } = {};
 let asked: (string | undefined)[] = [];
 const server: Server = createServer((request, response) => {
   if (mood.status) { response.writeHead(mood.status).end(); return; }
+  if ('list' in mood) { response.end(JSON.stringify(mood.list)); return; }
+  const file = (filename: string, more = {}) => ({ filename, url: `../../files/${filename}`, hashes: { sha256: mood.lie ? '0'.repeat(64) : sha256 }, ...more });
+  if (request.url === '/simple/nvidia-cublas/') {
+    response.end(JSON.stringify({ files: ['12.9.0.1', '13.9.0.1', '13.10.0.20', '13.11.0rc1', '14.0.0.1', '130.0.0'].map((version) => file(cublasName(version))) }));
+    return;
+  }
   if (request.url === '/simple/onnxruntime-gpu/') {
     expect(request.headers.accept).toBe('application/vnd.pypi.simple.v1+json');
-    const file = (filename: string, more = {}) => ({ filename, url: `../../files/${filename}`, hashes: { sha256: mood.lie ? '0'.repeat(64) : sha256 }, ...more });
     response.end(JSON.stringify({ files: [file(providerName('1.29.0')), file(providerName('1.30.0', 'win_amd64')), file(providerName('1.30.0', 'manylinux_2_28_aarch64')), file(providerName('1.30.0')), file('onnxruntime-gpu-1.30.0.tar.gz'), file(providerName('1.31.0')), file(providerName('1.4.0')), file(providerName('1.32.0'), { yanked: true })] }));
     return;
   }
@@ -44,6 +51,17 @@ it('takes the wheel of the version and of this machine; without a version the ne
   expect([path, readFileSync(path).equals(content)]).toEqual([join(folder, providerName('1.30.0')), true]);
   expect(await downloadWheel(index, 'onnxruntime-gpu', undefined, folder, options)).toBe(join(folder, providerName('1.31.0')));
   expect(await downloadWheel(index, 'onnxruntime-gpu', undefined, folder, { arch: 'arm64' })).toBe(join(folder, providerName('1.30.0', 'manylinux_2_28_aarch64')));
+});
+
+it('takes CUDA\'s libraries of the versions that hold what is asked for', async () => {
+  expect(Object.fromEntries(cudaPackages.map((name) => [name, cudaVersions(name)]))).toEqual({ 'nvidia-cuda-runtime': '13.*', 'nvidia-cublas': '13.*', 'nvidia-curand': '10.*', 'nvidia-cufft': '12.*', 'nvidia-cudnn-cu13': '9.*' });
+  const folder = freshFolder('wheels');
+  expect(await downloadWheel(index, 'nvidia-cublas', cudaVersions('nvidia-cublas'), folder, options)).toBe(join(folder, cublasName('13.10.0.20')));
+});
+
+it.each<[unknown]>([[null], [3], [[]], [{}], [{ files: null }], [{ files: [null, {}, { filename: providerName() }] }]])('refuses a list that is none: %j', async (list) => {
+  mood = { list };
+  await refusal('gpu/download', () => get(freshFolder('wheels')));
 });
 
 it('goes on where it broke off, to the byte', async () => {

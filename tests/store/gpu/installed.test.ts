@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { damagedFiles, gpuFolder, installedGpu, installGpu, removeGpu } from '../../../src-main/store/gpu/installed.ts';
-import { zipEntries } from '../../../src-main/store/gpu/zip.ts';
+import { extract, zipEntries } from '../../../src-main/store/gpu/zip.ts';
 import { refusal } from '../../support/refusal.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import { bytesOf, providerFiles, providerName, wheelOf, writeProvider } from './wheels.ts';
@@ -57,6 +57,12 @@ it('refuses an archive that is cut off or damaged', async () => {
   const home = freshFolder('home');
   await expect(installGpu([path], options(home))).rejects.toThrow();
   expect([installedGpu(home), existsSync(gpuFolder(home)), readdirSync(home)]).toEqual([null, false, []]);
+});
+
+it('tells a place that cannot be written from an archive that cannot be read', async () => {
+  const path = writeProvider(freshFolder('wheels')), entry = (await zipEntries(path)).find(({ name }) => name.endsWith('providers_cuda.so'))!, folder = freshFolder('taken');
+  expect((await refusal('file/unwritable', () => extract(path, entry, folder))).detail).toMatchObject({ path: folder });
+  if (process.platform === 'linux') expect((await refusal('file/no-space', () => extract(path, entry, '/dev/full'))).message).toContain('the disk of /dev/full is full');
 });
 
 it('is cancelled between two files, and leaves nothing', async () => {

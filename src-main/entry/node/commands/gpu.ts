@@ -5,7 +5,7 @@ import { refuse } from '../../../base/errors.ts';
 import { showBytes } from '../../../base/units.ts';
 import type { GpuInstall, GpuStatus } from '../../../contract/gpu.ts';
 import type { Service } from '../../../contract/service.ts';
-import { cudaPackages, providerPackage } from '../../../service/choices.ts';
+import { cudaPackages, cudaVersions, providerPackage } from '../../../service/choices.ts';
 import { collect, text, texts, type AddCommand } from '../command.ts';
 import { exits, type Output } from '../output.ts';
 import { fetchWheels } from '../pip.ts';
@@ -25,7 +25,7 @@ export const gpu: AddCommand = (program, run) => {
     .option('--from <file>', 'a wheel that is here already; may be repeated', collect)
     .option('--index <url>', 'fetch from this package index instead of through pip')
     .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', `\nPackages: ${providerPackage} (of the version that cambium gpu status names); with --cuda ${cudaPackages.join(', ')}.\n\nExamples:\n  cambium gpu install\n  cambium gpu install --cuda\n  cambium gpu install --from onnxruntime_gpu-1.30.0-cp312-cp312-manylinux_2_28_x86_64.whl`)
+    .addHelpText('after', `\nPackages: ${providerPackage} (of the version that cambium gpu status names); with --cuda ${cudaPackages.map((name) => `${name} ${cudaVersions(name)}`).join(', ')}.\n\nExamples:\n  cambium gpu install\n  cambium gpu install --cuda\n  cambium gpu install --from onnxruntime_gpu-1.30.0-cp312-cp312-manylinux_2_28_x86_64.whl`)
     .action(run(async ({ api, out, options, signal }) => {
       const files = texts(options['from']).map((file) => resolve(file)), index = text(options['index']), cuda = options['cuda'] === true;
       if (files.length > 0 && index !== undefined) refuse('usage', { why: 'give --from or --index, not both' });
@@ -57,7 +57,7 @@ async function fetched(api: Service, cuda: boolean, out: Output, signal: AbortSi
   const folder = join(home, 'cache', 'wheels');
   await mkdir(folder, { recursive: true });
   out.note(`Fetching ${providerPackage} ${needed}${cuda ? ' and NVIDIA\'s libraries' : ''} with pip`);
-  return fetchWheels([`${providerPackage}==${needed}`, ...(cuda ? cudaPackages : [])], folder, { signal, say: (line) => { if (/^(Downloading|Saved)/.test(line)) out.note(line); } });
+  return fetchWheels([`${providerPackage}==${needed}`, ...(cuda ? cudaPackages.map((name) => `${name}==${cudaVersions(name)}`) : [])], folder, { signal, say: (line) => { if (/^(Downloading|Saved)/.test(line)) out.note(line); } });
 }
 
 const isComplete = ({ installed, libraries }: GpuStatus): boolean => installed?.current === true && libraries.every((l) => l.found);
