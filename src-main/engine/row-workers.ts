@@ -6,6 +6,7 @@ import type { TensorRecipe } from '../growth/recipe.ts';
 import { rowWork, type RowPlan } from '../growth/rows.ts';
 import { bytesOf } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
+import { workerFile } from '../store/worker-file.ts';
 
 /** A weight to be made, and its number; arrays are shared. */
 export interface RowWeight { readonly do: 'weight'; readonly of: number; readonly recipe: TensorRecipe; readonly source: Float32Array; readonly second?: Float32Array; readonly bells?: Int16Array }
@@ -23,9 +24,6 @@ export interface PieceSizes {
   /** Numbers drawn by one task (2^20). */
   readonly numbers?: number;
 }
-
-/** The worker beside this file: TypeScript in the checkout; in a build, JavaScript beside the entry, above its chunks. */
-const workerFile = (): URL => new URL(import.meta.url.endsWith('.ts') ? './row-worker.ts' : import.meta.url.includes('/chunks/') ? '../row-worker.js' : './row-worker.js', import.meta.url);
 
 /** A weight whose blocks can be made; `finite`: whether its source is numbers all through. */
 export interface PreparedRows { readonly of: number; readonly recipe: TensorRecipe; readonly finite: boolean; readonly units?: DrawnNoise['units'] }
@@ -47,7 +45,7 @@ export class RowWorkers {
     this.#blockBytes = blockBytes;
     this.#numbers = numbers;
     this.#workers = Array.from({ length: threads }, () => {
-      const worker = new Worker(workerFile(), { workerData: plan, execArgv: [] });
+      const worker = new Worker(workerFile('row-worker', import.meta.url), { workerData: plan, execArgv: [] });
       worker.on('message', (answer: RowAnswer) => {
         const waits = this.#waiting.get(answer.id);
         this.#waiting.delete(answer.id);

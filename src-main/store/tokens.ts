@@ -1,5 +1,4 @@
 /** @file Text to token files, once: in a worker, cached by content, with progress and cancel. */
-import { existsSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -7,6 +6,7 @@ import { AppError, appError, refuse, type ErrorData } from '../base/errors.ts';
 import { reading, writing } from './files.ts';
 import { filesOf } from './sources.ts';
 import { summaryOf } from './token-files.ts';
+import { workerFile } from './worker-file.ts';
 
 export { openTokens, type Tokens } from './token-files.ts';
 
@@ -48,13 +48,6 @@ export type TokenizeMessage =
 /** MB of new objects before they are collected. */
 const youngest = 8;
 
-/** The worker beside this file: TypeScript in the checkout; in a build, JavaScript beside the entry or above its chunks. */
-function workerFile(): URL {
-  if (import.meta.url.endsWith('.ts')) return new URL('./tokenize-worker.ts', import.meta.url);
-  const beside = new URL('./tokenize-worker.js', import.meta.url);
-  return existsSync(beside) ? beside : new URL('../tokenize-worker.js', import.meta.url);
-}
-
 /** The tokens of all data, from the cache where they are known. Each document ends with the end-of-text token, and begins with what the tokenizer's post-processor puts first. */
 export async function tokenizeFiles({ data, field, tokenizer, vocab, cache, onProgress, signal }: TokenizeRequest): Promise<TokenSet> {
   const groups = await Promise.all(data.map(filesOf)), paths = groups.flat(), sizes = new Map<string, number>();
@@ -65,7 +58,7 @@ export async function tokenizeFiles({ data, field, tokenizer, vocab, cache, onPr
   let before = 0, cached = true;
   await new Promise<void>((done, fail) => {
     // Without the limit its garbage makes the process 35 MB larger, and the system gets none of it back.
-    const worker = new Worker(workerFile(), { workerData: { files: unique, field, tokenizer: resolve(tokenizer), vocab, cache: resolve(cache) } satisfies TokenizeTask, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: youngest } });
+    const worker = new Worker(workerFile('tokenize-worker', import.meta.url), { workerData: { files: unique, field, tokenizer: resolve(tokenizer), vocab, cache: resolve(cache) } satisfies TokenizeTask, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: youngest } });
     const cancel = (): void => { worker.postMessage('cancel'); };
     signal?.addEventListener('abort', cancel, { once: true });
     worker.on('message', (message: TokenizeMessage) => {

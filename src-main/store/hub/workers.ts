@@ -1,20 +1,16 @@
 /** @file Downloads and pushes in a thread of their own. The token reaches it through memory and is written nowhere. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AppError, appError, type ErrorData } from '../../base/errors.ts';
 import type { DownloadEvent, HubSnapshot, PushEvent } from '../../model/hub.ts';
 import type { Hub, Patience } from './requests.ts';
 import type { HubSettings, Token } from './settings.ts';
+import { workerFile } from '../worker-file.ts';
 
 interface Asking { readonly settings: HubSettings; readonly token: Token | null; readonly patience: Patience }
 type DownloadTask = { readonly task: 'download'; readonly snapshot: HubSnapshot };
 type PushTask = { readonly task: 'push'; readonly dir: string; readonly repo: string; readonly private: boolean };
 export type HubTask = Asking & (DownloadTask | PushTask);
 export type HubMessage = { readonly at: 'event'; readonly event: DownloadEvent | PushEvent } | { readonly at: 'result'; readonly value: unknown } | { readonly at: 'failed'; readonly error: ErrorData };
-
-/** Beside the built entries, or the source itself. */
-const workerFile = (): string => [join(import.meta.dirname, 'hub-worker.js'), join(import.meta.dirname, '..', 'hub-worker.js')].find((path) => existsSync(path)) ?? join(import.meta.dirname, 'hub-worker.ts');
 
 /** The folder of the snapshot. The signal stops it; what came is kept. */
 export const downloadApart = (hub: Hub, snapshot: HubSnapshot, onEvent: (event: DownloadEvent) => void, signal: AbortSignal): Promise<string> =>
@@ -26,7 +22,7 @@ export const pushApart = (hub: Hub, task: Omit<PushTask, 'task'>, onEvent: (even
 
 function apart<T>({ settings, token, patience }: Hub, task: DownloadTask | PushTask, onEvent: (event: DownloadEvent | PushEvent) => void, signal: AbortSignal): Promise<T> {
   return new Promise<T>((done, fail) => {
-    const worker = new Worker(workerFile(), { workerData: { settings, token, patience, ...task } satisfies HubTask, execArgv: [] });
+    const worker = new Worker(workerFile('hub-worker', import.meta.url), { workerData: { settings, token, patience, ...task } satisfies HubTask, execArgv: [] });
     const cancel = (): void => { worker.postMessage('cancel'); };
     if (signal.aborted) cancel();
     signal.addEventListener('abort', cancel, { once: true });
