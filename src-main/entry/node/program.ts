@@ -55,7 +55,7 @@ export async function runProgram(argv: readonly string[], setting: Setting): Pro
     answer(contract, running.api, far);
     let there: Channel | undefined;
     try {
-      there = typeof options['place'] === 'string' ? await placeChannel(here, options['place']) : undefined;
+      there = typeof options['place'] === 'string' ? await placeChannel(here, options['place'], rest.signal) : undefined;
       code = await work({ api: there ? connect(contract, there) : here, out, options, ...rest }, ...command.args) ?? exits.ok;
     } catch (thrown) {
       code = out.error(thrown);
