@@ -4,6 +4,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, rmSync, writeF
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { refuse } from '../../base/errors.ts';
+import { isAlive } from '../../service/place.ts';
 
 /** What lets a later command find a running server. Whoever can read it can use the server, so it is the owner's alone. */
 export interface ServerRecord { readonly port: number; readonly token: string; readonly version: string; readonly pid: number }
@@ -55,11 +56,12 @@ export async function serverInBackground(home: string, commandLine: readonly str
   return refuse('engine/crashed', { how: 'the server did not start', lines: readFileSync(logIn(home), 'utf8').slice(-1000) });
 }
 
-/** Asks the server to end; what trains stops and saves first. False when none was running. */
-export async function stopServer(home: string): Promise<boolean> {
+/** Asks the server to end and waits until its process has, because what trains saves first: as long as the largest saves take, or until the signal. Undefined when none was running. */
+export async function stopServer(home: string, signal: AbortSignal, atMost = 10 * 60_000): Promise<{ readonly pid: number; readonly ended: boolean } | undefined> {
   const running = await runningServer(home);
-  if (!running) return false;
-  process.kill(running.pid, 'SIGTERM');
-  while (await runningServer(home)) await new Promise((resolve) => { setTimeout(resolve, 100); });
-  return true;
+  if (!running) return undefined;
+  const { pid } = running;
+  process.kill(pid, 'SIGTERM');
+  for (const since = Date.now(); isAlive(pid) && Date.now() - since < atMost && !signal.aborted;) await new Promise((resolve) => { setTimeout(resolve, 50); });
+  return { pid, ended: !isAlive(pid) };
 }
