@@ -1,11 +1,15 @@
 /** @file The server that runs in the background: found by its record, started once, ended when what trains is saved. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { recordServer, runningServer, stopServer } from '../../../src-main/entry/node/background.ts';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { recordServer, runningServer, serverInBackground, stopServer } from '../../../src-main/entry/node/background.ts';
 import { isAlive } from '../../../src-main/store/files.ts';
 import { freshFolder } from '../../support/temporary.ts';
+import { root } from '../../support/workplace.ts';
 
 let home: string;
 const alive: ChildProcess[] = [], never = new AbortController().signal;
@@ -24,6 +28,24 @@ async function serverSaving(ms: number): Promise<number> {
 }
 
 describe('a server in the background', () => {
+  it.skipIf(process.platform === 'win32')('is started once, however many ask at once, also after one who was killed while starting it', async () => {
+    const starts = join(home, 'starts'), cli = join(root, 'src-main/entry/node/cli.ts');
+    process.env['CAMBIUM_HOME'] = home;
+    onTestFinished(async () => { delete process.env['CAMBIUM_HOME']; await stopServer(home, never); });
+    writeFileSync(join(home, 'server.lock'), String(2 ** 22 + 12_345));
+    const asked = await Promise.all([1, 2, 3].map(() => serverInBackground(home, ['sh', '-c', `echo >> '${starts}'; exec '${process.execPath}' '${cli}' "$@"`, 'sh'])));
+    expect(new Set(asked.map(({ pid }) => pid)).size).toBe(1);
+    expect([readFileSync(starts, 'utf8'), existsSync(join(home, 'server.lock'))]).toEqual(['\n', false]);
+  });
+
+  it('is not there when its port belongs to a program that says nothing', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    onTestFinished(() => { silent.close(); });
+    await once(silent, 'listening');
+    recordServer(home, { port: (silent.address() as AddressInfo).port, token: 'x', version: '0', pid: process.pid });
+    expect(await runningServer(home)).toBeUndefined();
+  }, 15_000);
+
   it('has ended when its process has, not when it no longer answers', async () => {
     const pid = await serverSaving(700);
     expect(await runningServer(home)).toMatchObject({ pid });
