@@ -1,14 +1,15 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request as ask } from 'node:http';
-import { connect as dial } from 'node:net';
+import { connect as dial, Server as Listener } from 'node:net';
 import { join } from 'node:path';
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { webSocketChannel, type WebSocketLike } from '../../../src-main/base/transports.ts';
 import { connect } from '../../../src-main/contract/connect.ts';
 import { service as contract } from '../../../src-main/contract/service.ts';
 import { startServer, whyRefused, type Server } from '../../../src-main/entry/node/server.ts';
+import { refusal } from '../../support/refusal.ts';
 import { codeOf, collectAll, example, settings, until, workplace, type Workplace } from '../../support/workplace.ts';
 
 let place: Workplace, server: Server;
@@ -46,6 +47,15 @@ describe('server', () => {
     const other = await startServer(place.running.api, place.dir);
     expect(other.token).not.toBe(server.token);
     await other.close();
+  });
+
+  it('says which port it cannot have, and why', async () => {
+    const why = async (port: number): Promise<unknown> => (await refusal('serve/port', () => startServer(place.running.api, place.dir, port))).detail;
+    expect(await why(server.port)).toEqual({ port: server.port, why: 'another program listens on it' });
+    expect(await why(99_999)).toEqual({ port: 99_999, why: 'ports end at 65535' });
+    const listen = vi.spyOn(Listener.prototype, 'listen').mockImplementation(function (this: Listener) { queueMicrotask(() => this.emit('error', Object.assign(new Error('listen EACCES'), { code: 'EACCES' }))); return this; });
+    onTestFinished(() => { listen.mockRestore(); });
+    expect(await why(80)).toEqual({ port: 80, why: 'the system does not let you have it' });
   });
 
   it('serves the page with strict headers', async () => {
