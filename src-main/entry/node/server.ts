@@ -39,6 +39,7 @@ export async function startServer(api: Service, folder: string, port = 0): Promi
     })();
   });
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => undefined);                               // who asked may be gone before the answer
     const refused = whyRefused(request, token);
     if (refused !== undefined) { socket.end(`HTTP/1.1 ${refused}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`); return; }
     sockets.handleUpgrade(request, socket, head, (open: WebSocket) => { serve(contract, api, webSocketChannel(open as unknown as WebSocketLike)); });

@@ -97,6 +97,20 @@ describe('server', () => {
     await until(() => server.connections() === 0);
   });
 
+  it('stays up when who is refused has gone before the answer', async () => {
+    const thrown: unknown[] = [], note = (error: unknown): void => { thrown.push(error); };
+    process.on('uncaughtException', note);
+    onTestFinished(() => { process.off('uncaughtException', note); });
+    for (let i = 0; i < 20; i++) {
+      const socket = dial(server.port, '127.0.0.1').on('error', () => undefined);
+      await once(socket, 'connect');
+      socket.write('GET /rpc HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n', () => { socket.resetAndDestroy(); });
+      await once(socket, 'close');
+    }
+    expect((await get('/')).status).toBe(200);
+    expect(thrown).toEqual([]);
+  });
+
   it('speaks the contract: checked inputs, typed errors, streams', async () => {
     const { api, socket } = joined();
     expect(await api.about({})).toMatchObject({ version: '0.0.0' });
