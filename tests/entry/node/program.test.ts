@@ -74,6 +74,11 @@ describe('command line', () => {
     [['resume', 'nothing', '--tokens', 'many'], 2, 'usage'],
     [['sample', example, '--prompt', 'a', '--temperature', 'hot'], 2, 'usage'],
     [['serve', '--port', 'x'], 2, 'usage'],
+    [['serve', '--stop', '--place', 'box'], 2, 'usage'],
+    [['--place', 'box', 'demo'], 2, 'usage'],
+    [['--place', 'box', 'gpu', 'install'], 2, 'usage'],
+    [['--place', 'box', 'gpu', 'install', '--from', 'x.whl'], 2, 'usage'],
+    [['--place', 'box', 'gpu', 'install', '--index', 'http://127.0.0.1:9/'], 1, 'place/not-found'],
   ] as const)('refuses %j with exit code %d, in words and as an object', async (argv, code, name) => {
     begin();
     const human = await cambium(argv), json = await cambium([...argv, '--json']);

@@ -28,5 +28,5 @@ export const demo: AddCommand = (program, run) => {
       const report = await writeReport(dir, demoReport(result));
       out.result(summary(result, report), `\n${table([['', ''], ...findings(result)]).trim()}\n\nReport: ${pathToFileURL(report).href}`);
       return undefined;
-    }));
+    }, () => 'the demo writes its text and its report on this computer'));
 };

@@ -43,5 +43,5 @@ export const serve: AddCommand = (program, run) => {
       forgetServer(home);
       await server.close();
       return exits.ok;
-    }));
+    }, () => 'the server runs on this computer'));
 };
