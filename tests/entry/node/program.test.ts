@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { runProgram } from '../../../src-main/entry/node/program.ts';
@@ -74,6 +75,7 @@ describe('command line', () => {
     [['resume', 'nothing', '--tokens', 'many'], 2, 'usage'],
     [['sample', example, '--prompt', 'a', '--temperature', 'hot'], 2, 'usage'],
     [['serve', '--port', 'x'], 2, 'usage'],
+    [['demo', '--tokens', '0', '--out', '/nowhere/demo'], 2, 'usage'],
     [['serve', '--stop', '--place', 'box'], 2, 'usage'],
     [['--place', 'box', 'demo'], 2, 'usage'],
     [['--place', 'box', 'gpu', 'install'], 2, 'usage'],
@@ -116,6 +118,17 @@ describe('command line', () => {
     expect(last()).toMatchObject({ error: { code: 'cancelled' } });
     const { readdirSync } = await import('node:fs');
     expect(readdirSync(place.dir).filter((name) => name.includes('grown'))).toEqual([]);
+  });
+
+  it('a demo that is cancelled leaves nothing, so that it can be started again', async () => {
+    begin('stall');
+    const stop = new AbortController(), out = join(place.dir, 'demo');
+    const work = cambium(['demo', '--out', out, '--json'], { signal: stop.signal });
+    await until(() => place.processes.spawned.length > 0);
+    setTimeout(() => { stop.abort(); }, 50);
+    const { code, last } = await work;
+    expect([code, last()]).toMatchObject([130, { error: { code: 'cancelled' } }]);
+    expect(existsSync(out)).toBe(false);
   });
 
   it('trains, is stopped by Ctrl+C with everything saved, resumes, finishes', async () => {
