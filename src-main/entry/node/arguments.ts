@@ -1,4 +1,5 @@
 /** @file Flags as values: sizes, options, counts, training settings. What cannot be read is a usage error that names the flag. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import { readCount } from '../../base/units.ts';
@@ -53,9 +54,9 @@ export const trainingFlags = trainingOptions.map((option) => ({
   help: `${option.help} (${String(option.otherwise ?? (option.kind === 'number' ? option.off : ''))})`,
 }));
 
-/** Data as typed: `PATH`, or `PATH=WEIGHT`; where one has a weight, the others weigh 1. */
+/** Data as typed: `PATH`, or `PATH=WEIGHT`; where one has a weight, the others weigh 1. What exists as typed is a path: a folder may be called `year=2024`. */
 export function readData(given: readonly string[]): { readonly data: string[]; readonly weights?: number[] } {
-  const read = given.map((item) => /^(.+)=(\d*\.?\d+)$/.exec(item)), data = given.map((item, i) => resolve(read[i]?.[1] ?? item));
+  const read = given.map((item) => (existsSync(resolve(item)) ? null : /^(.+)=(\d*\.?\d+)$/.exec(item))), data = given.map((item, i) => resolve(read[i]?.[1] ?? item));
   return read.some((match) => match !== null) ? { data, weights: read.map((match) => Number(match?.[2] ?? 1)) } : { data };
 }
 
