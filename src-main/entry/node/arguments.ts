@@ -60,15 +60,18 @@ export function readData(given: readonly string[]): { readonly data: string[]; r
   return read.some((match) => match !== null) ? { data, weights: read.map((match) => Number(match?.[2] ?? 1)) } : { data };
 }
 
-/** What was given over the defaults; counts may be written as `1M`. */
-export function readTraining(given: Readonly<Record<string, unknown>>): TrainingSettings {
-  const settings: Record<string, unknown> = { ...trainingDefaults };
+/** The settings of training that were given, of those named or of all; counts may be written as `1M`. */
+export function readSettings(given: Readonly<Record<string, unknown>>, named?: readonly string[]): Partial<TrainingSettings> {
+  const settings: Record<string, unknown> = {};
   for (const option of trainingOptions) {
     const text = given[option.id];
-    if (typeof text !== 'string') continue;
+    if (typeof text !== 'string' || named?.includes(option.id) === false) continue;
     const read = readOption(option, option.kind === 'number' ? readCount(text) ?? text : text);
     if ('why' in read) usage(`${flagOf(option.id)} ${read.why}`);
     else settings[option.id] = read.value;
   }
-  return settings as unknown as TrainingSettings;
+  return settings;
 }
+
+/** What was given over the defaults. */
+export const readTraining = (given: Readonly<Record<string, unknown>>): TrainingSettings => ({ ...trainingDefaults, ...readSettings(given) });

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { runProgram } from '../../../src-main/entry/node/program.ts';
+import { sparing as spare } from '../../../src-main/contract/schema.ts';
 import { trainingOptions } from '../../../src-main/train/settings.ts';
 import { methods } from '../../../src-main/growth/methods/index.ts';
 import type { Mood } from '../../support/fake-engine.ts';
@@ -35,6 +36,9 @@ describe('command line', () => {
     begin();
     const { out } = await cambium(['train', '--help']);
     for (const { id } of trainingOptions) expect(out).toContain(`--${id.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} <`);
+    const resume = await cambium(['resume', '--help']), sparing = trainingOptions.filter(({ id }) => id in spare.shape);
+    expect(sparing).toHaveLength(5);
+    for (const option of sparing) expect(resume.out).toContain(`--${option.id} <${option.kind === 'choice' ? `${option.choices.map((c) => c.value).join('|')}>` : ''}`);
     const plan = await cambium(['plan', '--help']);
     for (const method of methods.values()) { expect(plan.out).toContain(method.summary); for (const option of method.options) expect(plan.out).toContain(`--option ${option.id}=`); }
   });
@@ -70,6 +74,8 @@ describe('command line', () => {
     [['train', example, '--data', '/nowhere.txt'], 1, 'file/not-found'],
     [['train', example], 2, 'usage'],
     [['resume', 'nothing'], 1, 'run/not-found'],
+    [['resume', 'nothing', '--precision', 'int8'], 2, 'usage'],
+    [['resume', 'nothing', '--sequence', '1'], 2, 'usage'],
     [['decay', 'nothing', '--steps', '5'], 1, 'run/not-found'],
     [['decay', 'nothing', '--steps', 'few'], 2, 'usage'],
     [['resume', 'nothing', '--tokens', 'many'], 2, 'usage'],
