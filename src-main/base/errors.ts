@@ -47,6 +47,8 @@ export const errors = {
   'place/no-cambium':               (d: { place: string; command: string }): Words => [`${d.place} does not know the command ${d.command}`, 'Install Cambium there, or add the place again with its path: --command "node /path/to/cambium/bin/cambium.mjs".'],
   'place/version':                  (d: { place: string; here: string; there: string }): Words => [`${d.place} has Cambium ${d.there}, and this is ${d.here}`, 'Bring both to the same version.'],
 
+  'serve/port':                     (d: { port: number; why: string }): Words => [`the port ${d.port} cannot be used: ${d.why}`, 'Give another with --port, or leave it out to take a free one.'],
+
   'growth/not-a-multiple':          (d: { axis: string; from: number; to: number; nearest: readonly number[] }): Words => [`${d.axis} ${d.from} → ${d.to} is not a whole multiple`, `The nearest possible ${d.axis} is ${d.nearest.join(' or ')}; or use the method "expand".`],
   'growth/post-norm':               (d: { axis: string; from: number; to: number; nearest: readonly number[] }): Words => [`${d.axis} ${d.from} → ${d.to} would pad a stream on which norms stand, and they would make constants of the new entries`, d.nearest.length ? `The nearest possible ${d.axis} is ${d.nearest.join(' or ')}.` : 'Use the method "hypercloning", which makes whole copies.'],
   'growth/smaller':                 (d: { axis: string; from: number; to: number }): Words => [`${d.axis} cannot shrink from ${d.from} to ${d.to}`, `Choose ${d.from} or more.`],

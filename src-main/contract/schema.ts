@@ -25,6 +25,8 @@ export const growthRequest = z.object({
   seed: whole,
   dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']),
 });
+/** A stage of a recipe file: what it leaves out is as without a flag; `times` are multiples of what the stage before makes. */
+export const recipeStage = z.strictObject({ ...growthRequest.partial().shape, method: z.string(), times: z.record(z.string(), z.number().positive()).optional() });
 /** One growth, or several in sequence as one pass. */
 export const growthRecipe = z.union([growthRequest, z.array(growthRequest).min(1).max(64)]);
 

@@ -60,7 +60,7 @@ export function serve<C extends Contract>(contract: C, implementation: Api<C>, c
 }
 
 /** The first issue of a check, with the field that it is about. */
-function whyOf(issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined): string {
+export function whyOf(issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined): string {
   const field = issue?.path.map(String).join('.') ?? '';
   return `${field || 'the input'}: ${issue?.message ?? 'is not valid'}`;
 }

@@ -1,5 +1,6 @@
 /** @file What an NVIDIA GPU draws, holds and does, once a second, from one nvidia-smi that runs beside the training. */
 import { spawn } from 'node:child_process';
+import { inLines } from '../base/lines.ts';
 
 /** One line of nvidia-smi; null where the card does not say. */
 export interface GpuReading { readonly watts: number | null; readonly utilisation: number | null; readonly memory: number | null; readonly temperature: number | null }
@@ -24,22 +25,18 @@ export function readLine(line: string): GpuReading | undefined {
 
 /** Starts reading; what cannot be read stays unknown and stops no training. `command` is nvidia-smi in any place. */
 export function readGpu({ command = 'nvidia-smi', id = '0', now = () => performance.now() / 1000 }: { readonly command?: string; readonly id?: string; readonly now?: () => number } = {}): GpuReadings {
-  let newest: GpuReading | undefined, last: { readonly at: number; readonly watts: number } | undefined, joules: number | null = null, rest = '';
+  let newest: GpuReading | undefined, last: { readonly at: number; readonly watts: number } | undefined, joules: number | null = null;
   const child = spawn(command, [`--query-gpu=${fields}`, '--format=csv,noheader,nounits', '-i', id, '-lms', String(every)], { stdio: ['ignore', 'pipe', 'ignore'], windowsHide: true });
   child.on('error', () => { newest = undefined; });
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop()!;
-    for (const line of lines) {
-      const reading = readLine(line);
-      if (!reading) continue;
-      newest = reading;
-      if (reading.watts === null) continue;
-      const at = now();
-      if (last) joules = (joules ?? 0) + ((last.watts + reading.watts) / 2) * (at - last.at);
-      last = { at, watts: reading.watts };
-    }
-  });
+  child.stdout.setEncoding('utf8').on('data', inLines((line) => {
+    const reading = readLine(line);
+    if (!reading) return;
+    newest = reading;
+    if (reading.watts === null) return;
+    const at = now();
+    if (last) joules = (joules ?? 0) + ((last.watts + reading.watts) / 2) * (at - last.at);
+    last = { at, watts: reading.watts };
+  }).push);
   child.unref();
   return { newest: () => newest, joules: () => joules, close: () => { child.kill(); } };
 }

@@ -1,5 +1,5 @@
 /** @file The way to a GPU box: ssh starts Cambium's server there if none runs, carries its port here, and a WebSocket goes through. Keys and passwords are ssh's own business. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { createServer, connect as connectTo } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { WebSocket } from 'ws';
@@ -20,7 +20,7 @@ const kept = 1000, patience = 20_000;
 export const tunnelsBy = (ssh: string, version: string): OpenTunnel => async (place, signal) => {
   const remote = await serverOn(ssh, place, signal);
   if (remote.version !== version) refuse('place/version', { place: place.name, here: version, there: remote.version });
-  const port = await freePort(), child = spawn(ssh, [...options, '-N', '-L', `127.0.0.1:${port}:127.0.0.1:${remote.port}`, place.target], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const port = await freePort(), child = sshOf(ssh, ['-N', '-L', `127.0.0.1:${port}:127.0.0.1:${remote.port}`, place.target], ['ignore', 'ignore', 'pipe']);
   const close = (): void => { child.kill(); };
   try {
     await forwarded(child, port, place);
@@ -35,14 +35,21 @@ export const tunnelsBy = (ssh: string, version: string): OpenTunnel => async (pl
   } catch (error) { close(); throw error; }
 };
 
+/** An ssh in a process group of its own, so that Ctrl+C in a terminal reaches this process alone, which still has something to ask over there. It ends with this process. */
+function sshOf(ssh: string, given: readonly string[], stdio: SpawnOptions['stdio']): ChildProcess {
+  const child = spawn(ssh, [...options, ...given], { stdio: stdio!, detached: process.platform !== 'win32', windowsHide: true }), end = (): void => { child.kill(); };
+  process.once('exit', end);
+  return child.once('close', () => { process.off('exit', end); });
+}
+
 interface RemoteServer { readonly port: number; readonly token: string; readonly version: string }
 
 /** The server on the box, started there when none runs. It outlives this connection, and what it trains outlives it too. */
 async function serverOn(ssh: string, place: PlaceCard, signal?: AbortSignalLike): Promise<RemoteServer> {
-  const child = spawn(ssh, [...options, place.target, `${place.command} serve --background --json`], { stdio: ['ignore', 'pipe', 'pipe'] }), { name } = place;
+  const child = sshOf(ssh, [place.target, `${place.command} serve --background --json`], ['ignore', 'pipe', 'pipe']), { name } = place;
   let out = '', said = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text; });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { said = (said + text).slice(-kept); });
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => { out += text; });
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => { said = (said + text).slice(-kept); });
   const stop = (): void => { child.kill(); };
   signal?.addEventListener('abort', stop, { once: true });
   const code = await new Promise<number | AppError>((resolve) => {

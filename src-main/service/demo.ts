@@ -4,6 +4,7 @@ import type { Certificate, CheckpointCard, RunEvent } from '../contract/schema.t
 import type { Service } from '../contract/service.ts';
 import type { GrowthPlan, GrowthRequest } from '../growth/recipe.ts';
 import { exists, writeText } from '../store/files.ts';
+import { removeFolder } from '../store/folder.ts';
 import { reached } from '../train/reached.ts';
 import { toyLines } from '../train/toy-corpus.ts';
 import { trainingDefaults, type TrainingSettings } from '../train/settings.ts';
@@ -40,8 +41,16 @@ const textBytes = 6_000_000, textSeed = 1;
 
 export interface DemoOptions { readonly dir: string; readonly tokens: number; readonly seed: number }
 
-export async function demonstrate(api: Service, { dir, tokens, seed }: DemoOptions, tell: Telling, signal: AbortSignalLike): Promise<DemoResult> {
-  if (await exists(dir)) refuse('file/exists', { path: dir });
+/** Makes `dir` and fills it. Refuses `file/exists`, and `cancelled` with nothing of it left. */
+export async function demonstrate(api: Service, options: DemoOptions, tell: Telling, signal: AbortSignalLike): Promise<DemoResult> {
+  if (await exists(options.dir)) refuse('file/exists', { path: options.dir });
+  try { return await demonstrated(api, options, tell, signal); } catch (thrown) {
+    if (signal.aborted) await removeFolder(options.dir);
+    throw thrown;
+  }
+}
+
+async function demonstrated(api: Service, { dir, tokens, seed }: DemoOptions, tell: Telling, signal: AbortSignalLike): Promise<DemoResult> {
   const at = (name: string): string => join(dir, name);
   const from = (await api.about({})).demo, source = await api.openCheckpoint({ dir: from });
   tell.phase(`Opened ${source.name}: ${source.familyTitle}, ${source.parameters.toLocaleString('en')} parameters`);
@@ -111,10 +120,11 @@ async function taken(api: Service, run: string, out: string, tell: Telling, sign
   });
 }
 
-/** Runs `work`; when the signal goes off, `stop` is asked and the work ends by itself. */
+/** Runs `work`; when the signal goes off, `stop` is asked and the work ends by itself. Settles when the stop has, too: nothing writes any more. */
 async function cancelling<T>(signal: AbortSignalLike, stop: () => Promise<unknown>, work: () => Promise<T>): Promise<T> {
-  const ask = (): void => { stop().catch(() => undefined); };
+  let asked: Promise<unknown> = Promise.resolve();
+  const ask = (): void => { asked = stop().catch(() => undefined); };
   if (signal.aborted) ask();
   signal.addEventListener('abort', ask, { once: true });
-  try { return await work(); } finally { signal.removeEventListener('abort', ask); }
+  try { return await work(); } finally { signal.removeEventListener('abort', ask); await asked; }
 }

@@ -7,6 +7,7 @@ import type { Processes } from './engines.ts';
 import type { OpenTunnel } from './places.ts';
 import type { Secrets } from './secrets.ts';
 
+export { isAlive } from '../store/files.ts';
 export { openHome } from '../store/home.ts';
 
 /** What only the process entry can know. */

@@ -1,4 +1,5 @@
 /** @file Small files: JSON read with a named error, text and JSON written whole or not at all, and what the system says turned into errors that a person can act on. */
+import { readFileSync } from 'node:fs';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { AppError, appError, refuse } from '../base/errors.ts';
 import type { Json, JsonObject } from '../base/json.ts';
@@ -70,8 +71,15 @@ export async function writeText(path: string, text: string): Promise<void> {
 /** As `writeText`, with two spaces and a last newline. */
 export const writeJson = (path: string, value: unknown): Promise<void> => writeText(path, `${JSON.stringify(value, null, 2)}\n`);
 
-/** True when a process with this number runs on this machine. */
+/** True when a process with this number runs on this machine. One that has ended does not, though nobody has asked for its exit code yet: in a container perhaps nobody ever does. */
 export function isAlive(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;
-  try { process.kill(pid, 0); return true; } catch (error) { return codeOf(error) === 'EPERM'; }
+  try { process.kill(pid, 0); } catch (error) { return codeOf(error) === 'EPERM'; }
+  return statOf(pid)?.[0] !== 'Z';
+}
+
+/** What Linux tells of a process, from its state (field 3 of /proc/PID/stat) on; undefined where the system does not tell, or there is no such process. */
+export function statOf(pid: number): readonly string[] | undefined {
+  if (process.platform !== 'linux') return undefined;
+  try { const stat = readFileSync(`/proc/${pid}/stat`, 'latin1'); return stat.slice(stat.lastIndexOf(')') + 2).split(' '); } catch { return undefined; }       // the name before may hold anything
 }

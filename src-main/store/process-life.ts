@@ -1,18 +1,15 @@
 /** @file Whether the process that wrote a mark still lives. Its number may be another one's by now, and the clock on the wall may have jumped (a laptop slept): neither number nor clock is trusted alone. */
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
-import { isAlive } from './files.ts';
+import { isAlive, statOf } from './files.ts';
 
 /** A process by its number and, where the system tells, the moment it began. */
 export interface ProcessMark { readonly pid: number; readonly born: string | null }
 
 /** When process `pid` of this computer began: the boot and the tick since then. Null where the system does not tell, or there is no such process. */
 export function bornOf(pid: number): string | null {
-  if (process.platform !== 'linux') return null;
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1'), ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];       // field 22; the name before may hold anything
-    return ticks === undefined ? null : `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${ticks}`;
-  } catch { return null; }
+  const ticks = statOf(pid)?.[19];                                      // field 22
+  try { return ticks === undefined ? null : `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${ticks}`; } catch { return null; }
 }
 
 /** How long beats may stay away, in milliseconds of a clock that stands still while the computer sleeps, before a process counts as gone. A step may block for long. */

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,8 @@ import { serve } from '../../src-main/contract/serve.ts';
 import { service as contract, type Service } from '../../src-main/contract/service.ts';
 import { tunnelsBy } from '../../src-main/entry/tunnel.ts';
 import { createPlaces } from '../../src-main/service/places.ts';
-import { codeOf, root } from '../support/workplace.ts';
+import { isAlive } from '../../src-main/store/files.ts';
+import { codeOf, root, until } from '../support/workplace.ts';
 
 const ssh = join(root, 'tests/support/ssh.mjs'), cli = join(root, 'src-main/entry/node/cli.ts'), command = `"${process.execPath}" "${cli}"`;
 const dir = mkdtempSync(join(tmpdir(), 'cambium-places-')), box = join(dir, 'box');
@@ -59,6 +61,32 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
     expect(await open({})).toBe('place/unreachable');
     process.env['SSH_MOOD'] = 'unreachable';
     expect(await open({})).toBe('place/unreachable');
+  });
+
+  it('outlives Ctrl+C, so that what trains over there can be asked to stop; it ends with the process', async () => {
+    const from = (path: string): string => JSON.stringify(join(root, 'src-main', path));
+    const script = `import { connect } from ${from('contract/connect.ts')}; import { service } from ${from('contract/service.ts')}; import { tunnelsBy } from ${from('entry/tunnel.ts')};
+      const { channel } = await tunnelsBy(${JSON.stringify(ssh)}, '${version}')(${JSON.stringify(card)}), there = connect(service, channel);
+      process.on('SIGINT', () => { setTimeout(async () => { console.log((await there.about({})).home); process.exit(0); }, 300); });
+      console.log('open');`;
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script], { detached: true, stdio: ['ignore', 'pipe', 'inherit'] }), ended = once(child, 'close');
+    let out = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text; });
+    await until(() => out !== '', 30_000);
+    process.kill(-child.pid!, 'SIGINT');                                 // as a terminal does: to the whole group
+    expect([(await ended)[0], out]).toEqual([0, `open\n${box}\n`]);
+    const tunnel = Number(readFileSync(join(box, 'tunnel.pid'), 'utf8'));
+    await until(() => !isAlive(tunnel));
+  });
+
+  it('is given up at once by Ctrl+C while it is being reached', async () => {
+    process.env['SSH_MOOD'] = 'hang';
+    const stop = new AbortController(), opening = codeOf(placeChannel(near(), 'box', stop.signal));
+    setTimeout(() => { stop.abort(); }, 100);
+    expect(await opening).toBe('cancelled');
+    delete process.env['SSH_MOOD'];
+    const channel = await placeChannel(near(), 'box', AbortSignal.timeout(60_000));
+    channel.close();
   });
 
   it('ends calls under way when the far server goes, and starts it again when asked', async () => {

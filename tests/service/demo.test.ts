@@ -7,17 +7,25 @@ import { expect, it } from 'vitest';
 import { forkProcesses } from '../../src-main/entry/node/processes.ts';
 import { demonstrate } from '../../src-main/service/demo.ts';
 import { demoReport, findings } from '../../src-main/service/demo-report.ts';
-import { createService } from '../../src-main/service/service.ts';
+import { createService, type RunningService } from '../../src-main/service/service.ts';
 import { openHome } from '../../src-main/store/home.ts';
-import { noTunnel, root, surroundings } from '../support/workplace.ts';
+import { codeOf, noTunnel, root, surroundings } from '../support/workplace.ts';
 
-it('grows, proves, trains both starts on the same batches, exports and reads back', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'cambium-demo-test-')), told: string[] = [];
-  const home = openHome(join(dir, 'home')), processes = forkProcesses(join(root, 'src-main/engine/main.ts'));
+/** A service with real engines and the checkpoint that comes with Cambium, on a folder of its own. */
+async function withService(work: (running: RunningService, dir: string) => Promise<void>): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'cambium-demo-test-')), home = openHome(join(dir, 'home')), processes = forkProcesses(join(root, 'src-main/engine/main.ts'));
   const running = createService({ home, processes, surroundings: { ...surroundings, resources: join(root, 'resources') }, tunnel: noTunnel });
   process.env['CAMBIUM_HOME'] = home.dir;
-  try {
-    const signal = new AbortController().signal;
+  try { await work(running, dir); } finally {
+    delete process.env['CAMBIUM_HOME'];
+    await running.close();
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+it('grows, proves, trains both starts on the same batches, exports and reads back', async () => {
+  await withService(async (running, dir) => {
+    const told: string[] = [], signal = new AbortController().signal;
     const result = await demonstrate(running.api, { dir: join(dir, 'demo'), tokens: 6144, seed: 0 }, { phase: (text) => { told.push(text); }, progress: () => undefined }, signal);
     expect(result.certificate.passed).toBe(true);
     expect(result.plan.parameters.after).toBe(result.reopened.parameters);
@@ -32,9 +40,13 @@ it('grows, proves, trains both starts on the same batches, exports and reads bac
     for (const [what, value] of findings(result)) { expect(page).toContain(what); expect(page).toContain(value.replaceAll('&', '&#38;')); }
     expect(page).not.toMatch(/NaN|undefined|https?:/);
     await expect(demonstrate(running.api, { dir: join(dir, 'demo'), tokens: 1, seed: 0 }, { phase: () => undefined, progress: () => undefined }, signal)).rejects.toMatchObject({ code: 'file/exists' });
-  } finally {
-    delete process.env['CAMBIUM_HOME'];
-    await running.close();
-    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
-  }
+  });
+});
+
+it('is cancelled in the middle of a training and leaves nothing', async () => {
+  await withService(async (running, dir) => {
+    const stop = new AbortController(), demo = join(dir, 'demo');
+    const code = await codeOf(demonstrate(running.api, { dir: demo, tokens: 5_000_000, seed: 0 }, { phase: () => undefined, progress: (label, done) => { if (label.startsWith('Training') && done >= 2) stop.abort(); } }, stop.signal));
+    expect([code, existsSync(demo), running.busy()]).toEqual(['cancelled', false, 0]);
+  });
 });

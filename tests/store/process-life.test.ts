@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { isAlive } from '../../src-main/store/files.ts';
 import { bornOf, lives } from '../../src-main/store/process-life.ts';
 
 const platform = process.platform;
@@ -19,6 +20,15 @@ describe.runIf(platform === 'linux')('where the system tells when a process bega
     await once(child, 'exit');
     expect(lives({ pid, born }, { of: 'a', beats: Date.now() })).toBe(false);
     expect(bornOf(pid)).toBe(null);
+  });
+
+  it('one that has ended and that its parent never asks after is dead', async () => {
+    const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] }), pid = Number((await once(parent.stdout.setEncoding('utf8'), 'data') as [string])[0]);
+    expect(isAlive(pid)).toBe(true);
+    const mark = { pid, born: bornOf(pid) };
+    await vi.waitFor(() => { expect(isAlive(pid)).toBe(false); }, 5000);
+    expect(lives(mark, { of: 'c', beats: Date.now() })).toBe(false);
+    parent.kill();
   });
 });
 

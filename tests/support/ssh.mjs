@@ -1,7 +1,9 @@
 #!/usr/bin/env node
-/** @file A stand-in for ssh whose other computer is this one, with a home of its own (BOX_HOME): runs the command, or carries the port. SSH_MOOD makes it fail as ssh does. */
+/** @file A stand-in for ssh whose other computer is this one, with a home of its own (BOX_HOME): runs the command, or carries the port and leaves its process number there. SSH_MOOD makes it fail as ssh does, or hang. */
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
 
 const given = process.argv.slice(2), mood = process.env.SSH_MOOD ?? '';
 if (mood === 'unreachable') { process.stderr.write('ssh: connect to host box port 22: No route to host\n'); process.exit(255); }
@@ -14,9 +16,11 @@ for (let i = 0; i < given.length; i++) {
 }
 const [target, command] = words;
 if (target !== 'me@box') { process.stderr.write(`ssh: Could not resolve hostname ${target}\n`); process.exit(255); }
-if (forward) {
+if (mood === 'hang') setInterval(() => undefined, 1000);
+else if (forward) {
   if (mood === 'no-forwarding') { process.stderr.write('bind: Address already in use\n'); process.exit(255); }
   const [, near, , far] = forward.split(':').map(Number);
+  writeFileSync(join(process.env.BOX_HOME, 'tunnel.pid'), String(process.pid));
   createServer((socket) => {
     const there = connect(far, '127.0.0.1');
     socket.pipe(there).pipe(socket);

@@ -12,9 +12,9 @@ const iconProgress = (seen: Seen): number => { const progress = progressOf(seen)
 export async function watchFromOutside(api: Service, window: () => BrowserWindow | undefined, open: (route: string) => void): Promise<void> {
   let seen: Seen = { jobs: [], runs: [] };
   for await (const activity of api.activity({})) {
-    const next = noticesOf(seen, activity), shown = window();
+    const next = noticesOf(seen, activity), last = window(), shown = last?.isDestroyed() === true ? undefined : last;          // a closed window answers nothing but this
     seen = next.seen;
-    if (shown && !shown.isDestroyed()) shown.setProgressBar(iconProgress(seen));
+    shown?.setProgressBar(iconProgress(seen));
     if (shown?.isFocused()) continue;
     for (const { title, body, route } of next.notices) {
       const notification = new Notification({ title, body });

@@ -1,4 +1,5 @@
 /** @file Flags as values: sizes, options, counts, training settings. What cannot be read is a usage error that names the flag. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import { readCount } from '../../base/units.ts';
@@ -53,21 +54,24 @@ export const trainingFlags = trainingOptions.map((option) => ({
   help: `${option.help} (${String(option.otherwise ?? (option.kind === 'number' ? option.off : ''))})`,
 }));
 
-/** Data as typed: `PATH`, or `PATH=WEIGHT`; where one has a weight, the others weigh 1. */
+/** Data as typed: `PATH`, or `PATH=WEIGHT`; where one has a weight, the others weigh 1. What exists as typed is a path: a folder may be called `year=2024`. */
 export function readData(given: readonly string[]): { readonly data: string[]; readonly weights?: number[] } {
-  const read = given.map((item) => /^(.+)=(\d*\.?\d+)$/.exec(item)), data = given.map((item, i) => resolve(read[i]?.[1] ?? item));
+  const read = given.map((item) => (existsSync(resolve(item)) ? null : /^(.+)=(\d*\.?\d+)$/.exec(item))), data = given.map((item, i) => resolve(read[i]?.[1] ?? item));
   return read.some((match) => match !== null) ? { data, weights: read.map((match) => Number(match?.[2] ?? 1)) } : { data };
 }
 
-/** What was given over the defaults; counts may be written as `1M`. */
-export function readTraining(given: Readonly<Record<string, unknown>>): TrainingSettings {
-  const settings: Record<string, unknown> = { ...trainingDefaults };
+/** The settings of training that were given, of those named or of all; counts may be written as `1M`. */
+export function readSettings(given: Readonly<Record<string, unknown>>, named?: readonly string[]): Partial<TrainingSettings> {
+  const settings: Record<string, unknown> = {};
   for (const option of trainingOptions) {
     const text = given[option.id];
-    if (typeof text !== 'string') continue;
+    if (typeof text !== 'string' || named?.includes(option.id) === false) continue;
     const read = readOption(option, option.kind === 'number' ? readCount(text) ?? text : text);
     if ('why' in read) usage(`${flagOf(option.id)} ${read.why}`);
     else settings[option.id] = read.value;
   }
-  return settings as unknown as TrainingSettings;
+  return settings;
 }
+
+/** What was given over the defaults. */
+export const readTraining = (given: Readonly<Record<string, unknown>>): TrainingSettings => ({ ...trainingDefaults, ...readSettings(given) });

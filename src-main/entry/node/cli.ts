@@ -21,8 +21,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.exit(130);
   });
 }
-// A reader that has gone (`cambium runs | head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code === 'EPIPE') process.exit(0); });
+// A reader that has gone (`cambium runs | head`, `cambium train 2>&1 | head`) is no failure.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', (error: NodeJS.ErrnoException) => { if (error.code === 'EPIPE') process.exit(0); });
 
 const surroundings = surroundingsOf(here);
 const code = await runProgram(process.argv.slice(2), {

@@ -18,8 +18,11 @@ export interface Context {
 /** The work of a command: its arguments as typed, and the exit code, 0 unless it says otherwise. */
 export type Work = (context: Context, ...args: string[]) => Promise<number | undefined>;
 
-/** Adds one command; `run` ties it to its work. */
-export type AddCommand = (program: Command, run: (work: Work) => (...args: unknown[]) => Promise<void>) => void;
+/** What ties a command to this computer, in words; undefined where it can be done on a place as well. */
+export type OnlyHere = (options: Context['options']) => string | undefined;
+
+/** Adds one command; `run` ties it to its work, which is refused with --place where `onlyHere` has words. */
+export type AddCommand = (program: Command, run: (work: Work, onlyHere?: OnlyHere) => (...args: unknown[]) => Promise<void>) => void;
 
 export const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 export const texts = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);

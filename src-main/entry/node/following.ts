@@ -10,7 +10,7 @@ export const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const;
 
 /** Loops over a job's events until `take` answers its result; the signal cancels the job. */
 export async function followJob<E, R>(api: Service, job: JobCard, events: AsyncIterable<E>, signal: AbortSignal, take: (event: E) => R | undefined): Promise<R> {
-  const cancel = (): void => { void api.cancelJob({ id: job.id }); };
+  const cancel = (): void => { void api.cancelJob({ id: job.id }).catch(() => undefined); };
   if (signal.aborted) cancel();
   signal.addEventListener('abort', cancel, { once: true });
   try {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
+import { inLines } from '../../base/lines.ts';
 
 /** Commands that take pip's arguments, in the order in which they are tried. */
 const clients: readonly (readonly [command: string, ...before: string[]])[] = [['pip3'], ['pip'], ['python3', '-m', 'pip'], ['uvx', 'pip']];
@@ -37,8 +38,9 @@ async function found(): Promise<readonly [string, ...string[]]> {
 
 async function ran([command, ...args]: readonly string[], signal?: AbortSignal, say: (line: string) => void = () => undefined): Promise<{ readonly code: number | null; readonly lines: readonly string[] }> {
   const child = spawn(command!, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(signal ? { signal } : {}) }), lines: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => {
-    for (const line of text.split('\n').map((l) => l.trim()).filter((l) => l !== '')) { lines.push(line); say(line); }
-  });
+  for (const stream of [child.stdout, child.stderr]) {
+    const { push, end } = inLines((raw) => { const line = raw.trim(); if (line !== '') { lines.push(line); say(line); } });
+    stream.setEncoding('utf8').on('data', push).on('end', end);
+  }
   try { const [code] = await once(child, 'close') as [number | null]; return { code, lines }; } catch { return { code: null, lines }; }
 }

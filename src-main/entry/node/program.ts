@@ -1,13 +1,13 @@
 /** @file The command line as a whole: which commands there are, and how each one's end becomes an exit code. */
 import { Command, CommanderError } from 'commander';
 import { channelPair, type Channel } from '../../base/channel.ts';
-import { appError } from '../../base/errors.ts';
+import { appError, refuse } from '../../base/errors.ts';
 import { connect } from '../../contract/connect.ts';
 import { placeChannel } from '../../contract/place-channel.ts';
 import { serve as answer } from '../../contract/serve.ts';
 import { service as contract } from '../../contract/service.ts';
 import type { RunningService } from '../../service/service.ts';
-import type { AddCommand, Context, Work } from './command.ts';
+import type { AddCommand, Context, OnlyHere, Work } from './command.ts';
 import { computer } from './commands/computer.ts';
 import { demo } from './commands/demo.ts';
 import { download } from './commands/download.ts';
@@ -48,14 +48,16 @@ export async function runProgram(argv: readonly string[], setting: Setting): Pro
     .option('--place <name>', 'do it on this GPU box (see place); paths are the box\'s')
     .addHelpText('after', '\nEvery command has --help with examples, and --json.\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not proven, 130 cancelled.');
 
-  const run = (work: Work) => async (...given: unknown[]): Promise<void> => {
+  const run = (work: Work, onlyHere: OnlyHere = () => undefined) => async (...given: unknown[]): Promise<void> => {
     const command = given.at(-1) as Command, options = command.optsWithGlobals<Record<string, unknown>>();
     const out = createOutput(options['json'] === true, streams), running = start({ detached: options['detach'] === true });
     const [near, far] = channelPair(), here = connect(contract, near);
     answer(contract, running.api, far);
     let there: Channel | undefined;
     try {
-      there = typeof options['place'] === 'string' ? await placeChannel(here, options['place']) : undefined;
+      const tie = options['place'] === undefined ? undefined : onlyHere(options);
+      if (tie !== undefined) refuse('usage', { why: `${tie}, so it takes no --place` });
+      there = typeof options['place'] === 'string' ? await placeChannel(here, options['place'], rest.signal) : undefined;
       code = await work({ api: there ? connect(contract, there) : here, out, options, ...rest }, ...command.args) ?? exits.ok;
     } catch (thrown) {
       code = out.error(thrown);

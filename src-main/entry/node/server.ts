@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { appError } from '../../base/errors.ts';
 import { webSocketChannel, type WebSocketLike } from '../../base/transports.ts';
 import { serve } from '../../contract/serve.ts';
 import { service as contract, type Service } from '../../contract/service.ts';
@@ -21,7 +22,10 @@ export interface Server {
 /** The largest message a page may send, in bytes. */
 const largest = 16 << 20;
 
-/** Serves the page in `folder` and `api`. Port 0 takes a free one. */
+/** Why a port cannot be listened on, by the system's word for it. */
+const portReasons: Readonly<Record<string, string>> = { EADDRINUSE: 'another program listens on it', EACCES: 'the system does not let you have it', ERR_SOCKET_BAD_PORT: 'ports end at 65535' };
+
+/** Serves the page in `folder` and `api`. Port 0 takes a free one. Refuses `serve/port`. */
 export async function startServer(api: Service, folder: string, port = 0): Promise<Server> {
   const token = randomBytes(32).toString('hex');
   const sockets = new WebSocketServer({ noServer: true, maxPayload: largest, perMessageDeflate: false, handleProtocols: () => 'cambium' });
@@ -35,11 +39,13 @@ export async function startServer(api: Service, folder: string, port = 0): Promi
     })();
   });
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => undefined);                               // who asked may be gone before the answer
     const refused = whyRefused(request, token);
     if (refused !== undefined) { socket.end(`HTTP/1.1 ${refused}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`); return; }
     sockets.handleUpgrade(request, socket, head, (open: WebSocket) => { serve(contract, api, webSocketChannel(open as unknown as WebSocketLike)); });
   });
-  await new Promise<void>((resolve, reject) => { http.once('error', reject); http.listen(port, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve, reject) => { http.once('error', reject); http.listen(port, '127.0.0.1', resolve); })
+    .catch((error: NodeJS.ErrnoException) => { throw appError('serve/port', { port, why: portReasons[error.code ?? ''] ?? error.message }); });
   const chosen = (http.address() as AddressInfo).port;
   return {
     address: `http://127.0.0.1:${chosen}/#token=${token}`,

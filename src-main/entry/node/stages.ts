@@ -2,6 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { AppError, refuse } from '../../base/errors.ts';
+import { recipeStage } from '../../contract/schema.ts';
+import { whyOf } from '../../contract/serve.ts';
 import type { Service } from '../../contract/service.ts';
 import { methods, readPlan, sizesFrom, type GrowthRequest, type SavedPlan } from '../../service/choices.ts';
 import { readChoice, readPairs, readSizes, readWhole } from './arguments.ts';
@@ -73,15 +75,10 @@ function thenIn(words: readonly string[]): readonly Asked[] {
 async function readRecipe(path: string): Promise<readonly Asked[]> {
   const json = await readJsonFile(path), list = Array.isArray(json) ? json : (json as { stages?: unknown } | null)?.stages;
   if (!Array.isArray(list) || list.length === 0) return refuse('file/bad-json', { path, why: 'it holds no list of stages' });
-  const known = ['method', 'to', 'times', 'options', 'seed', 'dtype'];
-  for (const [i, stage] of (list as unknown[]).entries()) {
-    const bad = (why: string): never => refuse('file/bad-json', { path, why: `stage ${i + 1} ${why}` });
-    if (typeof stage !== 'object' || stage === null || typeof (stage as Asked).method !== 'string') bad('names no method');
-    const strange = Object.keys(stage as object).find((key) => !known.includes(key));
-    if (strange !== undefined) bad(`has "${strange}", which is none of ${known.join(', ')}`);
-    for (const key of ['to', 'times'] as const) for (const [axis, size] of Object.entries((stage as Asked)[key] ?? {})) if (typeof size !== 'number' || !(size > 0)) bad(`gives ${axis} as ${JSON.stringify(size)}`);
-  }
-  return list as unknown as readonly Asked[];
+  return (list as unknown[]).map((stage, i) => {
+    const read = recipeStage.safeParse(stage);
+    return read.success ? read.data as Asked : refuse('file/bad-json', { path, why: `stage ${i + 1}: ${whyOf(read.error.issues[0])}` });
+  });
 }
 
 /** A plan that was saved. Refuses what `readPlan` refuses. */

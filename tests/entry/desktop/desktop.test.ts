@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 /** Electron, as much as the desktop's four files use of it, remembering what it was asked. */
 const fake = vi.hoisted(() => ({ windows: [] as unknown[], handled: new Map<string, (request: { url: string }) => Promise<Response>>(), permission: [] as unknown[], blocked: [] as string[][], exposed: {} as Record<string, unknown>, heard: new Map<string, (event: { ports: unknown[] }) => void>(), forked: [] as unknown[], schemes: [] as unknown[], outside: [] as string[] }));
@@ -40,14 +40,14 @@ vi.mock('electron', async () => {
     ipcRenderer: { on: (channel: string, f: (event: { ports: unknown[] }) => void) => { fake.heard.set(channel, f); } },
     webUtils: { getPathForFile: (file: { at: string }) => file.at },
     utilityProcess: { fork: (script: string, given: unknown, options: unknown) => {
-      const child = Object.assign(new Emitter(), { script, given, options, posted: [] as unknown[], stderr: new Emitter(), postMessage(m: unknown) { child.posted.push(m); }, kill() { child.emit('exit', 9); } });
+      const child = Object.assign(new Emitter(), { script, given, options, posted: [] as unknown[], stderr: new Emitter(), postMessage(m: unknown) { child.posted.push(m); }, pid: 4_194_400 + fake.forked.length, kill() { /* asks, and this one does not hear */ } });
       fake.forked.push(child);
       queueMicrotask(() => child.emit('spawn'));
       return child;
     } },
   };
 });
-import { utilityProcesses } from '../../../src-main/entry/desktop/processes.ts';
+import { endOf, utilityProcesses } from '../../../src-main/entry/desktop/processes.ts';
 import { guardSession, openWindow, registerScheme, showRoute } from '../../../src-main/entry/desktop/window.ts';
 import { mainPortChannel, type MainPortLike } from '../../../src-main/base/transports.ts';
 import { connect } from '../../../src-main/contract/connect.ts';
@@ -131,7 +131,7 @@ describe('preload', () => {
 });
 
 describe('engines as utility processes', () => {
-  interface Child extends EventEmitter { script: string; posted: { t?: string }[]; stderr: EventEmitter }
+  interface Child extends EventEmitter { pid: number; script: string; posted: { t?: string }[]; stderr: EventEmitter }
   it('speaks through its port, writes its log, tells its end', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'cambium-log-')), log = join(dir, 'log.txt');
     const process = await utilityProcesses('/engine.js').spawn({ log }), child = fake.forked[0] as Child;
@@ -142,10 +142,34 @@ describe('engines as utility processes', () => {
     expect(await call).toEqual([]);
     child.stderr.emit('data', Buffer.from('a line\n'));
     const lost = connect(engine, process).devices({});
-    process.kill();
+    child.emit('exit', 3);
     await expect(lost).rejects.toMatchObject({ code: 'rpc/closed' });
-    expect(await process.exited).toEqual({ code: 9, signal: null, lines: 'a line\n' });
+    expect(await process.exited).toEqual({ code: 3, signal: null, lines: 'a line\n' });
     expect(readFileSync(log, 'utf8')).toBe('a line\n');
+    rmSync(dir, { recursive: true });
+  });
+
+  it('ends when it is killed, also where it does not hear, and says by which signal', async () => {
+    const engineProcess = await utilityProcesses('/engine.js').spawn({}), child = fake.forked[0] as Child;
+    const kill = vi.spyOn(process, 'kill').mockImplementation((pid, signal) => { if (pid === child.pid && signal === 'SIGKILL') child.emit('exit', 9); return true; });
+    onTestFinished(() => { kill.mockRestore(); });
+    engineProcess.kill();
+    const exit = await engineProcess.exited;
+    expect(exit).toEqual(process.platform === 'win32' ? { code: 9, signal: null, lines: '' } : { code: null, signal: 'SIGKILL', lines: '' });
+    kill.mockImplementation(() => { throw Object.assign(new Error('kill ESRCH'), { code: 'ESRCH' }); });
+    engineProcess.kill();
+  });
+
+  it.each([[9, 'SIGKILL'], [137, 'SIGKILL'], [6, 'SIGABRT'], [134, 'SIGABRT'], [139, 'SIGSEGV'], [0, null], [1, null], [3, null]] as const)('an exit with %d is %s', (code, signal) => {
+    expect(endOf(code, 'linux')).toEqual({ code: signal === null ? code : null, signal });
+    expect(endOf(code, 'win32')).toEqual({ code, signal: null });
+  });
+
+  it('goes on without its log where that cannot be written', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'cambium-log-')), process = await utilityProcesses('/engine.js').spawn({ log: join(dir, 'gone', 'log.txt') }), child = fake.forked[0] as Child;
+    child.stderr.emit('data', Buffer.from('its last words\n'));
+    child.emit('exit', 1);
+    expect(await process.exited).toEqual({ code: 1, signal: null, lines: 'its last words\n' });
     rmSync(dir, { recursive: true });
   });
 });

@@ -33,9 +33,10 @@ const job = (state: JobCard['state']): JobCard => ({ id: 'j', kind: 'grow', titl
 describe('notices', () => {
   it('are shown while the window is not looked at, and lead to their page', async () => {
     const activities: Activity[] = [{ jobs: [job('running')] }, { runs: [run('running')] }, { runs: [run('failed')], jobs: [] }], progress: number[] = [], opened: string[] = [];
-    let focused = false;
+    let focused = false, destroyed = false;
     const api = { async *activity() { yield* activities; await Promise.resolve(); } } as unknown as Service;
-    const window = { isDestroyed: () => false, isFocused: () => focused, setProgressBar: (n: number) => { progress.push(n); } };
+    const there = (): void => { if (destroyed) throw new TypeError('Object has been destroyed'); };
+    const window = { isDestroyed: () => destroyed, isFocused: () => { there(); return focused; }, setProgressBar: (n: number) => { there(); progress.push(n); } };
     const watch = (): Promise<void> => watchFromOutside(api, () => window as never, (route) => { opened.push(route); });
     await watch();
     expect(progress).toEqual([2, 0.5, -1]);
@@ -45,6 +46,9 @@ describe('notices', () => {
     focused = true;
     await watch();
     expect(fake.notifications).toHaveLength(1);
+    destroyed = true;
+    await watch();
+    expect([fake.notifications.length, progress.length]).toEqual([2, 6]);
   });
 });
 

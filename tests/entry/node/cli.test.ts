@@ -67,6 +67,12 @@ describe('the command line as a process', { timeout: 60_000 }, () => {
     expect((await cambium('runs', '--json').ended).last()).toMatchObject({ runs: expect.arrayContaining([expect.objectContaining({ dir: join(dir, 'three'), state: 'paused' })]) as unknown[] });
   });
 
+  it.each([['stdout', ['--help']], ['stderr', ['nonsense']]] as const)('ends quietly when the reader of its %s has gone', async (stream, argv) => {
+    const { child, ended } = cambium(...argv);
+    child[stream]!.destroy();
+    expect(await ended).toMatchObject({ code: 0, err: '' });
+  });
+
   it('grows, proves and verifies with the real engine', async () => {
     const grown = join(dir, 'grown');
     const { code, last } = await cambium('grow', model, '--method', 'hypercloning', '--times', 'hidden=2,ffn=2', '--out', grown, '--device', 'cpu', '--json').ended;

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { runProgram } from '../../../src-main/entry/node/program.ts';
+import { sparing as spare } from '../../../src-main/contract/schema.ts';
 import { trainingOptions } from '../../../src-main/train/settings.ts';
 import { methods } from '../../../src-main/growth/methods/index.ts';
 import type { Mood } from '../../support/fake-engine.ts';
@@ -34,6 +36,9 @@ describe('command line', () => {
     begin();
     const { out } = await cambium(['train', '--help']);
     for (const { id } of trainingOptions) expect(out).toContain(`--${id.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} <`);
+    const resume = await cambium(['resume', '--help']), sparing = trainingOptions.filter(({ id }) => id in spare.shape);
+    expect(sparing).toHaveLength(5);
+    for (const option of sparing) expect(resume.out).toContain(`--${option.id} <${option.kind === 'choice' ? `${option.choices.map((c) => c.value).join('|')}>` : ''}`);
     const plan = await cambium(['plan', '--help']);
     for (const method of methods.values()) { expect(plan.out).toContain(method.summary); for (const option of method.options) expect(plan.out).toContain(`--option ${option.id}=`); }
   });
@@ -69,11 +74,19 @@ describe('command line', () => {
     [['train', example, '--data', '/nowhere.txt'], 1, 'file/not-found'],
     [['train', example], 2, 'usage'],
     [['resume', 'nothing'], 1, 'run/not-found'],
+    [['resume', 'nothing', '--precision', 'int8'], 2, 'usage'],
+    [['resume', 'nothing', '--sequence', '1'], 2, 'usage'],
     [['decay', 'nothing', '--steps', '5'], 1, 'run/not-found'],
     [['decay', 'nothing', '--steps', 'few'], 2, 'usage'],
     [['resume', 'nothing', '--tokens', 'many'], 2, 'usage'],
     [['sample', example, '--prompt', 'a', '--temperature', 'hot'], 2, 'usage'],
     [['serve', '--port', 'x'], 2, 'usage'],
+    [['demo', '--tokens', '0', '--out', '/nowhere/demo'], 2, 'usage'],
+    [['serve', '--stop', '--place', 'box'], 2, 'usage'],
+    [['--place', 'box', 'demo'], 2, 'usage'],
+    [['--place', 'box', 'gpu', 'install'], 2, 'usage'],
+    [['--place', 'box', 'gpu', 'install', '--from', 'x.whl'], 2, 'usage'],
+    [['--place', 'box', 'gpu', 'install', '--index', 'http://127.0.0.1:9/'], 1, 'place/not-found'],
   ] as const)('refuses %j with exit code %d, in words and as an object', async (argv, code, name) => {
     begin();
     const human = await cambium(argv), json = await cambium([...argv, '--json']);
@@ -111,6 +124,17 @@ describe('command line', () => {
     expect(last()).toMatchObject({ error: { code: 'cancelled' } });
     const { readdirSync } = await import('node:fs');
     expect(readdirSync(place.dir).filter((name) => name.includes('grown'))).toEqual([]);
+  });
+
+  it('a demo that is cancelled leaves nothing, so that it can be started again', async () => {
+    begin('stall');
+    const stop = new AbortController(), out = join(place.dir, 'demo');
+    const work = cambium(['demo', '--out', out, '--json'], { signal: stop.signal });
+    await until(() => place.processes.spawned.length > 0);
+    setTimeout(() => { stop.abort(); }, 50);
+    const { code, last } = await work;
+    expect([code, last()]).toMatchObject([130, { error: { code: 'cancelled' } }]);
+    expect(existsSync(out)).toBe(false);
   });
 
   it('trains, is stopped by Ctrl+C with everything saved, resumes, finishes', async () => {

@@ -65,6 +65,16 @@ describe('stages', () => {
     writeFileSync(at('recipe.json'), JSON.stringify(recipe));
     expect((await cambium('plan', example, '--recipe', at('recipe.json'), '--json')).last()).toMatchObject({ error: { code: 'file/bad-json' } });
   });
+
+  it.each([
+    [{ method: 'identity', to: { layers: 4 }, dtype: 'int8' }, 'dtype'], [{ method: 'identity', to: { layers: 4 }, seed: -1 }, 'seed'], [{ method: 'identity', to: { layers: 4 }, seed: '5' }, 'seed'],
+    [{ method: 'identity', to: { layers: 4.5 } }, 'to.layers'], [{ method: 'identity', to: 4 }, 'to'], [{ method: 'identity', times: { layers: 0 } }, 'times.layers'],
+    [{ method: 'vocab', options: { multiple: [64] } }, 'options.multiple'], [{ method: 'vocab', options: 'multiple=64' }, 'options'],
+  ])('a recipe whose second stage is %j is refused with the field %s', async (stage, field) => {
+    writeFileSync(at('recipe.json'), JSON.stringify([{ method: 'hypercloning', times: { hidden: 2, ffn: 2 } }, stage]));
+    const { last } = await cambium('plan', example, '--recipe', at('recipe.json'), '--json');
+    expect(last()).toMatchObject({ error: { code: 'file/bad-json', message: expect.stringContaining(`stage 2: ${field}: `) as string } });
+  });
 });
 
 describe('plans', () => {

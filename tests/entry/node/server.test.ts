@@ -1,14 +1,15 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request as ask } from 'node:http';
-import { connect as dial } from 'node:net';
+import { connect as dial, Server as Listener } from 'node:net';
 import { join } from 'node:path';
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { webSocketChannel, type WebSocketLike } from '../../../src-main/base/transports.ts';
 import { connect } from '../../../src-main/contract/connect.ts';
 import { service as contract } from '../../../src-main/contract/service.ts';
 import { startServer, whyRefused, type Server } from '../../../src-main/entry/node/server.ts';
+import { refusal } from '../../support/refusal.ts';
 import { codeOf, collectAll, example, settings, until, workplace, type Workplace } from '../../support/workplace.ts';
 
 let place: Workplace, server: Server;
@@ -48,6 +49,15 @@ describe('server', () => {
     await other.close();
   });
 
+  it('says which port it cannot have, and why', async () => {
+    const why = async (port: number): Promise<unknown> => (await refusal('serve/port', () => startServer(place.running.api, place.dir, port))).detail;
+    expect(await why(server.port)).toEqual({ port: server.port, why: 'another program listens on it' });
+    expect(await why(99_999)).toEqual({ port: 99_999, why: 'ports end at 65535' });
+    const listen = vi.spyOn(Listener.prototype, 'listen').mockImplementation(function (this: Listener) { queueMicrotask(() => this.emit('error', Object.assign(new Error('listen EACCES'), { code: 'EACCES' }))); return this; });
+    onTestFinished(() => { listen.mockRestore(); });
+    expect(await why(80)).toEqual({ port: 80, why: 'the system does not let you have it' });
+  });
+
   it('serves the page with strict headers', async () => {
     for (const path of ['/', '/index.html', '/?x=1']) {
       const { status, headers, body } = await get(path);
@@ -85,6 +95,20 @@ describe('server', () => {
     expect(await outcome(open(['cambium', good], {}, '/other'))).toBe('404');
     expect(whyRefused({ url: `/rpc?token=${server.token}`, headers: { host: 'localhost' } }, server.token)).toBe('401 Unauthorized');
     await until(() => server.connections() === 0);
+  });
+
+  it('stays up when who is refused has gone before the answer', async () => {
+    const thrown: unknown[] = [], note = (error: unknown): void => { thrown.push(error); };
+    process.on('uncaughtException', note);
+    onTestFinished(() => { process.off('uncaughtException', note); });
+    for (let i = 0; i < 20; i++) {
+      const socket = dial(server.port, '127.0.0.1').on('error', () => undefined);
+      await once(socket, 'connect');
+      socket.write('GET /rpc HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n', () => { socket.resetAndDestroy(); });
+      await once(socket, 'close');
+    }
+    expect((await get('/')).status).toBe(200);
+    expect(thrown).toEqual([]);
   });
 
   it('speaks the contract: checked inputs, typed errors, streams', async () => {

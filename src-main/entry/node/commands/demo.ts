@@ -23,10 +23,10 @@ export const demo: AddCommand = (program, run) => {
     .addHelpText('after', '\nExamples:\n  npm run demo\n  cambium demo --out /tmp/demo --tokens 200k')
     .action(run(async ({ api, out, options, signal }) => {
       const dir = resolve(String(options['out']));
-      const result = await demonstrate(api, { dir, tokens: readWhole('--tokens', String(options['tokens'])), seed: readWhole('--seed', String(options['seed'])) },
+      const result = await demonstrate(api, { dir, tokens: readWhole('--tokens', String(options['tokens']), 1), seed: readWhole('--seed', String(options['seed'])) },
         { phase: (text) => { out.note(text); }, progress: (label, done, of, more) => { out.progress(label, done, of, more); } }, signal);
       const report = await writeReport(dir, demoReport(result));
       out.result(summary(result, report), `\n${table([['', ''], ...findings(result)]).trim()}\n\nReport: ${pathToFileURL(report).href}`);
       return undefined;
-    }));
+    }, () => 'the demo writes its text and its report on this computer'));
 };

@@ -39,7 +39,7 @@ export const gpu: AddCommand = (program, run) => {
       for (const wheel of brought) await rm(wheel, { force: true });
       out.result(status, describeGpu(status!));
       return exits.ok;
-    }));
+    }, (options) => (text(options['index']) === undefined ? 'the installation takes its wheels from this computer unless --index is given' : undefined)));
   command.command('remove').description('take it away again')
     .option('--json', 'one JSON object as the last line of standard output')
     .addHelpText('after', '\nExamples:\n  cambium gpu remove')

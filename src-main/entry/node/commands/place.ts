@@ -23,8 +23,8 @@ export const place: AddCommand = (program, run) => {
       return undefined;
     }));
   places.command('check').description('connect to a box and say what it can run on').argument('<name>').option('--json', 'one JSON object as the last line of standard output')
-    .action(run(async ({ api, out }, name) => {
-      const channel = await placeChannel(api, name!), there = connect(contract, channel);
+    .action(run(async ({ api, out, signal }, name) => {
+      const channel = await placeChannel(api, name!, signal), there = connect(contract, channel);
       try {
         const [about, devices] = await Promise.all([there.about({}), there.devices({})]), usable = devices.filter((d) => d.available);
         out.result({ about, devices }, `${name!} answers: Cambium ${about.version} on ${about.platform}, with ${usable.map((d) => d.name).join(', ')}`);

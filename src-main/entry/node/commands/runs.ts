@@ -2,8 +2,9 @@
 import { resolve } from 'node:path';
 import { existsSync } from 'node:fs';
 import { showCount } from '../../../base/units.ts';
-import { readChoice, readWhole } from '../arguments.ts';
+import { readSettings, readWhole, trainingFlags } from '../arguments.ts';
 import { text, type AddCommand, type Context } from '../command.ts';
+import { liveStates } from '../../../contract/activity.ts';
 import type { ResumeRequest, RunCard } from '../../../contract/schema.ts';
 import { describeRun, followRun } from '../following.ts';
 import { exits, table } from '../output.ts';
@@ -11,13 +12,17 @@ import { exits, table } from '../output.ts';
 /** A run given by its folder (from here) or by its name. */
 export const runGiven = (text: string): string => (existsSync(resolve(text)) ? resolve(text) : text);
 
-const recomputes = ['auto', 'off', 'attention', 'full'] as const, precisions = ['float32', 'bfloat16', 'float16'] as const;
+/** Settings that spare memory, and what each says to a run that goes on. */
+const sparing: Readonly<Record<keyof NonNullable<ResumeRequest['spare']>, string>> = {
+  batch: 'sequences computed at once from here on; times --accumulate it must stay what it was',
+  accumulate: 'batches per update from here on',
+  sequence: 'tokens per sequence; only before the first save',
+  recompute: 'what is computed twice to save memory, from here on',
+  precision: 'what products compute in, from here on',
+};
 
-/** Settings that spare memory, where some are given. */
-function sparing(options: Readonly<Record<string, unknown>>): Pick<ResumeRequest, 'spare'> {
-  const counts = (['batch', 'accumulate', 'sequence'] as const).flatMap((id) => { const given = text(options[id]); return given === undefined ? [] : [[id, readWhole(`--${id}`, given, 1)] as const]; });
-  const recompute = text(options['recompute']), precision = text(options['precision']);
-  const spare = { ...Object.fromEntries(counts), ...(recompute === undefined ? {} : { recompute: readChoice('--recompute', recompute, recomputes) }), ...(precision === undefined ? {} : { precision: readChoice('--precision', precision, precisions) }) };
+function spareIn(options: Readonly<Record<string, unknown>>): Pick<ResumeRequest, 'spare'> {
+  const spare = readSettings(options, Object.keys(sparing));
   return Object.keys(spare).length > 0 ? { spare } : {};
 }
 
@@ -46,22 +51,18 @@ export const runs: AddCommand = (program, run) => {
       return undefined;
     }));
 
-  program.command('resume').argument('<run>', 'the run\'s folder or name')
+  const resume = program.command('resume').argument('<run>', 'the run\'s folder or name')
     .description('go on with a run from its newest checkpoint, or train further than was planned')
     .option('--tokens <tokens>', 'tokens of the whole run, more than it has done; a finished run goes on too')
-    .option('--rewarm <steps>', 'with --tokens: steps over which the learning rate rises to its peak again (for a finished run its own setting, else 0)')
-    .option('--batch <sequences>', 'sequences computed at once from here on; times --accumulate it must stay what it was')
-    .option('--accumulate <batches>', 'batches per update from here on')
-    .option('--sequence <tokens>', 'tokens per sequence; only before the first save')
-    .option(`--recompute <${recomputes.join('|')}>`, 'what is computed twice to save memory, from here on')
-    .option(`--precision <${precisions.join('|')}>`, 'what products compute in, from here on')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .option('--rewarm <steps>', 'with --tokens: steps over which the learning rate rises to its peak again (for a finished run its own setting, else 0)');
+  for (const { id, flags } of trainingFlags) if (id in sparing) resume.option(flags, sparing[id as keyof typeof sparing]);
+  resume.option('--json', 'one JSON object as the last line of standard output')
     .option('--detach', 'leave it training in the background')
     .addHelpText('after', '\nExamples:\n  cambium resume ./run\n  cambium resume ./run --batch 2 --accumulate 4 --recompute full\n  cambium resume ./run --tokens 20M --rewarm 100')
     .action(run(async ({ api, out, options, signal }, id) => {
       const since = new Date().toISOString(), tokens = text(options['tokens']), rewarm = text(options['rewarm']);
       const card = await api.resumeRun({
-        id: runGiven(id!), ...(tokens === undefined ? {} : { tokens: readWhole('--tokens', tokens, 1) }), ...(rewarm === undefined ? {} : { rewarm: readWhole('--rewarm', rewarm) }), ...sparing(options),
+        id: runGiven(id!), ...(tokens === undefined ? {} : { tokens: readWhole('--tokens', tokens, 1) }), ...(rewarm === undefined ? {} : { rewarm: readWhole('--rewarm', rewarm) }), ...spareIn(options),
       });
       return watched({ api, out, options, signal }, card, since);
     }));
@@ -75,7 +76,7 @@ export const runs: AddCommand = (program, run) => {
     .action(run(async ({ api, out, options, signal }, id) => {
       const since = new Date().toISOString(), asked = text(options['steps']), over = asked === undefined ? {} : { steps: readWhole('--steps', asked, 1) }, before = await api.run({ id: runGiven(id!) });
       const card = await api.decayRun({ id: before.dir, ...over });
-      if (before.state !== 'preparing' && before.state !== 'running' && before.state !== 'pausing') return watched({ api, out, options, signal }, card, since);
+      if (!liveStates.includes(before.state)) return watched({ api, out, options, signal }, card, since);
       out.result(card, `${card.name} decays from its next step on`);
       return exits.ok;
     }));

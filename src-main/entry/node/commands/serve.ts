@@ -20,9 +20,11 @@ export const serve: AddCommand = (program, run) => {
         out.result({ address: server.address, port: server.port, token: server.token, version }, `Cambium is at ${server.address}\nThe address holds the key to this session: do not share it. ${more}`);
       };
       if (options['stop'] === true) {
-        const ended = await stopServer(home);
-        out.result({ ended }, ended ? 'The server has ended.' : 'No server runs in the background.');
-        return exits.ok;
+        const slow = setTimeout(() => { out.note('The server ends when what trains has saved; Ctrl+C stops waiting for it'); }, 2000), stopped = await stopServer(home, signal);
+        clearTimeout(slow);
+        out.result({ ended: stopped?.ended ?? false, ...(stopped?.ended === false ? { saving: stopped.pid } : {}) }, !stopped ? 'No server runs in the background.'
+          : stopped.ended ? 'The server has ended.' : `The server was asked to end and is still saving what trains; its process ${stopped.pid} ends by itself when that is done.`);
+        return stopped?.ended !== false ? exits.ok : signal.aborted ? exits.cancelled : exits.failed;
       }
       if (options['background'] === true) {
         const server = await serverInBackground(home, [process.execPath, ...process.execArgv, process.argv[1]!]);
@@ -41,5 +43,5 @@ export const serve: AddCommand = (program, run) => {
       forgetServer(home);
       await server.close();
       return exits.ok;
-    }));
+    }, () => 'the server runs on this computer'));
 };

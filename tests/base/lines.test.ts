@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest';
+import { inLines } from '../../src-main/base/lines.ts';
+
+it('lines are whole, however they come, and the last needs no break', () => {
+  const text = 'one\n\ntwo three\nfour';
+  for (const size of [1, 2, 3, 5, 100]) {
+    const lines: string[] = [], { push, end } = inLines((line) => { lines.push(line); });
+    for (let at = 0; at < text.length; at += size) push(text.slice(at, at + size));
+    end();
+    end();
+    expect(lines).toEqual(['one', '', 'two three', 'four']);
+  }
+});
