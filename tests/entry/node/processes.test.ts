@@ -35,6 +35,7 @@ describe('engines as processes', { timeout: 30_000 }, () => {
   it('is killed when it does not hear', async () => {
     place = forkedWorkplace({ mood: 'deaf' });
     const child = await place.processes.spawn({});
+    expect(await codeOf(connect({ hello: engine.devices }, child)['hello']({}))).toBe('rpc/unknown');      // it is there, and hears
     child.close();
     expect(await Promise.race([child.exited, new Promise((r) => { setTimeout(r, 300, 'alive'); })])).toBe('alive');
     child.kill();
