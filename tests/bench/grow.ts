@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { dimsOf } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
 import { randomCheckpoint } from './checkpoint.ts';
+import { bundled } from './bundle.ts';
 import { growCases } from './cases.ts';
 
 interface Run { readonly seconds: number; readonly cpuSeconds?: number; readonly peakBytes?: number }
@@ -27,12 +28,13 @@ const peerFits = (source: number, grown: number): boolean => source + grown * 1.
 
 /** Every size in turn; three rounds where that takes no hour, the sides taking turns. `python` finds the peer's. */
 export async function growths(scratch: string, sizes: readonly string[], python: () => string): Promise<void> {
+  const scripts = await bundled({ 'grow-ours': join(here, 'grow-ours.ts'), 'row-worker': join(here, '../../src-main/engine/row-worker.ts') });
   for (const size of sizes) {
     const config = growCases[size];
     if (!config) throw new RangeError(`--size is one of ${Object.keys(growCases).join(', ')}`);
     const dir = join(scratch, `source-${size}`), out = join(scratch, 'grown'), fresh = (path: string): string => { rmSync(path, { recursive: true, force: true }); return path; };
     await randomCheckpoint(dir, config, 500e6);
-    const ours = (noise: string) => (): Run => run(process.execPath, [join(here, 'grow-ours.ts'), dir, fresh(out), noise]);
+    const ours = (noise: string) => (): Run => run(process.execPath, [join(scripts, 'grow-ours.js'), dir, fresh(out), noise]);
     ours('none')();                                                    // how many bytes there are; and the source is in memory for all sides
     const source = weightBytes(dir), grown = weightBytes(out), dims = dimsOf(familyOf(config), config), largest = 4 * 2 * dims['hidden']! * Math.max(dims['vocab']!, 2 * dims['ffn']!);
     const disk = (how: string) => (): Run => run(process.execPath, [join(here, 'disk-ours.ts'), fresh(join(scratch, 'disk')), String(grown), how]);
