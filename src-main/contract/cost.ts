@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { DeviceKind } from '../base/device.ts';
 import { assumptionDefaults, assumptionOptions, type Assumptions } from '../cost/assumptions.ts';
 import type { DeviceBook } from '../cost/book.ts';
+import type { Subject } from '../cost/programs.ts';
 import type { Measured, Target } from '../cost/speed.ts';
 import { deviceChoice, growthRequest, path, trainingSettings } from './schema.ts';
 
@@ -39,6 +40,8 @@ export interface CostFacts {
   readonly assumptions: Assumptions;
   /** Parameters of what the checkpoint was grown from. */
   readonly sourceParameters?: number;
+  /** That model, where the checkpoint's record tells: what it learns from where it distils. */
+  readonly source?: NonNullable<Subject['source']>;
   /** Bytes free where runs are kept. */
   readonly free: number;
 }

@@ -1,9 +1,13 @@
 /** @file What a training will cost before it begins: arithmetic, memory, time, energy, money and disk, here and on every device known. Pure: the page and the command line show the same figures. */
 import type { DeviceKind } from '../base/device.ts';
+import { familyById } from '../model/families/index.ts';
+import { parametersOf } from '../model/parameters.ts';
+import { bytesOf } from '../tensor/dtype.ts';
+import { countOf } from '../tensor/layout.ts';
 import { stepsOf, tokensPerStep } from '../train/schedule.ts';
 import { partsOf } from '../train/optimizers/index.ts';
 import { precisionsOf } from '../train/precision.ts';
-import type { TrainingSettings } from '../train/settings.ts';
+import { keptStates, type TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceBook, Price } from './book.ts';
 import { pricesOf } from './book.ts';
@@ -69,7 +73,7 @@ export interface Estimate {
 }
 
 /** Held-out windows of an evaluation (engine/run-measures.ts), at the start, the end and between. */
-const heldOutWindows = 64, saved = 2;
+const heldOutWindows = 64;
 export const unknownSpeed = 'nothing is known of its speed; measure it with cambium devices --measure';
 
 interface Load { readonly programs: Programs; readonly memory: Memory; readonly step: Work; readonly evaluation: Work; readonly evaluations: number }
@@ -77,8 +81,19 @@ interface Load { readonly programs: Programs; readonly memory: Memory; readonly 
 function loadOf(subject: Subject, s: TrainingSettings, device: DeviceKind, steps: number): Load {
   const programs = programsOf(subject, s, device);
   const step = programs.update.reduce((sum, { graph, times: n }) => addWork(sum, workOf(graph), n), noWork);
-  const evaluations = s.heldOut > 0 ? 1 + (s.evaluateEvery > 0 ? Math.ceil(steps / s.evaluateEvery) : 1) : 0;
-  return { programs, memory: memoryOf(programs, s, device), step, evaluation: addWork(noWork, workOf(programs.evaluation), Math.ceil(heldOutWindows / s.batch)), evaluations };
+  return { programs, memory: memoryOf(programs, s, device), step, evaluation: addWork(noWork, workOf(programs.evaluation), Math.ceil(heldOutWindows / s.batch)), evaluations: evaluationsOf(s, steps) };
+}
+
+/** At the start, every so many steps and at the end; from the first step on of the moving average too, and at each save of the mean. */
+function evaluationsOf({ heldOut, evaluateEvery, saveEvery, ema, average }: TrainingSettings, steps: number): number {
+  const times = (every: number): number => (every > 0 ? Math.ceil(steps / every) : 1);
+  return heldOut > 0 ? 1 + (ema > 0 ? 2 : 1) * times(evaluateEvery) + (average > 0 ? times(saveEvery) : 0) : 0;
+}
+
+/** Bytes of the weights in the types of their files, which an export keeps. */
+function exportedBytes({ family: id, dims, settings, tensors = [] }: Subject): number {
+  const types = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
+  return parametersOf(familyById(id), dims, settings).reduce((n, { name, shape }) => n + bytesOf(types.get(name) ?? 'float32', countOf(shape)), 0);
 }
 
 function onDevice({ subject, training: s, assumptions: a, plain = false }: EstimateRequest, given: Target, load: Load, steps: number): OnDevice {
@@ -126,10 +141,10 @@ export function estimate(request: EstimateRequest): Estimate {
   const rank = (o: Offer): number => (o.verdict === 'does not fit' ? Infinity : o.money.likely);
   const own = here.flatMap((on) => ownOffer(on, a) ?? []), offers = [...own, ...rented.sort((x, y) => rank(x) - rank(y) || x.money.likely - y.money.likely)];
   const { programs, step } = load(targets.find(able)?.kind ?? 'cuda'), perToken = step.flops / tokensPerStep(s), { parameters, buckets } = programs;
-  const perSave = buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, { ema: s.ema }).length, 0);
+  const perSave = buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, { ema: s.ema }).length, 0), kept = keptStates(s), exported = exportedBytes(subject);
   return {
     parameters, steps, tokens, flops: { perToken, total: perToken * tokens, rule: ruleOfThumb(parameters, subject.dims, s.sequence) },
-    disk: { perSave, kept: saved, exported: 4 * parameters, total: saved * perSave + 4 * parameters }, here, offers,
+    disk: { perSave, kept, exported, total: kept * perSave + exported }, here, offers,
     ...(sourceParameters === undefined ? {} : { scratch: scratchOf(sourceParameters, parameters, perToken, tokens, here[0], own[0] ?? offers[0], a) }),
   };
 }

@@ -2,6 +2,7 @@
 import { totalmem } from 'node:os';
 import type { ErrorData } from '../base/errors.ts';
 import { explained } from '../cost/fit.ts';
+import { subjectOf } from '../cost/programs.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import { readRun } from '../store/runs.ts';
 
@@ -10,6 +11,6 @@ export async function adviceOn(dir: string, error: ErrorData): Promise<ErrorData
   if (error.code !== 'engine/out-of-memory' && error.code !== 'engine/crashed') return error;
   try {
     const { checkpoint, settings } = await readRun(dir), device = settings.device === 'auto' ? 'cpu' : settings.device;
-    return explained(error, (await openCheckpoint(checkpoint)).card, settings, device, device === 'cpu' ? totalmem() : null);
+    return explained(error, subjectOf(await openCheckpoint(checkpoint)), settings, device, device === 'cpu' ? totalmem() : null);
   } catch { return error; }
 }

@@ -10,10 +10,11 @@ import { factsOf, type DeviceBook } from '../cost/book.ts';
 import { alike, correctionOf, type Ratio } from '../cost/calibration.ts';
 import { estimate, type Estimate } from '../cost/estimate.ts';
 import { costFile, ratioOf, recordFor, type CostRecord } from '../cost/record.ts';
+import { subjectOf } from '../cost/programs.ts';
 import type { Target } from '../cost/speed.ts';
 import { grownSource } from '../growth/chain.ts';
 import { planGrowth } from '../growth/plan.ts';
-import { stagesOf } from '../growth/saved-plan.ts';
+import { sourceIn, stagesOf } from '../growth/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { exists, readJson, writeJson } from '../store/files.ts';
 import { freeBytes } from '../store/folder.ts';
@@ -59,17 +60,17 @@ export function createCosts(place: Place, devices: () => Promise<readonly Device
     });
   };
   const facts = async (dir?: string): Promise<CostFacts> => {
-    const [known, here, { assumptions }, free, source] = await Promise.all([bookOf(), targets(), home(), freeBytes(place.home.dir).catch(() => 0), dir === undefined ? undefined : openCheckpoint(absolute(dir))]);
-    const from = source && parametersBefore(source);
-    return { book: known, targets: here, assumptions: withDefaults(assumptions), free, ...(from === undefined ? {} : { sourceParameters: from }) };
+    const [known, here, { assumptions }, free, checkpoint] = await Promise.all([bookOf(), targets(), home(), freeBytes(place.home.dir).catch(() => 0), dir === undefined ? undefined : openCheckpoint(absolute(dir))]);
+    const from = checkpoint && parametersBefore(checkpoint), source = checkpoint && sourceIn(checkpoint.growth);
+    return { book: known, targets: here, assumptions: withDefaults(assumptions), free, ...(from === undefined ? {} : { sourceParameters: from }), ...(source ? { source } : {}) };
   };
   const change = async (make: (before: CostHome) => CostHome): Promise<CostHome> => { const now = make(await home()); await place.home.cache('costs'); await writeJson(homeFile, now); return now; };
 
   return {
     facts,
     async estimate({ dir, training, grow, assumptions = {} }) {
-      const known = await facts(dir), { card } = await openCheckpoint(absolute(dir)), plan = grow && planGrowth(card, grow), from = plan?.parameters.before ?? known.sourceParameters;
-      return estimate({ subject: plan ? grownSource(plan) : card, training, ...known, targets: chosenFirst(known.targets, training.device), assumptions: { ...known.assumptions, ...assumptions }, ...(from === undefined ? {} : { sourceParameters: from }) });
+      const known = await facts(dir), checkpoint = await openCheckpoint(absolute(dir)), { card } = checkpoint, plan = grow && planGrowth(card, grow), from = plan?.parameters.before ?? known.sourceParameters;
+      return estimate({ subject: plan ? { ...grownSource(plan), source: card } : subjectOf(checkpoint), training, ...known, targets: chosenFirst(known.targets, training.device), assumptions: { ...known.assumptions, ...assumptions }, ...(from === undefined ? {} : { sourceParameters: from }) });
     },
     assume: async (some) => withDefaults((await change((before) => ({ ...before, assumptions: { ...before.assumptions, ...some } }))).assumptions),
     async measure(choice) {
@@ -80,8 +81,8 @@ export function createCosts(place: Place, devices: () => Promise<readonly Device
     },
     ofRun: async (id) => readRecord(await runFolder(place, id)),
     async begin(dir, { checkpoint, settings }) {
-      const known = await facts(absolute(checkpoint)), here = chosenFirst(known.targets, settings.device), { card } = await openCheckpoint(absolute(checkpoint));
-      const told = estimate({ subject: card, training: settings, ...known, targets: here.slice(0, 1), book: { devices: [], prices: [] } });
+      const known = await facts(absolute(checkpoint)), here = chosenFirst(known.targets, settings.device), subject = subjectOf(await openCheckpoint(absolute(checkpoint)));
+      const told = estimate({ subject, training: settings, ...known, targets: here.slice(0, 1), book: { devices: [], prices: [] } });
       const { precision } = settings, memory = correctionOf(alike(here[0]?.past ?? [], precision).flatMap((p) => (p.memory === null ? [] : [p.memory]))).factor;
       const record = recordFor(told, known.assumptions, { memory, precision }, new Date().toISOString());
       if (record) await writeJson(join(dir, costFile), record);

@@ -59,9 +59,9 @@ export class CostState {
 
   #work(): void {
     if (!this.facts || !this.#asked) return;
-    const { sourceParameters = this.facts.sourceParameters, ...asked } = this.#asked, targets = firstFor(this.facts.targets, asked.training);
+    const { sourceParameters = this.facts.sourceParameters, ...asked } = this.#asked, { source } = this.facts, subject = source ? { ...asked.subject, source } : asked.subject, targets = firstFor(this.facts.targets, asked.training);
     try {
-      this.told = estimate({ ...asked, book: this.facts.book, targets, assumptions: this.facts.assumptions, plain: true, ...(sourceParameters === undefined ? {} : { sourceParameters }) });
+      this.told = estimate({ ...asked, subject, book: this.facts.book, targets, assumptions: this.facts.assumptions, plain: true, ...(sourceParameters === undefined ? {} : { sourceParameters }) });
       this.error = undefined;
     } catch (thrown) { this.error = dataOf(thrown); }
   }

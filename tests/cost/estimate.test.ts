@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { assumptionDefaults, assumptionOptions } from '../../src-main/cost/assumptions.ts';
 import { ageOf, factsOf, pricesOf } from '../../src-main/cost/book.ts';
 import { againstTold, correctionOf, recordOf, type Ratio } from '../../src-main/cost/calibration.ts';
-import { estimate, type EstimateRequest } from '../../src-main/cost/estimate.ts';
+import { estimate, type Estimate, type EstimateRequest } from '../../src-main/cost/estimate.ts';
 import { verdictOf } from '../../src-main/cost/memory.ts';
 import { moneyFor, ratioOf, recordFor, type Came } from '../../src-main/cost/record.ts';
 import { fromScratch, lossAt, laws, tokensTo } from '../../src-main/cost/scratch.ts';
 import { secondsOf } from '../../src-main/cost/speed.ts';
-import { trainingDefaults } from '../../src-main/train/settings.ts';
+import { families } from '../../src-main/model/families/index.ts';
+import { parametersOf } from '../../src-main/model/parameters.ts';
+import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 import { bare, book, cpu, subjectOf, unmeasured } from './subjects.ts';
 
 const model = { model_type: 'llama', vocab_size: 1024, hidden_size: 128, intermediate_size: 352, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 4, head_dim: 32, max_position_embeddings: 512, rms_norm_eps: 1e-5, rope_theta: 10_000, tie_word_embeddings: true };
@@ -75,6 +77,31 @@ describe('estimate', () => {
       expect(estimate(asked({ training: { ...large, ...a.change } })).here[0]!.memory.total.likely).toBeCloseTo(a.bytes, 3);
     }
     expect([verdictOf(1, 10), verdictOf(9.5, 10), verdictOf(11, 10), verdictOf(1, null)]).toEqual(['fits', 'tight', 'does not fit', 'unknown']);
+  });
+
+  it('of learning from a source holds it beside, and takes longer', () => {
+    const source = subjectOf({ ...model, hidden_size: 64, head_dim: 16, intermediate_size: 128 }), training = { ...asked().training, distill: 0.5 };
+    const [plain, taught] = [asked(), asked({ subject: { ...asked().subject, source }, training })].map((r) => estimate(r)) as [Estimate, Estimate], part = (e: Estimate): number | undefined => e.here[0]!.memory.parts.find((p) => p.what === 'Source')?.bytes;
+    expect([part(plain), part(taught)]).toEqual([undefined, 4 * estimate(asked({ subject: source })).parameters]);
+    expect(taught.flops.perToken).toBeGreaterThan(plain.flops.perToken);
+    for (const of of [(e: Estimate) => e.here[0]!.seconds!.likely, (e: Estimate) => e.offers[0]!.money.likely, (e: Estimate) => e.here[0]!.memory.total.likely]) expect(of(taught)).toBeGreaterThan(of(plain));
+  });
+
+  it('of averages holds the mean of what was saved, evaluates it, and keeps as many states', () => {
+    const of = (change: Partial<TrainingSettings>): Estimate => estimate(asked({ training: { ...asked().training, ...change } })), [plain, mean] = [of({}), of({ average: 5 })], steps = plain.steps;
+    const memory = (e: Estimate): number => e.here[0]!.memory.parts.reduce((n, p) => n + p.bytes, 0), seconds = (e: Estimate): number => e.here[0]!.seconds!.likely, once = seconds(plain) - seconds(of({ evaluateEvery: 0, heldOut: 0 }));
+    expect([plain.disk.kept, of({ average: 1 }).disk.kept, mean.disk.kept]).toEqual([2, 2, 5]);
+    expect(mean.disk.total).toBeCloseTo(5 * mean.disk.perSave + mean.disk.exported, 3);
+    expect(memory(mean) - memory(plain)).toBeCloseTo(4 * plain.parameters, 3);
+    expect((seconds(mean) - seconds(plain)) / Math.ceil(steps / 200)).toBeCloseTo(once / (1 + Math.ceil(steps / 100)), 9);
+    expect(seconds(of({ ema: 0.9 })) - seconds(plain)).toBeGreaterThan(0);
+    expect(memory(of({ average: 5, heldOut: 0 }))).toBe(memory(of({ heldOut: 0 })));
+  });
+
+  it('of an export is in the types that the weights have in their files', () => {
+    const { parameters, disk } = estimate(asked()), { family, dims, settings } = asked().subject, tensors = parametersOf(families.get(family)!, dims, settings).map(({ name }) => ({ name, dtype: 'bfloat16' as const }));
+    expect(disk.exported).toBe(4 * parameters);
+    expect(estimate(asked({ subject: { ...asked().subject, tensors } })).disk.exported).toBe(2 * parameters);
   });
 
   it('of a small model on a GPU waits for its operators to start, and for what they move', () => {

@@ -6,7 +6,10 @@ import { assumptionDefaults } from '../../src-main/cost/assumptions.ts';
 import { factsOf } from '../../src-main/cost/book.ts';
 import { costFile, type CostRecord } from '../../src-main/cost/record.ts';
 import { deviceBook } from '../../src-main/contract/cost.ts';
+import { savedPlan } from '../../src-main/growth/saved-plan.ts';
+import { growthRecordFile, recordText } from '../../src-main/model/records.ts';
 import { createCosts } from '../../src-main/service/cost.ts';
+import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { openHome } from '../../src-main/store/home.ts';
 import { createRun } from '../../src-main/store/runs.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
@@ -88,6 +91,20 @@ describe('costs', () => {
     expect(existsSync(join(run, costFile))).toBe(false);
     expect(await costs.ofRun(run)).toBeNull();
     await refusal('run/not-found', () => costs.ofRun(freePath('nowhere')));
+  });
+
+  it('of learning from a source are those of two models, where the growth record says which', async () => {
+    const { costs, dir } = await desk(), { card } = await openCheckpoint(dir), taught = { ...settings, distill: 0.5 }, request = { method: 'hypercloning', to: { ffn: 48 }, options: {}, seed: 0, dtype: 'keep' } as const;
+    const flops = async (training: typeof settings, grow?: typeof request): Promise<number> => (await costs.estimate({ dir, training, ...(grow ? { grow } : {}) })).flops.perToken;
+    expect(await flops(taught)).toBe(await flops(settings));
+    expect(await flops(taught, request)).toBeGreaterThan(await flops(settings, request));
+    writeFileSync(join(dir, growthRecordFile), recordText({ version: 1, source: dir, method: 'hypercloning', plan: savedPlan(card, request, null), certificate: null, cambium: '0' }));
+    expect(await flops(taught)).toBeGreaterThan(await flops(settings));
+    expect((await costs.facts(dir)).source).toMatchObject({ family: card.family, dims: card.dims, settings: card.settings });
+    const run = freePath('run');
+    await createRun(run, { checkpoint: dir, data: [], settings: taught, name: 'taught' });
+    await costs.begin(run, { checkpoint: dir, data: [dir], settings: taught });
+    expect((await costs.ofRun(run))!.told!.plainMemory).toBeCloseTo((await costs.estimate({ dir, training: taught })).here[0]!.memory.total.likely, 3);
   });
 
   it('of a growth that is only planned are those of its sizes, beside random weights', async () => {
