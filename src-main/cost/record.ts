@@ -31,7 +31,7 @@ export interface Came {
   readonly seconds: number;
   /** Median of the steps after the first few. */
   readonly stepSeconds: number;
-  /** Most bytes held. */
+  /** Most bytes held; 0 where nobody tells. */
   readonly memory: number;
   readonly energy: number | null;
   readonly power: PowerSource | null;

@@ -54,9 +54,9 @@ export interface StepEvent { readonly at: 'step'; readonly step: number; readonl
 export type PowerSource = 'nvidia-smi' | 'rapl' | 'assumed';
 export type BudgetKind = 'money' | 'hours' | 'tokens';
 export interface Reading {
-  readonly at: 'reading'; readonly step: number; readonly seconds: number; readonly memory: number;
-  /** Null where nobody tells: watts, share of the time at work, degrees Celsius, kilowatt-hours, US dollars. */
-  readonly watts: number | null; readonly utilisation: number | null; readonly temperature: number | null; readonly energy: number | null; readonly power: PowerSource | null; readonly money: number | null;
+  readonly at: 'reading'; readonly step: number; readonly seconds: number;
+  /** Null where nobody tells: bytes, watts, share of the time at work, degrees Celsius, kilowatt-hours, US dollars. */
+  readonly memory: number | null; readonly watts: number | null; readonly utilisation: number | null; readonly temperature: number | null; readonly energy: number | null; readonly power: PowerSource | null; readonly money: number | null;
 }
 
 /** Events of a run, thinned; how many lines and bytes of its file they stand for, which is where following it goes on; `whole` when nothing was left out. */

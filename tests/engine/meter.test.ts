@@ -1,9 +1,9 @@
 /** @file A run's meter on a clock of its own, and the readings of a made nvidia-smi. */
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { assumptionDefaults } from '../../src-main/cost/assumptions.ts';
-import { costFile, type CostRecord } from '../../src-main/cost/record.ts';
+import { costFile, ratioOf, type CostRecord } from '../../src-main/cost/record.ts';
 import { readGpu, readLine } from '../../src-main/engine/gpu-readings.ts';
 import { allowance, openMeter } from '../../src-main/engine/meter.ts';
 import { watchPower } from '../../src-main/engine/power.ts';
@@ -20,15 +20,17 @@ const record: CostRecord = {
   version: 1, time: '2026-11-21T08:00:00Z', device: 'cpu: Chip × 4', kind: 'cpu', precision: 'float32', price: { value: 3.6, unit: 'hour', source: 'your price', time: '2026-11-21T08:00:00Z' }, assumptions: assumptionDefaults,
   told: { stepSeconds: 0.5, plainStepSeconds: 0.5, seconds: { low: 1, likely: 2, high: 3 }, memory: 1e8, plainMemory: 1e8, watts: 100 },
 };
-const started: RunEvent = { at: 'started', step: 0, device: 'cpu', deviceName: 'Chip', parameters: 1, steps: 100, trainTokens: 1, heldOutTokens: 0, time: '' };
+const started: Extract<RunEvent, { at: 'started' }> = { at: 'started', step: 0, device: 'cpu', deviceName: 'Chip', parameters: 1, steps: 100, trainTokens: 1, heldOutTokens: 0, time: '' };
 const stepped = (step: number, seconds = 1): RunEvent => ({ at: 'step', step, loss: 2, lr: 1, norm: 1, tokens: 512 * step, seconds });
 
+afterEach(() => { vi.unstubAllEnvs(); });
+
 /** A meter whose clock each step moves by a second. */
-async function metered(settings: Partial<TrainingSettings> = {}, kept: CostRecord | null = record) {
+async function metered(settings: Partial<TrainingSettings> = {}, kept: CostRecord | null = record, first: RunEvent = started) {
   const dir = freshFolder('run'), clock = { now: 100 };
   if (kept) writeFileSync(join(dir, costFile), JSON.stringify(kept));
   const meter = await openMeter(dir, { ...trainingDefaults, tokens: 100 * 2048, ...settings }, () => clock.now);
-  await meter.take(started);
+  await meter.take(first);
   const until = async (step: number, from = 1): Promise<RunEvent[]> => {
     const events: RunEvent[] = [];
     for (let i = from; i <= step && !meter.reached(); i++) { clock.now += 1; events.push(...await meter.take(stepped(i))); }
@@ -65,6 +67,16 @@ describe('a meter', () => {
     const { meter, until } = await metered({ budgetHours: 12 / 3600 }, { ...record, came }), events = await until(60, 13);
     meter.close();
     expect(only(events, 'budget')).toMatchObject([{ what: 'hours', step: 24 }]);
+  });
+
+  it.each(['webgpu', 'cuda'] as const)('takes nothing of this process for what a %s that nobody reads holds and does', async (device) => {
+    vi.stubEnv('PATH', freshFolder());                                  // no nvidia-smi
+    const { meter, until, kept } = await metered({}, { ...record, kind: device }, { ...started, device }), events = await until(25);
+    await meter.take({ at: 'stopped', step: 25, reason: 'asked', time: '' });
+    meter.close();
+    for (const reading of only(events, 'reading')) expect(reading).toMatchObject({ memory: null, utilisation: null });
+    expect(kept().came!.memory).toBe(0);
+    expect(ratioOf('r', kept())).toMatchObject({ memory: null });
   });
 
   it('needs no record: it reads and tells, and writes nothing', async () => {
