@@ -38,7 +38,7 @@ export async function openMeter(dir: string, s: TrainingSettings, now: () => num
   let power: Power | undefined, device: DeviceKind = 'cpu', began = 0, last = 0, joules: number | null = null, spent = false, told = false, peak = before?.memory ?? 0, tokens = before?.tokens ?? 0, grants: Readonly<Record<BudgetKind, number>> | undefined;
 
   const seconds = (): number => (before?.seconds ?? 0) + (began ? now() - began : 0);
-  const energy = (): number | null => (joules === null && before?.energy === undefined ? null : (before?.energy ?? 0) + ((joules ?? 0) * pue) / 3.6e6);
+  const energy = (): number | null => { const earlier = before?.energy ?? null; return joules === null ? earlier : (earlier ?? 0) + (joules * pue) / 3.6e6; };
   const money = (held = seconds()): number | null => (record ? moneyFor(record, held, energy()) : null);
   const reading = async (step: number): Promise<Reading> => {
     last = now();

@@ -79,6 +79,15 @@ describe('a meter', () => {
     expect(ratioOf('r', kept())).toMatchObject({ memory: null });
   });
 
+  it('knows of no energy and no price of it after a sitting that nobody told of', async () => {
+    const came = { steps: 12, tokens: 1, seconds: 12, stepSeconds: 1, memory: 1, energy: null, power: null, money: null, time: '' };
+    const { meter, until, kept } = await metered({}, { ...record, told: null, price: { ...record.price!, unit: 'kWh' }, came }), events = await until(25, 13);
+    await meter.take({ at: 'stopped', step: 25, reason: 'asked', time: '' });
+    meter.close();
+    expect(only(events, 'reading')[0]).toMatchObject({ energy: null, power: null, money: null });
+    expect([meter.joules(), kept().came]).toMatchObject([null, { energy: null, money: null }]);
+  });
+
   it('needs no record: it reads and tells, and writes nothing', async () => {
     const { meter, until } = await metered({}, null), events = await until(25);
     meter.close();
