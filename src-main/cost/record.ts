@@ -54,6 +54,12 @@ export interface CostRecord {
 
 export const costFile = 'estimate.json';
 
+/** What the file says, or null where it is no such record. */
+export function recordIn(json: unknown): CostRecord | null {
+  const record = json as Partial<CostRecord> | null;
+  return typeof record === 'object' && record?.version === 1 && typeof record.assumptions?.pueOwn === 'number' ? record as CostRecord : null;
+}
+
 /** The record that a run begins with. */
 export function recordFor(e: Estimate, assumptions: Assumptions, { memory, precision }: { /** The correction by earlier runs. */ readonly memory: number; readonly precision: Precision }, time: string): CostRecord | undefined {
   const on = e.here[0], own = e.offers.find((o) => o.own && o.device === on?.target.id);

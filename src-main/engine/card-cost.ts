@@ -1,8 +1,8 @@
 /** @file What a run cost, for its model card: from the record beside it, where there is one. */
 import { join } from 'node:path';
 import { assumptionDefaults } from '../cost/assumptions.ts';
-import { costFile, type CostRecord } from '../cost/record.ts';
-import { readObject } from '../store/files.ts';
+import { costFile, recordIn } from '../cost/record.ts';
+import { readIfSound } from '../store/files.ts';
 import type { ModelCard } from '../store/model-card.ts';
 
 type Cost = Pick<ModelCard, 'facts' | 'emissions'>;
@@ -11,8 +11,8 @@ const duration = (seconds: number): string => (seconds < 5400 ? `${(seconds / 60
 
 /** Facts of the run in `dir`, and its emissions where the carbon of the electricity was said by the person; nothing without a record. */
 export async function costOf(dir: string): Promise<Cost> {
-  const record = await readObject(join(dir, costFile)).catch(() => undefined) as unknown as CostRecord | undefined, came = record?.came;
-  if (!record || record.version !== 1 || !came) return { facts: [] };
+  const record = recordIn(await readIfSound(join(dir, costFile))), came = record?.came;
+  if (!record || !came) return { facts: [] };
   const { energy, money } = came, { carbon } = record.assumptions, meter = came.power === null ? '' : ` (${came.power})`;
   return {
     facts: [

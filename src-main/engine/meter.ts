@@ -1,9 +1,8 @@
 /** @file A run's meter: what it holds, draws and has spent while it trains, when its measured pace replaces the estimate, when its budget is spent, and the record it leaves. */
 import { join } from 'node:path';
 import type { DeviceKind } from '../base/device.ts';
-import type { CostRecord } from '../cost/record.ts';
-import { costFile, moneyFor } from '../cost/record.ts';
-import { exists, readJson, writeJson } from '../store/files.ts';
+import { costFile, moneyFor, recordIn } from '../cost/record.ts';
+import { readIfSound, writeJson } from '../store/files.ts';
 import type { BudgetKind, Reading, RunEvent } from '../train/run.ts';
 import { stepsOf } from '../train/schedule.ts';
 import type { TrainingSettings } from '../train/settings.ts';
@@ -33,7 +32,7 @@ export function allowance(limit: number | undefined, spent: number): number {
 }
 
 export async function openMeter(dir: string, s: TrainingSettings, now: () => number = () => performance.now() / 1000): Promise<Meter> {
-  const file = join(dir, costFile), record = await exists(file) ? (await readJson(file).catch(() => null)) as unknown as CostRecord | null : null;
+  const file = join(dir, costFile), record = recordIn(await readIfSound(file));
   const before = record?.came, pue = record?.assumptions.pueOwn ?? 1, pace: number[] = [];
   let power: Power | undefined, device: DeviceKind = 'cpu', began = 0, last = 0, joules: number | null = null, spent = false, told = false, peak = before?.memory ?? 0, tokens = before?.tokens ?? 0, grants: Readonly<Record<BudgetKind, number>> | undefined;
 
@@ -68,8 +67,9 @@ export async function openMeter(dir: string, s: TrainingSettings, now: () => num
     return { at: 'measured', step, stepSeconds, told: record?.told?.stepSeconds ?? null, secondsLeft: stepSeconds * Math.max(0, stepsOf(s) - step) };
   };
   const keep = async (step: number): Promise<void> => {
-    if (!record || pace.length === 0) return;
-    const held = seconds(), came = { steps: step, tokens, seconds: held, stepSeconds: median(pace.length > skipped ? pace.slice(skipped) : pace), memory: peak, energy: energy(), power: power?.source() ?? null, money: money(held), time: new Date().toISOString() };
+    const stepSeconds = pace.length > 0 ? median(pace.length > skipped ? pace.slice(skipped) : pace) : before?.stepSeconds;
+    if (!record || stepSeconds === undefined) return;
+    const held = seconds(), came = { steps: step, tokens, seconds: held, stepSeconds, memory: peak, energy: energy(), power: power?.source() ?? null, money: money(held), time: new Date().toISOString() };
     await writeJson(file, { ...record, came });
   };
 

@@ -9,14 +9,14 @@ import type { Assumptions } from '../cost/assumptions.ts';
 import { factsOf, type DeviceBook } from '../cost/book.ts';
 import { alike, correctionOf, type Ratio } from '../cost/calibration.ts';
 import { estimate, type Estimate } from '../cost/estimate.ts';
-import { costFile, ratioOf, recordFor, type CostRecord } from '../cost/record.ts';
+import { costFile, ratioOf, recordFor, recordIn, type CostRecord } from '../cost/record.ts';
 import { subjectOf } from '../cost/programs.ts';
 import type { Target } from '../cost/speed.ts';
 import { grownSource } from '../growth/chain.ts';
 import { planGrowth } from '../growth/plan.ts';
 import { sourceIn, stagesOf } from '../growth/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
-import { exists, readJson, writeJson } from '../store/files.ts';
+import { exists, readIfSound, readJson, writeJson } from '../store/files.ts';
 import { freeBytes } from '../store/folder.ts';
 import { withEngine } from './engines.ts';
 import { absolute, type Place } from './place.ts';
@@ -101,10 +101,7 @@ async function readBook(file: string): Promise<DeviceBook> {
   throw appError('file/bad-json', { path: file, why: `${issue!.path.join('.')}: ${issue!.message}` });
 }
 
-async function readRecord(dir: string): Promise<CostRecord | null> {
-  const file = join(dir, costFile);
-  return await exists(file) ? (await readJson(file).catch(() => null)) as unknown as CostRecord | null : null;
-}
+const readRecord = async (dir: string): Promise<CostRecord | null> => recordIn(await readIfSound(join(dir, costFile)));
 
 /** Parameters of what a grown checkpoint came from. */
 const parametersBefore = (checkpoint: Checkpoint): number | undefined => stagesOf(checkpoint.growth)[0]?.parameters.before;

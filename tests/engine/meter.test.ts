@@ -1,7 +1,8 @@
 /** @file A run's meter on a clock of its own, and the readings of a made nvidia-smi. */
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { appError } from '../../src-main/base/errors.ts';
 import { assumptionDefaults } from '../../src-main/cost/assumptions.ts';
 import { costFile, ratioOf, type CostRecord } from '../../src-main/cost/record.ts';
 import { readGpu, readLine } from '../../src-main/engine/gpu-readings.ts';
@@ -10,6 +11,7 @@ import { watchPower } from '../../src-main/engine/power.ts';
 import { openDevice } from '../../src-main/engine/ort/device.ts';
 import { measureSpeed } from '../../src-main/engine/speed-test.ts';
 import { train } from '../../src-main/engine/train-job.ts';
+import { Training } from '../../src-main/engine/training.ts';
 import type { RunEvent } from '../../src-main/train/run.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 import { freshFolder } from '../support/temporary.ts';
@@ -23,7 +25,7 @@ const record: CostRecord = {
 const started: Extract<RunEvent, { at: 'started' }> = { at: 'started', step: 0, device: 'cpu', deviceName: 'Chip', parameters: 1, steps: 100, trainTokens: 1, heldOutTokens: 0, time: '' };
 const stepped = (step: number, seconds = 1): RunEvent => ({ at: 'step', step, loss: 2, lr: 1, norm: 1, tokens: 512 * step, seconds });
 
-afterEach(() => { vi.unstubAllEnvs(); });
+afterEach(() => { vi.unstubAllEnvs(); vi.restoreAllMocks(); });
 
 /** A meter whose clock each step moves by a second. */
 async function metered(settings: Partial<TrainingSettings> = {}, kept: CostRecord | null = record, first: RunEvent = started) {
@@ -147,6 +149,36 @@ it('a run tells its readings in its file, and stops saved when its budget is spe
   expect(only(events, 'saved').at(-1)!.step).toBe(4);
   expect(only(events, 'reading').length).toBeGreaterThan(0);
   expect((JSON.parse(readFileSync(join(dir, costFile), 'utf8')) as CostRecord).came).toMatchObject({ steps: 4, tokens: 64 });
+});
+
+/** A run whose steps fail after so many. */
+async function failing(after: number, kept: unknown): Promise<string> {
+  const dir = await newRun(await makeTinyCheckpoint('llama', { tokenizer: true }), textFile(), { tokens: 4000, sequence: 8, batch: 2, saveEvery: 0 }), whole = Training.prototype.step;
+  let calls = 0;
+  vi.spyOn(Training.prototype, 'step').mockImplementation(function (this: Training, ...given) { return ++calls > after ? Promise.reject(appError('engine/out-of-memory', { device: 'cpu', detail: 'x' })) : whole.apply(this, given); });
+  writeFileSync(join(dir, costFile), JSON.stringify(kept));
+  return dir;
+}
+
+it('a run that fails has spent what it spent, and its own error is the last word', async () => {
+  const dir = await failing(7, record), events = await collected(train({ run: dir }, quiet)), file = join(dir, costFile);
+  expect(events.at(-2)).toMatchObject({ at: 'reading', step: 7 });
+  expect(events.at(-1)).toMatchObject({ at: 'stopped', reason: 'failed', step: 7, error: { code: 'engine/out-of-memory' } });
+  const { came } = JSON.parse(readFileSync(file, 'utf8')) as CostRecord;
+  expect(came).toMatchObject({ steps: 7, tokens: 7 * 16 });
+  expect(came!.seconds).toBeGreaterThan(0);
+  let last: RunEvent | undefined;
+  for await (const event of train({ run: dir }, quiet)) {
+    last = event;
+    if (event.at === 'started') { rmSync(file); mkdirSync(file); }      // where no record can be written
+  }
+  expect(last).toMatchObject({ reason: 'failed', error: { code: 'engine/out-of-memory' } });
+});
+
+it.each([{}, { version: 1 }, { version: 1, assumptions: null }, [], null])('a record that is none (%j) keeps no run from training, now or later', async (kept) => {
+  const dir = await failing(3, kept);
+  for (let i = 0; i < 2; i++) expect((await collected(train({ run: dir }, quiet))).at(-1)).toMatchObject({ reason: 'failed', error: { code: 'engine/out-of-memory' } });
+  expect(JSON.parse(readFileSync(join(dir, costFile), 'utf8'))).toEqual(kept);
 });
 
 it('measures the processor', async () => {
