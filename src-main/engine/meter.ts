@@ -34,6 +34,7 @@ export function allowance(limit: number | undefined, spent: number): number {
 export async function openMeter(dir: string, s: TrainingSettings, now: () => number = () => performance.now() / 1000): Promise<Meter> {
   const file = join(dir, costFile), record = recordIn(await readIfSound(file));
   const before = record?.came, pue = record?.assumptions.pueOwn ?? 1, pace: number[] = [];
+  let steps = stepsOf(s);
   let power: Power | undefined, device: DeviceKind = 'cpu', began = 0, last = 0, joules: number | null = null, spent = false, told = false, peak = before?.memory ?? 0, tokens = before?.tokens ?? 0, grants: Readonly<Record<BudgetKind, number>> | undefined;
 
   const seconds = (): number => (before?.seconds ?? 0) + (began ? now() - began : 0);
@@ -64,7 +65,7 @@ export async function openMeter(dir: string, s: TrainingSettings, now: () => num
   const measured = (step: number): RunEvent => {
     told = true;
     const stepSeconds = median(pace.slice(skipped));
-    return { at: 'measured', step, stepSeconds, told: record?.told?.stepSeconds ?? null, secondsLeft: stepSeconds * Math.max(0, stepsOf(s) - step) };
+    return { at: 'measured', step, stepSeconds, told: record?.told?.stepSeconds ?? null, secondsLeft: stepSeconds * Math.max(0, steps - step) };
   };
   const keep = async (step: number): Promise<void> => {
     const stepSeconds = pace.length > 0 ? median(pace.length > skipped ? pace.slice(skipped) : pace) : before?.stepSeconds;
@@ -82,6 +83,7 @@ export async function openMeter(dir: string, s: TrainingSettings, now: () => num
         const have = amounts();
         grants = { money: allowance(s.budgetMoney, have.money), hours: allowance(s.budgetHours, have.hours), tokens: allowance(s.budgetTokens, have.tokens) };
       }
+      if (event.at === 'rescheduled') ({ steps } = event);
       if (event.at === 'saved') await keep(event.step);
       if (event.at === 'stopped') {
         const end = power ? [await reading(event.step)] : [];

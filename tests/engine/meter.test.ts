@@ -56,6 +56,13 @@ describe('a meter', () => {
     expect(kept()).toMatchObject({ ...record, came: { steps: 30, tokens: 30 * 512, stepSeconds: 1, seconds: 30 } });
   });
 
+  it('tells the time that is left to the end that a run has by then', async () => {
+    const { meter, until } = await metered(), before = await until(10);
+    await meter.take({ at: 'rescheduled', step: 10, steps: 25, time: '' });
+    expect(only([...before, ...await until(25, 11)], 'measured')).toMatchObject([{ step: 20, secondsLeft: 5 }]);
+    meter.close();
+  });
+
   it.each([['budgetMoney', 0.01, 'money', 10], ['budgetHours', 12 / 3600, 'hours', 12], ['budgetTokens', 512 * 7, 'tokens', 7]] as const)('ends a run whose %s is spent', async (setting, limit, what, at) => {
     const { meter, until } = await metered({ [setting]: limit }), events = await until(50);
     meter.close();
@@ -117,6 +124,17 @@ describe('power', () => {
     gpu.close();
   });
 
+  it.each([[undefined, '0'], ['', '0'], ['2,0', '2'], [' GPU-8932f937-d72c , 1', 'GPU-8932f937-d72c']])('of a GPU is that of the first that is visible (%s)', async (visible, id) => {
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', visible);
+    const smi = join(freshFolder(), 'smi');
+    writeFileSync(smi, '#!/bin/sh\necho "$@" > "$0.asked"\necho "100.0, 90, 1000, 60"\nsleep 60\n');
+    chmodSync(smi, 0o755);
+    const power = await watchPower('cuda', undefined, { smi });
+    await expect.poll(() => power.newest(), { timeout: 20_000 }).toMatchObject({ watts: 100 });
+    expect(readFileSync(`${smi}.asked`, 'utf8')).toContain(` -i ${id} `);
+    power.close();
+  });
+
   it('without nvidia-smi stays unknown, or assumed, and stops nothing', async () => {
     const none = await watchPower('cuda', undefined, { smi: '/nowhere/nvidia-smi' });
     await new Promise((resolve) => { setTimeout(resolve, 100); });
@@ -127,15 +145,23 @@ describe('power', () => {
     assumed.close();
   });
 
-  it('reads the processor\u2019s counter where there is one, over its wrap too', async () => {
+  it('reads the counters of all packages of the processor where there are any, over their wrap too', async () => {
     const folder = freshFolder();
-    const set = (joules: number): void => { writeFileSync(join(folder, 'energy_uj'), `${joules * 1e6}\n`); };
-    writeFileSync(join(folder, 'max_energy_range_uj'), '1000000000\n');
-    set(990);
+    const zone = (n: number, name: string) => {
+      const dir = join(folder, `intel-rapl:${n}`);
+      mkdirSync(dir);
+      writeFileSync(join(dir, 'name'), `${name}\n`);
+      writeFileSync(join(dir, 'max_energy_range_uj'), '1000000000\n');
+      return (joules: number): void => { writeFileSync(join(dir, 'energy_uj'), `${joules * 1e6}\n`); };
+    };
+    const first = zone(0, 'package-0'), whole = zone(1, 'psys'), second = zone(2, 'package-1');
+    first(990); whole(0); second(100);
     const power = await watchPower('cpu', 50, { folder });
-    set(998); expect(await power.joules()).toBeCloseTo(8, 6);
-    set(5); expect(await power.joules()).toBeCloseTo(15, 6);
+    first(998); whole(500); expect(await power.joules()).toBeCloseTo(8, 6);
+    first(5); second(120); expect(await power.joules()).toBeCloseTo(35, 6);
     expect(power.source()).toBe('rapl');
+    rmSync(join(folder, 'intel-rapl:2', 'energy_uj'));
+    expect((await watchPower('cpu', 50, { folder })).source()).toBe('assumed');
     expect((await watchPower('cpu', 50, { folder: '/nowhere' })).source()).toBe('assumed');
   });
 });
