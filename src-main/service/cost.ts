@@ -1,5 +1,4 @@
 /** @file What an estimate stands on, gathered: the book of devices, this computer's, what was measured, what earlier runs took, the person's own prices; and the record that each run keeps. */
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { appError } from '../base/errors.ts';
 import type { DeviceChoice, DeviceKind } from '../base/device.ts';
@@ -16,6 +15,7 @@ import { grownSource } from '../growth/chain.ts';
 import { planGrowth } from '../growth/plan.ts';
 import { sourceIn, stagesOf } from '../growth/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
+import { physicalCores } from '../store/cores.ts';
 import { exists, readIfSound, readJson, writeJson } from '../store/files.ts';
 import { freeBytes } from '../store/folder.ts';
 import { withEngine } from './engines.ts';
@@ -55,7 +55,7 @@ export function createCosts(place: Place, devices: () => Promise<readonly Device
   const targets = async (): Promise<readonly Target[]> => {
     const [known, { measured }, all, ratios] = await Promise.all([bookOf(), home(), devices(), past()]), usable = all.filter((d) => d.available);
     return usable.sort((a, b) => rankOf(a) - rankOf(b)).map((device): Target => {
-      const cores = device.id === 'cpu' ? availableParallelism() : 1, id = idOf(device, cores), facts = device.software ? undefined : factsOf(known, device.name, device.id === 'cpu' ? 'cpu' : 'gpu'), rates = measured[id];
+      const cores = device.id === 'cpu' ? physicalCores() : 1, id = idOf(device, cores), facts = device.software ? undefined : factsOf(known, device.name, device.id === 'cpu' ? 'cpu' : 'gpu'), rates = measured[id];
       return { id, name: device.id === 'cpu' ? `${device.name}, ${cores} cores` : device.name, kind: device.id, here: true, cores, memory: device.memory, ...(facts ? { facts } : {}), ...(rates ? { measured: rates } : {}), past: ratios.flatMap((p) => (p.device === id ? [p.ratio] : [])) };
     });
   };
@@ -75,7 +75,7 @@ export function createCosts(place: Place, devices: () => Promise<readonly Device
     assume: async (some) => withDefaults((await change((before) => ({ ...before, assumptions: { ...before.assumptions, ...some } }))).assumptions),
     async measure(choice) {
       const found = await withEngine(place.processes, {}, (engine) => engine.measure({ device: choice })), card = (await devices()).find((d) => d.id === found.device);
-      const id = idOf(card ?? { id: found.device, name: found.name, available: true, memory: null, free: null }, availableParallelism());
+      const id = idOf(card ?? { id: found.device, name: found.name, available: true, memory: null, free: null }, physicalCores());
       await change((before) => ({ ...before, measured: { ...before.measured, [id]: found.measured } }));
       return { device: id, measured: found.measured };
     },

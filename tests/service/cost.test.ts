@@ -1,7 +1,8 @@
 /** @file Cost at the service: the book that comes with Cambium, what is assumed and measured, what a run keeps, and what the next estimate learns from it. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { availableParallelism } from 'node:os';
+import { describe, expect, it, vi } from 'vitest';
 import { assumptionDefaults } from '../../src-main/cost/assumptions.ts';
 import { factsOf } from '../../src-main/cost/book.ts';
 import { costFile, type CostRecord } from '../../src-main/cost/record.ts';
@@ -18,6 +19,9 @@ import { refusal } from '../support/refusal.ts';
 import { freePath, freshFolder } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
 import { noTunnel, surroundings } from '../support/workplace.ts';
+
+const cores = vi.hoisted(() => ({ physical: 2 }));
+vi.mock('../../src-main/store/cores.ts', () => ({ physicalCores: () => cores.physical }));
 
 const resources = join(import.meta.dirname, '../../resources');
 const settings = { ...trainingDefaults, batch: 2, sequence: 16, tokens: 3200 };
@@ -60,6 +64,16 @@ describe('costs', () => {
     const after = await costs.estimate({ dir, training: settings });
     expect(before.here[0]!.basis).toMatch(/utilisation/);
     expect(after.here[0]!.basis).toMatch(/measured here/);
+  });
+
+  it('count a processor by its physical cores, as the book and the speed test do', async () => {
+    cores.physical = availableParallelism() + 3;
+    try {
+      const { costs, dir } = await desk(), id = `cpu: Intel(R) Xeon(R) Processor × ${cores.physical}`, { targets: [target] } = await costs.facts(), [on] = (await costs.estimate({ dir, training: settings })).here;
+      expect(target).toMatchObject({ id, cores: cores.physical });
+      expect(on!.watts).toBeCloseTo(cores.physical * target!.facts!.power * assumptionDefaults.load, 9);
+      expect((await costs.measure('cpu')).device).toBe(id);
+    } finally { cores.physical = 2; }
   });
 
   it('begin a run with a record, and learn from runs that ended', async () => {
