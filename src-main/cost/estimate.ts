@@ -11,7 +11,7 @@ import { keptStates, type TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceBook, Price } from './book.ts';
 import { pricesOf } from './book.ts';
-import { alike, correctionOf, recordOf } from './calibration.ts';
+import { alike, correctionOf, recordOf, type Basis } from './calibration.ts';
 import { settingsThatFit, type Fitting } from './fit.ts';
 import { memoryOf, verdictOf, type Memory, type Verdict } from './memory.ts';
 import { programsOf, type Programs, type Subject } from './programs.ts';
@@ -42,8 +42,8 @@ export interface OnDevice {
   readonly alternatives?: readonly Fitting[];
   readonly seconds?: Range;
   readonly tokensPerSecond?: Range;
-  /** Seconds of one step, and before the correction by earlier runs. */
-  readonly step?: { readonly seconds: number; readonly plain: number };
+  /** Seconds of one step, before the correction by earlier runs, and what they come from. */
+  readonly step?: { readonly seconds: number; readonly plain: number; readonly basis: Basis };
   readonly basis: string;
   /** `last 3 runs: within 12 %`. */
   readonly record?: string;
@@ -112,7 +112,7 @@ function onDevice({ subject, training: s, assumptions: a, plain = false }: Estim
   const watts = target.facts ? target.facts.power * (target.facts.kind === 'cpu' ? target.cores : 1) * a.load : undefined;
   const energy = watts === undefined ? undefined : times(seconds, (watts * (target.here ? a.pueOwn : a.pueCloud)) / 3.6e6);
   return {
-    ...head, seconds, step: { seconds: timing.seconds.likely, plain: timing.plain }, basis: timing.words, ...told,
+    ...head, seconds, step: { seconds: timing.seconds.likely, plain: timing.plain, basis: timing.basis }, basis: timing.words, ...told,
     tokensPerSecond: { low: perStep / timing.seconds.high, likely: perStep / timing.seconds.likely, high: perStep / timing.seconds.low },
     ...(energy ? { energy, carbon: times(energy, a.carbon) } : {}), ...(watts === undefined ? {} : { watts }),
   };

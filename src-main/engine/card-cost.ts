@@ -16,7 +16,7 @@ export async function costOf(dir: string): Promise<Cost> {
   const { energy, money } = came, { carbon } = record.assumptions, meter = came.power === null ? '' : ` (${came.power})`;
   return {
     facts: [
-      ['Time', `${duration(came.seconds)} on ${record.device}`],
+      ['Time', `${duration(came.seconds)}${came.unlike ? '' : ` on ${record.device}`}`],
       ...(money === null || !record.price ? [] : [['Money', `US$ ${money.toPrecision(3)} (${record.price.source}, US$ ${record.price.value} ${record.price.unit === 'hour' ? 'an hour' : 'a kWh'})`] as const]),
       ...(energy === null ? [] : [['Energy', `${energy.toPrecision(3)} kWh${meter}`] as const]),
     ],

@@ -1,7 +1,7 @@
 /** @file A run's meter: what it holds, draws and has spent while it trains, when its measured pace replaces the estimate, when its budget is spent, and the record it leaves. */
 import { join } from 'node:path';
 import type { DeviceKind } from '../base/device.ts';
-import { costFile, moneyFor, recordIn } from '../cost/record.ts';
+import { costFile, isAsTold, moneyFor, recordIn } from '../cost/record.ts';
 import { readIfSound, writeJson } from '../store/files.ts';
 import type { BudgetKind, Reading, RunEvent } from '../train/run.ts';
 import { stepsOf } from '../train/schedule.ts';
@@ -70,7 +70,7 @@ export async function openMeter(dir: string, s: TrainingSettings, now: () => num
   const keep = async (step: number): Promise<void> => {
     const stepSeconds = pace.length > 0 ? median(pace.length > skipped ? pace.slice(skipped) : pace) : before?.stepSeconds;
     if (!record || stepSeconds === undefined) return;
-    const held = seconds(), came = { steps: step, tokens, seconds: held, stepSeconds, memory: peak, energy: energy(), power: power?.source() ?? null, money: money(held), time: new Date().toISOString() };
+    const held = seconds(), came = { steps: step, tokens, seconds: held, stepSeconds, memory: peak, energy: energy(), power: power?.source() ?? null, money: money(held), time: new Date().toISOString(), ...(before?.unlike || !isAsTold(record, device, s) ? { unlike: true } : {}) };
     await writeJson(file, { ...record, came });
   };
 

@@ -83,8 +83,8 @@ export function createCosts(place: Place, devices: () => Promise<readonly Device
     async begin(dir, { checkpoint, settings }) {
       const known = await facts(absolute(checkpoint)), here = chosenFirst(known.targets, settings.device), subject = subjectOf(await openCheckpoint(absolute(checkpoint)));
       const told = estimate({ subject, training: settings, ...known, targets: here.slice(0, 1), book: { devices: [], prices: [] } });
-      const { precision } = settings, memory = correctionOf(alike(here[0]?.past ?? [], precision).flatMap((p) => (p.memory === null ? [] : [p.memory]))).factor;
-      const record = recordFor(told, known.assumptions, { memory, precision }, new Date().toISOString());
+      const memory = correctionOf(alike(here[0]?.past ?? [], settings.precision).flatMap((p) => (p.memory === null ? [] : [p.memory]))).factor;
+      const record = recordFor(told, known.assumptions, { memory, training: settings }, new Date().toISOString());
       if (record) await writeJson(join(dir, costFile), record);
     },
   };

@@ -137,7 +137,7 @@ describe('estimate', () => {
 });
 
 describe('what runs teach', () => {
-  const past = (...times: number[]): Ratio[] => times.map((time, i) => ({ precision: 'float32', run: `r${i}`, at: `2026-11-2${i}`, time, memory: null, told: time }));
+  const past = (...times: number[]): Ratio[] => times.map((time, i) => ({ precision: 'float32', basis: 'measured', run: `r${i}`, at: `2026-11-2${i}`, time, memory: null, told: time }));
   it('is the median of the last three, with how far they lay', () => {
     expect(correctionOf([])).toEqual({ factor: 1, spread: 0 });
     expect(correctionOf([1.2, 1.1, 1.3, 9]).factor).toBe(1.2);
@@ -156,14 +156,21 @@ describe('what runs teach', () => {
     expect(taught.record).toMatch(/3 runs/);
     const other = estimate(asked({ targets: [{ ...cpu, past: past(1.2).map((p) => ({ ...p, precision: 'bfloat16' as const })) }] })).here[0]!;
     expect(other.step!.seconds).toBe(plain.step!.seconds);
+    for (const basis of [{ basis: 'peak' as const }, {}]) {
+      const runs = past(1.2).map(({ basis: _, ...p }) => ({ ...p, memory: 2, ...basis })), of = estimate(asked({ targets: [{ ...cpu, past: runs }] })).here[0]!;
+      expect([of.step!.seconds, of.memory.total.likely]).toEqual([plain.step!.seconds, 2 * plain.memory.total.likely]);
+      expect(estimate(asked({ targets: [{ ...unmeasured, past: runs }] })).here[0]!.step!.seconds / estimate(asked({ targets: [unmeasured] })).here[0]!.step!.seconds).toBeCloseTo('basis' in basis ? 1.2 : 1, 9);
+    }
   });
 
   it('is kept with the run, with the price and its time, and never worked out again', () => {
-    const e = estimate(asked()), record = recordFor(e, assumptionDefaults, { memory: 1, precision: 'float32' }, '2026-11-21T12:00:00Z')!;
+    const e = estimate(asked()), record = recordFor(e, assumptionDefaults, { memory: 1, training: asked().training }, '2026-11-21T12:00:00Z')!;
     expect(record.price).toEqual({ value: 0.3, unit: 'kWh', source: 'your tariff', time: '2026-11-21T12:00:00Z' });
     const came: Came = { steps: 40, tokens: 1, seconds: 100, stepSeconds: 2 * record.told!.plainStepSeconds, memory: record.told!.plainMemory * 1.1, energy: 2, power: 'assumed', money: 1, time: '2026-11-21T13:00:00Z' };
     expect(ratioOf('r', { ...record, came })).toMatchObject({ time: 2, told: 2 });
     expect(ratioOf('r', { ...record, came })!.memory).toBeCloseTo(1.1, 9);
+    expect(ratioOf('r', { ...record, came })!.basis).toBe('measured');
+    expect(ratioOf('r', { ...record, came: { ...came, unlike: true } })).toBeUndefined();
     expect(ratioOf('r', record)).toBeUndefined();
     expect(ratioOf('r', { ...record, came: { ...came, steps: 3 } })).toBeUndefined();
     expect(moneyFor(record, 3600, 2)).toBeCloseTo(0.6, 12);

@@ -78,6 +78,24 @@ describe('a meter', () => {
     expect(only(events, 'budget')).toMatchObject([{ what: 'hours', step: 24 }]);
   });
 
+  it('keeps what a sitting spent that computed otherwise than was told, and marks that it teaches nothing', async () => {
+    const s = { ...trainingDefaults, tokens: 100 * 2048 }, { precision, batch, accumulate, sequence, recompute } = s, shape = { precision, batch, accumulate, sequence, recompute };
+    const sat = async (settings: Partial<TrainingSettings>, kept: CostRecord, first?: RunEvent): Promise<CostRecord> => {
+      const { meter, until, kept: now } = await metered(settings, kept, first);
+      await until(25);
+      await meter.take({ at: 'stopped', step: 25, reason: 'asked', time: '' });
+      meter.close();
+      return now();
+    };
+    const alike = await sat({}, { ...record, shape }), others = await Promise.all([sat({ batch: 4, accumulate: 2 }, { ...record, shape }), sat({ recompute: 'full' }, { ...record, shape }), sat({ precision: 'bfloat16' }, record), sat({}, { ...record, shape }, { ...started, device: 'webgpu' })]);
+    expect([alike.came!.unlike, ratioOf('r', alike)]).toMatchObject([undefined, { time: 2 }]);
+    for (const other of [...others, await sat({}, { ...others[0]!, shape })]) {
+      expect(other.came).toMatchObject({ unlike: true, steps: 25 });
+      expect(other.came!.seconds).toBeGreaterThanOrEqual(25);
+      expect(ratioOf('r', other)).toBeUndefined();
+    }
+  });
+
   it.each(['webgpu', 'cuda'] as const)('takes nothing of this process for what a %s that nobody reads holds and does', async (device) => {
     vi.stubEnv('PATH', freshFolder());                                  // no nvidia-smi
     const { meter, until, kept } = await metered({}, { ...record, kind: device }, { ...started, device }), events = await until(25);
