@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { appError } from '../base/errors.ts';
 import type { DeviceChoice, DeviceKind } from '../base/device.ts';
-import { costHome, deviceBook, withDefaults, type CostFacts, type CostHome, type EstimateAsked, type MeasuredDevice } from '../contract/cost.ts';
+import { costHomeIn, deviceBook, withDefaults, type CostFacts, type CostHome, type EstimateAsked, type MeasuredDevice } from '../contract/cost.ts';
 import type { Device, TrainingRequest } from '../contract/schema.ts';
 import type { Assumptions } from '../cost/assumptions.ts';
 import { factsOf, type DeviceBook } from '../cost/book.ts';
@@ -16,7 +16,7 @@ import { planGrowth } from '../growth/plan.ts';
 import { sourceIn, stagesOf } from '../growth/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { physicalCores } from '../store/cores.ts';
-import { exists, readIfSound, readJson, writeJson } from '../store/files.ts';
+import { readIfSound, readJson, writeJson } from '../store/files.ts';
 import { freeBytes } from '../store/folder.ts';
 import { withEngine } from './engines.ts';
 import { absolute, type Place } from './place.ts';
@@ -35,19 +35,16 @@ export interface Costs {
 
 /** Runs that are looked at for what they took. */
 const lookedAt = 60;
+const homeFile = 'costs.json';
 const order: readonly DeviceKind[] = ['cuda', 'webgpu', 'cpu'];
 
 /** The name under which a device's speed and runs are remembered. */
 const idOf = ({ id, name }: Device, cores: number): string => (id === 'cpu' ? `cpu: ${name} × ${cores}` : `${id}: ${name}`);
 
 export function createCosts(place: Place, devices: () => Promise<readonly Device[]>): Costs {
-  const homeFile = join(place.home.dir, 'costs.json');
   let book: Promise<DeviceBook> | undefined;
-  const bookOf = (): Promise<DeviceBook> => (book ??= readBook(join(place.surroundings.resources, 'devices.json')));
-  const home = async (): Promise<CostHome> => {
-    const read = await exists(homeFile) ? costHome.safeParse(await readJson(homeFile).catch(() => undefined)) : undefined;
-    return read?.success ? read.data : { assumptions: {}, measured: {} };
-  };
+  const bookOf = (): Promise<DeviceBook> => (book ??= readBook(join(place.surroundings.resources, 'devices.json')).catch((error: unknown) => { book = undefined; throw error; }));
+  const home = async (): Promise<CostHome> => costHomeIn(await place.home.read(homeFile));
   const past = async (): Promise<readonly { readonly device: string; readonly ratio: Ratio }[]> => {
     const runs = (await place.home.runs()).slice(0, lookedAt), records = await Promise.all(runs.map((dir) => readRecord(dir)));
     return records.flatMap((record, i) => { const ratio = record && ratioOf(runs[i]!, record); return ratio ? [{ device: record.device, ratio }] : []; }).sort((a, b) => (a.ratio.at < b.ratio.at ? 1 : -1));
@@ -64,7 +61,10 @@ export function createCosts(place: Place, devices: () => Promise<readonly Device
     const from = checkpoint && parametersBefore(checkpoint), source = checkpoint && sourceIn(checkpoint.growth);
     return { book: known, targets: here, assumptions: withDefaults(assumptions), free, ...(from === undefined ? {} : { sourceParameters: from }), ...(source ? { source } : {}) };
   };
-  const change = async (make: (before: CostHome) => CostHome): Promise<CostHome> => { const now = make(await home()); await place.home.cache('costs'); await writeJson(homeFile, now); return now; };
+  const change = async (make: (before: CostHome) => CostHome): Promise<CostHome> => {
+    await place.home.change(homeFile, (before) => make(costHomeIn(before)));
+    return home();
+  };
 
   return {
     facts,
@@ -82,7 +82,7 @@ export function createCosts(place: Place, devices: () => Promise<readonly Device
     ofRun: async (id) => readRecord(await runFolder(place, id)),
     async begin(dir, { checkpoint, settings }) {
       const known = await facts(absolute(checkpoint)), here = chosenFirst(known.targets, settings.device), subject = subjectOf(await openCheckpoint(absolute(checkpoint)));
-      const told = estimate({ subject, training: settings, ...known, targets: here.slice(0, 1), book: { devices: [], prices: [] } });
+      const told = estimate({ subject, training: settings, ...known, targets: here.slice(0, 1), book: { devices: [], prices: [] }, plain: true });
       const memory = correctionOf(alike(here[0]?.past ?? [], settings.precision).flatMap((p) => (p.memory === null ? [] : [p.memory]))).factor;
       const record = recordFor(told, known.assumptions, { memory, training: settings }, new Date().toISOString());
       if (record) await writeJson(join(dir, costFile), record);

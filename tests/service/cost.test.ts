@@ -1,10 +1,11 @@
 /** @file Cost at the service: the book that comes with Cambium, what is assumed and measured, what a run keeps, and what the next estimate learns from it. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
 import { describe, expect, it, vi } from 'vitest';
 import { assumptionDefaults } from '../../src-main/cost/assumptions.ts';
 import { factsOf } from '../../src-main/cost/book.ts';
+import * as fit from '../../src-main/cost/fit.ts';
 import { costFile, type CostRecord } from '../../src-main/cost/record.ts';
 import { deviceBook } from '../../src-main/contract/cost.ts';
 import { savedPlan } from '../../src-main/growth/saved-plan.ts';
@@ -21,14 +22,15 @@ import { makeTinyCheckpoint } from '../support/tiny.ts';
 import { noTunnel, surroundings } from '../support/workplace.ts';
 
 const cores = vi.hoisted(() => ({ physical: 2 }));
+vi.mock('../../src-main/cost/fit.ts', { spy: true });
 vi.mock('../../src-main/store/cores.ts', () => ({ physicalCores: () => cores.physical }));
 
 const resources = join(import.meta.dirname, '../../resources');
 const settings = { ...trainingDefaults, batch: 2, sequence: 16, tokens: 3200 };
 
-async function desk() {
-  const home = openHome(freshFolder('home')), dir = await makeTinyCheckpoint('llama');
-  const costs = createCosts({ home, processes: fakeProcesses({ mood: () => 'obey', pace: 1 }), tunnel: noTunnel, surroundings: { ...surroundings, resources } }, () => Promise.resolve([{ id: 'cpu', name: 'Intel(R) Xeon(R) Processor', available: true, memory: 16e9, free: 8e9 }]));
+async function desk(at = freshFolder('home'), from = resources, memory = 16e9) {
+  const home = openHome(at), dir = await makeTinyCheckpoint('llama');
+  const costs = createCosts({ home, processes: fakeProcesses({ mood: () => 'obey', pace: 1 }), tunnel: noTunnel, surroundings: { ...surroundings, resources: from } }, () => Promise.resolve([{ id: 'cpu', name: 'Intel(R) Xeon(R) Processor', available: true, memory, free: 8e9 }]));
   return { costs, home, dir };
 }
 
@@ -55,6 +57,45 @@ describe('costs', () => {
     expect((await costs.facts()).assumptions).toEqual({ ...assumptionDefaults, tariff: 0.5, load: 0.6 });
     writeFileSync(join(home.dir, 'costs.json'), '{"assumptions":{"tariff":-4},"measured":{}}');
     expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
+  });
+
+  it('lose nothing by an entry that cannot be, and set a file aside that is none', async () => {
+    const { costs, home } = await desk(), file = join(home.dir, 'costs.json');
+    const { device, measured } = await costs.measure('cpu');
+    await costs.assume({ load: 0.6 });
+    writeFileSync(file, JSON.stringify({ assumptions: { load: 0.6, tariff: -4, odd: 1, constructor: 2 }, measured: { [device]: measured, other: { product: 'fast' } } }));
+    await costs.assume({ carbon: 100 });
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ assumptions: { load: 0.6, carbon: 100 }, measured: { [device]: measured } });
+    await Promise.all([costs.assume({ tariff: 0.5 }), costs.measure('cpu'), costs.assume({ load: 0.7 })]);
+    expect((await costs.facts()).assumptions).toMatchObject({ tariff: 0.5, load: 0.7, carbon: 100 });
+    for (const bad of ['{"assumptions":', '[]']) {
+      writeFileSync(file, bad);
+      expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
+      expect(readdirSync(home.dir).some((name) => name.startsWith('costs.json.damaged-') && readFileSync(join(home.dir, name), 'utf8') === bad)).toBe(true);
+    }
+  });
+
+  it('need no folder but the home, which they make', async () => {
+    const { costs, home } = await desk(freePath('home'));
+    await costs.assume({ load: 0.6 });
+    expect(readdirSync(home.dir)).toEqual(['costs.json']);
+  });
+
+  it('read the book again where that failed once', async () => {
+    const own = freshFolder('resources'), { costs } = await desk(freshFolder('home'), own);
+    await refusal('file/not-found', () => costs.facts());
+    cpSync(join(resources, 'devices.json'), join(own, 'devices.json'));
+    expect((await costs.facts()).book.devices.length).toBeGreaterThan(0);
+  });
+
+  it('of a run that begins are not weighed against settings that would fit', async () => {
+    const { costs, dir } = await desk(undefined, undefined, 1e6), run = freePath('run'), tried = vi.mocked(fit.settingsThatFit);
+    await createRun(run, { checkpoint: dir, data: [], settings, name: 'r' });
+    await costs.begin(run, { checkpoint: dir, data: [dir], settings });
+    expect((await costs.ofRun(run))!.told).not.toBeNull();
+    expect(tried).not.toHaveBeenCalled();
+    expect((await costs.estimate({ dir, training: settings })).here[0]!.verdict).toBe('does not fit');
+    expect(tried).toHaveBeenCalled();
   });
 
   it('stand on what an engine measured', async () => {
