@@ -17,7 +17,7 @@ import { sourceIn, stagesOf } from '../growth/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint.ts';
 import { physicalCores } from '../store/cores.ts';
 import { readIfSound, readJson, writeJson } from '../store/files.ts';
-import { freeBytes } from '../store/folder.ts';
+import { freeBytes, standing } from '../store/folder.ts';
 import { withEngine } from './engines.ts';
 import { absolute, type Place } from './place.ts';
 import { runFolder } from './runs.ts';
@@ -57,7 +57,7 @@ export function createCosts(place: Place, devices: () => Promise<readonly Device
     });
   };
   const facts = async (dir?: string): Promise<CostFacts> => {
-    const [known, here, { assumptions }, free, checkpoint] = await Promise.all([bookOf(), targets(), home(), freeBytes(place.home.dir).catch(() => 0), dir === undefined ? undefined : openCheckpoint(absolute(dir))]);
+    const [known, here, { assumptions }, free, checkpoint] = await Promise.all([bookOf(), targets(), home(), standing(place.home.dir).then(freeBytes).catch(() => 0), dir === undefined ? undefined : openCheckpoint(absolute(dir))]);
     const from = checkpoint && parametersBefore(checkpoint), source = checkpoint && sourceIn(checkpoint.growth);
     return { book: known, targets: here, assumptions: withDefaults(assumptions), free, ...(from === undefined ? {} : { sourceParameters: from }), ...(source ? { source } : {}) };
   };

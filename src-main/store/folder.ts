@@ -3,7 +3,7 @@ import { lstat, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promise
 import { basename, dirname, join, resolve } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { AppError, refuse } from '../base/errors.ts';
-import { isAbsent, isAlive, writing } from './files.ts';
+import { exists, isAbsent, isAlive, writing } from './files.ts';
 
 export interface FolderOptions {
   /** Bytes that will be written: refused before the first one when the disk has fewer free. */
@@ -25,6 +25,9 @@ export async function freeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
   return bavail * bsize;
 }
+
+/** The nearest folder that stands: `path`, or what it will be made in. */
+export const standing = async (path: string): Promise<string> => (await exists(path) || dirname(path) === path ? path : standing(dirname(path)));
 
 const isThere = async (path: string): Promise<boolean> =>
   lstat(path).then(() => true, (error: unknown) => { if (isAbsent(error)) return false; throw error; });

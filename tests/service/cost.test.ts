@@ -77,6 +77,8 @@ describe('costs', () => {
 
   it('need no folder but the home, which they make', async () => {
     const { costs, home } = await desk(freePath('home'));
+    expect((await costs.facts()).free).toBeGreaterThan(0);
+    expect(existsSync(home.dir)).toBe(false);
     await costs.assume({ load: 0.6 });
     expect(readdirSync(home.dir)).toEqual(['costs.json']);
   });

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { service as contract } from '../../src-main/contract/service.ts';
@@ -83,7 +83,7 @@ describe('service', () => {
 
   it('examines the computer, with a remedy for whatever is missing', async () => {
     place = workplace();
-    mkdirSync(join(place.dir, 'home'), { recursive: true });
+    expect(existsSync(join(place.dir, 'home'))).toBe(false);            // a new installation
     const checks = await place.running.api.doctor({});
     expect(checks.map((c) => c.what)).toEqual(expect.arrayContaining(['Node.js', 'Platform', 'ONNX Runtime', 'Device cpu', 'Disk', 'Memory', 'Built-in example', 'Desktop window', 'Browser']) as string[]);
     for (const check of checks) if (!check.ok) expect(check.remedy).toMatch(/\w{3}/);
