@@ -112,6 +112,7 @@ describe('service', () => {
     const far = join(place.dir, 'a', 'b'), twin = join(place.dir, 'c'), config = readFileSync(join(example, 'config.json'), 'utf8');
     for (const parent of [far, twin]) cpSync(example, join(parent, 'model'), { recursive: true });
     writeFileSync(join(twin, 'model', 'config.json'), `${config} `);
+    writeFileSync(join(far, 'model', '.gitattributes'), '*.safetensors filter=lfs\n');      // as git leaves it
     const sizes = readdirSync(join(far, 'model')).map((name) => ({ name, bytes: statSync(join(far, 'model', name)).size }));
     const at = { home: openHome(join(place.dir, 'home')), processes: place.processes, surroundings, tunnel: noTunnel };
     const find = (dropped: Parameters<typeof locate>[1]) => locate(at, dropped, [place.dir]);
