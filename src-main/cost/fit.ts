@@ -25,10 +25,11 @@ function changes(s: TrainingSettings, device: DeviceKind): readonly Change[] {
   const held = recomputeFor(s.recompute, s.sequence), attention: Change[] = held === 'off' ? [{ recompute: 'attention' }] : [], full: Change[] = held === 'full' ? [] : [{ recompute: 'full' }];
   const fewer = s.precision === 'float32' && shorter[device].precision !== undefined && precisionsOf[device].includes(shorter[device].precision) ? [shorter[device]] : [];
   const all = full[0] ?? {}, smallest = pieces.at(-1) ?? {}, least = { ...smallest, ...all, ...fewer[0] };
-  return [
+  const every: readonly Change[] = [
     ...pieces.slice(0, 1), ...attention, ...full, ...fewer, ...pieces.slice(1), ...(full.length ? pieces.map((p) => ({ ...p, ...all })) : []), ...(fewer.length ? [least] : []),
     ...[2, 4, 8].flatMap((n) => (s.sequence / n >= 16 ? [{ ...least, sequence: Math.floor(s.sequence / n) }] : [])),
   ];
+  return every.filter((change, i) => every.findIndex((other) => inWords(other) === inWords(change)) === i);
 }
 
 /** The first changes with which a run would stay within `capacity` bytes (null where it is unknown) and need clearly less than now; none where nothing does. */

@@ -42,6 +42,12 @@ it('offers bits only where the device has them', () => {
   expect(precisions('cuda').filter(Boolean)).not.toContain('float16');
 });
 
+it('offers nothing twice', () => {
+  const wide: Subject = { ...subject, dims: { ...subject.dims, ffn: 65_536 } }, offered = settingsThatFit(wide, { ...s, batch: 1, recompute: 'full', sequence: 1024 }, 'cuda', null).map((f) => f.what);
+  expect(offered[0]).toBe('precision bfloat16');
+  expect(offered).toEqual([...new Set(offered)]);
+});
+
 it('offers nothing where nothing fits, and says so', () => {
   expect(settingsThatFit(subject, s, 'cpu', 1e6)).toEqual([]);
   expect(wordsOf(explained({ code: 'engine/out-of-memory', detail: { device: 'cpu', detail: 'x' } }, subject, s, 'cpu', 1e6))[1]).toContain('No setting makes it fit');
