@@ -6,7 +6,7 @@ import { bytesOf } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
 import { stepsOf, tokensPerStep } from '../train/schedule.ts';
 import { partsOf } from '../train/optimizers/index.ts';
-import { precisionsOf } from '../train/precision.ts';
+import { checkPrecision, precisionsOf } from '../train/precision.ts';
 import { keptStates, type TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceBook, Price } from './book.ts';
@@ -128,6 +128,7 @@ function ownOffer(on: OnDevice, a: Assumptions): Offer | undefined {
 /** Refuses what training itself would refuse about the settings. */
 export function estimate(request: EstimateRequest): Estimate {
   const { subject, training: s, targets, book, assumptions: a, sourceParameters } = request, steps = stepsOf(s), tokens = steps * tokensPerStep(s);
+  if (s.device !== 'auto') checkPrecision(s.device, s.precision);
   const loads = new Map<DeviceKind, Load>(), load = (kind: DeviceKind): Load => { if (!loads.has(kind)) loads.set(kind, loadOf(subject, s, kind, steps)); return loads.get(kind)!; };
   const able = (target: Target): boolean => precisionsOf[target.kind].includes(s.precision);
   const here = targets.filter(able).map((target) => onDevice(request, target, load(target.kind), steps));

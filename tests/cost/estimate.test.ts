@@ -116,6 +116,8 @@ describe('estimate', () => {
     const e = estimate(asked({ ...still, training: { ...asked().training, precision: 'bfloat16' } }));
     expect(e.here).toEqual([]);
     expect(e.offers.length).toBe(3);
+    expect(() => estimate(asked({ training: { ...asked().training, precision: 'bfloat16', device: 'cpu' } }))).toThrow(expect.objectContaining({ code: 'run/precision' }) as Error);
+    expect(estimate(asked({ training: { ...asked().training, precision: 'bfloat16', device: 'cuda' } })).offers.length).toBe(3);
     const plain = estimate(asked(still));
     expect(e.offers.find((o) => o.device === 'small')!.seconds.likely).toBeCloseTo(plain.offers.find((o) => o.device === 'small')!.seconds.likely / 10, 3);
   });
