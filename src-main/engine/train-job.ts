@@ -17,6 +17,7 @@ import { startFromCarried } from './carried-moments.ts';
 import { advised } from './advice.ts';
 import { chooseDevice } from './choose.ts';
 import type { TrainInput } from './inputs.ts';
+import { adapterOf } from './ort/adapters.ts';
 import type { Device } from './ort/device.ts';
 import { openMeter, type Meter } from './meter.ts';
 import { steppedThrough, type Back, type Sitting } from './run-loop.ts';
@@ -106,7 +107,7 @@ async function* trained(sitting: Omit<Sitting, 'deviceSeconds'>, weights: Weight
           else {
             began = { spent: record?.deviceSeconds ?? 0 };
             await session.setState('running');
-            yield { at: 'started', step, device: device.kind, deviceName: device.name, parameters: parameterCount(base.family, base.dims, base.settings), steps: stepsOf(s), trainTokens, heldOutTokens, ...(carried > 0 ? { carried } : {}), time };
+            yield { at: 'started', step, device: device.kind, deviceName: device.name, memory: adapterOf(device.kind).memory, parameters: parameterCount(base.family, base.dims, base.settings), steps: stepsOf(s), trainTokens, heldOutTokens, ...(carried > 0 ? { carried } : {}), time };
           }
           const { spent } = began!;
           back = yield* steppedThrough({ ...sitting, deviceSeconds: () => spent + (performance.now() - since) / 1000 }, { loaded, training, record, back, carried });

@@ -24,7 +24,7 @@ export interface RunSettings {
 /** One line of a run's events.jsonl. `loss` is the step's mean in nats before the update; `tokens` counts from the start; `seconds` is the step's own. */
 export type RunEvent =
   | { readonly at: 'preparing'; readonly what: string; readonly done: number; readonly of: number }
-  | { readonly at: 'started'; readonly step: number; readonly device: DeviceKind; readonly deviceName: string; readonly parameters: number; readonly steps: number; readonly trainTokens: number; readonly heldOutTokens: number; /** Updates that the optimizer's moments have seen before this run. */ readonly carried?: number; readonly time: string }
+  | { readonly at: 'started'; readonly step: number; readonly device: DeviceKind; readonly deviceName: string; /** Bytes that the device has; null where nobody tells. */ readonly memory?: number | null; readonly parameters: number; readonly steps: number; readonly trainTokens: number; readonly heldOutTokens: number; /** Updates that the optimizer's moments have seen before this run. */ readonly carried?: number; readonly time: string }
   | StepEvent
   /** Step `step` changed nothing: `what` was `value`, not below `limit` (null: it was not finite, and the step has no other event). */
   | { readonly at: 'skipped'; readonly step: number; readonly what: 'loss' | 'gradient norm'; readonly value: number | null; readonly limit: number | null }

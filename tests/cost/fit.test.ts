@@ -64,7 +64,7 @@ describe('an error', () => {
   it('of a process that the system killed counts where the memory was nearly spent, and else stays', () => {
     expect(explained(killed, subject, s, 'cpu', 1.2 * needs(s))).toMatchObject({ code: 'engine/out-of-memory', detail: { device: 'cpu', fits: [{}, {}, {}] } });
     expect(explained(killed, subject, s, 'cpu', 100 * needs(s))).toEqual(killed);
-    expect(explained(killed, subject, s, 'cuda', null)).toEqual(killed);
+    for (const capacity of [null, 1.2 * needs(s, 'cuda')]) expect(explained(killed, subject, s, 'cuda', capacity)).toEqual(killed);      // the system kills for its own memory
   });
   it('of another kind stays as it is', () => {
     const other = { code: 'engine/crashed', detail: { how: 'exit code 1', lines: '' } } as const;
