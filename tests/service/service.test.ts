@@ -81,6 +81,16 @@ describe('service', () => {
     expect(place.processes.spawned.length).toBe(before + 1);
   });
 
+  it.runIf(process.platform === 'linux')('asks for the devices anew once a GPU\u2019s provider came or went', async () => {
+    place = workplace();
+    const { api } = place.running, asked = async (): Promise<number> => { const before = place.processes.spawned.length; await api.devices({}); await api.devices({}); return place.processes.spawned.length - before; };
+    expect([await asked(), await asked()]).toEqual([1, 0]);
+    expect(await codeOf(collectAll(api.installGpu({ files: [join(place.dir, 'none.whl')], cuda: false })))).toMatch(/^(file|gpu)\//);
+    expect([await asked(), await asked()]).toEqual([1, 0]);
+    expect(await api.removeGpu({})).toEqual({ removed: false });
+    expect([await asked(), await asked()]).toEqual([1, 0]);
+  });
+
   it('examines the computer, with a remedy for whatever is missing', async () => {
     place = workplace();
     expect(existsSync(join(place.dir, 'home'))).toBe(false);            // a new installation
