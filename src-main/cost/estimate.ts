@@ -4,6 +4,7 @@ import { familyById } from '../model/families/index.ts';
 import { parametersOf } from '../model/parameters.ts';
 import { bytesOf } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
+import { heldOutWindows } from '../train/batches.ts';
 import { stepsOf, tokensPerStep } from '../train/schedule.ts';
 import { partsOf } from '../train/optimizers/index.ts';
 import { checkPrecision, precisionsOf } from '../train/precision.ts';
@@ -72,8 +73,6 @@ export interface Estimate {
   readonly scratch?: { readonly tokens: Range; readonly flops: Range; readonly seconds?: Range; readonly money?: Range; readonly assumption: string };
 }
 
-/** Held-out windows of an evaluation (engine/run-measures.ts), at the start, the end and between. */
-const heldOutWindows = 64;
 export const unknownSpeed = 'nothing is known of its speed; measure it with cambium devices --measure';
 
 interface Load { readonly programs: Programs; readonly memory: Memory; readonly step: Work; readonly evaluation: Work; readonly evaluations: number }

@@ -1,5 +1,5 @@
 /** @file How long work takes on a device: from its measured rates where there are any, else from its peak and a band of utilisation; corrected by what runs there took before. */
-import type { DeviceKind } from '../base/device.ts';
+import type { DeviceChoice, DeviceKind } from '../base/device.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceFacts } from './book.ts';
@@ -35,6 +35,9 @@ export interface Target {
   /** Runs on it that ended, newest first. */
   readonly past: readonly Ratio[];
 }
+
+/** The devices in their order, the one that was chosen before all others. */
+export const chosenFirst = (targets: readonly Target[], choice: DeviceChoice): readonly Target[] => [...targets].sort((a, b) => Number(b.kind === choice) - Number(a.kind === choice));
 
 /** A time. `plain` is that before the correction by earlier runs. */
 export interface Timing { readonly seconds: Range; readonly plain: number; readonly basis: Basis; readonly words: string }

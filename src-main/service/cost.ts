@@ -10,7 +10,7 @@ import { alike, correctionOf, type Ratio } from '../cost/calibration.ts';
 import { estimate, type Estimate } from '../cost/estimate.ts';
 import { costFile, ratioOf, recordFor, recordIn, type CostRecord } from '../cost/record.ts';
 import { subjectOf } from '../cost/programs.ts';
-import type { Target } from '../cost/speed.ts';
+import { chosenFirst, type Target } from '../cost/speed.ts';
 import { grownSource } from '../growth/chain.ts';
 import { planGrowth } from '../growth/plan.ts';
 import { sourceIn, stagesOf } from '../growth/saved-plan.ts';
@@ -92,7 +92,6 @@ export function createCosts(place: Place, devices: () => Promise<readonly Device
 
 /** `auto` takes what is fastest, never a GPU that the processor plays. */
 const rankOf = ({ id, software }: Device): number => order.indexOf(id) + (software === true ? order.length : 0);
-export const chosenFirst = (targets: readonly Target[], choice: DeviceChoice): readonly Target[] => [...targets].sort((a, b) => Number(b.kind === choice) - Number(a.kind === choice));
 
 async function readBook(file: string): Promise<DeviceBook> {
   const read = deviceBook.safeParse(await readJson(file));
