@@ -36,7 +36,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   commander:                 ['src-main/entry'],
   'node:child_process':      ['src-main/entry', 'src-main/engine/gpu-readings.ts'],
   'node:http':               ['src-main/entry'],
-  'node:fs':                 ['src-main/store', 'src-main/entry', 'src-main/engine/ort/cores.ts'],
+  'node:fs':                 ['src-main/store', 'src-main/entry'],
   'node:fs/promises':        ['src-main/store', 'src-main/entry'],
   '@huggingface/tokenizers': ['src-main/store'],
   '@huggingface/hub':        ['src-main/store/hub'],

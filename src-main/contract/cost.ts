@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { DeviceKind } from '../base/device.ts';
 import { assumptionDefaults, assumptionOptions, type Assumptions } from '../cost/assumptions.ts';
 import type { DeviceBook } from '../cost/book.ts';
+import type { Subject } from '../cost/programs.ts';
 import type { Measured, Target } from '../cost/speed.ts';
 import { deviceChoice, growthRequest, path, trainingSettings } from './schema.ts';
 
@@ -24,12 +25,17 @@ export const deviceBook: z.ZodType<DeviceBook> = z.object({
 const bounded = Object.fromEntries(assumptionOptions.map((o) => [o.id, o.kind === 'number' ? z.number().min(o.min).max(o.max) : z.never()])) as unknown as { readonly [K in keyof Assumptions]: z.ZodType<number> };
 /** Assumptions that a person changed; what is not named stays. */
 export const assumptionChange = z.object(bounded).partial() as z.ZodType<Partial<Assumptions>>;
+const measuredSpeed: z.ZodType<Measured> = z.object({ product: positive, slack: z.number().min(0), stream: positive, functions: positive, nodeSeconds: positive, time: z.string(), threads: z.number().int().positive() });
+
 /** What the home folder keeps: changed assumptions and measured speeds, by device. */
-export const costHome = z.object({
-  assumptions: assumptionChange,
-  measured: z.record(z.string(), z.object({ product: positive, slack: z.number().min(0), stream: positive, functions: positive, nodeSeconds: positive, time: z.string(), threads: z.number().int().positive() })),
-});
-export type CostHome = z.infer<typeof costHome>;
+export interface CostHome { readonly assumptions: Partial<Assumptions>; readonly measured: Readonly<Record<string, Measured>> }
+
+/** Its file as it is read: every entry by itself, so that one that cannot be is left out and loses no other. */
+export function costHomeIn({ assumptions, measured }: Readonly<Record<string, unknown>> = {}): CostHome {
+  const sound = <T>(entries: unknown, of: (key: string) => z.ZodType<T> | undefined): Record<string, T> =>
+    Object.fromEntries(Object.entries(typeof entries === 'object' && entries !== null ? entries : {}).flatMap(([key, value]) => { const read = of(key)?.safeParse(value); return read?.success ? [[key, read.data]] : []; }));
+  return { assumptions: sound(assumptions, (key) => (Object.hasOwn(bounded, key) ? bounded[key as keyof Assumptions] : undefined)), measured: sound(measured, () => measuredSpeed) };
+}
 
 /** Everything an estimate needs beside the model and the settings. */
 export interface CostFacts {
@@ -39,6 +45,8 @@ export interface CostFacts {
   readonly assumptions: Assumptions;
   /** Parameters of what the checkpoint was grown from. */
   readonly sourceParameters?: number;
+  /** That model, where the checkpoint's record tells: what it learns from where it distils. */
+  readonly source?: NonNullable<Subject['source']>;
   /** Bytes free where runs are kept. */
   readonly free: number;
 }

@@ -1,8 +1,11 @@
 /** @file What earlier runs teach the next estimate: measured over estimated, per device. */
 import type { Precision } from '../train/precision.ts';
 
+/** Where a time comes from: rates that were measured, or the device's peak. What runs took over one says nothing of the other. */
+export type Basis = 'measured' | 'peak';
+
 /** One run that ended: what was measured over what was estimated before it began; `told` against the corrected estimate, the others against the plain one. */
-export interface Ratio { readonly run: string; readonly at: string; readonly precision: Precision; readonly time: number; readonly memory: number | null; readonly told: number }
+export interface Ratio { readonly run: string; readonly at: string; readonly precision: Precision; /** What the plain time came from; unknown in records of before it was kept. */ readonly basis?: Basis; readonly time: number; readonly memory: number | null; readonly told: number }
 
 /** Those of runs that computed alike. */
 export const alike = (past: readonly Ratio[], precision: Precision): readonly Ratio[] => past.filter((p) => p.precision === precision);

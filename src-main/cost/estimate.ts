@@ -1,13 +1,18 @@
 /** @file What a training will cost before it begins: arithmetic, memory, time, energy, money and disk, here and on every device known. Pure: the page and the command line show the same figures. */
 import type { DeviceKind } from '../base/device.ts';
+import { familyById } from '../model/families/index.ts';
+import { parametersOf } from '../model/parameters.ts';
+import { bytesOf } from '../tensor/dtype.ts';
+import { countOf } from '../tensor/layout.ts';
+import { heldOutWindows } from '../train/batches.ts';
 import { stepsOf, tokensPerStep } from '../train/schedule.ts';
 import { partsOf } from '../train/optimizers/index.ts';
-import { precisionsOf } from '../train/precision.ts';
-import type { TrainingSettings } from '../train/settings.ts';
+import { checkPrecision, precisionsOf } from '../train/precision.ts';
+import { keptStates, type TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceBook, Price } from './book.ts';
 import { pricesOf } from './book.ts';
-import { alike, correctionOf, recordOf } from './calibration.ts';
+import { alike, correctionOf, recordOf, type Basis } from './calibration.ts';
 import { settingsThatFit, type Fitting } from './fit.ts';
 import { memoryOf, verdictOf, type Memory, type Verdict } from './memory.ts';
 import { programsOf, type Programs, type Subject } from './programs.ts';
@@ -38,8 +43,8 @@ export interface OnDevice {
   readonly alternatives?: readonly Fitting[];
   readonly seconds?: Range;
   readonly tokensPerSecond?: Range;
-  /** Seconds of one step, and before the correction by earlier runs. */
-  readonly step?: { readonly seconds: number; readonly plain: number };
+  /** Seconds of one step, before the correction by earlier runs, and what they come from. */
+  readonly step?: { readonly seconds: number; readonly plain: number; readonly basis: Basis };
   readonly basis: string;
   /** `last 3 runs: within 12 %`. */
   readonly record?: string;
@@ -68,8 +73,6 @@ export interface Estimate {
   readonly scratch?: { readonly tokens: Range; readonly flops: Range; readonly seconds?: Range; readonly money?: Range; readonly assumption: string };
 }
 
-/** Held-out windows of an evaluation (engine/run-measures.ts), at the start, the end and between. */
-const heldOutWindows = 64, saved = 2;
 export const unknownSpeed = 'nothing is known of its speed; measure it with cambium devices --measure';
 
 interface Load { readonly programs: Programs; readonly memory: Memory; readonly step: Work; readonly evaluation: Work; readonly evaluations: number }
@@ -77,8 +80,19 @@ interface Load { readonly programs: Programs; readonly memory: Memory; readonly 
 function loadOf(subject: Subject, s: TrainingSettings, device: DeviceKind, steps: number): Load {
   const programs = programsOf(subject, s, device);
   const step = programs.update.reduce((sum, { graph, times: n }) => addWork(sum, workOf(graph), n), noWork);
-  const evaluations = s.heldOut > 0 ? 1 + (s.evaluateEvery > 0 ? Math.ceil(steps / s.evaluateEvery) : 1) : 0;
-  return { programs, memory: memoryOf(programs, s, device), step, evaluation: addWork(noWork, workOf(programs.evaluation), Math.ceil(heldOutWindows / s.batch)), evaluations };
+  return { programs, memory: memoryOf(programs, s, device), step, evaluation: addWork(noWork, workOf(programs.evaluation), Math.ceil(heldOutWindows / s.batch)), evaluations: evaluationsOf(s, steps) };
+}
+
+/** At the start, every so many steps and at the end; from the first step on of the moving average too, and at each save of the mean. */
+function evaluationsOf({ heldOut, evaluateEvery, saveEvery, ema, average }: TrainingSettings, steps: number): number {
+  const times = (every: number): number => (every > 0 ? Math.ceil(steps / every) : 1);
+  return heldOut > 0 ? 1 + (ema > 0 ? 2 : 1) * times(evaluateEvery) + (average > 0 ? times(saveEvery) : 0) : 0;
+}
+
+/** Bytes of the weights in the types of their files, which an export keeps. */
+function exportedBytes({ family: id, dims, settings, tensors = [] }: Subject): number {
+  const types = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
+  return parametersOf(familyById(id), dims, settings).reduce((n, { name, shape }) => n + bytesOf(types.get(name) ?? 'float32', countOf(shape)), 0);
 }
 
 function onDevice({ subject, training: s, assumptions: a, plain = false }: EstimateRequest, given: Target, load: Load, steps: number): OnDevice {
@@ -97,7 +111,7 @@ function onDevice({ subject, training: s, assumptions: a, plain = false }: Estim
   const watts = target.facts ? target.facts.power * (target.facts.kind === 'cpu' ? target.cores : 1) * a.load : undefined;
   const energy = watts === undefined ? undefined : times(seconds, (watts * (target.here ? a.pueOwn : a.pueCloud)) / 3.6e6);
   return {
-    ...head, seconds, step: { seconds: timing.seconds.likely, plain: timing.plain }, basis: timing.words, ...told,
+    ...head, seconds, step: { seconds: timing.seconds.likely, plain: timing.plain, basis: timing.basis }, basis: timing.words, ...told,
     tokensPerSecond: { low: perStep / timing.seconds.high, likely: perStep / timing.seconds.likely, high: perStep / timing.seconds.low },
     ...(energy ? { energy, carbon: times(energy, a.carbon) } : {}), ...(watts === undefined ? {} : { watts }),
   };
@@ -113,6 +127,7 @@ function ownOffer(on: OnDevice, a: Assumptions): Offer | undefined {
 /** Refuses what training itself would refuse about the settings. */
 export function estimate(request: EstimateRequest): Estimate {
   const { subject, training: s, targets, book, assumptions: a, sourceParameters } = request, steps = stepsOf(s), tokens = steps * tokensPerStep(s);
+  if (s.device !== 'auto') checkPrecision(s.device, s.precision);
   const loads = new Map<DeviceKind, Load>(), load = (kind: DeviceKind): Load => { if (!loads.has(kind)) loads.set(kind, loadOf(subject, s, kind, steps)); return loads.get(kind)!; };
   const able = (target: Target): boolean => precisionsOf[target.kind].includes(s.precision);
   const here = targets.filter(able).map((target) => onDevice(request, target, load(target.kind), steps));
@@ -126,10 +141,10 @@ export function estimate(request: EstimateRequest): Estimate {
   const rank = (o: Offer): number => (o.verdict === 'does not fit' ? Infinity : o.money.likely);
   const own = here.flatMap((on) => ownOffer(on, a) ?? []), offers = [...own, ...rented.sort((x, y) => rank(x) - rank(y) || x.money.likely - y.money.likely)];
   const { programs, step } = load(targets.find(able)?.kind ?? 'cuda'), perToken = step.flops / tokensPerStep(s), { parameters, buckets } = programs;
-  const perSave = buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, { ema: s.ema }).length, 0);
+  const perSave = buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, { ema: s.ema }).length, 0), kept = keptStates(s), exported = exportedBytes(subject);
   return {
     parameters, steps, tokens, flops: { perToken, total: perToken * tokens, rule: ruleOfThumb(parameters, subject.dims, s.sequence) },
-    disk: { perSave, kept: saved, exported: 4 * parameters, total: saved * perSave + 4 * parameters }, here, offers,
+    disk: { perSave, kept, exported, total: kept * perSave + exported }, here, offers,
     ...(sourceParameters === undefined ? {} : { scratch: scratchOf(sourceParameters, parameters, perToken, tokens, here[0], own[0] ?? offers[0], a) }),
   };
 }

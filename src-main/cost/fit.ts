@@ -25,10 +25,11 @@ function changes(s: TrainingSettings, device: DeviceKind): readonly Change[] {
   const held = recomputeFor(s.recompute, s.sequence), attention: Change[] = held === 'off' ? [{ recompute: 'attention' }] : [], full: Change[] = held === 'full' ? [] : [{ recompute: 'full' }];
   const fewer = s.precision === 'float32' && shorter[device].precision !== undefined && precisionsOf[device].includes(shorter[device].precision) ? [shorter[device]] : [];
   const all = full[0] ?? {}, smallest = pieces.at(-1) ?? {}, least = { ...smallest, ...all, ...fewer[0] };
-  return [
+  const every: readonly Change[] = [
     ...pieces.slice(0, 1), ...attention, ...full, ...fewer, ...pieces.slice(1), ...(full.length ? pieces.map((p) => ({ ...p, ...all })) : []), ...(fewer.length ? [least] : []),
     ...[2, 4, 8].flatMap((n) => (s.sequence / n >= 16 ? [{ ...least, sequence: Math.floor(s.sequence / n) }] : [])),
   ];
+  return every.filter((change, i) => every.findIndex((other) => inWords(other) === inWords(change)) === i);
 }
 
 /** The first changes with which a run would stay within `capacity` bytes (null where it is unknown) and need clearly less than now; none where nothing does. */
@@ -54,11 +55,11 @@ const suspicious = 0.6;
 
 /**
  * The error of a run that ended, with what would fit where it ran out of memory; other errors as they are.
- * A process that the system killed says nothing itself: it counts as out of memory where the prediction comes near to what there is.
+ * A process that the system killed says nothing itself: it counts as out of memory where the prediction comes near to what there is: on the processor, for the system kills for its own memory and not for a GPU's.
  */
 export function explained(error: ErrorData, subject: Subject, s: TrainingSettings, device: DeviceKind, capacity: number | null): ErrorData {
   const killed = error.code === 'engine/crashed' && /^killed by the system/.test((error.detail as { how: string }).how);
-  if (killed && (capacity === null || memoryOf(programsOf(subject, s, device), s, device).total.likely < suspicious * capacity)) return error;
+  if (killed && (device !== 'cpu' || capacity === null || memoryOf(programsOf(subject, s, device), s, device).total.likely < suspicious * capacity)) return error;
   if (!killed && error.code !== 'engine/out-of-memory') return error;
   const detail = killed ? { device, detail: (error.detail as { how: string }).how } : error.detail as { device: string; detail: string };
   return { code: 'engine/out-of-memory', detail: { ...detail, fits: settingsThatFit(subject, s, device, capacity) } };

@@ -18,17 +18,19 @@ const engine: Readonly<Record<DeviceKind, { readonly base: number; readonly pool
 };
 
 /** Bytes on the device that trains; on the processor, of the whole engine process. */
-export function memoryOf({ parameters, vocab, buckets, update, evaluation }: Programs, s: TrainingSettings, device: DeviceKind): Memory {
+export function memoryOf({ parameters, source, vocab, buckets, update, evaluation }: Programs, s: TrainingSettings, device: DeviceKind): Memory {
   const state = (only: (part: string) => boolean): number => buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, { ema: s.ema }).filter(only).length, 0);
   const lives = update.map(({ graph }) => liveness(graph, { inPlace: (name) => name.startsWith('next/') })), peaks = lives.map((l) => l.peak), { base, pool, spread } = engine[device];
   const live = s.accumulate > 1 ? peaks.reduce((a, b) => a + b, 0) : peaks[0]!;
   const parts: readonly MemoryPart[] = [
     { what: 'Weights', bytes: state((part) => part === 'weights') },
     { what: 'Optimizer', bytes: state((part) => part !== 'weights') },
+    ...(source > 0 ? [{ what: 'Source', bytes: 4 * source }] : []),
     ...(s.accumulate > 1 ? [{ what: 'Gradients, summed', bytes: 4 * parameters }] : []),
     ...split(lives.flatMap((l) => l.held), live, vocab, buckets),
     { what: 'Left free in the pool', bytes: (pool - 1) * live },
     ...(s.heldOut > 0 ? [{ what: 'Evaluation', bytes: pool * liveness(evaluation).peak }] : []),
+    ...(s.heldOut > 0 && s.average > 0 ? [{ what: 'Mean of saved weights', bytes: 4 * parameters }] : []),    // a second model at each save
     { what: 'Engine', bytes: base },
   ];
   const likely = parts.reduce((n, part) => n + part.bytes, 0);

@@ -2,20 +2,40 @@
 import type { DeviceKind } from '../base/device.ts';
 import type { Graph } from '../graph/graph.ts';
 import { simplify } from '../graph/simplify.ts';
+import { sourceIn } from '../growth/saved-plan.ts';
+import type { CheckpointCard } from '../model/card.ts';
 import type { Settings } from '../model/family.ts';
 import { familyById } from '../model/families/index.ts';
 import { parameterCount, parametersOf } from '../model/parameters.ts';
+import type { GrowthRecord } from '../model/records.ts';
+import type { WeightDType } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
 import { inPrecision } from '../train/precision.ts';
 import type { TrainingSettings } from '../train/settings.ts';
-import { bucketsOf, type Bucket } from '../train/state.ts';
-import { accumulateProgram, lossProgram, stepProgram, updateProgram } from '../train/step.ts';
+import { bucketsOf, type Bucket, type BucketOptions } from '../train/state.ts';
+import { accumulateProgram, lossProgram, stepProgram, updateProgram, type BucketModel } from '../train/step.ts';
 
 /** A model to be trained, as far as its cost needs it; a `CheckpointCard` and a `GrowthSource` are one. */
-export interface Subject { readonly family: string; readonly dims: Dims; readonly settings: Settings }
+export interface Subject {
+  readonly family: string;
+  readonly dims: Dims;
+  readonly settings: Settings;
+  /** The types that its weights have in their files; float32 for what is not named. */
+  readonly tensors?: readonly { readonly name: string; readonly dtype: WeightDType }[];
+  /** What it was grown from, which it learns from where it distils. */
+  readonly source?: Omit<Subject, 'source'>;
+}
+
+/** A checkpoint, with what its record says it was grown from. */
+export function subjectOf({ card, growth }: { readonly card: CheckpointCard; readonly growth: GrowthRecord | null }): Subject {
+  const source = sourceIn(growth);
+  return source ? { ...card, source } : card;
+}
 
 export interface Programs {
   readonly parameters: number;
+  /** Parameters of the frozen source that is held beside it; 0 for none. */
+  readonly source: number;
   readonly vocab: number;
   readonly buckets: readonly Bucket[];
   /** What one update runs, and how often. */
@@ -27,11 +47,16 @@ export interface Programs {
 /** Elements of the largest bucket: what is compared is sums, so that one size serves every device. */
 const most = 2 ** 26;
 
-export function programsOf({ family: id, dims, settings }: Subject, s: TrainingSettings, device: DeviceKind): Programs {
-  const family = familyById(id), buckets = bucketsOf(family, parametersOf(family, dims, settings), { most, optimizer: s.optimizer }), model = { family, dims, settings, buckets };
-  const made = (graph: Graph): Graph => inPrecision(graph, device, s.precision);
+function modelOf({ family: id, dims, settings }: Subject, by: Omit<BucketOptions, 'most'> = {}): BucketModel {
+  const family = familyById(id);
+  return { family, dims, settings, buckets: bucketsOf(family, parametersOf(family, dims, settings), { most, ...by }) };
+}
+
+export function programsOf(subject: Subject, s: TrainingSettings, device: DeviceKind): Programs {
+  const model = modelOf(subject, { optimizer: s.optimizer }), source = s.distill > 0 && subject.source ? modelOf(subject.source) : undefined, teacher = source && { model: source, temperature: s.temperature };
+  const count = ({ family, dims, settings }: BucketModel): number => parameterCount(family, dims, settings), made = (graph: Graph): Graph => inPrecision(graph, device, s.precision);
   const update = s.accumulate > 1
-    ? [{ graph: made(accumulateProgram(model, s)), times: s.accumulate }, { graph: simplify(updateProgram(model, s, s.accumulate, s.precision)), times: 1 }]
-    : [{ graph: made(stepProgram(model, s, s)), times: 1 }];
-  return { parameters: parameterCount(family, dims, settings), vocab: dims['vocab']!, buckets, update, evaluation: simplify(lossProgram(model, s)) };
+    ? [{ graph: made(accumulateProgram(model, s, teacher)), times: s.accumulate }, { graph: simplify(updateProgram(model, s, s.accumulate, s.precision)), times: 1 }]
+    : [{ graph: made(stepProgram(model, s, s, teacher)), times: 1 }];
+  return { parameters: count(model), source: source ? count(source) : 0, vocab: model.dims['vocab']!, buckets: model.buckets, update, evaluation: simplify(lossProgram(model, s)) };
 }

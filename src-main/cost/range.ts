@@ -2,7 +2,6 @@
 
 export interface Range { readonly low: number; readonly likely: number; readonly high: number }
 
-export const exactly = (value: number): Range => ({ low: value, likely: value, high: value });
 export const times = (r: Range, by: number): Range => ({ low: r.low * by, likely: r.likely * by, high: r.high * by });
 /** `by / r`: the least becomes the most. */
 export const over = (by: number, r: Range): Range => ({ low: by / r.high, likely: by / r.likely, high: by / r.low });

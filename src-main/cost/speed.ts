@@ -1,9 +1,9 @@
 /** @file How long work takes on a device: from its measured rates where there are any, else from its peak and a band of utilisation; corrected by what runs there took before. */
-import type { DeviceKind } from '../base/device.ts';
+import type { DeviceChoice, DeviceKind } from '../base/device.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceFacts } from './book.ts';
-import { correctionOf, type Ratio } from './calibration.ts';
+import { correctionOf, type Basis, type Ratio } from './calibration.ts';
 import { around, over, type Range } from './range.ts';
 import type { Work } from './work.ts';
 
@@ -36,8 +36,11 @@ export interface Target {
   readonly past: readonly Ratio[];
 }
 
-/** Where a time comes from. `plain` is the time before the correction by earlier runs. */
-export interface Timing { readonly seconds: Range; readonly plain: number; readonly basis: 'measured' | 'peak'; readonly words: string }
+/** The devices in their order, the one that was chosen before all others. */
+export const chosenFirst = (targets: readonly Target[], choice: DeviceChoice): readonly Target[] => [...targets].sort((a, b) => Number(b.kind === choice) - Number(a.kind === choice));
+
+/** A time. `plain` is that before the correction by earlier runs. */
+export interface Timing { readonly seconds: Range; readonly plain: number; readonly basis: Basis; readonly words: string }
 
 /** Seconds that work takes at measured rates, bookkeeping not counted. */
 export const secondsOf = (work: Work, m: Measured): number =>
@@ -53,17 +56,18 @@ const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
 /** How long work takes, or undefined for a device of which nothing is known. Rates were measured in float32 only. */
 export function timingOf(work: Work, target: Target, s: Pick<TrainingSettings, 'precision' | 'tf32'>, a: Assumptions): Timing | undefined {
-  const { measured, past } = target, peak = peakOf(target, s), correction = correctionOf(past.map((p) => p.time)), runs = past.length > 0 ? `, corrected × ${correction.factor.toFixed(2)} by earlier runs` : '';
-  if (measured && s.precision === 'float32') {
+  const { measured } = target, peak = peakOf(target, s), basis: Basis = measured && s.precision === 'float32' ? 'measured' : 'peak';
+  const past = target.past.filter((p) => p.basis === basis), correction = correctionOf(past.map((p) => p.time)), runs = past.length > 0 ? `, corrected × ${correction.factor.toFixed(2)} by earlier runs` : '';
+  if (measured && basis === 'measured') {
     const plain = secondsOf(work, measured) * a.bookkeeping;
-    return { plain, seconds: around(plain * correction.factor, past.length > 0 ? correction.spread : 0.3), basis: 'measured', words: `rates measured here on ${measured.time.slice(0, 10)}, bookkeeping × ${a.bookkeeping}${runs}` };
+    return { plain, seconds: around(plain * correction.factor, past.length > 0 ? correction.spread : 0.3), basis, words: `rates measured here on ${measured.time.slice(0, 10)}, bookkeeping × ${a.bookkeeping}${runs}` };
   }
   if (peak === undefined) return undefined;
   const [low, high] = [Math.min(a.utilisationLow, a.utilisationHigh), Math.max(a.utilisationLow, a.utilisationHigh)], likely = Math.sqrt(low * high);
   const moving = target.facts?.bandwidth ? work.bytes / (target.facts.bandwidth * target.cores) : 0, starting = (work.nodes * a.launch) / 1e6;
   const least = over(work.flops / peak, { low, likely, high }), at = (end: keyof Range): number => Math.max(least[end], moving) + starting, band: Range = { low: at('low'), likely: at('likely'), high: at('high') };
   return {
-    plain: band.likely, seconds: past.length > 0 ? around(band.likely * correction.factor, correction.spread) : band, basis: 'peak',
+    plain: band.likely, seconds: past.length > 0 ? around(band.likely * correction.factor, correction.spread) : band, basis,
     words: `${(peak / 1e12).toFixed(peak < 1e13 ? 1 : 0)} TFLOP/s at ${percent(low)} to ${percent(high)} utilisation${starting > 0 ? `, ${a.launch} µs to start an operator` : ''}${runs}`,
   };
 }

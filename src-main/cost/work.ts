@@ -1,5 +1,4 @@
 /** @file What one update of a training costs in arithmetic, read off the graphs that the engine runs: every matrix product counted, and what is moved beside them. */
-import { flopsOf } from '../graph/cost.ts';
 import { countOf, nodesOf, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { bytesOf } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
@@ -49,9 +48,8 @@ export const addWork = (a: Work, b: Work, times = 1): Work => ({
   flops: a.flops + times * b.flops, thin: a.thin + times * b.thin, bytes: a.bytes + times * b.bytes, functions: a.functions + times * b.functions, nodes: a.nodes + times * b.nodes,
 });
 
-/** The work of one run of a graph. Its `flops` are `flopsOf(graph)`. */
+/** The work of one run of a graph. Its `flops` are `flopsOf(graph)` of graph/cost.ts. */
 export const workOf = (graph: Graph): Work => nodesOf(Object.values(graph.outputs)).reduce((sum, node) => addWork(sum, workOfNode(node)), noWork);
-export { flopsOf };
 
 /** Training FLOPs per token by the usual rule, to check by hand: 6·N + 12·L·H·Q·S with full square attention (Chowdhery et al. 2022, appendix B). */
 export const ruleOfThumb = (parameters: number, dims: Dims, sequence: number): number =>

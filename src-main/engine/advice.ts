@@ -2,6 +2,7 @@
 import type { DeviceKind } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
 import { explained } from '../cost/fit.ts';
+import { subjectOf } from '../cost/programs.ts';
 import { openCheckpoint } from '../store/checkpoint.ts';
 import type { RunSettings } from '../train/run.ts';
 import { adapterOf } from './ort/adapters.ts';
@@ -11,5 +12,5 @@ import { deviceKinds } from './ort/device-tensor.ts';
 export async function advised(error: ErrorData, { checkpoint, settings }: Pick<RunSettings, 'checkpoint' | 'settings'>): Promise<ErrorData> {
   if (error.code !== 'engine/out-of-memory') return error;
   const said = (error.detail as { device: string }).device, device: DeviceKind = deviceKinds.find((kind) => kind === said) ?? 'cpu';
-  try { return explained(error, (await openCheckpoint(checkpoint)).card, settings, device, adapterOf(device).memory); } catch { return error; }
+  try { return explained(error, subjectOf(await openCheckpoint(checkpoint)), settings, device, adapterOf(device).memory); } catch { return error; }
 }

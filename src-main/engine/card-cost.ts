@@ -1,8 +1,8 @@
 /** @file What a run cost, for its model card: from the record beside it, where there is one. */
 import { join } from 'node:path';
 import { assumptionDefaults } from '../cost/assumptions.ts';
-import { costFile, type CostRecord } from '../cost/record.ts';
-import { readObject } from '../store/files.ts';
+import { costFile, recordIn } from '../cost/record.ts';
+import { readIfSound } from '../store/files.ts';
 import type { ModelCard } from '../store/model-card.ts';
 
 type Cost = Pick<ModelCard, 'facts' | 'emissions'>;
@@ -11,12 +11,12 @@ const duration = (seconds: number): string => (seconds < 5400 ? `${(seconds / 60
 
 /** Facts of the run in `dir`, and its emissions where the carbon of the electricity was said by the person; nothing without a record. */
 export async function costOf(dir: string): Promise<Cost> {
-  const record = await readObject(join(dir, costFile)).catch(() => undefined) as unknown as CostRecord | undefined, came = record?.came;
-  if (!record || record.version !== 1 || !came) return { facts: [] };
+  const record = recordIn(await readIfSound(join(dir, costFile))), came = record?.came;
+  if (!record || !came) return { facts: [] };
   const { energy, money } = came, { carbon } = record.assumptions, meter = came.power === null ? '' : ` (${came.power})`;
   return {
     facts: [
-      ['Time', `${duration(came.seconds)} on ${record.device}`],
+      ['Time', `${duration(came.seconds)}${came.unlike ? '' : ` on ${record.device}`}`],
       ...(money === null || !record.price ? [] : [['Money', `US$ ${money.toPrecision(3)} (${record.price.source}, US$ ${record.price.value} ${record.price.unit === 'hour' ? 'an hour' : 'a kWh'})`] as const]),
       ...(energy === null ? [] : [['Energy', `${energy.toPrecision(3)} kWh${meter}`] as const]),
     ],

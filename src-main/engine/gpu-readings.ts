@@ -23,8 +23,11 @@ export function readLine(line: string): GpuReading | undefined {
   return { watts, utilisation: percent === null ? null : percent / 100, memory: megabytes === null ? null : megabytes * 2 ** 20, temperature };
 }
 
+/** The GPU that CUDA calls number 0, by its index or its name among all: the first that CUDA_VISIBLE_DEVICES leaves visible. */
+export const visibleGpu = (visible = process.env['CUDA_VISIBLE_DEVICES'] ?? ''): string => visible.split(',')[0]!.trim() || '0';
+
 /** Starts reading; what cannot be read stays unknown and stops no training. `command` is nvidia-smi in any place. */
-export function readGpu({ command = 'nvidia-smi', id = '0', now = () => performance.now() / 1000 }: { readonly command?: string; readonly id?: string; readonly now?: () => number } = {}): GpuReadings {
+export function readGpu({ command = 'nvidia-smi', id = visibleGpu(), now = () => performance.now() / 1000 }: { readonly command?: string; readonly id?: string; readonly now?: () => number } = {}): GpuReadings {
   let newest: GpuReading | undefined, last: { readonly at: number; readonly watts: number } | undefined, joules: number | null = null;
   const child = spawn(command, [`--query-gpu=${fields}`, '--format=csv,noheader,nounits', '-i', id, '-lms', String(every)], { stdio: ['ignore', 'pipe', 'ignore'], windowsHide: true });
   child.on('error', () => { newest = undefined; });

@@ -5,6 +5,7 @@ import type { GrowthPlan, TensorRecipe } from '../growth/recipe.ts';
 import { inPieces, rowWork, type RowPlan } from '../growth/rows.ts';
 import { drawNoise } from '../growth/noise.ts';
 import { checkFinite, readLargeTensor, readTensor, type Checkpoint } from '../store/checkpoint.ts';
+import { physicalCores } from '../store/cores.ts';
 import { alignedShared, roomFor } from '../store/past-cache.ts';
 import { bytesOf, narrow, widen, type WeightDType } from '../tensor/dtype.ts';
 import { countOf } from '../tensor/layout.ts';
@@ -13,7 +14,6 @@ import { fastBells } from './bells.ts';
 import type { Device } from './ort/device.ts';
 import { DeviceTensor } from './ort/device-tensor.ts';
 import type { Session } from './ort/session.ts';
-import { physicalCores } from './ort/cores.ts';
 import { compile } from './programs.ts';
 import { RowWorkers, type PreparedRows } from './row-workers.ts';
 

@@ -1,11 +1,12 @@
 /** @file A run's meter: what it holds, draws and has spent while it trains, when its measured pace replaces the estimate, when its budget is spent, and the record it leaves. */
 import { join } from 'node:path';
-import type { CostRecord } from '../cost/record.ts';
-import { costFile, moneyFor } from '../cost/record.ts';
-import { exists, readJson, writeJson } from '../store/files.ts';
+import type { DeviceKind } from '../base/device.ts';
+import { costFile, isAsTold, moneyFor, recordIn } from '../cost/record.ts';
+import { readIfSound, writeJson } from '../store/files.ts';
 import type { BudgetKind, Reading, RunEvent } from '../train/run.ts';
 import { stepsOf } from '../train/schedule.ts';
 import type { TrainingSettings } from '../train/settings.ts';
+import type { GpuReading } from './gpu-readings.ts';
 import { watchPower, type Power } from './power.ts';
 
 export interface Meter {
@@ -18,6 +19,8 @@ export interface Meter {
   close(): void;
 }
 
+/** Of a GPU that nobody reads: what this process holds and does says nothing of it. */
+const unread: GpuReading = { watts: null, utilisation: null, memory: null, temperature: null };
 /** Seconds between two readings; steps after which the pace is told, of which the first few are left out. */
 const every = 5, settled = 20, skipped = 5;
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
@@ -29,17 +32,18 @@ export function allowance(limit: number | undefined, spent: number): number {
 }
 
 export async function openMeter(dir: string, s: TrainingSettings, now: () => number = () => performance.now() / 1000): Promise<Meter> {
-  const file = join(dir, costFile), record = await exists(file) ? (await readJson(file).catch(() => null)) as unknown as CostRecord | null : null;
+  const file = join(dir, costFile), record = recordIn(await readIfSound(file));
   const before = record?.came, pue = record?.assumptions.pueOwn ?? 1, pace: number[] = [];
-  let power: Power | undefined, began = 0, last = 0, joules: number | null = null, spent = false, told = false, peak = before?.memory ?? 0, tokens = before?.tokens ?? 0, grants: Readonly<Record<BudgetKind, number>> | undefined;
+  let steps = stepsOf(s);
+  let power: Power | undefined, device: DeviceKind = 'cpu', began = 0, last = 0, joules: number | null = null, spent = false, told = false, peak = before?.memory ?? 0, tokens = before?.tokens ?? 0, grants: Readonly<Record<BudgetKind, number>> | undefined;
 
   const seconds = (): number => (before?.seconds ?? 0) + (began ? now() - began : 0);
-  const energy = (): number | null => (joules === null && before?.energy === undefined ? null : (before?.energy ?? 0) + ((joules ?? 0) * pue) / 3.6e6);
+  const energy = (): number | null => { const earlier = before?.energy ?? null; return joules === null ? earlier : (earlier ?? 0) + (joules * pue) / 3.6e6; };
   const money = (held = seconds()): number | null => (record ? moneyFor(record, held, energy()) : null);
   const reading = async (step: number): Promise<Reading> => {
     last = now();
     joules = await power?.joules() ?? null;
-    const gpu = power?.newest(), memory = gpu?.memory ?? process.memoryUsage().rss, used = process.cpuUsage();
+    const gpu = device === 'cpu' ? undefined : power?.newest() ?? unread, memory = gpu ? gpu.memory : process.memoryUsage().rss, used = process.cpuUsage();
     peak = Math.max(peak, gpu ? gpu.memory ?? 0 : process.resourceUsage().maxRSS * 1024);
     const held = seconds();
     return { at: 'reading', step, seconds: held, memory, watts: gpu?.watts ?? (joules === null || now() === began ? null : joules / (now() - began)), utilisation: gpu ? gpu.utilisation : busy(used), temperature: gpu?.temperature ?? null, energy: energy(), power: power?.source() ?? null, money: money(held) };
@@ -61,11 +65,12 @@ export async function openMeter(dir: string, s: TrainingSettings, now: () => num
   const measured = (step: number): RunEvent => {
     told = true;
     const stepSeconds = median(pace.slice(skipped));
-    return { at: 'measured', step, stepSeconds, told: record?.told?.stepSeconds ?? null, secondsLeft: stepSeconds * Math.max(0, stepsOf(s) - step) };
+    return { at: 'measured', step, stepSeconds, told: record?.told?.stepSeconds ?? null, secondsLeft: stepSeconds * Math.max(0, steps - step) };
   };
   const keep = async (step: number): Promise<void> => {
-    if (!record || pace.length === 0) return;
-    const held = seconds(), came = { steps: step, tokens, seconds: held, stepSeconds: median(pace.length > skipped ? pace.slice(skipped) : pace), memory: peak, energy: energy(), power: power?.source() ?? null, money: money(held), time: new Date().toISOString() };
+    const stepSeconds = pace.length > 0 ? median(pace.length > skipped ? pace.slice(skipped) : pace) : before?.stepSeconds;
+    if (!record || stepSeconds === undefined) return;
+    const held = seconds(), came = { steps: step, tokens, seconds: held, stepSeconds, memory: peak, energy: energy(), power: power?.source() ?? null, money: money(held), time: new Date().toISOString(), ...(before?.unlike || !isAsTold(record, device, s) ? { unlike: true } : {}) };
     await writeJson(file, { ...record, came });
   };
 
@@ -73,10 +78,12 @@ export async function openMeter(dir: string, s: TrainingSettings, now: () => num
     async take(event) {
       if (event.at === 'started') {
         began = now();
+        ({ device } = event);
         power = await watchPower(event.device, record?.kind === event.device ? record.told?.watts : undefined);
         const have = amounts();
         grants = { money: allowance(s.budgetMoney, have.money), hours: allowance(s.budgetHours, have.hours), tokens: allowance(s.budgetTokens, have.tokens) };
       }
+      if (event.at === 'rescheduled') ({ steps } = event);
       if (event.at === 'saved') await keep(event.step);
       if (event.at === 'stopped') {
         const end = power ? [await reading(event.step)] : [];

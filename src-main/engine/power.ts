@@ -12,16 +12,28 @@ export interface Power {
   close(): void;
 }
 
-const counters = '/sys/class/powercap/intel-rapl:0';
+const counters = '/sys/class/powercap';
 
-/** The processor's own energy counter in joules, or undefined where it cannot be read; it wraps at its range. */
-async function rapl(folder: string): Promise<(() => Promise<number>) | undefined> {
-  const read = async (name: string): Promise<number> => Number(await readText(`${folder}/${name}`)) / 1e6;
+type Joules = () => Promise<number>;
+
+/** A package's own energy counter; it wraps at its range. */
+async function counter(folder: string): Promise<Joules> {
+  const read = async (name: string): Promise<number> => Number(await readText(`${folder}/${name}`)) / 1e6, range = await read('max_energy_range_uj');
+  let last = await read('energy_uj'), sum = 0;
+  return async () => { const now = await read('energy_uj'); sum += now >= last ? now - last : now + range - last; last = now; return sum; };
+}
+
+/** Joules of all packages of the processor together, or undefined where one cannot be read. Other zones, such as the whole platform's, count the same energy again. */
+async function rapl(folder: string): Promise<Joules | undefined> {
+  const packages: Joules[] = [];
   try {
-    const range = await read('max_energy_range_uj');
-    let last = await read('energy_uj'), sum = 0;
-    return async () => { const now = await read('energy_uj'); sum += now >= last ? now - last : now + range - last; last = now; return sum; };
+    for (let zone = 0; ; zone++) {
+      const path = `${folder}/intel-rapl:${zone}`, name = await readText(`${path}/name`).catch(() => undefined);
+      if (name === undefined) break;
+      if (name.startsWith('package')) packages.push(await counter(path));
+    }
   } catch { return undefined; }
+  return packages.length === 0 ? undefined : async () => (await Promise.all(packages.map((read) => read()))).reduce((a, b) => a + b, 0);
 }
 
 /** Watches the device from now on. `watts`: what to assume where nothing measures. */
@@ -31,6 +43,6 @@ export async function watchPower(kind: DeviceKind, watts: number | undefined, { 
     const gpu = readGpu({ command: smi });
     return { source: () => (gpu.joules() !== null ? 'nvidia-smi' : watts === undefined ? null : 'assumed'), joules: () => Promise.resolve(gpu.joules() ?? assumed()), newest: gpu.newest, close: gpu.close };
   }
-  const counter = kind === 'cpu' ? await rapl(folder) : undefined;
-  return { source: () => (counter ? 'rapl' : watts === undefined ? null : 'assumed'), joules: async () => (counter ? counter() : assumed()), newest: () => undefined, close: () => undefined };
+  const own = kind === 'cpu' ? await rapl(folder) : undefined;
+  return { source: () => (own ? 'rapl' : watts === undefined ? null : 'assumed'), joules: async () => (own ? own() : assumed()), newest: () => undefined, close: () => undefined };
 }

@@ -10,7 +10,7 @@ import { trainTokensIn, windowStarts, type TextPart } from '../train/batches.ts'
 import { distillShare } from '../train/distill.ts';
 import type { RunSettings } from '../train/run.ts';
 import { decaying, isDecaying, learningRate, stepsOf, tokensPerStep } from '../train/schedule.ts';
-import type { TrainingSettings } from '../train/settings.ts';
+import { keptStates, type TrainingSettings } from '../train/settings.ts';
 import { limitsOf, nothingSeen, watched } from '../train/spikes.ts';
 import { unbounded } from '../train/update.ts';
 import type { Device } from './ort/device.ts';
@@ -56,7 +56,7 @@ export async function* steppedThrough({ dir, run, base, tokens, parts, device, s
     await session.sync();                                              // what led here is on the disk before the checkpoint is
     const scaling = await training.scaling();
     const entry: StepRecord = { version: 1, step, tokens: step * tokensPerStep(s), seconds, deviceSeconds: deviceSeconds(), joules: joules(), trainTokens: trainTokensIn(parts), cursor, updates, watch, ...(scaling ? { scaling } : {}) };
-    const folder = await saveCheckpoint(device, dir, base, loaded, entry, { side, kept: Math.max(2, s.average) });
+    const folder = await saveCheckpoint(device, dir, base, loaded, entry, { side, kept: keptStates(s) });
     [side, saved, times] = [join(folder, modelFolder), step, 0];
     yield { at: 'saved', step, dir: folder };
     yield* averaged(measured, s, step);

@@ -5,7 +5,7 @@ import type { RunEvent } from '../contract/schema.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import type { TextTokenizer } from '../store/tokenizer.ts';
 import type { Tokens } from '../store/tokens.ts';
-import { heldOutStarts, type TextPart } from '../train/batches.ts';
+import { heldOutStarts, heldOutWindows, type TextPart } from '../train/batches.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { generate } from './generate.ts';
 import type { Device } from './ort/device.ts';
@@ -13,8 +13,6 @@ import { asymmetryOf, lossMeter } from './programs.ts';
 import { savedWeights } from './step-checkpoint.ts';
 import { load, readAs, type Loaded } from './weights.ts';
 
-/** At most this many held-out windows are read at an evaluation. */
-const heldOutWindows = 64;
 /** Tokens of a sample. */
 const sampleTokens = 64;
 

@@ -2,8 +2,8 @@
 import type { Measured } from '../cost/speed.ts';
 import { add, graphOf, input, matmul, mul, softmax, sum, type Value } from '../graph/build.ts';
 import type { Graph } from '../graph/graph.ts';
+import { physicalCores } from '../store/cores.ts';
 import { compile } from './programs.ts';
-import { physicalCores } from './ort/cores.ts';
 import type { Device } from './ort/device.ts';
 import type { DeviceTensor } from './ort/device-tensor.ts';
 

@@ -18,6 +18,7 @@ import { startFromCarried } from './carried-moments.ts';
 import { advised } from './advice.ts';
 import { chooseDevice } from './choose.ts';
 import type { TrainInput } from './inputs.ts';
+import { adapterOf } from './ort/adapters.ts';
 import type { Device } from './ort/device.ts';
 import { openMeter, type Meter } from './meter.ts';
 import { steppedThrough, type Back, type Sitting } from './run-loop.ts';
@@ -28,9 +29,9 @@ import { factorsOf, fromCheckpoint, fromRandom, load, positionsOf, retyped, type
 /** Trains a run from its newest complete checkpoint, or from its start, until it is done, told to stop, or fails. */
 export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike): AsyncGenerator<RunEvent> {
   const run = await readRun(dir), newest = await newestStep(dir), session = await openSession(dir, { after: newest?.step ?? 0 });
-  const meter = await openMeter(dir, run.settings);
-  let step = newest?.step ?? 0, failed = false;
+  let step = newest?.step ?? 0, failed = false, meter: Meter | undefined;
   try {
+    meter = await openMeter(dir, run.settings);
     for await (const happened of sitting(dir, run, session, signal, meter)) for (const event of await meter.take(happened)) {
       if ('step' in event) ({ step } = event);
       await session.append(event);
@@ -41,9 +42,11 @@ export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike):
     failed = true;
     const data = await advised(dataOf(error), run), time = new Date().toISOString();
     const event: RunEvent = data.code === 'cancelled' ? { at: 'stopped', step, reason: 'asked', time } : { at: 'stopped', step, reason: 'failed', error: data, time };
-    await session.append(event).catch(() => undefined);                // a disk that is full takes no last line; whoever listens is told
-    yield event;
-  } finally { meter.close(); await session.close().catch((error: unknown) => { if (!failed) throw error; }); }
+    for (const last of await meter?.take(event).catch(() => [event]) ?? [event]) {
+      await session.append(last).catch(() => undefined);               // a disk that is full takes no last line; whoever listens is told
+      yield last;
+    }
+  } finally { meter?.close(); await session.close().catch((error: unknown) => { if (!failed) throw error; }); }
 }
 
 /** Everything between opening the run's folder and closing it, as events. */
@@ -105,7 +108,7 @@ async function* trained(sitting: Omit<Sitting, 'deviceSeconds'>, weights: Weight
           else {
             began = { spent: record?.deviceSeconds ?? 0 };
             await session.setState('running');
-            yield { at: 'started', step, device: device.kind, deviceName: device.name, parameters: parameterCount(base.family, base.dims, base.settings), steps: stepsOf(s), trainTokens, heldOutTokens, ...(carried > 0 ? { carried } : {}), time };
+            yield { at: 'started', step, device: device.kind, deviceName: device.name, memory: adapterOf(device.kind).memory, parameters: parameterCount(base.family, base.dims, base.settings), steps: stepsOf(s), trainTokens, heldOutTokens, ...(carried > 0 ? { carried } : {}), time };
           }
           const { spent } = began!;
           back = yield* steppedThrough({ ...sitting, deviceSeconds: () => spent + (performance.now() - since) / 1000 }, { loaded, training, record, back, carried });

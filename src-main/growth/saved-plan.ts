@@ -48,6 +48,12 @@ export function stagesOf(record: { readonly plan: unknown; readonly before?: rea
   return stages;
 }
 
+/** What a growth record says that the model was grown from; undefined for a record of a Cambium that did not keep it. */
+export function sourceIn(record: { readonly plan: unknown } | null | undefined): Pick<GrowthSource, 'family' | 'dims' | 'settings' | 'tensors'> | undefined {
+  const source = (record?.plan as Partial<SavedPlan> | undefined)?.source, family = source && families.get(source.family);
+  return source && family && { family: source.family, dims: source.dims, settings: settingsOf(family, source.config), tensors: source.tensors };
+}
+
 z.config({ jitless: true });      // as contract/schema.ts, whichever is loaded first
 const size = z.number().int().positive(), index = z.number().int().min(0), number = z.number(), word = z.string().max(1000);
 const sizes = z.record(word, size), part = z.looseObject({ axis: word, entry: index }), fill = z.enum(['zero', 'one', 'draw', 'mean']);

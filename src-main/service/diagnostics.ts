@@ -23,17 +23,25 @@ export async function diagnosticsText({ place, devices, checks, jobs, run }: Dia
     section('Checks', checks.map((c) => `${c.ok ? 'ok ' : 'no '} ${c.what}: ${c.found}`)),
     section('Failed jobs', failed),
     ...(run ? [
-      section(`Run: ${run.state} at step ${run.step} of ${run.steps}`, [JSON.stringify(run.settings), ...(run.error ? [`${run.error.code}: ${wordsOf(run.error)[0]}`] : [])]),
+      section(`Run: ${run.state} at step ${run.step} of ${run.steps}`, [settingsText(run), ...(run.error ? [`${run.error.code}: ${wordsOf(run.error)[0]}`] : [])]),
       section('Last events', [withoutSamples(await readEnd(join(run.dir, 'events.jsonl'), eventBytes))]), section('Log', [await readEnd(join(run.dir, 'log.txt'), logBytes)]),
     ] : []), '',
   ].join('\n\n'));
 }
 
+/** Without the prompt, which is the person's text. */
+const settingsText = ({ settings: { prompt: _, ...plain } }: RunCard): string => JSON.stringify(plain);
+
 /** What a model wrote may hold the person's text. */
 const withoutSamples = (lines: string): string => lines.split('\n').filter((line) => !line.includes('"at":"sample"')).join('\n');
 
+/** Empty where the system has no entry for who runs this, as in many containers. */
+function userName(): string {
+  try { return userInfo().username; } catch { return ''; }
+}
+
 /** Tokens of the Hub, keys of sessions, anything that is called a secret, and the person's own folder and name. */
-export function withoutSecrets(text: string, { home = homedir(), user = userInfo().username }: { readonly home?: string; readonly user?: string } = {}): string {
+export function withoutSecrets(text: string, { home = homedir(), user = userName() }: { readonly home?: string; readonly user?: string } = {}): string {
   const plain = text.replace(/\bhf_[A-Za-z0-9]{8,}/g, 'hf_…').replace(/\b[0-9a-f]{64}\b/gi, '…')
     .replace(/((?:token|password|passwd|secret|api[_-]?key|authorization|bearer)["']?\s*[:= ]\s*["']?)[^\s"',}]+/gi, '$1…').replace(/\/\/[^/@\s]+@/g, '//…@').replaceAll(home, '~');
   // A name of one or two letters, or root, stands in too many words.

@@ -6,7 +6,7 @@ import { showBytes } from '../base/units.ts';
 import type { GpuStatus } from '../contract/gpu.ts';
 import type { Check, Device } from '../contract/schema.ts';
 import { exists } from '../store/files.ts';
-import { freeBytes } from '../store/folder.ts';
+import { freeBytes, standing } from '../store/folder.ts';
 import { builtIn, type Place } from './place.ts';
 
 /** Where ONNX Runtime 1.30's package carries a library. */
@@ -62,7 +62,7 @@ async function gpuChecks(gpu: () => Promise<GpuStatus>, elsewhere: boolean): Pro
 
 async function disk(home: string): Promise<Check> {
   try {
-    const free = await freeBytes(home);
+    const free = await freeBytes(await standing(home));
     return check('Disk', free > needed, `${showBytes(free)} free for ${home}`, `Free some space, or set CAMBIUM_HOME to a folder on a larger disk.`);
   } catch (thrown) {
     return check('Disk', false, `${home}: ${wordsOf(dataOf(thrown))[0]}`, 'Set CAMBIUM_HOME to a folder that can be written.');

@@ -19,7 +19,8 @@ export interface Gpu {
   remove(): Promise<{ readonly removed: boolean }>;
 }
 
-export function createGpu({ home, processes, surroundings: { runtime } }: Place): Gpu {
+/** `changed` is told whenever an installation or a removal ends, however. */
+export function createGpu({ home, processes, surroundings: { runtime } }: Place, changed: () => void): Gpu {
   const needed = runtime ?? { version: '', folder: '' };
 
   const status = async (): Promise<GpuStatus> => {
@@ -49,7 +50,7 @@ export function createGpu({ home, processes, surroundings: { runtime } }: Place)
           fetched.push(await downloadWheel(index, name, name === providerPackage ? needed.version : cudaVersions(name), folder, { signal: stop.signal, onProgress: telling('downloading') }));
       }
       const library = join(needed.folder, 'bin', 'napi-v6', process.platform, process.arch, runtimeLibrary);
-      await installGpu([...wheels, ...fetched], { home: home.dir, runtime: { version: needed.version, library }, signal: stop.signal, onProgress: telling('unpacking') });
+      await installGpu([...wheels, ...fetched], { home: home.dir, runtime: { version: needed.version, library }, signal: stop.signal, onProgress: telling('unpacking') }).finally(changed);
       await dropWheels(fetched);
       events.push({ at: 'done', status: await status() });
     };
@@ -57,5 +58,5 @@ export function createGpu({ home, processes, surroundings: { runtime } }: Place)
     try { yield* events; } finally { stop.abort(); }
   }
 
-  return { status, install, remove: async () => ({ removed: await removeGpu(home.dir) }) };
+  return { status, install, remove: async () => ({ removed: await removeGpu(home.dir).finally(changed) }) };
 }

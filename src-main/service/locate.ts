@@ -15,7 +15,7 @@ const skipped = /^(\.|node_modules$|proc$|sys$|dev$)/;
 export async function locate(place: Place, dropped: Dropped, roots?: readonly string[]): Promise<readonly string[]> {
   const recent = roots ? [] : (await place.home.checkpoints()).map((c) => c.dir);
   const starts = roots ?? [...recent.map((dir) => dirname(dir)), process.cwd(), dirname(process.cwd()), homedir()];
-  const wanted = new Map(dropped.sizes.map((s) => [basename(s.name), s.bytes]));
+  const wanted = new Map(dropped.sizes.map((s) => [basename(s.name), s.bytes] as const).filter(([name]) => !name.startsWith('.')));      // `browse` leaves hidden files out
   let config: unknown;
   try { config = JSON.parse(dropped.config); } catch { return []; }
   const until = Date.now() + milliseconds, seen = new Set<string>(), found: string[] = [];

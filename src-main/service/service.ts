@@ -30,7 +30,7 @@ export interface RunningService {
 
 export function createService(place: Place, options: RunsOptions = {}): RunningService {
   const { home, processes, surroundings } = place;
-  const jobs = createJobs(), devices = deviceList(processes), gpu = createGpu(place), costs = createCosts(place, devices), runs = createRuns(place, { ...options, begun: costs.begin });
+  const jobs = createJobs(), { list: devices, forget } = deviceList(processes), gpu = createGpu(place, forget), costs = createCosts(place, devices), runs = createRuns(place, { ...options, begun: costs.begin });
   const activity = createActivity({ jobs: jobs.list, runs: runs.list, run: runs.card, checkpoints: () => knownCheckpoints(place) });
   const hub = createHubDesk(place, jobs);
   const places = createPlaces(home.dir, place.tunnel);

@@ -43,6 +43,9 @@ export async function readJson(path: string): Promise<Json> {
   }
 }
 
+/** What a JSON file holds, or undefined where it is absent, unreadable or damaged: for what only remembers. */
+export const readIfSound = (path: string): Promise<Json | undefined> => readJson(path).catch(() => undefined);
+
 export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A JSON file that holds one object. */

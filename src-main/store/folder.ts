@@ -26,10 +26,8 @@ export async function freeBytes(folder: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** The nearest folder above a path that exists, or the path itself: where its disk can be asked before it is made. */
-export async function standing(path: string): Promise<string> {
-  return await exists(path) || dirname(path) === path ? path : standing(dirname(path));
-}
+/** The nearest folder that stands: `path`, or what it will be made in. */
+export const standing = async (path: string): Promise<string> => (await exists(path) || dirname(path) === path ? path : standing(dirname(path)));
 
 const isThere = async (path: string): Promise<boolean> =>
   lstat(path).then(() => true, (error: unknown) => { if (isAbsent(error)) return false; throw error; });

@@ -2,8 +2,9 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Json, JsonObject } from '../base/json.ts';
 import { aloneAt } from './alone.ts';
-import { exists, readJson, writeJson, writing } from './files.ts';
+import { exists, isAbsent, isObject, readJson, writeJson, writing } from './files.ts';
 import { isRun } from './runs.ts';
 
 export interface KnownCheckpoint { readonly dir: string; readonly name: string; /** ISO 8601. */ readonly opened: string }
@@ -12,6 +13,10 @@ export interface Home {
   readonly dir: string;
   /** A folder for what can be made again. */
   cache(name: string): Promise<string>;
+  /** What a file of the folder's own holds; undefined where there is none. */
+  read(name: string): Promise<JsonObject | undefined>;
+  /** Puts another in its place; changes wait for each other. */
+  change(name: string, make: (before: JsonObject | undefined) => unknown): Promise<void>;
   /** Newest first; folders that are gone are left out. */
   checkpoints(): Promise<readonly KnownCheckpoint[]>;
   rememberCheckpoint(dir: string, name: string): Promise<void>;
@@ -52,6 +57,8 @@ export function openHome(dir = homeDir()): Home {
       await writing(path, () => mkdir(path, { recursive: true }));
       return path;
     },
+    read: (name) => soundIn(join(dir, name), isObject),
+    change: (name, make) => changing(join(dir, name), async () => writeJson(join(dir, name), make(await soundIn(join(dir, name), isObject)))),
     checkpoints: async () => present(await known(), (item) => exists(join(item.dir, 'config.json'))),
     rememberCheckpoint: (path, name) => changing(checkpointList, async () =>
       write(checkpointList, [{ dir: resolve(path), name, opened: new Date().toISOString() }, ...(await known()).filter((item) => item.dir !== resolve(path))])),
@@ -68,13 +75,15 @@ export function openHome(dir = homeDir()): Home {
   };
 }
 
-/** The items of a list; a file that is not a list is set aside with a mark in its name. */
-async function listIn(path: string): Promise<readonly unknown[]> {
-  if (!(await exists(path))) return [];
-  const value = await readJson(path).catch(() => undefined);
-  if (Array.isArray(value)) return value as unknown[];
-  await writing(path, () => rename(path, `${path}.damaged-${Date.now()}`));
-  return [];
+const listIn = async (path: string): Promise<readonly unknown[]> => await soundIn(path, Array.isArray) ?? [];
+
+/** What a file holds; one that holds something else is set aside with a mark in its name. */
+async function soundIn<T>(path: string, is: (value: unknown) => value is T): Promise<T | undefined> {
+  if (!(await exists(path))) return undefined;
+  const value: Json | undefined = await readJson(path).catch(() => undefined);
+  if (is(value)) return value;
+  await writing(path, () => rename(path, `${path}.damaged-${Date.now()}`).catch((error: unknown) => { if (!isAbsent(error)) throw error; }));      // who reads at the same time may have done it
+  return undefined;
 }
 
 /** Changes of a list one after the other, so that none is lost. */

@@ -39,7 +39,7 @@ function add(fold: Fold, event: RunEvent): void {
 
 /** By which number events of a kind are thinned; kinds without one are all kept, the newest of those in `latest`. */
 const measures: Readonly<Partial<Record<RunEvent['at'], (event: never) => number>>> = {
-  step: (e: { loss: number }) => e.loss, evaluated: (e: { loss: number }) => e.loss, averaged: (e: { loss: number }) => e.loss, asymmetry: (e: { value: number }) => e.value, reading: (e: { memory: number }) => e.memory,
+  step: (e: { loss: number }) => e.loss, evaluated: (e: { loss: number }) => e.loss, averaged: (e: { loss: number }) => e.loss, asymmetry: (e: { value: number }) => e.value, reading: (e: { memory: number | null }) => e.memory ?? 0,
 };
 const latest: Readonly<Partial<Record<RunEvent['at'], number>>> = { saved: 200, sample: 200, skipped: 1000, preparing: 1 };
 

@@ -30,6 +30,9 @@ export function partsOf(texts: readonly { readonly tokens: number; readonly weig
 /** Tokens of all parts to train on. */
 export const trainTokensIn = (parts: readonly TextPart[]): number => parts.reduce((n, part) => n + part.train, 0);
 
+/** At most this many held-out windows are read at an evaluation. */
+export const heldOutWindows = 64;
+
 /** First tokens of at most `most` held-out windows, spread evenly over all parts. */
 export function heldOutStarts(parts: readonly TextPart[], sequence: number, most: number): readonly number[] {
   const counts = parts.map((part) => windowsIn(part.heldOut, sequence)), all = counts.reduce((n, count) => n + count, 0), taken = Math.min(all, most);

@@ -24,7 +24,7 @@ export interface RunSettings {
 /** One line of a run's events.jsonl. `loss` is the step's mean in nats before the update; `tokens` counts from the start; `seconds` is the step's own. */
 export type RunEvent =
   | { readonly at: 'preparing'; readonly what: string; readonly done: number; readonly of: number }
-  | { readonly at: 'started'; readonly step: number; readonly device: DeviceKind; readonly deviceName: string; readonly parameters: number; readonly steps: number; readonly trainTokens: number; readonly heldOutTokens: number; /** Updates that the optimizer's moments have seen before this run. */ readonly carried?: number; readonly time: string }
+  | { readonly at: 'started'; readonly step: number; readonly device: DeviceKind; readonly deviceName: string; /** Bytes that the device has; null where nobody tells. */ readonly memory?: number | null; readonly parameters: number; readonly steps: number; readonly trainTokens: number; readonly heldOutTokens: number; /** Updates that the optimizer's moments have seen before this run. */ readonly carried?: number; readonly time: string }
   | StepEvent
   /** Step `step` changed nothing: `what` was `value`, not below `limit` (null: it was not finite, and the step has no other event). */
   | { readonly at: 'skipped'; readonly step: number; readonly what: 'loss' | 'gradient norm'; readonly value: number | null; readonly limit: number | null }
@@ -54,9 +54,9 @@ export interface StepEvent { readonly at: 'step'; readonly step: number; readonl
 export type PowerSource = 'nvidia-smi' | 'rapl' | 'assumed';
 export type BudgetKind = 'money' | 'hours' | 'tokens';
 export interface Reading {
-  readonly at: 'reading'; readonly step: number; readonly seconds: number; readonly memory: number;
-  /** Null where nobody tells: watts, share of the time at work, degrees Celsius, kilowatt-hours, US dollars. */
-  readonly watts: number | null; readonly utilisation: number | null; readonly temperature: number | null; readonly energy: number | null; readonly power: PowerSource | null; readonly money: number | null;
+  readonly at: 'reading'; readonly step: number; readonly seconds: number;
+  /** Null where nobody tells: bytes, watts, share of the time at work, degrees Celsius, kilowatt-hours, US dollars. */
+  readonly memory: number | null; readonly watts: number | null; readonly utilisation: number | null; readonly temperature: number | null; readonly energy: number | null; readonly power: PowerSource | null; readonly money: number | null;
 }
 
 /** Events of a run, thinned; how many lines and bytes of its file they stand for, which is where following it goes on; `whole` when nothing was left out. */

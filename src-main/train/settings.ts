@@ -96,6 +96,9 @@ export const trainingDefaults: TrainingSettings = {
   cooldown: 0.2, floor: 0.1, rates: 'plan', start: 'source', seed: 0, budgetMoney: 0, budgetHours: 0, budgetTokens: 0, device: 'auto', saveEvery: 200, evaluateEvery: 100, heldOut: 0.02, sampleEvery: 100, prompt: '', threads: 0,
 };
 
+/** Saved states of a run that stay: two, or as many as an average is made of. */
+export const keptStates = ({ average }: Pick<TrainingSettings, 'average'>): number => Math.max(2, average);
+
 const number = (id: keyof TrainingSettings, label: string, help: string, min: number, max: number, more: { unit?: string; whole?: boolean } = {}): Option =>
   ({ kind: 'number', id, label, help, min, max, otherwise: trainingDefaults[id] as number, ...more });
 

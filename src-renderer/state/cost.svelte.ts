@@ -6,7 +6,7 @@ import type { Service } from '../../src-main/contract/service.ts';
 import type { Assumptions } from '../../src-main/cost/assumptions.ts';
 import { estimate, type Estimate } from '../../src-main/cost/estimate.ts';
 import type { Subject } from '../../src-main/cost/programs.ts';
-import type { Target } from '../../src-main/cost/speed.ts';
+import { chosenFirst } from '../../src-main/cost/speed.ts';
 import type { TrainingSettings } from '../../src-main/train/settings.ts';
 
 /** What is to be estimated; `sourceParameters` where something is about to be grown. */
@@ -59,9 +59,9 @@ export class CostState {
 
   #work(): void {
     if (!this.facts || !this.#asked) return;
-    const { sourceParameters = this.facts.sourceParameters, ...asked } = this.#asked, targets = firstFor(this.facts.targets, asked.training);
+    const { sourceParameters = this.facts.sourceParameters, ...asked } = this.#asked, { source } = this.facts, subject = source ? { ...asked.subject, source } : asked.subject, targets = chosenFirst(this.facts.targets, asked.training.device);
     try {
-      this.told = estimate({ ...asked, book: this.facts.book, targets, assumptions: this.facts.assumptions, plain: true, ...(sourceParameters === undefined ? {} : { sourceParameters }) });
+      this.told = estimate({ ...asked, subject, book: this.facts.book, targets, assumptions: this.facts.assumptions, plain: true, ...(sourceParameters === undefined ? {} : { sourceParameters }) });
       this.error = undefined;
     } catch (thrown) { this.error = dataOf(thrown); }
   }
@@ -88,6 +88,3 @@ export class CostState {
     try { await this.#service.measureDevice({ device: kind }); await this.load(); } catch (thrown) { this.error = dataOf(thrown); } finally { this.measuring = false; }
   }
 }
-
-/** The device that the settings name comes first. */
-const firstFor = (targets: readonly Target[], { device }: TrainingSettings): readonly Target[] => [...targets].sort((a, b) => Number(b.kind === device) - Number(a.kind === device));

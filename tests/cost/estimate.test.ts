@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { assumptionDefaults, assumptionOptions } from '../../src-main/cost/assumptions.ts';
 import { ageOf, factsOf, pricesOf } from '../../src-main/cost/book.ts';
 import { againstTold, correctionOf, recordOf, type Ratio } from '../../src-main/cost/calibration.ts';
-import { estimate, type EstimateRequest } from '../../src-main/cost/estimate.ts';
+import { estimate, type Estimate, type EstimateRequest } from '../../src-main/cost/estimate.ts';
 import { verdictOf } from '../../src-main/cost/memory.ts';
 import { moneyFor, ratioOf, recordFor, type Came } from '../../src-main/cost/record.ts';
 import { fromScratch, lossAt, laws, tokensTo } from '../../src-main/cost/scratch.ts';
 import { secondsOf } from '../../src-main/cost/speed.ts';
-import { trainingDefaults } from '../../src-main/train/settings.ts';
+import { families } from '../../src-main/model/families/index.ts';
+import { parametersOf } from '../../src-main/model/parameters.ts';
+import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 import { bare, book, cpu, subjectOf, unmeasured } from './subjects.ts';
 
 const model = { model_type: 'llama', vocab_size: 1024, hidden_size: 128, intermediate_size: 352, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 4, head_dim: 32, max_position_embeddings: 512, rms_norm_eps: 1e-5, rope_theta: 10_000, tie_word_embeddings: true };
@@ -77,6 +79,31 @@ describe('estimate', () => {
     expect([verdictOf(1, 10), verdictOf(9.5, 10), verdictOf(11, 10), verdictOf(1, null)]).toEqual(['fits', 'tight', 'does not fit', 'unknown']);
   });
 
+  it('of learning from a source holds it beside, and takes longer', () => {
+    const source = subjectOf({ ...model, hidden_size: 64, head_dim: 16, intermediate_size: 128 }), training = { ...asked().training, distill: 0.5 };
+    const [plain, taught] = [asked(), asked({ subject: { ...asked().subject, source }, training })].map((r) => estimate(r)) as [Estimate, Estimate], part = (e: Estimate): number | undefined => e.here[0]!.memory.parts.find((p) => p.what === 'Source')?.bytes;
+    expect([part(plain), part(taught)]).toEqual([undefined, 4 * estimate(asked({ subject: source })).parameters]);
+    expect(taught.flops.perToken).toBeGreaterThan(plain.flops.perToken);
+    for (const of of [(e: Estimate) => e.here[0]!.seconds!.likely, (e: Estimate) => e.offers[0]!.money.likely, (e: Estimate) => e.here[0]!.memory.total.likely]) expect(of(taught)).toBeGreaterThan(of(plain));
+  });
+
+  it('of averages holds the mean of what was saved, evaluates it, and keeps as many states', () => {
+    const of = (change: Partial<TrainingSettings>): Estimate => estimate(asked({ training: { ...asked().training, ...change } })), [plain, mean] = [of({}), of({ average: 5 })], steps = plain.steps;
+    const memory = (e: Estimate): number => e.here[0]!.memory.parts.reduce((n, p) => n + p.bytes, 0), seconds = (e: Estimate): number => e.here[0]!.seconds!.likely, once = seconds(plain) - seconds(of({ evaluateEvery: 0, heldOut: 0 }));
+    expect([plain.disk.kept, of({ average: 1 }).disk.kept, mean.disk.kept]).toEqual([2, 2, 5]);
+    expect(mean.disk.total).toBeCloseTo(5 * mean.disk.perSave + mean.disk.exported, 3);
+    expect(memory(mean) - memory(plain)).toBeCloseTo(4 * plain.parameters, 3);
+    expect((seconds(mean) - seconds(plain)) / Math.ceil(steps / 200)).toBeCloseTo(once / (1 + Math.ceil(steps / 100)), 9);
+    expect(seconds(of({ ema: 0.9 })) - seconds(plain)).toBeGreaterThan(0);
+    expect(memory(of({ average: 5, heldOut: 0 }))).toBe(memory(of({ heldOut: 0 })));
+  });
+
+  it('of an export is in the types that the weights have in their files', () => {
+    const { parameters, disk } = estimate(asked()), { family, dims, settings } = asked().subject, tensors = parametersOf(families.get(family)!, dims, settings).map(({ name }) => ({ name, dtype: 'bfloat16' as const }));
+    expect(disk.exported).toBe(4 * parameters);
+    expect(estimate(asked({ subject: { ...asked().subject, tensors } })).disk.exported).toBe(2 * parameters);
+  });
+
   it('of a small model on a GPU waits for its operators to start, and for what they move', () => {
     const seconds = (assumptions: Partial<typeof assumptionDefaults>, bandwidth: number): number =>
       estimate(asked({ assumptions: { ...assumptionDefaults, ...assumptions }, book: { ...book, devices: book.devices.map((d) => ({ ...d, bandwidth })) } })).offers.find((o) => o.device === 'small')!.seconds.likely;
@@ -89,6 +116,8 @@ describe('estimate', () => {
     const e = estimate(asked({ ...still, training: { ...asked().training, precision: 'bfloat16' } }));
     expect(e.here).toEqual([]);
     expect(e.offers.length).toBe(3);
+    expect(() => estimate(asked({ training: { ...asked().training, precision: 'bfloat16', device: 'cpu' } }))).toThrow(expect.objectContaining({ code: 'run/precision' }) as Error);
+    expect(estimate(asked({ training: { ...asked().training, precision: 'bfloat16', device: 'cuda' } })).offers.length).toBe(3);
     const plain = estimate(asked(still));
     expect(e.offers.find((o) => o.device === 'small')!.seconds.likely).toBeCloseTo(plain.offers.find((o) => o.device === 'small')!.seconds.likely / 10, 3);
   });
@@ -110,7 +139,7 @@ describe('estimate', () => {
 });
 
 describe('what runs teach', () => {
-  const past = (...times: number[]): Ratio[] => times.map((time, i) => ({ precision: 'float32', run: `r${i}`, at: `2026-11-2${i}`, time, memory: null, told: time }));
+  const past = (...times: number[]): Ratio[] => times.map((time, i) => ({ precision: 'float32', basis: 'measured', run: `r${i}`, at: `2026-11-2${i}`, time, memory: null, told: time }));
   it('is the median of the last three, with how far they lay', () => {
     expect(correctionOf([])).toEqual({ factor: 1, spread: 0 });
     expect(correctionOf([1.2, 1.1, 1.3, 9]).factor).toBe(1.2);
@@ -129,14 +158,21 @@ describe('what runs teach', () => {
     expect(taught.record).toMatch(/3 runs/);
     const other = estimate(asked({ targets: [{ ...cpu, past: past(1.2).map((p) => ({ ...p, precision: 'bfloat16' as const })) }] })).here[0]!;
     expect(other.step!.seconds).toBe(plain.step!.seconds);
+    for (const basis of [{ basis: 'peak' as const }, {}]) {
+      const runs = past(1.2).map(({ basis: _, ...p }) => ({ ...p, memory: 2, ...basis })), of = estimate(asked({ targets: [{ ...cpu, past: runs }] })).here[0]!;
+      expect([of.step!.seconds, of.memory.total.likely]).toEqual([plain.step!.seconds, 2 * plain.memory.total.likely]);
+      expect(estimate(asked({ targets: [{ ...unmeasured, past: runs }] })).here[0]!.step!.seconds / estimate(asked({ targets: [unmeasured] })).here[0]!.step!.seconds).toBeCloseTo('basis' in basis ? 1.2 : 1, 9);
+    }
   });
 
   it('is kept with the run, with the price and its time, and never worked out again', () => {
-    const e = estimate(asked()), record = recordFor(e, assumptionDefaults, { memory: 1, precision: 'float32' }, '2026-11-21T12:00:00Z')!;
+    const e = estimate(asked()), record = recordFor(e, assumptionDefaults, { memory: 1, training: asked().training }, '2026-11-21T12:00:00Z')!;
     expect(record.price).toEqual({ value: 0.3, unit: 'kWh', source: 'your tariff', time: '2026-11-21T12:00:00Z' });
     const came: Came = { steps: 40, tokens: 1, seconds: 100, stepSeconds: 2 * record.told!.plainStepSeconds, memory: record.told!.plainMemory * 1.1, energy: 2, power: 'assumed', money: 1, time: '2026-11-21T13:00:00Z' };
     expect(ratioOf('r', { ...record, came })).toMatchObject({ time: 2, told: 2 });
     expect(ratioOf('r', { ...record, came })!.memory).toBeCloseTo(1.1, 9);
+    expect(ratioOf('r', { ...record, came })!.basis).toBe('measured');
+    expect(ratioOf('r', { ...record, came: { ...came, unlike: true } })).toBeUndefined();
     expect(ratioOf('r', record)).toBeUndefined();
     expect(ratioOf('r', { ...record, came: { ...came, steps: 3 } })).toBeUndefined();
     expect(moneyFor(record, 3600, 2)).toBeCloseTo(0.6, 12);

@@ -42,6 +42,12 @@ it('offers bits only where the device has them', () => {
   expect(precisions('cuda').filter(Boolean)).not.toContain('float16');
 });
 
+it('offers nothing twice', () => {
+  const wide: Subject = { ...subject, dims: { ...subject.dims, ffn: 65_536 } }, offered = settingsThatFit(wide, { ...s, batch: 1, recompute: 'full', sequence: 1024 }, 'cuda', null).map((f) => f.what);
+  expect(offered[0]).toBe('precision bfloat16');
+  expect(offered).toEqual([...new Set(offered)]);
+});
+
 it('offers nothing where nothing fits, and says so', () => {
   expect(settingsThatFit(subject, s, 'cpu', 1e6)).toEqual([]);
   expect(wordsOf(explained({ code: 'engine/out-of-memory', detail: { device: 'cpu', detail: 'x' } }, subject, s, 'cpu', 1e6))[1]).toContain('No setting makes it fit');
@@ -58,7 +64,7 @@ describe('an error', () => {
   it('of a process that the system killed counts where the memory was nearly spent, and else stays', () => {
     expect(explained(killed, subject, s, 'cpu', 1.2 * needs(s))).toMatchObject({ code: 'engine/out-of-memory', detail: { device: 'cpu', fits: [{}, {}, {}] } });
     expect(explained(killed, subject, s, 'cpu', 100 * needs(s))).toEqual(killed);
-    expect(explained(killed, subject, s, 'cuda', null)).toEqual(killed);
+    for (const capacity of [null, 1.2 * needs(s, 'cuda')]) expect(explained(killed, subject, s, 'cuda', capacity)).toEqual(killed);      // the system kills for its own memory
   });
   it('of another kind stays as it is', () => {
     const other = { code: 'engine/crashed', detail: { how: 'exit code 1', lines: '' } } as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { programsOf } from '../../src-main/cost/programs.ts';
+import { programsOf, type Subject } from '../../src-main/cost/programs.ts';
 import { ruleOfThumb, workOf } from '../../src-main/cost/work.ts';
 import { flopsOf } from '../../src-main/graph/cost.ts';
 import { graphOf, input, matmul, softmax } from '../../src-main/graph/build.ts';
@@ -37,6 +37,13 @@ describe('work', () => {
     const programs = programsOf(subject, s, 'cpu'), perToken = workOf(programs.update[0]!.graph).flops / tokensPerStep(s);
     expect(perToken / ruleOfThumb(programs.parameters, subject.dims, s.sequence)).toBeGreaterThan(0.96);
     expect(perToken / ruleOfThumb(programs.parameters, subject.dims, s.sequence)).toBeLessThan(1.04);
+  });
+
+  it.each([1, 3])('of learning from a source has the source\u2019s own pass in each of %i batches', (accumulate) => {
+    const [{ subject }, { subject: source }] = kin.filter(({ name }) => name.startsWith('llama')) as [typeof kin[number], typeof kin[number]], s = settings({ accumulate });
+    const flops = (some: Subject, more: Partial<TrainingSettings> = {}): number => programsOf(some, { ...s, ...more }, 'cpu').update.reduce((n, { graph, times }) => n + times * workOf(graph).flops, 0);
+    expect(flops({ ...subject, source }, { distill: 0.5 }) - flops(subject)).toBe(accumulate * workOf(programsOf(source, s, 'cpu').evaluation).flops);
+    expect(flops({ ...subject, source })).toBe(flops(subject));
   });
 
   it('counts bytes and functions beside products', () => {

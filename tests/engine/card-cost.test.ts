@@ -23,6 +23,10 @@ it('tells time, money and energy of the record', async () => {
   expect(await costOf(dirWith(record))).toEqual({ facts: [['Time', '2.0 hours on a-card'], ['Money', 'US$ 0.100 (your tariff, US$ 0.25 a kWh)'], ['Energy', '0.400 kWh (rapl)']] });
 });
 
+it('names no device for a run that was elsewhere too', async () => {
+  expect((await costOf(dirWith({ ...record, came: { ...record.came, unlike: true } }))).facts[0]).toEqual(['Time', '2.0 hours']);
+});
+
 it('tells emissions where the carbon of the electricity was given', async () => {
   const { emissions } = await costOf(dirWith({ ...record, assumptions: { ...assumptionDefaults, carbon: 50 } }));
   expect(emissions!.grams).toBeCloseTo(20);

@@ -4,7 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { memoryOf } from '../../src-main/cost/memory.ts';
-import { programsOf } from '../../src-main/cost/programs.ts';
+import { programsOf, subjectOf } from '../../src-main/cost/programs.ts';
+import { markOf, type SavedPlan } from '../../src-main/growth/saved-plan.ts';
+import { growthRecordFile, recordText } from '../../src-main/model/records.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { createRun } from '../../src-main/store/runs.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
@@ -24,18 +26,24 @@ const models = {
 const cases: readonly (readonly [model: keyof typeof models, what: string, settings: Partial<TrainingSettings>])[] = [
   ['llama', 'all held', { recompute: 'off' }], ['llama', 'every block made again', { recompute: 'full' }],
   ['gpt2', 'attention made again', { recompute: 'attention', sequence: 512, batch: 4 }], ['gpt2', 'two batches to an update', { accumulate: 2, batch: 4 }],
+  ['llama', 'learned from a source', { distill: 0.5, rates: 'plain' }],
 ];
 
 describe.each(Object.keys(models) as (keyof typeof models)[])('%s', (model) => {
   it.each(cases.filter(([m]) => m === model))('%s, %s', async (_, __, more) => {
-    const checkpoint = await makeTinyCheckpoint(model, { dims: models[model], tokenizer: true }), { card } = await openCheckpoint(checkpoint);
+    const checkpoint = await makeTinyCheckpoint(model, { dims: models[model], tokenizer: true });
+    if (more.distill) {
+      const { card } = await openCheckpoint(await makeTinyCheckpoint(model, { dims: models[model], tokenizer: true })), plan: SavedPlan = { format: 'cambium-plan', version: 1, source: markOf(card, null), stages: [] };
+      writeFileSync(join(checkpoint, growthRecordFile), recordText({ version: 1, source: card.dir, method: 'hypercloning', plan, certificate: null, cambium: '0' }));
+    }
+    const subject = subjectOf(await openCheckpoint(checkpoint));
     const settings: TrainingSettings = { ...trainingDefaults, batch: 8, sequence: 256, device: 'cpu', threads: 2, heldOut: 0.05, ...more }, run = freePath('run');
     const whole = { ...settings, tokens: 4 * settings.batch * settings.sequence * settings.accumulate };
     await createRun(run, { checkpoint, data: [text], settings: whole, name: 'memory' });
     const told = execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'memory-child.ts'), run], { encoding: 'utf8', env: { ...process.env, CAMBIUM_HOME: freshFolder('home') } });
     const { last, peak } = JSON.parse(told.trim().split('\n').at(-1)!) as { last: unknown; peak: number };
     expect(last, JSON.stringify(last)).toMatchObject({ at: 'stopped', reason: 'finished' });
-    const { total } = memoryOf(programsOf(card, whole, 'cpu'), whole, 'cpu');
+    const { total } = memoryOf(programsOf(subject, whole, 'cpu'), whole, 'cpu');
     expect(Math.abs(total.likely / peak - 1)).toBeLessThan(tolerance);
   });
 });

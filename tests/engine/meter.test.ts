@@ -1,15 +1,17 @@
 /** @file A run's meter on a clock of its own, and the readings of a made nvidia-smi. */
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { appError } from '../../src-main/base/errors.ts';
 import { assumptionDefaults } from '../../src-main/cost/assumptions.ts';
-import { costFile, type CostRecord } from '../../src-main/cost/record.ts';
+import { costFile, ratioOf, type CostRecord } from '../../src-main/cost/record.ts';
 import { readGpu, readLine } from '../../src-main/engine/gpu-readings.ts';
 import { allowance, openMeter } from '../../src-main/engine/meter.ts';
 import { watchPower } from '../../src-main/engine/power.ts';
 import { openDevice } from '../../src-main/engine/ort/device.ts';
 import { measureSpeed } from '../../src-main/engine/speed-test.ts';
 import { train } from '../../src-main/engine/train-job.ts';
+import { Training } from '../../src-main/engine/training.ts';
 import type { RunEvent } from '../../src-main/train/run.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 import { freshFolder } from '../support/temporary.ts';
@@ -20,15 +22,17 @@ const record: CostRecord = {
   version: 1, time: '2026-11-21T08:00:00Z', device: 'cpu: Chip × 4', kind: 'cpu', precision: 'float32', price: { value: 3.6, unit: 'hour', source: 'your price', time: '2026-11-21T08:00:00Z' }, assumptions: assumptionDefaults,
   told: { stepSeconds: 0.5, plainStepSeconds: 0.5, seconds: { low: 1, likely: 2, high: 3 }, memory: 1e8, plainMemory: 1e8, watts: 100 },
 };
-const started: RunEvent = { at: 'started', step: 0, device: 'cpu', deviceName: 'Chip', parameters: 1, steps: 100, trainTokens: 1, heldOutTokens: 0, time: '' };
+const started: Extract<RunEvent, { at: 'started' }> = { at: 'started', step: 0, device: 'cpu', deviceName: 'Chip', parameters: 1, steps: 100, trainTokens: 1, heldOutTokens: 0, time: '' };
 const stepped = (step: number, seconds = 1): RunEvent => ({ at: 'step', step, loss: 2, lr: 1, norm: 1, tokens: 512 * step, seconds });
 
+afterEach(() => { vi.unstubAllEnvs(); vi.restoreAllMocks(); });
+
 /** A meter whose clock each step moves by a second. */
-async function metered(settings: Partial<TrainingSettings> = {}, kept: CostRecord | null = record) {
+async function metered(settings: Partial<TrainingSettings> = {}, kept: CostRecord | null = record, first: RunEvent = started) {
   const dir = freshFolder('run'), clock = { now: 100 };
   if (kept) writeFileSync(join(dir, costFile), JSON.stringify(kept));
   const meter = await openMeter(dir, { ...trainingDefaults, tokens: 100 * 2048, ...settings }, () => clock.now);
-  await meter.take(started);
+  await meter.take(first);
   const until = async (step: number, from = 1): Promise<RunEvent[]> => {
     const events: RunEvent[] = [];
     for (let i = from; i <= step && !meter.reached(); i++) { clock.now += 1; events.push(...await meter.take(stepped(i))); }
@@ -52,6 +56,13 @@ describe('a meter', () => {
     expect(kept()).toMatchObject({ ...record, came: { steps: 30, tokens: 30 * 512, stepSeconds: 1, seconds: 30 } });
   });
 
+  it('tells the time that is left to the end that a run has by then', async () => {
+    const { meter, until } = await metered(), before = await until(10);
+    await meter.take({ at: 'rescheduled', step: 10, steps: 25, time: '' });
+    expect(only([...before, ...await until(25, 11)], 'measured')).toMatchObject([{ step: 20, secondsLeft: 5 }]);
+    meter.close();
+  });
+
   it.each([['budgetMoney', 0.01, 'money', 10], ['budgetHours', 12 / 3600, 'hours', 12], ['budgetTokens', 512 * 7, 'tokens', 7]] as const)('ends a run whose %s is spent', async (setting, limit, what, at) => {
     const { meter, until } = await metered({ [setting]: limit }), events = await until(50);
     meter.close();
@@ -65,6 +76,43 @@ describe('a meter', () => {
     const { meter, until } = await metered({ budgetHours: 12 / 3600 }, { ...record, came }), events = await until(60, 13);
     meter.close();
     expect(only(events, 'budget')).toMatchObject([{ what: 'hours', step: 24 }]);
+  });
+
+  it('keeps what a sitting spent that computed otherwise than was told, and marks that it teaches nothing', async () => {
+    const s = { ...trainingDefaults, tokens: 100 * 2048 }, { precision, batch, accumulate, sequence, recompute } = s, shape = { precision, batch, accumulate, sequence, recompute };
+    const sat = async (settings: Partial<TrainingSettings>, kept: CostRecord, first?: RunEvent): Promise<CostRecord> => {
+      const { meter, until, kept: now } = await metered(settings, kept, first);
+      await until(25);
+      await meter.take({ at: 'stopped', step: 25, reason: 'asked', time: '' });
+      meter.close();
+      return now();
+    };
+    const alike = await sat({}, { ...record, shape }), others = await Promise.all([sat({ batch: 4, accumulate: 2 }, { ...record, shape }), sat({ recompute: 'full' }, { ...record, shape }), sat({ precision: 'bfloat16' }, record), sat({}, { ...record, shape }, { ...started, device: 'webgpu' })]);
+    expect([alike.came!.unlike, ratioOf('r', alike)]).toMatchObject([undefined, { time: 2 }]);
+    for (const other of [...others, await sat({}, { ...others[0]!, shape })]) {
+      expect(other.came).toMatchObject({ unlike: true, steps: 25 });
+      expect(other.came!.seconds).toBeGreaterThanOrEqual(25);
+      expect(ratioOf('r', other)).toBeUndefined();
+    }
+  });
+
+  it.each(['webgpu', 'cuda'] as const)('takes nothing of this process for what a %s that nobody reads holds and does', async (device) => {
+    vi.stubEnv('PATH', freshFolder());                                  // no nvidia-smi
+    const { meter, until, kept } = await metered({}, { ...record, kind: device }, { ...started, device }), events = await until(25);
+    await meter.take({ at: 'stopped', step: 25, reason: 'asked', time: '' });
+    meter.close();
+    for (const reading of only(events, 'reading')) expect(reading).toMatchObject({ memory: null, utilisation: null });
+    expect(kept().came!.memory).toBe(0);
+    expect(ratioOf('r', kept())).toMatchObject({ memory: null });
+  });
+
+  it('knows of no energy and no price of it after a sitting that nobody told of', async () => {
+    const came = { steps: 12, tokens: 1, seconds: 12, stepSeconds: 1, memory: 1, energy: null, power: null, money: null, time: '' };
+    const { meter, until, kept } = await metered({}, { ...record, told: null, price: { ...record.price!, unit: 'kWh' }, came }), events = await until(25, 13);
+    await meter.take({ at: 'stopped', step: 25, reason: 'asked', time: '' });
+    meter.close();
+    expect(only(events, 'reading')[0]).toMatchObject({ energy: null, power: null, money: null });
+    expect([meter.joules(), kept().came]).toMatchObject([null, { energy: null, money: null }]);
   });
 
   it('needs no record: it reads and tells, and writes nothing', async () => {
@@ -94,6 +142,17 @@ describe('power', () => {
     gpu.close();
   });
 
+  it.each([[undefined, '0'], ['', '0'], ['2,0', '2'], [' GPU-8932f937-d72c , 1', 'GPU-8932f937-d72c']])('of a GPU is that of the first that is visible (%s)', async (visible, id) => {
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', visible);
+    const smi = join(freshFolder(), 'smi');
+    writeFileSync(smi, '#!/bin/sh\necho "$@" > "$0.asked"\necho "100.0, 90, 1000, 60"\nsleep 60\n');
+    chmodSync(smi, 0o755);
+    const power = await watchPower('cuda', undefined, { smi });
+    await expect.poll(() => power.newest(), { timeout: 20_000 }).toMatchObject({ watts: 100 });
+    expect(readFileSync(`${smi}.asked`, 'utf8')).toContain(` -i ${id} `);
+    power.close();
+  });
+
   it('without nvidia-smi stays unknown, or assumed, and stops nothing', async () => {
     const none = await watchPower('cuda', undefined, { smi: '/nowhere/nvidia-smi' });
     await new Promise((resolve) => { setTimeout(resolve, 100); });
@@ -104,15 +163,23 @@ describe('power', () => {
     assumed.close();
   });
 
-  it('reads the processor\u2019s counter where there is one, over its wrap too', async () => {
+  it('reads the counters of all packages of the processor where there are any, over their wrap too', async () => {
     const folder = freshFolder();
-    const set = (joules: number): void => { writeFileSync(join(folder, 'energy_uj'), `${joules * 1e6}\n`); };
-    writeFileSync(join(folder, 'max_energy_range_uj'), '1000000000\n');
-    set(990);
+    const zone = (n: number, name: string) => {
+      const dir = join(folder, `intel-rapl:${n}`);
+      mkdirSync(dir);
+      writeFileSync(join(dir, 'name'), `${name}\n`);
+      writeFileSync(join(dir, 'max_energy_range_uj'), '1000000000\n');
+      return (joules: number): void => { writeFileSync(join(dir, 'energy_uj'), `${joules * 1e6}\n`); };
+    };
+    const first = zone(0, 'package-0'), whole = zone(1, 'psys'), second = zone(2, 'package-1');
+    first(990); whole(0); second(100);
     const power = await watchPower('cpu', 50, { folder });
-    set(998); expect(await power.joules()).toBeCloseTo(8, 6);
-    set(5); expect(await power.joules()).toBeCloseTo(15, 6);
+    first(998); whole(500); expect(await power.joules()).toBeCloseTo(8, 6);
+    first(5); second(120); expect(await power.joules()).toBeCloseTo(35, 6);
     expect(power.source()).toBe('rapl');
+    rmSync(join(folder, 'intel-rapl:2', 'energy_uj'));
+    expect((await watchPower('cpu', 50, { folder })).source()).toBe('assumed');
     expect((await watchPower('cpu', 50, { folder: '/nowhere' })).source()).toBe('assumed');
   });
 });
@@ -126,6 +193,36 @@ it('a run tells its readings in its file, and stops saved when its budget is spe
   expect(only(events, 'saved').at(-1)!.step).toBe(4);
   expect(only(events, 'reading').length).toBeGreaterThan(0);
   expect((JSON.parse(readFileSync(join(dir, costFile), 'utf8')) as CostRecord).came).toMatchObject({ steps: 4, tokens: 64 });
+});
+
+/** A run whose steps fail after so many. */
+async function failing(after: number, kept: unknown): Promise<string> {
+  const dir = await newRun(await makeTinyCheckpoint('llama', { tokenizer: true }), textFile(), { tokens: 4000, sequence: 8, batch: 2, saveEvery: 0 }), whole = Training.prototype.step;
+  let calls = 0;
+  vi.spyOn(Training.prototype, 'step').mockImplementation(function (this: Training, ...given) { return ++calls > after ? Promise.reject(appError('engine/out-of-memory', { device: 'cpu', detail: 'x' })) : whole.apply(this, given); });
+  writeFileSync(join(dir, costFile), JSON.stringify(kept));
+  return dir;
+}
+
+it('a run that fails has spent what it spent, and its own error is the last word', async () => {
+  const dir = await failing(7, record), events = await collected(train({ run: dir }, quiet)), file = join(dir, costFile);
+  expect(events.at(-2)).toMatchObject({ at: 'reading', step: 7 });
+  expect(events.at(-1)).toMatchObject({ at: 'stopped', reason: 'failed', step: 7, error: { code: 'engine/out-of-memory' } });
+  const { came } = JSON.parse(readFileSync(file, 'utf8')) as CostRecord;
+  expect(came).toMatchObject({ steps: 7, tokens: 7 * 16 });
+  expect(came!.seconds).toBeGreaterThan(0);
+  let last: RunEvent | undefined;
+  for await (const event of train({ run: dir }, quiet)) {
+    last = event;
+    if (event.at === 'started') { rmSync(file); mkdirSync(file); }      // where no record can be written
+  }
+  expect(last).toMatchObject({ reason: 'failed', error: { code: 'engine/out-of-memory' } });
+});
+
+it.each([{}, { version: 1 }, { version: 1, assumptions: null }, [], null])('a record that is none (%j) keeps no run from training, now or later', async (kept) => {
+  const dir = await failing(3, kept);
+  for (let i = 0; i < 2; i++) expect((await collected(train({ run: dir }, quiet))).at(-1)).toMatchObject({ reason: 'failed', error: { code: 'engine/out-of-memory' } });
+  expect(JSON.parse(readFileSync(join(dir, costFile), 'utf8'))).toEqual(kept);
 });
 
 it('measures the processor', async () => {

@@ -1,12 +1,17 @@
 /** @file Cost at the service: the book that comes with Cambium, what is assumed and measured, what a run keeps, and what the next estimate learns from it. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { availableParallelism } from 'node:os';
+import { describe, expect, it, vi } from 'vitest';
 import { assumptionDefaults } from '../../src-main/cost/assumptions.ts';
 import { factsOf } from '../../src-main/cost/book.ts';
+import * as fit from '../../src-main/cost/fit.ts';
 import { costFile, type CostRecord } from '../../src-main/cost/record.ts';
 import { deviceBook } from '../../src-main/contract/cost.ts';
+import { savedPlan } from '../../src-main/growth/saved-plan.ts';
+import { growthRecordFile, recordText } from '../../src-main/model/records.ts';
 import { createCosts } from '../../src-main/service/cost.ts';
+import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
 import { openHome } from '../../src-main/store/home.ts';
 import { createRun } from '../../src-main/store/runs.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
@@ -16,12 +21,16 @@ import { freePath, freshFolder } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
 import { noTunnel, surroundings } from '../support/workplace.ts';
 
+const cores = vi.hoisted(() => ({ physical: 2 }));
+vi.mock('../../src-main/cost/fit.ts', { spy: true });
+vi.mock('../../src-main/store/cores.ts', () => ({ physicalCores: () => cores.physical }));
+
 const resources = join(import.meta.dirname, '../../resources');
 const settings = { ...trainingDefaults, batch: 2, sequence: 16, tokens: 3200 };
 
-async function desk() {
-  const home = openHome(freshFolder('home')), dir = await makeTinyCheckpoint('llama');
-  const costs = createCosts({ home, processes: fakeProcesses({ mood: () => 'obey', pace: 1 }), tunnel: noTunnel, surroundings: { ...surroundings, resources } }, () => Promise.resolve([{ id: 'cpu', name: 'Intel(R) Xeon(R) Processor', available: true, memory: 16e9, free: 8e9 }]));
+async function desk(at = freshFolder('home'), from = resources, memory = 16e9) {
+  const home = openHome(at), dir = await makeTinyCheckpoint('llama');
+  const costs = createCosts({ home, processes: fakeProcesses({ mood: () => 'obey', pace: 1 }), tunnel: noTunnel, surroundings: { ...surroundings, resources: from } }, () => Promise.resolve([{ id: 'cpu', name: 'Intel(R) Xeon(R) Processor', available: true, memory, free: 8e9 }]));
   return { costs, home, dir };
 }
 
@@ -50,6 +59,47 @@ describe('costs', () => {
     expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
   });
 
+  it('lose nothing by an entry that cannot be, and set a file aside that is none', async () => {
+    const { costs, home } = await desk(), file = join(home.dir, 'costs.json');
+    const { device, measured } = await costs.measure('cpu');
+    await costs.assume({ load: 0.6 });
+    writeFileSync(file, JSON.stringify({ assumptions: { load: 0.6, tariff: -4, odd: 1, constructor: 2 }, measured: { [device]: measured, other: { product: 'fast' } } }));
+    await costs.assume({ carbon: 100 });
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ assumptions: { load: 0.6, carbon: 100 }, measured: { [device]: measured } });
+    await Promise.all([costs.assume({ tariff: 0.5 }), costs.measure('cpu'), costs.assume({ load: 0.7 })]);
+    expect((await costs.facts()).assumptions).toMatchObject({ tariff: 0.5, load: 0.7, carbon: 100 });
+    for (const bad of ['{"assumptions":', '[]']) {
+      writeFileSync(file, bad);
+      expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
+      expect(readdirSync(home.dir).some((name) => name.startsWith('costs.json.damaged-') && readFileSync(join(home.dir, name), 'utf8') === bad)).toBe(true);
+    }
+  });
+
+  it('need no folder but the home, which they make', async () => {
+    const { costs, home } = await desk(freePath('home'));
+    expect((await costs.facts()).free).toBeGreaterThan(0);
+    expect(existsSync(home.dir)).toBe(false);
+    await costs.assume({ load: 0.6 });
+    expect(readdirSync(home.dir)).toEqual(['costs.json']);
+  });
+
+  it('read the book again where that failed once', async () => {
+    const own = freshFolder('resources'), { costs } = await desk(freshFolder('home'), own);
+    await refusal('file/not-found', () => costs.facts());
+    cpSync(join(resources, 'devices.json'), join(own, 'devices.json'));
+    expect((await costs.facts()).book.devices.length).toBeGreaterThan(0);
+  });
+
+  it('of a run that begins are not weighed against settings that would fit', async () => {
+    const { costs, dir } = await desk(undefined, undefined, 1e6), run = freePath('run'), tried = vi.mocked(fit.settingsThatFit);
+    await createRun(run, { checkpoint: dir, data: [], settings, name: 'r' });
+    await costs.begin(run, { checkpoint: dir, data: [dir], settings });
+    expect((await costs.ofRun(run))!.told).not.toBeNull();
+    expect(tried).not.toHaveBeenCalled();
+    expect((await costs.estimate({ dir, training: settings })).here[0]!.verdict).toBe('does not fit');
+    expect(tried).toHaveBeenCalled();
+  });
+
   it('stand on what an engine measured', async () => {
     const { costs, dir } = await desk(), before = await costs.estimate({ dir, training: settings });
     const { device, measured } = await costs.measure('cpu'), { targets } = await costs.facts();
@@ -57,6 +107,16 @@ describe('costs', () => {
     const after = await costs.estimate({ dir, training: settings });
     expect(before.here[0]!.basis).toMatch(/utilisation/);
     expect(after.here[0]!.basis).toMatch(/measured here/);
+  });
+
+  it('count a processor by its physical cores, as the book and the speed test do', async () => {
+    cores.physical = availableParallelism() + 3;
+    try {
+      const { costs, dir } = await desk(), id = `cpu: Intel(R) Xeon(R) Processor × ${cores.physical}`, { targets: [target] } = await costs.facts(), [on] = (await costs.estimate({ dir, training: settings })).here;
+      expect(target).toMatchObject({ id, cores: cores.physical });
+      expect(on!.watts).toBeCloseTo(cores.physical * target!.facts!.power * assumptionDefaults.load, 9);
+      expect((await costs.measure('cpu')).device).toBe(id);
+    } finally { cores.physical = 2; }
   });
 
   it('begin a run with a record, and learn from runs that ended', async () => {
@@ -88,6 +148,20 @@ describe('costs', () => {
     expect(existsSync(join(run, costFile))).toBe(false);
     expect(await costs.ofRun(run)).toBeNull();
     await refusal('run/not-found', () => costs.ofRun(freePath('nowhere')));
+  });
+
+  it('of learning from a source are those of two models, where the growth record says which', async () => {
+    const { costs, dir } = await desk(), { card } = await openCheckpoint(dir), taught = { ...settings, distill: 0.5 }, request = { method: 'hypercloning', to: { ffn: 48 }, options: {}, seed: 0, dtype: 'keep' } as const;
+    const flops = async (training: typeof settings, grow?: typeof request): Promise<number> => (await costs.estimate({ dir, training, ...(grow ? { grow } : {}) })).flops.perToken;
+    expect(await flops(taught)).toBe(await flops(settings));
+    expect(await flops(taught, request)).toBeGreaterThan(await flops(settings, request));
+    writeFileSync(join(dir, growthRecordFile), recordText({ version: 1, source: dir, method: 'hypercloning', plan: savedPlan(card, request, null), certificate: null, cambium: '0' }));
+    expect(await flops(taught)).toBeGreaterThan(await flops(settings));
+    expect((await costs.facts(dir)).source).toMatchObject({ family: card.family, dims: card.dims, settings: card.settings });
+    const run = freePath('run');
+    await createRun(run, { checkpoint: dir, data: [], settings: taught, name: 'taught' });
+    await costs.begin(run, { checkpoint: dir, data: [dir], settings: taught });
+    expect((await costs.ofRun(run))!.told!.plainMemory).toBeCloseTo((await costs.estimate({ dir, training: taught })).here[0]!.memory.total.likely, 3);
   });
 
   it('of a growth that is only planned are those of its sizes, beside random weights', async () => {

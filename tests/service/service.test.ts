@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { service as contract } from '../../src-main/contract/service.ts';
@@ -81,9 +81,19 @@ describe('service', () => {
     expect(place.processes.spawned.length).toBe(before + 1);
   });
 
+  it.runIf(process.platform === 'linux')('asks for the devices anew once a GPU\u2019s provider came or went', async () => {
+    place = workplace();
+    const { api } = place.running, asked = async (): Promise<number> => { const before = place.processes.spawned.length; await api.devices({}); await api.devices({}); return place.processes.spawned.length - before; };
+    expect([await asked(), await asked()]).toEqual([1, 0]);
+    expect(await codeOf(collectAll(api.installGpu({ files: [join(place.dir, 'none.whl')], cuda: false })))).toMatch(/^(file|gpu)\//);
+    expect([await asked(), await asked()]).toEqual([1, 0]);
+    expect(await api.removeGpu({})).toEqual({ removed: false });
+    expect([await asked(), await asked()]).toEqual([1, 0]);
+  });
+
   it('examines the computer, with a remedy for whatever is missing', async () => {
     place = workplace();
-    mkdirSync(join(place.dir, 'home'), { recursive: true });
+    expect(existsSync(join(place.dir, 'home'))).toBe(false);            // a new installation
     const checks = await place.running.api.doctor({});
     expect(checks.map((c) => c.what)).toEqual(expect.arrayContaining(['Node.js', 'Platform', 'ONNX Runtime', 'Device cpu', 'Disk', 'Memory', 'Built-in example', 'Desktop window', 'Browser']) as string[]);
     for (const check of checks) if (!check.ok) expect(check.remedy).toMatch(/\w{3}/);
@@ -112,6 +122,7 @@ describe('service', () => {
     const far = join(place.dir, 'a', 'b'), twin = join(place.dir, 'c'), config = readFileSync(join(example, 'config.json'), 'utf8');
     for (const parent of [far, twin]) cpSync(example, join(parent, 'model'), { recursive: true });
     writeFileSync(join(twin, 'model', 'config.json'), `${config} `);
+    writeFileSync(join(far, 'model', '.gitattributes'), '*.safetensors filter=lfs\n');      // as git leaves it
     const sizes = readdirSync(join(far, 'model')).map((name) => ({ name, bytes: statSync(join(far, 'model', name)).size }));
     const at = { home: openHome(join(place.dir, 'home')), processes: place.processes, surroundings, tunnel: noTunnel };
     const find = (dropped: Parameters<typeof locate>[1]) => locate(at, dropped, [place.dir]);

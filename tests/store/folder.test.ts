@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { refuse } from '../../src-main/base/errors.ts';
 import { isAlive, readJson, writeFailure, writeJson } from '../../src-main/store/files.ts';
-import { beginFolder, sweepPartials, writeFolder } from '../../src-main/store/folder.ts';
+import { beginFolder, standing, sweepPartials, writeFolder } from '../../src-main/store/folder.ts';
 import { refusal } from '../support/refusal.ts';
 import { freePath, freshFolder } from '../support/temporary.ts';
 
@@ -47,6 +47,11 @@ describe('a folder', () => {
     await writeFolder(target, (t) => { writeFileSync(join(t, 'a'), 'new'); return Promise.resolve(); }, { replace: true });
     expect(readFileSync(join(target, 'a'), 'utf8')).toBe('new');
     expect(around(target)).toEqual(['taken']);
+  });
+
+  it('lies, before it is made, in the nearest that stands', async () => {
+    const there = freshFolder();
+    expect([await standing(there), await standing(join(there, 'a', 'b', 'c')), await standing('/')]).toEqual([there, there, '/']);
   });
 
   it('is refused before the first byte when the disk is too full', async () => {

@@ -1,8 +1,8 @@
 /** @file A model opened on a device: bind tensors to its inputs and outputs, run off the event loop, read back what came out. */
 import { AppError, appError, refuse } from '../../base/errors.ts';
+import { physicalCores } from '../../store/cores.ts';
 import type { DeviceKind } from '../../train/settings.ts';
 import { allocator, api, cell, created, Lease, pointersAt, runtime, severity, takeText, textAt } from './api.ts';
-import { physicalCores } from './cores.ts';
 import { DeviceTensor, memoryOf } from './device-tensor.ts';
 import type { Pointer } from './library.ts';
 import { addProvider, type ProviderOptions } from './providers.ts';

@@ -1,7 +1,6 @@
 import { totalmem } from 'node:os';
 import { expect, test } from 'vitest';
 import { adapterOf } from '../../../src-main/engine/ort/adapters.ts';
-import { physicalCores } from '../../../src-main/engine/ort/cores.ts';
 import { deviceKinds } from '../../../src-main/engine/ort/device-tensor.ts';
 
 test.each(deviceKinds)('%s has a name, and memory where a driver tells it', (kind) => {
@@ -14,9 +13,4 @@ test('the processor\'s memory is the machine\'s', () => {
   const { memory, free } = adapterOf('cpu');
   expect(memory).toBe(totalmem());
   expect(free!).toBeLessThanOrEqual(memory!);
-});
-
-test('physical cores are at most the processors', () => {
-  expect(physicalCores()).toBeGreaterThanOrEqual(1);
-  expect(physicalCores()).toBeLessThanOrEqual(navigator.hardwareConcurrency);
 });

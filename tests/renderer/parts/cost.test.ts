@@ -55,6 +55,12 @@ describe('the panel', () => {
     expect(taken).toHaveBeenCalledWith(cost.told!.here[0]!.alternatives![0]!.change);
   });
 
+  it('counts the source that a run learns from', async () => {
+    const fake = fakeService(0), { family, dims, settings } = card, service: typeof fake = { ...fake, costs: async (asked) => ({ ...await fake.costs(asked), source: { family, dims, settings } }) };
+    const part = (cost: CostState): number | undefined => cost.told!.here[0]!.memory.parts.find((p) => p.what === 'Source')?.bytes;
+    expect([part(await costOf({ distill: 0.5 }, service)), part(await costOf({}, service))]).toEqual([4 * card.parameters, undefined]);
+  });
+
   it('says so where no device here computes in the precision', async () => {
     render(CostPanel, { cost: await costOf({ precision: 'bfloat16' }), onchange: () => undefined });
     expect(screen.getByRole('alert').textContent).toContain('No device of this computer computes in this precision');

@@ -1,11 +1,9 @@
-/** @file How many cores a session may use: physical ones, and no more than the process was given. */
+/** @file How many cores a computation may use: physical ones, and no more than the process was given. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 
-const topology = '/sys/devices/system/cpu';
-
 /** Physical cores (two threads of one core share its arithmetic), at most the processors that affinity and cgroup leave us; only the latter where not on Linux. */
-export function physicalCores(): number {
+export function physicalCores(topology = '/sys/devices/system/cpu'): number {
   const cores = new Set<string>();
   try {
     for (let cpu = 0; cpu < cpus().length; cpu++) cores.add(readFileSync(`${topology}/cpu${cpu}/topology/thread_siblings_list`, 'utf8').trim());
