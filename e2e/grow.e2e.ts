@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { methods } from '../src-main/growth/methods/index.ts';
 import { scenario } from './app.ts';
+import { openToGrow } from './journey.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
 import { alertOf, heading } from './pages/frame.ts';
 import { growingPage, growPage } from './pages/grow.ts';
@@ -15,12 +16,8 @@ scenario('growing', (app) => {
   const made = (): string[] => (existsSync(join(app.home, 'checkpoints')) ? readdirSync(join(app.home, 'checkpoints')) : []);
   /** From the library to the plan of this checkpoint. */
   async function plan(dir: string, name: string): Promise<void> {
-    const { page } = app;
-    await library(page).visit();
-    await library(page).type(dir);
-    await checkpointPage(page).opened(name);
-    await checkpointPage(page).grow();
-    await growPage(page).opened(name);
+    await library(app.page).visit();
+    await openToGrow(app.page, dir, name);
   }
 
   let small: string, large: string;

@@ -1,36 +1,16 @@
-/** @file A model from the Hub and back to it, against a local server that speaks its protocol, with every fault it can have; and how its pages look. With CAMBIUM_DOCS=1 it also makes the pictures of docs/hub.md. */
+/** @file A model from the Hub and back to it, against a local server that speaks its protocol, with every fault it can have. */
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { HubServer } from '../tests/support/hub-server.ts';
-import { patience, root, scenario, screenshots, type App } from './app.ts';
+import { afterEach, beforeAll, expect, it } from 'vitest';
+import { patience, scenario, type App } from './app.ts';
+import { cacheOf, furnish, secret, server } from './hub-forest.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
 import { alertOf, heading, tabTo } from './pages/frame.ts';
 import { growingPage, growPage } from './pages/grow.ts';
 import { hubPage, modelPage, pushPage } from './pages/hub.ts';
 import { library } from './pages/library.ts';
 
-const secret = 'hf_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789';
-const server = await new HubServer().start();
-for (const name of ['HF_HOME', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'XDG_CACHE_HOME', 'HF_TOKEN', 'HF_TOKEN_PATH', 'HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE']) process.env[name] = '';
-process.env['HF_ENDPOINT'] = server.endpoint;
-afterAll(() => server.stop());
-
-/** The server with models: two that can be grown, a gated one, many small ones, and some that cannot be grown. */
-async function furnish(app: App): Promise<void> {
-  const oak = await app.checkpoint('hub-oak', 'llama', { shards: 6, dims: { hidden: 64, ffn: 256, layers: 6 } }), elm = await app.checkpoint('hub-elm', 'gpt2', { dims: { hidden: 32, heads: 4, ffn: 128 } });
-  server.addFolder('forest/oak-1m', oak, { downloads: 81_000, likes: 420, licence: 'apache-2.0', updated: '2026-11-01T08:00:00.000Z' }, { 'pytorch_model.bin': Buffer.alloc(400_000), 'README.md': '---\nlicense: apache-2.0\n---\n# Oak' });
-  server.addFolder('forest/elm', elm, { downloads: 90_500, likes: 77, licence: 'mit', updated: '2026-10-01T08:00:00.000Z' });
-  server.addFolder('walled/garden', oak, { gated: 'manual', downloads: 55_000, likes: 900, licence: 'other' });
-  for (let i = 0; i < 30; i++) server.addFolder(`nursery/seedling-${i}`, elm, { downloads: 100 - i, likes: i, licence: 'mit' });
-  server.add('forest/strange', { 'config.json': JSON.stringify({ model_type: 'mamba' }), 'model.safetensors': Buffer.alloc(64) }, { downloads: 70_000 });
-  server.add('forest/pickled', { 'config.json': readFileSync(join(oak, 'config.json')), 'pytorch_model.bin': Buffer.alloc(64) }, { downloads: 69_000 });
-  server.accounts.set(secret, { name: 'ana', role: 'write', may: ['walled/garden'] });
-  server.accounts.set('hf_readonly', { name: 'rob', role: 'read', may: [] });
-}
-const cacheOf = (app: App, repo: string): string => join(app.dir, '.cache', 'huggingface', 'hub', `models--${repo.replace('/', '--')}`);
 const snapshotOf = (app: App, repo: string): string => { const folder = join(cacheOf(app, repo), 'snapshots'); return join(folder, readdirSync(folder)[0]!); };
 const sha = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 /** The files that were fetched are those of the server. */
@@ -259,61 +239,7 @@ scenario('the Hub', (app) => {
     await page.keyboard.press('Enter');
     await modelPage(page).open.waitFor();
   });
-
-  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  let slow = 0;                                          // a model of its own each time: the page may still be judging the one before
-  const shown: readonly { readonly name: string; readonly reach: () => Promise<void>; readonly leave?: () => Promise<void> }[] = [
-    { name: 'hub', reach: async () => { await go('hub?all=1'); await hubPage(app.page).hits.first().waitFor(); } },
-    { name: 'hub-model', reach: async () => { await go('model?repo=nursery/seedling-1'); await modelPage(app.page).doubled.waitFor(); } },
-    { name: 'hub-gated', reach: async () => { await app.page.goto(`${origin()}/#/hub`); await forget(); await go('model?repo=walled/garden'); await alertOf(app.page); } },
-    { name: 'hub-fetching', reach: async () => { const repo = `looks/slow-${++slow}`; server.addFolder(repo, join(app.dir, 'hub-oak')); await go(`model?repo=${repo}`); await modelPage(app.page).facts.waitFor(); server.faults = [{ on: /GET cdn/, times: 9999, slow: 300 }]; await modelPage(app.page).fetch.click(); await modelPage(app.page).download.getByText(/ a second/).waitFor(); }, leave: async () => { await modelPage(app.page).pause.click(); await modelPage(app.page).goOn.waitFor(); server.faults = []; } },
-    { name: 'hub-push', reach: async () => { await go(`push?dir=${encodeURIComponent(join(app.dir, 'hub-elm'))}`); await pushPage(app.page).look(); await alertOf(app.page); } },
-    { name: 'hub-library', reach: async () => { byOthers(app); await go(''); await app.page.getByRole('region', { name: 'In the Hugging Face cache' }).waitFor(); } },
-  ];
-  const origin = (): string => new URL(app.page.url()).origin;
-  const go = async (route: string): Promise<void> => { await app.page.goto(`${origin()}/#/nothing`); await app.page.goto(`${origin()}/#/${route}`); };
-  const forget = async (): Promise<void> => { const button = app.page.getByRole('button', { name: 'Forget this token' }); await app.page.getByRole('region', { name: 'Your account' }).getByText(/Signed in|No account/).waitFor(); if (await button.count()) { await button.click(); await app.page.getByText('No account is needed').waitFor(); } };
-
-  it.each(shown)('shows $name without fault in both themes, from 360 to 1600 px', async ({ name, reach, leave }) => {
-    const { page } = app;
-    mkdirSync(screenshots, { recursive: true });
-    for (const width of [1600, 800, 360]) {
-      await page.setViewportSize({ width, height: 900 });
-      await reach();
-      for (const theme of ['Light', 'Dark']) {
-        await page.getByRole('group', { name: 'Theme' }).getByRole('button', { name: theme }).evaluate((button) => { (button as unknown as { click(): void }).click(); });
-        const picture = await page.screenshot({ path: join(screenshots, `${name}-${theme.toLowerCase()}-${width}.png`), fullPage: true, animations: 'disabled' });
-        expect(picture.length).toBeGreaterThan(12_000);
-        expect(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'), `${width} px is too narrow`).toBe(0);
-        await page.evaluate(axe);
-        expect(await page.evaluate(`axe.run(document, { preload: false, resultTypes: ['violations'] }).then(({ violations }) => violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ')).join(', ')))`), `${name} in ${theme}`).toEqual([]);
-      }
-      await leave?.();
-    }
-    await page.setViewportSize({ width: 1280, height: 860 });
-  });
-
-  it.skipIf(process.env['CAMBIUM_DOCS'] !== '1')('gives docs/hub.md its pictures', async () => {
-    const { page } = app, images = join(root, 'docs', 'images');
-    await page.setViewportSize({ width: 1280, height: 720 });
-    await page.getByRole('button', { name: 'Light', exact: true }).click();
-    await go('hub?q=forest&all=1');
-    await hubPage(page).hits.first().waitFor();
-    await page.screenshot({ path: join(images, 'hub.png'), animations: 'disabled' });
-    await go('model?repo=nursery/seedling-2');
-    await modelPage(page).doubled.waitFor();
-    await page.screenshot({ path: join(images, 'hub-model.png'), animations: 'disabled' });
-    await shown.find((one) => one.name === 'hub-fetching')!.reach();
-    await page.screenshot({ path: join(images, 'hub-fetching.png'), animations: 'disabled' });
-    await shown.find((one) => one.name === 'hub-fetching')!.leave!();
-  });
 });
-
-/** A model that another tool put into the cache. */
-function byOthers(app: App): void {
-  const dir = join(cacheOf(app, 'elsewhere/maple'), 'snapshots', 'c'.repeat(40));
-  cpSync(join(app.dir, 'hub-elm'), dir, { recursive: true });
-}
 
 /** Everything below a folder as one text; links are not followed. */
 function readEverything(dir: string): string {

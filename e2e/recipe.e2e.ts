@@ -7,9 +7,10 @@ import { dimsOf, settingsOf } from '../src-main/model/config.ts';
 import { familyOf } from '../src-main/model/families/index.ts';
 import { parametersOf } from '../src-main/model/parameters.ts';
 import { scenario } from './app.ts';
+import { openToGrow } from './journey.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
 import { alertOf } from './pages/frame.ts';
-import { growingPage, growPage } from './pages/grow.ts';
+import { growingPage, growPage, type GrowPage } from './pages/grow.ts';
 import { library } from './pages/library.ts';
 import { runPage } from './pages/run.ts';
 import { trainPage } from './pages/train.ts';
@@ -38,14 +39,9 @@ function hollow(dir: string): string {
 
 scenario('recipes', (app) => {
   let small: string, other: string, kept: string;
-  async function plan(dir: string, name: string): Promise<ReturnType<typeof growPage>> {
-    const { page } = app;
-    await library(page).visit();
-    await library(page).type(dir);
-    await checkpointPage(page).opened(name);
-    await checkpointPage(page).grow();
-    await growPage(page).opened(name);
-    return growPage(page);
+  async function plan(dir: string, name: string): Promise<GrowPage> {
+    await library(app.page).visit();
+    return openToGrow(app.page, dir, name);
   }
   beforeAll(async () => {
     [small, other] = [await app.checkpoint('small-llama'), await app.checkpoint('other-llama', 'llama', { dims: { ffn: 96 } })];

@@ -30,17 +30,19 @@ export async function momentsFrom(source: Checkpoint, stages: readonly GrowthPla
   const step = await stepOf(source.dir);
   if (step === null) return null;
   const { updates } = await recordIn({ step: Number(basename(step).replace(/^step-/, '')), dir: step }), file = await momentsOfStep(step);
-  const held = stages.at(-1)!.tensors.flatMap(({ name, to }) => partsIn(file, rootOf(stages, name)).map((part) => ({ part, of: name, name: `${part}.${name}`, shape: to }))).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const parts = [...new Set(held.map(({ part }) => part))];
+  const every = stages.at(-1)!.tensors.map(({ name, to }) => { const root = rootOf(stages, name); return { name, to, own: partsIn(file, root), anew: (file.shapes.get(`mean.${root}`) ?? file.shapes.get(`momentum.${root}`))?.length !== to.length }; });
+  const parts = [...new Set(every.flatMap(({ own }) => own))];
+  // What stands for nothing of the source, such as a router, which is a matrix beside a vector, begins without moments, whichever it will have.
+  const held = every.flatMap(({ name, to, own, anew }) => (anew ? parts : own).map((part) => ({ part, of: name, name: `${part}.${name}`, shape: to, anew }))).sort((a, b) => (a.name < b.name ? -1 : 1));
   if (parts.length === 0) return null;
   return {
     record: { parts, updates }, bytes: held.reduce((n, { shape }) => n + 4 * countOf(shape), 0),
     async *write(dir, signal) {
       const out = await createMoments(dir, held);
       try {
-        for (const [i, { part, of, name }] of held.entries()) {
+        for (const [i, { part, of, name, shape, anew }] of held.entries()) {
           if (signal.aborted) refuse('cancelled', { what: 'Growing' });
-          await out.write(name, narrow(await momentThrough(stages, of, part, (p, n) => file.read(p, n)), 'float32'));
+          await out.write(name, narrow(anew ? new Float32Array(countOf(shape)) : await momentThrough(stages, of, part, (p, n) => file.read(p, n)), 'float32'));
           yield { at: 'moments', done: i + 1, of: held.length };
         }
         await out.finish();

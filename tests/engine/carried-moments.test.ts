@@ -93,6 +93,16 @@ it('every moment is the interpreter\'s, whatever the method, and a stopped run g
   }
 });
 
+it.each(['adamw', 'muon', 'sgd'] as const)('moments of %s go along into a mixture, whose routers have none', async (optimizer) => {
+  const source = await makeTinyCheckpoint('mistral', { tokenizer: true }), run = await newRun(source, text, { ...steps(3), optimizer });
+  await ran(run);
+  const out = await grownFrom(await modelOf(run), await planFor(await modelOf(run), () => [request('upcycle', {}, { experts: 4, active: 2 })])), moments = (await carriedMoments(out))!;
+  const routers = [...moments.shapes.keys()].filter((name) => name.includes('.gate.')), own = (await openCheckpoint(out)).growth!.moments!.parts;
+  expect(routers.length).toBe(own.length * (await openCheckpoint(out)).dims['layers']!);
+  for (const name of routers) expect((await moments.read(name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1))).every((v) => v === 0)).toBe(true);
+  expect(only(await collected(train({ run: await newRun(out, text, { ...steps(1), optimizer }) }, quiet)), 'started')[0]).toMatchObject({ carried: 3 });
+});
+
 it('moments of another optimizer are left where they are, and a cancelled growth leaves none', async () => {
   const source = await makeTinyCheckpoint('llama', { tokenizer: true }), run = await newRun(source, text, { ...steps(3), optimizer: 'sgd' });
   await ran(run);
