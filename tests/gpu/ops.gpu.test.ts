@@ -16,7 +16,7 @@ import { accelerators } from './devices.ts';
 /** Element types that a device has kernels for; a graph with another may be refused, and is never run elsewhere. */
 const wide: Readonly<Record<string, readonly DType[]>> = { webgpu: ['int64', 'float64'], cuda: [] };
 /** Ops whose samples have such types, whole or in their gradients: none of them is missing with int32 and float32. */
-const refused: Readonly<Record<string, readonly string[]>> = { webgpu: ['CrossEntropy', 'Cast', 'Equal', 'Gather', 'OneHot', 'ScatterND'], cuda: [] };
+const refused: Readonly<Record<string, readonly string[]>> = { webgpu: ['CrossEntropy', 'Cast', 'CumSum', 'Equal', 'Gather', 'OneHot', 'ScatterND'], cuda: [] };
 
 type Feeds = Readonly<Record<string, Tensor>>;
 const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
