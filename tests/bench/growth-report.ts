@@ -74,7 +74,7 @@ A Llama of 4 layers and 64 channels is trained from random weights for ${k(sourc
 beside random weights of exactly the same size, and beside the source itself, on the same batches in the same order, ${seeds.length} seeds each.
 Every start has the better of the learning rates ${rates.join(' and ')} (by its end on the first seed), cosine to 5 %, AdamW, batches of 2,048 tokens. Losses are nats per token on held-out text; in brackets, lowest and highest of the seeds.
 "Pays" compares the ends of all seeds at equal tokens: with random weights of the same size, and with the source trained on, which costs a fraction of the compute. Where ranges overlap it says so.
-The corpus is small: what the source can learn of it, it has learned. There growing saves all that random weights would have to learn again, and adds little to what the source itself reaches.
+The source has had six times the tokens of what follows, of corpora that it nearly knows. There growing saves all that random weights would have to learn again; what it adds to the source trained on as long is the last column, where "not beyond the spread" means: not shown.
 
 ${[...texts].map(([corpus, runs]) => `## ${corpus}\n\n![held-out loss over tokens](images/results-${corpus}.svg)\n\n${table(runs)}\n`).join('\n')}`);
 }
