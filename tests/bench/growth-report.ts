@@ -49,11 +49,14 @@ function chart(title: string, results: readonly Result[]): string {
   const width = 900, height = 460, left = 56, right = 250, x = (t: number): number => left + (t / most) * (width - left - right), y = (l: number): number => 40 + ((high - l) / (high - low)) * (height - 90);
   const ticks = Array.from({ length: 6 }, (_, i) => low + ((high - low) * i) / 5), colour = (i: number): string => colors[i % colors.length]!;
   const sorted = [...lines].sort((a, b) => a.points.at(-1)!.loss - b.points.at(-1)!.loss);
-  let at = 30;
+  // Labels beside the ends of their lines, below each other, and none below the chart.
+  const labels = sorted.map((line) => y(line.points.at(-1)!.loss)), step = 15;
+  for (let i = 1; i < labels.length; i++) labels[i] = Math.max(labels[i]!, labels[i - 1]! + step);
+  for (let i = labels.length - 1, most = height - 12; i >= 0; i--, most -= step) labels[i] = Math.min(labels[i]!, most);
   const drawn = sorted.map((line, i) => {
-    const dashed = line.name === random || line.source, stroke = line.name === random ? '#6b7280' : line.source ? '#111827' : colour(i), label = (at = Math.max(at + 15, y(line.points.at(-1)!.loss)));
+    const dashed = line.name === random || line.source, stroke = line.name === random ? '#6b7280' : line.source ? '#111827' : colour(i), label = labels[i]!;
     const path = line.points.filter((p) => p.loss <= high).map((p, j) => `${j === 0 ? 'M' : 'L'}${x(p.tokens).toFixed(1)} ${y(p.loss).toFixed(1)}`).join('');
-    return `<path d="${path}" fill="none" stroke="${stroke}" stroke-width="1.6"${dashed ? ' stroke-dasharray="5 4"' : ''}/><text x="${width - right + 10}" y="${(label + 4).toFixed(1)}" fill="${stroke}">${line.points.at(-1)!.loss.toFixed(3)}  ${line.name} (${(line.size / 1e3).toFixed(0)} k)</text>`;
+    return `<path d="${path}" fill="none" stroke="${stroke}" stroke-width="1.6"${dashed ? ' stroke-dasharray="5 4"' : ''}/><text x="${width - right + 22}" y="${(label + 4).toFixed(1)}" fill="${stroke}">${line.points.at(-1)!.loss.toFixed(3)}  ${line.name} (${(line.size / 1e3).toFixed(0)} k)</text>`;
   });
   return [`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="${title}"><rect width="100%" height="100%" fill="#ffffff"/>`,
     `<text x="${left}" y="22" font-size="14" font-weight="600" fill="#111827">${title}</text>`,
