@@ -16,6 +16,7 @@ export function trainPage(page: Page): TrainPage {
   return {
     opened: (name) => heading(page, `Train ${name}`),
     async fill(text, settings, name) {
+      await page.getByRole('button', { name: 'Start training' }).waitFor();                // the page before has a field of that name too
       await page.getByRole('textbox', { name: 'Text', exact: true }).fill(text);
       const more = page.locator('details').filter({ hasText: 'More settings' });
       if (await more.getAttribute('open') === null) await more.locator('summary').click();
