@@ -9,7 +9,7 @@ import { parametersOf } from '../src-main/model/parameters.ts';
 import { scenario } from './app.ts';
 import { openToGrow } from './journey.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
-import { alertOf } from './pages/frame.ts';
+import { alertOf, medianOf, paintTimes } from './pages/frame.ts';
 import { growingPage, growPage, type GrowPage } from './pages/grow.ts';
 import { library } from './pages/library.ts';
 import { runPage } from './pages/run.ts';
@@ -155,22 +155,10 @@ scenario('recipes', (app) => {
       await grow.size(axis).waitFor();
       const label = await grow.size(axis).getAttribute('id');
       // From the event to the page as it will be painted; the best, because other work on the machine only adds.
-      const measure = (): Promise<readonly number[]> => page.evaluate<readonly number[]>(`(async () => {
-        const field = document.getElementById(${JSON.stringify(label)}), times = [];
-        for (const size of ${JSON.stringify([...sizes, ...sizes, ...sizes])}) {
-          const since = performance.now();
-          field.value = size;
-          field.dispatchEvent(new Event('input', { bubbles: true }));
-          await new Promise((good) => { const { port1, port2 } = new MessageChannel(); port1.onmessage = good; port2.postMessage(0); });
-          document.body.getBoundingClientRect();
-          times.push(performance.now() - since);
-          await new Promise((good) => setTimeout(good, 30));
-        }
-        return times;
-      })()`);
+      const measure = (): Promise<readonly number[]> => paintTimes(page, [...sizes, ...sizes, ...sizes].map((size) => `const field = document.getElementById(${JSON.stringify(label)}); field.value = ${size}; field.dispatchEvent(new Event('input', { bubbles: true }));`));
       const took = [...await measure()];
       for (let round = 0; round < 5 && Math.min(...took) >= 50; round++) took.push(...await measure());
-      told.push(`${method}: best ${Math.min(...took).toFixed(1)} ms, median ${[...took].sort((a, b) => a - b)[took.length >> 1]!.toFixed(1)} ms`);
+      told.push(`${method}: best ${Math.min(...took).toFixed(1)} ms, median ${medianOf(took).toFixed(1)} ms`);
       expect(Math.min(...took), told.at(-1)).toBeLessThan(50);
     }
     console.log(told.join('\n'));

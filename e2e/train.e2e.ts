@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { scenario } from './app.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
-import { alertOf } from './pages/frame.ts';
+import { alertOf, medianOf, paintTimes } from './pages/frame.ts';
 import { library } from './pages/library.ts';
 import { runPage } from './pages/run.ts';
 import { trainPage } from './pages/train.ts';
@@ -178,18 +178,7 @@ scenario('training', (app) => {
     await trainPage(page).start();
     await run.reaches(2);
     // From the press of a button to the page as it will be painted; a call to the service and back; a page that reads a checkpoint.
-    const pressed = await page.evaluate<readonly number[]>(`(async () => {
-      const buttons = [...document.querySelectorAll('[aria-label="Over"] button')].slice(0, 2), times = [];
-      for (let i = 0; i < 40; i++) {
-        const since = performance.now();
-        buttons[i % 2].click();
-        await new Promise((good) => { const { port1, port2 } = new MessageChannel(); port1.onmessage = good; port2.postMessage(0); });
-        document.body.getBoundingClientRect();
-        times.push(performance.now() - since);
-        await new Promise((good) => setTimeout(good, 50));
-      }
-      return times;
-    })()`);
+    const pressed = await paintTimes(page, Array.from({ length: 40 }, (_, i) => `document.querySelectorAll('[aria-label="Over"] button')[${i % 2}].click();`));
     const opened: number[] = [];
     for (let i = 0; i < 12; i++) {
       await library(page).visit();
@@ -198,7 +187,7 @@ scenario('training', (app) => {
       await checkpointPage(page).opened('heavy');
       opened.push(performance.now() - since);
     }
-    const told = (times: readonly number[]): string => `median ${[...times].sort((a, b) => a - b)[times.length >> 1]!.toFixed(0)} ms, longest ${Math.max(...times).toFixed(0)} ms`;
+    const told = (times: readonly number[]): string => `median ${medianOf(times).toFixed(0)} ms, longest ${Math.max(...times).toFixed(0)} ms`;
     console.log(`while an engine works flat out: a press ${told(pressed)}; a checkpoint opened and shown ${told(opened)}`);
     await library(page).visit();
     await library(page).runs.getByRole('link', { name: /the heavy one/ }).filter({ hasText: 'Training' }).click();

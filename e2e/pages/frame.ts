@@ -10,6 +10,21 @@ export async function alertOf(page: Page): Promise<string> {
 
 export const heading = async (page: Page, name: string | RegExp): Promise<void> => page.getByRole('heading', { level: 1, name }).waitFor();
 
+/** Milliseconds from each of `acts`, statements of JavaScript, to the page as it will be painted after it. */
+export const paintTimes = (page: Page, acts: readonly string[]): Promise<readonly number[]> => page.evaluate<readonly number[]>(`(async () => {
+  const times = [];
+  for (const act of [${acts.map((act) => `() => { ${act} }`).join(', ')}]) {
+    const since = performance.now();
+    act();
+    await new Promise((good) => { const { port1, port2 } = new MessageChannel(); port1.onmessage = good; port2.postMessage(0); });
+    document.body.getBoundingClientRect();
+    times.push(performance.now() - since);
+    await new Promise((good) => setTimeout(good, 30));
+  }
+  return times;
+})()`);
+export const medianOf = (times: readonly number[]): number => [...times].sort((a, b) => a - b)[times.length >> 1]!;
+
 interface Focus { readonly tag: string; readonly name: string; readonly outlined: boolean }
 
 const focused = `(() => {

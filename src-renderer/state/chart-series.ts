@@ -19,7 +19,7 @@ export type StepEvent = Extract<RunEvent, { at: 'step' }>;
 /** x, raw loss, smoothed loss, held-out loss; of a part of the axis, its points and one on either side. */
 export function lossData(view: RunView, over: XAxis, smoothing: number, closely?: Closely): uPlot.AlignedData {
   const columns = closely && closely.steps.length > 0 ? refined(view, closely.steps) : view, all = along(view, over, columns);
-  const from = closely ? Math.max(0, countBelow(all, closely.min) - 1) : 0, to = closely ? Math.min(all.length, countUpTo(all, closely.max) + 1) : all.length;
+  const [from, to] = closely ? within(all, closely) : [0, all.length];
   const at = thinned(columns.loss.values.subarray(from, to), drawnPoints).map((i) => from + i);
   const x = pick(all, at);
   const main: uPlot.AlignedData = [x, pick(columns.loss.values, at), pick(smoothed(columns.loss.values, smoothing), at)];
@@ -27,9 +27,12 @@ export function lossData(view: RunView, over: XAxis, smoothing: number, closely?
   return uPlot.join([main.map(gaps) as unknown as uPlot.AlignedData, [along(view, over, heldOutOf(view)).slice(), view.heldOut.values.slice()]]);
 }
 
+/** Where a part of an axis begins and ends (exclusive) among ascending `values`, with one value on either side. */
+const within = (values: Float64Array, { min, max }: { readonly min: number; readonly max: number }): readonly [from: number, to: number] => [Math.max(0, countBelow(values, min) - 1), Math.min(values.length, countUpTo(values, max) + 1)];
+
 /** The steps that lie in a part of the axis, or null when the view has each of them. */
-export function missingIn(view: RunView, over: XAxis, { min, max }: { readonly min: number; readonly max: number }): { readonly from: number; readonly to: number } | null {
-  const all = along(view, over, view), first = Math.max(0, countBelow(all, min) - 1), last = Math.min(all.length, countUpTo(all, max) + 1) - 1;
+export function missingIn(view: RunView, over: XAxis, part: { readonly min: number; readonly max: number }): { readonly from: number; readonly to: number } | null {
+  const [first, end] = within(along(view, over, view), part), last = end - 1;
   if (last <= first) return null;
   const from = view.steps.at(first), to = view.steps.at(last);
   return to - from > last - first ? { from, to } : null;
@@ -52,8 +55,11 @@ function refined({ steps, tokens, time, loss }: RunView, stretch: readonly StepE
 /** Where the held-out losses lie. */
 const heldOutOf = (view: RunView): Parameters<typeof along>[2] => ({ steps: view.heldOutSteps, tokens: view.heldOutTokens, time: view.heldOutTime });
 
+/** The smoothing of a run that is seen beside others. */
+const besideSmoothing = 0.9;
+
 /** Held-out losses over an axis; the smoothed losses of batches where there are none. */
-export function curveData(view: RunView, over: XAxis, smoothing: number): uPlot.AlignedData {
+export function curveData(view: RunView, over: XAxis, smoothing = besideSmoothing): uPlot.AlignedData {
   if (view.heldOut.length > 1) return [along(view, over, heldOutOf(view)).slice(), view.heldOut.values.slice()];
   const at = thinned(view.loss.values, drawnPoints);
   return [pick(along(view, over, view), at), gaps(pick(smoothed(view.loss.values, smoothing), at))] as unknown as uPlot.AlignedData;
@@ -88,7 +94,7 @@ export function withForecast(data: uPlot.AlignedData, view: RunView, over: XAxis
 }
 
 /** With the curve of another run as one column more. */
-export const withCurve = (data: uPlot.AlignedData, other: RunView, over: XAxis, smoothing: number): uPlot.AlignedData => {
+export const withCurve = (data: uPlot.AlignedData, other: RunView, over: XAxis, smoothing?: number): uPlot.AlignedData => {
   const curve = curveData(other, over, smoothing);
   return curve[0].length > 0 ? uPlot.join([data, curve]) : [...data, Array.from(data[0], () => null)] as uPlot.AlignedData;
 };

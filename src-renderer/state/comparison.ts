@@ -24,17 +24,17 @@ export function beside(card: RunCard, runs: readonly RunCard[]): { readonly runs
 }
 
 /** x, and one column for each run. */
-export function overlaid(runs: readonly Compared[], over: XAxis, smoothing: number): uPlot.AlignedData {
+export function overlaid(runs: readonly Compared[], over: XAxis, smoothing?: number): uPlot.AlignedData {
   const each = runs.map(({ view }) => curveData(view, over, smoothing)).map((data) => (data[0].length > 0 ? data : [[], []] as unknown as uPlot.AlignedData));
   return each.length === 0 ? [[]] : each.length === 1 ? each[0]! : uPlot.join(each as uPlot.AlignedData[]);
 }
 
 /** The last loss of a curve, held out where it was measured. */
-export const lastLoss = (view: RunView): number => (view.heldOut.length > 1 ? view.heldOut.at(-1) : view.loss.length > 0 ? Number(curveData(view, 'steps', 0.9)[1]!.at(-1)) : Number.NaN);
+export const lastLoss = (view: RunView): number => (view.heldOut.length > 1 ? view.heldOut.at(-1) : view.loss.length > 0 ? Number(curveData(view, 'steps')[1]!.at(-1)) : Number.NaN);
 
 /** How far along an axis a run is when its curve first comes down to `loss`; null when it never does. */
 export function needed(view: RunView, over: XAxis, loss: number): number | null {
-  const [x, y] = curveData(view, over, 0.9) as unknown as [ArrayLike<number>, ArrayLike<number | null>];
+  const [x, y] = curveData(view, over) as unknown as [ArrayLike<number>, ArrayLike<number | null>];
   return reached(Array.from(x, (v, i) => ({ x: v, loss: y[i] ?? Number.NaN })).filter((p) => Number.isFinite(p.x) && Number.isFinite(p.loss)), loss);
 }
 
