@@ -1,37 +1,19 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { keyOf, uniformAt } from '../../../src-main/base/random.ts';
-import type { HubJudged } from '../../../src-main/model/hub.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint.ts';
 import { blobFile, cachedModels, partialFile, repoFolder } from '../../../src-main/store/hub/cache.ts';
-import { downloadSnapshot, dropDownload, partialDownloads, roomFor, wholeSnapshot } from '../../../src-main/store/hub/download.ts';
-import { hold } from '../../../src-main/store/hub/journal.ts';
+import { downloadSnapshot, partialDownloads, roomFor, wholeSnapshot } from '../../../src-main/store/hub/download.ts';
 import { judgeModel } from '../../../src-main/store/hub/model.ts';
 import { downloadApart } from '../../../src-main/store/hub/workers.ts';
 import { refusal } from '../../support/refusal.ts';
 import { freshFolder } from '../../support/temporary.ts';
-import { until } from '../../support/workplace.ts';
-import { client, digests, everything, secret, server, withServer } from './workbench.ts';
+import { client, digests, everything, original, repo, same, secret, server, withServer } from './workbench.ts';
 
 withServer();
 afterEach(() => { server.faults = []; });
-const repo = 'org/sharded';
-const original = (commit: string): Record<string, Buffer> => Object.fromEntries([...server.models.get(repo)!.commits.get(commit)!].map(([path, { bytes }]) => [path, bytes]));
-/** The downloaded files are those of the server, byte by byte. */
-function same(dir: string, { files, commit }: HubJudged): void {
-  const there = original(commit);
-  expect(readdirSync(dir).sort()).toEqual(files.map((file) => file.path).sort());
-  for (const { path } of files) expect(readFileSync(join(dir, path)).equals(there[path]!), path).toBe(true);
-}
-/** Two commits with the same weights. */
-async function twoCommits(): Promise<readonly [HubJudged, HubJudged]> {
-  const older = await judgeModel(client(), repo);
-  server.add(repo, { ...original(older.commit), 'README.md': 'newer' }, {}, 'newer');
-  return [older, await judgeModel(client(), repo, 'newer')];
-}
-const begun = (cache: string, commit: string): Promise<void> => until(async () => (await partialDownloads(cache)).some((one) => one.commit === commit && one.state === 'elsewhere'));
 
 describe('a download', () => {
   it('is the Hugging Face cache: blobs by their hash, links, the ref, and a manifest', async () => {
@@ -174,72 +156,6 @@ describe('a download', () => {
     expect(detail).toMatchObject({ needed: model.bytes, free: model.bytes - 1 });
     expect(await roomFor(freshFolder(), model, () => Promise.resolve(model.bytes))).toBe(model.bytes);
     expect(server.seen).toEqual([]);
-  });
-
-  it('is one process\'s at a time, and given up leaves nothing', async () => {
-    const hub = client(), model = await judgeModel(hub, repo), { cache } = hub.settings, folder = repoFolder(cache, repo);
-    mkdirSync(folder, { recursive: true });
-    const release = await hold(folder, repo, model.commit);
-    await refusal('hub/already', () => downloadSnapshot(hub, model));
-    await release();
-    const stop = new AbortController();
-    server.faults = [{ on: /GET cdn/, times: 99, slow: 2 }];
-    setTimeout(() => { stop.abort(); }, 50);
-    await refusal('cancelled', () => downloadSnapshot(hub, model, { signal: stop.signal }));
-    expect((await partialDownloads(cache)).length).toBe(1);
-    await dropDownload(cache, repo, model.commit);
-    expect(existsSync(folder)).toBe(false);
-  });
-
-  it('gives up nothing that another snapshot names', async () => {
-    const hub = client(), model = await judgeModel(hub, repo), { cache } = hub.settings, whole = await downloadSnapshot(hub, model), files = original(model.commit);
-    const next = server.add(repo, { ...files, 'README.md': 'new' }, {}, 'dev');
-    const newer = { ...model, commit: next, files: [...model.files, { path: 'extra.json', bytes: 3, etag: 'a'.repeat(40), sha256: false }] };
-    server.faults = [{ on: /extra/, times: 9, status: 404, headers: { 'X-Error-Code': 'EntryNotFound' } }];
-    await refusal('hub/no-file', () => downloadSnapshot(hub, newer));
-    await dropDownload(cache, repo, next);
-    same(whole, model);
-    expect((await cachedModels(cache)).map((one) => one.commit)).toEqual([model.commit]);
-  });
-
-  it('is one commit\'s of a repository at a time, because commits share their blobs', async () => {
-    const [older, newer] = await twoCommits(), hub = client(), { cache } = hub.settings, stop = new AbortController();
-    server.faults = [{ on: /GET cdn/, times: 99, slow: 2 }];
-    setTimeout(() => { stop.abort(); }, 50);
-    await refusal('cancelled', () => downloadSnapshot(hub, older, { signal: stop.signal }));
-    const work = downloadSnapshot(hub, newer);
-    await begun(cache, newer.commit);
-    await refusal('hub/already', () => downloadSnapshot(hub, older));
-    await refusal('hub/already', () => dropDownload(cache, repo, older.commit));
-    expect((await partialDownloads(cache)).map((one) => [one.commit, one.state]).sort()).toEqual([[older.commit, 'paused'], [newer.commit, 'elsewhere']].sort());
-    server.faults = [];
-    same(await work, newer);
-  });
-
-  it('given up leaves the blobs of a whole snapshot whose files are no links', async () => {
-    const [older, newer] = await twoCommits(), hub = client(), { cache } = hub.settings, whole = await downloadSnapshot(hub, older);
-    for (const { path, etag } of older.files) { rmSync(join(whole, path)); copyFileSync(blobFile(cache, repo, etag), join(whole, path)); }
-    server.faults = [{ on: /README/, times: 9, status: 404, headers: { 'X-Error-Code': 'EntryNotFound' } }];
-    await refusal('hub/no-file', () => downloadSnapshot(hub, newer));
-    await dropDownload(cache, repo, newer.commit);
-    expect(await wholeSnapshot(cache, repo, older.commit)).toBe(whole);
-    same(whole, older);
-  });
-
-  it('given up leaves what another unfinished one has begun with', async () => {
-    const [older, newer] = await twoCommits(), hub = client(), { cache } = hub.settings, folder = repoFolder(cache, repo);
-    for (const model of [older, newer]) {
-      const stop = new AbortController();
-      server.faults = [{ on: /GET cdn/, times: 99, slow: 20 }];
-      setTimeout(() => { stop.abort(); }, 60);
-      await refusal('cancelled', () => downloadSnapshot(hub, model, { signal: stop.signal }));
-    }
-    const before = (await partialDownloads(cache)).find((one) => one.commit === newer.commit)!.done;
-    expect(before).toBeGreaterThan(0);
-    await dropDownload(cache, repo, older.commit);
-    expect(await partialDownloads(cache)).toMatchObject([{ commit: newer.commit, done: before }]);
-    await dropDownload(cache, repo, newer.commit);
-    expect(existsSync(folder)).toBe(false);
   });
 
   it('a damaged journal or a missing blob means that it is not whole', async () => {

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
+import type { HubJudged } from '../../../src-main/model/hub.ts';
 import { createHub, type Hub, type Patience } from '../../../src-main/store/hub/requests.ts';
 import { hubSettings, type Token } from '../../../src-main/store/hub/settings.ts';
 import { HubServer } from '../../support/hub-server.ts';
@@ -42,3 +43,13 @@ export const everything = (dir: string): string => readdirSync(dir, { withFileTy
   const path = join(entry.parentPath, entry.name);
   return `${path}\n${entry.isSymbolicLink() ? readlinkSync(path) : statSync(path).isFile() ? readFileSync(path, 'latin1') : ''}`;
 }).join('\n');
+
+/** A model of several files. */
+export const repo = 'org/sharded';
+export const original = (commit: string): Record<string, Buffer> => Object.fromEntries([...server.models.get(repo)!.commits.get(commit)!].map(([path, { bytes }]) => [path, bytes]));
+/** The downloaded files are those of the server, byte by byte. */
+export function same(dir: string, { files, commit }: HubJudged): void {
+  const there = original(commit);
+  expect(readdirSync(dir).sort()).toEqual(files.map((file) => file.path).sort());
+  for (const { path } of files) expect(readFileSync(join(dir, path)).equals(there[path]!), path).toBe(true);
+}
