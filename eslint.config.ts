@@ -2,16 +2,30 @@
 import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
 import { layering } from './eslint-rules/layering.ts';
+import { lineLength } from './eslint-rules/line-length.ts';
 
 export default ts.config(
-  { ignores: ['out/', 'dist/', 'node_modules/', 'coverage/', 'e2e/screenshots/', 'tests/parity/**/*.mjs', '**/*.d.ts'] },
+  {
+    ignores: [
+      'out/',
+      'dist/',
+      'node_modules/',
+      'coverage/',
+      'e2e/screenshots/',
+      'tests/parity/**/*.mjs',
+      '**/*.d.ts',
+    ],
+  },
   ...ts.configs.strict,
   ...svelte.configs.recommended,
   {
-    plugins: { cambium: { rules: { layering } } },
+    plugins: { cambium: { rules: { layering, 'line-length': lineLength } } },
     rules: {
       'cambium/layering': 'error',
-      '@typescript-eslint/no-non-null-assertion': 'off',               // noUncheckedIndexedAccess makes `!` the index operator of numeric code
+      'cambium/line-length': ['error', 120],
+      'one-var': ['error', 'never'],
+      // noUncheckedIndexedAccess makes `!` the index operator of numeric code
+      '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       '@typescript-eslint/no-empty-object-type': 'off',

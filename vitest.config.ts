@@ -1,4 +1,7 @@
-/** @file Test projects, by what they need: `std` nothing, `cpu` ONNX Runtime, `service` processes, `dom` a page, `gpu` a device, `e2e` a browser. */
+/**
+ * @file Test projects, by what they need: `std` nothing, `cpu` ONNX Runtime, `service` processes, `dom` a
+ * page, `gpu` a device, `e2e` a browser.
+ */
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
@@ -8,15 +11,70 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    expect: { poll: { timeout: 60_000 } },                               // a busy machine is slow, not wrong
-    env: { ORT_DISABLE_TELEMETRY: '1' },                                 // suites that use the official binding directly are silent too
+    expect: { poll: { timeout: 60_000 } }, // a busy machine is slow, not wrong
+    env: { ORT_DISABLE_TELEMETRY: '1' }, // suites that use the official binding directly are silent too
     projects: [
-      { extends: true, test: { name: 'std', include: ['tests/architecture.test.ts', ...folders('base', 'tensor', 'graph', 'model', 'growth', 'train', 'cost', 'contract', 'store', 'lint')] } },
-      { extends: true, test: { name: 'cpu', include: folders('engine'), pool: 'forks', testTimeout: 180_000 } },
-      { extends: true, test: { name: 'service', include: folders('service', 'entry'), pool: 'forks', testTimeout: 180_000 } },
-      { extends: true, plugins: [svelte()], resolve: { conditions: ['browser'] }, test: { name: 'dom', include: folders('renderer'), environment: 'happy-dom', setupFiles: ['tests/renderer/setup.ts'] } },
-      { extends: true, test: { name: 'gpu', include: ['tests/gpu/**/*.gpu.test.ts'], pool: 'forks', fileParallelism: false, testTimeout: 600_000 } },
-      { extends: true, test: { name: 'e2e', include: ['e2e/**/*.e2e.ts'], pool: 'forks', fileParallelism: false, testTimeout: 300_000, hookTimeout: 120_000 } },
+      {
+        extends: true,
+        test: {
+          name: 'std',
+          include: [
+            'tests/architecture.test.ts',
+            ...folders(
+              'base',
+              'tensor',
+              'graph',
+              'model',
+              'growth',
+              'train',
+              'cost',
+              'contract',
+              'store',
+              'lint',
+            ),
+          ],
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'cpu', include: folders('engine'), pool: 'forks', testTimeout: 180_000 },
+      },
+      {
+        extends: true,
+        test: { name: 'service', include: folders('service', 'entry'), pool: 'forks', testTimeout: 180_000 },
+      },
+      {
+        extends: true,
+        plugins: [svelte()],
+        resolve: { conditions: ['browser'] },
+        test: {
+          name: 'dom',
+          include: folders('renderer'),
+          environment: 'happy-dom',
+          setupFiles: ['tests/renderer/setup.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'gpu',
+          include: ['tests/gpu/**/*.gpu.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 600_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['e2e/**/*.e2e.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });

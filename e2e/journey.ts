@@ -1,4 +1,7 @@
-/** @file The first half of the way, from a path to a plan, and to a certificate: the same in the browser and on the desktop. */
+/**
+ * @file The first half of the way, from a path to a plan, and to a certificate: the same in the browser and
+ * on the desktop.
+ */
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { checkpointPage } from './pages/checkpoint.ts';
@@ -17,7 +20,8 @@ export async function openToGrow(page: Page, dir: string, name: string): Promise
 
 /** Opens `dir`, grows it as proposed, and reads the proof; the grown folder. */
 export async function openAndGrow(page: Page, dir: string, name: string): Promise<string> {
-  const grow = await openToGrow(page, dir, name), out = await grow.out();
+  const grow = await openToGrow(page, dir, name);
+  const out = await grow.out();
   await grow.button.click();
   await growingPage(page).proved();
   expect(await growingPage(page).number('Largest difference of a logit')).toBeLessThan(1e-4);

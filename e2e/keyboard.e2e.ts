@@ -1,4 +1,7 @@
-/** @file The whole way with Tab, Enter, space and the arrows alone: every stop shows its focus, and nothing is a trap. */
+/**
+ * @file The whole way with Tab, Enter, space and the arrows alone: every stop shows its focus, and nothing is
+ * a trap.
+ */
 import { expect, it } from 'vitest';
 import { methods } from '../src-main/growth/methods/index.ts';
 import { scenario } from './app.ts';
@@ -16,7 +19,8 @@ scenario('keyboard', (app) => {
   });
 
   it('opens a checkpoint', async () => {
-    const { page } = app, dir = await app.checkpoint('small-gpt2', 'gpt2');
+    const { page } = app;
+    const dir = await app.checkpoint('small-gpt2', 'gpt2');
     await page.keyboard.type(dir);
     await page.keyboard.press('Enter');
     await checkpointPage(page).opened('small-gpt2');
@@ -26,9 +30,10 @@ scenario('keyboard', (app) => {
   });
 
   it('chooses a method and a size, and grows', async () => {
-    const { page } = app, grow = growPage(page);
+    const { page } = app;
+    const grow = growPage(page);
     await tabTo(page, 'input', /^HyperCloning/, 3);
-    for (let i = 0; await page.evaluate('document.activeElement.value') !== 'expand'; i++) {
+    for (let i = 0; (await page.evaluate('document.activeElement.value')) !== 'expand'; i++) {
       expect(i).toBeLessThan(methods.size);
       await page.keyboard.press('ArrowDown');
     }
@@ -44,7 +49,8 @@ scenario('keyboard', (app) => {
   });
 
   it('starts a training and pauses it', async () => {
-    const { page } = app, run = runPage(page);
+    const { page } = app;
+    const run = runPage(page);
     await tabTo(page, 'a', 'Train it', 4);
     await page.keyboard.press('Enter');
     await heading(page, /^Train small-gpt2-expand/);

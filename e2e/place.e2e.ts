@@ -1,4 +1,7 @@
-/** @file A GPU box used from the page: named, reached through a stand-in for ssh, worked on, left, and found again with its work going on. */
+/**
+ * @file A GPU box used from the page: named, reached through a stand-in for ssh, worked on, left, and found
+ * again with its work going on.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -11,19 +14,35 @@ import { checkpointPage } from './pages/checkpoint.ts';
 if (process.platform === 'win32') skipped('a GPU box', 'its stand-in for ssh is a script');
 else {
   scenario('a GPU box', (app) => {
-    const box = join(app.dir, 'box'), bin = join(app.dir, 'bin'), cambium = join(root, 'bin', 'cambium.mjs');
+    const box = join(app.dir, 'box');
+    const bin = join(app.dir, 'bin');
+    const cambium = join(root, 'bin', 'cambium.mjs');
     beforeAll(async () => {
       mkdirSync(bin);
       symlinkSync(join(root, 'tests/support/ssh.mjs'), join(bin, 'ssh'));
-      Object.assign(app.environment, { PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}`, BOX_HOME: box });
+      Object.assign(app.environment, {
+        PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}`,
+        BOX_HOME: box,
+      });
       app.allow(/ERR_CONNECTION_REFUSED/);
       await app.endServer('SIGTERM');
       await app.serve();
       await app.open();
     });
-    afterAll(() => { execFileSync(process.execPath, [cambium, 'serve', '--stop'], { env: { ...process.env, CAMBIUM_HOME: box } }); });
-    const here = async (): Promise<void> => { await app.page.getByRole('navigation').getByRole('link', { name: 'This computer' }).click(); await heading(app.page, 'This computer'); };
-    const add = async (name: string, target: string, command = `"${process.execPath}" "${cambium}"`): Promise<void> => {
+    afterAll(() => {
+      execFileSync(process.execPath, [cambium, 'serve', '--stop'], {
+        env: { ...process.env, CAMBIUM_HOME: box },
+      });
+    });
+    const here = async (): Promise<void> => {
+      await app.page.getByRole('navigation').getByRole('link', { name: 'This computer' }).click();
+      await heading(app.page, 'This computer');
+    };
+    const add = async (
+      name: string,
+      target: string,
+      command = `"${process.execPath}" "${cambium}"`,
+    ): Promise<void> => {
       await app.page.getByLabel('Name').fill(name);
       await app.page.getByLabel('ssh target').fill(target);
       await app.page.getByLabel('Its command for Cambium').fill(command);
@@ -35,7 +54,9 @@ else {
       await here();
       await add('nowhere', 'me@nowhere');
       await app.page.getByRole('button', { name: /Go there.*nowhere/ }).click();
-      expect(await alertOf(app.page)).toMatch(/nowhere cannot be reached: ssh: Could not resolve hostname me@nowhere/i);
+      expect(await alertOf(app.page)).toMatch(
+        /nowhere cannot be reached: ssh: Could not resolve hostname me@nowhere/i,
+      );
       await app.page.getByRole('button', { name: 'Back to this computer' }).click();
       await here();
       await app.page.getByRole('button', { name: /Forget….*nowhere/ }).click();

@@ -1,4 +1,7 @@
-/** @file Runs as things on a desk: two are made, named, tagged, compared, found in the family tree, put into the trash and taken back; charts are saved as files. */
+/**
+ * @file Runs as things on a desk: two are made, named, tagged, compared, found in the family tree, put into
+ * the trash and taken back; charts are saved as files.
+ */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -9,11 +12,25 @@ import { library } from './pages/library.ts';
 import { runPage } from './pages/run.ts';
 import { trainPage } from './pages/train.ts';
 
-const settings = { Tokens: 40 * 4 * 64, Batch: 4, Sequence: 64, 'Learning rate': 0.003, 'Warm-up': 5, 'Evaluate every': 10, 'Save every': 0, 'Sample every': 0 };
+const settings = {
+  Tokens: 40 * 4 * 64,
+  Batch: 4,
+  Sequence: 64,
+  'Learning rate': 0.003,
+  'Warm-up': 5,
+  'Evaluate every': 10,
+  'Save every': 0,
+  'Sample every': 0,
+};
 
 scenario('runs', (app) => {
-  const shot = async (name: string): Promise<void> => { mkdirSync(screenshots, { recursive: true }); await app.page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true }); };
-  const nav = async (name: string): Promise<void> => { await app.page.getByRole('navigation').getByRole('link', { name, exact: true }).click(); };
+  const shot = async (name: string): Promise<void> => {
+    mkdirSync(screenshots, { recursive: true });
+    await app.page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+  };
+  const nav = async (name: string): Promise<void> => {
+    await app.page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
+  };
   const train = async (dir: string, name: string, more: Record<string, number>): Promise<void> => {
     await nav('Models');
     await library(app.page).type(dir);
@@ -34,18 +51,31 @@ scenario('runs', (app) => {
     await app.page.getByLabel('Name', { exact: true }).press('Tab');
     await heading(app.page, 'Quick one');
     await app.page.getByRole('button', { name: 'FLOPs' }).click();
-    const [file] = await Promise.all([app.page.waitForEvent('download'), app.page.getByRole('button', { name: /CSV.*loss/ }).click()]);
-    const lines = readFileSync(await file.path(), 'utf8').trim().split('\n');
+    const [file] = await Promise.all([
+      app.page.waitForEvent('download'),
+      app.page.getByRole('button', { name: /CSV.*loss/ }).click(),
+    ]);
+    const lines = readFileSync(await file.path(), 'utf8')
+      .trim()
+      .split('\n');
     expect(lines[0]).toMatch(/^FLOPs,Loss,Smoothed,Held out/);
     expect(lines.length).toBeGreaterThan(40);
     for (const kind of ['SVG', 'PNG']) {
-      const [picture] = await Promise.all([app.page.waitForEvent('download'), app.page.getByRole('button', { name: new RegExp(`${kind}.*loss`) }).click()]);
+      const [picture] = await Promise.all([
+        app.page.waitForEvent('download'),
+        app.page.getByRole('button', { name: new RegExp(`${kind}.*loss`) }).click(),
+      ]);
       expect(readFileSync(await picture.path()).length).toBeGreaterThan(1000);
     }
     await app.page.getByLabel('Beside', { exact: true }).selectOption({ label: 'slow' });
     await app.page.getByRole('img', { name: /^Loss over flops.* Beside it slow, which ends at / }).waitFor();
-    const [both] = await Promise.all([app.page.waitForEvent('download'), app.page.getByRole('button', { name: /CSV.*loss/ }).click()]);
-    expect(readFileSync(await both.path(), 'utf8')).toMatch(/^FLOPs,Loss,Smoothed,Held out,.*slow,At its start\n/);
+    const [both] = await Promise.all([
+      app.page.waitForEvent('download'),
+      app.page.getByRole('button', { name: /CSV.*loss/ }).click(),
+    ]);
+    expect(readFileSync(await both.path(), 'utf8')).toMatch(
+      /^FLOPs,Loss,Smoothed,Held out,.*slow,At its start\n/,
+    );
     await shot('run-curves');
   });
 
@@ -55,7 +85,9 @@ scenario('runs', (app) => {
     await app.page.getByLabel('Tokens', { exact: true }).fill('12');
     await app.page.getByTestId('write').click();
     const [own, source] = [app.page.getByTestId('sample-text'), app.page.getByTestId('sample-beside')];
-    await expect.poll(async () => (await source.innerText()).length, { timeout: 60_000 }).toBeGreaterThan('Once upon a time'.length + 4);
+    await expect
+      .poll(async () => (await source.innerText()).length, { timeout: 60_000 })
+      .toBeGreaterThan('Once upon a time'.length + 4);
     expect(await own.innerText()).not.toBe(await source.innerText());
   });
 
@@ -73,7 +105,9 @@ scenario('runs', (app) => {
     const differ = app.page.getByRole('region', { name: 'Settings that differ' });
     await differ.waitFor();
     expect(await differ.innerText()).toContain('Learning rate');
-    expect(await app.page.getByRole('region', { name: 'What each run needed' }).innerText()).toContain('Quick one');
+    expect(await app.page.getByRole('region', { name: 'What each run needed' }).innerText()).toContain(
+      'Quick one',
+    );
     await shot('compare');
   });
 

@@ -1,4 +1,7 @@
-/** @file Who is let in: the holder of the token, from this computer, on this page; and what the page itself may do. */
+/**
+ * @file Who is let in: the holder of the token, from this computer, on this page; and what the page itself
+ * may do.
+ */
 import { once } from 'node:events';
 import { get, request, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
@@ -11,19 +14,40 @@ import { library } from './pages/library.ts';
 
 scenario('security', (app) => {
   const token = (): string => new URL(app.address).hash.slice('#token='.length);
-  interface Answer { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }
+  interface Answer {
+    readonly status: number;
+    readonly headers: IncomingHttpHeaders;
+    readonly body: string;
+  }
   /** One request whose path is sent as it is. */
-  const ask = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> => new Promise((good, bad) => {
-    const asked = (method === 'GET' ? get : request)({ host: '127.0.0.1', port: app.port, path, headers, method }, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (text: string) => { body += text; }).on('end', () => { good({ status: response.statusCode!, headers: response.headers, body }); });
-    }).on('error', bad);
-    if (method !== 'GET') asked.end();
-  });
+  const ask = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> =>
+    new Promise((good, bad) => {
+      const asked = (method === 'GET' ? get : request)(
+        { host: '127.0.0.1', port: app.port, path, headers, method },
+        (response) => {
+          let body = '';
+          response
+            .setEncoding('utf8')
+            .on('data', (text: string) => {
+              body += text;
+            })
+            .on('end', () => {
+              good({ status: response.statusCode!, headers: response.headers, body });
+            });
+        },
+      ).on('error', bad);
+      if (method !== 'GET') asked.end();
+    });
   /** How an attempt to connect ends: `open`, or the status that refused it. */
-  async function upgrade(protocols: readonly string[], headers: Record<string, string> = {}, path = '/rpc'): Promise<string> {
+  async function upgrade(
+    protocols: readonly string[],
+    headers: Record<string, string> = {},
+    path = '/rpc',
+  ): Promise<string> {
     const socket = new WebSocket(`ws://127.0.0.1:${app.port}${path}`, [...protocols], { headers });
-    const refused = once(socket, 'unexpected-response').then(([, response]) => String((response as { statusCode: number }).statusCode));
+    const refused = once(socket, 'unexpected-response').then(([, response]) =>
+      String((response as { statusCode: number }).statusCode),
+    );
     socket.on('error', () => undefined);
     const how = await Promise.race([once(socket, 'open').then(() => 'open'), refused]);
     socket.terminate();
@@ -32,7 +56,8 @@ scenario('security', (app) => {
   const own = (): string[] => ['cambium', `cambium.${token()}`];
 
   it('refuses a page without its token, and lets it in when the address is pasted', async () => {
-    const { page } = app, stranger = app.watched(await app.browser.newPage());
+    const { page } = app;
+    const stranger = app.watched(await app.browser.newPage());
     app.allow(/HTTP Authentication failed|401/);
     await stranger.goto(`http://127.0.0.1:${app.port}/`);
     await heading(stranger, 'Open the address that Cambium printed');
@@ -51,9 +76,25 @@ scenario('security', (app) => {
     const port = app.port;
     expect(await upgrade(own())).toBe('open');
     expect(await upgrade(own(), { Origin: `http://127.0.0.1:${port}` })).toBe('open');
-    for (const origin of ['http://evil.example', 'http://127.0.0.1:1', 'null', `https://127.0.0.1:${port}`, `http://127.0.0.1:${port}.evil.example`]) expect(await upgrade(own(), { Origin: origin }), origin).toBe('403');
-    for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', '10.0.0.1']) expect(await upgrade(own(), { Host: host }), host).toBe('403');
-    for (const protocols of [[], ['cambium'], ['cambium', 'cambium.'], ['cambium', `cambium.${'0'.repeat(64)}`], ['cambium', `cambium.${token().slice(0, 63)}`], ['cambium', token()]]) expect(await upgrade(protocols), protocols.join()).toBe('401');
+    for (const origin of [
+      'http://evil.example',
+      'http://127.0.0.1:1',
+      'null',
+      `https://127.0.0.1:${port}`,
+      `http://127.0.0.1:${port}.evil.example`,
+    ])
+      expect(await upgrade(own(), { Origin: origin }), origin).toBe('403');
+    for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', '10.0.0.1'])
+      expect(await upgrade(own(), { Host: host }), host).toBe('403');
+    for (const protocols of [
+      [],
+      ['cambium'],
+      ['cambium', 'cambium.'],
+      ['cambium', `cambium.${'0'.repeat(64)}`],
+      ['cambium', `cambium.${token().slice(0, 63)}`],
+      ['cambium', token()],
+    ])
+      expect(await upgrade(protocols), protocols.join()).toBe('401');
     expect(await upgrade(own(), {}, '/other')).toBe('404');
     expect(await upgrade(['cambium'], {}, `/rpc?token=${token()}`)).toBe('401');
   });
@@ -62,21 +103,51 @@ scenario('security', (app) => {
     const { port } = app;
     expect((await ask('/')).body).toContain('<div id="app">');
     expect((await ask('/', { Host: `localhost:${port}` })).status).toBe(200);
-    for (const host of ['evil.example', `evil.example:${port}`, `127.0.0.1.evil.example:${port}`]) expect((await ask('/', { Host: host })).status, host).toBe(403);
-    for (const path of ['/../package.json', '/../../package.json', '/%2e%2e/package.json', '/..%2f..%2fpackage.json', '/assets/../../main/cli.js', '/assets/..%5c..%5cmain%5ccli.js', '//etc/passwd', '/etc/passwd', '/%00', '/%', '/index.html%00.js', '/assets', '/assets/']) {
+    for (const host of ['evil.example', `evil.example:${port}`, `127.0.0.1.evil.example:${port}`])
+      expect((await ask('/', { Host: host })).status, host).toBe(403);
+    for (const path of [
+      '/../package.json',
+      '/../../package.json',
+      '/%2e%2e/package.json',
+      '/..%2f..%2fpackage.json',
+      '/assets/../../main/cli.js',
+      '/assets/..%5c..%5cmain%5ccli.js',
+      '//etc/passwd',
+      '/etc/passwd',
+      '/%00',
+      '/%',
+      '/index.html%00.js',
+      '/assets',
+      '/assets/',
+    ]) {
       const { status, body } = await ask(path);
       expect(status, path).toBe(404);
       expect(body, path).toBe('Not found\n');
     }
-    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) expect((await ask('/', {}, method)).status, method).toBe(405);
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS'])
+      expect((await ask('/', {}, method)).status, method).toBe(405);
   });
 
   it('sends its policy with every answer', async () => {
     for (const path of ['/', '/nothing']) {
-      const { headers } = await ask(path), policy = String(headers['content-security-policy']);
-      for (const part of ["default-src 'none'", "script-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"]) expect(policy, path).toContain(part);
+      const { headers } = await ask(path);
+      const policy = String(headers['content-security-policy']);
+      for (const part of [
+        "default-src 'none'",
+        "script-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+      ])
+        expect(policy, path).toContain(part);
       expect(policy).not.toMatch(/unsafe-eval|script-src[^;]*unsafe-inline|https?:/);
-      expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cross-origin-opener-policy': 'same-origin', 'cross-origin-resource-policy': 'same-origin', 'cache-control': 'no-store' });
+      expect(headers).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'cross-origin-opener-policy': 'same-origin',
+        'cross-origin-resource-policy': 'same-origin',
+        'cache-control': 'no-store',
+      });
       expect(headers['access-control-allow-origin']).toBeUndefined();
     }
   });
@@ -97,14 +168,28 @@ scenario('security', (app) => {
       return { inline: window.inline === true, fetched, framed: window.top !== window };
     })()`);
     expect(found).toEqual({ inline: false, fetched: 'refused', framed: false });
-    for (const told of [/content policy: script-src-elem inline/, /content policy: script-src-attr inline/, /content policy: connect-src https:\/\/example\.com/]) await expect.poll(() => app.heard(told)).toBe(true);
+    for (const told of [
+      /content policy: script-src-elem inline/,
+      /content policy: script-src-attr inline/,
+      /content policy: connect-src https:\/\/example\.com/,
+    ])
+      await expect.poll(() => app.heard(told)).toBe(true);
   });
 
   it('listens on loopback alone', async () => {
-    const outside = Object.values(networkInterfaces()).flatMap((list) => list ?? []).filter((one) => !one.internal && one.family === 'IPv4').map((one) => one.address);
+    const outside = Object.values(networkInterfaces())
+      .flatMap((list) => list ?? [])
+      .filter((one) => !one.internal && one.family === 'IPv4')
+      .map((one) => one.address);
     for (const host of outside) {
       const socket = connect({ host, port: app.port });
-      const how = await Promise.race([once(socket, 'connect').then(() => 'connected'), once(socket, 'error').then(() => 'refused', () => 'refused')]).catch(() => 'refused');
+      const how = await Promise.race([
+        once(socket, 'connect').then(() => 'connected'),
+        once(socket, 'error').then(
+          () => 'refused',
+          () => 'refused',
+        ),
+      ]).catch(() => 'refused');
       socket.destroy();
       expect(how, host).toBe('refused');
     }

@@ -1,4 +1,7 @@
-/** @file The lint rule that reads `src-main/layers.ts`: no import upwards (types and dynamic imports included), no package outside its owner. */
+/**
+ * @file The lint rule that reads `src-main/layers.ts`: no import upwards (types and dynamic imports
+ * included), no package outside its owner.
+ */
 import { relative, resolve, dirname, sep } from 'node:path';
 import type { Rule } from 'eslint';
 import { layers, owners } from '../src-main/layers.ts';
@@ -23,10 +26,17 @@ export function refusal(from: string, specifier: string): string | undefined {
     if (to === undefined || to === layer || layers[layer]!.mayImport.includes(to)) return undefined;
     return `'${layer}' may not import '${to}'; it may import: ${layers[layer]!.mayImport.join(', ') || 'nothing'}.`;
   }
-  if (layers[layer]!.environment !== 'node' && specifier.startsWith('node:')) return `'${layer}' has no Node.`;
-  const name = specifier.startsWith('node:') ? specifier : specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+  if (layers[layer]!.environment !== 'node' && specifier.startsWith('node:'))
+    return `'${layer}' has no Node.`;
+  const name = specifier.startsWith('node:')
+    ? specifier
+    : specifier
+        .split('/')
+        .slice(0, specifier.startsWith('@') ? 2 : 1)
+        .join('/');
   const places = owners[name];
-  if (places && !places.some((place) => from === place || from.startsWith(`${place}/`))) return `'${name}' belongs to ${places.join(', ')}.`;
+  if (places && !places.some((place) => from === place || from.startsWith(`${place}/`)))
+    return `'${name}' belongs to ${places.join(', ')}.`;
   return undefined;
 }
 
@@ -40,11 +50,21 @@ export const layering: Rule.RuleModule = {
       if (message !== undefined) context.report({ node, message });
     };
     return {
-      ImportDeclaration: (node) => { check(node, node.source); },
-      ExportNamedDeclaration: (node) => { check(node, node.source); },
-      ExportAllDeclaration: (node) => { check(node, node.source); },
-      ImportExpression: (node) => { check(node, node.source); },
-      TSImportType: (node: Rule.Node) => { check(node, (node as unknown as { source?: unknown }).source); },
+      ImportDeclaration: (node) => {
+        check(node, node.source);
+      },
+      ExportNamedDeclaration: (node) => {
+        check(node, node.source);
+      },
+      ExportAllDeclaration: (node) => {
+        check(node, node.source);
+      },
+      ImportExpression: (node) => {
+        check(node, node.source);
+      },
+      TSImportType: (node: Rule.Node) => {
+        check(node, (node as unknown as { source?: unknown }).source);
+      },
     } as Rule.RuleListener;
   },
 };

@@ -1,4 +1,7 @@
-/** @file Which layer may import which, where each may run, and which packages have an owner. Read by lint, by the compiler's configs and by tests. */
+/**
+ * @file Which layer may import which, where each may run, and which packages have an owner. Read by lint, by
+ * the compiler's configs and by tests.
+ */
 
 /** `std` has neither Node nor DOM; `node` has Node; `dom` has a page. */
 export type Environment = 'std' | 'node' | 'dom';
@@ -11,6 +14,7 @@ export interface Layer {
 
 const std = ['base', 'tensor', 'graph', 'model', 'growth', 'train', 'cost', 'contract'] as const;
 
+// prettier-ignore
 export const layers: Readonly<Record<string, Layer>> = {
   base:           { environment: 'std',  mayImport: [] },
   tensor:         { environment: 'std',  mayImport: ['base'] },
@@ -27,14 +31,18 @@ export const layers: Readonly<Record<string, Layer>> = {
   'src-renderer': { environment: 'dom',  mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost', 'contract'] },
 };
 
-/** A package (or a Node module) that only the named places may import; a place is a path below the repository's root. */
+/**
+ * A package (or a Node module) that only the named places may import; a place is a path below the
+ * repository's root.
+ */
+// prettier-ignore
 export const owners: Readonly<Record<string, readonly string[]>> = {
   'onnxruntime-node':        ['src-main/engine/ort'],
   koffi:                     ['src-main/engine/ort'],
   electron:                  ['src-main/entry/desktop'],
   ws:                        ['src-main/entry'],
   commander:                 ['src-main/entry'],
-  'node:child_process':      ['src-main/entry', 'src-main/engine/gpu-readings.ts'],
+  'node:child_process':      ['src-main/entry', 'src-main/engine/device/gpu-readings.ts'],
   'node:http':               ['src-main/entry'],
   'node:fs':                 ['src-main/store', 'src-main/entry'],
   'node:fs/promises':        ['src-main/store', 'src-main/entry'],
@@ -43,7 +51,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   hyparquet:                 ['src-main/store'],
   'hyparquet-compressors':   ['src-main/store'],
   'electron-updater':        ['src-main/entry/desktop'],
-  '@bufbuild/protobuf':      ['src-main/graph', 'src-main/store/tensorboard.ts'],
+  '@bufbuild/protobuf':      ['src-main/graph', 'src-main/store/run/tensorboard.ts'],
   zod:                       ['src-main/base', 'src-main/contract', 'src-main/growth', 'src-main/train', 'src-main/store', 'src-main/model'],
   uplot:                     ['src-renderer'],
   svelte:                    ['src-renderer'],

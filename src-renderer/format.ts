@@ -3,7 +3,10 @@
 const scaled = (value: number, base: number, units: readonly string[]): string => {
   let unit = 0;
   let rest = Math.abs(value);
-  while (rest >= base * 0.9995 && unit < units.length - 1) { rest /= base; unit++; }
+  while (rest >= base * 0.9995 && unit < units.length - 1) {
+    rest /= base;
+    unit++;
+  }
   const digits = unit === 0 ? (Number.isInteger(rest) ? 0 : 1) : rest >= 99.95 ? 0 : rest >= 9.995 ? 1 : 2;
   return `${value < 0 ? '−' : ''}${rest.toFixed(digits)}${units[unit]!}`;
 };
@@ -11,9 +14,11 @@ const scaled = (value: number, base: number, units: readonly string[]): string =
 /** 1234567 is "1.23 M"; small whole numbers stay as they are. */
 export const count = (value: number): string => scaled(value, 1000, ['', ' k', ' M', ' B', ' T', ' Q']);
 /** "1 file", "1.23 k files". */
-export const counted = (value: number, what: string): string => `${count(value)} ${what}${value === 1 ? '' : 's'}`;
+export const counted = (value: number, what: string): string =>
+  `${count(value)} ${what}${value === 1 ? '' : 's'}`;
 /** Every digit, in groups of three by narrow spaces. */
-export const exact = (value: number): string => Math.round(value).toLocaleString('en').replaceAll(',', '\u202f');
+export const exact = (value: number): string =>
+  Math.round(value).toLocaleString('en').replaceAll(',', '\u202f');
 export const bytes = (value: number): string => scaled(value, 1000, [' B', ' kB', ' MB', ' GB', ' TB']);
 
 /** "0.8 s", "1 min 20 s", "3 h 05 min". */
@@ -36,7 +41,11 @@ export function measured(value: number, digits = 4): string {
   if (!Number.isFinite(value)) return '–';
   const size = Math.abs(value);
   if (size === 0) return '0';
-  if (size < 1e-3 || size >= 1e6) return value.toExponential(Math.min(digits - 2, 2)).replace('e+', 'e').replace('-', value < 0 ? '−' : '-');
+  if (size < 1e-3 || size >= 1e6)
+    return value
+      .toExponential(Math.min(digits - 2, 2))
+      .replace('e+', 'e')
+      .replace('-', value < 0 ? '−' : '-');
   return value.toFixed(Math.max(0, digits - 1 - Math.max(-2, Math.floor(Math.log10(size)))));
 }
 
@@ -62,10 +71,15 @@ export function ago(time: string, now = Date.now()): string {
 }
 
 /** Words as a sentence; a name or a path at its start keeps its letters. */
-export const sentence = (text: string): string => `${/^[a-z]+(?![\w./\\:-])/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text}${/[.!?]$/.test(text) ? '' : '.'}`;
+export const sentence = (text: string): string =>
+  `${/^[a-z]+(?![\w./\\:-])/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text}${/[.!?]$/.test(text) ? '' : '.'}`;
 
 /** The last part of a path of any system. */
-export const baseName = (path: string): string => path.replace(/[\\/]+$/, '').split(/[\\/]/).pop() ?? path;
+export const baseName = (path: string): string =>
+  path
+    .replace(/[\\/]+$/, '')
+    .split(/[\\/]/)
+    .pop() ?? path;
 /** `path`, or `path-2`, `path-3`… whichever name is not among those taken in its folder. */
 export function freePath(path: string, taken: readonly string[]): string {
   for (let n = 2, free = path; ; n++) {

@@ -4,12 +4,16 @@ import { mount } from 'svelte';
 import App from './app.svelte';
 import { dialFromHere, startAgainOnToken, takeToken } from './service.ts';
 import { Link } from './state/link.svelte.ts';
-import { currentPlace } from './state/current-place.ts';
-import { dialPlace } from './state/place.ts';
+import { currentPlace } from './state/current-host.ts';
+import { dialPlace } from './state/remote-host.ts';
 import './styles/tokens.css';
 import './styles/base.css';
 
 takeToken();
 startAgainOnToken();
-const home = new Link(dialFromHere()), place = currentPlace();
-mount(App, { target: document.getElementById('app')!, props: { link: place === null ? home : new Link(dialPlace(home, place)), place, atHome: home } });
+const home = new Link(dialFromHere());
+const place = currentPlace();
+mount(App, {
+  target: document.getElementById('app')!,
+  props: { link: place === null ? home : new Link(dialPlace(home, place)), place, atHome: home },
+});

@@ -1,16 +1,29 @@
-/** @file The way in: a port from the desktop's preload, or a WebSocket to the server the page came from. Everything else sees only `Service`. */
+/**
+ * @file The way in: a port from the desktop's preload, or a WebSocket to the server the page came from.
+ * Everything else sees only `Service`.
+ */
 import type { Channel } from '../src-main/base/channel.ts';
 import type { ErrorData } from '../src-main/base/errors.ts';
-import { currentPlace } from './state/current-place.ts';
+import { currentPlace } from './state/current-host.ts';
 import { pagePortChannel, webSocketChannel } from '../src-main/base/transports.ts';
 
 /** What the desktop's preload leaves on the window. */
-interface Desktop { readonly desktop: true; pathOf(file: File): string }
-declare global { interface Window { readonly cambium?: Desktop } }
+interface Desktop {
+  readonly desktop: true;
+  pathOf(file: File): string;
+}
+declare global {
+  interface Window {
+    readonly cambium?: Desktop;
+  }
+}
 
 /** How a connection is made, and made again. */
 export interface Dial {
-  /** Calls `opened` with every new channel, `failed` when one could not be opened, with the reason where one is known. */
+  /**
+   * Calls `opened` with every new channel, `failed` when one could not be opened, with the reason where one
+   * is known.
+   */
   start(opened: (channel: Channel) => void, failed: (why?: ErrorData) => void): void;
   /** Asks for a new channel; absent where the other side offers one by itself. */
   again?(): void;
@@ -29,11 +42,19 @@ export function takeToken(): string | null {
 }
 
 /** A new address in the same tab changes only the fragment: the page starts again with its token. */
-export const startAgainOnToken = (): void => { window.addEventListener('hashchange', () => { if (location.hash.startsWith('#token=')) location.reload(); }); };
+export const startAgainOnToken = (): void => {
+  window.addEventListener('hashchange', () => {
+    if (location.hash.startsWith('#token=')) location.reload();
+  });
+};
 
-export const rememberToken = (token: string): void => { sessionStorage.setItem(tokenKey, token); };
+export const rememberToken = (token: string): void => {
+  sessionStorage.setItem(tokenKey, token);
+};
 
-/** Must be called while the first module runs: the preload hands the port over as soon as the page has loaded. */
+/**
+ * Must be called while the first module runs: the preload hands the port over as soon as the page has loaded.
+ */
 export function dialFromHere(): Dial {
   if (window.cambium) {
     return {
@@ -45,21 +66,37 @@ export function dialFromHere(): Dial {
       },
     };
   }
-  let open = (): void => { /* nothing to open before the start */ };
+  let open = (): void => {
+    /* nothing to open before the start */
+  };
   return {
     start(opened, failed) {
       open = () => {
         const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-        const socket = new WebSocket(`${scheme}://${location.host}/rpc`, ['cambium', `cambium.${sessionStorage.getItem(tokenKey) ?? ''}`]);
+        const socket = new WebSocket(`${scheme}://${location.host}/rpc`, [
+          'cambium',
+          `cambium.${sessionStorage.getItem(tokenKey) ?? ''}`,
+        ]);
         let was = false;
-        socket.addEventListener('open', () => { was = true; opened(webSocketChannel(socket)); });
-        socket.addEventListener('close', () => { if (!was) failed(); });
+        socket.addEventListener('open', () => {
+          was = true;
+          opened(webSocketChannel(socket));
+        });
+        socket.addEventListener('close', () => {
+          if (!was) failed();
+        });
       };
       open();
     },
-    again() { open(); },
+    again() {
+      open();
+    },
   };
 }
 
-/** The absolute path of a dropped or picked file, where this page may know it: in a GPU box, a path of this computer means nothing. */
-export const pathOf = (file: File): string => (currentPlace() === null ? window.cambium?.pathOf(file) ?? '' : '');
+/**
+ * The absolute path of a dropped or picked file, where this page may know it: in a GPU box, a path of this
+ * computer means nothing.
+ */
+export const pathOf = (file: File): string =>
+  currentPlace() === null ? (window.cambium?.pathOf(file) ?? '') : '';

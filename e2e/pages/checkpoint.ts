@@ -19,15 +19,30 @@ export function checkpointPage(page: Page): CheckpointPage {
   return {
     facts,
     certificate: page.getByRole('region', { name: 'Certificate' }),
-    async opened(name) { await heading(page, name); await facts.waitFor(); },
-    async fact(what) { return (await facts.locator('dl > div').filter({ has: page.getByText(what, { exact: true }) }).locator('dd').innerText()).trim(); },
+    async opened(name) {
+      await heading(page, name);
+      await facts.waitFor();
+    },
+    async fact(what) {
+      return (
+        await facts
+          .locator('dl > div')
+          .filter({ has: page.getByText(what, { exact: true }) })
+          .locator('dd')
+          .innerText()
+      ).trim();
+    },
     async write(tokens) {
       await page.getByLabel('Tokens', { exact: true }).fill(String(tokens));
       await page.getByTestId('write').click();
       await page.getByText(new RegExp(`^${tokens} tokens in`)).waitFor();
       return page.getByTestId('sample-text').innerText();
     },
-    async grow() { await page.getByRole('link', { name: 'Grow it' }).click(); },
-    async train() { await page.getByRole('link', { name: 'Train it' }).click(); },
+    async grow() {
+      await page.getByRole('link', { name: 'Grow it' }).click();
+    },
+    async train() {
+      await page.getByRole('link', { name: 'Train it' }).click();
+    },
   };
 }

@@ -1,4 +1,6 @@
-/** @file What every page has: its heading, the refusal it shows, the work under way, and the keyboard's place. */
+/**
+ * @file What every page has: its heading, the refusal it shows, the work under way, and the keyboard's place.
+ */
 import type { Page } from 'playwright-core';
 
 /** The sentence and the remedy that the page shows. */
@@ -8,10 +10,12 @@ export async function alertOf(page: Page): Promise<string> {
   return (await alert.innerText()).replace(/\s+/g, ' ').trim();
 }
 
-export const heading = async (page: Page, name: string | RegExp): Promise<void> => page.getByRole('heading', { level: 1, name }).waitFor();
+export const heading = async (page: Page, name: string | RegExp): Promise<void> =>
+  page.getByRole('heading', { level: 1, name }).waitFor();
 
 /** Milliseconds from each of `acts`, statements of JavaScript, to the page as it will be painted after it. */
-export const paintTimes = (page: Page, acts: readonly string[]): Promise<readonly number[]> => page.evaluate<readonly number[]>(`(async () => {
+export const paintTimes = (page: Page, acts: readonly string[]): Promise<readonly number[]> =>
+  page.evaluate<readonly number[]>(`(async () => {
   const times = [];
   for (const act of [${acts.map((act) => `() => { ${act} }`).join(', ')}]) {
     const since = performance.now();
@@ -23,9 +27,14 @@ export const paintTimes = (page: Page, acts: readonly string[]): Promise<readonl
   }
   return times;
 })()`);
-export const medianOf = (times: readonly number[]): number => [...times].sort((a, b) => a - b)[times.length >> 1]!;
+export const medianOf = (times: readonly number[]): number =>
+  [...times].sort((a, b) => a - b)[times.length >> 1]!;
 
-interface Focus { readonly tag: string; readonly name: string; readonly outlined: boolean }
+interface Focus {
+  readonly tag: string;
+  readonly name: string;
+  readonly outlined: boolean;
+}
 
 const focused = `(() => {
   const at = document.activeElement, label = at.labels?.[0];
@@ -33,7 +42,10 @@ const focused = `(() => {
   return { tag: at.tagName.toLowerCase(), name: (at.getAttribute('aria-label') ?? label?.textContent ?? at.textContent).replace(/\\s+/g, ' ').trim(), outlined: outlined(at) || (label?.contains(at) && outlined(label)) };
 })()`;
 
-/** Presses Tab until the focus is on this control; a control on the way without a visible focus, or one that cannot be reached, is an error. */
+/**
+ * Presses Tab until the focus is on this control; a control on the way without a visible focus, or one that
+ * cannot be reached, is an error.
+ */
 export async function tabTo(page: Page, tag: string, name: string | RegExp, most = 80): Promise<void> {
   const passed: string[] = [];
   for (let i = 0; i < most; i++) {

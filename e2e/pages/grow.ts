@@ -30,26 +30,53 @@ export interface GrowPage {
 }
 
 export function growPage(page: Page): GrowPage {
-  const plan = page.getByRole('complementary', { name: 'The plan' }), recipe = page.getByRole('region', { name: 'Recipe' });
+  const plan = page.getByRole('complementary', { name: 'The plan' });
+  const recipe = page.getByRole('region', { name: 'Recipe' });
   return {
     plan,
     weights: page.getByRole('region', { name: 'Every weight' }),
     refusal: plan.getByRole('alert'),
     button: plan.getByRole('button', { name: 'Grow', exact: true }),
-    async opened(name) { await heading(page, `Grow ${name}`); await plan.waitFor(); },
+    async opened(name) {
+      await heading(page, `Grow ${name}`);
+      await plan.waitFor();
+    },
     method: (id) => page.locator(`input[type=radio][value=${id}]`).check(),
     size: (axis) => page.getByRole('spinbutton', { name: new RegExp(`^${axis}\\b`) }),
     slider: (axis) => page.getByRole('slider', { name: `${axis}, slider` }),
     stages: recipe.getByRole('listitem'),
-    async add() { const before = await recipe.getByRole('listitem').count(); await recipe.getByRole('button', { name: 'Add a stage' }).click(); await recipe.getByRole('listitem').nth(Math.max(1, before)).waitFor(); },
-    stage: (n) => recipe.getByRole('listitem').nth(n - 1).getByRole('button').first().click(),
+    async add() {
+      const before = await recipe.getByRole('listitem').count();
+      await recipe.getByRole('button', { name: 'Add a stage' }).click();
+      await recipe.getByRole('listitem').nth(Math.max(1, before)).waitFor();
+    },
+    stage: (n) =>
+      recipe
+        .getByRole('listitem')
+        .nth(n - 1)
+        .getByRole('button')
+        .first()
+        .click(),
     async save(to) {
-      const [kept] = await Promise.all([page.waitForEvent('download'), plan.getByRole('button', { name: 'Save', exact: true }).click()]);
+      const [kept] = await Promise.all([
+        page.waitForEvent('download'),
+        plan.getByRole('button', { name: 'Save', exact: true }).click(),
+      ]);
       await kept.saveAs(to);
     },
     load: (path) => plan.getByLabel('A plan to load').setInputFiles(path),
-    async compare(path) { await plan.getByLabel('A plan to compare with').setInputFiles(path); const found = page.getByRole('region', { name: /^This plan beside/ }); await found.waitFor(); return found; },
-    after: () => plan.getByRole('row', { name: /^Parameters/ }).getByRole('cell').nth(1).innerText(),
+    async compare(path) {
+      await plan.getByLabel('A plan to compare with').setInputFiles(path);
+      const found = page.getByRole('region', { name: /^This plan beside/ });
+      await found.waitFor();
+      return found;
+    },
+    after: () =>
+      plan
+        .getByRole('row', { name: /^Parameters/ })
+        .getByRole('cell')
+        .nth(1)
+        .innerText(),
     out: () => plan.getByRole('textbox', { name: 'New folder' }).inputValue(),
   };
 }
@@ -69,13 +96,27 @@ export function growingPage(page: Page): GrowingPage {
   const certificate = page.getByRole('region', { name: 'Certificate' });
   return {
     certificate,
-    async proved() { await heading(page, /^Grown:/); await certificate.waitFor(); },
+    async proved() {
+      await heading(page, /^Grown:/);
+      await certificate.waitFor();
+    },
     async number(what) {
-      const text = await certificate.locator('dl > div').filter({ has: page.getByText(what, { exact: true }) }).locator('dd').first().innerText();
+      const text = await certificate
+        .locator('dl > div')
+        .filter({ has: page.getByText(what, { exact: true }) })
+        .locator('dd')
+        .first()
+        .innerText();
       return Number(text.replace('−', '-').replace(/\s*%$/, ''));
     },
-    async look() { await page.getByRole('link', { name: 'Look at it' }).click(); },
-    async train() { await page.getByRole('link', { name: 'Train it' }).click(); },
-    async cancel() { await page.getByRole('main').getByRole('button', { name: 'Cancel' }).click(); },
+    async look() {
+      await page.getByRole('link', { name: 'Look at it' }).click();
+    },
+    async train() {
+      await page.getByRole('link', { name: 'Train it' }).click();
+    },
+    async cancel() {
+      await page.getByRole('main').getByRole('button', { name: 'Cancel' }).click();
+    },
   };
 }

@@ -1,4 +1,7 @@
-/** @file The start page: opening a checkpoint by path, by the folder browser, by dropping it; the lists of what was done before. */
+/**
+ * @file The start page: opening a checkpoint by path, by the folder browser, by dropping it; the lists of
+ * what was done before.
+ */
 import type { Locator, Page } from 'playwright-core';
 import { alertOf } from './frame.ts';
 
@@ -19,9 +22,11 @@ export interface Library {
 }
 
 export function library(page: Page): Library {
-  const zone = page.getByTestId('drop-zone'), dialog = page.getByRole('dialog', { name: 'Choose a checkpoint' });
+  const zone = page.getByTestId('drop-zone');
+  const dialog = page.getByRole('dialog', { name: 'Choose a checkpoint' });
   return {
-    zone, dialog,
+    zone,
+    dialog,
     checkpoints: page.getByRole('region', { name: 'Checkpoints' }),
     runs: page.getByRole('region', { name: 'Runs' }),
     async visit() {
@@ -38,9 +43,12 @@ export function library(page: Page): Library {
     },
     async drop(path) {
       await page.bringToFront();
-      const box = (await zone.boundingBox())!, client = await page.context().newCDPSession(page);
-      const at = { x: box.x + box.width / 2, y: box.y + 60 }, data = { items: [], files: [path], dragOperationsMask: 1 };
-      for (const type of ['dragEnter', 'dragOver', 'drop'] as const) await client.send('Input.dispatchDragEvent', { type, ...at, data });
+      const box = (await zone.boundingBox())!;
+      const client = await page.context().newCDPSession(page);
+      const at = { x: box.x + box.width / 2, y: box.y + 60 };
+      const data = { items: [], files: [path], dragOperationsMask: 1 };
+      for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+        await client.send('Input.dispatchDragEvent', { type, ...at, data });
       await client.detach();
     },
     refusal: () => alertOf(page),

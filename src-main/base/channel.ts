@@ -1,4 +1,7 @@
-/** @file A channel: messages in both directions, in order, until one side closes. What arrives before someone listens is kept. */
+/**
+ * @file A channel: messages in both directions, in order, until one side closes. What arrives before someone
+ * listens is kept.
+ */
 
 export interface Channel {
   /** Hands a message over; after the close it goes nowhere. */
@@ -9,7 +12,10 @@ export interface Channel {
   close(): void;
 }
 
-/** The listening half of a channel, the same for every transport: `deliver` and `closed` are called by the transport. */
+/**
+ * The listening half of a channel, the same for every transport: `deliver` and `closed` are called by the
+ * transport.
+ */
 export interface Inbox {
   readonly onMessage: Channel['onMessage'];
   readonly onClose: Channel['onClose'];
@@ -48,14 +54,27 @@ export function inbox(): Inbox {
   };
 }
 
-/** Two ends in memory. Messages arrive in a later microtask, as they would from elsewhere; a close arrives after what was sent before it. */
+/**
+ * Two ends in memory. Messages arrive in a later microtask, as they would from elsewhere; a close arrives
+ * after what was sent before it.
+ */
 export function channelPair(): readonly [Channel, Channel] {
   const boxes = [inbox(), inbox()] as const;
   const end = (own: Inbox, other: Inbox): Channel => ({
-    send(message) { if (!own.isClosed()) void Promise.resolve().then(() => { if (!other.isClosed()) other.deliver(message); }); },
+    send(message) {
+      if (!own.isClosed())
+        void Promise.resolve().then(() => {
+          if (!other.isClosed()) other.deliver(message);
+        });
+    },
     onMessage: own.onMessage,
     onClose: own.onClose,
-    close() { own.closed(); void Promise.resolve().then(() => { other.closed(); }); },
+    close() {
+      own.closed();
+      void Promise.resolve().then(() => {
+        other.closed();
+      });
+    },
   });
   return [end(boxes[0], boxes[1]), end(boxes[1], boxes[0])];
 }

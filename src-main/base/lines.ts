@@ -1,6 +1,9 @@
 /** @file Text that comes in pieces, as lines. */
 
-/** Takes text as it comes and hands on each line when it is whole; `end` hands on what stands after the last line break. */
+/**
+ * Takes text as it comes and hands on each line when it is whole; `end` hands on what stands after the last
+ * line break.
+ */
 export function inLines(take: (line: string) => void): { push(text: string): void; end(): void } {
   let rest = '';
   return {
@@ -9,6 +12,9 @@ export function inLines(take: (line: string) => void): { push(text: string): voi
       rest = lines.pop()!;
       for (const line of lines) take(line);
     },
-    end() { if (rest !== '') take(rest); rest = ''; },
+    end() {
+      if (rest !== '') take(rest);
+      rest = '';
+    },
   };
 }

@@ -1,4 +1,7 @@
-/** @file Counter-based numbers: (seed, name, index) gives the same value on any machine, in any order. Whole-number arithmetic only, so no library's rounding matters. */
+/**
+ * @file Counter-based numbers: (seed, name, index) gives the same value on any machine, in any order.
+ * Whole-number arithmetic only, so no library's rounding matters.
+ */
 
 /** 32-bit finaliser of MurmurHash3: every input bit moves every output bit. */
 function mix(h: number): number {
@@ -19,34 +22,44 @@ export function keyOf(seed: number, ...names: readonly (string | number)[]): num
 }
 
 /** 32 random bits of `key` at `index` (below 2^32). */
-export const bitsAt = (key: number, index: number): number => mix(mix(index ^ key) + Math.imul(key, 0x9e3779b1));
+export const bitsAt = (key: number, index: number): number =>
+  mix(mix(index ^ key) + Math.imul(key, 0x9e3779b1));
 
 /** Uniform in [0, 1). */
 export const uniformAt = (key: number, index: number): number => bitsAt(key, index) / 2 ** 32;
 
 /** A whole number in [0, below). */
-export const integerAt = (key: number, index: number, below: number): number => Math.floor(uniformAt(key, index) * below);
+export const integerAt = (key: number, index: number, below: number): number =>
+  Math.floor(uniformAt(key, index) * below);
 
 /** Mean and standard deviation of the sum of eight random bytes. */
-const center = 8 * 127.5, deviation = Math.sqrt((8 * (256 * 256 - 1)) / 12);
+const center = 8 * 127.5;
+const deviation = Math.sqrt((8 * (256 * 256 - 1)) / 12);
 
 /** The whole-number numerator of `normalAt`: -1020 to 1020, deviation 209.02. */
 export function bellAt(key: number, index: number): number {
-  const a = bitsAt(key, index), b = mix(a ^ 0x6a09e667 ^ key);
+  const a = bitsAt(key, index);
+  const b = mix(a ^ 0x6a09e667 ^ key);
   const pairs = (a & 0x00ff00ff) + ((a >>> 8) & 0x00ff00ff) + (b & 0x00ff00ff) + ((b >>> 8) & 0x00ff00ff);
   return (pairs & 0xffff) + (pairs >>> 16) - center;
 }
 
-/** Close to normal (the sum of eight uniform bytes: kurtosis -0.15, |x| at most 4.88), mean 0 and deviation 1; exact on every machine. */
+/**
+ * Close to normal (the sum of eight uniform bytes: kurtosis -0.15, |x| at most 4.88), mean 0 and deviation 1;
+ * exact on every machine.
+ */
 export const normalAt = (key: number, index: number): number => bellAt(key, index) / deviation;
 
 /** A one-to-one shuffle of 0..n-1, computed entry by entry (a Feistel network with cycle walking). */
 export function permutedAt(key: number, index: number, n: number): number {
-  const half = Math.max(1, Math.ceil(Math.log2(Math.max(2, n)) / 2)), mask = 2 ** half - 1;
+  const half = Math.max(1, Math.ceil(Math.log2(Math.max(2, n)) / 2));
+  const mask = 2 ** half - 1;
   let x = index;
   do {
-    let left = Math.floor(x / 2 ** half), right = x & mask;
-    for (let round = 0; round < 4; round++) [left, right] = [right, left ^ (bitsAt(key + round, right) & mask)];
+    let left = Math.floor(x / 2 ** half);
+    let right = x & mask;
+    for (let round = 0; round < 4; round++)
+      [left, right] = [right, left ^ (bitsAt(key + round, right) & mask)];
     x = left * 2 ** half + right;
   } while (x >= n);
   return x;

@@ -7,7 +7,10 @@ export interface AbortSignalLike {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-export interface Aborter { readonly signal: AbortSignalLike; abort(): void }
+export interface Aborter {
+  readonly signal: AbortSignalLike;
+  abort(): void;
+}
 
 /** A signal and the switch that sets it off, once. */
 export function aborter(): Aborter {
@@ -15,9 +18,15 @@ export function aborter(): Aborter {
   const state = { aborted: false };
   return {
     signal: {
-      get aborted() { return state.aborted; },
-      addEventListener(_type, listener) { listeners.add(listener); },
-      removeEventListener(_type, listener) { listeners.delete(listener); },
+      get aborted() {
+        return state.aborted;
+      },
+      addEventListener(_type, listener) {
+        listeners.add(listener);
+      },
+      removeEventListener(_type, listener) {
+        listeners.delete(listener);
+      },
     },
     abort() {
       if (state.aborted) return;
@@ -29,7 +38,11 @@ export function aborter(): Aborter {
 }
 
 /** Never aborted. */
-export const deaf: AbortSignalLike = { aborted: false, addEventListener: () => undefined, removeEventListener: () => undefined };
+export const deaf: AbortSignalLike = {
+  aborted: false,
+  addEventListener: () => undefined,
+  removeEventListener: () => undefined,
+};
 
 /** Aborted as soon as any of `signals` is. */
 export function anyOf(...signals: readonly AbortSignalLike[]): AbortSignalLike {

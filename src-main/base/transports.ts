@@ -1,4 +1,7 @@
-/** @file A channel over each thing that carries messages, by the part of it that is used: the std layers know neither DOM nor Node nor Electron. */
+/**
+ * @file A channel over each thing that carries messages, by the part of it that is used: the std layers know
+ * neither DOM nor Node nor Electron.
+ */
 import { inbox, type Channel, type Inbox } from './channel.ts';
 
 /** The last message over ports, which do not all tell the far end that they have closed. */
@@ -6,7 +9,9 @@ const goodbye = 'cambium:goodbye';
 
 function portChannel(box: Inbox, post: (message: unknown) => void, close: () => void): Channel {
   return {
-    send(message) { if (!box.isClosed()) post(message); },
+    send(message) {
+      if (!box.isClosed()) post(message);
+    },
     onMessage: box.onMessage,
     onClose: box.onClose,
     close() {
@@ -17,7 +22,12 @@ function portChannel(box: Inbox, post: (message: unknown) => void, close: () => 
     },
   };
 }
-const into = (box: Inbox) => (message: unknown): void => { if (message === goodbye) box.closed(); else box.deliver(message); };
+const into =
+  (box: Inbox) =>
+  (message: unknown): void => {
+    if (message === goodbye) box.closed();
+    else box.deliver(message);
+  };
 
 /** A page's WebSocket, or the package ws's. */
 export interface WebSocketLike {
@@ -31,14 +41,25 @@ export interface WebSocketLike {
 /** JSON over a WebSocket; what is sent before it is open waits. A message that is not JSON closes it. */
 export function webSocketChannel(socket: WebSocketLike): Channel {
   const box = inbox();
-  const close = (): void => { box.closed(); socket.close(); };
+  const close = (): void => {
+    box.closed();
+    socket.close();
+  };
   let early: string[] = [];
-  socket.addEventListener('open', () => { for (const text of early) socket.send(text); early = []; });
+  socket.addEventListener('open', () => {
+    for (const text of early) socket.send(text);
+    early = [];
+  });
   socket.addEventListener('close', box.closed);
   socket.addEventListener('error', box.closed);
   socket.addEventListener('message', (event) => {
     let message: unknown;
-    try { message = JSON.parse(String(event.data)); } catch { close(); return; }
+    try {
+      message = JSON.parse(String(event.data));
+    } catch {
+      close();
+      return;
+    }
     box.deliver(message);
   });
   return {
@@ -53,7 +74,10 @@ export function webSocketChannel(socket: WebSocketLike): Channel {
   };
 }
 
-/** A MessagePort of a page, or of Node's worker_threads through its DOM face: an event with `.data`, after `start`. */
+/**
+ * A MessagePort of a page, or of Node's worker_threads through its DOM face: an event with `.data`, after
+ * `start`.
+ */
 export interface PagePortLike {
   postMessage(message: unknown): void;
   start(): void;
@@ -62,14 +86,27 @@ export interface PagePortLike {
   addEventListener(type: 'close', listener: () => void): void;
 }
 export function pagePortChannel(port: PagePortLike): Channel {
-  const box = inbox(), receive = into(box);
-  port.addEventListener('message', (event) => { receive(event.data); });
+  const box = inbox();
+  const receive = into(box);
+  port.addEventListener('message', (event) => {
+    receive(event.data);
+  });
   port.addEventListener('close', box.closed);
   port.start();
-  return portChannel(box, (m) => { port.postMessage(m); }, () => { port.close(); });
+  return portChannel(
+    box,
+    (m) => {
+      port.postMessage(m);
+    },
+    () => {
+      port.close();
+    },
+  );
 }
 
-/** Electron's MessagePortMain, or the parent's port in a utility process: an emitter of events with `.data`. */
+/**
+ * Electron's MessagePortMain, or the parent's port in a utility process: an emitter of events with `.data`.
+ */
 export interface MainPortLike {
   postMessage(message: unknown): void;
   start?(): void;
@@ -78,11 +115,20 @@ export interface MainPortLike {
   on(type: 'close', listener: () => void): unknown;
 }
 export function mainPortChannel(port: MainPortLike): Channel {
-  const box = inbox(), receive = into(box);
-  port.on('message', (event) => { receive(event.data); });
+  const box = inbox();
+  const receive = into(box);
+  port.on('message', (event) => {
+    receive(event.data);
+  });
   port.on('close', box.closed);
   port.start?.();
-  return portChannel(box, (m) => { port.postMessage(m); }, () => port.close?.());
+  return portChannel(
+    box,
+    (m) => {
+      port.postMessage(m);
+    },
+    () => port.close?.(),
+  );
 }
 
 /** A utility process as its parent sees it: an emitter of values, gone when it exits. */
@@ -95,10 +141,19 @@ export function utilityChannel(utility: UtilityLike): Channel {
   const box = inbox();
   utility.on('message', into(box));
   utility.on('exit', box.closed);
-  return portChannel(box, (m) => { utility.postMessage(m); }, () => undefined);
+  return portChannel(
+    box,
+    (m) => {
+      utility.postMessage(m);
+    },
+    () => undefined,
+  );
 }
 
-/** Either end of a forked process's IPC: the ChildProcess, or `process` in the child. Fork with `serialization: 'advanced'`. */
+/**
+ * Either end of a forked process's IPC: the ChildProcess, or `process` in the child. Fork with
+ * `serialization: 'advanced'`.
+ */
 export interface ChildLike {
   readonly connected: boolean;
   send?(message: unknown, sent: (error: Error | null) => void): boolean;
@@ -112,9 +167,14 @@ export function childChannel(child: ChildLike): Channel {
   child.on('disconnect', box.closed);
   return {
     // A message that can no longer be delivered is not an error: the disconnect tells.
-    send(message) { if (child.connected) child.send?.(message, () => undefined); },
+    send(message) {
+      if (child.connected) child.send?.(message, () => undefined);
+    },
     onMessage: box.onMessage,
     onClose: box.onClose,
-    close() { if (child.connected) child.disconnect?.(); box.closed(); },
+    close() {
+      if (child.connected) child.disconnect?.();
+      box.closed();
+    },
   };
 }

@@ -1,4 +1,7 @@
-/** @file Bytes, counts, durations, FLOPs: read from what people type, and shown as people read them. Powers of ten throughout. */
+/**
+ * @file Bytes, counts, durations, FLOPs: read from what people type, and shown as people read them. Powers of
+ * ten throughout.
+ */
 
 const scale: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, b: 1e9, t: 1e12 };
 
@@ -20,10 +23,21 @@ export function readBytes(text: string): number | undefined {
 
 /** Three digits and a prefix: 1234567 is `1.23M`. */
 function short(value: number, prefixes: readonly string[]): string {
-  let i = 0, v = value;
+  let i = 0;
+  let v = value;
   // 999.6 would print as 1000.
-  while (Math.abs(v) >= 999.5 && i < prefixes.length - 1) { v /= 1000; i++; }
-  const text = i === 0 ? String(Number(v.toPrecision(3))) : Math.abs(v) >= 99.95 ? v.toFixed(0) : Math.abs(v) >= 9.995 ? v.toFixed(1) : v.toFixed(2);
+  while (Math.abs(v) >= 999.5 && i < prefixes.length - 1) {
+    v /= 1000;
+    i++;
+  }
+  const text =
+    i === 0
+      ? String(Number(v.toPrecision(3)))
+      : Math.abs(v) >= 99.95
+        ? v.toFixed(0)
+        : Math.abs(v) >= 9.995
+          ? v.toFixed(1)
+          : v.toFixed(2);
   return `${text}${prefixes[i]!}`;
 }
 
@@ -32,7 +46,8 @@ export const showCount = (count: number): string => short(count, ['', 'k', 'M', 
 /** `1.05 MB`. */
 export const showBytes = (bytes: number): string => short(bytes, [' B', ' kB', ' MB', ' GB', ' TB', ' PB']);
 /** `2.10 TFLOP`. */
-export const showFlops = (flops: number): string => short(flops, [' FLOP', ' kFLOP', ' MFLOP', ' GFLOP', ' TFLOP', ' PFLOP', ' EFLOP', ' ZFLOP']);
+export const showFlops = (flops: number): string =>
+  short(flops, [' FLOP', ' kFLOP', ' MFLOP', ' GFLOP', ' TFLOP', ' PFLOP', ' EFLOP', ' ZFLOP']);
 
 /** `0.42 s`, `38 s`, `4 min 10 s`, `3 h 05 min`, `2 d 4 h`. */
 export function showDuration(seconds: number): string {

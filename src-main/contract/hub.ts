@@ -3,14 +3,32 @@ import { z } from 'zod';
 import type { HubJudged, HubPartial } from '../model/hub.ts';
 import { path } from './schema.ts';
 
-export type { DownloadEvent, HubAccount, HubCached, HubHit, HubPage, PushEvent, PushFile, PushPlan } from '../model/hub.ts';
+export type {
+  DownloadEvent,
+  HubAccount,
+  HubCached,
+  HubHit,
+  HubPage,
+  PushEvent,
+  PushFile,
+  PushPlan,
+} from '../model/hub.ts';
 
 /** `owner/name`; a revision is a branch, a tag or a commit. */
-export const hubName = z.object({ repo: z.string().min(1).max(300), revision: z.string().min(1).max(200).optional() });
+export const hubName = z.object({
+  repo: z.string().min(1).max(300),
+  revision: z.string().min(1).max(200).optional(),
+});
 const count = z.number().min(0).max(1e15);
 export const hubSearch = z.object({
-  query: z.string().max(200), sort: z.enum(['downloads', 'likes', 'updated']), family: z.string().max(100), least: count.nullable(), most: count.nullable(),
-  licence: z.string().max(100), all: z.boolean(), from: z.string().max(4000).nullable(),
+  query: z.string().max(200),
+  sort: z.enum(['downloads', 'likes', 'updated']),
+  family: z.string().max(100),
+  least: count.nullable(),
+  most: count.nullable(),
+  licence: z.string().max(100),
+  all: z.boolean(),
+  from: z.string().max(4000).nullable(),
 });
 /** `anyway` fetches what cannot be grown too. */
 export const downloadRequest = hubName.extend({ anyway: z.boolean().optional() });
@@ -41,4 +59,7 @@ export interface HubModel extends HubJudged {
   readonly dir: string | null;
 }
 /** A download that is not whole; `job` when this service is at it. */
-export interface HubDownload extends Omit<HubPartial, 'state'> { readonly state: HubPartial['state'] | 'running'; readonly job: string | null }
+export interface HubDownload extends Omit<HubPartial, 'state'> {
+  readonly state: HubPartial['state'] | 'running';
+  readonly job: string | null;
+}

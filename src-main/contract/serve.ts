@@ -1,4 +1,7 @@
-/** @file The serving side: checks every input where it arrives, runs the implementation, sends back values or error data. Far ends that cancel, or vanish, abort the work. */
+/**
+ * @file The serving side: checks every input where it arrives, runs the implementation, sends back values or
+ * error data. Far ends that cancel, or vanish, abort the work.
+ */
 import type { Channel } from '../base/channel.ts';
 import { appError, dataOf } from '../base/errors.ts';
 import { aborter, type AbortSignalLike } from '../base/signals.ts';
@@ -10,12 +13,19 @@ export interface Serving {
 }
 
 type Procedure = (input: unknown, signal: AbortSignalLike) => Promise<unknown> | AsyncIterable<unknown>;
-interface Work { cancel(): void }
+interface Work {
+  cancel(): void;
+}
 
-/** Answers what arrives on `channel` from `implementation`. Its errors cross as data; a thrown thing that is no `AppError` becomes `internal`. */
+/**
+ * Answers what arrives on `channel` from `implementation`. Its errors cross as data; a thrown thing that is
+ * no `AppError` becomes `internal`.
+ */
 export function serve<C extends Contract>(contract: C, implementation: Api<C>, channel: Channel): Serving {
   const working = new Map<number, Work>();
-  const send = (message: Answered): void => { channel.send(message); };
+  const send = (message: Answered): void => {
+    channel.send(message);
+  };
 
   const run = async (id: number, name: string, input: unknown): Promise<void> => {
     const { signal, abort } = aborter();
@@ -25,7 +35,8 @@ export function serve<C extends Contract>(contract: C, implementation: Api<C>, c
       cancel() {
         cancelled = true;
         abort();
-        // A generator that is waiting hears of this only when its wait is over; the signal is what ends the wait.
+        // A generator that is waiting hears of this only when its wait is over; the signal is what ends the
+        // wait.
         void iterator?.return?.().catch(() => undefined);
       },
     });
@@ -33,14 +44,16 @@ export function serve<C extends Contract>(contract: C, implementation: Api<C>, c
       const procedure = Object.hasOwn(contract, name) ? contract[name] : undefined;
       if (!procedure) throw appError('rpc/unknown', { call: name });
       const checked = procedure.input.safeParse(input);
-      if (!checked.success) throw appError('rpc/bad-input', { call: name, why: whyOf(checked.error.issues[0]) });
+      if (!checked.success)
+        throw appError('rpc/bad-input', { call: name, why: whyOf(checked.error.issues[0]) });
       const result = (implementation as Record<string, Procedure>)[name]!(checked.data, signal);
       if (procedure.kind === 'call') {
         const value = await (result as Promise<unknown>);
         if (!cancelled) send({ t: 'answer', id, value });
       } else {
         iterator = (result as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-        for (let next = await iterator.next(); !next.done && !cancelled; next = await iterator.next()) send({ t: 'item', id, value: next.value });
+        for (let next = await iterator.next(); !next.done && !cancelled; next = await iterator.next())
+          send({ t: 'item', id, value: next.value });
         if (!cancelled) send({ t: 'end', id });
       }
     } catch (thrown) {
@@ -55,12 +68,16 @@ export function serve<C extends Contract>(contract: C, implementation: Api<C>, c
     if (message?.t === 'ask' && !working.has(message.id)) void run(message.id, message.name, message.input);
     else if (message?.t === 'cancel') working.get(message.id)?.cancel();
   });
-  channel.onClose(() => { for (const work of [...working.values()]) work.cancel(); });
+  channel.onClose(() => {
+    for (const work of [...working.values()]) work.cancel();
+  });
   return { pending: () => working.size };
 }
 
 /** The first issue of a check, with the field that it is about. */
-export function whyOf(issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined): string {
+export function whyOf(
+  issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
+): string {
   const field = issue?.path.map(String).join('.') ?? '';
   return `${field || 'the input'}: ${issue?.message ?? 'is not valid'}`;
 }

@@ -1,7 +1,13 @@
-/** @file What is known of devices and of prices: facts from makers, prices with their source and date, and which of them a name means. */
+/**
+ * @file What is known of devices and of prices: facts from makers, prices with their source and date, and
+ * which of them a name means.
+ */
 import type { Precision } from '../train/precision.ts';
 
-/** Dense products a second without sparsity, by what they compute in; `tf32` is float32 with operands of ten bits. */
+/**
+ * Dense products a second without sparsity, by what they compute in; `tf32` is float32 with operands of ten
+ * bits.
+ */
 export type Peaks = Readonly<Partial<Record<Precision | 'tf32', number>>>;
 
 export interface DeviceFacts {
@@ -32,16 +38,34 @@ export interface Price {
   readonly date: string;
 }
 
-export interface DeviceBook { readonly devices: readonly DeviceFacts[]; readonly prices: readonly Price[] }
+export interface DeviceBook {
+  readonly devices: readonly DeviceFacts[];
+  readonly prices: readonly Price[];
+}
 
-/** The facts about a device that calls itself `name`, or undefined: an unknown one is never taken for another. The most particular description wins. */
-export function factsOf(book: DeviceBook, name: string, kind: DeviceFacts['kind'] = 'gpu'): DeviceFacts | undefined {
+/**
+ * The facts about a device that calls itself `name`, or undefined: an unknown one is never taken for another.
+ * The most particular description wins.
+ */
+export function factsOf(
+  book: DeviceBook,
+  name: string,
+  kind: DeviceFacts['kind'] = 'gpu',
+): DeviceFacts | undefined {
   const told = ` ${name.toLowerCase().replace(/[^a-z0-9]+/g, ' ')} `;
-  const fits = book.devices.filter((d) => d.kind === kind).flatMap((device) => device.match.filter((words) => words.every((word) => told.includes(` ${word} `))).map((words) => ({ device, words: words.length })));
+  const fits = book.devices
+    .filter((d) => d.kind === kind)
+    .flatMap((device) =>
+      device.match
+        .filter((words) => words.every((word) => told.includes(` ${word} `)))
+        .map((words) => ({ device, words: words.length })),
+    );
   return fits.sort((a, b) => b.words - a.words)[0]?.device;
 }
 
-export const pricesOf = (book: DeviceBook, device: string): readonly Price[] => book.prices.filter((p) => p.device === device).sort((a, b) => a.hourly - b.hourly);
+export const pricesOf = (book: DeviceBook, device: string): readonly Price[] =>
+  book.prices.filter((p) => p.device === device).sort((a, b) => a.hourly - b.hourly);
 
 /** Whole days between a price's date and `now`, both ISO 8601. */
-export const ageOf = (price: Pick<Price, 'date'>, now: string): number => Math.max(0, Math.floor((Date.parse(now) - Date.parse(price.date)) / 86_400_000));
+export const ageOf = (price: Pick<Price, 'date'>, now: string): number =>
+  Math.max(0, Math.floor((Date.parse(now) - Date.parse(price.date)) / 86_400_000));

@@ -1,8 +1,11 @@
-/** @file The programs of a run as the engine builds them, for one device: what one update runs, how often, and what evaluation runs. */
+/**
+ * @file The programs of a run as the engine builds them, for one device: what one update runs, how often, and
+ * what evaluation runs.
+ */
 import type { DeviceKind } from '../base/device.ts';
 import type { Graph } from '../graph/graph.ts';
-import { simplify } from '../graph/simplify.ts';
-import { sourceIn } from '../growth/saved-plan.ts';
+import { simplify } from '../graph/passes/simplify.ts';
+import { sourceIn } from '../growth/plan/saved-plan.ts';
 import type { CheckpointCard } from '../model/card.ts';
 import type { Settings } from '../model/family.ts';
 import { familyById } from '../model/families/index.ts';
@@ -13,7 +16,13 @@ import type { Dims } from '../tensor/layout.ts';
 import { inPrecision } from '../train/precision.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { bucketsOf, type Bucket, type BucketOptions } from '../train/state.ts';
-import { accumulateProgram, lossProgram, stepProgram, updateProgram, type BucketModel } from '../train/step.ts';
+import {
+  accumulateProgram,
+  lossProgram,
+  stepProgram,
+  updateProgram,
+  type BucketModel,
+} from '../train/step.ts';
 
 /** A model to be trained, as far as its cost needs it; a `CheckpointCard` and a `GrowthSource` are one. */
 export interface Subject {
@@ -27,7 +36,13 @@ export interface Subject {
 }
 
 /** A checkpoint, with what its record says it was grown from. */
-export function subjectOf({ card, growth }: { readonly card: CheckpointCard; readonly growth: GrowthRecord | null }): Subject {
+export function subjectOf({
+  card,
+  growth,
+}: {
+  readonly card: CheckpointCard;
+  readonly growth: GrowthRecord | null;
+}): Subject {
   const source = sourceIn(growth);
   return source ? { ...card, source } : card;
 }
@@ -49,14 +64,33 @@ const most = 2 ** 26;
 
 function modelOf({ family: id, dims, settings }: Subject, by: Omit<BucketOptions, 'most'> = {}): BucketModel {
   const family = familyById(id);
-  return { family, dims, settings, buckets: bucketsOf(family, parametersOf(family, dims, settings), { most, ...by }) };
+  return {
+    family,
+    dims,
+    settings,
+    buckets: bucketsOf(family, parametersOf(family, dims, settings), { most, ...by }),
+  };
 }
 
 export function programsOf(subject: Subject, s: TrainingSettings, device: DeviceKind): Programs {
-  const model = modelOf(subject, { optimizer: s.optimizer }), source = s.distill > 0 && subject.source ? modelOf(subject.source) : undefined, teacher = source && { model: source, temperature: s.temperature };
-  const count = ({ family, dims, settings }: BucketModel): number => parameterCount(family, dims, settings), made = (graph: Graph): Graph => inPrecision(graph, device, s.precision);
-  const update = s.accumulate > 1
-    ? [{ graph: made(accumulateProgram(model, s, teacher)), times: s.accumulate }, { graph: simplify(updateProgram(model, s, s.accumulate, s.precision)), times: 1 }]
-    : [{ graph: made(stepProgram(model, s, s, teacher)), times: 1 }];
-  return { parameters: count(model), source: source ? count(source) : 0, vocab: model.dims['vocab']!, buckets: model.buckets, update, evaluation: simplify(lossProgram(model, s)) };
+  const model = modelOf(subject, { optimizer: s.optimizer });
+  const source = s.distill > 0 && subject.source ? modelOf(subject.source) : undefined;
+  const teacher = source && { model: source, temperature: s.temperature };
+  const count = ({ family, dims, settings }: BucketModel): number => parameterCount(family, dims, settings);
+  const made = (graph: Graph): Graph => inPrecision(graph, device, s.precision);
+  const update =
+    s.accumulate > 1
+      ? [
+          { graph: made(accumulateProgram(model, s, teacher)), times: s.accumulate },
+          { graph: simplify(updateProgram(model, s, s.accumulate, s.precision)), times: 1 },
+        ]
+      : [{ graph: made(stepProgram(model, s, s, teacher)), times: 1 }];
+  return {
+    parameters: count(model),
+    source: source ? count(source) : 0,
+    vocab: model.dims['vocab']!,
+    buckets: model.buckets,
+    update,
+    evaluation: simplify(lossProgram(model, s)),
+  };
 }

@@ -1,7 +1,10 @@
 /** @file A graph as text, one node a line, for snapshots and for people. */
 import { attrText, countOf, nodesOf, typeText, type Graph, type Value } from './graph.ts';
 
-/** Lines `input name: type`, `%n = Op(operands) {attributes}: type`, `output name = %n`. Equal graphs print equally. */
+/**
+ * Lines `input name: type`, `%n = Op(operands) {attributes}: type`, `output name = %n`. Equal graphs print
+ * equally.
+ */
 export function print({ inputs, outputs }: Graph): string {
   const numbers = new Map<Value, string>();
   const operand = (v: Value): string => {
@@ -12,9 +15,13 @@ export function print({ inputs, outputs }: Graph): string {
   const lines = inputs.map((v) => `input ${v.name!}: ${typeText(v)}`);
   for (const node of nodesOf(Object.values(outputs))) {
     for (const v of node.outputs) numbers.set(v, `%${numbers.size}`);
-    lines.push(`${node.outputs.map(operand).join(', ')} = ${node.op.name}(${node.inputs.map(operand).join(', ')})${attrText(node.attrs)}: ${node.outputs.map(typeText).join(', ')}`);
+    lines.push(
+      `${node.outputs.map(operand).join(', ')} = ${node.op.name}(${node.inputs.map(operand).join(', ')})${attrText(node.attrs)}: ${node.outputs.map(typeText).join(', ')}`,
+    );
   }
-  return [...lines, ...Object.entries(outputs).map(([name, v]) => `output ${name} = ${operand(v)}`)].join('\n');
+  return [...lines, ...Object.entries(outputs).map(([name, v]) => `output ${name} = ${operand(v)}`)].join(
+    '\n',
+  );
 }
 
 const constantText = (v: Value): string => {

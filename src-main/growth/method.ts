@@ -1,18 +1,36 @@
-/** @file What a growth method is: how an axis is carried over, how new entries are filled, what it promises. A method is a table of answers and names no family. */
+/**
+ * @file What a growth method is: how an axis is carried over, how new entries are filled, what it promises. A
+ * method is a table of answers and names no family.
+ */
 import type { Option, OptionValues } from '../base/option.ts';
 import type { AxisMap } from '../tensor/axis-map.ts';
 import type { Axis, Dims, Role } from '../tensor/layout.ts';
 import type { ModelFamily, TensorKind, TensorSpec } from '../model/family.ts';
-import type { Change } from './correction.ts';
+import type { Change } from './plan/correction.ts';
 import type { Fill, LayerSource, Promised, TensorRecipe } from './recipe.ts';
 
 /** `family` and `seed` are absent where only reachable sizes are asked for. */
-export interface AxisChange { readonly axis: Axis; readonly from: number; readonly to: number; readonly family?: ModelFamily; readonly seed?: number }
+export interface AxisChange {
+  readonly axis: Axis;
+  readonly from: number;
+  readonly to: number;
+  readonly family?: ModelFamily;
+  readonly seed?: number;
+}
 
-/** What cannot be, with the sizes nearest to it that can; `why`, where it is not that only whole multiples can. */
-export interface Nearest { readonly nearest: readonly number[]; readonly why?: string }
+/**
+ * What cannot be, with the sizes nearest to it that can; `why`, where it is not that only whole multiples
+ * can.
+ */
+export interface Nearest {
+  readonly nearest: readonly number[];
+  readonly why?: string;
+}
 
-/** Where a weight gains entries without a source. `part` names the entry of a fused axis, where the weight has one. */
+/**
+ * Where a weight gains entries without a source. `part` names the entry of a fused axis, where the weight has
+ * one.
+ */
 export interface Place {
   readonly family: ModelFamily;
   readonly key: string;
@@ -29,7 +47,10 @@ export interface Finish {
   readonly noise: number | null;
   /** Random entries that cancel over the copies of an input. */
   readonly projects: boolean;
-  /** Which factors keep the function: `stream` stretches a padded stream (variant B), `gains` changes eps instead (variant A), `none` leaves old values as they are. */
+  /**
+   * Which factors keep the function: `stream` stretches a padded stream (variant B), `gains` changes eps
+   * instead (variant A), `none` leaves old values as they are.
+   */
   readonly keeps: 'stream' | 'gains' | 'none';
 }
 export const plain: Finish = { spread: 'symmetric', noise: null, projects: false, keeps: 'stream' };
@@ -53,10 +74,27 @@ export interface Mixing {
 }
 
 /** One line of a family's table, as it is about to be grown. */
-export interface Weight { readonly change: Change; readonly key: string; readonly spec: TensorSpec; /** The deviation of a new model's weights. */ readonly deviation: number }
+export interface Weight {
+  readonly change: Change;
+  readonly key: string;
+  readonly spec: TensorSpec;
+  /** The deviation of a new model's weights. */ readonly deviation: number;
+}
 
 /** What is the same for a weight in all layers. */
-export type Line = Pick<TensorRecipe, 'factors' | 'fills' | 'partFills' | 'spread' | 'noise' | 'projection' | 'perturbation' | 'deviation' | 'rate' | 'gradient'>;
+export type Line = Pick<
+  TensorRecipe,
+  | 'factors'
+  | 'fills'
+  | 'partFills'
+  | 'spread'
+  | 'noise'
+  | 'projection'
+  | 'perturbation'
+  | 'deviation'
+  | 'rate'
+  | 'gradient'
+>;
 
 export interface GrowthMethod {
   readonly id: string;
@@ -64,7 +102,10 @@ export interface GrowthMethod {
   /** One sentence for a person who chooses. */
   readonly summary: string;
   readonly paper: string;
-  /** What could not be read of its sources, and what stands here instead: shown as not known, never as fact (methods.md 0.2, 14). */
+  /**
+   * What could not be read of its sources, and what stands here instead: shown as not known, never as fact
+   * (methods.md 0.2, 14).
+   */
   readonly unsure?: string;
   readonly options: readonly Option[];
   /** The sizes it can grow. */

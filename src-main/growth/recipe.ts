@@ -1,4 +1,7 @@
-/** @file What will be done to every weight, as data: a plan decides everything, and what executes it decides nothing. JSON from top to bottom. */
+/**
+ * @file What will be done to every weight, as data: a plan decides everything, and what executes it decides
+ * nothing. JSON from top to bottom.
+ */
 import type { JsonObject } from '../base/json.ts';
 import type { OptionValues } from '../base/option.ts';
 import type { AxisMap } from '../tensor/axis-map.ts';
@@ -28,19 +31,36 @@ export interface GrowthRequest {
 }
 
 /** One entry of a fused axis. */
-export interface Part { readonly axis: Axis; readonly entry: number }
+export interface Part {
+  readonly axis: Axis;
+  readonly entry: number;
+}
 
-/** Old values are multiplied by `by`. `part` limits it to one entry of a fused axis. With `shared`, each entry of that axis is divided by how often it stands there, and `by` is the mean of that. */
-export interface Factor { readonly why: string; readonly by: number; readonly part?: Part; readonly shared?: Axis }
+/**
+ * Old values are multiplied by `by`. `part` limits it to one entry of a fused axis. With `shared`, each entry
+ * of that axis is divided by how often it stands there, and `by` is the mean of that.
+ */
+export interface Factor {
+  readonly why: string;
+  readonly by: number;
+  readonly part?: Part;
+  readonly shared?: Axis;
+}
 
-/** How entries without a source are made: zeros, ones, drawn at random (normal), or the mean of the old entries of their stored dimension. Where two axes are new at once, the first of zero, one, draw, mean wins. */
+/**
+ * How entries without a source are made: zeros, ones, drawn at random (normal), or the mean of the old
+ * entries of their stored dimension. Where two axes are new at once, the first of zero, one, draw, mean wins.
+ */
 export type Fill = 'zero' | 'one' | 'draw' | 'mean';
 
 /** One weight of the grown model. `layout`, `from`, `to` are in stored order. */
 export interface TensorRecipe {
   /** Its name in the grown checkpoint, without prefix. */
   readonly name: string;
-  /** The weight of the source it is made from; for a router, which is drawn, one of the same width that gives it no value. */
+  /**
+   * The weight of the source it is made from; for a router, which is drawn, one of the same width that gives
+   * it no value.
+   */
   readonly source: string;
   readonly kind: TensorKind;
   readonly layout: string;
@@ -54,7 +74,10 @@ export interface TensorRecipe {
   readonly fills: Readonly<Partial<Record<Axis, Fill>>>;
   /** Where new entries of an axis within one entry of a fused axis are filled otherwise. */
   readonly partFills?: readonly { readonly axis: Axis; readonly part: Part; readonly fill: Fill }[];
-  /** The weight is made from the `at`-th of `of` equal slices of the source along `axis`: an expert that is a part of an MLP. */
+  /**
+   * The weight is made from the `at`-th of `of` equal slices of the source along `axis`: an expert that is a
+   * part of an MLP.
+   */
   readonly slice?: { readonly axis: Axis; readonly at: number; readonly of: number };
   /** Rows that are drawn come in groups of so many equal ones. */
   readonly alike?: number;
@@ -64,9 +87,14 @@ export interface TensorRecipe {
   readonly deviation: number;
   /** `diagonal`: copy i of the output reads copy i (modulo the copies of the input) of the input alone. */
   readonly spread: 'symmetric' | 'diagonal';
-  /** Paired noise on the copies of the input, at this signal-to-noise ratio in dB per block; null for none. */
+  /**
+   * Paired noise on the copies of the input, at this signal-to-noise ratio in dB per block; null for none.
+   */
   readonly noise: number | null;
-  /** Standard deviation of random entries that sum to nothing over the copies of each input (LEMON's projection); null for none. */
+  /**
+   * Standard deviation of random entries that sum to nothing over the copies of each input (LEMON's
+   * projection); null for none.
+   */
   readonly projection: number | null;
   /** Standard deviation of random values added to every entry, old and new; 0 for none. */
   readonly perturbation: number;
@@ -78,14 +106,23 @@ export interface TensorRecipe {
   readonly offset: number;
   /** The value factor c of methods.md 1.11: learning rate times this, weight decay divided by it. */
   readonly rate: number;
-  /** The gradient factor f of methods.md 1.11: a grown entry's gradient is the source's times this; the mean where entries differ. */
+  /**
+   * The gradient factor f of methods.md 1.11: a grown entry's gradient is the source's times this; the mean
+   * where entries differ.
+   */
   readonly gradient: number;
 }
 
 /** Where a layer of the grown model comes from; an `identity` layer adds nothing to the stream at first. */
-export interface LayerSource { readonly source: number; readonly identity: boolean }
+export interface LayerSource {
+  readonly source: number;
+  readonly identity: boolean;
+}
 
-export interface Promised { readonly kind: 'exact' | 'approximate'; readonly why: readonly string[] }
+export interface Promised {
+  readonly kind: 'exact' | 'approximate';
+  readonly why: readonly string[];
+}
 
 export interface GrowthPlan {
   readonly version: 1;
@@ -107,7 +144,11 @@ export interface GrowthPlan {
   /** Warnings and advice, one sentence each. */
   readonly notes: readonly string[];
   /** `active`: those that one token passes, where experts stand beside each other. */
-  readonly parameters: { readonly before: number; readonly after: number; readonly active?: { readonly before: number; readonly after: number } };
+  readonly parameters: {
+    readonly before: number;
+    readonly after: number;
+    readonly active?: { readonly before: number; readonly after: number };
+  };
 }
 
 /** One map per axis that changes; what is not here is kept. */

@@ -1,24 +1,67 @@
-/** @file Reading on after what was read before: keys and values that are kept, and a reader for tokens that come after kept ones. */
-import { add, and, cast, concat, constant, gather, greater, less, matmul, reshape, softmax, sub, where, type Value } from '../graph/build.ts';
-import { angles, bounded, hidden, rotary, sharedAxes, whole, type AttentionHow, type Placing } from './layers.ts';
+/**
+ * @file Reading on after what was read before: keys and values that are kept, and a reader for tokens that
+ * come after kept ones.
+ */
+import {
+  add,
+  and,
+  cast,
+  concat,
+  constant,
+  gather,
+  greater,
+  less,
+  matmul,
+  reshape,
+  softmax,
+  sub,
+  where,
+  type Value,
+} from '../graph/ops/build.ts';
+import {
+  angles,
+  bounded,
+  hidden,
+  rotary,
+  sharedAxes,
+  whole,
+  type AttentionHow,
+  type Placing,
+} from './layers.ts';
 import { named, order, type Named } from './named.ts';
 
 /** Keys and values of one attention, [1, heads that share nothing, places, head_dim] each. */
-export interface Kept { readonly key: Value; readonly value: Value }
+export interface Kept {
+  readonly key: Value;
+  readonly value: Value;
+}
 
 /** What an attention of a reader with a cache has to say: its keys and values, in the order of the layers. */
-export interface Keeping { readonly placing: Placing; readonly kept: readonly Kept[] }
+export interface Keeping {
+  readonly placing: Placing;
+  readonly kept: readonly Kept[];
+}
 
 /** Keys or values [1, seq, heads…, width] as they are kept. */
 function keep(x: Named): Value {
-  const heads = x.axes.filter((axis) => axis !== 'batch' && axis !== 'seq' && axis !== 'head_dim'), { value } = order(x, ['batch', ...heads, 'seq', 'head_dim']);
+  const heads = x.axes.filter((axis) => axis !== 'batch' && axis !== 'seq' && axis !== 'head_dim');
+  const { value } = order(x, ['batch', ...heads, 'seq', 'head_dim']);
   return reshape(value, [1, -1, ...value.shape.slice(-2)]);
 }
 
 /** A whole text [1, seq] read as ever; its keys and values are kept. */
 export function fromStart(): Keeping {
   const kept: Kept[] = [];
-  return { kept, placing: { ...whole, attention: (q, k, v, scale, how) => { kept.push({ key: keep(k), value: keep(v) }); return whole.attention(q, k, v, scale, how); } } };
+  return {
+    kept,
+    placing: {
+      ...whole,
+      attention: (q, k, v, scale, how) => {
+        kept.push({ key: keep(k), value: keep(v) });
+        return whole.attention(q, k, v, scale, how);
+      },
+    },
+  };
 }
 
 /** Where tokens stand that are read after others. */
@@ -27,32 +70,72 @@ export interface Standing {
   readonly at: Value;
   /** Positions are below this. */
   readonly most: number;
-  /** Positions of what is kept once the tokens are read, [places] of float32; a place that no token may see stands beyond `most`. */
+  /**
+   * Positions of what is kept once the tokens are read, [places] of float32; a place that no token may see
+   * stands beyond `most`.
+   */
   readonly places: Value;
-  /** What is kept then, of `fresh` [1, heads, seq, width] and of what was kept before, of the attention number `layer`. */
+  /**
+   * What is kept then, of `fresh` [1, heads, seq, width] and of what was kept before, of the attention number
+   * `layer`.
+   */
   join(fresh: Value, layer: number, which: keyof Kept): Value;
 }
 
-/** Tokens that come after others: their keys and values join those that are kept, and they see what stands before them. */
+/**
+ * Tokens that come after others: their keys and values join those that are kept, and they see what stands
+ * before them.
+ */
 export function after({ at, most, places, join }: Standing): Keeping {
-  const kept: Kept[] = [], position = cast(at, 'float32'), places1 = reshape(places, [1, -1]);
+  const kept: Kept[] = [];
+  const position = cast(at, 'float32');
+  const places1 = reshape(places, [1, -1]);
   /** 0 where a row sees a place, [share × seq, places]: `share` rows in turn for each token. */
   const mask = (share: number, window: number): Value => {
-    const back = sub(reshape(concat(Array<Value>(share).fill(position), 0), [-1, 1]), places1), before = greater(back, -0.5);
-    return where(Number.isFinite(window) ? and(before, less(back, window - 0.5)) : before, constant(0), hidden);
+    const back = sub(reshape(concat(Array<Value>(share).fill(position), 0), [-1, 1]), places1);
+    const before = greater(back, -0.5);
+    return where(
+      Number.isFinite(window) ? and(before, less(back, window - 0.5)) : before,
+      constant(0),
+      hidden,
+    );
   };
   return {
     kept,
     placing: {
-      rotary: (x, s) => rotary(x, s, ({ rates }) => [gather(angles('cos', most, rates), at), gather(angles('sin', most, rates), at)]),
+      rotary: (x, s) =>
+        rotary(x, s, ({ rates }) => [
+          gather(angles('cos', most, rates), at),
+          gather(angles('sin', most, rates), at),
+        ]),
       rows: (_, first) => reshape(first === 0 ? at : add(at, constant(first, at.dtype)), [1, -1]),
-      attention(q: Named, k: Named, v: Named, scale: number, { window = Infinity, cap }: AttentionHow = {}): Named {
-        const layer = kept.length, now: Kept = { key: join(keep(k), layer, 'key'), value: join(keep(v), layer, 'value') };
+      attention(
+        q: Named,
+        k: Named,
+        v: Named,
+        scale: number,
+        { window = Infinity, cap }: AttentionHow = {},
+      ): Named {
+        const layer = kept.length;
+        const now: Kept = { key: join(keep(k), layer, 'key'), value: join(keep(v), layer, 'value') };
         kept.push(now);
-        const { lead, own } = sharedAxes(q, k), asked = order(q, [...lead, ...own, 'seq', 'head_dim']).value, seq = asked.shape.at(-2)!;
-        const heads = now.key.shape[1]!, rows = reshape(asked, [1, heads, -1, asked.shape.at(-1)!]), scores = matmul(rows, now.key, { transB: true, alpha: scale });
-        const heard = matmul(softmax(add(cap === undefined ? scores : bounded(scores, cap), mask(rows.shape[2]! / seq, window))), now.value);
-        return named(reshape(heard, [...asked.shape.slice(0, -1), heard.shape.at(-1)!]), ...lead, ...own, 'seq', 'head_dim');
+        const { lead, own } = sharedAxes(q, k);
+        const asked = order(q, [...lead, ...own, 'seq', 'head_dim']).value;
+        const seq = asked.shape.at(-2)!;
+        const heads = now.key.shape[1]!;
+        const rows = reshape(asked, [1, heads, -1, asked.shape.at(-1)!]);
+        const scores = matmul(rows, now.key, { transB: true, alpha: scale });
+        const heard = matmul(
+          softmax(add(cap === undefined ? scores : bounded(scores, cap), mask(rows.shape[2]! / seq, window))),
+          now.value,
+        );
+        return named(
+          reshape(heard, [...asked.shape.slice(0, -1), heard.shape.at(-1)!]),
+          ...lead,
+          ...own,
+          'seq',
+          'head_dim',
+        );
       },
     },
   };

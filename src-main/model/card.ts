@@ -1,4 +1,7 @@
-/** @file A checkpoint as it is shown and planned with, and the record of how it was grown: what travels; the bytes stay. */
+/**
+ * @file A checkpoint as it is shown and planned with, and the record of how it was grown: what travels; the
+ * bytes stay.
+ */
 import type { DeviceKind } from '../base/device.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
@@ -7,7 +10,11 @@ import type { Settings } from './family.ts';
 import type { ParameterGroup } from './parameters.ts';
 
 /** One weight: what travels; the bytes stay. */
-export interface TensorCard { readonly name: string; readonly dtype: WeightDType; readonly shape: readonly number[] }
+export interface TensorCard {
+  readonly name: string;
+  readonly dtype: WeightDType;
+  readonly shape: readonly number[];
+}
 
 /** A checkpoint as it is shown and planned with. */
 export interface CheckpointCard {
@@ -31,7 +38,11 @@ export interface CheckpointCard {
   readonly tokenizer: { readonly kind: string; readonly size: number } | null;
   readonly tensors: readonly TensorCard[];
   /** What it was grown from, when Cambium grew it. */
-  readonly grownFrom?: { readonly source: string; readonly method: string; readonly certificate: Certificate | null };
+  readonly grownFrom?: {
+    readonly source: string;
+    readonly method: string;
+    readonly certificate: Certificate | null;
+  };
 }
 
 /** How far the logits of two models lie apart on the same tokens. */

@@ -1,4 +1,7 @@
-/** @file config.json to sizes and settings, and back: one list of fields per family, read in both directions; unknown keys are kept. */
+/**
+ * @file config.json to sizes and settings, and back: one list of fields per family, read in both directions;
+ * unknown keys are kept.
+ */
 import { refuse } from '../base/errors.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { Axis, Dims } from '../tensor/layout.ts';
@@ -14,20 +17,35 @@ export function dimsOf(family: ModelFamily, config: JsonObject, path = 'config.j
   for (const [axis, field] of Object.entries(family.dims)) {
     const key = field.keys[0] ?? axis;
     const value = field.read(config, dims) ?? field.fallback?.(dims);
-    if (value === undefined || value === null) return refuse('checkpoint/bad-config', { path, key, why: 'is missing' });
+    if (value === undefined || value === null)
+      return refuse('checkpoint/bad-config', { path, key, why: 'is missing' });
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > most)
-      return refuse('checkpoint/bad-config', { path, key, why: `is ${JSON.stringify(value)}, which is not a whole number above zero` });
+      return refuse('checkpoint/bad-config', {
+        path,
+        key,
+        why: `is ${JSON.stringify(value)}, which is not a whole number above zero`,
+      });
     dims[axis] = value;
   }
   return dims;
 }
 
 export function settingsOf(family: ModelFamily, config: JsonObject): Settings {
-  return Object.fromEntries(Object.entries(family.settings).map(([name, field]) => [name, field.read(config)]));
+  return Object.fromEntries(
+    Object.entries(family.settings).map(([name, field]) => [name, field.read(config)]),
+  );
 }
 
-/** `config` with the sizes of `dims` written into it, and with its lists over layers where they come from `sources`; every other key stays as it is. */
-export function configWith(family: ModelFamily, config: JsonObject, dims: Dims, sources?: readonly number[]): JsonObject {
+/**
+ * `config` with the sizes of `dims` written into it, and with its lists over layers where they come from
+ * `sources`; every other key stays as it is.
+ */
+export function configWith(
+  family: ModelFamily,
+  config: JsonObject,
+  dims: Dims,
+  sources?: readonly number[],
+): JsonObject {
   const changed: Record<string, JsonObject[string]> = { ...config };
   for (const [axis, field] of Object.entries(family.dims)) Object.assign(changed, field.write(dims, axis));
   if (sources && family.perLayer) Object.assign(changed, family.perLayer(config, sources));
@@ -37,10 +55,14 @@ export function configWith(family: ModelFamily, config: JsonObject, dims: Dims, 
 /** Sizes that follow from others are worked out again (head_dim of families that do not state it). */
 export function withConsequences(family: ModelFamily, dims: Dims): Dims {
   const out: Record<string, number> = { ...dims };
-  for (const [axis, field] of Object.entries(family.dims)) if (field.keys.length === 0) out[axis] = field.fallback!(out);
+  for (const [axis, field] of Object.entries(family.dims))
+    if (field.keys.length === 0) out[axis] = field.fallback!(out);
   return out;
 }
 
 /** The constraints that `dims` break. */
-export const broken = (family: ModelFamily, dims: Dims): readonly { readonly axis: Axis; readonly why: string }[] =>
+export const broken = (
+  family: ModelFamily,
+  dims: Dims,
+): readonly { readonly axis: Axis; readonly why: string }[] =>
   family.constraints.filter((c) => !c.holds(dims)).map(({ axis, why }) => ({ axis, why }));

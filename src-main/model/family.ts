@@ -1,4 +1,7 @@
-/** @file What a model family is: its sizes, its settings, its weights and its forward pass, as one table that everything else reads. */
+/**
+ * @file What a model family is: its sizes, its settings, its weights and its forward pass, as one table that
+ * everything else reads.
+ */
 import type { Json, JsonObject } from '../base/json.ts';
 import type { Value } from '../graph/graph.ts';
 import { layoutOf, type Axis, type Dims, type Layout } from '../tensor/layout.ts';
@@ -19,7 +22,10 @@ export interface TensorSpec {
   readonly offset: number;
   /** The setting that must be true for the weight to exist; absent means always. */
   readonly when?: string;
-  /** Of a gain: the line of the linear whose output its norm reads, such as q/k norms and norms at the end of a branch; absent means that it reads the stream. */
+  /**
+   * Of a gain: the line of the linear whose output its norm reads, such as q/k norms and norms at the end of
+   * a branch; absent means that it reads the stream.
+   */
   readonly of?: string;
   /** Of a linear: it reads the stream as it is (`stream`), or through a norm that has no gain (`norm`). */
   readonly bare?: 'stream' | 'norm';
@@ -28,7 +34,10 @@ export interface TensorSpec {
 /** How one size is read from config.json and written back. `keys` are all config keys it may touch. */
 export interface SizeField {
   readonly keys: readonly string[];
-  /** Undefined when config.json does not say (and `fallback` decides). `dims` holds the sizes above it in the table. */
+  /**
+   * Undefined when config.json does not say (and `fallback` decides). `dims` holds the sizes above it in the
+   * table.
+   */
   read(config: JsonObject, dims: Dims): Json | undefined;
   readonly fallback?: (dims: Dims) => number;
   /** The config keys and values that say this size; a consequence of others writes nothing. */
@@ -52,7 +61,10 @@ export interface Constraint {
 export interface Mixture {
   /** The dense families whose MLP an expert is. */
   readonly of: readonly string[];
-  /** The dense line that a line of this table is a copy of, where they have not one name. Lines without any are routers, and drawn. */
+  /**
+   * The dense line that a line of this table is a copy of, where they have not one name. Lines without any
+   * are routers, and drawn.
+   */
   readonly lines: Readonly<Record<string, string>>;
   /** Lines that start as zeros. */
   readonly silent?: readonly string[];
@@ -60,12 +72,21 @@ export interface Mixture {
   readonly mayNotSum: boolean;
   /** Sizes that follow from those of the dense model. */
   readonly sizes?: (dense: Dims) => Dims;
-  /** config.json of a dense model as one of this family, sizes aside; `sums` says whether chosen weights sum to one. Refuses what this family cannot say. */
+  /**
+   * config.json of a dense model as one of this family, sizes aside; `sums` says whether chosen weights sum
+   * to one. Refuses what this family cannot say.
+   */
   config(dense: JsonObject, settings: Settings, sums: boolean): JsonObject;
 }
 
-/** The two norms of a layer of a post-norm family, as prefixes of table lines: after attention, and after the MLP, whose output is the layer's. */
-export interface PostNorm { readonly inner: string; readonly outer: string }
+/**
+ * The two norms of a layer of a post-norm family, as prefixes of table lines: after attention, and after the
+ * MLP, whose output is the layer's.
+ */
+export interface PostNorm {
+  readonly inner: string;
+  readonly outer: string;
+}
 
 export interface ModelFamily {
   readonly id: string;
@@ -81,18 +102,36 @@ export interface ModelFamily {
   readonly settings: Readonly<Record<string, SettingField>>;
   /** Sizes of part axes such as qkv, and the names of their entries. */
   readonly parts: Readonly<Partial<Record<Axis, readonly string[]>>>;
-  /** The residual stream: its axis and the kind of norm that reads it. `post`: norms stand on the stream itself, so that only whole copies of it keep the function (methods.md 1.6). */
+  /**
+   * The residual stream: its axis and the kind of norm that reads it. `post`: norms stand on the stream
+   * itself, so that only whole copies of it keep the function (methods.md 1.6).
+   */
   readonly stream: { readonly axis: Axis; readonly norm: 'layer' | 'rms'; readonly post?: PostNorm };
-  /** The output head, the table it may be tied to, and the norm before it; none where a matrix stands between. `cap` is the setting with the bound c of logits c · tanh(logit / c). */
-  readonly head: { readonly weight: string; readonly tiedTo: string; readonly after?: string; readonly cap?: string };
-  /** Scores sum over `over`, between these weights (`name/part` for an entry of a fused triple), times `scale` (up to a number that no size changes). */
+  /**
+   * The output head, the table it may be tied to, and the norm before it; none where a matrix stands between.
+   * `cap` is the setting with the bound c of logits c · tanh(logit / c).
+   */
+  readonly head: {
+    readonly weight: string;
+    readonly tiedTo: string;
+    readonly after?: string;
+    readonly cap?: string;
+  };
+  /**
+   * Scores sum over `over`, between these weights (`name/part` for an entry of a fused triple), times `scale`
+   * (up to a number that no size changes).
+   */
   readonly scores: { readonly over: Axis; readonly between: readonly string[]; scale(dims: Dims): number };
   /** What embeddings are multiplied by in the forward pass; 1 when absent. */
   readonly embedScale?: (dims: Dims, settings: Settings) => number;
   /** Axes that cannot grow, with the reason. */
   readonly frozen: Readonly<Partial<Record<Axis, string>>>;
   readonly constraints: readonly Constraint[];
-  /** What it is made from, where its MLPs are mixtures of experts; the settings then say under `active` how many of the `experts` a token passes, and under `balance` what share of their unevenness training adds to the loss. */
+  /**
+   * What it is made from, where its MLPs are mixtures of experts; the settings then say under `active` how
+   * many of the `experts` a token passes, and under `balance` what share of their unevenness training adds to
+   * the loss.
+   */
   readonly mixture?: Mixture;
   /** All weights; `{layer}` and `{expert}` stand for their numbers. The head is listed even when tied. */
   readonly tensors: Readonly<Record<string, TensorSpec>>;
@@ -102,38 +141,59 @@ export interface ModelFamily {
   readonly aliases: readonly string[];
   /** Buffers of old files that are not weights. */
   readonly ignorable: readonly RegExp[];
-  /** Config keys whose numbers transformers takes with a fraction only, so that 30 must be written as 30.0. */
+  /**
+   * Config keys whose numbers transformers takes with a fraction only, so that 30 must be written as 30.0.
+   */
   readonly fractions?: readonly string[];
   /** Config values that the forward pass does not compute: throws a refusal that names the key. */
   refuses(config: JsonObject): void;
   /** Config values that say something of every layer, for a model whose layer i was layer `sources[i]`. */
   readonly perLayer?: (config: JsonObject, sources: readonly number[]) => JsonObject;
-  /** The last norm's output, tokens [batch, seq] → [batch, seq, hidden]; the head is applied by whoever reads it. */
+  /**
+   * The last norm's output, tokens [batch, seq] → [batch, seq, hidden]; the head is applied by whoever reads
+   * it.
+   */
   forward(m: Reader, tokens: Value): Named;
 }
 
 /** The line of a family's table that a weight's name is of. */
-export const lineOf = (name: string): string => name.replace(/\.\d+\./, '.{layer}.').replace(/\.\d+\./, '.{expert}.');
+export const lineOf = (name: string): string =>
+  name.replace(/\.\d+\./, '.{layer}.').replace(/\.\d+\./, '.{expert}.');
 
 export const linear = (layout: string, when?: string): TensorSpec => spec('linear', layout, when);
 export const lookup = (layout: string): TensorSpec => spec('lookup', layout);
-export const gain   = (layout: string, when?: string): TensorSpec => spec('gain', layout, when);
-export const shift  = (layout: string, when?: string): TensorSpec => spec('shift', layout, when);
-export const bias   = (layout: string, when?: string): TensorSpec => spec('bias', layout, when);
-const spec = (kind: TensorKind, layout: string, when?: string): TensorSpec =>
-  ({ kind, layout: layoutOf(layout), offset: 0, ...(when === undefined ? {} : { when }) });
+export const gain = (layout: string, when?: string): TensorSpec => spec('gain', layout, when);
+export const shift = (layout: string, when?: string): TensorSpec => spec('shift', layout, when);
+export const bias = (layout: string, when?: string): TensorSpec => spec('bias', layout, when);
+const spec = (kind: TensorKind, layout: string, when?: string): TensorSpec => ({
+  kind,
+  layout: layoutOf(layout),
+  offset: 0,
+  ...(when === undefined ? {} : { when }),
+});
 
 /** The gain of a norm that reads the output of the linear `of` (a line of the table), not the stream. */
-export const gainOf = (of: string, layout: string, when?: string): TensorSpec => ({ ...gain(layout, when), of });
+export const gainOf = (of: string, layout: string, when?: string): TensorSpec => ({
+  ...gain(layout, when),
+  of,
+});
 
 /** A linear that no gain stands before. */
-export const bare = (reads: 'stream' | 'norm', layout: string): TensorSpec => ({ ...linear(layout), bare: reads });
+export const bare = (reads: 'stream' | 'norm', layout: string): TensorSpec => ({
+  ...linear(layout),
+  bare: reads,
+});
 
 /** The same table with every gain stored minus `offset`. */
 export const withOffset = (tensors: ModelFamily['tensors'], offset: number): ModelFamily['tensors'] =>
-  Object.fromEntries(Object.entries(tensors).map(([key, line]) => [key, line.kind === 'gain' ? { ...line, offset } : line]));
+  Object.fromEntries(
+    Object.entries(tensors).map(([key, line]) => [key, line.kind === 'gain' ? { ...line, offset } : line]),
+  );
 
-/** A size that stands under `name` in config.json, or follows from sizes above it when it is absent or null. It is always written. */
+/**
+ * A size that stands under `name` in config.json, or follows from sizes above it when it is absent or null.
+ * It is always written.
+ */
 export const size = (name: string, fallback?: (dims: Dims) => number): SizeField => ({
   keys: [name],
   read: (config) => config[name] ?? undefined,
@@ -142,19 +202,38 @@ export const size = (name: string, fallback?: (dims: Dims) => number): SizeField
 });
 
 /** A size that config.json never says. */
-export const consequence = (of: (dims: Dims) => number): SizeField => ({ keys: [], read: () => undefined, fallback: of, write: () => ({}) });
+export const consequence = (of: (dims: Dims) => number): SizeField => ({
+  keys: [],
+  read: () => undefined,
+  fallback: of,
+  write: () => ({}),
+});
 
 export const setting = (name: string, otherwise: SettingValue): SettingField => ({
   keys: [name],
-  read: (config) => { const value = config[name]; return value === undefined || value === null || typeof value === 'object' ? otherwise : value as SettingValue; },
+  read: (config) => {
+    const value = config[name];
+    return value === undefined || value === null || typeof value === 'object'
+      ? otherwise
+      : (value as SettingValue);
+  },
 });
 
 /** The same lines but these. */
-export const without = <T>(lines: Readonly<Record<string, T>>, ...names: readonly string[]): Readonly<Record<string, T>> =>
+export const without = <T>(
+  lines: Readonly<Record<string, T>>,
+  ...names: readonly string[]
+): Readonly<Record<string, T>> =>
   Object.fromEntries(Object.entries(lines).filter(([name]) => !names.includes(name)));
 
 /** A number that may be null, which means that there is none; `otherwise` where config.json does not say. */
-export const optional = (name: string, otherwise: number | null): SettingField => ({ keys: [name], read: (config) => (config[name] === undefined ? otherwise : config[name] as SettingValue) });
+export const optional = (name: string, otherwise: number | null): SettingField => ({
+  keys: [name],
+  read: (config) => (config[name] === undefined ? otherwise : (config[name] as SettingValue)),
+});
 
 /** The element type under either of its names. */
-export const elementType: SettingField = { keys: ['dtype', 'torch_dtype'], read: (config) => (config['dtype'] ?? config['torch_dtype'] ?? 'float32') as SettingValue };
+export const elementType: SettingField = {
+  keys: ['dtype', 'torch_dtype'],
+  read: (config) => (config['dtype'] ?? config['torch_dtype'] ?? 'float32') as SettingValue,
+};

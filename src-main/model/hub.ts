@@ -20,14 +20,32 @@ export interface HubHit {
   readonly why: ErrorData | null;
 }
 /** `next` asks for the following page; null at the end. */
-export interface HubPage { readonly hits: readonly HubHit[]; readonly next: string | null }
+export interface HubPage {
+  readonly hits: readonly HubHit[];
+  readonly next: string | null;
+}
 
-/** A file that is fetched. `etag` names its blob: the SHA-256 of a large file, the git hash of a small one. */
-export interface HubFile { readonly path: string; readonly bytes: number; readonly etag: string; readonly sha256: boolean }
+/**
+ * A file that is fetched. `etag` names its blob: the SHA-256 of a large file, the git hash of a small one.
+ */
+export interface HubFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly etag: string;
+  readonly sha256: boolean;
+}
 /** The files of one commit that make a model; `revision` is what was asked for. */
-export interface HubSnapshot { readonly repo: string; readonly revision: string; readonly commit: string; readonly files: readonly HubFile[] }
+export interface HubSnapshot {
+  readonly repo: string;
+  readonly revision: string;
+  readonly commit: string;
+  readonly files: readonly HubFile[];
+}
 
-/** A model judged from its config.json and shard headers. Where `why` is set, it cannot be grown and `card` is null. */
+/**
+ * A model judged from its config.json and shard headers. Where `why` is set, it cannot be grown and `card` is
+ * null.
+ */
 export interface HubJudged extends HubSnapshot {
   /** Its page. */
   readonly url: string;
@@ -44,7 +62,10 @@ export interface HubJudged extends HubSnapshot {
   readonly card: CheckpointCard | null;
 }
 
-/** A snapshot in the Hugging Face cache, whoever put it there. `own`: Cambium fetched it and checked every hash. */
+/**
+ * A snapshot in the Hugging Face cache, whoever put it there. `own`: Cambium fetched it and checked every
+ * hash.
+ */
 export interface HubCached {
   readonly repo: string;
   readonly commit: string;
@@ -68,16 +89,58 @@ export interface HubPartial {
 }
 
 export type DownloadEvent =
-  | { readonly at: 'bytes'; readonly done: number; readonly of: number; readonly perSecond: number; readonly files: number; readonly ofFiles: number; readonly now: readonly string[] }
+  | {
+      readonly at: 'bytes';
+      readonly done: number;
+      readonly of: number;
+      readonly perSecond: number;
+      readonly files: number;
+      readonly ofFiles: number;
+      readonly now: readonly string[];
+    }
   | { readonly at: 'paused'; readonly done: number; readonly of: number }
-  | { readonly at: 'done'; readonly repo: string; readonly commit: string; readonly dir: string; readonly bytes: number; readonly seconds: number };
+  | {
+      readonly at: 'done';
+      readonly repo: string;
+      readonly commit: string;
+      readonly dir: string;
+      readonly bytes: number;
+      readonly seconds: number;
+    };
 
-export interface PushFile { readonly path: string; readonly bytes: number }
+export interface PushFile {
+  readonly path: string;
+  readonly bytes: number;
+}
 /** What a push would do; nothing is changed by asking. `account` owns the token. */
-export interface PushPlan { readonly dir: string; readonly repo: string; readonly account: string; readonly exists: boolean; readonly private: boolean; readonly files: readonly PushFile[]; readonly bytes: number; readonly url: string }
+export interface PushPlan {
+  readonly dir: string;
+  readonly repo: string;
+  readonly account: string;
+  readonly exists: boolean;
+  readonly private: boolean;
+  readonly files: readonly PushFile[];
+  readonly bytes: number;
+  readonly url: string;
+}
 export type PushEvent =
-  | { readonly at: 'bytes'; readonly phase: 'hashing' | 'uploading' | 'committing'; readonly done: number; readonly of: number; readonly perSecond: number; readonly now: string }
-  | { readonly at: 'done'; readonly repo: string; readonly commit: string; readonly url: string; readonly files: number; readonly bytes: number; readonly private: boolean };
+  | {
+      readonly at: 'bytes';
+      readonly phase: 'hashing' | 'uploading' | 'committing';
+      readonly done: number;
+      readonly of: number;
+      readonly perSecond: number;
+      readonly now: string;
+    }
+  | {
+      readonly at: 'done';
+      readonly repo: string;
+      readonly commit: string;
+      readonly url: string;
+      readonly files: number;
+      readonly bytes: number;
+      readonly private: boolean;
+    };
 
 /** Whose token is used, and where it comes from; `error` says why it is of no use. */
 export interface HubAccount {

@@ -1,7 +1,22 @@
-/** @file What decoders are made of, over named axes: norms, rotary positions, attention, activations, and the reader of a family's weights. */
+/**
+ * @file What decoders are made of, over named axes: norms, rotary positions, attention, activations, and the
+ * reader of a family's weights.
+ */
 import { refuse } from '../base/errors.ts';
-import { attend, constantBy, gather, gelu, relu, reshape, rmsNormalize, rotate, silu, tanh, type Value } from '../graph/build.ts';
-import * as op from '../graph/build.ts';
+import {
+  attend,
+  constantBy,
+  gather,
+  gelu,
+  relu,
+  reshape,
+  rmsNormalize,
+  rotate,
+  silu,
+  tanh,
+  type Value,
+} from '../graph/ops/build.ts';
+import * as op from '../graph/ops/build.ts';
 import { shapeOf, viewOf, type Dims } from '../tensor/layout.ts';
 import { lineOf, type ModelFamily, type Settings, type TensorSpec } from './family.ts';
 import { add, apply, map, mul, named, order, type Name, type Named } from './named.ts';
@@ -16,7 +31,10 @@ export interface Reader {
   entries(x: Named, name: string): readonly Named[];
   /** Rows of the table `name`, tokens [batch, seq] → [batch, seq, its width]. */
   embed(name: string, tokens: Value): Named;
-  /** The norm `name` of the family's own kind, over the axes of its gain together; over the last axis where it has none. */
+  /**
+   * The norm `name` of the family's own kind, over the axes of its gain together; over the last axis where it
+   * has none.
+   */
   norm(x: Named, name: string): Named;
   /** Logits [batch, seq, vocab]. */
   head(x: Named): Named;
@@ -24,7 +42,10 @@ export interface Reader {
   places(name: string, tokens: Value, first?: number): Named;
   /** `x` [batch, seq, …, head_dim] turned by its positions; see `rotary`. */
   rotary(x: Named, s?: Settings): Named;
-  /** What each position hears of itself and those before it; see `attention`. Called once for each layer, in their order. */
+  /**
+   * What each position hears of itself and those before it; see `attention`. Called once for each layer, in
+   * their order.
+   */
   attention(q: Named, k: Named, v: Named, scale: number, how?: AttentionHow): Named;
   /** Is told the logits of every router, [batch, seq, experts]. */
   routed(logits: Value): void;
@@ -41,44 +62,92 @@ export interface Placing extends Pick<Reader, 'attention'> {
 export const whole: Placing = {
   attention,
   rotary: (x, s) => rotary(x, s, ({ rates, seq }) => [angles('cos', seq, rates), angles('sin', seq, rates)]),
-  rows: ({ shape: [, seq] }, first) => constantBy(`places ${first} ${seq}`, 'int64', [1, seq!], () => Array.from({ length: seq! }, (_, i) => first + i)),
+  rows: ({ shape: [, seq] }, first) =>
+    constantBy(`places ${first} ${seq}`, 'int64', [1, seq!], () =>
+      Array.from({ length: seq! }, (_, i) => first + i),
+    ),
 };
 
-/** A text of several documents, `documents` [batch, seq] their numbers: none hears another. Positions go on through all of them. */
-export const apart = (documents: Value): Placing => ({ ...whole, attention: (q, k, v, scale, how = {}) => attention(q, k, v, scale, { ...how, documents }) });
+/**
+ * A text of several documents, `documents` [batch, seq] their numbers: none hears another. Positions go on
+ * through all of them.
+ */
+export const apart = (documents: Value): Placing => ({
+  ...whole,
+  attention: (q, k, v, scale, how = {}) => attention(q, k, v, scale, { ...how, documents }),
+});
 
-/** A reader of weights given by name: stored shapes, no prefix. `routed` hears of routers, where there are any; `placing` says where the tokens stand, from position 0 unless it is given. */
-export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, weights: ReadonlyMap<string, Value>, routed: Reader['routed'] = () => undefined, placing: Placing = whole): Reader {
+/**
+ * A reader of weights given by name: stored shapes, no prefix. `routed` hears of routers, where there are
+ * any; `placing` says where the tokens stand, from position 0 unless it is given.
+ */
+export function readerOf(
+  family: ModelFamily,
+  dims: Dims,
+  settings: Settings,
+  weights: ReadonlyMap<string, Value>,
+  routed: Reader['routed'] = () => undefined,
+  placing: Placing = whole,
+): Reader {
   const specOf = (name: string): TensorSpec => family.tensors[lineOf(name)]!;
   const vector = (name: string): Named | undefined => {
     const value = weights.get(name);
     if (!value) return undefined;
-    const spec = specOf(name), plain = named(reshape(value, viewOf(spec.layout, dims)), ...spec.layout.axes.map((a) => a.axis));
+    const spec = specOf(name);
+    const plain = named(reshape(value, viewOf(spec.layout, dims)), ...spec.layout.axes.map((a) => a.axis));
     return spec.offset === 0 ? plain : map((v) => op.add(v, spec.offset), plain);
   };
-  const matrix = (name: string): Value => weights.get(name) ?? weights.get(settings['tied'] === true && name === family.head.weight ? family.head.tiedTo : name)!;
-  const capped = (x: Named): Named => { const cap = family.head.cap === undefined ? null : settings[family.head.cap]; return typeof cap === 'number' ? map((v) => bounded(v, cap), x) : x; };
+  const matrix = (name: string): Value =>
+    weights.get(name) ??
+    weights.get(settings['tied'] === true && name === family.head.weight ? family.head.tiedTo : name)!;
+  const capped = (x: Named): Named => {
+    const cap = family.head.cap === undefined ? null : settings[family.head.cap];
+    return typeof cap === 'number' ? map((v) => bounded(v, cap), x) : x;
+  };
   const linear = (x: Named, name: string): Named => {
-    const spec = specOf(`${name}.weight`), bias = vector(`${name}.bias`);
+    const spec = specOf(`${name}.weight`);
+    const bias = vector(`${name}.bias`);
     const y = apply(x, matrix(`${name}.weight`), spec.layout, viewOf(spec.layout, dims));
     return bias ? add(y, bias) : y;
   };
   const embed: Reader['embed'] = (name, tokens) => {
-    const picked = named(gather(weights.get(`${name}.weight`)!, tokens), 'batch', 'seq', specOf(`${name}.weight`).layout.axes.at(-1)!.axis);
+    const picked = named(
+      gather(weights.get(`${name}.weight`)!, tokens),
+      'batch',
+      'seq',
+      specOf(`${name}.weight`).layout.axes.at(-1)!.axis,
+    );
     const scale = family.embedScale?.(dims, settings) ?? 1;
     return scale === 1 ? picked : map((v) => op.mul(v, scale), picked);
   };
   return {
-    dims, settings, linear, embed, routed, attention: placing.attention,
+    dims,
+    settings,
+    linear,
+    embed,
+    routed,
+    attention: placing.attention,
     rotary: (x, s = settings) => placing.rotary(x, s),
     places: (name, tokens, first = 0) => embed(name, placing.rows(tokens, first)),
     entries(x, name) {
-      const { layout } = specOf(`${name}.weight`), rows = layout.stack!.entries.map((entry) => shapeOf(entry, dims)[0]!);
-      return op.split(matrix(`${name}.weight`), rows, 0).map((weight, i) => apply(x, weight, layout.stack!.entries[i]!, viewOf(layout.stack!.entries[i]!, dims)));
+      const { layout } = specOf(`${name}.weight`);
+      const rows = layout.stack!.entries.map((entry) => shapeOf(entry, dims)[0]!);
+      return op
+        .split(matrix(`${name}.weight`), rows, 0)
+        .map((weight, i) =>
+          apply(x, weight, layout.stack!.entries[i]!, viewOf(layout.stack!.entries[i]!, dims)),
+        );
     },
     norm(x, name) {
-      const gain = vector(`${name}.weight`), shift = vector(`${name}.bias`), eps = Number(settings['eps']);
-      const y = normOver(family.stream.norm === 'rms' ? rmsNormalize : layerNorm, x, gain?.axes ?? [x.axes.at(-1)!], eps);
+      const gain = vector(`${name}.weight`);
+      const shift = vector(`${name}.bias`);
+      const eps = Number(settings['eps']);
+      const y = normOver(
+        family.stream.norm === 'rms' ? rmsNormalize : layerNorm,
+        x,
+        gain?.axes ?? [x.axes.at(-1)!],
+        eps,
+      );
       const scaled = gain ? mul(y, gain) : y;
       return shift ? add(scaled, shift) : scaled;
     },
@@ -87,28 +156,48 @@ export function readerOf(family: ModelFamily, dims: Dims, settings: Settings, we
 }
 
 /** A norm over these axes as if they were one. */
-function normOver(norm: (x: Value, eps: number) => Value, x: Named, axes: readonly Name[], eps: number): Named {
-  const lead = x.axes.filter((axis) => !axes.includes(axis)), y = order(x, [...lead, ...axes]);
+function normOver(
+  norm: (x: Value, eps: number) => Value,
+  x: Named,
+  axes: readonly Name[],
+  eps: number,
+): Named {
+  const lead = x.axes.filter((axis) => !axes.includes(axis));
+  const y = order(x, [...lead, ...axes]);
   if (axes.length === 1) return { value: norm(y.value, eps), axes: y.axes };
-  return { value: reshape(norm(reshape(y.value, [...y.value.shape.slice(0, lead.length), -1]), eps), y.value.shape), axes: y.axes };
+  return {
+    value: reshape(norm(reshape(y.value, [...y.value.shape.slice(0, lead.length), -1]), eps), y.value.shape),
+    axes: y.axes,
+  };
 }
 
 /** (x - mean) / sqrt(variance + eps) over the last axis (Ba et al. 2016). */
-const layerNorm = (x: Value, eps: number): Value => rmsNormalize(op.sub(x, op.mean(x, [-1], { keep: true })), eps);
+const layerNorm = (x: Value, eps: number): Value =>
+  rmsNormalize(op.sub(x, op.mean(x, [-1], { keep: true })), eps);
 
 /** cap · tanh(x / cap): near x where it is small, never beyond the cap. */
 export const bounded = (x: Value, cap: number): Value => op.mul(tanh(op.mul(x, 1 / cap)), cap);
 
 /** Rotary frequencies of each pair of a head, radians per position: transformers' modeling_rope_utils.py. */
 export function frequencies(headDim: number, s: Settings): readonly number[] {
-  const pairs = headDim / 2, base = Number(s['ropeTheta']), type = String(s['ropeType'] ?? 'default'), factor = Number(s['ropeFactor'] ?? 1);
+  const pairs = headDim / 2;
+  const base = Number(s['ropeTheta']);
+  const type = String(s['ropeType'] ?? 'default');
+  const factor = Number(s['ropeFactor'] ?? 1);
   const plain = Array.from({ length: pairs }, (_, i) => base ** (-(2 * i) / headDim));
   if (type === 'default') return plain;
   if (type === 'linear') return plain.map((f) => f / factor);
-  if (type !== 'llama3') return refuse('checkpoint/unsupported', { what: `rope type "${type}"`, why: 'its frequencies depend on the length of the text' });
-  const low = Number(s['ropeLow']), high = Number(s['ropeHigh']), original = Number(s['ropeOriginal']);
+  if (type !== 'llama3')
+    return refuse('checkpoint/unsupported', {
+      what: `rope type "${type}"`,
+      why: 'its frequencies depend on the length of the text',
+    });
+  const low = Number(s['ropeLow']);
+  const high = Number(s['ropeHigh']);
+  const original = Number(s['ropeOriginal']);
   return plain.map((f) => {
-    const wavelength = (2 * Math.PI) / f, smooth = (original / wavelength - low) / (high - low);
+    const wavelength = (2 * Math.PI) / f;
+    const smooth = (original / wavelength - low) / (high - low);
     if (wavelength > original / low) return f / factor;
     return wavelength < original / high ? f : ((1 - smooth) * f) / factor + smooth * f;
   });
@@ -116,71 +205,145 @@ export function frequencies(headDim: number, s: Settings): readonly number[] {
 
 /** cos or sin of each angle, [positions, pairs]. */
 export const angles = (kind: 'cos' | 'sin', positions: number, rates: readonly number[]): Value =>
-  constantBy(`rotary ${kind} ${positions} ${rates.join()}`, 'float32', [positions, rates.length], () => Float32Array.from({ length: positions * rates.length }, (_, i) => Math[kind](Math.floor(i / rates.length) * rates[i % rates.length]!)));
+  constantBy(`rotary ${kind} ${positions} ${rates.join()}`, 'float32', [positions, rates.length], () =>
+    Float32Array.from({ length: positions * rates.length }, (_, i) =>
+      Math[kind](Math.floor(i / rates.length) * rates[i % rates.length]!),
+    ),
+  );
 
 /** What turns the tokens of a text, [seq, pairs] each. */
-type Angles = (of: { readonly rates: readonly number[]; readonly seq: number }) => readonly [cos: Value, sin: Value];
+type Angles = (of: {
+  readonly rates: readonly number[];
+  readonly seq: number;
+}) => readonly [cos: Value, sin: Value];
 
 /**
- * Rotates pair (i, i + width/2) of each position by position × frequency i (Su et al. 2021, the half-split form of transformers). `x` is [batch, seq, …, head_dim];
+ * Rotates pair (i, i + width/2) of each position by position × frequency i (Su et al. 2021, the half-split
+ * form of transformers). `x` is [batch, seq, …, head_dim];
  * width is head_dim, or the share of it that the settings name, and what comes after passes through.
  */
 export function rotary(x: Named, s: Settings, by: Angles): Named {
-  const size = x.value.shape.at(-1)!, width = Math.trunc(size * Number(s['ropeShare'] ?? 1));
-  if (width % 2 !== 0) refuse('checkpoint/unsupported', { what: `a rotary share of ${String(s['ropeShare'])}`, why: `it would turn ${width} of the ${size} entries of a head, and they turn in pairs` });
+  const size = x.value.shape.at(-1)!;
+  const width = Math.trunc(size * Number(s['ropeShare'] ?? 1));
+  if (width % 2 !== 0)
+    refuse('checkpoint/unsupported', {
+      what: `a rotary share of ${String(s['ropeShare'])}`,
+      why: `it would turn ${width} of the ${size} entries of a head, and they turn in pairs`,
+    });
   if (width < size) {
     const [turned, passed] = op.split(x.value, [width, size - width], -1) as [Value, Value];
-    return { value: op.concat([rotary({ value: turned, axes: x.axes }, { ...s, ropeShare: 1 }, by).value, passed], -1), axes: x.axes };
+    return {
+      value: op.concat(
+        [rotary({ value: turned, axes: x.axes }, { ...s, ropeShare: 1 }, by).value, passed],
+        -1,
+      ),
+      axes: x.axes,
+    };
   }
   const [batch, seq] = x.value.shape as [number, number];
-  return { value: reshape(rotate(reshape(x.value, [batch, seq, -1]), ...by({ rates: frequencies(size, s), seq })), x.value.shape), axes: x.axes };
+  return {
+    value: reshape(
+      rotate(reshape(x.value, [batch, seq, -1]), ...by({ rates: frequencies(size, s), seq })),
+      x.value.shape,
+    ),
+    axes: x.axes,
+  };
 }
 
 /** Added to the scores of keys that are not seen; far below any score, and finite. */
 export const hidden = -1e30;
 
-/** Queries that are read at once: they see no key after their last, so blocks spare almost half of all scores. */
+/**
+ * Queries that are read at once: they see no key after their last, so blocks spare almost half of all scores.
+ */
 const queryBlock = (seq: number): number => Math.max(128, Math.ceil(seq / 8));
 
-/** `window`: each position sees itself and the window - 1 before it; all before it when absent. `cap` bounds the scores, as cap · tanh(score / cap). `documents` [batch, seq]: positions see those of their own document alone. */
-export interface AttentionHow { readonly window?: number | undefined; readonly cap?: number | undefined; readonly documents?: Value | undefined }
+/**
+ * `window`: each position sees itself and the window - 1 before it; all before it when absent. `cap` bounds
+ * the scores, as cap · tanh(score / cap). `documents` [batch, seq]: positions see those of their own document
+ * alone.
+ */
+export interface AttentionHow {
+  readonly window?: number | undefined;
+  readonly cap?: number | undefined;
+  readonly documents?: Value | undefined;
+}
 
 /** The window of a layer: of all layers, or of those that the settings list as sliding. */
 export function windowOf(s: Settings, layer: number): number | undefined {
-  const types = s['layerTypes'], window = s['window'];
-  return typeof window === 'number' && (!Array.isArray(types) || types[layer] === 'sliding_attention') ? window : undefined;
+  const types = s['layerTypes'];
+  const window = s['window'];
+  return typeof window === 'number' && (!Array.isArray(types) || types[layer] === 'sliding_attention')
+    ? window
+    : undefined;
 }
 
-/** [to - from, to - first]: 0 where position from + row sees position first + column, and `hidden` elsewhere. */
+/**
+ * [to - from, to - first]: 0 where position from + row sees position first + column, and `hidden` elsewhere.
+ */
 const seen = (from: number, to: number, first: number, window: number): Value =>
-  constantBy(`seen ${from} ${to} ${first} ${window}`, 'float32', [to - from, to - first], () => Float32Array.from({ length: (to - from) * (to - first) }, (_, j) => {
-    const back = from + Math.floor(j / (to - first)) - (first + (j % (to - first)));
-    return back < 0 || back >= window ? hidden : 0;
-  }));
+  constantBy(`seen ${from} ${to} ${first} ${window}`, 'float32', [to - from, to - first], () =>
+    Float32Array.from({ length: (to - from) * (to - first) }, (_, j) => {
+      const back = from + Math.floor(j / (to - first)) - (first + (j % (to - first)));
+      return back < 0 || back >= window ? hidden : 0;
+    }),
+  );
 
-/** `mask` [to - from, to - first] where both positions are of one document, [batch, …, …], and `hidden` elsewhere; as it is where all is one text. */
+/**
+ * `mask` [to - from, to - first] where both positions are of one document, [batch, …, …], and `hidden`
+ * elsewhere; as it is where all is one text.
+ */
 function parted(mask: Value, documents: Value | undefined, from: number, to: number, first: number): Value {
   if (!documents) return mask;
-  const [batch] = documents.shape as [number], asks = reshape(op.slice(documents, 1, from, to), [batch, -1, 1]), holds = reshape(op.slice(documents, 1, first, to), [batch, 1, -1]);
+  const [batch] = documents.shape as [number];
+  const asks = reshape(op.slice(documents, 1, from, to), [batch, -1, 1]);
+  const holds = reshape(op.slice(documents, 1, first, to), [batch, 1, -1]);
   return op.where(op.equal(asks, holds), mask, hidden);
 }
 
-/** The axes that queries and keys share, and those that the queries have beside them: more than one row of them reads the same keys. */
-export const sharedAxes = (q: Named, k: Named): Readonly<Record<'lead' | 'own', readonly Name[]>> =>
-  ({ lead: k.axes.filter((axis) => axis !== 'seq' && axis !== 'head_dim'), own: q.axes.filter((axis) => !k.axes.includes(axis)) });
+/**
+ * The axes that queries and keys share, and those that the queries have beside them: more than one row of
+ * them reads the same keys.
+ */
+export const sharedAxes = (q: Named, k: Named): Readonly<Record<'lead' | 'own', readonly Name[]>> => ({
+  lead: k.axes.filter((axis) => axis !== 'seq' && axis !== 'head_dim'),
+  own: q.axes.filter((axis) => !k.axes.includes(axis)),
+});
 
 /**
- * softmax(q·k·scale, causal) · v, [batch, seq, heads…, head_dim] each. Whatever head axes `q` has and `k` lacks become rows beside `seq` and share the keys:
+ * softmax(q·k·scale, causal) · v, [batch, seq, heads…, head_dim] each. Whatever head axes `q` has and `k`
+ * lacks become rows beside `seq` and share the keys:
  * plain heads, grouped queries and one key head are one function, and no key is repeated in memory.
  */
-export function attention(q: Named, k: Named, v: Named, scale: number, { window = Infinity, cap, documents }: AttentionHow = {}): Named {
+export function attention(
+  q: Named,
+  k: Named,
+  v: Named,
+  scale: number,
+  { window = Infinity, cap, documents }: AttentionHow = {},
+): Named {
   const { lead, own } = sharedAxes(q, k);
-  const asked = order(q, [...lead, ...own, 'seq', 'head_dim']).value, keys = order(k, [...lead, 'seq', 'head_dim']).value, values = order(v, [...lead, 'seq', 'head_dim']).value;
-  const [seq, width] = asked.shape.slice(-2) as [number, number], block = queryBlock(seq), blocks = Math.ceil(seq / block), leading = lead.map((_, i) => asked.shape[i]!);
+  const asked = order(q, [...lead, ...own, 'seq', 'head_dim']).value;
+  const keys = order(k, [...lead, 'seq', 'head_dim']).value;
+  const values = order(v, [...lead, 'seq', 'head_dim']).value;
+  const [seq, width] = asked.shape.slice(-2) as [number, number];
+  const block = queryBlock(seq);
+  const blocks = Math.ceil(seq / block);
+  const leading = lead.map((_, i) => asked.shape[i]!);
   const read = Array.from({ length: blocks }, (_, i) => {
-    const from = i * block, to = Math.min(seq, from + block), first = Math.max(0, from - window + 1), rows = op.slice(asked, -2, from, to);
-    const look = cap === undefined ? attend : (...args: Parameters<typeof attend>) => boundedAttend(cap, ...args);
-    const out = look(reshape(rows, [...leading, -1, width]), op.slice(keys, -2, first, to), op.slice(values, -2, first, to), parted(seen(from, to, first, Math.min(window, seq)), documents, from, to, first), scale);
+    const from = i * block;
+    const to = Math.min(seq, from + block);
+    const first = Math.max(0, from - window + 1);
+    const rows = op.slice(asked, -2, from, to);
+    const look =
+      cap === undefined ? attend : (...args: Parameters<typeof attend>) => boundedAttend(cap, ...args);
+    const out = look(
+      reshape(rows, [...leading, -1, width]),
+      op.slice(keys, -2, first, to),
+      op.slice(values, -2, first, to),
+      parted(seen(from, to, first, Math.min(window, seq)), documents, from, to, first),
+      scale,
+    );
     return reshape(out, [...rows.shape.slice(0, -1), values.shape.at(-1)!]);
   });
   return named(blocks === 1 ? read[0]! : op.concat(read, -2), ...lead, ...own, 'seq', 'head_dim');
@@ -188,7 +351,10 @@ export function attention(q: Named, k: Named, v: Named, scale: number, { window 
 
 /** `attend` with bounded scores: softmax(bounded(scale · q kᵀ) + mask) v. */
 function boundedAttend(cap: number, q: Value, k: Value, v: Value, mask: Value, scale: number): Value {
-  return op.matmul(op.softmax(op.masked(bounded(op.matmul(q, k, { transB: true, alpha: scale }), cap), mask)), v);
+  return op.matmul(
+    op.softmax(op.masked(bounded(op.matmul(q, k, { transB: true, alpha: scale }), cap), mask)),
+    v,
+  );
 }
 
 /** Activation functions under the names config.json uses (transformers' activations.py). */
@@ -203,4 +369,11 @@ export const activations: Readonly<Record<string, (x: Value) => Value>> = {
   gelu_pytorch_tanh: (x) => gelu(x, 'tanh'),
 };
 export const activate = (x: Named, name: string): Named =>
-  map(activations[name] ?? refuse('checkpoint/unsupported', { what: `activation "${name}"`, why: `the known ones are ${Object.keys(activations).join(', ')}` }), x);
+  map(
+    activations[name] ??
+      refuse('checkpoint/unsupported', {
+        what: `activation "${name}"`,
+        why: `the known ones are ${Object.keys(activations).join(', ')}`,
+      }),
+    x,
+  );

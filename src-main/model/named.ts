@@ -1,16 +1,23 @@
-/** @file Values whose axes have names: the one place where names become positions, and the only file that emits Transpose and Reshape for a model. */
-import { matmul, reshape, transpose, type Value } from '../graph/build.ts';
-import * as op from '../graph/build.ts';
+/**
+ * @file Values whose axes have names: the one place where names become positions, and the only file that
+ * emits Transpose and Reshape for a model.
+ */
+import { matmul, reshape, transpose, type Value } from '../graph/ops/build.ts';
+import * as op from '../graph/ops/build.ts';
 import { countOf, type Axis, type Layout, type Role } from '../tensor/layout.ts';
 
 /** An axis of a weight, or one of a batch. */
 export type Name = Axis | 'batch' | 'seq';
 
 /** A value with one name per axis. */
-export interface Named { readonly value: Value; readonly axes: readonly Name[] }
+export interface Named {
+  readonly value: Value;
+  readonly axes: readonly Name[];
+}
 
 export const named = (value: Value, ...axes: readonly Name[]): Named => {
-  if (axes.length !== value.shape.length) throw new RangeError(`${axes.length} names for a value of ${value.shape.length} axes`);
+  if (axes.length !== value.shape.length)
+    throw new RangeError(`${axes.length} names for a value of ${value.shape.length} axes`);
   return { value, axes };
 };
 
@@ -22,7 +29,10 @@ export function order(x: Named, axes: readonly Name[]): Named {
   return perm.every((from, to) => from === to) ? x : named(transpose(x.value, perm), ...axes);
 }
 
-/** `f` of the values of both, the second broadcast along the axes it lacks; the result has the axes of the first. */
+/**
+ * `f` of the values of both, the second broadcast along the axes it lacks; the result has the axes of the
+ * first.
+ */
 export function together(f: (a: Value, b: Value) => Value, a: Named, b: Named): Named {
   const wanted = a.axes.filter((axis) => b.axes.includes(axis));
   const aligned = order(b, wanted).value;
@@ -41,16 +51,28 @@ export const mul = (a: Named, b: Named): Named => together(op.mul, a, b);
 
 /** Every entry of an axis, apart. */
 export function parts(x: Named, axis: Name): readonly Named[] {
-  const at = x.axes.indexOf(axis), rest = x.axes.filter((a) => a !== axis), n = sizeOf(x, axis);
-  return op.split(x.value, Array<number>(n).fill(1), at).map((v) => named(reshape(v, rest.map((a) => sizeOf(x, a))), ...rest));
+  const at = x.axes.indexOf(axis);
+  const rest = x.axes.filter((a) => a !== axis);
+  const n = sizeOf(x, axis);
+  return op.split(x.value, Array<number>(n).fill(1), at).map((v) =>
+    named(
+      reshape(
+        v,
+        rest.map((a) => sizeOf(x, a)),
+      ),
+      ...rest,
+    ),
+  );
 }
 
 /**
- * A stored matrix applied to `x`: sums over its `in` axes and appends its `out` axes, `x` [..., in…] → [..., out…].
+ * A stored matrix applied to `x`: sums over its `in` axes and appends its `out` axes, `x` [..., in…] → [...,
+ * out…].
  * All other axes of `x` become rows of one plain product, so that the weight's gradient is one product too.
  */
 export function apply(x: Named, weight: Value, layout: Layout, sizes: readonly number[]): Named {
-  const inner = axesOf(layout, 'in'), outer = axesOf(layout, 'out');
+  const inner = axesOf(layout, 'in');
+  const outer = axesOf(layout, 'out');
   const lead = x.axes.filter((axis) => !(inner as readonly Name[]).includes(axis));
   const rows = order(x, [...lead, ...inner]);
   const flat = reshape(rows.value, [-1, countOf(inner.map((axis) => sizeOf(x, axis)))]);
@@ -60,4 +82,5 @@ export function apply(x: Named, weight: Value, layout: Layout, sizes: readonly n
 }
 
 /** The axes of a weight with this role, in stored order. */
-const axesOf = (layout: Layout, role: Role): readonly Axis[] => layout.axes.filter((a) => a.role === role).map((a) => a.axis);
+const axesOf = (layout: Layout, role: Role): readonly Axis[] =>
+  layout.axes.filter((a) => a.role === role).map((a) => a.axis);

@@ -1,9 +1,16 @@
-/** @file What Cambium leaves in the folders that it makes, so that a model's origin can be told: growth.json and training.json. */
+/**
+ * @file What Cambium leaves in the folders that it makes, so that a model's origin can be told: growth.json
+ * and training.json.
+ */
 import type { Certificate } from './card.ts';
 
-export const growthRecordFile = 'growth.json', trainingRecordFile = 'training.json';
+export const growthRecordFile = 'growth.json';
+export const trainingRecordFile = 'training.json';
 
-/** growth.json of a folder that Cambium grew. `plan` is a `SavedPlan`, or a `GrowthPlan` of one stage; the files below the growth layer only carry it. */
+/**
+ * growth.json of a folder that Cambium grew. `plan` is a `SavedPlan`, or a `GrowthPlan` of one stage; the
+ * files below the growth layer only carry it.
+ */
 export interface GrowthRecord {
   readonly version: 1;
   /** The source's folder. */
@@ -35,7 +42,12 @@ export interface TrainingRecord {
 }
 
 /** The fields of each record that are paths of one computer: what is published has names in their place. */
-export const recordPaths: Readonly<Record<string, readonly string[]>> = { [growthRecordFile]: ['source'], [trainingRecordFile]: ['run', 'checkpoint'] };
+export const recordPaths: Readonly<Record<string, readonly string[]>> = {
+  [growthRecordFile]: ['source'],
+  [trainingRecordFile]: ['run', 'checkpoint'],
+};
 
 /** A record as its file's text. */
-export const recordText = (record: GrowthRecord | TrainingRecord | Readonly<Record<string, unknown>>): string => `${JSON.stringify(record, null, 1)}\n`;
+export const recordText = (
+  record: GrowthRecord | TrainingRecord | Readonly<Record<string, unknown>>,
+): string => `${JSON.stringify(record, null, 1)}\n`;

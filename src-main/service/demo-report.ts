@@ -1,4 +1,7 @@
-/** @file The demo's result as one HTML page: the two loss curves with the source's loss as a line, and the numbers as a table. */
+/**
+ * @file The demo's result as one HTML page: the two loss curves with the source's loss as a line, and the
+ * numbers as a table.
+ */
 import type { Curve, DemoResult, Point } from './demo.ts';
 
 const number = (n: number): string => n.toLocaleString('en');
@@ -10,22 +13,49 @@ export function findings(r: DemoResult): readonly (readonly [string, string])[] 
   const last = (c: Curve): number => c.heldOut.at(-1)!.loss;
   return [
     ['Source', `${number(r.source.parameters)} parameters, held-out loss ${nats(r.sourceLoss)}`],
-    ['Grown ×2', `${number(r.plan.parameters.after)} parameters, promise ${r.plan.promise.kind}, largest |Δlogit| ${r.certificate.maxLogit.toExponential(1)} (allowed ${r.certificate.tolerance.toExponential(1)})`],
-    ['Grown model after training', `held-out loss ${nats(r.grown.heldOut[0]!.loss)} → ${nats(last(r.grown))} in ${number(r.settings.tokens)} tokens, ${r.grown.seconds.toFixed(0)} s`],
-    ['Random start after training', `held-out loss ${nats(r.random.heldOut[0]!.loss)} → ${nats(last(r.random))} in ${number(r.settings.tokens)} tokens, ${r.random.seconds.toFixed(0)} s`],
-    ['Tokens the random start needs to reach where the grown one began', r.tokensToMatch === null ? `more than ${number(r.settings.tokens)}` : number(r.tokensToMatch)],
-    ['Export', `${r.exported.dir} (read back, largest |Δlogit| ${r.exported.maxLogit.toExponential(1)}, ${number(r.reopened.parameters)} parameters)`],
+    [
+      'Grown ×2',
+      `${number(r.plan.parameters.after)} parameters, promise ${r.plan.promise.kind}, largest |Δlogit| ${r.certificate.maxLogit.toExponential(1)} (allowed ${r.certificate.tolerance.toExponential(1)})`,
+    ],
+    [
+      'Grown model after training',
+      `held-out loss ${nats(r.grown.heldOut[0]!.loss)} → ${nats(last(r.grown))} in ${number(r.settings.tokens)} tokens, ${r.grown.seconds.toFixed(0)} s`,
+    ],
+    [
+      'Random start after training',
+      `held-out loss ${nats(r.random.heldOut[0]!.loss)} → ${nats(last(r.random))} in ${number(r.settings.tokens)} tokens, ${r.random.seconds.toFixed(0)} s`,
+    ],
+    [
+      'Tokens the random start needs to reach where the grown one began',
+      r.tokensToMatch === null ? `more than ${number(r.settings.tokens)}` : number(r.tokensToMatch),
+    ],
+    [
+      'Export',
+      `${r.exported.dir} (read back, largest |Δlogit| ${r.exported.maxLogit.toExponential(1)}, ${number(r.reopened.parameters)} parameters)`,
+    ],
   ];
 }
 
-const width = 860, height = 380, left = 56, bottom = 40, top = 16, right = 16;
+const width = 860;
+const height = 380;
+const left = 56;
+const bottom = 40;
+const top = 16;
+const right = 16;
 
 function chart(r: DemoResult): string {
-  const curves = [r.grown, r.random], most = r.settings.tokens, all = [...curves.flatMap((c) => c.heldOut.map((p) => p.loss)), r.sourceLoss];
-  const least = Math.min(...all), low = Math.floor(least * 10) / 10, high = Math.min(Math.ceil(Math.max(...all) * 10) / 10, low + 8 * Math.max(0.1, r.sourceLoss - least));
-  const x = (tokens: number): number => left + ((width - left - right) * tokens) / most, y = (loss: number): number => top + ((height - top - bottom) * (high - loss)) / (high - low);
-  const line = (points: readonly Point[], of: string): string => `<polyline class="${of}" points="${points.map((p) => `${x(p.tokens).toFixed(1)},${y(p.loss).toFixed(1)}`).join(' ')}"/>`;
-  const ticks = Array.from({ length: 6 }, (_, i) => low + ((high - low) * i) / 5), steps = Array.from({ length: 5 }, (_, i) => (most * i) / 4);
+  const curves = [r.grown, r.random];
+  const most = r.settings.tokens;
+  const all = [...curves.flatMap((c) => c.heldOut.map((p) => p.loss)), r.sourceLoss];
+  const least = Math.min(...all);
+  const low = Math.floor(least * 10) / 10;
+  const high = Math.min(Math.ceil(Math.max(...all) * 10) / 10, low + 8 * Math.max(0.1, r.sourceLoss - least));
+  const x = (tokens: number): number => left + ((width - left - right) * tokens) / most;
+  const y = (loss: number): number => top + ((height - top - bottom) * (high - loss)) / (high - low);
+  const line = (points: readonly Point[], of: string): string =>
+    `<polyline class="${of}" points="${points.map((p) => `${x(p.tokens).toFixed(1)},${y(p.loss).toFixed(1)}`).join(' ')}"/>`;
+  const ticks = Array.from({ length: 6 }, (_, i) => low + ((high - low) * i) / 5);
+  const steps = Array.from({ length: 5 }, (_, i) => (most * i) / 4);
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="Held-out loss over tokens: grown model and random start, with the source's loss">
 <clipPath id="inside"><rect x="${left}" y="${top}" width="${width - left - right}" height="${height - top - bottom}"/></clipPath>
 ${ticks.map((t) => `<line class="grid" x1="${left}" x2="${width - right}" y1="${y(t)}" y2="${y(t)}"/><text x="${left - 8}" y="${y(t) + 4}" text-anchor="end">${t.toFixed(2)}</text>`).join('\n')}
@@ -51,7 +81,9 @@ table { border-collapse: collapse; width: 100%; } th { text-align: left; font-we
 <p>The built-in ${escaped(r.source.familyTitle)} checkpoint grown ×2 by ${escaped(r.plan.request.method)}, trained beside random weights of the same size on the same batches. Bold lines: loss on held-out text, nats per token; faint ones: loss of each batch.</p>
 <div class="key"><div><span style="background:var(--grown)"></span>grown</div><div><span style="background:var(--random)"></span>random start</div><div><span style="background:var(--source)"></span>source</div></div>
 ${chart(r)}
-<table>${findings(r).map(([what, value]) => `<tr><th scope="row">${escaped(what)}</th><td>${escaped(value)}</td></tr>`).join('')}</table>
+<table>${findings(r)
+  .map(([what, value]) => `<tr><th scope="row">${escaped(what)}</th><td>${escaped(value)}</td></tr>`)
+  .join('')}</table>
 <h2>What they write</h2>
 <p>The grown model after training</p><blockquote>${escaped(r.grown.sample)}</blockquote><p>The random start after training</p><blockquote>${escaped(r.random.sample)}</blockquote>
 </body></html>

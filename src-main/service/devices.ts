@@ -1,4 +1,7 @@
-/** @file The devices of this computer, asked of an engine and remembered for a while: starting one takes a second. */
+/**
+ * @file The devices of this computer, asked of an engine and remembered for a while: starting one takes a
+ * second.
+ */
 import type { Device } from '../contract/schema.ts';
 import { withEngine, type Processes } from './engines.ts';
 
@@ -19,9 +22,13 @@ export function deviceList(processes: Processes): DeviceList {
       const answer = withEngine(processes, {}, (engine) => engine.devices({}));
       const now = { at: Date.now(), answer };
       asked = now;
-      answer.catch(() => { if (asked === now) asked = undefined; });
+      answer.catch(() => {
+        if (asked === now) asked = undefined;
+      });
       return answer;
     },
-    forget() { asked = undefined; },
+    forget() {
+      asked = undefined;
+    },
   };
 }

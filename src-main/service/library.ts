@@ -2,15 +2,16 @@
 import { basename, join } from 'node:path';
 import type { Known } from '../contract/activity.ts';
 import type { CheckpointCard } from '../contract/schema.ts';
-import { openCheckpoint } from '../store/checkpoint.ts';
-import { exists } from '../store/files.ts';
-import { absolute, builtIn, type Place } from './place.ts';
+import { openCheckpoint } from '../store/checkpoint/checkpoint.ts';
+import { exists } from '../store/fs/files.ts';
+import { absolute, builtIn, type Place } from './dependencies.ts';
 
 /** Newest first; folders that are gone are left out, the built-in one is last unless it was opened. */
 export async function knownCheckpoints(place: Place): Promise<readonly Known[]> {
   const own = builtIn(place);
   const known: Known[] = (await place.home.checkpoints()).map((c) => ({ ...c, builtIn: c.dir === own }));
-  if (!known.some((c) => c.builtIn) && await exists(join(own, 'config.json'))) known.push({ dir: own, name: 'Built-in example', opened: '', builtIn: true });
+  if (!known.some((c) => c.builtIn) && (await exists(join(own, 'config.json'))))
+    known.push({ dir: own, name: 'Built-in example', opened: '', builtIn: true });
   return known;
 }
 

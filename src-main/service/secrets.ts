@@ -1,4 +1,7 @@
-/** @file Where a token that a person gives to Cambium is kept: the system's key store on the desktop, memory elsewhere. */
+/**
+ * @file Where a token that a person gives to Cambium is kept: the system's key store on the desktop, memory
+ * elsewhere.
+ */
 
 export interface Secrets {
   readonly keeps: 'key store' | 'memory';
@@ -13,11 +16,19 @@ export function memorySecrets(): Secrets {
   return {
     keeps: 'memory',
     get: (name) => Promise.resolve(kept.get(name) ?? null),
-    set: (name, value) => { if (value === null) kept.delete(name); else kept.set(name, value); return Promise.resolve(); },
+    set: (name, value) => {
+      if (value === null) kept.delete(name);
+      else kept.set(name, value);
+      return Promise.resolve();
+    },
   };
 }
 
-/** The environment for a process that has nothing to say to the Hub: engines log and may dump what they know. */
+/**
+ * The environment for a process that has nothing to say to the Hub: engines log and may dump what they know.
+ */
 export function withoutTokens(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^(HF_TOKEN|HUGGING_FACE_HUB_TOKEN)$/.test(name)));
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name]) => !/^(HF_TOKEN|HUGGING_FACE_HUB_TOKEN)$/.test(name)),
+  );
 }

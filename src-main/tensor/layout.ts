@@ -1,7 +1,11 @@
-/** @file Named axes of a stored tensor, in stored order, with their roles; the one place where axis names become positions and shapes. */
+/**
+ * @file Named axes of a stored tensor, in stored order, with their roles; the one place where axis names
+ * become positions and shapes.
+ */
 import { refuse } from '../base/errors.ts';
 
 /** Every axis of the app, with what it is. `layers` is an axis too, but lives in tensor names. */
+// prettier-ignore
 export const axes = {
   vocab:     'rows of the token table',
   positions: 'rows of the position table',
@@ -26,7 +30,10 @@ export type Dims = Readonly<Record<string, number>>;
 
 /** `out` is written, `in` is summed over, `row` is picked. */
 export type Role = 'out' | 'in' | 'row';
-export interface LayoutAxis { readonly axis: Axis; readonly role: Role }
+export interface LayoutAxis {
+  readonly axis: Axis;
+  readonly role: Role;
+}
 
 export interface Layout {
   readonly text: string;
@@ -34,14 +41,18 @@ export interface Layout {
   readonly axes: readonly LayoutAxis[];
   /** For each stored dimension, how many consecutive `axes` share it. */
   readonly dimensions: readonly number[];
-  /** Where the first dimension holds entries of unequal form one after the other: the layout of each, under the name of their part axis. `axes` then lists each axis once, and is no order. */
+  /**
+   * Where the first dimension holds entries of unequal form one after the other: the layout of each, under
+   * the name of their part axis. `axes` then lists each axis once, and is no order.
+   */
   readonly stack?: { readonly part: Axis; readonly entries: readonly Layout[] };
 }
 
 const parsed = new Map<string, Layout>();
 
 /**
- * Reads `out <- in`, `in -> out`, `row : out` or `out`; parentheses hold axes that share one stored dimension, and `qkv(a b | a | a) <- in` entries of unequal form
+ * Reads `out <- in`, `in -> out`, `row : out` or `out`; parentheses hold axes that share one stored
+ * dimension, and `qkv(a b | a | a) <- in` entries of unequal form
  * that stand one after the other. An unknown word is a mistake in a table and throws.
  */
 export function layoutOf(text: string): Layout {
@@ -54,15 +65,25 @@ export function layoutOf(text: string): Layout {
 
 function stackOf(text: string): Layout {
   const [, part, inside, rest] = /^(\w+)\(([^()]*)\)(.*)$/.exec(text) ?? [];
-  if (inside === undefined || !(part! in axes)) throw new SyntaxError(`layout "${text}" does not begin with a part axis and its entries`);
-  const entries = inside.split('|').map((entry) => layoutOf(`(${entry.trim()})${rest!}`)), all: LayoutAxis[] = [{ axis: part as Axis, role: entries[0]!.axes[0]!.role }];
-  for (const a of entries.flatMap((entry) => entry.axes)) if (!all.some((b) => b.axis === a.axis)) all.push(a);
+  if (inside === undefined || !(part! in axes))
+    throw new SyntaxError(`layout "${text}" does not begin with a part axis and its entries`);
+  const entries = inside.split('|').map((entry) => layoutOf(`(${entry.trim()})${rest!}`));
+  const all: LayoutAxis[] = [{ axis: part as Axis, role: entries[0]!.axes[0]!.role }];
+  for (const a of entries.flatMap((entry) => entry.axes))
+    if (!all.some((b) => b.axis === a.axis)) all.push(a);
   return { text, axes: all, dimensions: [], stack: { part: part as Axis, entries } };
 }
 
 function plainOf(text: string): Layout {
   const sides = text.split(/\s*(<-|->|:)\s*/);
-  const roles: readonly Role[] = sides.length === 1 ? ['out'] : sides[1] === '<-' ? ['out', 'in'] : sides[1] === '->' ? ['in', 'out'] : ['row', 'out'];
+  const roles: readonly Role[] =
+    sides.length === 1
+      ? ['out']
+      : sides[1] === '<-'
+        ? ['out', 'in']
+        : sides[1] === '->'
+          ? ['in', 'out']
+          : ['row', 'out'];
   if (sides.length > 3) throw new SyntaxError(`layout "${text}" has more than one arrow`);
   const all: LayoutAxis[] = [];
   const dimensions: number[] = [];
@@ -84,7 +105,9 @@ function plainOf(text: string): Layout {
 
 /** One size per axis of a plain `layout`. */
 export const viewOf = (layout: Layout, dims: Dims): readonly number[] =>
-  layout.axes.map(({ axis }) => dims[axis] ?? refuse('growth/unknown-axis', { axis, known: Object.keys(dims) }));
+  layout.axes.map(
+    ({ axis }) => dims[axis] ?? refuse('growth/unknown-axis', { axis, known: Object.keys(dims) }),
+  );
 
 /** One size per stored dimension: the shape in the file. */
 export function shapeOf(layout: Layout, dims: Dims): readonly number[] {

@@ -1,4 +1,7 @@
-/** @file The embedded corpus: little stories from a grammar that remembers, so that names, counts, places and promises must be carried across sentences. (seed, index) alone decides a story. */
+/**
+ * @file The embedded corpus: little stories from a grammar that remembers, so that names, counts, places and
+ * promises must be carried across sentences. (seed, index) alone decides a story.
+ */
 import { integerAt, keyOf } from '../base/random.ts';
 import * as world from './toy-words.ts';
 import { inWords } from './toy-words.ts';
@@ -21,7 +24,9 @@ function diceOf(key: number): Dice {
   return { below, pick, some };
 }
 
-/** What every episode of one story shares; `told` grows by one line an episode, for the account at the end. */
+/**
+ * What every episode of one story shares; `told` grows by one line an episode, for the account at the end.
+ */
 interface Scene {
   readonly dice: Dice;
   readonly a: world.Person;
@@ -33,16 +38,24 @@ interface Scene {
 
 const capital = (text: string): string => text[0]!.toUpperCase() + text.slice(1);
 const an = (noun: string): string => (/^[aeiou]/.test(noun) ? `an ${noun}` : `a ${noun}`);
-const and = (items: readonly string[]): string => (items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)!}`);
-const pair = (s: 'she' | 'he') => (s === 'she' ? { they: 'she', them: 'her', their: 'her' } : { they: 'he', them: 'him', their: 'his' });
-const counted = (n: number, t: world.Thing): string => `${n === 0 ? 'no' : inWords(n)} ${n === 1 ? t.one : t.many}`;
-const left = (n: number): string => (n === 1 ? 'one was left' : n === 0 ? 'none were left' : `${inWords(n)} were left`);
+const and = (items: readonly string[]): string =>
+  items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)!}`;
+const pair = (s: 'she' | 'he') =>
+  s === 'she' ? { they: 'she', them: 'her', their: 'her' } : { they: 'he', them: 'him', their: 'his' };
+const counted = (n: number, t: world.Thing): string =>
+  `${n === 0 ? 'no' : inWords(n)} ${n === 1 ? t.one : t.many}`;
+const left = (n: number): string =>
+  n === 1 ? 'one was left' : n === 0 ? 'none were left' : `${inWords(n)} were left`;
 
 /** One kind of episode: sentences that are true in the scene. */
 type Episode = (s: Scene) => string;
 
 const give: Episode = ({ dice, a, b, told }) => {
-  const t = dice.pick(world.things), had = 2 + dice.below(18), gave = 1 + dice.below(had - 1), lost = dice.below(had - gave + 1), p = pair(a.she);
+  const t = dice.pick(world.things);
+  const had = 2 + dice.below(18);
+  const gave = 1 + dice.below(had - 1);
+  const lost = dice.below(had - gave + 1);
+  const p = pair(a.she);
   told.push(`gave ${counted(gave, t)} to ${b.name}`);
   const first = `${a.name} had ${counted(had, t)} and gave ${inWords(gave)} to ${b.name}; ${left(had - gave)}.`;
   if (dice.below(2) === 0) return `${first} "Thank you," said ${b.name}. "Now I have ${counted(gave, t)}."`;
@@ -50,16 +63,32 @@ const give: Episode = ({ dice, a, b, told }) => {
 };
 
 const find: Episode = ({ dice, a, b, place, told }) => {
-  const t = dice.pick(world.things), had = 1 + dice.below(12), more = 1 + dice.below(12), other = 1 + dice.below(20), total = had + more;
+  const t = dice.pick(world.things);
+  const had = 1 + dice.below(12);
+  const more = 1 + dice.below(12);
+  const other = 1 + dice.below(20);
+  const total = had + more;
   told.push(`found ${counted(more, t)}`);
-  const verdict = total > other ? `${a.name} had more than ${b.name}` : total < other ? `${b.name} had more than ${a.name}` : 'they had the same';
+  const verdict =
+    total > other
+      ? `${a.name} had more than ${b.name}`
+      : total < other
+        ? `${b.name} had more than ${a.name}`
+        : 'they had the same';
   return `${a.name} had ${counted(had, t)}. ${capital(dice.pick(place.spots))} ${pair(a.she).they} found ${inWords(more)} more, which made ${inWords(total)}. ${b.name} had ${inWords(other)}, so ${verdict}.`;
 };
 
 const hide: Episode = ({ dice, a, b, place, told }) => {
-  const [x, y] = dice.some(world.things, 2), [cx, cy] = dice.some(world.colours, 2), [sx, sy] = dice.some(place.spots, 2);
-  const hidden = [{ who: a, what: `${cx} ${x!.one}`, where: sx! }, { who: b, what: `${cy} ${y!.one}`, where: sy! }] as const;
-  const asked = dice.pick(hidden), seeker = asked.who === a ? b : a, wrong = hidden.find((h) => h !== asked)!;
+  const [x, y] = dice.some(world.things, 2);
+  const [cx, cy] = dice.some(world.colours, 2);
+  const [sx, sy] = dice.some(place.spots, 2);
+  const hidden = [
+    { who: a, what: `${cx} ${x!.one}`, where: sx! },
+    { who: b, what: `${cy} ${y!.one}`, where: sy! },
+  ] as const;
+  const asked = dice.pick(hidden);
+  const seeker = asked.who === a ? b : a;
+  const wrong = hidden.find((h) => h !== asked)!;
   told.push(`hid ${an(hidden[0].what)} ${sx!}`);
   const hiding = hidden.map((h) => `${h.who.name} hid ${an(h.what)} ${h.where}.`).join(' ');
   const question = `"Where is the ${asked.what}?" asked ${seeker.name}.`;
@@ -69,65 +98,102 @@ const hide: Episode = ({ dice, a, b, place, told }) => {
 };
 
 const meet: Episode = ({ dice, a, told }) => {
-  const x = dice.pick(world.animals), p = pair(a.she), colour = dice.pick(world.colours);
+  const x = dice.pick(world.animals);
+  const p = pair(a.she);
+  const colour = dice.pick(world.colours);
   told.push(`met ${an(x.one)}`);
-  return `${an(`${colour} ${x.one}`).replace(/^./, (c) => c.toUpperCase())} came by. "${capital(x.says)}!" said the ${x.one}. ` + dice.pick([
-    `It was hungry, so ${a.name} gave it ${x.eats}, and it ${x.moves} back to its ${x.home}.`,
-    `${a.name} followed it to its ${x.home}, and there ${p.they} saw that it was full of ${x.eats}.`,
-    `"Do you want ${x.eats}?" asked ${a.name}. The ${x.one} ate and ate until nothing was left, and then it ${x.moves} away.`,
-  ]);
+  return (
+    `${an(`${colour} ${x.one}`).replace(/^./, (c) => c.toUpperCase())} came by. "${capital(x.says)}!" said the ${x.one}. ` +
+    dice.pick([
+      `It was hungry, so ${a.name} gave it ${x.eats}, and it ${x.moves} back to its ${x.home}.`,
+      `${a.name} followed it to its ${x.home}, and there ${p.they} saw that it was full of ${x.eats}.`,
+      `"Do you want ${x.eats}?" asked ${a.name}. The ${x.one} ate and ate until nothing was left, and then it ${x.moves} away.`,
+    ])
+  );
 };
 
 const trouble: Episode = ({ dice, a, b, told }) => {
   const c = dice.pick(world.causes);
   const [feeler, fixer] = dice.some([a, b], 2);
   told.push(`heard why ${c.effect}`);
-  return `${capital(c.event)}, so ${c.effect}. ${feeler!.name} was ${c.feels}. ` + dice.pick([
-    `"What can we do?" asked ${pair(feeler!.she).they}. ${fixer!.name} ${c.remedy}, and soon ${feeler!.name} was ${c.end}.`,
-    `${fixer!.name} ${c.remedy}. "Now you are ${c.end}," ${pair(fixer!.she).they} said to ${feeler!.name}.`,
-    `"Why are you ${c.feels}?" asked ${fixer!.name}. "Because ${c.effect}," said ${feeler!.name}. So ${fixer!.name} ${c.remedy}.`,
-  ]);
+  return (
+    `${capital(c.event)}, so ${c.effect}. ${feeler!.name} was ${c.feels}. ` +
+    dice.pick([
+      `"What can we do?" asked ${pair(feeler!.she).they}. ${fixer!.name} ${c.remedy}, and soon ${feeler!.name} was ${c.end}.`,
+      `${fixer!.name} ${c.remedy}. "Now you are ${c.end}," ${pair(fixer!.she).they} said to ${feeler!.name}.`,
+      `"Why are you ${c.feels}?" asked ${fixer!.name}. "Because ${c.effect}," said ${feeler!.name}. So ${fixer!.name} ${c.remedy}.`,
+    ])
+  );
 };
 
 const wish: Episode = ({ dice, a, b, c, told }) => {
-  const t = dice.pick(world.things), [mine, yours] = dice.some(world.colours, 2), asked = dice.below(2) === 0;
+  const t = dice.pick(world.things);
+  const [mine, yours] = dice.some(world.colours, 2);
+  const asked = dice.below(2) === 0;
   told.push(`asked ${b.name} about ${t.many}`);
-  return `"I like ${mine}," said ${b.name}. "I like ${yours}," said ${c.name}. So ${a.name} brought ${an(`${mine} ${t.one}`)} for ${b.name} and ${an(`${yours} ${t.one}`)} for ${c.name}. `
-    + (asked ? `Whose ${t.one} was ${yours}? It was the one that ${c.name} got.` : `Each ${t.one} was made of ${t.stuff}.`);
+  return (
+    `"I like ${mine}," said ${b.name}. "I like ${yours}," said ${c.name}. So ${a.name} brought ${an(`${mine} ${t.one}`)} for ${b.name} and ${an(`${yours} ${t.one}`)} for ${c.name}. ` +
+    (asked
+      ? `Whose ${t.one} was ${yours}? It was the one that ${c.name} got.`
+      : `Each ${t.one} was made of ${t.stuff}.`)
+  );
 };
 
 const compare: Episode = ({ dice, a, b, c, told }) => {
-  const [more, most, least] = dice.pick([['taller', 'tallest', 'smallest'], ['older', 'oldest', 'youngest'], ['faster', 'fastest', 'slowest'], ['stronger', 'strongest', 'weakest']] as const);
-  const order = dice.some([a, b, c], 3).map((p) => p.name), second = `${order[1]!} was ${more} than ${order[2]!}`, first = `${order[0]!} was ${more} than ${order[1]!}`;
+  const [more, most, least] = dice.pick([
+    ['taller', 'tallest', 'smallest'],
+    ['older', 'oldest', 'youngest'],
+    ['faster', 'fastest', 'slowest'],
+    ['stronger', 'strongest', 'weakest'],
+  ] as const);
+  const order = dice.some([a, b, c], 3).map((p) => p.name);
+  const second = `${order[1]!} was ${more} than ${order[2]!}`;
+  const first = `${order[0]!} was ${more} than ${order[1]!}`;
   told.push(`saw who was the ${most}`);
   return `${and(dice.some([first, second], 2))}. So ${order[0]!} was the ${most} of the three and ${order[2]!} was the ${least}.`;
 };
 
 const pack: Episode = ({ dice, a, told }) => {
-  const items = dice.some(world.things, 3 + dice.below(3)).map((t) => an(`${dice.pick(world.colours)} ${t.one}`)), p = pair(a.she);
-  const taken = dice.below(items.length), rest = items.filter((_, i) => i !== taken);
+  const items = dice
+    .some(world.things, 3 + dice.below(3))
+    .map((t) => an(`${dice.pick(world.colours)} ${t.one}`));
+  const p = pair(a.she);
+  const taken = dice.below(items.length);
+  const rest = items.filter((_, i) => i !== taken);
   told.push(`packed ${inWords(items.length)} things`);
-  return `${a.name} packed ${p.their} bag: ${and(items)}. ` + dice.pick([
-    `When ${p.they} opened it again, out came ${and(items)}.`,
-    `When ${p.they} opened it last thing first, out came ${and([...items].reverse())}.`,
-    `Then ${p.they} took out the ${items[taken]!.replace(/^an? /, '')}, so the bag still held ${and(rest)}.`,
-  ]);
+  return (
+    `${a.name} packed ${p.their} bag: ${and(items)}. ` +
+    dice.pick([
+      `When ${p.they} opened it again, out came ${and(items)}.`,
+      `When ${p.they} opened it last thing first, out came ${and([...items].reverse())}.`,
+      `Then ${p.they} took out the ${items[taken]!.replace(/^an? /, '')}, so the bag still held ${and(rest)}.`,
+    ])
+  );
 };
 
 const walk: Episode = ({ dice, a, b, place, told }) => {
-  const stops = dice.some(world.places.filter((x) => x !== place), 3 + dice.below(2)).map((x) => x.name);
+  const stops = dice
+    .some(
+      world.places.filter((x) => x !== place),
+      3 + dice.below(2),
+    )
+    .map((x) => x.name);
   told.push(`walked to ${stops.at(-1)!}`);
   return `They went from ${place.name} to ${stops.join(', then to ')}. On the way back they passed ${and([...stops.slice(0, -1)].reverse())}, and so ${a.name} and ${b.name} came to ${place.name} again.`;
 };
 
 const song: Episode = ({ dice, a, told }) => {
-  const [x, y] = dice.some(world.rhymes, 2), [x1, x2] = dice.some(x!, 2), [y1, y2] = dice.some(y!, 2);
+  const [x, y] = dice.some(world.rhymes, 2);
+  const [x1, x2] = dice.some(x!, 2);
+  const [y1, y2] = dice.some(y!, 2);
   told.push(`sang about ${an(x1!)}`);
   return `${a.name} sang:\n  ${capital(dice.pick(['I saw', 'we had', 'there was', 'you drew']))} ${an(x1!)} and then ${an(x2!)},\n  ${capital(dice.pick(['beside', 'below', 'above', 'between']))} ${an(y1!)} and then ${an(y2!)}.`;
 };
 
 const week: Episode = ({ dice, a, b, told }) => {
-  const start = dice.below(7), ahead = 1 + dice.below(4), day = (n: number): string => world.days[(start + n) % 7]!;
+  const start = dice.below(7);
+  const ahead = 1 + dice.below(4);
+  const day = (n: number): string => world.days[(start + n) % 7]!;
   told.push(`talked about ${day(ahead)}`);
   return dice.pick([
     `"Today is ${day(0)}," said ${a.name}. "Then tomorrow is ${day(1)} and yesterday was ${day(6)}," said ${b.name}.`,
@@ -136,27 +202,48 @@ const week: Episode = ({ dice, a, b, told }) => {
 };
 
 const shop: Episode = ({ dice, a, told }) => {
-  const t = dice.pick(world.things), many = 1 + dice.below(3), cost = t.coins * many, purse = 1 + dice.below(40), p = pair(a.she);
+  const t = dice.pick(world.things);
+  const many = 1 + dice.below(3);
+  const cost = t.coins * many;
+  const purse = 1 + dice.below(40);
+  const p = pair(a.she);
   told.push(`wanted ${counted(many, t)}`);
   const coins = (n: number): string => `${inWords(n)} ${n === 1 ? 'coin' : 'coins'}`;
   const asks = `${capital(an(t.one))} of ${t.stuff} cost ${coins(t.coins)}${many > 1 ? `, so ${counted(many, t)} cost ${coins(cost)}` : ''}. ${a.name} had ${coins(purse)}.`;
-  return purse >= cost ? `${asks} ${capital(p.they)} paid and had ${purse === cost ? 'nothing' : coins(purse - cost)} left.` : `${asks} ${capital(p.they)} needed ${inWords(cost - purse)} more.`;
+  return purse >= cost
+    ? `${asks} ${capital(p.they)} paid and had ${purse === cost ? 'nothing' : coins(purse - cost)} left.`
+    : `${asks} ${capital(p.they)} needed ${inWords(cost - purse)} more.`;
 };
 
 const spell: Episode = ({ dice, a, told }) => {
-  const word = dice.pick([...world.things.map((t) => t.one), ...world.animals.map((x) => x.one), ...world.colours]);
+  const word = dice.pick([
+    ...world.things.map((t) => t.one),
+    ...world.animals.map((x) => x.one),
+    ...world.colours,
+  ]);
   told.push(`wrote the word ${word}`);
   return `${a.name} wrote the word ${word}: ${word.split('').join('-')}. It has ${inWords(word.length)} letters, and read from the end it is ${word.split('').reverse().join('')}.`;
 };
 
 const share: Episode = ({ dice, a, b, c, told }) => {
-  const t = dice.pick(world.things), among = 2 + dice.below(2), each = 1 + dice.below(9), rest = dice.below(among), all = among * each + rest;
+  const t = dice.pick(world.things);
+  const among = 2 + dice.below(2);
+  const each = 1 + dice.below(9);
+  const rest = dice.below(among);
+  const all = among * each + rest;
   told.push(`shared ${counted(all, t)}`);
-  return `There were ${counted(all, t)} for ${and((among === 2 ? [a, b] : [a, b, c]).map((p) => p.name))}. Each got ${inWords(each)}` + (rest === 0 ? ', and none were left over.' : `, and ${inWords(rest)} ${rest === 1 ? 'was' : 'were'} left over.`);
+  return (
+    `There were ${counted(all, t)} for ${and((among === 2 ? [a, b] : [a, b, c]).map((p) => p.name))}. Each got ${inWords(each)}` +
+    (rest === 0
+      ? ', and none were left over.'
+      : `, and ${inWords(rest)} ${rest === 1 ? 'was' : 'were'} left over.`)
+  );
 };
 
 const cook: Episode = ({ dice, a, b, told }) => {
-  const d = dice.pick(world.dishes), missing = dice.pick(d.needs), job = dice.pick(world.jobs);
+  const d = dice.pick(world.dishes);
+  const missing = dice.pick(d.needs);
+  const job = dice.pick(world.jobs);
   told.push(`made ${d.dish}`);
   return dice.pick([
     `To make ${d.dish} you take ${and(d.needs)}, and ${d.step}. ${a.name} had ${and(d.needs.filter((x) => x !== missing))}, so ${b.name} went to get the ${missing}.`,
@@ -165,26 +252,64 @@ const cook: Episode = ({ dice, a, b, told }) => {
   ]);
 };
 
-const episodes: readonly Episode[] = [give, find, hide, meet, trouble, wish, compare, pack, walk, song, week, shop, spell, share, cook];
+const episodes: readonly Episode[] = [
+  give,
+  find,
+  hide,
+  meet,
+  trouble,
+  wish,
+  compare,
+  pack,
+  walk,
+  song,
+  week,
+  shop,
+  spell,
+  share,
+  cook,
+];
 
-/** Story number `index`: an opening with a trait and a promise, two to four episodes, and an end that keeps both. Paragraphs are lines. */
+/**
+ * Story number `index`: an opening with a trait and a promise, two to four episodes, and an end that keeps
+ * both. Paragraphs are lines.
+ */
 export function toyStory(seed: number, index: number): string {
-  const dice = diceOf(keyOf(seed, 'story', index)), [a, b, c] = dice.some(world.people, 3) as [world.Person, world.Person, world.Person];
-  const place = dice.pick(world.places), trait = dice.pick(world.traits), elder = dice.pick(world.kin), p = pair(a.she), promised = `${dice.pick(world.colours)} ${dice.pick(world.things).one}`;
+  const dice = diceOf(keyOf(seed, 'story', index));
+  const [a, b, c] = dice.some(world.people, 3) as [world.Person, world.Person, world.Person];
+  const place = dice.pick(world.places);
+  const trait = dice.pick(world.traits);
+  const elder = dice.pick(world.kin);
+  const p = pair(a.she);
+  const promised = `${dice.pick(world.colours)} ${dice.pick(world.things).one}`;
   const scene: Scene = { dice, a, b, c, place, told: [] };
-  const when = dice.pick([`One ${dice.pick(world.days)} in ${dice.pick(world.months)}`, 'Once upon a time', 'Early in the morning', 'Long ago', `On the ${dice.pick(['first', 'second', 'third', 'last'])} day of ${dice.pick(world.months)}`]);
+  const when = dice.pick([
+    `One ${dice.pick(world.days)} in ${dice.pick(world.months)}`,
+    'Once upon a time',
+    'Early in the morning',
+    'Long ago',
+    `On the ${dice.pick(['first', 'second', 'third', 'last'])} day of ${dice.pick(world.months)}`,
+  ]);
   const opening = `${when}, ${a.name} and ${b.name} were ${place.at} ${place.name} with ${c.name}. They saw ${dice.pick(place.sees)}. ${a.name} was very ${trait.trait}. ${capital(p.they)} had promised to bring ${p.their} ${elder} ${an(promised)}.`;
   const middle = dice.some(episodes, 2 + dice.below(3)).map((episode) => episode(scene));
   const test = `Then they came to a dark door. ${a.name} ${trait.does}. "${trait.says}," said ${p.they}, and ${trait.after}.`;
   const account = `In the evening ${p.their} ${elder} asked what ${p.they} had done. "I was ${place.at} ${place.name} with ${b.name} and ${c.name}," said ${a.name}. "I ${and(scene.told)}."`;
-  const end = `Then ${p.they} gave ${p.their} ${elder} the ${promised}.` + dice.pick(['', ' The end.', ` "You kept your promise," said ${p.their} ${elder}.`, ` And that was the day of ${a.name}, ${b.name} and ${c.name}.`]);
+  const end =
+    `Then ${p.they} gave ${p.their} ${elder} the ${promised}.` +
+    dice.pick([
+      '',
+      ' The end.',
+      ` "You kept your promise," said ${p.their} ${elder}.`,
+      ` And that was the day of ${a.name}, ${b.name} and ${c.name}.`,
+    ]);
   return [opening, ...middle, ...(dice.below(2) === 0 ? [test] : []), account, end].join('\n');
 }
 
 /** At least `bytes` bytes (one a character) of whole stories, a blank line between them. */
 export function toyCorpus(bytes: number, options: { readonly seed?: number } = {}): string {
   const stories: string[] = [];
-  for (let written = 0; written < bytes; written += stories.at(-1)!.length + 2) stories.push(toyStory(options.seed ?? 0, stories.length));
+  for (let written = 0; written < bytes; written += stories.at(-1)!.length + 2)
+    stories.push(toyStory(options.seed ?? 0, stories.length));
   return `${stories.join('\n\n')}\n`;
 }
 

@@ -1,24 +1,71 @@
-/** @file The little world of the embedded corpus: who lives in it, what things are made of and cost, what animals eat and say, what follows from what. ASCII only. */
+/**
+ * @file The little world of the embedded corpus: who lives in it, what things are made of and cost, what
+ * animals eat and say, what follows from what. ASCII only.
+ */
 
-export interface Person { readonly name: string; readonly she: 'she' | 'he' }
-export interface Thing { readonly one: string; readonly many: string; readonly stuff: string; readonly coins: number }
-export interface Place { readonly at: string; readonly name: string; readonly sees: readonly string[]; readonly spots: readonly string[] }
-export interface Animal { readonly one: string; readonly eats: string; readonly home: string; readonly says: string; readonly moves: string }
-export interface Cause { readonly event: string; readonly effect: string; readonly feels: string; readonly remedy: string; readonly end: string }
-export interface Trait { readonly trait: string; readonly does: string; readonly says: string; readonly after: string }
-export interface Dish { readonly dish: string; readonly needs: readonly string[]; readonly step: string }
+export interface Person {
+  readonly name: string;
+  readonly she: 'she' | 'he';
+}
+export interface Thing {
+  readonly one: string;
+  readonly many: string;
+  readonly stuff: string;
+  readonly coins: number;
+}
+export interface Place {
+  readonly at: string;
+  readonly name: string;
+  readonly sees: readonly string[];
+  readonly spots: readonly string[];
+}
+export interface Animal {
+  readonly one: string;
+  readonly eats: string;
+  readonly home: string;
+  readonly says: string;
+  readonly moves: string;
+}
+export interface Cause {
+  readonly event: string;
+  readonly effect: string;
+  readonly feels: string;
+  readonly remedy: string;
+  readonly end: string;
+}
+export interface Trait {
+  readonly trait: string;
+  readonly does: string;
+  readonly says: string;
+  readonly after: string;
+}
+export interface Dish {
+  readonly dish: string;
+  readonly needs: readonly string[];
+  readonly step: string;
+}
 
 const split = (text: string): readonly string[] => text.split(' ');
-const rows = (text: string): readonly (readonly string[])[] => text.trim().split('\n').map((line) => line.trim().split(/\s*\|\s*/));
+const rows = (text: string): readonly (readonly string[])[] =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s*\|\s*/));
 
 export const people: readonly Person[] = [
-  ...split('Mia Anna Lily Rosa Nora Ella Ruth Clara Ivy Jane Sara Zoe Amy Dora Kate Lucy Emma Tess').map((name): Person => ({ name, she: 'she' })),
-  ...split('Tom Ben Max Sam Leo Jack Omar Paul Finn Hugo Karl Luke Noah Otto Peter Will Adam Ravi').map((name): Person => ({ name, she: 'he' })),
+  ...split('Mia Anna Lily Rosa Nora Ella Ruth Clara Ivy Jane Sara Zoe Amy Dora Kate Lucy Emma Tess').map(
+    (name): Person => ({ name, she: 'she' }),
+  ),
+  ...split('Tom Ben Max Sam Leo Jack Omar Paul Finn Hugo Karl Luke Noah Otto Peter Will Adam Ravi').map(
+    (name): Person => ({ name, she: 'he' }),
+  ),
 ];
 
 export const colours = split('red blue green yellow white black brown pink grey orange purple golden');
 export const days = split('Monday Tuesday Wednesday Thursday Friday Saturday Sunday');
-export const months = split('January February March April May June July August September October November December');
+export const months = split(
+  'January February March April May June July August September October November December',
+);
 export const kin = split('mother father grandmother grandfather aunt uncle sister brother');
 export const jobs: readonly (readonly string[])[] = rows(`
   baker | bread | an oven
@@ -60,7 +107,12 @@ export const things: readonly Thing[] = rows(`
   brick | bricks | clay | 2
   ladder | ladders | wood | 13
   feather | feathers | down | 1
-  whistle | whistles | tin | 4`).map(([one, many, stuff, coins]) => ({ one: one!, many: many!, stuff: stuff!, coins: Number(coins) }));
+  whistle | whistles | tin | 4`).map(([one, many, stuff, coins]) => ({
+  one: one!,
+  many: many!,
+  stuff: stuff!,
+  coins: Number(coins),
+}));
 
 export const places: readonly Place[] = rows(`
   by | the river | fish in the clear water; a little bridge; reeds in the wind | under the bridge; behind the reeds; on the flat rock
@@ -74,8 +126,9 @@ export const places: readonly Place[] = rows(`
   in | the kitchen | pots on the stove; a loaf on the table; steam on the window | under the table; behind the stove; on the top shelf
   in | the attic | dusty trunks; a broken clock; old letters | under the blanket; behind the clock; in the biggest trunk
   at | the mill | sacks of flour; the great wheel; white dust | under the stairs; behind the sacks; beside the wheel
-  in | the cave | dripping stones; deep shadows; drawings on the wall | under the ledge; behind the great stone; in a crack in the wall`)
-  .map(([at, name, sees, spots]) => ({ at: at!, name: name!, sees: sees!.split('; '), spots: spots!.split('; ') }));
+  in | the cave | dripping stones; deep shadows; drawings on the wall | under the ledge; behind the great stone; in a crack in the wall`).map(
+  ([at, name, sees, spots]) => ({ at: at!, name: name!, sees: sees!.split('; '), spots: spots!.split('; ') }),
+);
 
 export const animals: readonly Animal[] = rows(`
   dog | bones | kennel | woof | ran
@@ -95,7 +148,13 @@ export const animals: readonly Animal[] = rows(`
   wolf | meat | den | howl | slunk
   snake | eggs | heap of stones | hiss | slid
   bear | honey | cave | growl | lumbered
-  donkey | hay | stall | bray | plodded`).map(([one, eats, home, says, moves]) => ({ one: one!, eats: eats!, home: home!, says: says!, moves: moves! }));
+  donkey | hay | stall | bray | plodded`).map(([one, eats, home, says, moves]) => ({
+  one: one!,
+  eats: eats!,
+  home: home!,
+  says: says!,
+  moves: moves!,
+}));
 
 export const causes: readonly Cause[] = rows(`
   it began to rain | the path turned to mud | cold | sat by the fire | dry again
@@ -109,8 +168,15 @@ export const causes: readonly Cause[] = rows(`
   the clock stopped | everyone came late | confused | wound it with a small key | on time again
   the river rose | the field was under water | worried | built a wall of sacks | safe again
   a button fell off | the coat would not close | cold | sewed it on with thread | warm again
-  the well ran dry | the cows had nothing to drink | thirsty | dug the well deeper | content again`)
-  .map(([event, effect, feels, remedy, end]) => ({ event: event!, effect: effect!, feels: feels!, remedy: remedy!, end: end! }));
+  the well ran dry | the cows had nothing to drink | thirsty | dug the well deeper | content again`).map(
+  ([event, effect, feels, remedy, end]) => ({
+    event: event!,
+    effect: effect!,
+    feels: feels!,
+    remedy: remedy!,
+    end: end!,
+  }),
+);
 
 export const traits: readonly Trait[] = rows(`
   brave | went in first | I am not afraid | everyone followed
@@ -122,8 +188,9 @@ export const traits: readonly Trait[] = rows(`
   proud | held up one hand | Nobody does it better | the others rolled their eyes
   careful | looked twice at everything | Let us go slowly | nothing was broken
   funny | made a silly face | Have you heard this one | everyone laughed
-  curious | opened every drawer | What could this be | there were many questions`)
-  .map(([trait, does, says, after]) => ({ trait: trait!, does: does!, says: says!, after: after! }));
+  curious | opened every drawer | What could this be | there were many questions`).map(
+  ([trait, does, says, after]) => ({ trait: trait!, does: does!, says: says!, after: after! }),
+);
 
 export const dishes: readonly Dish[] = rows(`
   a cake | flour, eggs, butter and sugar | bake it for an hour
@@ -133,8 +200,11 @@ export const dishes: readonly Dish[] = rows(`
   jam | plums, sugar, lemon and time | stir it in a big pot
   pancakes | milk, flour, eggs and butter | fry them in a pan
   porridge | oats, milk, honey and salt | cook it on a low fire
-  a salad | lettuce, beans, oil and vinegar | toss it in a bowl`)
-  .map(([dish, needs, step]) => ({ dish: dish!, needs: needs!.split(/, | and /), step: step! }));
+  a salad | lettuce, beans, oil and vinegar | toss it in a bowl`).map(([dish, needs, step]) => ({
+  dish: dish!,
+  needs: needs!.split(/, | and /),
+  step: step!,
+}));
 
 /** Words that rhyme, a family to a line. */
 export const rhymes: readonly (readonly string[])[] = rows(`
@@ -151,8 +221,11 @@ export const rhymes: readonly (readonly string[])[] = rows(`
   bread | bed | thread | sled | shed
   stone | bone | throne | cone | phone`);
 
-const ones = split('zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen');
+const ones = split(
+  'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen',
+);
 const tens = split('_ _ twenty thirty forty fifty sixty seventy eighty ninety');
 
 /** A whole number below one hundred, in words. */
-export const inWords = (n: number): string => (n < 20 ? ones[n]! : tens[Math.floor(n / 10)]! + (n % 10 === 0 ? '' : `-${ones[n % 10]!}`));
+export const inWords = (n: number): string =>
+  n < 20 ? ones[n]! : tens[Math.floor(n / 10)]! + (n % 10 === 0 ? '' : `-${ones[n % 10]!}`);

@@ -2,7 +2,13 @@
 import type { RunState } from '../../src-main/contract/schema.ts';
 
 export const runStateWords: Readonly<Record<RunState, string>> = {
-  preparing: 'Preparing', running: 'Training', pausing: 'Pausing', paused: 'Paused', finished: 'Finished', failed: 'Failed', interrupted: 'Interrupted',
+  preparing: 'Preparing',
+  running: 'Training',
+  pausing: 'Pausing',
+  paused: 'Paused',
+  finished: 'Finished',
+  failed: 'Failed',
+  interrupted: 'Interrupted',
 };
 
 export const weightsChoices = [

@@ -1,4 +1,7 @@
-/** @file One question to the service: its answer, its error, whether it is under way. The newest question wins. */
+/**
+ * @file One question to the service: its answer, its error, whether it is under way. The newest question
+ * wins.
+ */
 import { dataOf, type ErrorData } from '../../src-main/base/errors.ts';
 
 export class Asked<T> {

@@ -1,15 +1,27 @@
-/** @file What was dropped on the page: a path where one is told, or else the description of a folder by which the service can find it. */
+/**
+ * @file What was dropped on the page: a path where one is told, or else the description of a folder by which
+ * the service can find it.
+ */
 
 /** A folder as a page may see it: `config` is the text of its config.json, empty when it has none. */
-export interface DroppedFolder { readonly name: string; readonly config: string; readonly sizes: { readonly name: string; readonly bytes: number }[] }
-export type Dropped = { readonly at: 'paths'; readonly paths: readonly string[] } | { readonly at: 'folder'; readonly folder: DroppedFolder } | { readonly at: 'nothing' };
+export interface DroppedFolder {
+  readonly name: string;
+  readonly config: string;
+  readonly sizes: { readonly name: string; readonly bytes: number }[];
+}
+export type Dropped =
+  | { readonly at: 'paths'; readonly paths: readonly string[] }
+  | { readonly at: 'folder'; readonly folder: DroppedFolder }
+  | { readonly at: 'nothing' };
 
 const most = 4096;
 
 /** Must be called within the drop event: a DataTransfer is emptied after it. */
 export async function readDrop(transfer: DataTransfer, pathOf: (file: File) => string): Promise<Dropped> {
   const files = [...transfer.files];
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  const entries = [...transfer.items]
+    .map((item) => item.webkitGetAsEntry())
+    .filter((entry) => entry !== null);
   const told = transfer.getData('text/uri-list') || transfer.getData('text/plain');
   const paths = files.map(pathOf).filter(Boolean);
   if (paths.length > 0) return { at: 'paths', paths };
@@ -22,12 +34,16 @@ export async function readDrop(transfer: DataTransfer, pathOf: (file: File) => s
 
 /** The paths in a text/uri-list (`file://` lines) or in a pasted absolute path. */
 export function pathsOf(text: string): readonly string[] {
-  return text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#')).flatMap((line) => {
-    if (/^(\/|[A-Za-z]:[\\/])/.test(line)) return [line];
-    if (!line.startsWith('file://')) return [];
-    const path = decodeURIComponent(new URL(line).pathname);
-    return [/^\/[A-Za-z]:/.test(path) ? path.slice(1) : path];
-  });
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .flatMap((line) => {
+      if (/^(\/|[A-Za-z]:[\\/])/.test(line)) return [line];
+      if (!line.startsWith('file://')) return [];
+      const path = decodeURIComponent(new URL(line).pathname);
+      return [/^\/[A-Za-z]:/.test(path) ? path.slice(1) : path];
+    });
 }
 
 async function describe(directory: FileSystemDirectoryEntry): Promise<DroppedFolder> {
@@ -35,7 +51,9 @@ async function describe(directory: FileSystemDirectoryEntry): Promise<DroppedFol
   let config = '';
   for (const entry of await entriesOf(directory)) {
     if (!entry.isFile || sizes.length >= most) continue;
-    const file = await new Promise<File>((resolve, reject) => { (entry as FileSystemFileEntry).file(resolve, reject); });
+    const file = await new Promise<File>((resolve, reject) => {
+      (entry as FileSystemFileEntry).file(resolve, reject);
+    });
     sizes.push({ name: entry.name, bytes: file.size });
     if (entry.name === 'config.json' && file.size <= 1_000_000) config = await file.text();
   }
@@ -44,9 +62,12 @@ async function describe(directory: FileSystemDirectoryEntry): Promise<DroppedFol
 
 /** All entries of a folder: a reader hands them out in parts. */
 async function entriesOf(directory: FileSystemDirectoryEntry): Promise<readonly FileSystemEntry[]> {
-  const reader = directory.createReader(), all: FileSystemEntry[] = [];
+  const reader = directory.createReader();
+  const all: FileSystemEntry[] = [];
   for (;;) {
-    const part = await new Promise<FileSystemEntry[]>((resolve, reject) => { reader.readEntries(resolve, reject); });
+    const part = await new Promise<FileSystemEntry[]>((resolve, reject) => {
+      reader.readEntries(resolve, reject);
+    });
     if (part.length === 0) return all;
     all.push(...part);
   }

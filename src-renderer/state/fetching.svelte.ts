@@ -13,18 +13,43 @@ export class Fetching<E extends DownloadEvent | PushEvent> {
   error = $state.raw<ErrorData | null>(null);
   /** Whether it is being followed. */
   running = $state(false);
-  secondsLeft = $derived(this.bytes && this.bytes.perSecond > 0 ? (this.bytes.of - this.bytes.done) / this.bytes.perSecond : Number.NaN);
+  secondsLeft = $derived(
+    this.bytes && this.bytes.perSecond > 0
+      ? (this.bytes.of - this.bytes.done) / this.bytes.perSecond
+      : Number.NaN,
+  );
 
   /** Follows to the end; the answer stops it. */
-  follow(open: (signal: AbortSignal) => AsyncIterable<E>, reconnected: () => Promise<void>, ended: () => void): () => void {
+  follow(
+    open: (signal: AbortSignal) => AsyncIterable<E>,
+    reconnected: () => Promise<void>,
+    ended: () => void,
+  ): () => void {
     const aborter = new AbortController();
     this.bytes = this.done = this.error = null;
     this.paused = false;
     this.running = true;
-    void follow(() => open(aborter.signal), (event) => { this.#take(event); }, reconnected, aborter.signal)
-      .catch((thrown: unknown) => { const error = dataOf(thrown); if (error.code !== 'cancelled') this.error = error; })
-      .finally(() => { if (!aborter.signal.aborted) { this.running = false; ended(); } });
-    return () => { aborter.abort(); };
+    void follow(
+      () => open(aborter.signal),
+      (event) => {
+        this.#take(event);
+      },
+      reconnected,
+      aborter.signal,
+    )
+      .catch((thrown: unknown) => {
+        const error = dataOf(thrown);
+        if (error.code !== 'cancelled') this.error = error;
+      })
+      .finally(() => {
+        if (!aborter.signal.aborted) {
+          this.running = false;
+          ended();
+        }
+      });
+    return () => {
+      aborter.abort();
+    };
   }
 
   #take(event: E): void {

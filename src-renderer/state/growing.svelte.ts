@@ -11,13 +11,20 @@ export class Growing {
   certifying = $state(false);
   done = $state.raw<Done | null>(null);
   error = $state.raw<ErrorData | null>(null);
-  bytesPerSecond = $derived(this.written && this.written.seconds > 0 ? this.written.bytes / this.written.seconds : Number.NaN);
-  secondsLeft = $derived(this.written ? (this.written.ofBytes - this.written.bytes) / this.bytesPerSecond : Number.NaN);
+  bytesPerSecond = $derived(
+    this.written && this.written.seconds > 0 ? this.written.bytes / this.written.seconds : Number.NaN,
+  );
+  secondsLeft = $derived(
+    this.written ? (this.written.ofBytes - this.written.bytes) / this.bytesPerSecond : Number.NaN,
+  );
 
   take(event: GrowEvent): void {
     if (event.at === 'tensor') this.written = event;
     else if (event.at === 'moments') this.moments = event;
     else if (event.at === 'certifying') this.certifying = true;
-    else { this.done = event; this.certifying = false; }
+    else {
+      this.done = event;
+      this.certifying = false;
+    }
   }
 }

@@ -1,4 +1,7 @@
-/** @file The connection to the service, kept alive: one `service` object for the life of the page, over as many channels as it takes. */
+/**
+ * @file The connection to the service, kept alive: one `service` object for the life of the page, over as
+ * many channels as it takes.
+ */
 import type { ErrorData } from '../../src-main/base/errors.ts';
 import { connect } from '../../src-main/contract/connect.ts';
 import { service as contract, type Service } from '../../src-main/contract/service.ts';
@@ -20,8 +23,13 @@ export class Link {
   #failures = 0;
 
   constructor(dial: Dial) {
-    this.service = Object.fromEntries(Object.keys(contract).map((name) =>
-      [name, (input: unknown, signal?: AbortSignal) => (this.#current as unknown as Record<string, Procedure>)[name]!(input, signal)])) as unknown as Service;
+    this.service = Object.fromEntries(
+      Object.keys(contract).map((name) => [
+        name,
+        (input: unknown, signal?: AbortSignal) =>
+          (this.#current as unknown as Record<string, Procedure>)[name]!(input, signal),
+      ]),
+    ) as unknown as Service;
     const retry = (): void => {
       const delay = Math.min(5000, 300 * 2 ** this.#failures++);
       setTimeout(() => dial.again?.(), delay);
@@ -32,14 +40,27 @@ export class Link {
         this.#failures = 0;
         this.state = 'open';
         for (const go of this.#waiting.splice(0)) go();
-        channel.onClose(() => { this.state = 'lost'; retry(); });
+        channel.onClose(() => {
+          this.state = 'lost';
+          retry();
+        });
       },
-      (why) => { if (this.#current) retry(); else { this.why = why; this.state = 'refused'; } },
+      (why) => {
+        if (this.#current) retry();
+        else {
+          this.why = why;
+          this.state = 'refused';
+        }
+      },
     );
   }
 
   /** Resolves when there is a connection: at once, or after the next one opens. */
   opened(): Promise<void> {
-    return this.state === 'open' ? Promise.resolve() : new Promise((resolve) => { this.#waiting.push(resolve); });
+    return this.state === 'open'
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          this.#waiting.push(resolve);
+        });
   }
 }

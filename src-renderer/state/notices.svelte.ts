@@ -1,4 +1,7 @@
-/** @file Notifications of a browser when work ends while the person looks elsewhere; the desktop app has its own. */
+/**
+ * @file Notifications of a browser when work ends while the person looks elsewhere; the desktop app has its
+ * own.
+ */
 import type { Activity } from '../../src-main/contract/activity.ts';
 import { noticesOf, type Seen } from '../../src-main/contract/notices.ts';
 
@@ -28,8 +31,12 @@ export class Notices {
     this.#seen = seen;
     if (this.state !== 'on' || document.hasFocus()) return;
     for (const { title, body, route } of notices) {
-      const shown = new Notification(title, { body, tag: title });                        // the tag: several tabs tell it once
-      shown.addEventListener('click', () => { window.focus(); location.hash = route; shown.close(); });
+      const shown = new Notification(title, { body, tag: title }); // the tag: several tabs tell it once
+      shown.addEventListener('click', () => {
+        window.focus();
+        location.hash = route;
+        shown.close();
+      });
     }
   }
 }

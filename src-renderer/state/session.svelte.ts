@@ -1,4 +1,6 @@
-/** @file What every page needs: the service, this computer's facts, and the work under way. One per window. */
+/**
+ * @file What every page needs: the service, this computer's facts, and the work under way. One per window.
+ */
 import { createContext } from 'svelte';
 import { liveStates, runsAfter, type Activity, type Known } from '../../src-main/contract/activity.ts';
 import type { About, Device, JobCard, RunCard } from '../../src-main/contract/schema.ts';
@@ -30,7 +32,11 @@ export class Session {
 
   /** Reads everything once. */
   async start(): Promise<void> {
-    const [about, devices] = await Promise.all([this.service.about({}), this.service.devices({}), this.refresh()]);
+    const [about, devices] = await Promise.all([
+      this.service.about({}),
+      this.service.devices({}),
+      this.refresh(),
+    ]);
     this.about = about;
     this.devices = devices;
     this.ready = true;
@@ -38,7 +44,11 @@ export class Session {
 
   /** The lists that other windows and the command line change too. */
   async refresh(): Promise<void> {
-    const [jobs, runs, known] = await Promise.all([this.service.jobs({}), this.service.runs({}), this.service.checkpoints({})]);
+    const [jobs, runs, known] = await Promise.all([
+      this.service.jobs({}),
+      this.service.runs({}),
+      this.service.checkpoints({}),
+    ]);
     this.jobs = jobs;
     this.runs = runs;
     this.known = known;
@@ -51,12 +61,22 @@ export class Session {
       while (!aborter.signal.aborted) {
         try {
           for await (const activity of this.service.activity({}, aborter.signal)) this.#take(activity);
-        } catch { /* a lost connection is shown by the link itself */ }
-        if (!aborter.signal.aborted) await Promise.all([this.reconnected(), new Promise((resolve) => { setTimeout(resolve, 500); })]);
+        } catch {
+          /* a lost connection is shown by the link itself */
+        }
+        if (!aborter.signal.aborted)
+          await Promise.all([
+            this.reconnected(),
+            new Promise((resolve) => {
+              setTimeout(resolve, 500);
+            }),
+          ]);
       }
     };
     void follow();
-    return () => { aborter.abort(); };
+    return () => {
+      aborter.abort();
+    };
   }
 
   #take(activity: Activity): void {

@@ -15,7 +15,9 @@ export class Theme {
     this.choice = themeChoices.find((choice) => choice === asked) ?? 'system';
     const query = window.matchMedia('(prefers-color-scheme: dark)');
     this.#system = query.matches;
-    query.addEventListener('change', (event) => { this.#system = event.matches; });
+    query.addEventListener('change', (event) => {
+      this.#system = event.matches;
+    });
   }
 
   choose(choice: ThemeChoice): void {

@@ -11,17 +11,33 @@ export class TrainingState {
   shares = $state<string[]>([]);
   name = $state('');
   /** The settings that have a field of the form. */
-  values = $derived(Object.fromEntries(trainingOptions.map(({ id }) => [id, this.settings[id as keyof TrainingSettings] as OptionValue])));
+  values = $derived(
+    Object.fromEntries(
+      trainingOptions.map(({ id }) => [id, this.settings[id as keyof TrainingSettings] as OptionValue]),
+    ),
+  );
   tokensPerStep = $derived(this.settings.batch * this.settings.sequence * this.settings.accumulate);
   steps = $derived(Math.max(1, Math.ceil(this.settings.tokens / this.tokensPerStep)));
-  readonly #given = $derived(this.files.map((file, i) => ({ file: file.trim(), share: (this.shares[i] ?? '').trim() })).filter(({ file }) => file !== ''));
+  readonly #given = $derived(
+    this.files
+      .map((file, i) => ({ file: file.trim(), share: (this.shares[i] ?? '').trim() }))
+      .filter(({ file }) => file !== ''),
+  );
   data = $derived(this.#given.map(({ file }) => file));
   /** One for each of `data` when any was given. */
-  weights = $derived(this.#given.length > 1 && this.#given.some(({ share }) => share !== '') ? this.#given.map(({ share }) => (share === '' ? 1 : Number(share))) : undefined);
+  weights = $derived(
+    this.#given.length > 1 && this.#given.some(({ share }) => share !== '')
+      ? this.#given.map(({ share }) => (share === '' ? 1 : Number(share)))
+      : undefined,
+  );
 
-  constructor(changes: Partial<TrainingSettings> = {}) { this.settings = { ...trainingDefaults, ...changes }; }
+  constructor(changes: Partial<TrainingSettings> = {}) {
+    this.settings = { ...trainingDefaults, ...changes };
+  }
 
-  set(id: string, value: OptionValue): void { this.settings = { ...this.settings, [id]: value }; }
+  set(id: string, value: OptionValue): void {
+    this.settings = { ...this.settings, [id]: value };
+  }
 }
 
 /** Every setting with its description: the few that matter most, then the rest. */

@@ -1,12 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { channelPair, inbox } from '../../src-main/base/channel.ts';
 
-const later = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 1); });
+const later = (): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, 1);
+  });
 
 describe('channel', () => {
   it('keeps what comes before someone listens', async () => {
     const [a, b] = channelPair();
-    a.send(1); a.send(2);
+    a.send(1);
+    a.send(2);
     await later();
     const got: unknown[] = [];
     b.onMessage((m) => got.push(m));
@@ -29,7 +33,10 @@ describe('channel', () => {
     b.onMessage((m) => seen.push(String(m)));
     b.onClose(() => seen.push('closed'));
     a.onClose(() => seen.push('own'));
-    a.send('last'); a.close(); a.close(); a.send('too late');
+    a.send('last');
+    a.close();
+    a.close();
+    a.send('too late');
     await later();
     expect(seen).toEqual(['own', 'last', 'closed']);
     b.onClose(() => seen.push('late listener'));
@@ -37,10 +44,14 @@ describe('channel', () => {
   });
 
   it('tells every listener of an inbox', () => {
-    const box = inbox(), seen: unknown[] = [];
+    const box = inbox();
+    const seen: unknown[] = [];
     box.onMessage((m) => seen.push(['a', m]));
     box.onMessage((m) => seen.push(['b', m]));
     box.deliver(1);
-    expect(seen).toEqual([['a', 1], ['b', 1]]);
+    expect(seen).toEqual([
+      ['a', 1],
+      ['b', 1],
+    ]);
   });
 });

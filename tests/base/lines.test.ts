@@ -4,7 +4,10 @@ import { inLines } from '../../src-main/base/lines.ts';
 it('lines are whole, however they come, and the last needs no break', () => {
   const text = 'one\n\ntwo three\nfour';
   for (const size of [1, 2, 3, 5, 100]) {
-    const lines: string[] = [], { push, end } = inLines((line) => { lines.push(line); });
+    const lines: string[] = [];
+    const { push, end } = inLines((line) => {
+      lines.push(line);
+    });
     for (let at = 0; at < text.length; at += size) push(text.slice(at, at + size));
     end();
     end();

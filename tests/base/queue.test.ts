@@ -4,19 +4,27 @@ import { queue } from '../../src-main/base/queue.ts';
 
 describe('queue', () => {
   it('gives everything in order, whatever the interleaving of pushes and reads', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(fc.boolean(), { maxLength: 60 }), async (moves) => {
-      const q = queue<number>(), got: number[] = [];
-      let pushed = 0;
-      const reads: Promise<void>[] = [];
-      for (const push of moves) {
-        if (push) q.push(pushed++);
-        else reads.push(q.next().then((r) => { if (!r.done) got.push(r.value); }));
-      }
-      q.end();
-      await Promise.all(reads);
-      for await (const item of q) got.push(item);
-      expect(got).toEqual(Array.from({ length: pushed }, (_, i) => i));
-    }));
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.boolean(), { maxLength: 60 }), async (moves) => {
+        const q = queue<number>();
+        const got: number[] = [];
+        let pushed = 0;
+        const reads: Promise<void>[] = [];
+        for (const push of moves) {
+          if (push) q.push(pushed++);
+          else
+            reads.push(
+              q.next().then((r) => {
+                if (!r.done) got.push(r.value);
+              }),
+            );
+        }
+        q.end();
+        await Promise.all(reads);
+        for await (const item of q) got.push(item);
+        expect(got).toEqual(Array.from({ length: pushed }, (_, i) => i));
+      }),
+    );
   });
 
   it('keeps its order over many items', async () => {
@@ -41,8 +49,12 @@ describe('queue', () => {
   it('tells the producer when its consumer leaves early, and only then', async () => {
     let left = 0;
     const early = queue<number>(() => left++);
-    early.push(1); early.push(2);
-    for await (const item of early) { void item; break; }
+    early.push(1);
+    early.push(2);
+    for await (const item of early) {
+      void item;
+      break;
+    }
     expect(left).toBe(1);
     const late = queue<number>(() => left++);
     late.end();

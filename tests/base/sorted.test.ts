@@ -8,5 +8,7 @@ it('countUpTo finds the end of what is not beyond a limit', () => {
 });
 
 it('countBelow finds the end of what is before a limit', () => {
-  expect([0, 1, 3, 4, 9].map((limit) => countBelow(Float64Array.of(1, 2, 3, 5), limit))).toEqual([0, 0, 2, 3, 4]);
+  expect([0, 1, 3, 4, 9].map((limit) => countBelow(Float64Array.of(1, 2, 3, 5), limit))).toEqual([
+    0, 0, 2, 3, 4,
+  ]);
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { programsOf, type Subject } from '../../src-main/cost/programs.ts';
 import { ruleOfThumb, workOf } from '../../src-main/cost/work.ts';
-import { flopsOf } from '../../src-main/graph/cost.ts';
-import { graphOf, input, matmul, softmax } from '../../src-main/graph/build.ts';
+import { flopsOf } from '../../src-main/graph/passes/liveness.ts';
+import { graphOf, input, matmul, softmax } from '../../src-main/graph/ops/build.ts';
 import { countOf, nodesOf } from '../../src-main/graph/graph.ts';
 import { lowered } from '../../src-main/graph/onnx.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
@@ -12,14 +12,26 @@ import { trainingDefaults, type TrainingSettings } from '../../src-main/train/se
 import { kin, uncovered } from './subjects.ts';
 
 /** 2·m·n·k over every product that ONNX Runtime is given, rows that are several operators taken apart. */
-const byHand = (graph: Parameters<typeof flopsOf>[0]): number => nodesOf(Object.values(lowered(lowered(graph, 'webgpu'), 'webgpu').outputs))
-  .filter((node) => node.op.name === 'MatMul')
-  .reduce((sum, { inputs: [a], outputs: [out], attrs }) => sum + 2 * countOf(out!.shape) * (attrs['transA'] ? a!.shape.at(-2)! : a!.shape.at(-1)!), 0);
+const byHand = (graph: Parameters<typeof flopsOf>[0]): number =>
+  nodesOf(Object.values(lowered(lowered(graph, 'webgpu'), 'webgpu').outputs))
+    .filter((node) => node.op.name === 'MatMul')
+    .reduce(
+      (sum, { inputs: [a], outputs: [out], attrs }) =>
+        sum + 2 * countOf(out!.shape) * (attrs['transA'] ? a!.shape.at(-2)! : a!.shape.at(-1)!),
+      0,
+    );
 
-const settings = (change: Partial<TrainingSettings> = {}): TrainingSettings => ({ ...trainingDefaults, batch: 2, sequence: 8, ...change });
+const settings = (change: Partial<TrainingSettings> = {}): TrainingSettings => ({
+  ...trainingDefaults,
+  batch: 2,
+  sequence: 8,
+  ...change,
+});
 
 describe('work', () => {
-  it('is tried on every family', () => { expect(uncovered).toEqual([]); });
+  it('is tried on every family', () => {
+    expect(uncovered).toEqual([]);
+  });
 
   it.each(kin)('of $name is the sum over its graph\u2019s matrix products', ({ subject }) => {
     for (const s of [settings(), settings({ accumulate: 3 }), settings({ recompute: 'full' })]) {
@@ -32,22 +44,59 @@ describe('work', () => {
   });
 
   it('is near the rule of thumb where embeddings are small, and says so by the token', () => {
-    const config = { model_type: 'llama', vocab_size: 256, hidden_size: 256, intermediate_size: 1024, num_hidden_layers: 6, num_attention_heads: 8, num_key_value_heads: 8, head_dim: 32, max_position_embeddings: 512, rms_norm_eps: 1e-5, rope_theta: 10_000, tie_word_embeddings: true };
-    const family = familyOf(config), subject = { family: family.id, dims: dimsOf(family, config), settings: settingsOf(family, config) }, s = settings({ batch: 4, sequence: 128 });
-    const programs = programsOf(subject, s, 'cpu'), perToken = workOf(programs.update[0]!.graph).flops / tokensPerStep(s);
+    const config = {
+      model_type: 'llama',
+      vocab_size: 256,
+      hidden_size: 256,
+      intermediate_size: 1024,
+      num_hidden_layers: 6,
+      num_attention_heads: 8,
+      num_key_value_heads: 8,
+      head_dim: 32,
+      max_position_embeddings: 512,
+      rms_norm_eps: 1e-5,
+      rope_theta: 10_000,
+      tie_word_embeddings: true,
+    };
+    const family = familyOf(config);
+    const subject = { family: family.id, dims: dimsOf(family, config), settings: settingsOf(family, config) };
+    const s = settings({ batch: 4, sequence: 128 });
+    const programs = programsOf(subject, s, 'cpu');
+    const perToken = workOf(programs.update[0]!.graph).flops / tokensPerStep(s);
     expect(perToken / ruleOfThumb(programs.parameters, subject.dims, s.sequence)).toBeGreaterThan(0.96);
     expect(perToken / ruleOfThumb(programs.parameters, subject.dims, s.sequence)).toBeLessThan(1.04);
   });
 
-  it.each([1, 3])('of learning from a source has the source\u2019s own pass in each of %i batches', (accumulate) => {
-    const [{ subject }, { subject: source }] = kin.filter(({ name }) => name.startsWith('llama')) as [typeof kin[number], typeof kin[number]], s = settings({ accumulate });
-    const flops = (some: Subject, more: Partial<TrainingSettings> = {}): number => programsOf(some, { ...s, ...more }, 'cpu').update.reduce((n, { graph, times }) => n + times * workOf(graph).flops, 0);
-    expect(flops({ ...subject, source }, { distill: 0.5 }) - flops(subject)).toBe(accumulate * workOf(programsOf(source, s, 'cpu').evaluation).flops);
-    expect(flops({ ...subject, source })).toBe(flops(subject));
-  });
+  it.each([1, 3])(
+    'of learning from a source has the source\u2019s own pass in each of %i batches',
+    (accumulate) => {
+      const [{ subject }, { subject: source }] = kin.filter(({ name }) => name.startsWith('llama')) as [
+        (typeof kin)[number],
+        (typeof kin)[number],
+      ];
+      const s = settings({ accumulate });
+      const flops = (some: Subject, more: Partial<TrainingSettings> = {}): number =>
+        programsOf(some, { ...s, ...more }, 'cpu').update.reduce(
+          (n, { graph, times }) => n + times * workOf(graph).flops,
+          0,
+        );
+      expect(flops({ ...subject, source }, { distill: 0.5 }) - flops(subject)).toBe(
+        accumulate * workOf(programsOf(source, s, 'cpu').evaluation).flops,
+      );
+      expect(flops({ ...subject, source })).toBe(flops(subject));
+    },
+  );
 
   it('counts bytes and functions beside products', () => {
-    const a = input('a', 'float32', [8, 4]), b = input('b', 'float32', [4, 16]), work = workOf(graphOf({ out: softmax(matmul(a, b)) }));
-    expect(work).toEqual({ flops: 2 * 8 * 4 * 16, thin: 2 * 8 * 16, bytes: 2 * 4 * 8 * 16, functions: 2 * 8 * 16, nodes: 2 });
+    const a = input('a', 'float32', [8, 4]);
+    const b = input('b', 'float32', [4, 16]);
+    const work = workOf(graphOf({ out: softmax(matmul(a, b)) }));
+    expect(work).toEqual({
+      flops: 2 * 8 * 4 * 16,
+      thin: 2 * 8 * 16,
+      bytes: 2 * 4 * 8 * 16,
+      functions: 2 * 8 * 16,
+      nodes: 2,
+    });
   });
 });

@@ -1,4 +1,7 @@
-/** @file The engine's process: killed at any moment, told to end, or left by its parent, a run goes on as if nothing had happened. */
+/**
+ * @file The engine's process: killed at any moment, told to end, or left by its parent, a run goes on as if
+ * nothing had happened.
+ */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -7,32 +10,53 @@ import { keyOf, uniformAt } from '../../src-main/base/random.ts';
 import { childChannel } from '../../src-main/base/transports.ts';
 import { connect } from '../../src-main/contract/connect.ts';
 import { engine, type Engine } from '../../src-main/contract/engine.ts';
-import { readEvents } from '../../src-main/store/events.ts';
-import { newestStep, runCard, savedSteps } from '../../src-main/store/runs.ts';
+import { readEvents } from '../../src-main/store/run/events.ts';
+import { newestStep, runCard, savedSteps } from '../../src-main/store/run/runs.ts';
 import type { RunEvent } from '../../src-main/train/run.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
 import { collected, digests, newRun, only, small, textFile } from './workbench.ts';
 
-const main = join(import.meta.dirname, '../../src-main/engine/main.ts'), started = new Set<ChildProcess>();
-afterAll(() => { for (const child of started) child.kill('SIGKILL'); });
+const main = join(import.meta.dirname, '../../src-main/engine/main.ts');
+const started = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of started) child.kill('SIGKILL');
+});
 
-interface Process { readonly child: ChildProcess; readonly api: Engine; readonly gone: Promise<readonly [code: number | null, signal: string | null]> }
+interface Process {
+  readonly child: ChildProcess;
+  readonly api: Engine;
+  readonly gone: Promise<readonly [code: number | null, signal: string | null]>;
+}
 function start(environment: NodeJS.ProcessEnv = {}): Process {
-  const child = fork(main, [], { serialization: 'advanced', execArgv: ['--disable-warning=ExperimentalWarning'], env: { ...process.env, CAMBIUM_DETACHED: '', ...environment }, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork(main, [], {
+    serialization: 'advanced',
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    env: { ...process.env, CAMBIUM_DETACHED: '', ...environment },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   started.add(child);
-  const gone = once(child, 'exit').then(([code, signal]) => { started.delete(child); return [code as number | null, signal as string | null] as const; });
+  const gone = once(child, 'exit').then(([code, signal]) => {
+    started.delete(child);
+    return [code as number | null, signal as string | null] as const;
+  });
   return { child, api: connect(engine, childChannel(child)), gone };
 }
 
-const tiny = makeTinyCheckpoint('llama', { tokenizer: true }), text = textFile(), steps = 300, kills = 50;
+const tiny = makeTinyCheckpoint('llama', { tokenizer: true });
+const text = textFile();
+const steps = 300;
+const kills = 50;
 const settings = { tokens: steps * small.batch * small.sequence, saveEvery: 2, evaluateEvery: 5 };
 const run = async (): Promise<string> => newRun(await tiny, text, settings);
-const stateOf = async (dir: string): Promise<unknown> => digests((await newestStep(dir))!.dir, (path) => path.endsWith('.safetensors'));
+const stateOf = async (dir: string): Promise<unknown> =>
+  digests((await newestStep(dir))!.dir, (path) => path.endsWith('.safetensors'));
 const losses = (events: readonly RunEvent[]): readonly number[] => only(events, 'step').map((e) => e.loss);
 
 /** The same run, never stopped. */
 const whole = (async () => {
-  const dir = await run(), { api, child, gone } = start(), events = await collected(api.train({ run: dir }));
+  const dir = await run();
+  const { api, child, gone } = start();
+  const events = await collected(api.train({ run: dir }));
   child.disconnect();
   return { losses: losses(events), state: await stateOf(dir), exit: await gone };
 })();
@@ -46,33 +70,60 @@ async function asIfNothingHappened(dir: string): Promise<void> {
   expect(await runCard(dir)).toMatchObject({ state: 'finished', step: steps, savedStep: steps });
 }
 const resume = async (dir: string): Promise<void> => {
-  const { api, child, gone } = start(), events = await collected(api.train({ run: dir }));
+  const { api, child, gone } = start();
+  const events = await collected(api.train({ run: dir }));
   child.disconnect();
   await gone;
-  expect(events.at(-1)).toEqual({ at: 'stopped', reason: 'finished', step: steps, time: expect.any(String) as string });
+  expect(events.at(-1)).toEqual({
+    at: 'stopped',
+    reason: 'finished',
+    step: steps,
+    time: expect.any(String) as string,
+  });
 };
 
 describe('the engine process', () => {
-  it('ends with code 0 when its parent lets go', async () => { expect((await whole).exit).toEqual([0, null]); });
+  it('ends with code 0 when its parent lets go', async () => {
+    expect((await whole).exit).toEqual([0, null]);
+  });
 
   it(`killed ${kills} times at random moments, the run ends in the same bytes`, async () => {
-    const dir = await run(), key = keyOf(11, 'kills'), states = new Set<string>();
+    const dir = await run();
+    const key = keyOf(11, 'kills');
+    const states = new Set<string>();
     for (let n = 0; n < kills; n++) {
-      const near = steps - ((await newestStep(dir))?.step ?? 0) < 60;      // few steps are left: no further than the first event
-      const { child, api, gone } = start(), most = near ? 1 : 1 + Math.floor(uniformAt(key, 2 * n) * 9), early = !near && n % 5 === 4, delay = near ? 0 : uniformAt(key, 2 * n + 1) * (early ? 700 : 12);
-      let seen = 0, begun = false;
-      if (early) setTimeout(() => { child.kill('SIGKILL'); }, delay);   // while it starts, reads its text or loads its state
-      await collected((async function* () {
-        for await (const event of api.train({ run: dir })) {
-          yield event;
-          begun ||= event.at === 'started';
-          if (begun && ++seen === most && !early) setTimeout(() => { child.kill('SIGKILL'); }, delay);
-        }
-      })()).catch((error: unknown) => { expect(error).toMatchObject({ code: 'rpc/closed' }); });
+      // few steps are left: no further than the first event
+      const near = steps - ((await newestStep(dir))?.step ?? 0) < 60;
+      const { child, api, gone } = start();
+      const most = near ? 1 : 1 + Math.floor(uniformAt(key, 2 * n) * 9);
+      const early = !near && n % 5 === 4;
+      const delay = near ? 0 : uniformAt(key, 2 * n + 1) * (early ? 700 : 12);
+      let seen = 0;
+      let begun = false;
+      if (early)
+        setTimeout(() => {
+          child.kill('SIGKILL');
+        }, delay); // while it starts, reads its text or loads its state
+      await collected(
+        (async function* () {
+          for await (const event of api.train({ run: dir })) {
+            yield event;
+            begun ||= event.at === 'started';
+            if (begun && ++seen === most && !early)
+              setTimeout(() => {
+                child.kill('SIGKILL');
+              }, delay);
+          }
+        })(),
+      ).catch((error: unknown) => {
+        expect(error).toMatchObject({ code: 'rpc/closed' });
+      });
       expect(await gone, `killed at ${seen}`).toEqual([null, 'SIGKILL']);
       const { state, savedStep, error } = await runCard(dir);
       states.add(state);
-      expect({ state: state === 'preparing' ? 'interrupted' : state, error }).toEqual({ state: 'interrupted' });
+      expect({ state: state === 'preparing' ? 'interrupted' : state, error }).toEqual({
+        state: 'interrupted',
+      });
       expect(only(await readEvents(dir), 'step').at(-1)?.step ?? 0).toBeGreaterThanOrEqual(savedStep ?? 0);
       expect((await savedSteps(dir)).length).toBeLessThanOrEqual(3);
     }
@@ -83,9 +134,36 @@ describe('the engine process', () => {
     expect((await savedSteps(dir)).map((s) => s.step)).toEqual([steps - 2, steps]);
   });
 
-  it.each([['its parent has gone', (p: Process) => { p.child.disconnect(); }], ['SIGTERM', (p: Process) => { p.child.kill('SIGTERM'); }], ['SIGINT', (p: Process) => { p.child.kill('SIGINT'); }]] as const)('%s: it saves, ends with code 0, and goes on later', async (_, end) => {
-    const dir = await run(), own = start();
-    await collected((async function* () { for await (const event of own.api.train({ run: dir })) { yield event; if (event.at === 'step' && event.step === 7) end(own); } })()).catch(() => undefined);
+  it.each([
+    [
+      'its parent has gone',
+      (p: Process) => {
+        p.child.disconnect();
+      },
+    ],
+    [
+      'SIGTERM',
+      (p: Process) => {
+        p.child.kill('SIGTERM');
+      },
+    ],
+    [
+      'SIGINT',
+      (p: Process) => {
+        p.child.kill('SIGINT');
+      },
+    ],
+  ] as const)('%s: it saves, ends with code 0, and goes on later', async (_, end) => {
+    const dir = await run();
+    const own = start();
+    await collected(
+      (async function* () {
+        for await (const event of own.api.train({ run: dir })) {
+          yield event;
+          if (event.at === 'step' && event.step === 7) end(own);
+        }
+      })(),
+    ).catch(() => undefined);
     expect(await own.gone).toEqual([0, null]);
     const { state, step, savedStep } = await runCard(dir);
     expect(state).toBe('paused');
@@ -97,15 +175,28 @@ describe('the engine process', () => {
   });
 
   it('detached, it goes on without its parent to the end', async () => {
-    const dir = await run(), own = start({ CAMBIUM_DETACHED: '1' });
-    await collected((async function* () { for await (const event of own.api.train({ run: dir })) { yield event; if (event.at === 'step' && event.step === 3) own.child.disconnect(); } })()).catch(() => undefined);
+    const dir = await run();
+    const own = start({ CAMBIUM_DETACHED: '1' });
+    await collected(
+      (async function* () {
+        for await (const event of own.api.train({ run: dir })) {
+          yield event;
+          if (event.at === 'step' && event.step === 3) own.child.disconnect();
+        }
+      })(),
+    ).catch(() => undefined);
     expect(await own.gone).toEqual([0, null]);
     await asIfNothingHappened(dir);
   });
 
   it('detached and told to end by the system, it saves first', async () => {
-    const dir = await run(), own = start({ CAMBIUM_DETACHED: '1' });
-    for await (const event of own.api.train({ run: dir })) if (event.at === 'step' && event.step === 3) { own.child.kill('SIGTERM'); break; }
+    const dir = await run();
+    const own = start({ CAMBIUM_DETACHED: '1' });
+    for await (const event of own.api.train({ run: dir }))
+      if (event.at === 'step' && event.step === 3) {
+        own.child.kill('SIGTERM');
+        break;
+      }
     expect(await own.gone).toEqual([0, null]);
     expect((await runCard(dir)).state).toBe('paused');
     await resume(dir);

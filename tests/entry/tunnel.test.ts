@@ -6,22 +6,29 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { channelPair } from '../../src-main/base/channel.ts';
 import { connect } from '../../src-main/contract/connect.ts';
-import { placeChannel } from '../../src-main/contract/place-channel.ts';
-import { placeRequest, type PlaceCard } from '../../src-main/contract/places.ts';
+import { placeChannel } from '../../src-main/contract/remote-channel.ts';
+import { placeRequest, type PlaceCard } from '../../src-main/contract/remote-hosts.ts';
 import { serve } from '../../src-main/contract/serve.ts';
 import { service as contract, type Service } from '../../src-main/contract/service.ts';
 import { tunnelsBy } from '../../src-main/entry/tunnel.ts';
-import { createPlaces } from '../../src-main/service/places.ts';
-import { isAlive } from '../../src-main/store/files.ts';
+import { createPlaces } from '../../src-main/service/remote-hosts.ts';
+import { isAlive } from '../../src-main/store/fs/files.ts';
 import { codeOf, root, until } from '../support/workplace.ts';
 
-const ssh = join(root, 'tests/support/ssh.mjs'), cli = join(root, 'src-main/entry/node/cli.ts'), command = `"${process.execPath}" "${cli}"`;
-const dir = mkdtempSync(join(tmpdir(), 'cambium-places-')), box = join(dir, 'box');
+const ssh = join(root, 'tests/support/ssh.mjs');
+const cli = join(root, 'src-main/entry/node/cli.ts');
+const command = `"${process.execPath}" "${cli}"`;
+const dir = mkdtempSync(join(tmpdir(), 'cambium-places-'));
+const box = join(dir, 'box');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 const card: PlaceCard = { name: 'box', target: 'me@box', command };
 
-beforeAll(() => { process.env['BOX_HOME'] = box; });
-afterEach(() => { delete process.env['SSH_MOOD']; });
+beforeAll(() => {
+  process.env['BOX_HOME'] = box;
+});
+afterEach(() => {
+  delete process.env['SSH_MOOD'];
+});
 afterAll(() => {
   execFileSync(process.execPath, [cli, 'serve', '--stop'], { env: { ...process.env, CAMBIUM_HOME: box } });
   rmSync(dir, { recursive: true, force: true });
@@ -32,7 +39,17 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
   /** The service at hand, as a page has it: places and nothing else. */
   const near = (): Service => {
     const [a, b] = channelPair();
-    serve(contract, { openPlace: ({ name }: { name: string }, signal: AbortSignal) => places.open(name, signal), toPlace: ({ session, message }: { session: string; message: unknown }) => { places.send(session, message); return Promise.resolve({}); } } as unknown as Service, b);
+    serve(
+      contract,
+      {
+        openPlace: ({ name }: { name: string }, signal: AbortSignal) => places.open(name, signal),
+        toPlace: ({ session, message }: { session: string; message: unknown }) => {
+          places.send(session, message);
+          return Promise.resolve({});
+        },
+      } as unknown as Service,
+      b,
+    );
     return connect(contract, a);
   };
 
@@ -40,7 +57,8 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
     await places.add(card);
     const ports: number[] = [];
     for (let round = 0; round < 2; round++) {
-      const channel = await placeChannel(near(), 'box'), there = connect(contract, channel);
+      const channel = await placeChannel(near(), 'box');
+      const there = connect(contract, channel);
       expect(await there.about({})).toMatchObject({ home: box, version });
       expect((await there.activity({})[Symbol.asyncIterator]().next()).value).toHaveProperty('jobs');
       channel.close();
@@ -51,7 +69,8 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
   });
 
   it('says what is wrong: no ssh, no route, no Cambium, no forwarding, another version', async () => {
-    const open = (place: Partial<PlaceCard>, program = ssh, own = version): Promise<string> => codeOf(tunnelsBy(program, own)({ ...card, ...place }));
+    const open = (place: Partial<PlaceCard>, program = ssh, own = version): Promise<string> =>
+      codeOf(tunnelsBy(program, own)({ ...card, ...place }));
     expect(await open({}, join(dir, 'nothing'))).toBe('place/no-ssh');
     expect(await open({ target: 'me@elsewhere' })).toBe('place/unreachable');
     expect(await open({ command: 'cambium-that-is-not-there' })).toBe('place/no-cambium');
@@ -69,11 +88,18 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
       const { channel } = await tunnelsBy(${JSON.stringify(ssh)}, '${version}')(${JSON.stringify(card)}), there = connect(service, channel);
       process.on('SIGINT', () => { setTimeout(async () => { console.log((await there.about({})).home); process.exit(0); }, 300); });
       console.log('open');`;
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script], { detached: true, stdio: ['ignore', 'pipe', 'inherit'] }), ended = once(child, 'close');
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script],
+      { detached: true, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const ended = once(child, 'close');
     let out = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text; });
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+    });
     await until(() => out !== '', 30_000);
-    process.kill(-child.pid!, 'SIGINT');                                 // as a terminal does: to the whole group
+    process.kill(-child.pid!, 'SIGINT'); // as a terminal does: to the whole group
     expect([(await ended)[0], out]).toEqual([0, `open\n${box}\n`]);
     const tunnel = Number(readFileSync(join(box, 'tunnel.pid'), 'utf8'));
     await until(() => !isAlive(tunnel));
@@ -81,8 +107,11 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
 
   it('is given up at once by Ctrl+C while it is being reached', async () => {
     process.env['SSH_MOOD'] = 'hang';
-    const stop = new AbortController(), opening = codeOf(placeChannel(near(), 'box', stop.signal));
-    setTimeout(() => { stop.abort(); }, 100);
+    const stop = new AbortController();
+    const opening = codeOf(placeChannel(near(), 'box', stop.signal));
+    setTimeout(() => {
+      stop.abort();
+    }, 100);
     expect(await opening).toBe('cancelled');
     delete process.env['SSH_MOOD'];
     const channel = await placeChannel(near(), 'box', AbortSignal.timeout(60_000));
@@ -90,10 +119,18 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
   });
 
   it('ends calls under way when the far server goes, and starts it again when asked', async () => {
-    const channel = await placeChannel(near(), 'box'), there = connect(contract, channel), activity = there.activity({})[Symbol.asyncIterator]();
+    const channel = await placeChannel(near(), 'box');
+    const there = connect(contract, channel);
+    const activity = there.activity({})[Symbol.asyncIterator]();
     await activity.next();
     execFileSync(process.execPath, [cli, 'serve', '--stop'], { env: { ...process.env, CAMBIUM_HOME: box } });
-    expect(await codeOf((async () => { for (;;) if ((await activity.next()).done) return; })())).toBe('rpc/closed');
+    expect(
+      await codeOf(
+        (async () => {
+          for (;;) if ((await activity.next()).done) return;
+        })(),
+      ),
+    ).toBe('rpc/closed');
     expect(existsSync(join(box, 'server.json'))).toBe(false);
     const again = await placeChannel(near(), 'box');
     expect(await connect(contract, again).about({})).toMatchObject({ home: box });
@@ -104,7 +141,9 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
     expect(await codeOf(places.add(card))).toBe('place/exists');
     expect(await codeOf(places.remove('other'))).toBe('place/not-found');
     expect(await places.remove('box')).toEqual([]);
-    for (const target of ['-oProxyCommand=evil', '', 'a b', 'a;b']) expect(placeRequest.safeParse({ name: 'x', target }).success, target).toBe(false);
-    for (const target of ['box', 'me@10.0.0.7', 'gpu-1.example.org', 'me@[fe80::1%eth0]']) expect(placeRequest.safeParse({ name: 'x', target }).success, target).toBe(true);
+    for (const target of ['-oProxyCommand=evil', '', 'a b', 'a;b'])
+      expect(placeRequest.safeParse({ name: 'x', target }).success, target).toBe(false);
+    for (const target of ['box', 'me@10.0.0.7', 'gpu-1.example.org', 'me@[fe80::1%eth0]'])
+      expect(placeRequest.safeParse({ name: 'x', target }).success, target).toBe(true);
   });
 });

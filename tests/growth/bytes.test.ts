@@ -1,22 +1,41 @@
-/** @file The same plan gives the same bytes on any machine and in any version: what growths came to when they were first written down. */
+/**
+ * @file The same plan gives the same bytes on any machine and in any version: what growths came to when they
+ * were first written down.
+ */
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { applyRecipe } from '../../src-main/growth/apply.ts';
-import { planGrowth } from '../../src-main/growth/plan.ts';
+import { applyRecipe } from '../../src-main/growth/apply/apply.ts';
+import { planGrowth } from '../../src-main/growth/plan/plan.ts';
 import { ask, gpt2, llama, tiny } from './tiny.ts';
 
 /** SHA-256 of names and float32 bytes of all grown weights, its first 16 digits. */
 const known: readonly (readonly [config: object, request: Parameters<typeof ask>, hash: string])[] = [
-  [gpt2,  ['hypercloning', { hidden: 24, ffn: 40 }],                            '7bdb182b86007292'],
-  [llama, ['hypercloning', { hidden: 36, ffn: 40 }, { variant: 'diagonal' }],   '33870be14c198dab'],
-  [llama, ['hypercloning', { hidden: 24, ffn: 40 }, { break: 'projection' }],   '10a3b2c9c3dc8fca'],
-  [gpt2,  ['expand', { hidden: 18, ffn: 27 }],                                  'fcef95efab881976'],
-  [llama, ['clone-pad', { hidden: 30, ffn: 50 }],                               'f3ce2cb488761fb1'],
-  [llama, ['vocab', { vocab: 31 }, { rows: 'draw' }],                           '0150bfb40fcaaefb'],
+  [gpt2, ['hypercloning', { hidden: 24, ffn: 40 }], '7bdb182b86007292'],
+  [llama, ['hypercloning', { hidden: 36, ffn: 40 }, { variant: 'diagonal' }], '33870be14c198dab'],
+  [llama, ['hypercloning', { hidden: 24, ffn: 40 }, { break: 'projection' }], '10a3b2c9c3dc8fca'],
+  [gpt2, ['expand', { hidden: 18, ffn: 27 }], 'fcef95efab881976'],
+  [llama, ['clone-pad', { hidden: 30, ffn: 50 }], 'f3ce2cb488761fb1'],
+  [llama, ['vocab', { vocab: 31 }, { rows: 'draw' }], '0150bfb40fcaaefb'],
 ];
 
 it.each(known)('%#: %j', (config, request, hash) => {
-  const source = tiny(config as typeof llama), plan = planGrowth(source, ask(...request)), sum = createHash('sha256');
-  for (const recipe of plan.tensors) sum.update(recipe.name).update(new Uint8Array(applyRecipe(recipe, plan.maps, plan.from, plan.to, Float32Array.from(source.weights.get(recipe.source)!), 7).buffer));
+  const source = tiny(config as typeof llama);
+  const plan = planGrowth(source, ask(...request));
+  const sum = createHash('sha256');
+  for (const recipe of plan.tensors)
+    sum
+      .update(recipe.name)
+      .update(
+        new Uint8Array(
+          applyRecipe(
+            recipe,
+            plan.maps,
+            plan.from,
+            plan.to,
+            Float32Array.from(source.weights.get(recipe.source)!),
+            7,
+          ).buffer,
+        ),
+      );
   expect(sum.digest('hex').slice(0, 16)).toBe(hash);
 });

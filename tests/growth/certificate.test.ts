@@ -4,7 +4,8 @@ import { comparison, toleranceOf } from '../../src-main/growth/certificate.ts';
 
 describe('comparison', () => {
   it('of equal logits is nothing', () => {
-    const c = comparison(3), logits = Float32Array.of(1, 2, 3, 0, 0, 1);
+    const c = comparison(3);
+    const logits = Float32Array.of(1, 2, 3, 0, 0, 1);
     c.add(logits, logits, [2, 0]);
     const { maxLogit, kl, agreement, lossSource, lossGrown, tokens, rmsLogit } = c.result();
     expect([maxLogit, kl, agreement, tokens]).toEqual([0, 0, 1, 2]);
@@ -21,8 +22,11 @@ describe('comparison', () => {
     expect(r.maxLogit).toBeCloseTo(Math.log(5), 12);
   });
   it('is the same in blocks, and counts positions without a next token for all but the losses', () => {
-    const a = Float32Array.from({ length: 12 }, (_, i) => Math.sin(i)), b = a.map((x, i) => x + 0.01 * Math.cos(i)), next = [0, 1, 2, -1];
-    const whole = comparison(3), parts = comparison(3);
+    const a = Float32Array.from({ length: 12 }, (_, i) => Math.sin(i));
+    const b = a.map((x, i) => x + 0.01 * Math.cos(i));
+    const next = [0, 1, 2, -1];
+    const whole = comparison(3);
+    const parts = comparison(3);
     whole.add(a, b, next);
     parts.add(a.subarray(0, 6), b.subarray(0, 6), next.slice(0, 2));
     parts.add(a.subarray(6), b.subarray(6), next.slice(2));
@@ -30,8 +34,13 @@ describe('comparison', () => {
     expect(whole.result().tokens).toBe(4);
   });
   it('scale errors show although the best token is the same', () => {
-    const c = comparison(3), a = [1, 2, 4];
-    c.add(a, a.map((x) => x / 2), [2]);
+    const c = comparison(3);
+    const a = [1, 2, 4];
+    c.add(
+      a,
+      a.map((x) => x / 2),
+      [2],
+    );
     expect(c.result().agreement).toBe(1);
     expect(c.result().maxLogit).toBe(2);
     expect(c.result().kl).toBeGreaterThan(0.1);

@@ -1,6 +1,6 @@
 /** @file Every golden checkpoint through our forward pass: logits and loss as transformers computes them. */
 import { describe, expect, it } from 'vitest';
-import { constant, input, unevenness, type Value } from '../../src-main/graph/build.ts';
+import { constant, input, unevenness, type Value } from '../../src-main/graph/ops/build.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { families, familyOf } from '../../src-main/model/families/index.ts';
 import { readerOf } from '../../src-main/model/layers.ts';
@@ -12,15 +12,22 @@ import { golden, goldenCases } from '../support/golden.ts';
 import { runner } from '../support/run-graph.ts';
 
 describe.each(goldenCases)('%s', (name) => {
-  const g = golden(name), family = familyOf(g.config), dims = dimsOf(family, g.config), settings = settingsOf(family, g.config);
-  const parameters = parametersOf(family, dims, settings), buckets = bucketsOf(family, parameters, { most: 1000 });
+  const g = golden(name);
+  const family = familyOf(g.config);
+  const dims = dimsOf(family, g.config);
+  const settings = settingsOf(family, g.config);
+  const parameters = parametersOf(family, dims, settings);
+  const buckets = bucketsOf(family, parameters, { most: 1000 });
   const model = { family, dims, settings, buckets };
-  const state = Object.fromEntries(buckets.map((b) => {
-    const flat = new Float32Array(b.length);
-    for (const slot of b.slots) flat.set(g.weights.get(slot.name)!, slot.offset);
-    return [`weights/${b.index}`, flat];
-  }));
-  const batch = g.ids.length, sequence = g.ids[0]!.length;
+  const state = Object.fromEntries(
+    buckets.map((b) => {
+      const flat = new Float32Array(b.length);
+      for (const slot of b.slots) flat.set(g.weights.get(slot.name)!, slot.offset);
+      return [`weights/${b.index}`, flat];
+    }),
+  );
+  const batch = g.ids.length;
+  const sequence = g.ids[0]!.length;
 
   it('has the weights that its table names', () => {
     expect(parameters.map((p) => p.name).filter((n) => !g.weights.has(n))).toEqual([]);
@@ -30,7 +37,9 @@ describe.each(goldenCases)('%s', (name) => {
     const run = await runner(logitsProgram(model, { batch, sequence }));
     const { logits } = await run({ ...state, tokens: Int32Array.from(g.ids.flat()) });
     let worst = 0;
-    g.logits.forEach((x, i) => { worst = Math.max(worst, Math.abs(x - logits![i]!)); });
+    g.logits.forEach((x, i) => {
+      worst = Math.max(worst, Math.abs(x - logits![i]!));
+    });
     expect(worst).toBeLessThan(1e-4);
   });
 
@@ -42,15 +51,40 @@ describe.each(goldenCases)('%s', (name) => {
   });
 });
 
-it.each(goldenCases.filter((name) => golden(name).balance !== undefined))('%s: its routers are as uneven as transformers says', (name) => {
-  const g = golden(name), family = familyOf(g.config), dims = dimsOf(family, g.config), settings = settingsOf(family, g.config), routers: Value[] = [];
-  const weights = new Map(parametersOf(family, dims, settings).map((p) => [p.name, input(p.name, 'float32', p.shape)] as const)), seen = g.ids.map((row) => row.slice(0, -1));
-  family.forward(readerOf(family, dims, settings, weights, (logits) => { routers.push(logits); }), constant(seen.flat(), 'int32', [seen.length, seen[0]!.length]));
-  expect(routers).toHaveLength(dims['layers']!);
-  const [found] = evaluate([unevenness(routers, Number(settings['active']))], Object.fromEntries([...weights].map(([weight, { shape }]) => [weight, { shape, data: Float64Array.from(g.weights.get(weight)!) }])));
-  expect(found!.data[0]).toBeCloseTo(g.balance!, 5);
-});
+it.each(goldenCases.filter((name) => golden(name).balance !== undefined))(
+  '%s: its routers are as uneven as transformers says',
+  (name) => {
+    const g = golden(name);
+    const family = familyOf(g.config);
+    const dims = dimsOf(family, g.config);
+    const settings = settingsOf(family, g.config);
+    const routers: Value[] = [];
+    const weights = new Map(
+      parametersOf(family, dims, settings).map((p) => [p.name, input(p.name, 'float32', p.shape)] as const),
+    );
+    const seen = g.ids.map((row) => row.slice(0, -1));
+    family.forward(
+      readerOf(family, dims, settings, weights, (logits) => {
+        routers.push(logits);
+      }),
+      constant(seen.flat(), 'int32', [seen.length, seen[0]!.length]),
+    );
+    expect(routers).toHaveLength(dims['layers']!);
+    const [found] = evaluate(
+      [unevenness(routers, Number(settings['active']))],
+      Object.fromEntries(
+        [...weights].map(([weight, { shape }]) => [
+          weight,
+          { shape, data: Float64Array.from(g.weights.get(weight)!) },
+        ]),
+      ),
+    );
+    expect(found!.data[0]).toBeCloseTo(g.balance!, 5);
+  },
+);
 
 it('covers every family', () => {
-  expect(new Set(goldenCases.map((name) => familyOf(golden(name).config).id))).toEqual(new Set(families.keys()));
+  expect(new Set(goldenCases.map((name) => familyOf(golden(name).config).id))).toEqual(
+    new Set(families.keys()),
+  );
 });

@@ -4,28 +4,113 @@ import type { HubAccount, HubCached, HubDownload, HubHit, HubModel } from '../..
 import type { CheckpointCard, JobCard } from '../../src-main/contract/schema.ts';
 import type { Service } from '../../src-main/contract/service.ts';
 
-type HubPart = Pick<Service, 'hubSearch' | 'hubModel' | 'hubCached' | 'hubDownloads' | 'startDownload' | 'followDownload' | 'pauseDownload' | 'dropDownload' | 'hubAccount' | 'setHubToken' | 'planPush' | 'startPush' | 'followPush'>;
+type HubPart = Pick<
+  Service,
+  | 'hubSearch'
+  | 'hubModel'
+  | 'hubCached'
+  | 'hubDownloads'
+  | 'startDownload'
+  | 'followDownload'
+  | 'pauseDownload'
+  | 'dropDownload'
+  | 'hubAccount'
+  | 'setHubToken'
+  | 'planPush'
+  | 'startPush'
+  | 'followPush'
+>;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const commit = 'a'.repeat(40);
-const hit = (repo: string, more: Partial<HubHit> = {}): HubHit => ({ repo, family: 'llama', parameters: 1.1e9, licence: 'apache-2.0', downloads: 123_456, likes: 789, updated: '2026-11-01T00:00:00.000Z', gated: false, private: false, why: null, ...more });
+const hit = (repo: string, more: Partial<HubHit> = {}): HubHit => ({
+  repo,
+  family: 'llama',
+  parameters: 1.1e9,
+  licence: 'apache-2.0',
+  downloads: 123_456,
+  likes: 789,
+  updated: '2026-11-01T00:00:00.000Z',
+  gated: false,
+  private: false,
+  why: null,
+  ...more,
+});
 
 /** `card` is what every model of this Hub holds. */
 export function fakeHub(pace: number, jobs: JobCard[], card: CheckpointCard): HubPart {
-  const hits: readonly HubHit[] = [hit('oak/acorn-1b'), hit('oak/sapling-70m', { parameters: 70e6, downloads: 9000 }), hit('oak/walled', { gated: 'manual' }), hit('oak/packed', { why: { code: 'checkpoint/quantized', detail: { path: 'oak/packed', how: 'gptq' } } })];
-  const cached: HubCached[] = [{ repo: 'elm/leaf', commit, refs: ['main'], dir: '/home/me/.cache/huggingface/hub/models--elm--leaf/snapshots/a', bytes: 5e8, family: 'gpt2', why: null, own: false }];
-  let account: HubAccount = { endpoint: 'https://huggingface.co', cache: '/home/me/.cache/huggingface/hub', offline: false, from: null, name: null, write: null, error: null, keeps: 'memory' }, downloads: HubDownload[] = [];
+  const hits: readonly HubHit[] = [
+    hit('oak/acorn-1b'),
+    hit('oak/sapling-70m', { parameters: 70e6, downloads: 9000 }),
+    hit('oak/walled', { gated: 'manual' }),
+    hit('oak/packed', { why: { code: 'checkpoint/quantized', detail: { path: 'oak/packed', how: 'gptq' } } }),
+  ];
+  const cached: HubCached[] = [
+    {
+      repo: 'elm/leaf',
+      commit,
+      refs: ['main'],
+      dir: '/home/me/.cache/huggingface/hub/models--elm--leaf/snapshots/a',
+      bytes: 5e8,
+      family: 'gpt2',
+      why: null,
+      own: false,
+    },
+  ];
+  let account: HubAccount = {
+    endpoint: 'https://huggingface.co',
+    cache: '/home/me/.cache/huggingface/hub',
+    offline: false,
+    from: null,
+    name: null,
+    write: null,
+    error: null,
+    keeps: 'memory',
+  };
+  let downloads: HubDownload[] = [];
   const model = (repo: string): HubModel => ({
-    repo, revision: 'main', commit, url: `https://huggingface.co/${repo}`, gated: false, private: false, licence: 'apache-2.0', downloads: 1e5, likes: 10, updated: '2026-11-01T00:00:00.000Z', files: [{ path: 'config.json', bytes: 700, etag: commit, sha256: false }, { path: 'model.safetensors', bytes: 2e9, etag: commit, sha256: true }],
-    bytes: 2e9, skipped: { files: 2, bytes: 3e9 }, needed: 2e9, free: 9e10, memory: 16e9, dir: null, why: hits.find((one) => one.repo === repo)?.why ?? null, card: hits.find((one) => one.repo === repo)?.why ? null : { ...card, dir: repo, name: repo },
+    repo,
+    revision: 'main',
+    commit,
+    url: `https://huggingface.co/${repo}`,
+    gated: false,
+    private: false,
+    licence: 'apache-2.0',
+    downloads: 1e5,
+    likes: 10,
+    updated: '2026-11-01T00:00:00.000Z',
+    files: [
+      { path: 'config.json', bytes: 700, etag: commit, sha256: false },
+      { path: 'model.safetensors', bytes: 2e9, etag: commit, sha256: true },
+    ],
+    bytes: 2e9,
+    skipped: { files: 2, bytes: 3e9 },
+    needed: 2e9,
+    free: 9e10,
+    memory: 16e9,
+    dir: null,
+    why: hits.find((one) => one.repo === repo)?.why ?? null,
+    card: hits.find((one) => one.repo === repo)?.why ? null : { ...card, dir: repo, name: repo },
     doubled: { sizes: { hidden: [64, 128] }, parameters: 4e9, disk: 8e9, grow: 9e8, train: 64e9 },
   });
   return {
-    hubSearch: async ({ query, all }) => ({ hits: hits.filter((one) => one.repo.includes(query) && (all || one.why === null)), next: null }),
-    hubModel: async ({ repo }) => (repo === 'oak/walled' && account.name === null ? refuse('hub/gated', { repo, url: `https://huggingface.co/${repo}`, token: false }) : model(repo)),
+    hubSearch: async ({ query, all }) => ({
+      hits: hits.filter((one) => one.repo.includes(query) && (all || one.why === null)),
+      next: null,
+    }),
+    hubModel: async ({ repo }) =>
+      repo === 'oak/walled' && account.name === null
+        ? refuse('hub/gated', { repo, url: `https://huggingface.co/${repo}`, token: false })
+        : model(repo),
     hubCached: async () => cached,
     hubDownloads: async () => downloads,
     startDownload: async ({ repo }) => {
-      const job: JobCard = { id: `job-${jobs.length + 1}`, kind: 'download', title: `Fetching ${repo}`, state: 'running', started: new Date().toISOString() };
+      const job: JobCard = {
+        id: `job-${jobs.length + 1}`,
+        kind: 'download',
+        title: `Fetching ${repo}`,
+        state: 'running',
+        started: new Date().toISOString(),
+      };
       jobs.push(job);
       downloads = [{ repo, revision: 'main', commit, done: 1e8, bytes: 2e9, state: 'running', job: job.id }];
       return job;
@@ -33,25 +118,88 @@ export function fakeHub(pace: number, jobs: JobCard[], card: CheckpointCard): Hu
     followDownload: async function* () {
       for (let i = 1; i <= 10; i++) {
         await sleep(pace);
-        if (downloads[0]?.state === 'paused') { yield { at: 'paused' as const, done: 2e8 * i, of: 2e9 }; throw new AppError('cancelled', { what: 'fetching' }); }
-        yield { at: 'bytes' as const, done: 2e8 * i, of: 2e9, perSecond: 5e7, files: 1, ofFiles: 2, now: ['model.safetensors'] };
+        if (downloads[0]?.state === 'paused') {
+          yield { at: 'paused' as const, done: 2e8 * i, of: 2e9 };
+          throw new AppError('cancelled', { what: 'fetching' });
+        }
+        yield {
+          at: 'bytes' as const,
+          done: 2e8 * i,
+          of: 2e9,
+          perSecond: 5e7,
+          files: 1,
+          ofFiles: 2,
+          now: ['model.safetensors'],
+        };
       }
       const { repo } = downloads[0]!;
       downloads = [];
       yield { at: 'done' as const, repo, commit, dir: card.dir, bytes: 2e9, seconds: 40 };
     },
-    pauseDownload: async () => { downloads = downloads.map((one) => ({ ...one, state: 'paused', job: null })); return {}; },
-    dropDownload: async () => { downloads = []; return {}; },
+    pauseDownload: async () => {
+      downloads = downloads.map((one) => ({ ...one, state: 'paused', job: null }));
+      return {};
+    },
+    dropDownload: async () => {
+      downloads = [];
+      return {};
+    },
     hubAccount: async () => account,
     setHubToken: async ({ token }) => {
       if (token === 'hf_wrong') refuse('hub/bad-token', { from: 'memory' });
-      return (account = token === null ? { ...account, from: null, name: null, write: null } : { ...account, from: 'memory', name: 'me', write: true });
+      return (account =
+        token === null
+          ? { ...account, from: null, name: null, write: null }
+          : { ...account, from: 'memory', name: 'me', write: true });
     },
-    planPush: async ({ dir, repo }) => (account.name === null ? refuse('hub/no-token', { what: `pushing to ${repo}` }) : { dir, repo: `me/${repo}`, account: 'me', exists: false, private: true, files: [{ path: 'config.json', bytes: 700 }, { path: 'model.safetensors', bytes: 4e6 }], bytes: 4_000_700, url: `https://huggingface.co/me/${repo}` }),
-    startPush: async ({ repo }) => { const job: JobCard = { id: `job-${jobs.length + 1}`, kind: 'push', title: `Pushing to me/${repo}`, state: 'running', started: new Date().toISOString() }; jobs.push(job); return job; },
+    planPush: async ({ dir, repo }) =>
+      account.name === null
+        ? refuse('hub/no-token', { what: `pushing to ${repo}` })
+        : {
+            dir,
+            repo: `me/${repo}`,
+            account: 'me',
+            exists: false,
+            private: true,
+            files: [
+              { path: 'config.json', bytes: 700 },
+              { path: 'model.safetensors', bytes: 4e6 },
+            ],
+            bytes: 4_000_700,
+            url: `https://huggingface.co/me/${repo}`,
+          },
+    startPush: async ({ repo }) => {
+      const job: JobCard = {
+        id: `job-${jobs.length + 1}`,
+        kind: 'push',
+        title: `Pushing to me/${repo}`,
+        state: 'running',
+        started: new Date().toISOString(),
+      };
+      jobs.push(job);
+      return job;
+    },
     followPush: async function* () {
-      for (let i = 1; i <= 5; i++) { await sleep(pace); yield { at: 'bytes' as const, phase: 'uploading' as const, done: 8e5 * i, of: 4e6, perSecond: 1e6, now: 'model.safetensors' }; }
-      yield { at: 'done' as const, repo: 'me/grown', commit, url: 'https://huggingface.co/me/grown', files: 2, bytes: 4_000_700, private: true };
+      for (let i = 1; i <= 5; i++) {
+        await sleep(pace);
+        yield {
+          at: 'bytes' as const,
+          phase: 'uploading' as const,
+          done: 8e5 * i,
+          of: 4e6,
+          perSecond: 1e6,
+          now: 'model.safetensors',
+        };
+      }
+      yield {
+        at: 'done' as const,
+        repo: 'me/grown',
+        commit,
+        url: 'https://huggingface.co/me/grown',
+        files: 2,
+        bytes: 4_000_700,
+        private: true,
+      };
     },
   };
 }

@@ -3,14 +3,23 @@ import { runsAfter, type Activity } from '../../src-main/contract/activity.ts';
 import type { JobCard, RunCard } from '../../src-main/contract/schema.ts';
 import { createActivity } from '../../src-main/service/activity.ts';
 
-const run = (id: string, step: number, state: RunCard['state'] = 'running'): RunCard => ({ id, step, state }) as RunCard;
+const run = (id: string, step: number, state: RunCard['state'] = 'running'): RunCard =>
+  ({ id, step, state }) as RunCard;
 const job: JobCard = { id: 'j', kind: 'grow', title: 'Growing', state: 'running', started: '' };
 
 function place() {
-  const state = { jobs: [] as JobCard[], runs: [run('a', 1), run('b', 9, 'finished')], looks: 0, broken: false };
+  const state = {
+    jobs: [] as JobCard[],
+    runs: [run('a', 1), run('b', 9, 'finished')],
+    looks: 0,
+    broken: false,
+  };
   const activity = createActivity({
     jobs: () => state.jobs,
-    runs: () => { state.looks++; return state.broken ? Promise.reject(new Error('the disk sleeps')) : Promise.resolve([...state.runs]); },
+    runs: () => {
+      state.looks++;
+      return state.broken ? Promise.reject(new Error('the disk sleeps')) : Promise.resolve([...state.runs]);
+    },
     run: (id) => Promise.resolve(state.runs.find((r) => r.id === id)!),
     checkpoints: () => Promise.resolve([{ dir: '/a', name: 'a', opened: '', builtIn: false }]),
   });
@@ -19,7 +28,8 @@ function place() {
 
 describe('activity', () => {
   it('tells everything first, then only what changed', async () => {
-    const { state, activity } = place(), events = activity()[Symbol.asyncIterator]();
+    const { state, activity } = place();
+    const events = activity()[Symbol.asyncIterator]();
     const next = async (): Promise<Activity> => (await events.next()).value as Activity;
     const first = await next();
     expect(first).toMatchObject({ jobs: [], runs: [{ id: 'a' }, { id: 'b' }], checkpoints: [{ dir: '/a' }] });
@@ -33,7 +43,8 @@ describe('activity', () => {
   });
 
   it('hears of runs that others start and remove, tells late listeners all, and stops looking when nobody listens', async () => {
-    const { state, activity } = place(), early = activity()[Symbol.asyncIterator]();
+    const { state, activity } = place();
+    const early = activity()[Symbol.asyncIterator]();
     await early.next();
     state.runs = [run('c', 0, 'finished')];
     const late = activity()[Symbol.asyncIterator]();
@@ -43,15 +54,21 @@ describe('activity', () => {
     expect(runsAfter([run('a', 1), run('b', 9)], change)).toEqual(state.runs);
     await Promise.all([early.return!(), late.return!()]);
     const { looks } = state;
-    await new Promise((r) => { setTimeout(r, 700); });
+    await new Promise((r) => {
+      setTimeout(r, 700);
+    });
     expect(state.looks).toBe(looks);
   });
 
   it('outlives a look that fails, and a listener that is aborted', async () => {
-    const { state, activity } = place(), stop = new AbortController();
+    const { state, activity } = place();
+    const stop = new AbortController();
     state.broken = true;
-    const events = activity(stop.signal)[Symbol.asyncIterator](), waiting = events.next();
-    await new Promise((r) => { setTimeout(r, 100); });
+    const events = activity(stop.signal)[Symbol.asyncIterator]();
+    const waiting = events.next();
+    await new Promise((r) => {
+      setTimeout(r, 100);
+    });
     state.broken = false;
     expect((await waiting).value).toMatchObject({ runs: [{ id: 'a' }, { id: 'b' }] });
     stop.abort();

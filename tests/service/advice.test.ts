@@ -6,24 +6,40 @@ import { expect, it } from 'vitest';
 import type { ErrorData } from '../../src-main/base/errors.ts';
 import { explained } from '../../src-main/cost/fit.ts';
 import { adviceOn } from '../../src-main/service/advice.ts';
-import { openCheckpoint } from '../../src-main/store/checkpoint.ts';
-import { createRun } from '../../src-main/store/runs.ts';
+import { openCheckpoint } from '../../src-main/store/checkpoint/checkpoint.ts';
+import { createRun } from '../../src-main/store/run/runs.ts';
 import type { DeviceKind } from '../../src-main/train/settings.ts';
 import { example, settings } from '../support/workplace.ts';
 import { freePath } from '../support/temporary.ts';
 
-const full: ErrorData = { code: 'engine/out-of-memory', detail: { device: 'the engine', detail: 'x' } }, killed: ErrorData = { code: 'engine/crashed', detail: { how: 'killed by the system, which may have been short of memory', lines: '' } };
+const full: ErrorData = { code: 'engine/out-of-memory', detail: { device: 'the engine', detail: 'x' } };
+const killed: ErrorData = {
+  code: 'engine/crashed',
+  detail: { how: 'killed by the system, which may have been short of memory', lines: '' },
+};
 const large = settings({ batch: 512, sequence: 64 });
 
 async function runOn(device?: DeviceKind, memory?: number | null): Promise<string> {
   const dir = freePath('run');
   await createRun(dir, { checkpoint: example, data: [], settings: large, name: 'r' });
-  if (device) appendFileSync(join(dir, 'events.jsonl'), `${JSON.stringify({ at: 'started', step: 0, device, deviceName: 'x', ...(memory === undefined ? {} : { memory }), parameters: 1, steps: 1, trainTokens: 1, heldOutTokens: 1, time: '' })}\n`);
+  if (device)
+    appendFileSync(
+      join(dir, 'events.jsonl'),
+      `${JSON.stringify({ at: 'started', step: 0, device, deviceName: 'x', ...(memory === undefined ? {} : { memory }), parameters: 1, steps: 1, trainTokens: 1, heldOutTokens: 1, time: '' })}\n`,
+    );
   return dir;
 }
 
-it.each([['cuda', 2e9], ['webgpu', null], ['cuda', undefined], ['cpu', undefined]] as const)('chosen by itself: %s with %s bytes', async (device, memory) => {
-  const { card } = await openCheckpoint(example), dir = await runOn(device, memory), capacity = device === 'cpu' ? totalmem() : memory ?? null, advice = await adviceOn(dir, full);
+it.each([
+  ['cuda', 2e9],
+  ['webgpu', null],
+  ['cuda', undefined],
+  ['cpu', undefined],
+] as const)('chosen by itself: %s with %s bytes', async (device, memory) => {
+  const { card } = await openCheckpoint(example);
+  const dir = await runOn(device, memory);
+  const capacity = device === 'cpu' ? totalmem() : (memory ?? null);
+  const advice = await adviceOn(dir, full);
   expect(advice).toEqual(explained(full, card, large, device, capacity));
   expect((advice.detail as { fits: readonly unknown[] }).fits.length).toBeGreaterThan(0);
   expect(await adviceOn(dir, killed)).toEqual(explained(killed, card, large, device, capacity));

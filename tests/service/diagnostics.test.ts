@@ -3,8 +3,8 @@ import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import { withoutSecrets } from '../../src-main/service/diagnostics.ts';
-import { createRun } from '../../src-main/store/runs.ts';
-import { readEnd } from '../../src-main/store/text-end.ts';
+import { createRun } from '../../src-main/store/run/runs.ts';
+import { readEnd } from '../../src-main/store/data/text-end.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
 import { example, workplace, type Workplace } from '../support/workplace.ts';
 
@@ -24,18 +24,31 @@ it('secrets, the home and the name of the person are taken out, and words are le
 
 it('tell of devices, checks, and a run with its last lines, but not what it wrote', async () => {
   place = workplace();
-  const dir = join(place.dir, 'oak'), { api } = place.running;
-  await createRun(dir, { checkpoint: example, data: ['/t'], settings: { ...trainingDefaults, lr: 0.0123, prompt: 'dear Ada, between us' }, name: 'oak' });
+  const dir = join(place.dir, 'oak');
+  const { api } = place.running;
+  await createRun(dir, {
+    checkpoint: example,
+    data: ['/t'],
+    settings: { ...trainingDefaults, lr: 0.0123, prompt: 'dear Ada, between us' },
+    name: 'oak',
+  });
   writeFileSync(join(dir, 'log.txt'), `it failed near HF_TOKEN=${secrets[0]!} in ${homedir()}/models\n`);
-  appendFileSync(join(dir, 'events.jsonl'), `${JSON.stringify({ at: 'sample', step: 1, prompt: 'my diary', text: 'private' })}\n${JSON.stringify({ at: 'saved', step: 7, dir: 'x' })}\n`);
+  appendFileSync(
+    join(dir, 'events.jsonl'),
+    `${JSON.stringify({ at: 'sample', step: 1, prompt: 'my diary', text: 'private' })}\n${JSON.stringify({ at: 'saved', step: 7, dir: 'x' })}\n`,
+  );
   const { text } = await api.diagnostics({ run: dir });
-  for (const part of ['# Cambium 0.0.0', '## Devices', '## Checks', '0.0123', 'it failed near', '"step":7']) expect(text).toContain(part);
-  for (const secret of [secrets[0]!, 'my diary', 'dear Ada', 'private', `${homedir()}/models`]) expect(text).not.toContain(secret);
+  for (const part of ['# Cambium 0.0.0', '## Devices', '## Checks', '0.0123', 'it failed near', '"step":7'])
+    expect(text).toContain(part);
+  for (const secret of [secrets[0]!, 'my diary', 'dear Ada', 'private', `${homedir()}/models`])
+    expect(text).not.toContain(secret);
   expect((await api.diagnostics({})).text).not.toContain('## Log');
 });
 
 it('a user without an entry in the system has no name to take out', () => {
-  vi.mocked(userInfo).mockImplementationOnce(() => { throw new Error('uv_os_get_passwd returned ENOENT'); });
+  vi.mocked(userInfo).mockImplementationOnce(() => {
+    throw new Error('uv_os_get_passwd returned ENOENT');
+  });
   expect(withoutSecrets(`token=${secrets[0]!} of Ada`)).toBe('token=… of Ada');
 });
 

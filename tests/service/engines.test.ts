@@ -14,12 +14,17 @@ describe('engines', () => {
   it('turns a death into an error with its last lines', async () => {
     const processes = fakeProcesses({ mood: () => 'die' });
     const error = await withEngine(processes, {}, (e) => e.devices({})).catch((e: unknown) => e);
-    expect(error).toMatchObject({ code: 'engine/crashed', detail: { how: 'exit code 1', lines: 'something broke\n' } });
+    expect(error).toMatchObject({
+      code: 'engine/crashed',
+      detail: { how: 'exit code 1', lines: 'something broke\n' },
+    });
     expect(processes.spawned[0]!.gone).toBe(true);
   });
 
   it('tells when memory ran out', async () => {
-    expect(await codeOf(withEngine(fakeProcesses({ mood: () => 'full' }), {}, (e) => e.devices({})))).toBe('engine/out-of-memory');
+    expect(await codeOf(withEngine(fakeProcesses({ mood: () => 'full' }), {}, (e) => e.devices({})))).toBe(
+      'engine/out-of-memory',
+    );
   });
 
   it('passes a proper error on', async () => {
@@ -29,9 +34,19 @@ describe('engines', () => {
   });
 
   it.each([
-    [{ code: null, signal: 'SIGKILL', lines: '' }, 'engine/crashed'], [{ code: 3, signal: null, lines: 'x' }, 'engine/crashed'], [{ code: null, signal: 'SIGSEGV', lines: '' }, 'engine/crashed'],
-    [{ code: 134, signal: null, lines: 'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory' }, 'engine/out-of-memory'],
-    [{ code: 1, signal: null, lines: 'CUDA failure 2: out of memory ; GPU=0' }, 'engine/out-of-memory'], [{ code: 1, signal: null, lines: 'std::bad_alloc' }, 'engine/out-of-memory'],
+    [{ code: null, signal: 'SIGKILL', lines: '' }, 'engine/crashed'],
+    [{ code: 3, signal: null, lines: 'x' }, 'engine/crashed'],
+    [{ code: null, signal: 'SIGSEGV', lines: '' }, 'engine/crashed'],
+    [
+      {
+        code: 134,
+        signal: null,
+        lines: 'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory',
+      },
+      'engine/out-of-memory',
+    ],
+    [{ code: 1, signal: null, lines: 'CUDA failure 2: out of memory ; GPU=0' }, 'engine/out-of-memory'],
+    [{ code: 1, signal: null, lines: 'std::bad_alloc' }, 'engine/out-of-memory'],
   ])('names the death %o', (exit, code) => {
     const error = deathOf(exit);
     expect(error).toBeInstanceOf(AppError);
@@ -40,8 +55,14 @@ describe('engines', () => {
 
   it('ends the engine when a stream is left', async () => {
     const processes = fakeProcesses();
-    for await (const event of engineStream(processes, (e, s) => e.sample({ from: 'x', prompt: 'a', tokens: 1000, temperature: 0, seed: 0, device: 'cpu' }, s))) if (event.at === 'text') break;
-    for (let i = 0; i < 200 && !processes.spawned[0]!.gone; i++) await new Promise((r) => { setTimeout(r, 5); });
+    for await (const event of engineStream(processes, (e, s) =>
+      e.sample({ from: 'x', prompt: 'a', tokens: 1000, temperature: 0, seed: 0, device: 'cpu' }, s),
+    ))
+      if (event.at === 'text') break;
+    for (let i = 0; i < 200 && !processes.spawned[0]!.gone; i++)
+      await new Promise((r) => {
+        setTimeout(r, 5);
+      });
     expect(processes.spawned[0]).toMatchObject({ gone: true, killed: false });
   });
 
@@ -49,7 +70,9 @@ describe('engines', () => {
     const processes = fakeProcesses({ mood: () => 'deaf' });
     const stop = new AbortController();
     const work = codeOf(withEngine(processes, {}, (e) => e.devices({}, stop.signal)));
-    setTimeout(() => { stop.abort(); }, 20);
+    setTimeout(() => {
+      stop.abort();
+    }, 20);
     expect(await work).toBe('cancelled');
     expect(processes.spawned[0]).toMatchObject({ gone: true, killed: true });
   }, 15_000);

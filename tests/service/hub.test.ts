@@ -8,14 +8,36 @@ import { makeTinyCheckpoint } from '../support/tiny.ts';
 import { freshFolder } from '../support/temporary.ts';
 import { codeOf, collectAll, until, workplace, type Workplace } from '../support/workplace.ts';
 
-const server = new HubServer(), secret = 'hf_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789', none = { query: '', sort: 'downloads', family: '', least: null, most: null, licence: '', all: false, from: null } as const;
+const server = new HubServer();
+const secret = 'hf_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789';
+const none = {
+  query: '',
+  sort: 'downloads',
+  family: '',
+  least: null,
+  most: null,
+  licence: '',
+  all: false,
+  from: null,
+} as const;
 const kept = { ...process.env };
-let place: Workplace, cache: string;
+let place: Workplace;
+let cache: string;
 
 beforeAll(async () => {
   await server.start();
-  const model = await makeTinyCheckpoint('llama', { dir: join(freshFolder(), 'oak'), tokenizer: true, shards: 4, dims: { hidden: 64, ffn: 256, layers: 4 } });
-  server.addFolder('org/oak', model, { downloads: 9, licence: 'mit' }, { 'pytorch_model.bin': Buffer.alloc(1000) });
+  const model = await makeTinyCheckpoint('llama', {
+    dir: join(freshFolder(), 'oak'),
+    tokenizer: true,
+    shards: 4,
+    dims: { hidden: 64, ffn: 256, layers: 4 },
+  });
+  server.addFolder(
+    'org/oak',
+    model,
+    { downloads: 9, licence: 'mit' },
+    { 'pytorch_model.bin': Buffer.alloc(1000) },
+  );
   server.addFolder('org/gated', model, { gated: 'manual' });
   server.add('org/odd', { 'config.json': '{"model_type":"mamba"}', 'model.safetensors': Buffer.alloc(30) });
   server.accounts.set(secret, { name: 'me', role: 'write', may: ['org/gated'] });
@@ -24,28 +46,83 @@ afterAll(() => server.stop());
 beforeEach(() => {
   place = workplace();
   cache = join(place.dir, 'hf', 'hub');
-  const others = Object.entries(kept).filter(([name]) => !/^(HF_|HUGGING|XDG_CACHE|TRANSFORMERS_OFF)/.test(name));
-  process.env = { ...Object.fromEntries(others), HF_ENDPOINT: server.endpoint, HF_HOME: join(place.dir, 'hf') };
+  const others = Object.entries(kept).filter(
+    ([name]) => !/^(HF_|HUGGING|XDG_CACHE|TRANSFORMERS_OFF)/.test(name),
+  );
+  process.env = {
+    ...Object.fromEntries(others),
+    HF_ENDPOINT: server.endpoint,
+    HF_HOME: join(place.dir, 'hf'),
+  };
 });
-afterEach(async () => { server.faults = []; process.env = { ...kept }; await place.running.close(); await place.end(); });
-const slow = (): void => { server.faults = [{ on: /GET cdn/, times: 999, slow: 4 }]; };
-const everything = (dir: string): string => readdirSync(dir, { withFileTypes: true, recursive: true }).filter((entry) => entry.isFile()).map((entry) => `${entry.name} ${readFileSync(join(entry.parentPath, entry.name), 'latin1')}`).join('\n');
-async function cambium(argv: readonly string[], signal = new AbortController().signal): Promise<{ code: number; out: string; err: string; last: () => Record<string, unknown> }> {
-  let out = '', err = '';
-  const code = await runProgram(argv, { version: '1', signal, pages: place.dir, browser: null, start: () => place.again(), streams: { out: { write: (text) => { out += text; } }, err: { isTTY: false, columns: 100, write: (text) => { err += text; } } } });
-  return { code, out, err, last: () => JSON.parse(out.trimEnd().split('\n').at(-1)!) as Record<string, unknown> };
+afterEach(async () => {
+  server.faults = [];
+  process.env = { ...kept };
+  await place.running.close();
+  await place.end();
+});
+const slow = (): void => {
+  server.faults = [{ on: /GET cdn/, times: 999, slow: 4 }];
+};
+const everything = (dir: string): string =>
+  readdirSync(dir, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => `${entry.name} ${readFileSync(join(entry.parentPath, entry.name), 'latin1')}`)
+    .join('\n');
+async function cambium(
+  argv: readonly string[],
+  signal = new AbortController().signal,
+): Promise<{ code: number; out: string; err: string; last: () => Record<string, unknown> }> {
+  let out = '';
+  let err = '';
+  const code = await runProgram(argv, {
+    version: '1',
+    signal,
+    pages: place.dir,
+    browser: null,
+    start: () => place.again(),
+    streams: {
+      out: {
+        write: (text) => {
+          out += text;
+        },
+      },
+      err: {
+        isTTY: false,
+        columns: 100,
+        write: (text) => {
+          err += text;
+        },
+      },
+    },
+  });
+  return {
+    code,
+    out,
+    err,
+    last: () => JSON.parse(out.trimEnd().split('\n').at(-1)!) as Record<string, unknown>,
+  };
 }
 
 describe('the Hub in the service', () => {
   it('judges a model against this computer', async () => {
-    const { api } = place.running, model = await api.hubModel({ repo: 'org/oak' });
-    expect(model).toMatchObject({ repo: 'org/oak', licence: 'mit', why: null, dir: null, needed: model.bytes });
+    const { api } = place.running;
+    const model = await api.hubModel({ repo: 'org/oak' });
+    expect(model).toMatchObject({
+      repo: 'org/oak',
+      licence: 'mit',
+      why: null,
+      dir: null,
+      needed: model.bytes,
+    });
     expect(model.free).toBeGreaterThan(model.needed);
     expect(model.doubled!.sizes['hidden']).toEqual([64, 128]);
     expect(model.doubled!.parameters).toBeGreaterThan(2 * model.card!.parameters);
     expect(model.doubled!.disk).toBe(4 * model.doubled!.parameters);
     expect(model.doubled!.train).toBe(16 * model.doubled!.parameters);
-    expect((await api.hubModel({ repo: 'org/odd' })).why).toMatchObject({ code: 'checkpoint/unknown-family' });
+    expect((await api.hubModel({ repo: 'org/odd' })).why).toMatchObject({
+      code: 'checkpoint/unknown-family',
+    });
     expect((await api.hubSearch(none)).hits.map((hit) => hit.repo)).toEqual(['org/oak', 'org/gated']);
   });
 
@@ -54,28 +131,44 @@ describe('the Hub in the service', () => {
     slow();
     const job = await api.startDownload({ repo: 'org/oak' });
     expect(await api.startDownload({ repo: 'org/oak' })).toMatchObject({ id: job.id });
-    await until(async () => (await api.hubDownloads({})).some((one) => one.state === 'running' && one.job === job.id && one.done > 0));
+    await until(async () =>
+      (await api.hubDownloads({})).some(
+        (one) => one.state === 'running' && one.job === job.id && one.done > 0,
+      ),
+    );
     server.faults = [];
-    const events = await collectAll(api.followDownload({ id: job.id })), done = events.at(-1) as Extract<DownloadEvent, { at: 'done' }>;
+    const events = await collectAll(api.followDownload({ id: job.id }));
+    const done = events.at(-1) as Extract<DownloadEvent, { at: 'done' }>;
     expect(done).toMatchObject({ at: 'done', repo: 'org/oak' });
     expect((await api.openCheckpoint({ dir: done.dir })).name).toBe('org/oak');
     expect((await api.checkpoints({}))[0]).toMatchObject({ dir: done.dir, name: 'org/oak' });
     expect(await api.hubCached({})).toMatchObject([{ repo: 'org/oak', own: true, why: null }]);
     expect((await api.hubModel({ repo: 'org/oak' })).dir).toBe(done.dir);
-    expect((await collectAll(api.followDownload({ id: job.id }))).length).toBe(2);       // who comes later hears the last of the bytes, and the end
+    // who comes later hears the last of the bytes, and the end
+    expect((await collectAll(api.followDownload({ id: job.id }))).length).toBe(2);
     expect(await codeOf(api.startDownload({ repo: 'org/odd' }))).toBe('checkpoint/unknown-family');
     expect(await codeOf(api.startDownload({ repo: '../odd' }))).toBe('hub/bad-name');
   });
 
   it('clicked twice is one job, and another commit of the same model waits for its end', async () => {
-    const { api } = place.running, main = server.models.get('org/oak')!.branches.get('main')!, files = server.models.get('org/oak')!.commits.get(main)!;
-    server.add('org/oak', { ...Object.fromEntries([...files].map(([path, { bytes }]) => [path, bytes])), 'README.md': 'other' }, {}, 'other');
+    const { api } = place.running;
+    const main = server.models.get('org/oak')!.branches.get('main')!;
+    const files = server.models.get('org/oak')!.commits.get(main)!;
+    server.add(
+      'org/oak',
+      { ...Object.fromEntries([...files].map(([path, { bytes }]) => [path, bytes])), 'README.md': 'other' },
+      {},
+      'other',
+    );
     slow();
     const clicks = await Promise.all([1, 2, 3].map(() => api.startDownload({ repo: 'org/oak' })));
     expect(new Set(clicks.map((job) => job.id)).size).toBe(1);
     expect(await codeOf(api.startDownload({ repo: 'org/oak', revision: 'other' }))).toBe('hub/already');
     server.faults = [];
-    expect((await collectAll(api.followDownload({ id: clicks[0]!.id }))).at(-1)).toMatchObject({ at: 'done', commit: main });
+    expect((await collectAll(api.followDownload({ id: clicks[0]!.id }))).at(-1)).toMatchObject({
+      at: 'done',
+      commit: main,
+    });
     expect((await api.startDownload({ repo: 'org/oak', revision: 'other' })).state).toBe('running');
   });
 
@@ -96,7 +189,8 @@ describe('the Hub in the service', () => {
     // Ending the service pauses: nothing is lost.
     await later.close();
     expect(second.state).toBe('running');
-    const third = place.again(), again = await third.api.startDownload({ repo: left!.repo, revision: left!.commit });
+    const third = place.again();
+    const again = await third.api.startDownload({ repo: left!.repo, revision: left!.commit });
     await third.api.cancelJob({ id: again.id });
     expect(await third.api.hubDownloads({})).toEqual([]);
     expect(existsSync(join(cache, 'models--org--oak'))).toBe(false);
@@ -114,9 +208,15 @@ describe('the Hub in the service', () => {
   });
 
   it('stays awake while it fetches', async () => {
-    const { api } = place.running, job = await api.startDownload({ repo: 'org/oak' });
-    let longest = 0, before = performance.now();
-    const timer = setInterval(() => { const now = performance.now(); longest = Math.max(longest, now - before); before = now; }, 5);
+    const { api } = place.running;
+    const job = await api.startDownload({ repo: 'org/oak' });
+    let longest = 0;
+    let before = performance.now();
+    const timer = setInterval(() => {
+      const now = performance.now();
+      longest = Math.max(longest, now - before);
+      before = now;
+    }, 5);
     await collectAll(api.followDownload({ id: job.id }));
     clearInterval(timer);
     expect(longest).toBeLessThan(1000);
@@ -124,7 +224,14 @@ describe('the Hub in the service', () => {
 
   it('keeps a token that the Hub accepts, tells whose it is, and never tells it', async () => {
     const { api } = place.running;
-    expect(await api.hubAccount({})).toMatchObject({ from: null, name: null, error: null, keeps: 'memory', endpoint: server.endpoint, cache });
+    expect(await api.hubAccount({})).toMatchObject({
+      from: null,
+      name: null,
+      error: null,
+      keeps: 'memory',
+      endpoint: server.endpoint,
+      cache,
+    });
     expect(await codeOf(api.setHubToken({ token: 'hf_nobody' }))).toBe('hub/bad-token');
     expect(await api.hubAccount({})).toMatchObject({ from: null });
     const set = await api.setHubToken({ token: ` ${secret}\n` });
@@ -143,7 +250,12 @@ describe('the Hub in the service', () => {
   it('says so when a token was not copied whole, wherever it comes from', async () => {
     const { api } = place.running;
     await api.setHubToken({ token: secret });
-    for (const token of [`${secret.slice(0, 6)}…${secret.slice(-4)}`, '••••••••', `${secret.slice(0, 9)}\n${secret.slice(9)}`, ' ']) {
+    for (const token of [
+      `${secret.slice(0, 6)}…${secret.slice(-4)}`,
+      '••••••••',
+      `${secret.slice(0, 9)}\n${secret.slice(9)}`,
+      ' ',
+    ]) {
       const said: unknown = await api.setHubToken({ token }).catch((error: unknown) => error);
       expect(said).toMatchObject({ code: 'hub/token-form' });
       expect(String(said)).not.toContain(secret.slice(-4));
@@ -152,31 +264,56 @@ describe('the Hub in the service', () => {
     await api.setHubToken({ token: null });
     mkdirSync(process.env['HF_HOME']!, { recursive: true });
     writeFileSync(join(process.env['HF_HOME']!, 'token'), `${secret}\n${secret}\n`);
-    expect(await api.hubAccount({})).toMatchObject({ from: 'the token file', name: null, error: { code: 'hub/token-form' } });
+    expect(await api.hubAccount({})).toMatchObject({
+      from: 'the token file',
+      name: null,
+      error: { code: 'hub/token-form' },
+    });
     process.env['HF_TOKEN'] = 'hf_…';
-    expect(await api.hubAccount({})).toMatchObject({ from: 'HF_TOKEN', name: null, error: { code: 'hub/token-form' } });
+    expect(await api.hubAccount({})).toMatchObject({
+      from: 'HF_TOKEN',
+      name: null,
+      error: { code: 'hub/token-form' },
+    });
     expect(await codeOf(api.hubModel({ repo: 'org/oak' }))).toBe('hub/token-form');
   });
 
   it('pushes an export as a job, after telling what would go', async () => {
-    const { api } = place.running, dir = await makeTinyCheckpoint('gpt2', { dir: join(place.dir, 'grown'), tokenizer: true, seed: 9 });
+    const { api } = place.running;
+    const dir = await makeTinyCheckpoint('gpt2', { dir: join(place.dir, 'grown'), tokenizer: true, seed: 9 });
     expect(await codeOf(api.planPush({ dir, repo: 'grown' }))).toBe('hub/no-token');
     process.env['HF_TOKEN'] = secret;
     const plan = await api.planPush({ dir, repo: 'grown' });
     expect(plan).toMatchObject({ repo: 'me/grown', exists: false, private: true });
     const job = await api.startPush({ dir, repo: 'grown', private: true });
-    expect((await collectAll(api.followPush({ id: job.id }))).at(-1)).toMatchObject({ at: 'done', repo: 'me/grown', private: true });
+    expect((await collectAll(api.followPush({ id: job.id }))).at(-1)).toMatchObject({
+      at: 'done',
+      repo: 'me/grown',
+      private: true,
+    });
     expect(server.pushed.at(-1)!.files.size).toBe(plan.files.length);
     expect((await api.planPush({ dir, repo: 'grown' })).exists).toBe(true);
   });
 
   it('writes the token into no file, event, card or error', async () => {
     process.env['HF_TOKEN'] = secret;
-    const { api } = place.running, told: unknown[] = [];
+    const { api } = place.running;
+    const told: unknown[] = [];
     const job = await api.startDownload({ repo: 'org/gated' });
-    told.push(job, await collectAll(api.followDownload({ id: job.id })), await api.jobs({}), await api.hubCached({}), await api.hubModel({ repo: 'org/gated' }), await api.hubAccount({}));
+    told.push(
+      job,
+      await collectAll(api.followDownload({ id: job.id })),
+      await api.jobs({}),
+      await api.hubCached({}),
+      await api.hubModel({ repo: 'org/gated' }),
+      await api.hubAccount({}),
+    );
     server.faults = [{ on: /GET hub/, times: 99, status: 400, json: { error: `you sent ${secret}` } }];
-    told.push(await api.hubModel({ repo: 'org/gated' }).catch((error: unknown) => [String(error), (error as { detail: unknown }).detail]));
+    told.push(
+      await api
+        .hubModel({ repo: 'org/gated' })
+        .catch((error: unknown) => [String(error), (error as { detail: unknown }).detail]),
+    );
     server.faults = [];
     const command = await cambium(['download', 'org/gated', '--json']);
     told.push(command.out, command.err);
@@ -205,7 +342,9 @@ describe('commands', () => {
     expect(code).toBe(0);
     expect(existsSync(join(String(last()['dir']), 'config.json'))).toBe(true);
     server.seen.length = 0;
-    expect((await cambium(['download', `org/oak@${String(last()['commit'])}`])).out).toContain('every hash checked');
+    expect((await cambium(['download', `org/oak@${String(last()['commit'])}`])).out).toContain(
+      'every hash checked',
+    );
     expect(server.seen).toEqual([]);
     expect((await cambium(['download', 'org/odd'])).code).toBe(1);
     expect((await cambium(['download', 'org/odd', '--anyway'])).code).toBe(0);
@@ -214,8 +353,13 @@ describe('commands', () => {
 
   it('download pauses at Ctrl+C, with 130, and goes on with the same command', async () => {
     slow();
-    const stop = new AbortController(), work = cambium(['download', 'org/oak', '--json'], stop.signal);
-    await until(() => existsSync(join(cache, 'models--org--oak', 'blobs')) && readdirSync(join(cache, 'models--org--oak', 'blobs')).length > 0);
+    const stop = new AbortController();
+    const work = cambium(['download', 'org/oak', '--json'], stop.signal);
+    await until(
+      () =>
+        existsSync(join(cache, 'models--org--oak', 'blobs')) &&
+        readdirSync(join(cache, 'models--org--oak', 'blobs')).length > 0,
+    );
     stop.abort();
     const { code, last } = await work;
     expect(code).toBe(130);

@@ -13,6 +13,8 @@ describe('secrets', () => {
   });
 
   it('do not reach an engine, which gets everything else', () => {
-    expect(withoutTokens({ HF_TOKEN: 'hf_x', HUGGING_FACE_HUB_TOKEN: 'hf_y', HF_HOME: '/h', PATH: '/bin' })).toEqual({ HF_HOME: '/h', PATH: '/bin' });
+    expect(
+      withoutTokens({ HF_TOKEN: 'hf_x', HUGGING_FACE_HUB_TOKEN: 'hf_y', HF_HOME: '/h', PATH: '/bin' }),
+    ).toEqual({ HF_HOME: '/h', PATH: '/bin' });
   });
 });

@@ -4,5 +4,12 @@ import { serve } from '../../src-main/contract/serve.ts';
 import { exercise, exerciser } from './exercise.ts';
 
 const channel = childChannel(process as ChildLike);
-serve(exercise, exerciser((how) => { if (how === 'exit') process.exit(3); else process.kill(process.pid, 'SIGKILL'); }), channel);
+serve(
+  exercise,
+  exerciser((how) => {
+    if (how === 'exit') process.exit(3);
+    else process.kill(process.pid, 'SIGKILL');
+  }),
+  channel,
+);
 channel.onClose(() => process.exit(0));

@@ -1,4 +1,6 @@
-/** @file Forward passes by hand in float64, from the Hugging Face definitions. Shares no code with src-main. */
+/**
+ * @file Forward passes by hand in float64, from the Hugging Face definitions. Shares no code with src-main.
+ */
 import { gemmaLogits } from './reference/gemma.ts';
 import { gpt2Logits } from './reference/gpt2.ts';
 import { gptNeoxLogits } from './reference/gpt-neox.ts';
@@ -33,17 +35,20 @@ const forwards: Readonly<Record<string, Forward>> = {
 
 /** Logits [tokens, vocab], row-major, of one sequence. Names are without prefix. */
 export function referenceLogits(config: Config, weights: Weights, tokens: readonly number[]): Float64Array {
-  const type = String(config['model_type']), forward = forwards[type];
+  const type = String(config['model_type']);
+  const forward = forwards[type];
   if (!forward) throw new Error(`the reference does not know ${type}`);
   return forward(config, weights, tokens);
 }
 
 /** Mean next-token loss of `tokens` in nats. */
 export function referenceLoss(config: Config, weights: Weights, tokens: readonly number[]): number {
-  const logits = referenceLogits(config, weights, tokens), vocab = logits.length / tokens.length;
+  const logits = referenceLogits(config, weights, tokens);
+  const vocab = logits.length / tokens.length;
   let loss = 0;
   for (let t = 0; t + 1 < tokens.length; t++) {
-    const row = logits.subarray(t * vocab, (t + 1) * vocab), top = Math.max(...row);
+    const row = logits.subarray(t * vocab, (t + 1) * vocab);
+    const top = Math.max(...row);
     loss += top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0)) - row[tokens[t + 1]!]!;
   }
   return loss / (tokens.length - 1);

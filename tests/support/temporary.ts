@@ -6,7 +6,9 @@ import { afterAll } from 'vitest';
 
 const root = mkdtempSync(join(tmpdir(), 'cambium-test-'));
 let made = 0;
-afterAll(() => { rmSync(root, { recursive: true, force: true }); });
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true });
+});
 
 /** A path that does not exist yet. */
 export const freePath = (name = 'thing'): string => join(root, `${made++}`, name);

@@ -6,7 +6,7 @@ import type { Json, JsonObject } from '../../src-main/base/json.ts';
 import { configWith, dimsOf, settingsOf, withConsequences } from '../../src-main/model/config.ts';
 import { familyById } from '../../src-main/model/families/index.ts';
 import { parametersOf, type Parameter } from '../../src-main/model/parameters.ts';
-import { createCheckpointWriter } from '../../src-main/store/checkpoint-writer.ts';
+import { createCheckpointWriter } from '../../src-main/store/checkpoint/checkpoint-writer.ts';
 import { narrow, type WeightDType } from '../../src-main/tensor/dtype.ts';
 import { countOf, type Dims } from '../../src-main/tensor/layout.ts';
 import { freePath } from './temporary.ts';
@@ -29,24 +29,78 @@ export interface TinyOptions {
   readonly tokenizer?: boolean;
 }
 
-const sizes: Dims = { vocab: 64, positions: 64, hidden: 16, heads: 2, kv_heads: 2, group: 2, head_dim: 4, ffn: 24, embed: 8, layers: 2, experts: 4, shared: 1, shared_ffn: 12 };
+const sizes: Dims = {
+  vocab: 64,
+  positions: 64,
+  hidden: 16,
+  heads: 2,
+  kv_heads: 2,
+  group: 2,
+  head_dim: 4,
+  ffn: 24,
+  embed: 8,
+  layers: 2,
+  experts: 4,
+  shared: 1,
+  shared_ffn: 12,
+};
 
 /** What a family's tables take for granted and no size or setting says. */
-const given: Readonly<Record<string, JsonObject>> = { 'opt-projected': { do_layer_norm_before: false }, stablelm: { partial_rotary_factor: 0.5 }, 'qwen2-moe': { num_experts_per_tok: 3, norm_topk_prob: false }, 'qwen3-moe': { num_experts_per_tok: 2, norm_topk_prob: true } };
+const given: Readonly<Record<string, JsonObject>> = {
+  'opt-projected': { do_layer_norm_before: false },
+  stablelm: { partial_rotary_factor: 0.5 },
+  'qwen2-moe': { num_experts_per_tok: 3, norm_topk_prob: false },
+  'qwen3-moe': { num_experts_per_tok: 2, norm_topk_prob: true },
+};
 
 /** The config.json of a tiny model of this family. */
-export function tinyConfig(id: string, { dims = {}, settings = {}, config = {}, dtype = 'float32', tokenizer = false }: TinyOptions = {}): JsonObject {
+export function tinyConfig(
+  id: string,
+  { dims = {}, settings = {}, config = {}, dtype = 'float32', tokenizer = false }: TinyOptions = {},
+): JsonObject {
   const family = familyById(id);
-  const named = Object.fromEntries(Object.entries(settings).map(([name, value]) => [family.settings[name]!.keys[0]!, value]));
+  const named = Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [family.settings[name]!.keys[0]!, value]),
+  );
   const wanted: Dims = { ...sizes, ...(tokenizer ? { vocab: tinyVocab } : {}), ...dims };
-  const own = withConsequences(family, Object.fromEntries(Object.keys(family.dims).map((axis) => [axis, wanted[axis]!])));
-  return configWith(family, { architectures: [family.architecture], model_type: family.modelTypes[0]!, bos_token_id: 0, eos_token_id: 0, torch_dtype: dtype, ...given[id], ...named, ...config }, own);
+  const own = withConsequences(
+    family,
+    Object.fromEntries(Object.keys(family.dims).map((axis) => [axis, wanted[axis]!])),
+  );
+  return configWith(
+    family,
+    {
+      architectures: [family.architecture],
+      model_type: family.modelTypes[0]!,
+      bos_token_id: 0,
+      eos_token_id: 0,
+      torch_dtype: dtype,
+      ...given[id],
+      ...named,
+      ...config,
+    },
+    own,
+  );
 }
 
-/** Values of one weight: gains about 1, everything else about 0 and never all zero; matrices keep the size of what passes through. */
-export function tinyValues({ name, spec, shape }: Pick<Parameter, 'name' | 'spec' | 'shape'>, dims: Dims, seed: number): Float32Array {
+/**
+ * Values of one weight: gains about 1, everything else about 0 and never all zero; matrices keep the size of
+ * what passes through.
+ */
+export function tinyValues(
+  { name, spec, shape }: Pick<Parameter, 'name' | 'spec' | 'shape'>,
+  dims: Dims,
+  seed: number,
+): Float32Array {
   const inputs = spec.layout.axes.filter((a) => a.role === 'in').reduce((n, a) => n * dims[a.axis]!, 1);
-  const [mean, deviation] = spec.kind === 'gain' ? [1 - spec.offset, 0.2] : spec.kind === 'linear' ? [0, inputs ** -0.5] : spec.kind === 'lookup' ? [0, 0.7] : [0, 0.1];
+  const [mean, deviation] =
+    spec.kind === 'gain'
+      ? [1 - spec.offset, 0.2]
+      : spec.kind === 'linear'
+        ? [0, inputs ** -0.5]
+        : spec.kind === 'lookup'
+          ? [0, 0.7]
+          : [0, 0.1];
   const key = keyOf(seed, 'tiny', name);
   return Float32Array.from({ length: countOf(shape) }, (_, i) => mean + deviation * normalAt(key, i));
 }
@@ -54,19 +108,37 @@ export function tinyValues({ name, spec, shape }: Pick<Parameter, 'name' | 'spec
 /** Writes a whole checkpoint folder and answers with its path. */
 export async function makeTinyCheckpoint(id: string, options: TinyOptions = {}): Promise<string> {
   const { dtype = 'float32', shards = 1, prefix = '', seed = 1, tokenizer = false } = options;
-  const family = familyById(id), config = tinyConfig(id, options), dims = dimsOf(family, config), all = parametersOf(family, dims, settingsOf(family, config));
+  const family = familyById(id);
+  const config = tinyConfig(id, options);
+  const dims = dimsOf(family, config);
+  const all = parametersOf(family, dims, settingsOf(family, config));
   const target = options.dir ?? freePath(`tiny-${id}`);
-  const bytes = all.reduce((sum, { shape }) => sum + narrow(new Float32Array(countOf(shape)), dtype).byteLength, 0);
-  const writer = await createCheckpointWriter({ target, family, prefix, config, tensors: all.map(({ name, shape }) => ({ name, shape, dtype })), ...(shards > 1 ? { shardBytes: Math.ceil(bytes / shards) } : {}) });
+  const bytes = all.reduce(
+    (sum, { shape }) => sum + narrow(new Float32Array(countOf(shape)), dtype).byteLength,
+    0,
+  );
+  const writer = await createCheckpointWriter({
+    target,
+    family,
+    prefix,
+    config,
+    tensors: all.map(({ name, shape }) => ({ name, shape, dtype })),
+    ...(shards > 1 ? { shardBytes: Math.ceil(bytes / shards) } : {}),
+  });
   const byName = new Map(all.map((parameter) => [parameter.name, parameter]));
-  for (const name of writer.order) await writer.write(name, narrow(tinyValues(byName.get(name)!, dims, seed), dtype));
+  for (const name of writer.order)
+    await writer.write(name, narrow(tinyValues(byName.get(name)!, dims, seed), dtype));
   await writer.finish();
   if (tokenizer) writeTinyTokenizer(target);
   return target;
 }
 
 const endOfText = '<|endoftext|>';
-const merges: readonly (readonly [string, string])[] = [['Ġ', 't'], ['h', 'e'], ['Ġt', 'he']];
+const merges: readonly (readonly [string, string])[] = [
+  ['Ġ', 't'],
+  ['h', 'e'],
+  ['Ġt', 'he'],
+];
 export const tinyVocab = 1 + 256 + merges.length;
 
 /** GPT-2's printable stand-ins for the 256 bytes. */
@@ -79,14 +151,47 @@ function byteLetters(): readonly string[] {
 /** A byte-level BPE tokenizer: token 0 ends a text, then the 256 bytes, then three merges. */
 export function writeTinyTokenizer(dir: string): void {
   const words = [endOfText, ...byteLetters(), ...merges.map(([a, b]) => a + b)];
-  writeFileSync(join(dir, 'tokenizer.json'), JSON.stringify({
-    version: '1.0', truncation: null, padding: null,
-    added_tokens: [{ id: 0, content: endOfText, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }],
-    normalizer: null,
-    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-    post_processor: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: false, use_regex: true },
-    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: { type: 'BPE', dropout: null, unk_token: null, continuing_subword_prefix: '', end_of_word_suffix: '', fuse_unk: false, byte_fallback: false, vocab: Object.fromEntries(words.map((word, i) => [word, i])), merges },
-  }));
-  writeFileSync(join(dir, 'tokenizer_config.json'), JSON.stringify({ tokenizer_class: 'PreTrainedTokenizerFast', bos_token: endOfText, eos_token: endOfText, clean_up_tokenization_spaces: false }));
+  writeFileSync(
+    join(dir, 'tokenizer.json'),
+    JSON.stringify({
+      version: '1.0',
+      truncation: null,
+      padding: null,
+      added_tokens: [
+        {
+          id: 0,
+          content: endOfText,
+          single_word: false,
+          lstrip: false,
+          rstrip: false,
+          normalized: false,
+          special: true,
+        },
+      ],
+      normalizer: null,
+      pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+      post_processor: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: false, use_regex: true },
+      decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+      model: {
+        type: 'BPE',
+        dropout: null,
+        unk_token: null,
+        continuing_subword_prefix: '',
+        end_of_word_suffix: '',
+        fuse_unk: false,
+        byte_fallback: false,
+        vocab: Object.fromEntries(words.map((word, i) => [word, i])),
+        merges,
+      },
+    }),
+  );
+  writeFileSync(
+    join(dir, 'tokenizer_config.json'),
+    JSON.stringify({
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      bos_token: endOfText,
+      eos_token: endOfText,
+      clean_up_tokenization_spaces: false,
+    }),
+  );
 }

@@ -1,12 +1,15 @@
-/** @file Activation recomputation: gradients are the same numbers, less is held, and no scores of one layer wait for those of the next. */
+/**
+ * @file Activation recomputation: gradients are the same numbers, less is held, and no scores of one layer
+ * wait for those of the next.
+ */
 import { describe, expect, it } from 'vitest';
 import { keyOf, normalAt } from '../../src-main/base/random.ts';
-import { exportable, wellFormed } from '../../src-main/graph/check.ts';
-import { executionOrder, flopsOf, liveness } from '../../src-main/graph/cost.ts';
+import { exportable, wellFormed } from '../../src-main/graph/passes/check.ts';
+import { executionOrder, flopsOf, liveness } from '../../src-main/graph/passes/liveness.ts';
 import type { Graph, Node } from '../../src-main/graph/graph.ts';
 import { lowered } from '../../src-main/graph/onnx.ts';
-import type { Recompute } from '../../src-main/graph/recompute.ts';
-import { simplify } from '../../src-main/graph/simplify.ts';
+import type { Recompute } from '../../src-main/graph/passes/recompute.ts';
+import { simplify } from '../../src-main/graph/passes/simplify.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { families } from '../../src-main/model/families/index.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
@@ -15,30 +18,55 @@ import { accumulateProgram, type BucketModel } from '../../src-main/train/step.t
 import { runner, type Fed } from '../support/run-graph.ts';
 import { tinyConfig, tinyValues } from '../support/tiny.ts';
 
-const batch = 2, sequence = 12;
+const batch = 2;
+const sequence = 12;
 
 function modelOf(id: string, dims: Readonly<Record<string, number>> = {}, most = 1): BucketModel {
-  const config = tinyConfig(id, { dims, config: { num_experts_per_tok: 2 } }), family = families.get(id)!, sizes = dimsOf(family, config), settings = settingsOf(family, config);
-  return { family, dims: sizes, settings, buckets: bucketsOf(family, parametersOf(family, sizes, settings), { most }) };
+  const config = tinyConfig(id, { dims, config: { num_experts_per_tok: 2 } });
+  const family = families.get(id)!;
+  const sizes = dimsOf(family, config);
+  const settings = settingsOf(family, config);
+  return {
+    family,
+    dims: sizes,
+    settings,
+    buckets: bucketsOf(family, parametersOf(family, sizes, settings), { most }),
+  };
 }
-const program = (model: BucketModel, recompute: Recompute | 'auto', length = sequence): Graph => lowered(simplify(accumulateProgram(model, { batch, sequence: length, recompute })), 'cpu');
+const program = (model: BucketModel, recompute: Recompute | 'auto', length = sequence): Graph =>
+  lowered(simplify(accumulateProgram(model, { batch, sequence: length, recompute })), 'cpu');
 
 describe.each([...families.keys()])('%s', (id) => {
   it('has the same gradients, bit for bit, from what is made again', async () => {
-    const model = modelOf(id, { layers: 3 }), parameters = new Map(parametersOf(model.family, model.dims, model.settings).map((p) => [p.name, p]));
-    const fed: Record<string, Fed> = { keep: Float32Array.of(0), tokens: Int32Array.from({ length: batch * (sequence + 1) }, (_, i) => Math.floor(Math.abs(normalAt(keyOf(4), i)) * 1e6) % model.dims['vocab']!) };
+    const model = modelOf(id, { layers: 3 });
+    const parameters = new Map(
+      parametersOf(model.family, model.dims, model.settings).map((p) => [p.name, p]),
+    );
+    const fed: Record<string, Fed> = {
+      keep: Float32Array.of(0),
+      tokens: Int32Array.from(
+        { length: batch * (sequence + 1) },
+        (_, i) => Math.floor(Math.abs(normalAt(keyOf(4), i)) * 1e6) % model.dims['vocab']!,
+      ),
+    };
     for (const b of model.buckets) {
       fed[`weights/${b.index}`] = tinyValues(parameters.get(b.slots[0]!.name)!, model.dims, 5);
       fed[`gradient/${b.index}`] = new Float32Array(b.length);
     }
-    const [off, attention, full] = await Promise.all((['off', 'attention', 'full'] as const).map(async (how) => {
-      const graph = program(model, how);
-      wellFormed(graph, how);
-      exportable(graph, 'cpu', how);
-      return { graph, out: await (await runner(graph))(fed) };
-    })) as [{ graph: Graph; out: Record<string, Float32Array> }, ...{ graph: Graph; out: Record<string, Float32Array> }[]];
+    const [off, attention, full] = (await Promise.all(
+      (['off', 'attention', 'full'] as const).map(async (how) => {
+        const graph = program(model, how);
+        wellFormed(graph, how);
+        exportable(graph, 'cpu', how);
+        return { graph, out: await (await runner(graph))(fed) };
+      }),
+    )) as [
+      { graph: Graph; out: Record<string, Float32Array> },
+      ...{ graph: Graph; out: Record<string, Float32Array> }[],
+    ];
     for (const again of [attention!, full!]) {
-      for (const [name, values] of Object.entries(off.out)) expect([name, again.out[name]]).toEqual([name, values]);
+      for (const [name, values] of Object.entries(off.out))
+        expect([name, again.out[name]]).toEqual([name, values]);
       expect(flopsOf(again.graph)).toBeGreaterThan(flopsOf(off.graph));
     }
   });
@@ -46,29 +74,44 @@ describe.each([...families.keys()])('%s', (id) => {
 
 /** How many other softmaxes are computed while the result of one is still needed, at worst. */
 function overlap(graph: Graph): number {
-  const order = executionOrder(graph), last = new Map<Node, number>();
-  order.forEach((node, i) => { for (const v of node.inputs) if (v.node) last.set(v.node, i); });
-  const softmaxes = order.flatMap((node, i) => (node.op.name === 'Softmax' && node.outputs[0]!.shape.length > 2 ? [{ made: i, until: last.get(node)! }] : []));
-  return Math.max(...softmaxes.map(({ made, until }) => softmaxes.filter((s) => s.made > made && s.made < until).length));
+  const order = executionOrder(graph);
+  const last = new Map<Node, number>();
+  order.forEach((node, i) => {
+    for (const v of node.inputs) if (v.node) last.set(v.node, i);
+  });
+  const softmaxes = order.flatMap((node, i) =>
+    node.op.name === 'Softmax' && node.outputs[0]!.shape.length > 2
+      ? [{ made: i, until: last.get(node)! }]
+      : [],
+  );
+  return Math.max(
+    ...softmaxes.map(({ made, until }) => softmaxes.filter((s) => s.made > made && s.made < until).length),
+  );
 }
 
 describe.each(['llama', 'gpt2', 'gemma2'])('a long text through %s', (id) => {
-  const model = modelOf(id, { layers: 4, positions: 1024 }, 2 ** 26), long = 1024;
+  const model = modelOf(id, { layers: 4, positions: 1024 }, 2 ** 26);
+  const long = 1024;
   it('keeps no scores of a layer until the backward pass, unless told to', () => {
-    const [held, ...spared] = (['off', 'attention', 'auto', 'full'] as const).map((how) => overlap(program(model, how, long)));
+    const [held, ...spared] = (['off', 'attention', 'auto', 'full'] as const).map((how) =>
+      overlap(program(model, how, long)),
+    );
     expect(held).toBeGreaterThan(3 * 8);
     for (const most of spared) expect(most).toBeLessThanOrEqual(8);
   });
 
   it('holds less the more is made again', () => {
-    const peak = (how: Recompute, length: number): number => liveness(program(deep, how, length)).peak, deep = modelOf(id, { layers: 8, positions: 1024 }, 2 ** 26);
+    const peak = (how: Recompute, length: number): number => liveness(program(deep, how, length)).peak;
+    const deep = modelOf(id, { layers: 8, positions: 1024 }, 2 ** 26);
     expect(peak('attention', long)).toBeLessThan(0.5 * peak('off', long));
     expect(peak('full', long)).toBeLessThan(0.5 * peak('off', long));
     expect(peak('full', 64)).toBeLessThan(0.5 * peak('off', 64));
   });
 
   it('is what `auto` takes there, and not for a short one', () => {
-    expect(liveness(program(model, 'auto', long)).peak).toBe(liveness(program(model, 'attention', long)).peak);
+    expect(liveness(program(model, 'auto', long)).peak).toBe(
+      liveness(program(model, 'attention', long)).peak,
+    );
     expect(liveness(program(model, 'auto', 128)).peak).toBe(liveness(program(model, 'off', 128)).peak);
   });
 });

@@ -1,18 +1,36 @@
-/** @file The functions of ONNX Runtime's C ABI that we call: their places in `OrtApi`, their types, and every status checked. */
+/**
+ * @file The functions of ONNX Runtime's C ABI that we call: their places in `OrtApi`, their types, and every
+ * status checked.
+ */
 import koffi from 'koffi';
 import { appError, type AppError } from '../../base/errors.ts';
 import { library, type Pointer } from './library.ts';
 
 /** What a letter of a signature means: p pointer (or memory), s text, w path, S texts, i 32-bit, z size. */
-interface Letters { p: Pointer | NodeJS.TypedArray | null; s: string; w: string; S: readonly string[]; i: number; z: number }
+interface Letters {
+  p: Pointer | NodeJS.TypedArray | null;
+  s: string;
+  w: string;
+  S: readonly string[];
+  i: number;
+  z: number;
+}
 const types: Readonly<Record<keyof Letters | 'v', string>> = {
-  p: 'void *', s: 'str', w: process.platform === 'win32' ? 'str16' : 'str', S: 'const char **', i: 'int32_t', z: 'size_t', v: 'void',
+  p: 'void *',
+  s: 'str',
+  w: process.platform === 'win32' ? 'str16' : 'str',
+  S: 'const char **',
+  i: 'int32_t',
+  z: 'size_t',
+  v: 'void',
 };
 
 /**
  * Name: place in the table, letters of its arguments, and of its result where that is no status.
- * Places are counted by a script from `struct OrtApi` of onnxruntime_c_api.h (ABI 29); the table only ever grows at its end.
+ * Places are counted by a script from `struct OrtApi` of onnxruntime_c_api.h (ABI 29); the table only ever
+ * grows at its end.
  */
+// prettier-ignore
 export const functions = {
   GetErrorMessage:                                [2, 'p', 's'],
   CreateEnv:                                      [3, 'isp'],
@@ -71,27 +89,46 @@ export const functions = {
 
 type Table = typeof functions;
 type Name = keyof Table;
-type Takes<T extends string> = T extends `${infer Head extends keyof Letters}${infer Rest}` ? [Letters[Head], ...Takes<Rest>] : [];
+type Takes<T extends string> = T extends `${infer Head extends keyof Letters}${infer Rest}`
+  ? [Letters[Head], ...Takes<Rest>]
+  : [];
 type Gives<R> = R extends readonly [number, string, 's'] ? string : undefined;
 type Call<R extends readonly [number, string, string?]> = (...args: Takes<R[1]>) => Gives<R>;
 type StatusName = { [N in Name]: Table[N]['length'] extends 2 ? N : never }[Name];
 
-/** Every function of the table; a status that is not OK becomes an `AppError`. `later` makes the call on a worker thread. */
+/**
+ * Every function of the table; a status that is not OK becomes an `AppError`. `later` makes the call on a
+ * worker thread.
+ */
 export type Api = { readonly [N in Name]: Call<Table[N]> } & {
   readonly later: <N extends StatusName>(name: N, ...args: Takes<Table[N][1]>) => Promise<void>;
 };
 
-interface Foreign { (...args: unknown[]): unknown; async(...args: unknown[]): void }
+interface Foreign {
+  (...args: unknown[]): unknown;
+  async(...args: unknown[]): void;
+}
 
 let bound: Api | undefined;
 
 /** The functions, bound at the first call. Throws `engine/library`. */
 export function api(): Api {
   if (bound) return bound;
-  const places = koffi.decode(library().table, 'void *', Math.max(...Object.values(functions).map(([place]) => place)) + 1) as Pointer[];
-  const foreign = (row: readonly [number, string, (keyof typeof types)?]): Foreign => koffi.decode(places[row[0]],
-    koffi.proto(types[row[2] ?? 'p'], [...row[1]].map((letter) => types[letter as keyof Letters]))) as Foreign;
-  const message = foreign(functions.GetErrorMessage), release = foreign(functions.ReleaseStatus);
+  const places = koffi.decode(
+    library().table,
+    'void *',
+    Math.max(...Object.values(functions).map(([place]) => place)) + 1,
+  ) as Pointer[];
+  const foreign = (row: readonly [number, string, (keyof typeof types)?]): Foreign =>
+    koffi.decode(
+      places[row[0]],
+      koffi.proto(
+        types[row[2] ?? 'p'],
+        [...row[1]].map((letter) => types[letter as keyof Letters]),
+      ),
+    ) as Foreign;
+  const message = foreign(functions.GetErrorMessage);
+  const release = foreign(functions.ReleaseStatus);
   const check = (call: string, status: unknown): void => {
     if (!status) return;
     const text = message(status) as string;
@@ -102,28 +139,41 @@ export function api(): Api {
   const statusCalls = new Map<string, Foreign>();
   for (const [name, row] of Object.entries(functions)) {
     const call = foreign(row);
-    if (row.length === 3) { calls[name] = call; continue; }
+    if (row.length === 3) {
+      calls[name] = call;
+      continue;
+    }
     statusCalls.set(name, call);
-    calls[name] = (...args: unknown[]): void => { check(name, call(...args)); };
+    calls[name] = (...args: unknown[]): void => {
+      check(name, call(...args));
+    };
   }
-  calls.later = (name: string, ...args: unknown[]): Promise<void> => new Promise((resolve, reject) => {
-    statusCalls.get(name)!.async(...args, (error: Error | null, status: unknown) => {
-      try {
-        if (error) throw error;
-        check(name, status);
-        resolve();
-      } catch (thrown) { reject(thrown as Error); } finally { args.length = 0; }    // until here the arguments' memory must not be collected
+  calls.later = (name: string, ...args: unknown[]): Promise<void> =>
+    new Promise((resolve, reject) => {
+      statusCalls.get(name)!.async(...args, (error: Error | null, status: unknown) => {
+        try {
+          if (error) throw error;
+          check(name, status);
+          resolve();
+        } catch (thrown) {
+          reject(thrown as Error);
+        } finally {
+          args.length = 0;
+        } // until here the arguments' memory must not be collected
+      });
     });
-  });
   return (bound = calls as unknown as Api);
 }
 
 /** The last: what WebGPU says of a buffer it could not make. */
-const outOfMemory = /failed to allocate memory|BFCArena|out[ _]of[ _](?:device[ _]|host[ _])?memory|bad_?alloc|_ALLOC_FAILED|available memory of \d+ is smaller|\[Invalid Buffer\b.*previous error/i;
+const outOfMemory =
+  /failed to allocate memory|BFCArena|out[ _]of[ _](?:device[ _]|host[ _])?memory|bad_?alloc|_ALLOC_FAILED|available memory of \d+ is smaller|\[Invalid Buffer\b.*previous error/i;
 
 /** What ONNX Runtime says in words, as an error of ours. */
 export function failure(call: string, message: string): AppError {
-  return outOfMemory.test(message) ? appError('engine/out-of-memory', { device: 'cpu', detail: message }) : appError('engine/runtime', { call, message });
+  return outOfMemory.test(message)
+    ? appError('engine/out-of-memory', { device: 'cpu', detail: message })
+    : appError('engine/runtime', { call, message });
 }
 
 /** A cell for a pointer or a size that a function writes. */
@@ -140,7 +190,8 @@ export function created(create: (out: BigUint64Array) => void): Pointer {
 export const textAt = (address: Pointer): string => koffi.decode.string(address);
 
 /** `count` pointers from `address` on. */
-export const pointersAt = (address: Pointer, count: number): readonly Pointer[] => count ? koffi.decode(address, 'void *', count) as Pointer[] : [];
+export const pointersAt = (address: Pointer, count: number): readonly Pointer[] =>
+  count ? (koffi.decode(address, 'void *', count) as Pointer[]) : [];
 
 /** The C library's memory functions: `copy` and `fill` work on native memory that no array of ours covers. */
 export const memory = (() => {
@@ -148,14 +199,21 @@ export const memory = (() => {
   const copy = c.func('memcpy', 'void *', ['void *', 'const void *', 'size_t']) as Foreign;
   const fill = c.func('memset', 'void *', ['void *', 'int', 'size_t']) as Foreign;
   return {
-    copy: (to: Letters['p'], from: Letters['p'], bytes: number): void => { if (bytes) copy(to, from, bytes); },
-    fill: (to: Pointer, value: number, bytes: number): void => { if (bytes) fill(to, value, bytes); },
+    copy: (to: Letters['p'], from: Letters['p'], bytes: number): void => {
+      if (bytes) copy(to, from, bytes);
+    },
+    fill: (to: Pointer, value: number, bytes: number): void => {
+      if (bytes) fill(to, value, bytes);
+    },
   };
 })();
 
 let allocated: Pointer | undefined;
 /** ONNX Runtime's allocator of plain host memory. */
-export const allocator = (): Pointer => (allocated ??= created((out) => { api().GetAllocatorWithDefaultOptions(out); }));
+export const allocator = (): Pointer =>
+  (allocated ??= created((out) => {
+    api().GetAllocatorWithDefaultOptions(out);
+  }));
 
 /** ONNX Runtime's levels of logging. */
 export const severity = { warning: 2, fatal: 4 } as const;
@@ -164,14 +222,18 @@ let environment: Pointer | undefined;
 /** The process's one environment: warnings to stderr, no telemetry. */
 export function runtime(): Pointer {
   if (environment) return environment;
-  environment = created((out) => { api().CreateEnv(severity.warning, 'cambium', out); });
+  environment = created((out) => {
+    api().CreateEnv(severity.warning, 'cambium', out);
+  });
   api().DisableTelemetryEvents(environment);
   return environment;
 }
 
 /** The text that ONNX Runtime wrote into its own memory; frees it. */
 export function takeText(create: (allocator: Pointer, out: BigUint64Array) => void): string {
-  const address = created((out) => { create(allocator(), out); });
+  const address = created((out) => {
+    create(allocator(), out);
+  });
   const text = textAt(address);
   api().AllocatorFree(allocator(), address);
   return text;
@@ -181,7 +243,13 @@ export function takeText(create: (allocator: Pointer, out: BigUint64Array) => vo
 export class Lease {
   #holders = 1;
   readonly #free: () => void;
-  constructor(free: () => void) { this.#free = free; }
-  hold(): void { this.#holders++; }
-  drop(): void { if (--this.#holders === 0) this.#free(); }
+  constructor(free: () => void) {
+    this.#free = free;
+  }
+  hold(): void {
+    this.#holders++;
+  }
+  drop(): void {
+    if (--this.#holders === 0) this.#free();
+  }
 }

@@ -1,4 +1,7 @@
-/** @file CUDA's own libraries: loaded by name before the provider asks for them, from Cambium's folder where they are installed there, else from the system. */
+/**
+ * @file CUDA's own libraries: loaded by name before the provider asks for them, from Cambium's folder where
+ * they are installed there, else from the system.
+ */
 import { join } from 'node:path';
 import koffi, { type LibraryHandle } from 'koffi';
 import type { NativeLibrary } from '../../contract/gpu.ts';
@@ -10,10 +13,18 @@ const loaded = new Map<string, LibraryHandle>();
 
 function tried(name: string, path: string): boolean {
   if (loaded.has(name)) return true;
-  try { loaded.set(name, koffi.load(path, { lazy: true })); return true; } catch { return false; }   // not there, or one that it needs is not: asked again when more are loaded
+  try {
+    loaded.set(name, koffi.load(path, { lazy: true }));
+    return true;
+  } catch {
+    return false;
+  } // not there, or one that it needs is not: asked again when more are loaded
 }
 
-/** Loads what is installed beside the provider, so that the loader finds each by its name; those that need others after them. */
+/**
+ * Loads what is installed beside the provider, so that the loader finds each by its name; those that need
+ * others after them.
+ */
 export function loadInstalled(): void {
   const installed = installedHere();
   if (!installed) return;
@@ -28,5 +39,9 @@ export function loadInstalled(): void {
 export function nativeLibraries(): readonly NativeLibrary[] {
   if (process.platform !== 'linux') return [];
   loadInstalled();
-  return [{ name: driverLibrary, carrier: null }, ...cudaLibraries].map(({ name, carrier }) => ({ name, carrier, found: tried(name, name) }));
+  return [{ name: driverLibrary, carrier: null }, ...cudaLibraries].map(({ name, carrier }) => ({
+    name,
+    carrier,
+    found: tried(name, name),
+  }));
 }

@@ -30,43 +30,69 @@ export class Device {
     this.#options = options;
   }
 
-  /** Opens a model (ONNX bytes, or the path of a file) here. Throws `engine/runtime`, `engine/other-device`, `engine/out-of-memory`. */
+  /**
+   * Opens a model (ONNX bytes, or the path of a file) here. Throws `engine/runtime`, `engine/other-device`,
+   * `engine/out-of-memory`.
+   */
   async session(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
-    const session = await openSession(model, this.kind, { ...this.#options.threads && { threads: this.#options.threads }, ...options }, this.#options.provider);
+    const session = await openSession(
+      model,
+      this.kind,
+      { ...(this.#options.threads && { threads: this.#options.threads }), ...options },
+      this.#options.provider,
+    );
     this.#sessions.add(session);
-    session.onDisposed(() => { this.#sessions.delete(session); });
+    session.onDisposed(() => {
+      this.#sessions.delete(session);
+    });
     return session;
   }
 
   /** A copy of `data` (bytes, or values) on the device. */
   async upload(data: NodeJS.TypedArray, dtype: DType, shape: readonly number[]): Promise<DeviceTensor> {
     const host = DeviceTensor.host(dtype, shape, data);
-    return this.kind === 'cpu' ? host : this.#moved(host, 'device').finally(() => { host.dispose(); });
+    return this.kind === 'cpu'
+      ? host
+      : this.#moved(host, 'device').finally(() => {
+          host.dispose();
+        });
   }
 
   /** Zeros on the device. */
   async zeros(dtype: DType, shape: readonly number[]): Promise<DeviceTensor> {
     const host = DeviceTensor.host(dtype, shape);
-    return this.kind === 'cpu' ? host : this.#moved(host, 'device').finally(() => { host.dispose(); });
+    return this.kind === 'cpu'
+      ? host
+      : this.#moved(host, 'device').finally(() => {
+          host.dispose();
+        });
   }
 
   /** The bytes of a tensor, little-endian; the tensor stays. */
   async download(tensor: DeviceTensor): Promise<Uint8Array> {
     if (tensor.device === 'cpu') return tensor.bytes();
     const host = await this.#moved(tensor, 'host');
-    try { return host.bytes(); } finally { host.dispose(); }
+    try {
+      return host.bytes();
+    } finally {
+      host.dispose();
+    }
   }
 
   async #moved(tensor: DeviceTensor, to: 'host' | 'device'): Promise<DeviceTensor> {
     let mover = this.#movers.get(tensor.dtype);
     if (!mover) {
-      this.#movers.set(tensor.dtype, mover = this.session(identityModel(tensor.dtype)));
-      mover.catch(() => { this.#movers.delete(tensor.dtype); });
+      this.#movers.set(tensor.dtype, (mover = this.session(identityModel(tensor.dtype))));
+      mover.catch(() => {
+        this.#movers.delete(tensor.dtype);
+      });
     }
     return (await (await mover).run({ x: tensor }, { y: to })).get('y')!;
   }
 
-  /** Disposes of every session opened here; their memory goes once the tensors they gave are disposed of too. */
+  /**
+   * Disposes of every session opened here; their memory goes once the tensors they gave are disposed of too.
+   */
   async dispose(): Promise<void> {
     this.#movers.clear();
     const sessions = [...this.#sessions];
@@ -75,7 +101,10 @@ export class Device {
   }
 }
 
-/** Opens a device and proves that it works: a tensor is brought there and back. Throws `engine/no-device`, never gives another device. */
+/**
+ * Opens a device and proves that it works: a tensor is brought there and back. Throws `engine/no-device`,
+ * never gives another device.
+ */
 export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}): Promise<Device> {
   const device = new Device(kind, adapterOf(kind).name, options);
   try {
@@ -86,8 +115,12 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
   } catch (error) {
     await device.dispose();
     const { code, detail } = error as AppError;
-    // The provider was loaded, and its driver refuses: what it says lies between its number and the place in its source.
-    const said = code === 'engine/runtime' ? /CUDA failure \d+: ([^;]+?)\s*;/.exec((detail as { message: string }).message)?.[1] : undefined;
+    // The provider was loaded, and its driver refuses: what it says lies between its number and the place in
+    // its source.
+    const said =
+      code === 'engine/runtime'
+        ? /CUDA failure \d+: ([^;]+?)\s*;/.exec((detail as { message: string }).message)?.[1]
+        : undefined;
     if (said !== undefined) refuse('engine/no-device', { device: kind, why: said });
     throw error;
   }

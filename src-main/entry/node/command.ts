@@ -1,4 +1,7 @@
-/** @file What every command gets, and what becomes of what it does: the service, an output, a signal; an exit code. */
+/**
+ * @file What every command gets, and what becomes of what it does: the service, an output, a signal; an exit
+ * code.
+ */
 import type { Command } from 'commander';
 import type { Service } from '../../contract/service.ts';
 import type { Output } from './output.ts';
@@ -22,7 +25,10 @@ export type Work = (context: Context, ...args: string[]) => Promise<number | und
 export type OnlyHere = (options: Context['options']) => string | undefined;
 
 /** Adds one command; `run` ties it to its work, which is refused with --place where `onlyHere` has words. */
-export type AddCommand = (program: Command, run: (work: Work, onlyHere?: OnlyHere) => (...args: unknown[]) => Promise<void>) => void;
+export type AddCommand = (
+  program: Command,
+  run: (work: Work, onlyHere?: OnlyHere) => (...args: unknown[]) => Promise<void>,
+) => void;
 
 export const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 export const texts = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);

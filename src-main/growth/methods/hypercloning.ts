@@ -1,26 +1,52 @@
-/** @file HyperCloning: every axis becomes whole copies of itself, readers divide by the number of copies. methods.md 3. */
+/**
+ * @file HyperCloning: every axis becomes whole copies of itself, readers divide by the number of copies.
+ * methods.md 3.
+ */
 import { tile } from '../../tensor/axis-map.ts';
-import { breakingNotes, breakingOf, breakingOptions, breakingReasons } from '../breaking.ts';
+import { breakingNotes, breakingOf, breakingOptions, breakingReasons } from './symmetry-breaking.ts';
 import { plain, type GrowthMethod } from '../method.ts';
 
 export const hypercloning: GrowthMethod = {
   id: 'hypercloning',
   title: 'HyperCloning',
-  summary: 'Whole copies of every unit, side by side, that together say what one said; noise lets them part ways.',
+  summary:
+    'Whole copies of every unit, side by side, that together say what one said; noise lets them part ways.',
   paper: 'arXiv:2409.12903',
-  unsure: 'The body of the paper could not be read: its learning rates, batches, results of single tasks and its rule for wider heads are not known. The rules are those of its authors’ code; 10 dB and the diagonal variants are from notes of others.',
+  unsure:
+    'The body of the paper could not be read: its learning rates, batches, results of single tasks and its rule for wider heads are not known. The rules are those of its authors’ code; 10 dB and the diagonal variants are from notes of others.',
   options: [
     ...breakingOptions,
-    { id: 'variant', label: 'Spread', kind: 'choice', otherwise: 'symmetric', help: 'How a copied output reads the copies of its input.',
-      choices: [{ value: 'symmetric', label: 'reads all copies alike' }, { value: 'diagonal', label: 'reads its own copy alone' }] },
+    {
+      id: 'variant',
+      label: 'Spread',
+      kind: 'choice',
+      otherwise: 'symmetric',
+      help: 'How a copied output reads the copies of its input.',
+      choices: [
+        { value: 'symmetric', label: 'reads all copies alike' },
+        { value: 'diagonal', label: 'reads its own copy alone' },
+      ],
+    },
   ],
   grows: ['hidden', 'ffn', 'heads', 'kv_heads', 'group', 'head_dim'],
   carry: ({ from, to }) => {
     const below = Math.floor(to / from) * from;
-    return to % from === 0 ? tile(from, to) : { nearest: below === from ? [2 * from] : [below, below + from] };
+    return to % from === 0
+      ? tile(from, to)
+      : { nearest: below === from ? [2 * from] : [below, below + from] };
   },
   fill: () => 'zero',
-  finish: (options) => ({ ...plain, spread: options['variant'] === 'diagonal' ? 'diagonal' : 'symmetric', ...breakingOf(options) }),
-  promise: (_, options) => ({ kind: 'exact', why: ['Every hidden vector becomes equal copies of the old one, and norms of copies are copies of norms.', ...breakingReasons(options)] }),
+  finish: (options) => ({
+    ...plain,
+    spread: options['variant'] === 'diagonal' ? 'diagonal' : 'symmetric',
+    ...breakingOf(options),
+  }),
+  promise: (_, options) => ({
+    kind: 'exact',
+    why: [
+      'Every hidden vector becomes equal copies of the old one, and norms of copies are copies of norms.',
+      ...breakingReasons(options),
+    ],
+  }),
   notes: (_, options) => breakingNotes(options),
 };

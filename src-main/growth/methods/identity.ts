@@ -1,4 +1,7 @@
-/** @file Depth: copies of neighbouring layers that add nothing at first, spread evenly over the depth (block expansion). methods.md 7.1. */
+/**
+ * @file Depth: copies of neighbouring layers that add nothing at first, spread evenly over the depth (block
+ * expansion). methods.md 7.1.
+ */
 import { keep } from '../../tensor/axis-map.ts';
 import { plain, type GrowthMethod } from '../method.ts';
 import type { LayerSource } from '../recipe.ts';
@@ -14,13 +17,28 @@ export const identity: GrowthMethod = {
   fill: () => 'zero',
   /** The j-th of n new layers follows the layer at j/n of the depth. */
   layers(from, to) {
-    const fresh = to - from, after = new Map<number, number>();
-    for (let j = 1; j <= fresh; j++) { const at = Math.ceil((j * from) / fresh) - 1; after.set(at, (after.get(at) ?? 0) + 1); }
-    return Array.from({ length: from }, (_, source): LayerSource[] =>
-      [{ source, identity: false }, ...Array.from({ length: after.get(source) ?? 0 }, () => ({ source, identity: true }))]).flat();
+    const fresh = to - from;
+    const after = new Map<number, number>();
+    for (let j = 1; j <= fresh; j++) {
+      const at = Math.ceil((j * from) / fresh) - 1;
+      after.set(at, (after.get(at) ?? 0) + 1);
+    }
+    return Array.from({ length: from }, (_, source): LayerSource[] => [
+      { source, identity: false },
+      ...Array.from({ length: after.get(source) ?? 0 }, () => ({ source, identity: true })),
+    ]).flat();
   },
   finish: () => plain,
-  promise: (family) => (family.stream.post
-    ? { kind: 'approximate', why: ['New layers write zeros into the stream, but norm it again; of what is normed already that changes about as much as eps.'] }
-    : { kind: 'exact', why: ['New layers write zeros into the stream, so everything after them sees what it saw before.'] }),
+  promise: (family) =>
+    family.stream.post
+      ? {
+          kind: 'approximate',
+          why: [
+            'New layers write zeros into the stream, but norm it again; of what is normed already that changes about as much as eps.',
+          ],
+        }
+      : {
+          kind: 'exact',
+          why: ['New layers write zeros into the stream, so everything after them sees what it saw before.'],
+        },
 };

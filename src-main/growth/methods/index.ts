@@ -16,7 +16,10 @@ import { stack } from './stack.ts';
 import { upcycle } from './upcycle.ts';
 import { vocab } from './vocab.ts';
 
-/** In the order in which they are offered: exact ones of width, then others of width, depth, experts, vocabulary. */
+/**
+ * In the order in which they are offered: exact ones of width, then others of width, depth, experts,
+ * vocabulary.
+ */
 const all: readonly GrowthMethod[] = [
   hypercloning,
   clonePad,
@@ -36,14 +39,27 @@ const all: readonly GrowthMethod[] = [
 export const methods: ReadonlyMap<string, GrowthMethod> = new Map(all.map((method) => [method.id, method]));
 
 /** The method with this id; an unknown one is refused. */
-export const methodById = (id: string): GrowthMethod => methods.get(id) ?? refuse('growth/unknown-method', { method: id, known: [...methods.keys()] });
+export const methodById = (id: string): GrowthMethod =>
+  methods.get(id) ?? refuse('growth/unknown-method', { method: id, known: [...methods.keys()] });
 
 /** Every option of `method`: as given, or its default. Refuses unknown options and values that cannot be. */
 export function optionsOf(method: GrowthMethod, given: OptionValues): OptionValues {
   const unknown = Object.keys(given).find((id) => !method.options.some((option) => option.id === id));
-  if (unknown !== undefined) refuse('growth/bad-option', { method: method.id, option: unknown, why: 'is not an option of this method' });
-  return Object.fromEntries(method.options.map((option): [string, OptionValue] => {
-    const read = readOption(option, given[option.id]);
-    return [option.id, 'why' in read ? refuse('growth/bad-option', { method: method.id, option: option.id, why: read.why }) : read.value];
-  }));
+  if (unknown !== undefined)
+    refuse('growth/bad-option', {
+      method: method.id,
+      option: unknown,
+      why: 'is not an option of this method',
+    });
+  return Object.fromEntries(
+    method.options.map((option): [string, OptionValue] => {
+      const read = readOption(option, given[option.id]);
+      return [
+        option.id,
+        'why' in read
+          ? refuse('growth/bad-option', { method: method.id, option: option.id, why: read.why })
+          : read.value,
+      ];
+    }),
+  );
 }

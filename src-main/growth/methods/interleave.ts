@@ -5,13 +5,18 @@ import { plain, type GrowthMethod } from '../method.ts';
 export const interleave: GrowthMethod = {
   id: 'interleave',
   title: 'Interleaving',
-  summary: 'Each layer again right after itself, spread evenly where the number is not a multiple: close to the source, not equal.',
+  summary:
+    'Each layer again right after itself, spread evenly where the number is not a multiple: close to the source, not equal.',
   paper: 'arXiv:1710.10348',
   options: [],
   grows: ['layers'],
   carry: ({ from }) => keep(from),
   fill: () => 'zero',
-  layers: (from, to) => Array.from({ length: to }, (_, i) => ({ source: Math.floor((i * from) / to), identity: false })),
+  layers: (from, to) =>
+    Array.from({ length: to }, (_, i) => ({ source: Math.floor((i * from) / to), identity: false })),
   finish: () => plain,
-  promise: () => ({ kind: 'approximate', why: ['A repeated layer acts twice on the stream, where it was trained to act once.'] }),
+  promise: () => ({
+    kind: 'approximate',
+    why: ['A repeated layer acts twice on the stream, where it was trained to act once.'],
+  }),
 };

@@ -1,29 +1,47 @@
-/** @file Net2Net: units are replicated at random up to any number, and whatever reads them divides by how many there are. methods.md 7.2. */
+/**
+ * @file Net2Net: units are replicated at random up to any number, and whatever reads them divides by how many
+ * there are. methods.md 7.2.
+ */
 import { keyOf, permutedAt } from '../../base/random.ts';
 import { replicate, tile, type AxisMap } from '../../tensor/axis-map.ts';
-import { breakingNotes, breakingOf, breakingOptions, breakingReasons } from '../breaking.ts';
+import { breakingNotes, breakingOf, breakingOptions, breakingReasons } from './symmetry-breaking.ts';
 import { plain, type AxisChange, type GrowthMethod } from '../method.ts';
 
 export const net2net: GrowthMethod = {
   id: 'net2net',
   title: 'Net2Net',
-  summary: 'Inner units and heads at any ratio: a random choice of them is doubled, and their readers share the sum.',
+  summary:
+    'Inner units and heads at any ratio: a random choice of them is doubled, and their readers share the sum.',
   paper: 'arXiv:1511.05641',
   options: breakingOptions,
   grows: ['ffn', 'heads', 'kv_heads', 'group'],
   carry: replicated,
   fill: () => 'zero',
   finish: (options) => ({ ...plain, ...breakingOf(options) }),
-  promise: (_, options) => ({ kind: 'exact', why: ['A replicated unit says what its model says, and whoever reads them divides by their number.', ...breakingReasons(options)] }),
+  promise: (_, options) => ({
+    kind: 'exact',
+    why: [
+      'A replicated unit says what its model says, and whoever reads them divides by their number.',
+      ...breakingReasons(options),
+    ],
+  }),
   notes: (_, options) => breakingNotes(options),
 };
 
-/** Whole rounds of all old entries first, then a random choice of them, so that no entry stands more than once more than another. */
+/**
+ * Whole rounds of all old entries first, then a random choice of them, so that no entry stands more than once
+ * more than another.
+ */
 export function replicated({ axis, from, to, seed = 0 }: AxisChange): AxisMap {
   if (to % from === 0) return tile(from, to);
-  const name = `${axis} ${from} ${to} ${seed}`, known = made.get(name);
+  const name = `${axis} ${from} ${to} ${seed}`;
+  const known = made.get(name);
   if (known) return known;
-  const rounds = Math.floor(to / from) - 1, rest = to % from, key = keyOf(seed, 'replicate', axis), chosen = new Uint8Array(from), more: number[] = [];
+  const rounds = Math.floor(to / from) - 1;
+  const rest = to % from;
+  const key = keyOf(seed, 'replicate', axis);
+  const chosen = new Uint8Array(from);
+  const more: number[] = [];
   for (let i = 0; i < rounds * from; i++) more.push(i % from);
   for (let i = 0; i < rest; i++) chosen[permutedAt(key, i, from)] = 1;
   for (let i = 0; i < from; i++) if (chosen[i] === 1) more.push(i);

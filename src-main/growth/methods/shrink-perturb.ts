@@ -6,18 +6,34 @@ import { paddable } from './expand.ts';
 export const shrinkPerturb: GrowthMethod = {
   id: 'shrink-perturb',
   title: 'Shrink and perturb (µP)',
-  summary: 'Old weights shrunk, padded with zeros and laid over a fresh µP start: the losses begin near those of a new model, the training is the gain.',
+  summary:
+    'Old weights shrunk, padded with zeros and laid over a fresh µP start: the losses begin near those of a new model, the training is the gain.',
   paper: 'arXiv:2411.07340',
-  unsure: 'Only the abstract and code around it could be read: λ = 0.4 is what the authors’ analysis picks; the base width, the plots and whether norms shrink too are not known. Here the source is the base width, and norms are copied.',
+  unsure:
+    'Only the abstract and code around it could be read: λ = 0.4 is what the authors’ analysis picks; the base width, the plots and whether norms shrink too are not known. Here the source is the base width, and norms are copied.',
   options: [
-    { id: 'lambda', label: 'Shrink λ', kind: 'number', min: 0, max: 1, otherwise: 0.4, help: 'How much of the old weights is kept: 0 is a new model, 1 is copy and pad with noise.' },
+    {
+      id: 'lambda',
+      label: 'Shrink λ',
+      kind: 'number',
+      min: 0,
+      max: 1,
+      otherwise: 0.4,
+      help: 'How much of the old weights is kept: 0 is a new model, 1 is copy and pad with noise.',
+    },
   ],
   grows: paddable,
   carry: ({ from, to }) => pad(from, to),
-  fill: ({ family, key, kind }) => (kind === 'gain' ? (key.startsWith(`${family.head.after ?? ''}.`) ? 'mean' : 'one') : 'zero'),
+  fill: ({ family, key, kind }) =>
+    kind === 'gain' ? (key.startsWith(`${family.head.after ?? ''}.`) ? 'mean' : 'one') : 'zero',
   finish: () => ({ ...plain, keeps: 'none' }),
   adapt: (weight, _, { lambda }) => parametrized(weight, Number(lambda)),
-  promise: () => ({ kind: 'approximate', why: ['It is not meant to keep the function: old weights are shrunk and random ones of the new width are added to all of them.'] }),
+  promise: () => ({
+    kind: 'approximate',
+    why: [
+      'It is not meant to keep the function: old weights are shrunk and random ones of the new width are added to all of them.',
+    ],
+  }),
   notes: () => [
     'The first losses are near those of a new model; a small gap at the start is not what this method is chosen for.',
     'Its plan holds learning rates by µP, for the rate that was right at the source’s width; train with the rates of the plan.',
@@ -25,14 +41,38 @@ export const shrinkPerturb: GrowthMethod = {
   ],
 };
 
-/** µP with the source as the base width, without forward multipliers (methods.md 5.2, 5.3): deviation σ/√m and rate 1/m for hidden weights, σ/m and 1/m for what makes logits. */
+/**
+ * µP with the source as the base width, without forward multipliers (methods.md 5.2, 5.3): deviation σ/√m and
+ * rate 1/m for hidden weights, σ/m and 1/m for what makes logits.
+ */
 function parametrized({ change, key, spec, deviation }: Weight, lambda: number): Partial<Line> {
-  const { family, tied, from, to } = change, width = to[family.stream.axis]! / from[family.stream.axis]!;
-  const old: Partial<Line> = { rate: 1, gradient: 1 }, shrunk = { why: 'old weights are shrunk by λ', by: lambda };
+  const { family, tied, from, to } = change;
+  const width = to[family.stream.axis]! / from[family.stream.axis]!;
+  const old: Partial<Line> = { rate: 1, gradient: 1 };
+  const shrunk = { why: 'old weights are shrunk by λ', by: lambda };
   const last = tied && family.head.after !== undefined && key.startsWith(`${family.head.after}.`);
-  if (last && width !== 1) return { ...old, factors: [{ why: 'the head is the embedding; µP divides what it reads by the growth of its width', by: 1 / width }], rate: 1 / width };
+  if (last && width !== 1)
+    return {
+      ...old,
+      factors: [
+        {
+          why: 'the head is the embedding; µP divides what it reads by the growth of its width',
+          by: 1 / width,
+        },
+      ],
+      rate: 1 / width,
+    };
   if (spec.kind === 'lookup') return { ...old, factors: [shrunk], perturbation: deviation };
   if (spec.kind !== 'linear') return old;
-  const fan = spec.layout.axes.reduce((product, { axis, role }) => (role === 'in' ? product * to[axis]! / from[axis]! : product), 1), head = key === family.head.weight;
-  return { ...old, factors: [shrunk], perturbation: deviation / (head ? fan : Math.sqrt(fan)), rate: 1 / fan };
+  const fan = spec.layout.axes.reduce(
+    (product, { axis, role }) => (role === 'in' ? (product * to[axis]!) / from[axis]! : product),
+    1,
+  );
+  const head = key === family.head.weight;
+  return {
+    ...old,
+    factors: [shrunk],
+    perturbation: deviation / (head ? fan : Math.sqrt(fan)),
+    rate: 1 / fan,
+  };
 }

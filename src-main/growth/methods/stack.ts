@@ -5,7 +5,8 @@ import { plain, type GrowthMethod } from '../method.ts';
 export const stack: GrowthMethod = {
   id: 'stack',
   title: 'Stacking',
-  summary: 'All layers again on top of themselves, a whole number of times: a jump in loss that training soon repays.',
+  summary:
+    'All layers again on top of themselves, a whole number of times: a jump in loss that training soon repays.',
   paper: 'arXiv:2405.15319',
   options: [],
   grows: ['layers'],
@@ -17,6 +18,11 @@ export const stack: GrowthMethod = {
     return Array.from({ length: to }, (_, i) => ({ source: i % from, identity: false }));
   },
   finish: () => plain,
-  promise: () => ({ kind: 'approximate', why: ['Every layer acts again on what all layers have made, which it never saw in training.'] }),
-  notes: () => ['Stacking was studied from early checkpoints, with about four times the layers; from a finished one the loss starts higher. Warm the learning rate up again.'],
+  promise: () => ({
+    kind: 'approximate',
+    why: ['Every layer acts again on what all layers have made, which it never saw in training.'],
+  }),
+  notes: () => [
+    'Stacking was studied from early checkpoints, with about four times the layers; from a finished one the loss starts higher. Warm the learning rate up again.',
+  ],
 };

@@ -1,4 +1,7 @@
-/** @file Gemma 2: Gemma with norms on both ends of each branch, bounded scores and logits, and a sliding window in every other layer. Agrees with transformers' modeling_gemma2.py. */
+/**
+ * @file Gemma 2: Gemma with norms on both ends of each branch, bounded scores and logits, and a sliding
+ * window in every other layer. Agrees with transformers' modeling_gemma2.py.
+ */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { Value } from '../../graph/graph.ts';
@@ -12,23 +15,48 @@ import { gatedMlp, llama } from './llama.ts';
 /** The kind of attention of a layer: listed, or by the rule of files that have no list. */
 const typeOf = (config: JsonObject, layer: number, pattern: number): string => {
   const list = config['layer_types'];
-  return Array.isArray(list) ? String(list[layer]) : (layer + 1) % pattern ? 'sliding_attention' : 'full_attention';
+  return Array.isArray(list)
+    ? String(list[layer])
+    : (layer + 1) % pattern
+      ? 'sliding_attention'
+      : 'full_attention';
 };
 
 /** The setting `layerTypes` and how it follows its layers, where one layer in `pattern` sees everything. */
-export const slidingPattern = (pattern: (config: JsonObject) => number): { readonly setting: ModelFamily['settings'][string]; readonly perLayer: NonNullable<ModelFamily['perLayer']> } => ({
-  setting: { keys: ['layer_types'], read: (c) => Array.from({ length: Number(c['num_hidden_layers']) }, (_, layer) => typeOf(c, layer, pattern(c))) },
+export const slidingPattern = (
+  pattern: (config: JsonObject) => number,
+): {
+  readonly setting: ModelFamily['settings'][string];
+  readonly perLayer: NonNullable<ModelFamily['perLayer']>;
+} => ({
+  setting: {
+    keys: ['layer_types'],
+    read: (c) =>
+      Array.from({ length: Number(c['num_hidden_layers']) }, (_, layer) => typeOf(c, layer, pattern(c))),
+  },
   perLayer: (c, sources) => ({ layer_types: sources.map((layer) => typeOf(c, layer, pattern(c))) }),
 });
 const alternating = slidingPattern(() => 2);
 
-/** Refuses lists of kinds of attention that the forward pass does not know, or of another length than the layers. */
+/**
+ * Refuses lists of kinds of attention that the forward pass does not know, or of another length than the
+ * layers.
+ */
 export function refuseLayerTypes(config: JsonObject): void {
-  const list = config['layer_types'], layers = config['num_hidden_layers'];
+  const list = config['layer_types'];
+  const layers = config['num_hidden_layers'];
   if (!Array.isArray(list)) return;
   const other = list.find((type) => type !== 'sliding_attention' && type !== 'full_attention') as unknown;
-  if (other !== undefined) refuse('checkpoint/unsupported', { what: 'layer_types', why: `${JSON.stringify(other)} is not a kind of attention that this family has` });
-  if (list.length !== layers) refuse('checkpoint/unsupported', { what: 'layer_types', why: `it lists ${list.length} layers, but there are ${JSON.stringify(layers)}` });
+  if (other !== undefined)
+    refuse('checkpoint/unsupported', {
+      what: 'layer_types',
+      why: `${JSON.stringify(other)} is not a kind of attention that this family has`,
+    });
+  if (list.length !== layers)
+    refuse('checkpoint/unsupported', {
+      what: 'layer_types',
+      why: `it lists ${list.length} layers, but there are ${JSON.stringify(layers)}`,
+    });
 }
 
 export const gemma2: ModelFamily = {
@@ -39,15 +67,15 @@ export const gemma2: ModelFamily = {
   architecture: 'Gemma2ForCausalLM',
   settings: {
     ...gemma.settings,
-    activation:  setting('hidden_activation', 'gelu_pytorch_tanh'),
+    activation: setting('hidden_activation', 'gelu_pytorch_tanh'),
     queryScalar: setting('query_pre_attn_scalar', 256),
-    scoreCap:    optional('attn_logit_softcapping', 50),
-    logitCap:    optional('final_logit_softcapping', 30),
-    window:      optional('sliding_window', 4096),
-    layerTypes:  alternating.setting,
+    scoreCap: optional('attn_logit_softcapping', 50),
+    logitCap: optional('final_logit_softcapping', 30),
+    window: optional('sliding_window', 4096),
+    layerTypes: alternating.setting,
   },
-  head:   { ...gemma.head, cap: 'logitCap' },
-  scores: { ...gemma.scores, scale: () => 1 },                            // query_pre_attn_scalar, which no size changes
+  head: { ...gemma.head, cap: 'logitCap' },
+  scores: { ...gemma.scores, scale: () => 1 }, // query_pre_attn_scalar, which no size changes
   constraints: llama.constraints,
   tensors: { ...gemma.tensors, ...sandwich() },
   perLayer: alternating.perLayer,
@@ -63,23 +91,46 @@ export const gemma2: ModelFamily = {
 /** The norms of a layer, before and after each of its branches. */
 export function sandwich(): ModelFamily['tensors'] {
   const at = 'model.layers.{layer}.';
-  return withOffset({
-    [`${at}post_attention_layernorm.weight`]:   gainOf(`${at}self_attn.o_proj.weight`, 'hidden'),
-    [`${at}pre_feedforward_layernorm.weight`]:  gain('hidden'),
-    [`${at}post_feedforward_layernorm.weight`]: gainOf(`${at}mlp.down_proj.weight`, 'hidden'),
-  }, 1);
+  return withOffset(
+    {
+      [`${at}post_attention_layernorm.weight`]: gainOf(`${at}self_attn.o_proj.weight`, 'hidden'),
+      [`${at}pre_feedforward_layernorm.weight`]: gain('hidden'),
+      [`${at}post_feedforward_layernorm.weight`]: gainOf(`${at}mlp.down_proj.weight`, 'hidden'),
+    },
+    1,
+  );
 }
 
-/** The forward pass of Gemma 2 and 3; `turn` prepares queries and keys (`name` ends in q or k) of one layer. */
-export function sandwichDecoder(m: Reader, tokens: Value, { turn }: { turn: (x: Named, name: string, layer: number, s: Settings) => Named }): Named {
-  const s = m.settings, scale = Number(s['queryScalar']) ** -0.5, cap = typeof s['scoreCap'] === 'number' ? s['scoreCap'] : undefined;
+/**
+ * The forward pass of Gemma 2 and 3; `turn` prepares queries and keys (`name` ends in q or k) of one layer.
+ */
+export function sandwichDecoder(
+  m: Reader,
+  tokens: Value,
+  { turn }: { turn: (x: Named, name: string, layer: number, s: Settings) => Named },
+): Named {
+  const s = m.settings;
+  const scale = Number(s['queryScalar']) ** -0.5;
+  const cap = typeof s['scoreCap'] === 'number' ? s['scoreCap'] : undefined;
   let x = m.embed('model.embed_tokens', tokens);
   for (let l = 0; l < m.dims['layers']!; l++) {
-    const at = `model.layers.${l}`, y = m.norm(x, `${at}.input_layernorm`);
-    const [q, k] = ['q', 'k'].map((name) => turn(m.linear(y, `${at}.self_attn.${name}_proj`), `${at}.self_attn.${name}`, l, s)) as [Named, Named];
-    const heard = m.attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale, { window: windowOf(s, l), cap });
+    const at = `model.layers.${l}`;
+    const y = m.norm(x, `${at}.input_layernorm`);
+    const [q, k] = ['q', 'k'].map((name) =>
+      turn(m.linear(y, `${at}.self_attn.${name}_proj`), `${at}.self_attn.${name}`, l, s),
+    ) as [Named, Named];
+    const heard = m.attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale, {
+      window: windowOf(s, l),
+      cap,
+    });
     x = add(x, m.norm(m.linear(heard, `${at}.self_attn.o_proj`), `${at}.post_attention_layernorm`));
-    x = add(x, m.norm(gatedMlp(m, m.norm(x, `${at}.pre_feedforward_layernorm`), `${at}.mlp`), `${at}.post_feedforward_layernorm`));
+    x = add(
+      x,
+      m.norm(
+        gatedMlp(m, m.norm(x, `${at}.pre_feedforward_layernorm`), `${at}.mlp`),
+        `${at}.post_feedforward_layernorm`,
+      ),
+    );
   }
   return m.norm(x, 'model.norm');
 }

@@ -1,7 +1,21 @@
-/** @file GPT-NeoX and Pythia: layer norms, a share of each head turned, q/k/v interleaved head by head, both branches of a layer read the same stream or one after the other. Agrees with transformers' modeling_gpt_neox.py. */
+/**
+ * @file GPT-NeoX and Pythia: layer norms, a share of each head turned, q/k/v interleaved head by head, both
+ * branches of a layer read the same stream or one after the other. Agrees with transformers'
+ * modeling_gpt_neox.py.
+ */
 import { activate } from '../layers.ts';
 import { add, parts, type Named } from '../named.ts';
-import { bias, consequence, gain, linear, lookup, setting, shift, size, type ModelFamily } from '../family.ts';
+import {
+  bias,
+  consequence,
+  gain,
+  linear,
+  lookup,
+  setting,
+  shift,
+  size,
+  type ModelFamily,
+} from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
 
 export const gptNeox: ModelFamily = {
@@ -11,30 +25,38 @@ export const gptNeox: ModelFamily = {
   architecture: 'GPTNeoXForCausalLM',
   gguf: true,
   dims: {
-    vocab:    size('vocab_size'),
-    hidden:   size('hidden_size'),
-    heads:    size('num_attention_heads'),
-    ffn:      size('intermediate_size'),
+    vocab: size('vocab_size'),
+    hidden: size('hidden_size'),
+    heads: size('num_attention_heads'),
+    ffn: size('intermediate_size'),
     head_dim: consequence((d) => d['hidden']! / d['heads']!),
-    layers:   size('num_hidden_layers'),
+    layers: size('num_hidden_layers'),
   },
   settings: {
-    eps:           setting('layer_norm_eps', 1e-5),
-    tied:          setting('tie_word_embeddings', false),
-    activation:    setting('hidden_act', 'gelu'),
-    deviation:     setting('initializer_range', 0.02),
+    eps: setting('layer_norm_eps', 1e-5),
+    tied: setting('tie_word_embeddings', false),
+    activation: setting('hidden_act', 'gelu'),
+    deviation: setting('initializer_range', 0.02),
     attentionBias: setting('attention_bias', true),
-    parallel:      setting('use_parallel_residual', true),
-    positions:     setting('max_position_embeddings', 2048),
+    parallel: setting('use_parallel_residual', true),
+    positions: setting('max_position_embeddings', 2048),
     ...ropeSettings({ thetaKey: 'rotary_emb_base', share: 0.25, shareKey: 'rotary_pct' }),
   },
-  parts:  { qkv: ['q', 'k', 'v'] },
+  parts: { qkv: ['q', 'k', 'v'] },
   stream: { axis: 'hidden', norm: 'layer' },
-  head:   { weight: 'embed_out.weight', tiedTo: 'embed_in.weight', after: 'final_layer_norm' },
-  scores: { over: 'head_dim', between: ['attention.query_key_value/q', 'attention.query_key_value/k'], scale: (d) => d['head_dim']! ** -0.5 },
+  head: { weight: 'embed_out.weight', tiedTo: 'embed_in.weight', after: 'final_layer_norm' },
+  scores: {
+    over: 'head_dim',
+    between: ['attention.query_key_value/q', 'attention.query_key_value/k'],
+    scale: (d) => d['head_dim']! ** -0.5,
+  },
   frozen: { head_dim: 'its entries are rotary frequencies' },
   constraints: [
-    { axis: 'hidden', why: 'each head is hidden / heads wide', holds: (d) => d['hidden']! % d['heads']! === 0 },
+    {
+      axis: 'hidden',
+      why: 'each head is hidden / heads wide',
+      holds: (d) => d['hidden']! % d['heads']! === 0,
+    },
   ],
   // prettier-ignore
   tensors: {
@@ -59,12 +81,23 @@ export const gptNeox: ModelFamily = {
   ignorable: [/^layers\.\d+\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/],
   refuses: refuseRope,
   forward(m, tokens) {
-    const s = m.settings, scale = m.dims['head_dim']! ** -0.5;
+    const s = m.settings;
+    const scale = m.dims['head_dim']! ** -0.5;
     const mlp = (x: Named, at: string): Named =>
-      m.linear(activate(m.linear(m.norm(x, `${at}.post_attention_layernorm`), `${at}.mlp.dense_h_to_4h`), String(s['activation'])), `${at}.mlp.dense_4h_to_h`);
+      m.linear(
+        activate(
+          m.linear(m.norm(x, `${at}.post_attention_layernorm`), `${at}.mlp.dense_h_to_4h`),
+          String(s['activation']),
+        ),
+        `${at}.mlp.dense_4h_to_h`,
+      );
     let x = m.embed('embed_in', tokens);
     for (let l = 0; l < m.dims['layers']!; l++) {
-      const at = `layers.${l}`, [q, k, v] = parts(m.linear(m.norm(x, `${at}.input_layernorm`), `${at}.attention.query_key_value`), 'qkv') as [Named, Named, Named];
+      const at = `layers.${l}`;
+      const [q, k, v] = parts(
+        m.linear(m.norm(x, `${at}.input_layernorm`), `${at}.attention.query_key_value`),
+        'qkv',
+      ) as [Named, Named, Named];
       const read = add(x, m.linear(m.attention(m.rotary(q), m.rotary(k), v, scale), `${at}.attention.dense`));
       x = add(read, mlp(s['parallel'] === true ? x : read, at));
     }

@@ -1,8 +1,21 @@
-/** @file GPT-2: learned positions, layer norms, fused q/k/v stored as [in, out], tied head. Agrees with transformers' modeling_gpt2.py. */
+/**
+ * @file GPT-2: learned positions, layer norms, fused q/k/v stored as [in, out], tied head. Agrees with
+ * transformers' modeling_gpt2.py.
+ */
 import { refuse } from '../../base/errors.ts';
 import { activate } from '../layers.ts';
 import { add, parts } from '../named.ts';
-import { bias, consequence, gain, linear, lookup, setting, shift, size, type ModelFamily } from '../family.ts';
+import {
+  bias,
+  consequence,
+  gain,
+  linear,
+  lookup,
+  setting,
+  shift,
+  size,
+  type ModelFamily,
+} from '../family.ts';
 
 export const gpt2: ModelFamily = {
   id: 'gpt2',
@@ -11,24 +24,28 @@ export const gpt2: ModelFamily = {
   architecture: 'GPT2LMHeadModel',
   gguf: true,
   dims: {
-    vocab:     size('vocab_size'),
+    vocab: size('vocab_size'),
     positions: size('n_positions'),
-    hidden:    size('n_embd'),
-    heads:     size('n_head'),
-    ffn:       size('n_inner', (d) => 4 * d.hidden!),
-    head_dim:  consequence((d) => d.hidden! / d.heads!),
-    layers:    size('n_layer'),
+    hidden: size('n_embd'),
+    heads: size('n_head'),
+    ffn: size('n_inner', (d) => 4 * d.hidden!),
+    head_dim: consequence((d) => d.hidden! / d.heads!),
+    layers: size('n_layer'),
   },
   settings: {
-    eps:        setting('layer_norm_epsilon', 1e-5),
-    tied:       setting('tie_word_embeddings', true),
+    eps: setting('layer_norm_epsilon', 1e-5),
+    tied: setting('tie_word_embeddings', true),
     activation: setting('activation_function', 'gelu_new'),
-    deviation:  setting('initializer_range', 0.02),
+    deviation: setting('initializer_range', 0.02),
   },
-  parts:  { qkv: ['q', 'k', 'v'] },
+  parts: { qkv: ['q', 'k', 'v'] },
   stream: { axis: 'hidden', norm: 'layer' },
-  head:   { weight: 'lm_head.weight', tiedTo: 'wte.weight', after: 'ln_f' },
-  scores: { over: 'head_dim', between: ['attn.c_attn/q', 'attn.c_attn/k'], scale: (d) => d.head_dim! ** -0.5 },
+  head: { weight: 'lm_head.weight', tiedTo: 'wte.weight', after: 'ln_f' },
+  scores: {
+    over: 'head_dim',
+    between: ['attn.c_attn/q', 'attn.c_attn/k'],
+    scale: (d) => d.head_dim! ** -0.5,
+  },
   frozen: {},
   constraints: [
     { axis: 'hidden', why: 'each head is hidden / heads wide', holds: (d) => d.hidden! % d.heads! === 0 },
@@ -57,9 +74,12 @@ export const gpt2: ModelFamily = {
   ignorable: [/^h\.\d+\.attn\.(bias|masked_bias)$/],
   refuses(config) {
     const no = (key: string, why: string): never => refuse('checkpoint/unsupported', { what: key, why });
-    if (config['scale_attn_by_inverse_layer_idx'] === true) no('scale_attn_by_inverse_layer_idx', 'scores would depend on the layer number');
-    if (config['scale_attn_weights'] === false) no('scale_attn_weights: false', 'the forward pass always scales scores');
-    if (config['add_cross_attention'] === true) no('add_cross_attention', 'only decoders without cross attention are known');
+    if (config['scale_attn_by_inverse_layer_idx'] === true)
+      no('scale_attn_by_inverse_layer_idx', 'scores would depend on the layer number');
+    if (config['scale_attn_weights'] === false)
+      no('scale_attn_weights: false', 'the forward pass always scales scores');
+    if (config['add_cross_attention'] === true)
+      no('add_cross_attention', 'only decoders without cross attention are known');
   },
   forward(m, tokens) {
     const scale = m.dims['head_dim']! ** -0.5;
@@ -67,7 +87,13 @@ export const gpt2: ModelFamily = {
     for (let l = 0; l < m.dims['layers']!; l++) {
       const [q, k, v] = parts(m.linear(m.norm(x, `h.${l}.ln_1`), `h.${l}.attn.c_attn`), 'qkv');
       x = add(x, m.linear(m.attention(q!, k!, v!, scale), `h.${l}.attn.c_proj`));
-      x = add(x, m.linear(activate(m.linear(m.norm(x, `h.${l}.ln_2`), `h.${l}.mlp.c_fc`), String(m.settings['activation'])), `h.${l}.mlp.c_proj`));
+      x = add(
+        x,
+        m.linear(
+          activate(m.linear(m.norm(x, `h.${l}.ln_2`), `h.${l}.mlp.c_fc`), String(m.settings['activation'])),
+          `h.${l}.mlp.c_proj`,
+        ),
+      );
     }
     return m.norm(x, 'ln_f');
   },

@@ -40,15 +40,20 @@ const all: readonly ModelFamily[] = [
 ];
 
 /** The family of mixtures of experts that a dense family can become, if there is one. */
-export const mixtureOf = (dense: string): ModelFamily | undefined => all.find((family) => family.mixture?.of.includes(dense));
+export const mixtureOf = (dense: string): ModelFamily | undefined =>
+  all.find((family) => family.mixture?.of.includes(dense));
 
 export const families: ReadonlyMap<string, ModelFamily> = new Map(all.map((family) => [family.id, family]));
 
 /** The family with this id; an unknown one is refused. */
-export const familyById = (id: string): ModelFamily => families.get(id) ?? refuse('checkpoint/unknown-family', { type: id, known: [...families.keys()] });
+export const familyById = (id: string): ModelFamily =>
+  families.get(id) ?? refuse('checkpoint/unknown-family', { type: id, known: [...families.keys()] });
 
 /** The family that a config.json is of. */
 export function familyOf(config: JsonObject): ModelFamily {
   const type = String(config['model_type'] ?? '');
-  return all.find((family) => family.modelTypes.includes(type) && (family.applies?.(config) ?? true)) ?? refuse('checkpoint/unknown-family', { type, known: all.flatMap((f) => f.modelTypes) });
+  return (
+    all.find((family) => family.modelTypes.includes(type) && (family.applies?.(config) ?? true)) ??
+    refuse('checkpoint/unknown-family', { type, known: all.flatMap((f) => f.modelTypes) })
+  );
 }

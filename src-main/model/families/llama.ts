@@ -1,20 +1,29 @@
-/** @file Llama: RMS norms, rotary positions, grouped-query attention, gated MLP. Agrees with transformers' modeling_llama.py. */
+/**
+ * @file Llama: RMS norms, rotary positions, grouped-query attention, gated MLP. Agrees with transformers'
+ * modeling_llama.py.
+ */
 import type { Value } from '../../graph/graph.ts';
 import { activate, windowOf, type Reader } from '../layers.ts';
 import { add, mul, type Named } from '../named.ts';
 import { bias, gain, linear, lookup, setting, size, type ModelFamily, type SizeField } from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
 
-/** Grouped-query heads. Where config.json does not say how many keys and values there are, `otherwise` is, or as many as query heads. */
+/**
+ * Grouped-query heads. Where config.json does not say how many keys and values there are, `otherwise` is, or
+ * as many as query heads.
+ */
 export const sharedHeads = (otherwise?: number): Readonly<Record<'kv_heads' | 'group', SizeField>> => ({
   kv_heads: {
     keys: ['num_key_value_heads'],
-    read: (c) => (c['num_key_value_heads'] === undefined ? otherwise : c['num_key_value_heads']) ?? c['num_attention_heads'],
+    read: (c) =>
+      (c['num_key_value_heads'] === undefined ? otherwise : c['num_key_value_heads']) ??
+      c['num_attention_heads'],
     write: (d) => ({ num_key_value_heads: d['kv_heads']! }),
   },
   group: {
     keys: ['num_attention_heads'],
-    read: (c, d) => (typeof c['num_attention_heads'] === 'number' ? c['num_attention_heads'] / d['kv_heads']! : undefined),
+    read: (c, d) =>
+      typeof c['num_attention_heads'] === 'number' ? c['num_attention_heads'] / d['kv_heads']! : undefined,
     write: (d) => ({ num_attention_heads: d['kv_heads']! * d['group']! }),
   },
 });
@@ -26,30 +35,38 @@ export const llama: ModelFamily = {
   architecture: 'LlamaForCausalLM',
   gguf: true,
   dims: {
-    vocab:    size('vocab_size'),
-    hidden:   size('hidden_size'),
+    vocab: size('vocab_size'),
+    hidden: size('hidden_size'),
     ...sharedHeads(),
     head_dim: size('head_dim', (d) => d.hidden! / (d.kv_heads! * d.group!)),
-    ffn:      size('intermediate_size'),
-    layers:   size('num_hidden_layers'),
+    ffn: size('intermediate_size'),
+    layers: size('num_hidden_layers'),
   },
   settings: {
-    eps:           setting('rms_norm_eps', 1e-6),
-    tied:          setting('tie_word_embeddings', false),
-    activation:    setting('hidden_act', 'silu'),
-    deviation:     setting('initializer_range', 0.02),
+    eps: setting('rms_norm_eps', 1e-6),
+    tied: setting('tie_word_embeddings', false),
+    activation: setting('hidden_act', 'silu'),
+    deviation: setting('initializer_range', 0.02),
     attentionBias: setting('attention_bias', false),
-    mlpBias:       setting('mlp_bias', false),
-    positions:     setting('max_position_embeddings', 2048),
+    mlpBias: setting('mlp_bias', false),
+    positions: setting('max_position_embeddings', 2048),
     ...ropeSettings(),
   },
-  parts:  {},
+  parts: {},
   stream: { axis: 'hidden', norm: 'rms' },
-  head:   { weight: 'lm_head.weight', tiedTo: 'model.embed_tokens.weight', after: 'model.norm' },
-  scores: { over: 'head_dim', between: ['self_attn.q_proj', 'self_attn.k_proj'], scale: (d) => d.head_dim! ** -0.5 },
+  head: { weight: 'lm_head.weight', tiedTo: 'model.embed_tokens.weight', after: 'model.norm' },
+  scores: {
+    over: 'head_dim',
+    between: ['self_attn.q_proj', 'self_attn.k_proj'],
+    scale: (d) => d.head_dim! ** -0.5,
+  },
   frozen: { head_dim: 'its entries are rotary frequencies' },
   constraints: [
-    { axis: 'hidden', why: 'transformers wants hidden to be a multiple of the number of query heads', holds: (d) => d.hidden! % (d.kv_heads! * d.group!) === 0 },
+    {
+      axis: 'hidden',
+      why: 'transformers wants hidden to be a multiple of the number of query heads',
+      holds: (d) => d.hidden! % (d.kv_heads! * d.group!) === 0,
+    },
   ],
   // prettier-ignore
   tensors: {
@@ -82,26 +99,56 @@ export const llama: ModelFamily = {
 /** What a layer does beside attention: what it reads, and the layer's name. */
 export type Feed = (m: Reader, x: Named, layer: string) => Named;
 
-/** The forward pass that Llama's kin share; `ready` is done to queries and keys (`name` ends in q or k) before they are turned, `feed` stands where others have their MLP. */
-export function gatedDecoder(m: Reader, tokens: Value, ready: (x: Named, name: string) => Named = (x) => x, feed: Feed = (_, x, layer) => gatedMlp(m, x, `${layer}.mlp`)): Named {
-  const s = m.settings, scale = m.dims['head_dim']! ** -0.5;
+/**
+ * The forward pass that Llama's kin share; `ready` is done to queries and keys (`name` ends in q or k) before
+ * they are turned, `feed` stands where others have their MLP.
+ */
+export function gatedDecoder(
+  m: Reader,
+  tokens: Value,
+  ready: (x: Named, name: string) => Named = (x) => x,
+  feed: Feed = (_, x, layer) => gatedMlp(m, x, `${layer}.mlp`),
+): Named {
+  const s = m.settings;
+  const scale = m.dims['head_dim']! ** -0.5;
   let x = m.embed('model.embed_tokens', tokens);
   for (let l = 0; l < m.dims['layers']!; l++) {
-    const at = `model.layers.${l}`, y = m.norm(x, `${at}.input_layernorm`);
-    const [q, k] = ['q', 'k'].map((name) => m.rotary(ready(m.linear(y, `${at}.self_attn.${name}_proj`), `${at}.self_attn.${name}`))) as [Named, Named];
-    x = add(x, m.linear(m.attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale, { window: windowOf(s, l) }), `${at}.self_attn.o_proj`));
+    const at = `model.layers.${l}`;
+    const y = m.norm(x, `${at}.input_layernorm`);
+    const [q, k] = ['q', 'k'].map((name) =>
+      m.rotary(ready(m.linear(y, `${at}.self_attn.${name}_proj`), `${at}.self_attn.${name}`)),
+    ) as [Named, Named];
+    x = add(
+      x,
+      m.linear(
+        m.attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale, { window: windowOf(s, l) }),
+        `${at}.self_attn.o_proj`,
+      ),
+    );
     x = add(x, feed(m, m.norm(x, `${at}.post_attention_layernorm`), at));
   }
   return m.norm(x, 'model.norm');
 }
 
 /** down(act(gate x) × up x). */
-export const gatedMlp = (m: Reader, x: Named, at: string, [gate, up, down]: MlpNames = ['gate_proj', 'up_proj', 'down_proj']): Named =>
-  m.linear(mul(activate(m.linear(x, `${at}.${gate}`), String(m.settings['activation'])), m.linear(x, `${at}.${up}`)), `${at}.${down}`);
+export const gatedMlp = (
+  m: Reader,
+  x: Named,
+  at: string,
+  [gate, up, down]: MlpNames = ['gate_proj', 'up_proj', 'down_proj'],
+): Named =>
+  m.linear(
+    mul(activate(m.linear(x, `${at}.${gate}`), String(m.settings['activation'])), m.linear(x, `${at}.${up}`)),
+    `${at}.${down}`,
+  );
 
 /** What gate, up and down are called. */
 export type MlpNames = readonly [string, string, string];
 
 /** Llama's table with biases on these linears alone, always. */
 export const withBiases = (on: RegExp): ModelFamily['tensors'] =>
-  Object.fromEntries(Object.entries(llama.tensors).flatMap(([name, line]) => (line.kind !== 'bias' ? [[name, line]] : on.test(name) ? [[name, bias(line.layout.text)]] : [])));
+  Object.fromEntries(
+    Object.entries(llama.tensors).flatMap(([name, line]) =>
+      line.kind !== 'bias' ? [[name, line]] : on.test(name) ? [[name, bias(line.layout.text)]] : [],
+    ),
+  );

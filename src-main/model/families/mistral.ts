@@ -1,4 +1,7 @@
-/** @file Mistral: Llama without biases whose attention sees a window. Agrees with transformers' modeling_mistral.py. */
+/**
+ * @file Mistral: Llama without biases whose attention sees a window. Agrees with transformers'
+ * modeling_mistral.py.
+ */
 import { refuse } from '../../base/errors.ts';
 import { setting, without, type ModelFamily } from '../family.ts';
 import { refuseRope } from '../rope.ts';
@@ -14,12 +17,19 @@ export const mistral: ModelFamily = {
   settings: {
     ...without(llama.settings, 'attentionBias', 'mlpBias'),
     positions: setting('max_position_embeddings', 131_072),
-    window:    { keys: ['sliding_window'], read: (c) => (c['sliding_window'] === undefined ? 4096 : c['sliding_window'] as number | null) },   // null means none, absent means 4096
+    window: {
+      keys: ['sliding_window'],
+      read: (c) => (c['sliding_window'] === undefined ? 4096 : (c['sliding_window'] as number | null)),
+    }, // null means none, absent means 4096
   },
   constraints: [],
   tensors: withBiases(/^$/),
   refuses(config) {
     refuseRope(config);
-    if (config['layer_types'] !== undefined) refuse('checkpoint/unsupported', { what: 'layer_types', why: 'every layer of this family has the same window' });
+    if (config['layer_types'] !== undefined)
+      refuse('checkpoint/unsupported', {
+        what: 'layer_types',
+        why: 'every layer of this family has the same window',
+      });
   },
 };

@@ -1,4 +1,7 @@
-/** @file OLMo 2: branches that read the stream as it is and norm what they write, queries and keys normed over all heads together. Agrees with transformers' modeling_olmo2.py. */
+/**
+ * @file OLMo 2: branches that read the stream as it is and norm what they write, queries and keys normed over
+ * all heads together. Agrees with transformers' modeling_olmo2.py.
+ */
 import { add, type Named } from '../named.ts';
 import { bare, bias, gain, gainOf, linear, lookup, setting, without, type ModelFamily } from '../family.ts';
 import { refuseRope } from '../rope.ts';
@@ -43,7 +46,9 @@ export const olmo2: ModelFamily = {
     let x = m.embed('model.embed_tokens', tokens);
     for (let l = 0; l < m.dims['layers']!; l++) {
       const name = `model.layers.${l}`;
-      const [q, k] = ['q', 'k'].map((part) => m.rotary(m.norm(m.linear(x, `${name}.self_attn.${part}_proj`), `${name}.self_attn.${part}_norm`))) as [Named, Named];
+      const [q, k] = ['q', 'k'].map((part) =>
+        m.rotary(m.norm(m.linear(x, `${name}.self_attn.${part}_proj`), `${name}.self_attn.${part}_norm`)),
+      ) as [Named, Named];
       const heard = m.attention(q, k, m.linear(x, `${name}.self_attn.v_proj`), scale);
       x = add(x, m.norm(m.linear(heard, `${name}.self_attn.o_proj`), `${name}.post_attention_layernorm`));
       x = add(x, m.norm(gatedMlp(m, x, `${name}.mlp`), `${name}.post_feedforward_layernorm`));

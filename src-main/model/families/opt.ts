@@ -1,18 +1,35 @@
-/** @file OPT: learned positions from the table's third row on, layer norms with a fixed eps; and its one model whose norms stand on the stream and whose token table is narrower than it. Agrees with transformers' modeling_opt.py. */
+/**
+ * @file OPT: learned positions from the table's third row on, layer norms with a fixed eps; and its one model
+ * whose norms stand on the stream and whose token table is narrower than it. Agrees with transformers'
+ * modeling_opt.py.
+ */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import type { Value } from '../../graph/build.ts';
+import type { Value } from '../../graph/ops/build.ts';
 import { activate, type Reader } from '../layers.ts';
 import { add, type Named } from '../named.ts';
-import { bias, consequence, gain, linear, lookup, setting, shift, size, without, type ModelFamily } from '../family.ts';
+import {
+  bias,
+  consequence,
+  gain,
+  linear,
+  lookup,
+  setting,
+  shift,
+  size,
+  without,
+  type ModelFamily,
+} from '../family.ts';
 
 const unused = 2;
 const after = (config: JsonObject): boolean => config['do_layer_norm_before'] === false;
 const no = (what: string, why: string): never => refuse('checkpoint/unsupported', { what, why });
 
 function refuseBoth(config: JsonObject): void {
-  if (config['_remove_final_layer_norm'] === true) no('_remove_final_layer_norm', 'the forward pass of this family ends as its table says');
-  if (config['layer_norm_elementwise_affine'] === false) no('layer_norm_elementwise_affine: false', 'growth keeps the function through the gains of norms');
+  if (config['_remove_final_layer_norm'] === true)
+    no('_remove_final_layer_norm', 'the forward pass of this family ends as its table says');
+  if (config['layer_norm_elementwise_affine'] === false)
+    no('layer_norm_elementwise_affine: false', 'growth keeps the function through the gains of norms');
 }
 
 /** Positions, as rows of their table: the first two are never read. */
@@ -20,12 +37,19 @@ const places = (m: Reader, tokens: Value): Named => m.places('embed_positions', 
 
 /** All layers on the stream `x`; each norm stands before its branch, or after the branch has been added. */
 function layers(m: Reader, x: Named, before: boolean): Named {
-  const scale = m.dims['head_dim']! ** -0.5, act = String(m.settings['activation']);
-  const branch = (y: Named, norm: string, f: (z: Named) => Named): Named => (before ? add(y, f(m.norm(y, norm))) : m.norm(add(y, f(y)), norm));
+  const scale = m.dims['head_dim']! ** -0.5;
+  const act = String(m.settings['activation']);
+  const branch = (y: Named, norm: string, f: (z: Named) => Named): Named =>
+    before ? add(y, f(m.norm(y, norm))) : m.norm(add(y, f(y)), norm);
   for (let l = 0; l < m.dims['layers']!; l++) {
-    const at = `layers.${l}`, of = (z: Named, name: string): Named => m.linear(z, `${at}.self_attn.${name}`);
-    x = branch(x, `${at}.self_attn_layer_norm`, (z) => of(m.attention(of(z, 'q_proj'), of(z, 'k_proj'), of(z, 'v_proj'), scale), 'out_proj'));
-    x = branch(x, `${at}.final_layer_norm`, (z) => m.linear(activate(m.linear(z, `${at}.fc1`), act), `${at}.fc2`));
+    const at = `layers.${l}`;
+    const of = (z: Named, name: string): Named => m.linear(z, `${at}.self_attn.${name}`);
+    x = branch(x, `${at}.self_attn_layer_norm`, (z) =>
+      of(m.attention(of(z, 'q_proj'), of(z, 'k_proj'), of(z, 'v_proj'), scale), 'out_proj'),
+    );
+    x = branch(x, `${at}.final_layer_norm`, (z) =>
+      m.linear(activate(m.linear(z, `${at}.fc1`), act), `${at}.fc2`),
+    );
   }
   return x;
 }
@@ -37,29 +61,41 @@ export const opt: ModelFamily = {
   architecture: 'OPTForCausalLM',
   applies: (config) => !after(config),
   dims: {
-    vocab:     size('vocab_size'),
+    vocab: size('vocab_size'),
     positions: size('max_position_embeddings'),
-    places:    consequence((d) => d['positions']! + unused),
-    hidden:    { ...size('hidden_size'), keys: ['hidden_size', 'word_embed_proj_dim'], write: (d) => ({ hidden_size: d['hidden']!, word_embed_proj_dim: d['hidden']! }) },
-    heads:     size('num_attention_heads'),
-    ffn:       size('ffn_dim'),
-    head_dim:  consequence((d) => d['hidden']! / d['heads']!),
-    layers:    size('num_hidden_layers'),
+    places: consequence((d) => d['positions']! + unused),
+    hidden: {
+      ...size('hidden_size'),
+      keys: ['hidden_size', 'word_embed_proj_dim'],
+      write: (d) => ({ hidden_size: d['hidden']!, word_embed_proj_dim: d['hidden']! }),
+    },
+    heads: size('num_attention_heads'),
+    ffn: size('ffn_dim'),
+    head_dim: consequence((d) => d['hidden']! / d['heads']!),
+    layers: size('num_hidden_layers'),
   },
   settings: {
-    eps:        { keys: [], read: () => 1e-5 },                     // in transformers' code, not in its config
-    tied:       setting('tie_word_embeddings', true),
+    eps: { keys: [], read: () => 1e-5 }, // in transformers' code, not in its config
+    tied: setting('tie_word_embeddings', true),
     activation: setting('activation_function', 'relu'),
-    deviation:  setting('init_std', 0.02),
-    biases:     setting('enable_bias', true),
+    deviation: setting('init_std', 0.02),
+    biases: setting('enable_bias', true),
   },
-  parts:  {},
+  parts: {},
   stream: { axis: 'hidden', norm: 'layer' },
-  head:   { weight: 'lm_head.weight', tiedTo: 'embed_tokens.weight', after: 'final_layer_norm' },
-  scores: { over: 'head_dim', between: ['self_attn.q_proj', 'self_attn.k_proj'], scale: (d) => d['head_dim']! ** -0.5 },
+  head: { weight: 'lm_head.weight', tiedTo: 'embed_tokens.weight', after: 'final_layer_norm' },
+  scores: {
+    over: 'head_dim',
+    between: ['self_attn.q_proj', 'self_attn.k_proj'],
+    scale: (d) => d['head_dim']! ** -0.5,
+  },
   frozen: {},
   constraints: [
-    { axis: 'hidden', why: 'each head is hidden / heads wide', holds: (d) => d['hidden']! % d['heads']! === 0 },
+    {
+      axis: 'hidden',
+      why: 'each head is hidden / heads wide',
+      holds: (d) => d['hidden']! % d['heads']! === 0,
+    },
   ],
   // prettier-ignore
   tensors: {
@@ -89,31 +125,51 @@ export const opt: ModelFamily = {
   ignorable: [],
   refuses(config) {
     const { word_embed_proj_dim: word, hidden_size: hidden } = config;
-    if (typeof word === 'number' && typeof hidden === 'number' && hidden > 0 && word !== hidden) no('word_embed_proj_dim', 'a token table narrower than hidden_size is only known with do_layer_norm_before: false');
+    if (typeof word === 'number' && typeof hidden === 'number' && hidden > 0 && word !== hidden)
+      no(
+        'word_embed_proj_dim',
+        'a token table narrower than hidden_size is only known with do_layer_norm_before: false',
+      );
     refuseBoth(config);
   },
-  forward: (m, tokens) => m.norm(layers(m, add(m.embed('embed_tokens', tokens), places(m, tokens)), true), 'final_layer_norm'),
+  forward: (m, tokens) =>
+    m.norm(layers(m, add(m.embed('embed_tokens', tokens), places(m, tokens)), true), 'final_layer_norm'),
 };
 
-/** OPT-350m: the stream is the output of a norm, and two matrices stand between it and the narrower token table. */
+/**
+ * OPT-350m: the stream is the output of a norm, and two matrices stand between it and the narrower token
+ * table.
+ */
 export const optProjected: ModelFamily = {
   ...opt,
   id: 'opt-projected',
   title: 'OPT (projected)',
   applies: after,
   dims: { embed: size('word_embed_proj_dim'), ...opt.dims, hidden: size('hidden_size') },
-  stream: { axis: 'hidden', norm: 'layer', post: { inner: 'layers.{layer}.self_attn_layer_norm', outer: 'layers.{layer}.final_layer_norm' } },
+  stream: {
+    axis: 'hidden',
+    norm: 'layer',
+    post: { inner: 'layers.{layer}.self_attn_layer_norm', outer: 'layers.{layer}.final_layer_norm' },
+  },
   head: { weight: 'lm_head.weight', tiedTo: 'embed_tokens.weight' },
   tensors: {
     ...without(opt.tensors, 'final_layer_norm.weight', 'final_layer_norm.bias'),
     'embed_tokens.weight': lookup('vocab : embed'),
-    'project_in.weight':   linear('hidden <- embed'),
-    'project_out.weight':  linear('embed <- hidden'),
-    'lm_head.weight':      linear('vocab <- embed'),
+    'project_in.weight': linear('hidden <- embed'),
+    'project_out.weight': linear('embed <- hidden'),
+    'lm_head.weight': linear('vocab <- embed'),
   },
   refuses(config) {
-    if ((config['word_embed_proj_dim'] ?? config['hidden_size']) === config['hidden_size']) no('do_layer_norm_before: false', 'norms on the stream are only known where word_embed_proj_dim is narrower than hidden_size');
+    if ((config['word_embed_proj_dim'] ?? config['hidden_size']) === config['hidden_size'])
+      no(
+        'do_layer_norm_before: false',
+        'norms on the stream are only known where word_embed_proj_dim is narrower than hidden_size',
+      );
     refuseBoth(config);
   },
-  forward: (m, tokens) => m.linear(layers(m, add(m.linear(m.embed('embed_tokens', tokens), 'project_in'), places(m, tokens)), false), 'project_out'),
+  forward: (m, tokens) =>
+    m.linear(
+      layers(m, add(m.linear(m.embed('embed_tokens', tokens), 'project_in'), places(m, tokens)), false),
+      'project_out',
+    ),
 };

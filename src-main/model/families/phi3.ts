@@ -1,4 +1,7 @@
-/** @file Phi-3: Llama's layers with queries, keys and values in one matrix, and gate and up in another. Agrees with transformers' modeling_phi3.py. */
+/**
+ * @file Phi-3: Llama's layers with queries, keys and values in one matrix, and gate and up in another. Agrees
+ * with transformers' modeling_phi3.py.
+ */
 import { refuse } from '../../base/errors.ts';
 import { activate, windowOf } from '../layers.ts';
 import { add, mul, parts, type Named } from '../named.ts';
@@ -16,12 +19,12 @@ export const phi3: ModelFamily = {
   architecture: 'Phi3ForCausalLM',
   settings: {
     ...settings,
-    eps:       setting('rms_norm_eps', 1e-5),
+    eps: setting('rms_norm_eps', 1e-5),
     positions: setting('max_position_embeddings', 4096),
-    window:    optional('sliding_window', null),
+    window: optional('sliding_window', null),
     ...ropeSettings({ shareKey: 'partial_rotary_factor' }),
   },
-  parts:  { qkv: ['q', 'k', 'v'], gate_up: ['gate', 'up'] },
+  parts: { qkv: ['q', 'k', 'v'], gate_up: ['gate', 'up'] },
   scores: { ...llama.scores, between: ['self_attn.qkv_proj/q', 'self_attn.qkv_proj/k'] },
   constraints: [],
   // prettier-ignore
@@ -39,17 +42,37 @@ export const phi3: ModelFamily = {
   refuses(config) {
     refuseRope(config);
     for (const key of ['rope_scaling', 'rope_parameters']) {
-      const rope = (config[key] ?? {}) as { readonly rope_type?: unknown; readonly type?: unknown }, type = rope.rope_type ?? rope.type ?? 'default';
-      if (type !== 'default') refuse('checkpoint/unsupported', { what: `rope type "${JSON.stringify(type)}"`, why: 'transformers knows no such rope type in this family, or its frequencies depend on the length of the text' });
+      const rope = (config[key] ?? {}) as { readonly rope_type?: unknown; readonly type?: unknown };
+      const type = rope.rope_type ?? rope.type ?? 'default';
+      if (type !== 'default')
+        refuse('checkpoint/unsupported', {
+          what: `rope type "${JSON.stringify(type)}"`,
+          why: 'transformers knows no such rope type in this family, or its frequencies depend on the length of the text',
+        });
     }
   },
   forward(m, tokens) {
-    const s = m.settings, scale = m.dims['head_dim']! ** -0.5;
+    const s = m.settings;
+    const scale = m.dims['head_dim']! ** -0.5;
     let x = m.embed('model.embed_tokens', tokens);
     for (let l = 0; l < m.dims['layers']!; l++) {
-      const at = `model.layers.${l}`, [q, k, v] = m.entries(m.norm(x, `${at}.input_layernorm`), `${at}.self_attn.qkv_proj`) as [Named, Named, Named];
-      x = add(x, m.linear(m.attention(m.rotary(q), m.rotary(k), v, scale, { window: windowOf(s, l) }), `${at}.self_attn.o_proj`));
-      const [gate, up] = parts(m.linear(m.norm(x, `${at}.post_attention_layernorm`), `${at}.mlp.gate_up_proj`), 'gate_up') as [Named, Named];
+      const at = `model.layers.${l}`;
+      const [q, k, v] = m.entries(m.norm(x, `${at}.input_layernorm`), `${at}.self_attn.qkv_proj`) as [
+        Named,
+        Named,
+        Named,
+      ];
+      x = add(
+        x,
+        m.linear(
+          m.attention(m.rotary(q), m.rotary(k), v, scale, { window: windowOf(s, l) }),
+          `${at}.self_attn.o_proj`,
+        ),
+      );
+      const [gate, up] = parts(
+        m.linear(m.norm(x, `${at}.post_attention_layernorm`), `${at}.mlp.gate_up_proj`),
+        'gate_up',
+      ) as [Named, Named];
       x = add(x, m.linear(mul(activate(gate, String(s['activation'])), up), `${at}.mlp.down_proj`));
     }
     return m.norm(x, 'model.norm');

@@ -1,7 +1,10 @@
-/** @file Qwen 2 MoE and Qwen 3 MoE: Qwen whose every layer has experts instead of an MLP, in Qwen 2 beside one that every token passes. Agrees with transformers' modeling_qwen2_moe.py and modeling_qwen3_moe.py. */
+/**
+ * @file Qwen 2 MoE and Qwen 3 MoE: Qwen whose every layer has experts instead of an MLP, in Qwen 2 beside one
+ * that every token passes. Agrees with transformers' modeling_qwen2_moe.py and modeling_qwen3_moe.py.
+ */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { sigmoid } from '../../graph/build.ts';
+import { sigmoid } from '../../graph/ops/build.ts';
 import { consequence, linear, setting, size, without, type Mixture, type ModelFamily } from '../family.ts';
 import { add, map, mul, parts } from '../named.ts';
 import { refuseRope } from '../rope.ts';
@@ -9,24 +12,52 @@ import { expertCount, fractions, mixtureOf, refuseRouting, said, withExperts } f
 import { gatedDecoder, gatedMlp, sharedHeads } from './llama.ts';
 import { qwen2, qwen3 } from './qwen.ts';
 
-const mlp = 'model.layers.{layer}.mlp', expert = `${mlp}.experts.{expert}`, shared = `${mlp}.shared_expert`;
-const full = 'full_attention', sliding = 'sliding_attention';
-const slides = (config: JsonObject): boolean => config['use_sliding_window'] === true && typeof config['sliding_window'] === 'number';
+const mlp = 'model.layers.{layer}.mlp';
+const expert = `${mlp}.experts.{expert}`;
+const shared = `${mlp}.shared_expert`;
+const full = 'full_attention';
+const sliding = 'sliding_attention';
+const slides = (config: JsonObject): boolean =>
+  config['use_sliding_window'] === true && typeof config['sliding_window'] === 'number';
 
-const routing: ModelFamily['settings'] = { active: setting('num_experts_per_tok', 8), sums: setting('norm_topk_prob', false), balance: setting('router_aux_loss_coef', 0.001) };
+const routing: ModelFamily['settings'] = {
+  active: setting('num_experts_per_tok', 8),
+  sums: setting('norm_topk_prob', false),
+  balance: setting('router_aux_loss_coef', 0.001),
+};
 const experts: ModelFamily['tensors'] = {
-  [`${mlp}.gate.weight`]:         linear('experts <- hidden'),
+  [`${mlp}.gate.weight`]: linear('experts <- hidden'),
   [`${expert}.gate_proj.weight`]: linear('ffn <- hidden'),
-  [`${expert}.up_proj.weight`]:   linear('ffn <- hidden'),
+  [`${expert}.up_proj.weight`]: linear('ffn <- hidden'),
   [`${expert}.down_proj.weight`]: linear('hidden <- ffn'),
 };
-const copies = (of: string): Readonly<Record<string, string>> => Object.fromEntries(['gate', 'up', 'down'].map((name) => [`${of}.${name}_proj.weight`, `${mlp}.${name}_proj.weight`]));
-const frozen: ModelFamily['frozen'] = { ...qwen2.frozen, experts: 'a mixture keeps its experts; they are made from a dense model, by the method "upcycle"' };
-const router = (sums: boolean): JsonObject => ({ norm_topk_prob: sums, decoder_sparse_step: 1, mlp_only_layers: [], output_router_logits: false });
+const copies = (of: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    ['gate', 'up', 'down'].map((name) => [`${of}.${name}_proj.weight`, `${mlp}.${name}_proj.weight`]),
+  );
+const frozen: ModelFamily['frozen'] = {
+  ...qwen2.frozen,
+  experts: 'a mixture keeps its experts; they are made from a dense model, by the method "upcycle"',
+};
+const router = (sums: boolean): JsonObject => ({
+  norm_topk_prob: sums,
+  decoder_sparse_step: 1,
+  mlp_only_layers: [],
+  output_router_logits: false,
+});
 
-/** What each layer of Qwen 2 MoE sees: as listed, or every other of the layers below `max_window_layers` a window. */
-const layerTypes = (config: JsonObject): readonly string[] => (Array.isArray(config['layer_types']) ? config['layer_types'].map(String)
-  : Array.from({ length: Number(config['num_hidden_layers']) }, (_, layer) => (slides(config) && layer % 2 === 0 && layer < Number(config['max_window_layers'] ?? 28) ? sliding : full)));
+/**
+ * What each layer of Qwen 2 MoE sees: as listed, or every other of the layers below `max_window_layers` a
+ * window.
+ */
+const layerTypes = (config: JsonObject): readonly string[] =>
+  Array.isArray(config['layer_types'])
+    ? config['layer_types'].map(String)
+    : Array.from({ length: Number(config['num_hidden_layers']) }, (_, layer) =>
+        slides(config) && layer % 2 === 0 && layer < Number(config['max_window_layers'] ?? 28)
+          ? sliding
+          : full,
+      );
 
 export const qwen2Moe: ModelFamily = {
   ...qwen2,
@@ -34,20 +65,31 @@ export const qwen2Moe: ModelFamily = {
   title: 'Qwen 2 MoE',
   modelTypes: ['qwen2_moe'],
   architecture: 'Qwen2MoeForCausalLM',
-  dims: { ...qwen2.dims, ...sharedHeads(16), ffn: size('moe_intermediate_size', () => 1408), experts: expertCount('num_experts', 60), shared: consequence(() => 1), shared_ffn: size('shared_expert_intermediate_size', () => 5632) },
+  dims: {
+    ...qwen2.dims,
+    ...sharedHeads(16),
+    ffn: size('moe_intermediate_size', () => 1408),
+    experts: expertCount('num_experts', 60),
+    shared: consequence(() => 1),
+    shared_ffn: size('shared_expert_intermediate_size', () => 5632),
+  },
   settings: {
-    ...qwen2.settings, ...routing,
-    active:     setting('num_experts_per_tok', 4),
-    window:     { keys: ['sliding_window', 'use_sliding_window'], read: (c) => (slides(c) ? Number(c['sliding_window']) : null) },
+    ...qwen2.settings,
+    ...routing,
+    active: setting('num_experts_per_tok', 4),
+    window: {
+      keys: ['sliding_window', 'use_sliding_window'],
+      read: (c) => (slides(c) ? Number(c['sliding_window']) : null),
+    },
     layerTypes: { keys: ['layer_types', 'max_window_layers', 'num_hidden_layers'], read: layerTypes },
   },
   frozen: { ...frozen, shared: 'one gate belongs to one shared expert' },
   tensors: withExperts(qwen2.tensors, {
     ...experts,
     [`${shared}.gate_proj.weight`]: linear('shared_ffn <- hidden'),
-    [`${shared}.up_proj.weight`]:   linear('shared_ffn <- hidden'),
+    [`${shared}.up_proj.weight`]: linear('shared_ffn <- hidden'),
     [`${shared}.down_proj.weight`]: linear('hidden <- shared_ffn'),
-    [`${shared}_gate.weight`]:      linear('shared <- hidden'),
+    [`${shared}_gate.weight`]: linear('shared <- hidden'),
   }),
   mixture: {
     of: ['qwen2'],
@@ -55,26 +97,53 @@ export const qwen2Moe: ModelFamily = {
     silent: [`${shared}.down_proj.weight`],
     mayNotSum: true,
     sizes: (dense) => ({ shared: 1, shared_ffn: dense['ffn']! }),
-    config: (config, settings, sums) => ({ ...said(config, settings), layer_types: settings['layerTypes'] as readonly string[], ...router(sums) }),
+    config: (config, settings, sums) => ({
+      ...said(config, settings),
+      layer_types: settings['layerTypes'] as readonly string[],
+      ...router(sums),
+    }),
   },
-  perLayer: (config, sources) => (slides(config) || config['layer_types'] !== undefined ? { layer_types: sources.map((source) => layerTypes(config)[source]!) } : {}),
+  perLayer: (config, sources) =>
+    slides(config) || config['layer_types'] !== undefined
+      ? { layer_types: sources.map((source) => layerTypes(config)[source]!) }
+      : {},
   fractions,
   refuses(config) {
     qwen2.refuses(config);
-    if (config['qkv_bias'] === false) refuse('checkpoint/unsupported', { what: 'qkv_bias false', why: 'this family is read with biases on queries, keys and values' });
-    refuseRouting(config, Number(config['num_local_experts'] ?? config['num_experts'] ?? 60), Number(config['num_experts_per_tok'] ?? 4));
+    if (config['qkv_bias'] === false)
+      refuse('checkpoint/unsupported', {
+        what: 'qkv_bias false',
+        why: 'this family is read with biases on queries, keys and values',
+      });
+    refuseRouting(
+      config,
+      Number(config['num_local_experts'] ?? config['num_experts'] ?? 60),
+      Number(config['num_experts_per_tok'] ?? 4),
+    );
   },
-  forward: (m, tokens) => gatedDecoder(m, tokens, undefined, (_, x, layer) => {
-    const [gate] = parts(map(sigmoid, m.linear(x, `${layer}.mlp.shared_expert_gate`)), 'shared');
-    return add(mixtureOf(m, x, `${layer}.mlp`), mul(gatedMlp(m, x, `${layer}.mlp.shared_expert`), gate!));
-  }),
+  forward: (m, tokens) =>
+    gatedDecoder(m, tokens, undefined, (_, x, layer) => {
+      const [gate] = parts(map(sigmoid, m.linear(x, `${layer}.mlp.shared_expert_gate`)), 'shared');
+      return add(mixtureOf(m, x, `${layer}.mlp`), mul(gatedMlp(m, x, `${layer}.mlp.shared_expert`), gate!));
+    }),
 };
 
 /** Every layer of this family sees the window, or none does. */
 const config: Mixture['config'] = (dense, settings, sums) => {
-  const types = settings['layerTypes'] as readonly string[], window = typeof settings['window'] === 'number' && types.includes(sliding);
-  if (window && types.includes(full)) refuse('growth/no-mixture', { family: 'a model whose layers see windows in part', known: ['those that all see a window or all see everything'] });
-  return { ...without(said(dense, settings), 'layer_types', 'max_window_layers', 'mlp_bias'), use_sliding_window: window, sliding_window: window ? (settings['window'] as number) : null, attention_bias: settings['attentionBias'] === true, ...router(sums) };
+  const types = settings['layerTypes'] as readonly string[];
+  const window = typeof settings['window'] === 'number' && types.includes(sliding);
+  if (window && types.includes(full))
+    refuse('growth/no-mixture', {
+      family: 'a model whose layers see windows in part',
+      known: ['those that all see a window or all see everything'],
+    });
+  return {
+    ...without(said(dense, settings), 'layer_types', 'max_window_layers', 'mlp_bias'),
+    use_sliding_window: window,
+    sliding_window: window ? (settings['window'] as number) : null,
+    attention_bias: settings['attentionBias'] === true,
+    ...router(sums),
+  };
 };
 
 export const qwen3Moe: ModelFamily = {
@@ -84,10 +153,20 @@ export const qwen3Moe: ModelFamily = {
   modelTypes: ['qwen3_moe'],
   architecture: 'Qwen3MoeForCausalLM',
   dims: {
-    ...qwen3.dims, ...sharedHeads(4), head_dim: size('head_dim', (d) => d['hidden']! / (d['kv_heads']! * d['group']!)),
-    ffn: size('moe_intermediate_size', () => 768), experts: expertCount('num_experts', 128),
+    ...qwen3.dims,
+    ...sharedHeads(4),
+    head_dim: size('head_dim', (d) => d['hidden']! / (d['kv_heads']! * d['group']!)),
+    ffn: size('moe_intermediate_size', () => 768),
+    experts: expertCount('num_experts', 128),
   },
-  settings: { ...without(qwen3.settings, 'layerTypes'), ...routing, window: { keys: ['sliding_window', 'use_sliding_window'], read: (c) => (slides(c) ? Number(c['sliding_window']) : null) } },
+  settings: {
+    ...without(qwen3.settings, 'layerTypes'),
+    ...routing,
+    window: {
+      keys: ['sliding_window', 'use_sliding_window'],
+      read: (c) => (slides(c) ? Number(c['sliding_window']) : null),
+    },
+  },
   frozen,
   tensors: withExperts(qwen3.tensors, experts),
   mixture: { of: ['qwen3'], lines: copies(expert), mayNotSum: true, config },
@@ -95,7 +174,17 @@ export const qwen3Moe: ModelFamily = {
   fractions,
   refuses(c) {
     refuseRope(c);
-    refuseRouting(c, Number(c['num_local_experts'] ?? c['num_experts'] ?? 128), Number(c['num_experts_per_tok'] ?? 8));
+    refuseRouting(
+      c,
+      Number(c['num_local_experts'] ?? c['num_experts'] ?? 128),
+      Number(c['num_experts_per_tok'] ?? 8),
+    );
   },
-  forward: (m, tokens) => gatedDecoder(m, tokens, (x, name) => m.norm(x, `${name}_norm`), (_, x, layer) => mixtureOf(m, x, `${layer}.mlp`)),
+  forward: (m, tokens) =>
+    gatedDecoder(
+      m,
+      tokens,
+      (x, name) => m.norm(x, `${name}_norm`),
+      (_, x, layer) => mixtureOf(m, x, `${layer}.mlp`),
+    ),
 };

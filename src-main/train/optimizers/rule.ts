@@ -1,4 +1,7 @@
-/** @file What an optimizer is: the state it keeps beside the weights, how it takes the factors of grown weights, and how far one step moves a bucket. */
+/**
+ * @file What an optimizer is: the state it keeps beside the weights, how it takes the factors of grown
+ * weights, and how far one step moves a bucket.
+ */
 import type { Parameter } from '../../model/parameters.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { Bucket } from '../state.ts';
@@ -16,9 +19,18 @@ export interface Factors {
   readonly from: readonly number[];
 }
 
-export interface Hyper { readonly beta1: number; readonly beta2: number; readonly eps: number; readonly decay: number; readonly momentum: number }
+export interface Hyper {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly decay: number;
+  readonly momentum: number;
+}
 
-/** Scalars of one update. Where a step is left out, `on`, `rate` and `gain` are zero and `kept(x)` is one, so that nothing moves. */
+/**
+ * Scalars of one update. Where a step is left out, `on`, `rate` and `gain` are zero and `kept(x)` is one, so
+ * that nothing moves.
+ */
 export interface StepValues {
   /** 1, or 0 where the step is left out. */
   readonly on: Value;
@@ -34,7 +46,10 @@ export interface StepValues {
 }
 
 /** `change` is taken from the weights; `next` is what the other parts become. */
-export interface Move { readonly change: Value; readonly next: Readonly<Partial<Record<StatePart, Value>>> }
+export interface Move {
+  readonly change: Value;
+  readonly next: Readonly<Partial<Record<StatePart, Value>>>;
+}
 
 export interface Rule {
   /** Beside the weights. */
@@ -42,5 +57,11 @@ export interface Rule {
   /** A weight's learning rate and epsilon over those of the run, and its share of the norm. */
   scaled(factors: Factors | undefined, parameter: Parameter): Pick<Bucket, 'rate' | 'eps' | 'share'>;
   /** `gradient` is finite, not yet clipped. */
-  move(bucket: Bucket, state: (part: StatePart) => Value, gradient: Value, s: Hyper, values: StepValues): Move;
+  move(
+    bucket: Bucket,
+    state: (part: StatePart) => Value,
+    gradient: Value,
+    s: Hyper,
+    values: StepValues,
+  ): Move;
 }

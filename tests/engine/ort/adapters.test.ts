@@ -9,7 +9,7 @@ test.each(deviceKinds)('%s has a name, and memory where a driver tells it', (kin
   for (const bytes of [memory, free]) if (bytes !== null) expect(bytes).toBeGreaterThan(0);
 });
 
-test('the processor\'s memory is the machine\'s', () => {
+test("the processor's memory is the machine's", () => {
   const { memory, free } = adapterOf('cpu');
   expect(memory).toBe(totalmem());
   expect(free!).toBeLessThanOrEqual(memory!);

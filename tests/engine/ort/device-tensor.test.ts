@@ -3,11 +3,15 @@ import { DeviceTensor } from '../../../src-main/engine/ort/device-tensor.ts';
 import { dtypes, type DType } from '../../../src-main/tensor/dtype.ts';
 
 const all = Object.keys(dtypes) as DType[];
-const sample = (dtype: DType, count: number): Uint8Array => Uint8Array.from({ length: count * dtypes[dtype].bytes }, (_, i) => (dtype === 'bool' ? i % 2 : (i * 7) % 100));
+const sample = (dtype: DType, count: number): Uint8Array =>
+  Uint8Array.from({ length: count * dtypes[dtype].bytes }, (_, i) =>
+    dtype === 'bool' ? i % 2 : (i * 7) % 100,
+  );
 
 describe.each(all)('%s', (dtype) => {
   test('over an array: the array itself', () => {
-    const bytes = sample(dtype, 6), tensor = DeviceTensor.over(bytes, dtype, [2, 3]);
+    const bytes = sample(dtype, 6);
+    const tensor = DeviceTensor.over(bytes, dtype, [2, 3]);
     expect(tensor).toMatchObject({ dtype, shape: [2, 3], device: 'cpu', count: 6 });
     expect(tensor.bytes()).toEqual(bytes);
     bytes[0] = bytes[0] === 1 ? 0 : 1;
@@ -15,7 +19,9 @@ describe.each(all)('%s', (dtype) => {
     tensor.dispose();
   });
   test('in memory of its own: a copy, or zeros', () => {
-    const bytes = sample(dtype, 6), tensor = DeviceTensor.host(dtype, [6], bytes), zeros = DeviceTensor.host(dtype, [3, 2]);
+    const bytes = sample(dtype, 6);
+    const tensor = DeviceTensor.host(dtype, [6], bytes);
+    const zeros = DeviceTensor.host(dtype, [3, 2]);
     const before = bytes.slice();
     bytes.fill(0);
     expect(tensor.bytes()).toEqual(before);
@@ -25,7 +31,8 @@ describe.each(all)('%s', (dtype) => {
   });
   test('empty, and a scalar', () => {
     for (const shape of [[0], [2, 0], []]) {
-      const count = shape.reduce((a, b) => a * b, 1), bytes = sample(dtype, count);
+      const count = shape.reduce((a, b) => a * b, 1);
+      const bytes = sample(dtype, count);
       for (const tensor of [DeviceTensor.over(bytes, dtype, shape), DeviceTensor.host(dtype, shape, bytes)]) {
         expect(tensor.shape).toEqual(shape);
         expect(tensor.bytes()).toEqual(bytes);
@@ -57,7 +64,8 @@ test('disposing twice is fine, using it after is not', () => {
 });
 
 test('what is held is freed only when the holder lets go', () => {
-  const tensor = DeviceTensor.over(Float32Array.of(1, 2), 'float32', [2]), drop = tensor.hold();
+  const tensor = DeviceTensor.over(Float32Array.of(1, 2), 'float32', [2]);
+  const drop = tensor.hold();
   tensor.dispose();
   drop();
   expect(() => tensor.value).toThrow(/disposed/);

@@ -13,8 +13,10 @@ import { dtypes, type DType } from '../../../src-main/tensor/dtype.ts';
 const all = Object.keys(dtypes) as DType[];
 
 test.each(all)('%s goes up and comes down', async (dtype) => {
-  const device = await openDevice('cpu'), bytes = Uint8Array.from({ length: 12 * dtypes[dtype].bytes }, (_, i) => i % 2);
-  const there = await device.upload(bytes, dtype, [3, 4]), zeros = await device.zeros(dtype, [2]);
+  const device = await openDevice('cpu');
+  const bytes = Uint8Array.from({ length: 12 * dtypes[dtype].bytes }, (_, i) => i % 2);
+  const there = await device.upload(bytes, dtype, [3, 4]);
+  const zeros = await device.zeros(dtype, [2]);
   bytes.fill(0);
   expect(there).toMatchObject({ dtype, shape: [3, 4], device: 'cpu' });
   expect(await device.download(there)).toEqual(Uint8Array.from(bytes, (_, i) => i % 2));
@@ -25,7 +27,8 @@ test.each(all)('%s goes up and comes down', async (dtype) => {
 test.each(all)('the Identity model of %s takes any shape', async (dtype) => {
   const session = await openSession(identityModel(dtype), 'cpu');
   for (const shape of [[], [3], [2, 1, 2]]) {
-    const x = DeviceTensor.host(dtype, shape), y = (await session.run({ x }, { y: 'host' })).get('y')!;
+    const x = DeviceTensor.host(dtype, shape);
+    const y = (await session.run({ x }, { y: 'host' })).get('y')!;
     expect([y.dtype, y.shape]).toEqual([dtype, shape]);
     y.dispose();
   }
@@ -33,27 +36,49 @@ test.each(all)('the Identity model of %s takes any shape', async (dtype) => {
 });
 
 test('a device disposes of the sessions it opened', async () => {
-  const device = await openDevice('cpu', { threads: 1 }), session = await device.session(identityModel('float32'));
+  const device = await openDevice('cpu', { threads: 1 });
+  const session = await device.session(identityModel('float32'));
   await device.dispose();
-  await expect(session.run({ x: DeviceTensor.host('float32', [1]) }, { y: 'host' })).rejects.toThrow(/disposed/);
+  await expect(session.run({ x: DeviceTensor.host('float32', [1]) }, { y: 'host' })).rejects.toThrow(
+    /disposed/,
+  );
 });
 
 describe('a device that is not there', () => {
   test('is refused with the reason, not replaced', async () => {
-    const opened = await openDevice('cuda').then((device) => device.kind, (error: unknown) => error);
+    const opened = await openDevice('cuda').then(
+      (device) => device.kind,
+      (error: unknown) => error,
+    );
     if (opened === 'cuda') console.log('skipped: this machine has CUDA');
-    else expect(opened).toMatchObject({ code: 'engine/no-device', detail: { device: 'cuda', why: expect.stringMatching(/^(the library \S+ is missing|[A-Z])/) as string } });
+    else
+      expect(opened).toMatchObject({
+        code: 'engine/no-device',
+        detail: {
+          device: 'cuda',
+          why: expect.stringMatching(/^(the library \S+ is missing|[A-Z])/) as string,
+        },
+      });
   });
   test('is sought in the folder that CAMBIUM_GPU_LIBRARIES names', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'cambium-gpu-')), file = libraryPath({}), linked = join(folder, basename(file));
+    const folder = mkdtempSync(join(tmpdir(), 'cambium-gpu-'));
+    const file = libraryPath({});
+    const linked = join(folder, basename(file));
     try {
       linkSync(file, linked);
       const script = `const { library } = await import(${JSON.stringify(new URL('../../../src-main/engine/ort/library.ts', import.meta.url).href)});
         const { openDevice } = await import(${JSON.stringify(new URL('../../../src-main/engine/ort/device.ts', import.meta.url).href)});
         console.log(library().path); console.log(await openDevice('cuda').then(() => '', (error) => error.detail.why)); await openDevice('cpu');`;
-      const [path, why] = execFileSync(process.execPath, ['--input-type=module', '-e', script], { env: { ...process.env, CAMBIUM_GPU_LIBRARIES: folder, CAMBIUM_ORT_LIBRARY: '' }, encoding: 'utf8' }).trim().split('\n');
+      const [path, why] = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+        env: { ...process.env, CAMBIUM_GPU_LIBRARIES: folder, CAMBIUM_ORT_LIBRARY: '' },
+        encoding: 'utf8',
+      })
+        .trim()
+        .split('\n');
       expect(path).toBe(linked);
       expect(why).toContain(folder);
-    } finally { rmSync(folder, { recursive: true }); }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

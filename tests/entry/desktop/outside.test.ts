@@ -4,18 +4,52 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 const fake = vi.hoisted(() => ({
-  notifications: [] as { title: string; body: string; click?: () => void }[], asked: [] as { message: string; detail?: string }[], answer: 0,
-  packaged: true, found: null as { isUpdateAvailable: boolean; updateInfo: { version: string } } | Error | null, downloads: 0, updater: {} as Record<string, unknown>,
+  notifications: [] as { title: string; body: string; click?: () => void }[],
+  asked: [] as { message: string; detail?: string }[],
+  answer: 0,
+  packaged: true,
+  found: null as { isUpdateAvailable: boolean; updateInfo: { version: string } } | Error | null,
+  downloads: 0,
+  updater: {} as Record<string, unknown>,
 }));
 vi.mock('electron', () => ({
-  Notification: class { given: { title: string; body: string; click?: () => void }; constructor(given: { title: string; body: string }) { this.given = given; } on(_: string, f: () => void): void { this.given.click = f; } show(): void { fake.notifications.push(this.given); } },
-  app: { get isPackaged() { return fake.packaged; }, getVersion: () => '0.1.0' },
-  dialog: { showMessageBox: (box: { message: string; detail?: string }) => { fake.asked.push(box); return Promise.resolve({ response: fake.answer }); } },
+  Notification: class {
+    given: { title: string; body: string; click?: () => void };
+    constructor(given: { title: string; body: string }) {
+      this.given = given;
+    }
+    on(_: string, f: () => void): void {
+      this.given.click = f;
+    }
+    show(): void {
+      fake.notifications.push(this.given);
+    }
+  },
+  app: {
+    get isPackaged() {
+      return fake.packaged;
+    },
+    getVersion: () => '0.1.0',
+  },
+  dialog: {
+    showMessageBox: (box: { message: string; detail?: string }) => {
+      fake.asked.push(box);
+      return Promise.resolve({ response: fake.answer });
+    },
+  },
 }));
-vi.mock('electron-updater', () => ({ default: { autoUpdater: Object.assign(fake.updater, {
-  checkForUpdates: () => (fake.found instanceof Error ? Promise.reject(fake.found) : Promise.resolve(fake.found)),
-  downloadUpdate: () => { fake.downloads++; return Promise.resolve([]); },
-}) } }));
+vi.mock('electron-updater', () => ({
+  default: {
+    autoUpdater: Object.assign(fake.updater, {
+      checkForUpdates: () =>
+        fake.found instanceof Error ? Promise.reject(fake.found) : Promise.resolve(fake.found),
+      downloadUpdate: () => {
+        fake.downloads++;
+        return Promise.resolve([]);
+      },
+    }),
+  },
+}));
 import { watchFromOutside } from '../../../src-main/entry/desktop/attention.ts';
 import { openedPath, routeOfPath } from '../../../src-main/entry/desktop/opened.ts';
 import { offerUpdate } from '../../../src-main/entry/desktop/updates.ts';
@@ -24,20 +58,65 @@ import type { JobCard, RunCard } from '../../../src-main/contract/schema.ts';
 import type { Service } from '../../../src-main/contract/service.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'cambium-outside-'));
-afterAll(() => { rmSync(dir, { recursive: true }); });
-beforeEach(() => { fake.notifications.length = 0; fake.asked.length = 0; fake.downloads = 0; fake.answer = 0; });
+afterAll(() => {
+  rmSync(dir, { recursive: true });
+});
+beforeEach(() => {
+  fake.notifications.length = 0;
+  fake.asked.length = 0;
+  fake.downloads = 0;
+  fake.answer = 0;
+});
 
-const run = (state: RunCard['state'], step = 5): RunCard => ({ id: 'a', name: 'Oak', state, step, steps: 10, loss: 1.25 }) as RunCard;
-const job = (state: JobCard['state']): JobCard => ({ id: 'j', kind: 'grow', title: 'Growing oak', state, started: '' });
+const run = (state: RunCard['state'], step = 5): RunCard =>
+  ({ id: 'a', name: 'Oak', state, step, steps: 10, loss: 1.25 }) as RunCard;
+const job = (state: JobCard['state']): JobCard => ({
+  id: 'j',
+  kind: 'grow',
+  title: 'Growing oak',
+  state,
+  started: '',
+});
 
 describe('notices', () => {
   it('are shown while the window is not looked at, and lead to their page', async () => {
-    const activities: Activity[] = [{ jobs: [job('running')] }, { runs: [run('running')] }, { runs: [run('failed')], jobs: [] }], progress: number[] = [], opened: string[] = [];
-    let focused = false, destroyed = false;
-    const api = { async *activity() { yield* activities; await Promise.resolve(); } } as unknown as Service;
-    const there = (): void => { if (destroyed) throw new TypeError('Object has been destroyed'); };
-    const window = { isDestroyed: () => destroyed, isFocused: () => { there(); return focused; }, setProgressBar: (n: number) => { there(); progress.push(n); } };
-    const watch = (): Promise<void> => watchFromOutside(api, () => window as never, (route) => { opened.push(route); });
+    const activities: Activity[] = [
+      { jobs: [job('running')] },
+      { runs: [run('running')] },
+      { runs: [run('failed')], jobs: [] },
+    ];
+    const progress: number[] = [];
+    const opened: string[] = [];
+    let focused = false;
+    let destroyed = false;
+    const api = {
+      async *activity() {
+        yield* activities;
+        await Promise.resolve();
+      },
+    } as unknown as Service;
+    const there = (): void => {
+      if (destroyed) throw new TypeError('Object has been destroyed');
+    };
+    const window = {
+      isDestroyed: () => destroyed,
+      isFocused: () => {
+        there();
+        return focused;
+      },
+      setProgressBar: (n: number) => {
+        there();
+        progress.push(n);
+      },
+    };
+    const watch = (): Promise<void> =>
+      watchFromOutside(
+        api,
+        () => window as never,
+        (route) => {
+          opened.push(route);
+        },
+      );
     await watch();
     expect(progress).toEqual([2, 0.5, -1]);
     expect(fake.notifications).toMatchObject([{ title: 'Oak has failed' }]);
@@ -56,7 +135,9 @@ describe('what the system asks to open', () => {
   it('is the first thing named that exists, but never the app itself', () => {
     writeFileSync(join(dir, 'model.safetensors'), '');
     expect(openedPath(['/opt/electron', '--no-sandbox', dir], dir)).toBeUndefined();
-    expect(openedPath(['/opt/electron', '--flag', '.', 'gone', 'model.safetensors'], dir, dir)).toBe(join(dir, 'model.safetensors'));
+    expect(openedPath(['/opt/electron', '--flag', '.', 'gone', 'model.safetensors'], dir, dir)).toBe(
+      join(dir, 'model.safetensors'),
+    );
     expect(openedPath(['/opt/Cambium'], '/x')).toBeUndefined();
   });
 
@@ -95,7 +176,10 @@ describe('updates', () => {
 
   it('are said to be absent, or unreachable, to whoever asked', async () => {
     here(true);
-    for (const [found, words] of [[{ isUpdateAvailable: false, updateInfo: { version: '0.1.0' } }, 'up to date'], [new Error('no network'), 'could not be told']] as const) {
+    for (const [found, words] of [
+      [{ isUpdateAvailable: false, updateInfo: { version: '0.1.0' } }, 'up to date'],
+      [new Error('no network'), 'could not be told'],
+    ] as const) {
       fake.found = found;
       await offerUpdate(true);
       expect(fake.asked).toEqual([]);

@@ -7,18 +7,28 @@ vi.mock('electron', () => ({
   safeStorage: {
     isEncryptionAvailable: () => system.available,
     getSelectedStorageBackend: () => system.backend,
-    encryptString: (text: string) => Buffer.from([...text].reverse().map((letter) => letter.charCodeAt(0) ^ 7)),
-    decryptString: (sealed: Buffer) => { if (sealed.length < 3) throw new Error('not ours'); return [...sealed].map((byte) => String.fromCharCode(byte ^ 7)).reverse().join(''); },
+    encryptString: (text: string) =>
+      Buffer.from([...text].reverse().map((letter) => letter.charCodeAt(0) ^ 7)),
+    decryptString: (sealed: Buffer) => {
+      if (sealed.length < 3) throw new Error('not ours');
+      return [...sealed]
+        .map((byte) => String.fromCharCode(byte ^ 7))
+        .reverse()
+        .join('');
+    },
   },
 }));
 import { keyStore } from '../../../src-main/entry/desktop/secrets.ts';
 import { freshFolder } from '../../support/temporary.ts';
 
-beforeEach(() => { Object.assign(system, { available: true, backend: 'gnome_libsecret' }); });
+beforeEach(() => {
+  Object.assign(system, { available: true, backend: 'gnome_libsecret' });
+});
 
 describe('the key store', () => {
   it('writes a token only sealed, for this user alone, and gives it back to the next start', async () => {
-    const folder = join(freshFolder(), 'secrets'), store = keyStore(folder);
+    const folder = join(freshFolder(), 'secrets');
+    const store = keyStore(folder);
     expect(store.keeps).toBe('key store');
     expect(await store.get('token')).toBeNull();
     await store.set('token', 'hf_abcdef');
@@ -32,9 +42,13 @@ describe('the key store', () => {
     expect(await store.get('token')).toBeNull();
   });
 
-  it.each([[{ available: false }], [process.platform === 'linux' ? { backend: 'basic_text' } : { available: false }]])('without a key store of the system (%o) the token stays in memory', async (without) => {
+  it.each([
+    [{ available: false }],
+    [process.platform === 'linux' ? { backend: 'basic_text' } : { available: false }],
+  ])('without a key store of the system (%o) the token stays in memory', async (without) => {
     Object.assign(system, without);
-    const folder = freshFolder(), store = keyStore(folder);
+    const folder = freshFolder();
+    const store = keyStore(folder);
     expect(store.keeps).toBe('memory');
     await store.set('token', 'hf_abcdef');
     expect(await store.get('token')).toBe('hf_abcdef');

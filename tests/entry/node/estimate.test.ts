@@ -7,14 +7,38 @@ import { runProgram } from '../../../src-main/entry/node/program.ts';
 import { example, root, workplace, type Workplace } from '../../support/workplace.ts';
 
 let place: Workplace;
-beforeEach(() => { place = workplace(); cpSync(join(root, 'resources', 'devices.json'), join(place.dir, 'resources', 'devices.json')); });
-afterEach(async () => { await place.running.close(); await place.end(); });
+beforeEach(() => {
+  place = workplace();
+  cpSync(join(root, 'resources', 'devices.json'), join(place.dir, 'resources', 'devices.json'));
+});
+afterEach(async () => {
+  await place.running.close();
+  await place.end();
+});
 
 async function cambium(...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = '', err = '';
+  let out = '';
+  let err = '';
   const code = await runProgram(argv, {
-    version: '1.2.3', signal: new AbortController().signal, pages: place.dir, browser: null, start: () => place.again(),
-    streams: { out: { write: (text) => { out += text; } }, err: { isTTY: false, columns: 100, write: (text) => { err += text; } } },
+    version: '1.2.3',
+    signal: new AbortController().signal,
+    pages: place.dir,
+    browser: null,
+    start: () => place.again(),
+    streams: {
+      out: {
+        write: (text) => {
+          out += text;
+        },
+      },
+      err: {
+        isTTY: false,
+        columns: 100,
+        write: (text) => {
+          err += text;
+        },
+      },
+    },
   });
   return { code, out, err };
 }
@@ -24,20 +48,28 @@ describe('estimate', () => {
   it('tells every figure in words, with its assumptions and what each price stands on', async () => {
     const { code, out } = await cambium(...told);
     expect(code).toBe(0);
-    for (const word of ['Arithmetic', '6N + 12LHQS', 'Disk', 'Memory', 'Assumed:']) expect(out).toContain(word);
+    for (const word of ['Arithmetic', '6N + 12LHQS', 'Disk', 'Memory', 'Assumed:'])
+      expect(out).toContain(word);
     expect(out).toMatch(/NVIDIA H200 +Hugging Face Jobs.*2026-08-21 https:\/\/huggingface\.co/);
     for (const option of assumptionOptions) expect(out).toContain(option.label.toLowerCase());
   });
 
   it('is one JSON object with --json, and follows what is assumed', async () => {
-    const once = JSON.parse((await cambium(...told, '--json')).out) as { steps: number; assumptions: unknown; offers: { money: { likely: number } }[] };
+    const once = JSON.parse((await cambium(...told, '--json')).out) as {
+      steps: number;
+      assumptions: unknown;
+      offers: { money: { likely: number } }[];
+    };
     expect(once).toMatchObject({ steps: 625, assumptions: assumptionDefaults });
-    const priced = JSON.parse((await cambium(...told, '--own-price', '7', '--json')).out) as { assumptions: { ownPrice: number } };
+    const priced = JSON.parse((await cambium(...told, '--own-price', '7', '--json')).out) as {
+      assumptions: { ownPrice: number };
+    };
     expect(priced.assumptions.ownPrice).toBe(7);
   });
 
   it('asks as if it were grown', async () => {
-    const total = async (...more: string[]): Promise<number> => (JSON.parse((await cambium(...told, '--json', ...more)).out) as { parameters: number }).parameters;
+    const total = async (...more: string[]): Promise<number> =>
+      (JSON.parse((await cambium(...told, '--json', ...more)).out) as { parameters: number }).parameters;
     expect(await total('--sizes', 'ffn=80')).toBeGreaterThan(await total());
   });
 
@@ -54,7 +86,8 @@ describe('estimate', () => {
   it('explains itself with examples', async () => {
     const { code, out } = await cambium('estimate', '--help');
     expect([code, out.includes('--json'), out.includes('Examples:\n  cambium')]).toEqual([0, true, true]);
-    for (const { id } of assumptionOptions) expect(out).toContain(`--${id.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} <n>`);
+    for (const { id } of assumptionOptions)
+      expect(out).toContain(`--${id.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} <n>`);
   });
 });
 

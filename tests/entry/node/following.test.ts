@@ -7,12 +7,27 @@ import { codeOf } from '../../support/workplace.ts';
 
 describe('following a job', () => {
   it('ends with what its events end with, also where the request to cancel finds the connection gone', async () => {
-    const lost: unknown[] = [], note = (error: unknown): void => { lost.push(error); }, stop = new AbortController();
+    const lost: unknown[] = [];
+    const note = (error: unknown): void => {
+      lost.push(error);
+    };
+    const stop = new AbortController();
     process.on('unhandledRejection', note);
-    onTestFinished(() => { process.off('unhandledRejection', note); });
+    onTestFinished(() => {
+      process.off('unhandledRejection', note);
+    });
     const api = { cancelJob: () => Promise.reject(appError('rpc/closed', {})) } as unknown as Service;
-    const events = (async function* () { yield 1; stop.abort(); await new Promise((r) => { setTimeout(r, 20); }); throw appError('rpc/closed', {}); })();
-    expect(await codeOf(followJob(api, { id: 'a' } as JobCard, events, stop.signal, () => undefined))).toBe('rpc/closed');
+    const events = (async function* () {
+      yield 1;
+      stop.abort();
+      await new Promise((r) => {
+        setTimeout(r, 20);
+      });
+      throw appError('rpc/closed', {});
+    })();
+    expect(await codeOf(followJob(api, { id: 'a' } as JobCard, events, stop.signal, () => undefined))).toBe(
+      'rpc/closed',
+    );
     expect(lost).toEqual([]);
   });
 });

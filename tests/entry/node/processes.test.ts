@@ -4,15 +4,35 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { connect } from '../../../src-main/contract/connect.ts';
 import { engine } from '../../../src-main/contract/engine.ts';
 import { withEngine } from '../../../src-main/service/engines.ts';
-import { readMark } from '../../../src-main/store/run-state.ts';
-import { codeOf, collectAll, example, forkedWorkplace, settings, until, type Workplace } from '../../support/workplace.ts';
+import { readMark } from '../../../src-main/store/run/state.ts';
+import {
+  codeOf,
+  collectAll,
+  example,
+  forkedWorkplace,
+  settings,
+  until,
+  type Workplace,
+} from '../../support/workplace.ts';
 import type { Processes } from '../../../src-main/service/engines.ts';
 import type { Mood } from '../../support/fake-engine.ts';
 
 let place: Workplace<Processes & { killAll(): void }>;
-afterEach(async () => { await place.running.close(); place.processes.killAll(); await place.end(); });
-const start = (tokens = 100) => place.running.api.startRun({ checkpoint: example, data: [place.text], out: join(place.dir, 'run'), settings: settings({ tokens }) });
-const mood = (now: Mood): void => { process.env['FAKE_ENGINE'] = now; };
+afterEach(async () => {
+  await place.running.close();
+  place.processes.killAll();
+  await place.end();
+});
+const start = (tokens = 100) =>
+  place.running.api.startRun({
+    checkpoint: example,
+    data: [place.text],
+    out: join(place.dir, 'run'),
+    settings: settings({ tokens }),
+  });
+const mood = (now: Mood): void => {
+  process.env['FAKE_ENGINE'] = now;
+};
 
 describe('engines as processes', { timeout: 30_000 }, () => {
   it('answers, and leaves when its channel closes', async () => {
@@ -27,7 +47,11 @@ describe('engines as processes', { timeout: 30_000 }, () => {
     place = forkedWorkplace({ mood: 'full' });
     const child = await place.processes.spawn({});
     const call = codeOf(connect(engine, child).devices({}));
-    expect(await child.exited).toMatchObject({ code: null, signal: 'SIGABRT', lines: expect.stringContaining('Failed to allocate') as string });
+    expect(await child.exited).toMatchObject({
+      code: null,
+      signal: 'SIGABRT',
+      lines: expect.stringContaining('Failed to allocate') as string,
+    });
     expect(await call).toBe('rpc/closed');
     expect(await codeOf(withEngine(place.processes, {}, (e) => e.devices({})))).toBe('engine/out-of-memory');
   });
@@ -35,9 +59,17 @@ describe('engines as processes', { timeout: 30_000 }, () => {
   it('is killed when it does not hear', async () => {
     place = forkedWorkplace({ mood: 'deaf' });
     const child = await place.processes.spawn({});
-    expect(await codeOf(connect({ hello: engine.devices }, child)['hello']({}))).toBe('rpc/unknown');      // it is there, and hears
+    // it is there, and hears
+    expect(await codeOf(connect({ hello: engine.devices }, child)['hello']({}))).toBe('rpc/unknown');
     child.close();
-    expect(await Promise.race([child.exited, new Promise((r) => { setTimeout(r, 300, 'alive'); })])).toBe('alive');
+    expect(
+      await Promise.race([
+        child.exited,
+        new Promise((r) => {
+          setTimeout(r, 300, 'alive');
+        }),
+      ]),
+    ).toBe('alive');
     child.kill();
     expect(await child.exited).toMatchObject({ signal: 'SIGKILL' });
   });
@@ -45,22 +77,39 @@ describe('engines as processes', { timeout: 30_000 }, () => {
   it('refuses a script that is not there, as a death with its reason', async () => {
     place = forkedWorkplace();
     const { forkProcesses } = await import('../../../src-main/entry/node/processes.ts');
-    const error = await withEngine(forkProcesses('/nowhere/engine.js'), {}, (e) => e.devices({})).catch((e: unknown) => e);
-    expect(error).toMatchObject({ code: 'engine/crashed', detail: { lines: expect.stringContaining('Cannot find module') as string } });
+    const error = await withEngine(forkProcesses('/nowhere/engine.js'), {}, (e) => e.devices({})).catch(
+      (e: unknown) => e,
+    );
+    expect(error).toMatchObject({
+      code: 'engine/crashed',
+      detail: { lines: expect.stringContaining('Cannot find module') as string },
+    });
   });
 
-  it.each([['die', 'engine/crashed'], ['full', 'engine/out-of-memory']] as const)('a run whose engine ends (%s) says so in its file, keeps the log, and can be resumed', async (how, code) => {
-    place = forkedWorkplace({ mood: how });
-    const card = await start();
-    const events = await collectAll(place.running.api.followRun({ id: card.id, from: 0 }));
-    expect(events.at(-1)).toMatchObject({ at: 'stopped', reason: 'failed', error: { code } });
-    await until(() => place.running.busy() === 0);
-    expect(await place.running.api.run({ id: card.id })).toMatchObject({ state: 'failed', error: { code } });
-    expect(readFileSync(join(card.dir, 'log.txt'), 'utf8')).not.toBe('');
-    mood('obey');
-    await place.running.api.resumeRun({ id: card.id });
-    expect((await collectAll(place.running.api.followRun({ id: card.id, from: 0 }))).at(-1)).toMatchObject({ at: 'stopped', reason: 'finished' });
-  });
+  it.each([
+    ['die', 'engine/crashed'],
+    ['full', 'engine/out-of-memory'],
+  ] as const)(
+    'a run whose engine ends (%s) says so in its file, keeps the log, and can be resumed',
+    async (how, code) => {
+      place = forkedWorkplace({ mood: how });
+      const card = await start();
+      const events = await collectAll(place.running.api.followRun({ id: card.id, from: 0 }));
+      expect(events.at(-1)).toMatchObject({ at: 'stopped', reason: 'failed', error: { code } });
+      await until(() => place.running.busy() === 0);
+      expect(await place.running.api.run({ id: card.id })).toMatchObject({
+        state: 'failed',
+        error: { code },
+      });
+      expect(readFileSync(join(card.dir, 'log.txt'), 'utf8')).not.toBe('');
+      mood('obey');
+      await place.running.api.resumeRun({ id: card.id });
+      expect((await collectAll(place.running.api.followRun({ id: card.id, from: 0 }))).at(-1)).toMatchObject({
+        at: 'stopped',
+        reason: 'finished',
+      });
+    },
+  );
 
   it('a run whose engine is killed loses at most what came after its last checkpoint', async () => {
     place = forkedWorkplace({ pace: 5 });
@@ -74,7 +123,9 @@ describe('engines as processes', { timeout: 30_000 }, () => {
     await place.running.api.resumeRun({ id: card.id });
     await until(async () => (await place.running.api.run({ id: card.id })).step > dead.step + 2, 10_000);
     const stopped = await place.running.api.stopRun({ id: card.id });
-    const steps = (await collectAll(place.running.api.followRun({ id: card.id, from: 0 }))).flatMap((e) => (e.at === 'step' ? [e.step] : []));
+    const steps = (await collectAll(place.running.api.followRun({ id: card.id, from: 0 }))).flatMap((e) =>
+      e.at === 'step' ? [e.step] : [],
+    );
     expect(steps).toEqual(Array.from({ length: stopped.step }, (_, i) => i + 1));
   });
 
@@ -89,7 +140,12 @@ describe('engines as processes', { timeout: 30_000 }, () => {
   it('a cancelled growth leaves nothing, even when its engine must be killed', async () => {
     place = forkedWorkplace({ mood: 'deaf' });
     const out = join(place.dir, 'grown');
-    const job = await place.running.api.startGrowth({ source: example, out, request: { method: 'identity', to: { layers: 4 }, options: {}, seed: 0, dtype: 'keep' }, device: 'cpu' });
+    const job = await place.running.api.startGrowth({
+      source: example,
+      out,
+      request: { method: 'identity', to: { layers: 4 }, options: {}, seed: 0, dtype: 'keep' },
+      device: 'cpu',
+    });
     await until(() => readdirSync(place.dir).some((name) => name.includes('partial')), 10_000);
     await place.running.api.cancelJob({ id: job.id });
     expect(existsSync(out)).toBe(false);

@@ -9,22 +9,72 @@ import type { Mood } from '../../support/fake-engine.ts';
 import { example, until, workplace, type Workplace } from '../../support/workplace.ts';
 
 let place: Workplace;
-afterEach(async () => { await place.running.close(); await place.end(); });
+afterEach(async () => {
+  await place.running.close();
+  await place.end();
+});
 
 /** One command line against a fake engine: exit code, standard output and error. */
-async function cambium(argv: readonly string[], { signal = new AbortController().signal, isTTY = false } = {}): Promise<{ code: number; out: string; err: string; last: () => Record<string, unknown> }> {
-  let out = '', err = '';
+async function cambium(
+  argv: readonly string[],
+  { signal = new AbortController().signal, isTTY = false } = {},
+): Promise<{ code: number; out: string; err: string; last: () => Record<string, unknown> }> {
+  let out = '';
+  let err = '';
   const code = await runProgram(argv, {
-    version: '1.2.3', signal, pages: place.dir, browser: null, start: () => place.again(),
-    streams: { out: { write: (text) => { out += text; } }, err: { isTTY, columns: 100, write: (text) => { err += text; } } },
+    version: '1.2.3',
+    signal,
+    pages: place.dir,
+    browser: null,
+    start: () => place.again(),
+    streams: {
+      out: {
+        write: (text) => {
+          out += text;
+        },
+      },
+      err: {
+        isTTY,
+        columns: 100,
+        write: (text) => {
+          err += text;
+        },
+      },
+    },
   });
-  return { code, out, err, last: () => JSON.parse(out.trimEnd().split('\n').at(-1)!) as Record<string, unknown> };
+  return {
+    code,
+    out,
+    err,
+    last: () => JSON.parse(out.trimEnd().split('\n').at(-1)!) as Record<string, unknown>,
+  };
 }
-const begin = (mood: Mood = 'obey', pace = 1): void => { place = workplace({ mood: () => mood, pace }); };
+const begin = (mood: Mood = 'obey', pace = 1): void => {
+  place = workplace({ mood: () => mood, pace });
+};
 const sized = ['--method', 'hypercloning', '--times', 'hidden=2,ffn=2'];
 
 describe('command line', () => {
-  it.each(['search', 'download', 'push', 'inspect', 'plan', 'grow', 'verify', 'train', 'runs', 'resume', 'decay', 'stop', 'sample', 'evaluate', 'export', 'devices', 'doctor', 'serve'])('%s explains itself with examples', async (command) => {
+  it.each([
+    'search',
+    'download',
+    'push',
+    'inspect',
+    'plan',
+    'grow',
+    'verify',
+    'train',
+    'runs',
+    'resume',
+    'decay',
+    'stop',
+    'sample',
+    'evaluate',
+    'export',
+    'devices',
+    'doctor',
+    'serve',
+  ])('%s explains itself with examples', async (command) => {
     begin();
     const { code, out } = await cambium([command, '--help']);
     expect(code).toBe(0);
@@ -35,12 +85,20 @@ describe('command line', () => {
   it('has a flag for every setting of training, and every method in its help', async () => {
     begin();
     const { out } = await cambium(['train', '--help']);
-    for (const { id } of trainingOptions) expect(out).toContain(`--${id.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} <`);
-    const resume = await cambium(['resume', '--help']), sparing = trainingOptions.filter(({ id }) => id in spare.shape);
+    for (const { id } of trainingOptions)
+      expect(out).toContain(`--${id.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} <`);
+    const resume = await cambium(['resume', '--help']);
+    const sparing = trainingOptions.filter(({ id }) => id in spare.shape);
     expect(sparing).toHaveLength(5);
-    for (const option of sparing) expect(resume.out).toContain(`--${option.id} <${option.kind === 'choice' ? `${option.choices.map((c) => c.value).join('|')}>` : ''}`);
+    for (const option of sparing)
+      expect(resume.out).toContain(
+        `--${option.id} <${option.kind === 'choice' ? `${option.choices.map((c) => c.value).join('|')}>` : ''}`,
+      );
     const plan = await cambium(['plan', '--help']);
-    for (const method of methods.values()) { expect(plan.out).toContain(method.summary); for (const option of method.options) expect(plan.out).toContain(`--option ${option.id}=`); }
+    for (const method of methods.values()) {
+      expect(plan.out).toContain(method.summary);
+      for (const option of method.options) expect(plan.out).toContain(`--option ${option.id}=`);
+    }
   });
 
   it('gives the result as one object in the last line with --json, and nothing else', async () => {
@@ -89,11 +147,14 @@ describe('command line', () => {
     [['--place', 'box', 'gpu', 'install', '--index', 'http://127.0.0.1:9/'], 1, 'place/not-found'],
   ] as const)('refuses %j with exit code %d, in words and as an object', async (argv, code, name) => {
     begin();
-    const human = await cambium(argv), json = await cambium([...argv, '--json']);
+    const human = await cambium(argv);
+    const json = await cambium([...argv, '--json']);
     expect([human.code, json.code]).toEqual([code, code]);
     expect(human.out).toBe('');
     expect(human.err.trim().split('\n').length).toBeGreaterThanOrEqual(2);
-    expect(json.last()).toMatchObject({ error: { code: name, message: expect.any(String) as string, remedy: expect.any(String) as string } });
+    expect(json.last()).toMatchObject({
+      error: { code: name, message: expect.any(String) as string, remedy: expect.any(String) as string },
+    });
   });
 
   it('shows a plan as a table: equal layers as one row, shapes, factors, promise', async () => {
@@ -101,24 +162,38 @@ describe('command line', () => {
     const { out } = await cambium(['plan', example, ...sized]);
     expect(out).toMatch(/model\.layers\.\*\.mlp\.down_proj\.weight +\d+ +\[\d+, \d+\] +\[\d+, \d+\] +× 0\.5/);
     expect(out).toMatch(/Promise +exact/);
-    expect((await cambium(['plan', example, ...sized, '--option', 'noise=none', '--json'])).last()).toMatchObject({ format: 'cambium-plan', stages: [{ request: { options: { noise: null } } }] });
+    expect(
+      (await cambium(['plan', example, ...sized, '--option', 'noise=none', '--json'])).last(),
+    ).toMatchObject({ format: 'cambium-plan', stages: [{ request: { options: { noise: null } } }] });
   });
 
   it('grows with progress beside the result', async () => {
     begin();
-    const { code, last, err } = await cambium(['grow', example, ...sized, '--out', join(place.dir, 'grown'), '--json']);
+    const { code, last, err } = await cambium([
+      'grow',
+      example,
+      ...sized,
+      '--out',
+      join(place.dir, 'grown'),
+      '--json',
+    ]);
     expect(code).toBe(0);
     expect(last()).toMatchObject({ at: 'done', certificate: { passed: true } });
     expect(err).toContain('Growing');
-    expect((await cambium(['grow', example, ...sized, '--out', join(place.dir, 'grown'), '--json'])).last()).toMatchObject({ error: { code: 'file/exists' } });
+    expect(
+      (await cambium(['grow', example, ...sized, '--out', join(place.dir, 'grown'), '--json'])).last(),
+    ).toMatchObject({ error: { code: 'file/exists' } });
   });
 
   it('ends with 130 and nothing left when it is cancelled', async () => {
     begin('stall');
-    const stop = new AbortController(), out = join(place.dir, 'grown');
+    const stop = new AbortController();
+    const out = join(place.dir, 'grown');
     const work = cambium(['grow', example, ...sized, '--out', out, '--json'], { signal: stop.signal });
     await until(() => place.processes.spawned.length > 0);
-    setTimeout(() => { stop.abort(); }, 50);
+    setTimeout(() => {
+      stop.abort();
+    }, 50);
     const { code, last } = await work;
     expect(code).toBe(130);
     expect(last()).toMatchObject({ error: { code: 'cancelled' } });
@@ -128,10 +203,13 @@ describe('command line', () => {
 
   it('a demo that is cancelled leaves nothing, so that it can be started again', async () => {
     begin('stall');
-    const stop = new AbortController(), out = join(place.dir, 'demo');
+    const stop = new AbortController();
+    const out = join(place.dir, 'demo');
     const work = cambium(['demo', '--out', out, '--json'], { signal: stop.signal });
     await until(() => place.processes.spawned.length > 0);
-    setTimeout(() => { stop.abort(); }, 50);
+    setTimeout(() => {
+      stop.abort();
+    }, 50);
     const { code, last } = await work;
     expect([code, last()]).toMatchObject([130, { error: { code: 'cancelled' } }]);
     expect(existsSync(out)).toBe(false);
@@ -139,28 +217,83 @@ describe('command line', () => {
 
   it('trains, is stopped by Ctrl+C with everything saved, resumes, finishes', async () => {
     begin('obey', 4);
-    const run = join(place.dir, 'run'), stop = new AbortController();
-    const work = cambium(['train', example, '--data', place.text, '--out', run, '--tokens', '500', '--batch', '1', '--sequence', '10', '--save-every', '7', '--json'], { signal: stop.signal });
-    await until(async () => place.running.api.run({ id: run }).then((c) => c.step >= 5, () => false));
+    const run = join(place.dir, 'run');
+    const stop = new AbortController();
+    const work = cambium(
+      [
+        'train',
+        example,
+        '--data',
+        place.text,
+        '--out',
+        run,
+        '--tokens',
+        '500',
+        '--batch',
+        '1',
+        '--sequence',
+        '10',
+        '--save-every',
+        '7',
+        '--json',
+      ],
+      { signal: stop.signal },
+    );
+    await until(async () =>
+      place.running.api.run({ id: run }).then(
+        (c) => c.step >= 5,
+        () => false,
+      ),
+    );
     stop.abort();
     const first = await work;
     expect(first.code).toBe(130);
     expect(first.last()).toMatchObject({ state: 'paused', settings: { saveEvery: 7, tokens: 500 } });
-    expect((await cambium(['runs', '--json'])).last()).toMatchObject({ runs: [{ state: 'paused', dir: run }] });
+    expect((await cambium(['runs', '--json'])).last()).toMatchObject({
+      runs: [{ state: 'paused', dir: run }],
+    });
     const second = await cambium(['resume', run, '--json']);
     expect(second.code).toBe(0);
     expect(second.last()).toMatchObject({ state: 'finished', step: 50 });
-    expect((await cambium(['stop', run, '--json'])).last()).toMatchObject({ error: { code: 'run/not-running' } });
-    expect((await cambium(['export', run, '--out', join(place.dir, 'x'), '--weights', 'raw', '--json'])).last()).toMatchObject({ at: 'done' });
+    expect((await cambium(['stop', run, '--json'])).last()).toMatchObject({
+      error: { code: 'run/not-running' },
+    });
+    expect(
+      (await cambium(['export', run, '--out', join(place.dir, 'x'), '--weights', 'raw', '--json'])).last(),
+    ).toMatchObject({ at: 'done' });
     expect((await cambium(['runs'])).out).toContain('finished');
-    expect((await cambium(['decay', run, '--json'])).last()).toMatchObject({ error: { code: 'run/finished' } });
-    expect((await cambium(['resume', run, '--tokens', '500', '--json'])).last()).toMatchObject({ error: { code: 'run/fewer-tokens' } });
-    expect((await cambium(['resume', run, '--tokens', '620', '--rewarm', '3', '--json'])).last()).toMatchObject({ state: 'finished', step: 62, settings: { phases: [{ from: 0, until: 50 }, { from: 50, until: 62, warmup: 3 }] } });
+    expect((await cambium(['decay', run, '--json'])).last()).toMatchObject({
+      error: { code: 'run/finished' },
+    });
+    expect((await cambium(['resume', run, '--tokens', '500', '--json'])).last()).toMatchObject({
+      error: { code: 'run/fewer-tokens' },
+    });
+    expect(
+      (await cambium(['resume', run, '--tokens', '620', '--rewarm', '3', '--json'])).last(),
+    ).toMatchObject({
+      state: 'finished',
+      step: 62,
+      settings: {
+        phases: [
+          { from: 0, until: 50 },
+          { from: 50, until: 62, warmup: 3 },
+        ],
+      },
+    });
   });
 
-  it.each([['die', 'engine/crashed'], ['full', 'engine/out-of-memory'], ['refuse', 'engine/no-device']] as const)('says what happened to its engine (%s)', async (mood, name) => {
+  it.each([
+    ['die', 'engine/crashed'],
+    ['full', 'engine/out-of-memory'],
+    ['refuse', 'engine/no-device'],
+  ] as const)('says what happened to its engine (%s)', async (mood, name) => {
     begin(mood);
-    for (const argv of [['devices'], ['sample', example, '--prompt', 'a'], ['evaluate', example, '--data', place.text], ['verify', example, example]]) {
+    for (const argv of [
+      ['devices'],
+      ['sample', example, '--prompt', 'a'],
+      ['evaluate', example, '--data', place.text],
+      ['verify', example, example],
+    ]) {
       const { code, last } = await cambium([...argv, '--json']);
       expect([code, (last()['error'] as { code: string }).code]).toEqual([1, name]);
     }
@@ -169,8 +302,12 @@ describe('command line', () => {
   it('samples as it goes, evaluates, lists devices', async () => {
     begin();
     expect((await cambium(['sample', example, '--prompt', 'a', '--tokens', '3'])).out).toBe('a a0 a1 a2\n');
-    expect((await cambium(['sample', example, '--prompt', 'a', '--tokens', '2', '--json'])).last()).toMatchObject({ prompt: 'a', text: ' a0 a1', tokens: 2 });
-    expect((await cambium(['evaluate', example, '--data', place.text, '--json'])).last()).toMatchObject({ bitsPerByte: 1 });
+    expect(
+      (await cambium(['sample', example, '--prompt', 'a', '--tokens', '2', '--json'])).last(),
+    ).toMatchObject({ prompt: 'a', text: ' a0 a1', tokens: 2 });
+    expect((await cambium(['evaluate', example, '--data', place.text, '--json'])).last()).toMatchObject({
+      bitsPerByte: 1,
+    });
     expect((await cambium(['devices'])).out).toContain('Fake processor');
     expect((await cambium(['verify', example, example, '--json'])).last()).toMatchObject({ passed: true });
   });
@@ -179,7 +316,9 @@ describe('command line', () => {
     begin();
     const stop = new AbortController();
     const work = cambium(['serve', '--json'], { signal: stop.signal });
-    setTimeout(() => { stop.abort(); }, 200);
+    setTimeout(() => {
+      stop.abort();
+    }, 200);
     const { code, last } = await work;
     expect(code).toBe(0);
     expect(last()['address']).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#token=/);

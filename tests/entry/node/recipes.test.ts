@@ -1,40 +1,104 @@
-/** @file Recipes and plans from the command line: stages by flags and files, plans kept, compared, refused where they do not belong, runs as sources. */
+/**
+ * @file Recipes and plans from the command line: stages by flags and files, plans kept, compared, refused
+ * where they do not belong, runs as sources.
+ */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runProgram } from '../../../src-main/entry/node/program.ts';
-import type { SavedPlan } from '../../../src-main/growth/saved-plan.ts';
+import type { SavedPlan } from '../../../src-main/growth/plan/saved-plan.ts';
 import { example, workplace, type Workplace } from '../../support/workplace.ts';
 
 let place: Workplace;
-beforeEach(() => { place = workplace(); });
-afterEach(async () => { await place.running.close(); await place.end(); });
+beforeEach(() => {
+  place = workplace();
+});
+afterEach(async () => {
+  await place.running.close();
+  await place.end();
+});
 
-async function cambium(...argv: readonly string[]): Promise<{ code: number; out: string; err: string; last: <T = Record<string, unknown>>() => T }> {
-  let out = '', err = '';
+async function cambium(
+  ...argv: readonly string[]
+): Promise<{ code: number; out: string; err: string; last: <T = Record<string, unknown>>() => T }> {
+  let out = '';
+  let err = '';
   const code = await runProgram(argv, {
-    version: '1.2.3', signal: new AbortController().signal, pages: place.dir, browser: null, start: () => place.again(),
-    streams: { out: { write: (text) => { out += text; } }, err: { write: (text) => { err += text; } } },
+    version: '1.2.3',
+    signal: new AbortController().signal,
+    pages: place.dir,
+    browser: null,
+    start: () => place.again(),
+    streams: {
+      out: {
+        write: (text) => {
+          out += text;
+        },
+      },
+      err: {
+        write: (text) => {
+          err += text;
+        },
+      },
+    },
   });
   return { code, out, err, last: <T>() => JSON.parse(out.trimEnd().split('\n').at(-1)!) as T };
 }
 const at = (name: string): string => join(place.dir, name);
 const first = ['--method', 'hypercloning', '--times', 'hidden=2,ffn=2', '--seed', '5'];
-const planned = async (...argv: readonly string[]): Promise<SavedPlan> => (await cambium('plan', example, ...argv, '--json')).last<SavedPlan>();
+const planned = async (...argv: readonly string[]): Promise<SavedPlan> =>
+  (await cambium('plan', example, ...argv, '--json')).last<SavedPlan>();
 
 describe('stages', () => {
   it('--then adds one on what the one before makes', async () => {
-    const { stages } = await planned(...first, '--then', 'identity', 'layers=x2', '--then', 'vocab', 'multiple=64', 'seed=9');
-    expect(stages.map((s) => [s.request.method, s.request.seed])).toEqual([['hypercloning', 5], ['identity', 5], ['vocab', 9]]);
-    expect(stages.map((s) => [s.to['hidden'], s.to['layers'], s.to['vocab']])).toEqual([[48, 2, 37], [48, 4, 37], [48, 4, 64]]);
-    expect((await planned(...first, '--then', 'net2net ffn=90 noise=none identity layers=3')).stages.map((s) => [s.request.method, s.to['ffn'], s.to['layers'], s.request.options['noise']])).toEqual([
-      ['hypercloning', 80, 2, 10], ['net2net', 90, 2, null], ['identity', 90, 3, undefined],
+    const { stages } = await planned(
+      ...first,
+      '--then',
+      'identity',
+      'layers=x2',
+      '--then',
+      'vocab',
+      'multiple=64',
+      'seed=9',
+    );
+    expect(stages.map((s) => [s.request.method, s.request.seed])).toEqual([
+      ['hypercloning', 5],
+      ['identity', 5],
+      ['vocab', 9],
+    ]);
+    expect(stages.map((s) => [s.to['hidden'], s.to['layers'], s.to['vocab']])).toEqual([
+      [48, 2, 37],
+      [48, 4, 37],
+      [48, 4, 64],
+    ]);
+    expect(
+      (await planned(...first, '--then', 'net2net ffn=90 noise=none identity layers=3')).stages.map((s) => [
+        s.request.method,
+        s.to['ffn'],
+        s.to['layers'],
+        s.request.options['noise'],
+      ]),
+    ).toEqual([
+      ['hypercloning', 80, 2, 10],
+      ['net2net', 90, 2, null],
+      ['identity', 90, 3, undefined],
     ]);
   });
 
   it('a recipe file gives them all', async () => {
-    writeFileSync(at('recipe.json'), JSON.stringify({ stages: [{ method: 'hypercloning', times: { hidden: 2, ffn: 2 }, seed: 5 }, { method: 'identity', times: { layers: 2 } }, { method: 'vocab', options: { multiple: 64 } }] }));
-    expect((await planned('--recipe', at('recipe.json'))).stages).toEqual((await planned(...first, '--then', 'identity', 'layers=4', 'vocab', 'multiple=64')).stages);
+    writeFileSync(
+      at('recipe.json'),
+      JSON.stringify({
+        stages: [
+          { method: 'hypercloning', times: { hidden: 2, ffn: 2 }, seed: 5 },
+          { method: 'identity', times: { layers: 2 } },
+          { method: 'vocab', options: { multiple: 64 } },
+        ],
+      }),
+    );
+    expect((await planned('--recipe', at('recipe.json'))).stages).toEqual(
+      (await planned(...first, '--then', 'identity', 'layers=4', 'vocab', 'multiple=64')).stages,
+    );
   });
 
   it('are shown one after the other, and as a whole', async () => {
@@ -61,56 +125,120 @@ describe('stages', () => {
     expect([done.code, done.last<{ error: { code: string } }>().error.code]).toEqual([code, error]);
   });
 
-  it.each([[[]], [{ stages: [{ to: { layers: 4 } }] }], [[{ method: 'identity', to: { layers: 4 }, speed: 2 }]], [[{ method: 'identity', to: { layers: 'four' } }]]])('the recipe %j is refused', async (recipe) => {
+  it.each([
+    [[]],
+    [{ stages: [{ to: { layers: 4 } }] }],
+    [[{ method: 'identity', to: { layers: 4 }, speed: 2 }]],
+    [[{ method: 'identity', to: { layers: 'four' } }]],
+  ])('the recipe %j is refused', async (recipe) => {
     writeFileSync(at('recipe.json'), JSON.stringify(recipe));
-    expect((await cambium('plan', example, '--recipe', at('recipe.json'), '--json')).last()).toMatchObject({ error: { code: 'file/bad-json' } });
+    expect((await cambium('plan', example, '--recipe', at('recipe.json'), '--json')).last()).toMatchObject({
+      error: { code: 'file/bad-json' },
+    });
   });
 
   it.each([
-    [{ method: 'identity', to: { layers: 4 }, dtype: 'int8' }, 'dtype'], [{ method: 'identity', to: { layers: 4 }, seed: -1 }, 'seed'], [{ method: 'identity', to: { layers: 4 }, seed: '5' }, 'seed'],
-    [{ method: 'identity', to: { layers: 4.5 } }, 'to.layers'], [{ method: 'identity', to: 4 }, 'to'], [{ method: 'identity', times: { layers: 0 } }, 'times.layers'],
-    [{ method: 'vocab', options: { multiple: [64] } }, 'options.multiple'], [{ method: 'vocab', options: 'multiple=64' }, 'options'],
+    [{ method: 'identity', to: { layers: 4 }, dtype: 'int8' }, 'dtype'],
+    [{ method: 'identity', to: { layers: 4 }, seed: -1 }, 'seed'],
+    [{ method: 'identity', to: { layers: 4 }, seed: '5' }, 'seed'],
+    [{ method: 'identity', to: { layers: 4.5 } }, 'to.layers'],
+    [{ method: 'identity', to: 4 }, 'to'],
+    [{ method: 'identity', times: { layers: 0 } }, 'times.layers'],
+    [{ method: 'vocab', options: { multiple: [64] } }, 'options.multiple'],
+    [{ method: 'vocab', options: 'multiple=64' }, 'options'],
   ])('a recipe whose second stage is %j is refused with the field %s', async (stage, field) => {
-    writeFileSync(at('recipe.json'), JSON.stringify([{ method: 'hypercloning', times: { hidden: 2, ffn: 2 } }, stage]));
+    writeFileSync(
+      at('recipe.json'),
+      JSON.stringify([{ method: 'hypercloning', times: { hidden: 2, ffn: 2 } }, stage]),
+    );
     const { last } = await cambium('plan', example, '--recipe', at('recipe.json'), '--json');
-    expect(last()).toMatchObject({ error: { code: 'file/bad-json', message: expect.stringContaining(`stage 2: ${field}: `) as string } });
+    expect(last()).toMatchObject({
+      error: { code: 'file/bad-json', message: expect.stringContaining(`stage 2: ${field}: `) as string },
+    });
   });
 });
 
 describe('plans', () => {
   it('are kept, carried out again, and shown', async () => {
-    const { code, out } = await cambium('plan', example, ...first, '--then', 'identity', 'layers=4', '--save', at('plan.json'));
+    const { code, out } = await cambium(
+      'plan',
+      example,
+      ...first,
+      '--then',
+      'identity',
+      'layers=4',
+      '--save',
+      at('plan.json'),
+    );
     expect([code, out.includes(`Saved        ${at('plan.json')}`)]).toEqual([0, true]);
     const saved = JSON.parse(readFileSync(at('plan.json'), 'utf8')) as SavedPlan;
     expect(saved).toEqual(await planned(...first, '--then', 'identity', 'layers=4'));
     expect(saved.source.fingerprint).toMatch(/^[0-9a-f]{64}$/);
-    expect((await cambium('plan', example, '--plan', at('plan.json'))).out).toContain('hypercloning + identity');
+    expect((await cambium('plan', example, '--plan', at('plan.json'))).out).toContain(
+      'hypercloning + identity',
+    );
     const grown = await cambium('grow', example, '--plan', at('plan.json'), '--out', at('grown'), '--json');
     expect([grown.code, grown.last()['dir']]).toEqual([0, at('grown')]);
-    expect((await cambium('plan', example, ...first, '--save', at('plan.json'), '--json')).last()).toMatchObject({ error: { code: 'file/exists' } });
+    expect(
+      (await cambium('plan', example, ...first, '--save', at('plan.json'), '--json')).last(),
+    ).toMatchObject({ error: { code: 'file/exists' } });
   });
 
   it('of another source are refused with what differs', async () => {
     await cambium('plan', example, ...first, '--save', at('plan.json'));
     cpSync(example, at('other'), { recursive: true });
-    const config = JSON.parse(readFileSync(join(at('other'), 'config.json'), 'utf8')) as Record<string, unknown>;
+    const config = JSON.parse(readFileSync(join(at('other'), 'config.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
     writeFileSync(join(at('other'), 'config.json'), JSON.stringify({ ...config, rms_norm_eps: 0.5 }));
     for (const command of [['plan'], ['grow', '--out', at('grown')]] as const) {
-      const { code, last, err } = await cambium(command[0], at('other'), '--plan', at('plan.json'), ...command.slice(1), '--json');
-      expect([code, last<{ error: { code: string } }>().error.code, err]).toEqual([1, 'growth/other-source', expect.stringContaining('rms_norm_eps of config.json is')]);
+      const { code, last, err } = await cambium(
+        command[0],
+        at('other'),
+        '--plan',
+        at('plan.json'),
+        ...command.slice(1),
+        '--json',
+      );
+      expect([code, last<{ error: { code: string } }>().error.code, err]).toEqual([
+        1,
+        'growth/other-source',
+        expect.stringContaining('rms_norm_eps of config.json is'),
+      ]);
     }
     writeFileSync(at('plan.json'), '{ "format": "cambium-plan", "version": 7 }');
-    expect((await cambium('grow', example, '--plan', at('plan.json'), '--out', at('grown'), '--json')).last()).toMatchObject({ error: { code: 'growth/bad-plan' } });
+    expect(
+      (await cambium('grow', example, '--plan', at('plan.json'), '--out', at('grown'), '--json')).last(),
+    ).toMatchObject({ error: { code: 'growth/bad-plan' } });
   });
 
   it('are compared', async () => {
     await cambium('plan', example, ...first, '--save', at('a.json'));
-    await cambium('plan', example, '--method', 'hypercloning', '--times', 'hidden=2,ffn=3', '--seed', '6', '--save', at('b.json'));
+    await cambium(
+      'plan',
+      example,
+      '--method',
+      'hypercloning',
+      '--times',
+      'hidden=2,ffn=3',
+      '--seed',
+      '6',
+      '--save',
+      at('b.json'),
+    );
     const { out } = await cambium('plan', 'diff', at('a.json'), at('b.json'));
     expect(out).toMatch(/Stage 1 +seed +5 +6/);
     expect(out).toMatch(/Stage 1 +ffn after +80 +120/);
     expect(out).toMatch(/model\.layers\.\*\.mlp\.down_proj\.weight: factors \(2 weights\)/);
-    expect((await cambium('plan', 'diff', at('a.json'), at('a.json'))).out).toContain('The two plans are the same');
-    expect((await cambium('plan', 'diff', at('a.json'), at('b.json'), '--json')).last()).toMatchObject({ equal: false, differences: expect.arrayContaining([{ where: 'Stage 1', what: 'seed', first: '5', second: '6' }]) as object });
+    expect((await cambium('plan', 'diff', at('a.json'), at('a.json'))).out).toContain(
+      'The two plans are the same',
+    );
+    expect((await cambium('plan', 'diff', at('a.json'), at('b.json'), '--json')).last()).toMatchObject({
+      equal: false,
+      differences: expect.arrayContaining([
+        { where: 'Stage 1', what: 'seed', first: '5', second: '6' },
+      ]) as object,
+    });
   });
 });

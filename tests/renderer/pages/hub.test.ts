@@ -8,12 +8,27 @@ import { addressOf, wishOf } from '../../../src-renderer/state/hub-search.svelte
 import { Link } from '../../../src-renderer/state/link.svelte.ts';
 import { fakeService } from '../fake-service.ts';
 
-const linkTo = (service: ReturnType<typeof fakeService>): Link => new Link({ start(opened) { const [near, far] = channelPair(); serve(contract, service, far); opened(near); } });
-beforeEach(() => { location.hash = ''; });
+const linkTo = (service: ReturnType<typeof fakeService>): Link =>
+  new Link({
+    start(opened) {
+      const [near, far] = channelPair();
+      serve(contract, service, far);
+      opened(near);
+    },
+  });
+beforeEach(() => {
+  location.hash = '';
+});
 afterEach(cleanup);
 
 it('a search is its address and back', () => {
-  for (const at of [{}, { q: 'oak' }, { sort: 'likes', size: '2B', all: '1' }, { family: 'gpt2', licence: 'mit' }]) expect(addressOf(wishOf(at))).toEqual(at);
+  for (const at of [
+    {},
+    { q: 'oak' },
+    { sort: 'likes', size: '2B', all: '1' },
+    { family: 'gpt2', licence: 'mit' },
+  ])
+    expect(addressOf(wishOf(at))).toEqual(at);
   expect(wishOf({ sort: 'colour', size: 'huge' })).toMatchObject({ sort: 'downloads', size: '' });
 });
 
@@ -26,10 +41,14 @@ it('lists what can be grown; the rest, with its reason, when asked', async () =>
   await screen.findByText('oak/packed');
   expect(screen.getByText(/is quantized \(gptq\)/)).toBeTruthy();
   expect(location.hash).toBe('#/hub?all=1');
-  await fireEvent.input(screen.getByLabelText('Name of a model, or part of it'), { target: { value: 'oak/sapling-70m' } });
+  await fireEvent.input(screen.getByLabelText('Name of a model, or part of it'), {
+    target: { value: 'oak/sapling-70m' },
+  });
   await fireEvent.click(screen.getByRole('button', { name: 'Search' }));
   await screen.findByRole('link', { name: 'Look at oak/sapling-70m' });
-  await waitFor(() => { expect(screen.queryByText('oak/packed')).toBeNull(); });
+  await waitFor(() => {
+    expect(screen.queryByText('oak/packed')).toBeNull();
+  });
 });
 
 it('fetches a model, pauses it, and goes on', async () => {
@@ -37,7 +56,7 @@ it('fetches a model, pauses it, and goes on', async () => {
   const service = fakeService(20);
   render(App, { link: linkTo(service) });
   await screen.findByText(/Grown to twice the width/);
-  expect(screen.getByText('more than this computer has')).toBeTruthy();                // training needs 64 GB, there are 16
+  expect(screen.getByText('more than this computer has')).toBeTruthy(); // training needs 64 GB, there are 16
   await fireEvent.click(screen.getByRole('button', { name: /^Fetch it \(2.00 GB\)/ }));
   await screen.findByText(/50.0 MB a second/);
   await fireEvent.click(screen.getByRole('button', { name: 'Pause' }));

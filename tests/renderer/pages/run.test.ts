@@ -10,20 +10,59 @@ import { fakeService } from '../fake-service.ts';
 
 /** There is no canvas here; what is drawn is looked at in a browser. */
 vi.mock('uplot', () => ({
-  default: class { static join = (all: readonly unknown[]): unknown => all[0]; over = document.createElement('div'); scales = {}; setData(): void { /* nothing is drawn */ } setSize(): void { /* nothing is drawn */ } destroy(): void { /* nothing is drawn */ } },
+  default: class {
+    static join = (all: readonly unknown[]): unknown => all[0];
+    over = document.createElement('div');
+    scales = {};
+    setData(): void {
+      /* nothing is drawn */
+    }
+    setSize(): void {
+      /* nothing is drawn */
+    }
+    destroy(): void {
+      /* nothing is drawn */
+    }
+  },
 }));
 
-const linkTo = (service: Service): Link => new Link({ start(opened) { const [near, far] = channelPair(); serve(contract, service, far); opened(near); } });
-beforeEach(() => { location.hash = ''; });
+const linkTo = (service: Service): Link =>
+  new Link({
+    start(opened) {
+      const [near, far] = channelPair();
+      serve(contract, service, far);
+      opened(near);
+    },
+  });
+beforeEach(() => {
+  location.hash = '';
+});
 afterEach(cleanup);
 
 it('offers what would fit after memory ran out, and goes on with what is chosen', async () => {
-  const fake = fakeService(0), fits = [{ what: 'batch 2, accumulate 4', change: { batch: 2, accumulate: 4 }, bytes: 3e9 }, { what: 'every block computed twice', change: { recompute: 'full' }, bytes: 2e9 }];
-  const error = { code: 'engine/out-of-memory' as const, detail: { device: 'cuda', detail: 'Failed to allocate memory', fits } }, asked: ResumeRequest[] = [];
-  const events: readonly RunEvent[] = [{ at: 'stopped', step: 0, reason: 'failed', error, time: '' }], card = { ...await fake.run({ id: 'b' }), state: 'failed', step: 0, error } as RunCard;
+  const fake = fakeService(0);
+  const fits = [
+    { what: 'batch 2, accumulate 4', change: { batch: 2, accumulate: 4 }, bytes: 3e9 },
+    { what: 'every block computed twice', change: { recompute: 'full' }, bytes: 2e9 },
+  ];
+  const error = {
+    code: 'engine/out-of-memory' as const,
+    detail: { device: 'cuda', detail: 'Failed to allocate memory', fits },
+  };
+  const asked: ResumeRequest[] = [];
+  const events: readonly RunEvent[] = [{ at: 'stopped', step: 0, reason: 'failed', error, time: '' }];
+  const card = { ...(await fake.run({ id: 'b' })), state: 'failed', step: 0, error } as RunCard;
   const service: Service = {
-    ...fake, run: async () => card, runHistory: async () => ({ events, lines: events.length, offset: 0, whole: true }), followRun: async function* () { /* it is over */ },
-    resumeRun: async (request) => { asked.push(request); return { ...card, state: 'preparing' }; },
+    ...fake,
+    run: async () => card,
+    runHistory: async () => ({ events, lines: events.length, offset: 0, whole: true }),
+    followRun: async function* () {
+      /* it is over */
+    },
+    resumeRun: async (request) => {
+      asked.push(request);
+      return { ...card, state: 'preparing' };
+    },
   };
   render(App, { link: linkTo(service) });
   location.hash = '#/run?id=b';
@@ -31,5 +70,7 @@ it('offers what would fit after memory ran out, and goes on with what is chosen'
   const buttons = await screen.findAllByRole('button', { name: /^Go on with / });
   expect(buttons.map((button) => button.textContent)).toEqual(fits.map(({ what }) => `Go on with ${what}`));
   await fireEvent.click(buttons[1]!);
-  await waitFor(() => { expect(asked).toEqual([{ id: 'b', spare: { recompute: 'full' } }]); });
+  await waitFor(() => {
+    expect(asked).toEqual([{ id: 'b', spare: { recompute: 'full' } }]);
+  });
 });

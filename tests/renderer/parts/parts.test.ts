@@ -4,28 +4,37 @@ import { axes } from '../../../src-main/tensor/layout.ts';
 import { pad, tile } from '../../../src-main/tensor/axis-map.ts';
 import { trainingDefaults, trainingOptions } from '../../../src-main/train/settings.ts';
 import { methods } from '../../../src-main/growth/methods/index.ts';
-import AxisDiagram from '../../../src-renderer/parts/axis-diagram.svelte';
-import { axisLook } from '../../../src-renderer/parts/axes.ts';
-import CertificateCard from '../../../src-renderer/parts/certificate-card.svelte';
-import DimField from '../../../src-renderer/parts/dim-field.svelte';
-import FactorList from '../../../src-renderer/parts/factor-list.svelte';
-import JobStrip from '../../../src-renderer/parts/job-strip.svelte';
+import AxisDiagram from '../../../src-renderer/parts/growth/axis-diagram.svelte';
+import { axisLook } from '../../../src-renderer/parts/growth/axes.ts';
+import CertificateCard from '../../../src-renderer/parts/growth/certificate-card.svelte';
+import DimField from '../../../src-renderer/parts/growth/dim-field.svelte';
+import FactorList from '../../../src-renderer/parts/growth/factor-list.svelte';
+import JobStrip from '../../../src-renderer/parts/run/job-strip.svelte';
 import Notice from '../../../src-renderer/parts/notice.svelte';
-import OptionForm from '../../../src-renderer/parts/option-form.svelte';
-import { blockOf } from '../../../src-renderer/parts/weight-regions.ts';
+import OptionForm from '../../../src-renderer/parts/form/option-form.svelte';
+import { blockOf } from '../../../src-renderer/parts/growth/weight-regions.ts';
 import { certificate } from '../fake-service.ts';
 
 afterEach(cleanup);
 const dims = { hidden: 8, ffn: 12 };
 
 it('every axis has a colour and a label of its own', () => {
-  for (const axis of [...Object.keys(axes), 'layers']) expect(axisLook(axis)).toMatchObject({ colour: `var(--axis-${axis}, var(--quiet))` });
+  for (const axis of [...Object.keys(axes), 'layers'])
+    expect(axisLook(axis)).toMatchObject({ colour: `var(--axis-${axis}, var(--quiet))` });
   expect(axisLook('kv_heads').label).toBe('kv heads');
 });
 
 describe('AxisDiagram', () => {
   const draw = (map: typeof tile): string[] => {
-    const { container } = render(AxisDiagram, { label: 'a weight', block: blockOf({ layout: 'ffn <- hidden', fills: { hidden: 'zero' }, spread: 'symmetric', silent: false }, { hidden: map(8, 16) }, dims, { ...dims, hidden: 16 }) });
+    const { container } = render(AxisDiagram, {
+      label: 'a weight',
+      block: blockOf(
+        { layout: 'ffn <- hidden', fills: { hidden: 'zero' }, spread: 'symmetric', silent: false },
+        { hidden: map(8, 16) },
+        dims,
+        { ...dims, hidden: 16 },
+      ),
+    });
     return [...container.querySelectorAll('rect[data-kind]')].map((rect) => rect.getAttribute('data-kind')!);
   };
   it('draws a copy beside the old part, or an empty part', () => {
@@ -38,7 +47,11 @@ describe('AxisDiagram', () => {
 
 describe('OptionForm', () => {
   it('shows each training setting with its label, unit, range and reason', () => {
-    render(OptionForm, { options: trainingOptions, values: { ...trainingDefaults } as never, onchange: vi.fn() });
+    render(OptionForm, {
+      options: trainingOptions,
+      values: { ...trainingDefaults } as never,
+      onchange: vi.fn(),
+    });
     for (const option of trainingOptions) {
       expect(screen.getByLabelText(option.label), option.id).toBeTruthy();
       expect(screen.getAllByText(option.help, { exact: false }).length).toBeGreaterThan(0);
@@ -87,13 +100,29 @@ describe('DimField', () => {
 });
 
 it('FactorList gives each factor its reason, and names the entry it is for', () => {
-  render(FactorList, { factors: [{ why: 'sums 2 equal copies of hidden', by: 0.5 }, { why: 'scores sum more', by: 0.7598, part: { axis: 'qkv', entry: 1 } }], rate: 0.5, entries: ['q', 'k', 'v'] });
+  render(FactorList, {
+    factors: [
+      { why: 'sums 2 equal copies of hidden', by: 0.5 },
+      { why: 'scores sum more', by: 0.7598, part: { axis: 'qkv', entry: 1 } },
+    ],
+    rate: 0.5,
+    entries: ['q', 'k', 'v'],
+  });
   const items = screen.getAllByRole('listitem').map((item) => item.textContent);
-  expect(items).toEqual(['×½sums 2 equal copies of hidden', '×0.7598scores sum more (k only)', '×½learning rate']);
+  expect(items).toEqual([
+    '×½sums 2 equal copies of hidden',
+    '×0.7598scores sum more (k only)',
+    '×½learning rate',
+  ]);
 });
 
 it('Notice says an error and its remedy in words', () => {
-  render(Notice, { error: { code: 'growth/not-a-multiple', detail: { axis: 'hidden', from: 64, to: 100, nearest: [64, 128] } } });
+  render(Notice, {
+    error: {
+      code: 'growth/not-a-multiple',
+      detail: { axis: 'hidden', from: 64, to: 100, nearest: [64, 128] },
+    },
+  });
   expect(screen.getByRole('alert').textContent).toContain('Hidden 64 → 100 is not a whole multiple.');
   expect(screen.getByRole('alert').textContent).toContain('The nearest possible hidden is 64 or 128');
 });
@@ -111,7 +140,14 @@ describe('CertificateCard', () => {
 });
 
 it('JobStrip shows nothing when nothing is under way, and stops what is', async () => {
-  const oncancel = vi.fn(), { container, rerender } = render(JobStrip, { runs: [], jobs: [], oncancel, onpause: vi.fn(), onhold: vi.fn() });
+  const oncancel = vi.fn();
+  const { container, rerender } = render(JobStrip, {
+    runs: [],
+    jobs: [],
+    oncancel,
+    onpause: vi.fn(),
+    onhold: vi.fn(),
+  });
   expect(container.textContent).toBe('');
   await rerender({ jobs: [{ id: 'j', kind: 'grow', title: 'stories', state: 'running', started: '' }] });
   await fireEvent.click(screen.getByRole('button', { name: /Cancel/ }));

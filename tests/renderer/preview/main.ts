@@ -11,4 +11,13 @@ import '../../../src-renderer/styles/base.css';
 
 const [near, far] = channelPair();
 serve(contract, fakeService(40), far);
-mount(App, { target: document.getElementById('app')!, props: { link: new Link({ start(opened) { opened(near); } }) } });
+mount(App, {
+  target: document.getElementById('app')!,
+  props: {
+    link: new Link({
+      start(opened) {
+        opened(near);
+      },
+    }),
+  },
+});

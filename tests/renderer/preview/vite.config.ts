@@ -2,4 +2,9 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 
-export default defineConfig({ root: 'tests/renderer/preview', base: './', plugins: [svelte()], build: { outDir: '/tmp/cambium-preview', emptyOutDir: true, target: 'chrome140' } });
+export default defineConfig({
+  root: 'tests/renderer/preview',
+  base: './',
+  plugins: [svelte()],
+  build: { outDir: '/tmp/cambium-preview', emptyOutDir: true, target: 'chrome140' },
+});

@@ -7,19 +7,49 @@ describe('follow', () => {
   it('opens the stream again after a lost connection', async () => {
     const taken: number[] = [];
     let opened = 0;
-    await follow(async function* () {
-      opened++;
-      for (let i = 0; i < 5; i++) { if (i === 3 && opened === 1) throw appError('rpc/closed', {}); yield i; }
-    }, (n) => { taken.push(n); }, () => Promise.resolve(), new AbortController().signal);
+    await follow(
+      async function* () {
+        opened++;
+        for (let i = 0; i < 5; i++) {
+          if (i === 3 && opened === 1) throw appError('rpc/closed', {});
+          yield i;
+        }
+      },
+      (n) => {
+        taken.push(n);
+      },
+      () => Promise.resolve(),
+      new AbortController().signal,
+    );
     expect(opened).toBe(2);
     expect(taken).toEqual([0, 1, 2, 0, 1, 2, 3, 4]);
   });
   it('passes other errors on', async () => {
-    await expect(follow(async function* (): AsyncIterable<number> { throw appError('run/not-found', { run: 'x' }); }, () => undefined, () => Promise.resolve(), new AbortController().signal)).rejects.toMatchObject({ code: 'run/not-found' });
+    await expect(
+      follow(
+        async function* (): AsyncIterable<number> {
+          throw appError('run/not-found', { run: 'x' });
+        },
+        () => undefined,
+        () => Promise.resolve(),
+        new AbortController().signal,
+      ),
+    ).rejects.toMatchObject({ code: 'run/not-found' });
   });
   it('stops when it is no longer wanted', async () => {
-    const aborter = new AbortController(), taken: number[] = [];
-    await follow(async function* () { for (let i = 0; ; i++) yield i; }, (n) => { taken.push(n); if (n === 4) aborter.abort(); }, () => Promise.resolve(), aborter.signal);
+    const aborter = new AbortController();
+    const taken: number[] = [];
+    await follow(
+      async function* () {
+        for (let i = 0; ; i++) yield i;
+      },
+      (n) => {
+        taken.push(n);
+        if (n === 4) aborter.abort();
+      },
+      () => Promise.resolve(),
+      aborter.signal,
+    );
     expect(taken).toEqual([0, 1, 2, 3, 4]);
   });
 });
@@ -28,7 +58,12 @@ describe('Asked', () => {
   it('drops an answer that a newer question overtook', async () => {
     const asked = new Asked<string>();
     let late!: (value: string) => void;
-    const first = asked.ask(() => new Promise<string>((resolve) => { late = resolve; }));
+    const first = asked.ask(
+      () =>
+        new Promise<string>((resolve) => {
+          late = resolve;
+        }),
+    );
     await asked.ask(() => Promise.resolve('new'));
     late('old');
     await first;

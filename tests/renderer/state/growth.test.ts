@@ -46,12 +46,14 @@ describe('GrowthState', () => {
   });
 
   it('keeps to sizes that the method grows', () => {
-    for (const source of [card, cardOf(small, '/data/gpt2')]) for (const id of methods.keys()) {
-      const growth = new GrowthState(source, id);
-      expect(growth.sizes.length > 0).toBe(growth.method.grows.length > 0);
-      if (growth.refusal?.code !== 'growth/no-mixture') expect(growth.plan, `${source.family} ${id}: ${growth.refusal?.code ?? ''}`).toBeDefined();
-      expect(growth.sizes.every((axis) => growth.stops[axis]![0] === source.dims[axis])).toBe(true);
-    }
+    for (const source of [card, cardOf(small, '/data/gpt2')])
+      for (const id of methods.keys()) {
+        const growth = new GrowthState(source, id);
+        expect(growth.sizes.length > 0).toBe(growth.method.grows.length > 0);
+        if (growth.refusal?.code !== 'growth/no-mixture')
+          expect(growth.plan, `${source.family} ${id}: ${growth.refusal?.code ?? ''}`).toBeDefined();
+        expect(growth.sizes.every((axis) => growth.stops[axis]![0] === source.dims[axis])).toBe(true);
+      }
   });
 
   it('proposes anew for another method until a size was asked for, and then keeps to it', () => {
@@ -76,7 +78,9 @@ describe('GrowthState', () => {
 
 it('stopsOf offers whole multiples where only those are reached', () => {
   const llama = familyById('llama');
-  expect(stopsOf(methods.get('hypercloning')!, 'hidden', 64, {}, llama)).toEqual([64, 128, 192, 256, 320, 384, 448, 512]);
+  expect(stopsOf(methods.get('hypercloning')!, 'hidden', 64, {}, llama)).toEqual([
+    64, 128, 192, 256, 320, 384, 448, 512,
+  ]);
   expect(stopsOf(methods.get('expand')!, 'hidden', 64, {}, llama).slice(0, 3)).toEqual([64, 72, 80]);
   expect(stopsOf(methods.get('identity')!, 'layers', 2, {}, llama)).toEqual([2, 3, 4, 5, 6, 7, 8]);
   expect(stopsOf(methods.get('stack')!, 'layers', 2, {}, llama)).toEqual([2, 4, 6, 8]);
@@ -84,7 +88,14 @@ it('stopsOf offers whole multiples where only those are reached', () => {
 });
 
 it('suggestionsOf knows refusals that name methods or a bound', () => {
-  expect(suggestionsOf({ code: 'growth/not-by-this-method', detail: { axis: 'layers', method: 'expand', methods: ['identity'] } }).map((s) => s.label)).toEqual(['Identity layers']);
-  expect(suggestionsOf({ code: 'growth/smaller', detail: { axis: 'ffn', from: 172, to: 10 } }).map((s) => s.label)).toEqual(['ffn 172']);
+  expect(
+    suggestionsOf({
+      code: 'growth/not-by-this-method',
+      detail: { axis: 'layers', method: 'expand', methods: ['identity'] },
+    }).map((s) => s.label),
+  ).toEqual(['Identity layers']);
+  expect(
+    suggestionsOf({ code: 'growth/smaller', detail: { axis: 'ffn', from: 172, to: 10 } }).map((s) => s.label),
+  ).toEqual(['ffn 172']);
   expect(suggestionsOf({ code: 'growth/nothing', detail: { method: 'expand' } })).toEqual([]);
 });

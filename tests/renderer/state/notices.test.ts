@@ -2,28 +2,51 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RunCard } from '../../../src-main/contract/schema.ts';
 import { Notices } from '../../../src-renderer/state/notices.svelte.ts';
 
-const run = (state: RunCard['state']): RunCard => ({ id: 'a', name: 'Oak', state, step: 5, steps: 10, loss: 1.25 }) as RunCard;
+const run = (state: RunCard['state']): RunCard =>
+  ({ id: 'a', name: 'Oak', state, step: 5, steps: 10, loss: 1.25 }) as RunCard;
 const shown: { title: string; click: () => void }[] = [];
-let permission: NotificationPermission, answer: NotificationPermission, focused: boolean;
+let permission: NotificationPermission;
+let answer: NotificationPermission;
+let focused: boolean;
 
 beforeEach(() => {
   [permission, answer, focused] = ['default', 'granted', false];
   shown.length = 0;
   localStorage.clear();
   location.hash = '';
-  vi.stubGlobal('Notification', class {
-    static get permission() { return permission; }
-    static requestPermission() { permission = answer; return Promise.resolve(permission); }
-    readonly #title: string;
-    constructor(title: string) { this.#title = title; }
-    addEventListener(_type: 'click', click: () => void) { shown.push({ title: this.#title, click }); }
-    close() { /* the browser's own */ }
-  });
+  vi.stubGlobal(
+    'Notification',
+    class {
+      static get permission() {
+        return permission;
+      }
+      static requestPermission() {
+        permission = answer;
+        return Promise.resolve(permission);
+      }
+      readonly #title: string;
+      constructor(title: string) {
+        this.#title = title;
+      }
+      addEventListener(_type: 'click', click: () => void) {
+        shown.push({ title: this.#title, click });
+      }
+      close() {
+        /* the browser's own */
+      }
+    },
+  );
   vi.stubGlobal('isSecureContext', true);
   vi.spyOn(document, 'hasFocus').mockImplementation(() => focused);
 });
-afterEach(() => { vi.unstubAllGlobals(); vi.restoreAllMocks(); });
-const runThrough = (notices: Notices): void => { notices.take({ runs: [run('running')] }); notices.take({ runs: [run('failed')] }); };
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+const runThrough = (notices: Notices): void => {
+  notices.take({ runs: [run('running')] });
+  notices.take({ runs: [run('failed')] });
+};
 
 describe('notifications of a browser', () => {
   it('are off until they are asked for, and then lead to the page of what ended', async () => {

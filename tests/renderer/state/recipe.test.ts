@@ -1,7 +1,7 @@
 import { flushSync } from 'svelte';
 import { describe, expect, it } from 'vitest';
-import { planRecipe } from '../../../src-main/growth/chain.ts';
-import { readPlan, savedPlan } from '../../../src-main/growth/saved-plan.ts';
+import { planRecipe } from '../../../src-main/growth/plan/chain.ts';
+import { readPlan, savedPlan } from '../../../src-main/growth/plan/saved-plan.ts';
 import { RecipeState } from '../../../src-renderer/state/recipe.svelte.ts';
 import { cardOf, stories } from '../fake-service.ts';
 
@@ -23,7 +23,10 @@ describe('a recipe', () => {
     expect(recipe.stage.method.grows).toContain('layers');
     recipe.stage.choose('identity');
     recipe.stage.resize('layers', 7);
-    expect(recipe.plans!.map((plan) => [plan.request.method, plan.to['hidden'], plan.to['layers']])).toEqual([['hypercloning', 128, 5], ['identity', 128, 7]]);
+    expect(recipe.plans!.map((plan) => [plan.request.method, plan.to['hidden'], plan.to['layers']])).toEqual([
+      ['hypercloning', 128, 5],
+      ['identity', 128, 7],
+    ]);
     expect(recipe.plans).toEqual(planRecipe(card, recipe.requests));
     expect(recipe.after!.parameters).toBe(recipe.plans!.at(-1)!.parameters.after);
     expect(recipe.before.parameters).toBe(card.parameters);
@@ -45,7 +48,13 @@ describe('a recipe', () => {
     const recipe = made();
     recipe.move(1, -1);
     flushSync();
-    expect([recipe.at, recipe.plans!.map((plan) => [plan.request.method, plan.from['hidden']])]).toEqual([0, [['identity', 64], ['hypercloning', 64]]]);
+    expect([recipe.at, recipe.plans!.map((plan) => [plan.request.method, plan.from['hidden']])]).toEqual([
+      0,
+      [
+        ['identity', 64],
+        ['hypercloning', 64],
+      ],
+    ]);
     expect(recipe.plans).toEqual(planRecipe(card, recipe.requests));
     recipe.move(0, -1);
     expect(recipe.plans![0]!.request.method).toBe('identity');
@@ -57,7 +66,9 @@ describe('a recipe', () => {
   });
 
   it('is kept as a plan and taken up again, to the letter until it is changed', () => {
-    const recipe = made(), plan = readPlan(JSON.parse(JSON.stringify(recipe.saved('print'))), 'plan.json'), other = new RecipeState(card);
+    const recipe = made();
+    const plan = readPlan(JSON.parse(JSON.stringify(recipe.saved('print'))), 'plan.json');
+    const other = new RecipeState(card);
     expect(plan).toEqual(JSON.parse(JSON.stringify(savedPlan(card, recipe.requests, 'print'))));
     other.take(plan, 'plan.json');
     expect(other.plans).toEqual(recipe.plans);
@@ -71,7 +82,9 @@ describe('a recipe', () => {
   });
 
   it('says in what a plan from a file is not what would be planned now', () => {
-    const plan = JSON.parse(JSON.stringify(made().saved('print'))) as { stages: { tensors: { factors: { by: number }[] }[] }[] };
+    const plan = JSON.parse(JSON.stringify(made().saved('print'))) as {
+      stages: { tensors: { factors: { by: number }[] }[] }[];
+    };
     plan.stages[0]!.tensors.find((t) => t.factors.length > 0)!.factors[0]!.by = 0.25;
     const recipe = new RecipeState(card);
     recipe.take(readPlan(plan, 'plan.json'), 'plan.json');

@@ -18,25 +18,36 @@ describe('smoothed', () => {
     expect(smoothed([5, 1], 0.9)[0]).toBeCloseTo(5, 12);
     expect([...smoothed([3, 3, 3], 0.99)].every((v) => Math.abs(v - 3) < 1e-12)).toBe(true);
   });
-  it('is the values themselves without weight', () => { expect([...smoothed([4, 2, 9], 0)]).toEqual([4, 2, 9]); });
-  it('steps over values that are not finite', () => { expect(smoothed([2, Number.NaN, 2], 0.5)[2]).toBeCloseTo(2, 12); });
+  it('is the values themselves without weight', () => {
+    expect([...smoothed([4, 2, 9], 0)]).toEqual([4, 2, 9]);
+  });
+  it('steps over values that are not finite', () => {
+    expect(smoothed([2, Number.NaN, 2], 0.5)[2]).toBeCloseTo(2, 12);
+  });
   it('is the corrected exponential mean', () => {
     expect(smoothed([1, 2], 0.5)[1]).toBeCloseTo((0.25 * 1 + 0.5 * 2) / 0.75, 12);
   });
 });
 
 describe('thinned', () => {
-  it('keeps every point when there are few', () => { expect([...thinned([1, 2, 3], 10)]).toEqual([0, 1, 2]); });
+  it('keeps every point when there are few', () => {
+    expect([...thinned([1, 2, 3], 10)]).toEqual([0, 1, 2]);
+  });
   it('keeps both ends, the lowest and the highest, in order and within the limit', () => {
-    fc.assert(fc.property(fc.array(fc.double({ noNaN: true, min: -1e6, max: 1e6 }), { minLength: 50, maxLength: 600 }), (values) => {
-      const at = [...thinned(values, 40)];
-      expect(at.length).toBeLessThanOrEqual(40);
-      expect(at[0]).toBe(0);
-      expect(at.at(-1)).toBe(values.length - 1);
-      expect(at.every((i, k) => k === 0 || i > at[k - 1]!)).toBe(true);
-      const kept = at.map((i) => values[i]!);
-      expect(Math.max(...kept)).toBe(Math.max(...values));
-      expect(Math.min(...kept)).toBe(Math.min(...values));
-    }));
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ noNaN: true, min: -1e6, max: 1e6 }), { minLength: 50, maxLength: 600 }),
+        (values) => {
+          const at = [...thinned(values, 40)];
+          expect(at.length).toBeLessThanOrEqual(40);
+          expect(at[0]).toBe(0);
+          expect(at.at(-1)).toBe(values.length - 1);
+          expect(at.every((i, k) => k === 0 || i > at[k - 1]!)).toBe(true);
+          const kept = at.map((i) => values[i]!);
+          expect(Math.max(...kept)).toBe(Math.max(...values));
+          expect(Math.min(...kept)).toBe(Math.min(...values));
+        },
+      ),
+    );
   });
 });

@@ -8,18 +8,43 @@ import { until } from '../../support/workplace.ts';
 import { client, server, withServer } from './workbench.ts';
 
 withServer();
-afterEach(() => { server.faults = []; });
+afterEach(() => {
+  server.faults = [];
+});
 
-it.each<[string, (paths: { readonly partial: string; readonly blob: string; readonly content: Buffer }) => void]>([
-  ['appends a little to its bytes', ({ partial }) => { appendFileSync(partial, 'of another'); }],
-  ['makes it longer than it is', ({ partial, content }) => { appendFileSync(partial, content); }],
-  ['finishes it first', ({ partial, blob, content }) => { writeFileSync(blob, content); rmSync(partial); }],
+it.each<
+  [string, (paths: { readonly partial: string; readonly blob: string; readonly content: Buffer }) => void]
+>([
+  [
+    'appends a little to its bytes',
+    ({ partial }) => {
+      appendFileSync(partial, 'of another');
+    },
+  ],
+  [
+    'makes it longer than it is',
+    ({ partial, content }) => {
+      appendFileSync(partial, content);
+    },
+  ],
+  [
+    'finishes it first',
+    ({ partial, blob, content }) => {
+      writeFileSync(blob, content);
+      rmSync(partial);
+    },
+  ],
 ])('comes right when another %s', async (_, meddle) => {
-  const hub = client(), { cache } = hub.settings, model = await judgeModel(hub, 'org/sharded'), shard = model.files.filter((file) => file.sha256).sort((a, b) => b.bytes - a.bytes)[0]!;
-  const content = server.models.get('org/sharded')!.commits.get(model.commit)!.get(shard.path)!.bytes, partial = partialFile(cache, model.repo, shard.etag), blob = blobFile(cache, model.repo, shard.etag);
+  const hub = client();
+  const { cache } = hub.settings;
+  const model = await judgeModel(hub, 'org/sharded');
+  const shard = model.files.filter((file) => file.sha256).sort((a, b) => b.bytes - a.bytes)[0]!;
+  const content = server.models.get('org/sharded')!.commits.get(model.commit)!.get(shard.path)!.bytes;
+  const partial = partialFile(cache, model.repo, shard.etag);
+  const blob = blobFile(cache, model.repo, shard.etag);
   server.faults = [{ on: new RegExp(`GET cdn /blob/${shard.etag}`), times: 1, slow: 4 }];
   const work = downloadSnapshot(hub, model);
-  await until(async () => (await sizeOf(partial) ?? 0) > 8000);
+  await until(async () => ((await sizeOf(partial)) ?? 0) > 8000);
   meddle({ partial, blob, content });
   await work;
   expect(readFileSync(blob).equals(content)).toBe(true);

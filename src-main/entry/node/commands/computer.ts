@@ -15,41 +15,82 @@ async function measure(api: Service, devices: readonly Device[], out: Output): P
     out.note(`Measuring ${name}`);
     found.push(await api.measureDevice({ device: id }));
   }
-  const rows = found.map(({ device, measured: m }) => [device, `${showFlops(m.product)}/s`, `${showBytes(m.stream)}/s`, `${showCount(m.functions)}/s`, `${(1e6 * m.nodeSeconds).toFixed(1)} µs`]);
-  out.result({ measured: found }, table([['device', 'products', 'moves', 'functions', 'an operator'], ...rows]));
+  const rows = found.map(({ device, measured: m }) => [
+    device,
+    `${showFlops(m.product)}/s`,
+    `${showBytes(m.stream)}/s`,
+    `${showCount(m.functions)}/s`,
+    `${(1e6 * m.nodeSeconds).toFixed(1)} µs`,
+  ]);
+  out.result(
+    { measured: found },
+    table([['device', 'products', 'moves', 'functions', 'an operator'], ...rows]),
+  );
   return undefined;
 }
 
 export const computer: AddCommand = (program, run) => {
-  program.command('devices').description('list what this computer can run on')
+  program
+    .command('devices')
+    .description('list what this computer can run on')
     .option('--measure', 'measure how fast each usable one is, which estimates then stand on')
     .option('--json', 'one JSON object as the last line of standard output')
     .addHelpText('after', '\nExamples:\n  cambium devices\n  cambium devices --measure')
-    .action(run(async ({ api, out, options }) => {
-      const devices = await api.devices({});
-      if (options['measure'] === true) return measure(api, devices, out);
-      const rows = devices.map((d) => [d.id, d.available ? 'yes' : 'no', d.name, d.memory === null ? '-' : showBytes(d.memory), d.why ?? '']);
-      out.result({ devices }, table([['device', 'usable', 'name', 'memory', 'why'], ...rows]));
-      return undefined;
-    }));
+    .action(
+      run(async ({ api, out, options }) => {
+        const devices = await api.devices({});
+        if (options['measure'] === true) return measure(api, devices, out);
+        const rows = devices.map((d) => [
+          d.id,
+          d.available ? 'yes' : 'no',
+          d.name,
+          d.memory === null ? '-' : showBytes(d.memory),
+          d.why ?? '',
+        ]);
+        out.result({ devices }, table([['device', 'usable', 'name', 'memory', 'why'], ...rows]));
+        return undefined;
+      }),
+    );
 
-  program.command('doctor').description('say what is present, what is missing, and what mends it')
+  program
+    .command('doctor')
+    .description('say what is present, what is missing, and what mends it')
     .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', '\nExit codes: 0 nothing that is needed is missing, 1 something is.\n\nExamples:\n  cambium doctor')
-    .action(run(async ({ api, out }) => {
-      const checks = await api.doctor({});
-      const ok = checks.every((c) => c.ok || c.optional === true);
-      const width = Math.max(...checks.map((c) => c.what.length));
-      out.result({ ok, checks }, checks.map((c) => `${c.ok ? '✓' : c.optional ? '·' : '✗'} ${c.what.padEnd(width)}  ${c.found}${c.ok || !c.remedy || c.remedy === c.found ? '' : `\n  ${' '.repeat(width)}  → ${c.remedy}`}`).join('\n'));
-      return ok ? exits.ok : exits.failed;
-    }));
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 nothing that is needed is missing, 1 something is.\n\nExamples:\n  cambium doctor',
+    )
+    .action(
+      run(async ({ api, out }) => {
+        const checks = await api.doctor({});
+        const ok = checks.every((c) => c.ok || c.optional === true);
+        const width = Math.max(...checks.map((c) => c.what.length));
+        out.result(
+          { ok, checks },
+          checks
+            .map(
+              (c) =>
+                `${c.ok ? '✓' : c.optional ? '·' : '✗'} ${c.what.padEnd(width)}  ${c.found}${c.ok || !c.remedy || c.remedy === c.found ? '' : `\n  ${' '.repeat(width)}  → ${c.remedy}`}`,
+            )
+            .join('\n'),
+        );
+        return ok ? exits.ok : exits.failed;
+      }),
+    );
 
-  program.command('diagnostics').argument('[run]', 'a run, whose settings and last lines go along').description('print what to send along with a report of trouble; it holds no secret and none of your text')
+  program
+    .command('diagnostics')
+    .argument('[run]', 'a run, whose settings and last lines go along')
+    .description(
+      'print what to send along with a report of trouble; it holds no secret and none of your text',
+    )
     .option('--json', 'one JSON object as the last line of standard output')
     .addHelpText('after', '\nExamples:\n  cambium diagnostics ./run > report.txt')
-    .action(run(async ({ api, out }, one) => {
-      const found = await api.diagnostics(one === undefined ? {} : { run: runGiven(one) });
-      out.result(found, found.text);
-      return undefined;
-    }));
+    .action(
+      run(async ({ api, out }, one) => {
+        const found = await api.diagnostics(one === undefined ? {} : { run: runGiven(one) });
+        out.result(found, found.text);
+        return undefined;
+      }),
+    );
 };

@@ -1,0 +1,60 @@
+/**
+ * @file How copies are made to part ways, as options that every cloning method shares (methods.md 1.10, 3.4,
+ * 7.3).
+ */
+import type { Option, OptionValues } from '../../base/option.ts';
+import type { Finish } from '../method.ts';
+
+export const breakingOptions: readonly Option[] = [
+  {
+    id: 'noise',
+    label: 'Noise',
+    kind: 'number',
+    unit: 'dB',
+    min: -10,
+    max: 80,
+    otherwise: 10,
+    off: 'none',
+    help: 'Signal-to-noise ratio of noise that cancels between copies; without it the copies stay equal for ever.',
+  },
+  {
+    id: 'break',
+    label: 'Parting copies',
+    kind: 'choice',
+    otherwise: 'noise',
+    help: 'What makes copies differ, so that they can learn different things.',
+    choices: [
+      { value: 'noise', label: 'paired noise, as strong as "noise" says' },
+      { value: 'projection', label: 'fresh random weights that cancel over all copies (LEMON)' },
+      { value: 'none', label: 'nothing' },
+    ],
+  },
+];
+
+/** What the options come to. */
+export const breakingOf = (options: OptionValues): Pick<Finish, 'noise' | 'projects'> => ({
+  noise: options['break'] === 'noise' && typeof options['noise'] === 'number' ? options['noise'] : null,
+  projects: options['break'] === 'projection',
+});
+
+const broken = (options: OptionValues): boolean => {
+  const { noise, projects } = breakingOf(options);
+  return projects || noise !== null;
+};
+
+/** Why parting the copies moves no logit. */
+export const breakingReasons = (options: OptionValues): readonly string[] =>
+  broken(options)
+    ? [
+        breakingOf(options).projects
+          ? 'Random weights are added whose sum over the copies of an input is zero, so what is read stays the same.'
+          : 'Noise is added to one copy and taken from the next, so sums over copies stay the same.',
+      ]
+    : [];
+
+export const breakingNotes = (options: OptionValues): readonly string[] =>
+  broken(options)
+    ? []
+    : [
+        'Without noise the copies stay equal for ever: Cambium trains without dropout, so the grown model would learn exactly like the small one. Choose a noise of about 10 dB, or the projection.',
+      ];

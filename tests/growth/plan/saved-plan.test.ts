@@ -1,0 +1,250 @@
+/**
+ * @file Plans as files: they survive JSON, fit the source they were made for and no other, and are refused
+ * where they do not hold together.
+ */
+import { describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../../src-main/base/json.ts';
+import { applyChain, originsOf } from '../../../src-main/growth/plan/chain.ts';
+import { methods } from '../../../src-main/growth/methods/index.ts';
+import { diffPlans } from '../../../src-main/growth/plan/plan-diff.ts';
+import {
+  checkSource,
+  markOf,
+  methodsIn,
+  readPlan,
+  savedPlan,
+  stagesOf,
+  type MarkedSource,
+  type SavedPlan,
+} from '../../../src-main/growth/plan/saved-plan.ts';
+import { refusal } from '../../support/refusal.ts';
+import { ask, gpt2, llama, shapes, tiny, type Tiny } from '../tiny.ts';
+
+const named = (config: JsonObject, name = 'source', seed = 1): MarkedSource & Tiny => ({
+  ...tiny(config, seed),
+  name,
+});
+const requests = [
+  ask('hypercloning', { hidden: 24, ffn: 40 }),
+  ask('net2net', { ffn: 47 }),
+  ask('identity', { layers: 3 }),
+];
+const onDisk = (plan: SavedPlan): SavedPlan => readPlan(JSON.parse(JSON.stringify(plan)), 'plan.json');
+/** A plan with one thing in it changed. */
+function spoiled(plan: SavedPlan, path: readonly (string | number)[], value: unknown): unknown {
+  const copy = JSON.parse(JSON.stringify(plan)) as Record<string | number, unknown>;
+  let at = copy;
+  for (const key of path.slice(0, -1)) at = at[key] as typeof at;
+  at[path.at(-1)!] = value;
+  return copy;
+}
+
+describe.each(Object.entries(shapes))('%s', (_, config) => {
+  it('a plan read back is the plan, and makes the same values', () => {
+    const source = named(config);
+    const { hidden, ffn } = source.dims as Record<string, number>;
+    const plan = savedPlan(
+      source,
+      [
+        ask('hypercloning', { hidden: 2 * hidden!, ffn: 2 * ffn! }),
+        ask('identity', { layers: source.dims['layers']! + 1 }),
+      ],
+      'print',
+    );
+    const back = onDisk(plan);
+    expect(back).toEqual(JSON.parse(JSON.stringify(plan)));
+    checkSource(back, markOf(source, 'print'));
+    for (const { name } of plan.stages.at(-1)!.tensors) {
+      const sources = new Map(originsOf(plan.stages, name).map((n) => [n, source.weights.get(n)!]));
+      expect(applyChain(back.stages, name, sources), name).toEqual(applyChain(plan.stages, name, sources));
+    }
+    expect(diffPlans(plan, back)).toEqual([]);
+  });
+});
+
+it("every method's plan is sound as a file", () => {
+  const source = named(llama);
+  const sizes: Readonly<Record<string, number>> = { hidden: 24, ffn: 40, layers: 4, vocab: 32 };
+  for (const method of methods.values()) {
+    const axis = ['hidden', 'ffn', 'layers', 'vocab'].find((a) =>
+      (method.grows as readonly string[]).includes(a),
+    );
+    if (axis === undefined || method.id === 'solar') continue;
+    try {
+      onDisk(savedPlan(source, ask(method.id, { [axis]: sizes[axis]! }), null));
+    } catch (error) {
+      if (!String((error as { code?: string }).code).match(/^growth\/(no-|not-|constraint|option)/))
+        throw error;
+    }
+  }
+});
+
+describe('a plan for another source is refused with what differs', () => {
+  const plan = savedPlan(named(llama), requests, 'print');
+  it.each([
+    ['family', named(gpt2), 'print', /the family is llama in the plan and gpt2/],
+    ['sizes', named({ ...llama, intermediate_size: 24 }), 'print', /ffn is 20 in the plan and 24/],
+    ['layers', named({ ...llama, num_hidden_layers: 3 }), 'print', /layers is 2 in the plan and 3/],
+    [
+      'config',
+      named({ ...llama, rms_norm_eps: 0.02 }),
+      'print',
+      /rms_norm_eps of config.json is 0.01 in the plan and 0.02/,
+    ],
+    [
+      'a new key',
+      named({ ...llama, rope_theta: 5000 }),
+      'print',
+      /rope_theta of config.json is absent in the plan and 5000/,
+    ],
+    ['weights', named(llama), 'other', /the fingerprint of the weights is print in the plan and other/],
+    [
+      'types',
+      {
+        ...named(llama),
+        tensors: named(llama).tensors.map((t, i) => (i === 3 ? { ...t, dtype: 'bfloat16' as const } : t)),
+      },
+      'print',
+      /the type of .+ is float32 in the plan and bfloat16/,
+    ],
+  ] as const)('%s', async (_, source, print, words) => {
+    expect(
+      (
+        await refusal('growth/other-source', () => {
+          checkSource(plan, markOf(source, print));
+        })
+      ).message,
+    ).toMatch(words);
+  });
+  it('what does not matter is passed over', () => {
+    checkSource(
+      plan,
+      markOf(
+        named({ ...llama, _name_or_path: 'elsewhere', transformers_version: '9' }, 'another name'),
+        'print',
+      ),
+    );
+    checkSource(plan, markOf(named(llama), null));
+  });
+});
+
+describe('a plan that does not hold together is refused', () => {
+  const plan = savedPlan(named(llama), requests, null);
+  const last = plan.stages.length - 1;
+  it.each([
+    ['nothing', (): unknown => null, /it: /],
+    ['a newer version', () => spoiled(plan, ['version'], 2), /version 2, and this Cambium knows version 1/],
+    ['another format', () => spoiled(plan, ['format'], 'x'), /format/],
+    ['no stages', () => spoiled(plan, ['stages'], []), /stages/],
+    [
+      'a fraction of a size',
+      () => spoiled(plan, ['stages', 0, 'to', 'hidden'], 24.5),
+      /stages\.0\.to\.hidden/,
+    ],
+    [
+      'sizes that do not follow',
+      () => spoiled(plan, ['stages', 1, 'from', 'hidden'], 25),
+      /stage 2.* starts from sizes/,
+    ],
+    ['sizes beside its config', () => spoiled(plan, ['stages', last, 'to', 'layers'], 4), /its config says/],
+    [
+      "a shape that is not the model's",
+      () => spoiled(plan, ['stages', last, 'tensors', 2, 'to'], [24, 25]),
+      /should become/,
+    ],
+    [
+      'a weight from nowhere',
+      () => spoiled(plan, ['stages', last, 'tensors', 2, 'source'], 'nowhere'),
+      /made from nowhere/,
+    ],
+    [
+      'a weight less',
+      () => spoiled(plan, ['stages', last, 'tensors'], plan.stages[last]!.tensors.slice(1)),
+      /should become|makes \d+ weights/,
+    ],
+    [
+      'a map beyond its ends',
+      () => spoiled(plan, ['stages', 0, 'maps', 'hidden', 'pieces', 1, 'length'], 13),
+      /reaches beyond its ends/,
+    ],
+    [
+      'a factor that is no number',
+      () => spoiled(plan, ['stages', 0, 'tensors', 2, 'factors', 0, 'by'], 'half'),
+      /factors/,
+    ],
+    [
+      'a weight twice',
+      () =>
+        spoiled(
+          plan,
+          ['stages', last, 'tensors'],
+          [...plan.stages[last]!.tensors, plan.stages[last]!.tensors[0]],
+        ),
+      /makes \d+ weights/,
+    ],
+    [
+      'a layout that is none',
+      () => spoiled(plan, ['stages', 0, 'tensors', 2, 'layout'], 'sideways'),
+      /layout "sideways", which is none/,
+    ],
+    [
+      'copies that are not all counted',
+      () => spoiled(plan, ['stages', 1, 'maps', 'ffn', 'counts'], [1]),
+      /counts the copies of 1 entries of \d+/,
+    ],
+    [
+      'a family that is none',
+      () => spoiled(plan, ['stages', 0, 'family'], 'nonsense'),
+      /no family is called/,
+    ],
+  ] as const)('%s', async (_, make, words) => {
+    expect((await refusal('growth/bad-plan', () => readPlan(make(), 'plan.json'))).message).toMatch(words);
+  });
+});
+
+it('says what differs between two plans, layers that are alike in one line', () => {
+  const source = named(llama);
+  const a = savedPlan(source, requests, null);
+  const b = savedPlan(
+    source,
+    [{ ...requests[0]!, seed: 8 }, ask('net2net', { ffn: 45 }), requests[2]!],
+    null,
+  );
+  const found = diffPlans(a, b);
+  const line = (what: RegExp): (typeof found)[number] | undefined => found.find((d) => what.test(d.what));
+  expect(found[0]).toEqual({ where: 'Stage 1', what: 'seed', first: '7', second: '8' });
+  expect(line(/^ffn after$/)).toEqual({ where: 'Stage 2', what: 'ffn after', first: '47', second: '45' });
+  expect(found.filter((d) => d.where === 'Stage 1')).toHaveLength(1);
+  expect(line(/mlp\.up_proj\.weight: shape \(2 weights\)/)).toMatchObject({
+    where: 'Stage 2',
+    first: '[47, 24]',
+    second: '[45, 24]',
+  });
+  expect(line(/mlp\.up_proj\.weight: shape \(3 weights\)/)).toMatchObject({ where: 'Stage 3' });
+  expect(diffPlans(a, savedPlan(source, requests.slice(0, 2), null))).toContainEqual({
+    where: 'Stage 3',
+    what: 'method',
+    first: 'identity',
+    second: null,
+  });
+  expect(diffPlans(a, savedPlan(named({ ...llama, rms_norm_eps: 0.02 }), requests, null))).toContainEqual({
+    where: 'Source',
+    what: 'config rms_norm_eps',
+    first: '0.01',
+    second: '0.02',
+  });
+});
+
+it('a record tells its stages, with those before it when asked, of whatever age', () => {
+  const source = named(llama);
+  const plan = savedPlan(source, requests, null);
+  const old = savedPlan(source, requests[0]!, null);
+  expect(methodsIn(stagesOf({ plan }))).toBe('hypercloning + net2net + identity');
+  expect(methodsIn(stagesOf({ plan: old.stages[0] }))).toBe('hypercloning');
+  expect(methodsIn(stagesOf({ plan, before: [old] }, { before: true }))).toBe(
+    'hypercloning + hypercloning + net2net + identity',
+  );
+  expect(stagesOf(null)).toEqual([]);
+  for (const cut of [{}, { stages: [null] }, { stages: [{ tensors: [] }] }])
+    expect(() => stagesOf({ plan: cut })).toThrow(/growth\.json.*has no weights/);
+});
