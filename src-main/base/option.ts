@@ -1,51 +1,59 @@
-/**
- * @file One description of a setting: its form in the page, its flag on the command line and its check all
- * come from here.
- */
+/** @file The description of a setting. The form field, the command-line flag and the check are derived from it. */
 import { readCount } from './units.ts';
 
-interface Described {
+interface OptionBase {
   readonly id: string;
   readonly label: string;
-  /** One line of why. */
+  /** One sentence: what the setting does. */
   readonly help: string;
   readonly unit?: string;
 }
-export interface NumberOption extends Described {
+export interface NumberOption extends OptionBase {
   readonly kind: 'number';
   readonly min: number;
   readonly max: number;
-  readonly whole?: boolean;
-  /** `null` stands for `off`, where `off` is a word for "none". */
-  readonly otherwise: number | null;
+  readonly integer?: boolean;
+  /** `null` means off; only for an option that has a word for `off`. */
+  readonly default: number | null;
+  /** The word that turns the option off, for example `none`. */
   readonly off?: string;
 }
-export interface ChoiceOption extends Described {
+export interface ChoiceOption extends OptionBase {
   readonly kind: 'choice';
   readonly choices: readonly { readonly value: string; readonly label: string }[];
-  readonly otherwise: string;
+  readonly default: string;
 }
 export type Option = NumberOption | ChoiceOption;
 export type OptionValue = number | string | null;
 export type OptionValues = Readonly<Record<string, OptionValue>>;
 
-/** `text` (from a flag or a form) as a value of `option`, or why it cannot be one. */
+/**
+ * Reads `text` (from a flag, a form or JSON) as a value of `option`; `undefined` gives the default. A problem is
+ * a clause that tells what to enter, such as "enter a whole number".
+ */
 export function readOption(
   option: Option,
   text: string | number | null | undefined,
-): { readonly value: OptionValue } | { readonly why: string } {
-  if (text === undefined) return { value: option.otherwise };
-  if (option.kind === 'choice') {
-    return option.choices.some((c) => c.value === text)
-      ? { value: String(text) }
-      : { why: `is "${String(text)}"; it can be ${option.choices.map((c) => c.value).join(', ')}` };
-  }
+): { readonly value: OptionValue } | { readonly problem: string } {
+  if (text === undefined) return { value: option.default };
+  return option.kind === 'choice' ? readChoice(option, text) : readNumber(option, text);
+}
+
+function readChoice({ choices }: ChoiceOption, text: string | number | null): ReturnType<typeof readOption> {
+  const values = choices.map((choice) => choice.value);
+  if (typeof text === 'string' && values.includes(text)) return { value: text };
+  return { problem: `enter ${values.join(' or ')}` };
+}
+
+function readNumber(option: NumberOption, text: string | number | null): ReturnType<typeof readOption> {
   if (option.off !== undefined && (text === null || text === option.off)) return { value: null };
-  const value = typeof text === 'string' && text.trim() !== '' ? (readCount(text) ?? Number(text)) : text;
+  const what = option.integer ? 'a whole number' : 'a number';
+  const isFilled = typeof text === 'string' && text.trim() !== '';
+  const value = isFilled ? (readCount(text) ?? Number(text)) : text;
   if (typeof value !== 'number' || !Number.isFinite(value))
-    return { why: `is "${String(text)}", which is not a number${option.off ? ` or "${option.off}"` : ''}` };
-  if (option.whole && !Number.isInteger(value)) return { why: `is ${value}, which is not a whole number` };
+    return { problem: `enter ${what}${option.off ? ` or "${option.off}"` : ''}` };
+  if (option.integer && !Number.isInteger(value)) return { problem: 'enter a whole number' };
   if (value < option.min || value > option.max)
-    return { why: `is ${value}; it can be ${option.min} to ${option.max}` };
+    return { problem: `enter ${what} from ${option.min} to ${option.max}` };
   return { value };
 }

@@ -31,7 +31,7 @@ export const copyPad: GrowthMethod = {
       id: 'fill',
       label: 'Padding',
       kind: 'choice',
-      otherwise: 'random',
+      default: 'random',
       help: 'What stands around the old values; whatever writes into the stream is padded with zeros either way.',
       choices: [
         { value: 'random', label: 'small random values' },
@@ -42,7 +42,7 @@ export const copyPad: GrowthMethod = {
       id: 'exact',
       label: 'Exact',
       kind: 'choice',
-      otherwise: 'off',
+      default: 'off',
       help: 'Repairs norms, scores and what is read, so that nothing changes: this is the method "expand".',
       choices: [
         { value: 'off', label: 'no: as in the paper' },

@@ -18,7 +18,7 @@ export const expand: GrowthMethod = {
       id: 'eps',
       label: 'Norms',
       kind: 'choice',
-      otherwise: 'keep',
+      default: 'keep',
       help: 'A wider stream is thinner on average; either its values are stretched or the norms are told.',
       choices: [
         { value: 'keep', label: 'stretch the stream, keep every eps' },

@@ -20,7 +20,7 @@ export const hypercloning: GrowthMethod = {
       id: 'variant',
       label: 'Spread',
       kind: 'choice',
-      otherwise: 'symmetric',
+      default: 'symmetric',
       help: 'How a copied output reads the copies of its input.',
       choices: [
         { value: 'symmetric', label: 'reads all copies alike' },

@@ -49,15 +49,19 @@ export function optionsOf(method: GrowthMethod, given: OptionValues): OptionValu
     refuse('growth/bad-option', {
       method: method.id,
       option: unknown,
-      why: 'is not an option of this method',
+      why: 'this method has no such option',
     });
   return Object.fromEntries(
     method.options.map((option): [string, OptionValue] => {
       const read = readOption(option, given[option.id]);
       return [
         option.id,
-        'why' in read
-          ? refuse('growth/bad-option', { method: method.id, option: option.id, why: read.why })
+        'problem' in read
+          ? refuse('growth/bad-option', {
+              method: method.id,
+              option: option.id,
+              why: `${read.problem}, not "${String(given[option.id])}"`,
+            })
           : read.value,
       ];
     }),

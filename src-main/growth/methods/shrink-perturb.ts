@@ -18,7 +18,7 @@ export const shrinkPerturb: GrowthMethod = {
       kind: 'number',
       min: 0,
       max: 1,
-      otherwise: 0.4,
+      default: 0.4,
       help: 'How much of the old weights is kept: 0 is a new model, 1 is copy and pad with noise.',
     },
   ],

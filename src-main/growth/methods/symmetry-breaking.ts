@@ -13,7 +13,7 @@ export const breakingOptions: readonly Option[] = [
     unit: 'dB',
     min: -10,
     max: 80,
-    otherwise: 10,
+    default: 10,
     off: 'none',
     help: 'Signal-to-noise ratio of noise that cancels between copies; without it the copies stay equal for ever.',
   },
@@ -21,7 +21,7 @@ export const breakingOptions: readonly Option[] = [
     id: 'break',
     label: 'Parting copies',
     kind: 'choice',
-    otherwise: 'noise',
+    default: 'noise',
     help: 'What makes copies differ, so that they can learn different things.',
     choices: [
       { value: 'noise', label: 'paired noise, as strong as "noise" says' },

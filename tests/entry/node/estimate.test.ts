@@ -74,9 +74,9 @@ describe('estimate', () => {
   });
 
   it.each([
-    [['--tariff', '-1'], /--tariff is -1; it can be 0 to 10/],
+    [['--tariff', '-1'], /--tariff: enter a number from 0 to 10, not "-1"/],
     [['--sizes', 'ffn=41'], /ffn \d+ → 41 is not a whole multiple/],
-    [['--batch', 'many'], /--batch is "many"/],
+    [['--batch', 'many'], /--batch: enter a whole number, not "many"/],
   ])('refuses %j with a sentence', async (flags, why) => {
     const { code, err } = await cambium(...told, ...flags);
     expect(code).not.toBe(0);

@@ -66,7 +66,7 @@ describe('OptionForm', () => {
     expect(onchange).toHaveBeenLastCalledWith('batch', 16);
     await fireEvent.input(batch, { target: { value: '1.5' } });
     expect(onchange).toHaveBeenCalledTimes(1);
-    expect(screen.getByRole('alert').textContent).toContain('not a whole number');
+    expect(screen.getByRole('alert').textContent).toBe('Enter a whole number');
     expect(batch.getAttribute('aria-invalid')).toBe('true');
     expect(batch.validationMessage).not.toBe('');
   });
