@@ -1,21 +1,21 @@
 /**
- * @file The closing line: what passed and failed in vitest's JSON reports. A report that is missing, or a
- * suite that did not load, counts as a failure.
+ * @file Adds up vitest JSON reports and prints "N passed, N failed". A missing report, or a suite that failed
+ * to load, counts as one failure. Exits with 1 if anything failed or nothing passed.
  */
 import { readFileSync } from 'node:fs';
 
-let passed = 0,
-  failed = 0;
+let passed = 0;
+let failed = 0;
 for (const path of process.argv.slice(2)) {
   try {
     const report = JSON.parse(readFileSync(path, 'utf8'));
+    const unloaded = report.testResults.filter(
+      (suite) => suite.status === 'failed' && suite.assertionResults.length === 0,
+    );
     passed += report.numPassedTests;
-    failed +=
-      report.numFailedTests +
-      report.testResults.filter((suite) => suite.status === 'failed' && suite.assertionResults.length === 0)
-        .length;
+    failed += report.numFailedTests + unloaded.length;
   } catch (error) {
-    process.stderr.write(`no report: ${error.message}\n`);
+    process.stderr.write(`No report: ${error.message}\n`);
     failed++;
   }
 }

@@ -1,17 +1,17 @@
 #!/usr/bin/env node
-/** @file npx cambium …: builds itself on first use, then runs the command line under Node 24. */
+/** @file The `cambium` command: builds Cambium if its sources have changed, then runs it under Node 24. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { buildIsOld, root, underNode24 } from './toolchain.mjs';
+import { ensureNode24, isBuildStale, root } from './toolchain.mjs';
 
-await underNode24();
-// A packed installation has its build and no sources.
-if (existsSync(join(root, 'electron.vite.config.ts')) && buildIsOld()) {
-  const { status } = spawnSync(process.execPath, [join(root, 'bin', 'build.mjs'), '--if-old', '--quiet'], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+await ensureNode24();
+// A packaged installation contains the build but not the sources.
+const hasSources = existsSync(join(root, 'electron.vite.config.ts'));
+if (hasSources && isBuildStale()) {
+  const build = [join(root, 'bin', 'build.mjs'), '--if-stale', '--quiet'];
+  const { status } = spawnSync(process.execPath, build, { stdio: ['ignore', 'inherit', 'inherit'] });
   if (status !== 0) process.exit(status ?? 1);
 }
 await import(pathToFileURL(join(root, 'out', 'main', 'cli.js')).href);

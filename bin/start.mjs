@@ -1,42 +1,38 @@
 #!/usr/bin/env node
 /**
- * @file npm start: builds when it must, then the desktop window where Electron and a display exist, else the
- * same interface on a loopback port. `--serve` forces the latter.
+ * @file npm start: builds if the sources have changed, then opens the desktop window. Without Electron or a
+ * display, or with `--serve`, it serves the same interface on a loopback port and opens the browser.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, stoodInFor, underNode24 } from './toolchain.mjs';
+import { ensureNode24, exitWith, root } from './toolchain.mjs';
 
-await underNode24();
-const { status } = spawnSync(process.execPath, [join(root, 'bin', 'build.mjs'), '--if-old', '--quiet'], {
-  stdio: ['ignore', 'inherit', 'inherit'],
-});
-if (status !== 0) process.exit(status ?? 1);
-
-/** Electron's binary if it was downloaded; the package itself would download it when asked. */
-function electron() {
+/** Path of the Electron binary, or null if it was not downloaded. Importing `electron` would download it. */
+function findElectron() {
   const folder = join(root, 'node_modules', 'electron');
   const pathFile = join(folder, 'path.txt');
-  const name = existsSync(pathFile)
-    ? readFileSync(pathFile, 'utf8').trim()
-    : process.platform === 'win32'
-      ? 'electron.exe'
-      : 'electron';
+  let name = process.platform === 'win32' ? 'electron.exe' : 'electron';
+  if (existsSync(pathFile)) name = readFileSync(pathFile, 'utf8').trim();
   const binary = join(process.env.ELECTRON_OVERRIDE_DIST_PATH ?? join(folder, 'dist'), name);
   return existsSync(binary) ? binary : null;
 }
-const display = process.platform !== 'linux' || process.env.DISPLAY || process.env.WAYLAND_DISPLAY;
-const given = process.argv.slice(2).filter((a) => a !== '--serve');
-const binary = process.argv.includes('--serve') || !display ? null : electron();
 
-const child = binary
-  ? spawn(
-      binary,
-      [...(process.platform === 'linux' && process.getuid?.() === 0 ? ['--no-sandbox'] : []), root, ...given],
-      { stdio: 'inherit' },
-    )
-  : spawn(process.execPath, [join(root, 'bin', 'cambium.mjs'), 'serve', '--open', ...given], {
-      stdio: 'inherit',
-    });
-await stoodInFor(child);
+await ensureNode24();
+const build = [join(root, 'bin', 'build.mjs'), '--if-stale', '--quiet'];
+const { status } = spawnSync(process.execPath, build, { stdio: ['ignore', 'inherit', 'inherit'] });
+if (status !== 0) process.exit(status ?? 1);
+
+const hasDisplay = process.platform !== 'linux' || process.env.DISPLAY || process.env.WAYLAND_DISPLAY;
+const args = process.argv.slice(2).filter((argument) => argument !== '--serve');
+const electron = process.argv.includes('--serve') || !hasDisplay ? null : findElectron();
+
+if (electron) {
+  // Chromium refuses to run sandboxed as root.
+  const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
+  const flags = isRoot ? ['--no-sandbox'] : [];
+  await exitWith(spawn(electron, [...flags, root, ...args], { stdio: 'inherit' }));
+} else {
+  const serve = [join(root, 'bin', 'cambium.mjs'), 'serve', '--open', ...args];
+  await exitWith(spawn(process.execPath, serve, { stdio: 'inherit' }));
+}

@@ -1,42 +1,52 @@
 #!/usr/bin/env node
 /**
- * @file npm run verify: everything that must hold before a commit, cheapest first; stops at the first failure
- * and prints each stage's time. `--from STAGE` begins there.
+ * @file npm run verify: runs every check and test suite except gpu and parity, fastest first, stops at the
+ * first failure and prints the duration of each stage. `--from STAGE` skips the stages before STAGE.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { commandOf, root, underNode24 } from './toolchain.mjs';
+import { commandPath, ensureNode24, root } from './toolchain.mjs';
 
-await underNode24();
-const vitest = commandOf('vitest');
-const own = (name) => join(root, 'bin', name);
+await ensureNode24();
+const script = (name) => join(root, 'bin', name);
+const vitest = (project) => [commandPath('vitest'), 'run', '--project', project];
 const stages = [
-  ['types', own('types.mjs'), '--no-svelte'],
-  ['format', commandOf('prettier'), '--check', '.', '--log-level', 'warn'],
-  ['lint', commandOf('eslint'), '.', '--max-warnings', '0'],
-  ['std', vitest, 'run', '--project', 'std'],
-  ['cpu', vitest, 'run', '--project', 'cpu'],
-  ['service', vitest, 'run', '--project', 'service'],
-  ['dom', vitest, 'run', '--project', 'dom'],
-  ['svelte-check', commandOf('svelte-check'), '--tsconfig', './tsconfig.dom.json', '--fail-on-warnings'],
-  ['build', own('build.mjs')],
-  ['e2e', vitest, 'run', '--project', 'e2e'],
+  ['types', script('types.mjs'), '--no-svelte'],
+  ['format', commandPath('prettier'), '--check', '.', '--log-level', 'warn'],
+  ['lint', commandPath('eslint'), '.', '--max-warnings', '0'],
+  ['std', ...vitest('std')],
+  ['cpu', ...vitest('cpu')],
+  ['service', ...vitest('service')],
+  ['dom', ...vitest('dom')],
+  ['svelte-check', commandPath('svelte-check'), '--tsconfig', './tsconfig.dom.json', '--fail-on-warnings'],
+  ['build', script('build.mjs')],
+  ['e2e', ...vitest('e2e')],
 ];
-const from = process.argv.indexOf('--from');
-const first = from < 0 ? 0 : stages.findIndex(([name]) => name === process.argv[from + 1]);
-if (first < 0) {
-  console.error(`There is no such stage; they are ${stages.map(([name]) => name).join(', ')}.`);
-  process.exit(2);
+
+/** Index of the stage named by `--from`; 0 without it. */
+function firstStage() {
+  const flag = process.argv.indexOf('--from');
+  if (flag < 0) return 0;
+  const name = process.argv[flag + 1];
+  const index = stages.findIndex(([stage]) => stage === name);
+  if (index < 0) {
+    const names = stages.map(([stage]) => stage).join(', ');
+    console.error(`Unknown stage ${name ?? '(none given)'}. The stages are ${names}.`);
+    process.exit(2);
+  }
+  return index;
 }
-const times = [];
-for (const [name, ...command] of stages.slice(first)) {
+
+const results = [];
+for (const [name, ...command] of stages.slice(firstStage())) {
   console.log(`\n▸ ${name}`);
   const start = performance.now();
   const { status } = spawnSync(process.execPath, command, { cwd: root, stdio: 'inherit' });
-  times.push([name, (performance.now() - start) / 1000, status === 0]);
+  results.push({ name, seconds: (performance.now() - start) / 1000, passed: status === 0 });
   if (status !== 0) break;
 }
-console.log(
-  `\n${times.map(([name, seconds, ok]) => `${ok ? '✓' : '✗'} ${name.padEnd(14)}${seconds.toFixed(1).padStart(7)} s`).join('\n')}`,
-);
-process.exit(times.every(([, , ok]) => ok) ? 0 : 1);
+console.log('');
+for (const { name, seconds, passed } of results) {
+  console.log(`${passed ? '✓' : '✗'} ${name.padEnd(14)}${seconds.toFixed(1).padStart(7)} s`);
+}
+process.exit(results.every(({ passed }) => passed) ? 0 : 1);
