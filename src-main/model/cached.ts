@@ -20,15 +20,15 @@ import {
 } from '../graph/ops/build.ts';
 import {
   angles,
-  bounded,
+  softcap,
   hidden,
   rotary,
   sharedAxes,
-  whole,
+  wholeSequence,
   type AttentionHow,
-  type Placing,
+  type SequenceContext,
 } from './layers.ts';
-import { named, order, type Named } from './named.ts';
+import { nameAxes, permute, type NamedValue } from './named.ts';
 
 /** Keys and values of one attention, [1, heads that share nothing, places, head_dim] each. */
 export interface Kept {
@@ -38,14 +38,14 @@ export interface Kept {
 
 /** What an attention of a reader with a cache has to say: its keys and values, in the order of the layers. */
 export interface Keeping {
-  readonly placing: Placing;
+  readonly placing: SequenceContext;
   readonly kept: readonly Kept[];
 }
 
 /** Keys or values [1, seq, heads…, width] as they are kept. */
-function keep(x: Named): Value {
+function keep(x: NamedValue): Value {
   const heads = x.axes.filter((axis) => axis !== 'batch' && axis !== 'seq' && axis !== 'head_dim');
-  const { value } = order(x, ['batch', ...heads, 'seq', 'head_dim']);
+  const { value } = permute(x, ['batch', ...heads, 'seq', 'head_dim']);
   return reshape(value, [1, -1, ...value.shape.slice(-2)]);
 }
 
@@ -55,10 +55,10 @@ export function fromStart(): Keeping {
   return {
     kept,
     placing: {
-      ...whole,
+      ...wholeSequence,
       attention: (q, k, v, scale, how) => {
         kept.push({ key: keep(k), value: keep(v) });
-        return whole.attention(q, k, v, scale, how);
+        return wholeSequence.attention(q, k, v, scale, how);
       },
     },
   };
@@ -110,26 +110,26 @@ export function after({ at, most, places, join }: Standing): Keeping {
         ]),
       rows: (_, first) => reshape(first === 0 ? at : add(at, constant(first, at.dtype)), [1, -1]),
       attention(
-        q: Named,
-        k: Named,
-        v: Named,
+        q: NamedValue,
+        k: NamedValue,
+        v: NamedValue,
         scale: number,
         { window = Infinity, cap }: AttentionHow = {},
-      ): Named {
+      ): NamedValue {
         const layer = kept.length;
         const now: Kept = { key: join(keep(k), layer, 'key'), value: join(keep(v), layer, 'value') };
         kept.push(now);
         const { lead, own } = sharedAxes(q, k);
-        const asked = order(q, [...lead, ...own, 'seq', 'head_dim']).value;
+        const asked = permute(q, [...lead, ...own, 'seq', 'head_dim']).value;
         const seq = asked.shape.at(-2)!;
         const heads = now.key.shape[1]!;
         const rows = reshape(asked, [1, heads, -1, asked.shape.at(-1)!]);
         const scores = matmul(rows, now.key, { transB: true, alpha: scale });
         const heard = matmul(
-          softmax(add(cap === undefined ? scores : bounded(scores, cap), mask(rows.shape[2]! / seq, window))),
+          softmax(add(cap === undefined ? scores : softcap(scores, cap), mask(rows.shape[2]! / seq, window))),
           now.value,
         );
-        return named(
+        return nameAxes(
           reshape(heard, [...asked.shape.slice(0, -1), heard.shape.at(-1)!]),
           ...lead,
           ...own,

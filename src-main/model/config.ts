@@ -48,12 +48,12 @@ export function configWith(
 ): JsonObject {
   const changed: Record<string, JsonObject[string]> = { ...config };
   for (const [axis, field] of Object.entries(family.dims)) Object.assign(changed, field.write(dims, axis));
-  if (sources && family.perLayer) Object.assign(changed, family.perLayer(config, sources));
+  if (sources && family.remapLayers) Object.assign(changed, family.remapLayers(config, sources));
   return changed;
 }
 
 /** Sizes that follow from others are worked out again (head_dim of families that do not state it). */
-export function withConsequences(family: ModelFamily, dims: Dims): Dims {
+export function withDerivedDims(family: ModelFamily, dims: Dims): Dims {
   const out: Record<string, number> = { ...dims };
   for (const [axis, field] of Object.entries(family.dims))
     if (field.keys.length === 0) out[axis] = field.fallback!(out);
@@ -61,7 +61,7 @@ export function withConsequences(family: ModelFamily, dims: Dims): Dims {
 }
 
 /** The constraints that `dims` break. */
-export const broken = (
+export const brokenConstraints = (
   family: ModelFamily,
   dims: Dims,
 ): readonly { readonly axis: Axis; readonly why: string }[] =>

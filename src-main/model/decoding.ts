@@ -7,8 +7,8 @@ import {
   cast,
   concat,
   constant,
-  constantBy,
-  cumulative,
+  lazyConstant,
+  cumsum,
   equal,
   gather,
   graphOf,
@@ -22,10 +22,10 @@ import {
 import type { Dims } from '../tensor/layout.ts';
 import { after, fromStart, type Keeping, type Kept } from './cached.ts';
 import type { ModelFamily, Settings } from './family.ts';
-import { readerOf } from './layers.ts';
+import { createModelBuilder } from './layers.ts';
 
 /** A model's function, and its weights as a graph has them, by name. */
-export interface Written {
+export interface ModelWithWeights {
   readonly family: ModelFamily;
   readonly dims: Dims;
   readonly settings: Settings;
@@ -36,16 +36,16 @@ export interface Written {
 export const pastName = (layer: number, which: keyof Kept): string => `past/${layer}/${which}`;
 export const presentName = (layer: number, which: keyof Kept): string => `present/${layer}/${which}`;
 /** The input that an output becomes with the next token. */
-export const pastOf = (present: string): string => present.replace('present', 'past');
+export const pastNameOf = (present: string): string => present.replace('present', 'past');
 
 /** The last norm's output [1, seq, hidden] of these tokens, and the logits of some of its rows. */
 function read(
-  { family, dims, settings, weights }: Written,
+  { family, dims, settings, weights }: ModelWithWeights,
   tokens: Value,
   { placing }: Keeping,
   rows: (x: Value) => Value,
 ): Value {
-  const reader = readerOf(family, dims, settings, weights, undefined, placing);
+  const reader = createModelBuilder(family, dims, settings, weights, undefined, placing);
   const x = family.forward(reader, tokens);
   return reader.head({ value: rows(x.value), axes: x.axes }).value;
 }
@@ -62,7 +62,7 @@ const presents = ({ kept }: Keeping): Record<string, Value> =>
  * tokens [1, room] and `at` [1] → `logits` [vocab] after position `at`, and what is kept of every layer, [1,
  * heads, room, head_dim] each.
  */
-export function promptProgram(m: Written, room: number): Graph {
+export function prefillProgram(m: ModelWithWeights, room: number): Graph {
   const keeping = fromStart();
   const logits = read(m, input('tokens', 'int32', [1, room]), keeping, (x) =>
     gather(x, input('at', 'int32', [1]), 1),
@@ -74,9 +74,9 @@ export function promptProgram(m: Written, room: number): Graph {
  * One token [1, 1] at position `at` [1], with what is kept of those before it (`past/…`, room for `room`) →
  * `logits` [vocab], and what is kept now.
  */
-export function nextProgram(m: Written, room: number): Graph {
+export function decodeStepProgram(m: ModelWithWeights, room: number): Graph {
   const at = input('at', 'int32', [1]);
-  const places = constantBy(`places ${room}`, 'float32', [room], () =>
+  const places = lazyConstant(`places ${room}`, 'float32', [room], () =>
     Float32Array.from({ length: room }, (_, i) => i),
   );
   const here = reshape(equal(places, cast(at, 'float32')), [1, 1, room, 1]);
@@ -96,7 +96,7 @@ export function nextProgram(m: Written, room: number): Graph {
 }
 
 /** The names that other programs know a decoder's inputs and outputs by (Hugging Face Optimum's). */
-export const decoderNames = {
+export const optimumNames = {
   tokens: 'input_ids',
   mask: 'attention_mask',
   positions: 'position_ids',
@@ -111,18 +111,18 @@ export const decoderNames = {
  * past_key_values.{layer}.key and .value [1, heads, past, head_dim] → logits [1, sequence, vocab] and
  * present.{layer}.key and .value. Positions lie below `most`.
  */
-export function decoderProgram(
-  m: Written,
+export function exportedDecoderProgram(
+  m: ModelWithWeights,
   { sequence, past, most }: { readonly sequence: number; readonly past: number; readonly most: number },
 ): Graph {
-  const names = decoderNames;
+  const names = optimumNames;
   const tokens = input(names.tokens, 'int64', [1, sequence]);
   const mask = input(names.mask, 'int64', [1, past + sequence]);
   const positions = input(names.positions, 'int64', [1, sequence]);
   const before: Value[] = [];
   const places = where(
     greater(cast(mask, 'float32'), 0.5),
-    add(cast(cumulative(mask, 1), 'float32'), -1),
+    add(cast(cumsum(mask, 1), 'float32'), -1),
     constant(2 ** 30),
   );
   const keeping = after({

@@ -6,7 +6,7 @@ import type { Json, JsonObject } from '../base/json.ts';
 import type { Value } from '../graph/graph.ts';
 import { layoutOf, type Axis, type Dims, type Layout } from '../tensor/layout.ts';
 import type { Reader } from './layers.ts';
-import type { Named } from './named.ts';
+import type { NamedValue } from './named.ts';
 
 export type SettingValue = number | boolean | string | null | readonly string[];
 /** What is not a size: eps, tied, rotary base, activation. */
@@ -26,9 +26,9 @@ export interface TensorSpec {
    * Of a gain: the line of the linear whose output its norm reads, such as q/k norms and norms at the end of
    * a branch; absent means that it reads the stream.
    */
-  readonly of?: string;
+  readonly normalizes?: string;
   /** Of a linear: it reads the stream as it is (`stream`), or through a norm that has no gain (`norm`). */
-  readonly bare?: 'stream' | 'norm';
+  readonly unscaledInput?: 'stream' | 'norm';
 }
 
 /** How one size is read from config.json and written back. `keys` are all config keys it may touch. */
@@ -60,18 +60,18 @@ export interface Constraint {
 /** How a dense model becomes a mixture of experts of this family: sparse upcycling, methods.md 7.8. */
 export interface Mixture {
   /** The dense families whose MLP an expert is. */
-  readonly of: readonly string[];
+  readonly denseFamilies: readonly string[];
   /**
    * The dense line that a line of this table is a copy of, where they have not one name. Lines without any
    * are routers, and drawn.
    */
-  readonly lines: Readonly<Record<string, string>>;
+  readonly copiedFrom: Readonly<Record<string, string>>;
   /** Lines that start as zeros. */
-  readonly silent?: readonly string[];
+  readonly zeroOutput?: readonly string[];
   /** Whether config.json can say that the weights of the chosen experts are not made to sum to one. */
-  readonly mayNotSum: boolean;
+  readonly hasNormTopkProb: boolean;
   /** Sizes that follow from those of the dense model. */
-  readonly sizes?: (dense: Dims) => Dims;
+  readonly dims?: (dense: Dims) => Dims;
   /**
    * config.json of a dense model as one of this family, sizes aside; `sums` says whether chosen weights sum
    * to one. Refuses what this family cannot say.
@@ -84,8 +84,8 @@ export interface Mixture {
  * MLP, whose output is the layer's.
  */
 export interface PostNorm {
-  readonly inner: string;
-  readonly outer: string;
+  readonly afterAttention: string;
+  readonly afterMlp: string;
 }
 
 export interface ModelFamily {
@@ -96,7 +96,7 @@ export interface ModelFamily {
   /** The `architectures` entry of a config.json that lacks one. */
   readonly architecture: string;
   /** Where one model_type covers two tables: whether a config.json is of this one. Always, when absent. */
-  readonly applies?: (config: JsonObject) => boolean;
+  readonly matches?: (config: JsonObject) => boolean;
   /** In the order in which they are read. */
   readonly dims: Readonly<Record<string, SizeField>>;
   readonly settings: Readonly<Record<string, SettingField>>;
@@ -106,7 +106,7 @@ export interface ModelFamily {
    * The residual stream: its axis and the kind of norm that reads it. `post`: norms stand on the stream
    * itself, so that only whole copies of it keep the function (methods.md 1.6).
    */
-  readonly stream: { readonly axis: Axis; readonly norm: 'layer' | 'rms'; readonly post?: PostNorm };
+  readonly stream: { readonly axis: Axis; readonly norm: 'layer' | 'rms'; readonly postNorm?: PostNorm };
   /**
    * The output head, the table it may be tied to, and the norm before it; none where a matrix stands between.
    * `cap` is the setting with the bound c of logits c · tanh(logit / c).
@@ -114,8 +114,8 @@ export interface ModelFamily {
   readonly head: {
     readonly weight: string;
     readonly tiedTo: string;
-    readonly after?: string;
-    readonly cap?: string;
+    readonly norm?: string;
+    readonly softcap?: string;
   };
   /**
    * Scores sum over `over`, between these weights (`name/part` for an entry of a fused triple), times `scale`
@@ -138,26 +138,26 @@ export interface ModelFamily {
   /** llama.cpp's convert_hf_to_gguf.py knows it. */
   readonly gguf?: true;
   /** Prefixes that some checkpoints carry before every name. */
-  readonly aliases: readonly string[];
+  readonly prefixes: readonly string[];
   /** Buffers of old files that are not weights. */
-  readonly ignorable: readonly RegExp[];
+  readonly ignoredKeys: readonly RegExp[];
   /**
    * Config keys whose numbers transformers takes with a fraction only, so that 30 must be written as 30.0.
    */
-  readonly fractions?: readonly string[];
+  readonly floatKeys?: readonly string[];
   /** Config values that the forward pass does not compute: throws a refusal that names the key. */
-  refuses(config: JsonObject): void;
+  assertSupported(config: JsonObject): void;
   /** Config values that say something of every layer, for a model whose layer i was layer `sources[i]`. */
-  readonly perLayer?: (config: JsonObject, sources: readonly number[]) => JsonObject;
+  readonly remapLayers?: (config: JsonObject, sources: readonly number[]) => JsonObject;
   /**
    * The last norm's output, tokens [batch, seq] → [batch, seq, hidden]; the head is applied by whoever reads
    * it.
    */
-  forward(m: Reader, tokens: Value): Named;
+  forward(m: Reader, tokens: Value): NamedValue;
 }
 
 /** The line of a family's table that a weight's name is of. */
-export const lineOf = (name: string): string =>
+export const tensorKey = (name: string): string =>
   name.replace(/\.\d+\./, '.{layer}.').replace(/\.\d+\./, '.{expert}.');
 
 export const linear = (layout: string, when?: string): TensorSpec => spec('linear', layout, when);
@@ -173,15 +173,15 @@ const spec = (kind: TensorKind, layout: string, when?: string): TensorSpec => ({
 });
 
 /** The gain of a norm that reads the output of the linear `of` (a line of the table), not the stream. */
-export const gainOf = (of: string, layout: string, when?: string): TensorSpec => ({
+export const outputGain = (of: string, layout: string, when?: string): TensorSpec => ({
   ...gain(layout, when),
-  of,
+  normalizes: of,
 });
 
 /** A linear that no gain stands before. */
-export const bare = (reads: 'stream' | 'norm', layout: string): TensorSpec => ({
+export const unscaledLinear = (reads: 'stream' | 'norm', layout: string): TensorSpec => ({
   ...linear(layout),
-  bare: reads,
+  unscaledInput: reads,
 });
 
 /** The same table with every gain stored minus `offset`. */
@@ -202,7 +202,7 @@ export const size = (name: string, fallback?: (dims: Dims) => number): SizeField
 });
 
 /** A size that config.json never says. */
-export const consequence = (of: (dims: Dims) => number): SizeField => ({
+export const derived = (of: (dims: Dims) => number): SizeField => ({
   keys: [],
   read: () => undefined,
   fallback: of,

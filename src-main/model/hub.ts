@@ -1,6 +1,6 @@
 /** @file Models of the Hugging Face Hub as they are shown, judged, fetched and pushed: what travels. */
 import type { ErrorData } from '../base/errors.ts';
-import type { CheckpointCard } from './card.ts';
+import type { CheckpointSummary } from './summary.ts';
 
 /** Whether the authors ask for consent first, and who gives it. */
 export type Gate = false | 'auto' | 'manual';
@@ -46,7 +46,7 @@ export interface HubSnapshot {
  * A model judged from its config.json and shard headers. Where `why` is set, it cannot be grown and `card` is
  * null.
  */
-export interface HubJudged extends HubSnapshot {
+export interface HubModelInfo extends HubSnapshot {
   /** Its page. */
   readonly url: string;
   readonly gated: Gate;
@@ -59,7 +59,7 @@ export interface HubJudged extends HubSnapshot {
   readonly bytes: number;
   readonly skipped: { readonly files: number; readonly bytes: number };
   readonly why: ErrorData | null;
-  readonly card: CheckpointCard | null;
+  readonly card: CheckpointSummary | null;
 }
 
 /**
@@ -90,7 +90,7 @@ export interface HubPartial {
 
 export type DownloadEvent =
   | {
-      readonly at: 'bytes';
+      readonly type: 'bytes';
       readonly done: number;
       readonly of: number;
       readonly perSecond: number;
@@ -98,9 +98,9 @@ export type DownloadEvent =
       readonly ofFiles: number;
       readonly now: readonly string[];
     }
-  | { readonly at: 'paused'; readonly done: number; readonly of: number }
+  | { readonly type: 'paused'; readonly done: number; readonly of: number }
   | {
-      readonly at: 'done';
+      readonly type: 'done';
       readonly repo: string;
       readonly commit: string;
       readonly dir: string;
@@ -125,7 +125,7 @@ export interface PushPlan {
 }
 export type PushEvent =
   | {
-      readonly at: 'bytes';
+      readonly type: 'bytes';
       readonly phase: 'hashing' | 'uploading' | 'committing';
       readonly done: number;
       readonly of: number;
@@ -133,7 +133,7 @@ export type PushEvent =
       readonly now: string;
     }
   | {
-      readonly at: 'done';
+      readonly type: 'done';
       readonly repo: string;
       readonly commit: string;
       readonly url: string;

@@ -5,65 +5,65 @@
 import { refuse } from '../base/errors.ts';
 import {
   attend,
-  constantBy,
+  lazyConstant,
   gather,
   gelu,
   relu,
   reshape,
-  rmsNormalize,
-  rotate,
+  rmsNorm,
+  applyRotary,
   silu,
   tanh,
   type Value,
 } from '../graph/ops/build.ts';
 import * as op from '../graph/ops/build.ts';
 import { shapeOf, viewOf, type Dims } from '../tensor/layout.ts';
-import { lineOf, type ModelFamily, type Settings, type TensorSpec } from './family.ts';
-import { add, apply, map, mul, named, order, type Name, type Named } from './named.ts';
+import { tensorKey, type ModelFamily, type Settings, type TensorSpec } from './family.ts';
+import { add, applyWeight, mapValue, mul, nameAxes, permute, type AxisName, type NamedValue } from './named.ts';
 
 /** What a forward pass is written with. Names are without `.weight` and `.bias`. */
 export interface Reader {
   readonly dims: Dims;
   readonly settings: Settings;
   /** `x` through the matrix `name`, and its bias when the family has one. */
-  linear(x: Named, name: string): Named;
+  linear(x: NamedValue, name: string): NamedValue;
   /** The same where the matrix holds entries of unequal form one after the other: what each gives. */
-  entries(x: Named, name: string): readonly Named[];
+  entries(x: NamedValue, name: string): readonly NamedValue[];
   /** Rows of the table `name`, tokens [batch, seq] → [batch, seq, its width]. */
-  embed(name: string, tokens: Value): Named;
+  embed(name: string, tokens: Value): NamedValue;
   /**
    * The norm `name` of the family's own kind, over the axes of its gain together; over the last axis where it
    * has none.
    */
-  norm(x: Named, name: string): Named;
+  norm(x: NamedValue, name: string): NamedValue;
   /** Logits [batch, seq, vocab]. */
-  head(x: Named): Named;
+  head(x: NamedValue): NamedValue;
   /** Rows of the position table `name`, [1, seq, its width]; the first position's is row `first`. */
-  places(name: string, tokens: Value, first?: number): Named;
+  places(name: string, tokens: Value, first?: number): NamedValue;
   /** `x` [batch, seq, …, head_dim] turned by its positions; see `rotary`. */
-  rotary(x: Named, s?: Settings): Named;
+  rotary(x: NamedValue, s?: Settings): NamedValue;
   /**
    * What each position hears of itself and those before it; see `attention`. Called once for each layer, in
    * their order.
    */
-  attention(q: Named, k: Named, v: Named, scale: number, how?: AttentionHow): Named;
+  attention(q: NamedValue, k: NamedValue, v: NamedValue, scale: number, how?: AttentionHow): NamedValue;
   /** Is told the logits of every router, [batch, seq, experts]. */
   routed(logits: Value): void;
 }
 
 /** The part of a reader that knows at which positions the tokens stand. */
-export interface Placing extends Pick<Reader, 'attention'> {
-  rotary(x: Named, s: Settings): Named;
+export interface SequenceContext extends Pick<Reader, 'attention'> {
+  rotary(x: NamedValue, s: Settings): NamedValue;
   /** Rows [1, seq] of a position table whose row `first` is the first position's. */
   rows(tokens: Value, first: number): Value;
 }
 
 /** A text read as a whole, from position 0. */
-export const whole: Placing = {
+export const wholeSequence: SequenceContext = {
   attention,
   rotary: (x, s) => rotary(x, s, ({ rates, seq }) => [angles('cos', seq, rates), angles('sin', seq, rates)]),
   rows: ({ shape: [, seq] }, first) =>
-    constantBy(`places ${first} ${seq}`, 'int64', [1, seq!], () =>
+    lazyConstant(`places ${first} ${seq}`, 'int64', [1, seq!], () =>
       Array.from({ length: seq! }, (_, i) => first + i),
     ),
 };
@@ -72,8 +72,8 @@ export const whole: Placing = {
  * A text of several documents, `documents` [batch, seq] their numbers: none hears another. Positions go on
  * through all of them.
  */
-export const apart = (documents: Value): Placing => ({
-  ...whole,
+export const maskDocuments = (documents: Value): SequenceContext => ({
+  ...wholeSequence,
   attention: (q, k, v, scale, how = {}) => attention(q, k, v, scale, { ...how, documents }),
 });
 
@@ -81,44 +81,44 @@ export const apart = (documents: Value): Placing => ({
  * A reader of weights given by name: stored shapes, no prefix. `routed` hears of routers, where there are
  * any; `placing` says where the tokens stand, from position 0 unless it is given.
  */
-export function readerOf(
+export function createModelBuilder(
   family: ModelFamily,
   dims: Dims,
   settings: Settings,
   weights: ReadonlyMap<string, Value>,
   routed: Reader['routed'] = () => undefined,
-  placing: Placing = whole,
+  placing: SequenceContext = wholeSequence,
 ): Reader {
-  const specOf = (name: string): TensorSpec => family.tensors[lineOf(name)]!;
-  const vector = (name: string): Named | undefined => {
+  const specOf = (name: string): TensorSpec => family.tensors[tensorKey(name)]!;
+  const vector = (name: string): NamedValue | undefined => {
     const value = weights.get(name);
     if (!value) return undefined;
     const spec = specOf(name);
-    const plain = named(reshape(value, viewOf(spec.layout, dims)), ...spec.layout.axes.map((a) => a.axis));
-    return spec.offset === 0 ? plain : map((v) => op.add(v, spec.offset), plain);
+    const plain = nameAxes(reshape(value, viewOf(spec.layout, dims)), ...spec.layout.axes.map((a) => a.axis));
+    return spec.offset === 0 ? plain : mapValue((v) => op.add(v, spec.offset), plain);
   };
   const matrix = (name: string): Value =>
     weights.get(name) ??
     weights.get(settings['tied'] === true && name === family.head.weight ? family.head.tiedTo : name)!;
-  const capped = (x: Named): Named => {
-    const cap = family.head.cap === undefined ? null : settings[family.head.cap];
-    return typeof cap === 'number' ? map((v) => bounded(v, cap), x) : x;
+  const capped = (x: NamedValue): NamedValue => {
+    const cap = family.head.softcap === undefined ? null : settings[family.head.softcap];
+    return typeof cap === 'number' ? mapValue((v) => softcap(v, cap), x) : x;
   };
-  const linear = (x: Named, name: string): Named => {
+  const linear = (x: NamedValue, name: string): NamedValue => {
     const spec = specOf(`${name}.weight`);
     const bias = vector(`${name}.bias`);
-    const y = apply(x, matrix(`${name}.weight`), spec.layout, viewOf(spec.layout, dims));
+    const y = applyWeight(x, matrix(`${name}.weight`), spec.layout, viewOf(spec.layout, dims));
     return bias ? add(y, bias) : y;
   };
   const embed: Reader['embed'] = (name, tokens) => {
-    const picked = named(
+    const picked = nameAxes(
       gather(weights.get(`${name}.weight`)!, tokens),
       'batch',
       'seq',
       specOf(`${name}.weight`).layout.axes.at(-1)!.axis,
     );
     const scale = family.embedScale?.(dims, settings) ?? 1;
-    return scale === 1 ? picked : map((v) => op.mul(v, scale), picked);
+    return scale === 1 ? picked : mapValue((v) => op.mul(v, scale), picked);
   };
   return {
     dims,
@@ -135,7 +135,7 @@ export function readerOf(
       return op
         .split(matrix(`${name}.weight`), rows, 0)
         .map((weight, i) =>
-          apply(x, weight, layout.stack!.entries[i]!, viewOf(layout.stack!.entries[i]!, dims)),
+          applyWeight(x, weight, layout.stack!.entries[i]!, viewOf(layout.stack!.entries[i]!, dims)),
         );
     },
     norm(x, name) {
@@ -143,7 +143,7 @@ export function readerOf(
       const shift = vector(`${name}.bias`);
       const eps = Number(settings['eps']);
       const y = normOver(
-        family.stream.norm === 'rms' ? rmsNormalize : layerNorm,
+        family.stream.norm === 'rms' ? rmsNorm : layerNorm,
         x,
         gain?.axes ?? [x.axes.at(-1)!],
         eps,
@@ -158,12 +158,12 @@ export function readerOf(
 /** A norm over these axes as if they were one. */
 function normOver(
   norm: (x: Value, eps: number) => Value,
-  x: Named,
-  axes: readonly Name[],
+  x: NamedValue,
+  axes: readonly AxisName[],
   eps: number,
-): Named {
+): NamedValue {
   const lead = x.axes.filter((axis) => !axes.includes(axis));
-  const y = order(x, [...lead, ...axes]);
+  const y = permute(x, [...lead, ...axes]);
   if (axes.length === 1) return { value: norm(y.value, eps), axes: y.axes };
   return {
     value: reshape(norm(reshape(y.value, [...y.value.shape.slice(0, lead.length), -1]), eps), y.value.shape),
@@ -173,10 +173,10 @@ function normOver(
 
 /** (x - mean) / sqrt(variance + eps) over the last axis (Ba et al. 2016). */
 const layerNorm = (x: Value, eps: number): Value =>
-  rmsNormalize(op.sub(x, op.mean(x, [-1], { keep: true })), eps);
+  rmsNorm(op.sub(x, op.mean(x, [-1], { keep: true })), eps);
 
 /** cap · tanh(x / cap): near x where it is small, never beyond the cap. */
-export const bounded = (x: Value, cap: number): Value => op.mul(tanh(op.mul(x, 1 / cap)), cap);
+export const softcap = (x: Value, cap: number): Value => op.mul(tanh(op.mul(x, 1 / cap)), cap);
 
 /** Rotary frequencies of each pair of a head, radians per position: transformers' modeling_rope_utils.py. */
 export function frequencies(headDim: number, s: Settings): readonly number[] {
@@ -205,7 +205,7 @@ export function frequencies(headDim: number, s: Settings): readonly number[] {
 
 /** cos or sin of each angle, [positions, pairs]. */
 export const angles = (kind: 'cos' | 'sin', positions: number, rates: readonly number[]): Value =>
-  constantBy(`rotary ${kind} ${positions} ${rates.join()}`, 'float32', [positions, rates.length], () =>
+  lazyConstant(`rotary ${kind} ${positions} ${rates.join()}`, 'float32', [positions, rates.length], () =>
     Float32Array.from({ length: positions * rates.length }, (_, i) =>
       Math[kind](Math.floor(i / rates.length) * rates[i % rates.length]!),
     ),
@@ -222,19 +222,19 @@ type Angles = (of: {
  * form of transformers). `x` is [batch, seq, …, head_dim];
  * width is head_dim, or the share of it that the settings name, and what comes after passes through.
  */
-export function rotary(x: Named, s: Settings, by: Angles): Named {
+export function rotary(x: NamedValue, s: Settings, by: Angles): NamedValue {
   const size = x.value.shape.at(-1)!;
-  const width = Math.trunc(size * Number(s['ropeShare'] ?? 1));
+  const width = Math.trunc(size * Number(s['partialRotaryFactor'] ?? 1));
   if (width % 2 !== 0)
     refuse('checkpoint/unsupported', {
-      what: `a rotary share of ${String(s['ropeShare'])}`,
+      what: `a rotary share of ${String(s['partialRotaryFactor'])}`,
       why: `it would turn ${width} of the ${size} entries of a head, and they turn in pairs`,
     });
   if (width < size) {
     const [turned, passed] = op.split(x.value, [width, size - width], -1) as [Value, Value];
     return {
       value: op.concat(
-        [rotary({ value: turned, axes: x.axes }, { ...s, ropeShare: 1 }, by).value, passed],
+        [rotary({ value: turned, axes: x.axes }, { ...s, partialRotaryFactor: 1 }, by).value, passed],
         -1,
       ),
       axes: x.axes,
@@ -243,7 +243,7 @@ export function rotary(x: Named, s: Settings, by: Angles): Named {
   const [batch, seq] = x.value.shape as [number, number];
   return {
     value: reshape(
-      rotate(reshape(x.value, [batch, seq, -1]), ...by({ rates: frequencies(size, s), seq })),
+      applyRotary(reshape(x.value, [batch, seq, -1]), ...by({ rates: frequencies(size, s), seq })),
       x.value.shape,
     ),
     axes: x.axes,
@@ -282,7 +282,7 @@ export function windowOf(s: Settings, layer: number): number | undefined {
  * [to - from, to - first]: 0 where position from + row sees position first + column, and `hidden` elsewhere.
  */
 const seen = (from: number, to: number, first: number, window: number): Value =>
-  constantBy(`seen ${from} ${to} ${first} ${window}`, 'float32', [to - from, to - first], () =>
+  lazyConstant(`seen ${from} ${to} ${first} ${window}`, 'float32', [to - from, to - first], () =>
     Float32Array.from({ length: (to - from) * (to - first) }, (_, j) => {
       const back = from + Math.floor(j / (to - first)) - (first + (j % (to - first)));
       return back < 0 || back >= window ? hidden : 0;
@@ -305,7 +305,7 @@ function parted(mask: Value, documents: Value | undefined, from: number, to: num
  * The axes that queries and keys share, and those that the queries have beside them: more than one row of
  * them reads the same keys.
  */
-export const sharedAxes = (q: Named, k: Named): Readonly<Record<'lead' | 'own', readonly Name[]>> => ({
+export const sharedAxes = (q: NamedValue, k: NamedValue): Readonly<Record<'lead' | 'own', readonly AxisName[]>> => ({
   lead: k.axes.filter((axis) => axis !== 'seq' && axis !== 'head_dim'),
   own: q.axes.filter((axis) => !k.axes.includes(axis)),
 });
@@ -316,16 +316,16 @@ export const sharedAxes = (q: Named, k: Named): Readonly<Record<'lead' | 'own', 
  * plain heads, grouped queries and one key head are one function, and no key is repeated in memory.
  */
 export function attention(
-  q: Named,
-  k: Named,
-  v: Named,
+  q: NamedValue,
+  k: NamedValue,
+  v: NamedValue,
   scale: number,
   { window = Infinity, cap, documents }: AttentionHow = {},
-): Named {
+): NamedValue {
   const { lead, own } = sharedAxes(q, k);
-  const asked = order(q, [...lead, ...own, 'seq', 'head_dim']).value;
-  const keys = order(k, [...lead, 'seq', 'head_dim']).value;
-  const values = order(v, [...lead, 'seq', 'head_dim']).value;
+  const asked = permute(q, [...lead, ...own, 'seq', 'head_dim']).value;
+  const keys = permute(k, [...lead, 'seq', 'head_dim']).value;
+  const values = permute(v, [...lead, 'seq', 'head_dim']).value;
   const [seq, width] = asked.shape.slice(-2) as [number, number];
   const block = queryBlock(seq);
   const blocks = Math.ceil(seq / block);
@@ -346,13 +346,13 @@ export function attention(
     );
     return reshape(out, [...rows.shape.slice(0, -1), values.shape.at(-1)!]);
   });
-  return named(blocks === 1 ? read[0]! : op.concat(read, -2), ...lead, ...own, 'seq', 'head_dim');
+  return nameAxes(blocks === 1 ? read[0]! : op.concat(read, -2), ...lead, ...own, 'seq', 'head_dim');
 }
 
 /** `attend` with bounded scores: softmax(bounded(scale · q kᵀ) + mask) v. */
 function boundedAttend(cap: number, q: Value, k: Value, v: Value, mask: Value, scale: number): Value {
   return op.matmul(
-    op.softmax(op.masked(bounded(op.matmul(q, k, { transB: true, alpha: scale }), cap), mask)),
+    op.softmax(op.addMask(softcap(op.matmul(q, k, { transB: true, alpha: scale }), cap), mask)),
     v,
   );
 }
@@ -368,8 +368,8 @@ export const activations: Readonly<Record<string, (x: Value) => Value>> = {
   gelu_fast: (x) => gelu(x, 'tanh'),
   gelu_pytorch_tanh: (x) => gelu(x, 'tanh'),
 };
-export const activate = (x: Named, name: string): Named =>
-  map(
+export const activate = (x: NamedValue, name: string): NamedValue =>
+  mapValue(
     activations[name] ??
       refuse('checkpoint/unsupported', {
         what: `activation "${name}"`,

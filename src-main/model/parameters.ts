@@ -39,7 +39,7 @@ function linesOf(family: ModelFamily, dims: Dims, settings: Settings): readonly 
 }
 
 /** The name of a weight in one layer, of one expert. */
-export const nameAt = (key: string, layer?: number, expert?: number): string => {
+export const weightName = (key: string, layer?: number, expert?: number): string => {
   const name = layer === undefined ? key : key.replace('{layer}', String(layer));
   return expert === undefined ? name : name.replace('{expert}', String(expert));
 };
@@ -66,7 +66,7 @@ export function parametersOf(family: ModelFamily, dims: Dims, settings: Settings
   const first = lines.findIndex(({ key }) => key.includes('{layer}'));
   const runs = expertRuns(lines.filter(({ key }) => key.includes('{layer}')));
   const at = ({ key, spec, shape }: ParameterLine, layer?: number, expert?: number): Parameter => ({
-    name: nameAt(key, layer, expert),
+    name: weightName(key, layer, expert),
     key,
     spec,
     shape,
@@ -89,12 +89,12 @@ export function parametersOf(family: ModelFamily, dims: Dims, settings: Settings
   ];
 }
 
-export const parameterCount = (family: ModelFamily, dims: Dims, settings: Settings): number =>
+export const countParameters = (family: ModelFamily, dims: Dims, settings: Settings): number =>
   linesOf(family, dims, settings).reduce((sum, line) => sum + line.times * countOf(line.shape), 0);
 
 /** Parameters that one token passes: all but those of the experts that its router leaves out. */
-export function activeCount(family: ModelFamily, dims: Dims, settings: Settings): number {
-  const share = family.mixture ? Number(settings['active']) / dims['experts']! : 1;
+export function countActiveParameters(family: ModelFamily, dims: Dims, settings: Settings): number {
+  const share = family.mixture ? Number(settings['expertsPerToken']) / dims['experts']! : 1;
   return linesOf(family, dims, settings).reduce(
     (sum, line) => sum + Math.round(line.times * (line.ofExpert ? share : 1)) * countOf(line.shape),
     0,
@@ -102,7 +102,7 @@ export function activeCount(family: ModelFamily, dims: Dims, settings: Settings)
 }
 
 /** Weights that decay: matrices and tables, never vectors (AdamW as practised since GPT-2). */
-export const decays = (spec: TensorSpec): boolean => spec.kind === 'linear' || spec.kind === 'lookup';
+export const hasWeightDecay = (spec: TensorSpec): boolean => spec.kind === 'linear' || spec.kind === 'lookup';
 
 /** Parts of a model that a person thinks in. */
 export type ParameterGroup = 'embeddings' | 'attention' | 'mlp' | 'norms' | 'head';
@@ -122,7 +122,7 @@ export function groupOf(family: ModelFamily, key: string, spec: TensorSpec): Par
 }
 
 /** Parameters per group, and per token active; for cards and plans. */
-export function groupCounts(
+export function countByGroup(
   family: ModelFamily,
   dims: Dims,
   settings: Settings,

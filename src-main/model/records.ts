@@ -2,7 +2,7 @@
  * @file What Cambium leaves in the folders that it makes, so that a model's origin can be told: growth.json
  * and training.json.
  */
-import type { Certificate } from './card.ts';
+import type { Certificate } from './summary.ts';
 
 export const growthRecordFile = 'growth.json';
 export const trainingRecordFile = 'training.json';
@@ -42,12 +42,12 @@ export interface TrainingRecord {
 }
 
 /** The fields of each record that are paths of one computer: what is published has names in their place. */
-export const recordPaths: Readonly<Record<string, readonly string[]>> = {
+export const localPathFields: Readonly<Record<string, readonly string[]>> = {
   [growthRecordFile]: ['source'],
   [trainingRecordFile]: ['run', 'checkpoint'],
 };
 
 /** A record as its file's text. */
-export const recordText = (
+export const formatRecord = (
   record: GrowthRecord | TrainingRecord | Readonly<Record<string, unknown>>,
 ): string => `${JSON.stringify(record, null, 1)}\n`;

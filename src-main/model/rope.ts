@@ -41,7 +41,7 @@ export function ropeSettings({
   });
   return {
     ropeTheta: own('rope_theta', thetaKey, theta),
-    ...(shareKey === undefined ? {} : { ropeShare: own('partial_rotary_factor', shareKey, share) }),
+    ...(shareKey === undefined ? {} : { partialRotaryFactor: own('partial_rotary_factor', shareKey, share) }),
     ropeType: { keys: scaling, read: typeOf },
     ropeFactor: scaled('factor', 1),
     ropeLow: scaled('low_freq_factor', 1),
@@ -64,7 +64,7 @@ export function refuseRope(config: JsonObject): void {
  * config.json of heads `to` wide that turn as many entries as those `from` wide did: their `share` shrinks,
  * under `shareKey` or wherever it is said.
  */
-export function withTurned(
+export function withRotatedWidth(
   config: JsonObject,
   shareKey: string,
   share: number,

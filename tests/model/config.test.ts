@@ -4,12 +4,12 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src-main/base/json.ts';
-import { configWith, dimsOf, settingsOf, withConsequences } from '../../src-main/model/config.ts';
+import { configWith, dimsOf, settingsOf, withDerivedDims } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
-import { golden, goldenCases } from '../support/golden.ts';
+import { loadGolden, goldenCases } from '../support/golden.ts';
 
 describe.each(goldenCases)('%s', (name) => {
-  const config: JsonObject = { ...golden(name).config, of_a_later_version: { kept: [1, 2] } };
+  const config: JsonObject = { ...loadGolden(name).config, of_a_later_version: { kept: [1, 2] } };
   const family = familyOf(config);
   const dims = dimsOf(family, config);
   const own = new Set(Object.values(family.dims).flatMap((field) => field.keys));
@@ -28,7 +28,7 @@ describe.each(goldenCases)('%s', (name) => {
   });
 
   it('doubled sizes are read back, and every other key stays', () => {
-    const wanted = withConsequences(
+    const wanted = withDerivedDims(
       family,
       Object.fromEntries(
         Object.entries(dims).map(([axis, size]) => [

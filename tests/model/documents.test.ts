@@ -6,16 +6,16 @@ import { describe, expect, it } from 'vitest';
 import { constant, input, reshape, type Value } from '../../src-main/graph/ops/build.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
-import { apart, readerOf, whole, type Placing } from '../../src-main/model/layers.ts';
+import { maskDocuments, createModelBuilder, wholeSequence, type SequenceContext } from '../../src-main/model/layers.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
 import { compare, tolerances } from '../support/close.ts';
 import { evaluate } from '../support/evaluate.ts';
-import { golden, goldenCases } from '../support/golden.ts';
+import { loadGolden, goldenCases } from '../support/golden.ts';
 
 const families = [
   ...Map.groupBy(
     goldenCases.filter((name) => !name.includes('float16')),
-    (name) => familyOf(golden(name).config).id,
+    (name) => familyOf(loadGolden(name).config).id,
   ).values(),
 ].map((names) => names[0]!);
 const numbers = [0, 0, 0, 0, 1, 1, 1, 1, 1, 1];
@@ -23,7 +23,7 @@ const border = numbers.indexOf(1);
 const length = numbers.length;
 
 describe.each(families)('%s', (name) => {
-  const g = golden(name);
+  const g = loadGolden(name);
   const family = familyOf(g.config);
   const dims = dimsOf(family, g.config);
   const settings = settingsOf(family, g.config);
@@ -43,8 +43,8 @@ describe.each(families)('%s', (name) => {
   const documents = (of: readonly number[]): Value =>
     constant([...of, ...of.map(() => 0)], 'int32', [2, of.length]);
   /** Logits of both rows of a batch; the second row is one document in any case. */
-  const logits = (tokens: readonly number[], placing: Placing): Float64Array => {
-    const m = readerOf(family, dims, settings, weights, undefined, placing);
+  const logits = (tokens: readonly number[], placing: SequenceContext): Float64Array => {
+    const m = createModelBuilder(family, dims, settings, weights, undefined, placing);
     const batch = constant([...tokens, ...ids.slice(0, tokens.length)], 'int32', [2, tokens.length]);
     return evaluate([reshape(m.head(family.forward(m, batch)).value, [-1, vocab])], feeds)[0]!
       .data as Float64Array;
@@ -53,30 +53,30 @@ describe.each(families)('%s', (name) => {
     all.slice(from * vocab, to * vocab);
 
   it('the second document is the same whatever stands before it, and was not before', () => {
-    const kept = apart(documents(numbers));
+    const kept = maskDocuments(documents(numbers));
     const one = logits(ids, kept);
     const two = logits(other, kept);
     expect(compare(rows(one, border, length), rows(two, border, length)).worst).toBe(0);
     expect(compare(rows(one, 0, border), rows(two, 0, border)).worst).toBeGreaterThan(0);
     expect(
-      compare(rows(logits(ids, whole), border, length), rows(logits(other, whole), border, length)).worst,
+      compare(rows(logits(ids, wholeSequence), border, length), rows(logits(other, wholeSequence), border, length)).worst,
     ).toBeGreaterThan(1e-6);
   });
 
   it('the first document, and a row of one document, are as they are joined', () => {
-    const kept = logits(ids, apart(documents(numbers)));
-    const joined = logits(ids, whole);
+    const kept = logits(ids, maskDocuments(documents(numbers)));
+    const joined = logits(ids, wholeSequence);
     expect(compare(rows(kept, 0, border), rows(joined, 0, border)).worst).toBeLessThan(1e-12);
     expect(compare(rows(kept, length, 2 * length), rows(joined, length, 2 * length)).worst).toBeLessThan(
       1e-12,
     );
-    expect(compare(logits(ids, apart(documents(numbers.map(() => 3)))), joined).worst).toBeLessThan(1e-12);
+    expect(compare(logits(ids, maskDocuments(documents(numbers.map(() => 3)))), joined).worst).toBeLessThan(1e-12);
   });
 
   // What turns by positions hears only how far apart two of them are; their sines are float32 in the graph.
   it.skipIf(settings['ropeTheta'] === undefined)('the second document is as it is alone', () => {
-    const alone = logits(ids.slice(border), whole);
-    const kept = logits(ids, apart(documents(numbers)));
+    const alone = logits(ids.slice(border), wholeSequence);
+    const kept = logits(ids, maskDocuments(documents(numbers)));
     expect(compare(rows(kept, border, length), rows(alone, 0, length - border)).worst).toBeLessThan(
       tolerances.float32,
     );

@@ -1,18 +1,18 @@
 /** @file Every golden checkpoint through our forward pass: logits and loss as transformers computes them. */
 import { describe, expect, it } from 'vitest';
-import { constant, input, unevenness, type Value } from '../../src-main/graph/ops/build.ts';
+import { constant, input, loadBalancingLoss, type Value } from '../../src-main/graph/ops/build.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { families, familyOf } from '../../src-main/model/families/index.ts';
-import { readerOf } from '../../src-main/model/layers.ts';
+import { createModelBuilder } from '../../src-main/model/layers.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
 import { bucketsOf } from '../../src-main/train/state.ts';
 import { logitsProgram, lossProgram } from '../../src-main/train/step.ts';
 import { evaluate } from '../support/evaluate.ts';
-import { golden, goldenCases } from '../support/golden.ts';
+import { loadGolden, goldenCases } from '../support/golden.ts';
 import { runner } from '../support/run-graph.ts';
 
 describe.each(goldenCases)('%s', (name) => {
-  const g = golden(name);
+  const g = loadGolden(name);
   const family = familyOf(g.config);
   const dims = dimsOf(family, g.config);
   const settings = settingsOf(family, g.config);
@@ -34,7 +34,7 @@ describe.each(goldenCases)('%s', (name) => {
   });
 
   it('computes the logits of transformers', async () => {
-    const run = await runner(logitsProgram(model, { batch, sequence }));
+    const run = await runner(logitsProgram(model, { microBatch: batch, contextLength: sequence }));
     const { logits } = await run({ ...state, tokens: Int32Array.from(g.ids.flat()) });
     let worst = 0;
     g.logits.forEach((x, i) => {
@@ -44,17 +44,17 @@ describe.each(goldenCases)('%s', (name) => {
   });
 
   it('computes its loss', async () => {
-    const run = await runner(lossProgram(model, { batch, sequence: sequence - 1 }));
+    const run = await runner(lossProgram(model, { microBatch: batch, contextLength: sequence - 1 }));
     const { losses } = await run({ ...state, tokens: Int32Array.from(g.ids.flat()) });
     const loss = losses!.reduce((a, b) => a + b, 0) / losses!.length;
     expect(Math.abs(loss - g.loss)).toBeLessThan(1e-4);
   });
 });
 
-it.each(goldenCases.filter((name) => golden(name).balance !== undefined))(
+it.each(goldenCases.filter((name) => loadGolden(name).balance !== undefined))(
   '%s: its routers are as uneven as transformers says',
   (name) => {
-    const g = golden(name);
+    const g = loadGolden(name);
     const family = familyOf(g.config);
     const dims = dimsOf(family, g.config);
     const settings = settingsOf(family, g.config);
@@ -64,14 +64,14 @@ it.each(goldenCases.filter((name) => golden(name).balance !== undefined))(
     );
     const seen = g.ids.map((row) => row.slice(0, -1));
     family.forward(
-      readerOf(family, dims, settings, weights, (logits) => {
+      createModelBuilder(family, dims, settings, weights, (logits) => {
         routers.push(logits);
       }),
       constant(seen.flat(), 'int32', [seen.length, seen[0]!.length]),
     );
     expect(routers).toHaveLength(dims['layers']!);
     const [found] = evaluate(
-      [unevenness(routers, Number(settings['active']))],
+      [loadBalancingLoss(routers, Number(settings['expertsPerToken']))],
       Object.fromEntries(
         [...weights].map(([weight, { shape }]) => [
           weight,
@@ -84,7 +84,7 @@ it.each(goldenCases.filter((name) => golden(name).balance !== undefined))(
 );
 
 it('covers every family', () => {
-  expect(new Set(goldenCases.map((name) => familyOf(golden(name).config).id))).toEqual(
+  expect(new Set(goldenCases.map((name) => familyOf(loadGolden(name).config).id))).toEqual(
     new Set(families.keys()),
   );
 });

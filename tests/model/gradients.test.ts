@@ -8,11 +8,11 @@ import { constant, crossEntropy, input, mean, reshape, type Value } from '../../
 import { grad } from '../../src-main/graph/passes/grad.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
-import { readerOf } from '../../src-main/model/layers.ts';
+import { createModelBuilder } from '../../src-main/model/layers.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
 import { compare } from '../support/close.ts';
 import { evaluate } from '../support/evaluate.ts';
-import { golden, goldenCases } from '../support/golden.ts';
+import { loadGolden, goldenCases } from '../support/golden.ts';
 
 const length = 9;
 
@@ -20,19 +20,19 @@ const length = 9;
 const each = [
   ...Map.groupBy(
     goldenCases.filter((name) => !name.includes('float16')),
-    (name) => familyOf(golden(name).config).id,
+    (name) => familyOf(loadGolden(name).config).id,
   ).values(),
 ].flatMap((names) => [...new Set([names[0]!, names.at(-1)!])]);
 
 describe.each(each)('%s', (name) => {
-  const g = golden(name);
+  const g = loadGolden(name);
   const family = familyOf(g.config);
   const dims = dimsOf(family, g.config);
   const settings = settingsOf(family, g.config);
   const parameters = parametersOf(family, dims, settings);
   const inputs = parameters.map((p) => [p.name, input(p.name, 'float32', p.shape)] as const);
   const weights: ReadonlyMap<string, Value> = new Map(inputs);
-  const m = readerOf(family, dims, settings, weights);
+  const m = createModelBuilder(family, dims, settings, weights);
   const ids = g.ids[0]!;
   const tokens = constant(ids.slice(0, length), 'int32', [1, length]);
   const targets = constant(ids.slice(1, length + 1), 'int32', [length]);
@@ -54,7 +54,7 @@ describe.each(each)('%s', (name) => {
   const idle = (weight: string, expert?: number): boolean =>
     /k_proj\.bias|c_attn\.bias/.test(weight) ||
     expert !== undefined ||
-    (settings['active'] === 1 && weight.includes('block_sparse_moe.gate'));
+    (settings['expertsPerToken'] === 1 && weight.includes('block_sparse_moe.gate'));
   it('gradients are those of the loss', () => {
     const found = evaluate(
       grad(

@@ -3,7 +3,7 @@
  * checkpoint, and would notice if a setting were ignored.
  */
 import { describe, expect, test } from 'vitest';
-import { golden, goldenCases } from '../support/golden.ts';
+import { loadGolden, goldenCases } from '../support/golden.ts';
 import { compare } from '../support/close.ts';
 import { referenceLogits, referenceLoss, type Config } from '../support/reference.ts';
 
@@ -13,7 +13,7 @@ const logitsOf = (
   ids: readonly (readonly number[])[],
 ): number[] => ids.flatMap((row) => [...referenceLogits(config, weights, row)]);
 const opened = (name: string) => {
-  const { weights, ...rest } = golden(name);
+  const { weights, ...rest } = loadGolden(name);
   return { ...rest, weights: new Map([...weights].map(([key, values]) => [key, Float64Array.from(values)])) };
 };
 

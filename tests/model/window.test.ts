@@ -53,7 +53,7 @@ async function furthest(sliding_window: number | null, more: JsonObject = {}): P
     }),
   );
   const tokens = Array.from({ length: sequence }, (_, i) => integerAt(keyOf(5, 'tokens'), i, 11));
-  const run = await runner(logitsProgram({ family, dims, settings, buckets }, { batch: 1, sequence }));
+  const run = await runner(logitsProgram({ family, dims, settings, buckets }, { microBatch: 1, contextLength: sequence }));
   const { logits } = await run({ ...state, tokens: Int32Array.from(tokens) });
   return referenceLogits(own, weights, tokens).reduce(
     (most, x, i) => Math.max(most, Math.abs(x - logits![i]!)),

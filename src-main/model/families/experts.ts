@@ -4,10 +4,10 @@
  */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { route } from '../../graph/ops/build.ts';
+import { routingWeights } from '../../graph/ops/build.ts';
 import type { ModelFamily, Settings, SizeField } from '../family.ts';
 import type { Reader } from '../layers.ts';
-import { add, map, mul, parts, type Named } from '../named.ts';
+import { add, mapValue, mul, unbind, type NamedValue } from '../named.ts';
 import { gatedMlp, type MlpNames } from './llama.ts';
 
 /** A dense table with `own` lines where it has those of its MLP. */
@@ -41,14 +41,14 @@ export const expertCount = (written: string, otherwise: number): SizeField => ({
  * worked out for all tokens, and what a token does not read has weight
  * zero, so that shapes are known when the graph is built and gradients are those of the chosen experts alone.
  */
-export function mixtureOf(m: Reader, x: Named, at: string, names?: MlpNames): Named {
+export function mixtureOf(m: Reader, x: NamedValue, at: string, names?: MlpNames): NamedValue {
   const ratings = m.linear(x, `${at}.gate`);
-  const weights = map(
-    (logits) => route(logits, Number(m.settings['active']), m.settings['sums'] === true),
+  const weights = mapValue(
+    (logits) => routingWeights(logits, Number(m.settings['expertsPerToken']), m.settings['normTopkProb'] === true),
     ratings,
   );
   m.routed(ratings.value);
-  return parts(weights, 'experts')
+  return unbind(weights, 'experts')
     .map((weight, expert) => mul(gatedMlp(m, x, `${at}.experts.${expert}`, names), weight))
     .reduce(add);
 }
@@ -81,7 +81,7 @@ export const said = (config: JsonObject, dense: Settings): JsonObject => ({
   rms_norm_eps: dense['eps']!,
   hidden_act: dense['activation']!,
   tie_word_embeddings: dense['tied']!,
-  initializer_range: dense['deviation']!,
+  initializer_range: dense['std']!,
   max_position_embeddings: dense['positions']!,
   ...(config['rope_parameters'] ? {} : { rope_theta: dense['ropeTheta']! }),
   ...config,

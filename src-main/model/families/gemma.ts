@@ -66,7 +66,7 @@ export const gemma: ModelFamily = {
     Object.fromEntries(Object.entries(llama.tensors).filter(([, line]) => line.when !== 'mlpBias')),
     1,
   ),
-  refuses(config) {
+  assertSupported(config) {
     refuseRope(config);
     refuseBidirectional(config);
     const other = config['hidden_activation'] ?? 'gelu_pytorch_tanh';

@@ -6,8 +6,8 @@ import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { Value } from '../../graph/graph.ts';
 import { windowOf, type Reader } from '../layers.ts';
-import { add, type Named } from '../named.ts';
-import { gain, gainOf, optional, setting, withOffset, type ModelFamily, type Settings } from '../family.ts';
+import { add, type NamedValue } from '../named.ts';
+import { gain, outputGain, optional, setting, withOffset, type ModelFamily, type Settings } from '../family.ts';
 import { refuseRope } from '../rope.ts';
 import { gemma, refuseBidirectional } from './gemma.ts';
 import { gatedMlp, llama } from './llama.ts';
@@ -27,7 +27,7 @@ export const slidingPattern = (
   pattern: (config: JsonObject) => number,
 ): {
   readonly setting: ModelFamily['settings'][string];
-  readonly perLayer: NonNullable<ModelFamily['perLayer']>;
+  readonly perLayer: NonNullable<ModelFamily['remapLayers']>;
 } => ({
   setting: {
     keys: ['layer_types'],
@@ -68,19 +68,19 @@ export const gemma2: ModelFamily = {
   settings: {
     ...gemma.settings,
     activation: setting('hidden_activation', 'gelu_pytorch_tanh'),
-    queryScalar: setting('query_pre_attn_scalar', 256),
-    scoreCap: optional('attn_logit_softcapping', 50),
-    logitCap: optional('final_logit_softcapping', 30),
+    queryPreAttnScalar: setting('query_pre_attn_scalar', 256),
+    attnLogitSoftcap: optional('attn_logit_softcapping', 50),
+    finalLogitSoftcap: optional('final_logit_softcapping', 30),
     window: optional('sliding_window', 4096),
     layerTypes: alternating.setting,
   },
-  head: { ...gemma.head, cap: 'logitCap' },
+  head: { ...gemma.head, softcap: 'finalLogitSoftcap' },
   scores: { ...gemma.scores, scale: () => 1 }, // query_pre_attn_scalar, which no size changes
   constraints: llama.constraints,
   tensors: { ...gemma.tensors, ...sandwich() },
-  perLayer: alternating.perLayer,
-  fractions: ['attn_logit_softcapping', 'final_logit_softcapping'],
-  refuses(config) {
+  remapLayers: alternating.perLayer,
+  floatKeys: ['attn_logit_softcapping', 'final_logit_softcapping'],
+  assertSupported(config) {
     refuseRope(config);
     refuseBidirectional(config);
     refuseLayerTypes(config);
@@ -93,9 +93,9 @@ export function sandwich(): ModelFamily['tensors'] {
   const at = 'model.layers.{layer}.';
   return withOffset(
     {
-      [`${at}post_attention_layernorm.weight`]: gainOf(`${at}self_attn.o_proj.weight`, 'hidden'),
+      [`${at}post_attention_layernorm.weight`]: outputGain(`${at}self_attn.o_proj.weight`, 'hidden'),
       [`${at}pre_feedforward_layernorm.weight`]: gain('hidden'),
-      [`${at}post_feedforward_layernorm.weight`]: gainOf(`${at}mlp.down_proj.weight`, 'hidden'),
+      [`${at}post_feedforward_layernorm.weight`]: outputGain(`${at}mlp.down_proj.weight`, 'hidden'),
     },
     1,
   );
@@ -107,18 +107,18 @@ export function sandwich(): ModelFamily['tensors'] {
 export function sandwichDecoder(
   m: Reader,
   tokens: Value,
-  { turn }: { turn: (x: Named, name: string, layer: number, s: Settings) => Named },
-): Named {
+  { turn }: { turn: (x: NamedValue, name: string, layer: number, s: Settings) => NamedValue },
+): NamedValue {
   const s = m.settings;
-  const scale = Number(s['queryScalar']) ** -0.5;
-  const cap = typeof s['scoreCap'] === 'number' ? s['scoreCap'] : undefined;
+  const scale = Number(s['queryPreAttnScalar']) ** -0.5;
+  const cap = typeof s['attnLogitSoftcap'] === 'number' ? s['attnLogitSoftcap'] : undefined;
   let x = m.embed('model.embed_tokens', tokens);
   for (let l = 0; l < m.dims['layers']!; l++) {
     const at = `model.layers.${l}`;
     const y = m.norm(x, `${at}.input_layernorm`);
     const [q, k] = ['q', 'k'].map((name) =>
       turn(m.linear(y, `${at}.self_attn.${name}_proj`), `${at}.self_attn.${name}`, l, s),
-    ) as [Named, Named];
+    ) as [NamedValue, NamedValue];
     const heard = m.attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale, {
       window: windowOf(s, l),
       cap,

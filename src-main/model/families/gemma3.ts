@@ -5,7 +5,7 @@
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import {
-  gainOf,
+  outputGain,
   optional,
   withOffset,
   without,
@@ -41,7 +41,7 @@ const full = (name: string, otherwise: SettingValue): SettingField => ({
   read: (c) => (ropeOf(c, 'full_attention')[name] ?? otherwise) as SettingValue,
 });
 
-const settings = without(gemma2.settings, 'scoreCap');
+const settings = without(gemma2.settings, 'attnLogitSoftcap');
 const at = 'model.layers.{layer}.self_attn.';
 
 export const gemma3: ModelFamily = {
@@ -52,7 +52,7 @@ export const gemma3: ModelFamily = {
   architecture: 'Gemma3ForCausalLM',
   settings: {
     ...settings,
-    logitCap: optional('final_logit_softcapping', null),
+    finalLogitSoftcap: optional('final_logit_softcapping', null),
     layerTypes: ofPattern.setting,
     ropeTheta: full('rope_theta', 1e6),
     ropeType: {
@@ -66,7 +66,7 @@ export const gemma3: ModelFamily = {
     ropeLow: full('low_freq_factor', 1),
     ropeHigh: full('high_freq_factor', 4),
     ropeOriginal: full('original_max_position_embeddings', 8192),
-    localTheta: {
+    ropeLocalTheta: {
       keys: ['rope_parameters', 'rope_local_base_freq'],
       read: (c) => ropeOf(c, 'sliding_attention')['rope_theta'] as SettingValue,
     },
@@ -76,14 +76,14 @@ export const gemma3: ModelFamily = {
     ...gemma2.tensors,
     ...withOffset(
       {
-        [`${at}q_norm.weight`]: gainOf(`${at}q_proj.weight`, 'head_dim'),
-        [`${at}k_norm.weight`]: gainOf(`${at}k_proj.weight`, 'head_dim'),
+        [`${at}q_norm.weight`]: outputGain(`${at}q_proj.weight`, 'head_dim'),
+        [`${at}k_norm.weight`]: outputGain(`${at}k_proj.weight`, 'head_dim'),
       },
       1,
     ),
   },
-  perLayer: ofPattern.perLayer,
-  refuses(config) {
+  remapLayers: ofPattern.perLayer,
+  assertSupported(config) {
     refuseBidirectional(config);
     refuseLayerTypes(config);
     refuseRope({ rope_scaling: ropeOf(config, 'full_attention') });
@@ -105,7 +105,7 @@ export const gemma3: ModelFamily = {
         m.rotary(
           m.norm(x, `${name}_norm`),
           (s['layerTypes'] as readonly string[])[layer] === 'sliding_attention'
-            ? { ...s, ropeTheta: s['localTheta']!, ropeType: 'default' }
+            ? { ...s, ropeTheta: s['ropeLocalTheta']!, ropeType: 'default' }
             : s,
         ),
     }),

@@ -4,10 +4,10 @@
  * modeling_gpt_neox.py.
  */
 import { activate } from '../layers.ts';
-import { add, parts, type Named } from '../named.ts';
+import { add, unbind, type NamedValue } from '../named.ts';
 import {
   bias,
-  consequence,
+  derived,
   gain,
   linear,
   lookup,
@@ -29,14 +29,14 @@ export const gptNeox: ModelFamily = {
     hidden: size('hidden_size'),
     heads: size('num_attention_heads'),
     ffn: size('intermediate_size'),
-    head_dim: consequence((d) => d['hidden']! / d['heads']!),
+    head_dim: derived((d) => d['hidden']! / d['heads']!),
     layers: size('num_hidden_layers'),
   },
   settings: {
     eps: setting('layer_norm_eps', 1e-5),
     tied: setting('tie_word_embeddings', false),
     activation: setting('hidden_act', 'gelu'),
-    deviation: setting('initializer_range', 0.02),
+    std: setting('initializer_range', 0.02),
     attentionBias: setting('attention_bias', true),
     parallel: setting('use_parallel_residual', true),
     positions: setting('max_position_embeddings', 2048),
@@ -44,7 +44,7 @@ export const gptNeox: ModelFamily = {
   },
   parts: { qkv: ['q', 'k', 'v'] },
   stream: { axis: 'hidden', norm: 'layer' },
-  head: { weight: 'embed_out.weight', tiedTo: 'embed_in.weight', after: 'final_layer_norm' },
+  head: { weight: 'embed_out.weight', tiedTo: 'embed_in.weight', norm: 'final_layer_norm' },
   scores: {
     over: 'head_dim',
     between: ['attention.query_key_value/q', 'attention.query_key_value/k'],
@@ -77,13 +77,13 @@ export const gptNeox: ModelFamily = {
     'final_layer_norm.bias':                              shift('hidden'),
     'embed_out.weight':                                   linear('vocab <- hidden'),
   },
-  aliases: ['gpt_neox.'],
-  ignorable: [/^layers\.\d+\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/],
-  refuses: refuseRope,
+  prefixes: ['gpt_neox.'],
+  ignoredKeys: [/^layers\.\d+\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/],
+  assertSupported: refuseRope,
   forward(m, tokens) {
     const s = m.settings;
     const scale = m.dims['head_dim']! ** -0.5;
-    const mlp = (x: Named, at: string): Named =>
+    const mlp = (x: NamedValue, at: string): NamedValue =>
       m.linear(
         activate(
           m.linear(m.norm(x, `${at}.post_attention_layernorm`), `${at}.mlp.dense_h_to_4h`),
@@ -94,10 +94,10 @@ export const gptNeox: ModelFamily = {
     let x = m.embed('embed_in', tokens);
     for (let l = 0; l < m.dims['layers']!; l++) {
       const at = `layers.${l}`;
-      const [q, k, v] = parts(
+      const [q, k, v] = unbind(
         m.linear(m.norm(x, `${at}.input_layernorm`), `${at}.attention.query_key_value`),
         'qkv',
-      ) as [Named, Named, Named];
+      ) as [NamedValue, NamedValue, NamedValue];
       const read = add(x, m.linear(m.attention(m.rotary(q), m.rotary(k), v, scale), `${at}.attention.dense`));
       x = add(read, mlp(s['parallel'] === true ? x : read, at));
     }

@@ -4,10 +4,10 @@
  */
 import { refuse } from '../../base/errors.ts';
 import { activate } from '../layers.ts';
-import { add, parts } from '../named.ts';
+import { add, unbind } from '../named.ts';
 import {
   bias,
-  consequence,
+  derived,
   gain,
   linear,
   lookup,
@@ -29,18 +29,18 @@ export const gpt2: ModelFamily = {
     hidden: size('n_embd'),
     heads: size('n_head'),
     ffn: size('n_inner', (d) => 4 * d.hidden!),
-    head_dim: consequence((d) => d.hidden! / d.heads!),
+    head_dim: derived((d) => d.hidden! / d.heads!),
     layers: size('n_layer'),
   },
   settings: {
     eps: setting('layer_norm_epsilon', 1e-5),
     tied: setting('tie_word_embeddings', true),
     activation: setting('activation_function', 'gelu_new'),
-    deviation: setting('initializer_range', 0.02),
+    std: setting('initializer_range', 0.02),
   },
   parts: { qkv: ['q', 'k', 'v'] },
   stream: { axis: 'hidden', norm: 'layer' },
-  head: { weight: 'lm_head.weight', tiedTo: 'wte.weight', after: 'ln_f' },
+  head: { weight: 'lm_head.weight', tiedTo: 'wte.weight', norm: 'ln_f' },
   scores: {
     over: 'head_dim',
     between: ['attn.c_attn/q', 'attn.c_attn/k'],
@@ -70,9 +70,9 @@ export const gpt2: ModelFamily = {
     'ln_f.bias':                    shift('hidden'),
     'lm_head.weight':               linear('vocab <- hidden'),
   },
-  aliases: ['transformer.'],
-  ignorable: [/^h\.\d+\.attn\.(bias|masked_bias)$/],
-  refuses(config) {
+  prefixes: ['transformer.'],
+  ignoredKeys: [/^h\.\d+\.attn\.(bias|masked_bias)$/],
+  assertSupported(config) {
     const no = (key: string, why: string): never => refuse('checkpoint/unsupported', { what: key, why });
     if (config['scale_attn_by_inverse_layer_idx'] === true)
       no('scale_attn_by_inverse_layer_idx', 'scores would depend on the layer number');
@@ -85,7 +85,7 @@ export const gpt2: ModelFamily = {
     const scale = m.dims['head_dim']! ** -0.5;
     let x = add(m.embed('wte', tokens), m.places('wpe', tokens));
     for (let l = 0; l < m.dims['layers']!; l++) {
-      const [q, k, v] = parts(m.linear(m.norm(x, `h.${l}.ln_1`), `h.${l}.attn.c_attn`), 'qkv');
+      const [q, k, v] = unbind(m.linear(m.norm(x, `h.${l}.ln_1`), `h.${l}.attn.c_attn`), 'qkv');
       x = add(x, m.linear(m.attention(q!, k!, v!, scale), `h.${l}.attn.c_proj`));
       x = add(
         x,

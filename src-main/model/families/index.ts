@@ -40,8 +40,8 @@ const all: readonly ModelFamily[] = [
 ];
 
 /** The family of mixtures of experts that a dense family can become, if there is one. */
-export const mixtureOf = (dense: string): ModelFamily | undefined =>
-  all.find((family) => family.mixture?.of.includes(dense));
+export const findMixtureFamily = (dense: string): ModelFamily | undefined =>
+  all.find((family) => family.mixture?.denseFamilies.includes(dense));
 
 export const families: ReadonlyMap<string, ModelFamily> = new Map(all.map((family) => [family.id, family]));
 
@@ -53,7 +53,7 @@ export const familyById = (id: string): ModelFamily =>
 export function familyOf(config: JsonObject): ModelFamily {
   const type = String(config['model_type'] ?? '');
   return (
-    all.find((family) => family.modelTypes.includes(type) && (family.applies?.(config) ?? true)) ??
+    all.find((family) => family.modelTypes.includes(type) && (family.matches?.(config) ?? true)) ??
     refuse('checkpoint/unknown-family', { type, known: all.flatMap((f) => f.modelTypes) })
   );
 }

@@ -4,7 +4,7 @@
  */
 import type { Value } from '../../graph/graph.ts';
 import { activate, windowOf, type Reader } from '../layers.ts';
-import { add, mul, type Named } from '../named.ts';
+import { add, mul, type NamedValue } from '../named.ts';
 import { bias, gain, linear, lookup, setting, size, type ModelFamily, type SizeField } from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
 
@@ -46,7 +46,7 @@ export const llama: ModelFamily = {
     eps: setting('rms_norm_eps', 1e-6),
     tied: setting('tie_word_embeddings', false),
     activation: setting('hidden_act', 'silu'),
-    deviation: setting('initializer_range', 0.02),
+    std: setting('initializer_range', 0.02),
     attentionBias: setting('attention_bias', false),
     mlpBias: setting('mlp_bias', false),
     positions: setting('max_position_embeddings', 2048),
@@ -54,7 +54,7 @@ export const llama: ModelFamily = {
   },
   parts: {},
   stream: { axis: 'hidden', norm: 'rms' },
-  head: { weight: 'lm_head.weight', tiedTo: 'model.embed_tokens.weight', after: 'model.norm' },
+  head: { weight: 'lm_head.weight', tiedTo: 'model.embed_tokens.weight', norm: 'model.norm' },
   scores: {
     over: 'head_dim',
     between: ['self_attn.q_proj', 'self_attn.k_proj'],
@@ -90,14 +90,14 @@ export const llama: ModelFamily = {
     'model.norm.weight':                                      gain('hidden'),
     'lm_head.weight':                                         linear('vocab <- hidden'),
   },
-  aliases: [],
-  ignorable: [/^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/],
-  refuses: refuseRope,
+  prefixes: [],
+  ignoredKeys: [/^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/],
+  assertSupported: refuseRope,
   forward: (m, tokens) => gatedDecoder(m, tokens),
 };
 
 /** What a layer does beside attention: what it reads, and the layer's name. */
-export type Feed = (m: Reader, x: Named, layer: string) => Named;
+export type Feed = (m: Reader, x: NamedValue, layer: string) => NamedValue;
 
 /**
  * The forward pass that Llama's kin share; `ready` is done to queries and keys (`name` ends in q or k) before
@@ -106,9 +106,9 @@ export type Feed = (m: Reader, x: Named, layer: string) => Named;
 export function gatedDecoder(
   m: Reader,
   tokens: Value,
-  ready: (x: Named, name: string) => Named = (x) => x,
+  ready: (x: NamedValue, name: string) => NamedValue = (x) => x,
   feed: Feed = (_, x, layer) => gatedMlp(m, x, `${layer}.mlp`),
-): Named {
+): NamedValue {
   const s = m.settings;
   const scale = m.dims['head_dim']! ** -0.5;
   let x = m.embed('model.embed_tokens', tokens);
@@ -117,7 +117,7 @@ export function gatedDecoder(
     const y = m.norm(x, `${at}.input_layernorm`);
     const [q, k] = ['q', 'k'].map((name) =>
       m.rotary(ready(m.linear(y, `${at}.self_attn.${name}_proj`), `${at}.self_attn.${name}`)),
-    ) as [Named, Named];
+    ) as [NamedValue, NamedValue];
     x = add(
       x,
       m.linear(
@@ -133,10 +133,10 @@ export function gatedDecoder(
 /** down(act(gate x) × up x). */
 export const gatedMlp = (
   m: Reader,
-  x: Named,
+  x: NamedValue,
   at: string,
   [gate, up, down]: MlpNames = ['gate_proj', 'up_proj', 'down_proj'],
-): Named =>
+): NamedValue =>
   m.linear(
     mul(activate(m.linear(x, `${at}.${gate}`), String(m.settings['activation'])), m.linear(x, `${at}.${up}`)),
     `${at}.${down}`,

@@ -24,7 +24,7 @@ export const mistral: ModelFamily = {
   },
   constraints: [],
   tensors: withBiases(/^$/),
-  refuses(config) {
+  assertSupported(config) {
     refuseRope(config);
     if (config['layer_types'] !== undefined)
       refuse('checkpoint/unsupported', {

@@ -25,9 +25,9 @@ export const mixtral: ModelFamily = {
     ...ropeSettings({ theta: 1e6 }),
     eps: setting('rms_norm_eps', 1e-5),
     window: { keys: ['sliding_window'], read: (c) => (c['sliding_window'] ?? null) as number | null },
-    active: setting('num_experts_per_tok', 2),
-    sums: { keys: [], read: () => true },
-    balance: setting('router_aux_loss_coef', 0.001),
+    expertsPerToken: setting('num_experts_per_tok', 2),
+    normTopkProb: { keys: [], read: () => true },
+    auxLossCoef: setting('router_aux_loss_coef', 0.001),
   },
   frozen: {
     ...mistral.frozen,
@@ -40,13 +40,13 @@ export const mixtral: ModelFamily = {
     [`${expert}.w3.weight`]: linear('ffn <- hidden'),
   }),
   mixture: {
-    of: ['llama', 'mistral'],
-    lines: {
+    denseFamilies: ['llama', 'mistral'],
+    copiedFrom: {
       [`${expert}.w1.weight`]: `${mlp}.gate_proj.weight`,
       [`${expert}.w2.weight`]: `${mlp}.down_proj.weight`,
       [`${expert}.w3.weight`]: `${mlp}.up_proj.weight`,
     },
-    mayNotSum: false,
+    hasNormTopkProb: false,
     config(config, settings) {
       const biased = ['attention_bias', 'mlp_bias'].find((key) => config[key] === true);
       if (biased !== undefined)
@@ -59,8 +59,8 @@ export const mixtral: ModelFamily = {
       };
     },
   },
-  fractions,
-  refuses(config) {
+  floatKeys: fractions,
+  assertSupported(config) {
     refuseRope(config);
     refuseRouting(
       config,

@@ -3,7 +3,7 @@
  * modeling_olmo.py.
  */
 import { refuse } from '../../base/errors.ts';
-import { bare, setting, without, type ModelFamily, type TensorSpec } from '../family.ts';
+import { unscaledLinear, setting, without, type ModelFamily, type TensorSpec } from '../family.ts';
 import { refuseRope } from '../rope.ts';
 import { gatedDecoder, llama } from './llama.ts';
 
@@ -25,9 +25,9 @@ export const olmo: ModelFamily = {
   tensors: Object.fromEntries(
     Object.entries(llama.tensors)
       .filter(([, line]) => line.kind !== 'gain' && line.when !== 'mlpBias')
-      .map(([key, line]) => [key, reads(line) ? bare('norm', line.layout.text) : line]),
+      .map(([key, line]) => [key, reads(line) ? unscaledLinear('norm', line.layout.text) : line]),
   ),
-  refuses(config) {
+  assertSupported(config) {
     refuseRope(config);
     if ((config['clip_qkv'] ?? null) !== null)
       refuse('checkpoint/unsupported', {

@@ -7,10 +7,10 @@ import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { Value } from '../../graph/ops/build.ts';
 import { activate, type Reader } from '../layers.ts';
-import { add, type Named } from '../named.ts';
+import { add, type NamedValue } from '../named.ts';
 import {
   bias,
-  consequence,
+  derived,
   gain,
   linear,
   lookup,
@@ -33,17 +33,17 @@ function refuseBoth(config: JsonObject): void {
 }
 
 /** Positions, as rows of their table: the first two are never read. */
-const places = (m: Reader, tokens: Value): Named => m.places('embed_positions', tokens, unused);
+const places = (m: Reader, tokens: Value): NamedValue => m.places('embed_positions', tokens, unused);
 
 /** All layers on the stream `x`; each norm stands before its branch, or after the branch has been added. */
-function layers(m: Reader, x: Named, before: boolean): Named {
+function layers(m: Reader, x: NamedValue, before: boolean): NamedValue {
   const scale = m.dims['head_dim']! ** -0.5;
   const act = String(m.settings['activation']);
-  const branch = (y: Named, norm: string, f: (z: Named) => Named): Named =>
+  const branch = (y: NamedValue, norm: string, f: (z: NamedValue) => NamedValue): NamedValue =>
     before ? add(y, f(m.norm(y, norm))) : m.norm(add(y, f(y)), norm);
   for (let l = 0; l < m.dims['layers']!; l++) {
     const at = `layers.${l}`;
-    const of = (z: Named, name: string): Named => m.linear(z, `${at}.self_attn.${name}`);
+    const of = (z: NamedValue, name: string): NamedValue => m.linear(z, `${at}.self_attn.${name}`);
     x = branch(x, `${at}.self_attn_layer_norm`, (z) =>
       of(m.attention(of(z, 'q_proj'), of(z, 'k_proj'), of(z, 'v_proj'), scale), 'out_proj'),
     );
@@ -59,11 +59,11 @@ export const opt: ModelFamily = {
   title: 'OPT',
   modelTypes: ['opt'],
   architecture: 'OPTForCausalLM',
-  applies: (config) => !after(config),
+  matches: (config) => !after(config),
   dims: {
     vocab: size('vocab_size'),
     positions: size('max_position_embeddings'),
-    places: consequence((d) => d['positions']! + unused),
+    places: derived((d) => d['positions']! + unused),
     hidden: {
       ...size('hidden_size'),
       keys: ['hidden_size', 'word_embed_proj_dim'],
@@ -71,19 +71,19 @@ export const opt: ModelFamily = {
     },
     heads: size('num_attention_heads'),
     ffn: size('ffn_dim'),
-    head_dim: consequence((d) => d['hidden']! / d['heads']!),
+    head_dim: derived((d) => d['hidden']! / d['heads']!),
     layers: size('num_hidden_layers'),
   },
   settings: {
     eps: { keys: [], read: () => 1e-5 }, // in transformers' code, not in its config
     tied: setting('tie_word_embeddings', true),
     activation: setting('activation_function', 'relu'),
-    deviation: setting('init_std', 0.02),
+    std: setting('init_std', 0.02),
     biases: setting('enable_bias', true),
   },
   parts: {},
   stream: { axis: 'hidden', norm: 'layer' },
-  head: { weight: 'lm_head.weight', tiedTo: 'embed_tokens.weight', after: 'final_layer_norm' },
+  head: { weight: 'lm_head.weight', tiedTo: 'embed_tokens.weight', norm: 'final_layer_norm' },
   scores: {
     over: 'head_dim',
     between: ['self_attn.q_proj', 'self_attn.k_proj'],
@@ -121,9 +121,9 @@ export const opt: ModelFamily = {
     'final_layer_norm.bias':                       shift('hidden'),
     'lm_head.weight':                              linear('vocab <- hidden'),
   },
-  aliases: ['model.decoder.', 'decoder.'],
-  ignorable: [],
-  refuses(config) {
+  prefixes: ['model.decoder.', 'decoder.'],
+  ignoredKeys: [],
+  assertSupported(config) {
     const { word_embed_proj_dim: word, hidden_size: hidden } = config;
     if (typeof word === 'number' && typeof hidden === 'number' && hidden > 0 && word !== hidden)
       no(
@@ -144,12 +144,12 @@ export const optProjected: ModelFamily = {
   ...opt,
   id: 'opt-projected',
   title: 'OPT (projected)',
-  applies: after,
+  matches: after,
   dims: { embed: size('word_embed_proj_dim'), ...opt.dims, hidden: size('hidden_size') },
   stream: {
     axis: 'hidden',
     norm: 'layer',
-    post: { inner: 'layers.{layer}.self_attn_layer_norm', outer: 'layers.{layer}.final_layer_norm' },
+    postNorm: { afterAttention: 'layers.{layer}.self_attn_layer_norm', afterMlp: 'layers.{layer}.final_layer_norm' },
   },
   head: { weight: 'lm_head.weight', tiedTo: 'embed_tokens.weight' },
   tensors: {
@@ -159,7 +159,7 @@ export const optProjected: ModelFamily = {
     'project_out.weight': linear('embed <- hidden'),
     'lm_head.weight': linear('vocab <- embed'),
   },
-  refuses(config) {
+  assertSupported(config) {
     if ((config['word_embed_proj_dim'] ?? config['hidden_size']) === config['hidden_size'])
       no(
         'do_layer_norm_before: false',

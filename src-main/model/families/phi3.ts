@@ -4,7 +4,7 @@
  */
 import { refuse } from '../../base/errors.ts';
 import { activate, windowOf } from '../layers.ts';
-import { add, mul, parts, type Named } from '../named.ts';
+import { add, mul, unbind, type NamedValue } from '../named.ts';
 import { gain, linear, lookup, optional, setting, without, type ModelFamily } from '../family.ts';
 import { refuseRope, ropeSettings } from '../rope.ts';
 import { llama } from './llama.ts';
@@ -39,7 +39,7 @@ export const phi3: ModelFamily = {
     'model.norm.weight':                                    gain('hidden'),
     'lm_head.weight':                                       linear('vocab <- hidden'),
   },
-  refuses(config) {
+  assertSupported(config) {
     refuseRope(config);
     for (const key of ['rope_scaling', 'rope_parameters']) {
       const rope = (config[key] ?? {}) as { readonly rope_type?: unknown; readonly type?: unknown };
@@ -58,9 +58,9 @@ export const phi3: ModelFamily = {
     for (let l = 0; l < m.dims['layers']!; l++) {
       const at = `model.layers.${l}`;
       const [q, k, v] = m.entries(m.norm(x, `${at}.input_layernorm`), `${at}.self_attn.qkv_proj`) as [
-        Named,
-        Named,
-        Named,
+        NamedValue,
+        NamedValue,
+        NamedValue,
       ];
       x = add(
         x,
@@ -69,10 +69,10 @@ export const phi3: ModelFamily = {
           `${at}.self_attn.o_proj`,
         ),
       );
-      const [gate, up] = parts(
+      const [gate, up] = unbind(
         m.linear(m.norm(x, `${at}.post_attention_layernorm`), `${at}.mlp.gate_up_proj`),
         'gate_up',
-      ) as [Named, Named];
+      ) as [NamedValue, NamedValue];
       x = add(x, m.linear(mul(activate(gate, String(s['activation'])), up), `${at}.mlp.down_proj`));
     }
     return m.norm(x, 'model.norm');

@@ -5,8 +5,8 @@
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { sigmoid } from '../../graph/ops/build.ts';
-import { consequence, linear, setting, size, without, type Mixture, type ModelFamily } from '../family.ts';
-import { add, map, mul, parts } from '../named.ts';
+import { derived, linear, setting, size, without, type Mixture, type ModelFamily } from '../family.ts';
+import { add, mapValue, mul, unbind } from '../named.ts';
 import { refuseRope } from '../rope.ts';
 import { expertCount, fractions, mixtureOf, refuseRouting, said, withExperts } from './experts.ts';
 import { gatedDecoder, gatedMlp, sharedHeads } from './llama.ts';
@@ -21,9 +21,9 @@ const slides = (config: JsonObject): boolean =>
   config['use_sliding_window'] === true && typeof config['sliding_window'] === 'number';
 
 const routing: ModelFamily['settings'] = {
-  active: setting('num_experts_per_tok', 8),
-  sums: setting('norm_topk_prob', false),
-  balance: setting('router_aux_loss_coef', 0.001),
+  expertsPerToken: setting('num_experts_per_tok', 8),
+  normTopkProb: setting('norm_topk_prob', false),
+  auxLossCoef: setting('router_aux_loss_coef', 0.001),
 };
 const experts: ModelFamily['tensors'] = {
   [`${mlp}.gate.weight`]: linear('experts <- hidden'),
@@ -70,13 +70,13 @@ export const qwen2Moe: ModelFamily = {
     ...sharedHeads(16),
     ffn: size('moe_intermediate_size', () => 1408),
     experts: expertCount('num_experts', 60),
-    shared: consequence(() => 1),
+    shared: derived(() => 1),
     shared_ffn: size('shared_expert_intermediate_size', () => 5632),
   },
   settings: {
     ...qwen2.settings,
     ...routing,
-    active: setting('num_experts_per_tok', 4),
+    expertsPerToken: setting('num_experts_per_tok', 4),
     window: {
       keys: ['sliding_window', 'use_sliding_window'],
       read: (c) => (slides(c) ? Number(c['sliding_window']) : null),
@@ -92,24 +92,24 @@ export const qwen2Moe: ModelFamily = {
     [`${shared}_gate.weight`]: linear('shared <- hidden'),
   }),
   mixture: {
-    of: ['qwen2'],
-    lines: { ...copies(expert), ...copies(shared) },
-    silent: [`${shared}.down_proj.weight`],
-    mayNotSum: true,
-    sizes: (dense) => ({ shared: 1, shared_ffn: dense['ffn']! }),
+    denseFamilies: ['qwen2'],
+    copiedFrom: { ...copies(expert), ...copies(shared) },
+    zeroOutput: [`${shared}.down_proj.weight`],
+    hasNormTopkProb: true,
+    dims: (dense) => ({ shared: 1, shared_ffn: dense['ffn']! }),
     config: (config, settings, sums) => ({
       ...said(config, settings),
       layer_types: settings['layerTypes'] as readonly string[],
       ...router(sums),
     }),
   },
-  perLayer: (config, sources) =>
+  remapLayers: (config, sources) =>
     slides(config) || config['layer_types'] !== undefined
       ? { layer_types: sources.map((source) => layerTypes(config)[source]!) }
       : {},
-  fractions,
-  refuses(config) {
-    qwen2.refuses(config);
+  floatKeys: fractions,
+  assertSupported(config) {
+    qwen2.assertSupported(config);
     if (config['qkv_bias'] === false)
       refuse('checkpoint/unsupported', {
         what: 'qkv_bias false',
@@ -123,7 +123,7 @@ export const qwen2Moe: ModelFamily = {
   },
   forward: (m, tokens) =>
     gatedDecoder(m, tokens, undefined, (_, x, layer) => {
-      const [gate] = parts(map(sigmoid, m.linear(x, `${layer}.mlp.shared_expert_gate`)), 'shared');
+      const [gate] = unbind(mapValue(sigmoid, m.linear(x, `${layer}.mlp.shared_expert_gate`)), 'shared');
       return add(mixtureOf(m, x, `${layer}.mlp`), mul(gatedMlp(m, x, `${layer}.mlp.shared_expert`), gate!));
     }),
 };
@@ -169,10 +169,10 @@ export const qwen3Moe: ModelFamily = {
   },
   frozen,
   tensors: withExperts(qwen3.tensors, experts),
-  mixture: { of: ['qwen3'], lines: copies(expert), mayNotSum: true, config },
-  perLayer: () => ({}),
-  fractions,
-  refuses(c) {
+  mixture: { denseFamilies: ['qwen3'], copiedFrom: copies(expert), hasNormTopkProb: true, config },
+  remapLayers: () => ({}),
+  floatKeys: fractions,
+  assertSupported(c) {
     refuseRope(c);
     refuseRouting(
       c,

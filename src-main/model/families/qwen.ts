@@ -4,7 +4,7 @@
  */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { gainOf, setting, size, without, type ModelFamily } from '../family.ts';
+import { outputGain, setting, size, without, type ModelFamily } from '../family.ts';
 import { refuseRope } from '../rope.ts';
 import { gatedDecoder, llama, sharedHeads, withBiases } from './llama.ts';
 
@@ -70,8 +70,8 @@ export const qwen2: ModelFamily = {
   settings: without(settings, 'attentionBias', 'mlpBias'),
   constraints: [],
   tensors: withBiases(/\.[qkv]_proj\./),
-  perLayer,
-  refuses,
+  remapLayers: perLayer,
+  assertSupported: refuses,
 };
 
 export const qwen3: ModelFamily = {
@@ -89,16 +89,16 @@ export const qwen3: ModelFamily = {
       llama.tensors,
       ...['gate', 'up', 'down'].map((name) => `model.layers.{layer}.mlp.${name}_proj.bias`),
     ),
-    'model.layers.{layer}.self_attn.q_norm.weight': gainOf(
+    'model.layers.{layer}.self_attn.q_norm.weight': outputGain(
       'model.layers.{layer}.self_attn.q_proj.weight',
       'head_dim',
     ),
-    'model.layers.{layer}.self_attn.k_norm.weight': gainOf(
+    'model.layers.{layer}.self_attn.k_norm.weight': outputGain(
       'model.layers.{layer}.self_attn.k_proj.weight',
       'head_dim',
     ),
   },
-  perLayer,
-  refuses,
+  remapLayers: perLayer,
+  assertSupported: refuses,
   forward: (m, tokens) => gatedDecoder(m, tokens, (x, name) => m.norm(x, `${name}_norm`)),
 };

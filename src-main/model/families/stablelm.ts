@@ -6,7 +6,7 @@ import { refuse } from '../../base/errors.ts';
 import { add } from '../named.ts';
 import {
   bias,
-  consequence,
+  derived,
   gain,
   linear,
   lookup,
@@ -28,7 +28,7 @@ export const stablelm: ModelFamily = {
     vocab: size('vocab_size'),
     hidden: size('hidden_size'),
     ...sharedHeads(32),
-    head_dim: consequence((d) => d['hidden']! / (d['kv_heads']! * d['group']!)),
+    head_dim: derived((d) => d['hidden']! / (d['kv_heads']! * d['group']!)),
     ffn: size('intermediate_size'),
     layers: size('num_hidden_layers'),
   },
@@ -36,7 +36,7 @@ export const stablelm: ModelFamily = {
     eps: setting('layer_norm_eps', 1e-5),
     tied: setting('tie_word_embeddings', false),
     activation: setting('hidden_act', 'silu'),
-    deviation: setting('initializer_range', 0.02),
+    std: setting('initializer_range', 0.02),
     qkvBias: setting('use_qkv_bias', false),
     parallel: setting('use_parallel_residual', false),
     // the norm between the branches is there
@@ -46,7 +46,7 @@ export const stablelm: ModelFamily = {
   },
   parts: {},
   stream: { axis: 'hidden', norm: 'layer' },
-  head: { weight: 'lm_head.weight', tiedTo: 'model.embed_tokens.weight', after: 'model.norm' },
+  head: { weight: 'lm_head.weight', tiedTo: 'model.embed_tokens.weight', norm: 'model.norm' },
   scores: {
     over: 'head_dim',
     between: ['self_attn.q_proj', 'self_attn.k_proj'],
@@ -81,9 +81,9 @@ export const stablelm: ModelFamily = {
     'model.norm.bias':                                        shift('hidden'),
     'lm_head.weight':                                         linear('vocab <- hidden'),
   },
-  aliases: [],
-  ignorable: [/^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/],
-  refuses(config) {
+  prefixes: [],
+  ignoredKeys: [/^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/],
+  assertSupported(config) {
     refuseRope(config);
     if (config['qk_layernorm'] === true)
       refuse('checkpoint/unsupported', {

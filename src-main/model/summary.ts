@@ -10,14 +10,14 @@ import type { Settings } from './family.ts';
 import type { ParameterGroup } from './parameters.ts';
 
 /** One weight: what travels; the bytes stay. */
-export interface TensorCard {
+export interface TensorSummary {
   readonly name: string;
   readonly dtype: WeightDType;
   readonly shape: readonly number[];
 }
 
 /** A checkpoint as it is shown and planned with. */
-export interface CheckpointCard {
+export interface CheckpointSummary {
   readonly dir: string;
   readonly name: string;
   readonly family: string;
@@ -36,7 +36,7 @@ export interface CheckpointCard {
   readonly tied: boolean;
   /** Vocabulary size of the tokenizer, or null when the folder has none. */
   readonly tokenizer: { readonly kind: string; readonly size: number } | null;
-  readonly tensors: readonly TensorCard[];
+  readonly tensors: readonly TensorSummary[];
   /** What it was grown from, when Cambium grew it. */
   readonly grownFrom?: {
     readonly source: string;
