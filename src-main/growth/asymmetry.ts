@@ -16,7 +16,7 @@ import {
 } from '../graph/ops/build.ts';
 import { countOf } from '../tensor/layout.ts';
 import type { GrowthPlan, TensorRecipe } from './recipe.ts';
-import { sidesOf, type Side } from './apply/side.ts';
+import { resolveSides, type Side } from './apply/sides.ts';
 
 /**
  * Entries of one side and, for each, the first copy of what it is a copy of; null where no entry is a second
@@ -28,7 +28,7 @@ type Firsts = Int32Array | null;
  * Where the copies of one weight stand, seen as a matrix of rows × columns; `seconds` of its entries are
  * second copies.
  */
-export interface Copies {
+export interface CopiedWeight {
   readonly name: string;
   readonly rows: number;
   readonly columns: number;
@@ -41,13 +41,13 @@ export interface Copies {
  * The weights of a grown model that began as equal copies: tables, norms and biases, which no growth
  * roughens. `stages` are its plan's, oldest first.
  */
-export function copiesIn(stages: readonly GrowthPlan[]): readonly Copies[] {
+export function findCopies(stages: readonly GrowthPlan[]): readonly CopiedWeight[] {
   const final = new Map(stages.at(-1)?.tensors.map((t) => [t.name, countOf(t.to)]));
-  const found = new Map<string, Copies>();
+  const found = new Map<string, CopiedWeight>();
   for (const plan of stages)
     for (const recipe of plan.tensors) {
       const copies =
-        recipe.kind === 'linear' || recipe.silent || recipe.perturbation !== 0
+        recipe.kind === 'linear' || recipe.zeroOutput || recipe.perturbation !== 0
           ? undefined
           : copiesOf(recipe, plan);
       if (copies && final.get(recipe.name) === copies.rows * copies.columns) found.set(recipe.name, copies);
@@ -55,8 +55,8 @@ export function copiesIn(stages: readonly GrowthPlan[]): readonly Copies[] {
   return [...found.values()];
 }
 
-function copiesOf(recipe: TensorRecipe, { maps, from, to }: GrowthPlan): Copies | undefined {
-  const { rows, columns } = sidesOf(recipe, maps, from, to);
+function copiesOf(recipe: TensorRecipe, { maps, from, to }: GrowthPlan): CopiedWeight | undefined {
+  const { rows, columns } = resolveSides(recipe, maps, from, to);
   const firstRow = firstsOf(rows);
   const firstColumn = firstsOf(columns);
   const alone = (side: Side, firsts: Firsts): number =>
@@ -89,10 +89,10 @@ function firstsOf({ source }: Side): Firsts {
 /**
  * The largest, over `copies`, of rms(copy - first copy) / rms(weight). `copies` names at least one weight.
  */
-export const asymmetry = (copies: readonly Copies[], weights: ReadonlyMap<string, Value>): Value =>
+export const buildAsymmetry = (copies: readonly CopiedWeight[], weights: ReadonlyMap<string, Value>): Value =>
   copies.map((c) => apart(c, weights.get(c.name)!)).reduce((a, b) => max(a, b));
 
-function apart({ rows, columns, firstRow, firstColumn, seconds }: Copies, weight: Value): Value {
+function apart({ rows, columns, firstRow, firstColumn, seconds }: CopiedWeight, weight: Value): Value {
   const whole = reshape(weight, [rows, columns]);
   const index = (firsts: Int32Array): Value => constant(firsts, 'int32', [firsts.length]);
   const byRow = firstRow ? gather(whole, index(firstRow), 0) : whole;

@@ -1,7 +1,7 @@
 /**
  * @file How far two models' logits lie apart on the same tokens, and how far an exact growth may let them.
  */
-import type { LogitDifference } from '../model/card.ts';
+import type { LogitDifference } from '../model/summary.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 
 /**
@@ -14,10 +14,10 @@ const rounding: Readonly<Record<WeightDType, number>> = { float32: 1e-4, float16
  * The largest difference of a logit that an exact growth may show. `dtypes` are those of the grown weights;
  * larger logits are rounded more.
  */
-export const toleranceOf = (dtypes: readonly WeightDType[], rmsLogit: number): number =>
+export const computeTolerance = (dtypes: readonly WeightDType[], rmsLogit: number): number =>
   Math.max(...dtypes.map((dtype) => rounding[dtype])) * Math.max(1, rmsLogit);
 
-export interface Comparison {
+export interface LogitComparison {
   /**
    * Logits [positions, vocab] of both models and the token that follows each position, or -1 where none does.
    */
@@ -29,7 +29,7 @@ export interface Comparison {
  * Compares block by block, so that logits of long texts need not be held; sums in float64. A logit that is
  * not a number makes every figure NaN.
  */
-export function comparison(vocab: number): Comparison {
+export function createLogitComparison(vocab: number): LogitComparison {
   let tokens = 0;
   let targets = 0;
   let max = 0;

@@ -9,7 +9,7 @@ import type { WeightDType } from '../tensor/dtype.ts';
 import type { Axis, Dims } from '../tensor/layout.ts';
 import type { Settings, TensorKind } from '../model/family.ts';
 
-/** What is grown, as far as a plan needs it; a `CheckpointCard` is one. */
+/** What is grown, as far as a plan needs it; a `CheckpointSummary` is one. */
 export interface GrowthSource {
   readonly family: string;
   readonly dims: Dims;
@@ -80,11 +80,11 @@ export interface TensorRecipe {
    */
   readonly slice?: { readonly axis: Axis; readonly at: number; readonly of: number };
   /** Rows that are drawn come in groups of so many equal ones. */
-  readonly alike?: number;
+  readonly equalRows?: number;
   /** A second weight of the source: further copies of what is written are made from its entries (AKI). */
   readonly second?: string;
   /** Standard deviation of drawn entries. */
-  readonly deviation: number;
+  readonly std: number;
   /** `diagonal`: copy i of the output reads copy i (modulo the copies of the input) of the input alone. */
   readonly spread: 'symmetric' | 'diagonal';
   /**
@@ -99,18 +99,18 @@ export interface TensorRecipe {
   /** Standard deviation of random values added to every entry, old and new; 0 for none. */
   readonly perturbation: number;
   /** All zeros: a writer of a layer that starts as the identity. */
-  readonly silent: boolean;
+  readonly zeroOutput: boolean;
   /** Of a new layer that starts as the identity: its weights are copies, their training is not. */
-  readonly fresh?: true;
+  readonly newLayer?: true;
   /** A gain stored minus this. */
   readonly offset: number;
   /** The value factor c of methods.md 1.11: learning rate times this, weight decay divided by it. */
-  readonly rate: number;
+  readonly lrScale: number;
   /**
    * The gradient factor f of methods.md 1.11: a grown entry's gradient is the source's times this; the mean
    * where entries differ.
    */
-  readonly gradient: number;
+  readonly gradScale: number;
 }
 
 /** Where a layer of the grown model comes from; an `identity` layer adds nothing to the stream at first. */
@@ -125,7 +125,7 @@ export interface Promised {
 }
 
 export interface GrowthPlan {
-  readonly version: 1;
+  readonly version: 2;
   /** Of the grown model. */
   readonly family: string;
   /** As asked, with every option of the method filled in. */

@@ -4,11 +4,11 @@
  */
 import { keyOf, normalAt } from '../../base/random.ts';
 import { countOf, type Dims } from '../../tensor/layout.ts';
-import { carryRows, type Values } from './carry.ts';
-import { drawNoise, noiseOf } from './noise.ts';
-import { addProjection, perturb } from './projection.ts';
+import { copyRows, type Values } from './copy-rows.ts';
+import { drawNoise, planNoise } from './noise.ts';
+import { addProjection, perturb } from './random-terms.ts';
 import type { AxisMaps, TensorRecipe } from '../recipe.ts';
-import { fillOrder, sidesOf, type Side, type Sides } from './side.ts';
+import { fillOrder, resolveSides, type Side, type Sides } from './sides.ts';
 
 export type { Values };
 
@@ -26,9 +26,9 @@ export function applyRecipe<T extends Values>(
   second?: T,
 ): T {
   const out = emptyLike(source, countOf(recipe.to));
-  if (recipe.silent) return out;
-  const sides = sidesOf(recipe, maps, from, to);
-  carryRows(recipe, sides, source, second, out, { at: 0, rows: sides.rows.to });
+  if (recipe.zeroOutput) return out;
+  const sides = resolveSides(recipe, maps, from, to);
+  copyRows(recipe, sides, source, second, out, { at: 0, rows: sides.rows.to });
   fillNew(recipe, sides, out, seed);
   if (Object.values(recipe.fills).includes('mean')) fillMean(sides, out);
   breakUp(recipe, sides, source, out, seed);
@@ -38,7 +38,7 @@ export function applyRecipe<T extends Values>(
 /** What is random on old entries. */
 function breakUp(recipe: TensorRecipe, sides: Sides, source: Values, out: Values, seed: number): void {
   if (recipe.noise !== null) {
-    const noise = noiseOf(recipe, sides, source, seed);
+    const noise = planNoise(recipe, sides, source, seed);
     noise.addTo(out, { at: 0, rows: sides.rows.to }, drawNoise(noise, new Int16Array(noise.count)));
   }
   if (recipe.projection !== null) addProjection(recipe, sides, out, seed);
@@ -49,7 +49,7 @@ function breakUp(recipe: TensorRecipe, sides: Sides, source: Values, out: Values
  * Whether anything but zero is added to carried values. Where it is not, who carries them need not look at
  * the weight at all.
  */
-export const takesAdditions = (recipe: TensorRecipe): boolean =>
+export const hasAdditions = (recipe: TensorRecipe): boolean =>
   recipe.noise !== null ||
   recipe.projection !== null ||
   recipe.perturbation !== 0 ||
@@ -61,7 +61,7 @@ export const takesAdditions = (recipe: TensorRecipe): boolean =>
  * What is added to carried values (0 where an entry is new) to make the grown weight: noise and fills, and
  * -0, which changes nothing, elsewhere. Float32.
  */
-export function additionsOf(
+export function computeAdditions(
   recipe: TensorRecipe,
   maps: AxisMaps,
   from: Dims,
@@ -69,7 +69,7 @@ export function additionsOf(
   source: Float32Array,
   seed: number,
 ): Float32Array {
-  const sides = sidesOf(recipe, maps, from, to);
+  const sides = resolveSides(recipe, maps, from, to);
   const { rows, columns } = sides;
   const means = Object.values(recipe.fills).includes('mean');
   const out = means
@@ -95,10 +95,10 @@ function fillNew(recipe: TensorRecipe, { rows, columns }: Sides, out: Values, se
   for (let r = 0; r < rows.to; r++) {
     const row = rows.fill[r]!;
     const at = r * columns.to;
-    const first = recipe.alike === undefined ? at : Math.floor(r / recipe.alike) * columns.to;
+    const first = recipe.equalRows === undefined ? at : Math.floor(r / recipe.equalRows) * columns.to;
     for (const c of row === 0 ? fresh : all) {
       const rank = Math.max(row, columns.fill[c]!);
-      if (rank === draw) out[at + c] = normalAt(key, first + c) * recipe.deviation;
+      if (rank === draw) out[at + c] = normalAt(key, first + c) * recipe.std;
       else if (rank === one) out[at + c] = 1 - recipe.offset;
     }
   }

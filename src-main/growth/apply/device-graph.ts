@@ -2,14 +2,14 @@
  * @file A recipe as a graph for a device: rows and columns gathered, scaled, cast. Weights of one form share
  * a graph; what differs between them is fed. Agrees with the interpreter bit for bit in float32.
  */
-import { constantBy, graphOf, input, type Graph, type Value } from '../../graph/graph.ts';
+import { lazyConstant, graphOf, input, type Graph, type Value } from '../../graph/graph.ts';
 import { add, and, cast, concat, equal, gather, mul, slice, sub, where } from '../../graph/ops/build.ts';
 import type { WeightDType } from '../../tensor/dtype.ts';
 import type { Dims } from '../../tensor/layout.ts';
-import { additionsOf, takesAdditions } from './apply.ts';
-import { offsetOf, writtenSide, type RowBlock } from './carry.ts';
+import { computeAdditions, hasAdditions } from './apply.ts';
+import { getScaledOffset, findOutputSide, type RowBlock } from './copy-rows.ts';
 import type { AxisMaps, TensorRecipe } from '../recipe.ts';
-import { sidesOf, type Side, type Sides } from './side.ts';
+import { resolveSides, type Side, type Sides } from './sides.ts';
 
 /** What an engine feeds under an input's name. */
 export interface Feed {
@@ -21,16 +21,16 @@ export interface Feed {
 const matrix = (shape: readonly number[]): readonly number[] => (shape.length === 1 ? [1, shape[0]!] : shape);
 
 /** Rows of the weight as a matrix; a vector is one row. */
-export const rowsOf = (recipe: TensorRecipe): number => matrix(recipe.to)[0]!;
+export const countRows = (recipe: TensorRecipe): number => matrix(recipe.to)[0]!;
 
 /** Equal keys mean the same graph. Null for a silent weight, which is zeros and needs none. */
-export function growthGraphKey(
+export function computeGraphKey(
   recipe: TensorRecipe,
   maps: AxisMaps,
   stored: WeightDType,
   rows: number,
 ): string | null {
-  if (recipe.silent) return null;
+  if (recipe.zeroOutput) return null;
   const parts = recipe.factors.map((f) => f.part?.axis ?? f.shared ?? '').filter(Boolean);
   return JSON.stringify([
     recipe.layout,
@@ -40,8 +40,8 @@ export function growthGraphKey(
     recipe.dtype,
     rows,
     recipe.spread,
-    offsetOf(recipe),
-    takesAdditions(recipe),
+    getScaledOffset(recipe),
+    hasAdditions(recipe),
     Object.keys(recipe.fills),
     parts,
     recipe.second !== undefined,
@@ -63,7 +63,7 @@ function textOf(maps: AxisMaps): string {
  * Inputs `source` (the stored weight as a matrix, in its stored dtype), `second` beside it where the recipe
  * names one, and those of `growthFeeds`; the output `grown` is [rows, columns] in the recipe's dtype.
  */
-export function growthGraph(
+export function buildGrowthGraph(
   recipe: TensorRecipe,
   maps: AxisMaps,
   from: Dims,
@@ -71,13 +71,13 @@ export function growthGraph(
   stored: WeightDType,
   rows: number,
 ): Graph {
-  const sides = sidesOf(recipe, maps, from, to);
+  const sides = resolveSides(recipe, maps, from, to);
   const { columns } = sides;
   const key = `${recipe.layout} ${JSON.stringify(recipe.slice)} ${textOf(maps)}`;
   const source = sourcesOf(recipe, sides, stored);
   const factor = input('factor', 'float32', factorShape(sides, rows));
   const picked = gather(source, input('rows', 'int32', [rows]), 0);
-  const offset = offsetOf(recipe);
+  const offset = getScaledOffset(recipe);
   const scale = (x: Value): Value =>
     offset === 0 ? mul(x, factor) : sub(mul(add(x, offset), factor), offset);
   const spread = (x: Value): Value =>
@@ -88,7 +88,7 @@ export function growthGraph(
   const scaled = columns.scale ? scale(spread(picked)) : spread(scale(picked));
   const carried = carriedCells(recipe, sides, rows, key);
   const kept = carried ? where(carried, scaled, 0) : scaled;
-  const grown = takesAdditions(recipe) ? add(kept, input('additions', 'float32', [rows, columns.to])) : kept;
+  const grown = hasAdditions(recipe) ? add(kept, input('additions', 'float32', [rows, columns.to])) : kept;
   return graphOf({ grown: cast(grown, recipe.dtype) });
 }
 
@@ -96,17 +96,17 @@ export function growthGraph(
  * Every input of the graph but `source`, for one block of rows. `source` holds the whole weight; `additions`
  * may be kept from one block to the next.
  */
-export function growthFeeds(
+export function buildGrowthFeeds(
   recipe: TensorRecipe,
   maps: AxisMaps,
   from: Dims,
   to: Dims,
   source: Float32Array,
   seed: number,
-  block: RowBlock = { at: 0, rows: rowsOf(recipe) },
-  additions: Float32Array | null = growthAdditions(recipe, maps, from, to, source, seed),
+  block: RowBlock = { at: 0, rows: countRows(recipe) },
+  additions: Float32Array | null = computeGraphAdditions(recipe, maps, from, to, source, seed),
 ): Readonly<Record<string, Feed>> {
-  const sides = sidesOf(recipe, maps, from, to);
+  const sides = resolveSides(recipe, maps, from, to);
   const { rows, columns } = sides;
   const end = block.at + block.rows;
   const feeds: Record<string, Feed> = {
@@ -129,14 +129,15 @@ export function growthFeeds(
 }
 
 /** The `additions` of all rows, or null where the graph takes none. */
-export const growthAdditions = (
+export const computeGraphAdditions = (
   recipe: TensorRecipe,
   maps: AxisMaps,
   from: Dims,
   to: Dims,
   source: Float32Array,
   seed: number,
-): Float32Array | null => (takesAdditions(recipe) ? additionsOf(recipe, maps, from, to, source, seed) : null);
+): Float32Array | null =>
+  hasAdditions(recipe) ? computeAdditions(recipe, maps, from, to, source, seed) : null;
 
 /** At most this many runs of columns are copied whole. */
 const mostRuns = 16;
@@ -158,7 +159,7 @@ function columnsOf(x: Value, side: Side, from: Int32Array, key: string): Value {
   if (runs.length > mostRuns)
     return gather(
       x,
-      constantBy(`columns ${key}`, 'int32', [from.length], () => [...from]),
+      lazyConstant(`columns ${key}`, 'int32', [from.length], () => [...from]),
       1,
     );
   return concat(
@@ -177,11 +178,11 @@ function carriedCells(
   count: number,
   key: string,
 ): Value | undefined {
-  const column = constantBy(`marks ${recipe.spread} ${key}`, 'int32', [1, columns.to], () =>
+  const column = lazyConstant(`marks ${recipe.spread} ${key}`, 'int32', [1, columns.to], () =>
     marks(recipe, columns, rows),
   );
   const row = marksRows(recipe, rows) ? input('marks', 'int32', [count, 1]) : undefined;
-  const zero = constantBy('0', 'int32', [1, 1], () => [0]);
+  const zero = lazyConstant('0', 'int32', [1, 1], () => [0]);
   if (recipe.spread === 'diagonal') return equal(row!, column);
   const conditions = [...(row ? [equal(row, zero)] : []), ...(hasNew(columns) ? [equal(column, zero)] : [])];
   return conditions.length === 2 ? and(conditions[0]!, conditions[1]!) : conditions[0];
@@ -197,12 +198,12 @@ function sourcesOf(recipe: TensorRecipe, { rows, columns }: Sides, stored: Weigh
   const both = (recipe.second === undefined ? ['source'] : ['source', 'second']).map((name) =>
     cast(input(name, stored, matrix(recipe.from)), 'float32'),
   );
-  return both.length === 1 ? both[0]! : concat(both, writtenSide(rows, columns) === rows ? 0 : 1);
+  return both.length === 1 ? both[0]! : concat(both, findOutputSide(rows, columns) === rows ? 0 : 1);
 }
 
 /** Whether this side has the second source behind the first. */
 const doubled = (recipe: TensorRecipe, { rows, columns }: Sides, side: Side): boolean =>
-  recipe.second !== undefined && writtenSide(rows, columns) === side;
+  recipe.second !== undefined && findOutputSide(rows, columns) === side;
 
 /** Where each entry of a side is gathered from. */
 function origins(recipe: TensorRecipe, sides: Sides, side: Side): Int32Array {

@@ -4,21 +4,21 @@
  */
 import { layoutOf, type Dims } from '../../tensor/layout.ts';
 import { applyRecipe, type Values } from './apply.ts';
-import { recipeOf } from '../plan/chain.ts';
+import { findRecipe } from '../plan/stages.ts';
 import type { AxisMaps, Factor, GrowthPlan, TensorRecipe } from '../recipe.ts';
 
 /** Both moments of a weight, in stored order. */
 export interface Moments<T extends Values> {
-  readonly mean: T;
-  readonly square: T;
+  readonly expAvg: T;
+  readonly expAvgSq: T;
 }
 
 /**
  * How often the gradient factor f stands in each part of an optimizer's state: mean gradients and momentum
  * are as gradients are, mean squares as their squares.
  */
-export const momentPowers = { mean: 1, square: 2, momentum: 1 } as const;
-export type MomentPart = keyof typeof momentPowers;
+export const gradScalePowers = { mean: 1, square: 2, momentum: 1 } as const;
+export type MomentPart = keyof typeof gradScalePowers;
 
 /**
  * The moments of a grown weight: f times the source's mean and f² times its square in every copy; what has no
@@ -29,10 +29,10 @@ export const growMoments = <T extends Values>(
   maps: AxisMaps,
   from: Dims,
   to: Dims,
-  { mean, square }: Moments<T>,
+  { expAvg: mean, expAvgSq: square }: Moments<T>,
 ): Moments<T> => ({
-  mean: growMoment(recipe, maps, from, to, mean, 'mean'),
-  square: growMoment(recipe, maps, from, to, square, 'square'),
+  expAvg: growMoment(recipe, maps, from, to, mean, 'mean'),
+  expAvgSq: growMoment(recipe, maps, from, to, square, 'square'),
 });
 
 function growMoment<T extends Values>(
@@ -44,7 +44,7 @@ function growMoment<T extends Values>(
   part: MomentPart,
 ): T {
   const once = gradientFactors(recipe, maps);
-  const factors = Array.from({ length: momentPowers[part] }, () => once).flat();
+  const factors = Array.from({ length: gradScalePowers[part] }, () => once).flat();
   const bare: TensorRecipe = {
     ...recipe,
     factors,
@@ -55,7 +55,7 @@ function growMoment<T extends Values>(
     projection: null,
     perturbation: 0,
     offset: 0,
-    silent: recipe.silent || recipe.fresh === true,
+    zeroOutput: recipe.zeroOutput || recipe.newLayer === true,
   };
   return applyRecipe(bare, maps, from, to, values, 0);
 }
@@ -64,7 +64,7 @@ function growMoment<T extends Values>(
  * One part of the state of a weight of the last stage, from that of the first source's weight which it is
  * made from.
  */
-export async function momentThrough<T extends Values>(
+export async function growMomentThroughStages<T extends Values>(
   stages: readonly GrowthPlan[],
   name: string,
   part: MomentPart,
@@ -72,13 +72,13 @@ export async function momentThrough<T extends Values>(
 ): Promise<T> {
   const plan = stages.at(-1);
   if (!plan) return read(part, name);
-  const recipe = recipeOf(plan, name);
+  const recipe = findRecipe(plan, name);
   return growMoment(
     recipe,
     plan.maps,
     plan.from,
     plan.to,
-    await momentThrough(stages.slice(0, -1), recipe.source, part, read),
+    await growMomentThroughStages(stages.slice(0, -1), recipe.source, part, read),
     part,
   );
 }
@@ -87,7 +87,10 @@ export async function momentThrough<T extends Values>(
  * The gradient factor f as factors: entries of fused axes, and outputs that are copied unevenly, have factors
  * of their own.
  */
-function gradientFactors({ factors, gradient, layout }: TensorRecipe, maps: AxisMaps): readonly Factor[] {
+function gradientFactors(
+  { factors, gradScale: gradient, layout }: TensorRecipe,
+  maps: AxisMaps,
+): readonly Factor[] {
   const uneven = layoutOf(layout).axes.filter(({ axis, role }) => role !== 'in' && maps[axis]?.counts);
   const why = 'the gradient of one among equal copies';
   return [

@@ -2,10 +2,10 @@
  * @file Paired noise: what one copy of an input gets, the next one loses, so equal copies still sum to the
  * same (methods.md 3.4).
  */
-import { bellAt, keyOf } from '../../base/random.ts';
-import type { RowBlock, Values } from './carry.ts';
+import { approximateNormalAt, keyOf } from '../../base/random.ts';
+import type { RowBlock, Values } from './copy-rows.ts';
 import type { TensorRecipe } from '../recipe.ts';
-import type { Side, Sides } from './side.ts';
+import type { Side, Sides } from './sides.ts';
 
 /**
  * Where the source entries `sources` of a side stand in one copy: `at[i]` is the grown entry of `sources[i]`;
@@ -28,11 +28,11 @@ interface Pair {
  * Fills `into` with the numbers `first`, `first` + 1, ... (0 if absent) of `key` (base/random's `bellAt`) and
  * answers with the sum of their squares, exactly.
  */
-export type Bells = (key: number, into: Int16Array, first?: number) => number;
-export const drawBells: Bells = (key, into, first = 0) => {
+export type DrawApproximateNormals = (key: number, into: Int16Array, first?: number) => number;
+export const drawApproximateNormals: DrawApproximateNormals = (key, into, first = 0) => {
   let squares = 0;
   for (let i = 0; i < into.length; i++) {
-    const bell = bellAt(key, first + i);
+    const bell = approximateNormalAt(key, first + i);
     into[i] = bell;
     squares += bell * bell;
   }
@@ -47,24 +47,24 @@ export interface NoiseSet {
   readonly key: number;
   readonly from: number;
   readonly count: number;
-  /** Which power they are measured by. */ readonly power: number;
+  /** Which power they are measured by. */ readonly powerIndex: number;
 }
 
 /** The numbers of all sets, and what each set's are multiplied by. */
 export interface DrawnNoise {
-  readonly bells: Int16Array;
-  readonly units: Float64Array;
+  readonly approximateNormals: Int16Array;
+  readonly scales: Float64Array;
 }
 
 /** Noise in parts that anyone may work out, in any order: powers, numbers, and their sum with rows. */
 export interface Noise {
   readonly count: number;
   readonly sets: readonly NoiseSet[];
-  readonly powers: number;
+  readonly powerCount: number;
   /** Mean square of the divided weight over a block of outputs. */
   power(index: number): number;
   /** The unit of a set, from the squares of its numbers and its power. */
-  unit(set: NoiseSet, squares: number, power: number): number;
+  scale(set: NoiseSet, squares: number, power: number): number;
   /** Adds it to rows of the grown weight; `out` is [block.rows, columns]. */
   addTo(out: Values, block: RowBlock, drawn: DrawnNoise): void;
 }
@@ -73,7 +73,7 @@ export interface Noise {
  * +N and -N for the copies 2p and 2p+1 of the first copied input axis; an odd last copy gets none. N has
  * exactly the wanted power in each block: copy × head of the output, pair of the input.
  */
-export function noiseOf(
+export function planNoise(
   recipe: TensorRecipe,
   { rows, columns, scale }: Sides,
   source: Values,
@@ -84,7 +84,7 @@ export function noiseOf(
   const groups = groupsOf(down ? columns : rows);
   const pairs = pairsOf(inner);
   const shares = recipe.spread === 'diagonal' ? 1 / inner.copies : 1;
-  const level = decibels(-recipe.noise!);
+  const level = decibelsToPowerRatio(-recipe.noise!);
   const single = source instanceof Float32Array;
   const firsts =
     pairs.length === 0 ? [] : [...new Map(groups.toReversed().map((group) => [group.block, group])).values()];
@@ -102,17 +102,17 @@ export function noiseOf(
         key: keyOf(seed, recipe.name, 'noise', group.id, pair.id),
         from,
         count: many,
-        power: places.get(group.block)!,
+        powerIndex: places.get(group.block)!,
       };
     }),
   );
   return {
     count,
     sets,
-    powers: firsts.length,
+    powerCount: firsts.length,
     power: (index) =>
       powerOf(source, ...sides(firsts[index]!, pairs[0]!), rows, columns, scale * shares, single),
-    unit: (set, squares, power) => (squares === 0 ? 0 : Math.sqrt((power * level) / (squares / set.count))),
+    scale: (set, squares, power) => (squares === 0 ? 0 : Math.sqrt((power * level) / (squares / set.count))),
     addTo: down
       ? alongColumns(groups, pairs, sets, rows.to, columns.to)
       : alongRows(groups, pairs, sets, rows.to, columns.to),
@@ -120,12 +120,20 @@ export function noiseOf(
 }
 
 /** All of a weight's noise at once. */
-export function drawNoise(noise: Noise, bells: Int16Array, draw: Bells = drawBells): DrawnNoise {
-  const powers = Array.from({ length: noise.powers }, (_, i) => noise.power(i));
+export function drawNoise(
+  noise: Noise,
+  bells: Int16Array,
+  draw: DrawApproximateNormals = drawApproximateNormals,
+): DrawnNoise {
+  const powers = Array.from({ length: noise.powerCount }, (_, i) => noise.power(i));
   return {
-    bells,
-    units: Float64Array.from(noise.sets, (set) =>
-      noise.unit(set, draw(set.key, bells.subarray(set.from, set.from + set.count)), powers[set.power]!),
+    approximateNormals: bells,
+    scales: Float64Array.from(noise.sets, (set) =>
+      noise.scale(
+        set,
+        draw(set.key, bells.subarray(set.from, set.from + set.count)),
+        powers[set.powerIndex]!,
+      ),
     ),
   };
 }
@@ -158,7 +166,7 @@ function alongRows(
     groups.map((g) => g.at),
     rows,
   );
-  return (out, { at, rows: count }, { bells, units }) => {
+  return (out, { at, rows: count }, { approximateNormals: bells, scales: units }) => {
     for (let r = at; r < at + count; r++) {
       if (list[r]! < 0) continue;
       for (let p = 0; p < pairs.length; p++) {
@@ -193,7 +201,7 @@ function alongColumns(
     pairs.flatMap(({ plus, minus }) => [plus.at, minus.at]),
     rows,
   );
-  return (out, { at, rows: count }, { bells, units }) => {
+  return (out, { at, rows: count }, { approximateNormals: bells, scales: units }) => {
     for (let r = at; r < at + count; r++) {
       if (list[r]! < 0) continue;
       groups.forEach((group, g) => {
@@ -355,7 +363,7 @@ const tenth = Math.LN10 / 10;
 /**
  * 10^(dB / 10), by a series and squaring: the same bits on every machine, which Math.pow does not promise.
  */
-export function decibels(dB: number): number {
+export function decibelsToPowerRatio(dB: number): number {
   const x = (dB * tenth) / 1024;
   let term = 1;
   let sum = 1;

@@ -2,8 +2,8 @@
  * @file Advanced knowledge initialization (bert2BERT): replicated units take their weights from the layer
  * after theirs. methods.md 7.2.
  */
-import { plain, type GrowthMethod } from '../method.ts';
-import { replicated } from './net2net.ts';
+import { defaultRules, type GrowthMethod } from '../method.ts';
+import { replicateUnits } from './net2net.ts';
 
 export const aki: GrowthMethod = {
   id: 'aki',
@@ -11,14 +11,14 @@ export const aki: GrowthMethod = {
   summary:
     'As Net2Net, but new units come from the next layer: not the same function, and no two units alike.',
   paper: 'arXiv:2110.07143',
-  unsure:
+  caveat:
     'Of the paper only the abstract and public code could be read; its results depend on a training in two stages, which is not made here.',
   options: [],
   grows: ['ffn', 'heads', 'kv_heads', 'group'],
-  ahead: true,
-  carry: replicated,
+  copiesNextLayer: true,
+  mapAxis: replicateUnits,
   fill: () => 'zero',
-  finish: () => plain,
+  weightRules: () => defaultRules,
   promise: () => ({
     kind: 'approximate',
     why: [

@@ -3,9 +3,14 @@
  * and 7.3.
  */
 import { tile } from '../../tensor/axis-map.ts';
-import { breakingNotes, breakingOf, breakingOptions, breakingReasons } from './symmetry-breaking.ts';
-import { plain, type GrowthMethod } from '../method.ts';
-import { paddable, unheard, unheardReasons } from './expand.ts';
+import {
+  warnWithoutSymmetryBreaking,
+  readSymmetryBreaking,
+  symmetryBreakingOptions,
+  explainSymmetryBreaking,
+} from './symmetry-breaking.ts';
+import { defaultRules, type GrowthMethod } from '../method.ts';
+import { paddableAxes, fillWithoutEffect, explainStreamPadding } from './expand.ts';
 
 export const clonePad: GrowthMethod = {
   id: 'clone-pad',
@@ -13,22 +18,24 @@ export const clonePad: GrowthMethod = {
   summary:
     'Any size: whole copies of every unit as often as they fit, and for the rest new units that start unheard.',
   paper: 'arXiv:2310.07999',
-  unsure:
+  caveat:
     'Of the paper only the abstract and public code could be read. That this keeps the function is shown by the certificate, not taken from the paper.',
-  options: breakingOptions,
-  grows: paddable,
-  carry: ({ from, to }) => tile(from, to),
-  fill: unheard,
-  finish: (options) => ({ ...plain, ...breakingOf(options) }),
+  options: symmetryBreakingOptions,
+  grows: paddableAxes,
+  mapAxis: ({ from, to }) => tile(from, to),
+  fill: fillWithoutEffect,
+  weightRules: (options) => ({ ...defaultRules, ...readSymmetryBreaking(options) }),
   promise: (family, options, grown) => ({
     kind: 'exact',
     why: [
       'Old entries become equal copies, and readers divide by their number.',
-      ...unheardReasons(family, grown),
+      ...explainStreamPadding(family, grown),
       'New inner units are read with weight zero.',
-      ...breakingReasons(options),
+      ...explainSymmetryBreaking(options),
     ],
   }),
   notes: ({ from, to }, options) =>
-    paddable.some((axis) => (to[axis] ?? 0) >= 2 * (from[axis] ?? Infinity)) ? breakingNotes(options) : [],
+    paddableAxes.some((axis) => (to[axis] ?? 0) >= 2 * (from[axis] ?? Infinity))
+      ? warnWithoutSymmetryBreaking(options)
+      : [],
 };

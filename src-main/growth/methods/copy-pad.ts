@@ -4,8 +4,8 @@
  */
 import type { OptionValues } from '../../base/option.ts';
 import type { ModelFamily } from '../../model/family.ts';
-import { plain, type GrowthMethod } from '../method.ts';
-import { deadHeads, expand, unheard } from './expand.ts';
+import { defaultRules, type GrowthMethod } from '../method.ts';
+import { explainDeadHeads, expand, fillWithoutEffect } from './expand.ts';
 
 const exact = (options: OptionValues): boolean => options['exact'] === 'on';
 const keep = { eps: 'keep' };
@@ -24,7 +24,7 @@ export const copyPad: GrowthMethod = {
   summary:
     'Old weights untouched in a corner of larger ones, zeros or small noise around them: close to the source, not equal.',
   paper: 'arXiv:2104.11390',
-  unsure:
+  caveat:
     'Only the opening of the paper could be read: its models, its treatment of norms and its small random values are not known. Random values have the deviation of a new model here, and norms stay as they are.',
   options: [
     {
@@ -51,16 +51,16 @@ export const copyPad: GrowthMethod = {
     },
   ],
   grows: expand.grows,
-  thaws: (family, axis) => expand.thaws!(family, axis),
-  carry: (change) => expand.carry(change, keep),
+  allowsFrozen: (family, axis) => expand.allowsFrozen!(family, axis),
+  mapAxis: (change) => expand.mapAxis(change, keep),
   fill(place, options) {
     const { family, kind, axis, role } = place;
-    if (exact(options) || kind === 'gain' || kind === 'shift') return unheard(place);
+    if (exact(options) || kind === 'gain' || kind === 'shift') return fillWithoutEffect(place);
     return options['fill'] === 'zero' || kind === 'bias' || (axis === family.stream.axis && role === 'out')
       ? 'zero'
       : 'draw';
   },
-  finish: (options) => ({ ...plain, keeps: exact(options) ? 'stream' : 'none' }),
+  weightRules: (options) => ({ ...defaultRules, preserveBy: exact(options) ? 'stream' : 'none' }),
   promise: (family, options, grown) =>
     exact(options)
       ? expand.promise(family, keep, grown)
@@ -76,9 +76,9 @@ export const copyPad: GrowthMethod = {
               ...(options['fill'] === 'zero' ? [] : ['New inner units are heard at once, if softly.']),
             ],
           },
-  dead: (family, axis, options) =>
+  deadReason: (family, axis, options) =>
     exact(options)
-      ? deadHeads(family, axis)
+      ? explainDeadHeads(family, axis)
       : options['fill'] !== 'zero' || (axis === family.stream.axis && family.stream.norm === 'layer')
         ? undefined
         : `new entries of ${axis} are zero where they are written and where they are read, so no gradient reaches them`,

@@ -5,8 +5,14 @@
 import { hasAxis, type Axis } from '../../tensor/layout.ts';
 import { pad, scatter, type AxisMap } from '../../tensor/axis-map.ts';
 import type { ModelFamily } from '../../model/family.ts';
-import { normedBetween } from '../plan/normed.ts';
-import { plain, type AxisChange, type GrowthMethod, type Nearest, type Place } from '../method.ts';
+import { findNormedScores } from '../plan/branch-norms.ts';
+import {
+  defaultRules,
+  type AxisChange,
+  type GrowthMethod,
+  type UnreachableSize,
+  type Insertion,
+} from '../method.ts';
 
 export const expand: GrowthMethod = {
   id: 'expand',
@@ -27,27 +33,27 @@ export const expand: GrowthMethod = {
     },
   ],
   grows: ['hidden', 'ffn', 'heads', 'kv_heads', 'group', 'head_dim'],
-  thaws: (family, axis) => axis === 'head_dim' && turning(family) !== undefined,
-  carry: padded,
-  fill: unheard,
-  finish: ({ eps }) => ({ ...plain, keeps: eps === 'scale' ? 'gains' : 'stream' }),
+  allowsFrozen: (family, axis) => axis === 'head_dim' && findRotaryWidening(family) !== undefined,
+  mapAxis: padAxis,
+  fill: fillWithoutEffect,
+  weightRules: ({ eps }) => ({ ...defaultRules, preserveBy: eps === 'scale' ? 'gains' : 'stream' }),
   promise: (family, { eps }, grown) => {
     const why = [
-      ...unheardReasons(family, grown),
+      ...explainStreamPadding(family, grown),
       'New inner units are read with weight zero.',
       ...headReasons(family, grown),
     ];
     const stuck = eps === 'scale' && streamGrows(family, grown) ? stuckEps(family) : undefined;
     return stuck === undefined ? { kind: 'exact', why } : { kind: 'approximate', why: [...why, stuck] };
   },
-  dead: (family, axis) => deadHeads(family, axis),
+  deadReason: (family, axis) => explainDeadHeads(family, axis),
 };
 
 const streamGrows = (family: ModelFamily, grown: readonly string[] | undefined): boolean =>
   grown === undefined || grown.includes(family.stream.axis);
 
 /** Why nothing changes when the stream is padded. */
-export const unheardReasons = (family: ModelFamily, grown?: readonly string[]): readonly string[] =>
+export const explainStreamPadding = (family: ModelFamily, grown?: readonly string[]): readonly string[] =>
   !streamGrows(family, grown)
     ? []
     : [
@@ -72,12 +78,12 @@ function stuckEps(family: ModelFamily): string | undefined {
  * How wider heads keep what rotary positions turn (methods.md 1.7): where whole heads are turned, pairs move
  * to where their frequencies are; where a share is, it stays and new entries join the rest.
  */
-export const turning = ({ settings }: ModelFamily): 'scatter' | 'append' | undefined =>
-  !('ropeTheta' in settings) ? undefined : 'ropeShare' in settings ? 'append' : 'scatter';
+export const findRotaryWidening = ({ settings }: ModelFamily): 'scatter' | 'append' | undefined =>
+  !('ropeTheta' in settings) ? undefined : 'partialRotaryFactor' in settings ? 'append' : 'scatter';
 
 /** Old entries first and then new ones; rotary pairs move to where their frequencies are. */
-export function padded({ axis, from, to, family }: AxisChange): AxisMap | Nearest {
-  if (axis !== 'head_dim' || !family || turning(family) !== 'scatter') return pad(from, to);
+export function padAxis({ axis, from, to, family }: AxisChange): AxisMap | UnreachableSize {
+  if (axis !== 'head_dim' || !family || findRotaryWidening(family) !== 'scatter') return pad(from, to);
   const below = Math.floor(to / from) * from;
   return to === below ? scatter(from, to) : { nearest: below === from ? [2 * from] : [below, below + from] };
 }
@@ -86,17 +92,17 @@ export function padded({ axis, from, to, family }: AxisChange): AxisMap | Neares
  * Norms see new entries of queries and of keys: zero on both sides, no gradient reaches either (methods.md
  * 1.9).
  */
-export const deadHeads = (family: ModelFamily, axis: Axis): string | undefined =>
-  axis !== family.scores.over || normedBetween(family, axis).length < 2
+export const explainDeadHeads = (family: ModelFamily, axis: Axis): string | undefined =>
+  axis !== family.scores.over || findNormedScores(family, axis).length < 2
     ? undefined
     : 'norms on queries and keys allow nothing but zeros in new entries of both, so that no gradient reaches them; those of values learn';
 
 const headReasons = (family: ModelFamily, grown: readonly string[] | undefined): readonly string[] =>
   !grown?.includes('head_dim')
     ? []
-    : turning(family) === 'scatter'
+    : findRotaryWidening(family) === 'scatter'
       ? ['Rotary pairs of wider heads move to where their frequencies are.']
-      : turning(family) === 'append'
+      : findRotaryWidening(family) === 'append'
         ? ['Wider heads turn as many entries as before; new ones join those that are not turned.']
         : [];
 
@@ -104,7 +110,7 @@ const headReasons = (family: ModelFamily, grown: readonly string[] | undefined):
  * Written into the stream: nothing (or the mean); read from it: drawn. Inside: drawn where written, nothing
  * where read. Beside each zero stands a drawn entry: both zero would never learn.
  */
-export function unheard(place: Place): 'zero' | 'one' | 'draw' | 'mean' {
+export function fillWithoutEffect(place: Insertion): 'zero' | 'one' | 'draw' | 'mean' {
   const { family, kind, axis, role } = place;
   const streamed = axis === family.stream.axis;
   if (kind === 'gain') return 'one';
@@ -115,10 +121,10 @@ export function unheard(place: Place): 'zero' | 'one' | 'draw' | 'mean' {
 }
 
 /** Keys of wider heads start at zero beside drawn queries, so that no score changes. */
-function isKey({ family, key, part }: Place): boolean {
+function isKey({ family, key, part }: Insertion): boolean {
   const [weight, entry] = family.scores.between[1]!.split('/');
   return key.includes(`.${weight!}.`) && (entry === undefined || entry === part);
 }
 
 /** The axes that padding can grow and that every head and unit is counted along. */
-export const paddable: readonly Axis[] = ['hidden', 'ffn', 'heads', 'kv_heads', 'group'];
+export const paddableAxes: readonly Axis[] = ['hidden', 'ffn', 'heads', 'kv_heads', 'group'];

@@ -3,8 +3,13 @@
  * methods.md 3.
  */
 import { tile } from '../../tensor/axis-map.ts';
-import { breakingNotes, breakingOf, breakingOptions, breakingReasons } from './symmetry-breaking.ts';
-import { plain, type GrowthMethod } from '../method.ts';
+import {
+  warnWithoutSymmetryBreaking,
+  readSymmetryBreaking,
+  symmetryBreakingOptions,
+  explainSymmetryBreaking,
+} from './symmetry-breaking.ts';
+import { defaultRules, type GrowthMethod } from '../method.ts';
 
 export const hypercloning: GrowthMethod = {
   id: 'hypercloning',
@@ -12,10 +17,10 @@ export const hypercloning: GrowthMethod = {
   summary:
     'Whole copies of every unit, side by side, that together say what one said; noise lets them part ways.',
   paper: 'arXiv:2409.12903',
-  unsure:
+  caveat:
     'The body of the paper could not be read: its learning rates, batches, results of single tasks and its rule for wider heads are not known. The rules are those of its authors’ code; 10 dB and the diagonal variants are from notes of others.',
   options: [
-    ...breakingOptions,
+    ...symmetryBreakingOptions,
     {
       id: 'variant',
       label: 'Spread',
@@ -29,24 +34,24 @@ export const hypercloning: GrowthMethod = {
     },
   ],
   grows: ['hidden', 'ffn', 'heads', 'kv_heads', 'group', 'head_dim'],
-  carry: ({ from, to }) => {
+  mapAxis: ({ from, to }) => {
     const below = Math.floor(to / from) * from;
     return to % from === 0
       ? tile(from, to)
       : { nearest: below === from ? [2 * from] : [below, below + from] };
   },
   fill: () => 'zero',
-  finish: (options) => ({
-    ...plain,
+  weightRules: (options) => ({
+    ...defaultRules,
     spread: options['variant'] === 'diagonal' ? 'diagonal' : 'symmetric',
-    ...breakingOf(options),
+    ...readSymmetryBreaking(options),
   }),
   promise: (_, options) => ({
     kind: 'exact',
     why: [
       'Every hidden vector becomes equal copies of the old one, and norms of copies are copies of norms.',
-      ...breakingReasons(options),
+      ...explainSymmetryBreaking(options),
     ],
   }),
-  notes: (_, options) => breakingNotes(options),
+  notes: (_, options) => warnWithoutSymmetryBreaking(options),
 };

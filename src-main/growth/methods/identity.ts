@@ -3,7 +3,7 @@
  * expansion). methods.md 7.1.
  */
 import { keep } from '../../tensor/axis-map.ts';
-import { plain, type GrowthMethod } from '../method.ts';
+import { defaultRules, type GrowthMethod } from '../method.ts';
 import type { LayerSource } from '../recipe.ts';
 
 export const identity: GrowthMethod = {
@@ -13,10 +13,10 @@ export const identity: GrowthMethod = {
   paper: 'arXiv:2401.02415',
   options: [],
   grows: ['layers'],
-  carry: ({ from }) => keep(from),
+  mapAxis: ({ from }) => keep(from),
   fill: () => 'zero',
   /** The j-th of n new layers follows the layer at j/n of the depth. */
-  layers(from, to) {
+  mapLayers(from, to) {
     const fresh = to - from;
     const after = new Map<number, number>();
     for (let j = 1; j <= fresh; j++) {
@@ -28,9 +28,9 @@ export const identity: GrowthMethod = {
       ...Array.from({ length: after.get(source) ?? 0 }, () => ({ source, identity: true })),
     ]).flat();
   },
-  finish: () => plain,
+  weightRules: () => defaultRules,
   promise: (family) =>
-    family.stream.post
+    family.stream.postNorm
       ? {
           kind: 'approximate',
           why: [

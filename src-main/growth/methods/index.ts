@@ -39,11 +39,11 @@ const all: readonly GrowthMethod[] = [
 export const methods: ReadonlyMap<string, GrowthMethod> = new Map(all.map((method) => [method.id, method]));
 
 /** The method with this id; an unknown one is refused. */
-export const methodById = (id: string): GrowthMethod =>
+export const findMethod = (id: string): GrowthMethod =>
   methods.get(id) ?? refuse('growth/unknown-method', { method: id, known: [...methods.keys()] });
 
 /** Every option of `method`: as given, or its default. Refuses unknown options and values that cannot be. */
-export function optionsOf(method: GrowthMethod, given: OptionValues): OptionValues {
+export function resolveOptions(method: GrowthMethod, given: OptionValues): OptionValues {
   const unknown = Object.keys(given).find((id) => !method.options.some((option) => option.id === id));
   if (unknown !== undefined)
     refuse('growth/bad-option', {

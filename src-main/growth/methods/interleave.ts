@@ -1,6 +1,6 @@
 /** @file Depth by repeating each layer where it stands (0, 0, 1, 1, …). methods.md 7.1. */
 import { keep } from '../../tensor/axis-map.ts';
-import { plain, type GrowthMethod } from '../method.ts';
+import { defaultRules, type GrowthMethod } from '../method.ts';
 
 export const interleave: GrowthMethod = {
   id: 'interleave',
@@ -10,11 +10,11 @@ export const interleave: GrowthMethod = {
   paper: 'arXiv:1710.10348',
   options: [],
   grows: ['layers'],
-  carry: ({ from }) => keep(from),
+  mapAxis: ({ from }) => keep(from),
   fill: () => 'zero',
-  layers: (from, to) =>
+  mapLayers: (from, to) =>
     Array.from({ length: to }, (_, i) => ({ source: Math.floor((i * from) / to), identity: false })),
-  finish: () => plain,
+  weightRules: () => defaultRules,
   promise: () => ({
     kind: 'approximate',
     why: ['A repeated layer acts twice on the stream, where it was trained to act once.'],

@@ -4,8 +4,13 @@
  */
 import { keyOf, permutedAt } from '../../base/random.ts';
 import { replicate, tile, type AxisMap } from '../../tensor/axis-map.ts';
-import { breakingNotes, breakingOf, breakingOptions, breakingReasons } from './symmetry-breaking.ts';
-import { plain, type AxisChange, type GrowthMethod } from '../method.ts';
+import {
+  warnWithoutSymmetryBreaking,
+  readSymmetryBreaking,
+  symmetryBreakingOptions,
+  explainSymmetryBreaking,
+} from './symmetry-breaking.ts';
+import { defaultRules, type AxisChange, type GrowthMethod } from '../method.ts';
 
 export const net2net: GrowthMethod = {
   id: 'net2net',
@@ -13,26 +18,26 @@ export const net2net: GrowthMethod = {
   summary:
     'Inner units and heads at any ratio: a random choice of them is doubled, and their readers share the sum.',
   paper: 'arXiv:1511.05641',
-  options: breakingOptions,
+  options: symmetryBreakingOptions,
   grows: ['ffn', 'heads', 'kv_heads', 'group'],
-  carry: replicated,
+  mapAxis: replicateUnits,
   fill: () => 'zero',
-  finish: (options) => ({ ...plain, ...breakingOf(options) }),
+  weightRules: (options) => ({ ...defaultRules, ...readSymmetryBreaking(options) }),
   promise: (_, options) => ({
     kind: 'exact',
     why: [
       'A replicated unit says what its model says, and whoever reads them divides by their number.',
-      ...breakingReasons(options),
+      ...explainSymmetryBreaking(options),
     ],
   }),
-  notes: (_, options) => breakingNotes(options),
+  notes: (_, options) => warnWithoutSymmetryBreaking(options),
 };
 
 /**
  * Whole rounds of all old entries first, then a random choice of them, so that no entry stands more than once
  * more than another.
  */
-export function replicated({ axis, from, to, seed = 0 }: AxisChange): AxisMap {
+export function replicateUnits({ axis, from, to, seed = 0 }: AxisChange): AxisMap {
   if (to % from === 0) return tile(from, to);
   const name = `${axis} ${from} ${to} ${seed}`;
   const known = made.get(name);

@@ -1,7 +1,7 @@
 /** @file Shrink, pad, perturb with µP: a warm start that does not try to keep the function. methods.md 5. */
 import { pad } from '../../tensor/axis-map.ts';
-import { plain, type GrowthMethod, type Line, type Weight } from '../method.ts';
-import { paddable } from './expand.ts';
+import { defaultRules, type GrowthMethod, type SharedRecipe, type WeightContext } from '../method.ts';
+import { paddableAxes } from './expand.ts';
 
 export const shrinkPerturb: GrowthMethod = {
   id: 'shrink-perturb',
@@ -9,7 +9,7 @@ export const shrinkPerturb: GrowthMethod = {
   summary:
     'Old weights shrunk, padded with zeros and laid over a fresh µP start: the losses begin near those of a new model, the training is the gain.',
   paper: 'arXiv:2411.07340',
-  unsure:
+  caveat:
     'Only the abstract and code around it could be read: λ = 0.4 is what the authors’ analysis picks; the base width, the plots and whether norms shrink too are not known. Here the source is the base width, and norms are copied.',
   options: [
     {
@@ -22,11 +22,11 @@ export const shrinkPerturb: GrowthMethod = {
       help: 'How much of the old weights is kept: 0 is a new model, 1 is copy and pad with noise.',
     },
   ],
-  grows: paddable,
-  carry: ({ from, to }) => pad(from, to),
+  grows: paddableAxes,
+  mapAxis: ({ from, to }) => pad(from, to),
   fill: ({ family, key, kind }) =>
-    kind === 'gain' ? (key.startsWith(`${family.head.after ?? ''}.`) ? 'mean' : 'one') : 'zero',
-  finish: () => ({ ...plain, keeps: 'none' }),
+    kind === 'gain' ? (key.startsWith(`${family.head.norm ?? ''}.`) ? 'mean' : 'one') : 'zero',
+  weightRules: () => ({ ...defaultRules, preserveBy: 'none' }),
   adapt: (weight, _, { lambda }) => parametrized(weight, Number(lambda)),
   promise: () => ({
     kind: 'approximate',
@@ -45,12 +45,15 @@ export const shrinkPerturb: GrowthMethod = {
  * µP with the source as the base width, without forward multipliers (methods.md 5.2, 5.3): deviation σ/√m and
  * rate 1/m for hidden weights, σ/m and 1/m for what makes logits.
  */
-function parametrized({ change, key, spec, deviation }: Weight, lambda: number): Partial<Line> {
+function parametrized(
+  { context: change, key, spec, std: deviation }: WeightContext,
+  lambda: number,
+): Partial<SharedRecipe> {
   const { family, tied, from, to } = change;
   const width = to[family.stream.axis]! / from[family.stream.axis]!;
-  const old: Partial<Line> = { rate: 1, gradient: 1 };
+  const old: Partial<SharedRecipe> = { lrScale: 1, gradScale: 1 };
   const shrunk = { why: 'old weights are shrunk by λ', by: lambda };
-  const last = tied && family.head.after !== undefined && key.startsWith(`${family.head.after}.`);
+  const last = tied && family.head.norm !== undefined && key.startsWith(`${family.head.norm}.`);
   if (last && width !== 1)
     return {
       ...old,
@@ -60,7 +63,7 @@ function parametrized({ change, key, spec, deviation }: Weight, lambda: number):
           by: 1 / width,
         },
       ],
-      rate: 1 / width,
+      lrScale: 1 / width,
     };
   if (spec.kind === 'lookup') return { ...old, factors: [shrunk], perturbation: deviation };
   if (spec.kind !== 'linear') return old;
@@ -73,6 +76,6 @@ function parametrized({ change, key, spec, deviation }: Weight, lambda: number):
     ...old,
     factors: [shrunk],
     perturbation: deviation / (head ? fan : Math.sqrt(fan)),
-    rate: 1 / fan,
+    lrScale: 1 / fan,
   };
 }

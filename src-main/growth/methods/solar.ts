@@ -4,7 +4,7 @@
  */
 import type { OptionValues } from '../../base/option.ts';
 import { keep } from '../../tensor/axis-map.ts';
-import { plain, type GrowthMethod } from '../method.ts';
+import { defaultRules, type GrowthMethod } from '../method.ts';
 
 const copies = (options: OptionValues): number => Number(options['n'] ?? 2);
 
@@ -14,7 +14,7 @@ export const solar: GrowthMethod = {
   summary:
     'Copies of the model on top of each other, each without the k layers next to a seam, so that the jump there is smaller.',
   paper: 'arXiv:2312.15166',
-  unsure:
+  caveat:
     'The paper was not read: the rule is from public code, and how many layers its authors trimmed is hearsay.',
   options: [
     {
@@ -41,13 +41,13 @@ export const solar: GrowthMethod = {
     },
   ],
   grows: ['layers'],
-  complete: (from, wish, options) =>
+  sizesFromOptions: (from, wish, options) =>
     wish['layers'] === undefined && typeof options['k'] === 'number'
       ? { layers: depthOf(from['layers']!, options['k'], options) }
       : {},
-  carry: ({ from }) => keep(from),
+  mapAxis: ({ from }) => keep(from),
   fill: () => 'zero',
-  layers(from, to, options) {
+  mapLayers(from, to, options) {
     const n = copies(options);
     const k = options['k'] ?? (n * from - to) / (2 * (n - 1));
     const seams = 2 * (n - 1);
@@ -72,7 +72,7 @@ export const solar: GrowthMethod = {
       ),
     ).flat();
   },
-  finish: () => plain,
+  weightRules: () => defaultRules,
   promise: () => ({
     kind: 'approximate',
     why: [

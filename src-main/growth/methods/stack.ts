@@ -1,6 +1,6 @@
 /** @file Depth by stacking: the whole model again on top of itself (G_stack). methods.md 7.1. */
 import { keep } from '../../tensor/axis-map.ts';
-import { plain, type GrowthMethod } from '../method.ts';
+import { defaultRules, type GrowthMethod } from '../method.ts';
 
 export const stack: GrowthMethod = {
   id: 'stack',
@@ -10,14 +10,14 @@ export const stack: GrowthMethod = {
   paper: 'arXiv:2405.15319',
   options: [],
   grows: ['layers'],
-  carry: ({ from }) => keep(from),
+  mapAxis: ({ from }) => keep(from),
   fill: () => 'zero',
-  layers: (from, to) => {
+  mapLayers: (from, to) => {
     const below = Math.floor(to / from) * from;
     if (to !== below) return { nearest: [below, below + from].filter((n) => n > from) };
     return Array.from({ length: to }, (_, i) => ({ source: i % from, identity: false }));
   },
-  finish: () => plain,
+  weightRules: () => defaultRules,
   promise: () => ({
     kind: 'approximate',
     why: ['Every layer acts again on what all layers have made, which it never saw in training.'],

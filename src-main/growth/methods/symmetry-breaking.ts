@@ -3,9 +3,9 @@
  * 7.3).
  */
 import type { Option, OptionValues } from '../../base/option.ts';
-import type { Finish } from '../method.ts';
+import type { WeightRules } from '../method.ts';
 
-export const breakingOptions: readonly Option[] = [
+export const symmetryBreakingOptions: readonly Option[] = [
   {
     id: 'noise',
     label: 'Noise',
@@ -32,27 +32,27 @@ export const breakingOptions: readonly Option[] = [
 ];
 
 /** What the options come to. */
-export const breakingOf = (options: OptionValues): Pick<Finish, 'noise' | 'projects'> => ({
+export const readSymmetryBreaking = (options: OptionValues): Pick<WeightRules, 'noise' | 'projection'> => ({
   noise: options['break'] === 'noise' && typeof options['noise'] === 'number' ? options['noise'] : null,
-  projects: options['break'] === 'projection',
+  projection: options['break'] === 'projection',
 });
 
 const broken = (options: OptionValues): boolean => {
-  const { noise, projects } = breakingOf(options);
+  const { noise, projection: projects } = readSymmetryBreaking(options);
   return projects || noise !== null;
 };
 
 /** Why parting the copies moves no logit. */
-export const breakingReasons = (options: OptionValues): readonly string[] =>
+export const explainSymmetryBreaking = (options: OptionValues): readonly string[] =>
   broken(options)
     ? [
-        breakingOf(options).projects
+        readSymmetryBreaking(options).projection
           ? 'Random weights are added whose sum over the copies of an input is zero, so what is read stays the same.'
           : 'Noise is added to one copy and taken from the next, so sums over copies stay the same.',
       ]
     : [];
 
-export const breakingNotes = (options: OptionValues): readonly string[] =>
+export const warnWithoutSymmetryBreaking = (options: OptionValues): readonly string[] =>
   broken(options)
     ? []
     : [

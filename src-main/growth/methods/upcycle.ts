@@ -4,19 +4,19 @@
  */
 import { keep } from '../../tensor/axis-map.ts';
 import type { OptionValues } from '../../base/option.ts';
-import { scaleOf } from '../plan/experts.ts';
-import { plain, type GrowthMethod, type Mixing } from '../method.ts';
+import { computeSliceScale } from '../plan/mixture-limits.ts';
+import { defaultRules, type GrowthMethod, type MixtureSettings } from '../method.ts';
 
 const sums = (options: OptionValues): boolean => options['weights'] !== 'shares';
 const number = (options: OptionValues, id: string): number => Number(options[id]);
 
-function mixes(options: OptionValues): Mixing {
+function mixes(options: OptionValues): MixtureSettings {
   const [experts, active, shards] = ['experts', 'active', 'shards'].map((id) => number(options, id)) as [
     number,
     number,
     number,
   ];
-  const by = scaleOf(experts, active, shards, sums(options));
+  const by = computeSliceScale(experts, active, shards, sums(options));
   const [outputs, inputs] =
     options['scale'] === 'outputs'
       ? [by, 1]
@@ -25,13 +25,13 @@ function mixes(options: OptionValues): Mixing {
         : [1, 1];
   return {
     experts,
-    active,
+    expertsPerToken: active,
     shards,
-    sums: sums(options),
-    outputs,
-    inputs,
-    balance: number(options, 'balance'),
-    deviation: number(options, 'router'),
+    normTopkProb: sums(options),
+    outputScale: outputs,
+    inputScale: inputs,
+    auxLossCoef: number(options, 'balance'),
+    routerStd: number(options, 'router'),
   };
 }
 
@@ -47,7 +47,7 @@ export const upcycle: GrowthMethod = {
   summary:
     'Every MLP becomes many experts, of which a token reads a few: many more parameters at little more work for each token.',
   paper: 'arXiv:2212.05055',
-  unsure:
+  caveat:
     'The paper was not read: the plain form is general knowledge. Of the one that cuts slices (arXiv:2410.07524) only the abstract and NVIDIA’s code could be read.',
   options: [
     {
@@ -123,11 +123,11 @@ export const upcycle: GrowthMethod = {
     },
   ],
   grows: [],
-  complete: (_, __, options) => ({ experts: number(options, 'experts') }),
-  carry: ({ from }) => keep(from),
+  sizesFromOptions: (_, __, options) => ({ experts: number(options, 'experts') }),
+  mapAxis: ({ from }) => keep(from),
   fill: () => 'zero',
-  mixes,
-  finish: () => plain,
+  mixture: mixes,
+  weightRules: () => defaultRules,
   promise: (_, options) => {
     const { shards } = mixes(options);
     const copies =

@@ -1,6 +1,6 @@
 /** @file More tokens: new rows of the token table and of the head; what old tokens say stays. */
 import { keep, pad } from '../../tensor/axis-map.ts';
-import { plain, type GrowthMethod } from '../method.ts';
+import { defaultRules, type GrowthMethod } from '../method.ts';
 
 export const vocab: GrowthMethod = {
   id: 'vocab',
@@ -34,14 +34,14 @@ export const vocab: GrowthMethod = {
     },
   ],
   grows: ['vocab'],
-  complete: (from, wish, { multiple }) =>
+  sizesFromOptions: (from, wish, { multiple }) =>
     typeof multiple === 'number'
       ? { vocab: Math.ceil((wish['vocab'] ?? from['vocab']!) / multiple) * multiple }
       : {},
-  carry: ({ axis, from, to }) => (axis === 'vocab' ? pad(from, to) : keep(from)),
+  mapAxis: ({ axis, from, to }) => (axis === 'vocab' ? pad(from, to) : keep(from)),
   fill: ({ kind }, { rows }) =>
     kind === 'bias' ? 'zero' : rows === 'zero' ? 'zero' : rows === 'draw' ? 'draw' : 'mean',
-  finish: () => plain,
+  weightRules: () => defaultRules,
   promise: () => ({
     kind: 'exact',
     why: [

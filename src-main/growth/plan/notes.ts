@@ -3,7 +3,7 @@ import { weightDTypes } from '../../tensor/dtype.ts';
 import type { GrowthPlan } from '../recipe.ts';
 
 /** Warnings and advice that follow from the plan alone. */
-export function notesFor({
+export function collectNotes({
   from,
   to,
   maps,

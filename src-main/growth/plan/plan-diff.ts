@@ -3,7 +3,8 @@
  * one line.
  */
 import type { GrowthPlan, TensorRecipe } from '../recipe.ts';
-import { isEqual, type SavedPlan } from './saved-plan.ts';
+import { isEqual } from './compare-json.ts';
+import { type SavedPlan } from './saved-plan.ts';
 
 /** One thing that differs; null where a plan does not have it. */
 export interface Difference {
@@ -143,8 +144,8 @@ function aspectsByName(plan: GrowthPlan): ReadonlyMap<string, Aspects> {
             ...(t.partFills ?? []).map((f) => `${f.axis} in ${f.part.axis} ${f.part.entry + 1}: ${f.fill}`),
           ].join(', ') || 'none',
         random: randomOf(t),
-        silent: t.silent ? 'yes' : 'no',
-        rate: `× ${short(t.rate)}`,
+        silent: t.zeroOutput ? 'yes' : 'no',
+        rate: `× ${short(t.lrScale)}`,
         map: mapsOf(t, maps),
       },
     ]),

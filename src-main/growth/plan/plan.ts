@@ -9,15 +9,20 @@ import { shapeOf, type Axis, type Dims } from '../../tensor/layout.ts';
 import { configWith, settingsOf } from '../../model/config.ts';
 import { familyById } from '../../model/families/index.ts';
 import type { ModelFamily, TensorSpec } from '../../model/family.ts';
-import { activeCount, nameAt, parameterCount, parametersOf } from '../../model/parameters.ts';
-import { withTurned } from '../../model/rope.ts';
-import { corrections, divisions, writesStream, type Change } from './correction.ts';
-import type { Finish, GrowthMethod, Line, Nearest } from '../method.ts';
-import { methodById, optionsOf } from '../methods/index.ts';
-import { planMixture } from './mixing.ts';
-import { headCanPay, zeroForNorm } from './normed.ts';
-import { notesFor } from './notes.ts';
-import { handedOn } from './post-norm.ts';
+import { countActiveParameters, weightName, countParameters, parametersOf } from '../../model/parameters.ts';
+import { withRotatedWidth } from '../../model/rope-config.ts';
+import {
+  computeCorrectionFactors,
+  computeDivisionFactors,
+  writesStream,
+  type GrowthContext,
+} from './factors.ts';
+import type { WeightRules, GrowthMethod, SharedRecipe, UnreachableSize } from '../method.ts';
+import { findMethod, resolveOptions } from '../methods/index.ts';
+import { planMixture } from './mixture.ts';
+import { canCompensateHead, mustBeZeroForNorm } from './branch-norms.ts';
+import { collectNotes } from './notes.ts';
+import { overrideNorms } from './post-norm.ts';
 import type {
   AxisMaps,
   Factor,
@@ -29,19 +34,19 @@ import type {
   Part,
   TensorRecipe,
 } from '../recipe.ts';
-import { targetDims } from './sizes.ts';
-import { dtypesOf, withDType } from './stored.ts';
+import { resolveTargetSizes } from './sizes.ts';
+import { createDTypeLookup, withDType } from './dtypes.ts';
 
 /** What will be done, weight by weight. Refuses a wish that cannot be, with the nearest that can. */
 export function planGrowth(source: GrowthSource, request: GrowthRequest): GrowthPlan {
   const family = familyById(source.family);
-  const method = methodById(request.method);
-  const options = optionsOf(method, request.options);
+  const method = findMethod(request.method);
+  const options = resolveOptions(method, request.options);
   const from = source.dims;
-  if (method.mixes) return planMixture(source, request, method, options);
-  const to = targetDims(family, method, options, from, request.to);
+  if (method.mixture) return planMixture(source, request, method, options);
+  const to = resolveTargetSizes(family, method, options, from, request.to);
   const maps = mapsOf(family, method, options, from, to, request.seed);
-  const finish = method.finish(options);
+  const finish = method.weightRules(options);
   const layers = layersOf(method, options, from['layers']!, to['layers']!);
   const map = (axis: Axis): AxisMap => maps[axis] ?? keep(from[axis]!);
   const written = configWith(
@@ -67,34 +72,34 @@ export function planGrowth(source: GrowthSource, request: GrowthRequest): Growth
     maps,
   );
   const settings = settingsOf(family, config);
-  const change: Change = {
+  const change: GrowthContext = {
     family,
     tied: settings['tied'] === true,
     from,
     to,
     settings: [source.settings, settings],
     map,
-    keeps: finish.keeps,
+    keeps: finish.preserveBy,
   };
   const tensors = recipesOf(source, request, method, options, change, layers);
   const parameters = {
-    before: parameterCount(family, from, source.settings),
-    after: parameterCount(family, to, settings),
+    before: countParameters(family, from, source.settings),
+    after: countParameters(family, to, settings),
     ...(family.mixture
       ? {
           active: {
-            before: activeCount(family, from, source.settings),
-            after: activeCount(family, to, settings),
+            before: countActiveParameters(family, from, source.settings),
+            after: countActiveParameters(family, to, settings),
           },
         }
       : {}),
   };
   const dead = (Object.keys(maps) as Axis[]).flatMap((axis) => {
-    const why = method.dead?.(family, axis, options);
+    const why = method.deadReason?.(family, axis, options);
     return why === undefined || !hasNew(maps[axis]!) ? [] : [{ axis, why }];
   });
   const plan: GrowthPlan = {
-    version: 1,
+    version: 2,
     family: family.id,
     request: { ...request, options },
     from,
@@ -114,7 +119,10 @@ export function planGrowth(source: GrowthSource, request: GrowthRequest): Growth
           'The head can no longer be the embedding, because no gain before it could make up for the wider stream: it gets weights of its own.',
         ]
       : [];
-  return { ...plan, notes: [...(method.notes?.({ from, to }, options) ?? []), ...untied, ...notesFor(plan)] };
+  return {
+    ...plan,
+    notes: [...(method.notes?.({ from, to }, options) ?? []), ...untied, ...collectNotes(plan)],
+  };
 }
 
 function mapsOf(
@@ -128,7 +136,7 @@ function mapsOf(
   const maps: Partial<Record<Axis, AxisMap>> = {};
   for (const axis of Object.keys(to) as Axis[]) {
     if (to[axis] === from[axis] || (axis as string) === 'layers') continue;
-    const carried = method.carry({ axis, from: from[axis]!, to: to[axis]!, family, seed }, options);
+    const carried = method.mapAxis({ axis, from: from[axis]!, to: to[axis]!, family, seed }, options);
     maps[axis] = 'nearest' in carried ? unreachable(axis, from[axis]!, to[axis]!, carried) : carried;
   }
   return maps;
@@ -140,13 +148,13 @@ function layersOf(
   from: number,
   to: number,
 ): readonly LayerSource[] {
-  const found = to === from ? undefined : method.layers?.(from, to, options);
+  const found = to === from ? undefined : method.mapLayers?.(from, to, options);
   if (!found) return Array.from({ length: from }, (_, i) => ({ source: i, identity: false }));
   return 'nearest' in found ? unreachable('layers', from, to, found) : found;
 }
 
 /** Refuses a size that the method cannot reach. */
-function unreachable(axis: string, from: number, to: number, { nearest, why }: Nearest): never {
+function unreachable(axis: string, from: number, to: number, { nearest, why }: UnreachableSize): never {
   return why === undefined
     ? refuse('growth/not-a-multiple', { axis, from, to, nearest })
     : refuse('growth/constraint', { axis, to, why, nearest });
@@ -161,13 +169,13 @@ function recipesOf(
   request: GrowthRequest,
   method: GrowthMethod,
   options: OptionValues,
-  change: Change,
+  change: GrowthContext,
   layers: readonly LayerSource[],
 ): readonly TensorRecipe[] {
   const { family, from, to } = change;
-  const lines = new Map<string, Line & Pick<TensorRecipe, 'from'>>();
-  const dtypeOf = dtypesOf(source, request, family.aliases);
-  const deviation = Number(source.settings['deviation']);
+  const lines = new Map<string, SharedRecipe & Pick<TensorRecipe, 'from'>>();
+  const dtypeOf = createDTypeLookup(source, request, family.prefixes);
+  const deviation = Number(source.settings['std']);
   const last = from['layers']! - 1;
   return parametersOf(family, to, change.settings[1]).map(({ name, key, layer, expert, spec, shape }) => {
     let line = lines.get(key);
@@ -185,10 +193,10 @@ function recipesOf(
         ? family.head.tiedTo
         : origin === undefined
           ? name
-          : nameAt(key, origin.source, expert);
+          : weightName(key, origin.source, expert);
     const second =
-      method.ahead && origin && origin.source < last && copiesOut(change, spec)
-        ? nameAt(key, origin.source + 1, expert)
+      method.copiesNextLayer && origin && origin.source < last && copiesOut(change, spec)
+        ? weightName(key, origin.source + 1, expert)
         : undefined;
     return {
       name,
@@ -199,30 +207,30 @@ function recipesOf(
       to: shape,
       dtype: dtypeOf(sourceName),
       ...line,
-      silent: origin?.identity === true && writesStream(family, spec),
-      ...(origin?.identity ? { fresh: true as const } : {}),
+      zeroOutput: origin?.identity === true && writesStream(family, spec),
+      ...(origin?.identity ? { newLayer: true as const } : {}),
       offset: spec.offset,
-      ...handedOn(family, layers, layer, key, spec),
+      ...overrideNorms(family, layers, layer, key, spec),
     };
   });
 }
 
-const copiesOut = (change: Change, spec: TensorSpec): boolean =>
+const copiesOut = (change: GrowthContext, spec: TensorSpec): boolean =>
   spec.layout.axes.some(({ axis, role }) => role === 'out' && change.map(axis).copies > 1);
 
 /** What is the same for a weight in all layers. */
 function lineOf(
-  change: Change,
+  change: GrowthContext,
   method: GrowthMethod,
   options: OptionValues,
   key: string,
   spec: TensorSpec,
   deviation: number,
-): Line {
+): SharedRecipe {
   const { family } = change;
-  const finish = method.finish(options);
-  const shares = divisions(change, spec);
-  const rest = corrections(change, key, spec);
+  const finish = method.weightRules(options);
+  const shares = computeDivisionFactors(change, spec);
+  const rest = computeCorrectionFactors(change, key, spec);
   const head = key === family.head.weight;
   const spread =
     finish.spread === 'diagonal' && shares.length > 0 && copiesOut(change, spec) && !head
@@ -234,35 +242,35 @@ function lineOf(
     const map = change.map(axis);
     return product * (map.counts ? map.to / map.from : map.copies);
   }, 1);
-  const line: Line = {
+  const line: SharedRecipe = {
     factors: spread === 'diagonal' ? rest : [...shares, ...rest],
     ...fillsOf(change, method, options, key, spec),
-    deviation,
+    std: deviation,
     spread,
     noise: breaks ? finish.noise : null,
-    projection: breaks && finish.projects ? deviation : null,
+    projection: breaks && finish.projection ? deviation : null,
     perturbation: 0,
-    rate,
-    gradient: 1 / (copies * rate),
+    lrScale: rate,
+    gradScale: 1 / (copies * rate),
   };
-  return { ...line, ...method.adapt?.({ change, key, spec, deviation }, line, options) };
+  return { ...line, ...method.adapt?.({ context: change, key, spec, std: deviation }, line, options) };
 }
 
 /** How new entries of each axis are filled; entries of a fused axis may differ. */
 function fillsOf(
-  { family, map, keeps }: Change,
+  { family, map, keeps }: GrowthContext,
   method: GrowthMethod,
   options: OptionValues,
   key: string,
   spec: TensorSpec,
-): Pick<Line, 'fills' | 'partFills'> {
+): Pick<SharedRecipe, 'fills' | 'partFills'> {
   const fills: Partial<Record<Axis, Fill>> = {};
   const partFills: { axis: Axis; part: Part; fill: Fill }[] = [];
   const fused = spec.layout.axes.find(({ axis }) => family.parts[axis])?.axis;
   for (const { axis, role } of spec.layout.axes) {
     if (!hasNew(map(axis))) continue;
     const place = { family, key, kind: spec.kind, axis, role };
-    const zero = keeps !== 'none' && role === 'out' && zeroForNorm(family, key, axis);
+    const zero = keeps !== 'none' && role === 'out' && mustBeZeroForNorm(family, key, axis);
     const fill = (fills[axis] = zero ? 'zero' : method.fill(place, options));
     if (fused)
       family.parts[fused]!.forEach((part, entry) => {
@@ -277,11 +285,13 @@ function fillsOf(
 function withShare(
   config: GrowthPlan['config'],
   { settings }: ModelFamily,
-  { ropeShare }: GrowthSource['settings'],
+  { partialRotaryFactor }: GrowthSource['settings'],
   { head_dim: map }: AxisMaps,
 ): GrowthPlan['config'] {
-  const key = settings['ropeShare']?.keys[0];
-  return key !== undefined && map ? withTurned(config, key, Number(ropeShare), map.from, map.to) : config;
+  const key = settings['partialRotaryFactor']?.keys[0];
+  return key !== undefined && map
+    ? withRotatedWidth(config, key, Number(partialRotaryFactor), map.from, map.to)
+    : config;
 }
 
 /** Variant A: the mean square of a padded stream shrinks, and eps with it. */
@@ -289,7 +299,7 @@ function withEps(
   config: GrowthPlan['config'],
   family: ModelFamily,
   { settings }: GrowthSource,
-  { keeps }: Finish,
+  { preserveBy: keeps }: WeightRules,
   stream: AxisMap,
 ): GrowthPlan['config'] {
   const key = family.settings['eps']?.keys[0];
@@ -303,13 +313,13 @@ function withHead(
   config: GrowthPlan['config'],
   family: ModelFamily,
   { settings }: GrowthSource,
-  { keeps }: Finish,
+  { preserveBy: keeps }: WeightRules,
   maps: AxisMaps,
 ): GrowthPlan['config'] {
   const reads = family.tensors[family.head.weight]!.layout.axes.some(
     ({ axis, role }) => role === 'in' && maps[axis],
   );
-  return settings['tied'] === true && reads && keeps !== 'none' && !headCanPay(family)
+  return settings['tied'] === true && reads && keeps !== 'none' && !canCompensateHead(family)
     ? { ...config, [family.settings['tied']!.keys[0]!]: false }
     : config;
 }

@@ -11,25 +11,25 @@ import type { LayerSource, TensorRecipe } from '../recipe.ts';
  * constants there.
  */
 export const padsNormedStream = (family: ModelFamily, axis: string, map: AxisMap): boolean =>
-  family.stream.post !== undefined && axis === family.stream.axis && hasNew(map);
+  family.stream.postNorm !== undefined && axis === family.stream.axis && hasNew(map);
 
 /**
  * A silent layer only norms its input twice. So that this changes nothing but by eps, its input must be
  * normed and no more: the layer before it hands its last gain and shift on
  * to the last silent layer that follows, and every norm between is plain.
  */
-export function handedOn(
+export function overrideNorms(
   family: ModelFamily,
   layers: readonly LayerSource[],
   layer: number | undefined,
   key: string,
   spec: TensorSpec,
 ): Partial<Pick<TensorRecipe, 'factors' | 'offset'>> {
-  const { post } = family.stream;
+  const { postNorm: post } = family.stream;
   if (!post || layer === undefined) return {};
-  const silent = key.startsWith(`${post.inner}.`)
+  const silent = key.startsWith(`${post.afterAttention}.`)
     ? layers[layer]!.identity
-    : key.startsWith(`${post.outer}.`) && layers[layer + 1]?.identity === true;
+    : key.startsWith(`${post.afterMlp}.`) && layers[layer + 1]?.identity === true;
   if (!silent) return {};
   return {
     factors: [{ why: 'hands its values on to the last of the silent layers that follow', by: 0 }],

@@ -4,13 +4,13 @@
  */
 import { refuse, type ErrorCode, type ErrorDetail } from '../../base/errors.ts';
 import type { OptionValues } from '../../base/option.ts';
-import { broken, withConsequences } from '../../model/config.ts';
+import { brokenConstraints, withDerivedDims } from '../../model/config.ts';
 import type { ModelFamily } from '../../model/family.ts';
 import type { AxisMap } from '../../tensor/axis-map.ts';
 import type { Axis, Dims } from '../../tensor/layout.ts';
 import type { GrowthMethod } from '../method.ts';
 import { methods } from '../methods/index.ts';
-import { forbidden } from './normed.ts';
+import { explainForbiddenMap } from './branch-norms.ts';
 import { padsNormedStream } from './post-norm.ts';
 
 /** Beyond this a size is taken for a slip of the finger. */
@@ -28,18 +28,18 @@ const isProblem = (found: Dims | Problem): found is Problem => typeof found['ref
 const shared = (family: ModelFamily): boolean => 'kv_heads' in family.dims && 'group' in family.dims;
 
 /** The sizes a person may name; `heads` also where query heads are `kv_heads` × `group`. */
-export const sizesOf = (family: ModelFamily): readonly string[] => [
+export const listSizes = (family: ModelFamily): readonly string[] => [
   ...Object.keys(family.dims),
   ...(shared(family) ? ['heads'] : []),
 ];
 
 /** `dims` with the number of query heads under its name in every family. */
-export const withHeads = (dims: Dims): Dims =>
+export const addHeads = (dims: Dims): Dims =>
   'kv_heads' in dims ? { ...dims, heads: dims['kv_heads']! * dims['group']! } : dims;
 
 /** Sizes from factors: `{ hidden: 2 }` is twice the hidden size. Refuses what is not whole. */
-export function sizesFrom(times: Readonly<Record<string, number>>, dims: Dims): Dims {
-  const known = withHeads(dims);
+export function multiplySizes(times: Readonly<Record<string, number>>, dims: Dims): Dims {
+  const known = addHeads(dims);
   return Object.fromEntries(
     Object.entries(times).map(([axis, factor]) => {
       const from = known[axis] ?? refuse('growth/unknown-axis', { axis, known: Object.keys(known) });
@@ -60,7 +60,7 @@ export function sizesFrom(times: Readonly<Record<string, number>>, dims: Dims): 
  * All sizes of the grown model. Refuses what shrinks, does not exist, is frozen, is not this method's, does
  * not fit, or grows nothing.
  */
-export function targetDims(
+export function resolveTargetSizes(
   family: ModelFamily,
   method: GrowthMethod,
   options: OptionValues,
@@ -70,7 +70,7 @@ export function targetDims(
   for (const [axis, to] of Object.entries(wish)) named(family, method, from, axis, to);
   const found = resolve(family, method, options, from, {
     ...wish,
-    ...method.complete?.(from, wish, options),
+    ...method.sizesFromOptions?.(from, wish, options),
   });
   if (isProblem(found)) return found.refuse();
   if (Object.keys(found).every((axis) => found[axis] === from[axis]))
@@ -80,13 +80,13 @@ export function targetDims(
 
 /** Refuses a named size that no other size could make possible. */
 function named(family: ModelFamily, method: GrowthMethod, from: Dims, axis: string, to: number): void {
-  const old = (shared(family) ? withHeads(from) : from)[axis];
-  if (old === undefined || !sizesOf(family).includes(axis))
-    return refuse('growth/unknown-axis', { axis, known: sizesOf(family) });
+  const old = (shared(family) ? addHeads(from) : from)[axis];
+  if (old === undefined || !listSizes(family).includes(axis))
+    return refuse('growth/unknown-axis', { axis, known: listSizes(family) });
   if (!Number.isInteger(to) || to < old) refuse('growth/smaller', { axis, from: old, to });
   if (to > most) refuse('growth/too-large', { axis, to, most });
   const why = family.frozen[axis as Axis];
-  if (to > old && why !== undefined && method.thaws?.(family, axis as Axis) !== true)
+  if (to > old && why !== undefined && method.allowsFrozen?.(family, axis as Axis) !== true)
     refuse('growth/frozen', { axis, why });
   if (
     to > old &&
@@ -128,7 +128,7 @@ function resolve(
   if (isProblem(dims)) return dims;
   const near = (axis: string, good: (dims: Dims) => boolean = () => true): readonly number[] =>
     seek ? nearest(family, method, options, from, wish, axis, good) : [];
-  const breach = broken(family, dims)[0];
+  const breach = brokenConstraints(family, dims)[0];
   if (breach)
     return problem('growth/constraint', {
       axis: breach.axis,
@@ -149,7 +149,7 @@ function resolve(
     const grown =
       size !== from[axis] &&
       (!method.grows.includes(axis as Axis) ||
-        (family.frozen[axis as Axis] !== undefined && method.thaws?.(family, axis as Axis) !== true));
+        (family.frozen[axis as Axis] !== undefined && method.allowsFrozen?.(family, axis as Axis) !== true));
     if (!grown && fits(dims)) continue;
     const of = family.stream.axis;
     return problem('growth/derived', {
@@ -178,12 +178,12 @@ function reach(
   if (to === from) return undefined;
   const carried =
     axis === 'layers'
-      ? method.layers?.(from, to, options)
-      : method.carry({ axis: axis as Axis, from, to, family }, options);
+      ? method.mapLayers?.(from, to, options)
+      : method.mapAxis({ axis: axis as Axis, from, to, family }, options);
   if (!carried || Array.isArray(carried)) return undefined;
   if ('from' in carried) {
     if (method.promise(family, options, [axis]).kind !== 'exact') return undefined;
-    const why = forbidden(family, axis, carried);
+    const why = explainForbiddenMap(family, axis, carried);
     if (why !== undefined)
       return problem('growth/constraint', {
         axis,
@@ -196,7 +196,7 @@ function reach(
           axis,
           from,
           to,
-          (map) => forbidden(family, axis, map) === undefined,
+          (map) => explainForbiddenMap(family, axis, map) === undefined,
         ),
       });
     return padsNormedStream(family, axis, carried)
@@ -245,7 +245,7 @@ function wholeNear(
   good: (map: AxisMap) => boolean,
 ): readonly number[] {
   const fits = (size: number): boolean => {
-    const map = method.carry({ axis: axis as Axis, from, to: size, family }, options);
+    const map = method.mapAxis({ axis: axis as Axis, from, to: size, family }, options);
     return size > from && 'from' in map && good(map);
   };
   return [Math.floor(to / from) * from, (Math.floor(to / from) + 1) * from].filter(fits);
@@ -293,7 +293,7 @@ function followed(
       if (Number.isInteger(from[axis]! * ratio) && can(axis, from[axis]! * ratio))
         dims[axis] = from[axis]! * ratio;
   }
-  return withConsequences(family, dims);
+  return withDerivedDims(family, dims);
 }
 
 /** The nearest sizes of `axis` below and above the wish with which all would fit. */

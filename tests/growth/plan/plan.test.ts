@@ -9,7 +9,7 @@ import type { JsonObject } from '../../../src-main/base/json.ts';
 import { methods } from '../../../src-main/growth/methods/index.ts';
 import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
 import type { GrowthPlan, GrowthSource, LayerSource } from '../../../src-main/growth/recipe.ts';
-import { sizesFrom } from '../../../src-main/growth/plan/sizes.ts';
+import { multiplySizes } from '../../../src-main/growth/plan/sizes.ts';
 import { dimsOf, settingsOf } from '../../../src-main/model/config.ts';
 import { familyOf } from '../../../src-main/model/families/index.ts';
 import { parametersOf } from '../../../src-main/model/parameters.ts';
@@ -46,10 +46,10 @@ const factor = (plan: GrowthPlan, name: string): number =>
 describe('published models', () => {
   it.each(published)('%s', (_, { config, parameters, grown }) => {
     const source = card(config);
-    const plan = planGrowth(source, ask('expand', sizesFrom({ ffn: 2 }, source.dims)));
+    const plan = planGrowth(source, ask('expand', multiplySizes({ ffn: 2 }, source.dims)));
     expect(plan.parameters.before).toBe(parameters);
     for (const { times, parameters: after } of grown) {
-      const big = planGrowth(source, ask('hypercloning', sizesFrom(times, source.dims)));
+      const big = planGrowth(source, ask('hypercloning', multiplySizes(times, source.dims)));
       expect(big.parameters.after).toBe(after);
       expect(big.tensors.reduce((sum, t) => sum + countOf(t.to), 0)).toBe(after);
     }
@@ -63,7 +63,7 @@ describe('published models', () => {
   });
 });
 
-describe.each([...methods.values()].filter((m) => !m.mixes).map((m) => m.id))('a plan of %s', (method) => {
+describe.each([...methods.values()].filter((m) => !m.mixture).map((m) => m.id))('a plan of %s', (method) => {
   it.each(Object.entries(shapes))('for %s', (_, config) => {
     const source = tiny(config);
     const ffn = source.dims['ffn']!;
@@ -78,7 +78,7 @@ describe.each([...methods.values()].filter((m) => !m.mixes).map((m) => m.id))('a
           vocab: { vocab: 64 },
         } as Record<string, Record<string, number>>
       )[method] ??
-      (methods.get(method)!.layers
+      (methods.get(method)!.mapLayers
         ? { layers: 2 * layers }
         : source.config['do_layer_norm_before'] === false
           ? inner
@@ -105,10 +105,10 @@ describe.each([...methods.values()].filter((m) => !m.mixes).map((m) => m.id))('a
     expect(plan.tensors.map((t) => [t.name, t.to])).toEqual(
       parametersOf(family, plan.to, { ...source.settings, tied: tied! }).map((p) => [p.name, p.shape]),
     );
-    expect(plan.tensors.every((t) => source.weights.has(t.source) && t.rate > 0)).toBe(true);
+    expect(plan.tensors.every((t) => source.weights.has(t.source) && t.lrScale > 0)).toBe(true);
     expect(plan.tensors.reduce((sum, t) => sum + countOf(t.to), 0)).toBe(plan.parameters.after);
     expect(plan.request.options).toEqual(
-      Object.fromEntries(methods.get(method)!.options.map((o) => [o.id, o.otherwise])),
+      Object.fromEntries(methods.get(method)!.options.map((o) => [o.id, o.default])),
     );
   });
 });
@@ -131,8 +131,8 @@ describe('factors', () => {
     expect(reasons(plan, 'model.embed_tokens.weight')).toEqual([]);
     expect(
       plan.tensors
-        .filter((t) => t.rate !== 1)
-        .map((t) => [t.source.replace(/.*\.(\w+\.\w+)$/, '$1'), t.rate])
+        .filter((t) => t.lrScale !== 1)
+        .map((t) => [t.source.replace(/.*\.(\w+\.\w+)$/, '$1'), t.lrScale])
         .slice(0, 4),
     ).toEqual([
       ['q_proj.weight', 1 / 2],
@@ -175,7 +175,7 @@ describe('factors', () => {
 
 describe('depth', () => {
   const layers = (from: number, to: number): string =>
-    (methods.get('identity')!.layers!(from, to, {}) as readonly LayerSource[])
+    (methods.get('identity')!.mapLayers!(from, to, {}) as readonly LayerSource[])
       .map((l) => `${l.source}${l.identity ? '*' : ''}`)
       .join(' ');
   it('is spread evenly', () => {
@@ -190,7 +190,7 @@ describe('depth', () => {
   });
   it('silences writers of the new layers alone', () => {
     const silent = planGrowth(tiny(gpt2), ask('identity', { layers: 3 }))
-      .tensors.filter((t) => t.silent)
+      .tensors.filter((t) => t.zeroOutput)
       .map((t) => t.name);
     expect(silent).toEqual([
       'h.2.attn.c_proj.weight',
@@ -203,7 +203,7 @@ describe('depth', () => {
 
 describe('other depths', () => {
   const layers = (method: string, from: number, to: number, options = {}): string =>
-    (methods.get(method)!.layers!(from, to, { n: 2, k: null, ...options }) as readonly LayerSource[])
+    (methods.get(method)!.mapLayers!(from, to, { n: 2, k: null, ...options }) as readonly LayerSource[])
       .map((l) => l.source)
       .join(' ');
   it('stack repeats the model, interleave each layer', () => {
@@ -235,7 +235,7 @@ describe('shrink and perturb', () => {
       ['input_layernorm.weight', 0, 1],
     ] as const) {
       expect(line(name).perturbation, name).toBeCloseTo(deviation, 12);
-      expect(line(name).rate, name).toBeCloseTo(rate, 12);
+      expect(line(name).lrScale, name).toBeCloseTo(rate, 12);
     }
     expect(factor(plan, 'lm_head.weight')).toBe(0.4);
     expect(factor(plan, 'model.norm.weight')).toBe(1);
@@ -243,7 +243,7 @@ describe('shrink and perturb', () => {
   it('a tied head is paid for by the last norm', () => {
     const tied = planGrowth(tiny(llama), ask('shrink-perturb', { hidden: 24 }));
     const norm = tied.tensors.find((t) => t.name === 'model.norm.weight')!;
-    expect([factor(tied, 'model.norm.weight'), norm.rate]).toEqual([1 / 2, 1 / 2]);
+    expect([factor(tied, 'model.norm.weight'), norm.lrScale]).toEqual([1 / 2, 1 / 2]);
   });
 });
 

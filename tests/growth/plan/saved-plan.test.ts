@@ -4,23 +4,16 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../src-main/base/json.ts';
-import { applyChain, originsOf } from '../../../src-main/growth/plan/chain.ts';
+import { applyStages, listSourceWeights } from '../../../src-main/growth/plan/stages.ts';
 import { methods } from '../../../src-main/growth/methods/index.ts';
 import { diffPlans } from '../../../src-main/growth/plan/plan-diff.ts';
-import {
-  checkSource,
-  markOf,
-  methodsIn,
-  readPlan,
-  savedPlan,
-  stagesOf,
-  type MarkedSource,
-  type SavedPlan,
-} from '../../../src-main/growth/plan/saved-plan.ts';
-import { refusal } from '../../support/refusal.ts';
+import { checkSource } from '../../../src-main/growth/plan/check-source.ts';
+import { readPlan } from '../../../src-main/growth/plan/plan-file.ts';
+import { describeSource, joinMethodIds, createSavedPlan, stagesFromRecord, type NamedSource, type SavedPlan } from '../../../src-main/growth/plan/saved-plan.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import { ask, gpt2, llama, shapes, tiny, type Tiny } from '../tiny.ts';
 
-const named = (config: JsonObject, name = 'source', seed = 1): MarkedSource & Tiny => ({
+const named = (config: JsonObject, name = 'source', seed = 1): NamedSource & Tiny => ({
   ...tiny(config, seed),
   name,
 });
@@ -43,7 +36,7 @@ describe.each(Object.entries(shapes))('%s', (_, config) => {
   it('a plan read back is the plan, and makes the same values', () => {
     const source = named(config);
     const { hidden, ffn } = source.dims as Record<string, number>;
-    const plan = savedPlan(
+    const plan = createSavedPlan(
       source,
       [
         ask('hypercloning', { hidden: 2 * hidden!, ffn: 2 * ffn! }),
@@ -53,10 +46,10 @@ describe.each(Object.entries(shapes))('%s', (_, config) => {
     );
     const back = onDisk(plan);
     expect(back).toEqual(JSON.parse(JSON.stringify(plan)));
-    checkSource(back, markOf(source, 'print'));
+    checkSource(back, describeSource(source, 'print'));
     for (const { name } of plan.stages.at(-1)!.tensors) {
-      const sources = new Map(originsOf(plan.stages, name).map((n) => [n, source.weights.get(n)!]));
-      expect(applyChain(back.stages, name, sources), name).toEqual(applyChain(plan.stages, name, sources));
+      const sources = new Map(listSourceWeights(plan.stages, name).map((n) => [n, source.weights.get(n)!]));
+      expect(applyStages(back.stages, name, sources), name).toEqual(applyStages(plan.stages, name, sources));
     }
     expect(diffPlans(plan, back)).toEqual([]);
   });
@@ -71,7 +64,7 @@ it("every method's plan is sound as a file", () => {
     );
     if (axis === undefined || method.id === 'solar') continue;
     try {
-      onDisk(savedPlan(source, ask(method.id, { [axis]: sizes[axis]! }), null));
+      onDisk(createSavedPlan(source, ask(method.id, { [axis]: sizes[axis]! }), null));
     } catch (error) {
       if (!String((error as { code?: string }).code).match(/^growth\/(no-|not-|constraint|option)/))
         throw error;
@@ -80,7 +73,7 @@ it("every method's plan is sound as a file", () => {
 });
 
 describe('a plan for another source is refused with what differs', () => {
-  const plan = savedPlan(named(llama), requests, 'print');
+  const plan = createSavedPlan(named(llama), requests, 'print');
   it.each([
     ['family', named(gpt2), 'print', /the family is llama in the plan and gpt2/],
     ['sizes', named({ ...llama, intermediate_size: 24 }), 'print', /ffn is 20 in the plan and 24/],
@@ -110,8 +103,8 @@ describe('a plan for another source is refused with what differs', () => {
   ] as const)('%s', async (_, source, print, words) => {
     expect(
       (
-        await refusal('growth/other-source', () => {
-          checkSource(plan, markOf(source, print));
+        await expectAppError('growth/other-source', () => {
+          checkSource(plan, describeSource(source, print));
         })
       ).message,
     ).toMatch(words);
@@ -119,21 +112,21 @@ describe('a plan for another source is refused with what differs', () => {
   it('what does not matter is passed over', () => {
     checkSource(
       plan,
-      markOf(
+      describeSource(
         named({ ...llama, _name_or_path: 'elsewhere', transformers_version: '9' }, 'another name'),
         'print',
       ),
     );
-    checkSource(plan, markOf(named(llama), null));
+    checkSource(plan, describeSource(named(llama), null));
   });
 });
 
 describe('a plan that does not hold together is refused', () => {
-  const plan = savedPlan(named(llama), requests, null);
+  const plan = createSavedPlan(named(llama), requests, null);
   const last = plan.stages.length - 1;
   it.each([
     ['nothing', (): unknown => null, /it: /],
-    ['a newer version', () => spoiled(plan, ['version'], 2), /version 2, and this Cambium knows version 1/],
+    ['a newer version', () => spoiled(plan, ['version'], 3), /version 3, and this Cambium reads versions up to 2/],
     ['another format', () => spoiled(plan, ['format'], 'x'), /format/],
     ['no stages', () => spoiled(plan, ['stages'], []), /stages/],
     [
@@ -165,7 +158,7 @@ describe('a plan that does not hold together is refused', () => {
     [
       'a map beyond its ends',
       () => spoiled(plan, ['stages', 0, 'maps', 'hidden', 'pieces', 1, 'length'], 13),
-      /reaches beyond its ends/,
+      /overlap or run past an end/,
     ],
     [
       'a factor that is no number',
@@ -185,7 +178,7 @@ describe('a plan that does not hold together is refused', () => {
     [
       'a layout that is none',
       () => spoiled(plan, ['stages', 0, 'tensors', 2, 'layout'], 'sideways'),
-      /layout "sideways", which is none/,
+      /invalid layout "sideways"/,
     ],
     [
       'copies that are not all counted',
@@ -198,14 +191,14 @@ describe('a plan that does not hold together is refused', () => {
       /no family is called/,
     ],
   ] as const)('%s', async (_, make, words) => {
-    expect((await refusal('growth/bad-plan', () => readPlan(make(), 'plan.json'))).message).toMatch(words);
+    expect((await expectAppError('growth/bad-plan', () => readPlan(make(), 'plan.json'))).message).toMatch(words);
   });
 });
 
 it('says what differs between two plans, layers that are alike in one line', () => {
   const source = named(llama);
-  const a = savedPlan(source, requests, null);
-  const b = savedPlan(
+  const a = createSavedPlan(source, requests, null);
+  const b = createSavedPlan(
     source,
     [{ ...requests[0]!, seed: 8 }, ask('net2net', { ffn: 45 }), requests[2]!],
     null,
@@ -221,13 +214,13 @@ it('says what differs between two plans, layers that are alike in one line', () 
     second: '[45, 24]',
   });
   expect(line(/mlp\.up_proj\.weight: shape \(3 weights\)/)).toMatchObject({ where: 'Stage 3' });
-  expect(diffPlans(a, savedPlan(source, requests.slice(0, 2), null))).toContainEqual({
+  expect(diffPlans(a, createSavedPlan(source, requests.slice(0, 2), null))).toContainEqual({
     where: 'Stage 3',
     what: 'method',
     first: 'identity',
     second: null,
   });
-  expect(diffPlans(a, savedPlan(named({ ...llama, rms_norm_eps: 0.02 }), requests, null))).toContainEqual({
+  expect(diffPlans(a, createSavedPlan(named({ ...llama, rms_norm_eps: 0.02 }), requests, null))).toContainEqual({
     where: 'Source',
     what: 'config rms_norm_eps',
     first: '0.01',
@@ -237,14 +230,14 @@ it('says what differs between two plans, layers that are alike in one line', () 
 
 it('a record tells its stages, with those before it when asked, of whatever age', () => {
   const source = named(llama);
-  const plan = savedPlan(source, requests, null);
-  const old = savedPlan(source, requests[0]!, null);
-  expect(methodsIn(stagesOf({ plan }))).toBe('hypercloning + net2net + identity');
-  expect(methodsIn(stagesOf({ plan: old.stages[0] }))).toBe('hypercloning');
-  expect(methodsIn(stagesOf({ plan, before: [old] }, { before: true }))).toBe(
+  const plan = createSavedPlan(source, requests, null);
+  const old = createSavedPlan(source, requests[0]!, null);
+  expect(joinMethodIds(stagesFromRecord({ plan }))).toBe('hypercloning + net2net + identity');
+  expect(joinMethodIds(stagesFromRecord({ plan: old.stages[0] }))).toBe('hypercloning');
+  expect(joinMethodIds(stagesFromRecord({ plan, before: [old] }, { before: true }))).toBe(
     'hypercloning + hypercloning + net2net + identity',
   );
-  expect(stagesOf(null)).toEqual([]);
+  expect(stagesFromRecord(null)).toEqual([]);
   for (const cut of [{}, { stages: [null] }, { stages: [{ tensors: [] }] }])
-    expect(() => stagesOf({ plan: cut })).toThrow(/growth\.json.*has no weights/);
+    expect(() => stagesFromRecord({ plan: cut })).toThrow(/growth\.json.*has no weights/);
 });

@@ -7,7 +7,7 @@ import { AppError } from '../../../src-main/base/errors.ts';
 import type { JsonObject } from '../../../src-main/base/json.ts';
 import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
 import type { GrowthRequest } from '../../../src-main/growth/recipe.ts';
-import { sizesFrom, sizesOf } from '../../../src-main/growth/plan/sizes.ts';
+import { multiplySizes, listSizes } from '../../../src-main/growth/plan/sizes.ts';
 import { familyOf } from '../../../src-main/model/families/index.ts';
 import { ask, gpt2, llama, tiny } from '../tiny.ts';
 
@@ -63,7 +63,7 @@ describe('what is not named', () => {
       kv_heads: 4,
       group: 3,
     });
-    expect(sizesOf(familyOf(llama))).toContain('heads');
+    expect(listSizes(familyOf(llama))).toContain('heads');
   });
   it('options decide sizes that are not named', () => {
     expect(to({ ...llama, num_hidden_layers: 32 }, ask('solar', {}, { k: 8 }))['layers']).toBe(48);
@@ -76,13 +76,13 @@ describe('what is not named', () => {
     expect(to(llama, ask('expand', { head_dim: 8 }))).toMatchObject({ hidden: 12, head_dim: 8 });
   });
   it('factors become sizes', () => {
-    expect(sizesFrom({ hidden: 2, ffn: 1.5, heads: 2 }, tiny(llama).dims)).toEqual({
+    expect(multiplySizes({ hidden: 2, ffn: 1.5, heads: 2 }, tiny(llama).dims)).toEqual({
       hidden: 24,
       ffn: 30,
       heads: 12,
     });
-    expect(() => sizesFrom({ ffn: 1.33 }, tiny(llama).dims)).toThrow('not a whole number');
-    expect(() => sizesFrom({ width: 2 }, tiny(llama).dims)).toThrow('not a size');
+    expect(() => multiplySizes({ ffn: 1.33 }, tiny(llama).dims)).toThrow('not a whole number');
+    expect(() => multiplySizes({ width: 2 }, tiny(llama).dims)).toThrow('not a size');
   });
 });
 

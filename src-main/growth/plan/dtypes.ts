@@ -4,7 +4,7 @@ import type { WeightDType } from '../../tensor/dtype.ts';
 import type { GrowthPlan, GrowthRequest, GrowthSource } from '../recipe.ts';
 
 /** The type of a grown weight, by the source weight it is made from. */
-export function dtypesOf(
+export function createDTypeLookup(
   source: GrowthSource,
   { dtype }: GrowthRequest,
   aliases: readonly string[],

@@ -4,15 +4,15 @@
  */
 import { refuse } from '../../base/errors.ts';
 import type { ModelFamily } from '../../model/family.ts';
-import type { Mixing } from '../method.ts';
+import type { MixtureSettings } from '../method.ts';
 
 /**
  * Refuses numbers that no mixture of this family can have, with the nearest that it can. `ffn` is the dense
  * MLP's.
  */
-export function fits(
+export function checkMixture(
   method: string,
-  { experts, active, shards, sums }: Mixing,
+  { experts, expertsPerToken: active, shards, normTopkProb: sums }: MixtureSettings,
   family: ModelFamily,
   ffn: number,
 ): void {
@@ -40,7 +40,7 @@ export function fits(
       `the ${shards} slices of an MLP are chosen together or not at all`,
       around(active, (n) => n % shards === 0, experts),
     );
-  if (!sums && !family.mixture!.mayNotSum)
+  if (!sums && !family.mixture!.hasNormTopkProb)
     conflict('weights', 'shares', `a ${family.title} makes the weights of chosen experts sum to one`, []);
 }
 
@@ -66,5 +66,5 @@ function around(n: number, good: (n: number) => boolean, most: number): readonly
  * where weights are shares of the softmax over all, an even router gives each chosen expert 1 / experts (He
  * et al. 2024, section 3.2).
  */
-export const scaleOf = (experts: number, active: number, shards: number, sums: boolean): number =>
+export const computeSliceScale = (experts: number, active: number, shards: number, sums: boolean): number =>
   sums ? shards : (experts * shards) / active;

@@ -12,16 +12,16 @@ import type { GrowthPlan, GrowthRequest, GrowthSource, Promised, TensorRecipe } 
 /**
  * A plan for each request, from the first to the last. Refuses what `planGrowth` refuses, and an empty list.
  */
-export function planRecipe(source: GrowthSource, requests: readonly GrowthRequest[]): readonly GrowthPlan[] {
+export function planStages(source: GrowthSource, requests: readonly GrowthRequest[]): readonly GrowthPlan[] {
   if (requests.length === 0) refuse('growth/nothing', { method: 'a recipe without stages' });
   const stages: GrowthPlan[] = [];
   for (const request of requests)
-    stages.push(planGrowth(stages.length ? grownSource(stages.at(-1)!) : source, request));
+    stages.push(planGrowth(stages.length ? sourceFromPlan(stages.at(-1)!) : source, request));
   return stages;
 }
 
 /** What a plan makes, as the source of the next. */
-export function grownSource({ family, to, config, tensors }: GrowthPlan): GrowthSource {
+export function sourceFromPlan({ family, to, config, tensors }: GrowthPlan): GrowthSource {
   return {
     family,
     dims: to,
@@ -32,7 +32,7 @@ export function grownSource({ family, to, config, tensors }: GrowthPlan): Growth
 }
 
 /** A recipe by the name of the weight it makes. */
-export const recipeOf = (plan: GrowthPlan, name: string): TensorRecipe =>
+export const findRecipe = (plan: GrowthPlan, name: string): TensorRecipe =>
   plan.tensors.find((t) => t.name === name) ??
   refuse('checkpoint/missing-tensors', { path: 'the plan', names: [name] });
 
@@ -40,9 +40,9 @@ const readBy = ({ source, second }: TensorRecipe): readonly string[] =>
   second === undefined ? [source] : [source, second];
 
 /** The weights of the first source that the weight `name` of the last stage is made from. */
-export function originsOf(stages: readonly GrowthPlan[], name: string): readonly string[] {
+export function listSourceWeights(stages: readonly GrowthPlan[], name: string): readonly string[] {
   const names = stages.reduceRight<readonly string[]>(
-    (wanted, plan) => wanted.flatMap((n) => readBy(recipeOf(plan, n))),
+    (wanted, plan) => wanted.flatMap((n) => readBy(findRecipe(plan, n))),
     [name],
   );
   return [...new Set(names)];
@@ -52,7 +52,7 @@ export function originsOf(stages: readonly GrowthPlan[], name: string): readonly
  * One weight of the last stage from weights of the first source; nothing is rounded to a stored dtype between
  * stages.
  */
-export function applyChain<T extends Values>(
+export function applyStages<T extends Values>(
   stages: readonly GrowthPlan[],
   name: string,
   sources: ReadonlyMap<string, T>,
@@ -60,13 +60,13 @@ export function applyChain<T extends Values>(
   const plan = stages.at(-1);
   if (!plan)
     return sources.get(name) ?? refuse('checkpoint/missing-tensors', { path: 'the source', names: [name] });
-  const recipe = recipeOf(plan, name);
-  const [first, second] = readBy(recipe).map((n) => applyChain(stages.slice(0, -1), n, sources));
+  const recipe = findRecipe(plan, name);
+  const [first, second] = readBy(recipe).map((n) => applyStages(stages.slice(0, -1), n, sources));
   return applyRecipe(recipe, plan.maps, plan.from, plan.to, first!, plan.request.seed, second);
 }
 
 /** Exact where every stage is, with all their reasons, each told once. */
-export const promiseOf = (stages: readonly GrowthPlan[]): Promised => ({
+export const combinePromises = (stages: readonly GrowthPlan[]): Promised => ({
   kind: stages.every((plan) => plan.promise.kind === 'exact') ? 'exact' : 'approximate',
   why: [...new Set(stages.flatMap((plan) => plan.promise.why))],
 });
@@ -76,10 +76,10 @@ export const promiseOf = (stages: readonly GrowthPlan[]): Promised => ({
  * divided by it), gradients, and so Adam's eps, times `gradient` (c and f of methods.md 1.11), those of all
  * stages multiplied; `from` is the shape in the first source.
  */
-export const factorsThrough = (
+export const multiplyScales = (
   stages: readonly GrowthPlan[],
-): ReadonlyMap<string, Pick<TensorRecipe, 'rate' | 'gradient' | 'from'>> =>
-  stages.reduce<ReturnType<typeof factorsThrough>>(
+): ReadonlyMap<string, Pick<TensorRecipe, 'lrScale' | 'gradScale' | 'from'>> =>
+  stages.reduce<ReturnType<typeof multiplyScales>>(
     (before, plan) =>
       new Map(
         plan.tensors.map((t) => {
@@ -87,8 +87,8 @@ export const factorsThrough = (
           return [
             t.name,
             {
-              rate: t.rate * (own?.rate ?? 1),
-              gradient: t.gradient * (own?.gradient ?? 1),
+              lrScale: t.lrScale * (own?.lrScale ?? 1),
+              gradScale: t.gradScale * (own?.gradScale ?? 1),
               from: own?.from ?? t.from,
             },
           ];
@@ -98,12 +98,14 @@ export const factorsThrough = (
   );
 
 /** What a person should know about a recipe: the notes of its stages, those said before left out. */
-export const notesOf = (stages: readonly GrowthPlan[]): readonly string[] => [
+export const mergeNotes = (stages: readonly GrowthPlan[]): readonly string[] => [
   ...new Set(stages.flatMap((plan) => plan.notes)),
 ];
 
 /** Sizes and parameters before the first stage and after the last. */
-export function extentOf(stages: readonly GrowthPlan[]): Pick<GrowthPlan, 'from' | 'to' | 'parameters'> {
+export function summarizeSizes(
+  stages: readonly GrowthPlan[],
+): Pick<GrowthPlan, 'from' | 'to' | 'parameters'> {
   const first = stages[0]!;
   const last = stages.at(-1)!;
   const [before, after] = [first.parameters, last.parameters];

@@ -9,30 +9,33 @@ import { settingsOf } from '../../model/config.ts';
 import type { ModelFamily, Settings } from '../../model/family.ts';
 import type { Parameter } from '../../model/parameters.ts';
 import type { JsonObject } from '../../base/json.ts';
-import type { Values } from './carry.ts';
-import { corrections, type Change } from '../plan/correction.ts';
-import { withDType } from '../plan/stored.ts';
+import type { Values } from './copy-rows.ts';
+import { computeCorrectionFactors, type GrowthContext } from '../plan/factors.ts';
+import { withDType } from '../plan/dtypes.ts';
 
 /** Of a checkpoint, what decides. */
-export interface Typed {
+export interface DTypeSource {
   readonly family: ModelFamily;
   readonly dims: Dims;
   readonly settings: Settings;
   readonly config: JsonObject;
 }
 
-export interface Retyping {
+export interface DTypeChange {
   readonly config: JsonObject;
   readonly settings: Settings;
   /** One weight's values for the other type, not rounded to it; the same array where nothing changes. */
-  values<T extends Values>(parameter: Pick<Parameter, 'key' | 'spec'>, values: T): T;
+  convert<T extends Values>(parameter: Pick<Parameter, 'key' | 'spec'>, values: T): T;
 }
 
 /** The model as one whose config says `dtype`. */
-export function retyping({ family, dims, settings, config }: Typed, dtype: WeightDType): Retyping {
+export function changeDType(
+  { family, dims, settings, config }: DTypeSource,
+  dtype: WeightDType,
+): DTypeChange {
   const said = withDType(config, dtype);
   const after = settingsOf(family, said);
-  const change: Change = {
+  const change: GrowthContext = {
     family,
     tied: settings['tied'] === true,
     from: dims,
@@ -44,8 +47,11 @@ export function retyping({ family, dims, settings, config }: Typed, dtype: Weigh
   return {
     config: said,
     settings: after,
-    values<T extends Values>({ key, spec }: Pick<Parameter, 'key' | 'spec'>, values: T): T {
-      const by = corrections(change, key, spec).reduce((product, factor) => product * factor.by, 1);
+    convert<T extends Values>({ key, spec }: Pick<Parameter, 'key' | 'spec'>, values: T): T {
+      const by = computeCorrectionFactors(change, key, spec).reduce(
+        (product, factor) => product * factor.by,
+        1,
+      );
       return by === 1 ? values : (values.map((v) => (v + spec.offset) * by - spec.offset) as T);
     },
   };

@@ -5,17 +5,23 @@
  */
 import { refuse } from '../../base/errors.ts';
 import type { OptionValues } from '../../base/option.ts';
-import { configWith, settingsOf, withConsequences } from '../../model/config.ts';
-import { families, familyById, mixtureOf } from '../../model/families/index.ts';
+import { configWith, settingsOf, withDerivedDims } from '../../model/config.ts';
+import { families, familyById, findMixtureFamily } from '../../model/families/index.ts';
 import type { ModelFamily, TensorSpec } from '../../model/family.ts';
-import { activeCount, nameAt, parameterCount, parametersOf, type Parameter } from '../../model/parameters.ts';
+import {
+  countActiveParameters,
+  weightName,
+  countParameters,
+  parametersOf,
+  type Parameter,
+} from '../../model/parameters.ts';
 import { shapeOf, type Axis, type Dims } from '../../tensor/layout.ts';
-import { writesStream } from './correction.ts';
-import { fits } from './experts.ts';
-import type { GrowthMethod, Mixing } from '../method.ts';
-import { notesFor } from './notes.ts';
+import { writesStream } from './factors.ts';
+import { checkMixture } from './mixture-limits.ts';
+import type { GrowthMethod, MixtureSettings } from '../method.ts';
+import { collectNotes } from './notes.ts';
 import type { Factor, GrowthPlan, GrowthRequest, GrowthSource, TensorRecipe } from '../recipe.ts';
-import { dtypesOf, withDType } from './stored.ts';
+import { createDTypeLookup, withDType } from './dtypes.ts';
 
 /**
  * The plan of a method that makes a mixture. Refuses families that have none, sizes named beside it, and
@@ -28,30 +34,30 @@ export function planMixture(
   options: OptionValues,
 ): GrowthPlan {
   const dense = familyById(source.family);
-  const family = mixtureOf(dense.id);
-  const mixing = method.mixes!(options);
+  const family = findMixtureFamily(dense.id);
+  const mixing = method.mixture!(options);
   if (!family?.mixture)
     return refuse('growth/no-mixture', {
       family: dense.title,
-      known: [...families.values()].filter((f) => mixtureOf(f.id)).map((f) => f.title),
+      known: [...families.values()].filter((f) => findMixtureFamily(f.id)).map((f) => f.title),
     });
   const named = Object.keys(request.to).find((axis) => request.to[axis] !== source.dims[axis]);
   if (named !== undefined)
     refuse('growth/not-by-this-method', { axis: named, method: method.id, methods: [] });
-  fits(method.id, mixing, family, source.dims['ffn']!);
-  const extra = family.mixture.sizes?.(source.dims) ?? {};
+  checkMixture(method.id, mixing, family, source.dims['ffn']!);
+  const extra = family.mixture.dims?.(source.dims) ?? {};
   const from: Dims = { ...source.dims, ...extra, experts: 1 };
-  const to = withConsequences(family, {
+  const to = withDerivedDims(family, {
     ...from,
     experts: mixing.experts,
     ffn: source.dims['ffn']! / mixing.shards,
   });
   const said = {
-    ...family.mixture.config(source.config, source.settings, mixing.sums),
+    ...family.mixture.config(source.config, source.settings, mixing.normTopkProb),
     model_type: family.modelTypes[0]!,
     architectures: [family.architecture],
-    num_experts_per_tok: mixing.active,
-    router_aux_loss_coef: mixing.balance,
+    num_experts_per_tok: mixing.expertsPerToken,
+    router_aux_loss_coef: mixing.auxLossCoef,
   };
   const config = withDType(configWith(family, said, to), request.dtype);
   const settings = settingsOf(family, config);
@@ -68,15 +74,15 @@ export function planMixture(
     ]),
   );
   const parameters = {
-    before: parameterCount(dense, source.dims, source.settings),
-    after: parameterCount(family, to, settings),
+    before: countParameters(dense, source.dims, source.settings),
+    after: countParameters(family, to, settings),
     active: {
-      before: activeCount(dense, source.dims, source.settings),
-      after: activeCount(family, to, settings),
+      before: countActiveParameters(dense, source.dims, source.settings),
+      after: countActiveParameters(family, to, settings),
     },
   };
   const dead =
-    mixing.active === 1 && mixing.sums && mixing.balance === 0
+    mixing.expertsPerToken === 1 && mixing.normTopkProb && mixing.auxLossCoef === 0
       ? [
           {
             axis: 'experts' as Axis,
@@ -85,7 +91,7 @@ export function planMixture(
         ]
       : [];
   const plan: GrowthPlan = {
-    version: 1,
+    version: 2,
     family: family.id,
     request: { ...request, options },
     from,
@@ -99,12 +105,12 @@ export function planMixture(
     notes: [],
     parameters,
   };
-  return { ...plan, notes: [...(method.notes?.({ from, to }, options) ?? []), ...notesFor(plan)] };
+  return { ...plan, notes: [...(method.notes?.({ from, to }, options) ?? []), ...collectNotes(plan)] };
 }
 
 /** The line of the dense table that a line is made from; undefined for a router. */
 const originOf = (dense: ModelFamily, { mixture }: ModelFamily, key: string): string | undefined =>
-  mixture!.lines[key] ?? (dense.tensors[key] ? key : undefined);
+  mixture!.copiedFrom[key] ?? (dense.tensors[key] ? key : undefined);
 
 /** What is the same for all weights of a line. */
 interface Line {
@@ -122,10 +128,10 @@ function recipesOf(
   request: GrowthRequest,
   dense: ModelFamily,
   family: ModelFamily,
-  mixing: Mixing,
+  mixing: MixtureSettings,
   { from, to, settings }: Ends,
 ): readonly TensorRecipe[] {
-  const dtypeOf = dtypesOf(source, request, dense.aliases);
+  const dtypeOf = createDTypeLookup(source, request, dense.prefixes);
   const beside = standIn(dense);
   const lines = new Map<string, Line>();
   const lineOf = ({ key, spec, shape, expert }: Parameter): Line => {
@@ -140,15 +146,15 @@ function recipesOf(
         to: shape,
         factors: [],
         fills: {},
-        deviation: Number(source.settings['deviation']),
+        std: Number(source.settings['std']),
         spread: 'symmetric',
         noise: null,
         projection: null,
         perturbation: 0,
-        silent: family.mixture!.silent?.includes(key) === true,
+        zeroOutput: family.mixture!.zeroOutput?.includes(key) === true,
         offset: spec.offset,
-        rate: 1,
-        gradient: 1,
+        lrScale: 1,
+        gradScale: 1,
         ...(own === undefined
           ? routerOf(spec, mixing)
           : expert === undefined
@@ -160,7 +166,7 @@ function recipesOf(
   return parametersOf(family, to, settings).map((p) => {
     let line = lines.get(p.key);
     if (!line) lines.set(p.key, (line = lineOf(p)));
-    const read = nameAt(line.origin, p.layer);
+    const read = weightName(line.origin, p.layer);
     return {
       name: p.name,
       source: read,
@@ -187,12 +193,15 @@ const standIn = (dense: ModelFamily): string =>
  * A router's rows are drawn; those of the slices of one MLP are equal, so that they are chosen together
  * (virtual groups, He et al. 2024).
  */
-const routerOf = (spec: TensorSpec, { shards, deviation }: Mixing): Partial<TensorRecipe> => {
+const routerOf = (
+  spec: TensorSpec,
+  { shards, routerStd: deviation }: MixtureSettings,
+): Partial<TensorRecipe> => {
   const { axis } = spec.layout.axes.find((a) => a.role === 'out')!;
   return {
     fills: { [axis]: 'draw' },
-    deviation,
-    ...(shards > 1 && axis === 'experts' ? { alike: shards } : {}),
+    std: deviation,
+    ...(shards > 1 && axis === 'experts' ? { equalRows: shards } : {}),
   };
 };
 
@@ -202,7 +211,13 @@ const routerOf = (spec: TensorSpec, { shards, deviation }: Mixing): Partial<Tens
 function expertOf(
   family: ModelFamily,
   spec: TensorSpec,
-  { experts, active, sums, outputs, inputs }: Mixing,
+  {
+    experts,
+    expertsPerToken: active,
+    normTopkProb: sums,
+    outputScale: outputs,
+    inputScale: inputs,
+  }: MixtureSettings,
 ): Partial<TensorRecipe> {
   const writes = writesStream(family, spec);
   const by = writes ? outputs : inputs;
@@ -211,5 +226,5 @@ function expertOf(
     Math.abs(by - 1) < 1e-12
       ? []
       : [{ why: 'makes up for slices whose weights sum to one only together', by }];
-  return { factors, rate: by, gradient: (other * (sums ? 1 : active / experts)) / experts };
+  return { factors, lrScale: by, gradScale: (other * (sums ? 1 : active / experts)) / experts };
 }

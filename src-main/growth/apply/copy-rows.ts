@@ -3,7 +3,7 @@
  * rows.
  */
 import type { TensorRecipe } from '../recipe.ts';
-import type { Side, Sides } from './side.ts';
+import type { Side, Sides } from './sides.ts';
 
 export type Values = Float32Array | Float64Array;
 
@@ -14,20 +14,20 @@ export interface RowBlock {
 }
 
 /** Rounds a row of float32 to a narrower type; both are as long. */
-export type Narrowing = (row: Float32Array, into: Uint16Array) => void;
+export type NarrowRow = (row: Float32Array, into: Uint16Array) => void;
 
 /** The side that is written: a vector's only one, a matrix's output. */
-export const writtenSide = (rows: Side, columns: Side): Side => (rows.role === 'out' ? rows : columns);
+export const findOutputSide = (rows: Side, columns: Side): Side => (rows.role === 'out' ? rows : columns);
 
 /** Whether a cell of these copies is a further copy of what is written. */
 const isFurther = (rows: Side, columns: Side, row: number, column: number): boolean =>
-  (writtenSide(rows, columns) === rows ? row : column) > 0;
+  (findOutputSide(rows, columns) === rows ? row : column) > 0;
 
 /**
  * Whether a cell of these copies carries a value. Symmetric: all do; diagonal: the input's copy is the
  * output's, modulo the copies of the input.
  */
-export function sharesOf(
+export function createCellFilter(
   { spread }: TensorRecipe,
   rows: Side,
   columns: Side,
@@ -42,7 +42,7 @@ export function sharesOf(
  * What is added before scaling and taken off after it; 0 where nothing is scaled, so that such values keep
  * their bits.
  */
-export const offsetOf = ({ factors, offset }: TensorRecipe): number => (factors.length ? offset : 0);
+export const getScaledOffset = ({ factors, offset }: TensorRecipe): number => (factors.length ? offset : 0);
 
 /** Shorter runs are copied entry by entry: a call would cost more. */
 const shortRun = 24;
@@ -52,18 +52,18 @@ const shortRun = 24;
  * `source` and `second` (further copies come from it) are whole;
  * values are rounded to `out`'s own type, halves by `narrowing`, before they are copied side by side.
  */
-export function carryRows(
+export function copyRows(
   recipe: TensorRecipe,
   { rows, columns, scale }: Sides,
   source: Values,
   second: Values | undefined,
   out: Values | Uint16Array,
   block: RowBlock,
-  narrowing?: Narrowing,
+  narrowing?: NarrowRow,
 ): void {
   const width = columns.to;
-  const offset = offsetOf(recipe);
-  const shares = sharesOf(recipe, rows, columns);
+  const offset = getScaledOffset(recipe);
+  const shares = createCellFilter(recipe, rows, columns);
   const single = source instanceof Float32Array;
   const gaps = recipe.spread === 'diagonal' || columns.source.includes(-1);
   const halves = out instanceof Uint16Array;

@@ -5,12 +5,12 @@
 import { density, type AxisMap } from '../../tensor/axis-map.ts';
 import { hasAxis, type Axis, type Dims } from '../../tensor/layout.ts';
 import type { ModelFamily, Settings, TensorSpec } from '../../model/family.ts';
-import type { Finish } from '../method.ts';
-import { normAfter, shareOf } from './normed.ts';
+import type { WeightRules } from '../method.ts';
+import { findNormAfter, computeOldShare } from './branch-norms.ts';
 import type { Factor } from '../recipe.ts';
 
 /** What the factors of a weight depend on. `map` answers for every axis, also those that stay. */
-export interface Change {
+export interface GrowthContext {
   readonly family: ModelFamily;
   readonly tied: boolean;
   readonly from: Dims;
@@ -19,7 +19,7 @@ export interface Change {
   readonly settings: readonly [Settings, Settings];
   map(axis: Axis): AxisMap;
   /** See `Finish`. */
-  readonly keeps: Finish['keeps'];
+  readonly keeps: WeightRules['preserveBy'];
 }
 
 /** Whether the weight writes into the residual stream. */
@@ -31,7 +31,7 @@ export const writesStream = (family: ModelFamily, spec: TensorSpec): boolean =>
  * A linear sums over its inputs: equal copies are divided among themselves. Only input axes divide
  * (methods.md 1.1).
  */
-export function divisions(change: Change, spec: TensorSpec): readonly Factor[] {
+export function computeDivisionFactors(change: GrowthContext, spec: TensorSpec): readonly Factor[] {
   if (spec.kind !== 'linear') return [];
   return spec.layout.axes
     .filter(({ axis, role }) => role === 'in' && change.map(axis).copies > 1)
@@ -51,7 +51,11 @@ function divided(axis: Axis, map: AxisMap): Factor {
  * All other factors. Where a padded stream is stretched by s, no norm's eps has to change (variant B,
  * methods.md 1.6); where `keeps` says `gains`, it is not stretched and eps shrinks (variant A).
  */
-export function corrections(change: Change, key: string, spec: TensorSpec): readonly Factor[] {
+export function computeCorrectionFactors(
+  change: GrowthContext,
+  key: string,
+  spec: TensorSpec,
+): readonly Factor[] {
   if (change.keeps === 'none') return [];
   const { family, from, to } = change;
   const stream = change.map(family.stream.axis);
@@ -62,14 +66,14 @@ export function corrections(change: Change, key: string, spec: TensorSpec): read
     (family.embedScale?.(from, change.settings[0]) ?? 1) / (family.embedScale?.(to, change.settings[1]) ?? 1);
   const kept = norm === 'rms' ? 'mean square' : 'variance';
   const factors: Factor[] = [];
-  const after = normAfter(family, key);
+  const after = findNormAfter(family, key);
   const onStream = hasAxis(spec.layout, family.stream.axis);
   if (writesStream(family, spec) && !(key === family.head.tiedTo && embed !== 1))
     factors.push({
       why: `stretches the ${family.stream.axis} stream so that its ${kept} stays the same over ${stream.to} entries`,
       by: stretch,
     });
-  if (spec.kind === 'gain' && spec.of === undefined && onStream)
+  if (spec.kind === 'gain' && spec.normalizes === undefined && onStream)
     factors.push({
       why:
         change.keeps === 'stream'
@@ -77,20 +81,20 @@ export function corrections(change: Change, key: string, spec: TensorSpec): read
           : `the ${kept} of the stream it reads is shared by ${stream.to} entries`,
       by: 1 / thinned,
     });
-  if (spec.kind === 'gain' && spec.of !== undefined && (!onStream || change.keeps === 'gains'))
+  if (spec.kind === 'gain' && spec.normalizes !== undefined && (!onStream || change.keeps === 'gains'))
     factors.push({
       why: `the ${kept} of what it reads is shared by more entries`,
-      by: Math.sqrt(shareOf(spec, change.map)),
+      by: Math.sqrt(computeOldShare(spec, change.map)),
     });
   if (after && !hasAxis(after.layout, family.stream.axis))
     factors.push({
       why: `keeps the ${kept} that the norm after it sees`,
-      by: 1 / Math.sqrt(shareOf(after, change.map)),
+      by: 1 / Math.sqrt(computeOldShare(after, change.map)),
     });
-  if (spec.bare)
+  if (spec.unscaledInput)
     factors.push({
       why: 'undoes the stretching of the stream: no gain stands before it',
-      by: spec.bare === 'norm' ? 1 / thinned : 1 / stretch,
+      by: spec.unscaledInput === 'norm' ? 1 / thinned : 1 / stretch,
     });
   if (key === family.head.tiedTo && embed !== 1)
     factors.push({
@@ -100,7 +104,7 @@ export function corrections(change: Change, key: string, spec: TensorSpec): read
   if (
     change.tied &&
     (spec.kind === 'gain' || spec.kind === 'shift') &&
-    key.startsWith(`${family.head.after}.`)
+    key.startsWith(`${family.head.norm}.`)
   )
     factors.push({ why: tiedReason(stream, stretch * embed), by: 1 / (stream.copies * stretch * embed) });
   return [...factors.filter((f) => Math.abs(f.by - 1) > 1e-12), ...scoreFactors(change, key)];
@@ -116,7 +120,7 @@ function tiedReason(stream: AxisMap, scale: number): string {
  * Scores sum `copies` equal terms and are scaled by the head's width: queries and keys share the difference
  * (methods.md 1.3).
  */
-function scoreFactors({ family, from, to, map }: Change, key: string): readonly Factor[] {
+function scoreFactors({ family, from, to, map }: GrowthContext, key: string): readonly Factor[] {
   const { over, between, scale } = family.scores;
   const by = ((map(over).copies * scale(to)) / scale(from)) ** -0.5;
   if (Math.abs(by - 1) < 1e-12) return [];

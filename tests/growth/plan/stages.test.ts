@@ -1,30 +1,30 @@
 /** @file Recipes of several stages: one pass gives what stage after stage gives, and keeps what they keep. */
 import { describe, expect, it } from 'vitest';
 import {
-  applyChain,
-  grownSource,
-  originsOf,
-  planRecipe,
-  factorsThrough,
-  promiseOf,
-} from '../../../src-main/growth/plan/chain.ts';
+  applyStages,
+  sourceFromPlan,
+  listSourceWeights,
+  planStages,
+  multiplyScales,
+  combinePromises,
+} from '../../../src-main/growth/plan/stages.ts';
 import type { GrowthRequest } from '../../../src-main/growth/recipe.ts';
 import { referenceLogits, type Weights } from '../../support/reference.ts';
-import { refusal } from '../../support/refusal.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import { ask, gpt2, grow, llama, shapes, tiny, tokensOf, type Tiny } from '../tiny.ts';
 
 const chained = (
   source: Tiny,
   requests: readonly GrowthRequest[],
 ): { weights: Weights; config: Tiny['config'] } => {
-  const stages = planRecipe(source, requests);
+  const stages = planStages(source, requests);
   const last = stages.at(-1)!;
   return {
     config: last.config,
     weights: new Map(
       last.tensors.map(({ name }) => [
         name,
-        applyChain(stages, name, new Map(originsOf(stages, name).map((n) => [n, source.weights.get(n)!]))),
+        applyStages(stages, name, new Map(listSourceWeights(stages, name).map((n) => [n, source.weights.get(n)!]))),
       ]),
     ),
   };
@@ -53,7 +53,7 @@ describe.each(Object.entries(shapes))('width, depth, units and tokens in one pas
       ask('identity', { layers: layers! + 1 }),
       ask('vocab', {}, { multiple: 32 }),
     ];
-    const exact = promiseOf(planRecipe(source, requests)).kind === 'exact';
+    const exact = combinePromises(planStages(source, requests)).kind === 'exact';
     if (exact) expect(moved(source, chained(source, requests))).toBeLessThan(1e-9);
     else expect(moved(source, chained(source, requests))).toBeLessThan(0.05);
   });
@@ -67,43 +67,43 @@ it('is what the stages give one after the other', () => {
     ask('stack', { layers: 4 }),
   ];
   let weights = source.weights;
-  for (const plan of planRecipe(source, requests)) weights = grow(plan, weights);
+  for (const plan of planStages(source, requests)) weights = grow(plan, weights);
   expect(chained(source, requests).weights).toEqual(weights);
 });
 
 it('reads only what a weight is made from', () => {
-  const stages = planRecipe(tiny(llama), [ask('aki', { ffn: 25 }), ask('stack', { layers: 6 })]);
-  expect(originsOf(stages, 'model.layers.4.mlp.up_proj.weight')).toEqual([
+  const stages = planStages(tiny(llama), [ask('aki', { ffn: 25 }), ask('stack', { layers: 6 })]);
+  expect(listSourceWeights(stages, 'model.layers.4.mlp.up_proj.weight')).toEqual([
     'model.layers.0.mlp.up_proj.weight',
     'model.layers.1.mlp.up_proj.weight',
   ]);
-  expect(originsOf(stages, 'model.layers.5.mlp.down_proj.weight')).toEqual([
+  expect(listSourceWeights(stages, 'model.layers.5.mlp.down_proj.weight')).toEqual([
     'model.layers.1.mlp.down_proj.weight',
   ]);
 });
 
 it('promises the least of its stages, and multiplies their learning rates', () => {
   const source = tiny(gpt2);
-  const stages = planRecipe(source, [
+  const stages = planStages(source, [
     ask('hypercloning', { hidden: 24 }),
     ask('net2net', { ffn: 40 }),
     ask('stack', { layers: 4 }),
   ]);
-  expect(promiseOf(stages).kind).toBe('approximate');
-  expect(promiseOf(stages.slice(0, 2)).kind).toBe('exact');
-  expect(factorsThrough(stages).get('h.3.mlp.c_fc.weight')).toMatchObject({ rate: 1 / 2 });
-  expect(factorsThrough(stages).get('h.3.mlp.c_proj.weight')).toMatchObject({ rate: 1 / 2 });
-  expect(factorsThrough(stages).get('wte.weight')).toMatchObject({ rate: 1, gradient: 1 / 2 });
-  expect(grownSource(stages.at(-1)!).dims).toMatchObject({ hidden: 24, ffn: 40, layers: 4 });
+  expect(combinePromises(stages).kind).toBe('approximate');
+  expect(combinePromises(stages.slice(0, 2)).kind).toBe('exact');
+  expect(multiplyScales(stages).get('h.3.mlp.c_fc.weight')).toMatchObject({ rate: 1 / 2 });
+  expect(multiplyScales(stages).get('h.3.mlp.c_proj.weight')).toMatchObject({ rate: 1 / 2 });
+  expect(multiplyScales(stages).get('wte.weight')).toMatchObject({ rate: 1, gradient: 1 / 2 });
+  expect(sourceFromPlan(stages.at(-1)!).dims).toMatchObject({ hidden: 24, ffn: 40, layers: 4 });
 });
 
 it('refuses what a stage cannot grow, and nothing at all', async () => {
   expect(
     (
-      await refusal('growth/not-a-multiple', () =>
-        planRecipe(tiny(llama), [ask('hypercloning', { hidden: 24 }), ask('hypercloning', { hidden: 36 })]),
+      await expectAppError('growth/not-a-multiple', () =>
+        planStages(tiny(llama), [ask('hypercloning', { hidden: 24 }), ask('hypercloning', { hidden: 36 })]),
       )
     ).detail,
   ).toMatchObject({ from: 24, nearest: [48] });
-  await refusal('growth/nothing', () => planRecipe(tiny(llama), []));
+  await expectAppError('growth/nothing', () => planStages(tiny(llama), []));
 });

@@ -60,13 +60,16 @@ export interface Sides {
 }
 
 /** The maps of a plan as they hold for one weight: of a sliced axis it has a part alone. */
-export const mapsFor = ({ slice }: Pick<TensorRecipe, 'slice'>, maps: AxisMaps, from: Dims): AxisMaps =>
-  slice ? { ...maps, [slice.axis]: part(from[slice.axis]!, slice.at, slice.of) } : maps;
+export const mapsForWeight = (
+  { slice }: Pick<TensorRecipe, 'slice'>,
+  maps: AxisMaps,
+  from: Dims,
+): AxisMaps => (slice ? { ...maps, [slice.axis]: part(from[slice.axis]!, slice.at, slice.of) } : maps);
 
 /** Both sides of a recipe, and the product of the factors that hold everywhere. */
-export function sidesOf(recipe: TensorRecipe, all: AxisMaps, from: Dims, to: Dims): Sides {
+export function resolveSides(recipe: TensorRecipe, all: AxisMaps, from: Dims, to: Dims): Sides {
   const layout = layoutOf(recipe.layout);
-  const maps = mapsFor(recipe, all, from);
+  const maps = mapsForWeight(recipe, all, from);
   const sides = layout.stack
     ? stackedSides(recipe, layout.stack, maps, from, to)
     : plainSides(recipe, layout, maps, from, to);

@@ -4,21 +4,21 @@
  */
 import { narrowInto, type WeightDType } from '../../tensor/dtype.ts';
 import type { Dims } from '../../tensor/layout.ts';
-import { additionsOf, takesAdditions } from './apply.ts';
-import { carryRows, type Narrowing, type RowBlock } from './carry.ts';
-import { noiseOf, type DrawnNoise, type Noise } from './noise.ts';
+import { computeAdditions, hasAdditions } from './apply.ts';
+import { copyRows, type NarrowRow, type RowBlock } from './copy-rows.ts';
+import { planNoise, type DrawnNoise, type Noise } from './noise.ts';
 import type { AxisMaps, TensorRecipe } from '../recipe.ts';
-import { sidesOf } from './side.ts';
+import { resolveSides } from './sides.ts';
 
 /** A growth's sizes and what its numbers are drawn from, for all weights. */
-export interface RowPlan {
+export interface RowContext {
   readonly maps: AxisMaps;
   readonly from: Dims;
   readonly to: Dims;
   readonly seed: number;
 }
 
-export interface RowWork {
+export interface RowMaker {
   /** To be drawn before the first block; undefined where there is none. */
   readonly noise: Noise | undefined;
   /** Fills `out` ([block.rows, columns], in the recipe's dtype) with a block of the grown weight. */
@@ -34,35 +34,35 @@ const apart = ({ projection, perturbation }: TensorRecipe): boolean =>
 /**
  * Whether any block can be made without all others in memory: nothing is random or a mean but paired noise.
  */
-export const inPieces = (recipe: TensorRecipe): boolean =>
-  apart(recipe) && !takesAdditions({ ...recipe, noise: null });
+export const canSplitIntoBlocks = (recipe: TensorRecipe): boolean =>
+  apart(recipe) && !hasAdditions({ ...recipe, noise: null });
 
 /** `source` and `second` hold the whole source weights, widened; `room` gives memory that is used again. */
-export function rowWork(
+export function createRowMaker(
   recipe: TensorRecipe,
-  { maps, from, to, seed }: RowPlan,
+  { maps, from, to, seed }: RowContext,
   source: Float32Array,
   second: Float32Array | undefined,
   room: (bytes: number) => ArrayBuffer,
-): RowWork {
-  if (recipe.silent)
+): RowMaker {
+  if (recipe.zeroOutput)
     return {
       noise: undefined,
       make: (out) => {
         out.fill(0);
       },
     };
-  const sides = sidesOf(recipe, maps, from, to);
+  const sides = resolveSides(recipe, maps, from, to);
   const rest = apart(recipe) ? { ...recipe, noise: null } : recipe;
   const width = sides.columns.to;
   const narrowing = narrowingTo(recipe.dtype);
-  const noise = apart(recipe) && recipe.noise !== null ? noiseOf(recipe, sides, source, seed) : undefined;
-  const additions = takesAdditions(rest) ? additionsOf(rest, maps, from, to, source, seed) : undefined;
+  const noise = apart(recipe) && recipe.noise !== null ? planNoise(recipe, sides, source, seed) : undefined;
+  const additions = hasAdditions(rest) ? computeAdditions(rest, maps, from, to, source, seed) : undefined;
   if (!noise && !additions)
     return {
       noise,
       make: (out, block) => {
-        carryRows(recipe, sides, source, second, out, block, narrowing);
+        copyRows(recipe, sides, source, second, out, block, narrowing);
       },
     };
   return {
@@ -70,7 +70,7 @@ export function rowWork(
     make(out, block, drawn) {
       const count = block.rows * width;
       const wide = out instanceof Float32Array ? out : new Float32Array(room(4 * count), 0, count);
-      carryRows(recipe, sides, source, second, wide, block);
+      copyRows(recipe, sides, source, second, wide, block);
       if (additions) for (let i = 0, n = block.at * width; i < count; i++, n++) wide[i]! += additions[n]!;
       if (noise) noise.addTo(wide, block, drawn!);
       if (out instanceof Uint16Array) narrowing!(wide, out);
@@ -78,7 +78,7 @@ export function rowWork(
   };
 }
 
-const narrowingTo = (dtype: WeightDType): Narrowing | undefined =>
+const narrowingTo = (dtype: WeightDType): NarrowRow | undefined =>
   dtype === 'float32'
     ? undefined
     : (row, into) => {

@@ -5,7 +5,7 @@
 import { keyOf, normalAt } from '../../base/random.ts';
 import type { Values } from './apply.ts';
 import type { TensorRecipe } from '../recipe.ts';
-import type { Sides } from './side.ts';
+import type { Sides } from './sides.ts';
 
 /**
  * Adds R - mean(R) over the copies of each input entry, for every written entry that has a source; R is

@@ -1,0 +1,195 @@
+/** @file Reads plan files: checks their schema, and that their stages fit together. */
+import { z } from 'zod';
+import { refuse } from '../../base/errors.ts';
+import type { Json } from '../../base/json.ts';
+import { dimsOf, settingsOf } from '../../model/config.ts';
+import { families } from '../../model/families/index.ts';
+import type { ModelFamily } from '../../model/family.ts';
+import { parametersOf } from '../../model/parameters.ts';
+import type { AxisMap } from '../../tensor/axis-map.ts';
+import { weightDTypes } from '../../tensor/dtype.ts';
+import { layoutOf, type Dims } from '../../tensor/layout.ts';
+import type { GrowthPlan } from '../recipe.ts';
+import { isEqual, toText } from './compare-json.ts';
+import { upgradePlan } from './plan-v1.ts';
+import type { PlanSource, SavedPlan } from './saved-plan.ts';
+
+const version = 2;
+
+// As in contract/schema.ts: whichever module loads first must set it.
+z.config({ jitless: true });
+const size = z.number().int().positive();
+const index = z.number().int().min(0);
+const number = z.number();
+const word = z.string().max(1000);
+const sizes = z.record(word, size);
+const part = z.looseObject({ axis: word, entry: index });
+const fill = z.enum(['zero', 'one', 'draw', 'mean']);
+const piece = z.object({ at: index, from: index, length: size, copy: index });
+const factor = z.looseObject({ why: word, by: number, part: part.optional(), shared: word.optional() });
+const tensor = z.looseObject({
+  name: word,
+  source: word,
+  second: word.optional(),
+  kind: word,
+  layout: word,
+  from: z.array(size),
+  to: z.array(size),
+  dtype: z.enum(weightDTypes),
+  factors: z.array(factor),
+  fills: z.record(word, fill),
+  partFills: z.array(z.looseObject({ axis: word, part, fill })).optional(),
+  std: number,
+  spread: z.enum(['symmetric', 'diagonal']),
+  noise: number.nullable(),
+  projection: number.nullable(),
+  perturbation: number,
+  zeroOutput: z.boolean(),
+  newLayer: z.literal(true).optional(),
+  slice: z.looseObject({ axis: word, at: index, of: size }).optional(),
+  equalRows: size.optional(),
+  offset: number,
+  lrScale: number.positive(),
+  gradScale: number,
+});
+const config = z.record(z.string(), z.custom<Json>());
+const request = z.looseObject({
+  method: word,
+  to: z.record(word, size),
+  options: z.record(word, z.union([number, word, z.null()])),
+  seed: index,
+  dtype: z.enum(['keep', ...weightDTypes]),
+});
+const map = z.looseObject({
+  from: size,
+  to: size,
+  copies: index,
+  pieces: z.array(piece),
+  counts: z.array(index).optional(),
+});
+const stage = z.looseObject({
+  version: z.literal(version),
+  family: word,
+  from: sizes,
+  to: sizes,
+  config,
+  request,
+  maps: z.record(word, map),
+  layers: z.array(z.object({ source: index, identity: z.boolean() })),
+  tensors: z.array(tensor).min(1),
+  promise: z.object({ kind: z.enum(['exact', 'approximate']), why: z.array(z.string()) }),
+  dead: z.array(z.looseObject({ axis: word, why: z.string() })),
+  notes: z.array(z.string()),
+  parameters: z.object({
+    before: index,
+    after: index,
+    active: z.object({ before: index, after: index }).optional(),
+  }),
+});
+const file = z.looseObject({
+  format: z.literal('cambium-plan'),
+  version: z.literal(version),
+  stages: z.array(stage).min(1).max(64),
+  source: z.looseObject({
+    name: z.string(),
+    family: word,
+    dims: sizes,
+    config,
+    tensors: z.array(z.looseObject({ name: word, dtype: z.enum(weightDTypes) })),
+    fingerprint: word.nullable(),
+  }),
+});
+
+/**
+ * Reads and checks a plan of this or an older format version. `path` names it in messages. Refuses
+ * `growth/bad-plan`.
+ */
+export function readPlan(json: unknown, path: string): SavedPlan {
+  const found = (json as { version?: unknown } | null)?.version;
+  if (typeof found === 'number' && found > version)
+    refuse('growth/bad-plan', {
+      path,
+      why: `it has version ${found}, and this Cambium reads versions up to ${version}`,
+    });
+  const read = file.safeParse(upgradePlan(json));
+  if (!read.success) {
+    const issue = read.error.issues[0]!;
+    const field = issue.path.map(String).join('.') || 'it';
+    return refuse('growth/bad-plan', { path, why: `${field}: ${issue.message}` });
+  }
+  const plan = read.data as unknown as SavedPlan;
+  plan.stages.forEach((made, i) => {
+    const source = i === 0 ? plan.source : resultOf(plan.stages[i - 1]!);
+    checkStage(made, source, `${path}, stage ${i + 1}`);
+  });
+  return plan;
+}
+
+type StageSource = Pick<PlanSource, 'family' | 'dims' | 'tensors'>;
+
+const resultOf = ({ family, to, tensors }: GrowthPlan): StageSource => ({ family, dims: to, tensors });
+
+/** Checks that a stage fits its source, and makes every weight of the model that its config describes. */
+function checkStage(plan: GrowthPlan, source: StageSource, path: string): void {
+  const bad = (why: string): never => refuse('growth/bad-plan', { path, why });
+  const family = families.get(plan.family) ?? bad(`no family is called "${plan.family}"`);
+  if (Object.keys(source.dims).some((axis) => plan.from[axis] !== source.dims[axis]))
+    bad(`it starts from sizes ${toText(plan.from)}, but its source has ${toText(source.dims)}`);
+  const dims = dimsOf(family, plan.config, path);
+  if (!isEqual(plan.to, dims)) bad(`it makes sizes ${toText(plan.to)}, but its config says ${toText(dims)}`);
+  checkShapes(plan, family, dims, bad);
+  for (const { name, layout } of plan.tensors)
+    if (!isLayout(layout)) bad(`${name} has the invalid layout "${layout}"`);
+  checkOrigins(plan, family, source, bad);
+  for (const [axis, one] of Object.entries(plan.maps)) {
+    if (one.from !== plan.from[axis] || one.to !== plan.to[axis])
+      bad(`the map of ${axis} goes from ${one.from} to ${one.to}`);
+    checkMap(axis, one, bad);
+  }
+}
+
+type Bad = (why: string) => never;
+
+function checkShapes(plan: GrowthPlan, family: ModelFamily, dims: Dims, bad: Bad): void {
+  const made = new Map(plan.tensors.map((t) => [t.name, t.to]));
+  const wanted = parametersOf(family, dims, settingsOf(family, plan.config));
+  for (const { name, shape } of wanted) {
+    const to = made.get(name);
+    if (!isEqual(to, shape))
+      bad(`${name} should become [${shape.join(', ')}], but the plan says ${toText(to ?? null)}`);
+  }
+  if (plan.tensors.length !== wanted.length)
+    bad(`it makes ${plan.tensors.length} weights, but the model has ${wanted.length}`);
+}
+
+function checkOrigins(plan: GrowthPlan, family: ModelFamily, source: StageSource, bad: Bad): void {
+  const known = new Set(source.tensors.map((t) => t.name));
+  const exists = (name: string): boolean =>
+    name === family.head.tiedTo ||
+    known.has(name) ||
+    family.prefixes.some((prefix) => known.has(prefix + name));
+  for (const { name, source: first, second } of plan.tensors)
+    for (const origin of [first, second])
+      if (origin !== undefined && !exists(origin))
+        bad(`${name} is made from ${origin}, which the source does not have`);
+}
+
+function checkMap(axis: string, { from, to, pieces, counts }: AxisMap, bad: Bad): void {
+  if (counts && counts.length !== from)
+    bad(`the map of ${axis} counts the copies of ${counts.length} entries of ${from}`);
+  let end = 0;
+  for (const { at, from: origin, length } of pieces) {
+    if (at < end || at + length > to || origin + length > from)
+      bad(`the map of ${axis} has pieces that overlap or run past an end`);
+    end = at + length;
+  }
+}
+
+function isLayout(text: string): boolean {
+  try {
+    layoutOf(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
