@@ -1,12 +1,13 @@
-/** @file How many cores a computation may use: physical ones, and no more than the process was given. */
+/** @file Counts the CPU cores that a computation may use. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 
 /**
- * Physical cores (two threads of one core share its arithmetic), at most the processors that affinity and
- * cgroup leave us; only the latter where not on Linux.
+ * The number of physical cores, at most the processors that CPU affinity and cgroups leave to this process.
+ * Two threads of one core share its arithmetic units, so they count once. On other systems than Linux it
+ * returns `availableParallelism()`.
  */
-export function physicalCores(topology = '/sys/devices/system/cpu'): number {
+export function countPhysicalCores(topology = '/sys/devices/system/cpu'): number {
   const cores = new Set<string>();
   try {
     for (let cpu = 0; cpu < cpus().length; cpu++)

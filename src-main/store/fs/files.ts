@@ -1,69 +1,74 @@
 /**
- * @file Small files: JSON read with a named error, text and JSON written whole or not at all, and what the
- * system says turned into errors that a person can act on.
+ * @file Reads and writes small files: JSON with readable errors, atomic replacement of a file, and system
+ * errors converted to `AppError`.
  */
-import { readFileSync } from 'node:fs';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { AppError, appError, refuse } from '../../base/errors.ts';
+import { AppError, createError, refuse } from '../../base/errors.ts';
 import type { Json, JsonObject } from '../../base/json.ts';
 
-const codeOf = (thrown: unknown): string => (thrown as NodeJS.ErrnoException | null)?.code ?? '';
-const whyOf = (thrown: unknown): string => {
-  const words: Readonly<Record<string, string>> = {
-    EACCES: 'permission denied',
-    EPERM: 'not permitted',
-    EROFS: 'the disk is read-only',
-    EISDIR: 'it is a folder',
-    ENOTDIR: 'a part of its path is not a folder',
-    EMFILE: 'too many files are open',
-    EIO: 'the disk reports an error',
-    ENAMETOOLONG: 'the name is too long',
-    ELOOP: 'its links go in a circle',
-  };
-  return words[codeOf(thrown)] ?? (thrown instanceof Error ? thrown.message : String(thrown));
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EROFS: 'the disk is read-only',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of its path is not a folder',
+  EMFILE: 'too many files are open',
+  EIO: 'the disk reports an error',
+  ENAMETOOLONG: 'the name is too long',
+  ELOOP: 'it has too many symbolic links',
 };
 
-/** True when `thrown` says that a file is not there. */
-export const isAbsent = (thrown: unknown): boolean => codeOf(thrown) === 'ENOENT';
+const getCode = (thrown: unknown): string => (thrown as NodeJS.ErrnoException | null)?.code ?? '';
 
-/** What a failed read means to a person. An `AppError` stays what it is. */
-export function readFailure(path: string, thrown: unknown): AppError {
+function describeReason(thrown: unknown): string {
+  return reasons[getCode(thrown)] ?? (thrown instanceof Error ? thrown.message : String(thrown));
+}
+
+/** True when `thrown` says that a file does not exist. */
+export const isNotFound = (thrown: unknown): boolean => getCode(thrown) === 'ENOENT';
+
+/** Converts a failed read of `path` to `file/not-found` or `file/unreadable`. An `AppError` is kept. */
+export function toReadError(path: string, thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
-  return isAbsent(thrown)
-    ? appError('file/not-found', { path })
-    : appError('file/unreadable', { path, why: whyOf(thrown) });
+  return isNotFound(thrown)
+    ? createError('file/not-found', { path })
+    : createError('file/unreadable', { path, why: describeReason(thrown) });
 }
 
-/** What a failed write means to a person; a full disk names what was `needed` (bytes, 0 when unknown). */
-export function writeFailure(path: string, thrown: unknown, needed = 0): unknown {
-  if (thrown instanceof AppError || codeOf(thrown) === '') return thrown;
-  if (['ENOSPC', 'EDQUOT'].includes(codeOf(thrown)))
-    return appError('file/no-space', { path, needed, free: 0 });
-  return ['EEXIST', 'ENOTEMPTY'].includes(codeOf(thrown))
-    ? appError('file/exists', { path })
-    : appError('file/unwritable', { path, why: whyOf(thrown) });
+/**
+ * Converts a failed write of `path` to `file/no-space`, `file/exists` or `file/unwritable`. An `AppError`, and
+ * anything that is not a system error, is kept. `needed` is the bytes to write, 0 when unknown.
+ */
+export function toWriteError(path: string, thrown: unknown, needed = 0): unknown {
+  const code = getCode(thrown);
+  if (thrown instanceof AppError || code === '') return thrown;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return createError('file/no-space', { path, needed, free: 0 });
+  if (code === 'EEXIST' || code === 'ENOTEMPTY') return createError('file/exists', { path });
+  return createError('file/unwritable', { path, why: describeReason(thrown) });
 }
 
-/** Any thrown thing as a failure to read `path`, thrown. */
-export const reading = async <T>(path: string, work: () => Promise<T>): Promise<T> =>
+/** Runs `work`, and throws whatever it throws as a failure to read `path`. */
+export const readOrRefuse = async <T>(path: string, work: () => Promise<T>): Promise<T> =>
   work().catch((thrown: unknown) => {
-    throw readFailure(path, thrown);
-  });
-/** Any thrown thing of the file system as a failure to write `path`, thrown. */
-export const writing = async <T>(path: string, work: () => Promise<T>, needed = 0): Promise<T> =>
-  work().catch((thrown: unknown) => {
-    throw writeFailure(path, thrown, needed);
+    throw toReadError(path, thrown);
   });
 
+/** Runs `work`, and throws a system error as a failure to write `path`. */
+export const writeOrRefuse = async <T>(path: string, work: () => Promise<T>, needed = 0): Promise<T> =>
+  work().catch((thrown: unknown) => {
+    throw toWriteError(path, thrown, needed);
+  });
+
+/** True when there is a file or folder at `path`, links followed. */
 export const exists = async (path: string): Promise<boolean> =>
   stat(path).then(
     () => true,
     () => false,
   );
 
-/** A JSON file; absent and unreadable and damaged ones are refused by name. */
+/** Reads a JSON file. Refuses `file/not-found`, `file/unreadable`, `file/bad-json`. */
 export async function readJson(path: string): Promise<Json> {
-  const text = await reading(path, () => readFile(path, 'utf8'));
+  const text = await readOrRefuse(path, () => readFile(path, 'utf8'));
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
@@ -71,39 +76,33 @@ export async function readJson(path: string): Promise<Json> {
   }
 }
 
-/**
- * What a JSON file holds, or undefined where it is absent, unreadable or damaged: for what only remembers.
- */
-export const readIfSound = (path: string): Promise<Json | undefined> => readJson(path).catch(() => undefined);
+/** Reads a JSON file; undefined when it is missing, unreadable or damaged. For caches and remembered values. */
+export const readJsonIfValid = (path: string): Promise<Json | undefined> =>
+  readJson(path).catch(() => undefined);
 
+/** True for a JSON object: not null, not an array. */
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A JSON file that holds one object. */
-export async function readObject(path: string): Promise<JsonObject> {
+/** As `readJson`, and refuses `file/bad-json` when the file does not hold an object. */
+export async function readJsonObject(path: string): Promise<JsonObject> {
   const value = await readJson(path);
   return isObject(value) ? value : refuse('file/bad-json', { path, why: 'it is not an object' });
 }
 
-let written = 0;
+let temporaryFiles = 0;
 
-/** Replaces a file whole: a reader sees the old one or the new one, never a part. */
+/** Replaces a file atomically: a reader sees the old content or the new one, never a part. */
 export async function writeText(path: string, text: string): Promise<void> {
-  const beside = `${path}.${process.pid}-${written++}.new`;
-  await writing(
+  const temporary = `${path}.${process.pid}-${temporaryFiles++}.new`;
+  await writeOrRefuse(
     path,
     async () => {
       try {
-        const file = await open(beside, 'w');
-        try {
-          await file.writeFile(text);
-          await file.sync();
-        } finally {
-          await file.close();
-        }
-        await rename(beside, path);
+        await writeAndSync(temporary, text);
+        await rename(temporary, path);
       } catch (error) {
-        await rm(beside, { force: true });
+        await rm(temporary, { force: true });
         throw error;
       }
     },
@@ -111,34 +110,16 @@ export async function writeText(path: string, text: string): Promise<void> {
   );
 }
 
-/** As `writeText`, with two spaces and a last newline. */
+async function writeAndSync(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** As `writeText`, with JSON indented by two spaces and a final newline. */
 export const writeJson = (path: string, value: unknown): Promise<void> =>
   writeText(path, `${JSON.stringify(value, null, 2)}\n`);
-
-/**
- * True when a process with this number runs on this machine. One that has ended does not, though nobody has
- * asked for its exit code yet: in a container perhaps nobody ever does.
- */
-export function isAlive(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return codeOf(error) === 'EPERM';
-  }
-  return statOf(pid)?.[0] !== 'Z';
-}
-
-/**
- * What Linux tells of a process, from its state (field 3 of /proc/PID/stat) on; undefined where the system
- * does not tell, or there is no such process.
- */
-export function statOf(pid: number): readonly string[] | undefined {
-  if (process.platform !== 'linux') return undefined;
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  } catch {
-    return undefined;
-  } // the name before may hold anything
-}

@@ -1,27 +1,24 @@
-/**
- * @file One process at a time at a file that several change: a lock beside it, for the moment of a change.
- */
+/** @file A lock file: lets one process at a time change a file. */
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { writing } from './files.ts';
+import { writeOrRefuse } from './files.ts';
 
-/** A change takes milliseconds: a lock that is older was left by a process that died. */
-const longest = 10_000;
-const pause = 15;
+/** Milliseconds. A change takes milliseconds, so an older lock was left by a process that died. */
+const staleAfter = 10_000;
+const retryDelay = 15;
 
-/** Runs `work` while no other process is at `path`, whose folder is made. */
-export async function aloneAt<T>(path: string, work: () => Promise<T>): Promise<T> {
+/**
+ * Runs `work` while this process holds `<path>.lock`, and waits for the lock first. Creates the folder of
+ * `path`.
+ */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
-  await writing(dirname(path), () => mkdir(dirname(path), { recursive: true }));
-  while (!(await made(lock))) {
-    const since = await stat(lock).then(
-      (s) => Date.now() - s.mtimeMs,
-      () => 0,
-    );
-    if (since > longest) await rm(lock, { force: true });
+  await writeOrRefuse(dirname(path), () => mkdir(dirname(path), { recursive: true }));
+  while (!(await tryLock(lock))) {
+    if ((await getAge(lock)) > staleAfter) await rm(lock, { force: true });
     else
       await new Promise((resolve) => {
-        setTimeout(resolve, pause);
+        setTimeout(resolve, retryDelay);
       });
   }
   try {
@@ -31,9 +28,16 @@ export async function aloneAt<T>(path: string, work: () => Promise<T>): Promise<
   }
 }
 
-/** Whether the lock is ours now. */
-async function made(lock: string): Promise<boolean> {
-  const file = await writing(lock, () =>
+/** Milliseconds since the lock was made; 0 when it is gone. */
+const getAge = (lock: string): Promise<number> =>
+  stat(lock).then(
+    (found) => Date.now() - found.mtimeMs,
+    () => 0,
+  );
+
+/** Creates the lock file; false when another process has it. */
+async function tryLock(lock: string): Promise<boolean> {
+  const file = await writeOrRefuse(lock, () =>
     open(lock, 'wx').catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') return null;
       throw error;

@@ -1,56 +1,65 @@
 /**
- * @file A large new file written from its first byte to its last, past the system's page cache where it can
- * be: copying gigabytes through that cache costs a core of its own.
+ * @file Writes a large new file from start to end, with direct I/O where possible: copying gigabytes through
+ * the page cache keeps a whole core busy.
  */
 import { open, type FileHandle } from 'node:fs/promises';
-import { alignedMemory, alignment, openDirect, refusesDirect } from './past-cache.ts';
+import { allocateAligned, directIoAlignment, isDirectIoUnsupported, openDirect } from './direct-io.ts';
 
 export interface SequentialFile {
-  /** The next bytes. Once it resolves, `chunk` may be used again; a failed write is told by a later call. */
+  /**
+   * Writes the next bytes. `chunk` may be reused once it resolves. The write may still be under way then; if
+   * it fails, a later call throws.
+   */
   write(chunk: Uint8Array): Promise<void>;
-  /** Everything is on the disk afterwards, and the file closed. */
+  /** Writes the rest, syncs to disk and closes the file. */
   finish(): Promise<void>;
   /** Closes the file as it is. */
   abort(): Promise<void>;
 }
 
-/** Bytes written directly at once, and how many such pieces are under way while one fills. */
-const pieceBytes = 8 << 20;
-const pieces = 3;
-/** Shorter files go through the cache. */
-const leastDirect = 4 * pieceBytes;
-/** A write is cut into slices of this many bytes: the system's calls take at most 2 GiB. */
-const slice = 1 << 26;
+/** Bytes of one direct write. */
+const bufferBytes = 8 << 20;
+/** One buffer fills while the others are written. */
+const bufferCount = 3;
+/** Shorter files go through the page cache. */
+const minDirectBytes = 4 * bufferBytes;
+/** Writes are split: system calls take at most 2 GiB. */
+const maxWriteBytes = 1 << 26;
 
-/** Aligned memory, kept for the next file. */
-const spare: Uint8Array<ArrayBuffer>[] = [];
-const aligned = (): Uint8Array<ArrayBuffer> => spare.pop() ?? new Uint8Array(alignedMemory(pieceBytes));
+/** Aligned buffers, kept for the next file. */
+const spareBuffers: Uint8Array<ArrayBuffer>[] = [];
 
-/** All of `bytes`, from byte `at` of the file on. */
-export async function writeAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.byteLength;)
-    done += (await file.write(bytes, done, Math.min(slice, bytes.byteLength - done), at + done)).bytesWritten;
+const takeBuffer = (): Uint8Array<ArrayBuffer> =>
+  spareBuffers.pop() ?? new Uint8Array(allocateAligned(bufferBytes));
+
+/** Writes all of `bytes` to `file` at byte `offset`. */
+export async function writeAt(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength;) {
+    const length = Math.min(maxWriteBytes, bytes.byteLength - done);
+    const { bytesWritten } = await file.write(bytes, done, length, offset + done);
+    done += bytesWritten;
+  }
 }
 
-/** Makes the file, which must not be there; `bytes`: how many will come. */
-export async function createSequential(path: string, bytes: number): Promise<SequentialFile> {
+/** Creates a file of `bytes` bytes. Throws `EEXIST` when there is one at `path`. */
+export async function createSequentialFile(path: string, bytes: number): Promise<SequentialFile> {
   const file = await open(path, 'wx');
-  const direct =
-    bytes < leastDirect
-      ? undefined
-      : await openDirect(path, 'write').catch(async (error: unknown) => {
-          await file.close();
-          throw error;
-        });
-  return direct ? pastCache(file, direct) : throughCache(file);
+  if (bytes < minDirectBytes) return createCachedFile(file);
+  try {
+    const direct = await openDirect(path, 'write');
+    return direct ? createDirectFile(file, direct) : createCachedFile(file);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
-function throughCache(file: FileHandle): SequentialFile {
-  let at = 0;
+function createCachedFile(file: FileHandle): SequentialFile {
+  let offset = 0;
   return {
     async write(chunk) {
-      await writeAt(file, chunk, at);
-      at += chunk.byteLength;
+      await writeAt(file, chunk, offset);
+      offset += chunk.byteLength;
     },
     async finish() {
       try {
@@ -63,26 +72,29 @@ function throughCache(file: FileHandle): SequentialFile {
   };
 }
 
-/** Whole pieces go out by `direct`; the rest, which is no multiple of anything, by `file`. */
-function pastCache(file: FileHandle, direct: FileHandle): SequentialFile {
-  const slots = Array.from({ length: pieces }, () => ({ bytes: aligned(), writing: Promise.resolve() }));
-  let at = 0;
+/** Full buffers go through `direct`. The last part of the file, which is not aligned, goes through `file`. */
+function createDirectFile(file: FileHandle, direct: FileHandle): SequentialFile {
+  const slots = Array.from({ length: bufferCount }, () => ({
+    bytes: takeBuffer(),
+    pendingWrite: Promise.resolve(),
+  }));
+  let offset = 0;
   let filled = 0;
-  let turn = 0;
-  let takes = true;
-  const put = async (bytes: Uint8Array, place: number): Promise<void> => {
+  let current = 0;
+  let isDirectSupported = true;
+  const writeBuffer = async (bytes: Uint8Array, at: number): Promise<void> => {
     let done = 0;
     try {
-      if (takes) done = (await direct.write(bytes, 0, bytes.byteLength, place)).bytesWritten;
+      if (isDirectSupported) done = (await direct.write(bytes, 0, bytes.byteLength, at)).bytesWritten;
     } catch (error) {
-      if (!refusesDirect(error)) throw error;
-      takes = false;
+      if (!isDirectIoUnsupported(error)) throw error;
+      isDirectSupported = false;
     }
-    await writeAt(file, bytes.subarray(done), place + done);
+    await writeAt(file, bytes.subarray(done), at + done);
   };
-  const settle = async (): Promise<void> => {
-    await Promise.allSettled(slots.map((slot) => slot.writing));
-    spare.push(...slots.map((slot) => slot.bytes));
+  const releaseBuffers = async (): Promise<void> => {
+    await Promise.allSettled(slots.map((slot) => slot.pendingWrite));
+    spareBuffers.push(...slots.map((slot) => slot.bytes));
     slots.length = 0;
   };
   const close = async (): Promise<void> => {
@@ -92,32 +104,36 @@ function pastCache(file: FileHandle, direct: FileHandle): SequentialFile {
   return {
     async write(chunk) {
       for (let done = 0; done < chunk.byteLength;) {
-        const slot = slots[turn]!;
-        const many = Math.min(pieceBytes - filled, chunk.byteLength - done);
-        if (filled === 0) await slot.writing;
-        slot.bytes.set(chunk.subarray(done, done + many), filled);
-        [done, filled] = [done + many, filled + many];
-        if (filled < pieceBytes) continue;
-        slot.writing = put(slot.bytes, at);
-        slot.writing.catch(() => undefined); // heard when this piece's turn comes again, or at the end
-        [at, filled, turn] = [at + pieceBytes, 0, (turn + 1) % pieces];
+        const slot = slots[current]!;
+        const length = Math.min(bufferBytes - filled, chunk.byteLength - done);
+        if (filled === 0) await slot.pendingWrite;
+        slot.bytes.set(chunk.subarray(done, done + length), filled);
+        done += length;
+        filled += length;
+        if (filled < bufferBytes) continue;
+        slot.pendingWrite = writeBuffer(slot.bytes, offset);
+        // A failure is thrown when this buffer is used again, or by `finish`.
+        slot.pendingWrite.catch(() => undefined);
+        offset += bufferBytes;
+        filled = 0;
+        current = (current + 1) % bufferCount;
       }
     },
     async finish() {
       try {
-        const whole = filled - (filled % alignment);
-        const { bytes } = slots[turn]!;
-        await Promise.all(slots.map((slot) => slot.writing));
-        if (whole > 0) await put(bytes.subarray(0, whole), at);
-        await writeAt(file, bytes.subarray(whole, filled), at + whole);
+        const alignedLength = filled - (filled % directIoAlignment);
+        const { bytes } = slots[current]!;
+        await Promise.all(slots.map((slot) => slot.pendingWrite));
+        if (alignedLength > 0) await writeBuffer(bytes.subarray(0, alignedLength), offset);
+        await writeAt(file, bytes.subarray(alignedLength, filled), offset + alignedLength);
         await file.sync();
       } finally {
-        await settle();
+        await releaseBuffers();
         await close();
       }
     },
     async abort() {
-      await settle();
+      await releaseBuffers();
       await close();
     },
   };

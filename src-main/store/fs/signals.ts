@@ -1,8 +1,8 @@
-/** @file Node's own kind of signal, for what wants that. */
+/** @file Converts the app's abort signals to Node's. */
 import type { AbortSignalLike } from '../../base/signals.ts';
 
-/** A controller that aborts with `signal`, and for reasons of its owner's. */
-export function controllerOf(signal: AbortSignalLike | undefined): AbortController {
+/** An `AbortController` that aborts when `signal` does, and can also be aborted on its own. */
+export function createLinkedController(signal: AbortSignalLike | undefined): AbortController {
   const controller = new AbortController();
   if (signal?.aborted) controller.abort();
   signal?.addEventListener(

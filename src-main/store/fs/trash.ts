@@ -1,35 +1,35 @@
 /**
- * @file Deleting that can be taken back: a folder goes into `.cambium-trash` beside it, which is one rename
- * whatever its size, and comes back the same way.
+ * @file Deletes folders so that it can be undone: a folder is moved to `.cambium-trash` in its parent, which
+ * is one rename at any size.
  */
 import { mkdir, rename } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
-import { exists, writing } from './files.ts';
+import { exists, writeOrRefuse } from './files.ts';
 
-const folderName = '.cambium-trash';
+const trashName = '.cambium-trash';
 
-/** Where the folder lies now; `restoreFolder` brings it back from there. */
-export async function trashFolder(dir: string): Promise<string> {
+/** Moves a folder to the trash. Returns its path there, for `restoreFromTrash`. */
+export async function moveToTrash(dir: string): Promise<string> {
   const from = resolve(dir);
-  const trash = join(dirname(from), folderName);
+  const trash = join(dirname(from), trashName);
   const to = join(trash, `${Date.now()}-${basename(from)}`);
-  await writing(trash, () => mkdir(trash, { recursive: true }));
-  await writing(from, () => rename(from, to));
+  await writeOrRefuse(trash, () => mkdir(trash, { recursive: true }));
+  await writeOrRefuse(from, () => rename(from, to));
   return to;
 }
 
 /**
- * Brings a folder back to where it was; its path. Refuses one that is in no such trash, or whose place is
- * taken.
+ * Moves a folder back out of the trash. Returns its original path. Refuses `file/not-found` when it is not in
+ * a trash, `file/exists` when its original path is taken.
  */
-export async function restoreFolder(trashed: string): Promise<string> {
+export async function restoreFromTrash(trashed: string): Promise<string> {
   const from = resolve(trashed);
   const name = /^\d+-(.+)$/.exec(basename(from))?.[1];
-  if (name === undefined || basename(dirname(from)) !== folderName || !(await exists(from)))
+  if (name === undefined || basename(dirname(from)) !== trashName || !(await exists(from)))
     return refuse('file/not-found', { path: from });
   const to = join(dirname(dirname(from)), name);
   if (await exists(to)) return refuse('file/exists', { path: to });
-  await writing(to, () => rename(from, to));
+  await writeOrRefuse(to, () => rename(from, to));
   return to;
 }

@@ -2,20 +2,26 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileS
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { refuse } from '../../../src-main/base/errors.ts';
-import { isAlive, readJson, writeFailure, writeJson } from '../../../src-main/store/fs/files.ts';
-import { beginFolder, standing, sweepPartials, writeFolder } from '../../../src-main/store/fs/folder.ts';
-import { refusal } from '../../support/refusal.ts';
+import { toWriteError } from '../../../src-main/store/fs/files.ts';
+import {
+  createPartialFolder,
+  findExistingAncestor,
+  removeStalePartials,
+  writeFolder,
+} from '../../../src-main/store/fs/folder.ts';
+import { isProcessAlive } from '../../../src-main/store/fs/process.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import { freePath, freshFolder } from '../../support/temporary.ts';
 
-const deadPid = 2 ** 22 + 12_345; // above the largest number that Linux gives
-const around = (target: string): string[] =>
+const deadPid = 2 ** 22 + 12_345; // above the largest process id on Linux
+const listParent = (target: string): string[] =>
   existsSync(dirname(target)) ? readdirSync(dirname(target)) : [];
-const error = (code: string): NodeJS.ErrnoException => Object.assign(new Error(code), { code });
+const createSystemError = (code: string): NodeJS.ErrnoException => Object.assign(new Error(code), { code });
 
-describe('a folder', () => {
-  it('appears whole, and only at the end', async () => {
+describe('writeFolder', () => {
+  it('creates the complete folder at the end', async () => {
     const target = freePath('whole');
-    const answer = await writeFolder(target, async (temporary) => {
+    const result = await writeFolder(target, async (temporary) => {
       expect(dirname(temporary)).toBe(dirname(target));
       mkdirSync(join(temporary, 'inner'));
       writeFileSync(join(temporary, 'inner', 'a'), 'A');
@@ -23,12 +29,12 @@ describe('a folder', () => {
       expect(existsSync(target)).toBe(false);
       return 7;
     });
-    expect(answer).toBe(7);
+    expect(result).toBe(7);
     expect(readFileSync(join(target, 'inner', 'a'), 'utf8')).toBe('A');
-    expect(around(target)).toEqual(['whole']);
+    expect(listParent(target)).toEqual(['whole']);
   });
 
-  it('is not there at all after a failure, a refusal or an abort', async () => {
+  it('leaves nothing after an exception, a refusal or an abort', async () => {
     const target = freePath('never');
     const stop = new AbortController();
     await expect(
@@ -37,10 +43,10 @@ describe('a folder', () => {
         throw new Error('broken');
       }),
     ).rejects.toThrow('broken');
-    await refusal('data/empty', () =>
+    await expectAppError('data/empty', () =>
       writeFolder(target, () => refuse('data/empty', { path: 'x', tokens: 0, needed: 1 })),
     );
-    await refusal('cancelled', () =>
+    await expectAppError('cancelled', () =>
       writeFolder(
         target,
         () => {
@@ -50,19 +56,19 @@ describe('a folder', () => {
         { signal: stop.signal },
       ),
     );
-    expect(around(target)).toEqual([]);
+    expect(listParent(target)).toEqual([]);
   });
 
-  it('never takes the place of another, unless that is asked', async () => {
+  it('replaces an existing folder only with `replace`', async () => {
     const target = freshFolder('taken');
     writeFileSync(join(target, 'a'), 'old');
-    await refusal('file/exists', () => writeFolder(target, () => Promise.resolve()));
+    await expectAppError('file/exists', () => writeFolder(target, () => Promise.resolve()));
     expect(readFileSync(join(target, 'a'), 'utf8')).toBe('old');
     const late = freePath('late');
-    const folder = await beginFolder(late);
+    const folder = await createPartialFolder(late);
     mkdirSync(late);
-    await refusal('file/exists', () => folder.commit());
-    expect(around(late)).toEqual(['late']);
+    await expectAppError('file/exists', () => folder.commit());
+    expect(listParent(late)).toEqual(['late']);
     await writeFolder(
       target,
       (t) => {
@@ -72,84 +78,86 @@ describe('a folder', () => {
       { replace: true },
     );
     expect(readFileSync(join(target, 'a'), 'utf8')).toBe('new');
-    expect(around(target)).toEqual(['taken']);
+    expect(listParent(target)).toEqual(['taken']);
   });
 
-  it('lies, before it is made, in the nearest that stands', async () => {
+  it('finds the nearest existing parent', async () => {
     const there = freshFolder();
-    expect([await standing(there), await standing(join(there, 'a', 'b', 'c')), await standing('/')]).toEqual([
-      there,
-      there,
-      '/',
-    ]);
+    expect([
+      await findExistingAncestor(there),
+      await findExistingAncestor(join(there, 'a', 'b', 'c')),
+      await findExistingAncestor('/'),
+    ]).toEqual([there, there, '/']);
   });
 
-  it('is refused before the first byte when the disk is too full', async () => {
+  it('refuses a disk without enough free space before it writes', async () => {
     const target = freePath('large');
-    const { detail } = await refusal('file/no-space', () =>
-      beginFolder(target, { needed: 1000, free: () => Promise.resolve(999) }),
+    const { detail } = await expectAppError('file/no-space', () =>
+      createPartialFolder(target, { requiredBytes: 1000, getFreeBytes: () => Promise.resolve(999) }),
     );
     expect(detail).toEqual({ path: target, needed: 1000, free: 999 });
-    expect(around(target)).toEqual([]);
-    await (await beginFolder(target, { needed: 1000, free: () => Promise.resolve(1000) })).abort();
-    await refusal('file/no-space', () => beginFolder(target, { needed: 2 ** 60 }));
+    expect(listParent(target)).toEqual([]);
+    await (
+      await createPartialFolder(target, { requiredBytes: 1000, getFreeBytes: () => Promise.resolve(1000) })
+    ).abort();
+    await expectAppError('file/no-space', () => createPartialFolder(target, { requiredBytes: 2 ** 60 }));
   });
 
-  it('says in words what the system says, and leaves nothing when the disk fills up', async () => {
+  it('converts system errors to readable ones and leaves nothing when the disk fills up', async () => {
     const target = freePath('full');
     expect(
-      (await refusal('file/no-space', () => writeFolder(target, () => Promise.reject(error('ENOSPC')))))
-        .message,
+      (
+        await expectAppError('file/no-space', () =>
+          writeFolder(target, () => Promise.reject(createSystemError('ENOSPC'))),
+        )
+      ).message,
     ).toContain(`the disk of ${target} is full`);
     expect(
-      (await refusal('file/unwritable', () => writeFolder(target, () => Promise.reject(error('EROFS')))))
-        .message,
+      (
+        await expectAppError('file/unwritable', () =>
+          writeFolder(target, () => Promise.reject(createSystemError('EROFS'))),
+        )
+      ).message,
     ).toContain('the disk is read-only');
     expect(
-      (await refusal('file/unwritable', () => writeFolder(target, () => Promise.reject(error('EACCES')))))
-        .message,
+      (
+        await expectAppError('file/unwritable', () =>
+          writeFolder(target, () => Promise.reject(createSystemError('EACCES'))),
+        )
+      ).message,
     ).toContain('permission denied');
-    expect(around(target)).toEqual([]);
-    const { detail } = await refusal('file/no-space', () =>
+    expect(listParent(target)).toEqual([]);
+    const { detail } = await expectAppError('file/no-space', () =>
       writeFolder(target, (t) => {
-        throw writeFailure(join(t, 'model.safetensors'), error('ENOSPC'), 9);
+        throw toWriteError(join(t, 'model.safetensors'), createSystemError('ENOSPC'), 9);
       }),
     );
     expect(detail).toEqual({ path: join(target, 'model.safetensors'), needed: 9, free: 0 });
     const bug = new TypeError('not the disk');
-    expect(writeFailure('x', bug)).toBe(bug);
+    expect(toWriteError('x', bug)).toBe(bug);
   });
 
-  it.skipIf(process.getuid?.() === 0)('in a place without permission is refused', async () => {
+  it.skipIf(process.getuid?.() === 0)('refuses a parent without write permission', async () => {
     const closed = freshFolder();
     chmodSync(closed, 0o500);
-    await refusal('file/unwritable', () => beginFolder(join(closed, 'x')));
+    await expectAppError('file/unwritable', () => createPartialFolder(join(closed, 'x')));
   });
 
-  it('below a file is refused', async () => {
+  it('refuses a path below a file', async () => {
     const file = join(freshFolder(), 'file');
     writeFileSync(file, '');
-    await refusal('file/unwritable', () => beginFolder(join(file, 'x', 'y')));
+    await expectAppError('file/unwritable', () => createPartialFolder(join(file, 'x', 'y')));
   });
 
-  it("left behind by a dead process is swept; a live one's stays", async () => {
+  it('removes partial folders of dead processes and keeps those of live ones', async () => {
     const parent = freshFolder();
     const live = `.a.partial-${process.pid}-0-99`;
     const dead = `.a.partial-${deadPid}-0-1`;
     const other = `.b.partial-${deadPid}-0-1`;
-    expect(isAlive(deadPid)).toBe(false);
+    expect(isProcessAlive(deadPid)).toBe(false);
     for (const name of [live, dead, other, '.hidden', `${dead}-old`]) mkdirSync(join(parent, name));
     await writeFolder(join(parent, 'a'), () => Promise.resolve());
     expect(readdirSync(parent).sort()).toEqual([live, other, '.hidden', 'a'].sort());
-    expect(await sweepPartials(parent)).toEqual([join(parent, other)]);
-  });
-});
-
-describe('a small file', () => {
-  it('is replaced whole', async () => {
-    const path = join(freshFolder(), 'a.json');
-    await Promise.all(Array.from({ length: 20 }, (_, i) => writeJson(path, { i, fill: 'x'.repeat(10_000) })));
-    expect(await readJson(path)).toMatchObject({ fill: 'x'.repeat(10_000) });
-    expect(readdirSync(dirname(path))).toEqual(['a.json']);
+    expect(await removeStalePartials(parent)).toEqual([join(parent, other)]);
   });
 });
