@@ -1,36 +1,28 @@
-/** @file The fake engine as a process, its mood from FAKE_ENGINE. */
-import { childChannel, type ChildLike } from '../../src-main/base/transports.ts';
+/** @file Runs the fake engine in a forked process. FAKE_ENGINE is its behavior, FAKE_PACE its `stepMs`. */
+import { createChildChannel, type ChildLike } from '../../src-main/base/transports.ts';
 import { engine } from '../../src-main/contract/engine.ts';
 import { serve } from '../../src-main/contract/serve.ts';
-import { fakeEngine, type Mood } from './fake-engine.ts';
+import type { Exit } from '../../src-main/service/engines.ts';
+import { fakeEngine, type FakeBehavior } from './fake-engine.ts';
 
-const channel = childChannel(process as ChildLike);
-const die = ({
-  code,
-  signal,
-  lines,
-}: {
-  code: number | null;
-  signal: string | null;
-  lines: string;
-}): void => {
+const channel = createChildChannel(process as ChildLike);
+const behavior = (process.env['FAKE_ENGINE'] ?? 'obey') as FakeBehavior;
+
+/** Writes the last lines to stderr, then ends the process. */
+function die({ code, signal, lines }: Exit): void {
   process.stderr.write(lines, () => {
     if (signal) process.kill(process.pid, signal);
     else process.exit(code ?? 0);
   });
-};
+}
 const serving = serve(
   engine,
-  fakeEngine({
-    mood: (process.env['FAKE_ENGINE'] ?? 'obey') as Mood,
-    die,
-    pace: Number(process.env['FAKE_PACE'] ?? 1),
-  }),
+  fakeEngine({ behavior, die, stepMs: Number(process.env['FAKE_PACE'] ?? 1) }),
   channel,
 );
 channel.onClose(() => {
-  if (process.env['FAKE_ENGINE'] === 'deaf') {
-    setInterval(() => undefined, 1000);
+  if (behavior === 'deaf') {
+    setInterval(() => undefined, 1000); // keeps the process alive
     return;
   }
   setInterval(() => {

@@ -1,13 +1,12 @@
 /**
- * @file An engine that obeys, stalls or dies on request, without ONNX Runtime: in memory here, and in a
- * process of its own through `fake-engine-child.ts`. It trains by counting, in a real run folder.
+ * @file An engine without ONNX Runtime that works, stalls or crashes on request. It "trains" by counting, but
+ * in a real run folder. `fake-processes.ts` runs it in memory, `fake-engine-child.ts` in its own process.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { channelPair } from '../../src-main/base/channel.ts';
-import { AppError, dataOf, refuse } from '../../src-main/base/errors.ts';
+import { AppError, createError, toErrorData, refuse } from '../../src-main/base/errors.ts';
 import type { AbortSignalLike } from '../../src-main/base/signals.ts';
-import { engine, type Engine } from '../../src-main/contract/engine.ts';
+import type { Engine } from '../../src-main/contract/engine.ts';
 import type {
   Certificate,
   ChoicesEvent,
@@ -18,18 +17,18 @@ import type {
   RunEvent,
   SampleEvent,
 } from '../../src-main/contract/schema.ts';
-import { serve } from '../../src-main/contract/serve.ts';
-import type { EngineProcess, Exit, Processes, SpawnOptions } from '../../src-main/service/engines.ts';
-import { stagesOf } from '../../src-main/growth/plan/saved-plan.ts';
-import { beginFolder } from '../../src-main/store/fs/folder.ts';
+import type { Exit } from '../../src-main/service/engines.ts';
+import { stagesFromRecord } from '../../src-main/growth/plan/saved-plan.ts';
+import { createPartialFolder } from '../../src-main/store/fs/folder.ts';
 import { newestStep, openSession, readRun, saveStep } from '../../src-main/store/run/runs.ts';
 import { stepsOf, tokensPerStep } from '../../src-main/train/schedule.ts';
 
 /**
- * `stall`: begins and never goes on. `die`: exits in the middle. `full`: as if memory ran out. `refuse`: a
- * proper error.
+ * What the engine does in the middle of any work. `obey`: finishes it. `stall`: never continues. `die`: exits
+ * with an error. `full`: aborts as ONNX Runtime does when memory runs out. `refuse`: throws an AppError.
+ * `deaf`: stalls and also ignores cancellation and the closing of its channel.
  */
-export type Mood = 'obey' | 'stall' | 'die' | 'full' | 'refuse' | 'deaf';
+export type FakeBehavior = 'obey' | 'stall' | 'die' | 'full' | 'refuse' | 'deaf';
 
 export const certificate: Certificate = {
   tokens: 8,
@@ -53,25 +52,36 @@ const pause = (ms: number): Promise<void> =>
 const forever = (): Promise<never> => new Promise(() => undefined);
 
 export interface FakeOptions {
-  readonly mood?: Mood;
-  /** How the process ends when it dies. */
+  readonly behavior?: FakeBehavior;
+  /** Ends the process of the engine. */
   readonly die: (exit: Exit) => void;
-  /** Milliseconds of one step. */
-  readonly pace?: number;
-  /** Milliseconds that a run's engine stays after it has told its end. */
-  readonly leave?: number;
+  /** Duration of one training step. */
+  readonly stepMs?: number;
+  /** Time between the last event of a run and the end of its generator. */
+  readonly exitDelayMs?: number;
 }
 
-/** The contract, obeyed by counting. */
-export function fakeEngine({ mood = 'obey', die, pace = 1, leave = 0 }: FakeOptions): Engine {
-  /** In the middle of any work: what this engine's mood makes of it. */
-  const turn = async (): Promise<void> => {
-    if (mood === 'stall' || mood === 'deaf') await forever();
-    if (mood === 'die') {
+/** Rejects with `cancelled` as soon as the signal aborts, else settles as `work` does. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignalLike | undefined): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    const onAbort = (): void => {
+      reject(createError('cancelled', { what: 'The work' }));
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+  return Promise.race([work, aborted]);
+}
+
+/** An implementation of the engine contract that computes nothing. */
+export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0 }: FakeOptions): Engine {
+  /** Called in the middle of any work: does what `behavior` says. */
+  const behave = async (): Promise<void> => {
+    if (behavior === 'stall' || behavior === 'deaf') await forever();
+    if (behavior === 'die') {
       die({ code: 1, signal: null, lines: 'something broke\n' });
       await forever();
     }
-    if (mood === 'full') {
+    if (behavior === 'full') {
       die({
         code: 134,
         signal: 'SIGABRT',
@@ -79,40 +89,23 @@ export function fakeEngine({ mood = 'obey', die, pace = 1, leave = 0 }: FakeOpti
       });
       await forever();
     }
-    if (mood === 'refuse') refuse('engine/no-device', { device: 'cuda', why: 'there is none' });
-    await pause(pace);
+    if (behavior === 'refuse') refuse('engine/no-device', { device: 'cuda', why: 'there is none' });
+    await pause(stepMs);
   };
-  const orAborted = async <T>(work: Promise<T>, signal: AbortSignalLike | undefined): Promise<T> =>
-    Promise.race([
-      work,
-      new Promise<never>((_, reject) => {
-        signal?.addEventListener(
-          'abort',
-          () => {
-            try {
-              refuse('cancelled', { what: 'The work' });
-            } catch (e) {
-              reject(e as Error);
-            }
-          },
-          { once: true },
-        );
-      }),
-    ]);
   return {
     devices: async () => {
-      await turn();
+      await behave();
       return [cpu];
     },
     libraries: async () => {
-      await turn();
+      await behave();
       return [
         { name: 'libcuda.so.1', found: false, carrier: null },
         { name: 'libcudart.so.13', found: false, carrier: 'nvidia-cuda-runtime' },
       ];
     },
     measure: async () => {
-      await turn();
+      await behave();
       return {
         device: 'cpu',
         name: cpu.name,
@@ -128,13 +121,13 @@ export function fakeEngine({ mood = 'obey', die, pace = 1, leave = 0 }: FakeOpti
       };
     },
     async *grow({ out, plan }, signal): AsyncGenerator<GrowEvent> {
-      const folder = await beginFolder(out);
-      const { tensors } = stagesOf({ plan }).at(-1)!;
+      const folder = await createPartialFolder(out);
+      const { tensors } = stagesFromRecord({ plan }).at(-1)!;
       try {
         for (const [i, t] of tensors.entries()) {
           await writeFile(join(folder.path, `${t.name}.bin`), 'x');
           yield {
-            at: 'tensor',
+            type: 'tensor',
             name: t.name,
             tensors: i + 1,
             ofTensors: tensors.length,
@@ -142,47 +135,53 @@ export function fakeEngine({ mood = 'obey', die, pace = 1, leave = 0 }: FakeOpti
             ofBytes: tensors.length,
             seconds: 0,
           };
-          if (i === 1) await (mood === 'deaf' ? turn() : orAborted(turn(), signal));
+          if (i === 1) await (behavior === 'deaf' ? behave() : unlessAborted(behave(), signal));
           if (signal?.aborted) refuse('cancelled', { what: 'The growth' });
         }
-        yield { at: 'certifying' };
+        yield { type: 'certifying' };
         await writeFile(join(folder.path, 'config.json'), '{}');
         await folder.commit();
-        yield { at: 'done', dir: out, seconds: 0.1, bytes: tensors.length, certificate, device: 'cpu' };
+        yield { type: 'done', dir: out, seconds: 0.1, bytes: tensors.length, certificate, device: 'cpu' };
       } finally {
         await folder.abort();
       }
     },
     certify: async (_, signal) => {
-      await orAborted(turn(), signal);
+      await unlessAborted(behave(), signal);
       return certificate;
     },
     train: ({ run }, signal) =>
-      training(run, () => orAborted(turn(), mood === 'stall' ? signal : undefined), signal, leave),
+      trainByCounting(
+        run,
+        // An engine that stalls still obeys a cancellation; any other finishes its step and saves.
+        () => unlessAborted(behave(), behavior === 'stall' ? signal : undefined),
+        signal,
+        exitDelayMs,
+      ),
     async *sample({ prompt, tokens }, signal): AsyncGenerator<SampleEvent> {
       for (let i = 0; i < tokens; i++) {
-        await orAborted(turn(), signal);
-        yield { at: 'text', text: ` ${prompt}${i}` };
+        await unlessAborted(behave(), signal);
+        yield { type: 'text', text: ` ${prompt}${i}` };
       }
-      yield { at: 'done', tokens, seconds: 0.1, device: 'cpu' };
+      yield { type: 'done', tokens, seconds: 0.1, device: 'cpu' };
     },
     async *evaluate(_, signal): AsyncGenerator<EvaluateEvent> {
       for (let i = 1; i <= 4; i++) {
-        await orAborted(turn(), signal);
-        yield { at: 'tokens', done: i, of: 4 };
+        await unlessAborted(behave(), signal);
+        yield { type: 'tokens', done: i, of: 4 };
       }
       yield {
-        at: 'done',
+        type: 'done',
         evaluation: { loss: 2, perplexity: Math.E ** 2, bitsPerByte: 1, tokens: 4, bytes: 12, device: 'cpu' },
       };
     },
-    async *choices(_, signal): AsyncGenerator<ChoicesEvent> {
+    async *evaluateChoices(_, signal): AsyncGenerator<ChoicesEvent> {
       for (let i = 1; i <= 4; i++) {
-        await orAborted(turn(), signal);
-        yield { at: 'choices', done: i, of: 4 };
+        await unlessAborted(behave(), signal);
+        yield { type: 'choices', done: i, of: 4 };
       }
       yield {
-        at: 'done',
+        type: 'done',
         answers: {
           questions: 4,
           accuracy: 0.5,
@@ -194,13 +193,13 @@ export function fakeEngine({ mood = 'obey', die, pace = 1, leave = 0 }: FakeOpti
       };
     },
     async *export({ out }, signal): AsyncGenerator<ExportEvent> {
-      const folder = await beginFolder(out);
+      const folder = await createPartialFolder(out);
       try {
-        yield { at: 'tensor', name: 'w', tensors: 1, ofTensors: 1 };
-        await orAborted(turn(), signal);
+        yield { type: 'tensor', name: 'w', tensors: 1, ofTensors: 1 };
+        await unlessAborted(behave(), signal);
         await writeFile(join(folder.path, 'config.json'), '{}');
         await folder.commit();
-        yield { at: 'done', dir: out, files: ['config.json'], bytes: 2, maxLogit: 0, device: 'cpu' };
+        yield { type: 'done', dir: out, files: ['config.json'], bytes: 2, maxLogit: 0, device: 'cpu' };
       } finally {
         await folder.abort();
       }
@@ -208,31 +207,32 @@ export function fakeEngine({ mood = 'obey', die, pace = 1, leave = 0 }: FakeOpti
   };
 }
 
-async function* training(
+/** Trains the run in `dir` by counting: its loss falls from 5 to 4, and it saves as its settings say. */
+async function* trainByCounting(
   dir: string,
-  turn: () => Promise<void>,
+  behave: () => Promise<void>,
   signal: AbortSignalLike | undefined,
-  leave: number,
+  exitDelayMs: number,
 ): AsyncGenerator<RunEvent> {
   const { settings } = await readRun(dir);
   const from = (await newestStep(dir))?.step ?? 0;
   const steps = stepsOf(settings);
   const session = await openSession(dir, { after: from });
-  const tell = async (event: RunEvent): Promise<RunEvent> => {
+  const emit = async (event: RunEvent): Promise<RunEvent> => {
     await session.append(event);
     return event;
   };
   let step = from;
   const save = async (): Promise<void> => {
-    const at = await saveStep(dir, step, async (temporary) => {
+    const saved = await saveStep(dir, step, async (temporary) => {
       await mkdir(join(temporary, 'model'));
     });
-    await tell({ at: 'saved', step, dir: at });
+    await emit({ type: 'saved', step, dir: saved });
   };
   const time = (): string => new Date().toISOString();
   try {
-    yield await tell({
-      at: 'started',
+    yield await emit({
+      type: 'started',
       step,
       device: 'cpu',
       deviceName: 'Fake processor',
@@ -244,14 +244,14 @@ async function* training(
     });
     await session.setState('running');
     while (step < steps && !signal?.aborted && !session.stopAsked()) {
-      await turn();
+      await behave();
       step++;
-      yield await tell({
-        at: 'step',
+      yield await emit({
+        type: 'step',
         step,
         loss: 5 - step / steps,
         lr: 1e-3,
-        norm: 1,
+        gradNorm: 1,
         tokens: step * tokensPerStep(settings),
         seconds: 0.001,
       });
@@ -259,68 +259,23 @@ async function* training(
     }
     await session.setState('pausing');
     await save();
-    yield await tell({ at: 'stopped', step, reason: step < steps ? 'asked' : 'finished', time: time() });
-  } catch (thrown) {
-    const asked = thrown instanceof AppError && thrown.code === 'cancelled';
-    yield await tell({
-      at: 'stopped',
+    yield await emit({
+      type: 'stopped',
       step,
-      reason: asked ? 'asked' : 'failed',
-      ...(asked ? {} : { error: dataOf(thrown) }),
+      reason: step < steps ? 'requested' : 'finished',
+      time: time(),
+    });
+  } catch (thrown) {
+    const cancelled = thrown instanceof AppError && thrown.code === 'cancelled';
+    yield await emit({
+      type: 'stopped',
+      step,
+      reason: cancelled ? 'requested' : 'failed',
+      ...(cancelled ? {} : { error: toErrorData(thrown) }),
       time: time(),
     });
   } finally {
-    await pause(leave);
+    await pause(exitDelayMs);
     await session.close();
   }
-}
-
-export interface FakeProcesses extends Processes {
-  /** Every engine asked for, and which of them are gone. */
-  readonly spawned: readonly { readonly options: SpawnOptions; gone: boolean; killed: boolean }[];
-}
-
-/** Engines in memory. One that stalls or is deaf leaves only when it is killed. */
-export function fakeProcesses({
-  mood = () => 'obey',
-  pace = 1,
-  leave = 0,
-}: { readonly mood?: () => Mood; readonly pace?: number; readonly leave?: number } = {}): FakeProcesses {
-  const spawned: { options: SpawnOptions; gone: boolean; killed: boolean }[] = [];
-  return {
-    spawned,
-    spawn(options) {
-      const [near, far] = channelPair();
-      const record = { options, gone: false, killed: false };
-      const now = mood();
-      spawned.push(record);
-      let exit!: (exit: Exit) => void;
-      const exited = new Promise<Exit>((resolve) => {
-        exit = (e) => {
-          record.gone = true;
-          far.close();
-          resolve(e);
-        };
-      });
-      const serving = serve(engine, fakeEngine({ mood: now, die: exit, pace, leave }), far);
-      far.onClose(() => {
-        if (now === 'deaf') return;
-        const wait = setInterval(() => {
-          if (serving.pending() === 0) {
-            clearInterval(wait);
-            exit({ code: 0, signal: null, lines: '' });
-          }
-        }, 2);
-      });
-      const process: EngineProcess = {
-        ...near,
-        kill() {
-          record.killed = true;
-          exit({ code: null, signal: 'SIGKILL', lines: '' });
-        },
-        exited,
-      };
-      return Promise.resolve(process);
-    },
-  };
 }

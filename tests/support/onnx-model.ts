@@ -1,6 +1,6 @@
 /**
- * @file ONNX models for tests of the engine, written by hand: none of the graph layer's code, so that neither
- * can hide the other's mistakes.
+ * @file Writes small ONNX models for tests of the engine. It shares no code with src-main/graph, so that a
+ * fault there cannot cancel a fault here.
  */
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { dtypes, type DType } from '../../src-main/tensor/dtype.ts';
@@ -12,7 +12,7 @@ export interface ModelNode {
   readonly out: readonly string[];
   readonly attributes?: Readonly<Record<string, Attribute>>;
 }
-/** A graph input or output; a text among the dims is a symbolic size. */
+/** A graph input or output; a string in `shape` is a symbolic dimension. */
 export interface ModelValue {
   readonly dtype: DType;
   readonly shape: readonly (number | string)[];
@@ -28,6 +28,7 @@ export interface Model {
   readonly constants?: Readonly<Record<string, ModelConstant>>;
 }
 
+/** Appends one or more protobuf fields; the numbers below are field numbers of onnx.proto. */
 type Write = (writer: BinaryWriter) => BinaryWriter;
 const message =
   (field: number, write: Write): Write =>
@@ -109,7 +110,7 @@ const constant = (name: string, c: ModelConstant): Write =>
     ),
   );
 
-/** The model as ONNX bytes (IR version 10, opset 21). */
+/** Serializes a model as ONNX (IR version 10, opset 21). */
 export function onnxModel(model: Model): Uint8Array {
   return all(
     int(1, 10),

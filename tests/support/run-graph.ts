@@ -1,19 +1,21 @@
 /**
- * @file Runs a graph once on ONNX Runtime's CPU provider through the official binding: independent of our own
- * engine.
+ * @file Runs graphs on ONNX Runtime's CPU provider through the official binding, onnxruntime-node, so that
+ * tests of graphs do not depend on the engine.
  */
 import * as ort from 'onnxruntime-node';
 import type { Graph } from '../../src-main/graph/ops/build.ts';
-import { onnxModel } from '../../src-main/graph/onnx.ts';
+import { encodeOnnxModel } from '../../src-main/graph/onnx.ts';
 import { simplify } from '../../src-main/graph/passes/simplify.ts';
 
-export type Fed = Float32Array | Int32Array;
+export type Feed = Float32Array | Int32Array;
 
-/** A function from named inputs (shapes are the graph's own) to named float32 outputs. */
-export async function runner(
+/** Opens a session and returns a function from inputs by name to float32 outputs by name. */
+export async function createGraphRunner(
   graph: Graph,
-): Promise<(feeds: Readonly<Record<string, Fed>>) => Promise<Record<string, Float32Array>>> {
-  const session = await ort.InferenceSession.create(onnxModel(simplify(graph)), { logSeverityLevel: 3 });
+): Promise<(feeds: Readonly<Record<string, Feed>>) => Promise<Record<string, Float32Array>>> {
+  const session = await ort.InferenceSession.create(encodeOnnxModel(simplify(graph)), {
+    logSeverityLevel: 3,
+  });
   const types = new Map(graph.inputs.map((v) => [v.name!, v]));
   return async (feeds) => {
     const tensors = Object.fromEntries(

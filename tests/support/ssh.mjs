@@ -1,49 +1,50 @@
 #!/usr/bin/env node
 /**
- * @file A stand-in for ssh whose other computer is this one, with a home of its own (BOX_HOME): runs the
- * command, or carries the port and leaves its process number there. SSH_MOOD makes it fail as ssh does, or
- * hang.
+ * @file A replacement for ssh in tests. The remote machine is this one with another home folder (BOX_HOME):
+ * it runs the command, or forwards the port and writes its process id to BOX_HOME/tunnel.pid. SSH_MOOD makes
+ * it fail as ssh does (`unreachable`, `no-forwarding`) or never answer (`hang`).
  */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 
-const given = process.argv.slice(2);
-const mood = process.env.SSH_MOOD ?? '';
-if (mood === 'unreachable') {
+const args = process.argv.slice(2);
+const mode = process.env.SSH_MOOD ?? '';
+if (mode === 'unreachable') {
   process.stderr.write('ssh: connect to host box port 22: No route to host\n');
   process.exit(255);
 }
-const words = [];
+const positional = [];
 let forward;
-for (let i = 0; i < given.length; i++) {
-  if (given[i] === '-o') i++;
-  else if (given[i] === '-L') forward = given[++i];
-  else if (given[i] !== '-N') words.push(given[i]);
+for (let i = 0; i < args.length; i++) {
+  if (args[i] === '-o') i++;
+  else if (args[i] === '-L') forward = args[++i];
+  else if (args[i] !== '-N') positional.push(args[i]);
 }
-const [target, command] = words;
+const [target, command] = positional;
 if (target !== 'me@box') {
   process.stderr.write(`ssh: Could not resolve hostname ${target}\n`);
   process.exit(255);
 }
-if (mood === 'hang') setInterval(() => undefined, 1000);
+if (mode === 'hang') setInterval(() => undefined, 1000);
 else if (forward) {
-  if (mood === 'no-forwarding') {
+  if (mode === 'no-forwarding') {
     process.stderr.write('bind: Address already in use\n');
     process.exit(255);
   }
-  const [, near, , far] = forward.split(':').map(Number);
+  const [, localPort, , remotePort] = forward.split(':').map(Number);
   writeFileSync(join(process.env.BOX_HOME, 'tunnel.pid'), String(process.pid));
   createServer((socket) => {
-    const there = connect(far, '127.0.0.1');
-    socket.pipe(there).pipe(socket);
-    for (const end of [socket, there])
+    const remote = connect(remotePort, '127.0.0.1');
+    socket.pipe(remote).pipe(socket);
+    for (const end of [socket, remote]) {
       end.on('error', () => {
         socket.destroy();
-        there.destroy();
+        remote.destroy();
       });
-  }).listen(near, '127.0.0.1');
+    }
+  }).listen(localPort, '127.0.0.1');
 } else {
   const child = spawn('sh', ['-c', command], {
     stdio: 'inherit',

@@ -1,6 +1,6 @@
 /**
- * @file The ways in, as parameters for a suite: memory, MessagePort, WebSocket, child process. Each serves
- * the exercise at its far end.
+ * @file Every transport of the contract, to run one suite on all of them: memory, MessagePort, WebSocket and
+ * child process. Each serves the sample contract at its far end.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,36 +8,36 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { WebSocket, WebSocketServer } from 'ws';
-import { channelPair, type Channel } from '../../src-main/base/channel.ts';
+import { createChannelPair, type Channel } from '../../src-main/base/channel.ts';
 import {
-  childChannel,
-  mainPortChannel,
-  pagePortChannel,
-  utilityChannel,
-  webSocketChannel,
+  createChildChannel,
+  createMainPortChannel,
+  createPagePortChannel,
+  createUtilityChannel,
+  createWebSocketChannel,
   type PagePortLike,
   type WebSocketLike,
 } from '../../src-main/base/transports.ts';
 import { serve } from '../../src-main/contract/serve.ts';
-import { exercise, exerciser } from './exercise.ts';
+import { sampleContract, createSampleApi } from './sample-contract.ts';
 
-export interface Host {
+export interface Transport {
   readonly name: string;
-  /** A channel to a fresh far end, and what takes both down. */
+  /** Starts a new far end. Returns the channel to it and a function that closes both ends. */
   open(): Promise<{ readonly near: Channel; stop(): Promise<void> }>;
 }
 
-/** Two ends in this process; the far end "dies" by closing its channel. */
-const here = (
+/** A transport with both ends in this process, where the far end "dies" by closing its channel. */
+const inProcess = (
   name: string,
   pair: () => Promise<{ near: Channel; far: Channel; stop(): Promise<void> }>,
-): Host => ({
+): Transport => ({
   name,
   async open() {
     const { near, far, stop } = await pair();
     serve(
-      exercise,
-      exerciser(() => {
+      sampleContract,
+      createSampleApi(() => {
         far.close();
       }),
       far,
@@ -45,26 +45,26 @@ const here = (
     return { near, stop };
   },
 });
-const nothing = (): Promise<void> => Promise.resolve();
+const noCleanUp = (): Promise<void> => Promise.resolve();
 
-export const hosts: readonly Host[] = [
-  here('memory', () => {
-    const [near, far] = channelPair();
-    return Promise.resolve({ near, far, stop: nothing });
+export const transports: readonly Transport[] = [
+  inProcess('memory', () => {
+    const [near, far] = createChannelPair();
+    return Promise.resolve({ near, far, stop: noCleanUp });
   }),
-  here('MessagePort, as a page has it', () => {
+  inProcess('MessagePort of a page', () => {
     const { port1, port2 } = new MessageChannel();
     return Promise.resolve({
-      near: pagePortChannel(port1 as unknown as PagePortLike),
-      far: pagePortChannel(port2 as unknown as PagePortLike),
+      near: createPagePortChannel(port1 as unknown as PagePortLike),
+      far: createPagePortChannel(port2 as unknown as PagePortLike),
       stop: () => {
         port1.close();
-        return nothing();
+        return noCleanUp();
       },
     });
   }),
-  here('ports, as Electron has them', () => {
-    // A MessagePortMain emits events, a utility process emits values: Node's port with each of the two faces.
+  inProcess('ports of Electron', () => {
+    // A MessagePortMain emits events and a utility process emits values; both are wrapped around Node's port.
     const { port1, port2 } = new MessageChannel();
     const utility = {
       postMessage: (m: unknown) => {
@@ -82,28 +82,28 @@ export const hosts: readonly Host[] = [
         }),
     };
     return Promise.resolve({
-      near: utilityChannel(utility),
-      far: mainPortChannel(parent as never),
+      near: createUtilityChannel(utility),
+      far: createMainPortChannel(parent as never),
       stop: () => {
         port1.close();
-        return nothing();
+        return noCleanUp();
       },
     });
   }),
-  here('WebSocket', async () => {
+  inProcess('WebSocket', async () => {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     await once(server, 'listening');
-    const joined = once(server, 'connection') as Promise<[WebSocket]>;
-    const socket = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    const near = webSocketChannel(socket as unknown as WebSocketLike);
-    const [other] = await joined;
+    const connected = once(server, 'connection') as Promise<[WebSocket]>;
+    const nearSocket = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const near = createWebSocketChannel(nearSocket as unknown as WebSocketLike);
+    const [farSocket] = await connected;
     return {
       near,
-      far: webSocketChannel(other as unknown as WebSocketLike),
+      far: createWebSocketChannel(farSocket as unknown as WebSocketLike),
       stop: () =>
         new Promise((resolve) => {
-          socket.terminate();
-          other.terminate();
+          nearSocket.terminate();
+          farSocket.terminate();
           server.close(() => {
             resolve();
           });
@@ -113,7 +113,7 @@ export const hosts: readonly Host[] = [
   {
     name: 'child process',
     async open() {
-      const child = fork(join(import.meta.dirname, 'exercise-child.ts'), [], {
+      const child = fork(join(import.meta.dirname, 'sample-contract-child.ts'), [], {
         serialization: 'advanced',
         execArgv: [],
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -121,7 +121,7 @@ export const hosts: readonly Host[] = [
       await once(child, 'spawn');
       const exited = once(child, 'exit');
       return {
-        near: childChannel(child),
+        near: createChildChannel(child),
         async stop() {
           child.kill('SIGKILL');
           await exited;

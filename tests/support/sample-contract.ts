@@ -1,14 +1,14 @@
 /**
- * @file A small contract that does everything a procedure can do, and an implementation that counts what it
- * left undone.
+ * @file A contract with one procedure for each thing a call or stream can do, and an implementation that
+ * counts unfinished work.
  */
 import { z } from 'zod';
-import { queue } from '../../src-main/base/queue.ts';
-import { refuse } from '../../src-main/base/errors.ts';
-import { aborter, type AbortSignalLike } from '../../src-main/base/signals.ts';
+import { createQueue } from '../../src-main/base/queue.ts';
+import { createError, refuse } from '../../src-main/base/errors.ts';
+import type { AbortSignalLike } from '../../src-main/base/signals.ts';
 import { call, stream, type Api } from '../../src-main/contract/rpc.ts';
 
-export const exercise = {
+export const sampleContract = {
   double: call(z.object({ value: z.number(), inner: z.object({ name: z.string().min(1) }).optional() }))<{
     readonly value: number;
     readonly data: string;
@@ -24,7 +24,7 @@ export const exercise = {
   silent: stream(z.object({}))<number>(),
 } as const;
 
-/** Waits until the signal goes off. */
+/** Resolves when the signal aborts; never without a signal. */
 const untilAborted = (signal: AbortSignalLike | undefined): Promise<void> =>
   new Promise((resolve) => {
     if (signal?.aborted) resolve();
@@ -39,12 +39,12 @@ const untilAborted = (signal: AbortSignalLike | undefined): Promise<void> =>
   });
 
 /**
- * `left()` tells how many calls and streams were begun and not ended; `die` is what the host can do about its
- * own life.
+ * Implements the contract. `pending` returns the number of calls and streams that have started and not
+ * ended; `die` ends the process or closes the channel of the host.
  */
-export function exerciser(die: (how: 'exit' | 'kill') => void): Api<typeof exercise> {
+export function createSampleApi(die: (how: 'exit' | 'kill') => void): Api<typeof sampleContract> {
   let open = 0;
-  const during = async <T>(work: () => Promise<T>): Promise<T> => {
+  const track = async <T>(work: () => Promise<T>): Promise<T> => {
     open++;
     try {
       return await work();
@@ -54,10 +54,10 @@ export function exerciser(die: (how: 'exit' | 'kill') => void): Api<typeof exerc
   };
   return {
     double: ({ value }) => Promise.resolve({ value: value * 2, data: 'a field called data' }),
-    refuse: ({ path }) => Promise.reject(asError(() => refuse('file/not-found', { path }))),
+    refuse: ({ path }) => Promise.reject(createError('file/not-found', { path })),
     throws: () => Promise.reject(new TypeError('no such luck')),
     wait: (_, signal) =>
-      during(async () => {
+      track(async () => {
         await untilAborted(signal);
         return 'aborted';
       }),
@@ -97,18 +97,9 @@ export function exerciser(die: (how: 'exit' | 'kill') => void): Api<typeof exerc
     },
     silent() {
       open++;
-      return queue<number>(() => {
+      return createQueue<number>(() => {
         open--;
       });
     },
   };
 }
-
-function asError(work: () => never): unknown {
-  try {
-    return work();
-  } catch (error) {
-    return error;
-  }
-}
-export { aborter };
