@@ -1,80 +1,80 @@
 /**
- * @file A channel: messages in both directions, in order, until one side closes. What arrives before someone
- * listens is kept.
+ * @file A channel carries messages in both directions and in order, until one side closes it. Messages that
+ * arrive before there is a listener are kept.
  */
 
 export interface Channel {
-  /** Hands a message over; after the close it goes nowhere. */
+  /** Sends a message; does nothing after the channel has closed. */
   send(message: unknown): void;
   onMessage(listener: (message: unknown) => void): void;
-  /** Called once, when either side has closed; at once when that has already happened. */
+  /** `listener` is called once, when either side closes; at once if the channel is already closed. */
   onClose(listener: () => void): void;
   close(): void;
 }
 
-/**
- * The listening half of a channel, the same for every transport: `deliver` and `closed` are called by the
- * transport.
- */
+/** The receiving half of a channel, shared by all transports, which call `deliver` and `markClosed`. */
 export interface Inbox {
   readonly onMessage: Channel['onMessage'];
   readonly onClose: Channel['onClose'];
   deliver(message: unknown): void;
-  closed(): void;
+  markClosed(): void;
   readonly isClosed: () => boolean;
 }
 
-/** Keeps messages until there is a listener, and the close for listeners who come late. */
-export function inbox(): Inbox {
-  const listeners: ((message: unknown) => void)[] = [];
-  const closers: (() => void)[] = [];
-  let waiting: unknown[] = [];
-  let over = false;
+/** An inbox that keeps messages until there is a listener, and calls late close listeners at once. */
+export function createInbox(): Inbox {
+  const messageListeners: ((message: unknown) => void)[] = [];
+  const closeListeners: (() => void)[] = [];
+  let early: unknown[] = [];
+  let isClosed = false;
   return {
     onMessage(listener) {
-      listeners.push(listener);
-      const early = waiting;
-      waiting = [];
-      for (const message of early) listener(message);
+      messageListeners.push(listener);
+      const waiting = early;
+      early = [];
+      for (const message of waiting) listener(message);
     },
     onClose(listener) {
-      if (over) listener();
-      else closers.push(listener);
+      if (isClosed) listener();
+      else closeListeners.push(listener);
     },
     deliver(message) {
-      if (listeners.length === 0) waiting.push(message);
-      else for (const listener of listeners) listener(message);
+      if (messageListeners.length === 0) early.push(message);
+      else for (const listener of messageListeners) listener(message);
     },
-    closed() {
-      if (over) return;
-      over = true;
-      for (const listener of closers.splice(0)) listener();
+    markClosed() {
+      if (isClosed) return;
+      isClosed = true;
+      for (const listener of closeListeners.splice(0)) listener();
     },
-    isClosed: () => over,
+    isClosed: () => isClosed,
   };
 }
 
 /**
- * Two ends in memory. Messages arrive in a later microtask, as they would from elsewhere; a close arrives
- * after what was sent before it.
+ * Two connected channels in memory. Messages arrive in a later microtask, as they would from another process;
+ * a close arrives after the messages sent before it.
  */
-export function channelPair(): readonly [Channel, Channel] {
-  const boxes = [inbox(), inbox()] as const;
-  const end = (own: Inbox, other: Inbox): Channel => ({
+export function createChannelPair(): readonly [Channel, Channel] {
+  const left = createInbox();
+  const right = createInbox();
+  return [connectInboxes(left, right), connectInboxes(right, left)];
+}
+
+function connectInboxes(own: Inbox, other: Inbox): Channel {
+  const later = (deliver: () => void): void => void Promise.resolve().then(deliver);
+  return {
     send(message) {
-      if (!own.isClosed())
-        void Promise.resolve().then(() => {
-          if (!other.isClosed()) other.deliver(message);
-        });
+      if (own.isClosed()) return;
+      later(() => {
+        if (!other.isClosed()) other.deliver(message);
+      });
     },
     onMessage: own.onMessage,
     onClose: own.onClose,
     close() {
-      own.closed();
-      void Promise.resolve().then(() => {
-        other.closed();
-      });
+      own.markClosed();
+      later(other.markClosed);
     },
-  });
-  return [end(boxes[0], boxes[1]), end(boxes[1], boxes[0])];
+  };
 }

@@ -1,4 +1,8 @@
-/** @file The kinds of device that work runs on. */
+/** @file The kinds of device. */
 
-export type DeviceKind = 'cpu' | 'webgpu' | 'cuda';
-export type DeviceChoice = DeviceKind | 'auto';
+export const deviceKinds = ['cpu', 'webgpu', 'cuda'] as const;
+export type DeviceKind = (typeof deviceKinds)[number];
+
+/** What a person can ask for. */
+export const deviceChoices = ['auto', ...deviceKinds] as const;
+export type DeviceChoice = (typeof deviceChoices)[number];

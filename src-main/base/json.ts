@@ -1,4 +1,4 @@
-/** @file JSON as a type. */
+/** @file Types of JSON values. */
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };

@@ -1,19 +1,19 @@
-/** @file Text that comes in pieces, as lines. */
+/** @file Splits text that arrives in chunks into lines. */
 
 /**
- * Takes text as it comes and hands on each line when it is whole; `end` hands on what stands after the last
- * line break.
+ * Calls `onLine` with each line as soon as it is complete. `end` passes on the rest after the last line break,
+ * if there is any.
  */
-export function inLines(take: (line: string) => void): { push(text: string): void; end(): void } {
+export function splitLines(onLine: (line: string) => void): { push(text: string): void; end(): void } {
   let rest = '';
   return {
     push(text) {
       const lines = (rest + text).split('\n');
       rest = lines.pop()!;
-      for (const line of lines) take(line);
+      for (const line of lines) onLine(line);
     },
     end() {
-      if (rest !== '') take(rest);
+      if (rest !== '') onLine(rest);
       rest = '';
     },
   };

@@ -1,13 +1,13 @@
 /**
- * @file A queue between a producer that never waits and one consumer that loops over it. Nothing is lost;
- * leaving the loop tells the producer.
+ * @file An unbounded queue from a producer that never waits to one consumer that loops over it. When the
+ * consumer leaves its loop, the producer is notified.
  */
 
 export interface Queue<T> extends AsyncIterableIterator<T, undefined> {
   push(item: T): void;
-  /** The loop ends after what was pushed before. */
+  /** Ends the loop after the items pushed so far. */
   end(): void;
-  /** The loop throws after what was pushed before. */
+  /** Makes the loop throw after the items pushed so far. */
   fail(error: unknown): void;
 }
 
@@ -16,15 +16,17 @@ interface Waiter<T> {
   reject(error: unknown): void;
 }
 
-/** `left` is called once when the consumer leaves its loop before the end. */
-export function queue<T>(left: () => void = () => undefined): Queue<T> {
+/** `onLeave` is called once if the consumer leaves its loop before the end. */
+export function createQueue<T>(onLeave: () => void = () => undefined): Queue<T> {
   const items: T[] = [];
   const waiters: Waiter<T>[] = [];
   const done: IteratorResult<T, undefined> = { value: undefined, done: true };
   let head = 0;
   let open = true;
   let failure: { readonly error: unknown } | undefined;
-  const finish = (): void => {
+
+  /** Closes the queue. The first waiting consumer gets the failure, if there is one. */
+  function finish(): void {
     open = false;
     for (const waiter of waiters.splice(0)) {
       if (failure) {
@@ -32,7 +34,8 @@ export function queue<T>(left: () => void = () => undefined): Queue<T> {
         failure = undefined;
       } else waiter.resolve(done);
     }
-  };
+  }
+
   return {
     push(item) {
       if (!open) return;
@@ -69,11 +72,12 @@ export function queue<T>(left: () => void = () => undefined): Queue<T> {
       });
     },
     return() {
-      const early = open;
-      items.length = head = 0;
+      const leftEarly = open;
+      items.length = 0;
+      head = 0;
       failure = undefined;
       finish();
-      if (early) left();
+      if (leftEarly) onLeave();
       return Promise.resolve(done);
     },
     [Symbol.asyncIterator]() {

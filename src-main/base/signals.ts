@@ -1,6 +1,6 @@
-/** @file Signals that say stop, where there is no AbortSignal. */
+/** @file Abort signals for the layers without DOM types. */
 
-/** The part of AbortSignal that is used; the std layers have no DOM. */
+/** The part of AbortSignal that Cambium uses. */
 export interface AbortSignalLike {
   readonly aborted: boolean;
   addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
@@ -12,8 +12,8 @@ export interface Aborter {
   abort(): void;
 }
 
-/** A signal and the switch that sets it off, once. */
-export function aborter(): Aborter {
+/** Like `new AbortController()`; `abort` needs no `this`. */
+export function createAborter(): Aborter {
   const listeners = new Set<() => void>();
   const state = { aborted: false };
   return {
@@ -37,19 +37,19 @@ export function aborter(): Aborter {
   };
 }
 
-/** Never aborted. */
-export const deaf: AbortSignalLike = {
+/** A signal that is never aborted. */
+export const neverAborts: AbortSignalLike = {
   aborted: false,
   addEventListener: () => undefined,
   removeEventListener: () => undefined,
 };
 
-/** Aborted as soon as any of `signals` is. */
-export function anyOf(...signals: readonly AbortSignalLike[]): AbortSignalLike {
-  const { signal, abort } = aborter();
-  for (const one of signals) {
-    if (one.aborted) abort();
-    one.addEventListener('abort', abort, { once: true });
+/** A signal that is aborted as soon as any of `signals` is, like AbortSignal.any. */
+export function anySignal(...signals: readonly AbortSignalLike[]): AbortSignalLike {
+  const { signal, abort } = createAborter();
+  for (const source of signals) {
+    if (source.aborted) abort();
+    source.addEventListener('abort', abort, { once: true });
   }
   return signal;
 }

@@ -1,35 +1,35 @@
 /**
- * @file A channel over each thing that carries messages, by the part of it that is used: the std layers know
- * neither DOM nor Node nor Electron.
+ * @file Channels over WebSockets, message ports and child processes. Each transport is described by the part
+ * of its interface that is used, because the std layers have no types of the DOM, Node or Electron.
  */
-import { inbox, type Channel, type Inbox } from './channel.ts';
+import { createInbox, type Channel, type Inbox } from './channel.ts';
 
-/** The last message over ports, which do not all tell the far end that they have closed. */
+/** The last message over a port, because not every port notifies the other end when it closes. */
 const goodbye = 'cambium:goodbye';
 
-function portChannel(box: Inbox, post: (message: unknown) => void, close: () => void): Channel {
+/** A channel over a port that posts messages with `post` and is closed with `close`. */
+function createPortChannel(inbox: Inbox, post: (message: unknown) => void, close: () => void): Channel {
   return {
     send(message) {
-      if (!box.isClosed()) post(message);
+      if (!inbox.isClosed()) post(message);
     },
-    onMessage: box.onMessage,
-    onClose: box.onClose,
+    onMessage: inbox.onMessage,
+    onClose: inbox.onClose,
     close() {
-      if (box.isClosed()) return;
+      if (inbox.isClosed()) return;
       post(goodbye);
-      box.closed();
+      inbox.markClosed();
       close();
     },
   };
 }
-const into =
-  (box: Inbox) =>
-  (message: unknown): void => {
-    if (message === goodbye) box.closed();
-    else box.deliver(message);
-  };
 
-/** A page's WebSocket, or the package ws's. */
+function receive(inbox: Inbox, message: unknown): void {
+  if (message === goodbye) inbox.markClosed();
+  else inbox.deliver(message);
+}
+
+/** A browser's WebSocket, or one of the package ws. */
 export interface WebSocketLike {
   readonly readyState: number;
   send(text: string): void;
@@ -38,20 +38,20 @@ export interface WebSocketLike {
   addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void;
 }
 
-/** JSON over a WebSocket; what is sent before it is open waits. A message that is not JSON closes it. */
-export function webSocketChannel(socket: WebSocketLike): Channel {
-  const box = inbox();
+/** JSON over a WebSocket. Messages sent before it opens wait; a message that is not JSON closes it. */
+export function createWebSocketChannel(socket: WebSocketLike): Channel {
+  const inbox = createInbox();
+  let early: string[] = [];
   const close = (): void => {
-    box.closed();
+    inbox.markClosed();
     socket.close();
   };
-  let early: string[] = [];
   socket.addEventListener('open', () => {
     for (const text of early) socket.send(text);
     early = [];
   });
-  socket.addEventListener('close', box.closed);
-  socket.addEventListener('error', box.closed);
+  socket.addEventListener('close', inbox.markClosed);
+  socket.addEventListener('error', inbox.markClosed);
   socket.addEventListener('message', (event) => {
     let message: unknown;
     try {
@@ -60,7 +60,7 @@ export function webSocketChannel(socket: WebSocketLike): Channel {
       close();
       return;
     }
-    box.deliver(message);
+    inbox.deliver(message);
   });
   return {
     send(message) {
@@ -68,15 +68,15 @@ export function webSocketChannel(socket: WebSocketLike): Channel {
       if (socket.readyState === 0) early.push(text);
       else if (socket.readyState === 1) socket.send(text);
     },
-    onMessage: box.onMessage,
-    onClose: box.onClose,
+    onMessage: inbox.onMessage,
+    onClose: inbox.onClose,
     close,
   };
 }
 
 /**
- * A MessagePort of a page, or of Node's worker_threads through its DOM face: an event with `.data`, after
- * `start`.
+ * A MessagePort of the DOM, or of Node's worker_threads through its DOM interface. It emits events with `.data`
+ * after `start`.
  */
 export interface PagePortLike {
   postMessage(message: unknown): void;
@@ -85,28 +85,23 @@ export interface PagePortLike {
   addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void;
   addEventListener(type: 'close', listener: () => void): void;
 }
-export function pagePortChannel(port: PagePortLike): Channel {
-  const box = inbox();
-  const receive = into(box);
+
+export function createPagePortChannel(port: PagePortLike): Channel {
+  const inbox = createInbox();
   port.addEventListener('message', (event) => {
-    receive(event.data);
+    receive(inbox, event.data);
   });
-  port.addEventListener('close', box.closed);
+  port.addEventListener('close', inbox.markClosed);
   port.start();
-  return portChannel(
-    box,
-    (m) => {
-      port.postMessage(m);
-    },
-    () => {
-      port.close();
-    },
-  );
+  const post = (message: unknown): void => {
+    port.postMessage(message);
+  };
+  return createPortChannel(inbox, post, () => {
+    port.close();
+  });
 }
 
-/**
- * Electron's MessagePortMain, or the parent's port in a utility process: an emitter of events with `.data`.
- */
+/** Electron's MessagePortMain, or the parent port of a utility process. It emits events with `.data`. */
 export interface MainPortLike {
   postMessage(message: unknown): void;
   start?(): void;
@@ -114,44 +109,41 @@ export interface MainPortLike {
   on(type: 'message', listener: (event: { data: unknown }) => void): unknown;
   on(type: 'close', listener: () => void): unknown;
 }
-export function mainPortChannel(port: MainPortLike): Channel {
-  const box = inbox();
-  const receive = into(box);
+
+export function createMainPortChannel(port: MainPortLike): Channel {
+  const inbox = createInbox();
   port.on('message', (event) => {
-    receive(event.data);
+    receive(inbox, event.data);
   });
-  port.on('close', box.closed);
+  port.on('close', inbox.markClosed);
   port.start?.();
-  return portChannel(
-    box,
-    (m) => {
-      port.postMessage(m);
-    },
-    () => port.close?.(),
-  );
+  const post = (message: unknown): void => {
+    port.postMessage(message);
+  };
+  return createPortChannel(inbox, post, () => port.close?.());
 }
 
-/** A utility process as its parent sees it: an emitter of values, gone when it exits. */
+/** A utility process in its parent. It emits the messages themselves, and `exit`. */
 export interface UtilityLike {
   postMessage(message: unknown): void;
   on(type: 'message', listener: (message: unknown) => void): unknown;
   on(type: 'exit', listener: () => void): unknown;
 }
-export function utilityChannel(utility: UtilityLike): Channel {
-  const box = inbox();
-  utility.on('message', into(box));
-  utility.on('exit', box.closed);
-  return portChannel(
-    box,
-    (m) => {
-      utility.postMessage(m);
-    },
-    () => undefined,
-  );
+
+export function createUtilityChannel(utility: UtilityLike): Channel {
+  const inbox = createInbox();
+  utility.on('message', (message) => {
+    receive(inbox, message);
+  });
+  utility.on('exit', inbox.markClosed);
+  const post = (message: unknown): void => {
+    utility.postMessage(message);
+  };
+  return createPortChannel(inbox, post, () => undefined);
 }
 
 /**
- * Either end of a forked process's IPC: the ChildProcess, or `process` in the child. Fork with
+ * Either end of the IPC of a forked process: the ChildProcess, or `process` in the child. Fork with
  * `serialization: 'advanced'`.
  */
 export interface ChildLike {
@@ -161,20 +153,21 @@ export interface ChildLike {
   on(type: 'message', listener: (message: unknown) => void): unknown;
   on(type: 'disconnect', listener: () => void): unknown;
 }
-export function childChannel(child: ChildLike): Channel {
-  const box = inbox();
-  child.on('message', box.deliver);
-  child.on('disconnect', box.closed);
+
+export function createChildChannel(child: ChildLike): Channel {
+  const inbox = createInbox();
+  child.on('message', inbox.deliver);
+  child.on('disconnect', inbox.markClosed);
   return {
-    // A message that can no longer be delivered is not an error: the disconnect tells.
+    // The callback swallows delivery errors; the disconnect event reports that the other end is gone.
     send(message) {
       if (child.connected) child.send?.(message, () => undefined);
     },
-    onMessage: box.onMessage,
-    onClose: box.onClose,
+    onMessage: inbox.onMessage,
+    onClose: inbox.onClose,
     close() {
       if (child.connected) child.disconnect?.();
-      box.closed();
+      inbox.markClosed();
     },
   };
 }

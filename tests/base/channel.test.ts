@@ -1,54 +1,56 @@
 import { describe, expect, it } from 'vitest';
-import { channelPair, inbox } from '../../src-main/base/channel.ts';
+import { createChannelPair, createInbox } from '../../src-main/base/channel.ts';
 
-const later = (): Promise<void> =>
+const nextTick = (): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, 1);
   });
 
-describe('channel', () => {
-  it('keeps what comes before someone listens', async () => {
-    const [a, b] = channelPair();
+describe('createChannelPair', () => {
+  it('keeps messages until there is a listener', async () => {
+    const [a, b] = createChannelPair();
     a.send(1);
     a.send(2);
-    await later();
-    const got: unknown[] = [];
-    b.onMessage((m) => got.push(m));
+    await nextTick();
+    const received: unknown[] = [];
+    b.onMessage((message) => received.push(message));
     a.send(3);
-    await later();
-    expect(got).toEqual([1, 2, 3]);
+    await nextTick();
+    expect(received).toEqual([1, 2, 3]);
   });
 
-  it('delivers later, never inside send', () => {
-    const [a, b] = channelPair();
-    let got = 0;
-    b.onMessage(() => got++);
+  it('delivers after send has returned', () => {
+    const [a, b] = createChannelPair();
+    let received = 0;
+    b.onMessage(() => received++);
     a.send('x');
-    expect(got).toBe(0);
+    expect(received).toBe(0);
   });
 
-  it('closes both ends, after what was sent, once', async () => {
-    const [a, b] = channelPair();
+  it('closes both ends once, after the messages sent before', async () => {
+    const [a, b] = createChannelPair();
     const seen: string[] = [];
-    b.onMessage((m) => seen.push(String(m)));
+    b.onMessage((message) => seen.push(String(message)));
     b.onClose(() => seen.push('closed'));
     a.onClose(() => seen.push('own'));
     a.send('last');
     a.close();
     a.close();
     a.send('too late');
-    await later();
+    await nextTick();
     expect(seen).toEqual(['own', 'last', 'closed']);
     b.onClose(() => seen.push('late listener'));
     expect(seen.at(-1)).toBe('late listener');
   });
+});
 
-  it('tells every listener of an inbox', () => {
-    const box = inbox();
+describe('createInbox', () => {
+  it('calls every listener', () => {
+    const inbox = createInbox();
     const seen: unknown[] = [];
-    box.onMessage((m) => seen.push(['a', m]));
-    box.onMessage((m) => seen.push(['b', m]));
-    box.deliver(1);
+    inbox.onMessage((message) => seen.push(['a', message]));
+    inbox.onMessage((message) => seen.push(['b', message]));
+    inbox.deliver(1);
     expect(seen).toEqual([
       ['a', 1],
       ['b', 1],

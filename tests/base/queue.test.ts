@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { queue } from '../../src-main/base/queue.ts';
+import { createQueue } from '../../src-main/base/queue.ts';
 
-describe('queue', () => {
-  it('gives everything in order, whatever the interleaving of pushes and reads', async () => {
+describe('createQueue', () => {
+  it('yields every item in order for any interleaving of pushes and reads', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.boolean(), { maxLength: 60 }), async (moves) => {
-        const q = queue<number>();
+        const q = createQueue<number>();
         const got: number[] = [];
         let pushed = 0;
         const reads: Promise<void>[] = [];
@@ -27,8 +27,8 @@ describe('queue', () => {
     );
   });
 
-  it('keeps its order over many items', async () => {
-    const q = queue<number>();
+  it('keeps the order of many items', async () => {
+    const q = createQueue<number>();
     for (let i = 0; i < 5000; i++) q.push(i);
     q.end();
     let next = 0;
@@ -36,8 +36,8 @@ describe('queue', () => {
     expect(next).toBe(5000);
   });
 
-  it('throws after what was pushed, once', async () => {
-    const q = queue<number>();
+  it('throws once, after the items pushed before', async () => {
+    const q = createQueue<number>();
     q.push(1);
     q.fail(new Error('over'));
     q.push(2);
@@ -46,9 +46,9 @@ describe('queue', () => {
     expect(await q.next()).toEqual({ value: undefined, done: true });
   });
 
-  it('tells the producer when its consumer leaves early, and only then', async () => {
+  it('notifies the producer only if the consumer leaves before the end', async () => {
     let left = 0;
-    const early = queue<number>(() => left++);
+    const early = createQueue<number>(() => left++);
     early.push(1);
     early.push(2);
     for await (const item of early) {
@@ -56,15 +56,15 @@ describe('queue', () => {
       break;
     }
     expect(left).toBe(1);
-    const late = queue<number>(() => left++);
+    const late = createQueue<number>(() => left++);
     late.end();
     for await (const item of late) void item;
     await late.return?.();
     expect(left).toBe(1);
   });
 
-  it('wakes a waiting consumer when it is left from elsewhere', async () => {
-    const q = queue<number>();
+  it('resolves a pending read when the queue is returned', async () => {
+    const q = createQueue<number>();
     const waiting = q.next();
     await q.return?.();
     expect(await waiting).toEqual({ value: undefined, done: true });

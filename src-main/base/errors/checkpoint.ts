@@ -1,0 +1,91 @@
+/** @file Errors of checkpoints: config.json, weights, tokenizer and safetensors files. */
+import { listNames, type ErrorText } from './text.ts';
+
+export const checkpointErrors = {
+  'checkpoint/no-config': (d: { path: string }): ErrorText => [
+    `${d.path} has no config.json`,
+    'Choose the folder of a Hugging Face checkpoint.',
+  ],
+  'checkpoint/bad-config': (d: { path: string; key: string; why: string }): ErrorText => [
+    `${d.path}: ${d.key} ${d.why}`,
+    'Compare config.json with the original on the Hub.',
+  ],
+  'checkpoint/unknown-family': (d: { type: string; known: readonly string[] }): ErrorText => [
+    `Cambium does not support the model_type "${d.type}"`,
+    `The supported ones are ${listNames(d.known, 20)}.`,
+  ],
+  'checkpoint/unsupported': (d: { what: string; why: string }): ErrorText => [
+    `${d.what} is not supported: ${d.why}`,
+    'Use a checkpoint without it.',
+  ],
+  'checkpoint/quantized': (d: { path: string; how: string }): ErrorText => [
+    `${d.path} is quantized (${d.how})`,
+    'Start from the full-precision checkpoint, or dequantize it first.',
+  ],
+  'checkpoint/adapter': (d: { path: string }): ErrorText => [
+    `${d.path} is an adapter without its base model`,
+    'Merge the adapter into its base model first.',
+  ],
+  'checkpoint/pickle-only': (d: { path: string; file: string }): ErrorText => [
+    `${d.path} has its weights only as a pickle (${d.file}), which can run code when it is opened`,
+    'Convert it with transformers: from_pretrained(…).save_pretrained(…, safe_serialization=True).',
+  ],
+  'checkpoint/no-weights': (d: { path: string }): ErrorText => [
+    `${d.path} has no .safetensors file`,
+    'Check that the download is complete.',
+  ],
+  'checkpoint/missing-shard': (d: { path: string; file: string }): ErrorText => [
+    `${d.path} lacks ${d.file}, a shard that its index lists`,
+    'Download the missing file again.',
+  ],
+  'checkpoint/shard-outside': (d: { path: string; file: string }): ErrorText => [
+    `the index of ${d.path} lists a file outside of the folder: ${d.file}`,
+    'Do not trust this checkpoint; download it again from its source.',
+  ],
+  'checkpoint/missing-tensors': (d: { path: string; names: readonly string[] }): ErrorText => [
+    `${d.path} lacks ${d.names.length} weights: ${listNames(d.names)}`,
+    'Check that the download is complete and that config.json belongs to this model.',
+  ],
+  'checkpoint/unknown-tensors': (d: { path: string; names: readonly string[] }): ErrorText => [
+    `${d.path} has ${d.names.length} weights that its architecture does not define: ${listNames(d.names)}`,
+    'Use a checkpoint of the plain architecture; Cambium does not drop weights silently.',
+  ],
+  'checkpoint/wrong-shape': (d: {
+    path: string;
+    name: string;
+    found: readonly number[];
+    expected: readonly number[];
+  }): ErrorText => [
+    `${d.path}: ${d.name} has shape [${d.found.join(', ')}], but config.json implies [${d.expected.join(', ')}]`,
+    'Check that config.json and the weights belong to the same model.',
+  ],
+  'checkpoint/not-finite': (d: { path: string; name: string; count: number }): ErrorText => [
+    `${d.path}: ${d.name} has ${d.count} values that are not finite`,
+    'The checkpoint is damaged, or its training diverged; use an earlier one.',
+  ],
+  'checkpoint/overflow': (d: { name: string; dtype: string; count: number }): ErrorText => [
+    `${d.count} values of ${d.name} are too large for ${d.dtype}`,
+    'Choose float32 or bfloat16.',
+  ],
+  'checkpoint/no-tokenizer': (d: { path: string }): ErrorText => [
+    `${d.path} has no tokenizer.json`,
+    'Copy the tokenizer files of the model into the folder.',
+  ],
+  'checkpoint/bad-tokenizer': (d: { path: string; why: string }): ErrorText => [
+    `the tokenizer of ${d.path} cannot be read: ${d.why}`,
+    'Download tokenizer.json and tokenizer_config.json again.',
+  ],
+
+  'safetensors/truncated': (d: { path: string; expected: number; found: number }): ErrorText => [
+    `${d.path} has ${d.found} bytes, but its header requires ${d.expected}`,
+    'The download was cut off; download the file again.',
+  ],
+  'safetensors/bad-header': (d: { path: string; why: string }): ErrorText => [
+    `${d.path} has a damaged header: ${d.why}`,
+    'Download the file again; if the error stays, it is not a safetensors file.',
+  ],
+  'safetensors/unknown-dtype': (d: { path: string; name: string; dtype: string }): ErrorText => [
+    `${d.path}: ${d.name} has dtype ${d.dtype}`,
+    'Cambium reads F32, F16 and BF16 weights; convert the checkpoint first.',
+  ],
+} as const;

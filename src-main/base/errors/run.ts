@@ -1,0 +1,75 @@
+/** @file Errors of training runs, jobs and exports. */
+import { listNames, type ErrorText } from './text.ts';
+
+export const runErrors = {
+  'run/not-found': (d: { run: string }): ErrorText => [
+    `there is no run "${d.run}"`,
+    'List the runs with cambium runs.',
+  ],
+  'run/damaged': (d: { run: string; why: string }): ErrorText => [
+    `the run ${d.run} cannot be read: ${d.why}`,
+    'Restore its folder from a backup, or start a new run.',
+  ],
+  'run/already-running': (d: { run: string }): ErrorText => [
+    `the run ${d.run} is already training`,
+    'Follow it, or stop it first.',
+  ],
+  'run/not-running': (d: { run: string; state: string }): ErrorText => [
+    `the run ${d.run} is ${d.state}, not training`,
+    'Resume it first.',
+  ],
+  'run/finished': (d: { run: string; steps: number }): ErrorText => [
+    `the run ${d.run} has finished its ${d.steps} steps`,
+    'Resume it with more tokens, or start a new run from its export.',
+  ],
+  'run/no-checkpoint': (d: { run: string }): ErrorText => [
+    `the run ${d.run} has no complete checkpoint`,
+    'Start it again from its source.',
+  ],
+  'run/bad-setting': (d: { setting: string; why: string }): ErrorText => [
+    `${d.setting} ${d.why}`,
+    'See cambium train --help.',
+  ],
+  'run/precision': (d: { device: string; precision: string; possible: readonly string[] }): ErrorText => [
+    `${d.device} does not compute in ${d.precision}`,
+    `It can train in ${listNames(d.possible)}; choose one with --precision, or another device with --device.`,
+  ],
+  'run/not-finite': (d: { step: number; what: string }): ErrorText => [
+    `the ${d.what} is not finite at step ${d.step}`,
+    'Lower the learning rate or lengthen the warm-up, then resume from the last checkpoint.',
+  ],
+  'run/no-average': (d: { run: string; setting: string }): ErrorText => [
+    `the run ${d.run} does not keep this average of its weights`,
+    `Export the latest weights, or start a run with --${d.setting}.`,
+  ],
+  'run/no-source': (d: { checkpoint: string; why: string }): ErrorText => [
+    `${d.checkpoint} cannot be distilled from its source: ${d.why}`,
+    'Start from a checkpoint that Cambium grew and whose source still exists, or set --distill-weight to 0.',
+  ],
+  'run/decaying': (d: { run: string; steps: number }): ErrorText => [
+    `the run ${d.run} is already decaying and ends at step ${d.steps}`,
+    'To train further afterwards, use cambium resume --tokens.',
+  ],
+  'run/fewer-tokens': (d: { run: string; asked: number; done: number }): ErrorText => [
+    `the run ${d.run} has already trained on ${d.done} tokens, so a total of ${d.asked} adds none`,
+    `Choose a total of more than ${d.done} tokens.`,
+  ],
+  'run/damaged-checkpoint': (d: { path: string; why: string }): ErrorText => [
+    `the training checkpoint ${d.path} is damaged: ${d.why}`,
+    'Delete this folder; resume then uses the previous complete checkpoint.',
+  ],
+
+  'job/not-found': (d: { job: string }): ErrorText => [
+    `there is no job "${d.job}"`,
+    'It may belong to a session of Cambium that has ended.',
+  ],
+
+  'export/onnx-type': (d: { dtype: string }): ErrorText => [
+    `an ONNX file is written in float32, not in ${d.dtype}`,
+    'Leave out the dtype; onnxruntime can quantize the file afterwards.',
+  ],
+  'export/differs': (d: { path: string; what: string }): ErrorText => [
+    `the export ${d.path} reads back differently: ${d.what}`,
+    'Check the disk; the export was removed.',
+  ],
+} as const;
