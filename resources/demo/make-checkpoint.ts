@@ -1,10 +1,11 @@
 /**
- * @file Makes resources/demo/seedling: our own trainer, random weights, the toy corpus. `node
- * resources/demo/make-checkpoint.ts OUT` (a few minutes on two cores).
+ * @file Trains the demo checkpoint, resources/demo/seedling, from random weights on the toy corpus. Run
+ * `node resources/demo/make-checkpoint.ts OUT`; it takes a few minutes on two cores.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { AbortSignalLike } from '../../src-main/base/signals.ts';
 import { exportRun } from '../../src-main/engine/export/export-job.ts';
 import { train } from '../../src-main/engine/train/train-job.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
@@ -12,8 +13,8 @@ import { familyOf } from '../../src-main/model/families/index.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
 import { createCheckpointWriter } from '../../src-main/store/checkpoint/checkpoint-writer.ts';
 import { createRun } from '../../src-main/store/run/runs.ts';
-import { countOf } from '../../src-main/tensor/layout.ts';
-import { trainingDefaults } from '../../src-main/train/settings.ts';
+import { countElements } from '../../src-main/tensor/layout.ts';
+import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 import { toyLines } from '../../src-main/train/toy-corpus.ts';
 
 const out = resolve(process.argv[2] ?? 'demo-checkpoint');
@@ -40,49 +41,64 @@ const config = {
   initializer_range: 0.02,
   torch_dtype: 'float32',
 };
-const settings = {
+const settings: TrainingSettings = {
   ...trainingDefaults,
   tokens: 1_100_000,
-  batch: 16,
-  sequence: 128,
+  microBatch: 16,
+  contextLength: 128,
   lr: 4e-3,
-  schedule: 'wsd' as const,
-  cooldown: 0.3,
-  floor: 0.02,
-  warmup: 60,
-  start: 'random' as const,
+  schedule: 'wsd',
+  decayFraction: 0.3,
+  minLrRatio: 0.02,
+  warmupSteps: 60,
+  init: 'random',
   seed: 1,
-  device: 'cpu' as const,
+  device: 'cpu',
   saveEvery: 500,
   evaluateEvery: 250,
   sampleEvery: 1000,
 };
-const quiet = { aborted: false, addEventListener: () => undefined, removeEventListener: () => undefined };
+const neverAborted: AbortSignalLike = {
+  aborted: false,
+  addEventListener: () => undefined,
+  removeEventListener: () => undefined,
+};
 
-try {
+/** Writes a checkpoint of zeros with the tokenizer of the demo: the run only reads its shapes. */
+async function writeEmptyCheckpoint(target: string): Promise<void> {
   const family = familyOf(config);
-  const tensors = parametersOf(family, dimsOf(family, config), settingsOf(family, config)).map(
-    ({ name, shape }) => ({ name, shape, dtype: 'float32' as const }),
-  );
-  const empty = join(work, 'empty');
+  const parameters = parametersOf(family, dimsOf(family, config), settingsOf(family, config));
   const writer = await createCheckpointWriter({
-    target: empty,
+    target,
     family,
     config,
-    tensors,
-    sideFilesFrom: join(import.meta.dirname, 'seedling'),
+    tensors: parameters.map(({ name, shape }) => ({ name, shape, dtype: 'float32' })),
+    auxiliaryFilesFrom: join(import.meta.dirname, 'seedling'),
   });
-  for (const name of writer.order)
-    await writer.write(name, new Uint8Array(4 * countOf(tensors.find((t) => t.name === name)!.shape)));
+  const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
+  for (const name of writer.order) {
+    await writer.write(name, new Uint8Array(4 * countElements(shapes.get(name)!)));
+  }
   await writer.finish();
+}
+
+const log = (event: object): void => {
+  process.stderr.write(`${JSON.stringify(event)}\n`);
+};
+
+try {
+  const checkpoint = join(work, 'empty');
   const corpus = join(work, 'stories.jsonl');
   const run = join(work, 'run');
+  await writeEmptyCheckpoint(checkpoint);
   writeFileSync(corpus, toyLines(10_000_000, { seed: 0 }));
-  await createRun(run, { checkpoint: empty, data: [corpus], name: 'demo source', settings });
-  for await (const event of train({ run }, quiet))
-    if (event.at !== 'step' || event.step % 50 === 0) process.stderr.write(`${JSON.stringify(event)}\n`);
-  for await (const event of exportRun({ run, out, dtype: 'float32' }, quiet))
-    if (event.at === 'done') process.stderr.write(`${JSON.stringify(event)}\n`);
+  await createRun(run, { checkpoint, data: [corpus], name: 'demo source', settings });
+  for await (const event of train({ run }, neverAborted)) {
+    if (event.type !== 'step' || event.step % 50 === 0) log(event);
+  }
+  for await (const event of exportRun({ run, out, dtype: 'float32' }, neverAborted)) {
+    if (event.type === 'done') log(event);
+  }
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
