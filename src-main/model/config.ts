@@ -1,16 +1,17 @@
 /**
- * @file config.json to sizes and settings, and back: one list of fields per family, read in both directions;
- * unknown keys are kept.
+ * @file Reads sizes and settings from config.json and writes sizes back, with the fields of the family. Unknown
+ * keys are kept.
  */
 import { refuse } from '../base/errors.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { Axis, Dims } from '../tensor/layout.ts';
-import type { ModelFamily, Settings } from './family.ts';
+import type { ModelFamily } from './family.ts';
+import type { Settings } from './settings.ts';
 
-/** Sizes above this are taken for a damaged or hostile config. */
-const most = 2 ** 31;
+/** A larger size means a damaged or hostile config. */
+const maxSize = 2 ** 31;
 
-/** All sizes of a model, part axes included. `path` names the file in errors. */
+/** All sizes of a model, including axes of fused weights. `path` names the file in errors. */
 export function dimsOf(family: ModelFamily, config: JsonObject, path = 'config.json'): Dims {
   const dims: Record<string, number> = {};
   for (const [axis, parts] of Object.entries(family.parts)) dims[axis] = parts.length;
@@ -19,7 +20,7 @@ export function dimsOf(family: ModelFamily, config: JsonObject, path = 'config.j
     const value = field.read(config, dims) ?? field.fallback?.(dims);
     if (value === undefined || value === null)
       return refuse('checkpoint/bad-config', { path, key, why: 'is missing' });
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > most)
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > maxSize)
       return refuse('checkpoint/bad-config', {
         path,
         key,
@@ -37,8 +38,8 @@ export function settingsOf(family: ModelFamily, config: JsonObject): Settings {
 }
 
 /**
- * `config` with the sizes of `dims` written into it, and with its lists over layers where they come from
- * `sources`; every other key stays as it is.
+ * `config` with the sizes `dims`. With `sources`, keys that list one value per layer are rewritten too: layer
+ * i takes the value of layer `sources[i]`. Every other key stays as it is.
  */
 export function configWith(
   family: ModelFamily,
@@ -52,7 +53,7 @@ export function configWith(
   return changed;
 }
 
-/** Sizes that follow from others are worked out again (head_dim of families that do not state it). */
+/** `dims` with derived sizes computed again, such as head_dim in families that do not store it. */
 export function withDerivedDims(family: ModelFamily, dims: Dims): Dims {
   const out: Record<string, number> = { ...dims };
   for (const [axis, field] of Object.entries(family.dims))
@@ -60,7 +61,7 @@ export function withDerivedDims(family: ModelFamily, dims: Dims): Dims {
   return out;
 }
 
-/** The constraints that `dims` break. */
+/** The constraints of the family that `dims` do not satisfy. */
 export const brokenConstraints = (
   family: ModelFamily,
   dims: Dims,

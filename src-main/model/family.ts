@@ -1,88 +1,91 @@
 /**
- * @file What a model family is: its sizes, its settings, its weights and its forward pass, as one table that
- * everything else reads.
+ * @file The description of a model family: its sizes, settings, weights and forward pass in one table. Growth,
+ * training, checkpoints and export all read it.
  */
 import type { Json, JsonObject } from '../base/json.ts';
 import type { Value } from '../graph/graph.ts';
-import { layoutOf, type Axis, type Dims, type Layout } from '../tensor/layout.ts';
-import type { Reader } from './layers.ts';
-import type { NamedValue } from './named.ts';
+import type { Axis, Dims, Layout } from '../tensor/layout.ts';
+import type { ModelBuilder } from './builder-types.ts';
+import type { NamedValue } from './named-value.ts';
+import type { Settings, SettingValue } from './settings.ts';
 
-export type SettingValue = number | boolean | string | null | readonly string[];
-/** What is not a size: eps, tied, rotary base, activation. */
-export type Settings = Readonly<Record<string, SettingValue>>;
+export type { Settings, SettingValue } from './settings.ts';
 
-/** `linear` multiplies, `lookup` is picked from, `gain` and `shift` belong to a norm, `bias` to a linear. */
+/**
+ * `linear` is the weight of a linear layer, `lookup` of an embedding; `gain` and `shift` are the weight and
+ * bias of a norm, `bias` is the bias of a linear layer.
+ */
 export type TensorKind = 'linear' | 'lookup' | 'gain' | 'shift' | 'bias';
 
 export interface TensorSpec {
   readonly kind: TensorKind;
   readonly layout: Layout;
-  /** A gain stored minus this (1 for families that store gains minus one). */
+  /** Added to a stored gain: 1 for families that store the gain minus one, otherwise 0. */
   readonly offset: number;
-  /** The setting that must be true for the weight to exist; absent means always. */
+  /** The setting that must be true for the weight to exist. Default: it always exists. */
   readonly when?: string;
   /**
-   * Of a gain: the line of the linear whose output its norm reads, such as q/k norms and norms at the end of
-   * a branch; absent means that it reads the stream.
+   * Of a gain: the key of the linear layer whose output its norm normalizes (query and key norms, norms at
+   * the end of a branch). Default: its norm reads the residual stream.
    */
   readonly normalizes?: string;
-  /** Of a linear: it reads the stream as it is (`stream`), or through a norm that has no gain (`norm`). */
+  /**
+   * Of a linear layer without a gain before it: whether its input is the residual stream itself (`stream`) or
+   * a norm that has no gain (`norm`).
+   */
   readonly unscaledInput?: 'stream' | 'norm';
 }
 
-/** How one size is read from config.json and written back. `keys` are all config keys it may touch. */
+/** How one size is read from config.json and written back. */
 export interface SizeField {
+  /** All config keys that the field may read or write. */
   readonly keys: readonly string[];
   /**
-   * Undefined when config.json does not say (and `fallback` decides). `dims` holds the sizes above it in the
-   * table.
+   * The size, or undefined if config.json lacks it; then `fallback` applies. `dims` holds the sizes listed
+   * before this one.
    */
   read(config: JsonObject, dims: Dims): Json | undefined;
   readonly fallback?: (dims: Dims) => number;
-  /** The config keys and values that say this size; a consequence of others writes nothing. */
+  /** The config keys and values that store this size. A derived size stores nothing. */
   write(dims: Dims, axis: string): JsonObject;
 }
 
-/** How one setting is read from config.json. Settings are kept as they are when a model grows. */
+/** How one setting is read from config.json. Growing a model keeps its settings. */
 export interface SettingField {
   readonly keys: readonly string[];
   read(config: JsonObject): SettingValue;
 }
 
 export interface Constraint {
-  /** The size to change when it does not hold. */
+  /** The size to change if the constraint does not hold. */
   readonly axis: Axis;
   readonly why: string;
   holds(dims: Dims): boolean;
 }
 
-/** How a dense model becomes a mixture of experts of this family: sparse upcycling, methods.md 7.8. */
+/** How a dense model becomes a mixture of experts of this family; docs/methods.md, upcycle. */
 export interface Mixture {
-  /** The dense families whose MLP an expert is. */
+  /** Ids of the dense families that it can be made from. */
   readonly denseFamilies: readonly string[];
   /**
-   * The dense line that a line of this table is a copy of, where they have not one name. Lines without any
-   * are routers, and drawn.
+   * Keys of this table, mapped to the dense key they copy where the two differ. A key without a dense
+   * counterpart is a router, which is initialized at random.
    */
   readonly copiedFrom: Readonly<Record<string, string>>;
-  /** Lines that start as zeros. */
+  /** Keys whose weights start as zeros, so that their branch adds nothing at first. */
   readonly zeroOutput?: readonly string[];
-  /** Whether config.json can say that the weights of the chosen experts are not made to sum to one. */
+  /** Whether config.json has `norm_topk_prob`, so that routing weights need not sum to one. */
   readonly hasNormTopkProb: boolean;
   /** Sizes that follow from those of the dense model. */
   readonly dims?: (dense: Dims) => Dims;
   /**
-   * config.json of a dense model as one of this family, sizes aside; `sums` says whether chosen weights sum
-   * to one. Refuses what this family cannot say.
+   * The config.json of a dense model rewritten for this family, except for sizes. Refuses what this family
+   * cannot express.
    */
-  config(dense: JsonObject, settings: Settings, sums: boolean): JsonObject;
+  config(dense: JsonObject, settings: Settings, normTopkProb: boolean): JsonObject;
 }
 
-/**
- * The two norms of a layer of a post-norm family, as prefixes of table lines: after attention, and after the
- * MLP, whose output is the layer's.
- */
+/** The two norms in a layer of a post-norm family, as key prefixes; the second gives the layer's output. */
 export interface PostNorm {
   readonly afterAttention: string;
   readonly afterMlp: string;
@@ -91,149 +94,64 @@ export interface PostNorm {
 export interface ModelFamily {
   readonly id: string;
   readonly title: string;
-  /** The `model_type` values of config.json that mean this family. */
+  /** Values of `model_type` in config.json. */
   readonly modelTypes: readonly string[];
-  /** The `architectures` entry of a config.json that lacks one. */
+  /** Written to `architectures` if config.json lacks it. */
   readonly architecture: string;
-  /** Where one model_type covers two tables: whether a config.json is of this one. Always, when absent. */
+  /** Where two families share a `model_type`: whether a config.json belongs to this one. */
   readonly matches?: (config: JsonObject) => boolean;
-  /** In the order in which they are read. */
+  /** In reading order. */
   readonly dims: Readonly<Record<string, SizeField>>;
   readonly settings: Readonly<Record<string, SettingField>>;
-  /** Sizes of part axes such as qkv, and the names of their entries. */
+  /** Axes of fused weights, such as `qkv`, with the names of their entries. */
   readonly parts: Readonly<Partial<Record<Axis, readonly string[]>>>;
   /**
-   * The residual stream: its axis and the kind of norm that reads it. `post`: norms stand on the stream
-   * itself, so that only whole copies of it keep the function (methods.md 1.6).
+   * The residual stream: its axis and the kind of norm that reads it. With `postNorm` the norms are applied
+   * to the stream itself, and only whole copies of it preserve the function; docs/methods.md, Norms.
    */
   readonly stream: { readonly axis: Axis; readonly norm: 'layer' | 'rms'; readonly postNorm?: PostNorm };
-  /**
-   * The output head, the table it may be tied to, and the norm before it; none where a matrix stands between.
-   * `cap` is the setting with the bound c of logits c · tanh(logit / c).
-   */
   readonly head: {
     readonly weight: string;
+    /** The embedding that the head shares its weight with if the model is tied. */
     readonly tiedTo: string;
+    /** The norm directly before the head; absent if a linear layer comes between. */
     readonly norm?: string;
+    /** The setting with the cap of `cap * tanh(logit / cap)`. */
     readonly softcap?: string;
   };
   /**
-   * Scores sum over `over`, between these weights (`name/part` for an entry of a fused triple), times `scale`
-   * (up to a number that no size changes).
+   * Attention scores: the product of `between` (`name/part` for an entry of a fused weight), summed over the
+   * axis `over`, times `scale` (up to a factor that does not depend on sizes).
    */
   readonly scores: { readonly over: Axis; readonly between: readonly string[]; scale(dims: Dims): number };
-  /** What embeddings are multiplied by in the forward pass; 1 when absent. */
+  /** The factor that the forward pass multiplies embeddings by. Default: 1. */
   readonly embedScale?: (dims: Dims, settings: Settings) => number;
   /** Axes that cannot grow, with the reason. */
   readonly frozen: Readonly<Partial<Record<Axis, string>>>;
   readonly constraints: readonly Constraint[];
   /**
-   * What it is made from, where its MLPs are mixtures of experts; the settings then say under `active` how
-   * many of the `experts` a token passes, and under `balance` what share of their unevenness training adds to
-   * the loss.
+   * Set for mixtures of experts. Their settings include `expertsPerToken` (num_experts_per_tok) and
+   * `auxLossCoef` (router_aux_loss_coef), the factor of the load-balancing loss in training.
    */
   readonly mixture?: Mixture;
-  /** All weights; `{layer}` and `{expert}` stand for their numbers. The head is listed even when tied. */
+  /** All weights by key. `{layer}` and `{expert}` stand for numbers; the head is listed even if tied. */
   readonly tensors: Readonly<Record<string, TensorSpec>>;
-  /** llama.cpp's convert_hf_to_gguf.py knows it. */
+  /** Set if llama.cpp's convert_hf_to_gguf.py supports the family. */
   readonly gguf?: true;
-  /** Prefixes that some checkpoints carry before every name. */
+  /** Prefixes that some checkpoints put before every name, such as `transformer.`. */
   readonly prefixes: readonly string[];
-  /** Buffers of old files that are not weights. */
+  /** Names of buffers in old checkpoints that are not weights. */
   readonly ignoredKeys: readonly RegExp[];
-  /**
-   * Config keys whose numbers transformers takes with a fraction only, so that 30 must be written as 30.0.
-   */
+  /** Config keys that transformers validates as floats, so that 30 must be written as 30.0. */
   readonly floatKeys?: readonly string[];
-  /** Config values that the forward pass does not compute: throws a refusal that names the key. */
+  /** Refuses config values that the forward pass does not implement, by the name of their key. */
   assertSupported(config: JsonObject): void;
-  /** Config values that say something of every layer, for a model whose layer i was layer `sources[i]`. */
+  /** The config keys that list one value per layer, for a model whose layer i was layer `sources[i]`. */
   readonly remapLayers?: (config: JsonObject, sources: readonly number[]) => JsonObject;
-  /**
-   * The last norm's output, tokens [batch, seq] → [batch, seq, hidden]; the head is applied by whoever reads
-   * it.
-   */
-  forward(m: Reader, tokens: Value): NamedValue;
+  /** The output of the last norm, tokens [batch, seq] → [batch, seq, hidden]. The caller applies the head. */
+  forward(m: ModelBuilder, tokens: Value): NamedValue;
 }
 
-/** The line of a family's table that a weight's name is of. */
+/** The key in a family's `tensors` for the name of a weight. */
 export const tensorKey = (name: string): string =>
   name.replace(/\.\d+\./, '.{layer}.').replace(/\.\d+\./, '.{expert}.');
-
-export const linear = (layout: string, when?: string): TensorSpec => spec('linear', layout, when);
-export const lookup = (layout: string): TensorSpec => spec('lookup', layout);
-export const gain = (layout: string, when?: string): TensorSpec => spec('gain', layout, when);
-export const shift = (layout: string, when?: string): TensorSpec => spec('shift', layout, when);
-export const bias = (layout: string, when?: string): TensorSpec => spec('bias', layout, when);
-const spec = (kind: TensorKind, layout: string, when?: string): TensorSpec => ({
-  kind,
-  layout: layoutOf(layout),
-  offset: 0,
-  ...(when === undefined ? {} : { when }),
-});
-
-/** The gain of a norm that reads the output of the linear `of` (a line of the table), not the stream. */
-export const outputGain = (of: string, layout: string, when?: string): TensorSpec => ({
-  ...gain(layout, when),
-  normalizes: of,
-});
-
-/** A linear that no gain stands before. */
-export const unscaledLinear = (reads: 'stream' | 'norm', layout: string): TensorSpec => ({
-  ...linear(layout),
-  unscaledInput: reads,
-});
-
-/** The same table with every gain stored minus `offset`. */
-export const withOffset = (tensors: ModelFamily['tensors'], offset: number): ModelFamily['tensors'] =>
-  Object.fromEntries(
-    Object.entries(tensors).map(([key, line]) => [key, line.kind === 'gain' ? { ...line, offset } : line]),
-  );
-
-/**
- * A size that stands under `name` in config.json, or follows from sizes above it when it is absent or null.
- * It is always written.
- */
-export const size = (name: string, fallback?: (dims: Dims) => number): SizeField => ({
-  keys: [name],
-  read: (config) => config[name] ?? undefined,
-  ...(fallback ? { fallback } : {}),
-  write: (dims, axis) => ({ [name]: dims[axis]! }),
-});
-
-/** A size that config.json never says. */
-export const derived = (of: (dims: Dims) => number): SizeField => ({
-  keys: [],
-  read: () => undefined,
-  fallback: of,
-  write: () => ({}),
-});
-
-export const setting = (name: string, otherwise: SettingValue): SettingField => ({
-  keys: [name],
-  read: (config) => {
-    const value = config[name];
-    return value === undefined || value === null || typeof value === 'object'
-      ? otherwise
-      : (value as SettingValue);
-  },
-});
-
-/** The same lines but these. */
-export const without = <T>(
-  lines: Readonly<Record<string, T>>,
-  ...names: readonly string[]
-): Readonly<Record<string, T>> =>
-  Object.fromEntries(Object.entries(lines).filter(([name]) => !names.includes(name)));
-
-/** A number that may be null, which means that there is none; `otherwise` where config.json does not say. */
-export const optional = (name: string, otherwise: number | null): SettingField => ({
-  keys: [name],
-  read: (config) => (config[name] === undefined ? otherwise : (config[name] as SettingValue)),
-});
-
-/** The element type under either of its names. */
-export const elementType: SettingField = {
-  keys: ['dtype', 'torch_dtype'],
-  read: (config) => (config['dtype'] ?? config['torch_dtype'] ?? 'float32') as SettingValue,
-};

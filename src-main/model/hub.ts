@@ -1,11 +1,11 @@
-/** @file Models of the Hugging Face Hub as they are shown, judged, fetched and pushed: what travels. */
+/** @file What the service reports about models on the Hugging Face Hub: searches, downloads, uploads, accounts. */
 import type { ErrorData } from '../base/errors.ts';
 import type { CheckpointSummary } from './summary.ts';
 
-/** Whether the authors ask for consent first, and who gives it. */
+/** Whether access must be requested, and who grants it. */
 export type Gate = false | 'auto' | 'manual';
 
-/** One line of a search. `why` is what already its search entry says against growing it. */
+/** One search result. `why` is set if its metadata already shows that it cannot be grown. */
 export interface HubHit {
   readonly repo: string;
   readonly family: string | null;
@@ -19,22 +19,20 @@ export interface HubHit {
   readonly private: boolean;
   readonly why: ErrorData | null;
 }
-/** `next` asks for the following page; null at the end. */
+/** `next` requests the following page; null on the last one. */
 export interface HubPage {
   readonly hits: readonly HubHit[];
   readonly next: string | null;
 }
 
-/**
- * A file that is fetched. `etag` names its blob: the SHA-256 of a large file, the git hash of a small one.
- */
+/** A file to download. `etag` is the SHA-256 of a large file (`sha256` is true) or the git hash of a small one. */
 export interface HubFile {
   readonly path: string;
   readonly bytes: number;
   readonly etag: string;
   readonly sha256: boolean;
 }
-/** The files of one commit that make a model; `revision` is what was asked for. */
+/** The files of one commit that make up a model. `revision` is the requested branch, tag or commit. */
 export interface HubSnapshot {
   readonly repo: string;
   readonly revision: string;
@@ -42,12 +40,9 @@ export interface HubSnapshot {
   readonly files: readonly HubFile[];
 }
 
-/**
- * A model judged from its config.json and shard headers. Where `why` is set, it cannot be grown and `card` is
- * null.
- */
+/** A model on the Hub, read from its config.json and shard headers. */
 export interface HubModelInfo extends HubSnapshot {
-  /** Its page. */
+  /** Its web page. */
   readonly url: string;
   readonly gated: Gate;
   readonly private: boolean;
@@ -55,21 +50,20 @@ export interface HubModelInfo extends HubSnapshot {
   readonly downloads: number;
   readonly likes: number;
   readonly updated: string;
-  /** Of the files that are fetched, and of those that are not needed. */
+  /** Size of the files to download. */
   readonly bytes: number;
+  /** Files that Cambium does not need. */
   readonly skipped: { readonly files: number; readonly bytes: number };
+  /** Why it cannot be grown; then `card` is null. */
   readonly why: ErrorData | null;
   readonly card: CheckpointSummary | null;
 }
 
-/**
- * A snapshot in the Hugging Face cache, whoever put it there. `own`: Cambium fetched it and checked every
- * hash.
- */
+/** A snapshot in the Hugging Face cache. `own`: Cambium downloaded it and verified every hash. */
 export interface HubCached {
   readonly repo: string;
   readonly commit: string;
-  /** Branches and tags that point to it here. */
+  /** Cached branches and tags that point to the commit. */
   readonly refs: readonly string[];
   readonly dir: string;
   readonly bytes: number;
@@ -78,7 +72,7 @@ export interface HubCached {
   readonly own: boolean;
 }
 
-/** A download that has begun and is not whole. `elsewhere`: another process of Cambium is at it. */
+/** An incomplete download. `elsewhere`: another Cambium process is downloading it. */
 export interface HubPartial {
   readonly repo: string;
   readonly revision: string;
@@ -112,7 +106,7 @@ export interface PushFile {
   readonly path: string;
   readonly bytes: number;
 }
-/** What a push would do; nothing is changed by asking. `account` owns the token. */
+/** What a push would upload. `account` is the owner of the token. */
 export interface PushPlan {
   readonly dir: string;
   readonly repo: string;
@@ -142,7 +136,7 @@ export type PushEvent =
       readonly private: boolean;
     };
 
-/** Whose token is used, and where it comes from; `error` says why it is of no use. */
+/** The token in use: its owner, its origin, and `error` if the Hub does not accept it. */
 export interface HubAccount {
   readonly endpoint: string;
   readonly cache: string;
@@ -151,6 +145,6 @@ export interface HubAccount {
   readonly name: string | null;
   readonly write: boolean | null;
   readonly error: ErrorData | null;
-  /** Where a token that is set here is kept. */
+  /** Where a token entered in Cambium is stored. */
   readonly keeps: 'key store' | 'memory';
 }

@@ -1,22 +1,17 @@
-/**
- * @file A checkpoint as it is shown and planned with, and the record of how it was grown: what travels; the
- * bytes stay.
- */
+/** @file What the interface shows of a checkpoint, and how growth was verified. Contains no weights. */
 import type { DeviceKind } from '../base/device.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
-import type { Settings } from './family.ts';
 import type { ParameterGroup } from './parameters.ts';
+import type { Settings } from './settings.ts';
 
-/** One weight: what travels; the bytes stay. */
 export interface TensorSummary {
   readonly name: string;
   readonly dtype: WeightDType;
   readonly shape: readonly number[];
 }
 
-/** A checkpoint as it is shown and planned with. */
 export interface CheckpointSummary {
   readonly dir: string;
   readonly name: string;
@@ -27,17 +22,17 @@ export interface CheckpointSummary {
   readonly config: JsonObject;
   readonly dtypes: readonly WeightDType[];
   readonly parameters: number;
-  /** Those that one token passes, where the model is a mixture of experts. */
+  /** Parameters active per token, for mixtures of experts. */
   readonly active?: number;
   readonly groups: Readonly<Record<ParameterGroup, number>>;
-  /** Bytes of all weights in their files. */
+  /** Size of all weights in their files. */
   readonly bytes: number;
   readonly shards: number;
   readonly tied: boolean;
-  /** Vocabulary size of the tokenizer, or null when the folder has none. */
+  /** `size` is the vocabulary size. Null if the folder has no tokenizer. */
   readonly tokenizer: { readonly kind: string; readonly size: number } | null;
   readonly tensors: readonly TensorSummary[];
-  /** What it was grown from, when Cambium grew it. */
+  /** Set if Cambium grew the checkpoint. */
   readonly grownFrom?: {
     readonly source: string;
     readonly method: string;
@@ -45,31 +40,31 @@ export interface CheckpointSummary {
   };
 }
 
-/** How far the logits of two models lie apart on the same tokens. */
+/** The difference between the logits of two models on the same tokens. */
 export interface LogitDifference {
   readonly tokens: number;
-  /** The largest difference of a logit, absolute. */
+  /** Largest absolute difference. */
   readonly maxLogit: number;
-  /** Root mean square of the source's logits, to judge it by. */
+  /** Root mean square of the source's logits, as the scale for `maxLogit`. */
   readonly rmsLogit: number;
-  /** Mean KL divergence from source to grown, nats per token. */
+  /** Mean KL divergence from source to grown model, nats per token. */
   readonly kl: number;
-  /** Mean next-token loss of each, nats. */
+  /** Mean next-token loss in nats. */
   readonly lossSource: number;
   readonly lossGrown: number;
-  /** Share of positions where both would say the same token. */
+  /** Top-1 agreement: the share of positions where both models rank the same token first. */
   readonly agreement: number;
 }
 
-/** The proof: source and grown model on the same tokens. */
+/** The result of comparing a grown model with its source on the same tokens. */
 export interface Certificate extends LogitDifference {
   readonly promise: 'exact' | 'approximate';
-  /** The largest difference an exact growth may show in the dtypes at hand. */
+  /** The largest `maxLogit` that counts as function-preserving for the element types used. */
   readonly tolerance: number;
   readonly passed: boolean;
   readonly device: DeviceKind;
-  /** What each stage of a recipe promises, where there are several. */
+  /** The promise of each stage of a recipe that has several. */
   readonly stages?: readonly { readonly method: string; readonly promise: 'exact' | 'approximate' }[];
-  /** What the tokens were: a file, or text the source wrote itself. */
+  /** Where the tokens come from: a file, or text sampled from the source. */
   readonly text: string;
 }

@@ -1,83 +1,89 @@
-/**
- * @file What families of mixtures of experts share: their lines, their router and what a token reads of its
- * experts.
- */
+/** @file What the mixture-of-experts families share: their tables, router and forward pass. */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { routingWeights } from '../../graph/ops/build.ts';
-import type { ModelFamily, Settings, SizeField } from '../family.ts';
-import type { Reader } from '../layers.ts';
-import { add, mapValue, mul, unbind, type NamedValue } from '../named.ts';
-import { gatedMlp, type MlpNames } from './llama.ts';
+import type { ModelBuilder } from '../builder-types.ts';
+import type { ModelFamily, SizeField } from '../family.ts';
+import { add, mapValue, mul, unbind, type NamedValue } from '../named-value.ts';
+import type { Settings } from '../settings.ts';
+import { gatedMlp, type MlpNames } from './gated-decoder.ts';
 
-/** A dense table with `own` lines where it has those of its MLP. */
+/** The table of a dense family with `experts` in place of its MLP. */
 export const withExperts = (
   dense: ModelFamily['tensors'],
-  own: ModelFamily['tensors'],
+  experts: ModelFamily['tensors'],
 ): ModelFamily['tensors'] =>
   Object.fromEntries(
-    Object.entries(dense).flatMap(([name, line]) =>
-      name.includes('.mlp.gate_proj.weight')
-        ? Object.entries(own)
-        : name.includes('.mlp.')
-          ? []
-          : [[name, line]],
-    ),
+    Object.entries(dense).flatMap(([key, spec]) => {
+      if (key.includes('.mlp.gate_proj.weight')) return Object.entries(experts);
+      return key.includes('.mlp.') ? [] : [[key, spec]];
+    }),
   );
 
-/** Numbers that transformers takes with a fraction only. */
-export const fractions: readonly string[] = ['router_aux_loss_coef', 'router_jitter_noise'];
+/** Config keys that transformers validates as floats. */
+export const moeFloatKeys: readonly string[] = ['router_aux_loss_coef', 'router_jitter_noise'];
 
-/** The number of experts, under either of the names that transformers gives it. */
-export const expertCount = (written: string, otherwise: number): SizeField => ({
+/** The reason why the number of experts cannot grow. */
+export const frozenExperts =
+  'a mixture gets its experts when it is made from a dense model, with the method "upcycle"';
+
+/** The number of experts. transformers uses two names; `key` is the one that the family writes. */
+export const expertCount = (key: string, defaultCount: number): SizeField => ({
   keys: ['num_experts', 'num_local_experts'],
-  read: (c) => c['num_local_experts'] ?? c['num_experts'],
-  fallback: () => otherwise,
-  write: (d) => ({ [written]: d['experts']! }),
+  read: (config) => config['num_local_experts'] ?? config['num_experts'],
+  fallback: () => defaultCount,
+  write: (dims) => ({ [key]: dims['experts']! }),
 });
 
 /**
- * Every token reads the experts that its router rates highest, each as much as it rates it: all experts are
- * worked out for all tokens, and what a token does not read has weight
- * zero, so that shapes are known when the graph is built and gradients are those of the chosen experts alone.
+ * A mixture-of-experts layer named `layer`, such as `model.layers.0.mlp`. Every expert runs on every token,
+ * and experts that the router does not choose get weight zero. Shapes are therefore known when the graph is
+ * built, and gradients reach only the chosen experts.
  */
-export function mixtureOf(m: Reader, x: NamedValue, at: string, names?: MlpNames): NamedValue {
-  const ratings = m.linear(x, `${at}.gate`);
-  const weights = mapValue(
-    (logits) => routingWeights(logits, Number(m.settings['expertsPerToken']), m.settings['normTopkProb'] === true),
-    ratings,
-  );
-  m.routed(ratings.value);
+export function mixtureOfExperts(
+  m: ModelBuilder,
+  x: NamedValue,
+  layer: string,
+  names?: MlpNames,
+): NamedValue {
+  const topK = Number(m.settings['expertsPerToken']);
+  const normTopkProb = m.settings['normTopkProb'] === true;
+  const logits = m.linear(x, `${layer}.gate`);
+  const weights = mapValue((v) => routingWeights(v, topK, normTopkProb), logits);
+  m.onRouterLogits(logits.value);
   return unbind(weights, 'experts')
-    .map((weight, expert) => mul(gatedMlp(m, x, `${at}.experts.${expert}`, names), weight))
+    .map((weight, expert) => mul(gatedMlp(m, x, `${layer}.experts.${expert}`, names), weight))
     .reduce(add);
 }
 
-/** Refuses a router that would choose more experts than there are. */
-export function refuseRouting(config: JsonObject, experts: number, active: number): void {
-  if (!Number.isInteger(active) || active < 1 || active > experts)
+/** Refuses routers that choose more experts than there are, and models with dense layers among sparse ones. */
+export function assertRoutingSupported(
+  config: JsonObject,
+  defaults: { readonly experts: number; readonly expertsPerToken: number },
+): void {
+  const experts = Number(config['num_local_experts'] ?? config['num_experts'] ?? defaults.experts);
+  const expertsPerToken = Number(config['num_experts_per_tok'] ?? defaults.expertsPerToken);
+  const noDenseLayers = 'every layer of a mixture must have experts';
+  if (!Number.isInteger(expertsPerToken) || expertsPerToken < 1 || expertsPerToken > experts)
     refuse('checkpoint/unsupported', {
-      what: `num_experts_per_tok ${active}`,
+      what: `num_experts_per_tok ${expertsPerToken}`,
       why: `there are ${experts} experts`,
     });
   if (Array.isArray(config['mlp_only_layers']) && config['mlp_only_layers'].length > 0)
-    refuse('checkpoint/unsupported', {
-      what: 'mlp_only_layers',
-      why: 'all layers of a mixture must have experts here',
-    });
+    refuse('checkpoint/unsupported', { what: 'mlp_only_layers', why: noDenseLayers });
   const step = config['decoder_sparse_step'];
   if (step !== undefined && step !== null && step !== 1)
     refuse('checkpoint/unsupported', {
       what: `decoder_sparse_step ${JSON.stringify(step)}`,
-      why: 'all layers of a mixture must have experts here',
+      why: noDenseLayers,
     });
 }
 
 /**
- * `config` with what `dense` leaves to its family's defaults said in full, because another family's defaults
- * are others.
+ * The config of a dense model with the default values of its family written out, because another family has
+ * different defaults.
  */
-export const said = (config: JsonObject, dense: Settings): JsonObject => ({
+export const withExplicitDefaults = (config: JsonObject, dense: Settings): JsonObject => ({
   rms_norm_eps: dense['eps']!,
   hidden_act: dense['activation']!,
   tie_word_embeddings: dense['tied']!,

@@ -1,41 +1,31 @@
 /**
- * @file Gemma: Llama's layers with gains stored minus one and embeddings times the square root of hidden.
- * Agrees with transformers' modeling_gemma.py.
+ * @file Gemma: Llama's layers with gains stored minus one, and embeddings scaled by sqrt(hidden_size). Must agree
+ * with transformers' modeling_gemma.py.
  */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { isWeightDType, narrow, widen } from '../../tensor/dtype.ts';
+import { isWeightDType, downcast, upcast } from '../../tensor/dtype.ts';
 import type { Dims } from '../../tensor/layout.ts';
-import {
-  elementType,
-  setting,
-  size,
-  withOffset,
-  without,
-  type ModelFamily,
-  type Settings,
-} from '../family.ts';
-import { refuseRope, ropeSettings } from '../rope.ts';
-import { gatedDecoder, llama } from './llama.ts';
+import { elementType, setting, size } from '../config-fields.ts';
+import type { ModelFamily, Settings } from '../family.ts';
+import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import { withOffset, without } from '../tensor-specs.ts';
+import { gatedDecoder } from './gated-decoder.ts';
+import { llama } from './llama.ts';
 
-const settings = without(llama.settings, 'mlpBias');
-
-/**
- * sqrt(hidden) as transformers multiplies by it: rounded to float32 and then to the element type of the
- * weights.
- */
-export function normalizer({ hidden }: Dims, { dtype }: Settings): number {
+/** sqrt(hidden_size), rounded as transformers does: to float32, then to the element type of the weights. */
+export function embedScale({ hidden }: Dims, { dtype }: Settings): number {
   const name = String(dtype);
   const single = Float32Array.of(Math.sqrt(hidden!));
-  return isWeightDType(name) ? widen(narrow(single, name), name)[0]! : single[0]!;
+  return isWeightDType(name) ? upcast(downcast(single, name), name)[0]! : single[0]!;
 }
 
-/** Refuses attention that also looks ahead. */
-export function refuseBidirectional(config: JsonObject): void {
+/** Refuses attention to later positions. */
+export function assertCausal(config: JsonObject): void {
   if (config['use_bidirectional_attention'] === true)
     refuse('checkpoint/unsupported', {
       what: 'use_bidirectional_attention',
-      why: 'the forward pass never looks ahead',
+      why: 'attention is always causal',
     });
 }
 
@@ -47,33 +37,32 @@ export const gemma: ModelFamily = {
   architecture: 'GemmaForCausalLM',
   dims: { ...llama.dims, kv_heads: size('num_key_value_heads'), head_dim: size('head_dim', () => 256) },
   settings: {
-    ...settings,
+    ...without(llama.settings, 'mlpBias'),
     tied: setting('tie_word_embeddings', true),
     activation: {
       keys: ['hidden_act'],
-      read: (c) =>
-        c['hidden_act'] === undefined || c['hidden_act'] === 'gelu'
-          ? 'gelu_pytorch_tanh'
-          : String(c['hidden_act']),
-    }, // old files say gelu and mean this
+      // Old files say "gelu", but the models were trained with the tanh approximation.
+      read: ({ hidden_act: name }) =>
+        name === undefined || name === 'gelu' ? 'gelu_pytorch_tanh' : String(name),
+    },
     positions: setting('max_position_embeddings', 8192),
     dtype: elementType,
     ...ropeSettings(),
   },
-  embedScale: normalizer,
+  embedScale,
   constraints: [],
   tensors: withOffset(
-    Object.fromEntries(Object.entries(llama.tensors).filter(([, line]) => line.when !== 'mlpBias')),
+    Object.fromEntries(Object.entries(llama.tensors).filter(([, spec]) => spec.when !== 'mlpBias')),
     1,
   ),
   assertSupported(config) {
-    refuseRope(config);
-    refuseBidirectional(config);
-    const other = config['hidden_activation'] ?? 'gelu_pytorch_tanh';
-    if (other !== 'gelu_pytorch_tanh')
+    assertRopeSupported(config);
+    assertCausal(config);
+    const activation = config['hidden_activation'] ?? 'gelu_pytorch_tanh';
+    if (activation !== 'gelu_pytorch_tanh')
       refuse('checkpoint/unsupported', {
-        what: `hidden_activation "${JSON.stringify(other)}"`,
-        why: 'versions of transformers read it differently',
+        what: `hidden_activation "${JSON.stringify(activation)}"`,
+        why: 'versions of transformers disagree about it',
       });
   },
   forward: (m, tokens) => gatedDecoder(m, tokens),

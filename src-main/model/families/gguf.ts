@@ -1,11 +1,7 @@
-/**
- * @file How a checkpoint becomes a GGUF file: the commands of llama.cpp, for the families whose tables say
- * that it knows them.
- */
+/** @file How to convert an exported checkpoint to GGUF with llama.cpp, as Markdown for model card files. */
 
-/** As Markdown. */
 export const ggufCommands = [
-  'In a checkout of [llama.cpp](https://github.com/ggml-org/llama.cpp), built, with this folder as `MODEL`:',
+  'In a built checkout of [llama.cpp](https://github.com/ggml-org/llama.cpp), with this folder as `MODEL`:',
   '',
   '```sh',
   'pip install -r requirements.txt',
@@ -14,5 +10,5 @@ export const ggufCommands = [
   'llama-cli -m model-Q4_K_M.gguf -p "Once upon a time" -n 64',
   '```',
   '',
-  'The converter knows tokenizers by their hash and refuses one that it has not met.',
+  'The converter identifies tokenizers by hash and refuses unknown ones.',
 ].join('\n');

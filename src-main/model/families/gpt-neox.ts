@@ -1,22 +1,14 @@
 /**
- * @file GPT-NeoX and Pythia: layer norms, a share of each head turned, q/k/v interleaved head by head, both
- * branches of a layer read the same stream or one after the other. Agrees with transformers'
- * modeling_gpt_neox.py.
+ * @file GPT-NeoX and Pythia: layer norms, partially rotated heads, q, k, v interleaved by head, and parallel or
+ * sequential branches. Must agree with transformers' modeling_gpt_neox.py.
  */
-import { activate } from '../layers.ts';
-import { add, unbind, type NamedValue } from '../named.ts';
-import {
-  bias,
-  derived,
-  gain,
-  linear,
-  lookup,
-  setting,
-  shift,
-  size,
-  type ModelFamily,
-} from '../family.ts';
-import { refuseRope, ropeSettings } from '../rope.ts';
+import { activate } from '../activations.ts';
+import { derived, setting, size } from '../config-fields.ts';
+import type { ModelFamily } from '../family.ts';
+import { add, unbind, type NamedValue } from '../named-value.ts';
+import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
+import { wholeHeads } from './constraints.ts';
 
 export const gptNeox: ModelFamily = {
   id: 'gpt_neox',
@@ -29,7 +21,7 @@ export const gptNeox: ModelFamily = {
     hidden: size('hidden_size'),
     heads: size('num_attention_heads'),
     ffn: size('intermediate_size'),
-    head_dim: derived((d) => d['hidden']! / d['heads']!),
+    head_dim: derived(({ hidden, heads }) => hidden! / heads!),
     layers: size('num_hidden_layers'),
   },
   settings: {
@@ -38,9 +30,9 @@ export const gptNeox: ModelFamily = {
     activation: setting('hidden_act', 'gelu'),
     std: setting('initializer_range', 0.02),
     attentionBias: setting('attention_bias', true),
-    parallel: setting('use_parallel_residual', true),
+    parallelResidual: setting('use_parallel_residual', true),
     positions: setting('max_position_embeddings', 2048),
-    ...ropeSettings({ thetaKey: 'rotary_emb_base', share: 0.25, shareKey: 'rotary_pct' }),
+    ...ropeSettings({ thetaKey: 'rotary_emb_base', factor: 0.25, factorKey: 'rotary_pct' }),
   },
   parts: { qkv: ['q', 'k', 'v'] },
   stream: { axis: 'hidden', norm: 'layer' },
@@ -48,16 +40,11 @@ export const gptNeox: ModelFamily = {
   scores: {
     over: 'head_dim',
     between: ['attention.query_key_value/q', 'attention.query_key_value/k'],
-    scale: (d) => d['head_dim']! ** -0.5,
+    scale: ({ head_dim }) => head_dim! ** -0.5,
   },
-  frozen: { head_dim: 'its entries are rotary frequencies' },
-  constraints: [
-    {
-      axis: 'hidden',
-      why: 'each head is hidden / heads wide',
-      holds: (d) => d['hidden']! % d['heads']! === 0,
-    },
-  ],
+  frozen: { head_dim: 'each entry of a head has a fixed rotary frequency' },
+  constraints: [wholeHeads],
+  // One weight per line, in columns.
   // prettier-ignore
   tensors: {
     'embed_in.weight':                                    lookup('vocab : hidden'),
@@ -79,27 +66,20 @@ export const gptNeox: ModelFamily = {
   },
   prefixes: ['gpt_neox.'],
   ignoredKeys: [/^layers\.\d+\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/],
-  assertSupported: refuseRope,
+  assertSupported: assertRopeSupported,
   forward(m, tokens) {
-    const s = m.settings;
     const scale = m.dims['head_dim']! ** -0.5;
-    const mlp = (x: NamedValue, at: string): NamedValue =>
-      m.linear(
-        activate(
-          m.linear(m.norm(x, `${at}.post_attention_layernorm`), `${at}.mlp.dense_h_to_4h`),
-          String(s['activation']),
-        ),
-        `${at}.mlp.dense_4h_to_h`,
-      );
     let x = m.embed('embed_in', tokens);
     for (let l = 0; l < m.dims['layers']!; l++) {
-      const at = `layers.${l}`;
-      const [q, k, v] = unbind(
-        m.linear(m.norm(x, `${at}.input_layernorm`), `${at}.attention.query_key_value`),
-        'qkv',
-      ) as [NamedValue, NamedValue, NamedValue];
-      const read = add(x, m.linear(m.attention(m.rotary(q), m.rotary(k), v, scale), `${at}.attention.dense`));
-      x = add(read, mlp(s['parallel'] === true ? x : read, at));
+      const layer = `layers.${l}`;
+      const qkv = m.linear(m.norm(x, `${layer}.input_layernorm`), `${layer}.attention.query_key_value`);
+      const [q, k, v] = unbind(qkv, 'qkv') as [NamedValue, NamedValue, NamedValue];
+      const attended = m.attention(m.rotary(q), m.rotary(k), v, scale);
+      const residual = add(x, m.linear(attended, `${layer}.attention.dense`));
+      const mlpInput = m.settings['parallelResidual'] === true ? x : residual;
+      const y = m.norm(mlpInput, `${layer}.post_attention_layernorm`);
+      const inner = activate(m.linear(y, `${layer}.mlp.dense_h_to_4h`), String(m.settings['activation']));
+      x = add(residual, m.linear(inner, `${layer}.mlp.dense_4h_to_h`));
     }
     return m.norm(x, 'final_layer_norm');
   },

@@ -1,21 +1,14 @@
 /**
- * @file GPT-2: learned positions, layer norms, fused q/k/v stored as [in, out], tied head. Agrees with
- * transformers' modeling_gpt2.py.
+ * @file GPT-2: learned positions, layer norms, and fused q, k, v stored as [in, out]. Must agree with transformers'
+ * modeling_gpt2.py.
  */
 import { refuse } from '../../base/errors.ts';
-import { activate } from '../layers.ts';
-import { add, unbind } from '../named.ts';
-import {
-  bias,
-  derived,
-  gain,
-  linear,
-  lookup,
-  setting,
-  shift,
-  size,
-  type ModelFamily,
-} from '../family.ts';
+import { activate } from '../activations.ts';
+import { derived, setting, size } from '../config-fields.ts';
+import type { ModelFamily } from '../family.ts';
+import { add, unbind } from '../named-value.ts';
+import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
+import { wholeHeads } from './constraints.ts';
 
 export const gpt2: ModelFamily = {
   id: 'gpt2',
@@ -28,8 +21,8 @@ export const gpt2: ModelFamily = {
     positions: size('n_positions'),
     hidden: size('n_embd'),
     heads: size('n_head'),
-    ffn: size('n_inner', (d) => 4 * d.hidden!),
-    head_dim: derived((d) => d.hidden! / d.heads!),
+    ffn: size('n_inner', ({ hidden }) => 4 * hidden!),
+    head_dim: derived(({ hidden, heads }) => hidden! / heads!),
     layers: size('n_layer'),
   },
   settings: {
@@ -44,12 +37,11 @@ export const gpt2: ModelFamily = {
   scores: {
     over: 'head_dim',
     between: ['attn.c_attn/q', 'attn.c_attn/k'],
-    scale: (d) => d.head_dim! ** -0.5,
+    scale: ({ head_dim }) => head_dim! ** -0.5,
   },
   frozen: {},
-  constraints: [
-    { axis: 'hidden', why: 'each head is hidden / heads wide', holds: (d) => d.hidden! % d.heads! === 0 },
-  ],
+  constraints: [wholeHeads],
+  // One weight per line, in columns.
   // prettier-ignore
   tensors: {
     'wte.weight':                   lookup('vocab : hidden'),
@@ -73,27 +65,23 @@ export const gpt2: ModelFamily = {
   prefixes: ['transformer.'],
   ignoredKeys: [/^h\.\d+\.attn\.(bias|masked_bias)$/],
   assertSupported(config) {
-    const no = (key: string, why: string): never => refuse('checkpoint/unsupported', { what: key, why });
+    const unsupported = (what: string, why: string): never => refuse('checkpoint/unsupported', { what, why });
     if (config['scale_attn_by_inverse_layer_idx'] === true)
-      no('scale_attn_by_inverse_layer_idx', 'scores would depend on the layer number');
+      unsupported('scale_attn_by_inverse_layer_idx', 'scores would depend on the layer number');
     if (config['scale_attn_weights'] === false)
-      no('scale_attn_weights: false', 'the forward pass always scales scores');
+      unsupported('scale_attn_weights: false', 'the forward pass always scales scores');
     if (config['add_cross_attention'] === true)
-      no('add_cross_attention', 'only decoders without cross attention are known');
+      unsupported('add_cross_attention', 'only decoders without cross attention are supported');
   },
   forward(m, tokens) {
     const scale = m.dims['head_dim']! ** -0.5;
-    let x = add(m.embed('wte', tokens), m.places('wpe', tokens));
+    let x = add(m.embed('wte', tokens), m.positionRows('wpe', tokens));
     for (let l = 0; l < m.dims['layers']!; l++) {
-      const [q, k, v] = unbind(m.linear(m.norm(x, `h.${l}.ln_1`), `h.${l}.attn.c_attn`), 'qkv');
+      const qkv = m.linear(m.norm(x, `h.${l}.ln_1`), `h.${l}.attn.c_attn`);
+      const [q, k, v] = unbind(qkv, 'qkv');
       x = add(x, m.linear(m.attention(q!, k!, v!, scale), `h.${l}.attn.c_proj`));
-      x = add(
-        x,
-        m.linear(
-          activate(m.linear(m.norm(x, `h.${l}.ln_2`), `h.${l}.mlp.c_fc`), String(m.settings['activation'])),
-          `h.${l}.mlp.c_proj`,
-        ),
-      );
+      const inner = m.linear(m.norm(x, `h.${l}.ln_2`), `h.${l}.mlp.c_fc`);
+      x = add(x, m.linear(activate(inner, String(m.settings['activation'])), `h.${l}.mlp.c_proj`));
     }
     return m.norm(x, 'ln_f');
   },

@@ -1,4 +1,4 @@
-/** @file The registry of model families: one line each, found by the model_type of config.json. */
+/** @file The registry of model families. */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { ModelFamily } from '../family.ts';
@@ -12,10 +12,12 @@ import { mistral } from './mistral.ts';
 import { mixtral } from './mixtral.ts';
 import { olmo } from './olmo.ts';
 import { olmo2 } from './olmo2.ts';
-import { opt, optProjected } from './opt.ts';
+import { optProjected } from './opt-projected.ts';
+import { opt } from './opt.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2, qwen3 } from './qwen.ts';
-import { qwen2Moe, qwen3Moe } from './qwen-moe.ts';
+import { qwen2Moe } from './qwen2-moe.ts';
+import { qwen3Moe } from './qwen3-moe.ts';
 import { stablelm } from './stablelm.ts';
 
 const all: readonly ModelFamily[] = [
@@ -39,17 +41,17 @@ const all: readonly ModelFamily[] = [
   qwen3Moe,
 ];
 
-/** The family of mixtures of experts that a dense family can become, if there is one. */
+/** The mixture-of-experts family that models of a dense family can be upcycled to. */
 export const findMixtureFamily = (dense: string): ModelFamily | undefined =>
   all.find((family) => family.mixture?.denseFamilies.includes(dense));
 
 export const families: ReadonlyMap<string, ModelFamily> = new Map(all.map((family) => [family.id, family]));
 
-/** The family with this id; an unknown one is refused. */
+/** Throws `checkpoint/unknown-family` if there is no family with this id. */
 export const familyById = (id: string): ModelFamily =>
   families.get(id) ?? refuse('checkpoint/unknown-family', { type: id, known: [...families.keys()] });
 
-/** The family that a config.json is of. */
+/** The family of a config.json, found by its `model_type`. Throws `checkpoint/unknown-family`. */
 export function familyOf(config: JsonObject): ModelFamily {
   const type = String(config['model_type'] ?? '');
   return (

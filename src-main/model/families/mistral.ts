@@ -1,11 +1,11 @@
-/**
- * @file Mistral: Llama without biases whose attention sees a window. Agrees with transformers'
- * modeling_mistral.py.
- */
+/** @file Mistral: Llama without biases, with sliding-window attention. Must agree with modeling_mistral.py. */
 import { refuse } from '../../base/errors.ts';
-import { setting, without, type ModelFamily } from '../family.ts';
-import { refuseRope } from '../rope.ts';
-import { llama, sharedHeads, withBiases } from './llama.ts';
+import { optional, setting } from '../config-fields.ts';
+import type { ModelFamily } from '../family.ts';
+import { assertRopeSupported } from '../rope-config.ts';
+import { without } from '../tensor-specs.ts';
+import { groupedHeads } from './gated-decoder.ts';
+import { llama, withBiases } from './llama.ts';
 
 export const mistral: ModelFamily = {
   ...llama,
@@ -13,19 +13,16 @@ export const mistral: ModelFamily = {
   title: 'Mistral',
   modelTypes: ['mistral'],
   architecture: 'MistralForCausalLM',
-  dims: { ...llama.dims, ...sharedHeads(8) },
+  dims: { ...llama.dims, ...groupedHeads(8) },
   settings: {
     ...without(llama.settings, 'attentionBias', 'mlpBias'),
     positions: setting('max_position_embeddings', 131_072),
-    window: {
-      keys: ['sliding_window'],
-      read: (c) => (c['sliding_window'] === undefined ? 4096 : (c['sliding_window'] as number | null)),
-    }, // null means none, absent means 4096
+    window: optional('sliding_window', 4096),
   },
   constraints: [],
   tensors: withBiases(/^$/),
   assertSupported(config) {
-    refuseRope(config);
+    assertRopeSupported(config);
     if (config['layer_types'] !== undefined)
       refuse('checkpoint/unsupported', {
         what: 'layer_types',

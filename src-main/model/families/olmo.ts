@@ -1,17 +1,14 @@
-/**
- * @file OLMo: Llama's layers with layer norms that have neither gain nor shift. Agrees with transformers'
- * modeling_olmo.py.
- */
+/** @file OLMo: Llama with layer norms that have no gain and no shift. Must agree with modeling_olmo.py. */
 import { refuse } from '../../base/errors.ts';
-import { unscaledLinear, setting, without, type ModelFamily, type TensorSpec } from '../family.ts';
-import { refuseRope } from '../rope.ts';
-import { gatedDecoder, llama } from './llama.ts';
+import { hasAxis } from '../../tensor/layout.ts';
+import type { ModelFamily, TensorSpec } from '../family.ts';
+import { assertRopeSupported } from '../rope-config.ts';
+import { unscaledLinear, without } from '../tensor-specs.ts';
+import { gatedDecoder } from './gated-decoder.ts';
+import { llama } from './llama.ts';
 
-const settings = without(llama.settings, 'mlpBias');
-
-/** What reads the stream has no gain before it to undo what is done to the stream. */
-const reads = ({ kind, layout }: TensorSpec): boolean =>
-  kind === 'linear' && layout.axes.some((a) => a.axis === 'hidden' && a.role === 'in');
+const readsStream = ({ kind, layout }: TensorSpec): boolean =>
+  kind === 'linear' && hasAxis(layout, 'hidden', 'in');
 
 export const olmo: ModelFamily = {
   ...llama,
@@ -19,16 +16,19 @@ export const olmo: ModelFamily = {
   title: 'OLMo',
   modelTypes: ['olmo'],
   architecture: 'OlmoForCausalLM',
-  settings: { ...settings, eps: { keys: [], read: () => 1e-5 }, tied: setting('tie_word_embeddings', false) },
+  settings: {
+    ...without(llama.settings, 'mlpBias'),
+    eps: { keys: [], read: () => 1e-5 }, // a constant in modeling_olmo.py
+  },
   stream: { axis: 'hidden', norm: 'layer' },
   constraints: [],
   tensors: Object.fromEntries(
     Object.entries(llama.tensors)
-      .filter(([, line]) => line.kind !== 'gain' && line.when !== 'mlpBias')
-      .map(([key, line]) => [key, reads(line) ? unscaledLinear('norm', line.layout.text) : line]),
+      .filter(([, spec]) => spec.kind !== 'gain' && spec.when !== 'mlpBias')
+      .map(([key, spec]) => [key, readsStream(spec) ? unscaledLinear('norm', spec.layout.text) : spec]),
   ),
   assertSupported(config) {
-    refuseRope(config);
+    assertRopeSupported(config);
     if ((config['clip_qkv'] ?? null) !== null)
       refuse('checkpoint/unsupported', {
         what: 'clip_qkv',

@@ -1,15 +1,17 @@
 /**
- * @file Phi-3: Llama's layers with queries, keys and values in one matrix, and gate and up in another. Agrees
- * with transformers' modeling_phi3.py.
+ * @file Phi-3: Llama's layers with q, k, v in one weight, and gate and up in another. Must agree with transformers'
+ * modeling_phi3.py.
  */
 import { refuse } from '../../base/errors.ts';
-import { activate, windowOf } from '../layers.ts';
-import { add, mul, unbind, type NamedValue } from '../named.ts';
-import { gain, linear, lookup, optional, setting, without, type ModelFamily } from '../family.ts';
-import { refuseRope, ropeSettings } from '../rope.ts';
+import type { JsonObject } from '../../base/json.ts';
+import { activate } from '../activations.ts';
+import { windowOf } from '../attention.ts';
+import { optional, setting } from '../config-fields.ts';
+import type { ModelFamily } from '../family.ts';
+import { add, mul, unbind, type NamedValue } from '../named-value.ts';
+import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import { gain, linear, lookup, without } from '../tensor-specs.ts';
 import { llama } from './llama.ts';
-
-const settings = without(llama.settings, 'attentionBias', 'mlpBias');
 
 export const phi3: ModelFamily = {
   ...llama,
@@ -18,15 +20,16 @@ export const phi3: ModelFamily = {
   modelTypes: ['phi3'],
   architecture: 'Phi3ForCausalLM',
   settings: {
-    ...settings,
+    ...without(llama.settings, 'attentionBias', 'mlpBias'),
     eps: setting('rms_norm_eps', 1e-5),
     positions: setting('max_position_embeddings', 4096),
     window: optional('sliding_window', null),
-    ...ropeSettings({ shareKey: 'partial_rotary_factor' }),
+    ...ropeSettings({ factorKey: 'partial_rotary_factor' }),
   },
   parts: { qkv: ['q', 'k', 'v'], gate_up: ['gate', 'up'] },
   scores: { ...llama.scores, between: ['self_attn.qkv_proj/q', 'self_attn.qkv_proj/k'] },
   constraints: [],
+  // One weight per line, in columns.
   // prettier-ignore
   tensors: {
     'model.embed_tokens.weight':                            lookup('vocab : hidden'),
@@ -40,14 +43,14 @@ export const phi3: ModelFamily = {
     'lm_head.weight':                                       linear('vocab <- hidden'),
   },
   assertSupported(config) {
-    refuseRope(config);
+    assertRopeSupported(config);
     for (const key of ['rope_scaling', 'rope_parameters']) {
-      const rope = (config[key] ?? {}) as { readonly rope_type?: unknown; readonly type?: unknown };
-      const type = rope.rope_type ?? rope.type ?? 'default';
+      const rope = (config[key] ?? {}) as JsonObject;
+      const type = rope['rope_type'] ?? rope['type'] ?? 'default';
       if (type !== 'default')
         refuse('checkpoint/unsupported', {
           what: `rope type "${JSON.stringify(type)}"`,
-          why: 'transformers knows no such rope type in this family, or its frequencies depend on the length of the text',
+          why: 'this family has no such rope type in transformers, or its frequencies depend on the sequence length',
         });
     }
   },
@@ -56,24 +59,15 @@ export const phi3: ModelFamily = {
     const scale = m.dims['head_dim']! ** -0.5;
     let x = m.embed('model.embed_tokens', tokens);
     for (let l = 0; l < m.dims['layers']!; l++) {
-      const at = `model.layers.${l}`;
-      const [q, k, v] = m.entries(m.norm(x, `${at}.input_layernorm`), `${at}.self_attn.qkv_proj`) as [
-        NamedValue,
-        NamedValue,
-        NamedValue,
-      ];
-      x = add(
-        x,
-        m.linear(
-          m.attention(m.rotary(q), m.rotary(k), v, scale, { window: windowOf(s, l) }),
-          `${at}.self_attn.o_proj`,
-        ),
-      );
-      const [gate, up] = unbind(
-        m.linear(m.norm(x, `${at}.post_attention_layernorm`), `${at}.mlp.gate_up_proj`),
-        'gate_up',
-      ) as [NamedValue, NamedValue];
-      x = add(x, m.linear(mul(activate(gate, String(s['activation'])), up), `${at}.mlp.down_proj`));
+      const layer = `model.layers.${l}`;
+      const qkv = m.splitLinear(m.norm(x, `${layer}.input_layernorm`), `${layer}.self_attn.qkv_proj`);
+      const [q, k, v] = qkv as [NamedValue, NamedValue, NamedValue];
+      const attended = m.attention(m.rotary(q), m.rotary(k), v, scale, { window: windowOf(s, l) });
+      x = add(x, m.linear(attended, `${layer}.self_attn.o_proj`));
+      const y = m.norm(x, `${layer}.post_attention_layernorm`);
+      const gateUp = unbind(m.linear(y, `${layer}.mlp.gate_up_proj`), 'gate_up');
+      const [gate, up] = gateUp as [NamedValue, NamedValue];
+      x = add(x, m.linear(mul(activate(gate, String(s['activation'])), up), `${layer}.mlp.down_proj`));
     }
     return m.norm(x, 'model.norm');
   },

@@ -1,53 +1,43 @@
 /**
- * @file Qwen 2, 2.5 and 3: Llama with biases on q, k, v, or with norms over each head's queries and keys; the
- * last layers may see a window. Agrees with transformers' modeling_qwen2.py and modeling_qwen3.py.
+ * @file Qwen 2, 2.5 and 3: Llama with biases on q, k and v (2) or with norms on queries and keys (3). Must agree
+ * with modeling_qwen2.py and modeling_qwen3.py.
  */
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { outputGain, setting, size, without, type ModelFamily } from '../family.ts';
-import { refuseRope } from '../rope.ts';
-import { gatedDecoder, llama, sharedHeads, withBiases } from './llama.ts';
+import { setting, size } from '../config-fields.ts';
+import type { ModelFamily } from '../family.ts';
+import { assertRopeSupported } from '../rope-config.ts';
+import { outputGain, without } from '../tensor-specs.ts';
+import { gatedDecoder, groupedHeads } from './gated-decoder.ts';
+import { assertLayerTypesSupported, layerTypesOf, slidingAttention } from './layer-types.ts';
+import { llama, withBiases } from './llama.ts';
 
-const full = 'full_attention';
-const sliding = 'sliding_attention';
-const windowed = (config: JsonObject): boolean =>
+const hasWindow = (config: JsonObject): boolean =>
   config['use_sliding_window'] === true && config['sliding_window'] !== null;
-const fullLayers = (config: JsonObject): number => Number(config['max_window_layers'] ?? 28);
 
-/** What each layer sees: as listed, or the layers from `max_window_layers` on a window. */
-function layerTypes(config: JsonObject): readonly string[] {
-  const list = config['layer_types'];
-  if (Array.isArray(list)) return list.map(String);
-  return Array.from({ length: Number(config['num_hidden_layers']) }, (_, layer) =>
-    windowed(config) && layer >= fullLayers(config) ? sliding : full,
-  );
-}
+/** Without a list, layers from `max_window_layers` on use the window. */
+const qwenLayerTypes = (config: JsonObject): readonly string[] =>
+  layerTypesOf(config, (layer) => hasWindow(config) && layer >= Number(config['max_window_layers'] ?? 28));
 
-/** A layer keeps what its source saw; the list is written out wherever the rule could no longer say it. */
-function perLayer(config: JsonObject, sources: readonly number[]): JsonObject {
-  const types = layerTypes(config);
-  if (!windowed(config) && config['layer_types'] === undefined) return {};
+/** Writes `layer_types` as a list, because `max_window_layers` may no longer describe the new layers. */
+function remapLayers(config: JsonObject, sources: readonly number[]): JsonObject {
+  if (!hasWindow(config) && config['layer_types'] === undefined) return {};
+  const types = qwenLayerTypes(config);
   const list = sources.map((source) => types[source]!);
-  const first = list.indexOf(sliding);
-  return {
-    layer_types: list,
-    ...(config['max_window_layers'] === undefined
-      ? {}
-      : { max_window_layers: first === -1 ? list.length : first }),
-  };
+  if (config['max_window_layers'] === undefined) return { layer_types: list };
+  const firstSliding = list.indexOf(slidingAttention);
+  return { layer_types: list, max_window_layers: firstSliding === -1 ? list.length : firstSliding };
 }
 
-function refuses(config: JsonObject): void {
-  refuseRope(config);
-  if (!Array.isArray(config['layer_types'])) return;
-  const types = layerTypes(config);
-  const other = types.find((type) => type !== full && type !== sliding);
-  const no = (why: string): never => refuse('checkpoint/unsupported', { what: 'layer_types', why });
-  if (other !== undefined) no(`"${other}" is not a kind of attention that this family has`);
-  if (types.length !== config['num_hidden_layers'])
-    no(`it lists ${types.length} layers, but there are ${String(config['num_hidden_layers'])}`);
-  if (types.includes(sliding) && !windowed(config))
-    no('it says sliding_attention, but use_sliding_window is false');
+function assertSupported(config: JsonObject): void {
+  assertRopeSupported(config);
+  assertLayerTypesSupported(config);
+  const list = config['layer_types'];
+  if (Array.isArray(list) && list.includes(slidingAttention) && !hasWindow(config))
+    refuse('checkpoint/unsupported', {
+      what: 'layer_types',
+      why: 'it lists sliding_attention, but use_sliding_window is false',
+    });
 }
 
 const settings: ModelFamily['settings'] = {
@@ -55,9 +45,9 @@ const settings: ModelFamily['settings'] = {
   positions: setting('max_position_embeddings', 32_768),
   window: {
     keys: ['sliding_window', 'use_sliding_window'],
-    read: (c) => (windowed(c) ? Number(c['sliding_window'] ?? 4096) : null),
+    read: (config) => (hasWindow(config) ? Number(config['sliding_window'] ?? 4096) : null),
   },
-  layerTypes: { keys: ['layer_types', 'max_window_layers', 'num_hidden_layers'], read: layerTypes },
+  layerTypes: { keys: ['layer_types', 'max_window_layers', 'num_hidden_layers'], read: qwenLayerTypes },
 };
 
 export const qwen2: ModelFamily = {
@@ -66,13 +56,16 @@ export const qwen2: ModelFamily = {
   title: 'Qwen 2',
   modelTypes: ['qwen2'],
   architecture: 'Qwen2ForCausalLM',
-  dims: { ...llama.dims, ...sharedHeads(32) },
+  dims: { ...llama.dims, ...groupedHeads(32) },
   settings: without(settings, 'attentionBias', 'mlpBias'),
   constraints: [],
   tensors: withBiases(/\.[qkv]_proj\./),
-  remapLayers: perLayer,
-  assertSupported: refuses,
+  remapLayers,
+  assertSupported,
 };
+
+const attn = 'model.layers.{layer}.self_attn';
+const mlp = 'model.layers.{layer}.mlp';
 
 export const qwen3: ModelFamily = {
   ...llama,
@@ -80,25 +73,16 @@ export const qwen3: ModelFamily = {
   title: 'Qwen 3',
   modelTypes: ['qwen3'],
   architecture: 'Qwen3ForCausalLM',
-  dims: { ...llama.dims, ...sharedHeads(32), head_dim: size('head_dim', () => 128) },
+  dims: { ...llama.dims, ...groupedHeads(32), head_dim: size('head_dim', () => 128) },
   settings: without(settings, 'mlpBias'),
   scores: { ...llama.scores, between: ['self_attn.q_norm', 'self_attn.k_norm'] },
   constraints: [],
   tensors: {
-    ...without(
-      llama.tensors,
-      ...['gate', 'up', 'down'].map((name) => `model.layers.{layer}.mlp.${name}_proj.bias`),
-    ),
-    'model.layers.{layer}.self_attn.q_norm.weight': outputGain(
-      'model.layers.{layer}.self_attn.q_proj.weight',
-      'head_dim',
-    ),
-    'model.layers.{layer}.self_attn.k_norm.weight': outputGain(
-      'model.layers.{layer}.self_attn.k_proj.weight',
-      'head_dim',
-    ),
+    ...without(llama.tensors, `${mlp}.gate_proj.bias`, `${mlp}.up_proj.bias`, `${mlp}.down_proj.bias`),
+    [`${attn}.q_norm.weight`]: outputGain(`${attn}.q_proj.weight`, 'head_dim'),
+    [`${attn}.k_norm.weight`]: outputGain(`${attn}.k_proj.weight`, 'head_dim'),
   },
-  remapLayers: perLayer,
-  assertSupported: refuses,
-  forward: (m, tokens) => gatedDecoder(m, tokens, (x, name) => m.norm(x, `${name}_norm`)),
+  remapLayers,
+  assertSupported,
+  forward: (m, tokens) => gatedDecoder(m, tokens, { beforeRotary: (x, name) => m.norm(x, `${name}_norm`) }),
 };

@@ -1,22 +1,15 @@
 /**
- * @file StableLM: Llama's attention and gated MLP under layer norms, a share of each head turned, both
- * branches of a layer alike or one after the other. Agrees with transformers' modeling_stablelm.py.
+ * @file StableLM: Llama's attention and gated MLP with layer norms, partially rotated heads, and parallel or
+ * sequential branches. Must agree with transformers' modeling_stablelm.py.
  */
 import { refuse } from '../../base/errors.ts';
-import { add } from '../named.ts';
-import {
-  bias,
-  derived,
-  gain,
-  linear,
-  lookup,
-  setting,
-  shift,
-  size,
-  type ModelFamily,
-} from '../family.ts';
-import { refuseRope, ropeSettings } from '../rope.ts';
-import { gatedMlp, sharedHeads } from './llama.ts';
+import { derived, setting, size } from '../config-fields.ts';
+import type { ModelFamily } from '../family.ts';
+import { add } from '../named-value.ts';
+import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
+import { wholeHeads } from './constraints.ts';
+import { gatedMlp, groupedHeads } from './gated-decoder.ts';
 
 export const stablelm: ModelFamily = {
   id: 'stablelm',
@@ -27,8 +20,8 @@ export const stablelm: ModelFamily = {
   dims: {
     vocab: size('vocab_size'),
     hidden: size('hidden_size'),
-    ...sharedHeads(32),
-    head_dim: derived((d) => d['hidden']! / (d['kv_heads']! * d['group']!)),
+    ...groupedHeads(32),
+    head_dim: derived(({ hidden, kv_heads, group }) => hidden! / (kv_heads! * group!)),
     ffn: size('intermediate_size'),
     layers: size('num_hidden_layers'),
   },
@@ -38,11 +31,14 @@ export const stablelm: ModelFamily = {
     activation: setting('hidden_act', 'silu'),
     std: setting('initializer_range', 0.02),
     qkvBias: setting('use_qkv_bias', false),
-    parallel: setting('use_parallel_residual', false),
-    // the norm between the branches is there
-    sequential: { keys: ['use_parallel_residual'], read: (c) => c['use_parallel_residual'] !== true },
+    parallelResidual: setting('use_parallel_residual', false),
+    // Only sequential branches have a norm between them.
+    sequentialResidual: {
+      keys: ['use_parallel_residual'],
+      read: (config) => config['use_parallel_residual'] !== true,
+    },
     positions: setting('max_position_embeddings', 4096),
-    ...ropeSettings({ share: 0.25, shareKey: 'partial_rotary_factor' }),
+    ...ropeSettings({ factor: 0.25, factorKey: 'partial_rotary_factor' }),
   },
   parts: {},
   stream: { axis: 'hidden', norm: 'layer' },
@@ -50,16 +46,11 @@ export const stablelm: ModelFamily = {
   scores: {
     over: 'head_dim',
     between: ['self_attn.q_proj', 'self_attn.k_proj'],
-    scale: (d) => d['head_dim']! ** -0.5,
+    scale: ({ head_dim }) => head_dim! ** -0.5,
   },
-  frozen: { head_dim: 'its entries are rotary frequencies' },
-  constraints: [
-    {
-      axis: 'hidden',
-      why: 'each head is hidden / heads wide',
-      holds: (d) => d['hidden']! % (d['kv_heads']! * d['group']!) === 0,
-    },
-  ],
+  frozen: { head_dim: 'each entry of a head has a fixed rotary frequency' },
+  constraints: [wholeHeads],
+  // One weight per line, in columns.
   // prettier-ignore
   tensors: {
     'model.embed_tokens.weight':                              lookup('vocab : hidden'),
@@ -72,8 +63,8 @@ export const stablelm: ModelFamily = {
     'model.layers.{layer}.self_attn.v_proj.weight':           linear('(kv_heads head_dim) <- hidden'),
     'model.layers.{layer}.self_attn.v_proj.bias':             bias('(kv_heads head_dim)', 'qkvBias'),
     'model.layers.{layer}.self_attn.o_proj.weight':           linear('hidden <- (kv_heads group head_dim)'),
-    'model.layers.{layer}.post_attention_layernorm.weight':   gain('hidden', 'sequential'),
-    'model.layers.{layer}.post_attention_layernorm.bias':     shift('hidden', 'sequential'),
+    'model.layers.{layer}.post_attention_layernorm.weight':   gain('hidden', 'sequentialResidual'),
+    'model.layers.{layer}.post_attention_layernorm.bias':     shift('hidden', 'sequentialResidual'),
     'model.layers.{layer}.mlp.gate_proj.weight':              linear('ffn <- hidden'),
     'model.layers.{layer}.mlp.up_proj.weight':                linear('ffn <- hidden'),
     'model.layers.{layer}.mlp.down_proj.weight':              linear('hidden <- ffn'),
@@ -84,30 +75,27 @@ export const stablelm: ModelFamily = {
   prefixes: [],
   ignoredKeys: [/^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/],
   assertSupported(config) {
-    refuseRope(config);
+    assertRopeSupported(config);
     if (config['qk_layernorm'] === true)
       refuse('checkpoint/unsupported', {
         what: 'qk_layernorm',
-        why: 'each head would have a norm of its own',
+        why: 'per-head norms of queries and keys are not implemented for this family',
       });
   },
   forward(m, tokens) {
-    const s = m.settings;
     const scale = m.dims['head_dim']! ** -0.5;
     let x = m.embed('model.embed_tokens', tokens);
     for (let l = 0; l < m.dims['layers']!; l++) {
-      const at = `model.layers.${l}`;
-      const y = m.norm(x, `${at}.input_layernorm`);
-      const q = m.rotary(m.linear(y, `${at}.self_attn.q_proj`));
-      const k = m.rotary(m.linear(y, `${at}.self_attn.k_proj`));
-      const read = add(
-        x,
-        m.linear(m.attention(q, k, m.linear(y, `${at}.self_attn.v_proj`), scale), `${at}.self_attn.o_proj`),
-      );
-      x = add(
-        read,
-        gatedMlp(m, s['parallel'] === true ? y : m.norm(read, `${at}.post_attention_layernorm`), `${at}.mlp`),
-      );
+      const layer = `model.layers.${l}`;
+      const attn = `${layer}.self_attn`;
+      const y = m.norm(x, `${layer}.input_layernorm`);
+      const q = m.rotary(m.linear(y, `${attn}.q_proj`));
+      const k = m.rotary(m.linear(y, `${attn}.k_proj`));
+      const attended = m.attention(q, k, m.linear(y, `${attn}.v_proj`), scale);
+      const residual = add(x, m.linear(attended, `${attn}.o_proj`));
+      const isParallel = m.settings['parallelResidual'] === true;
+      const mlpInput = isParallel ? y : m.norm(residual, `${layer}.post_attention_layernorm`);
+      x = add(residual, gatedMlp(m, mlpInput, `${layer}.mlp`));
     }
     return m.norm(x, 'model.norm');
   },

@@ -1,0 +1,98 @@
+/** @file Causal attention over named axes, with sliding windows, soft-capped scores and document masks. */
+import * as op from '../graph/ops/build.ts';
+import type { Value } from '../graph/graph.ts';
+import { softcap } from './activations.ts';
+import type { AttentionOptions } from './builder-types.ts';
+import { nameAxes, permute, type AxisName, type NamedValue } from './named-value.ts';
+import type { Settings } from './settings.ts';
+
+/** Added to the scores of masked keys: far below any score, and finite. */
+export const maskedScore = -1e30;
+
+/** The sliding window of a layer: one for all layers, or only for those that `layerTypes` lists as sliding. */
+export function windowOf(s: Settings, layer: number): number | undefined {
+  const types = s['layerTypes'];
+  const window = s['window'];
+  if (typeof window !== 'number') return undefined;
+  const slides = !Array.isArray(types) || types[layer] === 'sliding_attention';
+  return slides ? window : undefined;
+}
+
+/** The head axes that queries and keys share, and those that only the queries have (grouped queries). */
+export const headAxesOf = (
+  q: NamedValue,
+  k: NamedValue,
+): { readonly shared: readonly AxisName[]; readonly queryOnly: readonly AxisName[] } => ({
+  shared: k.axes.filter((axis) => axis !== 'seq' && axis !== 'head_dim'),
+  queryOnly: q.axes.filter((axis) => !k.axes.includes(axis)),
+});
+
+/**
+ * softmax(scale · q·k + causal mask) · v, [batch, seq, heads…, head_dim] each. Head axes that only `q` has
+ * become rows next to `seq` and share the keys. Multi-head, grouped-query and multi-query attention are
+ * therefore one function, and no key is repeated in memory.
+ */
+export function attention(
+  q: NamedValue,
+  k: NamedValue,
+  v: NamedValue,
+  scale: number,
+  { window = Infinity, softcap: cap, documents }: AttentionOptions = {},
+): NamedValue {
+  const { shared, queryOnly } = headAxesOf(q, k);
+  const queries = permute(q, [...shared, ...queryOnly, 'seq', 'head_dim']).value;
+  const keys = permute(k, [...shared, 'seq', 'head_dim']).value;
+  const values = permute(v, [...shared, 'seq', 'head_dim']).value;
+  const [seq, headDim] = queries.shape.slice(-2) as [number, number];
+  const block = queryBlockSize(seq);
+  const blocks = Array.from({ length: Math.ceil(seq / block) }, (_, i) => {
+    const from = i * block;
+    const to = Math.min(seq, from + block);
+    const first = Math.max(0, from - window + 1);
+    const rows = op.slice(queries, -2, from, to);
+    const causal = causalMask(from, to, first, Math.min(window, seq));
+    const output = attend(
+      op.reshape(rows, [...queries.shape.slice(0, shared.length), -1, headDim]),
+      op.slice(keys, -2, first, to),
+      op.slice(values, -2, first, to),
+      documents ? maskOtherDocuments(causal, documents, from, to, first) : causal,
+      scale,
+      cap,
+    );
+    return op.reshape(output, [...rows.shape.slice(0, -1), values.shape.at(-1)!]);
+  });
+  const output = blocks.length === 1 ? blocks[0]! : op.concat(blocks, -2);
+  return nameAxes(output, ...shared, ...queryOnly, 'seq', 'head_dim');
+}
+
+/** Queries per block. A block needs no key after its last query, so blocks save almost half of the scores. */
+const queryBlockSize = (seq: number): number => Math.max(128, Math.ceil(seq / 8));
+
+/** softmax(softcap(scale · q kᵀ) + mask) v. */
+function attend(q: Value, k: Value, v: Value, mask: Value, scale: number, cap: number | undefined): Value {
+  if (cap === undefined) return op.attend(q, k, v, mask, scale);
+  const scores = softcap(op.matmul(q, k, { transB: true, alpha: scale }), cap);
+  return op.matmul(op.softmax(op.addMask(scores, mask)), v);
+}
+
+/** Added to scores, [to - from, to - first]: 0 where query from + row may attend to key first + column. */
+function causalMask(from: number, to: number, first: number, window: number): Value {
+  const rows = to - from;
+  const columns = to - first;
+  return op.lazyConstant(`causal mask ${from} ${to} ${first} ${window}`, 'float32', [rows, columns], () =>
+    Float32Array.from({ length: rows * columns }, (_, i) => {
+      const query = from + Math.floor(i / columns);
+      const key = first + (i % columns);
+      const distance = query - key;
+      return distance < 0 || distance >= window ? maskedScore : 0;
+    }),
+  );
+}
+
+/** `mask` [to - from, to - first] with keys of other documents masked too: [batch, to - from, to - first]. */
+function maskOtherDocuments(mask: Value, documents: Value, from: number, to: number, first: number): Value {
+  const [batch] = documents.shape as [number];
+  const ofQuery = op.reshape(op.slice(documents, 1, from, to), [batch, -1, 1]);
+  const ofKey = op.reshape(op.slice(documents, 1, first, to), [batch, 1, -1]);
+  return op.where(op.equal(ofQuery, ofKey), mask, maskedScore);
+}

@@ -1,0 +1,65 @@
+/** @file Qwen 3 MoE: Qwen 3 with experts in place of every MLP. Must agree with modeling_qwen3_moe.py. */
+import { refuse } from '../../base/errors.ts';
+import { size } from '../config-fields.ts';
+import type { Mixture, ModelFamily } from '../family.ts';
+import { assertRopeSupported } from '../rope-config.ts';
+import { without } from '../tensor-specs.ts';
+import { assertRoutingSupported, expertCount, mixtureOfExperts, withExperts } from './experts.ts';
+import { frozenExperts, moeFloatKeys, withExplicitDefaults } from './experts.ts';
+import { gatedDecoder, groupedHeads } from './gated-decoder.ts';
+import { fullAttention, slidingAttention } from './layer-types.ts';
+import { mlp, mlpCopies, qwenExperts, qwenRouterConfig, qwenRouting, windowField } from './qwen-moe.ts';
+import { qwen3 } from './qwen.ts';
+
+const mixture: Mixture = {
+  denseFamilies: ['qwen3'],
+  copiedFrom: mlpCopies(`${mlp}.experts.{expert}`),
+  hasNormTopkProb: true,
+  /** The window applies to all layers of this family or to none. */
+  config(dense, settings, normTopkProb) {
+    const types = settings['layerTypes'] as readonly string[];
+    const window = typeof settings['window'] === 'number' && types.includes(slidingAttention);
+    if (window && types.includes(fullAttention))
+      refuse('growth/no-mixture', {
+        family: 'a model with a sliding window in some layers only',
+        known: ['models with the window in all layers or in none'],
+      });
+    return {
+      ...without(withExplicitDefaults(dense, settings), 'layer_types', 'max_window_layers', 'mlp_bias'),
+      use_sliding_window: window,
+      sliding_window: window ? (settings['window'] as number) : null,
+      attention_bias: settings['attentionBias'] === true,
+      ...qwenRouterConfig(normTopkProb),
+    };
+  },
+};
+
+export const qwen3Moe: ModelFamily = {
+  ...qwen3,
+  id: 'qwen3-moe',
+  title: 'Qwen 3 MoE',
+  modelTypes: ['qwen3_moe'],
+  architecture: 'Qwen3MoeForCausalLM',
+  dims: {
+    ...qwen3.dims,
+    ...groupedHeads(4),
+    head_dim: size('head_dim', ({ hidden, kv_heads, group }) => hidden! / (kv_heads! * group!)),
+    ffn: size('moe_intermediate_size', () => 768),
+    experts: expertCount('num_experts', 128),
+  },
+  settings: { ...without(qwen3.settings, 'layerTypes'), ...qwenRouting, window: windowField },
+  frozen: { ...qwen3.frozen, experts: frozenExperts },
+  tensors: withExperts(qwen3.tensors, qwenExperts),
+  mixture,
+  remapLayers: () => ({}),
+  floatKeys: moeFloatKeys,
+  assertSupported(config) {
+    assertRopeSupported(config);
+    assertRoutingSupported(config, { experts: 128, expertsPerToken: 8 });
+  },
+  forward: (m, tokens) =>
+    gatedDecoder(m, tokens, {
+      beforeRotary: (x, name) => m.norm(x, `${name}_norm`),
+      feedForward: (x, layer) => mixtureOfExperts(m, x, `${layer}.mlp`),
+    }),
+};

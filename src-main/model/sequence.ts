@@ -1,0 +1,28 @@
+/** @file Complete sequences: tokens from position 0 on, as one text or as packed documents. */
+import { lazyConstant, type Value } from '../graph/ops/build.ts';
+import { attention } from './attention.ts';
+import type { SequenceContext } from './builder-types.ts';
+import { angleTable, applyRotary } from './rotary.ts';
+
+/** A sequence read from position 0. Packed documents attend to earlier ones. */
+export const wholeSequence: SequenceContext = {
+  attention,
+  rotary: (x, settings) =>
+    applyRotary(x, settings, (frequencies, seq) => [
+      angleTable('cos', seq, frequencies),
+      angleTable('sin', seq, frequencies),
+    ]),
+  positionRows: ({ shape: [, seq] }, first) =>
+    lazyConstant(`position rows ${first} ${seq}`, 'int64', [1, seq!], () =>
+      Array.from({ length: seq! }, (_, i) => first + i),
+    ),
+};
+
+/**
+ * A sequence of packed documents that do not attend to each other. `documents` [batch, seq] numbers them;
+ * positions count across all of them.
+ */
+export const maskDocuments = (documents: Value): SequenceContext => ({
+  ...wholeSequence,
+  attention: (q, k, v, scale, options = {}) => attention(q, k, v, scale, { ...options, documents }),
+});
