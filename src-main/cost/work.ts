@@ -1,75 +1,49 @@
 /**
- * @file What one update of a training costs in arithmetic, read off the graphs that the engine runs: every
- * matrix product counted, and what is moved beside them.
+ * @file The work of a training update, counted from the graphs that the engine runs: matrix products, memory
+ * traffic, transcendental functions and nodes.
  */
 import { countOf, nodesOf, type Graph, type Node, type Value } from '../graph/graph.ts';
-import { bytesOf } from '../tensor/dtype.ts';
+import { byteLengthOf } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
 
 /** Work of a graph, or of one update. */
 export interface Work {
   /**
-   * Floating point operations of matrix products alone, 2·m·n·k each; attention counted in full, not the
-   * causal half.
+   * Floating-point operations of matrix products, 2·m·n·k each. Attention counts in full, not only its causal
+   * half.
    */
   readonly flops: number;
   /**
-   * The same operations in units of a large product's time, at a device where an inner size of `s` costs 1 +
-   * `slack`/`s`: Σ 2·m·n·k / min(m, n, k).
+   * Σ 2·m·n·k / min(m, n, k) over the matrix products. On a device where a product whose shortest side is `s`
+   * takes 1 + `slack`/`s` times as long as a large one, `slack` times this is the extra work.
    */
   readonly thin: number;
-  /** Bytes that everything else reads and writes. */
+  /** Bytes that operators other than matrix products read and write. */
   readonly bytes: number;
-  /** Elements of functions that are more than a sum or a product: exponentials, roots, normalizations. */
+  /** Transcendental functions evaluated, one per element: exp, log, tanh, … */
   readonly functions: number;
   readonly nodes: number;
 }
 
-/**
- * Elements that an operator computes a function of, as a share of its (last) output's; anything else only
- * moves bytes.
- */
-const functions: Readonly<Record<string, number>> = {
-  Exp: 1,
-  Log: 1,
-  Tanh: 1,
-  Erf: 1,
-  Sigmoid: 1,
-  Silu: 1,
-  Gelu: 1,
-  Pow: 1,
-  Softmax: 2,
-  LogSoftmax: 2,
-  Attention: 2,
-};
-/** Passes over the output beside reading and writing it once, of rows that are several operators in ONNX. */
-const passes: Readonly<Record<string, number>> = { Attention: 3, RmsNorm: 3, CrossEntropy: 2 };
+const valueBytes = (v: Value): number => byteLengthOf(v.dtype, countOf(v.shape));
 
-const bytes = (v: Value): number => bytesOf(v.dtype, countOf(v.shape));
-
-/** Smallest of the three sizes of a node's products. */
-function inner({ op, inputs: [a, b], attrs }: Node): number {
-  const [rows, columns] = a!.shape.slice(-2) as [number, number];
-  if (op.name !== 'MatMul') return columns;
-  const n = attrs['transB'] ? b!.shape.at(-2)! : b!.shape.at(-1)!;
-  return Math.min(rows, columns, n);
-}
-
-function workOfNode(node: Node): Work {
-  const { op, inputs, outputs, attrs } = node;
-  const flops = op.flops?.(inputs, outputs[0]!, attrs) ?? 0;
+function workOfNode({ op, inputs, outputs, attrs }: Node): Work {
+  const { products, extraPasses, functions } = op.cost;
   const last = outputs.at(-1)!;
-  const touched = [...inputs, ...outputs].reduce((n, v) => n + bytes(v), 0);
+  const { flops, smallestSide } = products?.(inputs, outputs[0]!, attrs) ?? { flops: 0, smallestSide: 1 };
+  const traffic = [...inputs, ...outputs].reduce((bytes, v) => bytes + valueBytes(v), 0);
   return {
     flops,
-    thin: flops > 0 ? flops / inner(node) : 0,
-    bytes: op.view || op.name === 'MatMul' ? 0 : touched + (passes[op.name] ?? 0) * bytes(last),
-    functions: (functions[op.name] ?? 0) * countOf(last.shape),
+    thin: flops > 0 ? flops / smallestSide : 0,
+    bytes: extraPasses === null ? 0 : traffic + extraPasses * valueBytes(last),
+    functions: functions * countOf(last.shape),
     nodes: 1,
   };
 }
 
 export const noWork: Work = { flops: 0, thin: 0, bytes: 0, functions: 0, nodes: 0 };
+
+/** `a` plus `times` times `b`. */
 export const addWork = (a: Work, b: Work, times = 1): Work => ({
   flops: a.flops + times * b.flops,
   thin: a.thin + times * b.thin,
@@ -78,18 +52,18 @@ export const addWork = (a: Work, b: Work, times = 1): Work => ({
   nodes: a.nodes + times * b.nodes,
 });
 
-/** The work of one run of a graph. Its `flops` are `flopsOf(graph)` of graph/cost.ts. */
+/** The work of one run of a graph. Its `flops` equal `countFlops(graph)`. */
 export const workOf = (graph: Graph): Work =>
   nodesOf(Object.values(graph.outputs)).reduce((sum, node) => addWork(sum, workOfNode(node)), noWork);
 
 /**
- * Training FLOPs per token by the usual rule, to check by hand: 6·N + 12·L·H·Q·S with full square attention
- * (Chowdhery et al. 2022, appendix B).
+ * Training FLOPs per token by the usual rule, as a check: 6·N + 12·L·H·Q·S with full attention (Chowdhery et
+ * al. 2022, appendix B).
  */
-export const ruleOfThumb = (parameters: number, dims: Dims, sequence: number): number =>
+export const ruleOfThumb = (parameters: number, dims: Dims, contextLength: number): number =>
   6 * parameters +
   12 *
     dims['layers']! *
     (dims['heads'] ?? (dims['kv_heads'] ?? 1) * (dims['group'] ?? 1)) *
     (dims['head_dim'] ?? 0) *
-    sequence;
+    contextLength;

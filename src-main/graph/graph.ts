@@ -1,63 +1,67 @@
 /**
- * @file Values and the nodes that make them. A graph is what its outputs reach; order of creation is a
- * topological order.
+ * @file The graph: values, the nodes that compute them and the interface of an operator. A graph is whatever
+ * its outputs depend on; the order in which nodes were created is a topological order.
  */
 import { refuse } from '../base/errors.ts';
 import type { DType } from '../tensor/dtype.ts';
 
-/** Sizes of axes, all known when the graph is built. */
+/** Sizes of the axes. All of them are known when the graph is built. */
 export type Shape = readonly number[];
-export interface Type {
+
+export interface TensorType {
   readonly dtype: DType;
   readonly shape: Shape;
 }
+
 export type Attr = number | string | boolean | readonly number[];
 export type Attrs = Readonly<Record<string, Attr>>;
 
-/** A tensor of the graph: a node's output, a constant, or (with a name) an input. */
-export interface Value extends Type {
+/** A tensor of the graph: an output of a node, a constant, or a named input. */
+export interface Value extends TensorType {
   readonly id: number;
+  /** The node that computes it; undefined for inputs and constants. */
   readonly node?: Node;
+  /** The name of an input. */
   readonly name?: string;
   readonly constant?: Constant;
 }
 
-/**
- * A constant's elements, made when they are first needed. Equal keys mean equal elements (dtype and shape are
- * in the key).
- */
+/** The elements of a constant, created when they are first needed. */
 export interface Constant {
+  /** Equal keys mean equal elements, dtype and shape. */
   readonly key: string;
   values(): ArrayLike<number>;
 }
 
-export interface Node {
-  readonly op: Op;
+/** The part of a node that its operator reads. */
+export interface OpNode<A extends Attrs = Attrs> {
   readonly inputs: readonly Value[];
-  readonly attrs: Attrs;
+  readonly attrs: A;
   readonly outputs: readonly Value[];
 }
 
-/** What a program asks for, by name, and what it is fed. */
+export interface Node extends OpNode {
+  readonly op: Op;
+}
+
+/** The inputs that a program is fed and the outputs it returns by name. */
 export interface Graph {
   readonly inputs: readonly Value[];
   readonly outputs: Readonly<Record<string, Value>>;
 }
 
-/**
- * What a gradient rule sees beside `g`: the node's values, and every output's gradient where there is more
- * than one output.
- */
-export interface Around<A extends Attrs = Attrs> {
-  readonly in: readonly Value[];
-  readonly out: Value;
-  readonly outs: readonly Value[];
-  /** Gradients of all outputs; undefined where nothing reached one. */
-  readonly all: readonly (Value | undefined)[];
+/** What a backward rule may read besides the gradient of the first output. */
+export interface BackwardContext<A extends Attrs = Attrs> {
+  readonly inputs: readonly Value[];
+  /** The first output. */
+  readonly output: Value;
+  readonly outputs: readonly Value[];
+  /** The gradient of each output; undefined where the loss does not depend on it. */
+  readonly gradOutputs: readonly (Value | undefined)[];
   readonly attrs: A;
 }
 
-/** How a node is written in ONNX where that differs from its row's name, inputs and attributes. */
+/** The ONNX node of an operator, as far as it differs from the operator's name, inputs and attributes. */
 export interface OnnxForm {
   readonly op?: string;
   readonly domain?: 'com.microsoft';
@@ -65,31 +69,59 @@ export interface OnnxForm {
   readonly attrs?: Readonly<Record<string, Attr | { readonly float: number }>>;
 }
 
-/** One row of the op table. */
+/** The arithmetic of the matrix products of one node. */
+export interface Products {
+  /** Floating-point operations, 2·m·n·k for each product: what the 6N rule counts. */
+  readonly flops: number;
+  /** The smallest of m, n and k. Products with a short side run below the peak of a device. */
+  readonly smallestSide: number;
+}
+
+/** What one node costs, for estimates of time. */
+export interface OpCost<A extends Attrs = Attrs> {
+  /** Its matrix products; null for an operator without any. */
+  readonly products: ((inputs: readonly TensorType[], output: TensorType, attrs: A) => Products) | null;
+  /**
+   * Passes over the last output beyond reading the inputs and writing the outputs once, for an operator that
+   * runs as several ONNX operators. null if memory traffic does not count: a view copies nothing, and the
+   * arithmetic of MatMul takes longer than its traffic.
+   */
+  readonly extraPasses: number | null;
+  /** Transcendental functions (exp, tanh, …) per element of the last output. */
+  readonly functions: number;
+}
+
+/**
+ * What mixed precision does with an operator, after the cast policies of PyTorch's autocast:
+ * - `low`: computes in the low-precision type.
+ * - `float32`: computes in float32.
+ * - `promote`: computes in the widest type of its inputs: low precision if all of them have it.
+ * - `promote-float16`: like `promote` under float16; float32 under bfloat16, where CUDA has no kernel for it.
+ * - `passthrough`: like `promote`, and a weight that passes through it still counts as a weight.
+ * - `store-low`: computes in float32 and stores its result in low precision only.
+ */
+export type CastPolicy = 'low' | 'float32' | 'promote' | 'promote-float16' | 'passthrough' | 'store-low';
+
+/** One operator: everything that the passes, the export and the cost model know about it. */
 export interface Op<A extends Attrs = Attrs> {
   readonly name: string;
-  /** Types of the outputs, or in words why the inputs do not fit. */
-  infer(inputs: readonly Type[], attrs: A): readonly Type[] | string;
+  /** Types of the outputs, or a sentence that says why the inputs do not fit. */
+  infer(inputs: readonly TensorType[], attrs: A): readonly TensorType[] | string;
   /**
-   * Gradient of each input given `g`. Absent: asking is an error. null: nothing flows. Broadcasting is undone
-   * by the walk, never here.
+   * Gradient of each input (null: none) given the gradient `g` of the first output. `grad` reverses
+   * broadcasting, so a rule need not. null if no gradient flows through the operator; absent if none is
+   * known, and asking for it throws.
    */
-  grad?: ((g: Value, around: Around<A>) => readonly (Value | null)[]) | null;
-  /** null: ONNX has no such operator, so `lower` is always used. */
-  onnx?:
-    | ((node: {
-        readonly inputs: readonly Value[];
-        readonly attrs: A;
-        readonly outputs: readonly Value[];
-      }) => OnnxForm)
-    | null;
-  /** The same values from other rows, for a provider that lacks the ONNX operator. */
+  backward?: ((g: Value, context: BackwardContext<A>) => readonly (Value | null)[]) | null;
+  /** Its ONNX node; null if ONNX has no such operator and `lower` always replaces it. */
+  onnx?: ((node: OpNode<A>) => OnnxForm) | null;
+  /** The same outputs computed by other operators, for providers that lack the ONNX operator. */
   lower?(inputs: readonly Value[], attrs: A): readonly Value[];
-  /** Floating point operations, of products only: what 6N counts. */
-  flops?(inputs: readonly Type[], out: Type, attrs: A): number;
-  /** Each output element depends on the same place of the broadcast inputs. */
+  readonly cost: OpCost<A>;
+  readonly castPolicy: CastPolicy;
+  /** Each element of the output depends on the elements at the same position of the broadcast inputs. */
   readonly elementwise?: true;
-  /** The output is its first input's bytes in place. */
+  /** The output shares the memory of the first input. */
   readonly view?: true;
 }
 
@@ -103,103 +135,110 @@ export const input = (name: string, dtype: DType, shape: Shape): Value => ({
   name,
 });
 
-/** A constant from its elements; a number alone is a scalar. */
+/** A constant with the given elements; a number alone makes a scalar. */
 export function constant(
   values: number | ArrayLike<number>,
   dtype: DType = 'float32',
   shape: Shape = typeof values === 'number' ? [] : [values.length],
 ): Value {
   const elements = typeof values === 'number' ? [values] : values;
-  if (elements.length !== countOf(shape))
+  if (elements.length !== countOf(shape)) {
     refuse('graph/shapes', {
       op: 'constant',
       shapes: `${elements.length} elements for [${shape.join(', ')}]`,
     });
-  return constantBy(
+  }
+  const key =
     elements.length <= 32
       ? Array.from(elements, (x) => (Object.is(x, -0) ? '-0' : String(x))).join(' ')
-      : digest(elements),
-    dtype,
-    shape,
-    () => elements,
-  );
+      : hashElements(elements);
+  return lazyConstant(key, dtype, shape, () => elements);
 }
 
-/** A constant known by how it is made; `make` runs at most once, and only if the elements are needed. */
-export function constantBy(key: string, dtype: DType, shape: Shape, make: () => ArrayLike<number>): Value {
-  let made: ArrayLike<number> | undefined;
+/**
+ * A constant whose elements are created on demand: `create` runs at most once. `key` must identify the
+ * elements among constants of the same dtype and shape.
+ */
+export function lazyConstant(
+  key: string,
+  dtype: DType,
+  shape: Shape,
+  create: () => ArrayLike<number>,
+): Value {
+  let elements: ArrayLike<number> | undefined;
   return {
     id: ++lastId,
     dtype,
     shape,
-    constant: { key: `${dtype}[${shape.join(',')}] ${key}`, values: () => (made ??= make()) },
+    constant: { key: `${dtype}[${shape.join(',')}] ${key}`, values: () => (elements ??= create()) },
   };
 }
 
-/** Adds a node; its outputs. Refuses `graph/shapes` where the row's `infer` does. */
+/** Adds a node and returns its outputs. Throws `graph/shapes` if `op.infer` rejects the inputs. */
 export function emit<A extends Attrs>(op: Op<A>, inputs: readonly Value[], attrs: A): readonly Value[] {
   const types = op.infer(inputs, attrs);
-  if (typeof types === 'string')
+  if (typeof types === 'string') {
     refuse('graph/shapes', {
       op: op.name,
-      shapes: `${inputs.map(typeText).join(', ')}${attrText(attrs)}: ${types}`,
+      shapes: `${inputs.map(formatType).join(', ')}${formatAttrs(attrs)}: ${types}`,
     });
+  }
   const outputs: Value[] = [];
   const node: Node = { op: op as unknown as Op, inputs, attrs, outputs };
   for (const { dtype, shape } of types) outputs.push({ id: ++lastId, dtype, shape, node });
   return outputs;
 }
 
-/** `emit` for a row with one output. */
+/** `emit` for an operator with one output. */
 export const emitOne = <A extends Attrs>(op: Op<A>, inputs: readonly Value[], attrs: A): Value =>
   emit(op, inputs, attrs)[0]!;
 
-/** Every node that `values` depend on, inputs before use, in order of creation. */
+/** Every node that `values` depend on, in order of creation. */
 export function nodesOf(values: Iterable<Value>): readonly Node[] {
   const seen = new Set<Node>();
-  const waiting = [...values];
-  for (let value = waiting.pop(); value; value = waiting.pop()) {
+  const pending = [...values];
+  for (let value = pending.pop(); value; value = pending.pop()) {
     if (!value.node || seen.has(value.node)) continue;
     seen.add(value.node);
-    waiting.push(...value.node.inputs);
+    pending.push(...value.node.inputs);
   }
   return [...seen].sort((a, b) => a.outputs[0]!.id - b.outputs[0]!.id);
 }
 
-/** Named outputs with the inputs they need, in order of creation, unless `inputs` are listed. */
+/** A graph with the given outputs. Its inputs, if not listed, are those that the outputs depend on. */
 export function graphOf(outputs: Readonly<Record<string, Value>>, inputs?: readonly Value[]): Graph {
   return { outputs, inputs: inputs ?? leavesOf(outputs).filter((v) => v.name !== undefined) };
 }
 
-/** The inputs and constants that outputs reach, in order of creation. */
+/** The inputs and constants that the outputs depend on, in order of creation. */
 export function leavesOf(outputs: Readonly<Record<string, Value>>): readonly Value[] {
   const values = Object.values(outputs);
-  const all = new Set([...values, ...nodesOf(values).flatMap((n) => n.inputs)]);
+  const all = new Set([...values, ...nodesOf(values).flatMap((node) => node.inputs)]);
   return [...all].filter((v) => !v.node).sort((a, b) => a.id - b.id);
 }
 
-/** The one element of a constant, also through Expand; undefined for anything else. */
+/** The element of a constant that has only one, also through Expand; undefined for any other value. */
 export function scalarOf(value: Value): number | undefined {
   if (value.node) return value.node.op.name === 'Expand' ? scalarOf(value.node.inputs[0]!) : undefined;
   return value.constant && countOf(value.shape) === 1 ? value.constant.values()[0] : undefined;
 }
 
-export const countOf = (shape: Shape): number => shape.reduce((n, size) => n * size, 1);
-export const typeText = ({ dtype, shape }: Type): string => `${dtype}[${shape.join(', ')}]`;
+/** Number of elements of a shape. */
+export const countOf = (shape: Shape): number => shape.reduce((count, size) => count * size, 1);
 
-/** Attributes as ` {key: value}`, or nothing where there are none. */
-export function attrText(attrs: Attrs): string {
-  const text = Object.entries(attrs).map(
+/** A type as `float32[2, 3]`. */
+export const formatType = ({ dtype, shape }: TensorType): string => `${dtype}[${shape.join(', ')}]`;
+
+/** Attributes as ` {key: value}`, or an empty string if there are none. */
+export function formatAttrs(attrs: Attrs): string {
+  const entries = Object.entries(attrs).map(
     ([key, value]) => `${key}: ${typeof value === 'object' ? `[${value.join(', ')}]` : String(value)}`,
   );
-  return text.length ? ` {${text.join(', ')}}` : '';
+  return entries.length > 0 ? ` {${entries.join(', ')}}` : '';
 }
 
-/**
- * Two 32-bit FNV-1a hashes, of the elements' bits and of them in mixed order: 64 bits against accidental
- * sharing.
- */
-function digest(elements: ArrayLike<number>): string {
+/** A hash of the elements: two 32-bit FNV-1a hashes, the second with the bits mixed in another order. */
+function hashElements(elements: ArrayLike<number>): string {
   const one = new Float64Array(1);
   const words = new Uint32Array(one.buffer);
   let a = 0x811c9dc5;

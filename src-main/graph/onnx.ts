@@ -1,239 +1,257 @@
-/** @file A graph as the bytes of an ONNX model (onnx.proto3, IR version 10, operator set 21). */
+/** @file Encodes a graph as an ONNX model: onnx.proto3, IR version 10, operator set 21. */
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { refuse } from '../base/errors.ts';
-import { dtypes, narrow, type DType } from '../tensor/dtype.ts';
-import type { OpenShape } from './passes/dynamic.ts';
-import { attrText, nodesOf, type Attr, type Graph, type OnnxForm, type Type, type Value } from './graph.ts';
+import { dtypes, downcast, type DType } from '../tensor/dtype.ts';
+import {
+  formatAttrs,
+  nodesOf,
+  type Attr,
+  type Graph,
+  type Node,
+  type Op,
+  type OpNode,
+  type TensorType,
+  type Value,
+} from './graph.ts';
+import * as proto from './onnx-proto.ts';
+import { writeBytes, writeFloat, writeInt, writeMessage, writeString } from './onnx-proto.ts';
 import { identity } from './ops/movement.ts';
-import { lacks, type Provider } from './providers.ts';
+import type { DynamicShape } from './passes/dynamic-axes.ts';
 import { rewrite } from './passes/rewrite.ts';
+import { providers, type Provider } from './providers.ts';
 
-/** Bytes that make an input an initializer: themselves, or where they lie in a file beside the model. */
-export type Weight = Uint8Array | { readonly file: string; readonly offset: number; readonly bytes: number };
+/** The elements of an initializer: little-endian bytes, or their range in a file next to the model. */
+export type Initializer =
+  Uint8Array | { readonly file: string; readonly offset: number; readonly bytes: number };
+
 export interface OnnxOptions {
-  /** Which ONNX Runtime provider runs it (`cpu`): operators it lacks are written as others. */
+  /** The provider that runs the model. Operators it lacks are replaced by others. Default: `cpu`. */
   readonly provider?: Provider;
-  /** Inputs, by name, that become initializers; little-endian elements. */
-  readonly weights?: Readonly<Record<string, Weight>>;
-  /**
-   * Sizes of inputs and outputs, by name, where some of them are open; their own where a name is not there.
-   */
-  readonly dims?: Readonly<Record<string, OpenShape>>;
+  /** Inputs, by name, that become initializers. */
+  readonly initializers?: Readonly<Record<string, Initializer>>;
+  /** Shapes of the inputs and outputs, by name, that have dynamic axes. Default: their own shapes. */
+  readonly dynamicShapes?: Readonly<Record<string, DynamicShape>>;
 }
 
-/** Field numbers of onnx.proto3, for the messages written here. */
-const model = { irVersion: 1, producer: 2, graph: 7, opset: 8 };
-const opset = { domain: 1, version: 2 };
-const graphField = { node: 1, name: 2, initializer: 5, input: 11, output: 12 };
-const nodeField = { input: 1, output: 2, name: 3, op: 4, attribute: 5, domain: 7 };
-const attribute = { name: 1, float: 2, int: 3, string: 4, ints: 8, type: 20 };
-const attributeType = { float: 1, int: 2, string: 3, ints: 7 };
-const tensor = { dims: 1, dtype: 2, name: 8, raw: 9, external: 13, location: 14 };
-const entry = { key: 1, value: 2 };
-const valueInfo = { name: 1, type: 2 };
-const typeField = { tensor: 1 };
-const tensorType = { element: 1, shape: 2 };
-const shapeField = { dim: 1 };
-const dim = { value: 1, param: 2 };
-const varint = 0;
-const fixed32 = 5;
-const lengthDelimited = 2;
-
-const text = (w: BinaryWriter, field: number, value: string): BinaryWriter =>
-  w.tag(field, lengthDelimited).string(value);
-const whole = (w: BinaryWriter, field: number, value: number): BinaryWriter =>
-  w.tag(field, varint).int64(value);
-const inside = (w: BinaryWriter, field: number, write: (w: BinaryWriter) => void): void => {
-  w.tag(field, lengthDelimited).fork();
-  write(w);
-  w.join();
-};
+const irVersion = 10;
+const opsetVersion = 21;
+const producer = 'cambium';
 
 /**
- * The model's bytes. Equal graphs give equal bytes. Inputs and outputs keep their names; other values are
- * numbered.
+ * The bytes of the model. Equal graphs give equal bytes. Inputs and outputs keep their names; all other values
+ * are numbered.
  */
-export function onnxModel(
+export function encodeOnnxModel(
   graph: Graph,
-  { provider = 'cpu', weights = {}, dims = {} }: OnnxOptions = {},
+  { provider = 'cpu', initializers = {}, dynamicShapes = {} }: OnnxOptions = {},
 ): Uint8Array {
-  const { inputs, outputs } = distinctOutputs(lowered(graph, provider));
+  const { inputs, outputs } = withDistinctOutputs(lowerGraph(graph, provider));
   const nodes = nodesOf(Object.values(outputs));
-  const names = new Map<Value, string>();
-  const initializers = new Map<string, Value>();
+  const names = new ValueNames(outputs);
   const domains = new Set<string>();
-  const nameOf = (v: Value): string => {
-    if (v.constant) {
-      const known = constantNames.get(v.constant.key) ?? `$${constantNames.size}`;
-      constantNames.set(v.constant.key, known);
-      initializers.set(known, v);
-      return known;
-    }
-    const name = v.name ?? names.get(v) ?? `%${names.size}`;
-    names.set(v, name);
-    return name;
-  };
-  const constantNames = new Map<string, string>();
-  for (const [name, v] of Object.entries(outputs)) names.set(v, name);
-  const w = new BinaryWriter();
-  whole(w, model.irVersion, 10);
-  text(w, model.producer, 'cambium');
-  inside(w, model.graph, (g) => {
-    // Last first: ONNX Runtime walks back from what nobody reads and takes the later of two in the file
-    // first, so that this is how it comes to run them in our order.
+  const model = new BinaryWriter();
+  writeInt(model, proto.modelFields.irVersion, irVersion);
+  writeString(model, proto.modelFields.producer, producer);
+  writeMessage(model, proto.modelFields.graph, (g) => {
+    // The last node comes first: ONNX Runtime starts from the nodes whose outputs are unused and, of two, runs
+    // the one that is later in the file first. In this order it runs the nodes in the order of creation.
     nodes.toReversed().forEach((node, i) => {
-      const form: OnnxForm = node.op.onnx?.(node) ?? {};
-      if (form.domain) domains.add(form.domain);
-      inside(g, graphField.node, (n) => {
-        for (const v of form.inputs ?? node.inputs) text(n, nodeField.input, nameOf(v));
-        for (const v of node.outputs) text(n, nodeField.output, nameOf(v));
-        text(n, nodeField.name, `${node.op.name}_${i}`);
-        text(n, nodeField.op, form.op ?? node.op.name);
-        for (const [key, value] of Object.entries(form.attrs ?? node.attrs))
-          inside(n, nodeField.attribute, (a) => {
-            writeAttribute(a, key, value);
-          });
-        if (form.domain) text(n, nodeField.domain, form.domain);
-      });
+      const domain = writeNode(g, node, `${node.op.name}_${i}`, names);
+      if (domain) domains.add(domain);
     });
-    text(g, graphField.name, 'cambium');
-    for (const [name, v] of initializers)
-      inside(g, graphField.initializer, (t) => {
-        writeTensor(t, name, v, encode(v));
-      });
-    for (const v of inputs) {
-      const weight = weights[v.name!];
-      if (weight)
-        inside(g, graphField.initializer, (t) => {
-          writeTensor(t, v.name!, v, weight);
-        });
-      else
-        inside(g, graphField.input, (i) => {
-          writeValueInfo(i, v.name!, v, dims[v.name!]);
-        });
+    writeString(g, proto.graphFields.name, producer);
+    for (const [name, value] of names.constants) writeTensor(g, name, value, encodeConstant(value));
+    for (const value of inputs) {
+      const name = value.name!;
+      const initializer = initializers[name];
+      if (initializer) writeTensor(g, name, value, initializer);
+      else writeValueInfo(g, proto.graphFields.input, name, value, dynamicShapes[name]);
     }
-    for (const [name, v] of Object.entries(outputs))
-      inside(g, graphField.output, (o) => {
-        writeValueInfo(o, name, v, dims[name]);
-      });
+    for (const [name, value] of Object.entries(outputs)) {
+      writeValueInfo(g, proto.graphFields.output, name, value, dynamicShapes[name]);
+    }
   });
-  for (const [domain, version] of [['', 21] as const, ...[...domains].map((d) => [d, 1] as const)])
-    inside(w, model.opset, (o) => {
-      if (domain) text(o, opset.domain, domain);
-      whole(o, opset.version, version);
-    });
-  return w.finish();
+  writeOpset(model, '', opsetVersion);
+  for (const domain of domains) writeOpset(model, domain, 1);
+  return model.finish();
+}
+
+/** The kernel that ONNX Runtime runs for a node; undefined if ONNX has no such operator. */
+export function kernelOf(op: Op, node: OpNode): string | undefined {
+  return op.onnx === null ? undefined : (op.onnx?.(node).op ?? op.name);
 }
 
 /**
- * `graph` with every row that ONNX or the provider lacks written as other rows. Refuses `graph/invalid` where
- * a row has no other form.
+ * `graph` with every operator that ONNX or the provider lacks replaced by others. Throws `graph/invalid` if an
+ * operator has no replacement.
  */
-export function lowered(graph: Graph, provider: Provider): Graph {
-  let changed = false;
-  const once = rewrite(graph, (node, inputs) => {
+export function lowerGraph(graph: Graph, provider: Provider): Graph {
+  const { missingKernels } = providers[provider];
+  let hasChanged = false;
+  const lowered = rewrite(graph, (node, inputs) => {
     const { op, attrs } = node;
-    const form = op.onnx === null ? undefined : (op.onnx?.({ ...node, inputs }) ?? {});
-    if (
-      form &&
-      ![form.op ?? op.name, `${form.op ?? op.name}(${inputs[0]?.dtype})`].some((kernel) =>
-        lacks[provider].has(kernel),
-      )
-    )
+    const kernel = kernelOf(op, { ...node, inputs });
+    const typedKernel = `${kernel}(${inputs[0]?.dtype})`;
+    if (kernel !== undefined && !missingKernels.has(kernel) && !missingKernels.has(typedKernel)) {
       return undefined;
-    changed = true;
+    }
+    hasChanged = true;
     return (
       op.lower?.(inputs, attrs) ??
       refuse('graph/invalid', {
         pass: `export for ${provider}`,
-        node: `${op.name}${attrText(attrs)}`,
-        why: 'the provider has no such operator, and no other form is known',
+        node: `${op.name}${formatAttrs(attrs)}`,
+        why: 'the provider has no such operator and it has no lowering',
       })
     );
   });
-  // a lowered form may itself use rows that the provider lacks
-  return changed ? lowered(once, provider) : once;
+  // A replacement may itself use operators that the provider lacks.
+  return hasChanged ? lowerGraph(lowered, provider) : lowered;
 }
 
-/** Outputs that are inputs, constants, or another output's value get a node of their own. */
-function distinctOutputs({ inputs, outputs }: Graph): Graph {
-  const taken = new Set<Value>();
-  const own: Record<string, Value> = {};
-  for (const [name, v] of Object.entries(outputs))
-    taken.add((own[name] = v.node && !taken.has(v) ? v : identity(v)));
-  return { inputs, outputs: own };
+/** Gives outputs that are inputs, constants or equal to another output a node of their own. */
+function withDistinctOutputs({ inputs, outputs }: Graph): Graph {
+  const used = new Set<Value>();
+  const distinct: Record<string, Value> = {};
+  for (const [name, v] of Object.entries(outputs)) {
+    const output = v.node && !used.has(v) ? v : identity(v);
+    distinct[name] = output;
+    used.add(output);
+  }
+  return { inputs, outputs: distinct };
 }
 
-function writeAttribute(w: BinaryWriter, name: string, value: Attr | { readonly float: number }): void {
-  text(w, attribute.name, name);
-  const kind = (type: keyof typeof attributeType): void => {
-    whole(w, attribute.type, attributeType[type]);
-  };
-  if (typeof value === 'string') {
-    text(w, attribute.string, value);
-    kind('string');
-  } else if (typeof value === 'number' || typeof value === 'boolean') {
-    whole(w, attribute.int, Number(value));
-    kind('int');
-  } else if ('float' in value) {
-    w.tag(attribute.float, fixed32).float(value.float);
-    kind('float');
-  } else {
-    for (const v of value) whole(w, attribute.ints, v);
-    kind('ints');
+/** Names of values: outputs and inputs have one, constants become `$n`, other values `%n`. */
+class ValueNames {
+  /** The constants that were named, in order. */
+  readonly constants = new Map<string, Value>();
+  private readonly constantNames = new Map<string, string>();
+  private readonly names = new Map<Value, string>();
+
+  constructor(outputs: Graph['outputs']) {
+    for (const [name, v] of Object.entries(outputs)) this.names.set(v, name);
+  }
+
+  nameOf(v: Value): string {
+    if (v.constant) {
+      const name = this.constantNames.get(v.constant.key) ?? `$${this.constantNames.size}`;
+      this.constantNames.set(v.constant.key, name);
+      this.constants.set(name, v);
+      return name;
+    }
+    const name = v.name ?? this.names.get(v) ?? `%${this.names.size}`;
+    this.names.set(v, name);
+    return name;
   }
 }
 
-function writeTensor(w: BinaryWriter, name: string, { dtype, shape }: Type, content: Weight): void {
-  for (const size of shape) whole(w, tensor.dims, size);
-  whole(w, tensor.dtype, dtypes[dtype].onnx);
-  text(w, tensor.name, name);
-  if (content instanceof Uint8Array) {
-    w.tag(tensor.raw, lengthDelimited).bytes(content);
-    return;
-  }
-  for (const [key, value] of [
-    ['location', content.file],
-    ['offset', content.offset],
-    ['length', content.bytes],
-  ] as const)
-    inside(w, tensor.external, (e) => {
-      text(text(e, entry.key, key), entry.value, String(value));
-    });
-  whole(w, tensor.location, 1);
+/** Writes a node and returns the domain of its operator, unless that is ONNX's own. */
+function writeNode(graph: BinaryWriter, node: Node, nodeName: string, names: ValueNames): string | undefined {
+  const { op, attrs, domain, inputs } = node.op.onnx?.(node) ?? {};
+  writeMessage(graph, proto.graphFields.node, (n) => {
+    for (const v of inputs ?? node.inputs) writeString(n, proto.nodeFields.input, names.nameOf(v));
+    for (const v of node.outputs) writeString(n, proto.nodeFields.output, names.nameOf(v));
+    writeString(n, proto.nodeFields.name, nodeName);
+    writeString(n, proto.nodeFields.op, op ?? node.op.name);
+    for (const [key, value] of Object.entries(attrs ?? node.attrs)) writeAttribute(n, key, value);
+    if (domain) writeString(n, proto.nodeFields.domain, domain);
+  });
+  return domain;
 }
 
-const writeValueInfo = (
-  w: BinaryWriter,
+function writeAttribute(node: BinaryWriter, name: string, value: Attr | { readonly float: number }): void {
+  const { attributeFields: fields, attributeTypes: types } = proto;
+  writeMessage(node, proto.nodeFields.attribute, (a) => {
+    writeString(a, fields.name, name);
+    if (typeof value === 'string') {
+      writeString(a, fields.string, value);
+      writeInt(a, fields.type, types.string);
+    } else if (typeof value === 'number' || typeof value === 'boolean') {
+      writeInt(a, fields.int, Number(value));
+      writeInt(a, fields.type, types.int);
+    } else if ('float' in value) {
+      writeFloat(a, fields.float, value.float);
+      writeInt(a, fields.type, types.float);
+    } else {
+      for (const v of value) writeInt(a, fields.ints, v);
+      writeInt(a, fields.type, types.ints);
+    }
+  });
+}
+
+function writeTensor(
+  graph: BinaryWriter,
   name: string,
-  { dtype, shape }: Type,
-  sizes: OpenShape = shape,
-): void => {
-  text(w, valueInfo.name, name);
-  inside(w, valueInfo.type, (t) => {
-    inside(t, typeField.tensor, (e) => {
-      whole(e, tensorType.element, dtypes[dtype].onnx);
-      inside(e, tensorType.shape, (s) => {
-        for (const size of sizes)
-          inside(s, shapeField.dim, (d) => {
-            if (typeof size === 'string') text(d, dim.param, size);
-            else whole(d, dim.value, size);
-          });
+  { dtype, shape }: TensorType,
+  content: Initializer,
+): void {
+  const fields = proto.tensorFields;
+  writeMessage(graph, proto.graphFields.initializer, (t) => {
+    for (const size of shape) writeInt(t, fields.dims, size);
+    writeInt(t, fields.dtype, dtypes[dtype].onnx);
+    writeString(t, fields.name, name);
+    if (content instanceof Uint8Array) {
+      writeBytes(t, fields.raw, content);
+      return;
+    }
+    writeExternalEntry(t, 'location', content.file);
+    writeExternalEntry(t, 'offset', String(content.offset));
+    writeExternalEntry(t, 'length', String(content.bytes));
+    writeInt(t, fields.location, proto.externalLocation);
+  });
+}
+
+function writeExternalEntry(tensor: BinaryWriter, key: string, value: string): void {
+  writeMessage(tensor, proto.tensorFields.external, (e) => {
+    writeString(e, proto.entryFields.key, key);
+    writeString(e, proto.entryFields.value, value);
+  });
+}
+
+/** Writes an input or output of the graph. A size that is a string names a dynamic axis. */
+function writeValueInfo(
+  graph: BinaryWriter,
+  field: number,
+  name: string,
+  { dtype, shape }: TensorType,
+  sizes: DynamicShape = shape,
+): void {
+  const writeShape = (s: BinaryWriter): void => {
+    for (const size of sizes) {
+      writeMessage(s, proto.shapeFields.dim, (d) => {
+        if (typeof size === 'string') writeString(d, proto.dimFields.param, size);
+        else writeInt(d, proto.dimFields.value, size);
+      });
+    }
+  };
+  writeMessage(graph, field, (v) => {
+    writeString(v, proto.valueInfoFields.name, name);
+    writeMessage(v, proto.valueInfoFields.type, (t) => {
+      writeMessage(t, proto.typeFields.tensor, (e) => {
+        writeInt(e, proto.tensorTypeFields.element, dtypes[dtype].onnx);
+        writeMessage(e, proto.tensorTypeFields.shape, writeShape);
       });
     });
   });
-};
+}
+
+function writeOpset(model: BinaryWriter, domain: string, version: number): void {
+  writeMessage(model, proto.modelFields.opset, (o) => {
+    if (domain) writeString(o, proto.opsetFields.domain, domain);
+    writeInt(o, proto.opsetFields.version, version);
+  });
+}
 
 const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array, bool: Uint8Array } as const;
 
-/** A constant's elements as little-endian bytes. */
-function encode({ dtype, constant }: Value): Uint8Array {
-  const values = constant!.values();
-  const array =
-    dtype === 'int64'
-      ? BigInt64Array.from(Array.from(values), BigInt)
-      : dtype === 'float16' || dtype === 'bfloat16'
-        ? narrow(Float32Array.from(values), dtype)
-        : arrays[dtype as Exclude<DType, 'int64' | 'float16' | 'bfloat16'>].from(values);
+/** The elements of a constant as little-endian bytes. */
+function encodeConstant({ dtype, constant }: Value): Uint8Array {
+  const array = toTypedArray(constant!.values(), dtype);
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+function toTypedArray(values: ArrayLike<number>, dtype: DType): ArrayBufferView {
+  if (dtype === 'int64') return BigInt64Array.from(Array.from(values), BigInt);
+  if (dtype === 'float16' || dtype === 'bfloat16') return downcast(Float32Array.from(values), dtype);
+  return arrays[dtype].from(values);
 }

@@ -1,30 +1,30 @@
-/** @file A graph as text, one node a line, for snapshots and for people. */
-import { attrText, countOf, nodesOf, typeText, type Graph, type Value } from './graph.ts';
+/** @file Prints a graph as text, one node per line. */
+import { countOf, formatAttrs, formatType, nodesOf, type Graph, type Value } from './graph.ts';
 
 /**
- * Lines `input name: type`, `%n = Op(operands) {attributes}: type`, `output name = %n`. Equal graphs print
- * equally.
+ * The graph as lines `input name: type`, `%n = Op(operands) {attributes}: type` and `output name = %n`. Equal
+ * graphs print equally.
  */
-export function print({ inputs, outputs }: Graph): string {
+export function printGraph({ inputs, outputs }: Graph): string {
   const numbers = new Map<Value, string>();
-  const operand = (v: Value): string => {
+  const formatOperand = (v: Value): string => {
     if (v.name !== undefined) return v.name;
-    if (v.constant) return countOf(v.shape) <= 8 ? constantText(v) : typeText(v);
+    if (v.constant) return countOf(v.shape) <= 8 ? formatConstant(v) : formatType(v);
     return numbers.get(v)!;
   };
-  const lines = inputs.map((v) => `input ${v.name!}: ${typeText(v)}`);
+  const lines = inputs.map((v) => `input ${v.name!}: ${formatType(v)}`);
   for (const node of nodesOf(Object.values(outputs))) {
     for (const v of node.outputs) numbers.set(v, `%${numbers.size}`);
-    lines.push(
-      `${node.outputs.map(operand).join(', ')} = ${node.op.name}(${node.inputs.map(operand).join(', ')})${attrText(node.attrs)}: ${node.outputs.map(typeText).join(', ')}`,
-    );
+    const results = node.outputs.map(formatOperand).join(', ');
+    const operands = node.inputs.map(formatOperand).join(', ');
+    const types = node.outputs.map(formatType).join(', ');
+    lines.push(`${results} = ${node.op.name}(${operands})${formatAttrs(node.attrs)}: ${types}`);
   }
-  return [...lines, ...Object.entries(outputs).map(([name, v]) => `output ${name} = ${operand(v)}`)].join(
-    '\n',
-  );
+  for (const [name, v] of Object.entries(outputs)) lines.push(`output ${name} = ${formatOperand(v)}`);
+  return lines.join('\n');
 }
 
-const constantText = (v: Value): string => {
+function formatConstant(v: Value): string {
   const elements = Array.from(v.constant!.values(), (x) => String(Number(x.toPrecision(6))));
-  return v.shape.length ? `[${elements.join(', ')}]` : elements.join('');
-};
+  return v.shape.length > 0 ? `[${elements.join(', ')}]` : elements.join('');
+}

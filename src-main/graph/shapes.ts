@@ -1,10 +1,10 @@
-/** @file Arithmetic of shapes that the op table's rows share. */
-import { countOf, type Shape, type Type } from './graph.ts';
+/** @file Arithmetic of shapes that operators and passes share. */
+import { countOf, type Shape } from './graph.ts';
 
 export const sameShape = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((size, i) => size === b[i]);
 
-/** The shape both broadcast to, or undefined. */
+/** The shape that `a` and `b` broadcast to; undefined if they do not. */
 export function broadcastShape(a: Shape, b: Shape): Shape | undefined {
   const rank = Math.max(a.length, b.length);
   const out: number[] = [];
@@ -23,37 +23,35 @@ export function broadcastsTo(from: Shape, to: Shape): boolean {
   return shape !== undefined && sameShape(shape, to);
 }
 
-/** An axis counted from the front. Out of range gives -1. */
-export const axisOf = (axis: number, rank: number): number =>
+/** `axis` counted from the front: -1 becomes `rank` - 1. Returns -1 if it is out of range. */
+export const normalizeAxis = (axis: number, rank: number): number =>
   axis >= -rank && axis < rank ? (axis + rank) % rank : -1;
 
-/** Axes counted from the front, sorted; all of them when none are given. */
-export const axesOf = (rank: number, axes?: readonly number[]): readonly number[] =>
+/** Axes counted from the front and sorted; all axes if none are given. */
+export const normalizeAxes = (rank: number, axes?: readonly number[]): readonly number[] =>
   axes
-    ? axes.map((axis) => axisOf(axis, rank)).sort((a, b) => a - b)
+    ? axes.map((axis) => normalizeAxis(axis, rank)).sort((a, b) => a - b)
     : Array.from({ length: rank }, (_, i) => i);
 
-/** `shape` without `axes`, or with ones in their places. */
-export const withoutAxes = (shape: Shape, axes: readonly number[], keep: boolean): Shape =>
+/** `shape` reduced over `axes`: they are removed, or become 1 if `keep` is true. */
+export const reduceShape = (shape: Shape, axes: readonly number[], keep: boolean): Shape =>
   keep ? shape.map((size, i) => (axes.includes(i) ? 1 : size)) : shape.filter((_, i) => !axes.includes(i));
 
+/** `shape` with the size of one axis replaced. */
 export const replaceAxis = (shape: Shape, axis: number, size: number): Shape =>
   shape.map((s, i) => (i === axis ? size : s));
 
-/** `shape` with its one -1 filled in for `count` elements, or undefined where that cannot be. */
-export function filledShape(shape: Shape, count: number): Shape | undefined {
+/** `shape` with its -1 (at most one) computed from the element count; undefined if that is impossible. */
+export function resolveShape(shape: Shape, count: number): Shape | undefined {
   const known = countOf(shape.filter((size) => size !== -1));
-  const filled = shape.map((size) => (size === -1 ? count / known : size));
-  return countOf(filled) === count &&
-    filled.every(Number.isInteger) &&
-    shape.filter((s) => s === -1).length <= 1
-    ? filled
-    : undefined;
+  const resolved = shape.map((size) => (size === -1 ? count / known : size));
+  const isValid =
+    countOf(resolved) === count &&
+    resolved.every(Number.isInteger) &&
+    shape.filter((size) => size === -1).length <= 1;
+  return isValid ? resolved : undefined;
 }
 
-/** The order that undoes a permutation. */
-export const inverse = (perm: readonly number[]): readonly number[] => perm.map((_, i) => perm.indexOf(i));
-
-export const floats: readonly string[] = ['float32', 'float16', 'bfloat16', 'float64'];
-export const isFloat = ({ dtype }: Pick<Type, 'dtype'>): boolean => floats.includes(dtype);
-export const isIndex = ({ dtype }: Pick<Type, 'dtype'>): boolean => dtype === 'int32' || dtype === 'int64';
+/** The permutation that undoes `perm`. */
+export const inversePermutation = (perm: readonly number[]): readonly number[] =>
+  perm.map((_, i) => perm.indexOf(i));

@@ -9,16 +9,16 @@ import {
   add,
   cast,
   constant,
-  constantBy,
+  lazyConstant,
   graphOf,
   input,
   matmul,
   mul,
-  scatterRows,
+  scatterAddRows,
   silu,
   type Value,
 } from '../../src-main/graph/ops/build.ts';
-import { lowered, onnxModel } from '../../src-main/graph/onnx.ts';
+import { lowerGraph, encodeOnnxModel } from '../../src-main/graph/onnx.ts';
 import { nodesOf } from '../../src-main/graph/graph.ts';
 import '../support/close.ts';
 import { tensor } from '../support/evaluate.ts';
@@ -61,7 +61,7 @@ describe('onnxModel', () => {
 
   it('keeps an input that nothing uses, when it is listed', async () => {
     const session = await InferenceSession.create(
-      onnxModel(graphOf({ y: mul(x, 2) }, [input('idle', 'int64', [2]), x])),
+      encodeOnnxModel(graphOf({ y: mul(x, 2) }, [input('idle', 'int64', [2]), x])),
     );
     expect(session.inputNames).toEqual(['idle', 'x']);
   });
@@ -77,21 +77,21 @@ describe('onnxModel', () => {
   it('writes equal constants once, and a constant by key only when it is needed', () => {
     let made = 0;
     const big = (): Value =>
-      constantBy('ramp', 'float32', [3], () => {
+      lazyConstant('ramp', 'float32', [3], () => {
         made++;
         return [1, 2, 3];
       });
     const a = big();
     const graph = graphOf({ y: add(add(add(x, a), big()), mul(mul(x, 0.5), 0.5)) });
     expect(made).toBe(0);
-    expect(graphField(onnxModel(graph), 5)).toHaveLength(2);
+    expect(graphField(encodeOnnxModel(graph), 5)).toHaveLength(2);
     expect(made).toBe(1);
   });
 
   it('gives the same bytes for the same graph, whatever was built before', () => {
     const build = (): Uint8Array => {
       const v = input('v', 'float32', [2, 2]);
-      return onnxModel(graphOf({ y: silu(matmul(v, mul(v, 3), { transB: true })) }));
+      return encodeOnnxModel(graphOf({ y: silu(matmul(v, mul(v, 3), { transB: true })) }));
     };
     const first = build();
     mul(x, 5);
@@ -99,7 +99,8 @@ describe('onnxModel', () => {
   });
 
   it('imports the contrib domain only when it is used', () => {
-    const opsets = (v: Value): number => fieldsOf(onnxModel(graphOf({ v }))).filter(([f]) => f === 8).length;
+    const opsets = (v: Value): number =>
+      fieldsOf(encodeOnnxModel(graphOf({ v }))).filter(([f]) => f === 8).length;
     expect([opsets(mul(x, 2)), opsets(silu(x))]).toEqual([1, 2]);
   });
 
@@ -108,8 +109,8 @@ describe('onnxModel', () => {
     const u = input('u', 'float32', [3]);
     const dir = await mkdtemp(join(tmpdir(), 'cambium-'));
     const numbers = Float32Array.of(9, 9, 10, 20, 30);
-    const bytes = onnxModel(graphOf({ y: add(add(x, w), u) }), {
-      weights: {
+    const bytes = encodeOnnxModel(graphOf({ y: add(add(x, w), u) }), {
+      initializers: {
         w: { file: 'weights.bin', offset: 8, bytes: 12 },
         u: new Uint8Array(Float32Array.of(100, 200, 300).buffer),
       },
@@ -133,7 +134,7 @@ describe('adding rows', () => {
     const rows = input('rows', 'int64', [4096]);
     const updates = input('updates', 'float32', [4096, 64]);
     const session = await InferenceSession.create(
-      onnxModel(graphOf({ y: scatterRows(into, rows, updates) })),
+      encodeOnnxModel(graphOf({ y: scatterAddRows(into, rows, updates) })),
       { intraOpNumThreads: 4 },
     );
     const fed = {
@@ -162,7 +163,7 @@ describe('lowered', () => {
     const batch = input('b', 'float32', [2, 3, 3]);
     const graph = graphOf({ y: matmul(batch, batch, { transB: true, alpha: 0.5 }) });
     const names = (provider: 'cpu' | 'webgpu'): string[] =>
-      nodesOf(Object.values(lowered(graph, provider).outputs)).map((n) => n.op.name);
+      nodesOf(Object.values(lowerGraph(graph, provider).outputs)).map((n) => n.op.name);
     expect(names('cpu')).toEqual(['MatMul']);
     expect(names('webgpu')).toEqual(['Transpose', 'MatMul', 'Mul']);
   });

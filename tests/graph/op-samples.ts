@@ -110,7 +110,7 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
   Transpose: [
     s((x) => b.transpose(x, [1, 0]), f(2, 3)),
     s((x) => b.transpose(x, [1, 2, 0]), f(2, 3, 4)),
-    s((x) => b.swapLast(x), f(2, 3, 4)),
+    s((x) => b.swapLastAxes(x), f(2, 3, 4)),
   ],
   Expand: [
     s((x) => b.expand(x, [2, 3]), f()),
@@ -139,22 +139,22 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
   ReduceSum: [
     s((x) => b.sum(x), f(2, 3)),
     s((x) => b.sum(x, [1]), f(2, 3, 2)),
-    s((x) => b.sum(x, [0, -1], { keep: true }), f(2, 3, 2)),
+    s((x) => b.sum(x, [0, -1], { keepdim: true }), f(2, 3, 2)),
   ],
   ReduceMean: [
     s((x) => b.mean(x), f(2, 3)),
     s((x) => b.mean(x, [1]), f(2, 3, 2)),
-    s((x) => b.mean(x, [0, -1], { keep: true }), f(2, 3, 2)),
+    s((x) => b.mean(x, [0, -1], { keepdim: true }), f(2, 3, 2)),
   ],
   ReduceMax: [
     s((x) => b.reduceMax(x), f(2, 3)),
     s((x) => b.reduceMax(x, [-1]), f(2, 3, 4)),
-    s((x) => b.reduceMax(x, [0, 2], { keep: true }), f(2, 3, 4)),
+    s((x) => b.reduceMax(x, [0, 2], { keepdim: true }), f(2, 3, 4)),
   ],
   ReduceSumSquare: [
     s((x) => b.sumSquares(x), f(2, 3)),
     s((x) => b.sumSquares(x, [1]), f(2, 3, 2)),
-    s((x) => b.sumSquares(x, [0, -1], { keep: true }), f(2, 3, 2)),
+    s((x) => b.sumSquares(x, [0, -1], { keepdim: true }), f(2, 3, 2)),
   ],
   MatMul: [
     s(matmul, f(2, 3), f(3, 4)),
@@ -179,7 +179,7 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
     s((x, y) => b.matmul(x, y, { transA: true }), f(2, 2, 3, 2), f(3, 4)),
     s((x, y) => b.matmul(x, y, { transA: true, transB: true }), f(2, 3, 2), f(4, 3)),
   ],
-  CumSum: [s((x) => b.cumulative(x, -1), f(2, 3)), s((x) => b.cumulative(x, 0), ids(5, 'int64', 4))],
+  CumSum: [s((x) => b.cumsum(x, -1), f(2, 3)), s((x) => b.cumsum(x, 0), ids(5, 'int64', 4))],
   Gather: [
     s((t, i) => b.gather(t, i), f(5, 3), ids(5, 'int32', 2, 4)),
     s((t, i) => b.gather(t, i, 1), f(2, 4, 3), ids(4, 'int64', 2, 3)),
@@ -187,16 +187,16 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
     s((t, i) => b.gather(t, i), f(4), ids(4, 'int64')),
   ],
   ScatterND: [
-    s(b.scatterRows, f(4, 3), ids(4, 'int32', 2, 3), f(2, 3, 3)),
-    s(b.scatterRows, f(4), ids(4, 'int64', 6), f(6)),
+    s(b.scatterAddRows, f(4, 3), ids(4, 'int32', 2, 3), f(2, 3, 3)),
+    s(b.scatterAddRows, f(4), ids(4, 'int64', 6), f(6)),
   ],
   GatherElements: [
     s((x, i) => b.gatherElements(x, i, -1), f(3, 5), ids(5, 'int64', 3, 2)),
     s((x, i) => b.gatherElements(x, i, 0), f(4, 2), ids(4, 'int32', 3, 2)),
   ],
   ScatterElements: [
-    s((x, i, u) => b.scatterElements(x, i, u, -1), f(3, 5), ids(5, 'int64', 3, 2), f(3, 2)),
-    s((x, i, u) => b.scatterElements(x, i, u, 0), f(4, 2), ids(4, 'int32', 6, 2), f(6, 2)),
+    s((x, i, u) => b.scatterAdd(x, i, u, -1), f(3, 5), ids(5, 'int64', 3, 2), f(3, 2)),
+    s((x, i, u) => b.scatterAdd(x, i, u, 0), f(4, 2), ids(4, 'int32', 6, 2), f(6, 2)),
   ],
   OneHot: [
     s((i) => b.oneHot(i, 4), ids(4, 'int64', 2, 3)),
@@ -210,19 +210,19 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
     s((q, k, v) => b.attend(q, k, v, still(1, 2), 1), f(4, 3), f(2, 3), f(2, 3)),
     s((q, k, v) => b.attend(q, k, v, still(2, 3, 3), 0.5), f(2, 2, 6, 4), f(2, 2, 3, 4), f(2, 2, 3, 4)),
   ],
-  RmsNorm: [s((x) => b.rmsNormalize(x, 0.1), f(2, 3, 4)), s((x) => b.rmsNormalize(x, 1e-5), f(5))],
+  RmsNorm: [s((x) => b.rmsNorm(x, 0.1), f(2, 3, 4)), s((x) => b.rmsNorm(x, 1e-5), f(5))],
   Rotary: [
-    s((x) => b.rotate(x, still(3, 2), still(3, 2)), f(2, 3, 8)),
-    s((x) => b.rotate(x, still(4, 3), still(4, 3)), f(1, 4, 6)),
+    s((x) => b.applyRotary(x, still(3, 2), still(3, 2)), f(2, 3, 8)),
+    s((x) => b.applyRotary(x, still(4, 3), still(4, 3)), f(1, 4, 6)),
   ],
-  Top: [
-    s((x) => b.top(x, 2), f(2, 3, 4)),
-    s((x) => b.top(x, 1), f(5)),
-    s((x) => b.top(x, 3), f(2, 3)),
-    s((x) => b.top(x, 2), ids(2, 'float32', 6, 5)),
-    s((x) => b.route(x, 2, true), f(3, 4)),
-    s((x) => b.route(x, 2, false), f(2, 2, 5)),
-    s((x, y) => b.unevenness([x, y], 2), f(2, 3, 4), f(2, 3, 4)),
+  TopKMask: [
+    s((x) => b.topKMask(x, 2), f(2, 3, 4)),
+    s((x) => b.topKMask(x, 1), f(5)),
+    s((x) => b.topKMask(x, 3), f(2, 3)),
+    s((x) => b.topKMask(x, 2), ids(2, 'float32', 6, 5)),
+    s((x) => b.routingWeights(x, 2, true), f(3, 4)),
+    s((x) => b.routingWeights(x, 2, false), f(2, 2, 5)),
+    s((x, y) => b.loadBalancingLoss([x, y], 2), f(2, 3, 4), f(2, 3, 4)),
   ],
   CrossEntropy: [
     s(b.crossEntropy, f(4, 6), ids(6, 'int64', 4)),

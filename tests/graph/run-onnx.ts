@@ -1,8 +1,8 @@
 /** @file Runs a graph through ONNX Runtime's official binding on the CPU, from float64 feeds. */
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import { narrow, type DType } from '../../src-main/tensor/dtype.ts';
+import { downcast, type DType } from '../../src-main/tensor/dtype.ts';
 import type { Graph } from '../../src-main/graph/graph.ts';
-import { onnxModel, type OnnxOptions } from '../../src-main/graph/onnx.ts';
+import { encodeOnnxModel, type OnnxOptions } from '../../src-main/graph/onnx.ts';
 import type { Tensor } from '../support/evaluate.ts';
 
 export async function runOnnx(
@@ -10,7 +10,7 @@ export async function runOnnx(
   feeds: Readonly<Record<string, Tensor>>,
   options?: OnnxOptions,
 ): Promise<Record<string, Tensor>> {
-  const session = await InferenceSession.create(onnxModel(graph, options), {
+  const session = await InferenceSession.create(encodeOnnxModel(graph, options), {
     logSeverityLevel: 3,
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
@@ -47,7 +47,7 @@ function ortTensor(dtype: DType, shape: readonly number[], data: Float64Array): 
     case 'float16':
       return new OrtTensor(
         'float16',
-        new Uint16Array(narrow(Float32Array.from(data), 'float16').buffer),
+        new Uint16Array(downcast(Float32Array.from(data), 'float16').buffer),
         shape,
       );
     case 'bfloat16':

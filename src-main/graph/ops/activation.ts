@@ -1,47 +1,64 @@
-/** @file Gated and Gaussian activations as rows of their own: fused kernels forward, few passes backward. */
+/** @file SiLU and GELU, which have a kernel of their own and a short gradient. */
 import { emitOne, type Attrs, type Op, type Value } from '../graph.ts';
+import { functionCost } from '../op-cost.ts';
+import { isFloat } from '../types.ts';
 import { add, erf, exp, mul, sigmoid, square, sub } from './elementwise.ts';
-import { isFloat } from '../shapes.ts';
 
 const infer: Op['infer'] = ([x]) => (isFloat(x!) ? [x!] : 'not a float');
 
-/** x · sigmoid(x) (Elfwing et al. 2018); its slope is s · (1 + x - out). */
-export const Silu: Op = {
+/** x · sigmoid(x) (Elfwing et al. 2018). Its derivative is sigmoid(x) · (1 + x - silu(x)). */
+const Silu: Op = {
   name: 'Silu',
   elementwise: true,
+  cost: functionCost(1),
+  castPolicy: 'promote',
   infer,
-  grad: (g, { in: [x], out }) => [mul(g, mul(sigmoid(x!), add(sub(x!, out), 1)))],
+  backward: (g, { inputs: [x], output }) => [mul(g, mul(sigmoid(x!), add(sub(x!, output), 1)))],
   onnx: () => ({ op: 'QuickGelu', domain: 'com.microsoft', attrs: { alpha: { float: 1 } } }),
   lower: ([x]) => [mul(x!, sigmoid(x!))],
 };
 
-const slope = 2 * Math.sqrt(2 / Math.PI);
-const cubic = 0.044715;
+type Approximation = 'none' | 'tanh';
+
+const tanhScale = 2 * Math.sqrt(2 / Math.PI);
+const tanhCubic = 0.044715;
+
+/** The normal distribution function Φ(x). */
+const normalCdf = (x: Value): Value => add(mul(erf(mul(x, Math.SQRT1_2)), 0.5), 0.5);
+
+/** 2√(2/π) (x + 0.044715 x³), given x and x². */
+const tanhArgument = (x: Value, xSquared: Value): Value =>
+  mul(x, add(mul(xSquared, tanhCubic * tanhScale), tanhScale));
 
 /**
- * x · Φ(x) (Hendrycks and Gimpel 2016), or with its tanh form, which is x · sigmoid(2√(2/π)(x + 0.044715
- * x³)).
+ * x · Φ(x) (Hendrycks and Gimpel 2016). The tanh approximation is written as x · sigmoid(u) with
+ * u = 2√(2/π) (x + 0.044715 x³).
  */
-export const Gelu: Op<{ readonly approximate: 'none' | 'tanh' }> = {
+const Gelu: Op<{ readonly approximate: Approximation }> = {
   name: 'Gelu',
   elementwise: true,
+  cost: functionCost(1),
+  castPolicy: 'float32',
   infer,
-  grad: (g, { in: [x], out, attrs: { approximate } }) => {
-    const xx = square(x!);
-    if (approximate === 'none')
-      return [mul(g, add(bell(x!), mul(x!, mul(exp(mul(xx, -0.5)), 1 / Math.sqrt(2 * Math.PI)))))];
-    const climb = add(mul(xx, 3 * cubic * slope), slope);
-    return [mul(g, mul(sigmoid(tanhInside(x!, xx)), add(mul(sub(x!, out), climb), 1)))];
+  backward: (g, { inputs: [x], output, attrs: { approximate } }) => {
+    const xSquared = square(x!);
+    if (approximate === 'none') {
+      const cdf = normalCdf(x!);
+      const density = mul(exp(mul(xSquared, -0.5)), 1 / Math.sqrt(2 * Math.PI));
+      return [mul(g, add(cdf, mul(x!, density)))];
+    }
+    const slope = add(mul(xSquared, 3 * tanhCubic * tanhScale), tanhScale);
+    const gate = sigmoid(tanhArgument(x!, xSquared));
+    return [mul(g, mul(gate, add(mul(sub(x!, output), slope), 1)))];
   },
-  lower: ([x], { approximate }) => [
-    mul(x!, approximate === 'none' ? bell(x!) : sigmoid(tanhInside(x!, square(x!)))),
-  ],
+  lower: ([x], { approximate }) => {
+    const gate = approximate === 'none' ? normalCdf(x!) : sigmoid(tanhArgument(x!, square(x!)));
+    return [mul(x!, gate)];
+  },
 };
 
-/** Φ, the normal distribution function. */
-const bell = (x: Value): Value => add(mul(erf(mul(x, Math.SQRT1_2)), 0.5), 0.5);
-const tanhInside = (x: Value, xx: Value): Value => mul(x, add(mul(xx, cubic * slope), slope));
+export const activationOps = { Silu, Gelu };
 
-const none: Attrs = {};
-export const silu = (x: Value): Value => emitOne(Silu, [x], none);
-export const gelu = (x: Value, approximate: 'none' | 'tanh'): Value => emitOne(Gelu, [x], { approximate });
+const noAttrs: Attrs = {};
+export const silu = (x: Value): Value => emitOne(Silu, [x], noAttrs);
+export const gelu = (x: Value, approximate: Approximation): Value => emitOne(Gelu, [x], { approximate });

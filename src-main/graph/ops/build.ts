@@ -1,9 +1,10 @@
-/** @file Everything that makes values, in one place to import from, and small composites. */
+/** @file All functions that build values, in one place to import from. */
 import type { Value } from '../graph.ts';
+import { largestFinite } from '../types.ts';
 import { and, greater, less } from './logic.ts';
 
 export { gelu, silu } from './activation.ts';
-export { attend, masked, rmsNormalize, rotate } from './decoder.ts';
+export { addMask, applyRotary, attend, rmsNorm } from './decoder.ts';
 export {
   add,
   clip,
@@ -24,9 +25,9 @@ export {
   sub,
   tanh,
 } from './elementwise.ts';
-export { constant, constantBy, graphOf, input, type Graph, type Shape, type Value } from '../graph.ts';
+export { constant, graphOf, input, lazyConstant, type Graph, type Shape, type Value } from '../graph.ts';
 export { and, cast, equal, greater, less, not, or, where, type Operand } from './logic.ts';
-export { gather, gatherElements, oneHot, scatterElements, scatterRows } from './lookup.ts';
+export { gather, gatherElements, oneHot, scatterAdd, scatterAddRows } from './lookup.ts';
 export {
   concat,
   expand,
@@ -37,28 +38,21 @@ export {
   slice,
   split,
   squeeze,
-  swapLast,
+  swapLastAxes,
   transpose,
   unsqueeze,
   zerosLike,
 } from './movement.ts';
-export { matmul } from './product.ts';
-export { cumulative, mean, reduceMax, sum, sumSquares } from './reduce.ts';
-export { route, top, unevenness } from './routing.ts';
+export { matmul } from './matmul.ts';
+export { cumsum, mean, reduceMax, sum, sumSquares } from './reduce.ts';
+export { loadBalancingLoss, routingWeights, topKMask } from './routing.ts';
 export { crossEntropy, logSoftmax, softmax } from './softmax.ts';
 
-const largest = {
-  float16: 65504,
-  bfloat16: 3.3895313892515355e38,
-  float32: 3.4028234663852886e38,
-  float64: Number.MAX_VALUE,
-} as const;
-
 /**
- * Whether each element lies strictly inside its type's range: false for NaN and the infinities. Comparisons
- * only, which every provider has.
+ * Whether each element is strictly inside the range of its type: false for NaN and infinities. It only
+ * compares, which every provider can do.
  */
 export function isFinite(x: Value): Value {
-  const most = largest[x.dtype as keyof typeof largest];
-  return and(less(x, most), greater(x, -most));
+  const limit = largestFinite[x.dtype as keyof typeof largestFinite];
+  return and(less(x, limit), greater(x, -limit));
 }

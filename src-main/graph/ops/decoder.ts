@@ -1,62 +1,72 @@
 /**
- * @file The three pieces of a decoder whose gradients are much leaner than those of the operators they are
- * made of: attention, the RMS norm, rotary positions.
+ * @file Attention, RMS norm and rotary positions. As single operators they have much leaner gradients than the
+ * operators they consist of.
  */
+import { constant, countOf, emit, emitOne, lazyConstant, type Op, type Value } from '../graph.ts';
+import { streamingCost } from '../op-cost.ts';
+import { sameShape } from '../shapes.ts';
+import { isFloat } from '../types.ts';
 import { add, mul, neg, reciprocal, sqrt, square, sub } from './elementwise.ts';
-import { constant, constantBy, countOf, emit, emitOne, type Op, type Value } from '../graph.ts';
+import { matmul } from './matmul.ts';
 import { concat, reshape, split } from './movement.ts';
-import { matmul } from './product.ts';
 import { mean, sum } from './reduce.ts';
-import { isFloat, sameShape } from '../shapes.ts';
 import { softmax } from './softmax.ts';
 
 /**
- * Where the scores [lead…, rows, keys] are parted for a mask [m, keys], or one for each entry of the first
- * axis [lead 0, m, keys]; and the mask as it fits there.
+ * Adds an attention mask to scores [lead…, rows, keys]. The mask is [m, keys], repeated over the rows, or
+ * [first of lead, m, keys], one mask for each entry of the first axis.
  */
-export function masked(scores: Value, mask: Value): Value {
+export function addMask(scores: Value, mask: Value): Value {
   const [m, keys] = mask.shape.slice(-2) as [number, number];
   const lead = scores.shape.slice(0, -2);
-  const apart = [...lead, scores.shape.at(-2)! / m, m, keys];
-  const fitted =
-    mask.shape.length === 2
-      ? mask
-      : reshape(mask, [mask.shape[0]!, ...lead.slice(1).map(() => 1), 1, m, keys]);
-  return reshape(add(reshape(scores, apart), fitted), scores.shape);
+  const repeats = scores.shape.at(-2)! / m;
+  const maskShape =
+    mask.shape.length === 2 ? mask.shape : [mask.shape[0]!, ...lead.slice(1).map(() => 1), 1, m, keys];
+  const fittedMask = reshape(mask, maskShape);
+  return reshape(add(reshape(scores, [...lead, repeats, m, keys]), fittedMask), scores.shape);
 }
 
-const last = [-1];
-const keep = { keep: true } as const;
-/** A gain that changes nothing, over the last axis. */
-const ones = ({ dtype, shape }: Value): Value =>
-  constantBy('ones', dtype, [shape.at(-1)!], () => new Float32Array(shape.at(-1)!).fill(1));
+const lastAxis = [-1];
+const keepdim = { keepdim: true } as const;
 
 /**
  * softmax(scale · q kᵀ + mask) v, and the softmax itself: q [lead…, rows, d], k [lead…, keys, d], v [lead…,
- * keys, e], mask [m, keys] repeated over the rows, or [first of lead, m, keys].
- * Backward, the row sums of the softmax's gradient are taken from the output, where rows are short (Dao et
+ * keys, e], mask as in `addMask`.
+ *
+ * The backward pass takes the row sums of the softmax's gradient from the output, whose rows are short (Dao et
  * al. 2022, section 3.1).
  */
-export const Attention: Op<{ readonly scale: number }> = {
+const Attention: Op<{ readonly scale: number }> = {
   name: 'Attention',
+  cost: {
+    products: ([q, k, v]) => {
+      const scores = 2 * countOf(q!.shape) * k!.shape.at(-2)!;
+      const values = 2 * countOf(q!.shape.slice(0, -1)) * countOf(v!.shape.slice(-2));
+      return { flops: scores + values, smallestSide: q!.shape.at(-1)! };
+    },
+    extraPasses: 3,
+    functions: 2,
+  },
+  castPolicy: 'float32',
   onnx: null,
   infer: ([q, k, v, mask]) => {
     const [rows, d] = q!.shape.slice(-2) as [number, number];
     const [keys, e] = v!.shape.slice(-2) as [number, number];
     const lead = q!.shape.slice(0, -2);
+    const fits = sameShape(k!.shape, [...lead, keys, d]) && sameShape(v!.shape, [...lead, keys, e]);
+    if (!isFloat(q!) || !fits) return 'queries, keys and values do not fit';
     const [m, columns] = mask!.shape.slice(-2) as [number, number];
-    if (!isFloat(q!) || !sameShape(k!.shape, [...lead, keys, d]) || !sameShape(v!.shape, [...lead, keys, e]))
-      return 'queries, keys and values do not fit';
-    const fits =
-      mask!.shape.length === 2 || (mask!.shape.length === 3 && lead.length > 0 && mask!.shape[0] === lead[0]);
-    if (!fits || columns !== keys || rows % m !== 0) return 'the mask does not fit';
+    const rank = mask!.shape.length;
+    const maskFits = rank === 2 || (rank === 3 && lead.length > 0 && mask!.shape[0] === lead[0]);
+    if (!maskFits || columns !== keys || rows % m !== 0) return 'the mask does not fit';
     return [
       { dtype: q!.dtype, shape: [...lead, rows, e] },
       { dtype: q!.dtype, shape: [...lead, rows, keys] },
     ];
   },
-  grad: (g, { in: [q, k, v], out, outs: [, p], attrs: { scale } }) => {
-    const ds = mul(p!, sub(matmul(g, v!, { transB: true }), sum(mul(g, out), last, keep)));
+  backward: (g, { inputs: [q, k, v], output, outputs: [, p], attrs: { scale } }) => {
+    const dp = matmul(g, v!, { transB: true });
+    const ds = mul(p!, sub(dp, sum(mul(g, output), lastAxis, keepdim)));
     return [
       matmul(ds, k!, { alpha: scale }),
       matmul(ds, q!, { transA: true, alpha: scale }),
@@ -65,52 +75,63 @@ export const Attention: Op<{ readonly scale: number }> = {
     ];
   },
   lower: ([q, k, v, mask], { scale }) => {
-    const p = softmax(masked(matmul(q!, k!, { transB: true, alpha: scale }), mask!));
+    const scores = matmul(q!, k!, { transB: true, alpha: scale });
+    const p = softmax(addMask(scores, mask!));
     return [matmul(p, v!), p];
   },
-  flops: ([q, k, v]) =>
-    2 * countOf(q!.shape) * k!.shape.at(-2)! +
-    2 * countOf(q!.shape.slice(0, -1)) * countOf(v!.shape.slice(-2)),
 };
 
-/** x / sqrt(mean(x²) + eps) over the last axis (Zhang and Sennrich 2019), and the factor. */
-export const RmsNorm: Op<{ readonly eps: number }> = {
+/** A gain of ones over the last axis. */
+const unitGain = ({ dtype, shape }: Value): Value => {
+  const size = shape.at(-1)!;
+  return lazyConstant('ones', dtype, [size], () => new Float32Array(size).fill(1));
+};
+
+/** x / sqrt(mean(x²) + eps) over the last axis (Zhang and Sennrich 2019), and 1 / sqrt(mean(x²) + eps). */
+const RmsNorm: Op<{ readonly eps: number }> = {
   name: 'RmsNorm',
+  cost: { ...streamingCost, extraPasses: 3 },
+  castPolicy: 'float32',
   infer: ([x]) =>
     isFloat(x!) && x!.shape.length > 0
       ? [x!, { dtype: x!.dtype, shape: [...x!.shape.slice(0, -1), 1] }]
-      : 'not a float with an axis',
-  grad: (g, { out, outs: [, factor] }) => [mul(factor!, sub(g, mul(out, mean(mul(g, out), last, keep))))],
+      : 'not a float with at least one axis',
+  backward: (g, { output, outputs: [, factor] }) => {
+    const projection = mul(output, mean(mul(g, output), lastAxis, keepdim));
+    return [mul(factor!, sub(g, projection))];
+  },
   onnx: ({ inputs: [x], attrs: { eps } }) => ({
     op: 'SimplifiedLayerNormalization',
-    inputs: [x!, ones(x!)],
+    inputs: [x!, unitGain(x!)],
     attrs: { axis: -1, epsilon: { float: eps } },
   }),
   lower: ([x], { eps }) => {
-    const factor = reciprocal(sqrt(add(mean(square(x!), last, keep), eps)));
+    const factor = reciprocal(sqrt(add(mean(square(x!), lastAxis, keepdim), eps)));
     return [mul(x!, factor), factor];
   },
 };
 
 /**
- * Turns each pair (i, i + d/2) of every head of x [batch, seq, heads × d] by the angle whose cos and sin
- * [seq, d/2] are given (Su et al. 2021, the half-split form).
- * The gradient is turned back.
+ * Rotary position embedding in its half-split form (Su et al. 2021): rotates each pair (i, i + d/2) of every
+ * head of x [batch, seq, heads × d] by the angle with the given cos and sin [seq, d/2]. The gradient is
+ * rotated back.
  */
-export const Rotary: Op = {
+const Rotary: Op = {
   name: 'Rotary',
+  cost: streamingCost,
+  castPolicy: 'promote',
   infer: ([x, cos, sin]) => {
     const [seq, half] = cos!.shape as [number, number];
-    return isFloat(x!) &&
+    const fits =
+      isFloat(x!) &&
       x!.shape.length === 3 &&
       cos!.shape.length === 2 &&
       sameShape(cos!.shape, sin!.shape) &&
       x!.shape[1] === seq &&
-      x!.shape[2]! % (2 * half) === 0
-      ? [x!]
-      : 'the angles do not fit';
+      x!.shape[2]! % (2 * half) === 0;
+    return fits ? [x!] : 'the angles do not fit';
   },
-  grad: (g, { in: [, cos, sin] }) => [rotate(g, cos!, neg(sin!)), null, null],
+  backward: (g, { inputs: [, cos, sin] }) => [applyRotary(g, cos!, neg(sin!)), null, null],
   onnx: ({ inputs: [x, cos, sin] }) => ({
     op: 'RotaryEmbedding',
     domain: 'com.microsoft',
@@ -120,17 +141,24 @@ export const Rotary: Op = {
   lower: ([x, cos, sin]) => {
     const [batch, seq, width] = x!.shape as [number, number, number];
     const half = cos!.shape[1]!;
-    const [c, s] = [cos!, sin!].map((t) => reshape(t, [seq, 1, half])) as [Value, Value];
-    const [a, b] = split(reshape(x!, [batch, seq, width / (2 * half), 2 * half]), [half, half], -1) as [
-      Value,
-      Value,
-    ];
-    return [reshape(concat([sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))], -1), x!.shape)];
+    const c = reshape(cos!, [seq, 1, half]);
+    const s = reshape(sin!, [seq, 1, half]);
+    const heads = reshape(x!, [batch, seq, width / (2 * half), 2 * half]);
+    const [a, b] = split(heads, [half, half], -1) as [Value, Value];
+    const first = sub(mul(a, c), mul(b, s));
+    const second = add(mul(b, c), mul(a, s));
+    return [reshape(concat([first, second], -1), x!.shape)];
   },
 };
 
-/** softmax(scale · q kᵀ + mask) v; see `Attention`. */
+export const decoderOps = { Attention, RmsNorm, Rotary };
+
+/** Attention output softmax(scale · q kᵀ + mask) v; see `Attention` for the shapes. */
 export const attend = (q: Value, k: Value, v: Value, mask: Value, scale: number): Value =>
   emit(Attention, [q, k, v, mask], { scale })[0]!;
-export const rmsNormalize = (x: Value, eps: number): Value => emit(RmsNorm, [x], { eps })[0]!;
-export const rotate = (x: Value, cos: Value, sin: Value): Value => emitOne(Rotary, [x, cos, sin], {});
+
+/** x / sqrt(mean(x²) + eps) over the last axis, without a gain. */
+export const rmsNorm = (x: Value, eps: number): Value => emit(RmsNorm, [x], { eps })[0]!;
+
+/** Rotates the heads of x [batch, seq, heads × d] by the angles with the given cos and sin [seq, d/2]. */
+export const applyRotary = (x: Value, cos: Value, sin: Value): Value => emitOne(Rotary, [x, cos, sin], {});

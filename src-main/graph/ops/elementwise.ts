@@ -1,87 +1,117 @@
-/** @file Rows of elementwise arithmetic. */
-import { constant, emitOne, type Attrs, type Op, type Value } from '../graph.ts';
-import { equal, greater, pair, pairType, where, type Operand } from './logic.ts';
-import { isFloat } from '../shapes.ts';
+/** @file Elementwise arithmetic. */
+import {
+  constant,
+  emitOne,
+  type Attrs,
+  type CastPolicy,
+  type Op,
+  type OpCost,
+  type Value,
+} from '../graph.ts';
+import { functionCost, streamingCost } from '../op-cost.ts';
+import { isFloat } from '../types.ts';
+import { equal, greater, inferBroadcast, operandPair, where, type Operand } from './logic.ts';
 
-const none: Attrs = {};
-type Rule = NonNullable<Op['grad']>;
+type Backward = NonNullable<Op['backward']>;
 
-const binary = (name: string, grad: Rule): Op => ({ name, elementwise: true, infer: pairType(), grad });
-const unary = (name: string, grad: Rule): Op => ({
+const binary = (name: string, cost: OpCost, castPolicy: CastPolicy, backward: Backward): Op => ({
   name,
   elementwise: true,
+  cost,
+  castPolicy,
+  infer: inferBroadcast,
+  backward,
+});
+
+const unary = (name: string, cost: OpCost, castPolicy: CastPolicy, backward: Backward): Op => ({
+  name,
+  elementwise: true,
+  cost,
+  castPolicy,
   infer: ([x]) => (isFloat(x!) ? [x!] : 'not a float'),
-  grad,
+  backward,
 });
 
-export const Add = binary('Add', (g) => [g, g]);
-export const Sub = binary('Sub', (g) => [g, neg(g)]);
-export const Mul = binary('Mul', (g, { in: [a, b] }) => [mul(g, b!), mul(g, a!)]);
-export const Div = binary('Div', (g, { in: [, b], out }) => {
-  const d = div(g, b!);
-  return [d, neg(mul(d, out))];
+const Add = binary('Add', streamingCost, 'promote', (g) => [g, g]);
+const Sub = binary('Sub', streamingCost, 'promote', (g) => [g, neg(g)]);
+const Mul = binary('Mul', streamingCost, 'promote', (g, { inputs: [a, b] }) => [mul(g, b!), mul(g, a!)]);
+const Div = binary('Div', streamingCost, 'float32', (g, { inputs: [, b], output }) => {
+  const da = div(g, b!);
+  return [da, neg(mul(da, output))];
 });
-export const Pow = binary('Pow', (g, { in: [a, b], out }) => [
+const Pow = binary('Pow', functionCost(1), 'float32', (g, { inputs: [a, b], output }) => [
   mul(g, mul(b!, pow(a!, sub(b!, 1)))),
-  mul(g, mul(out, log(a!))),
+  mul(g, mul(output, log(a!))),
 ]);
-export const Min = binary('Min', (g, { in: [a, b] }) => {
-  const second = greater(a!, b!);
-  return [where(second, 0, g), where(second, g, 0)];
+const Min = binary('Min', streamingCost, 'float32', (g, { inputs: [a, b] }) => {
+  const isSecond = greater(a!, b!);
+  return [where(isSecond, 0, g), where(isSecond, g, 0)];
 });
-export const Max = binary('Max', (g, { in: [a, b] }) => {
-  const second = greater(b!, a!);
-  return [where(second, 0, g), where(second, g, 0)];
+const Max = binary('Max', streamingCost, 'float32', (g, { inputs: [a, b] }) => {
+  const isSecond = greater(b!, a!);
+  return [where(isSecond, 0, g), where(isSecond, g, 0)];
 });
 
-export const Neg = unary('Neg', (g) => [neg(g)]);
-export const Reciprocal = unary('Reciprocal', (g, { out }) => [neg(mul(g, square(out)))]);
-export const Sqrt = unary('Sqrt', (g, { out }) => [div(mul(g, 0.5), out)]);
-export const Exp = unary('Exp', (g, { out }) => [mul(g, out)]);
-export const Log = unary('Log', (g, { in: [x] }) => [div(g, x!)]);
-export const Tanh = unary('Tanh', (g, { out }) => [mul(g, sub(1, square(out)))]);
-export const Erf = unary('Erf', (g, { in: [x] }) => [
+const Neg = unary('Neg', streamingCost, 'promote', (g) => [neg(g)]);
+const Reciprocal = unary('Reciprocal', streamingCost, 'float32', (g, { output }) => [
+  neg(mul(g, square(output))),
+]);
+const Sqrt = unary('Sqrt', streamingCost, 'float32', (g, { output }) => [div(mul(g, 0.5), output)]);
+const Exp = unary('Exp', functionCost(1), 'float32', (g, { output }) => [mul(g, output)]);
+const Log = unary('Log', functionCost(1), 'float32', (g, { inputs: [x] }) => [div(g, x!)]);
+const Tanh = unary('Tanh', functionCost(1), 'promote', (g, { output }) => [mul(g, sub(1, square(output)))]);
+const Erf = unary('Erf', functionCost(1), 'float32', (g, { inputs: [x] }) => [
   mul(g, mul(exp(neg(square(x!))), 2 / Math.sqrt(Math.PI))),
 ]);
-export const Sigmoid = unary('Sigmoid', (g, { out }) => [mul(g, sub(out, square(out)))]);
-export const Relu = unary('Relu', (g, { out }) => [where(greater(out, 0), g, 0)]);
+const Sigmoid = unary('Sigmoid', functionCost(1), 'promote', (g, { output }) => [
+  mul(g, sub(output, square(output))),
+]);
+const Relu = unary('Relu', streamingCost, 'promote', (g, { output }) => [where(greater(output, 0), g, 0)]);
 
-/** Values outside the bounds are moved onto them, and stop the gradient. */
-export const Clip: Op<{ readonly low: number; readonly high: number }> = {
+/** Limits values to [low, high]. No gradient flows through a value that was limited. */
+const Clip: Op<{ readonly low: number; readonly high: number }> = {
   name: 'Clip',
   elementwise: true,
-  infer: ([x], { low, high }) => (low <= high ? [x!] : 'the bounds are crossed'),
-  grad: (g, { in: [x], out }) => [where(equal(x!, out), g, 0)],
+  cost: streamingCost,
+  castPolicy: 'float32',
+  infer: ([x], { low, high }) => (low <= high ? [x!] : 'the lower bound is above the upper one'),
+  backward: (g, { inputs: [x], output }) => [where(equal(x!, output), g, 0)],
   onnx: ({ inputs: [x], attrs: { low, high } }) => ({
     inputs: [x!, constant(low, x!.dtype), constant(high, x!.dtype)],
     attrs: {},
   }),
 };
 
-const two =
+export const elementwiseOps = {
+  ...{ Add, Sub, Mul, Div, Pow, Min, Max },
+  ...{ Neg, Reciprocal, Sqrt, Exp, Log, Tanh, Erf, Sigmoid, Relu, Clip },
+};
+
+const noAttrs: Attrs = {};
+const emitBinary =
   (op: Op) =>
   (a: Operand, b: Operand): Value =>
-    emitOne(op, pair(a, b), none);
-const one =
+    emitOne(op, operandPair(a, b), noAttrs);
+const emitUnary =
   (op: Op) =>
   (x: Value): Value =>
-    emitOne(op, [x], none);
+    emitOne(op, [x], noAttrs);
 
-export const add = two(Add);
-export const sub = two(Sub);
-export const mul = two(Mul);
-export const div = two(Div);
-export const pow = two(Pow);
-export const min = two(Min);
-export const max = two(Max);
-export const neg = one(Neg);
-export const reciprocal = one(Reciprocal);
-export const sqrt = one(Sqrt);
-export const exp = one(Exp);
-export const log = one(Log);
-export const tanh = one(Tanh);
-export const erf = one(Erf);
-export const sigmoid = one(Sigmoid);
-export const relu = one(Relu);
+export const add = emitBinary(Add);
+export const sub = emitBinary(Sub);
+export const mul = emitBinary(Mul);
+export const div = emitBinary(Div);
+export const pow = emitBinary(Pow);
+export const min = emitBinary(Min);
+export const max = emitBinary(Max);
+export const neg = emitUnary(Neg);
+export const reciprocal = emitUnary(Reciprocal);
+export const sqrt = emitUnary(Sqrt);
+export const exp = emitUnary(Exp);
+export const log = emitUnary(Log);
+export const tanh = emitUnary(Tanh);
+export const erf = emitUnary(Erf);
+export const sigmoid = emitUnary(Sigmoid);
+export const relu = emitUnary(Relu);
 export const clip = (x: Value, low: number, high: number): Value => emitOne(Clip, [x], { low, high });
 export const square = (x: Value): Value => mul(x, x);

@@ -1,82 +1,109 @@
-/** @file Rows that compare, choose and convert; nothing flows back through a comparison. */
-import type { DType } from '../../tensor/dtype.ts';
-import { dtypes } from '../../tensor/dtype.ts';
-import { constant, emitOne, type Attrs, type Op, type Type, type Value } from '../graph.ts';
-import { broadcastShape, isFloat } from '../shapes.ts';
+/** @file Comparisons, boolean operators, selection and casts. No gradient flows through a comparison. */
+import { dtypes, type DType } from '../../tensor/dtype.ts';
+import { constant, emitOne, type Attrs, type Op, type TensorType, type Value } from '../graph.ts';
+import { streamingCost } from '../op-cost.ts';
+import { broadcastShape } from '../shapes.ts';
+import { isFloat } from '../types.ts';
 
-/** A value, or a number that takes the other side's dtype. */
+/** A value, or a number that takes the dtype of the other operand. */
 export type Operand = Value | number;
 
-const none: Attrs = {};
-
-/** Both operands as values. */
-export function pair(a: Operand, b: Operand): readonly [Value, Value] {
+/** Both operands as values. Two numbers become float32. */
+export function operandPair(a: Operand, b: Operand): readonly [Value, Value] {
   const dtype = typeof a === 'object' ? a.dtype : typeof b === 'object' ? b.dtype : 'float32';
-  return [typeof a === 'object' ? a : constant(a, dtype), typeof b === 'object' ? b : constant(b, dtype)];
+  const toValue = (operand: Operand): Value =>
+    typeof operand === 'object' ? operand : constant(operand, dtype);
+  return [toValue(a), toValue(b)];
 }
 
-/** The type of a broadcast pair of one dtype; `as` gives the result another dtype. */
-export const pairType =
-  (as?: DType) =>
-  ([a, b]: readonly Type[]): readonly Type[] | string => {
-    const shape = broadcastShape(a!.shape, b!.shape);
-    if (!shape) return 'the shapes do not broadcast';
-    return a!.dtype === b!.dtype ? [{ dtype: as ?? a!.dtype, shape }] : 'the element types differ';
-  };
+/** The result type of two operands of one dtype that broadcast. */
+export function inferBroadcast([a, b]: readonly TensorType[]): readonly TensorType[] | string {
+  const shape = broadcastShape(a!.shape, b!.shape);
+  if (!shape) return 'the shapes do not broadcast';
+  return a!.dtype === b!.dtype ? [{ dtype: a!.dtype, shape }] : 'the element types differ';
+}
 
-const comparison = (name: string): Op => ({ name, elementwise: true, grad: null, infer: pairType('bool') });
+const comparison = (name: string): Op => ({
+  name,
+  elementwise: true,
+  cost: streamingCost,
+  castPolicy: 'float32',
+  infer: (inputs) => {
+    const types = inferBroadcast(inputs);
+    return typeof types === 'string' ? types : [{ dtype: 'bool', shape: types[0]!.shape }];
+  },
+  backward: null,
+});
+
 const connective = (name: string): Op => ({
   name,
   elementwise: true,
-  grad: null,
-  infer: (inputs) => (inputs.every((v) => v.dtype === 'bool') ? pairType()(inputs) : 'not bool'),
+  cost: streamingCost,
+  castPolicy: 'float32',
+  infer: (inputs) => (inputs.every((v) => v.dtype === 'bool') ? inferBroadcast(inputs) : 'not bool'),
+  backward: null,
 });
 
-export const Greater = comparison('Greater');
-export const Less = comparison('Less');
-export const Equal = comparison('Equal');
-export const And = connective('And');
-export const Or: Op = { ...connective('Or'), lower: ([a, b]) => [not(and(not(a!), not(b!)))] };
-export const Not: Op = {
+const Greater = comparison('Greater');
+const Less = comparison('Less');
+const Equal = comparison('Equal');
+const And = connective('And');
+const Or: Op = { ...connective('Or'), lower: ([a, b]) => [not(and(not(a!), not(b!)))] };
+
+const Not: Op = {
   name: 'Not',
   elementwise: true,
-  grad: null,
+  cost: streamingCost,
+  castPolicy: 'float32',
   infer: ([x]) => (x!.dtype === 'bool' ? [x!] : 'not bool'),
+  backward: null,
 };
 
-export const Where: Op = {
+const Where: Op = {
   name: 'Where',
   elementwise: true,
-  infer: ([c, a, b]) => {
-    const chosen = pairType()([a!, b!]);
-    if (typeof chosen === 'string' || c!.dtype !== 'bool')
-      return typeof chosen === 'string' ? chosen : 'the condition is not bool';
-    const shape = broadcastShape(c!.shape, chosen[0]!.shape);
+  cost: streamingCost,
+  castPolicy: 'promote-float16',
+  infer: ([condition, a, b]) => {
+    const branches = inferBroadcast([a!, b!]);
+    if (typeof branches === 'string') return branches;
+    if (condition!.dtype !== 'bool') return 'the condition is not bool';
+    const shape = broadcastShape(condition!.shape, branches[0]!.shape);
     return shape ? [{ dtype: a!.dtype, shape }] : 'the shapes do not broadcast';
   },
-  grad: (g, { in: [c] }) => [null, where(c!, g, 0), where(c!, 0, g)],
+  backward: (g, { inputs: [condition] }) => [null, where(condition!, g, 0), where(condition!, 0, g)],
 };
 
-export const Cast: Op<{ readonly to: DType }> = {
+const Cast: Op<{ readonly to: DType }> = {
   name: 'Cast',
   elementwise: true,
+  cost: streamingCost,
+  castPolicy: 'float32',
   infer: ([x], { to }) => [{ dtype: to, shape: x!.shape }],
-  grad: (g, { in: [x], attrs: { to } }) => [isFloat(x!) && isFloat({ dtype: to }) ? cast(g, x!.dtype) : null],
+  backward: (g, { inputs: [x], attrs: { to } }) => [
+    isFloat(x!) && isFloat({ dtype: to }) ? cast(g, x!.dtype) : null,
+  ],
   onnx: ({ attrs: { to } }) => ({ attrs: { to: dtypes[to].onnx } }),
 };
 
-const compared =
+export const logicOps = { Greater, Less, Equal, And, Or, Not, Where, Cast };
+
+const noAttrs: Attrs = {};
+const emitComparison =
   (op: Op) =>
   (a: Operand, b: Operand): Value =>
-    emitOne(op, pair(a, b), none);
-export const greater = compared(Greater);
-export const less = compared(Less);
-export const equal = compared(Equal);
-export const and = (a: Value, b: Value): Value => emitOne(And, [a, b], none);
-export const or = (a: Value, b: Value): Value => emitOne(Or, [a, b], none);
-export const not = (x: Value): Value => emitOne(Not, [x], none);
+    emitOne(op, operandPair(a, b), noAttrs);
+
+export const greater = emitComparison(Greater);
+export const less = emitComparison(Less);
+export const equal = emitComparison(Equal);
+export const and = (a: Value, b: Value): Value => emitOne(And, [a, b], noAttrs);
+export const or = (a: Value, b: Value): Value => emitOne(Or, [a, b], noAttrs);
+export const not = (x: Value): Value => emitOne(Not, [x], noAttrs);
+
 /** Elementwise `condition ? a : b`. */
 export const where = (condition: Value, a: Operand, b: Operand): Value =>
-  emitOne(Where, [condition, ...pair(a, b)], none);
-/** The same numbers as another element type; the value itself where it has that already. */
+  emitOne(Where, [condition, ...operandPair(a, b)], noAttrs);
+
+/** `x` converted to another element type; `x` itself if it has that type already. */
 export const cast = (x: Value, to: DType): Value => (x.dtype === to ? x : emitOne(Cast, [x], { to }));

@@ -1,55 +1,71 @@
-/** @file Softmax, its logarithm, and the cross entropy whose gradient is softmax minus one-hot. */
+/** @file Softmax, log-softmax and the cross entropy. */
 import { emitOne, type Attrs, type Op, type Value } from '../graph.ts';
+import { functionCost, streamingCost } from '../op-cost.ts';
+import { normalizeAxis, sameShape } from '../shapes.ts';
+import { isFloat, isIndexType } from '../types.ts';
 import { exp, log, mul, neg, sub } from './elementwise.ts';
-import { gatherElements, scatterElements } from './lookup.ts';
+import { gatherElements, scatterAdd } from './lookup.ts';
 import { squeeze, unsqueeze } from './movement.ts';
 import { reduceMax, sum } from './reduce.ts';
-import { axisOf, isFloat, isIndex, sameShape } from './shapes.ts';
 
 type Axis = { readonly axis: number };
-const keep = { keep: true } as const;
+const keepdim = { keepdim: true } as const;
 const infer: Op<Axis>['infer'] = ([x], { axis }) =>
   axis in x!.shape && isFloat(x!) ? [x!] : 'no such axis, or not a float';
 
-export const Softmax: Op<Axis> = {
+/** Mixed precision stores its result in low precision: the largest activations kept for the backward pass. */
+const Softmax: Op<Axis> = {
   name: 'Softmax',
+  cost: functionCost(2),
+  castPolicy: 'store-low',
   infer,
-  grad: (g, { out, attrs: { axis } }) => [mul(out, sub(g, sum(mul(g, out), [axis], keep)))],
+  backward: (g, { output, attrs: { axis } }) => [mul(output, sub(g, sum(mul(g, output), [axis], keepdim)))],
 };
 
-export const LogSoftmax: Op<Axis> = {
+const LogSoftmax: Op<Axis> = {
   name: 'LogSoftmax',
+  cost: functionCost(2),
+  castPolicy: 'float32',
   infer,
-  grad: (g, { out, attrs: { axis } }) => [sub(g, mul(exp(out), sum(g, [axis], keep)))],
+  backward: (g, { output, attrs: { axis } }) => [sub(g, mul(exp(output), sum(g, [axis], keepdim)))],
   lower: ([x], { axis }) => {
-    const z = sub(x!, reduceMax(x!, [axis], keep));
-    return [sub(z, log(sum(exp(z), [axis], keep)))];
+    const shifted = sub(x!, reduceMax(x!, [axis], keepdim));
+    return [sub(shifted, log(sum(exp(shifted), [axis], keepdim)))];
   },
 };
 
 /**
- * -log softmax(logits)[target] over the last axis, in nats. Its gradient reads the logits again, so no second
- * array of their size is kept.
+ * -log softmax(logits)[target] over the last axis, in nats. The gradient, softmax minus one-hot, is computed
+ * from the logits, so that no second array of their size is kept.
  */
-export const CrossEntropy: Op = {
+const CrossEntropy: Op = {
   name: 'CrossEntropy',
+  cost: { ...streamingCost, extraPasses: 2 },
+  castPolicy: 'float32',
   onnx: null,
-  infer: ([x, at]) =>
-    isFloat(x!) && isIndex(at!) && sameShape(x!.shape.slice(0, -1), at!.shape)
-      ? [{ dtype: x!.dtype, shape: at!.shape }]
+  infer: ([logits, targets]) =>
+    isFloat(logits!) && isIndexType(targets!) && sameShape(logits!.shape.slice(0, -1), targets!.shape)
+      ? [{ dtype: logits!.dtype, shape: targets!.shape }]
       : 'the targets do not fit the logits',
-  grad: (g, { in: [x, at] }) => {
-    const each = unsqueeze(g, [-1]);
-    return [scatterElements(mul(softmax(x!), each), unsqueeze(at!, [-1]), neg(each), -1), null];
+  backward: (g, { inputs: [logits, targets] }) => {
+    const perRow = unsqueeze(g, [-1]);
+    const scaled = mul(softmax(logits!), perRow);
+    return [scatterAdd(scaled, unsqueeze(targets!, [-1]), neg(perRow), -1), null];
   },
-  lower: ([x, at]) => [neg(squeeze(gatherElements(logSoftmax(x!), unsqueeze(at!, [-1]), -1), [-1]))],
+  lower: ([logits, targets]) => {
+    const picked = gatherElements(logSoftmax(logits!), unsqueeze(targets!, [-1]), -1);
+    return [neg(squeeze(picked, [-1]))];
+  },
 };
 
-const none: Attrs = {};
+export const softmaxOps = { Softmax, LogSoftmax, CrossEntropy };
+
+const noAttrs: Attrs = {};
 export const softmax = (x: Value, axis = -1): Value =>
-  emitOne(Softmax, [x], { axis: axisOf(axis, x.shape.length) });
+  emitOne(Softmax, [x], { axis: normalizeAxis(axis, x.shape.length) });
 export const logSoftmax = (x: Value, axis = -1): Value =>
-  emitOne(LogSoftmax, [x], { axis: axisOf(axis, x.shape.length) });
-/** Losses in nats, one per target: logits [..., vocab], integer targets [...]. */
+  emitOne(LogSoftmax, [x], { axis: normalizeAxis(axis, x.shape.length) });
+
+/** The loss of each target in nats: logits [..., vocab], integer targets [...] → [...]. */
 export const crossEntropy = (logits: Value, targets: Value): Value =>
-  emitOne(CrossEntropy, [logits, targets], none);
+  emitOne(CrossEntropy, [logits, targets], noAttrs);

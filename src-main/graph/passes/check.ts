@@ -1,86 +1,106 @@
-/**
- * @file What must hold between passes: well formed, trainable, exportable. A failure names the pass, the node
- * and its types.
- */
+/** @file Checks that a graph is well formed, trainable or exportable. Errors name the pass and the node. */
 import { refuse } from '../../base/errors.ts';
-import { liveFrom } from './grad.ts';
-import { attrText, nodesOf, typeText, type Graph, type Node, type Value } from '../graph.ts';
-import { lacks, computes, type Provider } from '../providers.ts';
-import { isFloat, sameShape } from '../shapes.ts';
+import {
+  formatAttrs,
+  formatType,
+  nodesOf,
+  type Graph,
+  type Node,
+  type TensorType,
+  type Value,
+} from '../graph.ts';
+import { kernelOf } from '../onnx.ts';
+import { providers, type Provider } from '../providers.ts';
+import { sameShape } from '../shapes.ts';
+import { isFloat } from '../types.ts';
+import { reachableFrom } from './grad.ts';
 
-const nodeText = ({ op, inputs, attrs }: Node): string =>
-  `${op.name}(${inputs.map(typeText).join(', ')})${attrText(attrs)}`;
+const formatNode = ({ op, inputs, attrs }: Node): string =>
+  `${op.name}(${inputs.map(formatType).join(', ')})${formatAttrs(attrs)}`;
+
+const formatTypes = (types: readonly TensorType[]): string => types.map(formatType).join(', ');
+
 const invalid = (pass: string, node: string, why: string): never =>
   refuse('graph/invalid', { pass, node, why });
 
 /**
- * Inputs and outputs are named once, inputs are listed, every node's inputs come before it, and its outputs
- * are what its row infers.
+ * Throws `graph/invalid` unless inputs and outputs have unique names, all inputs are listed, the inputs of
+ * each node come before it, and its outputs have the types that its operator infers.
  */
-export function wellFormed({ inputs, outputs }: Graph, pass: string): void {
-  const before = new Set<Value>(inputs);
+export function checkWellFormed({ inputs, outputs }: Graph, pass: string): void {
+  const defined = new Set<Value>(inputs);
   const names = new Set<string>();
   for (const v of inputs) {
-    if (v.name === undefined || v.node || names.has(v.name))
-      invalid(pass, v.name ?? typeText(v), 'an input needs a name of its own');
+    if (v.name === undefined || v.node || names.has(v.name)) {
+      invalid(pass, v.name ?? formatType(v), 'an input needs a unique name');
+    }
     names.add(v.name!);
   }
-  const check = (v: Value, node: string): void => {
-    if (!before.has(v) && !v.constant)
-      invalid(
-        pass,
-        node,
-        v.node
-          ? `${typeText(v)} is used before it is made`
-          : `the input ${v.name ?? typeText(v)} is not listed`,
-      );
+  const checkDefined = (v: Value, user: string): void => {
+    if (defined.has(v) || v.constant) return;
+    const why = v.node
+      ? `${formatType(v)} is used before it is computed`
+      : `the input ${v.name ?? formatType(v)} is not listed`;
+    invalid(pass, user, why);
   };
   for (const node of nodesOf(Object.values(outputs))) {
-    for (const v of node.inputs) check(v, nodeText(node));
-    const types = node.op.infer(node.inputs, node.attrs);
-    if (typeof types === 'string') return invalid(pass, nodeText(node), types);
-    const right =
-      types.length === node.outputs.length &&
-      types.every((t, i) => t.dtype === node.outputs[i]!.dtype && sameShape(t.shape, node.outputs[i]!.shape));
-    if (!right)
-      invalid(
-        pass,
-        nodeText(node),
-        `its outputs are ${node.outputs.map(typeText).join(', ')} but should be ${types.map(typeText).join(', ')}`,
-      );
-    for (const v of node.outputs) before.add(v);
+    for (const v of node.inputs) checkDefined(v, formatNode(node));
+    checkTypes(node, pass);
+    for (const v of node.outputs) defined.add(v);
   }
   for (const [name, v] of Object.entries(outputs)) {
-    check(v, name);
-    if (names.has(name)) invalid(pass, name, 'an input has that name already');
+    checkDefined(v, name);
+    if (names.has(name)) invalid(pass, name, 'an input has the same name');
   }
 }
 
-/** Every one of `wrt` reaches the loss, and every node between has a gradient rule. */
-export function trainable(loss: Value, wrt: readonly Value[], pass: string): void {
+/** Throws `graph/invalid` unless the outputs of a node have the types that its operator infers. */
+function checkTypes(node: Node, pass: string): void {
+  const { op, inputs, outputs, attrs } = node;
+  const types = op.infer(inputs, attrs);
+  if (typeof types === 'string') return invalid(pass, formatNode(node), types);
+  const isSame = (type: TensorType, i: number): boolean =>
+    type.dtype === outputs[i]!.dtype && sameShape(type.shape, outputs[i]!.shape);
+  if (types.length === outputs.length && types.every(isSame)) return;
+  const why = `its outputs are ${formatTypes(outputs)} but should be ${formatTypes(types)}`;
+  invalid(pass, formatNode(node), why);
+}
+
+/**
+ * Throws `graph/invalid` unless the loss depends on each of `wrt` and every node in between has a gradient
+ * rule.
+ */
+export function checkTrainable(loss: Value, wrt: readonly Value[], pass: string): void {
   const nodes = nodesOf([loss]);
-  const live = liveFrom(nodes, wrt);
-  const reached = new Set([loss]);
+  const reachable = reachableFrom(nodes, wrt);
+  const hasGradient = new Set([loss]);
   for (const node of nodes.toReversed()) {
-    if (!node.outputs.some((v) => reached.has(v) && live.has(v)) || node.op.grad === null) continue;
-    if (!node.op.grad) invalid(pass, nodeText(node), 'it has no gradient rule');
-    for (const v of node.inputs) if (live.has(v)) reached.add(v);
+    const needsGradient = node.outputs.some((v) => hasGradient.has(v) && reachable.has(v));
+    if (!needsGradient || node.op.backward === null) continue;
+    if (!node.op.backward) invalid(pass, formatNode(node), 'it has no gradient rule');
+    for (const v of node.inputs) if (reachable.has(v)) hasGradient.add(v);
   }
-  for (const v of wrt)
-    if (!reached.has(v)) invalid(pass, v.name ?? typeText(v), 'the loss does not depend on it');
+  for (const v of wrt) {
+    if (!hasGradient.has(v)) invalid(pass, v.name ?? formatType(v), 'the loss does not depend on it');
+  }
 }
 
-/** Every node has a form on the provider, in an element type that it computes in. */
-export function exportable({ outputs }: Graph, provider: Provider, pass: string): void {
+/**
+ * Throws `graph/invalid` unless the provider has a kernel for every node, or a lowering of it, and computes in
+ * its element types.
+ */
+export function checkExportable({ outputs }: Graph, provider: Provider, pass: string): void {
+  const { missingKernels, computeTypes } = providers[provider];
   for (const node of nodesOf(Object.values(outputs))) {
     const { op } = node;
-    const form = op.onnx === null ? undefined : (op.onnx?.(node)?.op ?? op.name);
-    if ((form === undefined || lacks[provider].has(form)) && !op.lower)
-      invalid(pass, nodeText(node), `${provider} has no such operator`);
-    const stored = op.name === 'Cast' || op.view;
-    const wrong = stored
-      ? undefined
-      : [...node.inputs, ...node.outputs].find((v) => isFloat(v) && !computes[provider].has(v.dtype));
-    if (wrong) invalid(pass, nodeText(node), `${provider} does not compute in ${wrong.dtype}`);
+    const kernel = kernelOf(op, node);
+    if ((kernel === undefined || missingKernels.has(kernel)) && !op.lower) {
+      invalid(pass, formatNode(node), `${provider} has no such operator`);
+    }
+    // Casts and views only store their elements.
+    if (op.name === 'Cast' || op.view) continue;
+    const values = [...node.inputs, ...node.outputs];
+    const unsupported = values.find((v) => isFloat(v) && !computeTypes.has(v.dtype));
+    if (unsupported) invalid(pass, formatNode(node), `${provider} does not compute in ${unsupported.dtype}`);
   }
 }

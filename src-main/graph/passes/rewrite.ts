@@ -1,26 +1,24 @@
 /**
- * @file Rebuilding a graph node by node; inputs keep their identity, nodes that nothing needs are left
- * behind.
+ * @file Rebuilds a graph node by node. Inputs keep their identity; nodes that no output needs any more
+ * disappear.
  */
 import { emit, nodesOf, type Graph, type Node, type Value } from '../graph.ts';
 
-/** What a node becomes, given its already rewritten inputs; undefined leaves it as it is. */
+/** The replacement of a node's outputs, given its rewritten inputs; undefined keeps the node. */
 export type Rule = (node: Node, inputs: readonly Value[]) => readonly Value[] | undefined;
 
 /**
- * `graph` with `rule` applied to every node. All nodes are made anew, so that the order of creation stays the
- * program's.
+ * `graph` with `rule` applied to every node in order of creation. Kept nodes are created again, so that the
+ * order of creation stays that of the program.
  */
 export function rewrite(graph: Graph, rule: Rule): Graph {
-  const now = new Map<Value, Value>();
-  const current = (v: Value): Value => now.get(v) ?? v;
+  const replacements = new Map<Value, Value>();
+  const replacementOf = (v: Value): Value => replacements.get(v) ?? v;
   for (const node of nodesOf(Object.values(graph.outputs))) {
-    const inputs = node.inputs.map(current);
+    const inputs = node.inputs.map(replacementOf);
     const outputs = rule(node, inputs) ?? emit(node.op, inputs, node.attrs);
-    node.outputs.forEach((v, i) => now.set(v, outputs[i]!));
+    node.outputs.forEach((v, i) => replacements.set(v, outputs[i]!));
   }
-  return {
-    inputs: graph.inputs,
-    outputs: Object.fromEntries(Object.entries(graph.outputs).map(([name, v]) => [name, current(v)])),
-  };
+  const outputs = Object.entries(graph.outputs).map(([name, v]) => [name, replacementOf(v)] as const);
+  return { inputs: graph.inputs, outputs: Object.fromEntries(outputs) };
 }

@@ -1,160 +1,164 @@
 /**
- * @file Rewrites that keep every value: neutral elements, movements of movements, factors of factors, equal
- * nodes shared.
+ * @file Simplifies a graph without changing its values: drops neutral elements, merges movements and factors,
+ * and shares equal nodes.
  */
+import { emit, emitOne, formatAttrs, scalarOf, type Graph, type Node, type Value } from '../graph.ts';
 import { mul } from '../ops/elementwise.ts';
-import { attrText, emit, emitOne, scalarOf, type Graph, type Node, type Value } from '../graph.ts';
+import { MatMul } from '../ops/matmul.ts';
 import { expand, reshape, transpose } from '../ops/movement.ts';
-import { MatMul } from '../ops/product.ts';
+import { broadcastShape, normalizeAxes, sameShape } from '../shapes.ts';
 import { rewrite } from './rewrite.ts';
-import { axesOf, broadcastShape, sameShape } from '../shapes.ts';
 
-type Shortcut = (inputs: readonly Value[], node: Node) => Value | undefined;
+/** A cheaper value that equals the output of `node`; undefined if the rule does not apply. */
+type Simplification = (inputs: readonly Value[], node: Node) => Value | undefined;
 
-/** The inputs of the node that made `v`, if that node is of `op`. */
-const madeBy = (v: Value, op: string): readonly Value[] | undefined =>
+/** The inputs of the node that computes `v`, if it has the operator `op`. */
+const inputsOf = (v: Value, op: string): readonly Value[] | undefined =>
   v.node?.op.name === op ? v.node.inputs : undefined;
-const permOf = (v: Value): readonly number[] => (v.node as Node).attrs.perm as readonly number[];
 
-/** The other operand where one of them is `neutral` and changes no shape. */
-const dropping =
-  (neutral: number, sides: readonly number[]): Shortcut =>
-  (inputs, { outputs: [out] }) => {
+const permOf = (node: Node): readonly number[] => node.attrs.perm as readonly number[];
+
+/** The other operand, if one of `sides` is `neutral` and does not change the shape. */
+const dropNeutral =
+  (neutral: number, sides: readonly number[]): Simplification =>
+  (inputs, { outputs: [output] }) => {
     const side = sides.find(
-      (i) => scalarOf(inputs[i]!) === neutral && sameShape(inputs[1 - i]!.shape, out!.shape),
+      (i) => scalarOf(inputs[i]!) === neutral && sameShape(inputs[1 - i]!.shape, output!.shape),
     );
     return side === undefined ? undefined : inputs[1 - side];
   };
 
-/** Two scalar factors become one. */
-const mergeFactors: Shortcut = (inputs) => {
-  const outer = factored(inputs);
-  const inner = outer && madeBy(outer.rest, 'Mul');
-  const both = inner && factored(inner);
-  return both && mul(both.rest, outer.factor * both.factor);
+/** (x · a) · b → x · (a · b) for scalars a and b. */
+const mergeFactors: Simplification = (inputs) => {
+  const outer = splitFactor(inputs);
+  const innerInputs = outer && inputsOf(outer.rest, 'Mul');
+  const inner = innerInputs && splitFactor(innerInputs);
+  return inner && mul(inner.rest, outer.factor * inner.factor);
 };
 
-/** A product's scalar factor, and what it multiplies. */
-function factored(inputs: readonly Value[]): { readonly factor: number; readonly rest: Value } | undefined {
+/** The scalar factor of a Mul and the other operand. */
+function splitFactor(
+  inputs: readonly Value[],
+): { readonly factor: number; readonly rest: Value } | undefined {
   const side = inputs.findIndex((v) => v.shape.length === 0 && scalarOf(v) !== undefined);
   return side < 0 ? undefined : { factor: scalarOf(inputs[side]!)!, rest: inputs[1 - side]! };
 }
 
 /**
- * An embedding table that is also the head: the rows are added into the other gradient, not into zeros that
- * are added to it.
+ * x + scatter(0, …) → scatter(x, …). With a tied embedding, the gradients of the embedding rows are added to
+ * the gradient of the head without a table of zeros.
  */
-const scatterIntoSum: Shortcut = (inputs) => {
+const scatterIntoSum: Simplification = (inputs) => {
   const side = inputs.findIndex((v) => {
-    const into = madeBy(v, 'ScatterND')?.[0];
+    const into = inputsOf(v, 'ScatterND')?.[0];
     return into && scalarOf(into) === 0;
   });
   const scatter = inputs[side]?.node;
   const other = inputs[1 - side];
-  return scatter && other && sameShape(other.shape, scatter.outputs[0]!.shape)
-    ? emitOne(scatter.op, [other, ...scatter.inputs.slice(1)], {})
-    : undefined;
+  if (!scatter || !other || !sameShape(other.shape, scatter.outputs[0]!.shape)) return undefined;
+  return emitOne(scatter.op, [other, ...scatter.inputs.slice(1)], {});
 };
 
-/** A product reads an operand transposed by itself. */
-const transposedOperand: Shortcut = (inputs, { attrs }) => {
-  const swapped = inputs.map((v) => {
-    const from = madeBy(v, 'Transpose')?.[0];
+/** Transposes an operand in the product instead of with a Transpose. */
+const absorbTranspose: Simplification = (inputs, { attrs }) => {
+  const untransposed = inputs.map((v) => {
+    const from = inputsOf(v, 'Transpose')?.[0];
     const rank = v.shape.length;
-    return from && sameShape(permOf(v), [...axesOf(rank).slice(0, -2), rank - 1, rank - 2])
-      ? from
-      : undefined;
+    const swapLast = [...normalizeAxes(rank).slice(0, -2), rank - 1, rank - 2];
+    return from && sameShape(permOf(v.node!), swapLast) ? from : undefined;
   });
-  if (!swapped.some(Boolean)) return undefined;
-  const [transA, transB] = [
-    attrs.transA !== (swapped[0] !== undefined),
-    attrs.transB !== (swapped[1] !== undefined),
-  ];
-  return emitOne(
-    MatMul,
-    inputs.map((v, i) => swapped[i] ?? v),
-    { transA, transB, alpha: attrs.alpha as number },
+  if (!untransposed.some(Boolean)) return undefined;
+  const operands = inputs.map((v, i) => untransposed[i] ?? v);
+  return emitOne(MatMul, operands, {
+    transA: attrs.transA !== (untransposed[0] !== undefined),
+    transB: attrs.transB !== (untransposed[1] !== undefined),
+    alpha: attrs.alpha as number,
+  });
+};
+
+const dropDoubleNegation: Simplification = ([x]) => inputsOf(x!, 'Neg')?.[0];
+const dropIdentity: Simplification = ([x]) => x;
+const dropCast: Simplification = ([x], { attrs }) => (x!.dtype === attrs.to ? x : undefined);
+
+const mergeTransposes: Simplification = ([x], node) => {
+  const from = inputsOf(x!, 'Transpose')?.[0];
+  if (!from) return undefined;
+  const inner = permOf(x!.node!);
+  return transpose(
+    from,
+    permOf(node).map((i) => inner[i]!),
   );
 };
+const dropTranspose: Simplification = ([x], node) => (permOf(node).every((p, i) => p === i) ? x : undefined);
 
-const shortcuts: Readonly<Record<string, readonly Shortcut[]>> = {
-  Add: [dropping(0, [0, 1]), scatterIntoSum],
-  Sub: [dropping(0, [1])],
-  Mul: [dropping(1, [0, 1]), mergeFactors],
-  Div: [dropping(1, [1])],
-  Neg: [([x]) => madeBy(x!, 'Neg')?.[0]],
-  Identity: [([x]) => x],
-  Cast: [([x], { attrs }) => (x!.dtype === attrs.to ? x : undefined)],
-  Transpose: [
-    ([x], { attrs }) => {
-      const from = madeBy(x!, 'Transpose')?.[0];
-      return (
-        from &&
-        transpose(
-          from,
-          (attrs.perm as number[]).map((i) => permOf(x!)[i]!),
-        )
-      );
-    },
-    ([x], { attrs }) => ((attrs.perm as number[]).every((p, i) => p === i) ? x : undefined),
-  ],
-  Reshape: [
-    ([x], { outputs: [out] }) => {
-      const from = madeBy(x!, 'Reshape')?.[0];
-      return from && reshape(from, out!.shape);
-    },
-    ([x], { outputs: [out] }) => (sameShape(x!.shape, out!.shape) ? x : undefined),
-  ],
-  Expand: [
-    ([x], { outputs: [out] }) => {
-      const from = madeBy(x!, 'Expand')?.[0];
-      return from && expand(from, out!.shape);
-    },
-    ([x], { outputs: [out] }) => (sameShape(x!.shape, out!.shape) ? x : undefined),
-  ],
-  MatMul: [transposedOperand],
+const mergeReshapes: Simplification = ([x], { outputs: [output] }) => {
+  const from = inputsOf(x!, 'Reshape')?.[0];
+  return from && reshape(from, output!.shape);
+};
+const mergeExpands: Simplification = ([x], { outputs: [output] }) => {
+  const from = inputsOf(x!, 'Expand')?.[0];
+  return from && expand(from, output!.shape);
+};
+const dropSameShape: Simplification = ([x], { outputs: [output] }) =>
+  sameShape(x!.shape, output!.shape) ? x : undefined;
+
+/** The rules for each operator, in the order in which they are tried. */
+const simplifications: Readonly<Record<string, readonly Simplification[]>> = {
+  Add: [dropNeutral(0, [0, 1]), scatterIntoSum],
+  Sub: [dropNeutral(0, [1])],
+  Mul: [dropNeutral(1, [0, 1]), mergeFactors],
+  Div: [dropNeutral(1, [1])],
+  Neg: [dropDoubleNegation],
+  Identity: [dropIdentity],
+  Cast: [dropCast],
+  Transpose: [mergeTransposes, dropTranspose],
+  Reshape: [mergeReshapes, dropSameShape],
+  Expand: [mergeExpands, dropSameShape],
+  MatMul: [absorbTranspose],
 };
 
-/** Inputs of a broadcasting pair without the Expands that broadcasting makes needless. */
-function unexpanded(inputs: readonly Value[], { op, outputs: [out] }: Node): readonly Value[] {
+/** The operands of an elementwise pair without Expands that broadcasting makes unnecessary. */
+function withoutExpands(inputs: readonly Value[], { op, outputs: [output] }: Node): readonly Value[] {
   if (!op.elementwise || inputs.length !== 2) return inputs;
-  const fits = (a: Value, b: Value): boolean => sameShape(broadcastShape(a.shape, b.shape) ?? [], out!.shape);
+  const fits = (a: Value, b: Value): boolean =>
+    sameShape(broadcastShape(a.shape, b.shape) ?? [], output!.shape);
   const [a, b] = inputs as readonly [Value, Value];
-  const x = madeBy(a, 'Expand')?.[0] ?? a;
-  const first = fits(x, b) ? x : a;
-  const y = madeBy(b, 'Expand')?.[0] ?? b;
-  return [first, fits(first, y) ? y : b];
+  const unexpandedA = inputsOf(a, 'Expand')?.[0] ?? a;
+  const first = fits(unexpandedA, b) ? unexpandedA : a;
+  const unexpandedB = inputsOf(b, 'Expand')?.[0] ?? b;
+  return [first, fits(first, unexpandedB) ? unexpandedB : b];
 }
 
 /**
- * The same outputs from fewer and cheaper nodes, to rounding: only `mergeFactors` and `scatterIntoSum` change
- * the order of an operation.
+ * A graph with the same outputs and fewer, cheaper nodes. Values may differ by rounding: `mergeFactors` and
+ * `scatterIntoSum` change the order of operations.
  */
 export function simplify(graph: Graph): Graph {
-  const seen = new Map<string, readonly Value[]>();
-  const settled = new Set<Value>();
+  const emitted = new Map<string, readonly Value[]>();
+  const simplified = new Set<Value>();
   const constants = new Map<string, Value>();
-  const shared = (v: Value): Value => {
+  const shareConstant = (v: Value): Value => {
     if (!v.constant) return v;
-    const known = constants.get(v.constant.key);
-    if (!known) constants.set(v.constant.key, v);
-    return known ?? v;
+    const known = constants.get(v.constant.key) ?? v;
+    constants.set(v.constant.key, known);
+    return known;
   };
-  const settle = (node: Node, before: readonly Value[]): readonly Value[] => {
-    const whole = before.map(shared);
-    const inputs = unexpanded(whole, node);
-    for (const shortcut of shortcuts[node.op.name] ?? []) {
-      const found = shortcut(whole, node) ?? shortcut(inputs, node);
-      if (found)
-        return [found.node && !settled.has(found) ? settle(found.node, found.node.inputs)[0]! : found];
+  const simplifyNode = (node: Node, rewrittenInputs: readonly Value[]): readonly Value[] => {
+    const fullInputs = rewrittenInputs.map(shareConstant);
+    const inputs = withoutExpands(fullInputs, node);
+    for (const rule of simplifications[node.op.name] ?? []) {
+      const found = rule(fullInputs, node) ?? rule(inputs, node);
+      if (!found) continue;
+      const isNew = found.node && !simplified.has(found);
+      return [isNew ? simplifyNode(found.node, found.node.inputs)[0]! : found];
     }
-    const key = `${node.op.name}${attrText(node.attrs)} ${inputs.map((v) => v.id).join(' ')}`;
-    const equal = seen.get(key);
+    const key = `${node.op.name}${formatAttrs(node.attrs)} ${inputs.map((v) => v.id).join(' ')}`;
+    const equal = emitted.get(key);
     if (equal) return equal;
     const outputs = emit(node.op, inputs, node.attrs);
-    seen.set(key, outputs);
-    for (const v of outputs) settled.add(v);
+    emitted.set(key, outputs);
+    for (const v of outputs) simplified.add(v);
     return outputs;
   };
-  return rewrite(graph, settle);
+  return rewrite(graph, simplifyNode);
 }

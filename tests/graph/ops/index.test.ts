@@ -4,15 +4,15 @@
  */
 import { describe, expect, it } from 'vitest';
 import { add, constant, input, mul, sum } from '../../../src-main/graph/ops/build.ts';
-import { exportable, trainable, wellFormed } from '../../../src-main/graph/passes/check.ts';
+import { checkExportable, checkTrainable, checkWellFormed } from '../../../src-main/graph/passes/check.ts';
 import { grad } from '../../../src-main/graph/passes/grad.ts';
 import { graphOf, nodesOf, type Graph, type Value } from '../../../src-main/graph/graph.ts';
-import { lowered } from '../../../src-main/graph/onnx.ts';
+import { lowerGraph } from '../../../src-main/graph/onnx.ts';
 import { ops } from '../../../src-main/graph/ops/index.ts';
 import { lacks } from '../../../src-main/graph/providers.ts';
 import { simplify } from '../../../src-main/graph/passes/simplify.ts';
 import '../../support/close.ts';
-import { evaluate, known, tensor, type Tensor } from '../../support/evaluate.ts';
+import { evaluate, evaluatedOps, tensor, type Tensor } from '../../support/evaluate.ts';
 import { samples, type Sample } from '../op-samples.ts';
 import { runOnnx } from '../run-onnx.ts';
 
@@ -81,14 +81,14 @@ function differences(loss: Value, feeds: Case['feeds'], name: string): Float64Ar
 describe('the op table', () => {
   it('has samples and a meaning for every row, under its own name', () => {
     expect(Object.keys(samples).sort()).toEqual(Object.keys(ops).sort());
-    expect([...known].sort()).toEqual(Object.keys(ops).sort());
+    expect([...evaluatedOps].sort()).toEqual(Object.keys(ops).sort());
     for (const [name, op] of Object.entries(ops)) expect(op.name).toBe(name);
   });
 
   it('has for every row a gradient, a null rule, or a place on the list of those without', () => {
     expect(
       Object.values(ops)
-        .filter((op) => op.grad === undefined)
+        .filter((op) => op.backward === undefined)
         .map((op) => op.name),
     ).toEqual(withoutGradient);
   });
@@ -102,7 +102,7 @@ describe.each(Object.keys(samples) as (keyof typeof samples)[])('%s', (name) => 
     async (_, { inputs, outputs, feeds }) => {
       const graph = named(outputs, inputs);
       expect(nodesOf(outputs).map((n) => n.op.name)).toContain(name);
-      wellFormed(graph, 'building');
+      checkWellFormed(graph, 'building');
       await agrees(graph, feeds, 'cpu');
       await agrees(simplify(graph), feeds, 'cpu');
     },
@@ -111,9 +111,9 @@ describe.each(Object.keys(samples) as (keyof typeof samples)[])('%s', (name) => 
   it.each(cases)(
     'sample %i: written for a provider with fewer operators it is the same',
     async (_, { inputs, outputs, feeds }) => {
-      const graph = lowered(named(outputs, inputs), 'webgpu');
-      wellFormed(graph, 'lowering');
-      exportable(graph, 'webgpu', 'lowering');
+      const graph = lowerGraph(named(outputs, inputs), 'webgpu');
+      checkWellFormed(graph, 'lowering');
+      checkExportable(graph, 'webgpu', 'lowering');
       for (const node of nodesOf(Object.values(graph.outputs)))
         expect([...lacks.webgpu, undefined]).not.toContain(
           node.op.onnx === null ? undefined : (node.op.onnx?.(node).op ?? node.op.name),
@@ -124,14 +124,14 @@ describe.each(Object.keys(samples) as (keyof typeof samples)[])('%s', (name) => 
 
   it.each(
     cases.filter(
-      ([, c]) => ops[name].grad && c.outputs.some((v) => v.dtype === 'float32') && gradable(c).length,
+      ([, c]) => ops[name].backward && c.outputs.some((v) => v.dtype === 'float32') && gradable(c).length,
     ),
   )('sample %i: gradients are those of finite differences', async (_, c) => {
     const loss = lossOf(c.outputs);
     const wrt = gradable(c);
     const gradients = grad(loss, wrt);
     const { feeds } = c;
-    trainable(loss, wrt, 'building');
+    checkTrainable(loss, wrt, 'building');
     const found = evaluate(gradients, feeds);
     wrt.forEach((v, i) => {
       expect(gradients[i]!.shape).toEqual(v.shape);
@@ -140,8 +140,8 @@ describe.each(Object.keys(samples) as (keyof typeof samples)[])('%s', (name) => 
     });
     const graph = named(gradients, c.inputs);
     const simple = simplify(graph);
-    wellFormed(graph, 'grad');
-    wellFormed(simple, 'simplify');
+    checkWellFormed(graph, 'grad');
+    checkWellFormed(simple, 'simplify');
     evaluate(Object.values(simple.outputs), feeds).forEach((t, i) => {
       expect(t.data).toBeClose(found[i]!.data, 'float64', t.shape);
     });
@@ -157,5 +157,5 @@ function gradable({ inputs, outputs }: Case): readonly Value[] {
 }
 function smooth(v: Value): ReadonlySet<Value> {
   if (v.dtype !== 'float32' && v.dtype !== 'float64') return new Set();
-  return new Set([v, ...(v.node?.op.grad ? v.node.inputs.flatMap((x) => [...smooth(x)]) : [])]);
+  return new Set([v, ...(v.node?.op.backward ? v.node.inputs.flatMap((x) => [...smooth(x)]) : [])]);
 }

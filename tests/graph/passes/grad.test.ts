@@ -91,7 +91,10 @@ describe('grad', () => {
     const other = input('other', 'float32', [4]);
     const loss = sum(x);
     expect(run(grad(loss, [other])[0]!, {})).toEqual(tensor([4], [0, 0, 0, 0]));
-    expect(vjp([{ of: loss, g: constant(1) }], [other, x]).map((g) => g?.shape)).toEqual([undefined, [2, 3]]);
+    expect(vjp([{ value: loss, gradient: constant(1) }], [other, x]).map((g) => g?.shape)).toEqual([
+      undefined,
+      [2, 3],
+    ]);
     expect(run(grad(sum(cast(greater(x, 0), 'float32')), [x])[0]!, feeds).data).toEqual(new Float64Array(6));
   });
 
@@ -125,8 +128,8 @@ describe('grad', () => {
     const [whole] = grad(loss, [x]);
     const cut = input('cut', 'float32', [2, 3]);
     const later = sum(mul(cut, slice(x, 0, 0, 1)));
-    const [gc, direct] = vjp([{ of: later, g: constant(1) }], [cut, x]);
-    const [through] = vjp([{ of: h, g: gc! }], [x]);
+    const [gc, direct] = vjp([{ value: later, gradient: constant(1) }], [cut, x]);
+    const [through] = vjp([{ value: h, gradient: gc! }], [x]);
     const both = { ...feeds, cut: run(h, feeds) };
     expect(run(add(direct!, through!), both).data).toBeClose(run(whole!, feeds).data, 'float64');
   });

@@ -1,7 +1,7 @@
 /** @file Every rewrite: it happens, it keeps the values, and what merely looks like it is left alone. */
 import { describe, expect, it } from 'vitest';
 import * as b from '../../../src-main/graph/ops/build.ts';
-import { wellFormed } from '../../../src-main/graph/passes/check.ts';
+import { checkWellFormed } from '../../../src-main/graph/passes/check.ts';
 import { grad } from '../../../src-main/graph/passes/grad.ts';
 import { emitOne, nodesOf, type Value } from '../../../src-main/graph/graph.ts';
 import { Expand, Reshape, Transpose } from '../../../src-main/graph/ops/movement.ts';
@@ -86,17 +86,17 @@ const cases: readonly (readonly [what: string, value: Value, left: readonly stri
   ],
   [
     'different attributes',
-    b.add(b.sum(x, [0]), b.sum(b.mul(x, 1), [0], { keep: true })),
+    b.add(b.sum(x, [0]), b.sum(b.mul(x, 1), [0], { keepdim: true })),
     ['ReduceSum', 'ReduceSum', 'Add'],
   ],
   [
     'rows added to a sum',
-    b.add(b.mul(table, 2), b.scatterRows(b.zerosLike(table), ids, updates)),
+    b.add(b.mul(table, 2), b.scatterAddRows(b.zerosLike(table), ids, updates)),
     ['Mul', 'Reshape', 'ScatterND'],
   ],
   [
     'rows added to something stay so',
-    b.add(b.mul(table, 2), b.scatterRows(table, ids, updates)),
+    b.add(b.mul(table, 2), b.scatterAddRows(table, ids, updates)),
     ['Mul', 'Reshape', 'ScatterND', 'Add'],
   ],
 ];
@@ -105,7 +105,7 @@ describe('simplify', () => {
   it.each(cases)('%s', (_, value, left) => {
     const before = b.graphOf({ value });
     const after = simplify(before);
-    wellFormed(after, 'simplify');
+    checkWellFormed(after, 'simplify');
     expect(nodesOf([after.outputs.value!]).map((n) => n.op.name)).toEqual(left);
     const [was, is] = evaluate([value, after.outputs.value!], feeds);
     expect(is!.shape).toEqual(was!.shape);

@@ -18,15 +18,15 @@ import {
   transpose,
   type Graph,
 } from '../../../src-main/graph/ops/build.ts';
-import { openLengths } from '../../../src-main/graph/passes/dynamic.ts';
-import { lowered, onnxModel } from '../../../src-main/graph/onnx.ts';
+import { addDynamicAxes } from '../../../src-main/graph/passes/dynamic-axes.ts';
+import { lowerGraph, encodeOnnxModel } from '../../../src-main/graph/onnx.ts';
 import { simplify } from '../../../src-main/graph/passes/simplify.ts';
-import { refusal } from '../../support/refusal.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 
 const lengths = { rows: [101, 103], more: [211, 223], 'rows + more': [312, 326] } as const;
 type Build = (rows: number, more: number) => Graph;
 const both = (build: Build): readonly [Graph, Graph] =>
-  [0, 1].map((i) => lowered(simplify(build(lengths.rows[i]!, lengths.more[i]!)), 'cpu')) as [Graph, Graph];
+  [0, 1].map((i) => lowerGraph(simplify(build(lengths.rows[i]!, lengths.more[i]!)), 'cpu')) as [Graph, Graph];
 
 /** x [rows, 6] and y [more, 6] in ways that reshape them. */
 const programs: Readonly<Record<string, Build>> = {
@@ -58,8 +58,10 @@ const programs: Readonly<Record<string, Build>> = {
 
 describe.each(Object.entries(programs))('%s', (_, build) => {
   it('computes the same for other lengths', async () => {
-    const { graph, dims } = openLengths(...both(build), lengths);
-    const open = await ort.InferenceSession.create(onnxModel(graph, { dims }), { logSeverityLevel: 3 });
+    const { graph, shapes: dims } = addDynamicAxes(...both(build), lengths);
+    const open = await ort.InferenceSession.create(encodeOnnxModel(graph, { dynamicShapes: dims }), {
+      logSeverityLevel: 3,
+    });
     for (const [rows, more] of [
       [1, 1],
       [3, 1],
@@ -77,7 +79,7 @@ describe.each(Object.entries(programs))('%s', (_, build) => {
         ]),
       );
       const expected = await (
-        await ort.InferenceSession.create(onnxModel(fixed), { logSeverityLevel: 3 })
+        await ort.InferenceSession.create(encodeOnnxModel(fixed), { logSeverityLevel: 3 })
       ).run(feeds);
       const found = await open.run(feeds);
       for (const [name, tensor] of Object.entries(expected)) {
@@ -89,7 +91,7 @@ describe.each(Object.entries(programs))('%s', (_, build) => {
 });
 
 it('names the sizes that are open', () => {
-  expect(openLengths(...both(programs['joined']!), lengths).dims).toEqual({
+  expect(addDynamicAxes(...both(programs['joined']!), lengths).shapes).toEqual({
     x: ['rows', 6],
     y: ['more', 6],
     z: [6, 'rows + more'],
@@ -129,7 +131,7 @@ it.each<readonly [string, Build]>([
     (rows) => graphOf({ z: concat([input('x', 'float32', [rows, 6]), input('x', 'float32', [rows, 6])], 0) }),
   ],
 ])('%s is refused', async (_, build) => {
-  await refusal('graph/invalid', () => {
-    openLengths(...both(build), lengths);
+  await expectAppError('graph/invalid', () => {
+    addDynamicAxes(...both(build), lengths);
   });
 });

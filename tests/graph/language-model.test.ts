@@ -1,12 +1,12 @@
 /** @file The rows together: a small grouped-query language model with a tied head, forward and backward. */
 import { describe, expect, it } from 'vitest';
 import * as b from '../../src-main/graph/ops/build.ts';
-import { exportable, trainable, wellFormed } from '../../src-main/graph/passes/check.ts';
-import { flopsOf, liveness } from '../../src-main/graph/passes/liveness.ts';
+import { checkExportable, checkTrainable, checkWellFormed } from '../../src-main/graph/passes/check.ts';
+import { countFlops, analyzeLiveness } from '../../src-main/graph/passes/liveness.ts';
 import { grad } from '../../src-main/graph/passes/grad.ts';
 import { nodesOf, type Graph, type Value } from '../../src-main/graph/graph.ts';
-import { lowered } from '../../src-main/graph/onnx.ts';
-import { print } from '../../src-main/graph/print.ts';
+import { lowerGraph } from '../../src-main/graph/onnx.ts';
+import { printGraph } from '../../src-main/graph/print.ts';
 import { simplify } from '../../src-main/graph/passes/simplify.ts';
 import '../support/close.ts';
 import { evaluate, tensor, type Tensor } from '../support/evaluate.ts';
@@ -40,13 +40,13 @@ function model(): {
   const down = weight('down', hidden, ffn);
   const linear = (x: Value, w: Value): Value => b.matmul(x, w, { transB: true });
   const norm = (x: Value): Value =>
-    b.mul(b.mul(x, b.reciprocal(b.sqrt(b.add(b.mean(b.square(x), [-1], { keep: true }), 1e-5)))), gain);
+    b.mul(b.mul(x, b.reciprocal(b.sqrt(b.add(b.mean(b.square(x), [-1], { keepdim: true }), 1e-5)))), gain);
   const heads = (x: Value, ...lead: number[]): Value => {
     const split = b.reshape(x, [batch, seq, ...lead, width]);
     const rank = split.shape.length;
     return b.transpose(split, [0, ...lead.map((_, i) => i + 2), 1, rank - 1]);
   };
-  const mask = b.constantBy('causal', 'float32', [seq, seq], () =>
+  const mask = b.lazyConstant('causal', 'float32', [seq, seq], () =>
     Float32Array.from({ length: seq * seq }, (_, i) => (i % seq > Math.floor(i / seq) ? -1e9 : 0)),
   );
   let x = b.gather(table, tokens);
@@ -91,11 +91,11 @@ const exact = evaluate(Object.values(step.outputs), feeds);
 describe('a small model', () => {
   it('is well formed, trainable and exportable, and its simplified form too', () => {
     for (const graph of [step, simple]) {
-      wellFormed(graph, 'test');
-      exportable(graph, 'cpu', 'test');
+      checkWellFormed(graph, 'test');
+      checkExportable(graph, 'cpu', 'test');
     }
-    trainable(loss, weights, 'test');
-    exportable(lowered(simple, 'webgpu'), 'webgpu', 'test');
+    checkTrainable(loss, weights, 'test');
+    checkExportable(lowerGraph(simple, 'webgpu'), 'webgpu', 'test');
   });
 
   it('has the gradients of finite differences', () => {
@@ -132,8 +132,8 @@ describe('a small model', () => {
   it('becomes smaller and no hungrier by simplifying, with the products it had', () => {
     const count = (g: Graph): number => nodesOf(Object.values(g.outputs)).length;
     expect(count(simple)).toBeLessThan(count(step));
-    expect(liveness(simple).peak).toBeLessThanOrEqual(liveness(step).peak);
-    expect(flopsOf(simple)).toBe(flopsOf(step));
+    expect(analyzeLiveness(simple).peakBytes).toBeLessThanOrEqual(analyzeLiveness(step).peakBytes);
+    expect(countFlops(simple)).toBe(countFlops(step));
   });
 
   it('needs no transposed copy of a weight, and adds the embedding rows into the gradient of the head', () => {
@@ -147,11 +147,13 @@ describe('a small model', () => {
 
   it('prints equally when built again', () => {
     const again = model();
-    expect(print(simplify(b.graphOf({ loss: again.loss })))).toBe(print(simplify(b.graphOf({ loss }))));
+    expect(printGraph(simplify(b.graphOf({ loss: again.loss })))).toBe(
+      printGraph(simplify(b.graphOf({ loss }))),
+    );
   });
 
   it('costs three forward passes', () => {
-    const forward = flopsOf(b.graphOf({ loss }));
-    expect(flopsOf(step)).toBe(3 * forward);
+    const forward = countFlops(b.graphOf({ loss }));
+    expect(countFlops(step)).toBe(3 * forward);
   });
 });
