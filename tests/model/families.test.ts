@@ -1,90 +1,63 @@
-/** @file Every golden checkpoint through our forward pass: logits and loss as transformers computes them. */
+/** @file The forward pass of every family computes the logits and losses of transformers. */
 import { describe, expect, it } from 'vitest';
-import { constant, input, loadBalancingLoss, type Value } from '../../src-main/graph/ops/build.ts';
-import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
+import { constant, loadBalancingLoss, type Value } from '../../src-main/graph/ops/build.ts';
 import { families, familyOf } from '../../src-main/model/families/index.ts';
-import { createModelBuilder } from '../../src-main/model/layers.ts';
-import { parametersOf } from '../../src-main/model/parameters.ts';
+import { createModelBuilder } from '../../src-main/model/model-builder.ts';
 import { bucketsOf } from '../../src-main/train/state.ts';
 import { logitsProgram, lossProgram } from '../../src-main/train/step.ts';
 import { evaluate } from '../support/evaluate.ts';
-import { loadGolden, goldenCases } from '../support/golden.ts';
-import { runner } from '../support/run-graph.ts';
+import { goldenCases, loadGolden } from '../support/golden.ts';
+import { createGraphRunner } from '../support/run-graph.ts';
+import { bucketState, openGoldenModel } from './golden-model.ts';
 
 describe.each(goldenCases)('%s', (name) => {
-  const g = loadGolden(name);
-  const family = familyOf(g.config);
-  const dims = dimsOf(family, g.config);
-  const settings = settingsOf(family, g.config);
-  const parameters = parametersOf(family, dims, settings);
-  const buckets = bucketsOf(family, parameters, { most: 1000 });
+  const { golden, family, dims, settings, parameters } = openGoldenModel(name);
+  const buckets = bucketsOf(family, parameters, { maxElements: 1000 });
   const model = { family, dims, settings, buckets };
-  const state = Object.fromEntries(
-    buckets.map((b) => {
-      const flat = new Float32Array(b.length);
-      for (const slot of b.slots) flat.set(g.weights.get(slot.name)!, slot.offset);
-      return [`weights/${b.index}`, flat];
-    }),
-  );
-  const batch = g.ids.length;
-  const sequence = g.ids[0]!.length;
+  const feeds = {
+    ...bucketState(buckets, golden.weights),
+    tokens: Int32Array.from(golden.ids.flat()),
+  };
+  const microBatch = golden.ids.length;
+  const length = golden.ids[0]!.length;
 
   it('has the weights that its table names', () => {
-    expect(parameters.map((p) => p.name).filter((n) => !g.weights.has(n))).toEqual([]);
+    expect(parameters.map((p) => p.name).filter((weight) => !golden.weights.has(weight))).toEqual([]);
   });
 
   it('computes the logits of transformers', async () => {
-    const run = await runner(logitsProgram(model, { microBatch: batch, contextLength: sequence }));
-    const { logits } = await run({ ...state, tokens: Int32Array.from(g.ids.flat()) });
-    let worst = 0;
-    g.logits.forEach((x, i) => {
-      worst = Math.max(worst, Math.abs(x - logits![i]!));
-    });
-    expect(worst).toBeLessThan(1e-4);
+    const run = await createGraphRunner(logitsProgram(model, { microBatch, contextLength: length }));
+    const { logits } = await run(feeds);
+    const errors = golden.logits.map((x, i) => Math.abs(x - logits![i]!));
+    expect(Math.max(...errors)).toBeLessThan(1e-4);
   });
 
-  it('computes its loss', async () => {
-    const run = await runner(lossProgram(model, { microBatch: batch, contextLength: sequence - 1 }));
-    const { losses } = await run({ ...state, tokens: Int32Array.from(g.ids.flat()) });
-    const loss = losses!.reduce((a, b) => a + b, 0) / losses!.length;
-    expect(Math.abs(loss - g.loss)).toBeLessThan(1e-4);
+  it('computes the loss of transformers', async () => {
+    const run = await createGraphRunner(lossProgram(model, { microBatch, contextLength: length - 1 }));
+    const { losses } = await run(feeds);
+    const mean = losses!.reduce((a, b) => a + b, 0) / losses!.length;
+    expect(Math.abs(mean - golden.loss)).toBeLessThan(1e-4);
   });
 });
 
-it.each(goldenCases.filter((name) => loadGolden(name).balance !== undefined))(
-  '%s: its routers are as uneven as transformers says',
-  (name) => {
-    const g = loadGolden(name);
-    const family = familyOf(g.config);
-    const dims = dimsOf(family, g.config);
-    const settings = settingsOf(family, g.config);
-    const routers: Value[] = [];
-    const weights = new Map(
-      parametersOf(family, dims, settings).map((p) => [p.name, input(p.name, 'float32', p.shape)] as const),
-    );
-    const seen = g.ids.map((row) => row.slice(0, -1));
-    family.forward(
-      createModelBuilder(family, dims, settings, weights, (logits) => {
-        routers.push(logits);
-      }),
-      constant(seen.flat(), 'int32', [seen.length, seen[0]!.length]),
-    );
-    expect(routers).toHaveLength(dims['layers']!);
-    const [found] = evaluate(
-      [loadBalancingLoss(routers, Number(settings['expertsPerToken']))],
-      Object.fromEntries(
-        [...weights].map(([weight, { shape }]) => [
-          weight,
-          { shape, data: Float64Array.from(g.weights.get(weight)!) },
-        ]),
-      ),
-    );
-    expect(found!.data[0]).toBeCloseTo(g.balance!, 5);
-  },
-);
+describe('load-balancing loss', () => {
+  const mixtures = goldenCases.filter((name) => loadGolden(name).aux_loss !== undefined);
 
-it('covers every family', () => {
-  expect(new Set(goldenCases.map((name) => familyOf(loadGolden(name).config).id))).toEqual(
-    new Set(families.keys()),
-  );
+  it.each(mixtures)('%s: equals the aux_loss of transformers', (name) => {
+    const { golden, family, dims, settings, inputs, feeds } = openGoldenModel(name);
+    const routerLogits: Value[] = [];
+    const m = createModelBuilder(family, dims, settings, inputs, (logits) => {
+      routerLogits.push(logits);
+    });
+    const ids = golden.ids.map((row) => row.slice(0, -1));
+    family.forward(m, constant(ids.flat(), 'int32', [ids.length, ids[0]!.length]));
+    expect(routerLogits).toHaveLength(dims['layers']!);
+    const loss = loadBalancingLoss(routerLogits, Number(settings['expertsPerToken']));
+    expect(evaluate([loss], feeds)[0]!.data[0]).toBeCloseTo(golden.aux_loss!, 5);
+  });
+});
+
+it('every family has a golden checkpoint', () => {
+  const covered = goldenCases.map((name) => familyOf(loadGolden(name).config).id);
+  expect(new Set(covered)).toEqual(new Set(families.keys()));
 });

@@ -1,31 +1,31 @@
-/** @file Tiny random checkpoints of any family, made from its table, as whole Hugging Face folders. */
+/** @file Writes tiny random checkpoints of any family, with an optional tokenizer, as Hugging Face folders. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { keyOf, normalAt } from '../../src-main/base/random.ts';
+import { deriveKey, normalAt } from '../../src-main/base/random.ts';
 import type { Json, JsonObject } from '../../src-main/base/json.ts';
-import { configWith, dimsOf, settingsOf, withConsequences } from '../../src-main/model/config.ts';
+import { configWith, dimsOf, settingsOf, withDerivedDims } from '../../src-main/model/config.ts';
 import { familyById } from '../../src-main/model/families/index.ts';
 import { parametersOf, type Parameter } from '../../src-main/model/parameters.ts';
 import { createCheckpointWriter } from '../../src-main/store/checkpoint/checkpoint-writer.ts';
-import { narrow, type WeightDType } from '../../src-main/tensor/dtype.ts';
-import { countOf, type Dims } from '../../src-main/tensor/layout.ts';
+import { downcast, type WeightDType } from '../../src-main/tensor/dtype.ts';
+import { countElements, type Dims } from '../../src-main/tensor/layout.ts';
 import { freePath } from './temporary.ts';
 
 export interface TinyOptions {
-  /** The folder to make; a new one below the system's temporary folder when absent. */
+  /** The folder to create. Default: a new one in the system's temporary folder. */
   readonly dir?: string;
-  /** Sizes that differ from the tiny ones. */
+  /** Sizes to use instead of the tiny ones. */
   readonly dims?: Dims;
-  /** Settings by the family's own names, such as `tied`. */
+  /** Settings by Cambium's names, such as `tied`. */
   readonly settings?: Readonly<Record<string, Json>>;
-  /** Keys of config.json, as they are. */
+  /** Further keys of config.json. */
   readonly config?: JsonObject;
   readonly dtype?: WeightDType;
-  /** About so many files. */
+  /** Approximate number of files. */
   readonly shards?: number;
   readonly prefix?: string;
   readonly seed?: number;
-  /** With a byte-level tokenizer of 260 tokens; the vocabulary is as large unless `dims` says otherwise. */
+  /** Adds a byte-level tokenizer of 260 tokens. The vocabulary gets the same size unless `dims` sets it. */
   readonly tokenizer?: boolean;
 }
 
@@ -45,8 +45,8 @@ const sizes: Dims = {
   shared_ffn: 12,
 };
 
-/** What a family's tables take for granted and no size or setting says. */
-const given: Readonly<Record<string, JsonObject>> = {
+/** Config keys that a family needs and that follow from no size or setting. */
+const requiredConfig: Readonly<Record<string, JsonObject>> = {
   'opt-projected': { do_layer_norm_before: false },
   stablelm: { partial_rotary_factor: 0.5 },
   'qwen2-moe': { num_experts_per_tok: 3, norm_topk_prob: false },
@@ -59,14 +59,11 @@ export function tinyConfig(
   { dims = {}, settings = {}, config = {}, dtype = 'float32', tokenizer = false }: TinyOptions = {},
 ): JsonObject {
   const family = familyById(id);
-  const named = Object.fromEntries(
+  const settingKeys = Object.fromEntries(
     Object.entries(settings).map(([name, value]) => [family.settings[name]!.keys[0]!, value]),
   );
-  const wanted: Dims = { ...sizes, ...(tokenizer ? { vocab: tinyVocab } : {}), ...dims };
-  const own = withConsequences(
-    family,
-    Object.fromEntries(Object.keys(family.dims).map((axis) => [axis, wanted[axis]!])),
-  );
+  const allSizes: Dims = { ...sizes, ...(tokenizer ? { vocab: tinyVocab } : {}), ...dims };
+  const familySizes = Object.fromEntries(Object.keys(family.dims).map((axis) => [axis, allSizes[axis]!]));
   return configWith(
     family,
     {
@@ -75,37 +72,32 @@ export function tinyConfig(
       bos_token_id: 0,
       eos_token_id: 0,
       torch_dtype: dtype,
-      ...given[id],
-      ...named,
+      ...requiredConfig[id],
+      ...settingKeys,
       ...config,
     },
-    own,
+    withDerivedDims(family, familySizes),
   );
 }
 
 /**
- * Values of one weight: gains about 1, everything else about 0 and never all zero; matrices keep the size of
- * what passes through.
+ * Random values of one weight: gains around 1, everything else around 0. Linear layers roughly keep the
+ * magnitude of their input.
  */
 export function tinyValues(
   { name, spec, shape }: Pick<Parameter, 'name' | 'spec' | 'shape'>,
   dims: Dims,
   seed: number,
 ): Float32Array {
-  const inputs = spec.layout.axes.filter((a) => a.role === 'in').reduce((n, a) => n * dims[a.axis]!, 1);
-  const [mean, deviation] =
-    spec.kind === 'gain'
-      ? [1 - spec.offset, 0.2]
-      : spec.kind === 'linear'
-        ? [0, inputs ** -0.5]
-        : spec.kind === 'lookup'
-          ? [0, 0.7]
-          : [0, 0.1];
-  const key = keyOf(seed, 'tiny', name);
-  return Float32Array.from({ length: countOf(shape) }, (_, i) => mean + deviation * normalAt(key, i));
+  const inAxes = spec.layout.axes.filter(({ role }) => role === 'in');
+  const fanIn = inAxes.reduce((product, { axis }) => product * dims[axis]!, 1);
+  const std = { gain: 0.2, linear: fanIn ** -0.5, lookup: 0.7, shift: 0.1, bias: 0.1 }[spec.kind];
+  const mean = spec.kind === 'gain' ? 1 - spec.offset : 0;
+  const key = deriveKey(seed, 'tiny', name);
+  return Float32Array.from({ length: countElements(shape) }, (_, i) => mean + std * normalAt(key, i));
 }
 
-/** Writes a whole checkpoint folder and answers with its path. */
+/** Writes a checkpoint folder and returns its path. */
 export async function makeTinyCheckpoint(id: string, options: TinyOptions = {}): Promise<string> {
   const { dtype = 'float32', shards = 1, prefix = '', seed = 1, tokenizer = false } = options;
   const family = familyById(id);
@@ -114,7 +106,7 @@ export async function makeTinyCheckpoint(id: string, options: TinyOptions = {}):
   const all = parametersOf(family, dims, settingsOf(family, config));
   const target = options.dir ?? freePath(`tiny-${id}`);
   const bytes = all.reduce(
-    (sum, { shape }) => sum + narrow(new Float32Array(countOf(shape)), dtype).byteLength,
+    (sum, { shape }) => sum + downcast(new Float32Array(countElements(shape)), dtype).byteLength,
     0,
   );
   const writer = await createCheckpointWriter({
@@ -123,11 +115,11 @@ export async function makeTinyCheckpoint(id: string, options: TinyOptions = {}):
     prefix,
     config,
     tensors: all.map(({ name, shape }) => ({ name, shape, dtype })),
-    ...(shards > 1 ? { shardBytes: Math.ceil(bytes / shards) } : {}),
+    ...(shards > 1 ? { maxShardBytes: Math.ceil(bytes / shards) } : {}),
   });
   const byName = new Map(all.map((parameter) => [parameter.name, parameter]));
   for (const name of writer.order)
-    await writer.write(name, narrow(tinyValues(byName.get(name)!, dims, seed), dtype));
+    await writer.write(name, downcast(tinyValues(byName.get(name)!, dims, seed), dtype));
   await writer.finish();
   if (tokenizer) writeTinyTokenizer(target);
   return target;
@@ -141,14 +133,14 @@ const merges: readonly (readonly [string, string])[] = [
 ];
 export const tinyVocab = 1 + 256 + merges.length;
 
-/** GPT-2's printable stand-ins for the 256 bytes. */
+/** The printable characters that GPT-2's tokenizer uses for the 256 bytes. */
 function byteLetters(): readonly string[] {
   let next = 256;
   const printable = (b: number): boolean => (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
   return Array.from({ length: 256 }, (_, b) => String.fromCharCode(printable(b) ? b : next++));
 }
 
-/** A byte-level BPE tokenizer: token 0 ends a text, then the 256 bytes, then three merges. */
+/** A byte-level BPE tokenizer: the end-of-text token, the 256 bytes, then three merges. */
 export function writeTinyTokenizer(dir: string): void {
   const words = [endOfText, ...byteLetters(), ...merges.map(([a, b]) => a + b)];
   writeFileSync(
