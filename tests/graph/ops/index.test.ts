@@ -1,63 +1,33 @@
 /**
- * @file Every op and every sample of it: ONNX Runtime, the float64 meaning and `infer` agree; gradients agree
- * with finite differences of the meaning.
+ * @file Every operator on every sample: ONNX Runtime and the float64 reference agree, gradients agree with
+ * finite differences, and costs agree with those of the lowering.
  */
 import { describe, expect, it } from 'vitest';
-import { add, constant, input, mul, sum } from '../../../src-main/graph/ops/build.ts';
+import { nodesOf, type Graph, type Op, type Value } from '../../../src-main/graph/graph.ts';
+import { kernelOf, lowerGraph } from '../../../src-main/graph/onnx.ts';
+import { ops, type OpName } from '../../../src-main/graph/ops/index.ts';
 import { checkExportable, checkTrainable, checkWellFormed } from '../../../src-main/graph/passes/check.ts';
 import { grad } from '../../../src-main/graph/passes/grad.ts';
-import { graphOf, nodesOf, type Graph, type Value } from '../../../src-main/graph/graph.ts';
-import { lowerGraph } from '../../../src-main/graph/onnx.ts';
-import { ops } from '../../../src-main/graph/ops/index.ts';
-import { lacks } from '../../../src-main/graph/providers.ts';
+import { countFlops } from '../../../src-main/graph/passes/liveness.ts';
+import { toMixedPrecision } from '../../../src-main/graph/passes/mixed-precision.ts';
 import { simplify } from '../../../src-main/graph/passes/simplify.ts';
+import { providers } from '../../../src-main/graph/providers.ts';
 import '../../support/close.ts';
-import { evaluate, evaluatedOps, tensor, type Tensor } from '../../support/evaluate.ts';
-import { samples, type Sample } from '../op-samples.ts';
+import { evaluate, evaluatedOps, tensor } from '../../support/evaluate.ts';
+import { buildSample, graphOfList, lossOf, samples, type BuiltSample } from '../op-samples.ts';
 import { runOnnx } from '../run-onnx.ts';
 
-/** Rows with neither a rule nor a refusal to have one: none. A row joins this list by name or not at all. */
+/** Operators that neither have a gradient rule nor declare that no gradient flows: none. */
 const withoutGradient: readonly string[] = [];
 
-interface Case {
-  readonly inputs: readonly Value[];
-  readonly outputs: readonly Value[];
-  readonly feeds: Readonly<Record<string, Tensor>>;
-}
+const table: readonly Op[] = Object.values(ops);
+const namesOf = (some: readonly Op[]): string[] => some.map((op) => op.name).sort();
 
-function caseOf({ feeds, make }: Sample): Case {
-  const inputs = feeds.map(({ dtype, value }, i) => input(`x${i}`, dtype, value.shape));
-  return {
-    inputs,
-    outputs: [make(...inputs)].flat() as readonly Value[],
-    feeds: Object.fromEntries(feeds.map(({ value }, i) => [`x${i}`, value])),
-  };
-}
-
-const named = (outputs: readonly Value[], inputs?: readonly Value[]): Graph =>
-  graphOf(Object.fromEntries(outputs.map((v, i) => [`y${i}`, v])), inputs);
-
-/** A scalar that gives every element of every float output its own weight. */
-function lossOf(outputs: readonly Value[]): Value {
-  const parts = outputs
-    .filter((v) => v.dtype === 'float32')
-    .map((v, k) => {
-      const count = v.shape.reduce((n, s) => n * s, 1);
-      return sum(
-        mul(
-          v,
-          constant(
-            Float64Array.from({ length: count }, (_, i) => Math.fround(Math.cos(1 + i + 7 * k))),
-            'float32',
-            v.shape,
-          ),
-        ),
-      );
-    });
-  return parts.reduce((a, b) => add(a, b));
-}
-
-async function agrees(graph: Graph, feeds: Case['feeds'], provider: 'cpu' | 'webgpu'): Promise<void> {
+async function expectAgreement(
+  graph: Graph,
+  feeds: BuiltSample['feeds'],
+  provider: 'cpu' | 'webgpu',
+): Promise<void> {
   const results = await runOnnx(graph, feeds, { provider });
   const expected = evaluate(Object.values(graph.outputs), feeds);
   Object.entries(graph.outputs).forEach(([name, v], i) => {
@@ -66,96 +36,177 @@ async function agrees(graph: Graph, feeds: Case['feeds'], provider: 'cpu' | 'web
   });
 }
 
-/** Central differences of the loss by one input, in float64. */
-function differences(loss: Value, feeds: Case['feeds'], name: string): Float64Array {
+/** Central differences of the loss with respect to one input, in float64. */
+function finiteDifferences(loss: Value, feeds: BuiltSample['feeds'], name: string): Float64Array {
   const step = 1e-5;
   const { shape, data } = feeds[name]!;
-  const lossAt = (i: number, by: number): number => {
-    const moved = data.slice();
-    moved[i]! += by;
-    return evaluate([loss], { ...feeds, [name]: tensor(shape, moved) })[0]!.data[0]!;
+  const lossAt = (i: number, change: number): number => {
+    const changed = data.slice();
+    changed[i]! += change;
+    return evaluate([loss], { ...feeds, [name]: tensor(shape, changed) })[0]!.data[0]!;
   };
   return data.map((_, i) => (lossAt(i, step) - lossAt(i, -step)) / (2 * step));
 }
 
-describe('the op table', () => {
-  it('has samples and a meaning for every row, under its own name', () => {
+/** The float32 inputs that the outputs depend on through operators with a gradient. */
+function differentiableInputs({ inputs, outputs }: BuiltSample): readonly Value[] {
+  const reached = new Set(outputs.flatMap((v) => [...differentiableAncestors(v)]));
+  return inputs.filter((v) => v.dtype === 'float32' && reached.has(v));
+}
+function differentiableAncestors(v: Value): ReadonlySet<Value> {
+  if (v.dtype !== 'float32' && v.dtype !== 'float64') return new Set();
+  const inputs = v.node?.op.backward ? v.node.inputs : [];
+  return new Set([v, ...inputs.flatMap((x) => [...differentiableAncestors(x)])]);
+}
+
+describe('the operator table', () => {
+  it('has samples and a float64 reference for every operator, under its own name', () => {
     expect(Object.keys(samples).sort()).toEqual(Object.keys(ops).sort());
     expect([...evaluatedOps].sort()).toEqual(Object.keys(ops).sort());
     for (const [name, op] of Object.entries(ops)) expect(op.name).toBe(name);
   });
 
-  it('has for every row a gradient, a null rule, or a place on the list of those without', () => {
-    expect(
-      Object.values(ops)
-        .filter((op) => op.backward === undefined)
-        .map((op) => op.name),
-    ).toEqual(withoutGradient);
+  it('has a gradient rule for every operator, or declares that no gradient flows', () => {
+    expect(namesOf(table.filter((op) => op.backward === undefined))).toEqual(withoutGradient);
   });
 });
 
-describe.each(Object.keys(samples) as (keyof typeof samples)[])('%s', (name) => {
-  const cases = samples[name].map((sample, i) => [i, caseOf(sample)] as const);
+describe('costs', () => {
+  it('count transcendental functions', () => {
+    const once = ['Erf', 'Exp', 'Gelu', 'Log', 'Pow', 'Sigmoid', 'Silu', 'Tanh'];
+    const twice = ['Attention', 'LogSoftmax', 'Softmax'];
+    expect(namesOf(table.filter((op) => op.cost.functions === 1))).toEqual(once);
+    expect(namesOf(table.filter((op) => op.cost.functions === 2))).toEqual(twice);
+    expect(table.filter((op) => ![0, 1, 2].includes(op.cost.functions))).toEqual([]);
+  });
+
+  it('count extra passes of operators that run as several', () => {
+    const several = table.filter((op) => op.cost.extraPasses !== null && op.cost.extraPasses > 0);
+    expect(Object.fromEntries(several.map((op) => [op.name, op.cost.extraPasses]))).toEqual({
+      Attention: 3,
+      CrossEntropy: 2,
+      RmsNorm: 3,
+    });
+  });
+
+  it('count no traffic of views and matrix products', () => {
+    const free = table.filter((op) => op.cost.extraPasses === null);
+    expect(namesOf(free)).toEqual(namesOf(table.filter((op) => op.view || op.name === 'MatMul')));
+  });
+
+  it.each(Object.keys(samples) as OpName[])('of %s count the matrix products of its lowering', (name) => {
+    for (const { inputs, outputs } of samples[name].map(buildSample)) {
+      const graph = graphOfList(outputs, inputs);
+      // Lowered twice: no fused product remains.
+      expect(countFlops(graph)).toBe(countFlops(lowerGraph(lowerGraph(graph, 'cpu'), 'webgpu')));
+    }
+  });
+
+  it.each(table.filter((op) => op.cost.products))('of $name name the shortest side', ({ name }) => {
+    for (const { outputs } of samples[name as OpName].map(buildSample)) {
+      for (const { op, inputs, outputs: results, attrs } of nodesOf(outputs)) {
+        if (op.name !== name) continue;
+        const { smallestSide } = op.cost.products!(inputs, results[0]!, attrs);
+        const sides = inputs.slice(0, 2).flatMap((v) => v.shape.slice(-2));
+        expect(sides).toContain(smallestSide);
+        if (name === 'MatMul') expect(smallestSide).toBe(Math.min(...sides));
+      }
+    }
+  });
+});
+
+describe('cast policies', () => {
+  it('are those of the operators that may leave float32', () => {
+    const byPolicy = (policy: Op['castPolicy']): string[] =>
+      namesOf(table.filter((op) => op.castPolicy === policy));
+    expect(byPolicy('low')).toEqual(['MatMul']);
+    expect(byPolicy('store-low')).toEqual(['Softmax']);
+    expect(byPolicy('passthrough')).toEqual(['Identity', 'Reshape', 'Split']);
+    expect(byPolicy('promote-float16')).toEqual(['Expand', 'Pad', 'Where']);
+    expect(byPolicy('promote')).toEqual([
+      'Add',
+      'Concat',
+      'Mul',
+      'Neg',
+      'Relu',
+      'Rotary',
+      'Sigmoid',
+      'Silu',
+      'Slice',
+      'Sub',
+      'Tanh',
+      'Transpose',
+    ]);
+  });
+
+  it.each(Object.keys(samples) as OpName[])('of %s give well-formed graphs with the same types', (name) => {
+    for (const { inputs, outputs } of samples[name].map(buildSample)) {
+      const graph = lowerGraph(graphOfList(outputs, inputs), 'cuda');
+      for (const type of ['float16', 'bfloat16'] as const) {
+        const mixed = toMixedPrecision(graph, type);
+        checkWellFormed(mixed, 'mixed precision');
+        for (const [output, v] of Object.entries(mixed.outputs)) {
+          expect(v.dtype).toBe(graph.outputs[output]!.dtype);
+          expect(v.shape).toEqual(graph.outputs[output]!.shape);
+        }
+      }
+    }
+  });
+});
+
+describe.each(Object.keys(samples) as OpName[])('%s', (name) => {
+  const cases = samples[name].map((sample, i) => [i, buildSample(sample)] as const);
 
   it.each(cases)(
-    'sample %i: ONNX Runtime computes what the float64 meaning says, in the shape that was inferred',
+    'sample %i: ONNX Runtime agrees with the float64 reference, in the inferred shape',
     async (_, { inputs, outputs, feeds }) => {
-      const graph = named(outputs, inputs);
-      expect(nodesOf(outputs).map((n) => n.op.name)).toContain(name);
+      const graph = graphOfList(outputs, inputs);
+      expect(nodesOf(outputs).map((node) => node.op.name)).toContain(name);
       checkWellFormed(graph, 'building');
-      await agrees(graph, feeds, 'cpu');
-      await agrees(simplify(graph), feeds, 'cpu');
+      await expectAgreement(graph, feeds, 'cpu');
+      await expectAgreement(simplify(graph), feeds, 'cpu');
     },
   );
 
   it.each(cases)(
-    'sample %i: written for a provider with fewer operators it is the same',
+    'sample %i: lowered for a provider with fewer operators, it gives the same',
     async (_, { inputs, outputs, feeds }) => {
-      const graph = lowerGraph(named(outputs, inputs), 'webgpu');
+      const graph = lowerGraph(graphOfList(outputs, inputs), 'webgpu');
       checkWellFormed(graph, 'lowering');
       checkExportable(graph, 'webgpu', 'lowering');
-      for (const node of nodesOf(Object.values(graph.outputs)))
-        expect([...lacks.webgpu, undefined]).not.toContain(
-          node.op.onnx === null ? undefined : (node.op.onnx?.(node).op ?? node.op.name),
-        );
-      await agrees(graph, feeds, 'webgpu');
+      for (const node of nodesOf(Object.values(graph.outputs))) {
+        expect([...providers.webgpu.missingKernels, undefined]).not.toContain(kernelOf(node.op, node));
+      }
+      await expectAgreement(graph, feeds, 'webgpu');
     },
   );
 
-  it.each(
-    cases.filter(
-      ([, c]) => ops[name].backward && c.outputs.some((v) => v.dtype === 'float32') && gradable(c).length,
-    ),
-  )('sample %i: gradients are those of finite differences', async (_, c) => {
-    const loss = lossOf(c.outputs);
-    const wrt = gradable(c);
+  const differentiable = cases.filter(
+    ([, sample]) =>
+      ops[name].backward &&
+      sample.outputs.some((v) => v.dtype === 'float32') &&
+      differentiableInputs(sample).length > 0,
+  );
+  it.each(differentiable)('sample %i: gradients agree with finite differences', async (_, sample) => {
+    const { inputs, outputs, feeds } = sample;
+    const loss = lossOf(outputs)!;
+    const wrt = differentiableInputs(sample);
     const gradients = grad(loss, wrt);
-    const { feeds } = c;
     checkTrainable(loss, wrt, 'building');
-    const found = evaluate(gradients, feeds);
+    const computed = evaluate(gradients, feeds);
     wrt.forEach((v, i) => {
       expect(gradients[i]!.shape).toEqual(v.shape);
       expect(gradients[i]!.dtype).toBe(v.dtype);
-      expect(found[i]!.data).toBeClose(differences(loss, feeds, v.name!), 'differences', v.shape);
+      expect(computed[i]!.data).toBeClose(finiteDifferences(loss, feeds, v.name!), 'differences', v.shape);
     });
-    const graph = named(gradients, c.inputs);
-    const simple = simplify(graph);
+    const graph = graphOfList(gradients, inputs);
+    const simplified = simplify(graph);
     checkWellFormed(graph, 'grad');
-    checkWellFormed(simple, 'simplify');
-    evaluate(Object.values(simple.outputs), feeds).forEach((t, i) => {
-      expect(t.data).toBeClose(found[i]!.data, 'float64', t.shape);
+    checkWellFormed(simplified, 'simplify');
+    evaluate(Object.values(simplified.outputs), feeds).forEach((t, i) => {
+      expect(t.data).toBeClose(computed[i]!.data, 'float64', t.shape);
     });
-    await agrees(simple, feeds, 'cpu');
-    await agrees(simple, feeds, 'webgpu');
+    await expectAgreement(simplified, feeds, 'cpu');
+    await expectAgreement(simplified, feeds, 'webgpu');
   });
 });
-
-/** The float inputs that the loss can depend on smoothly. */
-function gradable({ inputs, outputs }: Case): readonly Value[] {
-  const reached = new Set(outputs.flatMap((v) => [...smooth(v)]));
-  return inputs.filter((v) => v.dtype === 'float32' && reached.has(v));
-}
-function smooth(v: Value): ReadonlySet<Value> {
-  if (v.dtype !== 'float32' && v.dtype !== 'float64') return new Set();
-  return new Set([v, ...(v.node?.op.backward ? v.node.inputs.flatMap((x) => [...smooth(x)]) : [])]);
-}

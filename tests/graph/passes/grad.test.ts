@@ -20,6 +20,7 @@ import {
 } from '../../../src-main/graph/ops/build.ts';
 import { grad, unbroadcast, vjp } from '../../../src-main/graph/passes/grad.ts';
 import { emitOne, nodesOf, type Op } from '../../../src-main/graph/graph.ts';
+import { streamingCost } from '../../../src-main/graph/op-cost.ts';
 import '../../support/close.ts';
 import { evaluate, tensor, type Tensor } from '../../support/evaluate.ts';
 
@@ -148,7 +149,7 @@ describe('grad', () => {
   });
 
   it('refuses a loss that is not a scalar, and an op without a rule, by name', () => {
-    const Mystery: Op = { name: 'Mystery', infer: ([v]) => [v!] };
+    const Mystery: Op = { name: 'Mystery', cost: streamingCost, castPolicy: 'float32', infer: ([v]) => [v!] };
     expect(codeOf(() => grad(x, [x]))).toBe('graph/shapes');
     expect(() => grad(sum(emitOne(Mystery, [x], {})), [x])).toThrow(
       expect.objectContaining({ code: 'graph/no-gradient', detail: { op: 'Mystery' } }),
