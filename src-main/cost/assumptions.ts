@@ -54,7 +54,7 @@ const number = (
   help,
   min,
   max,
-  otherwise: assumptionDefaults[id],
+  default: assumptionDefaults[id],
   ...(unit === undefined ? {} : { unit }),
 });
 

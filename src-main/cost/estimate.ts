@@ -5,17 +5,17 @@
 import type { DeviceKind } from '../base/device.ts';
 import { familyById } from '../model/families/index.ts';
 import { parametersOf } from '../model/parameters.ts';
-import { bytesOf } from '../tensor/dtype.ts';
-import { countOf } from '../tensor/layout.ts';
+import { byteLengthOf } from '../tensor/dtype.ts';
+import { countElements } from '../tensor/layout.ts';
 import { heldOutWindows } from '../train/batches.ts';
 import { stepsOf, tokensPerStep } from '../train/schedule.ts';
 import { partsOf } from '../train/optimizers/index.ts';
 import { checkPrecision, precisionsOf } from '../train/precision.ts';
-import { keptStates, type TrainingSettings } from '../train/settings.ts';
+import { keptCheckpoints, type TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceBook, Price } from './book.ts';
 import { pricesOf } from './book.ts';
-import { alike, correctionOf, recordOf, type Basis } from './calibration.ts';
+import { withPrecision, correctionOf, describeAccuracy, type Basis } from './calibration.ts';
 import { settingsThatFit, type Fitting } from './fit.ts';
 import { memoryOf, verdictOf, type Memory, type Verdict } from './memory.ts';
 import { programsOf, type Programs, type Subject } from './programs.ts';
@@ -115,7 +115,7 @@ function loadOf(subject: Subject, s: TrainingSettings, device: DeviceKind, steps
     programs,
     memory: memoryOf(programs, s, device),
     step,
-    evaluation: addWork(noWork, workOf(programs.evaluation), Math.ceil(heldOutWindows / s.batch)),
+    evaluation: addWork(noWork, workOf(programs.evaluation), Math.ceil(heldOutWindows / s.microBatch)),
     evaluations: evaluationsOf(s, steps),
   };
 }
@@ -125,7 +125,7 @@ function loadOf(subject: Subject, s: TrainingSettings, device: DeviceKind, steps
  * each save of the mean.
  */
 function evaluationsOf(
-  { heldOut, evaluateEvery, saveEvery, ema, average }: TrainingSettings,
+  { heldOut, evaluateEvery, saveEvery, emaDecay: ema, averageCheckpoints: average }: TrainingSettings,
   steps: number,
 ): number {
   const times = (every: number): number => (every > 0 ? Math.ceil(steps / every) : 1);
@@ -138,7 +138,7 @@ function evaluationsOf(
 function exportedBytes({ family: id, dims, settings, tensors = [] }: Subject): number {
   const types = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
   return parametersOf(familyById(id), dims, settings).reduce(
-    (n, { name, shape }) => n + bytesOf(types.get(name) ?? 'float32', countOf(shape)),
+    (n, { name, shape }) => n + byteLengthOf(types.get(name) ?? 'float32', countElements(shape)),
     0,
   );
 }
@@ -149,7 +149,7 @@ function onDevice(
   load: Load,
   steps: number,
 ): OnDevice {
-  const target = { ...given, past: alike(given.past, s.precision) };
+  const target = { ...given, past: withPrecision(given.past, s.precision) };
   const corrected = correctionOf(target.past.flatMap((p) => (p.memory === null ? [] : [p.memory]))).factor;
   const memory: Memory = { parts: load.memory.parts, total: times(load.memory.total, corrected) };
   const verdict = verdictOf(memory.total.likely, target.memory);
@@ -170,7 +170,7 @@ function onDevice(
         }
       : {}),
   };
-  const record = recordOf(target.past);
+  const record = describeAccuracy(target.past);
   const told = record === undefined ? {} : { record };
   if (!timing) return { ...head, basis: unknownSpeed, ...told };
   const seconds: Range = { low: at('low'), likely: at('likely'), high: at('high') };
@@ -229,9 +229,9 @@ export function estimate(request: EstimateRequest): Estimate {
     if (!loads.has(kind)) loads.set(kind, loadOf(subject, s, kind, steps));
     return loads.get(kind)!;
   };
-  const able = (target: Target): boolean => precisionsOf[target.kind].includes(s.precision);
+  const able = (target: Target): boolean => precisionsOf(target.kind).includes(s.precision);
   const here = targets.filter(able).map((target) => onDevice(request, target, load(target.kind), steps));
-  const rentable = precisionsOf.cuda.includes(s.precision)
+  const rentable = precisionsOf('cuda').includes(s.precision)
     ? book.devices
         .filter((d) => d.kind === 'gpu')
         .map((facts): Target => ({
@@ -268,14 +268,18 @@ export function estimate(request: EstimateRequest): Estimate {
   const { programs, step } = load(targets.find(able)?.kind ?? 'cuda');
   const perToken = step.flops / tokensPerStep(s);
   const { parameters, buckets } = programs;
-  const perSave = buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, { ema: s.ema }).length, 0);
-  const kept = keptStates(s);
+  const perSave = buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, s).length, 0);
+  const kept = keptCheckpoints(s);
   const exported = exportedBytes(subject);
   return {
     parameters,
     steps,
     tokens,
-    flops: { perToken, total: perToken * tokens, rule: ruleOfThumb(parameters, subject.dims, s.sequence) },
+    flops: {
+      perToken,
+      total: perToken * tokens,
+      rule: ruleOfThumb(parameters, subject.dims, s.contextLength),
+    },
     disk: { perSave, kept, exported, total: kept * perSave + exported },
     here,
     offers,

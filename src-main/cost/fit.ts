@@ -1,79 +1,84 @@
-/**
- * @file Settings with which a run fits that ran out of memory: the same batches in smaller pieces, less held,
- * fewer bits; and what is said of it.
- */
+/** @file Changes of settings with which a run that ran out of memory would fit on its device. */
 import type { DeviceKind } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
-import { recomputeFor } from '../graph/passes/recompute.ts';
-import { precisionsOf } from '../train/precision.ts';
+import { resolveCheckpointing } from '../graph/passes/activation-checkpointing.ts';
+import { precisionsOf, type Precision } from '../train/precision.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { memoryOf } from './memory.ts';
 import { programsOf, type Subject } from './programs.ts';
 
 type Change = Partial<
-  Pick<TrainingSettings, 'batch' | 'accumulate' | 'sequence' | 'recompute' | 'precision'>
+  Pick<
+    TrainingSettings,
+    'microBatch' | 'gradAccum' | 'contextLength' | 'activationCheckpointing' | 'precision'
+  >
 >;
 
-/** A change in words, and what the run would need with it, in bytes. */
+/** A change in words, and the bytes that the run would need with it. */
 export interface Fitting {
   readonly what: string;
   readonly change: Change;
   readonly bytes: number;
 }
 
-/** How many are offered. */
-const offered = 3;
-/**
- * Shares of the memory that is there, and of what the run was predicted to need as it is, that a change must
- * stay below.
- */
-const room = 0.9;
-const less = 0.95;
+/** Most changes that are offered. Each candidate costs the construction of a graph. */
+const offeredChanges = 3;
+/** A change must need less than this share of the device's memory … */
+const capacityShare = 0.9;
+/** … and less than this share of what the run was predicted to need. */
+const improvement = 0.95;
+/** Shorter contexts than this are not offered. */
+const shortestContext = 16;
 
-const shorter: Readonly<Record<DeviceKind, Change>> = {
-  cpu: {},
-  webgpu: { precision: 'float16' },
-  cuda: { precision: 'bfloat16' },
+/** The shorter type that a device can train in. */
+const shorterPrecision: Readonly<Partial<Record<DeviceKind, Precision>>> = {
+  webgpu: 'float16',
+  cuda: 'bfloat16',
 };
 
-/**
- * Changes from the least intrusive on. An update stays over the same sequences, so that all but the last few
- * go on exactly where the run is.
- */
-function changes(s: TrainingSettings, device: DeviceKind): readonly Change[] {
-  const pieces = Array.from({ length: s.batch - 1 }, (_, i) => s.batch - 1 - i)
-    .filter((b) => s.batch % b === 0 && b <= s.batch / 2)
-    .map((batch) => ({ batch, accumulate: s.accumulate * (s.batch / batch) }));
-  const held = recomputeFor(s.recompute, s.sequence);
-  const attention: Change[] = held === 'off' ? [{ recompute: 'attention' }] : [];
-  const full: Change[] = held === 'full' ? [] : [{ recompute: 'full' }];
-  const fewer =
-    s.precision === 'float32' &&
-    shorter[device].precision !== undefined &&
-    precisionsOf[device].includes(shorter[device].precision)
-      ? [shorter[device]]
-      : [];
-  const all = full[0] ?? {};
-  const smallest = pieces.at(-1) ?? {};
-  const least = { ...smallest, ...all, ...fewer[0] };
-  const every: readonly Change[] = [
-    ...pieces.slice(0, 1),
+/** Smaller micro-batches with the same sequences in an update, from half the size down. */
+function smallerBatches({ microBatch, gradAccum }: TrainingSettings): readonly Change[] {
+  const sizes = Array.from({ length: microBatch }, (_, i) => microBatch - i);
+  return sizes
+    .filter((size) => microBatch % size === 0 && size <= microBatch / 2)
+    .map((size) => ({ microBatch: size, gradAccum: gradAccum * (microBatch / size) }));
+}
+
+function lowerPrecision({ precision }: TrainingSettings, device: DeviceKind): readonly Change[] {
+  const shorter = shorterPrecision[device];
+  const isPossible = shorter !== undefined && precisionsOf(device).includes(shorter);
+  return precision === 'float32' && isPossible ? [{ precision: shorter }] : [];
+}
+
+/** Candidates, least intrusive first. Sequences of an update stay the same as long as possible. */
+function candidates(s: TrainingSettings, device: DeviceKind): readonly Change[] {
+  const batches = smallerBatches(s);
+  const current = resolveCheckpointing(s.activationCheckpointing, s.contextLength);
+  const attention: Change[] = current === 'off' ? [{ activationCheckpointing: 'attention' }] : [];
+  const full: Change[] = current === 'full' ? [] : [{ activationCheckpointing: 'full' }];
+  const precision = lowerPrecision(s, device);
+  const smallest: Change = { ...batches.at(-1), ...full[0], ...precision[0] };
+  const shorterContexts = [2, 4, 8]
+    .map((n) => Math.floor(s.contextLength / n))
+    .filter((contextLength) => contextLength >= shortestContext)
+    .map((contextLength) => ({ ...smallest, contextLength }));
+  const all: readonly Change[] = [
+    ...batches.slice(0, 1),
     ...attention,
     ...full,
-    ...fewer,
-    ...pieces.slice(1),
-    ...(full.length ? pieces.map((p) => ({ ...p, ...all })) : []),
-    ...(fewer.length ? [least] : []),
-    ...[2, 4, 8].flatMap((n) =>
-      s.sequence / n >= 16 ? [{ ...least, sequence: Math.floor(s.sequence / n) }] : [],
-    ),
+    ...precision,
+    ...batches.slice(1),
+    ...full.flatMap((change) => batches.map((batch) => ({ ...batch, ...change }))),
+    ...(precision.length > 0 ? [smallest] : []),
+    ...shorterContexts,
   ];
-  return every.filter((change, i) => every.findIndex((other) => inWords(other) === inWords(change)) === i);
+  const texts = all.map(describeChange);
+  return all.filter((_, i) => texts.indexOf(texts[i]!) === i);
 }
 
 /**
- * The first changes with which a run would stay within `capacity` bytes (null where it is unknown) and need
- * clearly less than now; none where nothing does.
+ * The first changes with which a run stays within `capacity` bytes (null: unknown) and needs clearly less than
+ * now; empty if none does.
  */
 export function settingsThatFit(
   subject: Subject,
@@ -81,63 +86,56 @@ export function settingsThatFit(
   device: DeviceKind,
   capacity: number | null,
 ): readonly Fitting[] {
-  const needs = (settings: TrainingSettings): number =>
+  const bytesOf = (settings: TrainingSettings): number =>
     memoryOf(programsOf(subject, settings, device), settings, device).total.likely;
-  const most = Math.min(less * needs(s), capacity === null ? Infinity : room * capacity);
+  const limit = Math.min(improvement * bytesOf(s), capacity === null ? Infinity : capacityShare * capacity);
   const found: Fitting[] = [];
-  for (const change of changes(s, device)) {
-    const bytes = needs({ ...s, ...change });
-    if (bytes <= most) found.push({ what: inWords(change), change, bytes });
-    if (found.length === offered) break; // each costs a whole graph
+  for (const change of candidates(s, device)) {
+    const bytes = bytesOf({ ...s, ...change });
+    if (bytes <= limit) found.push({ what: describeChange(change), change, bytes });
+    if (found.length === offeredChanges) break;
   }
   return found;
 }
 
-const recomputing = {
-  attention: 'recompute attention',
-  full: 'recompute full',
-  off: 'recompute off',
-  auto: 'recompute auto',
-} as const;
-const inWords = ({ batch, accumulate, sequence, recompute, precision }: Change): string =>
-  [
-    ...(batch === undefined ? [] : [`batch ${batch}`]),
-    ...(accumulate === undefined ? [] : [`accumulate ${accumulate}`]),
-    ...(recompute === undefined ? [] : [recomputing[recompute]]),
-    ...(precision === undefined ? [] : [`precision ${precision}`]),
-    ...(sequence === undefined ? [] : [`sequence ${sequence}`]),
-  ].join(', ');
+/** Names of the settings as in the command line's help. */
+const changeNames = {
+  microBatch: 'micro-batch',
+  gradAccum: 'grad-accum',
+  activationCheckpointing: 'activation-checkpointing',
+  precision: 'precision',
+  contextLength: 'context-length',
+} as const satisfies Readonly<Record<keyof Change, string>>;
 
-/** Share of the memory from which on a process that the system killed is taken to have had too little. */
-const suspicious = 0.6;
+const describeChange = (change: Change): string =>
+  (Object.keys(changeNames) as (keyof Change)[])
+    .filter((key) => change[key] !== undefined)
+    .map((key) => `${changeNames[key]} ${change[key]!}`)
+    .join(', ');
+
+/** Share of the memory above which a process that the system killed counts as out of memory. */
+const suspiciousShare = 0.6;
 
 /**
- * The error of a run that ended, with what would fit where it ran out of memory; other errors as they are.
- * A process that the system killed says nothing itself: it counts as out of memory where the prediction comes
- * near to what there is: on the processor, for the system kills for its own memory and not for a GPU's.
+ * The error of a run that ended, with changes that would fit if it ran out of memory; any other error as it is.
+ * A process that the system killed reports nothing: on the CPU it counts as out of memory if the prediction
+ * comes near the capacity. The system kills for its own memory, never for a GPU's.
  */
-export function explained(
+export function addFittingChanges(
   error: ErrorData,
   subject: Subject,
   s: TrainingSettings,
   device: DeviceKind,
   capacity: number | null,
 ): ErrorData {
-  const killed =
-    error.code === 'engine/crashed' && /^killed by the system/.test((error.detail as { how: string }).how);
-  if (
-    killed &&
-    (device !== 'cpu' ||
-      capacity === null ||
-      memoryOf(programsOf(subject, s, device), s, device).total.likely < suspicious * capacity)
-  )
-    return error;
-  if (!killed && error.code !== 'engine/out-of-memory') return error;
-  const detail = killed
-    ? { device, detail: (error.detail as { how: string }).how }
-    : (error.detail as { device: string; detail: string });
-  return {
-    code: 'engine/out-of-memory',
-    detail: { ...detail, fits: settingsThatFit(subject, s, device, capacity) },
-  };
+  const fits = (): readonly Fitting[] => settingsThatFit(subject, s, device, capacity);
+  if (error.code === 'engine/out-of-memory') {
+    const detail = error.detail as { device: string; detail: string };
+    return { code: error.code, detail: { ...detail, fits: fits() } };
+  }
+  if (error.code !== 'engine/crashed' || device !== 'cpu' || capacity === null) return error;
+  const { how } = error.detail as { how: string };
+  const predicted = memoryOf(programsOf(subject, s, device), s, device).total.likely;
+  if (!how.startsWith('killed by the system') || predicted < suspiciousShare * capacity) return error;
+  return { code: 'engine/out-of-memory', detail: { device, detail: how, fits: fits() } };
 }

@@ -2,7 +2,7 @@
  * @file Where a loss curve is going: a power law with a floor, a + b·t^-c, fitted to the run so far, with a
  * band from refits of what it left over. Says that it is too early when it is.
  */
-import { integerAt, keyOf } from '../base/random.ts';
+import { integerAt, deriveKey } from '../base/random.ts';
 
 /** L(t) = floor + scale · t^-power. */
 export interface Curve {
@@ -11,7 +11,7 @@ export interface Curve {
   readonly power: number;
 }
 export interface Forecast {
-  readonly at: 'forecast';
+  readonly type: 'forecast';
   /** The loss at the end: the middle and nine tenths of the refits. */
   readonly loss: number;
   readonly low: number;
@@ -21,7 +21,7 @@ export interface Forecast {
   readonly refits: readonly Curve[];
 }
 export interface TooEarly {
-  readonly at: 'too early';
+  readonly type: 'too early';
   readonly why: string;
 }
 
@@ -131,15 +131,15 @@ export function forecast(
   const from = Math.max(1, warmup + 1, 0.05 * last);
   const count = steps.length - firstAt(steps, from);
   if (count < fewest)
-    return { at: 'too early', why: `needs ${fewest} steps after the warm-up, has ${Math.max(0, count)}` };
+    return { type: 'too early', why: `needs ${fewest} steps after the warm-up, has ${Math.max(0, count)}` };
   if (last < shareSeen * end)
-    return { at: 'too early', why: `only ${((100 * last) / end).toFixed(1)} % of the steps are done` };
+    return { type: 'too early', why: `only ${((100 * last) / end).toFixed(1)} % of the steps are done` };
   const points = binned(steps, losses, from);
-  if (points.length < 8) return { at: 'too early', why: 'the steps lie too close together' };
+  if (points.length < 8) return { type: 'too early', why: 'the steps lie too close together' };
   const { curve } = fitted(points);
   const left = points.map((p) => p.loss - valueOf(curve, p.t));
-  if (curve.scale <= 0) return { at: 'too early', why: 'the loss does not fall yet' };
-  const key = keyOf(0, 'forecast');
+  if (curve.scale <= 0) return { type: 'too early', why: 'the loss does not fall yet' };
+  const key = deriveKey(0, 'forecast');
   const refits: Curve[] = [];
   for (let i = 0; i < refitted; i++) {
     // a miss of another stretch, as large as it would be with this one's steps
@@ -159,9 +159,9 @@ export function forecast(
   const high = quantile(ends, 0.95);
   const seen = Math.max(...points.map((p) => p.loss)) - Math.min(...points.map((p) => p.loss));
   if (high - low > Math.max(0.75 * seen, 0.02))
-    return { at: 'too early', why: 'the curve does not yet say where it goes' };
+    return { type: 'too early', why: 'the curve does not yet say where it goes' };
   const loss = valueOf(curve, end);
-  return { at: 'forecast', loss, low: Math.min(low, loss), high: Math.max(high, loss), curve, refits };
+  return { type: 'forecast', loss, low: Math.min(low, loss), high: Math.max(high, loss), curve, refits };
 }
 
 /** The first index whose step is at least `from`. */

@@ -3,9 +3,9 @@
  * at once, from their own liveness.
  */
 import type { DeviceKind } from '../base/device.ts';
-import { liveness } from '../graph/passes/liveness.ts';
+import { analyzeLiveness } from '../graph/passes/liveness.ts';
 import { countOf, type Value } from '../graph/graph.ts';
-import { bytesOf } from '../tensor/dtype.ts';
+import { byteLengthOf } from '../tensor/dtype.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { partsOf } from '../train/optimizers/index.ts';
 import type { Bucket } from '../train/state.ts';
@@ -40,26 +40,30 @@ export function memoryOf(
   device: DeviceKind,
 ): Memory {
   const state = (only: (part: string) => boolean): number =>
-    buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, { ema: s.ema }).filter(only).length, 0);
-  const lives = update.map(({ graph }) => liveness(graph, { inPlace: (name) => name.startsWith('next/') }));
-  const peaks = lives.map((l) => l.peak);
+    buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, s).filter(only).length, 0);
+  const lives = update.map(({ graph }) =>
+    analyzeLiveness(graph, { inPlace: (name) => name.startsWith('next/') }),
+  );
+  const peaks = lives.map((l) => l.peakBytes);
   const { base, pool, spread } = engine[device];
-  const live = s.accumulate > 1 ? peaks.reduce((a, b) => a + b, 0) : peaks[0]!;
+  const live = s.gradAccum > 1 ? peaks.reduce((a, b) => a + b, 0) : peaks[0]!;
   const parts: readonly MemoryPart[] = [
     { what: 'Weights', bytes: state((part) => part === 'weights') },
     { what: 'Optimizer', bytes: state((part) => part !== 'weights') },
     ...(source > 0 ? [{ what: 'Source', bytes: 4 * source }] : []),
-    ...(s.accumulate > 1 ? [{ what: 'Gradients, summed', bytes: 4 * parameters }] : []),
+    ...(s.gradAccum > 1 ? [{ what: 'Gradients, summed', bytes: 4 * parameters }] : []),
     ...split(
-      lives.flatMap((l) => l.held),
+      lives.flatMap((l) => l.liveValues),
       live,
       vocab,
       buckets,
     ),
     { what: 'Left free in the pool', bytes: (pool - 1) * live },
-    ...(s.heldOut > 0 ? [{ what: 'Evaluation', bytes: pool * liveness(evaluation).peak }] : []),
+    ...(s.heldOut > 0 ? [{ what: 'Evaluation', bytes: pool * analyzeLiveness(evaluation).peakBytes }] : []),
     // a second model at each save
-    ...(s.heldOut > 0 && s.average > 0 ? [{ what: 'Mean of saved weights', bytes: 4 * parameters }] : []),
+    ...(s.heldOut > 0 && s.averageCheckpoints > 0
+      ? [{ what: 'Mean of saved weights', bytes: 4 * parameters }]
+      : []),
     { what: 'Engine', bytes: base },
   ];
   const likely = parts.reduce((n, part) => n + part.bytes, 0);
@@ -89,7 +93,7 @@ function split(
         ? 'Loss head'
         : 'Activations';
   const bytes = (values: readonly Value[]): number =>
-    values.reduce((n, v) => n + bytesOf(v.dtype, countOf(v.shape)), 0);
+    values.reduce((n, v) => n + byteLengthOf(v.dtype, countOf(v.shape)), 0);
   const all = Math.max(1, bytes(held));
   return ['Activations', 'Gradients', 'Loss head'].map((what) => ({
     what,

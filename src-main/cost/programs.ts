@@ -5,11 +5,11 @@
 import type { DeviceKind } from '../base/device.ts';
 import type { Graph } from '../graph/graph.ts';
 import { simplify } from '../graph/passes/simplify.ts';
-import { sourceIn } from '../growth/plan/saved-plan.ts';
-import type { CheckpointCard } from '../model/card.ts';
+import { sourceFromRecord } from '../growth/plan/saved-plan.ts';
+import type { CheckpointSummary } from '../model/summary.ts';
 import type { Settings } from '../model/family.ts';
 import { familyById } from '../model/families/index.ts';
-import { parameterCount, parametersOf } from '../model/parameters.ts';
+import { countParameters, parametersOf } from '../model/parameters.ts';
 import type { GrowthRecord } from '../model/records.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
@@ -24,7 +24,7 @@ import {
   type BucketModel,
 } from '../train/step.ts';
 
-/** A model to be trained, as far as its cost needs it; a `CheckpointCard` and a `GrowthSource` are one. */
+/** A model to be trained, as far as its cost needs it; a `CheckpointSummary` and a `GrowthSource` are one. */
 export interface Subject {
   readonly family: string;
   readonly dims: Dims;
@@ -37,13 +37,13 @@ export interface Subject {
 
 /** A checkpoint, with what its record says it was grown from. */
 export function subjectOf({
-  card,
+  summary: card,
   growth,
 }: {
-  readonly card: CheckpointCard;
+  readonly summary: CheckpointSummary;
   readonly growth: GrowthRecord | null;
 }): Subject {
-  const source = sourceIn(growth);
+  const source = sourceFromRecord(growth);
   return source ? { ...card, source } : card;
 }
 
@@ -60,29 +60,32 @@ export interface Programs {
 }
 
 /** Elements of the largest bucket: what is compared is sums, so that one size serves every device. */
-const most = 2 ** 26;
+const maxElements = 2 ** 26;
 
-function modelOf({ family: id, dims, settings }: Subject, by: Omit<BucketOptions, 'most'> = {}): BucketModel {
+function modelOf(
+  { family: id, dims, settings }: Subject,
+  by: Omit<BucketOptions, 'maxElements'> = {},
+): BucketModel {
   const family = familyById(id);
   return {
     family,
     dims,
     settings,
-    buckets: bucketsOf(family, parametersOf(family, dims, settings), { most, ...by }),
+    buckets: bucketsOf(family, parametersOf(family, dims, settings), { maxElements, ...by }),
   };
 }
 
 export function programsOf(subject: Subject, s: TrainingSettings, device: DeviceKind): Programs {
   const model = modelOf(subject, { optimizer: s.optimizer });
-  const source = s.distill > 0 && subject.source ? modelOf(subject.source) : undefined;
-  const teacher = source && { model: source, temperature: s.temperature };
-  const count = ({ family, dims, settings }: BucketModel): number => parameterCount(family, dims, settings);
+  const source = s.distillWeight > 0 && subject.source ? modelOf(subject.source) : undefined;
+  const teacher = source && { model: source, temperature: s.distillTemperature };
+  const count = ({ family, dims, settings }: BucketModel): number => countParameters(family, dims, settings);
   const made = (graph: Graph): Graph => inPrecision(graph, device, s.precision);
   const update =
-    s.accumulate > 1
+    s.gradAccum > 1
       ? [
-          { graph: made(accumulateProgram(model, s, teacher)), times: s.accumulate },
-          { graph: simplify(updateProgram(model, s, s.accumulate, s.precision)), times: 1 },
+          { graph: made(accumulateProgram(model, s, teacher)), times: s.gradAccum },
+          { graph: simplify(updateProgram(model, s, s.gradAccum, s.precision)), times: 1 },
         ]
       : [{ graph: made(stepProgram(model, s, s, teacher)), times: 1 }];
   return {

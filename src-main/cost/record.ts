@@ -1,9 +1,10 @@
 /**
- * @file What a run keeps of its cost: the estimate it began with, its price with source and time, and what
- * came of it. Written once, never worked out again.
+ * @file estimate.json of a run: the estimate that it began with, its price with source and time, and the actual
+ * figures. The estimate is written once and never computed again.
  */
-import type { DeviceKind } from '../base/device.ts';
-import type { Precision } from '../train/precision.ts';
+import { z } from 'zod';
+import { deviceKinds, type DeviceKind } from '../base/device.ts';
+import { precisions, type Precision } from '../train/precision.ts';
 import type { PowerSource } from '../train/run.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
@@ -11,156 +12,233 @@ import type { Basis, Ratio } from './calibration.ts';
 import type { Estimate } from './estimate.ts';
 import type { Range } from './range.ts';
 
-/** US dollars an hour of the device, or a kilowatt-hour of its electricity, as it was when the run began. */
-export interface Paid {
+/** US dollars an hour of the device, or a kilowatt-hour of electricity, when the run began. */
+export interface PriceAtStart {
   readonly value: number;
   readonly unit: 'hour' | 'kWh';
   readonly source: string;
   readonly time: string;
 }
 
-/** What was told before the run; the `plain` ones without the correction by earlier runs. */
-export interface Told {
+/** The estimate before the run. The `uncorrected` values leave out what earlier runs taught. */
+export interface RunEstimate {
   readonly stepSeconds: number;
-  readonly plainStepSeconds: number;
+  readonly uncorrectedStepSeconds: number;
   readonly basis?: Basis;
   readonly seconds: Range;
+  /** Bytes. */
   readonly memory: number;
-  readonly plainMemory: number;
+  readonly uncorrectedMemory: number;
+  /** Kilowatt-hours. */
   readonly energy?: Range;
-  readonly money?: Range;
-  /** Watts while training, as assumed. */
+  /** US dollars. */
+  readonly cost?: Range;
+  /** Assumed power while training. */
   readonly watts?: number;
 }
 
-/** What came: all sittings together. */
-export interface Came {
+/** The actual figures, all sessions together. */
+export interface RunActuals {
   readonly steps: number;
   readonly tokens: number;
-  /** Seconds that the device was held. */
+  /** Seconds on the device. */
   readonly seconds: number;
   /** Median of the steps after the first few. */
   readonly stepSeconds: number;
-  /** Most bytes held; 0 where nobody tells. */
+  /** Peak in bytes; 0 if unknown. */
   readonly memory: number;
+  /** Kilowatt-hours. */
   readonly energy: number | null;
-  readonly power: PowerSource | null;
-  readonly money: number | null;
+  readonly powerSource: PowerSource | null;
+  /** US dollars. */
+  readonly cost: number | null;
   readonly time: string;
-  /** A sitting computed otherwise than was told: what came teaches nothing, and is still what was spent. */
-  readonly unlike?: true;
+  /** A session ran with other settings than the estimate: the figures count as spent, but teach nothing. */
+  readonly hasOtherSettings?: true;
 }
 
-/** Settings by which a step is told; a resume may change them to spare memory. */
-const shaping = ['precision', 'batch', 'accumulate', 'sequence', 'recompute'] as const;
-type Shape = Pick<TrainingSettings, (typeof shaping)[number]>;
+/** Settings that change a step's time or memory; a resume may change them to save memory. */
+const shapeSettings = [
+  'precision',
+  'microBatch',
+  'gradAccum',
+  'contextLength',
+  'activationCheckpointing',
+] as const;
+type Shape = Pick<TrainingSettings, (typeof shapeSettings)[number]>;
 
-/** estimate.json of a run's folder. */
 export interface CostRecord {
-  readonly version: 1;
+  readonly version: 2;
   readonly time: string;
   readonly device: string;
   readonly kind: DeviceKind;
   readonly precision: Precision;
   readonly shape?: Shape;
-  readonly told: Told | null;
-  readonly price: Paid | null;
+  readonly estimate: RunEstimate | null;
+  readonly price: PriceAtStart | null;
   readonly assumptions: Assumptions;
-  readonly came?: Came;
+  readonly actual?: RunActuals;
 }
 
 export const costFile = 'estimate.json';
 
-/** What the file says, or null where it is no such record. */
-export function recordIn(json: unknown): CostRecord | null {
-  const record = json as Partial<CostRecord> | null;
-  return typeof record === 'object' && record?.version === 1 && typeof record.assumptions?.pueOwn === 'number'
-    ? (record as CostRecord)
-    : null;
+const range = z.object({ low: z.number(), likely: z.number(), high: z.number() });
+const schema = z.looseObject({
+  version: z.literal(2),
+  time: z.string(),
+  device: z.string(),
+  kind: z.enum(deviceKinds),
+  precision: z.enum(precisions as [Precision, ...Precision[]]),
+  shape: z.looseObject({}).optional(),
+  estimate: z
+    .looseObject({
+      stepSeconds: z.number(),
+      uncorrectedStepSeconds: z.number(),
+      seconds: range,
+      memory: z.number(),
+      uncorrectedMemory: z.number(),
+      energy: range.optional(),
+      cost: range.optional(),
+    })
+    .nullable(),
+  price: z
+    .object({ value: z.number(), unit: z.enum(['hour', 'kWh']), source: z.string(), time: z.string() })
+    .nullable(),
+  assumptions: z.looseObject({ pueOwn: z.number() }),
+  actual: z
+    .looseObject({ steps: z.number(), tokens: z.number(), seconds: z.number(), stepSeconds: z.number() })
+    .optional(),
+});
+
+/** The record in a file's JSON, or null if it holds none. Version 1 is translated. */
+export function parseRecord(json: unknown): CostRecord | null {
+  const isVersion1 =
+    typeof json === 'object' && json !== null && (json as { version?: unknown }).version === 1;
+  const parsed = schema.safeParse(isVersion1 ? translate(json as Fields) : json);
+  return parsed.success ? (parsed.data as unknown as CostRecord) : null;
 }
 
-/** The record that a run begins with. */
-export function recordFor(
-  e: Estimate,
-  assumptions: Assumptions,
-  {
-    memory,
-    training: s,
-  }: { /** The correction by earlier runs. */ readonly memory: number; readonly training: TrainingSettings },
-  time: string,
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Version 1 to version 2: new names, and the settings of `shape` as in settings.json of version 2. */
+function translate({ told, came, shape, ...rest }: Fields): Fields {
+  return {
+    ...rest,
+    version: 2,
+    ...(shape ? { shape: rename(shape, shapeNames) } : {}),
+    estimate: told ? rename(told, estimateNames) : null,
+    ...(came ? { actual: rename(came, actualNames) } : {}),
+  };
+}
+const shapeNames = {
+  batch: 'microBatch',
+  accumulate: 'gradAccum',
+  sequence: 'contextLength',
+  recompute: 'activationCheckpointing',
+};
+const estimateNames = {
+  plainStepSeconds: 'uncorrectedStepSeconds',
+  plainMemory: 'uncorrectedMemory',
+  money: 'cost',
+};
+const actualNames = { power: 'powerSource', money: 'cost', unlike: 'hasOtherSettings' };
+
+const rename = (fields: unknown, names: Readonly<Record<string, string>>): Fields =>
+  Object.fromEntries(
+    Object.entries(fields as Fields).map(([key, value]) => [
+      Object.hasOwn(names, key) ? names[key]! : key,
+      value,
+    ]),
+  );
+
+export interface RecordContext {
+  readonly assumptions: Assumptions;
+  /** The correction of memory by earlier runs. */
+  readonly memoryCorrection: number;
+  readonly settings: TrainingSettings;
+  readonly time: string;
+}
+
+/** The record that a run begins with; undefined if there is no estimate for this computer. */
+export function createRecord(
+  estimate: Estimate,
+  { assumptions, memoryCorrection, settings, time }: RecordContext,
 ): CostRecord | undefined {
-  const on = e.here[0];
-  const own = e.offers.find((o) => o.own && o.device === on?.target.id);
-  if (!on) return undefined;
-  const price: Paid =
+  const here = estimate.here[0];
+  if (!here) return undefined;
+  const own = estimate.offers.find((offer) => offer.own && offer.device === here.target.id);
+  const price: PriceAtStart =
     assumptions.ownPrice > 0
       ? { value: assumptions.ownPrice, unit: 'hour', source: 'your price', time }
       : { value: assumptions.tariff, unit: 'kWh', source: 'your tariff', time };
-  const told: Told | null =
-    on.seconds && on.step
+  const runEstimate: RunEstimate | null =
+    here.seconds && here.step
       ? {
-          stepSeconds: on.step.seconds,
-          plainStepSeconds: on.step.plain,
-          basis: on.step.basis,
-          seconds: on.seconds,
-          memory: on.memory.total.likely,
-          plainMemory: on.memory.total.likely / memory,
-          ...(on.energy ? { energy: on.energy } : {}),
-          ...(own ? { money: own.money } : {}),
-          ...(on.watts === undefined ? {} : { watts: on.watts }),
+          stepSeconds: here.step.seconds,
+          uncorrectedStepSeconds: here.step.plain,
+          basis: here.step.basis,
+          seconds: here.seconds,
+          memory: here.memory.total.likely,
+          uncorrectedMemory: here.memory.total.likely / memoryCorrection,
+          ...(here.energy ? { energy: here.energy } : {}),
+          ...(own ? { cost: own.money } : {}),
+          ...(here.watts === undefined ? {} : { watts: here.watts }),
         }
       : null;
   return {
-    version: 1,
+    version: 2,
     time,
-    device: on.target.id,
-    kind: on.target.kind,
-    precision: s.precision,
-    shape: shapeOf(s),
-    told,
+    device: here.target.id,
+    kind: here.target.kind,
+    precision: settings.precision,
+    shape: shapeOf(settings),
+    estimate: runEstimate,
     price,
     assumptions,
   };
 }
 
 const shapeOf = (s: Shape): Shape =>
-  Object.fromEntries(shaping.map((key) => [key, s[key]])) as unknown as Shape;
+  Object.fromEntries(shapeSettings.map((key) => [key, s[key]])) as unknown as Shape;
 
-/** Whether a sitting on this kind of device computes as was told. */
-export const isAsTold = (
+/** True if a session on this kind of device runs with the settings that were estimated. */
+export const hasEstimatedSettings = (
   { kind, precision, shape }: CostRecord,
   device: DeviceKind,
   s: TrainingSettings,
 ): boolean =>
-  kind === device && precision === s.precision && (!shape || shaping.every((key) => shape[key] === s[key]));
+  kind === device &&
+  precision === s.precision &&
+  (!shape || shapeSettings.every((key) => shape[key] === s[key]));
 
-/** What a record teaches: only one that ended, and computed as was told, says anything. */
-export function ratioOf(run: string, { told, came, precision }: CostRecord): Ratio | undefined {
-  if (!told || !came || came.steps < 10 || came.unlike || !(came.stepSeconds > 0)) return undefined;
+/** Fewest steps of a run that later estimates learn from. */
+const fewestSteps = 10;
+
+/** Actual over estimated figures; undefined unless the run ended and ran with the estimated settings. */
+export function ratioOf(run: string, { estimate, actual, precision }: CostRecord): Ratio | undefined {
+  if (!estimate || !actual || actual.hasOtherSettings) return undefined;
+  if (actual.steps < fewestSteps || !(actual.stepSeconds > 0)) return undefined;
   return {
     run,
-    at: came.time,
+    at: actual.time,
     precision,
-    ...(told.basis ? { basis: told.basis } : {}),
-    time: came.stepSeconds / told.plainStepSeconds,
-    memory: came.memory > 0 ? came.memory / told.plainMemory : null,
-    told: came.stepSeconds / told.stepSeconds,
+    ...(estimate.basis ? { basis: estimate.basis } : {}),
+    time: actual.stepSeconds / estimate.uncorrectedStepSeconds,
+    memory: actual.memory > 0 ? actual.memory / estimate.uncorrectedMemory : null,
+    corrected: actual.stepSeconds / estimate.stepSeconds,
   };
 }
 
 /**
- * Dollars for so many seconds and kilowatt-hours (with the overhead of the room counted in); null where the
- * price needs an energy that nobody knows.
+ * US dollars for this many seconds and kilowatt-hours (the room's overhead included); null if the price needs
+ * an energy that is unknown.
  */
-export function moneyFor(
+export function costOf(
   { price }: Pick<CostRecord, 'price'>,
   seconds: number,
   energy: number | null,
 ): number | null {
   if (!price) return null;
-  return price.unit === 'hour'
-    ? (price.value * seconds) / 3600
-    : energy === null
-      ? null
-      : price.value * energy;
+  if (price.unit === 'hour') return (price.value * seconds) / 3600;
+  return energy === null ? null : price.value * energy;
 }

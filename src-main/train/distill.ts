@@ -1,13 +1,10 @@
-/**
- * @file Learning from the frozen source: how far the model's distribution over the next token lies from that
- * of the model it was grown from.
- */
+/** @file Distillation from the frozen source model (Hinton et al. 2015). */
 import {
   add,
   cast,
+  exp,
   input,
   logSoftmax,
-  exp,
   mean,
   mul,
   slice,
@@ -17,32 +14,29 @@ import {
 } from '../graph/ops/build.ts';
 import type { Bucket } from './state.ts';
 
-/** A frozen model beside the trained one; its buckets' inputs carry `source/` before their names. */
+/** Name of the input that holds a bucket of the frozen source's weights. */
 export const sourceName = (bucket: Bucket): string => `source/weights/${bucket.index}`;
 
-/**
- * Scalars of distillation: `distill` is the weight of the divergence beside that of the loss, which is 1 -
- * `distill`.
- */
+/** The weight of the divergence in the loss, as an input of the graph. */
 export const distillScalar = (): Value => input('distill', 'float32', []);
 
 /**
- * T² · KL(source ‖ model) in nats, the mean over rows, of logits [rows, vocab] at temperature T (Hinton et
- * al. 2015: T² keeps the gradient's size).
- * A model whose vocabulary has grown is compared on the source's.
+ * T² · KL(source ‖ model) in nats, averaged over rows, of logits [rows, vocab] at temperature T. T² keeps the
+ * gradient's size. A model with a larger vocabulary is compared on the source's tokens.
  */
 export function divergence(logits: Value, source: Value, temperature: number): Value {
-  const known = source.shape[1]!;
-  const own = logits.shape[1] === known ? logits : slice(logits, 1, 0, known);
-  const soft = (x: Value): Value => logSoftmax(mul(cast(x, 'float32'), 1 / temperature), 1);
-  const theirs = soft(source);
-  return mul(mean(sum(mul(exp(theirs), sub(theirs, soft(own))), [1])), temperature * temperature);
+  const vocab = source.shape[1]!;
+  const shared = logits.shape[1] === vocab ? logits : slice(logits, 1, 0, vocab);
+  const logProbabilities = (x: Value): Value => logSoftmax(mul(cast(x, 'float32'), 1 / temperature), 1);
+  const teacher = logProbabilities(source);
+  const perRow = sum(mul(exp(teacher), sub(teacher, logProbabilities(shared))), [1]);
+  return mul(mean(perRow), temperature * temperature);
 }
 
-/** The loss whose gradient is followed. */
-export const blended = (loss: Value, kl: Value, share: Value): Value =>
-  add(mul(loss, sub(1, share)), mul(kl, share));
+/** (1 - weight) · loss + weight · kl. */
+export const blendLosses = (loss: Value, kl: Value, weight: Value): Value =>
+  add(mul(loss, sub(1, weight)), mul(kl, weight));
 
-/** The weight of the divergence at `step` (from 1) of `steps`: from `first` linearly to nothing. */
-export const distillShare = (first: number, step: number, steps: number): number =>
+/** The weight of the divergence at `step` (from 1) of `steps`: from `first` linearly to 0. */
+export const distillWeightAt = (first: number, step: number, steps: number): number =>
   Math.max(0, first * (1 - (step - 1) / Math.max(1, steps)));

@@ -1,6 +1,6 @@
 /**
- * @file The head and its loss over parts of the rows, one after the other: logits, their gradient and what is
- * read off it exist for one part at a time.
+ * @file The output head and its loss over parts of the rows, one part at a time, so that the logits of all rows
+ * never exist at once.
  */
 import {
   add,
@@ -15,99 +15,98 @@ import {
   type Value,
 } from '../graph/ops/build.ts';
 import { vjp, type Seed } from '../graph/passes/grad.ts';
-import type { Named } from '../model/named.ts';
+import type { NamedValue } from '../model/named-value.ts';
 
-/** Logits [rows, vocab] of a last norm's output. */
-export type Head = (x: Named) => Value;
+/** Logits [rows, vocab] from the output of the last norm. */
+export type Head = (x: NamedValue) => Value;
 
-/**
- * Bytes of the logits of one part, and the rows that it has at least: each part reads the head again and adds
- * to its gradient.
- */
+/** Most bytes of the float32 logits of one part. */
 const partBytes = 2 ** 26;
+/** Fewest rows of a part: every part reads the head's weight again and adds to its gradient. */
 const partRows = 256;
 
-/** Rows of each part of `rows` × `vocab` logits in float32, of nearly equal length. */
+/** Rows of each part of logits [rows, vocab], nearly equal. */
 export function headParts(rows: number, vocab: number): readonly number[] {
-  const count = Math.max(1, Math.min(Math.ceil((4 * rows * vocab) / partBytes), Math.floor(rows / partRows)));
-  return Array.from(
-    { length: count },
-    (_, i) => Math.floor(((i + 1) * rows) / count) - Math.floor((i * rows) / count),
-  );
+  const byMemory = Math.ceil((4 * rows * vocab) / partBytes);
+  const count = Math.max(1, Math.min(byMemory, Math.floor(rows / partRows)));
+  const bound = (i: number): number => Math.floor((i * rows) / count);
+  return Array.from({ length: count }, (_, i) => bound(i + 1) - bound(i));
 }
 
-/** The parts of `x` [batch, seq, width], each [1, rows, width], with their targets. */
-function cut(
-  x: Named,
-  targets: Value,
-  lengths: readonly number[],
-): readonly { readonly x: Named; readonly targets: Value }[] {
+interface Part {
+  readonly x: NamedValue;
+  readonly targets: Value;
+}
+
+/** Cuts `x` [batch, seq, width] into parts [1, rows, width] with their targets. */
+function cutRows(x: NamedValue, targets: Value, lengths: readonly number[]): readonly Part[] {
   const flat = reshape(x.value, [1, targets.shape[0]!, x.value.shape.at(-1)!]);
-  return lengths.map((length, i) => {
-    const from = lengths.slice(0, i).reduce((a, b) => a + b, 0);
-    return {
+  let from = 0;
+  return lengths.map((length) => {
+    const part = {
       x: { value: slice(flat, 1, from, from + length), axes: x.axes },
       targets: slice(targets, 0, from, from + length),
     };
+    from += length;
+    return part;
   });
 }
 
 /** Losses [rows] in nats. */
-export const headLosses = (head: Head, x: Named, targets: Value, vocab: number): Value =>
-  concat(
-    cut(x, targets, headParts(targets.shape[0]!, vocab)).map((part) =>
-      crossEntropy(head(part.x), part.targets),
-    ),
+export function headLosses(head: Head, x: NamedValue, targets: Value, vocab: number): Value {
+  const parts = cutRows(x, targets, headParts(targets.shape[0]!, vocab));
+  return concat(
+    parts.map((part) => crossEntropy(head(part.x), part.targets)),
     0,
   );
+}
 
 /**
- * The mean loss, and what it sends back to `x` and to those of `weights` that the head reads, times `seed`;
- * from parts of these `lengths`.
+ * The mean loss, and its gradient (times `seed`) with respect to `x` and to those of `weights` that the head
+ * reads, computed in parts of these `lengths`.
  */
 export function headGradients(
   head: Head,
-  x: Named,
+  x: NamedValue,
   targets: Value,
   lengths: readonly number[],
   weights: readonly Value[],
   seed: Value,
 ): { readonly loss: Value; readonly seeds: readonly Seed[] } {
+  const rows = targets.shape[0]!;
   const losses: Value[] = [];
-  const back: Value[] = [];
-  const sums = new Map<Value, Value>();
-  for (const part of cut(x, targets, lengths)) {
-    const entering =
-      losses.length === 0
-        ? part.x.value
-        : add(part.x.value, after([losses.at(-1)!, back.at(-1)!, ...sums.values()]));
-    const loss = mul(
-      sum(crossEntropy(head({ value: entering, axes: x.axes }), part.targets)),
-      1 / targets.shape[0]!,
-    );
-    const [dx, ...dw] = vjp([{ of: loss, g: seed }], [entering, ...weights], { end: entering });
+  const xGradients: Value[] = [];
+  const weightGradients = new Map<Value, Value>();
+  for (const part of cutRows(x, targets, lengths)) {
+    // Each part waits for the gradients of the part before it; otherwise the logits of all parts are held.
+    const previous = [losses.at(-1), xGradients.at(-1), ...weightGradients.values()];
+    const awaited = previous.filter((value) => value !== undefined);
+    const rowsOfPart = awaited.length === 0 ? part.x.value : add(part.x.value, zeroAfter(awaited));
+    const logits = head({ value: rowsOfPart, axes: x.axes });
+    const loss = mul(sum(crossEntropy(logits, part.targets)), 1 / rows);
+    const wrt = [rowsOfPart, ...weights];
+    const [dx, ...dw] = vjp([{ value: loss, gradient: seed }], wrt, { stopAt: rowsOfPart });
     losses.push(loss);
-    back.push(dx!);
-    dw.forEach((g, i) => {
-      const w = weights[i]!;
-      const before = sums.get(w);
-      if (g) sums.set(w, before ? add(before, g) : g);
-    });
+    xGradients.push(dx!);
+    for (const [i, gradient] of dw.entries()) {
+      if (!gradient) continue;
+      const before = weightGradients.get(weights[i]!);
+      weightGradients.set(weights[i]!, before ? add(before, gradient) : gradient);
+    }
   }
+  const dx = reshape(concat(xGradients, 1), x.value.shape);
   return {
     loss: losses.reduce((a, b) => add(a, b)),
     seeds: [
-      { of: x.value, g: reshape(concat(back, 1), x.value.shape) },
-      ...[...sums].map(([of, g]) => ({ of, g })),
+      { value: x.value, gradient: dx },
+      ...[...weightGradients].map(([value, gradient]) => ({ value, gradient })),
     ],
   };
 }
 
-/**
- * A zero that is there only when `values` are: what is added to it waits for them. A comparison, so that what
- * is not finite stays where it is.
- */
-const after = (values: readonly Value[]): Value =>
+/** A zero that can be computed only after `values`. It is a comparison, so that NaN and ∞ do not spread. */
+const zeroAfter = (values: readonly Value[]): Value =>
   values
-    .map((v) => where(greater(reshape(slice(reshape(v, [-1]), 0, 0, 1), []), 0), 0, 0))
+    .map((v) => reshape(slice(reshape(v, [-1]), 0, 0, 1), []))
+    .map((first) => where(greater(first, 0), 0, 0))
     .reduce((a, b) => add(a, b));

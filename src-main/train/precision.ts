@@ -1,6 +1,6 @@
 /**
- * @file The one place that decides in which precision a run computes: what each device can do, how a graph is
- * brought there, and the loss scale that keeps float16's gradients in range.
+ * @file The precision of a run: what each device computes in, how a graph is brought there, and the loss scale
+ * that keeps float16 gradients in range.
  */
 import type { DeviceKind } from '../base/device.ts';
 import { refuse } from '../base/errors.ts';
@@ -18,72 +18,80 @@ import {
   type Graph,
   type Value,
 } from '../graph/ops/build.ts';
-import { lowered } from '../graph/onnx.ts';
-import { mixed } from '../graph/passes/precision.ts';
+import { lowerGraph } from '../graph/onnx.ts';
+import { toMixedPrecision } from '../graph/passes/mixed-precision.ts';
 import { simplify } from '../graph/passes/simplify.ts';
 
 /**
- * What products compute in; weights, moments, gradients of the update, norms, softmax and loss are float32 in
- * each.
+ * The type of matrix products, and the devices that ONNX Runtime 1.30 computes it on: its CPU kernels have
+ * float32 only, and WebGPU has no bfloat16.
  */
-export type Precision = 'float32' | 'bfloat16' | 'float16';
-export const precisions: readonly Precision[] = ['float32', 'bfloat16', 'float16'];
+const precisionTable = {
+  float32: { label: 'float32', devices: ['cpu', 'webgpu', 'cuda'] },
+  bfloat16: { label: 'bfloat16', devices: ['cuda'] },
+  float16: { label: 'float16 (with loss scaling)', devices: ['webgpu', 'cuda'] },
+} as const satisfies Record<string, { readonly label: string; readonly devices: readonly DeviceKind[] }>;
+export type Precision = keyof typeof precisionTable;
 
-/**
- * ONNX Runtime 1.30: its CPU kernels compute in float32 (float16 is cast there and back, bfloat16 has no
- * product), WebGPU has no bfloat16.
- */
-export const precisionsOf: Readonly<Record<DeviceKind, readonly Precision[]>> = {
-  cpu: ['float32'],
-  webgpu: ['float32', 'float16'],
-  cuda: ['float32', 'bfloat16', 'float16'],
-};
+export const precisions = Object.keys(precisionTable) as readonly Precision[];
+export const precisionLabels = Object.fromEntries(
+  precisions.map((id) => [id, precisionTable[id].label]),
+) as Readonly<Record<Precision, string>>;
 
-/** Refuses `run/precision` where the device cannot compute so: never another precision in its place. */
+/** The precisions that a device trains in. */
+export const precisionsOf = (device: DeviceKind): readonly Precision[] =>
+  precisions.filter((id) => (precisionTable[id].devices as readonly DeviceKind[]).includes(device));
+
+/** Throws `run/precision` if the device cannot train in it. There is no fallback to another precision. */
 export function checkPrecision(device: DeviceKind, precision: Precision): void {
-  if (!precisionsOf[device].includes(precision))
-    refuse('run/precision', { device, precision, possible: precisionsOf[device] });
+  const possible = precisionsOf(device);
+  if (!possible.includes(precision)) refuse('run/precision', { device, precision, possible });
 }
 
-/** A program as it is run: simplified, written in what the device has, and in its precision. */
+/** The graph that is run: simplified, lowered to what the device has, and in its precision. */
 export function inPrecision(graph: Graph, device: DeviceKind, precision: Precision): Graph {
-  const plain = simplify(graph);
-  return precision === 'float32' ? plain : simplify(mixed(lowered(plain, device), precision));
+  const simplified = simplify(graph);
+  if (precision === 'float32') return simplified;
+  return simplify(toMixedPrecision(lowerGraph(simplified, device), precision));
 }
 
-/** Whether the loss is scaled: float16's smallest numbers are larger than many gradients. */
-export const isScaled = (precision: Precision): boolean => precision === 'float16';
+/** True if the loss is scaled: float16 cannot hold small gradients. */
+export const usesLossScaling = (precision: Precision): boolean => precision === 'float16';
 
-/**
- * The state of dynamic loss scaling (Micikevicius et al. 2018): the factor, and how many updates in a row
- * were finite.
- */
-export interface Scaling<T> {
+/** Dynamic loss scaling (Micikevicius et al. 2018). */
+export interface LossScale<T> {
   readonly factor: T;
-  readonly good: T;
+  /** Finite updates in a row. */
+  readonly finiteUpdates: T;
 }
-export const scalingNames: Scaling<string> = { factor: 'scaling/factor', good: 'scaling/good' };
-/** Halved by an update that is not finite, which is skipped; doubled after so many that are; at least 1. */
-export const scalingStart: Scaling<number> = { factor: 2 ** 16, good: 0 };
-const interval = 1000;
-const most = 2 ** 24;
+export const lossScaleNames: LossScale<string> = {
+  factor: 'scaling/factor',
+  finiteUpdates: 'scaling/finiteUpdates',
+};
+export const initialLossScale: LossScale<number> = { factor: 2 ** 16, finiteUpdates: 0 };
+/** Finite updates after which the factor doubles. */
+const growthInterval = 1000;
+const largestFactor = 2 ** 24;
 
-export const scalingInputs = (): Scaling<Value> => ({
-  factor: input(scalingNames.factor, 'float32', []),
-  good: input(scalingNames.good, 'float32', []),
+export const lossScaleInputs = (): LossScale<Value> => ({
+  factor: input(lossScaleNames.factor, 'float32', []),
+  finiteUpdates: input(lossScaleNames.finiteUpdates, 'float32', []),
 });
 
 /**
- * The scaling after an update with this gradient norm. No host is asked: `update` leaves out a step whose
- * norm is not finite, in the graph.
+ * The loss scale after an update with this gradient norm: halved (down to 1) if it is not finite, doubled after
+ * `growthInterval` finite updates. The graph decides, without the host.
  */
-export function nextScaling({ factor, good }: Scaling<Value>, norm: Value): Readonly<Record<string, Value>> {
-  const finite = isFinite(norm);
-  const more = add(good, 1);
-  const due = not(greater(constant(interval), more));
-  const grown = where(greater(factor, most / 2), factor, mul(factor, 2));
+export function nextLossScale(
+  { factor, finiteUpdates }: LossScale<Value>,
+  gradNorm: Value,
+): Readonly<Record<string, Value>> {
+  const finite = isFinite(gradNorm);
+  const count = add(finiteUpdates, 1);
+  const isDue = not(greater(constant(growthInterval), count));
+  const doubled = where(greater(factor, largestFactor / 2), factor, mul(factor, 2));
   return {
-    [scalingNames.factor]: where(finite, where(due, grown, factor), max(div(factor, 2), 1)),
-    [scalingNames.good]: where(finite, where(due, 0, more), 0),
+    [lossScaleNames.factor]: where(finite, where(isDue, doubled, factor), max(div(factor, 2), 1)),
+    [lossScaleNames.finiteUpdates]: where(finite, where(isDue, 0, count), 0),
   };
 }

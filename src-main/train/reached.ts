@@ -1,18 +1,15 @@
-/** @file When a curve of losses comes down to a value. */
+/** @file Where a loss curve reaches a value. */
 
-/**
- * Where `curve` first is at or below `loss`, between its points, in the units of `x`; null when it never is.
- */
-export function reached(
+/** The `x` at which `curve` first is at or below `loss`, interpolated between points; null if it never is. */
+export function firstReach(
   curve: readonly { readonly x: number; readonly loss: number }[],
   loss: number,
 ): number | null {
   for (const [i, point] of curve.entries()) {
     if (point.loss > loss) continue;
     const before = curve[i - 1];
-    return before
-      ? before.x + ((point.x - before.x) * (before.loss - loss)) / (before.loss - point.loss)
-      : point.x;
+    if (!before) return point.x;
+    return before.x + ((point.x - before.x) * (before.loss - loss)) / (before.loss - point.loss);
   }
   return null;
 }

@@ -1,162 +1,211 @@
-/** @file A training run as data: what its folder says about it. */
+/** @file What a run's folder holds, as types: settings, events, summary. docs/runs.md describes the files. */
 import type { DeviceKind } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
 import type { TrainingSettings } from './settings.ts';
 
 export type RunState = 'preparing' | 'running' | 'pausing' | 'paused' | 'finished' | 'failed' | 'interrupted';
 
+/** Format of settings.json and events.jsonl. */
+export const runVersion = 2;
+
 /** settings.json of a run's folder. */
 export interface RunSettings {
-  readonly version: 1;
+  readonly version: typeof runVersion;
   readonly name: string;
   /** ISO 8601. */
   readonly created: string;
-  /** The folder it starts from, and the text it learns: files, patterns, folders. */
+  /** Folder of the checkpoint that is trained. */
   readonly checkpoint: string;
+  /** The training text: files, glob patterns, folders. */
   readonly data: readonly string[];
-  /** How often each of `data` is drawn from against the others; absent: all is one text. */
+  /** How often each of `data` is drawn from, relative to the others; absent: all of it is one text. */
   readonly weights?: readonly number[];
-  /** The column or JSON field that holds the text, where that is not `text`. */
+  /** Column or JSON field that holds the text; default `text`. */
   readonly field?: string;
   readonly settings: TrainingSettings;
 }
 
-/**
- * One line of a run's events.jsonl. `loss` is the step's mean in nats before the update; `tokens` counts from
- * the start; `seconds` is the step's own.
- */
-export type RunEvent =
-  | { readonly at: 'preparing'; readonly what: string; readonly done: number; readonly of: number }
-  | {
-      readonly at: 'started';
-      readonly step: number;
-      readonly device: DeviceKind;
-      readonly deviceName: string;
-      /** Bytes that the device has; null where nobody tells. */ readonly memory?: number | null;
-      readonly parameters: number;
-      readonly steps: number;
-      readonly trainTokens: number;
-      readonly heldOutTokens: number;
-      /** Updates that the optimizer's moments have seen before this run. */ readonly carried?: number;
-      readonly time: string;
-    }
-  | StepEvent
-  /**
-   * Step `step` changed nothing: `what` was `value`, not below `limit` (null: it was not finite, and the step
-   * has no other event).
-   */
-  | {
-      readonly at: 'skipped';
-      readonly step: number;
-      readonly what: 'loss' | 'gradient norm';
-      readonly value: number | null;
-      readonly limit: number | null;
-    }
-  /**
-   * After steps left out in a row the run went back from step `from` to its saved state of `step`, and reads
-   * on in the text behind them: what was told of steps above `step` is void.
-   */
-  | { readonly at: 'rolled-back'; readonly step: number; readonly from: number; readonly time: string }
-  /** The learning rate falls from `step` on: `steps` are those of the whole run now. */
-  | { readonly at: 'rescheduled'; readonly step: number; readonly steps: number; readonly time: string }
-  | { readonly at: 'evaluated'; readonly step: number; readonly loss: number; readonly tokens: number }
-  /** The loss on the same held-out text of an average of the weights. */
-  | {
-      readonly at: 'averaged';
-      readonly step: number;
-      readonly which: 'ema' | 'average';
-      readonly loss: number;
-      readonly tokens: number;
-    }
-  /**
-   * How far copies of a grown weight lie apart, as a share of the weight's own size: the largest of those
-   * that growing did not roughen (methods.md 11).
-   */
-  | { readonly at: 'asymmetry'; readonly step: number; readonly value: number }
-  | { readonly at: 'sample'; readonly step: number; readonly prompt: string; readonly text: string }
-  | { readonly at: 'saved'; readonly step: number; readonly dir: string }
-  /**
-   * What the run holds and has spent: seconds that a device was held and kilowatt-hours, all sittings
-   * together; bytes on the device (of the process, on a processor).
-   */
-  | Reading
-  /** After the first steps their measured time takes the place of the estimate `told`; both in seconds. */
-  | {
-      readonly at: 'measured';
-      readonly step: number;
-      readonly stepSeconds: number;
-      readonly told: number | null;
-      readonly secondsLeft: number;
-    }
-  /** The run stops here by itself: it has spent what it was given. */
-  | {
-      readonly at: 'budget';
-      readonly step: number;
-      readonly what: BudgetKind;
-      readonly limit: number;
-      readonly spent: number;
-    }
-  | {
-      readonly at: 'stopped';
-      readonly step: number;
-      readonly reason: 'finished' | 'asked' | 'failed';
-      readonly error?: ErrorData;
-      readonly time: string;
-    };
-
-/**
- * `norm` is the gradient's before clipping, `ratio` ‖Δw‖ / ‖w‖, `kl` the divergence from the source where it
- * is learned from. All are finite.
- */
-export interface StepEvent {
-  readonly at: 'step';
+export interface PreparingEvent {
+  readonly type: 'preparing';
+  readonly what: string;
+  readonly done: number;
+  readonly of: number;
+}
+export interface StartedEvent {
+  readonly type: 'started';
   readonly step: number;
+  readonly device: DeviceKind;
+  readonly deviceName: string;
+  /** Memory of the device in bytes; null if unknown. */
+  readonly memory?: number | null;
+  readonly parameters: number;
+  readonly steps: number;
+  readonly trainTokens: number;
+  readonly heldOutTokens: number;
+  /** Updates that the optimizer's moments come from, made before this run. */
+  readonly momentUpdates?: number;
+  readonly time: string;
+}
+/** One update. Every number is finite. */
+export interface StepEvent {
+  readonly type: 'step';
+  readonly step: number;
+  /** Mean loss before the update, in nats per token. */
   readonly loss: number;
   readonly lr: number;
-  readonly norm: number;
-  readonly ratio?: number;
+  /** Global gradient norm before clipping. */
+  readonly gradNorm: number;
+  /** ‖Δw‖ / ‖w‖ over all weights. */
+  readonly updateRatio?: number;
+  /** Divergence from the source model, in nats, with distillation. */
   readonly kl?: number;
+  /** Tokens since the start of the run. */
   readonly tokens: number;
+  /** Duration of this step. */
   readonly seconds: number;
-  /** Seconds of all steps so far, where those between are left out. */ readonly elapsed?: number;
+  /** Duration of all steps so far, in a history that leaves steps out. */
+  readonly elapsed?: number;
+}
+/** A step that changed nothing, because loss or gradient norm was not below its limit. */
+export interface SkippedEvent {
+  readonly type: 'skipped';
+  readonly step: number;
+  readonly what: 'loss' | 'gradient norm';
+  /** Null if it was not finite; the step then has no `step` event. */
+  readonly value: number | null;
+  readonly limit: number | null;
+}
+/** The run returned from step `from` to its checkpoint of `step`. Earlier events of later steps are void. */
+export interface RolledBackEvent {
+  readonly type: 'rolled-back';
+  readonly step: number;
+  readonly from: number;
+  readonly time: string;
+}
+/** The learning rate decays from `step` on; the run now has `steps` steps. */
+export interface RescheduledEvent {
+  readonly type: 'rescheduled';
+  readonly step: number;
+  readonly steps: number;
+  readonly time: string;
+}
+/** Loss on held-out text, in nats per token. */
+export interface EvaluatedEvent {
+  readonly type: 'evaluated';
+  readonly step: number;
+  readonly loss: number;
+  readonly tokens: number;
+}
+/** Loss of averaged weights on the same held-out text. */
+export interface AveragedEvent {
+  readonly type: 'averaged';
+  readonly step: number;
+  readonly weights: 'ema' | 'average';
+  readonly loss: number;
+  readonly tokens: number;
+}
+/**
+ * The largest distance between copies of a grown weight, relative to the weight's norm (docs/methods.md,
+ * Symmetry breaking).
+ */
+export interface AsymmetryEvent {
+  readonly type: 'asymmetry';
+  readonly step: number;
+  readonly value: number;
+}
+export interface SampleEvent {
+  readonly type: 'sample';
+  readonly step: number;
+  readonly prompt: string;
+  readonly text: string;
+}
+export interface SavedEvent {
+  readonly type: 'saved';
+  readonly step: number;
+  readonly dir: string;
 }
 
-/** `assumed`: nothing here measures power. */
+/** `assumed`: nothing on this computer measures power. */
 export type PowerSource = 'nvidia-smi' | 'rapl' | 'assumed';
-export type BudgetKind = 'money' | 'hours' | 'tokens';
-export interface Reading {
-  readonly at: 'reading';
+/** What the run uses and has used since it began. Null means unknown. */
+export interface UsageEvent {
+  readonly type: 'usage';
   readonly step: number;
+  /** Seconds on the device, all sessions together. */
   readonly seconds: number;
-  /**
-   * Null where nobody tells: bytes, watts, share of the time at work, degrees Celsius, kilowatt-hours, US
-   * dollars.
-   */
+  /** Bytes on the device (of the process, on a CPU). */
   readonly memory: number | null;
   readonly watts: number | null;
+  /** Share of the time that the device is busy, 0 to 1. */
   readonly utilisation: number | null;
+  /** Degrees Celsius. */
   readonly temperature: number | null;
+  /** Kilowatt-hours, all sessions together. */
   readonly energy: number | null;
-  readonly power: PowerSource | null;
-  readonly money: number | null;
+  readonly powerSource: PowerSource | null;
+  /** US dollars, all sessions together. */
+  readonly cost: number | null;
+}
+/** The measured duration of a step replaces the estimate. */
+export interface MeasuredEvent {
+  readonly type: 'measured';
+  readonly step: number;
+  readonly stepSeconds: number;
+  /** The estimate, in seconds. */
+  readonly estimated: number | null;
+  readonly secondsLeft: number;
+}
+export type BudgetKind = 'cost' | 'hours' | 'tokens';
+/** The run stops because a budget is spent. */
+export interface BudgetEvent {
+  readonly type: 'budget';
+  readonly step: number;
+  readonly what: BudgetKind;
+  readonly limit: number;
+  readonly spent: number;
+}
+export interface StoppedEvent {
+  readonly type: 'stopped';
+  readonly step: number;
+  readonly reason: 'finished' | 'requested' | 'failed';
+  readonly error?: ErrorData;
+  readonly time: string;
 }
 
-/**
- * Events of a run, thinned; how many lines and bytes of its file they stand for, which is where following it
- * goes on; `whole` when nothing was left out.
- */
+/** One line of events.jsonl. */
+export type RunEvent =
+  | PreparingEvent
+  | StartedEvent
+  | StepEvent
+  | SkippedEvent
+  | RolledBackEvent
+  | RescheduledEvent
+  | EvaluatedEvent
+  | AveragedEvent
+  | AsymmetryEvent
+  | SampleEvent
+  | SavedEvent
+  | UsageEvent
+  | MeasuredEvent
+  | BudgetEvent
+  | StoppedEvent;
+
+/** Events of a run, thinned for a chart. */
 export interface RunHistory {
   readonly events: readonly RunEvent[];
+  /** Lines of events.jsonl that the history covers. */
   readonly lines: number;
+  /** Bytes of events.jsonl that it covers; following continues there. */
   readonly offset: number;
-  readonly whole: boolean;
+  /** True if no event was left out. */
+  readonly isComplete: boolean;
 }
 
-/** Which weights of a run: as they are, their moving average, or the mean of the newest saved ones. */
+/** Which weights of a run: the trained ones, their moving average, or the average of the newest checkpoints. */
 export type WeightsKind = 'raw' | 'ema' | 'average';
 
-export interface RunCard {
-  /** Its folder: two runs may have one name. */
+export interface RunSummary {
+  /** The folder: names are not unique. */
   readonly id: string;
   readonly dir: string;
   readonly name: string;
@@ -171,10 +220,9 @@ export interface RunCard {
   readonly heldOutLoss: number | null;
   readonly seconds: number;
   readonly created: string;
-  /** What a person said of it. */
   readonly tags?: readonly string[];
   readonly notes?: string;
   readonly error?: ErrorData;
-  /** Step of the newest complete checkpoint, or null. */
+  /** Step of the newest complete checkpoint; null if there is none. */
   readonly savedStep: number | null;
 }

@@ -1,94 +1,92 @@
 /**
- * @file The learning rate as a function of the step, and how a schedule changes while a run is under way:
- * what was done stays as it was.
+ * @file The learning rate as a function of the step, and changes of the schedule during a run. A change never
+ * alters the steps before it.
  */
 import type { Phase, TrainingSettings } from './settings.ts';
 
+type BatchSettings = Pick<TrainingSettings, 'microBatch' | 'contextLength' | 'gradAccum'>;
+
 /** Target tokens of one update. */
-export const tokensPerStep = (s: Pick<TrainingSettings, 'batch' | 'sequence' | 'accumulate'>): number =>
-  s.batch * s.sequence * s.accumulate;
+export const tokensPerStep = (s: BatchSettings): number => s.microBatch * s.contextLength * s.gradAccum;
 
 /** Updates of a whole run: at least one. */
-export const stepsOf = (s: Pick<TrainingSettings, 'tokens' | 'batch' | 'sequence' | 'accumulate'>): number =>
+export const stepsOf = (s: BatchSettings & Pick<TrainingSettings, 'tokens'>): number =>
   Math.max(1, Math.ceil(s.tokens / tokensPerStep(s)));
 
 const phasesOf = (s: TrainingSettings): readonly Phase[] =>
-  s.phases ?? [{ from: 0, until: stepsOf(s), schedule: s.schedule, warmup: s.warmup }];
+  s.phases ?? [{ from: 0, until: stepsOf(s), schedule: s.schedule, warmupSteps: s.warmupSteps }];
 
 /**
- * Learning rate of `step` (from 1): linear warm-up, then constant, linear or cosine to the floor, or stable
- * with a linear fall at the end (Hu et al. 2024, MiniCPM).
+ * Learning rate of `step` (from 1): linear warmup, then constant, linear or cosine to the minimum, or stable
+ * with a linear decay at the end (wsd; Hu et al. 2024, MiniCPM).
  */
 export function learningRate(s: TrainingSettings, step: number): number {
   const phases = phasesOf(s);
-  return rateIn(
-    s,
-    phases,
-    Math.max(
-      0,
-      phases.findLastIndex((p) => p.from < step),
-    ),
-    step,
-  );
+  const index = phases.findLastIndex((phase) => phase.from < step);
+  return rateInPhase(s, phases, Math.max(0, index), step);
 }
 
-/** As if the phases after number `i` were not there. */
-function rateIn(s: TrainingSettings, phases: readonly Phase[], i: number, step: number): number {
-  const { from, until, schedule, warmup } = phases[i]!;
-  const begin = i === 0 ? 0 : rateIn(s, phases, i - 1, Math.max(1, from));
-  const peak = i === 0 || warmup > 0 ? s.lr : begin;
-  const t = step - from;
-  const lowest = Math.min(peak, s.lr * s.floor);
-  if (t <= warmup) return begin + ((peak - begin) * t) / warmup;
-  const share = Math.min(1, (t - warmup) / Math.max(1, until - from - warmup));
-  if (schedule === 'constant') return peak;
-  if (schedule === 'cosine') return lowest + 0.5 * (peak - lowest) * (1 + Math.cos(Math.PI * share));
-  if (schedule !== 'wsd') return peak + (lowest - peak) * share;
-  const fall = Math.max(1, Math.round((until - from) * s.cooldown));
-  const left = Math.max(0, until - step);
-  return left >= fall ? peak : lowest + ((peak - lowest) * left) / fall;
+/** Learning rate of `step` by phase number `i`; later phases do not exist for it. */
+function rateInPhase(s: TrainingSettings, phases: readonly Phase[], i: number, step: number): number {
+  const { from, until, schedule, warmupSteps } = phases[i]!;
+  const start = i === 0 ? 0 : rateInPhase(s, phases, i - 1, Math.max(1, from));
+  const peak = i === 0 || warmupSteps > 0 ? s.lr : start;
+  const elapsed = step - from;
+  const minimum = Math.min(peak, s.lr * s.minLrRatio);
+  if (elapsed <= warmupSteps) return start + ((peak - start) * elapsed) / warmupSteps;
+  const progress = Math.min(1, (elapsed - warmupSteps) / Math.max(1, until - from - warmupSteps));
+  switch (schedule) {
+    case 'constant':
+      return peak;
+    case 'cosine':
+      return minimum + 0.5 * (peak - minimum) * (1 + Math.cos(Math.PI * progress));
+    case 'linear':
+    case 'decay':
+      return peak + (minimum - peak) * progress;
+    case 'wsd': {
+      const decaySteps = Math.max(1, Math.round((until - from) * s.decayFraction));
+      const left = Math.max(0, until - step);
+      return left >= decaySteps ? peak : minimum + ((peak - minimum) * left) / decaySteps;
+    }
+  }
 }
 
-/** With `phase` in the place of all that begins where it does or later. */
-const changed = (s: TrainingSettings, phase: Phase): TrainingSettings => ({
+/** Replaces every phase that begins where `phase` does or later. */
+const withPhase = (s: TrainingSettings, phase: Phase): TrainingSettings => ({
   ...s,
   tokens: phase.until * tokensPerStep(s),
   phases: [
-    ...phasesOf(s).filter((p) => p.from < phase.from),
-    phase.from === 0 ? { ...phase, warmup: s.warmup } : phase,
+    ...phasesOf(s).filter((earlier) => earlier.from < phase.from),
+    phase.from === 0 ? { ...phase, warmupSteps: s.warmupSteps } : phase,
   ],
 });
 
 /**
- * The run's learning rate falls from after `step` on, straight to the floor over `steps` steps (by default
- * the cool-down's share of the run so far planned), and there the run ends.
+ * Settings of a run whose learning rate decays from after `step` straight to the minimum over `steps` steps and
+ * which then ends. `steps` defaults to the decay fraction of the planned run.
  */
-export const decaying = (
-  s: TrainingSettings,
-  step: number,
-  steps: number = Math.max(1, Math.round(stepsOf(s) * s.cooldown)),
-): TrainingSettings => changed(s, { from: step, until: step + steps, schedule: 'fall', warmup: 0 });
+export function decayFrom(s: TrainingSettings, step: number, steps?: number): TrainingSettings {
+  const decaySteps = steps ?? Math.max(1, Math.round(stepsOf(s) * s.decayFraction));
+  return withPhase(s, { from: step, until: step + decaySteps, schedule: 'decay', warmupSteps: 0 });
+}
 
-/** True once a run was told to decay and was not extended since. */
-export const isDecaying = (s: TrainingSettings): boolean => s.phases?.at(-1)?.schedule === 'fall';
+/** True if the last change of the schedule was a decay on request. */
+export const isDecaying = (s: TrainingSettings): boolean => s.phases?.at(-1)?.schedule === 'decay';
 
 /**
- * The run goes on from `step` to a total of `tokens`; the learning rate goes on from where it is, or first
- * rises to its peak again over `rewarm` steps (Ibrahim et al. 2024). A warm-up under way is ended as it
- * began.
+ * Settings of a run that continues from `step` to a total of `tokens`. The learning rate continues where it is,
+ * or first rises to its peak again over `rewarmSteps` steps (Ibrahim et al. 2024). A warmup that has not ended
+ * is finished first.
  */
-export function extended(
+export function extend(
   s: TrainingSettings,
   step: number,
   tokens: number,
-  rewarm: number,
+  rewarmSteps: number,
 ): TrainingSettings {
   const until = Math.max(step + 1, stepsOf({ ...s, tokens }));
-  const { from, warmup } = phasesOf(s).findLast((p) => p.from <= step)!;
-  return changed(s, {
-    from: step,
-    until,
-    schedule: s.schedule,
-    warmup: Math.min(Math.max(rewarm, from + warmup - step), until - step),
-  });
+  const current = phasesOf(s).findLast((phase) => phase.from <= step)!;
+  const warmupLeft = current.from + current.warmupSteps - step;
+  const warmupSteps = Math.min(Math.max(rewarmSteps, warmupLeft), until - step);
+  return withPhase(s, { from: step, until, schedule: s.schedule, warmupSteps });
 }

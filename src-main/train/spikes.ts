@@ -1,46 +1,48 @@
 /**
- * @file Which steps are left out: those whose loss or gradient norm is a spike among the newest ones, or not
- * finite. The limits come from past steps, so that the device decides within a step and asks nobody.
+ * @file Skips a step whose loss or gradient norm is an outlier or not finite. The limits come from past steps,
+ * so the device decides within a step.
  */
-import { unbounded } from './update.ts';
+import { noLimit, type StepLimits } from './update.ts';
 
-/** The newest finite losses and norms, oldest first; and how many steps in a row were not finite. */
-export interface Watch {
+/** What the limits are computed from. It is saved with a checkpoint. */
+export interface SpikeHistory {
+  /** The newest finite losses, oldest first. */
   readonly losses: readonly number[];
-  readonly norms: readonly number[];
-  readonly bad: number;
+  /** The newest finite gradient norms, oldest first. */
+  readonly gradNorms: readonly number[];
+  /** Steps in a row, up to now, that were not finite. */
+  readonly nonFinite: number;
 }
-export const nothingSeen: Watch = { losses: [], norms: [], bad: 0 };
+export const emptyHistory: SpikeHistory = { losses: [], gradNorms: [], nonFinite: 0 };
+
+/** Steps that are kept, and the fewest that limits are computed from (OLMo-core's SkipStepOptimizer). */
+const windowLength = 128;
+const minimumSteps = 64;
 
 /**
- * Steps that are remembered, and how many it takes to judge by (as OLMo-core's SkipStepOptimizer has it: 128,
- * and half of them).
+ * The limits of the next step: `threshold` standard deviations above the mean of the kept steps. With too few
+ * steps, or a threshold of 0, a step only has to be finite.
  */
-const remembered = 128;
-const least = 64;
-
-/**
- * Largest loss and norm of the next step: `deviations` standard deviations over the mean of those remembered.
- * No bound but being finite, as long as too few are known, or for 0 deviations.
- */
-export function limitsOf(
-  { losses, norms }: Watch,
-  deviations: number,
-): { readonly loss: number; readonly norm: number } {
-  const bound = (values: readonly number[]): number => {
-    if (deviations <= 0 || values.length < least) return unbounded;
+export function limitsOf({ losses, gradNorms }: SpikeHistory, threshold: number): StepLimits {
+  const limit = (values: readonly number[]): number => {
+    if (threshold <= 0 || values.length < minimumSteps) return noLimit;
     const mean = values.reduce((a, b) => a + b, 0) / values.length;
     const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (values.length - 1);
-    return Math.fround(mean + deviations * Math.sqrt(variance));
+    return Math.fround(mean + threshold * Math.sqrt(variance));
   };
-  return { loss: bound(losses), norm: bound(norms) };
+  return { loss: limit(losses), gradNorm: limit(gradNorms) };
 }
 
-/** With one more step. Spikes count too: what lasts is no spike. */
-export function watched(
-  { losses, norms, bad }: Watch,
-  { loss, norm }: { readonly loss: number; readonly norm: number },
-): Watch {
-  if (!Number.isFinite(loss) || !Number.isFinite(norm)) return { losses, norms, bad: bad + 1 };
-  return { losses: [...losses, loss].slice(-remembered), norms: [...norms, norm].slice(-remembered), bad: 0 };
+/** The history with one more step. Outliers are kept too, so that a lasting change is no outlier for long. */
+export function addStep(
+  { losses, gradNorms, nonFinite }: SpikeHistory,
+  { loss, gradNorm }: { readonly loss: number; readonly gradNorm: number },
+): SpikeHistory {
+  if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
+    return { losses, gradNorms, nonFinite: nonFinite + 1 };
+  return {
+    losses: [...losses, loss].slice(-windowLength),
+    gradNorms: [...gradNorms, gradNorm].slice(-windowLength),
+    nonFinite: 0,
+  };
 }

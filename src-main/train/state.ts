@@ -1,102 +1,80 @@
-/**
- * @file The state of training as flat buckets: weights that are updated alike lie back to back, so that the
- * optimizer is a dozen operators per bucket.
- */
-import { countOf } from '../tensor/layout.ts';
+/** @file The state of training as flat buckets, so that the optimizer is a dozen operators a bucket. */
+import { hasWeightDecay } from '../model/parameters.ts';
 import type { ModelFamily } from '../model/family.ts';
-import { decays, type Parameter } from '../model/parameters.ts';
+import type { Parameter } from '../model/parameters.ts';
+import { countElements } from '../tensor/layout.ts';
+import type { Bucket, BucketKey, Slot } from './bucket.ts';
 import {
   partsOf,
   ruleOf,
   rules,
   type Factors,
   type OptimizerId,
-  type RuleId,
   type StatePart,
 } from './optimizers/index.ts';
 
+export type { Bucket, Slot } from './bucket.ts';
 export type { StatePart } from './optimizers/index.ts';
 
-/** Where one weight lies in its bucket, in elements. */
-export interface Slot {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly offset: number;
-  readonly count: number;
-}
-
-export interface Bucket {
-  /** Its name in graphs: `weights/0`, with `mean/0` and `square/0` beside it. */
-  readonly index: number;
-  /** How its weights are updated. */
-  readonly rule: RuleId;
-  /** Learning rate times this (methods.md 1.11, as the rule sees it). */
-  readonly rate: number;
-  /** Adam's epsilon times this. */
-  readonly eps: number;
-  /**
-   * What its squared gradient counts in the global norm: that of the source, where the weights are its
-   * copies.
-   */
-  readonly share: number;
-  readonly decays: boolean;
-  readonly slots: readonly Slot[];
-  readonly length: number;
-}
-
+/** Name of a state tensor in graphs: `expAvg/0`. */
 export const stateName = (part: StatePart | 'gradient', bucket: Bucket): string => `${part}/${bucket.index}`;
-/** Every tensor of the state of `buckets`, averages included where they are kept. */
+
+/** Names of every state tensor of `buckets`, moving averages included where they are kept. */
 export const stateNames = (
   buckets: readonly Bucket[],
-  kept: { readonly ema?: number } = {},
-): readonly string[] => buckets.flatMap((b) => partsOf(b, kept).map((part) => stateName(part, b)));
+  settings: { readonly emaDecay?: number } = {},
+): readonly string[] =>
+  buckets.flatMap((bucket) => partsOf(bucket, settings).map((part) => stateName(part, bucket)));
 
-/** What marks buckets of one kind: they are updated alike. */
-export const kindOf = (b: Pick<Bucket, 'rule' | 'rate' | 'eps' | 'share' | 'decays'>): string =>
-  `${b.rule} ${b.rate} ${b.eps} ${b.share} ${b.decays}`;
+/** A string that is equal for weights that may share a bucket. */
+export const keyOf = (b: BucketKey): string =>
+  `${b.rule} ${b.lrScale} ${b.epsScale} ${b.normShare} ${b.hasWeightDecay}`;
 
 export interface BucketOptions {
-  /** Elements of the largest bucket, unless one weight is larger. */
-  readonly most: number;
-  /** Learning-rate and gradient factors of grown weights; 1 for what is not named. */
+  /** Most elements of a bucket; a larger weight has a bucket of its own. */
+  readonly maxElements: number;
+  /** Factors of grown weights by name; a weight without an entry was not grown. */
   readonly factors?: ReadonlyMap<string, Factors>;
   readonly optimizer?: OptimizerId;
 }
 
-/** Weights grouped by how they are updated, in their own order. */
+/** Groups weights by how they are updated; weights keep their order within a group. */
 export function bucketsOf(
   family: ModelFamily,
   parameters: readonly Parameter[],
-  { most, factors = new Map<string, Factors>(), optimizer = 'adamw' }: BucketOptions,
+  { maxElements, factors = new Map<string, Factors>(), optimizer = 'adamw' }: BucketOptions,
 ): readonly Bucket[] {
-  const groups = new Map<
-    string,
-    { readonly kind: Omit<Bucket, 'index' | 'slots' | 'length'>; readonly members: Parameter[] }
-  >();
-  for (const p of parameters) {
-    const rule = ruleOf(optimizer, family, p);
-    const kind = { rule, ...rules[rule].scaled(factors.get(p.name), p), decays: decays(p.spec) };
-    const key = kindOf(kind);
-    const group = groups.get(key);
-    if (group) group.members.push(p);
-    else groups.set(key, { kind, members: [p] });
+  const groups = new Map<string, { readonly key: BucketKey; readonly members: Parameter[] }>();
+  for (const parameter of parameters) {
+    const rule = ruleOf(optimizer, family, parameter);
+    const scales = rules[rule].scale(factors.get(parameter.name), parameter);
+    const key = { rule, ...scales, hasWeightDecay: hasWeightDecay(parameter.spec) };
+    const group = groups.get(keyOf(key));
+    if (group) group.members.push(parameter);
+    else groups.set(keyOf(key), { key, members: [parameter] });
   }
   const buckets: Bucket[] = [];
-  for (const { kind, members } of groups.values()) {
-    let slots: Slot[] = [];
-    let length = 0;
-    const close = (): void => {
-      if (slots.length > 0) buckets.push({ index: buckets.length, ...kind, slots, length });
-      slots = [];
-      length = 0;
-    };
-    for (const p of members) {
-      const count = countOf(p.shape);
-      if (length > 0 && length + count > most) close();
-      slots.push({ name: p.name, shape: p.shape, offset: length, count });
-      length += count;
-    }
-    close();
-  }
+  for (const { key, members } of groups.values())
+    for (const { slots, length } of packSlots(members, maxElements))
+      buckets.push({ index: buckets.length, ...key, slots, length });
   return buckets;
+}
+
+/** Packs weights in order into as few buckets as `maxElements` allows. */
+function packSlots(
+  parameters: readonly Parameter[],
+  maxElements: number,
+): readonly { readonly slots: readonly Slot[]; readonly length: number }[] {
+  const packs: { slots: Slot[]; length: number }[] = [];
+  for (const { name, shape } of parameters) {
+    const count = countElements(shape);
+    let pack = packs.at(-1);
+    if (!pack || pack.length + count > maxElements) {
+      pack = { slots: [], length: 0 };
+      packs.push(pack);
+    }
+    pack.slots.push({ name, shape, offset: pack.length, count });
+    pack.length += count;
+  }
+  return packs;
 }

@@ -1,6 +1,6 @@
 /**
- * @file The programs of training: loss, gradients and update as one graph, or in two halves for accumulation;
- * and the same weights read for evaluation and for writing.
+ * @file The graphs of training: loss, gradients and update as one program, or as two for gradient accumulation;
+ * and graphs that read the same weights for evaluation.
  */
 import {
   add,
@@ -10,13 +10,13 @@ import {
   div,
   graphOf,
   input,
+  loadBalancingLoss,
   max,
   mean,
   mul,
   reshape,
   slice,
   split,
-  unevenness,
   zerosLike,
   type Graph,
   type Value,
@@ -25,23 +25,26 @@ import { grad, vjp } from '../graph/passes/grad.ts';
 import {
   attentionSegments,
   blockSegments,
-  recomputeFor,
-  remakeOf,
-  type Recompute,
-  type Remake,
-} from '../graph/passes/recompute.ts';
-import type { ModelFamily, Settings } from '../model/family.ts';
-import { apart, readerOf, whole, type Placing } from '../model/layers.ts';
-import type { Named } from '../model/named.ts';
+  recomputeSegments,
+  resolveCheckpointing,
+  type ActivationCheckpointing,
+  type RecomputeNode,
+} from '../graph/passes/activation-checkpointing.ts';
+import type { ModelFamily } from '../model/family.ts';
+import type { Settings } from '../model/settings.ts';
+import type { SequenceContext } from '../model/builder-types.ts';
+import { createModelBuilder } from '../model/model-builder.ts';
+import { maskDocuments, wholeSequence } from '../model/sequence.ts';
+import type { NamedValue } from '../model/named-value.ts';
 import { parametersOf } from '../model/parameters.ts';
 import type { Dims } from '../tensor/layout.ts';
-import { blended, distillScalar, divergence, sourceName } from './distill.ts';
+import { blendLosses, distillScalar, divergence, sourceName } from './distill.ts';
 import { headGradients, headLosses, headParts } from './head.ts';
-import { isScaled, nextScaling, scalingInputs, type Precision } from './precision.ts';
+import { lossScaleInputs, nextLossScale, usesLossScaling, type Precision } from './precision.ts';
 import { stateName, type Bucket, type StatePart } from './state.ts';
 import { update, type UpdateSettings } from './update.ts';
 
-/** A model whose weights lie in buckets. */
+/** A model whose weights are stored in buckets. */
 export interface BucketModel {
   readonly family: ModelFamily;
   readonly dims: Dims;
@@ -49,337 +52,315 @@ export interface BucketModel {
   readonly buckets: readonly Bucket[];
 }
 export interface BatchShape {
-  readonly batch: number;
-  readonly sequence: number;
-  /** `apart`: tokens hear those of their own document alone, and the input `documents` [batch, sequence] tells which that is. */ readonly documents?:
-    'joined' | 'apart';
+  readonly microBatch: number;
+  readonly contextLength: number;
+  /** `on`: tokens attend only to their own document; input `documents` [batch, seq] numbers the documents. */
+  readonly documentMask?: 'off' | 'on';
 }
-/**
- * A batch, and how its gradient is computed: in plain float32 and from activations that are all held, unless
- * said.
- */
 export interface StepShape extends BatchShape {
+  /** Default: float32. */
   readonly precision?: Precision;
-  readonly recompute?: Recompute | 'auto';
+  /** Default: off. */
+  readonly activationCheckpointing?: ActivationCheckpointing | 'auto';
 }
-/** The frozen model that is learned from, and at which temperature. */
+/** The frozen model of distillation. */
 export interface Teacher {
   readonly model: BucketModel;
   readonly temperature: number;
 }
 
-/** The inputs that hold the state, one value per name, and the weights cut out of them. */
-interface Opened {
+/** The inputs that hold the state, and the weights cut out of them. */
+interface ModelState {
   readonly state: (part: StatePart, bucket: Bucket) => Value;
   readonly weights: ReadonlyMap<string, Value>;
 }
 
-function open(
-  { buckets }: BucketModel,
-  nameOf: (part: StatePart, bucket: Bucket) => string = stateName,
-): Opened {
-  const made = new Map<string, Value>();
+type StateNaming = (part: StatePart, bucket: Bucket) => string;
+
+/** Creates an input for every state tensor when it is first read. */
+function createState({ buckets }: BucketModel, nameOf: StateNaming = stateName): ModelState {
+  const inputs = new Map<string, Value>();
   const state = (part: StatePart, bucket: Bucket): Value => {
     const name = nameOf(part, bucket);
-    if (!made.has(name)) made.set(name, input(name, 'float32', [bucket.length]));
-    return made.get(name)!;
+    const known = inputs.get(name);
+    if (known) return known;
+    const created = input(name, 'float32', [bucket.length]);
+    inputs.set(name, created);
+    return created;
   };
-  const weights = buckets.flatMap((bucket) => {
-    const whole = state('weights', bucket);
-    const cut =
-      bucket.slots.length === 1
-        ? [whole]
-        : split(
-            whole,
-            bucket.slots.map((s) => s.count),
-            0,
-          );
-    return bucket.slots.map((slot, i) => [slot.name, reshape(cut[i]!, slot.shape)] as const);
-  });
+  const weights = buckets.flatMap((bucket) => cutBucket(bucket, state('weights', bucket)));
   return { state, weights: new Map(weights) };
 }
 
+/** The weights of a bucket, by name and in their shapes. */
+function cutBucket({ slots }: Bucket, flat: Value): readonly (readonly [string, Value])[] {
+  const counts = slots.map((slot) => slot.count);
+  const parts = slots.length === 1 ? [flat] : split(flat, counts, 0);
+  return slots.map((slot, i) => [slot.name, reshape(parts[i]!, slot.shape)] as const);
+}
+
+/** The flat gradient of a bucket from the gradients of its weights. */
+function joinBucket({ slots }: Bucket, byName: ReadonlyMap<string, Value>): Value {
+  const flat = slots.map((slot) => byName.get(slot.name)!);
+  return flat.length === 1 ? flat[0]! : concat(flat, 0);
+}
+
 /** The weights by name, cut out of the buckets' inputs. */
-export const weightValues = (m: BucketModel): ReadonlyMap<string, Value> => open(m).weights;
+export const weightValues = (model: BucketModel): ReadonlyMap<string, Value> => createState(model).weights;
 
-/** Logits [rows, vocab] of a last norm's output. */
-const logitsOf = (m: BucketModel, weights: ReadonlyMap<string, Value>, x: Named): Value => {
-  const logits = readerOf(m.family, m.dims, m.settings, weights).head(x).value;
-  return reshape(logits, [-1, m.dims['vocab']!]);
-};
+type Weights = ReadonlyMap<string, Value>;
 
-/**
- * The last norm's output in training, and what is added to the loss for uneven use of experts, where there
- * are any.
- */
-function trained(
-  m: BucketModel,
-  weights: ReadonlyMap<string, Value>,
+/** Output of the last norm [batch, seq, hidden] for `tokens` [batch, seq]. */
+function forward(
+  { family, dims, settings }: BucketModel,
+  weights: Weights,
   tokens: Value,
-  placing: Placing,
-): { readonly x: Named; readonly uneven?: Value } {
-  const routers: Value[] = [];
-  const x = m.family.forward(
-    readerOf(
-      m.family,
-      m.dims,
-      m.settings,
-      weights,
-      (logits) => {
-        routers.push(logits);
-      },
-      placing,
-    ),
-    tokens,
-  );
-  const share = Number(m.settings['balance'] ?? 0);
-  return routers.length === 0 || share === 0
-    ? { x }
-    : { x, uneven: mul(unevenness(routers, Number(m.settings['active'])), share) };
+  context: SequenceContext = wholeSequence,
+  onRouterLogits?: (logits: Value) => void,
+): NamedValue {
+  const builder = createModelBuilder(family, dims, settings, weights, onRouterLogits, context);
+  return family.forward(builder, tokens);
+}
+
+/** Logits [rows, vocab] from the output of the last norm. */
+function logitsOf({ family, dims, settings }: BucketModel, weights: Weights, x: NamedValue): Value {
+  const logits = createModelBuilder(family, dims, settings, weights).head(x).value;
+  return reshape(logits, [-1, dims['vocab']!]);
 }
 
 /**
- * The tokens that a row is read from [batch, sequence], and those that follow each of them [batch ×
- * sequence].
+ * The forward pass of training: output of the last norm, and the load balancing loss (times its coefficient)
+ * for a mixture of experts that has one.
  */
-function halves(tokens: Value): { readonly seen: Value; readonly targets: Value } {
+function forwardForTraining(
+  model: BucketModel,
+  weights: Weights,
+  tokens: Value,
+  context: SequenceContext,
+): { readonly x: NamedValue; readonly auxiliaryLoss?: Value } {
+  const routers: Value[] = [];
+  const x = forward(model, weights, tokens, context, (logits) => routers.push(logits));
+  const coefficient = Number(model.settings['balance'] ?? 0);
+  if (routers.length === 0 || coefficient === 0) return { x };
+  const balance = loadBalancingLoss(routers, Number(model.settings['active']));
+  return { x, auxiliaryLoss: mul(balance, coefficient) };
+}
+
+/** `tokens` [batch, seq + 1] as inputs [batch, seq] and as the targets that follow them [batch × seq]. */
+function splitTargets(tokens: Value): { readonly inputs: Value; readonly targets: Value } {
   const [batch, length] = tokens.shape as [number, number];
   return {
-    seen: slice(tokens, 1, 0, length - 1),
+    inputs: slice(tokens, 1, 0, length - 1),
     targets: reshape(slice(tokens, 1, 1, length), [batch * (length - 1)]),
   };
 }
 
-/** Next-token losses [batch × sequence] in nats of `tokens` [batch, sequence + 1]. */
-function losses(m: BucketModel, weights: ReadonlyMap<string, Value>, tokens: Value, placing: Placing): Value {
-  const { seen, targets } = halves(tokens);
-  const x = m.family.forward(readerOf(m.family, m.dims, m.settings, weights, undefined, placing), seen);
-  return headLosses((part) => logitsOf(m, weights, part), x, targets, m.dims['vocab']!);
+const sequenceContext = ({ microBatch, contextLength, documentMask }: BatchShape): SequenceContext =>
+  documentMask === 'on'
+    ? maskDocuments(input('documents', 'int32', [microBatch, contextLength]))
+    : wholeSequence;
+
+const tokensInput = ({ microBatch, contextLength }: BatchShape, extra = 1): Value =>
+  input('tokens', 'int32', [microBatch, contextLength + extra]);
+
+interface Reports {
+  readonly loss: Value;
+  readonly kl?: Value;
+}
+interface Gradients {
+  /** One per weight, in the order of `wrt`. */
+  readonly gradients: readonly Value[];
+  readonly reports: Reports;
 }
 
-/** Where the tokens of a batch stand. */
-const placingOf = ({ batch, sequence, documents }: BatchShape): Placing =>
-  documents === 'apart' ? apart(input('documents', 'int32', [batch, sequence])) : whole;
-
-const tokensIn = ({ batch, sequence }: BatchShape, more = 1): Value =>
-  input('tokens', 'int32', [batch, sequence + more]);
-
-/** What is told of a batch, and the gradient of what is aimed at, in the order of `wrt`. */
-interface Graded {
-  readonly found: readonly Value[];
-  readonly reports: Readonly<{ loss: Value; kl?: Value }>;
+interface BackwardRequest {
+  readonly tokens: Value;
+  readonly context: SequenceContext;
+  /** The weights to differentiate by. */
+  readonly wrt: readonly Value[];
+  /** Gradient of the loss itself: 1, or the loss scale. */
+  readonly seed: Value;
+  /** Chooses what the backward pass recomputes, from the values that the gradients start at. */
+  readonly checkpoint: (outputs: readonly Value[]) => RecomputeNode | undefined;
 }
 
 /**
- * Mean loss of a batch and the gradient, flat per bucket; with a teacher `kl` beside it, and the gradient is
- * that of both.
+ * The mean loss of a batch and its gradient, flat per bucket. With a teacher, `kl` is reported too and the
+ * gradient is that of the blended loss.
  */
 function lossAndGradients(
-  m: BucketModel,
-  { weights }: Opened,
+  model: BucketModel,
+  { weights }: ModelState,
   shape: StepShape,
   teacher?: Teacher,
   seed: Value = constant(1),
-): { readonly reports: Graded['reports']; readonly gradients: readonly Value[] } {
-  const slots = m.buckets.flatMap((b) => b.slots);
-  const wrt = slots.map((s) => weights.get(s.name)!);
-  const recompute = recomputeFor(shape.recompute ?? 'off', shape.sequence);
-  const remake = (aims: readonly Value[]): Remake | undefined => remade(m, weights, aims, recompute);
-  const { found, reports } = teacher
-    ? taught(m, weights, tokensIn(shape), placingOf(shape), teacher, wrt, seed, remake)
-    : plainly(m, weights, tokensIn(shape), placingOf(shape), wrt, seed, remake);
-  // In the order in which they were made: the norm adds them up in that order, and what a gradient was
-  // computed from is let go of.
-  const made = slots.map((slot, i) => ({ slot, g: found[i]! })).sort((a, b) => a.g.id - b.g.id);
-  const each = new Map(made.map(({ slot, g }) => [slot.name, reshape(g, [slot.count])]));
-  return {
-    reports,
-    gradients: m.buckets.map((b) =>
-      b.slots.length === 1
-        ? each.get(b.slots[0]!.name)!
-        : concat(
-            b.slots.map((s) => each.get(s.name)!),
-            0,
-          ),
-    ),
-  };
-}
-
-/** What is made again in the backward pass. */
-function remade(
-  m: BucketModel,
-  weights: ReadonlyMap<string, Value>,
-  aims: readonly Value[],
-  recompute: Recompute,
-): Remake | undefined {
-  if (recompute === 'off') return undefined;
-  const layers = new Map(
-    parametersOf(m.family, m.dims, m.settings).map((p) => [weights.get(p.name), p.layer ?? -1] as const),
-  );
-  return remakeOf(
-    recompute === 'attention' ? attentionSegments(aims) : blockSegments(aims, (v) => layers.get(v)),
-    aims,
-  );
-}
-
-type Remaking = (aims: readonly Value[]) => Remake | undefined;
-
-/** The loss alone, its head in parts. */
-function plainly(
-  m: BucketModel,
-  weights: ReadonlyMap<string, Value>,
-  tokens: Value,
-  placing: Placing,
-  wrt: readonly Value[],
-  seed: Value,
-  remake: Remaking,
-): Graded {
-  const { seen, targets } = halves(tokens);
-  const { x, uneven } = trained(m, weights, seen, placing);
-  const { loss, seeds } = headGradients(
-    (part) => logitsOf(m, weights, part),
-    x,
-    targets,
-    headParts(targets.shape[0]!, m.dims['vocab']!),
-    wrt,
+): { readonly reports: Reports; readonly gradients: readonly Value[] } {
+  const slots = model.buckets.flatMap((bucket) => bucket.slots);
+  const checkpointing = resolveCheckpointing(shape.activationCheckpointing ?? 'off', shape.contextLength);
+  const request: BackwardRequest = {
+    tokens: tokensInput(shape),
+    context: sequenceContext(shape),
+    wrt: slots.map((slot) => weights.get(slot.name)!),
     seed,
+    checkpoint: (outputs) => chooseRecomputed(model, weights, outputs, checkpointing),
+  };
+  const { gradients, reports } = teacher
+    ? distillBackward(model, weights, teacher, request)
+    : plainBackward(model, weights, request);
+  // Reshaped in the order in which they were made: the norm sums them in that order, and memory is freed early.
+  const inOrder = slots
+    .map((slot, i) => ({ slot, gradient: gradients[i]! }))
+    .sort((a, b) => a.gradient.id - b.gradient.id);
+  const byName = new Map(
+    inOrder.map(({ slot, gradient }) => [slot.name, reshape(gradient, [slot.count])] as const),
   );
-  const all = uneven ? [...seeds, { of: uneven, g: seed }] : seeds;
+  return { reports, gradients: model.buckets.map((bucket) => joinBucket(bucket, byName)) };
+}
+
+function chooseRecomputed(
+  { family, dims, settings }: BucketModel,
+  weights: Weights,
+  outputs: readonly Value[],
+  checkpointing: ActivationCheckpointing,
+): RecomputeNode | undefined {
+  if (checkpointing === 'off') return undefined;
+  if (checkpointing === 'attention') return recomputeSegments(attentionSegments(outputs), outputs);
+  const layerOf = new Map(
+    parametersOf(family, dims, settings).map((p) => [weights.get(p.name), p.layer ?? -1] as const),
+  );
+  return recomputeSegments(
+    blockSegments(outputs, (value) => layerOf.get(value)),
+    outputs,
+  );
+}
+
+/** Next-token loss; the head runs over parts of the rows. */
+function plainBackward(
+  model: BucketModel,
+  weights: Weights,
+  { tokens, context, wrt, seed, checkpoint }: BackwardRequest,
+): Gradients {
+  const { inputs, targets } = splitTargets(tokens);
+  const { x, auxiliaryLoss } = forwardForTraining(model, weights, inputs, context);
+  const head = (part: NamedValue): Value => logitsOf(model, weights, part);
+  const parts = headParts(targets.shape[0]!, model.dims['vocab']!);
+  const { loss, seeds } = headGradients(head, x, targets, parts, wrt, seed);
+  const allSeeds = auxiliaryLoss ? [...seeds, { value: auxiliaryLoss, gradient: seed }] : seeds;
+  const outputs = auxiliaryLoss ? [x.value, auxiliaryLoss] : [x.value];
+  const found = vjp(allSeeds, wrt, { recompute: checkpoint(outputs) });
+  const gradients = found.map((gradient, i) => gradient ?? zerosLike(wrt[i]!));
+  return { gradients, reports: { loss } };
+}
+
+/** Next-token loss blended with the divergence from the teacher. Both need the logits of all rows. */
+function distillBackward(
+  model: BucketModel,
+  weights: Weights,
+  { model: source, temperature }: Teacher,
+  { tokens, context, wrt, seed, checkpoint }: BackwardRequest,
+): Gradients {
+  const { inputs, targets } = splitTargets(tokens);
+  const sourceWeights = createState(source, (_, bucket) => sourceName(bucket)).weights;
+  const { x, auxiliaryLoss } = forwardForTraining(model, weights, inputs, context);
+  const logits = logitsOf(model, weights, x);
+  const sourceLogits = logitsOf(source, sourceWeights, forward(source, sourceWeights, inputs, context));
+  const loss = mean(crossEntropy(logits, targets));
+  const kl = divergence(logits, sourceLogits, temperature);
+  const blended = blendLosses(loss, kl, distillScalar());
+  const objective = auxiliaryLoss ? add(blended, auxiliaryLoss) : blended;
   return {
-    found: vjp(all, wrt, { remake: remake([x.value, ...(uneven ? [uneven] : [])]) }).map(
-      (g, i) => g ?? zerosLike(wrt[i]!),
-    ),
-    reports: { loss },
+    gradients: grad(objective, wrt, { seed, recompute: checkpoint([objective]) }),
+    reports: { loss, kl },
   };
 }
 
-/** The loss and the divergence from the teacher; both need whole logits. */
-function taught(
-  m: BucketModel,
-  weights: ReadonlyMap<string, Value>,
-  tokens: Value,
-  placing: Placing,
-  { model, temperature }: Teacher,
-  wrt: readonly Value[],
-  seed: Value,
-  remake: Remaking,
-): Graded {
-  const { seen, targets } = halves(tokens);
-  const theirs = open(model, (_, bucket) => sourceName(bucket)).weights;
-  const { x, uneven } = trained(m, weights, seen, placing);
-  const logits = logitsOf(m, weights, x);
-  const source = logitsOf(
-    model,
-    theirs,
-    model.family.forward(
-      readerOf(model.family, model.dims, model.settings, theirs, undefined, placing),
-      seen,
-    ),
-  );
-  const loss = mean(crossEntropy(logits, targets));
-  const kl = divergence(logits, source, temperature);
-  const both = blended(loss, kl, distillScalar());
-  const aim = uneven ? add(both, uneven) : both;
-  return { found: grad(aim, wrt, { seed, remake: remake([aim]) }), reports: { loss, kl } };
+/**
+ * tokens → `loss` (and `kl` with a teacher), `gradNorm`, `updateRatio`, `applied` and the next state. Outputs of
+ * the state are named `next/…` after the input that they replace.
+ */
+export function stepProgram(
+  model: BucketModel,
+  shape: StepShape,
+  settings: UpdateSettings,
+  teacher?: Teacher,
+): Graph {
+  const state = createState(model);
+  const lossScale = usesLossScaling(shape.precision ?? 'float32') ? lossScaleInputs() : undefined;
+  const { reports, gradients } = lossAndGradients(model, state, shape, teacher, lossScale?.factor);
+  const next = updateState(model, state, gradients, settings, reports.loss, 1, lossScale);
+  return graphOf(nameOutputs({ ...reports, ...next }));
 }
 
 /**
- * tokens → `loss` (and `kl` with a teacher), `norm`, `ratio`, `applied` and the whole next state; the state's
- * outputs carry the names of its inputs.
+ * tokens → `loss` (and `kl`), and `gradient/…` times `keep` (0 for the first micro-batch of an update, then 1)
+ * plus the gradient of this micro-batch.
  */
-export function stepProgram(m: BucketModel, shape: StepShape, s: UpdateSettings, teacher?: Teacher): Graph {
-  const opened = open(m);
-  const scaling = isScaled(shape.precision ?? 'float32') ? scalingInputs() : undefined;
-  const { reports, gradients } = lossAndGradients(m, opened, shape, teacher, scaling?.factor);
-  return graphOf(renamed({ ...reports, ...updated(m, opened, gradients, s, reports.loss, 1, scaling) }));
-}
-
-/**
- * tokens → `loss` (and `kl`), and `gradient/…` times `keep` (0 for the first batch of an update, then 1) plus
- * this batch's gradient.
- */
-export function accumulateProgram(m: BucketModel, shape: StepShape, teacher?: Teacher): Graph {
-  const { reports, gradients } = lossAndGradients(
-    m,
-    open(m),
-    shape,
-    teacher,
-    isScaled(shape.precision ?? 'float32') ? scalingInputs().factor : undefined,
-  );
+export function accumulateProgram(model: BucketModel, shape: StepShape, teacher?: Teacher): Graph {
+  const seed = usesLossScaling(shape.precision ?? 'float32') ? lossScaleInputs().factor : undefined;
+  const { reports, gradients } = lossAndGradients(model, createState(model), shape, teacher, seed);
   const keep = input('keep', 'float32', []);
-  const sums = m.buckets.map(
-    (b, i) =>
-      [
-        stateName('gradient', b),
-        add(mul(input(stateName('gradient', b), 'float32', [b.length]), keep), gradients[i]!),
-      ] as const,
-  );
-  return graphOf(renamed({ ...reports, ...Object.fromEntries(sums) }));
+  const sums = model.buckets.map((bucket, i) => {
+    const name = stateName('gradient', bucket);
+    const sum = input(name, 'float32', [bucket.length]);
+    return [name, add(mul(sum, keep), gradients[i]!)] as const;
+  });
+  return graphOf(nameOutputs({ ...reports, ...Object.fromEntries(sums) }));
 }
 
-/** The update from gradients summed over `accumulate` batches; the input `loss` is their mean loss. */
+/** The update from gradients summed over `gradAccum` micro-batches. Input `loss` is their mean loss. */
 export function updateProgram(
-  m: BucketModel,
-  s: UpdateSettings,
-  accumulate: number,
+  model: BucketModel,
+  settings: UpdateSettings,
+  gradAccum: number,
   precision: Precision = 'float32',
 ): Graph {
-  const gradients = m.buckets.map((b) => input(stateName('gradient', b), 'float32', [b.length]));
-  return graphOf(
-    renamed(
-      updated(
-        m,
-        open(m),
-        gradients,
-        s,
-        input('loss', 'float32', []),
-        1 / accumulate,
-        isScaled(precision) ? scalingInputs() : undefined,
-      ),
-    ),
+  const gradients = model.buckets.map((bucket) =>
+    input(stateName('gradient', bucket), 'float32', [bucket.length]),
   );
+  const lossScale = usesLossScaling(precision) ? lossScaleInputs() : undefined;
+  const loss = input('loss', 'float32', []);
+  const state = createState(model);
+  return graphOf(nameOutputs(updateState(model, state, gradients, settings, loss, 1 / gradAccum, lossScale)));
 }
 
 /**
- * The update from gradients that are `share` of their sum, times the loss scale where there is one; with the
- * next scale.
+ * The next state. The true gradient is `gradients` times `scale`, divided by the loss scale where there is one;
+ * then the next loss scale is an output too.
  */
-function updated(
-  m: BucketModel,
-  { state }: Opened,
+function updateState(
+  { buckets }: BucketModel,
+  { state }: ModelState,
   gradients: readonly Value[],
-  s: UpdateSettings,
+  settings: UpdateSettings,
   loss: Value,
-  share: number,
-  scaling?: ReturnType<typeof scalingInputs>,
+  scale: number,
+  lossScale?: ReturnType<typeof lossScaleInputs>,
 ): Readonly<Record<string, Value>> {
-  if (!scaling) return update(m.buckets, state, gradients, s, { loss, scale: share });
-  // A value of its own, which the next scale is made from: what is told must have been read before the next
-  // takes the input's place.
-  const factor = max(scaling.factor, 1);
-  const next = update(m.buckets, state, gradients, s, { loss, scale: div(share, factor) });
-  return { ...next, scale: factor, ...nextScaling({ ...scaling, factor }, next['norm']!) };
+  if (!lossScale) return update(buckets, state, gradients, settings, { loss, scale });
+  // A copy of the input: the reported scale must be read before the next one is written in its place.
+  const factor = max(lossScale.factor, 1);
+  const next = update(buckets, state, gradients, settings, { loss, scale: div(scale, factor) });
+  return { ...next, scale: factor, ...nextLossScale({ ...lossScale, factor }, next['gradNorm']!) };
 }
 
-/** tokens [batch, sequence + 1] (and their documents) → `losses` [batch × sequence] in nats. */
-export function lossProgram(m: BucketModel, shape: BatchShape): Graph {
-  return graphOf({ losses: losses(m, open(m).weights, tokensIn(shape), placingOf(shape)) });
+/** tokens [batch, seq + 1] (and their documents) → `losses` [batch × seq] in nats. */
+export function lossProgram(model: BucketModel, shape: BatchShape): Graph {
+  const { weights } = createState(model);
+  const { inputs, targets } = splitTargets(tokensInput(shape));
+  const x = forward(model, weights, inputs, sequenceContext(shape));
+  const losses = headLosses((part) => logitsOf(model, weights, part), x, targets, model.dims['vocab']!);
+  return graphOf({ losses });
 }
 
-/** tokens [batch, sequence] → `logits` [batch × sequence, vocab]. */
-export function logitsProgram(m: BucketModel, shape: BatchShape): Graph {
-  const { weights } = open(m);
-  return graphOf({
-    logits: logitsOf(
-      m,
-      weights,
-      m.family.forward(readerOf(m.family, m.dims, m.settings, weights), tokensIn(shape, 0)),
-    ),
-  });
+/** tokens [batch, seq] → `logits` [batch × seq, vocab]. */
+export function logitsProgram(model: BucketModel, shape: BatchShape): Graph {
+  const { weights } = createState(model);
+  const x = forward(model, weights, tokensInput(shape, 0));
+  return graphOf({ logits: logitsOf(model, weights, x) });
 }
 
-/** An output may not carry the name of an input in ONNX: `next/…` is what `…` becomes. */
-const renamed = (outputs: Readonly<Record<string, Value>>): Record<string, Value> =>
+/** ONNX does not allow an output with the name of an input: the next value of `a/b` is named `next/a/b`. */
+const nameOutputs = (outputs: Readonly<Record<string, Value>>): Record<string, Value> =>
   Object.fromEntries(
     Object.entries(outputs).map(([name, value]) => [name.includes('/') ? `next/${name}` : name, value]),
   );

@@ -1,65 +1,66 @@
-/**
- * @file Fewer points with the same look: of every stretch its lowest and its highest stay, so that no spike
- * is lost, and the shape is kept at any length.
- */
+/** @file Thins a curve: keeps the lowest and the highest point of every segment, so that no spike is lost. */
 
-/**
- * Takes points one after the other and keeps at most about `most` of them; `value` decides which of a stretch
- * are lowest and highest.
- */
+export interface IndexedPoint<T> {
+  /** Number of the point among all that were added. */
+  readonly index: number;
+  readonly point: T;
+}
+
 export interface Thinner<T> {
-  take(point: T): void;
-  /** Kept points in the order in which they came, with their numbers among all. */ kept(): readonly {
-    readonly at: number;
-    readonly point: T;
-  }[];
+  add(point: T): void;
+  /** The kept points in order; the first and the last are always among them. */
+  points(): readonly IndexedPoint<T>[];
 }
 
-interface Stretch<T> {
-  readonly low: { readonly at: number; readonly point: T };
-  readonly high: { readonly at: number; readonly point: T };
+interface Segment<T> {
+  readonly low: IndexedPoint<T>;
+  readonly high: IndexedPoint<T>;
 }
 
-export function thinner<T>(most: number, value: (point: T) => number): Thinner<T> {
-  const room = Math.max(2, Math.floor(most / 2));
-  let stretches: Stretch<T>[] = [];
-  let width = 1;
+/** Keeps at most about `most` points, by the value that `valueOf` gives them. */
+export function createThinner<T>(most: number, valueOf: (point: T) => number): Thinner<T> {
+  const maxSegments = Math.max(2, Math.floor(most / 2));
+  let segments: Segment<T>[] = [];
+  let pointsPerSegment = 1;
   let count = 0;
-  let open: { stretch: Stretch<T>; points: number } | undefined;
-  let first: { at: number; point: T } | undefined;
-  let last: { at: number; point: T } | undefined;
-  const joined = (a: Stretch<T>, b: Stretch<T>): Stretch<T> => ({
-    low: value(b.low.point) < value(a.low.point) ? b.low : a.low,
-    high: value(b.high.point) > value(a.high.point) ? b.high : a.high,
+  let open: { segment: Segment<T>; points: number } | undefined;
+  let first: IndexedPoint<T> | undefined;
+  let last: IndexedPoint<T> | undefined;
+
+  const merge = (a: Segment<T>, b: Segment<T>): Segment<T> => ({
+    low: valueOf(b.low.point) < valueOf(a.low.point) ? b.low : a.low,
+    high: valueOf(b.high.point) > valueOf(a.high.point) ? b.high : a.high,
   });
+  const mergePairs = (all: readonly Segment<T>[]): Segment<T>[] =>
+    Array.from({ length: Math.ceil(all.length / 2) }, (_, i) => {
+      const second = all[2 * i + 1];
+      return second ? merge(all[2 * i]!, second) : all[2 * i]!;
+    });
+
   return {
-    take(point) {
-      const one = { at: count++, point };
-      first ??= one;
-      last = one;
-      const alone = { low: one, high: one };
+    add(point) {
+      const indexed = { index: count++, point };
+      first ??= indexed;
+      last = indexed;
+      const single = { low: indexed, high: indexed };
       open = open
-        ? { stretch: joined(open.stretch, alone), points: open.points + 1 }
-        : { stretch: alone, points: 1 };
-      if (open.points < width) return;
-      stretches.push(open.stretch);
+        ? { segment: merge(open.segment, single), points: open.points + 1 }
+        : { segment: single, points: 1 };
+      if (open.points < pointsPerSegment) return;
+      segments.push(open.segment);
       open = undefined;
-      if (stretches.length <= room) return;
-      stretches = Array.from({ length: Math.ceil(stretches.length / 2) }, (_, i) => {
-        const a = stretches[2 * i]!;
-        const b = stretches[2 * i + 1];
-        return b ? joined(a, b) : a;
-      });
-      width *= 2;
+      if (segments.length <= maxSegments) return;
+      segments = mergePairs(segments);
+      pointsPerSegment *= 2;
     },
-    kept() {
-      const all = new Map<number, T>();
-      for (const { low, high } of open ? [...stretches, open.stretch] : stretches) {
-        all.set(low.at, low.point);
-        all.set(high.at, high.point);
+    points() {
+      const kept = new Map<number, T>();
+      for (const { low, high } of open ? [...segments, open.segment] : segments) {
+        kept.set(low.index, low.point);
+        kept.set(high.index, high.point);
       }
-      for (const end of [first, last]) if (end) all.set(end.at, end.point);
-      return [...all].sort(([a], [b]) => a - b).map(([at, point]) => ({ at, point }));
+      for (const end of [first, last]) if (end) kept.set(end.index, end.point);
+      return [...kept].sort(([a], [b]) => a - b).map(([index, point]) => ({ index, point }));
     },
   };
 }

@@ -2,7 +2,7 @@
  * @file The embedded corpus: little stories from a grammar that remembers, so that names, counts, places and
  * promises must be carried across sentences. (seed, index) alone decides a story.
  */
-import { integerAt, keyOf } from '../base/random.ts';
+import { integerAt, deriveKey } from '../base/random.ts';
 import * as world from './toy-words.ts';
 import { inWords } from './toy-words.ts';
 
@@ -275,7 +275,7 @@ const episodes: readonly Episode[] = [
  * both. Paragraphs are lines.
  */
 export function toyStory(seed: number, index: number): string {
-  const dice = diceOf(keyOf(seed, 'story', index));
+  const dice = diceOf(deriveKey(seed, 'story', index));
   const [a, b, c] = dice.some(world.people, 3) as [world.Person, world.Person, world.Person];
   const place = dice.pick(world.places);
   const trait = dice.pick(world.traits);

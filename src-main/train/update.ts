@@ -1,6 +1,6 @@
 /**
- * @file From gradients to the next state: the global norm and its clip, the rule that leaves a bad step out,
- * each bucket's optimizer, the average of the weights, and what is reported of it all.
+ * @file From gradients to the next state: global norm and clipping, the rule that skips a bad step, each
+ * bucket's optimizer, the moving average of the weights.
  */
 import {
   add,
@@ -18,71 +18,87 @@ import {
   type Operand,
   type Value,
 } from '../graph/ops/build.ts';
-import { rules, type Hyper, type StatePart, type StepValues } from './optimizers/index.ts';
+import { rules, type Hyperparameters, type StatePart, type StepValues } from './optimizers/index.ts';
 import { stateName, type Bucket } from './state.ts';
 
-export interface UpdateSettings extends Hyper {
-  /** The share of the average of the weights that stays at each step; 0 for no average. */
-  readonly ema?: number;
+export interface UpdateSettings extends Hyperparameters {
+  /** Decay of the moving average of the weights; 0 for no average. */
+  readonly emaDecay?: number;
 }
 
-/** Scalars that the host gives at each update, by the names of the graph's inputs. */
+/** Scalars that the host feeds at each update, named as the graph's inputs. */
 export interface HostScalars {
   readonly lr: number;
-  /** Largest global norm; a huge number for no clipping. */
+  /** Largest global gradient norm; `noLimit` for no clipping. */
   readonly clip: number;
-  /** 1 - beta1^t and sqrt(1 - beta2^t), t the updates so far and this one. */
-  readonly correction1: number;
-  readonly correction2: number;
-  /** A step whose loss or norm is not below these is left out. */
-  readonly mostLoss: number;
-  readonly mostNorm: number;
-  /** The share of the average that stays. */
-  readonly memory: number;
+  /** 1 - beta1^t. `t` counts the updates so far and this one. */
+  readonly biasCorrection1: number;
+  /** sqrt(1 - beta2^t). */
+  readonly biasCorrection2: number;
+  /** A step is skipped unless its loss and gradient norm are below these. */
+  readonly lossLimit: number;
+  readonly gradNormLimit: number;
+  readonly emaDecay: number;
 }
 
-/** A bound that every finite number passes, and no other. */
-export const unbounded = 3.4e38;
+export const hostScalarNames = [
+  'lr',
+  'clip',
+  'biasCorrection1',
+  'biasCorrection2',
+  'lossLimit',
+  'gradNormLimit',
+  'emaDecay',
+] as const satisfies readonly (keyof HostScalars)[];
+
+/** A limit that every finite number is below. */
+export const noLimit = 3.4e38;
+
+/** The loss and gradient norm that a step must stay below. */
+export interface StepLimits {
+  readonly loss: number;
+  readonly gradNorm: number;
+}
 
 /**
- * The scalars of update number `t` (from 1, those left out not counted). The average's memory is short at
- * first, so that it forgets the start.
+ * The scalars of update number `t` (from 1; skipped steps do not count). The moving average starts with a short
+ * memory, so that it forgets the initial weights.
  */
 export const hostScalars = (
-  s: UpdateSettings & { readonly clip: number },
+  s: UpdateSettings & { readonly gradClip: number },
   t: number,
   lr: number,
-  limits: { readonly loss: number; readonly norm: number } = { loss: unbounded, norm: unbounded },
+  limits: StepLimits = { loss: noLimit, gradNorm: noLimit },
 ): HostScalars => ({
   lr,
-  clip: s.clip > 0 ? s.clip : unbounded,
-  correction1: 1 - s.beta1 ** t,
-  correction2: Math.sqrt(1 - s.beta2 ** t),
-  mostLoss: limits.loss,
-  mostNorm: limits.norm,
-  memory: Math.min(s.ema ?? 0, (1 + t) / (10 + t)),
+  clip: s.gradClip > 0 ? s.gradClip : noLimit,
+  biasCorrection1: 1 - s.beta1 ** t,
+  biasCorrection2: Math.sqrt(1 - s.beta2 ** t),
+  lossLimit: limits.loss,
+  gradNormLimit: limits.gradNorm,
+  emaDecay: Math.min(s.emaDecay ?? 0, (1 + t) / (10 + t)),
 });
 
 /**
- * Global L2 norm of flat gradients, each bucket with its share. Summed in the order in which they were made:
- * ONNX Runtime computes what is summed first first, and lets go of what it was computed from.
+ * Global L2 norm of flat gradients, each bucket weighted by its share. Summed in the order in which the
+ * gradients are made: ONNX Runtime computes the first operand first and then frees what it came from.
  */
-const globalNorm = (buckets: readonly Bucket[], gradients: readonly Value[]): Value =>
-  sqrt(
-    gradients
-      .map((g, i) => ({ g, share: buckets[i]!.share }))
-      .sort((a, b) => a.g.id - b.g.id)
-      .reduce<Value | undefined>((all, { g, share }) => {
-        const own = mul(sumSquares(g), share);
-        return all ? add(all, own) : own;
-      }, undefined)!,
-  );
+function globalNorm(buckets: readonly Bucket[], gradients: readonly Value[]): Value {
+  const squares = gradients
+    .map((gradient, i) => ({ gradient, share: buckets[i]!.normShare }))
+    .sort((a, b) => a.gradient.id - b.gradient.id)
+    .map(({ gradient, share }) => mul(sumSquares(gradient), share));
+  return sqrt(squares.reduce((a, b) => add(a, b)));
+}
+
+const normOf = (squares: readonly Value[]): Value => sqrt(squares.reduce((a, b) => add(a, b)));
 
 /**
- * The next state under the names of the state, and beside it `norm`, `ratio` (‖Δw‖ / ‖w‖, of the weights
- * after the step) and `applied` (0 where the step was left out, because
- * the loss or the norm was not below its limit). The true gradient is `gradients` times `scale`. Every update
- * waits for the norm, so that every read of the state in the backward pass comes before the first write.
+ * The next state under the names of the state tensors, and beside it `gradNorm`, `updateRatio` (‖Δw‖ / ‖w‖ with
+ * w after the step) and `applied` (0 where the step was skipped because loss or norm was not below its limit).
+ * The true gradient is `gradients` times `scale`.
+ * Every update waits for the norm, so every read of the state in the backward pass precedes the first write;
+ * updating the state in place depends on that.
  */
 export function update(
   buckets: readonly Bucket[],
@@ -92,34 +108,36 @@ export function update(
   { loss, scale = 1 }: { readonly loss: Value; readonly scale?: Operand },
 ): Readonly<Record<string, Value>> {
   const scalar = (name: keyof HostScalars): Value => input(name, 'float32', []);
-  const norm = mul(globalNorm(buckets, gradients), scale);
-  const good = and(less(loss, scalar('mostLoss')), less(norm, scalar('mostNorm')));
-  const on = where(good, 1, 0);
+  const gradNorm = mul(globalNorm(buckets, gradients), scale);
+  const isGood = and(less(loss, scalar('lossLimit')), less(gradNorm, scalar('gradNormLimit')));
+  const on = where(isGood, 1, 0);
+  // min(1, clip / (norm + 1e-6)): torch.nn.utils.clip_grad_norm_
+  const clipScale = mul(min(div(scalar('clip'), add(gradNorm, 1e-6)), 1), scale);
   const values: StepValues = {
     on,
-    rate: mul(scalar('lr'), on),
-    kept: (share) => where(good, share, 1),
-    correction1: scalar('correction1'),
-    correction2: scalar('correction2'),
-    // min(1, clip / (norm + 1e-6)): torch.nn.utils.clip_grad_norm_
-    gain: where(good, mul(min(div(scalar('clip'), add(norm, 1e-6)), 1), scale), 0),
+    lr: mul(scalar('lr'), on),
+    decay: (beta) => where(isGood, beta, 1),
+    biasCorrection1: scalar('biasCorrection1'),
+    biasCorrection2: scalar('biasCorrection2'),
+    clipScale: where(isGood, clipScale, 0),
   };
+  const emaDecay = s.emaDecay ? where(isGood, scalar('emaDecay'), 1) : undefined;
   const next: Record<string, Value> = {};
-  const memory = s.ema ? where(good, scalar('memory'), 1) : undefined;
-  const moved: Value[] = [];
-  const sizes: Value[] = [];
+  const changeSquares: Value[] = [];
+  const weightSquares: Value[] = [];
   for (const [i, bucket] of buckets.entries()) {
-    const finite = where(good, gradients[i]!, 0);
-    // nothing times a gradient that is not finite is nothing
-    const own = (part: StatePart): Value => state(part, bucket);
-    const { change, next: parts } = rules[bucket.rule].move(bucket, own, finite, s, values);
-    const weights = sub(own('weights'), change);
-    moved.push(sumSquares(change));
-    sizes.push(sumSquares(weights));
+    const read = (part: StatePart): Value => state(part, bucket);
+    // 0 × ∞ is not 0: a gradient that is not finite has to go before it is scaled.
+    const finite = where(isGood, gradients[i]!, 0);
+    const { change, next: parts } = rules[bucket.rule].move(bucket, read, finite, s, values);
+    const weights = sub(read('weights'), change);
+    changeSquares.push(sumSquares(change));
+    weightSquares.push(sumSquares(weights));
     for (const [part, value] of Object.entries({ weights, ...parts }))
       next[stateName(part as StatePart, bucket)] = value;
-    if (memory) next[stateName('ema', bucket)] = add(mul(own('ema'), memory), mul(weights, sub(1, memory)));
+    if (emaDecay)
+      next[stateName('ema', bucket)] = add(mul(read('ema'), emaDecay), mul(weights, sub(1, emaDecay)));
   }
-  const length = (squares: readonly Value[]): Value => sqrt(squares.reduce((a, b) => add(a, b)));
-  return { norm, ratio: div(length(moved), max(length(sizes), 1e-30)), applied: on, ...next };
+  const updateRatio = div(normOf(changeSquares), max(normOf(weightSquares), 1e-30));
+  return { gradNorm, updateRatio, applied: on, ...next };
 }

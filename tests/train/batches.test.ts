@@ -18,10 +18,10 @@ describe('batches', () => {
         fc.integer({ min: 9, max: 3000 }),
         fc.integer({ min: 1, max: 7 }),
         fc.nat(),
-        (tokens, batch, seed) => {
+        (tokens, microBatch, seed) => {
           const windows = windowsIn(tokens, 8);
-          const all = Array.from({ length: Math.ceil((2 * windows) / batch) }, (_, n) =>
-            windowStarts(n, { batch, sequence: 8, seed, parts: one(tokens) }),
+          const all = Array.from({ length: Math.ceil((2 * windows) / microBatch) }, (_, n) =>
+            windowStarts(n, { microBatch, contextLength: 8, seed, parts: one(tokens) }),
           ).flat();
           const wanted = Array.from({ length: windows }, (_, i) => i * 8);
           const sorted = (xs: readonly number[]): number[] => [...xs].sort((a, b) => a - b);
@@ -36,8 +36,8 @@ describe('batches', () => {
 
   it('depend on nothing but the seed and their number: any batch can be made first', () => {
     const how = {
-      batch: 4,
-      sequence: 8,
+      microBatch: 4,
+      contextLength: 8,
       seed: 3,
       parts: partsOf(
         [
@@ -51,7 +51,7 @@ describe('batches', () => {
     const all = Array.from({ length: 600 }, (_, n) => windowStarts(n, how));
     expect(windowStarts(577, how)).toEqual(all[577]);
     expect(windowStarts(577, { ...how, seed: 4 })).not.toEqual(all[577]);
-    const flat = { ...how, batch: 1 };
+    const flat = { ...how, microBatch: 1 };
     expect([0, 1, 2, 3].flatMap((i) => windowStarts(4 * 577 + i, flat))).toEqual(all[577]);
   });
 
@@ -70,7 +70,7 @@ describe('batches', () => {
           const parts = partsOf(texts, 0.05, 8);
           const draws = 2 * 1024;
           const starts = Array.from({ length: draws / 8 }, (_, n) =>
-            windowStarts(n, { batch: 8, sequence: 8, seed, parts }),
+            windowStarts(n, { microBatch: 8, contextLength: 8, seed, parts }),
           ).flat();
           const sum = texts.reduce((n, t) => n + t.weight, 0);
           for (const { start, train, weight } of parts) {

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { graphOf, input } from '../../src-main/graph/ops/build.ts';
 import { grad } from '../../src-main/graph/passes/grad.ts';
-import { distillShare, divergence } from '../../src-main/train/distill.ts';
+import { distillWeightAt, divergence } from '../../src-main/train/distill.ts';
 import { evaluate, tensor } from '../support/evaluate.ts';
 
 const logits = (rows: number, vocab: number, seed: number): Float64Array =>
@@ -51,7 +51,7 @@ it('is nothing for equal predictions', () => {
 });
 
 it('fades in a straight line to nothing', () => {
-  expect([1, 6, 11, 12].map((step) => distillShare(0.8, step, 10))).toEqual([
+  expect([1, 6, 11, 12].map((step) => distillWeightAt(0.8, step, 10))).toEqual([
     0.8,
     expect.closeTo(0.4, 12),
     0,

@@ -14,29 +14,29 @@ import {
   reshape,
   type Value,
 } from '../../src-main/graph/ops/build.ts';
-import { liveness } from '../../src-main/graph/passes/liveness.ts';
+import { analyzeLiveness } from '../../src-main/graph/passes/liveness.ts';
 import { grad, vjp } from '../../src-main/graph/passes/grad.ts';
 import { simplify } from '../../src-main/graph/passes/simplify.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
-import { readerOf } from '../../src-main/model/layers.ts';
-import type { Named } from '../../src-main/model/named.ts';
+import { createModelBuilder } from '../../src-main/model/model-builder.ts';
+import type { NamedValue } from '../../src-main/model/named-value.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
 import { headGradients, headLosses, headParts } from '../../src-main/train/head.ts';
-import { compare } from '../support/close.ts';
+import { compareArrays } from '../support/close.ts';
 import { evaluate } from '../support/evaluate.ts';
-import { golden, goldenCases } from '../support/golden.ts';
+import { loadGolden, goldenCases } from '../support/golden.ts';
 
 const length = 9;
 const families = [
   ...Map.groupBy(
     goldenCases.filter((name) => !name.includes('float16')),
-    (name) => familyOf(golden(name).config).id,
+    (name) => familyOf(loadGolden(name).config).id,
   ).values(),
 ].map((names) => names[0]!);
 
 describe.each(families)('%s', (name) => {
-  const g = golden(name);
+  const g = loadGolden(name);
   const family = familyOf(g.config);
   const dims = dimsOf(family, g.config);
   const settings = settingsOf(family, g.config);
@@ -45,10 +45,10 @@ describe.each(families)('%s', (name) => {
     parameters.map((p) => [p.name, input(p.name, 'float32', p.shape)]),
   );
   const wrt = [...weights.values()];
-  const m = readerOf(family, dims, settings, weights);
+  const m = createModelBuilder(family, dims, settings, weights);
   const tokens = constant(g.ids[0]!.slice(0, length), 'int32', [1, length]);
   const targets = constant(g.ids[0]!.slice(1, length + 1), 'int32', [length]);
-  const head = (x: Named): Value => reshape(m.head(x).value, [-1, dims['vocab']!]);
+  const head = (x: NamedValue): Value => reshape(m.head(x).value, [-1, dims['vocab']!]);
   const x = family.forward(m, tokens);
   const feeds = Object.fromEntries(
     parameters.map(({ name: weight, shape }) => [
@@ -66,9 +66,10 @@ describe.each(families)('%s', (name) => {
     const found = evaluate([loss, ...parted.map((v, i) => v ?? mul(wrt[i]!, 0))], feeds);
     const right = evaluate([whole, ...expected], feeds);
     found.forEach((v, i) => {
-      expect(compare(v.data, right[i]!.data).worst, i === 0 ? 'loss' : parameters[i - 1]!.name).toBeLessThan(
-        1e-10,
-      );
+      expect(
+        compareArrays(v.data, right[i]!.data).worst,
+        i === 0 ? 'loss' : parameters[i - 1]!.name,
+      ).toBeLessThan(1e-10);
     });
   });
 });
@@ -81,12 +82,12 @@ describe('memory', () => {
   const w = input('w', 'float32', [vocab, width]);
   const hidden = input('x', 'float32', [1, rows, width]);
   const targets = input('targets', 'int32', [rows]);
-  const x: Named = { value: mul(hidden, 2), axes: ['batch', 'seq', 'hidden'] };
-  const head = ({ value }: Named): Value => reshape(matmul(value, w, { transB: true }), [-1, vocab]);
+  const x: NamedValue = { value: mul(hidden, 2), axes: ['batch', 'seq', 'hidden'] };
+  const head = ({ value }: NamedValue): Value => reshape(matmul(value, w, { transB: true }), [-1, vocab]);
   const peakOf = (lengths: readonly number[]): number => {
     const { loss, seeds } = headGradients(head, x, targets, lengths, [w], constant(1));
     const [dx, dw] = vjp(seeds, [hidden, w]);
-    return liveness(simplify(graphOf({ loss, dx: dx!, dw: dw! }))).peak;
+    return analyzeLiveness(simplify(graphOf({ loss, dx: dx!, dw: dw! }))).peakBytes;
   };
   it('holds the logits of one part', () => {
     const parts = headParts(rows, vocab);
@@ -102,8 +103,8 @@ describe('memory', () => {
     expect(headParts(64, 256_000)).toEqual([64]);
   });
   it('losses are read in the same parts', () => {
-    expect(liveness(simplify(graphOf({ losses: headLosses(head, x, targets, vocab) }))).peak).toBeLessThan(
-      logits / 2,
-    );
+    expect(
+      analyzeLiveness(simplify(graphOf({ losses: headLosses(head, x, targets, vocab) }))).peakBytes,
+    ).toBeLessThan(logits / 2);
   });
 });

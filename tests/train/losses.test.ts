@@ -11,7 +11,7 @@ import { accumulateProgram, stepProgram, updateProgram } from '../../src-main/tr
 import { hostScalars } from '../../src-main/train/update.ts';
 import { loadGolden } from '../support/golden.ts';
 import { readPyTorchCurves } from '../support/loss-curves.ts';
-import { runner, type Fed } from '../support/run-graph.ts';
+import { createGraphRunner, type Feed } from '../support/run-graph.ts';
 
 const cases = readPyTorchCurves().flatMap((curve) =>
   [1, 700, 1_000_000].map((most) => [curve.name, most, curve] as const),
@@ -28,39 +28,44 @@ describe.each(cases)(
     const settings = settingsOf(family, g.config);
     const parameters = parametersOf(family, dims, settings);
     const factors = new Map(
-      parameters.map(({ name, shape }) => [name, { lrScale: curve.rates[name] ?? 1, gradScale: 1, from: shape }]),
+      parameters.map(({ name, shape }) => [
+        name,
+        { lrScale: curve.rates[name] ?? 1, gradScale: 1, from: shape },
+      ]),
     );
-    const buckets = bucketsOf(family, parameters, { most, factors, optimizer: optimizer.name });
+    const buckets = bucketsOf(family, parameters, { maxElements: most, factors, optimizer: optimizer.name });
     const model = { family, dims, settings, buckets };
 
     const hyper = { ...optimizer, decay: optimizer.weightDecay };
     it('follows PyTorch', async () => {
-      const zeros = (part: string): Record<string, Fed> =>
+      const zeros = (part: string): Record<string, Feed> =>
         Object.fromEntries(buckets.map((b) => [`${part}/${b.index}`, new Float32Array(b.length)]));
-      let state: Record<string, Fed> = Object.fromEntries(
+      let state: Record<string, Feed> = Object.fromEntries(
         stateNames(buckets).map((n) => [n, new Float32Array(buckets[Number(n.split('/')[1])]!.length)]),
       );
       for (const b of buckets)
         for (const slot of b.slots)
           (state[`weights/${b.index}`] as Float32Array).set(g.weights.get(slot.name)!, slot.offset);
-      const only = (part: string): Record<string, Fed> =>
+      const only = (part: string): Record<string, Feed> =>
         Object.fromEntries(Object.entries(state).filter(([n]) => n.startsWith(part)));
       const step =
         accumulate === 1
-          ? await runner(stepProgram(model, { microBatch: batch, contextLength: sequence }, hyper))
+          ? await createGraphRunner(stepProgram(model, { microBatch: batch, contextLength: sequence }, hyper))
           : undefined;
-      const gather = await runner(accumulateProgram(model, { microBatch: batch, contextLength: sequence }));
-      const update = await runner(updateProgram(model, hyper, accumulate));
+      const gather = await createGraphRunner(
+        accumulateProgram(model, { microBatch: batch, contextLength: sequence }),
+      );
+      const update = await createGraphRunner(updateProgram(model, hyper, accumulate));
       for (const [i, expected] of curve.points.entries()) {
         const t = i + 1;
         const scalar = (x: number): Float32Array => Float32Array.of(x);
         const {
           emaDecay: memory,
-          correction1,
-          correction2,
+          biasCorrection1,
+          biasCorrection2,
           ...always
-        } = hostScalars({ ...hyper, clip: curve.maxGradNorm }, t, curve.lr[i]!);
-        const given = optimizer.name === 'sgd' ? always : { ...always, correction1, correction2 };
+        } = hostScalars({ ...hyper, gradClip: curve.maxGradNorm }, t, curve.lr[i]!);
+        const given = optimizer.name === 'sgd' ? always : { ...always, biasCorrection1, biasCorrection2 };
         const scalars = Object.fromEntries(Object.entries(given).map(([n, x]) => [n, scalar(x)]));
         expect(memory).toBe(0);
         const tokens = (n: number): Int32Array => Int32Array.from(batches[n]!.flat());
@@ -68,7 +73,7 @@ describe.each(cases)(
         let next: Record<string, Float32Array>;
         if (step) next = await step({ ...state, ...scalars, tokens: tokens(i) });
         else {
-          let gradients: Record<string, Fed> = zeros('gradient');
+          let gradients: Record<string, Feed> = zeros('gradient');
           for (let j = 0; j < accumulate; j++) {
             const out = await gather({
               ...only('weights'),
@@ -86,7 +91,9 @@ describe.each(cases)(
         if (step) loss = next['loss']![0]!;
         state = Object.fromEntries(stateNames(buckets).map((n) => [n, next[`next/${n}`]!]));
         expect(Math.abs(loss / expected.loss - 1), `loss of step ${t}`).toBeLessThan(1e-4);
-        expect(Math.abs(next['norm']![0]! / curve.gradNorm[i]! - 1), `norm of step ${t}`).toBeLessThan(1e-3);
+        expect(Math.abs(next['gradNorm']![0]! / curve.gradNorm[i]! - 1), `norm of step ${t}`).toBeLessThan(
+          1e-3,
+        );
       }
       for (const b of buckets)
         for (const slot of b.slots) {

@@ -3,10 +3,11 @@
  * within the type's own tolerance, and the loss scale's life inside the graph.
  */
 import { describe, expect, it } from 'vitest';
-import { keyOf, normalAt } from '../../src-main/base/random.ts';
-import { exportable, wellFormed } from '../../src-main/graph/passes/check.ts';
+import { deriveKey, normalAt } from '../../src-main/base/random.ts';
+import { checkExportable, checkWellFormed } from '../../src-main/graph/passes/check.ts';
 import { nodesOf, type Graph } from '../../src-main/graph/graph.ts';
-import { lowered } from '../../src-main/graph/onnx.ts';
+import { lowerGraph } from '../../src-main/graph/onnx.ts';
+import { deviceKinds } from '../../src-main/base/device.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { families } from '../../src-main/model/families/index.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
@@ -15,15 +16,15 @@ import {
   inPrecision,
   precisions,
   precisionsOf,
-  scalingStart,
+  initialLossScale,
   type Precision,
 } from '../../src-main/train/precision.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
 import { bucketsOf, stateNames } from '../../src-main/train/state.ts';
 import { accumulateProgram, stepProgram, type BucketModel } from '../../src-main/train/step.ts';
-import { hostScalars, unbounded } from '../../src-main/train/update.ts';
+import { hostScalars, noLimit } from '../../src-main/train/update.ts';
 import { evaluate, tensor, type Tensor } from '../support/evaluate.ts';
-import { runner, type Fed } from '../support/run-graph.ts';
+import { createGraphRunner, type Feed } from '../support/run-graph.ts';
 import { tinyConfig, tinyValues } from '../support/tiny.ts';
 
 const batch = 2;
@@ -77,7 +78,7 @@ function modelOf(
   const dims = dimsOf(family, config);
   const settings = settingsOf(family, config);
   const parameters = parametersOf(family, dims, settings);
-  const buckets = bucketsOf(family, parameters, { most });
+  const buckets = bucketsOf(family, parameters, { maxElements: most });
   const values = new Map(parameters.map((p) => [p.name, tinyValues(p, dims, 3)]));
   const weights = Object.fromEntries(
     buckets.map((b) => {
@@ -92,9 +93,9 @@ function modelOf(
 const tokens = (vocab: number): Int32Array =>
   Int32Array.from(
     { length: batch * (sequence + 1) },
-    (_, i) => Math.floor(Math.abs(normalAt(keyOf(9), i)) * 1e6) % vocab,
+    (_, i) => Math.floor(Math.abs(normalAt(deriveKey(9), i)) * 1e6) % vocab,
   );
-const asTensors = (graph: Graph, fed: Readonly<Record<string, Fed>>): Record<string, Tensor> =>
+const asTensors = (graph: Graph, fed: Readonly<Record<string, Feed>>): Record<string, Tensor> =>
   Object.fromEntries(graph.inputs.map((v) => [v.name!, tensor(v.shape, Array.from(fed[v.name!]!, Number))]));
 
 describe.each(short)('%s for %s', (precision, provider) => {
@@ -102,15 +103,17 @@ describe.each(short)('%s for %s', (precision, provider) => {
     '%s: products are short, what must be exact is not, and gradients are those of the loss',
     (id) => {
       const { model, weights } = modelOf(id);
-      const plain = accumulateProgram(model, { batch, sequence });
+      const plain = accumulateProgram(model, { microBatch: batch, contextLength: sequence });
       const graph = inPrecision(
-        accumulateProgram(model, { batch, sequence, precision }),
+        accumulateProgram(model, { microBatch: batch, contextLength: sequence, precision }),
         provider,
         precision,
       );
-      wellFormed(graph, 'mixed');
-      exportable(lowered(graph, provider), provider, 'mixed');
-      for (const { op, inputs, outputs, attrs } of nodesOf(Object.values(lowered(graph, provider).outputs))) {
+      checkWellFormed(graph, 'mixed');
+      checkExportable(lowerGraph(graph, provider), provider, 'mixed');
+      for (const { op, inputs, outputs, attrs } of nodesOf(
+        Object.values(lowerGraph(graph, provider).outputs),
+      )) {
         const kinds = new Set(
           [...inputs, ...outputs]
             .map((v) => v.dtype)
@@ -129,7 +132,7 @@ describe.each(short)('%s for %s', (precision, provider) => {
         model.buckets.map((b) => [`gradient/${b.index}`, new Float32Array(b.length)]),
       );
       const scale = 1024;
-      const fed: Record<string, Fed> = {
+      const fed: Record<string, Feed> = {
         ...weights,
         ...gradients,
         tokens: tokens(model.dims['vocab']!),
@@ -174,71 +177,79 @@ describe('the loss scale', () => {
   const { model, weights } = modelOf('llama');
   const { buckets } = model;
   const hyper = { ...trainingDefaults, momentum: 0.9 };
-  const state: Record<string, Fed> = {
+  const state: Record<string, Feed> = {
     ...Object.fromEntries(
       stateNames(buckets).map((n) => [n, new Float32Array(buckets[Number(n.split('/')[1])]!.length)]),
     ),
     ...weights,
   };
   const scalars = Object.fromEntries(
-    Object.entries(hostScalars({ ...hyper, clip: 1 }, 1, 1e-3)).map(([n, v]) => [n, Float32Array.of(v)]),
+    Object.entries(hostScalars({ ...hyper, gradClip: 1 }, 1, 1e-3)).map(([n, v]) => [n, Float32Array.of(v)]),
   );
   const graph = (precision: Precision): Graph =>
-    inPrecision(stepProgram(model, { batch, sequence, precision }, hyper), 'cpu', precision);
+    inPrecision(
+      stepProgram(model, { microBatch: batch, contextLength: sequence, precision }, hyper),
+      'cpu',
+      precision,
+    );
   const stepped = async (
     graph: Graph,
-    fed: Readonly<Record<string, Fed>>,
+    fed: Readonly<Record<string, Feed>>,
   ): Promise<Record<string, Float32Array>> => {
-    const all: Readonly<Record<string, Fed>> = {
+    const all: Readonly<Record<string, Feed>> = {
       ...state,
       ...scalars,
       ...fed,
       tokens: tokens(model.dims['vocab']!),
     };
-    return (await runner(graph))(Object.fromEntries(graph.inputs.map(({ name }) => [name!, all[name!]!])));
+    return (await createGraphRunner(graph))(
+      Object.fromEntries(graph.inputs.map(({ name }) => [name!, all[name!]!])),
+    );
   };
   const run = (factor: number, good: number): Promise<Record<string, Float32Array>> =>
     stepped(graph('float16'), {
       'scaling/factor': Float32Array.of(factor),
-      'scaling/good': Float32Array.of(good),
+      'scaling/finiteUpdates': Float32Array.of(good),
     });
 
-  it('does not change what is learned', async () => {
+  it('does not change the gradients', async () => {
     const plain = await stepped(graph('float32'), {});
-    const out = await run(scalingStart.factor, 0);
+    const out = await run(initialLossScale.factor, 0);
     expect(Math.abs(out['loss']![0]! / plain['loss']![0]! - 1)).toBeLessThan(tolerance.float16);
-    expect(Math.abs(out['norm']![0]! / plain['norm']![0]! - 1)).toBeLessThan(tolerance.float16);
-    expect([out['applied']![0], out['next/scaling/factor']![0], out['next/scaling/good']![0]]).toEqual([
-      1,
-      scalingStart.factor,
-      1,
-    ]);
+    expect(Math.abs(out['gradNorm']![0]! / plain['gradNorm']![0]! - 1)).toBeLessThan(tolerance.float16);
+    expect([
+      out['applied']![0],
+      out['next/scaling/factor']![0],
+      out['next/scaling/finiteUpdates']![0],
+    ]).toEqual([1, initialLossScale.factor, 1]);
   });
 
-  it('leaves out an update that overflows, and halves itself', async () => {
+  it('skips an update that overflows and halves the scale', async () => {
     const out = await run(2 ** 40, 7);
-    expect(out['norm']![0]! < unbounded).toBe(false);
-    expect([out['applied']![0], out['next/scaling/factor']![0], out['next/scaling/good']![0]]).toEqual([
-      0,
-      2 ** 39,
-      0,
-    ]);
+    expect(out['gradNorm']![0]! < noLimit).toBe(false);
+    expect([
+      out['applied']![0],
+      out['next/scaling/factor']![0],
+      out['next/scaling/finiteUpdates']![0],
+    ]).toEqual([0, 2 ** 39, 0]);
     for (const name of stateNames(buckets)) expect(out[`next/${name}`]).toEqual(state[name]);
   });
 
-  it('doubles after a thousand updates that were finite, up to a bound, and never falls below one', async () => {
+  it('doubles after a thousand finite updates, up to a limit', async () => {
     expect((await run(256, 998))['next/scaling/factor']![0]).toBe(256);
     const grown = await run(256, 999);
-    expect([grown['next/scaling/factor']![0], grown['next/scaling/good']![0]]).toEqual([512, 0]);
+    expect([grown['next/scaling/factor']![0], grown['next/scaling/finiteUpdates']![0]]).toEqual([512, 0]);
     expect((await run(2 ** 24, 999))['next/scaling/factor']![0]).toBeLessThanOrEqual(2 ** 24);
   });
 });
 
-describe('what a device computes in', () => {
-  it.each(Object.entries(precisionsOf))('%s', (device, possible) => {
+describe('checkPrecision', () => {
+  it.each(deviceKinds)('%s', (device) => {
+    const possible = precisionsOf(device);
+    expect(possible).toContain('float32');
     for (const precision of precisions) {
       const ask = (): void => {
-        checkPrecision(device as 'cpu', precision);
+        checkPrecision(device, precision);
       };
       if (possible.includes(precision)) expect(ask).not.toThrow();
       else expect(ask).toThrow(`does not compute in ${precision}`);

@@ -1,17 +1,17 @@
 import { expect, it } from 'vitest';
-import { reached } from '../../src-main/train/reached.ts';
+import { firstReach } from '../../src-main/train/reached.ts';
 
-it('says where a curve comes down to a loss, between its points', () => {
+it('interpolates where a curve first reaches a loss', () => {
   const curve = [
     { x: 0, loss: 5 },
     { x: 100, loss: 3 },
     { x: 200, loss: 1 },
   ];
   expect([
-    reached(curve, 6),
-    reached(curve, 4),
-    reached(curve, 1),
-    reached(curve, 0.5),
-    reached([], 1),
+    firstReach(curve, 6),
+    firstReach(curve, 4),
+    firstReach(curve, 1),
+    firstReach(curve, 0.5),
+    firstReach([], 1),
   ]).toEqual([0, 50, 200, null, null]);
 });

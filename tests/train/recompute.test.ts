@@ -3,19 +3,19 @@
  * wait for those of the next.
  */
 import { describe, expect, it } from 'vitest';
-import { keyOf, normalAt } from '../../src-main/base/random.ts';
-import { exportable, wellFormed } from '../../src-main/graph/passes/check.ts';
-import { executionOrder, flopsOf, liveness } from '../../src-main/graph/passes/liveness.ts';
+import { deriveKey, normalAt } from '../../src-main/base/random.ts';
+import { checkExportable, checkWellFormed } from '../../src-main/graph/passes/check.ts';
+import { executionOrder, countFlops, analyzeLiveness } from '../../src-main/graph/passes/liveness.ts';
 import type { Graph, Node } from '../../src-main/graph/graph.ts';
-import { lowered } from '../../src-main/graph/onnx.ts';
-import type { Recompute } from '../../src-main/graph/passes/recompute.ts';
+import { lowerGraph } from '../../src-main/graph/onnx.ts';
+import type { ActivationCheckpointing } from '../../src-main/graph/passes/activation-checkpointing.ts';
 import { simplify } from '../../src-main/graph/passes/simplify.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { families } from '../../src-main/model/families/index.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
 import { bucketsOf } from '../../src-main/train/state.ts';
 import { accumulateProgram, type BucketModel } from '../../src-main/train/step.ts';
-import { runner, type Fed } from '../support/run-graph.ts';
+import { createGraphRunner, type Feed } from '../support/run-graph.ts';
 import { tinyConfig, tinyValues } from '../support/tiny.ts';
 
 const batch = 2;
@@ -30,11 +30,20 @@ function modelOf(id: string, dims: Readonly<Record<string, number>> = {}, most =
     family,
     dims: sizes,
     settings,
-    buckets: bucketsOf(family, parametersOf(family, sizes, settings), { most }),
+    buckets: bucketsOf(family, parametersOf(family, sizes, settings), { maxElements: most }),
   };
 }
-const program = (model: BucketModel, recompute: Recompute | 'auto', length = sequence): Graph =>
-  lowered(simplify(accumulateProgram(model, { batch, sequence: length, recompute })), 'cpu');
+const program = (model: BucketModel, recompute: ActivationCheckpointing | 'auto', length = sequence): Graph =>
+  lowerGraph(
+    simplify(
+      accumulateProgram(model, {
+        microBatch: batch,
+        contextLength: length,
+        activationCheckpointing: recompute,
+      }),
+    ),
+    'cpu',
+  );
 
 describe.each([...families.keys()])('%s', (id) => {
   it('has the same gradients, bit for bit, from what is made again', async () => {
@@ -42,11 +51,11 @@ describe.each([...families.keys()])('%s', (id) => {
     const parameters = new Map(
       parametersOf(model.family, model.dims, model.settings).map((p) => [p.name, p]),
     );
-    const fed: Record<string, Fed> = {
+    const fed: Record<string, Feed> = {
       keep: Float32Array.of(0),
       tokens: Int32Array.from(
         { length: batch * (sequence + 1) },
-        (_, i) => Math.floor(Math.abs(normalAt(keyOf(4), i)) * 1e6) % model.dims['vocab']!,
+        (_, i) => Math.floor(Math.abs(normalAt(deriveKey(4), i)) * 1e6) % model.dims['vocab']!,
       ),
     };
     for (const b of model.buckets) {
@@ -56,9 +65,9 @@ describe.each([...families.keys()])('%s', (id) => {
     const [off, attention, full] = (await Promise.all(
       (['off', 'attention', 'full'] as const).map(async (how) => {
         const graph = program(model, how);
-        wellFormed(graph, how);
-        exportable(graph, 'cpu', how);
-        return { graph, out: await (await runner(graph))(fed) };
+        checkWellFormed(graph, how);
+        checkExportable(graph, 'cpu', how);
+        return { graph, out: await (await createGraphRunner(graph))(fed) };
       }),
     )) as [
       { graph: Graph; out: Record<string, Float32Array> },
@@ -67,7 +76,7 @@ describe.each([...families.keys()])('%s', (id) => {
     for (const again of [attention!, full!]) {
       for (const [name, values] of Object.entries(off.out))
         expect([name, again.out[name]]).toEqual([name, values]);
-      expect(flopsOf(again.graph)).toBeGreaterThan(flopsOf(off.graph));
+      expect(countFlops(again.graph)).toBeGreaterThan(countFlops(off.graph));
     }
   });
 });
@@ -101,7 +110,8 @@ describe.each(['llama', 'gpt2', 'gemma2'])('a long text through %s', (id) => {
   });
 
   it('holds less the more is made again', () => {
-    const peak = (how: Recompute, length: number): number => liveness(program(deep, how, length)).peak;
+    const peak = (how: ActivationCheckpointing, length: number): number =>
+      analyzeLiveness(program(deep, how, length)).peakBytes;
     const deep = modelOf(id, { layers: 8, positions: 1024 }, 2 ** 26);
     expect(peak('attention', long)).toBeLessThan(0.5 * peak('off', long));
     expect(peak('full', long)).toBeLessThan(0.5 * peak('off', long));
@@ -109,9 +119,11 @@ describe.each(['llama', 'gpt2', 'gemma2'])('a long text through %s', (id) => {
   });
 
   it('is what `auto` takes there, and not for a short one', () => {
-    expect(liveness(program(model, 'auto', long)).peak).toBe(
-      liveness(program(model, 'attention', long)).peak,
+    expect(analyzeLiveness(program(model, 'auto', long)).peakBytes).toBe(
+      analyzeLiveness(program(model, 'attention', long)).peakBytes,
     );
-    expect(liveness(program(model, 'auto', 128)).peak).toBe(liveness(program(model, 'off', 128)).peak);
+    expect(analyzeLiveness(program(model, 'auto', 128)).peakBytes).toBe(
+      analyzeLiveness(program(model, 'off', 128)).peakBytes,
+    );
   });
 });

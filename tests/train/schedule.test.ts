@@ -1,12 +1,8 @@
-/**
- * @file Schedules: their shapes, and that decaying or extending changes nothing that was done and jumps
- * nowhere.
- */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  decaying,
-  extended,
+  decayFrom,
+  extend,
   isDecaying,
   learningRate,
   stepsOf,
@@ -21,14 +17,14 @@ import {
 
 const of = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
   ...trainingDefaults,
-  batch: 2,
-  sequence: 5,
-  accumulate: 1,
+  microBatch: 2,
+  contextLength: 5,
+  gradAccum: 1,
   tokens: 1000,
   lr: 1,
-  warmup: 10,
-  floor: 0.1,
-  cooldown: 0.2,
+  warmupSteps: 10,
+  minLrRatio: 0.1,
+  decayFraction: 0.2,
   ...more,
 });
 const curve = (s: TrainingSettings, to = stepsOf(s), from = 1): number[] =>
@@ -39,15 +35,15 @@ const schedules = choices?.kind === 'choice' ? choices.choices.map((c) => c.valu
 describe.each(schedules)('%s', (schedule) => {
   const s = of({ schedule });
   const all = curve(s);
-  it('warms up in a straight line to its peak, and ends at the floor unless it is constant', () => {
+  it('warms up linearly to the peak and ends at the minimum unless it is constant', () => {
     expect(all.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, i) => (i + 1) / 10));
     expect(all.at(-1)).toBeCloseTo(schedule === 'constant' ? 1 : 0.1, 12);
     for (let i = 10; i < all.length; i++) expect(all[i]!).toBeLessThanOrEqual(all[i - 1]! + 1e-12);
   });
-  it('decays from any step on without a jump, and ends there', () => {
+  it('decays from any step without a jump and ends there', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 99 }), fc.integer({ min: 1, max: 60 }), (at, steps) => {
-        const after = decaying(s, at, steps);
+        const after = decayFrom(s, at, steps);
         const falling = curve(after, at + steps, at + 1);
         expect([stepsOf(after), isDecaying(s), isDecaying(after)]).toEqual([at + steps, false, true]);
         expect(curve(after, at)).toEqual(all.slice(0, at));
@@ -59,14 +55,14 @@ describe.each(schedules)('%s', (schedule) => {
       }),
     );
   });
-  it('is extended from any step on: what was done stays, and the rate goes on from where it is or rises to its peak again', () => {
+  it('can be extended from any step: earlier rates stay, and the rate continues or rises to the peak again', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 100 }),
         fc.integer({ min: 2, max: 200 }),
         fc.integer({ min: 0, max: 30 }),
         (at, more, rewarm) => {
-          const after = extended(s, at, (at + more) * tokensPerStep(s), rewarm);
+          const after = extend(s, at, (at + more) * tokensPerStep(s), rewarm);
           const rates = curve(after);
           const rise = Math.min(Math.max(rewarm, 10 - at), more);
           expect(rates.length).toBe(at + more);
@@ -82,23 +78,23 @@ describe.each(schedules)('%s', (schedule) => {
   });
 });
 
-it('stays at its peak until the cool-down: warm-up, stable, decay', () => {
+it('wsd stays at the peak until the decay', () => {
   expect(curve(of({ schedule: 'wsd' })).slice(9, 80)).toEqual(Array<number>(71).fill(1));
 });
-it('decays over the cool-down\u2019s share where no number is given', () => {
-  expect(stepsOf(decaying(of({ schedule: 'wsd' }), 40))).toBe(60);
+it('decays over the decay fraction by default', () => {
+  expect(stepsOf(decayFrom(of({ schedule: 'wsd' }), 40))).toBe(60);
 });
-it('a decay that is asked before the first step replaces the schedule', () => {
-  const after = decaying(of(), 0, 30);
+it('a decay requested before the first step replaces the schedule', () => {
+  const after = decayFrom(of(), 0, 30);
   expect([stepsOf(after), learningRate(after, 10), learningRate(after, 30)]).toEqual([
     30,
     1,
     expect.closeTo(0.1, 12),
   ]);
 });
-it('after an extension that is taken back to before a decay, the decay is forgotten', () => {
-  const fell = decaying(of({ schedule: 'constant' }), 50, 10);
-  const longer = extended(fell, 40, 900, 0);
+it('an extension from before a decay removes the decay', () => {
+  const fell = decayFrom(of({ schedule: 'constant' }), 50, 10);
+  const longer = extend(fell, 40, 900, 0);
   expect(isDecaying(longer)).toBe(false);
   expect(curve(longer).slice(10)).toEqual(Array<number>(80).fill(1));
 });

@@ -1,32 +1,23 @@
-/**
- * @file What an engine that ran out of memory says of its run: the settings that would fit on the device it
- * was on.
- */
-import type { DeviceKind } from '../../base/device.ts';
+/** @file Adds to an out-of-memory error the settings that would fit on the device. */
+import { deviceKinds } from '../../base/device.ts';
 import type { ErrorData } from '../../base/errors.ts';
-import { explained } from '../../cost/fit.ts';
+import { addFittingChanges } from '../../cost/fit.ts';
 import { subjectOf } from '../../cost/programs.ts';
 import { openCheckpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { RunSettings } from '../../train/run.ts';
 import { adapterOf } from '../ort/adapters.ts';
-import { deviceKinds } from '../ort/device-tensor.ts';
 
-/** The error with its advice; as it is where it is another, or where the advice cannot be worked out. */
-export async function advised(
+/** The error with its advice. Any other error, and one whose advice cannot be computed, is returned as it is. */
+export async function addMemoryAdvice(
   error: ErrorData,
   { checkpoint, settings }: Pick<RunSettings, 'checkpoint' | 'settings'>,
 ): Promise<ErrorData> {
   if (error.code !== 'engine/out-of-memory') return error;
-  const said = (error.detail as { device: string }).device;
-  const device: DeviceKind = deviceKinds.find((kind) => kind === said) ?? 'cpu';
+  const named = (error.detail as { device: string }).device;
+  const device = deviceKinds.find((kind) => kind === named) ?? 'cpu';
   try {
-    return explained(
-      error,
-      subjectOf(await openCheckpoint(checkpoint)),
-      settings,
-      device,
-      adapterOf(device).memory,
-    );
+    const subject = subjectOf(await openCheckpoint(checkpoint));
+    return addFittingChanges(error, subject, settings, device, adapterOf(device).memory);
   } catch {
     return error;
   }

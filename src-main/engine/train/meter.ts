@@ -1,181 +1,215 @@
 /**
- * @file A run's meter: what it holds, draws and has spent while it trains, when its measured pace replaces
- * the estimate, when its budget is spent, and the record it leaves.
+ * @file Measures a run while it trains: memory, power, cost and pace. It replaces the estimate by the measured
+ * pace, stops the run when a budget is spent, and keeps the actual figures in estimate.json.
  */
 import { join } from 'node:path';
 import type { DeviceKind } from '../../base/device.ts';
-import { costFile, isAsTold, moneyFor, recordIn } from '../../cost/record.ts';
-import { readIfSound, writeJson } from '../../store/fs/files.ts';
-import type { BudgetKind, Reading, RunEvent } from '../../train/run.ts';
+import { costFile, costOf, hasEstimatedSettings, parseRecord, type RunActuals } from '../../cost/record.ts';
+import { readJsonIfValid, writeJson } from '../../store/fs/files.ts';
+import type { BudgetKind, RunEvent, StartedEvent, StepEvent, UsageEvent } from '../../train/run.ts';
 import { stepsOf } from '../../train/schedule.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
 import type { GpuReading } from '../device/gpu-readings.ts';
-import { watchPower, type Power } from '../device/power.ts';
+import { watchPower, type PowerMeter } from '../device/power.ts';
 
 export interface Meter {
-  /** The event with what is to be told before or after it. */
+  /** The event, with the meter's own events before or after it. */
   take(event: RunEvent): Promise<readonly RunEvent[]>;
-  /** Whether a budget is spent. */
-  reached(): boolean;
-  /** Joules of the run so far, all sittings together. */
+  /** True once a budget is spent. */
+  isBudgetSpent(): boolean;
+  /** Energy of the run so far in joules, all sessions together; null if unknown. */
   joules(): number | null;
   close(): void;
 }
 
-/** Of a GPU that nobody reads: what this process holds and does says nothing of it. */
-const unread: GpuReading = { watts: null, utilisation: null, memory: null, temperature: null };
-/** Seconds between two readings; steps after which the pace is told, of which the first few are left out. */
-const every = 5;
-const settled = 20;
-const skipped = 5;
+/** A GPU without readings: the figures of this process say nothing about it. */
+const noReading: GpuReading = { watts: null, utilisation: null, memory: null, temperature: null };
+
+const secondsBetweenReadings = 5;
+/** Steps after which the pace is reported. */
+const paceSteps = 20;
+/** First steps that the pace leaves out: they warm up caches. */
+const warmupSteps = 5;
+const joulesPerKilowattHour = 3.6e6;
+
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-/** Bounds of this sitting: what is granted once more when a run goes on after a budget was spent. */
-export function allowance(limit: number | undefined, spent: number): number {
-  if (!limit || limit <= 0) return Infinity;
+/** Where a budget ends in this session: a run that resumes after a spent budget gets it once more. */
+export function budgetEnd(limit: number, spent: number): number {
+  if (limit <= 0) return Infinity;
   return limit * (Math.floor(spent / limit + 1e-9) + 1);
 }
 
+/** Opens the meter of a run; `now` is a clock in seconds. */
 export async function openMeter(
   dir: string,
-  s: TrainingSettings,
+  settings: TrainingSettings,
   now: () => number = () => performance.now() / 1000,
 ): Promise<Meter> {
   const file = join(dir, costFile);
-  const record = recordIn(await readIfSound(file));
-  const before = record?.came;
-  const pue = record?.assumptions.pueOwn ?? 1;
-  const pace: number[] = [];
-  let steps = stepsOf(s);
-  let power: Power | undefined;
+  const record = parseRecord(await readJsonIfValid(file));
+  const earlier = record?.actual;
+  const overhead = record?.assumptions.pueOwn ?? 1;
+  const stepTimes: number[] = [];
+  let totalSteps = stepsOf(settings);
+  let power: PowerMeter | undefined;
   let device: DeviceKind = 'cpu';
-  let began = 0;
-  let last = 0;
-  let joules: number | null = null;
-  let spent = false;
-  let told = false;
-  let peak = before?.memory ?? 0;
-  let tokens = before?.tokens ?? 0;
-  let grants: Readonly<Record<BudgetKind, number>> | undefined;
+  let startedAt: number | undefined;
+  let lastReading = 0;
+  let sessionJoules: number | null = null;
+  let isSpent = false;
+  let isPaceReported = false;
+  let peakMemory = earlier?.memory ?? 0;
+  let tokens = earlier?.tokens ?? 0;
+  let budgetEnds: Readonly<Record<BudgetKind, number>> | undefined;
+  const cpuLoad = createCpuLoad(now);
 
-  const seconds = (): number => (before?.seconds ?? 0) + (began ? now() - began : 0);
+  const sessionSeconds = (): number => (startedAt === undefined ? 0 : now() - startedAt);
+  const seconds = (): number => (earlier?.seconds ?? 0) + sessionSeconds();
   const energy = (): number | null => {
-    const earlier = before?.energy ?? null;
-    return joules === null ? earlier : (earlier ?? 0) + (joules * pue) / 3.6e6;
+    const before = earlier?.energy ?? null;
+    if (sessionJoules === null) return before;
+    return (before ?? 0) + (sessionJoules * overhead) / joulesPerKilowattHour;
   };
-  const money = (held = seconds()): number | null => (record ? moneyFor(record, held, energy()) : null);
-  const reading = async (step: number): Promise<Reading> => {
-    last = now();
-    joules = (await power?.joules()) ?? null;
-    const gpu = device === 'cpu' ? undefined : (power?.newest() ?? unread);
-    const memory = gpu ? gpu.memory : process.memoryUsage().rss;
-    const used = process.cpuUsage();
-    peak = Math.max(peak, gpu ? (gpu.memory ?? 0) : process.resourceUsage().maxRSS * 1024);
-    const held = seconds();
-    return {
-      at: 'reading',
+  const cost = (atSeconds = seconds()): number | null =>
+    record ? costOf(record, atSeconds, energy()) : null;
+
+  async function readUsage(step: number): Promise<UsageEvent> {
+    lastReading = now();
+    sessionJoules = (await power?.joules()) ?? null;
+    const elapsed = sessionSeconds();
+    const atSeconds = seconds();
+    const common = {
+      type: 'usage' as const,
       step,
-      seconds: held,
-      memory,
-      watts: gpu?.watts ?? (joules === null || now() === began ? null : joules / (now() - began)),
-      utilisation: gpu ? gpu.utilisation : busy(used),
-      temperature: gpu?.temperature ?? null,
+      seconds: atSeconds,
       energy: energy(),
-      power: power?.source() ?? null,
-      money: money(held),
+      powerSource: power?.source() ?? null,
+      cost: cost(atSeconds),
     };
-  };
-  let load = { at: 0, micros: 0 };
-  /** Cores at work since the last reading. */
-  function busy({ user, system }: NodeJS.CpuUsage): number | null {
-    const at = now();
-    const micros = user + system;
-    const share = load.at > 0 ? (micros - load.micros) / 1e6 / Math.max(1e-3, at - load.at) : null;
-    load = { at, micros };
-    return share;
+    const averageWatts = sessionJoules === null || elapsed === 0 ? null : sessionJoules / elapsed;
+    if (device === 'cpu') {
+      peakMemory = Math.max(peakMemory, process.resourceUsage().maxRSS * 1024);
+      const memory = process.memoryUsage().rss;
+      return { ...common, memory, watts: averageWatts, utilisation: cpuLoad(), temperature: null };
+    }
+    const gpu = power?.newest() ?? noReading;
+    peakMemory = Math.max(peakMemory, gpu.memory ?? 0);
+    const { memory, utilisation, temperature } = gpu;
+    return { ...common, memory, watts: gpu.watts ?? averageWatts, utilisation, temperature };
   }
-  const amounts = (): Readonly<Record<BudgetKind, number>> => ({
-    money: money() ?? 0,
+
+  const spentByKind = (): Readonly<Record<BudgetKind, number>> => ({
+    cost: cost() ?? 0,
     hours: seconds() / 3600,
     tokens,
   });
-  const overspent = (step: number): readonly RunEvent[] => {
-    const have = amounts();
-    const what = (['money', 'hours', 'tokens'] as const).find((kind) => have[kind] >= grants![kind]);
-    if (what === undefined || spent) return [];
-    spent = true;
-    return [{ at: 'budget', step, what, limit: grants![what], spent: have[what] }];
-  };
-  const measured = (step: number): RunEvent => {
-    told = true;
-    const stepSeconds = median(pace.slice(skipped));
-    return {
-      at: 'measured',
-      step,
-      stepSeconds,
-      told: record?.told?.stepSeconds ?? null,
-      secondsLeft: stepSeconds * Math.max(0, steps - step),
-    };
-  };
-  const keep = async (step: number): Promise<void> => {
-    const stepSeconds =
-      pace.length > 0 ? median(pace.length > skipped ? pace.slice(skipped) : pace) : before?.stepSeconds;
-    if (!record || stepSeconds === undefined) return;
-    const held = seconds();
-    const came = {
+
+  function checkBudgets(step: number): readonly RunEvent[] {
+    if (isSpent || !budgetEnds) return [];
+    const spent = spentByKind();
+    const ends = budgetEnds;
+    const what = (Object.keys(ends) as BudgetKind[]).find((kind) => spent[kind] >= ends[kind]);
+    if (what === undefined) return [];
+    isSpent = true;
+    return [{ type: 'budget', step, what, limit: ends[what], spent: spent[what] }];
+  }
+
+  function reportPace(step: number): readonly RunEvent[] {
+    if (isPaceReported || stepTimes.length !== paceSteps) return [];
+    isPaceReported = true;
+    const stepSeconds = median(stepTimes.slice(warmupSteps));
+    const secondsLeft = stepSeconds * Math.max(0, totalSteps - step);
+    const estimated = record?.estimate?.stepSeconds ?? null;
+    return [{ type: 'measured', step, stepSeconds, estimated, secondsLeft }];
+  }
+
+  async function saveActuals(step: number): Promise<void> {
+    if (!record) return;
+    const settled = stepTimes.length > warmupSteps ? stepTimes.slice(warmupSteps) : stepTimes;
+    const stepSeconds = settled.length > 0 ? median(settled) : earlier?.stepSeconds;
+    if (stepSeconds === undefined) return;
+    const atSeconds = seconds();
+    const isOther = earlier?.hasOtherSettings === true || !hasEstimatedSettings(record, device, settings);
+    const actual: RunActuals = {
       steps: step,
       tokens,
-      seconds: held,
+      seconds: atSeconds,
       stepSeconds,
-      memory: peak,
+      memory: peakMemory,
       energy: energy(),
-      power: power?.source() ?? null,
-      money: money(held),
+      powerSource: power?.source() ?? null,
+      cost: cost(atSeconds),
       time: new Date().toISOString(),
-      ...(before?.unlike || !isAsTold(record, device, s) ? { unlike: true } : {}),
+      ...(isOther ? { hasOtherSettings: true } : {}),
     };
-    await writeJson(file, { ...record, came });
-  };
+    await writeJson(file, { ...record, actual });
+  }
+
+  async function start(event: StartedEvent): Promise<void> {
+    startedAt = now();
+    device = event.device;
+    const assumedWatts = record?.kind === event.device ? record.estimate?.watts : undefined;
+    power = await watchPower(event.device, assumedWatts);
+    const spent = spentByKind();
+    budgetEnds = {
+      cost: budgetEnd(settings.budgetCost, spent.cost),
+      hours: budgetEnd(settings.budgetHours, spent.hours),
+      tokens: budgetEnd(settings.budgetTokens, spent.tokens),
+    };
+  }
+
+  async function takeStep(event: StepEvent): Promise<readonly RunEvent[]> {
+    stepTimes.push(event.seconds);
+    tokens = event.tokens;
+    const isDue = now() - lastReading >= secondsBetweenReadings || stepTimes.length === 1;
+    const usage = isDue ? [await readUsage(event.step)] : [];
+    return [event, ...usage, ...reportPace(event.step), ...checkBudgets(event.step)];
+  }
 
   return {
     async take(event) {
-      if (event.at === 'started') {
-        began = now();
-        ({ device } = event);
-        power = await watchPower(
-          event.device,
-          record?.kind === event.device ? record.told?.watts : undefined,
-        );
-        const have = amounts();
-        grants = {
-          money: allowance(s.budgetMoney, have.money),
-          hours: allowance(s.budgetHours, have.hours),
-          tokens: allowance(s.budgetTokens, have.tokens),
-        };
+      switch (event.type) {
+        case 'started':
+          await start(event);
+          return [event];
+        case 'rescheduled':
+          totalSteps = event.steps;
+          return [event];
+        case 'saved':
+          await saveActuals(event.step);
+          return [event];
+        case 'stopped': {
+          const usage = power ? [await readUsage(event.step)] : [];
+          await saveActuals(event.step);
+          return [...usage, event];
+        }
+        case 'step':
+          return budgetEnds ? takeStep(event) : [event];
+        default:
+          return [event];
       }
-      if (event.at === 'rescheduled') ({ steps } = event);
-      if (event.at === 'saved') await keep(event.step);
-      if (event.at === 'stopped') {
-        const end = power ? [await reading(event.step)] : [];
-        await keep(event.step);
-        return [...end, event];
-      }
-      if (event.at !== 'step' || !grants) return [event];
-      pace.push(event.seconds);
-      ({ tokens } = event);
-      const due = now() - last >= every || pace.length === 1;
-      return [
-        event,
-        ...(due ? [await reading(event.step)] : []),
-        ...(!told && pace.length === settled ? [measured(event.step)] : []),
-        ...overspent(event.step),
-      ];
     },
-    reached: () => spent,
-    joules: () => (energy() === null ? null : (energy()! * 3.6e6) / pue),
+    isBudgetSpent: () => isSpent,
+    joules() {
+      const kilowattHours = energy();
+      return kilowattHours === null ? null : (kilowattHours * joulesPerKilowattHour) / overhead;
+    },
     close() {
       power?.close();
     },
+  };
+}
+
+/** A function that returns the cores in use since its last call; null at the first one. */
+function createCpuLoad(now: () => number): () => number | null {
+  let last: { readonly at: number; readonly micros: number } | undefined;
+  return () => {
+    const { user, system } = process.cpuUsage();
+    const current = { at: now(), micros: user + system };
+    const cores = last && (current.micros - last.micros) / 1e6 / Math.max(1e-3, current.at - last.at);
+    last = current;
+    return cores ?? null;
   };
 }

@@ -1,29 +1,27 @@
-/**
- * @file A run, step after step: feed, update, report, save. Stopping is answered between two steps; a step
- * that would do harm changes nothing.
- */
+/** @file The steps of a run: read a batch, update, report, evaluate, save. A stop takes effect between two steps. */
 import { join } from 'node:path';
 import type { RunEvent } from '../../contract/schema.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { modelFolder } from '../../store/checkpoint/moments.ts';
-import type { RunSession } from '../../store/run/runs.ts';
 import { openTokenizer } from '../../store/data/tokenizer.ts';
-import type { Tokens } from '../../store/data/tokens.ts';
+import type { Tokens } from '../../store/data/tokenize.ts';
+import type { RunSession } from '../../store/run/runs.ts';
 import { trainTokensIn, windowStarts, type TextPart } from '../../train/batches.ts';
-import { distillShare } from '../../train/distill.ts';
+import { distillWeightAt } from '../../train/distill.ts';
 import type { RunSettings } from '../../train/run.ts';
-import { decaying, isDecaying, learningRate, stepsOf, tokensPerStep } from '../../train/schedule.ts';
-import { keptStates, type TrainingSettings } from '../../train/settings.ts';
-import { limitsOf, nothingSeen, watched } from '../../train/spikes.ts';
-import { unbounded } from '../../train/update.ts';
+import { decayFrom, isDecaying, learningRate, stepsOf, tokensPerStep } from '../../train/schedule.ts';
+import { keptCheckpoints, type TrainingSettings } from '../../train/settings.ts';
+import { addStep, emptyHistory, limitsOf, type SpikeHistory } from '../../train/spikes.ts';
+import { noLimit, type StepLimits } from '../../train/update.ts';
 import type { Device } from '../ort/device.ts';
-import { averaged, evaluated, heldOut, sampled, type Measured } from './run-measures.ts';
-import { saveCheckpoint, type StepRecord } from './step-checkpoint.ts';
-import type { StepReport, Training } from './training.ts';
-import type { Loaded } from '../model/weights.ts';
+import type { LoadedModel } from '../model/weights.ts';
+import { evaluateAverage, evaluateWeights, heldOutText, sample, type Measured } from './run-measures.ts';
+import { saveCheckpoint } from './step-checkpoint.ts';
+import type { StepRecord } from './step-record.ts';
+import type { ReadBatch, StepReport, Training } from './training.ts';
 
-/** All that stays the same from the first step of a sitting to its last. */
-export interface Sitting {
+/** What stays the same from the first step of a session to its last. */
+export interface TrainingSession {
   readonly dir: string;
   readonly run: RunSettings;
   readonly base: Checkpoint;
@@ -31,155 +29,226 @@ export interface Sitting {
   readonly parts: readonly TextPart[];
   readonly device: Device;
   readonly session: RunSession;
-  stop(): boolean;
-  /** Seconds that a device was held for this run, all sittings together. */
+  shouldStop(): boolean;
+  /** Seconds on the device, all sessions of the run together. */
   deviceSeconds(): number;
-  /** Energy of the run so far, all sittings together; null where nobody tells. */
+  /** Energy of all sessions of the run together; null if nothing measures it. */
   joules(): number | null;
 }
 
-/** What a stretch of steps begins with. */
-export interface Stretch {
-  readonly loaded: Loaded;
+/** What a segment of steps begins with: a run's start, a resume, or a rollback. */
+export interface Segment {
+  readonly loaded: LoadedModel;
   readonly training: Training;
-  /** Of the checkpoint it goes on from; undefined at a run's start. */
+  /** Record of the checkpoint that the segment continues; undefined at the start of a run. */
   readonly record: StepRecord | undefined;
-  /** How the stretch before this one ended, where it went back to that checkpoint. */
-  readonly back: Back | undefined;
-  /** Updates that moments which came with the checkpoint have seen. */
-  readonly carried: number;
+  /** The rollback that led to this segment. */
+  readonly rollback: Rollback | undefined;
+  /** Updates that moments from before this run come from. */
+  readonly momentUpdates: number;
 }
 
-/**
- * A stretch that has to go back to the last saved state: from which step and why, where in the text to read
- * on, what was spent, under which settings, and how often without a new saved state in between.
- */
-export interface Back {
+/** A return to the last checkpoint, after too many bad steps in a row. */
+export interface Rollback {
   readonly from: number;
-  readonly what: StepReport;
+  readonly report: StepReport;
+  /** Where to continue in the text: behind the batches that went wrong. */
   readonly cursor: number;
   readonly seconds: number;
   readonly settings: TrainingSettings;
-  readonly times: number;
+  /** Rollbacks in a row without a new checkpoint, this one included. */
+  readonly count: number;
 }
 
-const now = (): string => new Date().toISOString();
+/** How far a run is. */
+interface Progress {
+  readonly step: number;
+  /** Updates' worth of batches read. Larger than `step` after a rollback. */
+  readonly cursor: number;
+  /** Steps that changed the weights. */
+  readonly updates: number;
+  readonly history: SpikeHistory;
+  /** Seconds of training steps. */
+  readonly seconds: number;
+}
+
+const startProgress = ({ record, rollback, momentUpdates }: Segment): Progress => ({
+  step: record?.step ?? 0,
+  cursor: rollback?.cursor ?? record?.cursor ?? 0,
+  updates: record?.updates ?? momentUpdates,
+  history: record?.history ?? emptyHistory,
+  seconds: rollback?.seconds ?? record?.seconds ?? 0,
+});
+
+/** The progress after one more step. A step that only lowered the loss scale says nothing about spikes. */
+const advance = (progress: Progress, report: StepReport, seconds: number): Progress => ({
+  step: progress.step + 1,
+  cursor: progress.cursor + 1,
+  updates: progress.updates + (report.applied ? 1 : 0),
+  history: report.rescaled ? progress.history : addStep(progress.history, report),
+  seconds: progress.seconds + seconds,
+});
+
+const timestamp = (): string => new Date().toISOString();
 
 /**
- * From the state in `loaded` to the last step, or until told to stop; answers with where it has to go back.
+ * Trains from the state in `segment` to the last step or until a stop is requested. Returns a rollback if the
+ * run has to go back to its last checkpoint.
  */
-export async function* steppedThrough(
-  { dir, run, base, tokens, parts, device, session, stop, deviceSeconds, joules }: Sitting,
-  { loaded, training, record, back, carried }: Stretch,
-): AsyncGenerator<RunEvent, Back | undefined> {
-  let s = back?.settings ?? run.settings;
-  let steps = stepsOf(s);
-  const measured: Measured = { dir, base, device, loaded, held: heldOut(tokens, parts, s.sequence) };
+export async function* runSegment(
+  context: TrainingSession,
+  segment: Segment,
+): AsyncGenerator<RunEvent, Rollback | undefined> {
+  const { base, tokens, parts, session } = context;
+  const { training, record, rollback } = segment;
+  let settings = rollback?.settings ?? context.run.settings;
+  let totalSteps = stepsOf(settings);
+  let progress = startProgress(segment);
+  let savedStep = progress.step;
+  let rollbacks = rollback?.count ?? 0;
+  const measured = measuredOf(context, segment, settings);
   const tokenizer = await openTokenizer(base.dir, base.dims['vocab']!);
-  let step = record?.step ?? 0;
-  let cursor = back?.cursor ?? record?.cursor ?? 0;
-  let updates = record?.updates ?? carried;
-  let watch = record?.watch ?? nothingSeen;
-  let seconds = back?.seconds ?? record?.seconds ?? 0;
-  let saved = step;
-  let times = back?.times ?? 0;
-  let side = base.dir; // `side` is a saved step after a resume, which later ones will push out
+  const saver = createSaver(context, segment, measured);
+
   async function* save(): AsyncGenerator<RunEvent> {
-    await session.sync(); // what led here is on the disk before the checkpoint is
-    const scaling = await training.scaling();
-    const entry: StepRecord = {
-      version: 1,
+    yield* saver(progress, settings);
+    savedStep = progress.step;
+    rollbacks = 0;
+  }
+
+  if (!record && !rollback) yield* evaluateWeights(measured, settings, progress.step);
+  while (progress.step < totalSteps && !context.shouldStop()) {
+    const decay = session.decayRequest();
+    if (decay) {
+      if (!isDecaying(settings)) settings = decayFrom(settings, progress.step, decay.steps);
+      totalSteps = stepsOf(settings);
+      await session.reschedule(settings);
+      yield { type: 'rescheduled', step: progress.step, steps: totalSteps, time: timestamp() };
+    }
+    const started = performance.now();
+    const step = progress.step + 1;
+    const limits = limitsOf(progress.history, settings.spikeThreshold);
+    const lr = learningRate(settings, step);
+    const distill = distillWeightAt(settings.distillWeight, step, totalSteps);
+    const order = { update: progress.updates + 1, lr, limits, distill };
+    const report = await training.step(order, batchReader(settings, tokens, parts, progress.cursor));
+    const seconds = (performance.now() - started) / 1000;
+    progress = advance(progress, report, seconds);
+
+    const isFinite = progress.history.nonFinite === 0;
+    if (isFinite && !report.rescaled) yield stepEvent(report, { step, lr, seconds, settings });
+    if (!report.applied) yield skippedEvent(report, limits, step);
+    const isLast = step === totalSteps;
+    if (progress.history.nonFinite >= settings.rollbackAfter || (isLast && !isFinite)) {
+      const { cursor } = progress;
+      return { from: step, report, cursor, seconds: progress.seconds, settings, count: rollbacks + 1 };
+    }
+    const isDue = (every: number): boolean => isLast || (every > 0 && step % every === 0);
+    if (isDue(settings.evaluateEvery)) yield* evaluateWeights(measured, settings, step);
+    if (isDue(settings.sampleEvery)) yield await sample(measured, tokenizer, settings, step);
+    if (isFinite && isDue(settings.saveEvery)) yield* save();
+  }
+  // While steps are not finite, the last checkpoint is the good state.
+  const canSave = progress.history.nonFinite === 0;
+  if (canSave && (savedStep !== progress.step || progress.step === 0)) yield* save();
+  const reason = progress.step >= totalSteps ? 'finished' : 'requested';
+  yield { type: 'stopped', step: progress.step, reason, time: timestamp() };
+  return undefined;
+}
+
+const measuredOf = (
+  { dir, base, device, tokens, parts }: TrainingSession,
+  { loaded }: Segment,
+  { contextLength }: TrainingSettings,
+): Measured => ({ dir, base, device, loaded, heldOut: heldOutText(tokens, parts, contextLength) });
+
+/** A function that saves a checkpoint and evaluates the average that it completes. */
+function createSaver(
+  { dir, base, device, session, parts, deviceSeconds, joules }: TrainingSession,
+  { loaded, training }: Segment,
+  measured: Measured,
+): (progress: Progress, settings: TrainingSettings) => AsyncGenerator<RunEvent> {
+  // After a resume `base` is a checkpoint of the run, which a later save deletes: then the tokenizer comes from
+  // the newest one.
+  let tokenizerFrom = base.dir;
+  return async function* (progress, settings) {
+    const { step, cursor, updates, history, seconds } = progress;
+    // The events that led to a checkpoint are on the disk before it.
+    await session.sync();
+    const lossScale = await training.lossScale();
+    const record: StepRecord = {
+      version: 2,
       step,
-      tokens: step * tokensPerStep(s),
+      tokens: step * tokensPerStep(settings),
       seconds,
       deviceSeconds: deviceSeconds(),
       joules: joules(),
       trainTokens: trainTokensIn(parts),
       cursor,
       updates,
-      watch,
-      ...(scaling ? { scaling } : {}),
+      history,
+      ...(lossScale ? { lossScale } : {}),
     };
-    const folder = await saveCheckpoint(device, dir, base, loaded, entry, { side, kept: keptStates(s) });
-    [side, saved, times] = [join(folder, modelFolder), step, 0];
-    yield { at: 'saved', step, dir: folder };
-    yield* averaged(measured, s, step);
-  }
-  if (!record && !back) yield* evaluated(measured, s, step);
-  const every = (n: number): boolean => n > 0 && step % n === 0;
-  while (step < steps && !stop()) {
-    const asked = session.decayAsked();
-    if (asked) {
-      if (!isDecaying(s)) s = decaying(s, step, asked.steps);
-      steps = stepsOf(s);
-      await session.reschedule(s);
-      yield { at: 'rescheduled', step, steps, time: now() };
-    }
-    const began = performance.now();
-    const limits = limitsOf(watch, s.skip);
-    const lr = learningRate(s, step + 1);
-    const report = await training.step(
-      { update: updates + 1, lr, limits, distill: distillShare(s.distill, step + 1, steps) },
-      (i, into, documents) => {
-        windowStarts(cursor * s.accumulate + i, {
-          batch: s.batch,
-          sequence: s.sequence,
-          seed: s.seed,
-          parts,
-        }).forEach((start, row) => {
-          tokens.read(
-            start,
-            s.sequence + 1,
-            into.subarray(row * (s.sequence + 1), (row + 1) * (s.sequence + 1)),
-          );
-          if (s.documents === 'apart')
-            tokens.documentsOf(
-              start,
-              s.sequence,
-              documents.subarray(row * s.sequence, (row + 1) * s.sequence),
-            );
-        });
-      },
-    );
-    const { applied, rescaled = false, ...told } = report;
-    const took = (performance.now() - began) / 1000;
-    [step, cursor, updates, seconds, watch] = [
-      step + 1,
-      cursor + 1,
-      updates + (applied ? 1 : 0),
-      seconds + took,
-      rescaled ? watch : watched(watch, report),
-    ];
-    if (watch.bad === 0 && !rescaled)
-      yield { at: 'step', step, lr, ...told, tokens: step * tokensPerStep(s), seconds: took };
-    if (!applied) yield leftOut(report, limits, step);
-    const last = step === steps;
-    if (watch.bad >= s.rollback || (last && watch.bad > 0))
-      return { from: step, what: report, cursor, seconds, settings: s, times: times + 1 };
-    if (last || every(s.evaluateEvery)) yield* evaluated(measured, s, step);
-    if (last || every(s.sampleEvery)) yield await sampled(measured, tokenizer, s, step);
-    if (watch.bad === 0 && (last || every(s.saveEvery))) yield* save();
-  }
-  // while steps are not finite, the state before them is the good one
-  if (watch.bad === 0 && (saved !== step || step === 0)) yield* save();
-  yield { at: 'stopped', step, reason: step >= steps ? 'finished' : 'asked', time: now() };
-  return undefined;
+    const kept = keptCheckpoints(settings);
+    const folder = await saveCheckpoint(device, dir, base, loaded, record, { tokenizerFrom, kept });
+    tokenizerFrom = join(folder, modelFolder);
+    yield { type: 'saved', step, dir: folder };
+    yield* evaluateAverage(measured, settings, step);
+  };
 }
 
-/** Why a step changed nothing. */
-function leftOut(
-  { loss, norm }: StepReport,
-  limits: { readonly loss: number; readonly norm: number },
-  step: number,
-): RunEvent {
-  const what = loss < limits.loss ? 'gradient norm' : 'loss';
-  const value = what === 'loss' ? loss : norm;
-  const limit = what === 'loss' ? limits.loss : limits.norm;
+/** Reads the micro-batches of the update number `cursor`. */
+function batchReader(
+  { microBatch, contextLength, gradAccum, documentMask, seed }: TrainingSettings,
+  tokens: Tokens,
+  parts: readonly TextPart[],
+  cursor: number,
+): ReadBatch {
+  return (i, intoTokens, intoDocuments) => {
+    const starts = windowStarts(cursor * gradAccum + i, { microBatch, contextLength, seed, parts });
+    for (const [row, start] of starts.entries()) {
+      const width = contextLength + 1;
+      tokens.read(start, width, intoTokens.subarray(row * width, (row + 1) * width));
+      if (documentMask === 'off') continue;
+      const documents = intoDocuments.subarray(row * contextLength, (row + 1) * contextLength);
+      tokens.readDocumentIds(start, contextLength, documents);
+    }
+  };
+}
+
+interface StepContext {
+  readonly step: number;
+  readonly lr: number;
+  readonly seconds: number;
+  readonly settings: TrainingSettings;
+}
+
+const stepEvent = (
+  { loss, gradNorm, updateRatio, kl }: StepReport,
+  { step, lr, seconds, settings }: StepContext,
+): RunEvent => ({
+  type: 'step',
+  step,
+  lr,
+  loss,
+  gradNorm,
+  updateRatio,
+  ...(kl === undefined ? {} : { kl }),
+  tokens: step * tokensPerStep(settings),
+  seconds,
+});
+
+/** Why a step changed nothing: its loss or its gradient norm was not below the limit. */
+function skippedEvent({ loss, gradNorm }: StepReport, limits: StepLimits, step: number): RunEvent {
+  const isLoss = !(loss < limits.loss);
+  const value = isLoss ? loss : gradNorm;
+  const limit = isLoss ? limits.loss : limits.gradNorm;
+  const isFinite = Number.isFinite(value);
   return {
-    at: 'skipped',
+    type: 'skipped',
     step,
-    what,
-    value: Number.isFinite(value) ? value : null,
-    limit: Number.isFinite(value) && limit < unbounded ? limit : null,
+    what: isLoss ? 'loss' : 'gradient norm',
+    value: isFinite ? value : null,
+    limit: isFinite && limit < noLimit ? limit : null,
   };
 }

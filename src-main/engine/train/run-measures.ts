@@ -1,97 +1,86 @@
-/**
- * @file What a run measures of itself between steps: losses on held-out text, how far copies have parted, and
- * a few words of its own.
- */
-import { copiesIn } from '../../growth/asymmetry.ts';
-import { stagesOf } from '../../growth/plan/saved-plan.ts';
+/** @file What a run measures between steps: held-out losses, the distance between copies, and a sample. */
 import type { RunEvent } from '../../contract/schema.ts';
+import { findCopies } from '../../growth/asymmetry.ts';
+import { stagesFromRecord } from '../../growth/plan/saved-plan.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { TextTokenizer } from '../../store/data/tokenizer.ts';
-import type { Tokens } from '../../store/data/tokens.ts';
+import type { Tokens } from '../../store/data/tokenize.ts';
 import { heldOutStarts, heldOutWindows, type TextPart } from '../../train/batches.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
 import { generate } from '../infer/generate.ts';
+import { measureAsymmetry, openLossMeter } from '../model/programs.ts';
+import { loadModel, withWeights, type LoadedModel } from '../model/weights.ts';
 import type { Device } from '../ort/device.ts';
-import { asymmetryOf, lossMeter } from '../model/programs.ts';
 import { savedWeights } from './step-checkpoint.ts';
-import { load, readAs, type Loaded } from '../model/weights.ts';
 
-/** Tokens of a sample. */
 const sampleTokens = 64;
+const sampleTemperature = 0.8;
 
-/** Tokens [sequence + 1] of a window, and their documents [sequence]. */
+/** Tokens [seq + 1] of a window, and the document of each [seq]. */
 export interface Window {
   readonly tokens: Int32Array;
   readonly documents: Int32Array;
 }
 
-/** What a run measures by. */
+/** The model and the text that a run measures with. */
 export interface Measured {
   readonly dir: string;
   readonly base: Checkpoint;
   readonly device: Device;
-  readonly loaded: Loaded;
-  readonly held: readonly Window[];
+  readonly loaded: LoadedModel;
+  readonly heldOut: readonly Window[];
 }
 
-/**
- * The losses on held-out text, of the weights and of their moving average, and the asymmetry of a model that
- * was grown.
- */
-export async function* evaluated(
-  { base, device, loaded, held }: Measured,
-  s: TrainingSettings,
+/** Held-out losses of the weights and of their moving average, and the asymmetry of a grown model. */
+export async function* evaluateWeights(
+  { base, device, loaded, heldOut }: Measured,
+  settings: TrainingSettings,
   step: number,
 ): AsyncGenerator<RunEvent> {
-  if (held.length > 0) {
-    const tokens = held.length * s.sequence;
-    yield { at: 'evaluated', step, loss: await heldOutLoss(device, loaded, s, held), tokens };
-    if (s.ema > 0 && step > 0)
-      yield {
-        at: 'averaged',
-        step,
-        which: 'ema',
-        loss: await heldOutLoss(device, readAs(loaded, 'ema'), s, held),
-        tokens,
-      };
+  if (heldOut.length > 0) {
+    const tokens = heldOut.length * settings.contextLength;
+    const loss = await heldOutLoss(device, loaded, settings, heldOut);
+    yield { type: 'evaluated', step, loss, tokens };
+    if (settings.emaDecay > 0 && step > 0) {
+      const emaLoss = await heldOutLoss(device, withWeights(loaded, 'ema'), settings, heldOut);
+      yield { type: 'averaged', step, weights: 'ema', loss: emaLoss, tokens };
+    }
   }
-  const copies = s.start === 'source' ? copiesIn(stagesOf(base.growth, { before: true })) : [];
-  if (copies.length > 0) yield { at: 'asymmetry', step, value: await asymmetryOf(device, loaded, copies) };
+  if (settings.init !== 'checkpoint') return;
+  const copies = findCopies(stagesFromRecord(base.growth, { before: true }));
+  if (copies.length > 0)
+    yield { type: 'asymmetry', step, value: await measureAsymmetry(device, loaded, copies) };
 }
 
-/** The loss of the mean of the newest saved weights. */
-export async function* averaged(
-  { dir, device, held }: Measured,
-  s: TrainingSettings,
+/** Held-out loss of the average of the newest checkpoints, if the run keeps one. */
+export async function* evaluateAverage(
+  { dir, device, heldOut }: Measured,
+  settings: TrainingSettings,
   step: number,
 ): AsyncGenerator<RunEvent> {
-  if (s.average < 1 || held.length === 0) return;
-  const { checkpoint, source } = await savedWeights(dir, 'average', s.average);
-  const mean = await load(device, checkpoint, source);
+  if (settings.averageCheckpoints < 1 || heldOut.length === 0) return;
+  const { checkpoint, source } = await savedWeights(dir, 'average', settings.averageCheckpoints);
+  const average = await loadModel(device, checkpoint, source);
   try {
-    yield {
-      at: 'averaged',
-      step,
-      which: 'average',
-      loss: await heldOutLoss(device, mean, s, held),
-      tokens: held.length * s.sequence,
-    };
+    const loss = await heldOutLoss(device, average, settings, heldOut);
+    const tokens = heldOut.length * settings.contextLength;
+    yield { type: 'averaged', step, weights: 'average', loss, tokens };
   } finally {
-    mean.dispose();
+    average.dispose();
   }
 }
 
 async function heldOutLoss(
   device: Device,
-  loaded: Loaded,
-  { batch, sequence, documents }: TrainingSettings,
-  held: readonly Window[],
+  loaded: LoadedModel,
+  { microBatch, contextLength, documentMask }: TrainingSettings,
+  heldOut: readonly Window[],
 ): Promise<number> {
-  const meter = await lossMeter(device, loaded, { batch, sequence, documents });
+  const meter = await openLossMeter(device, loaded, { microBatch, contextLength, documentMask });
   try {
-    return await meter.mean(
-      held.map((window) => window.tokens),
-      held.map((window) => window.documents),
+    return await meter.meanLoss(
+      heldOut.map((window) => window.tokens),
+      heldOut.map((window) => window.documents),
     );
   } finally {
     await meter.dispose();
@@ -99,25 +88,30 @@ async function heldOutLoss(
 }
 
 /** Windows of the held-out text, spread evenly over it. */
-export const heldOut = (tokens: Tokens, parts: readonly TextPart[], sequence: number): readonly Window[] =>
-  heldOutStarts(parts, sequence, heldOutWindows).map((start) => ({
-    tokens: tokens.read(start, sequence + 1),
-    documents: tokens.documentsOf(start, sequence),
+export const heldOutText = (
+  tokens: Tokens,
+  parts: readonly TextPart[],
+  contextLength: number,
+): readonly Window[] =>
+  heldOutStarts(parts, contextLength, heldOutWindows).map((start) => ({
+    tokens: tokens.read(start, contextLength + 1),
+    documents: tokens.readDocumentIds(start, contextLength),
   }));
 
-/** A few words of the model's own, after the prompt or from the beginning of a text. */
-export async function sampled(
+/** Generates a sample that continues the prompt, or a new text if the prompt is empty. */
+export async function sample(
   { device, loaded }: Measured,
   tokenizer: TextTokenizer,
   { prompt, seed }: TrainingSettings,
   step: number,
 ): Promise<RunEvent> {
-  const before = tokenizer.encode(prompt);
-  const first = before.length > 0 ? before : [tokenizer.bos ?? tokenizer.eos ?? 0];
+  const encoded = tokenizer.encode(prompt);
+  const context = encoded.length > 0 ? encoded : [tokenizer.bos ?? tokenizer.eos ?? 0];
   const stops = tokenizer.eos === null ? [] : [tokenizer.eos];
-  const writing = tokenizer.stream(first);
+  const decoder = tokenizer.createDecodeStream(context);
+  const options = { temperature: sampleTemperature, seed, stops };
   let text = '';
-  for await (const token of generate(device, loaded, first, sampleTokens, { temperature: 0.8, seed, stops }))
-    text += writing.push(token);
-  return { at: 'sample', step, prompt, text: text + writing.end() };
+  for await (const token of generate(device, loaded, context, sampleTokens, options))
+    text += decoder.push(token);
+  return { type: 'sample', step, prompt, text: text + decoder.end() };
 }

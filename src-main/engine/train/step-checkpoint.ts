@@ -1,176 +1,174 @@
 /**
- * @file A run's checkpoint: an ordinary Hugging Face folder with the weights, the moments beside it, and what
- * the step was; complete or absent.
+ * @file A checkpoint of a run: a Hugging Face folder with the weights, the optimizer state beside it, and a
+ * record of the step. It is complete or absent.
  */
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
-import { growthRecordFile, recordText } from '../../model/records.ts';
-import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
+import { formatRecord, growthRecordFile } from '../../model/records.ts';
 import { createCheckpointWriter } from '../../store/checkpoint/checkpoint-writer.ts';
-import { readObject, writeJson } from '../../store/fs/files.ts';
-import { modelFolder, momentsFile, momentsOfStep, stepFile } from '../../store/checkpoint/moments.ts';
-import { newestStep, savedSteps, saveStep } from '../../store/run/runs.ts';
-import { createSafetensors, inFileOrder } from '../../store/checkpoint/safetensors.ts';
-import { narrow } from '../../tensor/dtype.ts';
-import { countOf } from '../../tensor/layout.ts';
-import { partsOf, type StatePart } from '../../train/optimizers/index.ts';
-import type { Scaling } from '../../train/precision.ts';
-import type { WeightsKind } from '../../train/run.ts';
-import { nothingSeen, type Watch } from '../../train/spikes.ts';
-import { stateName, type Slot } from '../../train/state.ts';
-import type { Device } from '../ort/device.ts';
+import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import {
-  filled,
-  fromCheckpoint,
-  load,
-  stateReader,
-  type Loaded,
-  type TrainedBy,
+  modelFolder,
+  momentName,
+  momentsFile,
+  openStepMoments,
+  stepFile,
+} from '../../store/checkpoint/moments.ts';
+import { createSafetensorsWriter, sortTensors } from '../../store/checkpoint/safetensors.ts';
+import { writeJson } from '../../store/fs/files.ts';
+import { newestStep, savedSteps, saveStep } from '../../store/run/runs.ts';
+import { downcast } from '../../tensor/dtype.ts';
+import { countElements } from '../../tensor/layout.ts';
+import { partsOf, type StatePart } from '../../train/optimizers/index.ts';
+import type { WeightsKind } from '../../train/run.ts';
+import { stateName, type Slot } from '../../train/state.ts';
+import {
+  checkpointWeights,
+  loadModel,
+  openStateReader,
+  uploadBucket,
+  type LoadedModel,
+  type LoadOptions,
   type WeightSource,
 } from '../model/weights.ts';
+import type { Device } from '../ort/device.ts';
+import { readStepRecord, type StepRecord } from './step-record.ts';
 
-/**
- * step.json: everything that is not a tensor. The order of the data is a function of the seed and the cursor,
- * and so is all that is random.
- */
-export interface StepRecord {
-  readonly version: 1;
-  readonly step: number;
-  readonly tokens: number;
-  /** Of training, all sittings together. */
-  readonly seconds: number;
-  /** That the device was held, all sittings together. */
-  readonly deviceSeconds: number;
-  /** Energy, in joules, where the device tells; null where it does not. */
-  readonly joules: number | null;
-  /** Tokens of the data it was trained on: a resume on other data is refused. */
-  readonly trainTokens: number;
-  /**
-   * Updates' worth of batches read so far: more than `step` once a run has gone back and read on behind what
-   * broke it.
-   */
-  readonly cursor: number;
-  /** Steps that changed the weights. */
-  readonly updates: number;
-  readonly watch: Watch;
-  /** Of the loss, where gradients are computed in float16. */
-  readonly scaling?: Scaling<number>;
-}
-
-/** The model folder of a run's newest complete checkpoint. Refuses `run/no-checkpoint`. */
+/** The model folder of a run's newest complete checkpoint. Throws `run/no-checkpoint`. */
 export async function newestModel(run: string): Promise<string> {
   const newest = await newestStep(run);
   return newest ? join(newest.dir, modelFolder) : refuse('run/no-checkpoint', { run });
 }
 
-/** Parts beside the weights, and for each the weights that have it. */
-function partsBeside({ model, tensors }: Loaded): ReadonlyMap<StatePart, readonly Slot[]> {
-  const out = new Map<StatePart, readonly Slot[]>();
-  for (const bucket of model.buckets)
-    for (const part of partsOf(bucket, { ema: tensors.has(stateName('ema', bucket)) ? 1 : 0 }))
-      if (part !== 'weights') out.set(part, [...(out.get(part) ?? []), ...bucket.slots]);
-  return out;
+/** The optimizer's state parts, and the weights that have each of them. */
+function optimizerParts({ model, tensors }: LoadedModel): ReadonlyMap<StatePart, readonly Slot[]> {
+  const slotsByPart = new Map<StatePart, readonly Slot[]>();
+  for (const bucket of model.buckets) {
+    const emaDecay = tensors.has(stateName('ema', bucket)) ? 1 : 0;
+    for (const part of partsOf(bucket, { emaDecay }))
+      if (part !== 'weights') slotsByPart.set(part, [...(slotsByPart.get(part) ?? []), ...bucket.slots]);
+  }
+  return slotsByPart;
 }
 
 export interface SaveOptions {
-  /** The folder whose tokenizer is copied; that of `base` when absent. */
-  readonly side?: string;
-  /** Checkpoints that stay, this one among them: two, or as many as an average is made of. */
+  /** The folder whose tokenizer is copied; default: that of `base`. */
+  readonly tokenizerFrom?: string;
+  /** Checkpoints that are kept, this one included. */
   readonly kept?: number;
 }
 
 /**
- * Writes the state of `loaded`; answers with the folder. `base` is the checkpoint this sitting began with.
- * Refuses `run/not-finite`: what could not be resumed is not saved.
+ * Writes the state of `loaded` and returns the folder. `base` is the checkpoint that the session began with.
+ * Throws `run/not-finite`: a run cannot resume from NaN.
  */
 export async function saveCheckpoint(
   device: Device,
   run: string,
   base: Checkpoint,
-  loaded: Loaded,
+  loaded: LoadedModel,
   record: StepRecord,
-  { side = base.dir, kept = 2 }: SaveOptions = {},
+  { tokenizerFrom = base.dir, kept = 2 }: SaveOptions = {},
 ): Promise<string> {
-  const slots = loaded.model.buckets.flatMap((b) => b.slots).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const parts = partsBeside(loaded);
-  const bytes = [slots, ...parts.values()].flat().reduce((n, s) => n + 4 * s.count, 0);
-  const sound = (what: string, values: Float32Array): Uint8Array => {
+  const slots = loaded.model.buckets.flatMap((bucket) => bucket.slots);
+  const parts = optimizerParts(loaded);
+  const bytes = [slots, ...parts.values()].flat().reduce((sum, slot) => sum + 4 * slot.count, 0);
+  const toBytes = (what: string, values: Float32Array): Uint8Array => {
     if (!values.every(Number.isFinite)) refuse('run/not-finite', { step: record.step, what });
-    return narrow(values, 'float32');
+    return downcast(values, 'float32');
   };
-  return saveStep(
-    run,
-    record.step,
-    async (temporary) => {
-      const writer = await createCheckpointWriter({
-        target: join(temporary, modelFolder),
-        family: base.family,
-        prefix: base.prefix,
-        config: base.config,
-        tensors: slots.map(({ name, shape }) => ({ name, shape, dtype: 'float32' as const })),
-        sideFilesFrom: side,
-      });
-      try {
-        const read = stateReader(device, loaded, 'weights');
-        for (const name of writer.order) await writer.write(name, sound(`weight ${name}`, await read(name)));
-        await writer.finish(base.growth ? { [growthRecordFile]: recordText(base.growth) } : {});
-      } catch (error) {
-        await writer.abort();
-        throw error;
-      }
-      const held = inFileOrder(
-        [...parts].flatMap(([part, of]) =>
-          of.map(({ name, shape }) => ({
-            part,
-            of: name,
-            name: `${part}.${name}`,
-            shape,
-            dtype: 'float32' as const,
-          })),
-        ),
-      );
-      const file = await createSafetensors(join(temporary, momentsFile), held);
-      try {
-        const readers = new Map([...parts.keys()].map((part) => [part, stateReader(device, loaded, part)]));
-        for (const { part, of, name } of held)
-          await file.write(
-            name,
-            sound(`${part === 'ema' ? 'average' : 'moment'} of ${of}`, await readers.get(part)!(of)),
-          );
-        await file.finish();
-      } catch (error) {
-        await file.abort();
-        throw error;
-      }
-      await writeJson(join(temporary, stepFile), record);
-    },
-    { needed: bytes, kept },
+  const fill = async (folder: string): Promise<void> => {
+    await writeModel(device, base, loaded, { target: join(folder, modelFolder), tokenizerFrom, toBytes });
+    await writeOptimizerState(device, loaded, parts, { path: join(folder, momentsFile), toBytes });
+    await writeJson(join(folder, stepFile), record);
+  };
+  return saveStep(run, record.step, fill, { requiredBytes: bytes, kept });
+}
+
+type ToBytes = (what: string, values: Float32Array) => Uint8Array;
+
+async function writeModel(
+  device: Device,
+  base: Checkpoint,
+  loaded: LoadedModel,
+  {
+    target,
+    tokenizerFrom,
+    toBytes,
+  }: { readonly target: string; readonly tokenizerFrom: string; readonly toBytes: ToBytes },
+): Promise<void> {
+  const slots = loaded.model.buckets.flatMap((bucket) => bucket.slots);
+  const byName = [...slots].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const writer = await createCheckpointWriter({
+    target,
+    family: base.family,
+    prefix: base.prefix,
+    config: base.config,
+    tensors: byName.map(({ name, shape }) => ({ name, shape, dtype: 'float32' as const })),
+    auxiliaryFilesFrom: tokenizerFrom,
+  });
+  try {
+    const read = openStateReader(device, loaded, 'weights');
+    for (const name of writer.order) await writer.write(name, toBytes(`weight ${name}`, await read(name)));
+    await writer.finish(base.growth ? { [growthRecordFile]: formatRecord(base.growth) } : {});
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+async function writeOptimizerState(
+  device: Device,
+  loaded: LoadedModel,
+  parts: ReadonlyMap<StatePart, readonly Slot[]>,
+  { path, toBytes }: { readonly path: string; readonly toBytes: ToBytes },
+): Promise<void> {
+  const tensors = [...parts].flatMap(([part, slots]) =>
+    slots.map(({ name: weight, shape }) => ({
+      part,
+      weight,
+      name: momentName(part, weight),
+      shape,
+      dtype: 'float32' as const,
+    })),
   );
+  const inOrder = sortTensors(tensors);
+  const file = await createSafetensorsWriter(path, inOrder);
+  try {
+    const readers = new Map([...parts.keys()].map((part) => [part, openStateReader(device, loaded, part)]));
+    for (const { part, weight, name } of inOrder) {
+      const what = `${part === 'ema' ? 'average' : 'moment'} of ${weight}`;
+      await file.write(name, toBytes(what, await readers.get(part)!(weight)));
+    }
+    await file.finish();
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
 }
 
 /**
- * The newest complete checkpoint on the device, or undefined when the run has none. Refuses
+ * Loads the newest complete checkpoint onto the device; undefined if the run has none. Throws
  * `run/damaged-checkpoint`.
  */
 export async function loadNewest(
   device: Device,
   run: string,
-  by: TrainedBy & { readonly ema?: number },
-): Promise<{ readonly loaded: Loaded; readonly record: StepRecord } | undefined> {
+  options: LoadOptions & { readonly emaDecay?: number },
+): Promise<{ readonly loaded: LoadedModel; readonly record: StepRecord } | undefined> {
   const newest = await newestStep(run);
   if (!newest) return undefined;
-  const record = await recordIn(newest);
+  const record = await readStepRecord(newest);
   const checkpoint = await openCheckpoint(join(newest.dir, modelFolder));
-  const loaded = await load(device, checkpoint, fromCheckpoint(checkpoint), by);
+  const loaded = await loadModel(device, checkpoint, checkpointWeights(checkpoint), options);
   try {
-    const moments = await momentsOfStep(newest.dir);
+    const moments = await openStepMoments(newest.dir);
     for (const bucket of loaded.model.buckets)
-      for (const part of partsOf(bucket, by))
-        if (part !== 'weights')
-          loaded.tensors.set(
-            stateName(part, bucket),
-            await filled(device, bucket, (name) => moments.read(part, name)),
-          );
+      for (const part of partsOf(bucket, options)) {
+        if (part === 'weights') continue;
+        const tensor = await uploadBucket(device, bucket, (name) => moments.read(part, name));
+        loaded.tensors.set(stateName(part, bucket), tensor);
+      }
   } catch (error) {
     loaded.dispose();
     throw error;
@@ -179,67 +177,40 @@ export async function loadNewest(
 }
 
 /**
- * What step.json says; entries that came after it was written are as they were then. Refuses
- * `run/damaged-checkpoint`.
- */
-export async function recordIn({
-  step,
-  dir,
-}: {
-  readonly step: number;
-  readonly dir: string;
-}): Promise<StepRecord> {
-  const found = (await readObject(join(dir, stepFile))) as unknown as Pick<
-    StepRecord,
-    'version' | 'step' | 'tokens' | 'seconds' | 'trainTokens'
-  > &
-    Partial<StepRecord>;
-  if (found.version !== 1 || found.step !== step)
-    refuse('run/damaged-checkpoint', { path: dir, why: `step.json speaks of step ${String(found.step)}` });
-  return {
-    deviceSeconds: found.seconds,
-    joules: null,
-    cursor: step,
-    updates: step,
-    watch: nothingSeen,
-    ...found,
-  };
-}
-
-/**
- * One of a run's saved sets of weights: the newest as they are, their moving average, or the mean of the
- * `latest` newest checkpoints. Refuses `run/no-average` where the run keeps none.
+ * Saved weights of a run: the newest, their moving average, or the average of the `latest` newest checkpoints.
+ * Throws `run/no-average` if the run keeps none.
  */
 export async function savedWeights(
   run: string,
-  which: WeightsKind,
+  kind: WeightsKind,
   latest: number,
 ): Promise<{ readonly checkpoint: Checkpoint; readonly step: number; readonly source: WeightSource }> {
   const saved = await savedSteps(run);
   const newest = saved.at(-1) ?? refuse('run/no-checkpoint', { run });
   const checkpoint = await openCheckpoint(join(newest.dir, modelFolder));
   const { step } = newest;
-  if (which === 'raw') return { checkpoint, step, source: fromCheckpoint(checkpoint) };
-  if (which === 'ema') {
-    const moments = await momentsOfStep(newest.dir);
-    if (![...moments.shapes.keys()].some((name) => name.startsWith('ema.')))
-      refuse('run/no-average', { run, setting: 'ema' });
+  if (kind === 'raw') return { checkpoint, step, source: checkpointWeights(checkpoint) };
+  if (kind === 'ema') {
+    const moments = await openStepMoments(newest.dir);
+    const hasEma = [...moments.shapes.keys()].some((name) => name.startsWith('ema.'));
+    if (!hasEma) refuse('run/no-average', { run, setting: 'ema-decay' });
     return { checkpoint, step, source: ({ name }) => moments.read('ema', name) };
   }
-  if (latest < 1) refuse('run/no-average', { run, setting: 'average' });
-  const sources = (
-    await Promise.all(saved.slice(-latest).map(({ dir }) => openCheckpoint(join(dir, modelFolder))))
-  ).map(fromCheckpoint);
-  return {
-    checkpoint,
-    step,
-    source: async (parameter) => {
-      const sum = new Float64Array(countOf(parameter.shape));
-      for (const source of sources)
-        (await source(parameter)).forEach((v, i) => {
-          sum[i]! += v;
-        });
-      return Float32Array.from(sum, (v) => v / sources.length);
-    },
-  };
+  if (latest < 1) refuse('run/no-average', { run, setting: 'average-checkpoints' });
+  const checkpoints = await Promise.all(
+    saved.slice(-latest).map(({ dir }) => openCheckpoint(join(dir, modelFolder))),
+  );
+  return { checkpoint, step, source: averageOf(checkpoints.map(checkpointWeights)) };
 }
+
+/** Averages the weights of several sources, in float64. */
+const averageOf =
+  (sources: readonly WeightSource[]): WeightSource =>
+  async (parameter) => {
+    const sum = new Float64Array(countElements(parameter.shape));
+    for (const source of sources) {
+      const values = await source(parameter);
+      for (const [i, value] of values.entries()) sum[i]! += value;
+    }
+    return Float32Array.from(sum, (value) => value / sources.length);
+  };

@@ -1,116 +1,116 @@
 /**
- * @file A sitting of a run: its folder held, its text read, its device opened, its state loaded; run-loop.ts
- * does the steps. Every event is in the run's file before it is sent.
+ * @file A training session of a run: locks the folder, reads the text, opens the device, loads the state.
+ * run-loop.ts runs the steps. Every event is in the run's file before it is sent.
  */
 import { join } from 'node:path';
-import { dataOf, refuse } from '../../base/errors.ts';
-import { queue } from '../../base/queue.ts';
-import { aborter, type AbortSignalLike, anyOf } from '../../base/signals.ts';
+import { toErrorData, refuse } from '../../base/errors.ts';
+import { createQueue } from '../../base/queue.ts';
+import { anySignal, createAborter, type AbortSignalLike } from '../../base/signals.ts';
 import type { RunEvent } from '../../contract/schema.ts';
-import { parameterCount } from '../../model/parameters.ts';
+import { countParameters } from '../../model/parameters.ts';
 import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
-import { openHome } from '../../store/home/home.ts';
 import { modelFolder } from '../../store/checkpoint/moments.ts';
+import { openTokens, tokenizeFiles, type TokenizedData } from '../../store/data/tokenize.ts';
+import { createLinkedController } from '../../store/fs/signals.ts';
+import { openHome } from '../../store/home/home.ts';
 import { newestStep, openSession, readRun, type RunSession } from '../../store/run/runs.ts';
-import { openTokens, tokenizeFiles, type TokenSet } from '../../store/data/tokens.ts';
-import { controllerOf } from '../../store/fs/signals.ts';
 import { partsOf, trainTokensIn, windowsIn, type TextPart } from '../../train/batches.ts';
 import type { RunSettings } from '../../train/run.ts';
 import { stepsOf } from '../../train/schedule.ts';
-import { startFromCarried } from '../grow/carried-moments.ts';
-import { advised } from './advice.ts';
+import type { TrainingSettings } from '../../train/settings.ts';
 import { chooseDevice } from '../device/choose.ts';
+import { loadGrownMoments } from '../grow/optimizer-moments.ts';
 import type { TrainInput } from '../inputs.ts';
-import { adapterOf } from '../ort/adapters.ts';
-import type { Device } from '../ort/device.ts';
-import { openMeter, type Meter } from './meter.ts';
-import { steppedThrough, type Back, type Sitting } from './run-loop.ts';
-import { loadNewest } from './step-checkpoint.ts';
-import { Training } from './training.ts';
 import {
+  checkpointWeights,
   factorsOf,
-  fromCheckpoint,
-  fromRandom,
-  load,
-  positionsOf,
-  retyped,
-  type Loaded,
-  type TrainedBy,
+  loadModel,
+  maxPositions,
+  randomWeights,
+  retypeCheckpoint,
+  type LoadedModel,
+  type LoadOptions,
   type WeightSource,
 } from '../model/weights.ts';
+import { adapterOf } from '../ort/adapters.ts';
+import type { Device } from '../ort/device.ts';
+import { addMemoryAdvice } from './advice.ts';
+import { openMeter, type Meter } from './meter.ts';
+import { runSegment, type Rollback, type TrainingSession } from './run-loop.ts';
+import { loadNewest } from './step-checkpoint.ts';
+import type { StepRecord } from './step-record.ts';
+import { Training } from './training.ts';
 
 /**
- * Trains a run from its newest complete checkpoint, or from its start, until it is done, told to stop, or
- * fails.
+ * Trains a run from its newest complete checkpoint, or from its start, until it is finished, is asked to stop,
+ * or fails.
  */
 export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike): AsyncGenerator<RunEvent> {
   const run = await readRun(dir);
   const newest = await newestStep(dir);
   const session = await openSession(dir, { after: newest?.step ?? 0 });
   let step = newest?.step ?? 0;
-  let failed = false;
+  let hasFailed = false;
   let meter: Meter | undefined;
   try {
     meter = await openMeter(dir, run.settings);
-    for await (const happened of sitting(dir, run, session, signal, meter))
-      for (const event of await meter.take(happened)) {
-        if ('step' in event) ({ step } = event);
-        await session.append(event);
-        if (event.at === 'saved') await session.sync();
-        yield event;
+    for await (const event of runSession(dir, run, session, signal, meter))
+      for (const reported of await meter.take(event)) {
+        if ('step' in reported) step = reported.step;
+        await session.append(reported);
+        if (reported.type === 'saved') await session.sync();
+        yield reported;
       }
   } catch (error) {
-    failed = true;
-    const data = await advised(dataOf(error), run);
-    const time = new Date().toISOString();
-    const event: RunEvent =
-      data.code === 'cancelled'
-        ? { at: 'stopped', step, reason: 'asked', time }
-        : { at: 'stopped', step, reason: 'failed', error: data, time };
-    for (const last of (await meter?.take(event).catch(() => [event])) ?? [event]) {
-      // a disk that is full takes no last line; whoever listens is told
+    hasFailed = true;
+    const event = await stoppedEvent(error, run, step);
+    const events = (await meter?.take(event).catch(() => [event])) ?? [event];
+    for (const last of events) {
+      // A full disk takes no last line; the caller gets it all the same.
       await session.append(last).catch(() => undefined);
       yield last;
     }
   } finally {
     meter?.close();
     await session.close().catch((error: unknown) => {
-      if (!failed) throw error;
+      if (!hasFailed) throw error;
     });
   }
 }
 
-/** Everything between opening the run's folder and closing it, as events. */
-async function* sitting(
+async function stoppedEvent(error: unknown, run: RunSettings, step: number): Promise<RunEvent> {
+  const data = await addMemoryAdvice(toErrorData(error), run);
+  const time = new Date().toISOString();
+  if (data.code === 'cancelled') return { type: 'stopped', step, reason: 'requested', time };
+  return { type: 'stopped', step, reason: 'failed', error: data, time };
+}
+
+/** Everything between opening the run's folder and closing it. */
+async function* runSession(
   dir: string,
   run: RunSettings,
   session: RunSession,
   signal: AbortSignalLike,
   meter: Meter,
 ): AsyncGenerator<RunEvent> {
-  const s = run.settings;
+  const { settings } = run;
   const newest = await newestStep(dir);
-  const steps = stepsOf(s);
+  const steps = stepsOf(settings);
   if (newest && newest.step >= steps) refuse('run/finished', { run: run.name, steps });
-  const { checkpoint: base, weights } = retyped(
-    await openCheckpoint(newest ? join(newest.dir, modelFolder) : run.checkpoint),
-    'float32',
-  ); // what is trained and saved
-  const longest = positionsOf(base);
-  const stop = (): boolean => signal.aborted || session.stopAsked() || meter.reached();
-  if (s.sequence > longest)
-    refuse('run/bad-setting', {
-      setting: 'sequence',
-      why: `is ${s.sequence}, but the model has ${longest} positions`,
-    });
+  const opened = await openCheckpoint(newest ? join(newest.dir, modelFolder) : run.checkpoint);
+  // Training and its checkpoints are float32.
+  const { checkpoint: base, weights } = retypeCheckpoint(opened, 'float32');
+  checkContextLength(base, settings);
+  const shouldStop = (): boolean => signal.aborted || session.isStopRequested() || meter.isBudgetSpent();
   await session.setState('preparing');
-  const set = yield* tokenized(run, base, signal, stop);
-  const tokens = await openTokens(set.folders);
-  const parts = textParts(run, set);
+  const tokenized = yield* tokenize(run, base, signal, shouldStop);
+  const tokens = await openTokens(tokenized.folders);
+  const parts = textParts(run, tokenized);
   try {
-    const device = await chooseDevice(s.device, s.threads, { tf32: s.tf32 === 'on' });
+    const device = await chooseDevice(settings.device, settings.threads, { tf32: settings.tf32 === 'on' });
     try {
-      yield* trained({ dir, run, base, tokens, parts, device, session, stop, joules: meter.joules }, weights);
+      const { joules } = meter;
+      yield* trainSegments({ dir, run, base, tokens, parts, device, session, shouldStop, joules }, weights);
     } finally {
       await device.dispose();
     }
@@ -119,34 +119,39 @@ async function* sitting(
   }
 }
 
-/** Tokens of the run's text, with progress. Refuses `cancelled` when told to stop. */
-async function* tokenized(
+/** Throws `run/bad-setting` if the context is longer than the model's positions. */
+function checkContextLength(base: Checkpoint, { contextLength }: TrainingSettings): void {
+  const positions = maxPositions(base);
+  if (contextLength <= positions) return;
+  const why = `is ${contextLength}, but the model has ${positions} positions`;
+  refuse('run/bad-setting', { setting: 'context length', why });
+}
+
+/** Tokens of the run's text, with progress. Throws `cancelled` if the run is asked to stop. */
+async function* tokenize(
   { data, field }: RunSettings,
   base: Checkpoint,
   signal: AbortSignalLike,
-  stop: () => boolean,
-): AsyncGenerator<RunEvent, TokenSet> {
-  const events = queue<RunEvent>();
-  const { signal: both, abort } = aborter();
-  const forward = anyOf(signal, both);
-  let shown = -1;
+  shouldStop: () => boolean,
+): AsyncGenerator<RunEvent, TokenizedData> {
+  const events = createQueue<RunEvent>();
+  const own = createAborter();
+  let lastPercent = -1;
   const onProgress = (done: number, of: number): void => {
-    if (stop()) abort();
+    if (shouldStop()) own.abort();
     const percent = Math.floor((100 * done) / Math.max(1, of));
-    if (percent > shown) {
-      shown = percent;
-      events.push({ at: 'preparing', what: 'reading the text', done, of });
-    }
+    if (percent <= lastPercent) return;
+    lastPercent = percent;
+    events.push({ type: 'preparing', what: 'reading the text', done, of });
   };
-  const cache = await openHome().cache('tokens');
   const work = tokenizeFiles({
     data,
     field,
-    tokenizer: base.dir,
-    vocab: base.dims['vocab']!,
-    cache,
+    tokenizerDir: base.dir,
+    vocabSize: base.dims['vocab']!,
+    cacheDir: await openHome().createCacheDir('tokens'),
     onProgress,
-    signal: controllerOf(forward).signal,
+    signal: createLinkedController(anySignal(signal, own.signal)).signal,
   });
   work.then(
     () => {
@@ -160,119 +165,151 @@ async function* tokenized(
     yield* events;
     return await work;
   } finally {
-    abort();
+    own.abort();
   }
 }
 
 /**
- * What is drawn from: all text as one, or each of the data by its weight. Refuses `data/empty` where one is
- * shorter than a window.
+ * The parts that batches are drawn from: all text as one, or each of the data by its weight. Throws
+ * `data/empty` if a part is shorter than one window.
  */
 function textParts(
-  { data, weights, settings: { heldOut, sequence } }: RunSettings,
-  { lengths, tokens }: TokenSet,
+  { data, weights, settings: { heldOut, contextLength } }: RunSettings,
+  { lengths, tokens }: TokenizedData,
 ): readonly TextPart[] {
-  const parts = partsOf(
-    weights ? lengths.map((length, i) => ({ tokens: length, weight: weights[i]! })) : [{ tokens, weight: 1 }],
-    heldOut,
-    sequence,
-  );
-  for (const [i, part] of parts.entries())
-    if (windowsIn(part.train, sequence) === 0)
-      refuse('data/empty', {
-        path: weights ? data[i]! : data.join(', '),
-        tokens: part.train + part.heldOut,
-        needed: sequence + 1,
-      });
+  const texts = weights
+    ? lengths.map((length, i) => ({ tokens: length, weight: weights[i]! }))
+    : [{ tokens, weight: 1 }];
+  const parts = partsOf(texts, heldOut, contextLength);
+  for (const [i, part] of parts.entries()) {
+    if (windowsIn(part.train, contextLength) > 0) continue;
+    refuse('data/empty', {
+      path: weights ? data[i]! : data.join(', '),
+      tokens: part.train + part.heldOut,
+      needed: contextLength + 1,
+    });
+  }
   return parts;
 }
 
+type SessionWithoutClock = Omit<TrainingSession, 'deviceSeconds'>;
+
 /**
- * From the newest complete checkpoint, or the start, to the end; and back there after steps that were not
- * finite, as often as the settings allow.
+ * Runs segments until one ends without a rollback. A rollback loads the newest checkpoint and continues; too
+ * many in a row throw `run/not-finite`.
  */
-async function* trained(
-  sitting: Omit<Sitting, 'deviceSeconds'>,
-  weights: WeightSource,
-): AsyncGenerator<RunEvent> {
-  const { dir, run, base, parts, device, session } = sitting;
-  const { settings: s, name } = run;
-  const trainTokens = trainTokensIn(parts);
-  const heldOutTokens = parts.reduce((n, part) => n + part.heldOut, 0);
-  const since = performance.now();
-  const by: TrainedBy & { ema: number } = {
-    optimizer: s.optimizer,
-    ema: s.ema,
-    ...(s.rates === 'plan' && s.start === 'source' ? { factors: factorsOf(base) } : {}),
-  };
-  const teacher = s.distill > 0 ? await sourceOf(device, base) : undefined;
-  let back: Back | undefined;
-  let began: { readonly spent: number } | undefined;
+async function* trainSegments(session: SessionWithoutClock, weights: WeightSource): AsyncGenerator<RunEvent> {
+  const { base, device, run } = session;
+  const { settings } = run;
+  const startedAt = performance.now();
+  const teacher = settings.distillWeight > 0 ? await loadSource(device, base) : undefined;
+  let rollback: Rollback | undefined;
+  let earlierSeconds: number | undefined;
   try {
     do {
-      const resumed = await loadNewest(device, dir, by);
-      const { record } = resumed ?? {};
-      const loaded =
-        resumed?.loaded ??
-        (await load(device, base, s.start === 'source' ? weights : fromRandom(base, s.seed), by));
+      const state = await loadState(session, weights);
+      const { loaded, record, momentUpdates } = state;
       try {
-        if (record && record.trainTokens !== trainTokens)
-          refuse('run/damaged', {
-            run: name,
-            why: `it was trained on ${record.trainTokens} tokens of text, but the text gives ${trainTokens} now`,
-          });
-        const carried = resumed || s.start !== 'source' ? 0 : await startFromCarried(device, base, loaded);
-        const training = await Training.open(device, loaded, s, teacher, record?.scaling);
+        const training = await Training.open(device, loaded, settings, teacher, record?.lossScale);
         try {
-          const step = record?.step ?? 0;
-          const time = new Date().toISOString();
-          if (back) yield { at: 'rolled-back', step, from: back.from, time };
-          else {
-            began = { spent: record?.deviceSeconds ?? 0 };
-            await session.setState('running');
-            yield {
-              at: 'started',
-              step,
-              device: device.kind,
-              deviceName: device.name,
-              memory: adapterOf(device.kind).memory,
-              parameters: parameterCount(base.family, base.dims, base.settings),
-              steps: stepsOf(s),
-              trainTokens,
-              heldOutTokens,
-              ...(carried > 0 ? { carried } : {}),
-              time,
-            };
-          }
-          const { spent } = began!;
-          back = yield* steppedThrough(
-            { ...sitting, deviceSeconds: () => spent + (performance.now() - since) / 1000 },
-            { loaded, training, record, back, carried },
-          );
+          if (rollback) yield rolledBackEvent(record, rollback);
+          else yield await startedEvent(session, state);
+          earlierSeconds ??= record?.deviceSeconds ?? 0;
+          const before = earlierSeconds;
+          const deviceSeconds = (): number => before + (performance.now() - startedAt) / 1000;
+          const segment = { loaded, training, record, rollback, momentUpdates };
+          rollback = yield* runSegment({ ...session, deviceSeconds }, segment);
         } finally {
           await training.dispose();
         }
       } finally {
         loaded.dispose();
       }
-      if (back && back.times > s.patience)
-        refuse('run/not-finite', {
-          step: back.from,
-          what: Number.isFinite(back.what.loss) ? 'gradient norm' : 'loss',
-        });
-    } while (back);
+      if (rollback && rollback.count > settings.maxRollbacks) {
+        const what = Number.isFinite(rollback.report.loss) ? 'gradient norm' : 'loss';
+        refuse('run/not-finite', { step: rollback.from, what });
+      }
+    } while (rollback);
   } finally {
     teacher?.dispose();
   }
 }
 
-/** The model that a grown checkpoint came from, frozen on the device. Refuses `run/no-source`. */
-async function sourceOf(device: Device, base: Checkpoint): Promise<Loaded> {
-  const no = (why: string): never => refuse('run/no-source', { checkpoint: base.dir, why });
-  if (!base.growth) return no('it was not grown by Cambium');
+interface LoadedState {
+  readonly loaded: LoadedModel;
+  /** Undefined at the start of the run. */
+  readonly record: StepRecord | undefined;
+  /** Updates that grown moments come from. */
+  readonly momentUpdates: number;
+}
+
+/** Loads the newest checkpoint of the run, or its initial weights. */
+async function loadState(session: SessionWithoutClock, weights: WeightSource): Promise<LoadedState> {
+  const { dir, run, base, parts, device } = session;
+  const { settings, name } = run;
+  const isFromCheckpoint = settings.init === 'checkpoint';
+  const usesFactors = settings.perTensorLr === 'on' && isFromCheckpoint;
+  const options: LoadOptions & { readonly emaDecay: number } = {
+    optimizer: settings.optimizer,
+    emaDecay: settings.emaDecay,
+    ...(usesFactors ? { factors: factorsOf(base) } : {}),
+  };
+  const resumed = await loadNewest(device, dir, options);
+  if (!resumed) {
+    const initial = isFromCheckpoint ? weights : randomWeights(base, settings.seed);
+    const loaded = await loadModel(device, base, initial, options);
+    try {
+      const momentUpdates = isFromCheckpoint ? await loadGrownMoments(device, base, loaded) : 0;
+      return { loaded, record: undefined, momentUpdates };
+    } catch (error) {
+      loaded.dispose();
+      throw error;
+    }
+  }
+  const trainTokens = trainTokensIn(parts);
+  if (resumed.record.trainTokens !== trainTokens) {
+    resumed.loaded.dispose();
+    const before = resumed.record.trainTokens;
+    const why = `it was trained on ${before} tokens of text, but the text gives ${trainTokens} now`;
+    refuse('run/damaged', { run: name, why });
+  }
+  return { ...resumed, momentUpdates: 0 };
+}
+
+const rolledBackEvent = (record: StepRecord | undefined, { from }: Rollback): RunEvent => ({
+  type: 'rolled-back',
+  step: record?.step ?? 0,
+  from,
+  time: new Date().toISOString(),
+});
+
+async function startedEvent(
+  { run, base, parts, device, session }: SessionWithoutClock,
+  { record, momentUpdates }: LoadedState,
+): Promise<RunEvent> {
+  await session.setState('running');
+  return {
+    type: 'started',
+    step: record?.step ?? 0,
+    device: device.kind,
+    deviceName: device.name,
+    memory: adapterOf(device.kind).memory,
+    parameters: countParameters(base.family, base.dims, base.settings),
+    steps: stepsOf(run.settings),
+    trainTokens: trainTokensIn(parts),
+    heldOutTokens: parts.reduce((sum, part) => sum + part.heldOut, 0),
+    ...(momentUpdates > 0 ? { momentUpdates } : {}),
+    time: new Date().toISOString(),
+  };
+}
+
+/** The frozen model that a grown checkpoint came from. Throws `run/no-source`. */
+async function loadSource(device: Device, base: Checkpoint): Promise<LoadedModel> {
+  const fail = (why: string): never => refuse('run/no-source', { checkpoint: base.dir, why });
+  if (!base.growth) return fail('it was not grown by Cambium');
   const source = await openCheckpoint(base.growth.source).catch((error: unknown) =>
-    no((error as Error).message),
+    fail((error as Error).message),
   );
-  if (source.dims['vocab']! > base.dims['vocab']!) return no('its vocabulary is larger');
-  return load(device, source, fromCheckpoint(source));
+  if (source.dims['vocab']! > base.dims['vocab']!) return fail('its vocabulary is larger');
+  return loadModel(device, source, checkpointWeights(source));
 }

@@ -1,239 +1,253 @@
-/** @file Training on a device: the state stays there and is updated in place; one call is one update. */
+/** @file Training on a device. The state stays there and is updated in place; one call of `step` is one update. */
 import { sourceName } from '../../train/distill.ts';
-import { partsOf } from '../../train/optimizers/index.ts';
-import { isScaled, scalingNames, scalingStart, type Scaling } from '../../train/precision.ts';
+import { partsOf, type StatePart } from '../../train/optimizers/index.ts';
+import { initialLossScale, lossScaleNames, usesLossScaling, type LossScale } from '../../train/precision.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
-import { stateName } from '../../train/state.ts';
+import { stateName, type Bucket } from '../../train/state.ts';
 import { accumulateProgram, stepProgram, updateProgram } from '../../train/step.ts';
-import { hostScalars, type HostScalars } from '../../train/update.ts';
-import type { Device } from '../ort/device.ts';
-import { DeviceTensor } from '../ort/device-tensor.ts';
-import type { Fetches, Session } from '../ort/session.ts';
+import { hostScalarNames, hostScalars, type StepLimits } from '../../train/update.ts';
 import { tryPrecision } from '../device/precision-trial.ts';
 import { compile, feedsOf } from '../model/programs.ts';
-import type { Loaded } from '../model/weights.ts';
+import type { LoadedModel } from '../model/weights.ts';
+import { DeviceTensor } from '../ort/device-tensor.ts';
+import type { Device } from '../ort/device.ts';
+import type { Fetches, Session } from '../ort/session.ts';
 
-/**
- * What the host decides of one update: its number among those applied (from 1), its learning rate, the limits
- * of what is applied, and how much of it is learned from the source.
- */
+/** What the host decides about one update. */
 export interface StepOrder {
+  /** Number of the update among those applied, from 1. */
   readonly update: number;
   readonly lr: number;
-  readonly limits: { readonly loss: number; readonly norm: number };
+  readonly limits: StepLimits;
+  /** Weight of the distillation loss. */
   readonly distill: number;
 }
-/**
- * `applied` is false where the step changed nothing; `rescaled` where that was only the loss scale, which is
- * smaller now.
- */
 export interface StepReport {
+  /** Nats per token, before the update. */
   readonly loss: number;
-  readonly norm: number;
-  readonly ratio: number;
+  /** Before clipping. */
+  readonly gradNorm: number;
+  readonly updateRatio: number;
+  /** False if the step changed nothing. */
   readonly applied: boolean;
+  /** True if the step only lowered the loss scale. */
   readonly rescaled?: boolean;
   readonly kl?: number;
 }
 
-const scalarNames = [
-  'lr',
-  'clip',
-  'correction1',
-  'correction2',
-  'mostLoss',
-  'mostNorm',
-  'memory',
-  'distill',
-  'keep',
-  'loss',
-] as const;
-type ScalarName = (typeof scalarNames)[number] | keyof HostScalars;
+/** Writes micro-batch `i`: tokens [batch, seq + 1] and their documents [batch, seq]. */
+export type ReadBatch = (i: number, tokens: Int32Array, documents: Int32Array) => void;
 
-/**
- * The update of a loaded model. Moments that `loaded.tensors` lacks start at zero, averages at the weights.
- * Dispose of it before the model.
- */
+const scalarNames = [...hostScalarNames, 'distill', 'keep', 'loss'] as const;
+type ScalarName = (typeof scalarNames)[number];
+
+/** One program, or two where gradients of several micro-batches are accumulated. */
+type Sessions =
+  | { readonly kind: 'single'; readonly step: Session }
+  | { readonly kind: 'accumulating'; readonly accumulate: Session; readonly update: Session };
+
+/** Trains a loaded model. Dispose of it before the model. */
 export class Training {
   readonly #device: Device;
   readonly #settings: TrainingSettings;
-  readonly #tensors: Map<string, DeviceTensor>;
-  readonly #sessions: { readonly step?: Session; readonly gather?: Session; readonly update?: Session };
+  /** Every input of the programs: state, batch, scalars. */
+  readonly #inputs: Map<string, DeviceTensor>;
+  readonly #sessions: Sessions;
   readonly #tokens: Int32Array;
   readonly #documents: Int32Array;
-  readonly #scalars = Object.fromEntries(scalarNames.map((name) => [name, new Float32Array(1)])) as Readonly<
-    Record<ScalarName, Float32Array>
-  >;
-  readonly #own: DeviceTensor[] = [];
-  /** Of the sums over the batches of an update: their names and lengths. */
-  readonly #sums = new Map<string, number>();
+  readonly #scalars: Readonly<Record<ScalarName, Float32Array>>;
+  readonly #owned: DeviceTensor[] = [];
+  /** Length of each accumulated gradient, by name. */
+  readonly #gradientSums = new Map<string, number>();
 
   private constructor(
     device: Device,
     settings: TrainingSettings,
-    tensors: Map<string, DeviceTensor>,
-    sessions: { step?: Session; gather?: Session; update?: Session },
+    inputs: Map<string, DeviceTensor>,
+    sessions: Sessions,
   ) {
+    const { microBatch, contextLength } = settings;
     this.#device = device;
     this.#settings = settings;
-    this.#tensors = tensors;
+    this.#inputs = inputs;
     this.#sessions = sessions;
-    this.#tokens = new Int32Array(settings.batch * (settings.sequence + 1));
-    this.#documents = new Int32Array(settings.batch * settings.sequence);
-    const own = (
-      name: string,
-      data: Float32Array | Int32Array,
-      dtype: 'float32' | 'int32',
-      shape: readonly number[],
-    ): void => {
-      const tensor = DeviceTensor.over(data, dtype, shape);
-      this.#own.push(tensor);
-      tensors.set(name, tensor);
-    };
-    own('tokens', this.#tokens, 'int32', [settings.batch, settings.sequence + 1]);
-    own('documents', this.#documents, 'int32', [settings.batch, settings.sequence]);
-    for (const [name, data] of Object.entries(this.#scalars)) own(name, data, 'float32', []);
+    this.#tokens = new Int32Array(microBatch * (contextLength + 1));
+    this.#documents = new Int32Array(microBatch * contextLength);
+    this.#scalars = Object.fromEntries(scalarNames.map((name) => [name, new Float32Array(1)])) as Record<
+      ScalarName,
+      Float32Array
+    >;
+    this.#own('tokens', DeviceTensor.fromArray(this.#tokens, 'int32', [microBatch, contextLength + 1]));
+    this.#own('documents', DeviceTensor.fromArray(this.#documents, 'int32', [microBatch, contextLength]));
+    for (const [name, data] of Object.entries(this.#scalars))
+      this.#own(name, DeviceTensor.fromArray(data, 'float32', []));
   }
 
-  /** With `source`, the frozen model on the same device that is learned from. Refuses `run/precision`. */
-  static async open(
-    device: Device,
-    { model, tensors }: Loaded,
-    settings: TrainingSettings,
-    source?: Loaded,
-    scaling: Scaling<number> = scalingStart,
-  ): Promise<Training> {
-    const { precision, accumulate } = settings;
-    await tryPrecision(device, precision);
-    for (const bucket of model.buckets)
-      for (const part of partsOf(bucket, settings)) {
-        const name = stateName(part, bucket);
-        if (!tensors.has(name))
-          tensors.set(
-            name,
-            part === 'ema'
-              ? await device.upload(
-                  await device.download(tensors.get(stateName('weights', bucket))!),
-                  'float32',
-                  [bucket.length],
-                )
-              : await device.zeros('float32', [bucket.length]),
-          );
-      }
-    const fed = new Map(tensors);
-    const teacher = source && { model: source.model, temperature: settings.temperature };
-    for (const bucket of source?.model.buckets ?? [])
-      fed.set(sourceName(bucket), source!.tensors.get(stateName('weights', bucket))!);
-    const sessions =
-      accumulate > 1
-        ? {
-            gather: await compile(device, accumulateProgram(model, settings, teacher), { precision }),
-            update: await compile(device, updateProgram(model, settings, accumulate, precision), {
-              precision,
-            }),
-          }
-        : { step: await compile(device, stepProgram(model, settings, settings, teacher), { precision }) };
-    const training = new Training(device, settings, fed, sessions);
-    if (accumulate > 1)
-      for (const bucket of model.buckets) training.#sums.set(stateName('gradient', bucket), bucket.length);
-    await training.#clearSums();
-    for (const part of isScaled(precision) ? (['factor', 'good'] as const) : []) {
-      const held = await device.upload(Float32Array.of(scaling[part]), 'float32', []);
-      training.#own.push(held);
-      fed.set(scalingNames[part], held);
-    }
-    return training;
+  #own(name: string, tensor: DeviceTensor): void {
+    this.#owned.push(tensor);
+    this.#inputs.set(name, tensor);
   }
 
   /**
-   * One update. `batch(i)` gives the tokens [batch, sequence + 1] of its i-th device batch, and their
-   * documents [batch, sequence].
+   * Opens the programs. State that `model.tensors` lacks is created: moments as zeros, moving averages as copies
+   * of the weights. `source` is the frozen model of distillation, on the same device. Throws `run/precision`.
    */
-  async step(
-    { update, lr, limits, distill }: StepOrder,
-    batch: (i: number, tokens: Int32Array, documents: Int32Array) => void,
-  ): Promise<StepReport> {
-    const { accumulate } = this.#settings;
-    const s = this.#scalars;
-    for (const [name, value] of Object.entries({
-      ...hostScalars(this.#settings, update, lr, limits),
-      distill,
-    }))
-      s[name as ScalarName][0] = value;
-    const told = this.#settings.distill > 0 ? ['loss', 'kl'] : ['loss'];
-    const updated = ['norm', 'ratio', 'applied', ...(isScaled(this.#settings.precision) ? ['scale'] : [])];
-    if (this.#sessions.step) {
-      batch(0, this.#tokens, this.#documents);
-      return reported(await this.#run(this.#sessions.step, [...told, ...updated]));
+  static async open(
+    device: Device,
+    { model, tensors }: LoadedModel,
+    settings: TrainingSettings,
+    source?: LoadedModel,
+    lossScale: LossScale<number> = initialLossScale,
+  ): Promise<Training> {
+    const { precision, gradAccum } = settings;
+    await tryPrecision(device, precision);
+    for (const bucket of model.buckets)
+      for (const part of partsOf(bucket, settings)) await createMissingState(device, tensors, part, bucket);
+    const inputs = new Map(tensors);
+    for (const bucket of source?.model.buckets ?? [])
+      inputs.set(sourceName(bucket), source!.tensors.get(stateName('weights', bucket))!);
+    const teacher = source && { model: source.model, temperature: settings.distillTemperature };
+    const sessions: Sessions =
+      gradAccum === 1
+        ? {
+            kind: 'single',
+            step: await compile(device, stepProgram(model, settings, settings, teacher), { precision }),
+          }
+        : {
+            kind: 'accumulating',
+            accumulate: await compile(device, accumulateProgram(model, settings, teacher), { precision }),
+            update: await compile(device, updateProgram(model, settings, gradAccum, precision), {
+              precision,
+            }),
+          };
+    const training = new Training(device, settings, inputs, sessions);
+    if (sessions.kind === 'accumulating')
+      for (const bucket of model.buckets)
+        training.#gradientSums.set(stateName('gradient', bucket), bucket.length);
+    await training.#clearGradientSums();
+    if (usesLossScaling(precision)) await training.#createLossScale(lossScale);
+    return training;
+  }
+
+  async #createLossScale(scale: LossScale<number>): Promise<void> {
+    for (const part of ['factor', 'finiteUpdates'] as const) {
+      const values = Float32Array.of(scale[part]);
+      this.#own(lossScaleNames[part], await this.#device.upload(values, 'float32', []));
     }
-    const sums: Record<string, number> = {};
-    for (let i = 0; i < accumulate; i++) {
-      batch(i, this.#tokens, this.#documents);
-      s.keep[0] = i === 0 ? 0 : 1;
-      for (const [name, value] of Object.entries(await this.#run(this.#sessions.gather!, told)))
-        sums[name] = (sums[name] ?? 0) + value / accumulate;
+  }
+
+  /** Makes one update. */
+  async step(order: StepOrder, readBatch: ReadBatch): Promise<StepReport> {
+    const scalars = hostScalars(this.#settings, order.update, order.lr, order.limits);
+    for (const name of hostScalarNames) this.#scalars[name][0] = scalars[name];
+    this.#scalars.distill[0] = order.distill;
+    const lossReports = this.#settings.distillWeight > 0 ? ['loss', 'kl'] : ['loss'];
+    const scaleReports = usesLossScaling(this.#settings.precision) ? ['scale'] : [];
+    const updateReports = ['gradNorm', 'updateRatio', 'applied', ...scaleReports];
+    if (this.#sessions.kind === 'single') {
+      readBatch(0, this.#tokens, this.#documents);
+      return reportOf(await this.#run(this.#sessions.step, [...lossReports, ...updateReports]));
     }
-    s.loss[0] = sums['loss']!;
-    const report = reported({ ...sums, ...(await this.#run(this.#sessions.update!, updated)) });
-    // what is not finite stays so when it is multiplied by `keep`
-    if (!Number.isFinite(report.norm)) await this.#clearSums();
+    const losses = await this.#accumulate(this.#sessions.accumulate, lossReports, readBatch);
+    this.#scalars.loss[0] = losses['loss']!;
+    const report = reportOf({ ...losses, ...(await this.#run(this.#sessions.update, updateReports)) });
+    // NaN × 0 is NaN: `keep` cannot clear a sum that is not finite.
+    if (!Number.isFinite(report.gradNorm)) await this.#clearGradientSums();
     return report;
   }
 
-  async #clearSums(): Promise<void> {
-    for (const [name, length] of this.#sums) {
-      this.#tensors.get(name)?.dispose();
-      this.#tensors.set(name, await this.#device.zeros('float32', [length]));
+  /** Sums the gradients of the micro-batches; returns the mean of each report. */
+  async #accumulate(
+    session: Session,
+    reports: readonly string[],
+    readBatch: ReadBatch,
+  ): Promise<Readonly<Record<string, number>>> {
+    const { gradAccum } = this.#settings;
+    const means: Record<string, number> = {};
+    for (let i = 0; i < gradAccum; i++) {
+      readBatch(i, this.#tokens, this.#documents);
+      this.#scalars.keep[0] = i === 0 ? 0 : 1;
+      for (const [name, value] of Object.entries(await this.#run(session, reports)))
+        means[name] = (means[name] ?? 0) + value / gradAccum;
+    }
+    return means;
+  }
+
+  async #clearGradientSums(): Promise<void> {
+    for (const [name, length] of this.#gradientSums) {
+      this.#inputs.get(name)?.dispose();
+      this.#inputs.set(name, await this.#device.zeros('float32', [length]));
     }
   }
 
-  /** The loss scale as it is now; undefined where there is none. */
-  async scaling(): Promise<Scaling<number> | undefined> {
-    if (!isScaled(this.#settings.precision)) return undefined;
-    const read = async (name: string): Promise<number> =>
-      new Float32Array((await this.#device.download(this.#tensors.get(name)!)).buffer)[0]!;
-    return { factor: await read(scalingNames.factor), good: await read(scalingNames.good) };
+  /** The current loss scale; undefined if the precision needs none. */
+  async lossScale(): Promise<LossScale<number> | undefined> {
+    if (!usesLossScaling(this.#settings.precision)) return undefined;
+    const read = async (name: string): Promise<number> => {
+      const bytes = await this.#device.download(this.#inputs.get(name)!);
+      return new Float32Array(bytes.buffer)[0]!;
+    };
+    return {
+      factor: await read(lossScaleNames.factor),
+      finiteUpdates: await read(lossScaleNames.finiteUpdates),
+    };
   }
 
-  /** Runs once: every `next/x` is written over `x`, the named reports come back as numbers. */
+  /** Runs a program once. Output `next/x` is written over input `x`; the named reports are returned. */
   async #run(session: Session, reports: readonly string[]): Promise<Record<string, number>> {
     const fetches: Record<string, Fetches[string]> = Object.fromEntries(
       reports.map((name) => [name, 'host' as const]),
     );
     for (const name of session.outputs)
-      if (name.startsWith('next/')) fetches[name] = this.#tensors.get(name.slice('next/'.length))!;
-    const out = await session.run(feedsOf(session, this.#tensors), fetches);
-    return Object.fromEntries(
-      reports.map((name) => {
-        const t = out.get(name)!;
-        try {
-          return [name, t.values('float32')[0]!];
-        } finally {
-          t.dispose();
-        }
-      }),
-    );
+      if (name.startsWith('next/')) fetches[name] = this.#inputs.get(name.slice('next/'.length))!;
+    const outputs = await session.run(feedsOf(session, this.#inputs), fetches);
+    const values: Record<string, number> = {};
+    for (const name of reports) {
+      const tensor = outputs.get(name)!;
+      try {
+        values[name] = tensor.values('float32')[0]!;
+      } finally {
+        tensor.dispose();
+      }
+    }
+    return values;
   }
 
   async dispose(): Promise<void> {
-    for (const session of Object.values(this.#sessions)) await session.dispose();
-    for (const name of this.#sums.keys()) this.#tensors.get(name)?.dispose();
-    for (const tensor of this.#own) tensor.dispose();
+    const { kind, ...sessions } = this.#sessions;
+    for (const session of Object.values(sessions)) await session.dispose();
+    for (const name of this.#gradientSums.keys()) this.#inputs.get(name)?.dispose();
+    for (const tensor of this.#owned) tensor.dispose();
   }
 }
 
-const reported = ({
-  loss,
-  norm,
-  ratio,
-  applied,
-  kl,
-  scale = 1,
-}: Readonly<Record<string, number>>): StepReport => ({
-  loss: loss!,
-  norm: norm!,
-  ratio: ratio!,
-  applied: applied === 1,
-  ...(scale > 1 && Number.isFinite(loss) && !Number.isFinite(norm) ? { rescaled: true } : {}),
-  ...(kl === undefined ? {} : { kl }),
-});
+/** Creates a state tensor that a model without it starts training with. */
+async function createMissingState(
+  device: Device,
+  tensors: Map<string, DeviceTensor>,
+  part: StatePart,
+  bucket: Bucket,
+): Promise<void> {
+  const name = stateName(part, bucket);
+  if (tensors.has(name)) return;
+  const shape = [bucket.length];
+  if (part !== 'ema') {
+    tensors.set(name, await device.zeros('float32', shape));
+    return;
+  }
+  const weights = await device.download(tensors.get(stateName('weights', bucket))!);
+  tensors.set(name, await device.upload(weights, 'float32', shape));
+}
+
+function reportOf(values: Readonly<Record<string, number>>): StepReport {
+  const { loss, gradNorm, updateRatio, applied, kl, scale = 1 } = values;
+  const isRescaled = scale > 1 && Number.isFinite(loss) && !Number.isFinite(gradNorm);
+  return {
+    loss: loss!,
+    gradNorm: gradNorm!,
+    updateRatio: updateRatio!,
+    applied: applied === 1,
+    ...(isRescaled ? { rescaled: true } : {}),
+    ...(kl === undefined ? {} : { kl }),
+  };
+}

@@ -1,12 +1,14 @@
-/** @file What a run's folder says about it: settings, saved steps, state. */
+/** @file The files of a run's folder: settings, checkpoints, requests, and the state that they imply. */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { appError, refuse } from '../../base/errors.ts';
-import type { RunEvent, RunSettings, RunState } from '../../train/run.ts';
-import { trainingDefaults, type TrainingSettings } from '../../train/settings.ts';
+import { z } from 'zod';
+import { createError, refuse } from '../../base/errors.ts';
+import { runVersion, type RunEvent, type RunSettings, type RunState } from '../../train/run.ts';
+import { storedSettingsSchema } from '../../train/settings.ts';
 import { exists, isObject, readJson } from '../fs/files.ts';
 import { activityOf } from './state.ts';
+import { translateSettings } from './version-1.ts';
 
 export const settingsFile = (dir: string): string => join(dir, 'settings.json');
 export const stopFile = (dir: string): string => join(dir, 'stop');
@@ -15,53 +17,82 @@ export const stepsFolder = (dir: string): string => join(dir, 'checkpoints');
 
 export const isRun = (dir: string): Promise<boolean> => exists(settingsFile(dir));
 
-/** settings.json of a run; settings that came after it was written are at their defaults. */
+const storedRun = z.object({
+  version: z.literal(runVersion),
+  name: z.string(),
+  created: z.string(),
+  checkpoint: z.string(),
+  data: z.array(z.string()),
+  weights: z.array(z.number()).optional(),
+  field: z.string().optional(),
+  settings: storedSettingsSchema,
+});
+
+/** The format version of a settings.json; undefined if it names none. */
+const versionOf = (value: unknown): unknown => (isObject(value) ? value['version'] : undefined);
+
+/**
+ * Reads settings.json. A setting that the file lacks has its default; version 1 is translated. Throws
+ * `run/not-found`, or `run/damaged` with the field that is wrong.
+ */
 export async function readRun(dir: string): Promise<RunSettings> {
   if (!(await isRun(dir))) return refuse('run/not-found', { run: dir });
+  const damaged = (why: string): Error => createError('run/damaged', { run: dir, why });
   const value = await readJson(settingsFile(dir)).catch((error: unknown) => {
-    throw appError('run/damaged', { run: dir, why: (error as Error).message });
+    throw damaged((error as Error).message);
   });
-  if (
-    !isObject(value) ||
-    value['version'] !== 1 ||
-    typeof value['checkpoint'] !== 'string' ||
-    !Array.isArray(value['data']) ||
-    !isObject(value['settings'])
-  )
-    return refuse('run/damaged', { run: dir, why: 'settings.json is not that of a run' });
-  const run = value as unknown as RunSettings;
-  return { ...run, settings: { ...trainingDefaults, ...(run.settings as Partial<TrainingSettings>) } };
+  const version = versionOf(value);
+  if (typeof version === 'number' && version > runVersion)
+    throw damaged(`settings.json has version ${version}, and this Cambium reads up to ${runVersion}`);
+  const parsed = storedRun.safeParse(version === 1 && isObject(value) ? translateRun(value) : value);
+  if (parsed.success) return parsed.data as RunSettings;
+  const { path, message } = parsed.error.issues[0]!;
+  throw damaged(`settings.json, ${path.join('.') || 'the whole file'}: ${message}`);
 }
 
-export const stopAsked = (dir: string): boolean => existsSync(stopFile(dir));
+const translateRun = (run: Readonly<Record<string, unknown>>): unknown => ({
+  ...run,
+  version: runVersion,
+  settings: isObject(run['settings']) ? translateSettings(run['settings']) : run['settings'],
+});
+
+/** True if the folder was written by format version 1. */
+export const isVersion1 = async (dir: string): Promise<boolean> =>
+  versionOf(await readJson(settingsFile(dir))) === 1;
+
+export const isStopRequested = (dir: string): boolean => existsSync(stopFile(dir));
+
+export interface SavedStep {
+  readonly step: number;
+  readonly dir: string;
+}
 
 const stepName = /^step-(\d{6,})$/;
 
-/** Complete training checkpoints, oldest first. */
-export async function savedSteps(
-  dir: string,
-): Promise<readonly { readonly step: number; readonly dir: string }[]> {
+/** Complete checkpoints of the run, oldest first. */
+export async function savedSteps(dir: string): Promise<readonly SavedStep[]> {
   const names = await readdir(stepsFolder(dir)).catch(() => []);
   return names
     .flatMap((name) => {
-      const found = stepName.exec(name);
-      return found ? [{ step: Number(found[1]), dir: resolve(stepsFolder(dir), name) }] : [];
+      const match = stepName.exec(name);
+      return match ? [{ step: Number(match[1]), dir: resolve(stepsFolder(dir), name) }] : [];
     })
     .sort((a, b) => a.step - b.step);
 }
 
-/** The newest complete training checkpoint, or null. */
-export const newestStep = async (
-  dir: string,
-): Promise<{ readonly step: number; readonly dir: string } | null> => (await savedSteps(dir)).at(-1) ?? null;
+/** The newest complete checkpoint, or null. */
+export const newestStep = async (dir: string): Promise<SavedStep | null> =>
+  (await savedSteps(dir)).at(-1) ?? null;
 
 /**
- * What a run is at: what its live process says, or else what its last event says; without either it was
+ * The state of a run: what its live process reports, or else what its last event says. Without either it was
  * interrupted.
  */
-export async function stateOf(dir: string, newest: RunEvent | undefined): Promise<RunState> {
+export async function stateOf(dir: string, lastEvent: RunEvent | undefined): Promise<RunState> {
   const active = await activityOf(dir);
-  if (active) return active.state === 'running' && stopAsked(dir) ? 'pausing' : (active.state as RunState);
-  if (newest?.at !== 'stopped') return 'interrupted';
-  return newest.reason === 'finished' ? 'finished' : newest.reason === 'asked' ? 'paused' : 'failed';
+  if (active)
+    return active.state === 'running' && isStopRequested(dir) ? 'pausing' : (active.state as RunState);
+  if (lastEvent?.type !== 'stopped') return 'interrupted';
+  const states = { finished: 'finished', requested: 'paused', failed: 'failed' } as const;
+  return states[lastEvent.reason];
 }

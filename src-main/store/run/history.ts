@@ -1,19 +1,18 @@
 /**
- * @file A run's events, read once and then only at their end: folded into what a list shows and thinned to
- * what a chart draws. Of a run that rests both are kept beside it, so that a year's runs open without reading
- * a year's lines.
+ * @file The history of a run, read incrementally: totals for a list, thinned events for a chart. A stopped run
+ * caches them in digest.json and history.json, so that long runs open without reading every line.
  */
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ErrorData } from '../../base/errors.ts';
 import type { RunEvent, RunHistory } from '../../train/run.ts';
-import { thinner, type Thinner } from '../../train/thinning.ts';
-import { bytesOf, eventOf, eventsFile } from './events.ts';
-import { isAbsent, readFailure, readObject, writeJson } from '../fs/files.ts';
+import { readJsonObject, writeJson } from '../fs/files.ts';
+import { eventsFile, openIfPresent, parseEvent, readRange } from './events.ts';
 import { activityOf } from './state.ts';
+import { createEventThinner, type EventThinner } from './thinned-events.ts';
 
-/** A run at a glance, from its events alone. */
-export interface Fold {
+/** What a list shows of a run, from its events alone. */
+export interface RunTotals {
   step: number;
   steps: number;
   tokens: number;
@@ -21,311 +20,240 @@ export interface Fold {
   heldOutLoss: number | null;
   seconds: number;
   error?: ErrorData;
-  newest?: RunEvent;
+  lastEvent?: RunEvent;
 }
 
-/** Every so many lines the index has an entry: the step before it, and the byte where its line begins. */
-const stride = 4096;
-type Index = (readonly [step: number, offset: number])[];
+/** One entry per `indexStride` lines: the step before the line, and the byte where it begins. */
+type LineIndex = (readonly [step: number, offset: number])[];
+const indexStride = 4096;
 
+/** digest.json. Version 1 had events of format version 1, and is read anew. */
 interface Digest {
-  readonly version: 1;
+  readonly version: 2;
   readonly size: number;
   readonly lines: number;
-  readonly fold: Fold;
-  readonly index: Index;
+  readonly totals: RunTotals;
+  readonly index: LineIndex;
 }
-interface Look {
+
+/** What has been read of a run so far. */
+interface ReadState {
   offset: number;
   lines: number;
   lastLine: string;
-  fold: Fold;
-  index: Index;
-  thin: Thinning;
-  /** What is kept beside the run says this already. */ kept: boolean;
-  /** Taken from there, so that no line was read. */ resting: boolean;
+  totals: RunTotals;
+  index: LineIndex;
+  thinner: EventThinner;
+  /** True if the cache on disk is up to date. */
+  isCached: boolean;
+  /** True if the state came from the cache: it cannot be continued, because no line was read. */
+  isFromCache: boolean;
 }
 
 const digestFile = (dir: string): string => join(dir, 'digest.json');
 const historyFile = (dir: string): string => join(dir, 'history.json');
-/**
- * Steps and other measurements that are kept of a run, and bytes that are read at once: the process that
- * reads also answers its windows.
- */
-const mostSteps = 4000;
-const mostOthers = 1000;
-const block = 1 << 19;
-/** A run with fewer lines is read faster than what would be kept of it. */
-const worthKeeping = 2000;
+/** Bytes that are read at once. The same process answers its windows between two blocks. */
+const blockBytes = 1 << 19;
+/** A run with fewer lines is read faster than its cache. */
+const fewestCachedLines = 2000;
 
-const empty = (): Fold => ({ step: 0, steps: 0, tokens: 0, loss: null, heldOutLoss: null, seconds: 0 });
-const fresh = (): Look => ({
+const emptyTotals = (): RunTotals => ({
+  step: 0,
+  steps: 0,
+  tokens: 0,
+  loss: null,
+  heldOutLoss: null,
+  seconds: 0,
+});
+const emptyState = (): ReadState => ({
   offset: 0,
   lines: 0,
   lastLine: '',
-  fold: empty(),
+  totals: emptyTotals(),
   index: [],
-  thin: thinning(),
-  kept: false,
-  resting: false,
+  thinner: createEventThinner(),
+  isCached: false,
+  isFromCache: false,
 });
 
-function add(fold: Fold, event: RunEvent): void {
-  fold.newest = event;
-  if (event.at !== 'preparing') fold.step = event.step;
-  if (event.at === 'started') {
-    fold.steps = event.steps;
-    delete fold.error;
-  }
-  if (event.at === 'rescheduled') fold.steps = event.steps;
-  if (event.at === 'step') {
-    fold.tokens = event.tokens;
-    fold.loss = event.loss;
-    fold.seconds += event.seconds;
-  }
-  if (event.at === 'evaluated') fold.heldOutLoss = event.loss;
-  if (event.at === 'stopped') {
-    if (event.error) fold.error = event.error;
-    else delete fold.error;
+function addToTotals(totals: RunTotals, event: RunEvent): void {
+  totals.lastEvent = event;
+  if (event.type !== 'preparing') totals.step = event.step;
+  switch (event.type) {
+    case 'started':
+      totals.steps = event.steps;
+      delete totals.error;
+      break;
+    case 'rescheduled':
+      totals.steps = event.steps;
+      break;
+    case 'step':
+      totals.tokens = event.tokens;
+      totals.loss = event.loss;
+      totals.seconds += event.seconds;
+      break;
+    case 'evaluated':
+      totals.heldOutLoss = event.loss;
+      break;
+    case 'stopped':
+      if (event.error) totals.error = event.error;
+      else delete totals.error;
+      break;
   }
 }
 
-/**
- * By which number events of a kind are thinned; kinds without one are all kept, the newest of those in
- * `latest`.
- */
-const measures: Readonly<Partial<Record<RunEvent['at'], (event: never) => number>>> = {
-  step: (e: { loss: number }) => e.loss,
-  evaluated: (e: { loss: number }) => e.loss,
-  averaged: (e: { loss: number }) => e.loss,
-  asymmetry: (e: { value: number }) => e.value,
-  reading: (e: { memory: number | null }) => e.memory ?? 0,
-};
-const latest: Readonly<Partial<Record<RunEvent['at'], number>>> = {
-  saved: 200,
-  sample: 200,
-  skipped: 1000,
-  preparing: 1,
-};
-
-interface Thinning {
-  take(event: RunEvent): void;
-  events(): Pick<RunHistory, 'events' | 'whole'>;
+interface PlacedLine {
+  readonly text: string;
+  /** The byte after the line. */
+  readonly end: number;
 }
 
-function thinning(): Thinning {
-  interface Lined {
-    readonly line: number;
-    readonly event: RunEvent;
-    readonly elapsed: number;
-  }
-  const thinners = new Map<string, Thinner<Lined>>();
-  const others: Lined[] = [];
-  const counts = new Map<string, number>();
-  let line = 0;
-  let elapsed = 0;
-  return {
-    take(event) {
-      if (event.at === 'step') elapsed += event.seconds;
-      const lined = { line: line++, event, elapsed };
-      const measure = measures[event.at] as ((e: RunEvent) => number) | undefined;
-      if (measure) {
-        if (!thinners.has(event.at))
-          thinners.set(
-            event.at,
-            thinner<Lined>(event.at === 'step' ? mostSteps : mostOthers, (l) => measure(l.event)),
-          );
-        thinners.get(event.at)!.take(lined);
-        return;
-      }
-      others.push(lined);
-      const most = latest[event.at];
-      const count = (counts.get(event.at) ?? 0) + 1;
-      counts.set(event.at, count);
-      if (most === undefined || count <= most) return;
-      others.splice(
-        others.findIndex((o) => o.event.at === event.at),
-        1,
-      );
-      counts.set(event.at, most);
-    },
-    events() {
-      const kept = [
-        ...[...thinners.values()].flatMap((t) => t.kept().map(({ point }) => point)),
-        ...others,
-      ].sort((a, b) => a.line - b.line);
-      const whole = kept.length === line;
-      return {
-        events: kept.map(({ event, elapsed }) =>
-          event.at === 'step' && !whole ? { ...event, elapsed } : event,
-        ),
-        whole,
-      };
-    },
-  };
-}
-
-/** Whole lines of the file from byte `from` to `to`, a block's at once, each with the byte after it. */
-async function* linesOf(
-  file: FileHandle,
-  from: number,
-  to: number,
-): AsyncGenerator<readonly (readonly [text: string, end: number])[]> {
-  let kept: Buffer = Buffer.alloc(0);
+/** Complete lines between two bytes of the file, a block at a time. */
+async function* readLines(file: FileHandle, from: number, to: number): AsyncGenerator<readonly PlacedLine[]> {
+  let rest: Buffer = Buffer.alloc(0);
   let at = from;
   while (at < to) {
-    const read = await bytesOf(file, at, Math.min(to, at + block));
-    if (read.length === 0) return;
-    const bytes = kept.length > 0 ? Buffer.concat([kept, read]) : read;
-    const base = at - kept.length;
-    const lines: (readonly [string, number])[] = [];
-    let begin = 0;
-    for (let end = bytes.indexOf(10); end >= 0; begin = end + 1, end = bytes.indexOf(10, begin))
-      lines.push([bytes.toString('utf8', begin, end), base + end + 1]);
+    const block = await readRange(file, at, Math.min(to, at + blockBytes));
+    if (block.length === 0) return;
+    const bytes = rest.length > 0 ? Buffer.concat([rest, block]) : block;
+    const base = at - rest.length;
+    const lines: PlacedLine[] = [];
+    let start = 0;
+    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
+      lines.push({ text: bytes.toString('utf8', start, end), end: base + end + 1 });
+      start = end + 1;
+    }
     yield lines;
-    kept = Buffer.from(bytes.subarray(begin));
-    at += read.length;
+    rest = Buffer.from(bytes.subarray(start));
+    at += block.length;
   }
 }
 
-/** The file, or undefined while there is none. */
-async function opened(dir: string): Promise<FileHandle | undefined> {
-  return open(eventsFile(dir), 'r').catch((error: unknown) => {
-    if (isAbsent(error)) return undefined;
-    throw readFailure(eventsFile(dir), error);
-  });
-}
-
-/** `look` with what was written since; a file that was cut back or written anew is read from its start. */
-async function further(dir: string, before: Look | undefined): Promise<Look> {
-  const file = await opened(dir);
-  if (!file) return fresh();
+/** The state with all lines written since. A file that was shortened or replaced is read from its start. */
+async function readFurther(dir: string, before: ReadState | undefined): Promise<ReadState> {
+  const file = await openIfPresent(eventsFile(dir));
+  if (!file) return emptyState();
   try {
     const { size } = await file.stat();
-    const look =
-      before && (await continues(file, before, size)) ? before : ((await resting(dir, size)) ?? fresh());
-    for await (const lines of linesOf(file, look.offset, size))
-      for (const [text, end] of lines) {
-        if (look.lines % stride === 0) look.index.push([look.fold.step, look.offset]);
-        const event = eventOf(eventsFile(dir), text, ++look.lines);
-        add(look.fold, event);
-        look.thin.take(event);
-        [look.offset, look.lastLine, look.kept] = [end, text, false];
+    const continued = before && (await isContinued(file, before, size)) ? before : undefined;
+    const state = continued ?? (await readCached(dir, size)) ?? emptyState();
+    for await (const lines of readLines(file, state.offset, size))
+      for (const { text, end } of lines) {
+        if (state.lines % indexStride === 0) state.index.push([state.totals.step, state.offset]);
+        state.lines++;
+        const event = parseEvent(eventsFile(dir), text, state.lines);
+        addToTotals(state.totals, event);
+        state.thinner.add(event);
+        state.offset = end;
+        state.lastLine = text;
+        state.isCached = false;
       }
-    return look;
+    return state;
   } finally {
     await file.close();
   }
 }
 
-/**
- * Whether the file still begins with what was read of it: it is no shorter, and its last line read is where
- * it was.
- */
-async function continues(
+/** True if the file still begins with what was read of it. */
+async function isContinued(
   file: FileHandle,
-  { offset, lastLine, lines, resting }: Look,
+  { offset, lastLine, lines, isFromCache }: ReadState,
   size: number,
 ): Promise<boolean> {
-  if (size < offset || resting) return size === offset;
+  if (size < offset || isFromCache) return size === offset;
   if (lines === 0) return true;
   const length = Buffer.byteLength(lastLine) + 1;
-  return (await bytesOf(file, offset - length, offset)).toString('utf8') === `${lastLine}\n`;
+  return (await readRange(file, offset - length, offset)).toString('utf8') === `${lastLine}\n`;
 }
 
-/**
- * What is kept beside a run, if it is of this very file. It can't be read on from; a run that goes on is read
- * from its start once.
- */
-async function resting(dir: string, size: number): Promise<Look | undefined> {
-  const digest = (await readObject(digestFile(dir)).catch(() => undefined)) as Digest | undefined;
-  if (digest?.version !== 1 || digest.size !== size || !Array.isArray(digest.index)) return undefined;
-  return {
-    ...fresh(),
-    offset: size,
-    lines: digest.lines,
-    fold: digest.fold,
-    index: digest.index,
-    kept: true,
-    resting: true,
-  };
+/** The cached state, if it belongs to a file of this size. */
+async function readCached(dir: string, size: number): Promise<ReadState | undefined> {
+  const digest = (await readJsonObject(digestFile(dir)).catch(() => undefined)) as Digest | undefined;
+  if (digest?.version !== 2 || digest.size !== size || !Array.isArray(digest.index)) return undefined;
+  const { lines, totals, index } = digest;
+  return { ...emptyState(), offset: size, lines, totals, index, isCached: true, isFromCache: true };
 }
 
-async function keep(dir: string, look: Look): Promise<void> {
-  if (look.kept || look.lines < worthKeeping || (await activityOf(dir)) !== null) return;
-  look.kept = true;
+async function writeCache(dir: string, state: ReadState): Promise<void> {
+  const isWorthIt = !state.isCached && state.lines >= fewestCachedLines;
+  if (!isWorthIt || (await activityOf(dir)) !== null) return;
+  state.isCached = true;
+  const { lines, offset, totals, index } = state;
   await writeJson(historyFile(dir), {
-    ...look.thin.events(),
-    lines: look.lines,
-    offset: look.offset,
+    ...state.thinner.result(),
+    lines,
+    offset,
   } satisfies RunHistory);
-  await writeJson(digestFile(dir), {
-    version: 1,
-    size: look.offset,
-    lines: look.lines,
-    fold: look.fold,
-    index: look.index,
-  } satisfies Digest);
+  await writeJson(digestFile(dir), { version: 2, size: offset, lines, totals, index } satisfies Digest);
 }
 
-/** Looks that are under way or done, by folder; one at a time for each. */
-const looks = new Map<string, Promise<Look>>();
+/** Read states by folder. Reads of one folder wait for each other. */
+const states = new Map<string, Promise<ReadState>>();
 
-async function lookAgain(dir: string): Promise<Look> {
-  const before = looks.get(dir);
-  const now = (async () => further(dir, await before?.catch(() => undefined)))();
-  looks.set(dir, now);
+async function readState(dir: string): Promise<ReadState> {
+  const before = states.get(dir);
+  const reading = (async () => readFurther(dir, await before?.catch(() => undefined)))();
+  states.set(dir, reading);
   try {
-    const look = await now;
-    await keep(dir, look).catch(() => undefined); // a folder that can't be written is read again next time
-    return look;
+    const state = await reading;
+    // A folder that cannot be written is simply read again next time.
+    await writeCache(dir, state).catch(() => undefined);
+    return state;
   } catch (error) {
-    looks.delete(dir);
+    states.delete(dir);
     throw error;
   }
 }
 
-/** What the events of a run say of it now. */
-export const foldOf = async (dir: string): Promise<Readonly<Fold>> => ({ ...(await lookAgain(dir)).fold });
+/** The totals of a run now. */
+export const totalsOf = async (dir: string): Promise<Readonly<RunTotals>> => ({
+  ...(await readState(dir)).totals,
+});
 
-/** A run's events, thinned; with `from` and `to` those of steps between them, thinned to as many. */
-export async function historyOf(
-  dir: string,
-  range?: { readonly from: number; readonly to: number },
-): Promise<RunHistory> {
-  const look = await lookAgain(dir);
-  const { lines, offset } = look;
-  if (range) return { ...(await stretchOf(dir, look, range)), lines, offset };
-  if (!look.resting) return { ...look.thin.events(), lines, offset };
-  const kept = (await readObject(historyFile(dir)).catch(() => undefined)) as RunHistory | undefined;
-  if (kept?.offset === offset && Array.isArray(kept.events)) return kept;
-  await rm(digestFile(dir), { force: true }); // half of what was kept is gone: the lines themselves are read
-  looks.delete(dir);
+export interface StepRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The thinned events of a run; with a range, those of its steps, thinned to as many points. */
+export async function historyOf(dir: string, range?: StepRange): Promise<RunHistory> {
+  const state = await readState(dir);
+  const { lines, offset } = state;
+  if (range) return { ...(await readStepRange(dir, state, range)), lines, offset };
+  if (!state.isFromCache) return { ...state.thinner.result(), lines, offset };
+  const cached = (await readJsonObject(historyFile(dir)).catch(() => undefined)) as RunHistory | undefined;
+  if (cached?.offset === offset && Array.isArray(cached.events)) return cached;
+  // Half of the cache is gone: read the lines themselves.
+  await rm(digestFile(dir), { force: true });
+  states.delete(dir);
   return historyOf(dir);
 }
 
-async function stretchOf(
+async function readStepRange(
   dir: string,
-  look: Look,
-  { from, to }: { readonly from: number; readonly to: number },
-): Promise<Pick<RunHistory, 'events' | 'whole'>> {
-  const file = await opened(dir);
-  const thin = thinning();
-  if (!file) return thin.events();
-  // A run that went back has steps in several places: every part of the file that may hold some is read.
-  const parts = look.index.flatMap(([step, offset], i): (readonly [number, number])[] => {
-    const [after, end] = look.index[i + 1] ?? [look.fold.step, look.offset];
-    return Math.max(step, after) >= from && Math.min(step, after) <= to ? [[offset, end]] : [];
+  { index, totals, offset: fileEnd }: ReadState,
+  { from, to }: StepRange,
+): Promise<Pick<RunHistory, 'events' | 'isComplete'>> {
+  const path = eventsFile(dir);
+  const file = await openIfPresent(path);
+  const thinner = createEventThinner();
+  if (!file) return thinner.result();
+  // After a rollback the same step is in several parts of the file: read every part that may hold it.
+  const parts = index.flatMap(([step, offset], i): (readonly [number, number])[] => {
+    const [stepAfter, end] = index[i + 1] ?? [totals.step, fileEnd];
+    const mayHold = Math.max(step, stepAfter) >= from && Math.min(step, stepAfter) <= to;
+    return mayHold ? [[offset, end]] : [];
   });
   let lines = 0;
   try {
-    for (const [offset, end] of parts)
-      for await (const some of linesOf(file, offset, end))
-        for (const [text] of some) {
-          const event = eventOf(eventsFile(dir), text, ++lines);
-          if (event.at === 'step' && event.step >= from && event.step <= to) thin.take(event);
+    for (const [start, end] of parts)
+      for await (const block of readLines(file, start, end))
+        for (const { text } of block) {
+          lines++;
+          const event = parseEvent(path, text, lines);
+          if (event.type === 'step' && event.step >= from && event.step <= to) thinner.add(event);
         }
-    return thin.events();
+    return thinner.result();
   } finally {
     await file.close();
   }

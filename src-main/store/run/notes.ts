@@ -1,7 +1,4 @@
-/**
- * @file What a person says of a run: another name, tags, notes. Beside the run, so that it goes where the run
- * goes.
- */
+/** @file notes.json of a run: the name, tags and notes that a person gave it. It moves with the run's folder. */
 import { join } from 'node:path';
 import { isObject, readJson, writeJson } from '../fs/files.ts';
 
@@ -13,7 +10,7 @@ export interface RunNotes {
 
 const notesFile = (dir: string): string => join(dir, 'notes.json');
 
-/** What was said; nothing where there is no such file, or none that can be read: it decides nothing. */
+/** The notes of a run. A missing or unreadable file counts as empty, because nothing depends on it. */
 export async function readNotes(dir: string): Promise<RunNotes> {
   const value = await readJson(notesFile(dir)).catch(() => null);
   if (!isObject(value)) return { tags: [], notes: '' };

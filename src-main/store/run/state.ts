@@ -1,125 +1,130 @@
 /**
- * @file Whether a run is alive: a mark with the process and its heartbeat, never a flag that a dead process
- * left behind.
+ * @file Whether a run is alive: state.json names the process and its heartbeat. A flag alone would outlive a
+ * killed process.
  */
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
-import { readObject, writeJson, writing } from '../fs/files.ts';
-import { bornOf, lives } from '../fs/process-life.ts';
+import { readJsonObject, writeJson, writeOrRefuse } from '../fs/files.ts';
+import { getProcessStart, isSameProcessAlive } from '../fs/process.ts';
 
 export type Activity = 'preparing' | 'running' | 'pausing' | 'stopped';
+
+/** state.json of a run. */
 export interface RunMark {
   readonly pid: number;
-  /** When that process began, as its system counts; null where it does not tell. */
+  /** When that process began, as its system counts; null if the system does not say. */
   readonly born: string | null;
   readonly state: Activity;
   /** Milliseconds since 1970. */
   readonly heartbeat: number;
-  /** The process said its last line, a `stopped` event, before it let the run go. */
-  readonly told: boolean;
+  /** True if the process wrote the last event, `stopped`, before it released the run. */
+  readonly hasStopped: boolean;
 }
 
-/** Milliseconds between two beats. */
-const beat = 2000;
+const heartbeatMilliseconds = 2000;
+const stateFile = (dir: string): string => join(dir, 'state.json');
 
-/** state.json of a run; null when there is none, or none that can be read. */
+/** The mark of a run; null if there is none that can be read. */
 export async function readMark(dir: string): Promise<RunMark | null> {
-  const mark = await readObject(join(dir, 'state.json')).catch(() => null);
-  return mark !== null && typeof mark['pid'] === 'number' && typeof mark['heartbeat'] === 'number'
-    ? ({ born: null, ...mark } as unknown as RunMark)
-    : null;
+  const mark = await readJsonObject(stateFile(dir)).catch(() => null);
+  if (mark === null || typeof mark['pid'] !== 'number' || typeof mark['heartbeat'] !== 'number') return null;
+  // `told` is the name of `hasStopped` in format version 1.
+  return { born: null, hasStopped: mark['told'] === true, ...mark } as unknown as RunMark;
 }
 
-export const writeMark = (dir: string, state: Activity, told = false): Promise<void> =>
-  writeJson(join(dir, 'state.json'), {
+export const writeMark = (dir: string, state: Activity, hasStopped = false): Promise<void> =>
+  writeJson(stateFile(dir), {
     pid: process.pid,
-    born: bornOf(process.pid),
+    born: getProcessStart(process.pid),
     state,
     heartbeat: Date.now(),
-    told,
+    hasStopped,
   } satisfies RunMark);
 
-/** What a live process is doing with the run, or null when none is. */
+/** The mark of the live process that works on the run, or null. */
 export async function activityOf(dir: string): Promise<RunMark | null> {
   const mark = await readMark(dir);
-  return mark !== null && mark.state !== 'stopped' && lives(mark, { of: dir, beats: mark.heartbeat })
-    ? mark
-    : null;
+  if (mark === null || mark.state === 'stopped') return null;
+  return isSameProcessAlive(mark, { key: dir, time: mark.heartbeat }) ? mark : null;
 }
 
-/** Holds a run for this process: one trainer at a time. Beats until it is released. */
+/** A run that this process has locked. The heartbeat continues until it is released. */
 export interface Hold {
   setState(state: Activity): Promise<void>;
-  release(told: boolean): Promise<void>;
+  release(hasStopped: boolean): Promise<void>;
 }
 
+/** Locks a run for this process. Throws `run/already-running`. */
 export async function holdRun(dir: string): Promise<Hold> {
-  const path = join(dir, 'lock');
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await writing(path, () =>
-        writeFile(path, JSON.stringify({ pid: process.pid, born: bornOf(process.pid) }), { flag: 'wx' }),
-      );
-      break;
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'file/exists') throw error;
-      if (attempt > 2 || (await isHeld(dir, path))) refuse('run/already-running', { run: basename(dir) });
-      await rm(path, { force: true });
-    }
-  }
+  const lock = join(dir, 'lock');
+  await takeLock(dir, lock);
   let state: Activity = 'preparing';
-  let busy: Promise<void> = Promise.resolve();
-  let over = false;
-  let said = false;
-  const mark = (): Promise<void> =>
-    (busy = busy.catch(() => undefined).then(() => writeMark(dir, state, said)));
+  let writing: Promise<void> = Promise.resolve();
+  let isReleased = false;
+  let hasStopped = false;
+  const beat = (): Promise<void> => {
+    writing = writing.catch(() => undefined).then(() => writeMark(dir, state, hasStopped));
+    return writing;
+  };
   const timer = setInterval(() => {
-    if (over) return;
-    mark().catch(() => undefined); // a missed beat is not the run's end; the next one tells
-  }, beat);
+    // A missed beat does not end the run; the next one follows.
+    if (!isReleased) beat().catch(() => undefined);
+  }, heartbeatMilliseconds);
   timer.unref();
-  await mark();
+  await beat();
   return {
     setState(next) {
       state = next;
-      return mark();
+      return beat();
     },
-    async release(told) {
-      over = true;
-      said = told;
+    async release(stopped) {
+      isReleased = true;
+      hasStopped = stopped;
       clearInterval(timer);
       state = 'stopped';
       try {
-        await mark();
+        await beat();
       } catch (error) {
-        await rm(join(dir, 'state.json'), { force: true });
+        // A full disk takes no mark. No mark is true, the old one is not.
+        await rm(stateFile(dir), { force: true });
         throw error;
       } finally {
-        await rm(path, { force: true });
-      } // a full disk takes no mark; none is true, the old one is not
+        await rm(lock, { force: true });
+      }
     },
   };
 }
 
-/**
- * Whether the process that made the lock is still there; where its system does not tell when it began, its
- * beats in state.json say.
- */
-async function isHeld(dir: string, path: string): Promise<boolean> {
+const lockAttempts = 3;
+
+async function takeLock(dir: string, lock: string): Promise<void> {
+  const owner = JSON.stringify({ pid: process.pid, born: getProcessStart(process.pid) });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await writeOrRefuse(lock, () => writeFile(lock, owner, { flag: 'wx' }));
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'file/exists') throw error;
+      if (attempt > lockAttempts || (await isHeld(dir, lock)))
+        refuse('run/already-running', { run: basename(dir) });
+      await rm(lock, { force: true });
+    }
+  }
+}
+
+/** True if the process that made the lock is alive. The heartbeat decides where its start time is unknown. */
+async function isHeld(dir: string, lock: string): Promise<boolean> {
   let holder: { pid?: unknown; born?: unknown };
   try {
-    holder = JSON.parse(await readFile(path, 'utf8')) as typeof holder;
+    holder = JSON.parse(await readFile(lock, 'utf8')) as typeof holder;
   } catch {
+    // Gone, or cut off when its process was killed.
     return false;
-  } // gone, or cut off by a kill
+  }
   const { pid, born } = holder;
+  if (typeof pid !== 'number') return false;
   const mark = await readMark(dir);
-  return (
-    typeof pid === 'number' &&
-    lives(
-      { pid, born: typeof born === 'string' ? born : null },
-      { of: path, beats: mark?.pid === pid ? mark.heartbeat : 0 },
-    )
-  );
+  const time = mark?.pid === pid ? mark.heartbeat : 0;
+  return isSameProcessAlive({ pid, born: typeof born === 'string' ? born : null }, { key: lock, time });
 }

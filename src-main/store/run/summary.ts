@@ -1,18 +1,19 @@
-/** @file A run at a glance: what it was asked, what its events say, whether anybody is at it. */
+/** @file The summary of a run: its settings, the totals of its events, and its state. */
 import { resolve } from 'node:path';
-import type { RunCard } from '../../train/run.ts';
+import type { RunSummary } from '../../train/run.ts';
 import { stepsOf } from '../../train/schedule.ts';
 import { newestStep, readRun, stateOf } from './folder.ts';
-import { foldOf } from './history.ts';
+import { totalsOf } from './history.ts';
 import { readNotes } from './notes.ts';
 
-/** The run in `dir` as it is now. */
-export async function runCard(folder: string): Promise<RunCard> {
+/** Summarizes the run in a folder as it is now. */
+export async function summarizeRun(folder: string): Promise<RunSummary> {
   const dir = resolve(folder);
-  const { name: own, created, checkpoint, data, settings } = await readRun(dir);
-  const { newest, error, ...fold } = await foldOf(dir);
-  const state = await stateOf(dir, newest);
-  const { name = own, tags, notes } = await readNotes(dir);
+  const { name: originalName, created, checkpoint, data, settings } = await readRun(dir);
+  const { lastEvent, error, ...totals } = await totalsOf(dir);
+  const state = await stateOf(dir, lastEvent);
+  const { name = originalName, tags, notes } = await readNotes(dir);
+  const savedStep = (await newestStep(dir))?.step ?? null;
   return {
     id: dir,
     dir,
@@ -24,9 +25,9 @@ export async function runCard(folder: string): Promise<RunCard> {
     created,
     tags,
     notes,
-    ...fold,
-    steps: fold.steps || stepsOf(settings),
+    ...totals,
+    steps: totals.steps || stepsOf(settings),
     ...(error && state === 'failed' ? { error } : {}),
-    savedStep: (await newestStep(dir))?.step ?? null,
+    savedStep,
   };
 }

@@ -1,39 +1,32 @@
-/**
- * @file AdamW (Loshchilov and Hutter 2019; torch.optim.AdamW), arranged so that scalars meet before they meet
- * the state.
- */
+/** @file AdamW (Loshchilov and Hutter 2019; torch.optim.AdamW). */
 import { add, div, mul, sqrt, square } from '../../graph/ops/build.ts';
 import { normShare } from './norm-share.ts';
 import type { Rule } from './rule.ts';
 
 /**
- * m' = β1 m + (1-β1) g; v' = β2 v + (1-β2) g²; Δ = lr (decay p + √b2/b1 · m' / (√v' + eps √b2)), with b = 1 -
- * β^t. Its steps have no scale: grown weights need lr·c and eps·f (methods.md 1.11).
+ * m' = β1 m + (1-β1) g; v' = β2 v + (1-β2) g²; Δ = lr (wd p + √b2/b1 · m' / (√v' + eps √b2)), with b = 1 - β^t.
+ * Scalars are multiplied with each other before they touch the state.
+ * The step does not depend on the gradient's scale, so a grown weight needs lr·c and eps·f.
  */
 export const adamw: Rule = {
-  parts: ['mean', 'square'],
-  scaled: (factors, p) => ({
-    rate: factors?.rate ?? 1,
-    eps: factors?.gradient ?? 1,
-    share: normShare(factors, p),
+  parts: ['expAvg', 'expAvgSq'],
+  scale: (factors, parameter) => ({
+    lrScale: factors?.lrScale ?? 1,
+    epsScale: factors?.gradScale ?? 1,
+    normShare: normShare(factors, parameter),
   }),
-  move(
-    bucket,
-    state,
-    gradient,
-    { beta1, beta2, eps, decay },
-    { rate, gain, kept, correction1, correction2 },
-  ) {
-    const mean = add(mul(state('mean'), kept(beta1)), mul(gradient, mul(gain, 1 - beta1)));
-    const squares = add(
-      mul(state('square'), kept(beta2)),
-      mul(square(gradient), mul(square(gain), 1 - beta2)),
+  move(bucket, state, gradient, { beta1, beta2, eps, weightDecay }, values) {
+    const { lr, clipScale, decay, biasCorrection1, biasCorrection2 } = values;
+    const expAvg = add(mul(state('expAvg'), decay(beta1)), mul(gradient, mul(clipScale, 1 - beta1)));
+    const expAvgSq = add(
+      mul(state('expAvgSq'), decay(beta2)),
+      mul(square(gradient), mul(square(clipScale), 1 - beta2)),
     );
-    const step = div(
-      mul(mean, mul(mul(rate, bucket.rate), div(correction2, correction1))),
-      add(sqrt(squares), mul(correction2, eps * bucket.eps)),
-    );
-    const change = bucket.decays && decay > 0 ? add(step, mul(state('weights'), mul(rate, decay))) : step;
-    return { change, next: { mean, square: squares } };
+    const stepSize = mul(mul(lr, bucket.lrScale), div(biasCorrection2, biasCorrection1));
+    const denominator = add(sqrt(expAvgSq), mul(biasCorrection2, eps * bucket.epsScale));
+    const step = div(mul(expAvg, stepSize), denominator);
+    const hasDecay = bucket.hasWeightDecay && weightDecay > 0;
+    const change = hasDecay ? add(step, mul(state('weights'), mul(lr, weightDecay))) : step;
+    return { change, next: { expAvg, expAvgSq } };
   },
 };

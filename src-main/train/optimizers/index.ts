@@ -1,26 +1,25 @@
-/** @file The optimizers: which there are, and which rule each has for which weight. */
+/** @file The optimizers, and the update rule that each uses for a weight. */
 import type { ModelFamily } from '../../model/family.ts';
 import type { Parameter } from '../../model/parameters.ts';
 import { adamw } from './adamw.ts';
 import { muon } from './muon.ts';
-import type { Rule, StatePart } from './rule.ts';
+import type { Rule, RuleId, StatePart } from './rule.ts';
 import { sgd } from './sgd.ts';
 
-export type { Factors, Hyper, Rule, StatePart, StepValues } from './rule.ts';
+export type { Factors, Hyperparameters, Rule, RuleId, StatePart, StepValues } from './rule.ts';
 
-export const rules = { adamw, muon, sgd } as const satisfies Readonly<Record<string, Rule>>;
-export type RuleId = keyof typeof rules;
+export const rules: Readonly<Record<RuleId, Rule>> = { adamw, muon, sgd };
 
 interface Optimizer {
   readonly label: string;
   rule(family: ModelFamily, parameter: Parameter): RuleId;
 }
 
-export const optimizers = {
+const optimizers = {
   adamw: { label: 'AdamW', rule: () => 'adamw' },
-  /** Matrices alone: tables, head, norms and biases stay with AdamW, as its author advises. */
+  /** Its author advises AdamW for embeddings, head, norms and biases. */
   muon: {
-    label: 'Muon, with AdamW for what is no matrix',
+    label: 'Muon (AdamW for non-matrix weights)',
     rule: ({ head }, { key, spec, shape }) =>
       spec.kind === 'linear' && key !== head.weight && shape.length === 2 ? 'muon' : 'adamw',
   },
@@ -28,11 +27,17 @@ export const optimizers = {
 } as const satisfies Readonly<Record<string, Optimizer>>;
 export type OptimizerId = keyof typeof optimizers;
 
+export const optimizerIds = Object.keys(optimizers) as readonly OptimizerId[];
+
+export const optimizerLabels = Object.fromEntries(
+  optimizerIds.map((id) => [id, optimizers[id].label]),
+) as Readonly<Record<OptimizerId, string>>;
+
 export const ruleOf = (optimizer: OptimizerId, family: ModelFamily, parameter: Parameter): RuleId =>
   optimizers[optimizer].rule(family, parameter);
 
-/** The parts of a bucket's state, the weights first; with the average of the weights where one is kept. */
+/** The state parts of a bucket: weights, moments, and `ema` where a moving average is kept. */
 export const partsOf = (
   { rule }: { readonly rule: RuleId },
-  { ema = 0 }: { readonly ema?: number } = {},
-): readonly StatePart[] => ['weights', ...rules[rule].parts, ...(ema > 0 ? ['ema' as const] : [])];
+  { emaDecay = 0 }: { readonly emaDecay?: number } = {},
+): readonly StatePart[] => ['weights', ...rules[rule].parts, ...(emaDecay > 0 ? ['ema' as const] : [])];

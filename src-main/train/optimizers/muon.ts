@@ -1,7 +1,4 @@
-/**
- * @file Muon (Jordan et al. 2024; torch.optim.Muon): the momentum of each matrix with its singular values
- * brought near one.
- */
+/** @file Muon (Jordan et al. 2024; torch.optim.Muon): momentum with its singular values brought near one. */
 import {
   add,
   concat,
@@ -15,64 +12,68 @@ import {
   sumSquares,
   type Value,
 } from '../../graph/ops/build.ts';
+import type { Bucket } from '../bucket.ts';
 import { normShare } from './norm-share.ts';
 import type { Rule } from './rule.ts';
 
-/** Coefficients of the quintic and how often it is applied: Jordan's own. */
+/** Jordan's coefficients of the quintic, and the number of Newton-Schulz iterations. */
 const [a, b, c] = [3.4445, -4.775, 2.0315] as const;
-const rounds = 5;
-const smallest = 1e-7;
+const iterations = 5;
+const smallestNorm = 1e-7;
 
 /**
- * Brings a matrix [rows, columns] near U·Vᵀ of its singular value decomposition (singular values between
- * about 0.7 and 1.2) by Newton-Schulz rounds on the shorter side.
+ * Brings a matrix [rows, columns] near U·Vᵀ of its singular value decomposition (singular values between about
+ * 0.7 and 1.2), by Newton-Schulz iterations on the shorter side.
  */
-export function orthogonalized(matrix: Value): Value {
+export function orthogonalize(matrix: Value): Value {
   const [rows, columns] = matrix.shape as [number, number];
-  const tall = rows > columns;
-  let x = div(matrix, max(sqrt(sumSquares(matrix)), smallest));
-  for (let round = 0; round < rounds; round++) {
-    const gram = tall ? matmul(x, x, { transA: true }) : matmul(x, x, { transB: true });
+  const isTall = rows > columns;
+  let x = div(matrix, max(sqrt(sumSquares(matrix)), smallestNorm));
+  for (let i = 0; i < iterations; i++) {
+    const gram = isTall ? matmul(x, x, { transA: true }) : matmul(x, x, { transB: true });
     const inner = add(mul(gram, b), matmul(gram, gram, { alpha: c }));
-    x = add(mul(x, a), tall ? matmul(x, inner) : matmul(inner, x));
+    x = add(mul(x, a), isTall ? matmul(x, inner) : matmul(inner, x));
   }
   return x;
 }
 
-/** Moves as long as AdamW's, so that both share a learning rate and a decay (Liu et al. 2025, Moonlight). */
-const length = (shape: readonly number[]): number => 0.2 * Math.sqrt(Math.max(...shape));
+/** Makes an update as long as AdamW's, so that both share lr and weight decay (Liu et al. 2025, Moonlight). */
+const updateScale = (shape: readonly number[]): number => 0.2 * Math.sqrt(Math.max(...shape));
+
+/** The matrices of a bucket, cut out of a flat value. */
+function matricesOf({ slots }: Bucket, flat: Value): readonly Value[] {
+  const counts = slots.map((slot) => slot.count);
+  const parts = slots.length === 1 ? [flat] : split(flat, counts, 0);
+  return slots.map((slot, i) => reshape(parts[i]!, slot.shape));
+}
 
 /**
- * m' = μ m + (1-μ) g; Δ = lr (decay p + 0.2 √max(rows, columns) · orthogonalized((1-μ) g + μ m')).
- * A matrix of copies has the source's singular vectors, each spread over √(1/(c·f)) times as much: its move
+ * m' = μ m + (1-μ) g; Δ = lr (wd p + 0.2 √max(rows, columns) · orthogonalize((1-μ) g + μ m')).
+ * A matrix of copies has the source's singular vectors, each spread over √(1/(c·f)) as many entries: its update
  * is √(c·f) times the source's and has to be c times it.
  */
 export const muon: Rule = {
   parts: ['momentum'],
-  scaled: (factors, p) => ({
-    rate: factors ? (Math.sqrt(factors.rate / factors.gradient) * length(factors.from)) / length(p.shape) : 1,
-    eps: 1,
-    share: normShare(factors, p),
+  scale: (factors, parameter) => ({
+    lrScale: factors
+      ? (Math.sqrt(factors.lrScale / factors.gradScale) * updateScale(factors.from)) /
+        updateScale(parameter.shape)
+      : 1,
+    epsScale: 1,
+    normShare: normShare(factors, parameter),
   }),
-  move(bucket, state, gradient, { decay, momentum: share }, { rate, gain, kept }) {
-    const fresh = mul(gradient, mul(gain, 1 - share));
-    const momentum = add(mul(state('momentum'), kept(share)), fresh);
-    const ahead = add(fresh, mul(momentum, share));
-    const cut =
-      bucket.slots.length === 1
-        ? [ahead]
-        : split(
-            ahead,
-            bucket.slots.map((s) => s.count),
-            0,
-          );
-    const moves = bucket.slots.map(({ shape, count }, i) =>
-      mul(reshape(orthogonalized(reshape(cut[i]!, shape)), [count]), mul(rate, bucket.rate * length(shape))),
-    );
+  move(bucket, state, gradient, { weightDecay, momentum: mu }, { lr, clipScale, decay }) {
+    const fresh = mul(gradient, mul(clipScale, 1 - mu));
+    const momentum = add(mul(state('momentum'), decay(mu)), fresh);
+    const lookahead = add(fresh, mul(momentum, mu));
+    const moves = matricesOf(bucket, lookahead).map((matrix, i) => {
+      const { shape, count } = bucket.slots[i]!;
+      const flat = reshape(orthogonalize(matrix), [count]);
+      return mul(flat, mul(lr, bucket.lrScale * updateScale(shape)));
+    });
     const step = moves.length === 1 ? moves[0]! : concat(moves, 0);
-    return {
-      change: bucket.decays && decay > 0 ? add(step, mul(state('weights'), mul(rate, decay))) : step,
-      next: { momentum },
-    };
+    const hasDecay = bucket.hasWeightDecay && weightDecay > 0;
+    const change = hasDecay ? add(step, mul(state('weights'), mul(lr, weightDecay))) : step;
+    return { change, next: { momentum } };
   },
 };

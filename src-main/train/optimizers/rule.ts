@@ -1,67 +1,71 @@
 /**
- * @file What an optimizer is: the state it keeps beside the weights, how it takes the factors of grown
- * weights, and how far one step moves a bucket.
+ * @file What an update rule is: the state it keeps, how it applies the factors of grown weights, and how far
+ * one step moves a bucket.
  */
-import type { Parameter } from '../../model/parameters.ts';
 import type { Value } from '../../graph/graph.ts';
-import type { Bucket } from '../state.ts';
+import type { Parameter } from '../../model/parameters.ts';
+import type { Bucket } from '../bucket.ts';
 
-/** Parts of the state of a bucket, each as long as the bucket. `ema` is the moving average of the weights. */
-export type StatePart = 'weights' | 'mean' | 'square' | 'momentum' | 'ema';
+export type RuleId = 'adamw' | 'muon' | 'sgd';
 
-/** What growth did to a weight, as its optimizer sees it (methods.md 1.11). */
+/** State tensors of a bucket, each as long as the bucket. `ema` is the moving average of the weights. */
+export type StatePart = 'weights' | 'expAvg' | 'expAvgSq' | 'momentum' | 'ema';
+
+/** What growth did to a weight, as the optimizer needs it (docs/methods.md, Learning rates and moments). */
 export interface Factors {
-  /** c: a grown value is the source's times this. */
-  readonly rate: number;
-  /** f: a grown gradient is the source's times this. */
-  readonly gradient: number;
-  /** The stored shape before the growth. */
+  /** c: a grown value is its source value times c. */
+  readonly lrScale: number;
+  /** f: a grown gradient is its source gradient times f. */
+  readonly gradScale: number;
+  /** Stored shape before the growth. */
   readonly from: readonly number[];
 }
 
-export interface Hyper {
+export interface Hyperparameters {
   readonly beta1: number;
   readonly beta2: number;
   readonly eps: number;
-  readonly decay: number;
+  readonly weightDecay: number;
   readonly momentum: number;
 }
 
-/**
- * Scalars of one update. Where a step is left out, `on`, `rate` and `gain` are zero and `kept(x)` is one, so
- * that nothing moves.
- */
+/** Scalars of one update. A skipped step has `on`, `lr` and `clipScale` 0 and `decay(x)` 1, so nothing moves. */
 export interface StepValues {
-  /** 1, or 0 where the step is left out. */
+  /** 1, or 0 for a skipped step. */
   readonly on: Value;
-  /** The learning rate of the step. */
-  readonly rate: Value;
-  /** What gradients are multiplied by: the clip. */
-  readonly gain: Value;
-  /** The share of an old moment that stays. */
-  kept(share: number): Value;
-  /** 1 - beta1^t and sqrt(1 - beta2^t). */
-  readonly correction1: Value;
-  readonly correction2: Value;
+  /** Learning rate of the step. */
+  readonly lr: Value;
+  /** Multiplies gradients: min(1, clip / norm). */
+  readonly clipScale: Value;
+  /** The decay `beta` of a moment, or 1 for a skipped step. */
+  decay(beta: number): Value;
+  /** 1 - beta1^t. */
+  readonly biasCorrection1: Value;
+  /** sqrt(1 - beta2^t). */
+  readonly biasCorrection2: Value;
 }
 
-/** `change` is taken from the weights; `next` is what the other parts become. */
 export interface Move {
+  /** Subtracted from the weights. */
   readonly change: Value;
+  /** New values of the other state parts. */
   readonly next: Readonly<Partial<Record<StatePart, Value>>>;
 }
 
 export interface Rule {
-  /** Beside the weights. */
+  /** State beside the weights. */
   readonly parts: readonly StatePart[];
-  /** A weight's learning rate and epsilon over those of the run, and its share of the norm. */
-  scaled(factors: Factors | undefined, parameter: Parameter): Pick<Bucket, 'rate' | 'eps' | 'share'>;
-  /** `gradient` is finite, not yet clipped. */
+  /** How the rule applies a grown weight's factors; `undefined` for a weight that was not grown. */
+  scale(
+    factors: Factors | undefined,
+    parameter: Parameter,
+  ): Pick<Bucket, 'lrScale' | 'epsScale' | 'normShare'>;
+  /** One step of a bucket. `gradient` is finite and not yet clipped. */
   move(
     bucket: Bucket,
     state: (part: StatePart) => Value,
     gradient: Value,
-    s: Hyper,
+    hyperparameters: Hyperparameters,
     values: StepValues,
   ): Move;
 }

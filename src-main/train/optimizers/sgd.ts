@@ -1,26 +1,25 @@
-/** @file Stochastic gradient descent with momentum, decay as part of the gradient (torch.optim.SGD). */
+/** @file Stochastic gradient descent with momentum; weight decay is part of the gradient (torch.optim.SGD). */
 import { add, mul } from '../../graph/ops/build.ts';
 import { normShare } from './norm-share.ts';
 import type { Rule } from './rule.ts';
 
 /**
- * b' = μ b + g + decay p; Δ = lr b'. Its steps have the gradient's scale: grown weights need lr·c/f, and
- * decay·f/c (methods.md 1.11).
+ * b' = μ b + g + wd p; Δ = lr b'. The step has the gradient's scale, so a grown weight needs lr·c/f and wd·f/c.
  */
 export const sgd: Rule = {
   parts: ['momentum'],
-  scaled: (factors, p) => ({
-    rate: factors ? factors.rate / factors.gradient : 1,
-    eps: 1,
-    share: normShare(factors, p),
+  scale: (factors, parameter) => ({
+    lrScale: factors ? factors.lrScale / factors.gradScale : 1,
+    epsScale: 1,
+    normShare: normShare(factors, parameter),
   }),
-  move(bucket, state, gradient, { decay, momentum: share }, { on, rate, gain, kept }) {
-    const clipped = mul(gradient, gain);
-    const pulled =
-      bucket.decays && decay > 0
-        ? add(clipped, mul(state('weights'), mul(on, decay / bucket.rate)))
-        : clipped;
-    const momentum = add(mul(state('momentum'), kept(share)), pulled);
-    return { change: mul(momentum, mul(rate, bucket.rate)), next: { momentum } };
+  move(bucket, state, gradient, { weightDecay, momentum: mu }, { on, lr, clipScale, decay }) {
+    const clipped = mul(gradient, clipScale);
+    const hasDecay = bucket.hasWeightDecay && weightDecay > 0;
+    const pulled = hasDecay
+      ? add(clipped, mul(state('weights'), mul(on, weightDecay / bucket.lrScale)))
+      : clipped;
+    const momentum = add(mul(state('momentum'), decay(mu)), pulled);
+    return { change: mul(momentum, mul(lr, bucket.lrScale)), next: { momentum } };
   },
 };

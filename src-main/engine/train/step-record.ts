@@ -1,0 +1,106 @@
+/** @file step.json of a checkpoint: everything that a resume needs and that is no tensor. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { refuse } from '../../base/errors.ts';
+import { stepFile } from '../../store/checkpoint/moments.ts';
+import { readJsonObject } from '../../store/fs/files.ts';
+import type { LossScale } from '../../train/precision.ts';
+import { emptyHistory, type SpikeHistory } from '../../train/spikes.ts';
+
+/** The data order and all randomness are functions of the seed and the cursor. */
+export interface StepRecord {
+  readonly version: 2;
+  readonly step: number;
+  readonly tokens: number;
+  /** Seconds of training steps, all sessions together. */
+  readonly seconds: number;
+  /** Seconds on the device, all sessions together. */
+  readonly deviceSeconds: number;
+  /** Energy of all sessions together; null if nothing measures it. */
+  readonly joules: number | null;
+  /** Training tokens of the text. A resume on other text is refused. */
+  readonly trainTokens: number;
+  /** Updates' worth of batches read. Larger than `step` after a rollback. */
+  readonly cursor: number;
+  /** Steps that changed the weights. */
+  readonly updates: number;
+  readonly history: SpikeHistory;
+  /** With float16. */
+  readonly lossScale?: LossScale<number>;
+}
+
+const count = z.number().int().min(0);
+const schema = z.object({
+  step: count,
+  tokens: count,
+  seconds: z.number(),
+  deviceSeconds: z.number().optional(),
+  joules: z.number().nullable().default(null),
+  trainTokens: count,
+  cursor: count.optional(),
+  updates: count.optional(),
+  history: z
+    .object({ losses: z.array(z.number()), gradNorms: z.array(z.number()), nonFinite: count })
+    .optional(),
+  lossScale: z.object({ factor: z.number(), finiteUpdates: z.number() }).optional(),
+});
+
+/** Version 1 had other names for the spike history and the loss scale. */
+const version1 = z.looseObject({
+  watch: z
+    .object({ losses: z.array(z.number()), norms: z.array(z.number()), bad: count })
+    .transform(({ losses, norms, bad }) => ({ losses, gradNorms: norms, nonFinite: bad }))
+    .optional(),
+  scaling: z
+    .object({ factor: z.number(), good: z.number() })
+    .transform(({ factor, good }) => ({ factor, finiteUpdates: good }))
+    .optional(),
+});
+
+function translate(value: Readonly<Record<string, unknown>>): unknown {
+  const { watch, scaling, ...rest } = version1.parse(value);
+  return { ...rest, history: watch, lossScale: scaling };
+}
+
+/**
+ * Reads step.json. Fields that later versions added have the value that they would have had. Throws
+ * `run/damaged-checkpoint`.
+ */
+export async function readStepRecord({
+  step,
+  dir,
+}: {
+  readonly step: number;
+  readonly dir: string;
+}): Promise<StepRecord> {
+  const damaged = (why: string): never => refuse('run/damaged-checkpoint', { path: dir, why });
+  const value = await readJsonObject(join(dir, stepFile));
+  const { version } = value;
+  if (version !== 1 && version !== 2) return damaged(`step.json has version ${String(version)}`);
+  const parsed = schema.safeParse(version === 1 ? translateOrKeep(value) : value);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0]!;
+    return damaged(`step.json, ${path.join('.')}: ${message}`);
+  }
+  const found = parsed.data;
+  if (found.step !== step) return damaged(`step.json is of step ${found.step}`);
+  const { deviceSeconds, cursor, updates, history, lossScale, ...rest } = found;
+  return {
+    ...rest,
+    version: 2,
+    deviceSeconds: deviceSeconds ?? found.seconds,
+    cursor: cursor ?? step,
+    updates: updates ?? step,
+    history: history ?? emptyHistory,
+    ...(lossScale ? { lossScale } : {}),
+  };
+}
+
+/** A record that cannot be translated stays as it is, so that the schema names what is wrong with it. */
+function translateOrKeep(value: Readonly<Record<string, unknown>>): unknown {
+  try {
+    return translate(value);
+  } catch {
+    return { ...value, history: value['watch'], lossScale: value['scaling'] };
+  }
+}

@@ -1,0 +1,30 @@
+/** @file A bucket: weights that are updated alike, stored back to back in one flat tensor. */
+import type { RuleId } from './optimizers/rule.ts';
+
+/** Position of one weight in its bucket, in elements. */
+export interface Slot {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly count: number;
+}
+
+export interface Bucket {
+  /** Number of the bucket in tensor names: `weights/0`, `expAvg/0`. */
+  readonly index: number;
+  /** The update rule of its weights. */
+  readonly rule: RuleId;
+  /** Multiplies the learning rate (docs/methods.md, Learning rates and moments). */
+  readonly lrScale: number;
+  /** Multiplies Adam's epsilon. */
+  readonly epsScale: number;
+  /** Multiplies the squared gradient in the global norm, so that copies count as their source does. */
+  readonly normShare: number;
+  readonly hasWeightDecay: boolean;
+  readonly slots: readonly Slot[];
+  /** Elements in all. */
+  readonly length: number;
+}
+
+/** What two weights must agree in to share a bucket. */
+export type BucketKey = Pick<Bucket, 'rule' | 'lrScale' | 'epsScale' | 'normShare' | 'hasWeightDecay'>;
