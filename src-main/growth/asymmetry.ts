@@ -1,6 +1,6 @@
 /**
- * @file How far the copies of grown weights have moved apart (methods.md 11): nothing for plain clones, for
- * ever (1.10), and soon something for those that growing was asked to part.
+ * @file Measures how far the copies of grown weights have diverged (docs/methods.md, Symmetry breaking).
+ * Without symmetry breaking they stay identical.
  */
 import {
   constant,
@@ -14,90 +14,90 @@ import {
   sumSquares,
   type Value,
 } from '../graph/ops/build.ts';
-import { countOf } from '../tensor/layout.ts';
+import { countElements } from '../tensor/layout.ts';
+import type { Side } from './apply/side.ts';
+import { resolveSides } from './apply/sides.ts';
 import type { GrowthPlan, TensorRecipe } from './recipe.ts';
-import { resolveSides, type Side } from './apply/sides.ts';
 
-/**
- * Entries of one side and, for each, the first copy of what it is a copy of; null where no entry is a second
- * copy.
- */
-type Firsts = Int32Array | null;
+/** For each entry of a side, the first copy of its source entry; null if there are no further copies. */
+type FirstCopies = Int32Array | null;
 
-/**
- * Where the copies of one weight stand, seen as a matrix of rows × columns; `seconds` of its entries are
- * second copies.
- */
+/** The copies in one weight, as a matrix of rows × columns. */
 export interface CopiedWeight {
   readonly name: string;
   readonly rows: number;
   readonly columns: number;
-  readonly firstRow: Firsts;
-  readonly firstColumn: Firsts;
-  readonly seconds: number;
+  readonly firstRow: FirstCopies;
+  readonly firstColumn: FirstCopies;
+  /** Number of entries that are further copies. */
+  readonly furtherCopies: number;
 }
 
 /**
- * The weights of a grown model that began as equal copies: tables, norms and biases, which no growth
- * roughens. `stages` are its plan's, oldest first.
+ * The weights of a grown model that start as equal copies: embeddings, norms and biases, which get no noise.
+ * `stages` are in order, oldest first.
  */
 export function findCopies(stages: readonly GrowthPlan[]): readonly CopiedWeight[] {
-  const final = new Map(stages.at(-1)?.tensors.map((t) => [t.name, countOf(t.to)]));
+  const finalSizes = new Map(stages.at(-1)?.tensors.map((t) => [t.name, countElements(t.to)]));
   const found = new Map<string, CopiedWeight>();
   for (const plan of stages)
     for (const recipe of plan.tensors) {
-      const copies =
-        recipe.kind === 'linear' || recipe.zeroOutput || recipe.perturbation !== 0
-          ? undefined
-          : copiesOf(recipe, plan);
-      if (copies && final.get(recipe.name) === copies.rows * copies.columns) found.set(recipe.name, copies);
+      const startsEqual = recipe.kind !== 'linear' && !recipe.zeroOutput && recipe.perturbation === 0;
+      const copied = startsEqual ? findCopiesIn(recipe, plan) : undefined;
+      if (copied && finalSizes.get(recipe.name) === copied.rows * copied.columns)
+        found.set(recipe.name, copied);
     }
   return [...found.values()];
 }
 
-function copiesOf(recipe: TensorRecipe, { maps, from, to }: GrowthPlan): CopiedWeight | undefined {
+/** The copies in one weight; undefined if there are none. */
+function findCopiesIn(recipe: TensorRecipe, { maps, from, to }: GrowthPlan): CopiedWeight | undefined {
   const { rows, columns } = resolveSides(recipe, maps, from, to);
-  const firstRow = firstsOf(rows);
-  const firstColumn = firstsOf(columns);
-  const alone = (side: Side, firsts: Firsts): number =>
-    firsts ? firsts.reduce((n, first, i) => n + (first === i ? 1 : 0), 0) : side.to;
-  return firstRow || firstColumn
-    ? {
-        name: recipe.name,
-        rows: rows.to,
-        columns: columns.to,
-        firstRow,
-        firstColumn,
-        seconds: rows.to * columns.to - alone(rows, firstRow) * alone(columns, firstColumn),
-      }
-    : undefined;
+  const firstRow = findFirstCopies(rows);
+  const firstColumn = findFirstCopies(columns);
+  if (!firstRow && !firstColumn) return undefined;
+  const firsts = countFirstCopies(rows, firstRow) * countFirstCopies(columns, firstColumn);
+  return {
+    name: recipe.name,
+    rows: rows.to,
+    columns: columns.to,
+    firstRow,
+    firstColumn,
+    furtherCopies: rows.to * columns.to - firsts,
+  };
 }
 
-function firstsOf({ source }: Side): Firsts {
+function findFirstCopies({ source }: Side): FirstCopies {
   const first = new Map<number, number>();
-  let some = false;
-  const out = source.map((origin, i) => {
+  let hasFurther = false;
+  const firsts = source.map((origin, i) => {
     if (origin < 0) return i;
-    const before = first.get(origin);
-    if (before === undefined) first.set(origin, i);
-    else some = true;
-    return before ?? i;
+    const known = first.get(origin);
+    if (known !== undefined) {
+      hasFurther = true;
+      return known;
+    }
+    first.set(origin, i);
+    return i;
   });
-  return some ? out : null;
+  return hasFurther ? firsts : null;
 }
+
+const countFirstCopies = (side: Side, firsts: FirstCopies): number =>
+  firsts ? firsts.reduce((count, first, i) => (first === i ? count + 1 : count), 0) : side.to;
 
 /**
- * The largest, over `copies`, of rms(copy - first copy) / rms(weight). `copies` names at least one weight.
+ * The largest rms(copy - first copy) / rms(weight) over all `copied` weights, of which there is at least one.
  */
-export const buildAsymmetry = (copies: readonly CopiedWeight[], weights: ReadonlyMap<string, Value>): Value =>
-  copies.map((c) => apart(c, weights.get(c.name)!)).reduce((a, b) => max(a, b));
+export const buildAsymmetry = (copied: readonly CopiedWeight[], weights: ReadonlyMap<string, Value>): Value =>
+  copied.map((one) => buildRelativeDifference(one, weights.get(one.name)!)).reduce((a, b) => max(a, b));
 
-function apart({ rows, columns, firstRow, firstColumn, seconds }: CopiedWeight, weight: Value): Value {
-  const whole = reshape(weight, [rows, columns]);
-  const index = (firsts: Int32Array): Value => constant(firsts, 'int32', [firsts.length]);
-  const byRow = firstRow ? gather(whole, index(firstRow), 0) : whole;
-  const firsts = firstColumn ? gather(byRow, index(firstColumn), 1) : byRow;
-  return sqrt(
-    div(mul(sumSquares(sub(whole, firsts)), (rows * columns) / seconds), max(sumSquares(whole), 1e-30)),
-  );
+function buildRelativeDifference(copied: CopiedWeight, weight: Value): Value {
+  const { rows, columns, firstRow, firstColumn, furtherCopies } = copied;
+  const matrix = reshape(weight, [rows, columns]);
+  const toIndex = (firsts: Int32Array): Value => constant(firsts, 'int32', [firsts.length]);
+  const byRow = firstRow ? gather(matrix, toIndex(firstRow), 0) : matrix;
+  const firsts = firstColumn ? gather(byRow, toIndex(firstColumn), 1) : byRow;
+  const squares = mul(sumSquares(sub(matrix, firsts)), (rows * columns) / furtherCopies);
+  return sqrt(div(squares, max(sumSquares(matrix), 1e-30)));
 }

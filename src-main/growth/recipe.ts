@@ -1,7 +1,4 @@
-/**
- * @file What will be done to every weight, as data: a plan decides everything, and what executes it decides
- * nothing. JSON from top to bottom.
- */
+/** @file A growth plan as JSON: it decides every value, and the code that applies it decides nothing. */
 import type { JsonObject } from '../base/json.ts';
 import type { OptionValues } from '../base/option.ts';
 import type { AxisMap } from '../tensor/axis-map.ts';
@@ -9,7 +6,7 @@ import type { WeightDType } from '../tensor/dtype.ts';
 import type { Axis, Dims } from '../tensor/layout.ts';
 import type { Settings, TensorKind } from '../model/family.ts';
 
-/** What is grown, as far as a plan needs it; a `CheckpointSummary` is one. */
+/** What the planner reads of the checkpoint to grow. A `CheckpointSummary` is one. */
 export interface GrowthSource {
   readonly family: string;
   readonly dims: Dims;
@@ -18,27 +15,27 @@ export interface GrowthSource {
   readonly tensors: readonly { readonly name: string; readonly dtype: WeightDType }[];
 }
 
-/** What a growth is asked to be. */
 export interface GrowthRequest {
   readonly method: string;
-  /** New sizes; what is not named follows from the others, or stays. */
+  /** New sizes. A size that is not named follows from the others, or stays. */
   readonly to: Dims;
   readonly options: OptionValues;
-  /** Of noise and of newly drawn entries; any whole number up to 2^53. */
+  /** Seed of noise and of randomly initialised entries, an integer up to 2^53. */
   readonly seed: number;
-  /** `keep`: every weight keeps its own. */
+  /** `keep`: every weight keeps its dtype. */
   readonly dtype: 'keep' | WeightDType;
 }
 
-/** One entry of a fused axis. */
+/** One entry of a fused axis, such as the queries of a fused qkv. */
 export interface Part {
   readonly axis: Axis;
   readonly entry: number;
 }
 
 /**
- * Old values are multiplied by `by`. `part` limits it to one entry of a fused axis. With `shared`, each entry
- * of that axis is divided by how often it stands there, and `by` is the mean of that.
+ * Multiplies old values by `by`; `why` is the reason as a sentence for the user. With `part`, applies to one
+ * entry of a fused axis. With `shared`, divides each entry of that axis by its number of copies, and `by` is
+ * the mean of these factors.
  */
 export interface Factor {
   readonly why: string;
@@ -48,18 +45,19 @@ export interface Factor {
 }
 
 /**
- * How entries without a source are made: zeros, ones, drawn at random (normal), or the mean of the old
- * entries of their stored dimension. Where two axes are new at once, the first of zero, one, draw, mean wins.
+ * How entries without a source are initialised: zeros, ones, normally distributed (`draw`), or the mean of
+ * the old entries of their stored dimension. Where two axes are new at once, the first of zero, one, draw,
+ * mean applies.
  */
 export type Fill = 'zero' | 'one' | 'draw' | 'mean';
 
-/** One weight of the grown model. `layout`, `from`, `to` are in stored order. */
+/** How one weight of the grown model is made. `layout`, `from` and `to` are in stored order. */
 export interface TensorRecipe {
-  /** Its name in the grown checkpoint, without prefix. */
+  /** Name in the grown checkpoint, without prefix. */
   readonly name: string;
   /**
-   * The weight of the source it is made from; for a router, which is drawn, one of the same width that gives
-   * it no value.
+   * Name of the source weight. A router, which is randomly initialised, names a weight of the same width and
+   * takes no values from it.
    */
   readonly source: string;
   readonly kind: TensorKind;
@@ -68,57 +66,56 @@ export interface TensorRecipe {
   readonly from: readonly number[];
   readonly to: readonly number[];
   readonly dtype: WeightDType;
-  /** All that is applied to old values, and nothing else is. */
+  /** All factors that old values are multiplied by. */
   readonly factors: readonly Factor[];
-  /** For each axis that gains entries without a source. */
+  /** The fill of each axis that gains entries without a source. */
   readonly fills: Readonly<Partial<Record<Axis, Fill>>>;
-  /** Where new entries of an axis within one entry of a fused axis are filled otherwise. */
+  /** Fills of new entries within one entry of a fused axis, where they differ from `fills`. */
   readonly partFills?: readonly { readonly axis: Axis; readonly part: Part; readonly fill: Fill }[];
   /**
-   * The weight is made from the `at`-th of `of` equal slices of the source along `axis`: an expert that is a
-   * part of an MLP.
+   * The weight is made from slice `at` of `of` equal slices of the source along `axis`: an expert that is a
+   * slice of an MLP.
    */
   readonly slice?: { readonly axis: Axis; readonly at: number; readonly of: number };
-  /** Rows that are drawn come in groups of so many equal ones. */
+  /** This many consecutive randomly initialised rows are equal. */
   readonly equalRows?: number;
-  /** A second weight of the source: further copies of what is written are made from its entries (AKI). */
+  /** A second source weight: further copies along the output are made from its entries (AKI). */
   readonly second?: string;
-  /** Standard deviation of drawn entries. */
+  /** Standard deviation of randomly initialised entries. */
   readonly std: number;
-  /** `diagonal`: copy i of the output reads copy i (modulo the copies of the input) of the input alone. */
+  /** `diagonal`: copy i of the output reads only copy i (modulo the number of input copies) of the input. */
   readonly spread: 'symmetric' | 'diagonal';
-  /**
-   * Paired noise on the copies of the input, at this signal-to-noise ratio in dB per block; null for none.
-   */
+  /** Signal-to-noise ratio in dB per block of paired noise on the copies of the input; null for none. */
   readonly noise: number | null;
   /**
-   * Standard deviation of random entries that sum to nothing over the copies of each input (LEMON's
-   * projection); null for none.
+   * Standard deviation of random entries that sum to zero over the copies of each input (LEMON's projection);
+   * null for none.
    */
   readonly projection: number | null;
   /** Standard deviation of random values added to every entry, old and new; 0 for none. */
   readonly perturbation: number;
-  /** All zeros: a writer of a layer that starts as the identity. */
+  /** All zeros: an output projection of a layer that starts as the identity. */
   readonly zeroOutput: boolean;
-  /** Of a new layer that starts as the identity: its weights are copies, their training is not. */
+  /** Belongs to a new layer that starts as the identity. Its weights are copies, its moments start at zero. */
   readonly newLayer?: true;
-  /** A gain stored minus this. */
+  /** Constant subtracted from a norm's gain in the file (Gemma stores gains minus 1). */
   readonly offset: number;
-  /** The value factor c of methods.md 1.11: learning rate times this, weight decay divided by it. */
+  /** Value factor c of docs/methods.md, Learning rates and moments: scales the learning rate, divides weight decay. */
   readonly lrScale: number;
   /**
-   * The gradient factor f of methods.md 1.11: a grown entry's gradient is the source's times this; the mean
-   * where entries differ.
+   * Gradient factor f of docs/methods.md, Learning rates and moments: the gradient of a grown entry is f times
+   * that of its source. The mean where entries differ.
    */
   readonly gradScale: number;
 }
 
-/** Where a layer of the grown model comes from; an `identity` layer adds nothing to the stream at first. */
+/** The source layer of a layer of the grown model. An `identity` layer initially adds nothing. */
 export interface LayerSource {
   readonly source: number;
   readonly identity: boolean;
 }
 
+/** Whether the growth preserves the function, with the reasons as sentences for the user. */
 export interface Promised {
   readonly kind: 'exact' | 'approximate';
   readonly why: readonly string[];
@@ -126,24 +123,23 @@ export interface Promised {
 
 export interface GrowthPlan {
   readonly version: 2;
-  /** Of the grown model. */
+  /** Family of the grown model. */
   readonly family: string;
-  /** As asked, with every option of the method filled in. */
+  /** The request, with every option of the method filled in. */
   readonly request: GrowthRequest;
   readonly from: Dims;
   readonly to: Dims;
   /** The new config.json. */
   readonly config: JsonObject;
-  /** One map per axis that changes. */
   readonly maps: AxisMaps;
   readonly layers: readonly LayerSource[];
   readonly tensors: readonly TensorRecipe[];
   readonly promise: Promised;
-  /** Axes whose new entries no training would ever move, with the reason. */
+  /** Axes whose new entries never receive a gradient, with the reason. */
   readonly dead: readonly { readonly axis: Axis; readonly why: string }[];
   /** Warnings and advice, one sentence each. */
   readonly notes: readonly string[];
-  /** `active`: those that one token passes, where experts stand beside each other. */
+  /** `active`: the parameters that one token uses, if the model is a mixture of experts. */
   readonly parameters: {
     readonly before: number;
     readonly after: number;
@@ -151,5 +147,5 @@ export interface GrowthPlan {
   };
 }
 
-/** One map per axis that changes; what is not here is kept. */
+/** The map of each axis that changes. Axes that are missing stay as they are. */
 export type AxisMaps = Readonly<Partial<Record<Axis, AxisMap>>>;

@@ -1,20 +1,19 @@
 /**
- * @file The reference interpreter: every weight of every family under every method passes through here.
- * Float32 in, float32 out, rounded where a device rounds; float64 in, float64 out, for proofs.
+ * @file The reference implementation of a recipe. Float32 input gives float32 output, rounded where a device
+ * rounds; float64 input gives float64 output, for exact tests.
  */
-import { keyOf, normalAt } from '../../base/random.ts';
-import { countOf, type Dims } from '../../tensor/layout.ts';
+import { deriveKey, normalAt } from '../../base/random.ts';
+import { countElements, type Dims } from '../../tensor/layout.ts';
+import type { AxisMaps, TensorRecipe } from '../recipe.ts';
 import { copyRows, type Values } from './copy-rows.ts';
 import { drawNoise, planNoise } from './noise.ts';
 import { addProjection, perturb } from './random-terms.ts';
-import type { AxisMaps, TensorRecipe } from '../recipe.ts';
-import { fillOrder, resolveSides, type Side, type Sides } from './sides.ts';
-
-export type { Values };
+import { fillOrder, type Side } from './side.ts';
+import { resolveSides, type Sides } from './sides.ts';
 
 /**
- * The grown weight. `maps`, `from`, `to` and `seed` are the plan's; `source` (and `second`, where the recipe
- * names one) hold source weights in stored order.
+ * The grown weight. `maps`, `from`, `to` and `seed` are the plan's. `source`, and `second` if the recipe names
+ * one, hold source weights in stored order.
  */
 export function applyRecipe<T extends Values>(
   recipe: TensorRecipe,
@@ -25,41 +24,44 @@ export function applyRecipe<T extends Values>(
   seed: number,
   second?: T,
 ): T {
-  const out = emptyLike(source, countOf(recipe.to));
+  const count = countElements(recipe.to);
+  const out = (source instanceof Float32Array ? new Float32Array(count) : new Float64Array(count)) as T;
   if (recipe.zeroOutput) return out;
   const sides = resolveSides(recipe, maps, from, to);
   copyRows(recipe, sides, source, second, out, { at: 0, rows: sides.rows.to });
-  fillNew(recipe, sides, out, seed);
-  if (Object.values(recipe.fills).includes('mean')) fillMean(sides, out);
-  breakUp(recipe, sides, source, out, seed);
+  fillRandomAndOnes(recipe, sides, out, seed);
+  if (hasMeans(recipe)) fillMeans(sides, out);
+  addRandomTerms(recipe, sides, source, out, seed);
   return out;
 }
 
-/** What is random on old entries. */
-function breakUp(recipe: TensorRecipe, sides: Sides, source: Values, out: Values, seed: number): void {
+const hasMeans = (recipe: TensorRecipe): boolean => Object.values(recipe.fills).includes('mean');
+
+/** Adds paired noise, the projection and the perturbation. */
+function addRandomTerms(recipe: TensorRecipe, sides: Sides, source: Values, out: Values, seed: number): void {
   if (recipe.noise !== null) {
     const noise = planNoise(recipe, sides, source, seed);
-    noise.addTo(out, { at: 0, rows: sides.rows.to }, drawNoise(noise, new Int16Array(noise.count)));
+    const drawn = drawNoise(noise, new Int16Array(noise.count));
+    noise.addTo(out, { at: 0, rows: sides.rows.to }, drawn);
   }
   if (recipe.projection !== null) addProjection(recipe, sides, out, seed);
   if (recipe.perturbation !== 0) perturb(recipe, out, seed);
 }
 
-/**
- * Whether anything but zero is added to carried values. Where it is not, who carries them need not look at
- * the weight at all.
- */
-export const hasAdditions = (recipe: TensorRecipe): boolean =>
-  recipe.noise !== null ||
-  recipe.projection !== null ||
-  recipe.perturbation !== 0 ||
-  [...(recipe.partFills ?? []).map((p) => p.fill), ...Object.values(recipe.fills)].some(
-    (fill) => fill !== 'zero',
+/** Whether anything but zero is added to copied values. If not, `computeAdditions` need not be called. */
+export function hasAdditions(recipe: TensorRecipe): boolean {
+  const fills = [...(recipe.partFills ?? []).map((part) => part.fill), ...Object.values(recipe.fills)];
+  return (
+    recipe.noise !== null ||
+    recipe.projection !== null ||
+    recipe.perturbation !== 0 ||
+    fills.some((fill) => fill !== 'zero')
   );
+}
 
 /**
- * What is added to carried values (0 where an entry is new) to make the grown weight: noise and fills, and
- * -0, which changes nothing, elsewhere. Float32.
+ * The values to add to copied values (0 in new entries) to get the grown weight: random terms and fills, and
+ * -0 elsewhere, which keeps the bits of every sum. In float32.
  */
 export function computeAdditions(
   recipe: TensorRecipe,
@@ -71,66 +73,72 @@ export function computeAdditions(
 ): Float32Array {
   const sides = resolveSides(recipe, maps, from, to);
   const { rows, columns } = sides;
-  const means = Object.values(recipe.fills).includes('mean');
-  const out = means
-    ? applyRecipe({ ...recipe, noise: null, projection: null, perturbation: 0 }, maps, from, to, source, seed)
-    : new Float32Array(countOf(recipe.to));
-  for (let r = 0; r < rows.to; r++)
-    if (rows.fill[r] === 0)
-      for (const { at, length } of columns.runs)
-        out.fill(-0, r * columns.to + at, r * columns.to + at + length);
-  if (!means) fillNew(recipe, sides, out, seed);
-  breakUp(recipe, sides, source, out, seed);
+  const deterministic: TensorRecipe = { ...recipe, noise: null, projection: null, perturbation: 0 };
+  const out = hasMeans(recipe)
+    ? applyRecipe(deterministic, maps, from, to, source, seed)
+    : new Float32Array(countElements(recipe.to));
+  for (let r = 0; r < rows.to; r++) {
+    if (rows.fill[r] !== 0) continue;
+    const start = r * columns.to;
+    for (const { at, length } of columns.runs) out.fill(-0, start + at, start + at + length);
+  }
+  if (!hasMeans(recipe)) fillRandomAndOnes(recipe, sides, out, seed);
+  addRandomTerms(recipe, sides, source, out, seed);
   return out;
 }
 
-/** New entries: drawn ones depend on the seed, the weight's name and their place alone. */
-function fillNew(recipe: TensorRecipe, { rows, columns }: Sides, out: Values, seed: number): void {
+/** Random values depend only on the seed, the name of the weight and the position. */
+function fillRandomAndOnes(recipe: TensorRecipe, { rows, columns }: Sides, out: Values, seed: number): void {
   const draw = fillOrder.indexOf('draw');
   const one = fillOrder.indexOf('one');
-  const key = keyOf(seed, recipe.name, 'draw');
   if (!Object.values(recipe.fills).some((fill) => fill === 'draw' || fill === 'one')) return;
+  const key = deriveKey(seed, recipe.name, 'draw');
   const all = Int32Array.from({ length: columns.to }, (_, c) => c);
-  const fresh = all.filter((c) => columns.fill[c]! > 0);
+  const newColumns = all.filter((c) => columns.fill[c]! > 0);
   for (let r = 0; r < rows.to; r++) {
-    const row = rows.fill[r]!;
-    const at = r * columns.to;
-    const first = recipe.equalRows === undefined ? at : Math.floor(r / recipe.equalRows) * columns.to;
-    for (const c of row === 0 ? fresh : all) {
-      const rank = Math.max(row, columns.fill[c]!);
-      if (rank === draw) out[at + c] = normalAt(key, first + c) * recipe.std;
-      else if (rank === one) out[at + c] = 1 - recipe.offset;
+    const rowFill = rows.fill[r]!;
+    const start = r * columns.to;
+    const firstEqualRow = recipe.equalRows === undefined ? r : Math.floor(r / recipe.equalRows);
+    const drawStart = firstEqualRow * columns.to;
+    for (const c of rowFill === 0 ? newColumns : all) {
+      const rank = Math.max(rowFill, columns.fill[c]!);
+      if (rank === draw) out[start + c] = normalAt(key, drawStart + c) * recipe.std;
+      else if (rank === one) out[start + c] = 1 - recipe.offset;
     }
   }
 }
 
-/**
- * New entries that carry the mean of the old ones beside them: columns of old rows first, then whole rows.
- * Sums in float64, by rising index.
- */
-function fillMean({ rows, columns }: Sides, out: Values): void {
+/** Fills new entries with the mean of the old ones: columns within old rows first, then whole rows. */
+function fillMeans({ rows, columns }: Sides, out: Values): void {
   const mean = fillOrder.indexOf('mean');
-  const width = columns.to;
-  const oldRows = entries(rows, 0);
-  const old = entries(columns, 0);
-  const fresh = entries(columns, mean);
-  if (fresh.length)
-    for (const r of oldRows) {
-      let sum = 0;
-      for (const c of old) sum += out[r * width + c]!;
-      for (const c of fresh) out[r * width + c] = sum / old.length;
-    }
-  if (!rows.fill.includes(mean)) return;
-  const sums = new Float64Array(width);
-  for (const r of oldRows) for (let c = 0; c < width; c++) sums[c]! += out[r * width + c]!;
-  for (let r = 0; r < rows.to; r++)
-    if (rows.fill[r] === mean)
-      for (let c = 0; c < width; c++)
-        if (columns.fill[c]! <= mean) out[r * width + c] = sums[c]! / oldRows.length;
+  const oldRows = findEntries(rows, 0);
+  fillMeanColumns(columns, oldRows, out);
+  if (rows.fill.includes(mean)) fillMeanRows(rows, columns, oldRows, out);
 }
 
-/** The entries of a side with this rank of fill, rising. */
-const entries = (side: Side, rank: number): Int32Array =>
+/** Sums are in float64, by increasing index. */
+function fillMeanColumns(columns: Side, oldRows: Int32Array, out: Values): void {
+  const width = columns.to;
+  const old = findEntries(columns, 0);
+  const filled = findEntries(columns, fillOrder.indexOf('mean'));
+  if (filled.length === 0) return;
+  for (const r of oldRows) {
+    let sum = 0;
+    for (const c of old) sum += out[r * width + c]!;
+    for (const c of filled) out[r * width + c] = sum / old.length;
+  }
+}
+
+function fillMeanRows(rows: Side, columns: Side, oldRows: Int32Array, out: Values): void {
+  const mean = fillOrder.indexOf('mean');
+  const width = columns.to;
+  const sums = new Float64Array(width);
+  for (const r of oldRows) for (let c = 0; c < width; c++) sums[c]! += out[r * width + c]!;
+  for (const r of findEntries(rows, mean))
+    for (let c = 0; c < width; c++)
+      if (columns.fill[c]! <= mean) out[r * width + c] = sums[c]! / oldRows.length;
+}
+
+/** The entries of a side with this rank in `fillOrder`, in increasing order. */
+const findEntries = (side: Side, rank: number): Int32Array =>
   Int32Array.from({ length: side.to }, (_, i) => i).filter((i) => side.fill[i] === rank);
-const emptyLike = <T extends Values>(values: T, count: number): T =>
-  (values instanceof Float32Array ? new Float32Array(count) : new Float64Array(count)) as T;

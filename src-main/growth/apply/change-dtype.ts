@@ -1,19 +1,20 @@
 /**
- * @file A model's weights for another element type: where a family multiplies embeddings by a number rounded
- * to that type, they are multiplied so that the model stays the same function (methods.md 1.5).
+ * @file Converts a model to another dtype. Some families multiply embeddings by a number that is rounded to the
+ * dtype; the embeddings are then scaled so that the function stays the same (docs/methods.md, Factors).
  */
-import { keep, type AxisMap } from '../../tensor/axis-map.ts';
+import { keep } from '../../tensor/axis-map.ts';
 import type { WeightDType } from '../../tensor/dtype.ts';
-import type { Axis, Dims } from '../../tensor/layout.ts';
+import type { Dims } from '../../tensor/layout.ts';
 import { settingsOf } from '../../model/config.ts';
 import type { ModelFamily, Settings } from '../../model/family.ts';
 import type { Parameter } from '../../model/parameters.ts';
 import type { JsonObject } from '../../base/json.ts';
-import type { Values } from './copy-rows.ts';
-import { computeCorrectionFactors, type GrowthContext } from '../plan/factors.ts';
+import type { GrowthContext } from '../method.ts';
 import { withDType } from '../plan/dtypes.ts';
+import { computeCorrectionFactors } from '../plan/factors.ts';
+import type { Values } from './copy-rows.ts';
 
-/** Of a checkpoint, what decides. */
+/** The parts of a checkpoint that the conversion depends on. */
 export interface DTypeSource {
   readonly family: ModelFamily;
   readonly dims: Dims;
@@ -24,35 +25,31 @@ export interface DTypeSource {
 export interface DTypeChange {
   readonly config: JsonObject;
   readonly settings: Settings;
-  /** One weight's values for the other type, not rounded to it; the same array where nothing changes. */
+  /** The values of one weight, not yet rounded to the dtype. Returns the same array if nothing changes. */
   convert<T extends Values>(parameter: Pick<Parameter, 'key' | 'spec'>, values: T): T;
 }
 
-/** The model as one whose config says `dtype`. */
-export function changeDType(
-  { family, dims, settings, config }: DTypeSource,
-  dtype: WeightDType,
-): DTypeChange {
-  const said = withDType(config, dtype);
-  const after = settingsOf(family, said);
-  const change: GrowthContext = {
+export function changeDType(source: DTypeSource, dtype: WeightDType): DTypeChange {
+  const { family, dims, settings: before } = source;
+  const config = withDType(source.config, dtype);
+  const after = settingsOf(family, config);
+  const context: GrowthContext = {
     family,
-    tied: settings['tied'] === true,
+    tied: before['tied'] === true,
     from: dims,
     to: dims,
-    settings: [settings, after],
-    map: (axis: Axis): AxisMap => keep(dims[axis]!),
-    keeps: 'stream',
+    settings: { before, after },
+    preserveBy: 'stream',
+    map: (axis) => keep(dims[axis]!),
   };
   return {
-    config: said,
+    config,
     settings: after,
     convert<T extends Values>({ key, spec }: Pick<Parameter, 'key' | 'spec'>, values: T): T {
-      const by = computeCorrectionFactors(change, key, spec).reduce(
-        (product, factor) => product * factor.by,
-        1,
-      );
-      return by === 1 ? values : (values.map((v) => (v + spec.offset) * by - spec.offset) as T);
+      const factors = computeCorrectionFactors(context, key, spec);
+      const factor = factors.reduce((product, { by }) => product * by, 1);
+      if (factor === 1) return values;
+      return values.map((value) => (value + spec.offset) * factor - spec.offset) as T;
     },
   };
 }

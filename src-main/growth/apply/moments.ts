@@ -1,11 +1,12 @@
 /**
- * @file Adam's moments through the maps of a growth, so that training goes on where the source's stopped
- * (methods.md 1.11).
+ * @file Grows Adam's moments with the weights, so that training continues where the source's stopped
+ * (docs/methods.md, Learning rates and moments).
  */
-import { layoutOf, type Dims } from '../../tensor/layout.ts';
-import { applyRecipe, type Values } from './apply.ts';
+import { parseLayout, type Dims } from '../../tensor/layout.ts';
 import { findRecipe } from '../plan/stages.ts';
 import type { AxisMaps, Factor, GrowthPlan, TensorRecipe } from '../recipe.ts';
+import { applyRecipe } from './apply.ts';
+import type { Values } from './copy-rows.ts';
 
 /** Both moments of a weight, in stored order. */
 export interface Moments<T extends Values> {
@@ -13,26 +14,23 @@ export interface Moments<T extends Values> {
   readonly expAvgSq: T;
 }
 
-/**
- * How often the gradient factor f stands in each part of an optimizer's state: mean gradients and momentum
- * are as gradients are, mean squares as their squares.
- */
-export const gradScalePowers = { mean: 1, square: 2, momentum: 1 } as const;
+/** The power of the gradient factor f that each part of an optimizer's state is multiplied by. */
+export const gradScalePowers = { expAvg: 1, expAvgSq: 2, momentum: 1 } as const;
 export type MomentPart = keyof typeof gradScalePowers;
 
 /**
- * The moments of a grown weight: f times the source's mean and f² times its square in every copy; what has no
- * source, and layers that start as the identity, start at zero. The step count stays.
+ * The moments of a grown weight: every copy has f times the source's first moment and f² times its second.
+ * Entries without a source, and new identity layers, start at zero.
  */
 export const growMoments = <T extends Values>(
   recipe: TensorRecipe,
   maps: AxisMaps,
   from: Dims,
   to: Dims,
-  { expAvg: mean, expAvgSq: square }: Moments<T>,
+  { expAvg, expAvgSq }: Moments<T>,
 ): Moments<T> => ({
-  expAvg: growMoment(recipe, maps, from, to, mean, 'mean'),
-  expAvgSq: growMoment(recipe, maps, from, to, square, 'square'),
+  expAvg: growMoment(recipe, maps, from, to, expAvg, 'expAvg'),
+  expAvgSq: growMoment(recipe, maps, from, to, expAvgSq, 'expAvgSq'),
 });
 
 function growMoment<T extends Values>(
@@ -43,11 +41,11 @@ function growMoment<T extends Values>(
   values: T,
   part: MomentPart,
 ): T {
-  const once = gradientFactors(recipe, maps);
-  const factors = Array.from({ length: gradScalePowers[part] }, () => once).flat();
-  const bare: TensorRecipe = {
+  const gradFactors = computeGradFactors(recipe, maps);
+  const powers = Array.from({ length: gradScalePowers[part] }, () => gradFactors);
+  const momentRecipe: TensorRecipe = {
     ...recipe,
-    factors,
+    factors: powers.flat(),
     fills: {},
     partFills: [],
     spread: 'symmetric',
@@ -57,13 +55,10 @@ function growMoment<T extends Values>(
     offset: 0,
     zeroOutput: recipe.zeroOutput || recipe.newLayer === true,
   };
-  return applyRecipe(bare, maps, from, to, values, 0);
+  return applyRecipe(momentRecipe, maps, from, to, values, 0);
 }
 
-/**
- * One part of the state of a weight of the last stage, from that of the first source's weight which it is
- * made from.
- */
+/** One moment of the weight `name` of the last stage. `read` returns moments of the first source. */
 export async function growMomentThroughStages<T extends Values>(
   stages: readonly GrowthPlan[],
   name: string,
@@ -73,34 +68,26 @@ export async function growMomentThroughStages<T extends Values>(
   const plan = stages.at(-1);
   if (!plan) return read(part, name);
   const recipe = findRecipe(plan, name);
-  return growMoment(
-    recipe,
-    plan.maps,
-    plan.from,
-    plan.to,
-    await growMomentThroughStages(stages.slice(0, -1), recipe.source, part, read),
-    part,
-  );
+  const source = await growMomentThroughStages(stages.slice(0, -1), recipe.source, part, read);
+  return growMoment(recipe, plan.maps, plan.from, plan.to, source, part);
 }
 
 /**
- * The gradient factor f as factors: entries of fused axes, and outputs that are copied unevenly, have factors
- * of their own.
+ * The gradient factor f as factors of a recipe. Entries of fused axes, and outputs with different numbers of
+ * copies, have factors of their own.
  */
-function gradientFactors(
-  { factors, gradScale: gradient, layout }: TensorRecipe,
-  maps: AxisMaps,
-): readonly Factor[] {
-  const uneven = layoutOf(layout).axes.filter(({ axis, role }) => role !== 'in' && maps[axis]?.counts);
-  const why = 'the gradient of one among equal copies';
-  return [
-    {
-      why,
-      by: uneven.reduce((product, { axis }) => product * (maps[axis]!.to / maps[axis]!.from), gradient),
-    },
-    ...uneven.map(({ axis }): Factor => ({ why, by: maps[axis]!.from / maps[axis]!.to, shared: axis })),
-    ...factors.flatMap((f): readonly Factor[] =>
-      f.part ? [{ why: 'undoes the factor of the weight', by: 1 / f.by, part: f.part }] : [],
-    ),
-  ];
+function computeGradFactors({ factors, gradScale, layout }: TensorRecipe, maps: AxisMaps): readonly Factor[] {
+  const why = 'the gradient of one of several equal copies';
+  const unevenMaps = parseLayout(layout)
+    .axes.filter(({ role }) => role !== 'in')
+    .flatMap(({ axis }) => {
+      const map = maps[axis];
+      return map?.counts ? [{ axis, map }] : [];
+    });
+  const mean = unevenMaps.reduce((product, { map }) => product * (map.to / map.from), gradScale);
+  const shares = unevenMaps.map(({ axis, map }): Factor => ({ why, by: map.from / map.to, shared: axis }));
+  const parts = factors.flatMap(({ by, part }): readonly Factor[] =>
+    part ? [{ why: 'undoes the factor of the weight', by: 1 / by, part }] : [],
+  );
+  return [{ why, by: mean }, ...shares, ...parts];
 }

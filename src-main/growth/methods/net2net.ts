@@ -2,7 +2,7 @@
  * @file Net2Net: units are replicated at random up to any number, and whatever reads them divides by how many
  * there are. methods.md 7.2.
  */
-import { keyOf, permutedAt } from '../../base/random.ts';
+import { deriveKey, permuteIndex } from '../../base/random.ts';
 import { replicate, tile, type AxisMap } from '../../tensor/axis-map.ts';
 import {
   warnWithoutSymmetryBreaking,
@@ -44,11 +44,11 @@ export function replicateUnits({ axis, from, to, seed = 0 }: AxisChange): AxisMa
   if (known) return known;
   const rounds = Math.floor(to / from) - 1;
   const rest = to % from;
-  const key = keyOf(seed, 'replicate', axis);
+  const key = deriveKey(seed, 'replicate', axis);
   const chosen = new Uint8Array(from);
   const more: number[] = [];
   for (let i = 0; i < rounds * from; i++) more.push(i % from);
-  for (let i = 0; i < rest; i++) chosen[permutedAt(key, i, from)] = 1;
+  for (let i = 0; i < rest; i++) chosen[permuteIndex(key, i, from)] = 1;
   for (let i = 0; i < from; i++) if (chosen[i] === 1) more.push(i);
   if (made.size >= 64) made.clear();
   made.set(name, replicate(from, more));

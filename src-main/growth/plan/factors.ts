@@ -1,124 +1,185 @@
 /**
- * @file The factors that keep a model's function when its axes are copied or padded, each with its reason
- * (methods.md 1.1 to 1.6).
+ * @file The factors that preserve the function when axes are copied or padded, each with its reason
+ * (docs/methods.md, Factors).
  */
-import { density, type AxisMap } from '../../tensor/axis-map.ts';
-import { hasAxis, type Axis, type Dims } from '../../tensor/layout.ts';
-import type { ModelFamily, Settings, TensorSpec } from '../../model/family.ts';
-import type { WeightRules } from '../method.ts';
-import { findNormAfter, computeOldShare } from './branch-norms.ts';
+import { computeCoverage, type AxisMap } from '../../tensor/axis-map.ts';
+import { hasAxis, type Axis } from '../../tensor/layout.ts';
+import type { ModelFamily, TensorSpec } from '../../model/family.ts';
+import type { GrowthContext } from '../method.ts';
 import type { Factor } from '../recipe.ts';
+import { computeOldShare, findNormAfter } from './branch-norms.ts';
 
-/** What the factors of a weight depend on. `map` answers for every axis, also those that stay. */
-export interface GrowthContext {
-  readonly family: ModelFamily;
-  readonly tied: boolean;
-  readonly from: Dims;
-  readonly to: Dims;
-  /** Settings before and after: the element type may change too. */
-  readonly settings: readonly [Settings, Settings];
-  map(axis: Axis): AxisMap;
-  /** See `Finish`. */
-  readonly keeps: WeightRules['preserveBy'];
-}
+const isOne = (factor: number): boolean => Math.abs(factor - 1) <= 1e-12;
 
-/** Whether the weight writes into the residual stream. */
+/** Whether the weight writes to the residual stream. */
 export const writesStream = (family: ModelFamily, spec: TensorSpec): boolean =>
   (spec.kind === 'linear' || spec.kind === 'lookup' || spec.kind === 'bias') &&
   hasAxis(spec.layout, family.stream.axis, 'out');
 
-/**
- * A linear sums over its inputs: equal copies are divided among themselves. Only input axes divide
- * (methods.md 1.1).
- */
-export function computeDivisionFactors(change: GrowthContext, spec: TensorSpec): readonly Factor[] {
+/** Factors of a linear layer whose input is copied: the weights of equal inputs are divided by their number. */
+export function computeDivisionFactors(context: GrowthContext, spec: TensorSpec): readonly Factor[] {
   if (spec.kind !== 'linear') return [];
   return spec.layout.axes
-    .filter(({ axis, role }) => role === 'in' && change.map(axis).copies > 1)
-    .map(({ axis }) => divided(axis, change.map(axis)));
+    .filter(({ axis, role }) => role === 'in' && context.map(axis).copies > 1)
+    .map(({ axis }) => divideCopies(axis, context.map(axis)));
 }
 
-function divided(axis: Axis, map: AxisMap): Factor {
+function divideCopies(axis: Axis, map: AxisMap): Factor {
   if (!map.counts) return { why: `sums ${map.copies} equal copies of ${axis}`, by: 1 / map.copies };
   return {
-    why: `sums equal copies of ${axis}; each is divided by how many there are`,
+    why: `sums equal copies of ${axis}: each is divided by its number of copies`,
     by: map.from / map.to,
     shared: axis,
   };
 }
 
 /**
- * All other factors. Where a padded stream is stretched by s, no norm's eps has to change (variant B,
- * methods.md 1.6); where `keeps` says `gains`, it is not stretched and eps shrinks (variant A).
+ * All other factors. With `preserveBy: 'stream'` a padded stream is scaled up so that no norm needs another
+ * eps (variant B of docs/methods.md, Norms); with `gains` it is not, and eps shrinks (variant A).
  */
 export function computeCorrectionFactors(
-  change: GrowthContext,
+  context: GrowthContext,
   key: string,
   spec: TensorSpec,
 ): readonly Factor[] {
-  if (change.keeps === 'none') return [];
-  const { family, from, to } = change;
-  const stream = change.map(family.stream.axis);
-  const { norm } = family.stream;
-  const thinned = 1 / Math.sqrt(density(stream));
-  const stretch = change.keeps === 'stream' ? thinned : 1;
-  const embed =
-    (family.embedScale?.(from, change.settings[0]) ?? 1) / (family.embedScale?.(to, change.settings[1]) ?? 1);
-  const kept = norm === 'rms' ? 'mean square' : 'variance';
-  const factors: Factor[] = [];
-  const after = findNormAfter(family, key);
-  const onStream = hasAxis(spec.layout, family.stream.axis);
-  if (writesStream(family, spec) && !(key === family.head.tiedTo && embed !== 1))
-    factors.push({
-      why: `stretches the ${family.stream.axis} stream so that its ${kept} stays the same over ${stream.to} entries`,
-      by: stretch,
-    });
-  if (spec.kind === 'gain' && spec.normalizes === undefined && onStream)
-    factors.push({
-      why:
-        change.keeps === 'stream'
-          ? 'undoes the stretching of the stream it reads'
-          : `the ${kept} of the stream it reads is shared by ${stream.to} entries`,
-      by: 1 / thinned,
-    });
-  if (spec.kind === 'gain' && spec.normalizes !== undefined && (!onStream || change.keeps === 'gains'))
-    factors.push({
-      why: `the ${kept} of what it reads is shared by more entries`,
-      by: Math.sqrt(computeOldShare(spec, change.map)),
-    });
-  if (after && !hasAxis(after.layout, family.stream.axis))
-    factors.push({
-      why: `keeps the ${kept} that the norm after it sees`,
-      by: 1 / Math.sqrt(computeOldShare(after, change.map)),
-    });
-  if (spec.unscaledInput)
-    factors.push({
-      why: 'undoes the stretching of the stream: no gain stands before it',
-      by: spec.unscaledInput === 'norm' ? 1 / thinned : 1 / stretch,
-    });
-  if (key === family.head.tiedTo && embed !== 1)
-    factors.push({
-      why: 'the family multiplies embeddings by a number that grows with the size',
-      by: stretch * embed,
-    });
-  if (
-    change.tied &&
-    (spec.kind === 'gain' || spec.kind === 'shift') &&
-    key.startsWith(`${family.head.norm}.`)
-  )
-    factors.push({ why: tiedReason(stream, stretch * embed), by: 1 / (stream.copies * stretch * embed) });
-  return [...factors.filter((f) => Math.abs(f.by - 1) > 1e-12), ...scoreFactors(change, key)];
+  if (context.preserveBy === 'none') return [];
+  const scales = computeStreamScales(context);
+  const factors = [
+    ...streamFactors(context, scales, key, spec),
+    ...normFactors(context, scales, spec),
+    ...normInputFactors(context, key),
+    ...unnormedInputFactors(scales, spec),
+    ...tiedFactors(context, scales, key, spec),
+  ];
+  return [...factors.filter((f) => !isOne(f.by)), ...scoreFactors(context, key)];
 }
 
-function tiedReason(stream: AxisMap, scale: number): string {
-  const copies = stream.copies > 1 ? `sums ${stream.copies} equal copies` : '';
-  const scaled = Math.abs(scale - 1) > 1e-12 ? 'has scaled weights' : '';
-  return `the head is the embedding and ${[copies, scaled].filter(Boolean).join(' and ')}; this norm before it pays for that`;
+/** How a growth scales the residual stream and the embeddings. */
+interface StreamScales {
+  /** The factor that would keep the mean square of the padded stream. */
+  readonly compensation: number;
+  /** The factor by which the stream is scaled. */
+  readonly stream: number;
+  /** The source's embedding scale divided by that of the grown model. */
+  readonly embedding: number;
+}
+
+function computeStreamScales({ family, from, to, settings, preserveBy, map }: GrowthContext): StreamScales {
+  const compensation = 1 / Math.sqrt(computeCoverage(map(family.stream.axis)));
+  const before = family.embedScale?.(from, settings.before) ?? 1;
+  const after = family.embedScale?.(to, settings.after) ?? 1;
+  return {
+    compensation,
+    stream: preserveBy === 'stream' ? compensation : 1,
+    embedding: before / after,
+  };
+}
+
+/** The statistic that the stream's norms divide by. */
+const statisticOf = ({ stream }: ModelFamily): string =>
+  stream.norm === 'rms' ? 'mean square' : 'variance';
+
+/** Factors of the weights that write to the stream, apart from a tied embedding with a scale of its own. */
+function streamFactors(
+  { family, map }: GrowthContext,
+  { stream, embedding }: StreamScales,
+  key: string,
+  spec: TensorSpec,
+): readonly Factor[] {
+  const scalesEmbedding = key === family.head.tiedTo && embedding !== 1;
+  if (!writesStream(family, spec) || scalesEmbedding) return [];
+  const { axis } = family.stream;
+  return [
+    {
+      why: `scales the ${axis} stream to keep its ${statisticOf(family)} over ${map(axis).to} entries`,
+      by: stream,
+    },
+  ];
+}
+
+/** Factors of a norm's gain. */
+function normFactors(
+  { family, preserveBy, map }: GrowthContext,
+  { compensation }: StreamScales,
+  spec: TensorSpec,
+): readonly Factor[] {
+  if (spec.kind !== 'gain') return [];
+  const { axis } = family.stream;
+  const statistic = statisticOf(family);
+  const onStream = hasAxis(spec.layout, axis);
+  if (spec.normalizes === undefined) {
+    if (!onStream) return [];
+    const why =
+      preserveBy === 'stream'
+        ? 'undoes the scaling of the stream that it normalizes'
+        : `compensates for the smaller ${statistic} of the stream over ${map(axis).to} entries`;
+    return [{ why, by: 1 / compensation }];
+  }
+  if (onStream && preserveBy !== 'gains') return [];
+  return [
+    {
+      why: `compensates for the smaller ${statistic} of its input, which has new entries`,
+      by: Math.sqrt(computeOldShare(spec, map)),
+    },
+  ];
+}
+
+/** Factors of a linear layer, or its bias, whose output goes through a norm before it joins the stream. */
+function normInputFactors({ family, map }: GrowthContext, key: string): readonly Factor[] {
+  const norm = findNormAfter(family, key);
+  if (!norm || hasAxis(norm.layout, family.stream.axis)) return [];
+  return [
+    {
+      why: `keeps the ${statisticOf(family)} that the norm after it sees`,
+      by: 1 / Math.sqrt(computeOldShare(norm, map)),
+    },
+  ];
+}
+
+/** Factors of a linear layer that reads the stream without a gain before it. */
+function unnormedInputFactors({ compensation, stream }: StreamScales, spec: TensorSpec): readonly Factor[] {
+  if (!spec.unscaledInput) return [];
+  return [
+    {
+      why: 'undoes the scaling of the stream, because no gain comes before it',
+      by: spec.unscaledInput === 'norm' ? 1 / compensation : 1 / stream,
+    },
+  ];
+}
+
+/** Factors of the embedding that a head is tied to, and of the norm before the tied head. */
+function tiedFactors(
+  { family, tied, map }: GrowthContext,
+  { stream, embedding }: StreamScales,
+  key: string,
+  spec: TensorSpec,
+): readonly Factor[] {
+  const factors: Factor[] = [];
+  if (key === family.head.tiedTo && embedding !== 1)
+    factors.push({
+      why: 'compensates for the embedding scale of the family, which changes with the size',
+      by: stream * embedding,
+    });
+  const isNorm = spec.kind === 'gain' || spec.kind === 'shift';
+  if (tied && isNorm && key.startsWith(`${family.head.norm}.`)) {
+    const { copies } = map(family.stream.axis);
+    const why = explainTiedHead(copies, stream * embedding);
+    factors.push({ why, by: 1 / (copies * stream * embedding) });
+  }
+  return factors;
+}
+
+function explainTiedHead(copies: number, scale: number): string {
+  const causes = [
+    ...(copies > 1 ? [`sums ${copies} equal copies`] : []),
+    ...(isOne(scale) ? [] : ['has scaled weights']),
+  ];
+  return `compensates for the head, which is tied to the embedding and ${causes.join(' and ')}`;
 }
 
 /**
- * Scores sum `copies` equal terms and are scaled by the head's width: queries and keys share the difference
- * (methods.md 1.3).
+ * Factors of queries and keys. Scores sum equal copies and are scaled by the head size; queries and keys each
+ * take the square root of the correction (docs/methods.md, Attention heads).
  */
 function scoreFactors({ family, from, to, map }: GrowthContext, key: string): readonly Factor[] {
   const { over, between, scale } = family.scores;
@@ -127,7 +188,7 @@ function scoreFactors({ family, from, to, map }: GrowthContext, key: string): re
   return between.flatMap((name): Factor[] => {
     const [weight, part] = name.split('/');
     if (!key.includes(`.${weight!}.`)) return [];
-    const why = `scores sum over ${over}, which grew; queries and keys share the difference`;
+    const why = `scores sum over ${over}, which grew: queries and keys share the correction`;
     if (part === undefined) return [{ why, by }];
     const [axis, entries] = Object.entries(family.parts).find(([, names]) => names.includes(part)) as [
       Axis,

@@ -1,59 +1,49 @@
-/**
- * @file Which numbers of experts, slices and choices go together, and how much slices must be scaled
- * (methods.md 7.8).
- */
+/** @file Which numbers of experts, slices and experts per token are possible (docs/methods.md, upcycle). */
 import { refuse } from '../../base/errors.ts';
 import type { ModelFamily } from '../../model/family.ts';
 import type { MixtureSettings } from '../method.ts';
 
 /**
- * Refuses numbers that no mixture of this family can have, with the nearest that it can. `ffn` is the dense
- * MLP's.
+ * Refuses numbers that no mixture of this family can have, with the nearest possible ones. `ffn` is the size
+ * of the dense MLP.
  */
 export function checkMixture(
   method: string,
-  { experts, expertsPerToken: active, shards, normTopkProb: sums }: MixtureSettings,
+  { experts, expertsPerToken, shards, normTopkProb }: MixtureSettings,
   family: ModelFamily,
   ffn: number,
 ): void {
   const conflict = (option: string, value: number | string, why: string, nearest: readonly number[]): never =>
     refuse('growth/option-conflict', { method, option, value, why, nearest });
-  if (ffn % shards !== 0)
-    conflict(
-      'shards',
-      shards,
-      `an MLP of ${ffn} units cannot be cut into so many equal slices`,
-      around(shards, (n) => ffn % n === 0, ffn),
-    );
-  if (experts % shards !== 0)
-    conflict(
-      'experts',
-      experts,
-      `they are slices of whole MLPs, ${shards} of each`,
-      around(experts, (n) => n % shards === 0, experts + shards),
-    );
-  if (active > experts) conflict('active', active, `there are ${experts} experts`, [experts]);
-  if (active % shards !== 0)
-    conflict(
-      'active',
-      active,
-      `the ${shards} slices of an MLP are chosen together or not at all`,
-      around(active, (n) => n % shards === 0, experts),
-    );
-  if (!sums && !family.mixture!.hasNormTopkProb)
-    conflict('weights', 'shares', `a ${family.title} makes the weights of chosen experts sum to one`, []);
+  const isMultiple = (n: number): boolean => n % shards === 0;
+  if (ffn % shards !== 0) {
+    const nearest = findNearest(shards, (n) => ffn % n === 0, ffn);
+    conflict('shards', shards, `an MLP of ${ffn} units cannot be split into so many equal slices`, nearest);
+  }
+  if (!isMultiple(experts)) {
+    const nearest = findNearest(experts, isMultiple, experts + shards);
+    conflict('experts', experts, `each MLP is split into ${shards} slices`, nearest);
+  }
+  if (expertsPerToken > experts)
+    conflict('active', expertsPerToken, `there are ${experts} experts`, [experts]);
+  if (!isMultiple(expertsPerToken)) {
+    const nearest = findNearest(expertsPerToken, isMultiple, experts);
+    conflict('active', expertsPerToken, `the ${shards} slices of an MLP are selected together`, nearest);
+  }
+  if (!normTopkProb && !family.mixture!.hasNormTopkProb)
+    conflict('weights', 'shares', `${family.title} normalizes the weights of the selected experts`, []);
 }
 
-/** The nearest good numbers below and above, up to `most`. */
-function around(n: number, good: (n: number) => boolean, most: number): readonly number[] {
+/** The nearest good numbers below and above `n`; the upper one is at most `max`. */
+function findNearest(n: number, isGood: (n: number) => boolean, max: number): readonly number[] {
   const found: number[] = [];
   for (let below = n - 1; below >= 1; below--)
-    if (good(below)) {
+    if (isGood(below)) {
       found.push(below);
       break;
     }
-  for (let above = n + 1; above <= most; above++)
-    if (good(above)) {
+  for (let above = n + 1; above <= max; above++)
+    if (isGood(above)) {
       found.push(above);
       break;
     }
@@ -61,10 +51,13 @@ function around(n: number, good: (n: number) => boolean, most: number): readonly
 }
 
 /**
- * What the outputs of slices are multiplied by, so that chosen ones add up to the MLP. Where their weights
- * sum to one, each group of equal weights holds 1 / shards of it;
- * where weights are shares of the softmax over all, an even router gives each chosen expert 1 / experts (He
- * et al. 2024, section 3.2).
+ * The factor on the outputs of slices with which the selected ones add up to the MLP. With normalized weights
+ * each group of equal weights holds 1 / shards of it. Without, a uniform router gives each selected expert the
+ * weight 1 / experts (He et al. 2024, section 3.2).
  */
-export const computeSliceScale = (experts: number, active: number, shards: number, sums: boolean): number =>
-  sums ? shards : (experts * shards) / active;
+export const computeSliceScale = (
+  experts: number,
+  expertsPerToken: number,
+  shards: number,
+  normTopkProb: boolean,
+): number => (normTopkProb ? shards : (experts * shards) / expertsPerToken);

@@ -8,7 +8,7 @@ import type { ModelFamily } from '../../model/family.ts';
 import { parametersOf } from '../../model/parameters.ts';
 import type { AxisMap } from '../../tensor/axis-map.ts';
 import { weightDTypes } from '../../tensor/dtype.ts';
-import { layoutOf, type Dims } from '../../tensor/layout.ts';
+import { parseLayout, type Dims } from '../../tensor/layout.ts';
 import type { GrowthPlan } from '../recipe.ts';
 import { isEqual, toText } from './compare-json.ts';
 import { upgradePlan } from './plan-v1.ts';
@@ -187,7 +187,7 @@ function checkMap(axis: string, { from, to, pieces, counts }: AxisMap, bad: Bad)
 
 function isLayout(text: string): boolean {
   try {
-    layoutOf(text);
+    parseLayout(text);
     return true;
   } catch {
     return false;

@@ -1,22 +1,22 @@
 /**
- * @file Families whose norms stand on the stream: what they refuse, and where silent layers leave their norms
- * (methods.md 1.6 and 7.1).
+ * @file Families whose norms are applied to the residual stream itself (docs/methods.md, Norms): which maps
+ * they rule out, and the norms of their new layers.
  */
 import { hasNew, type AxisMap } from '../../tensor/axis-map.ts';
 import type { ModelFamily, TensorSpec } from '../../model/family.ts';
 import type { LayerSource, TensorRecipe } from '../recipe.ts';
 
-/**
- * Whether the map would give the stream entries that are no copies although norms stand on it: they would be
- * constants there.
- */
+/** Whether the map pads a stream that has norms on it. The new entries would be constants. */
 export const padsNormedStream = (family: ModelFamily, axis: string, map: AxisMap): boolean =>
   family.stream.postNorm !== undefined && axis === family.stream.axis && hasNew(map);
 
 /**
- * A silent layer only norms its input twice. So that this changes nothing but by eps, its input must be
- * normed and no more: the layer before it hands its last gain and shift on
- * to the last silent layer that follows, and every norm between is plain.
+ * Factors and offsets of the norms around new identity layers of a post-norm family; empty for every other
+ * weight.
+ *
+ * A new layer normalizes its input twice. This changes nothing but by eps only if its input is normalized
+ * without gain and shift. So the gain and shift of the layer before the new layers move to the last new layer,
+ * and all norms between become plain.
  */
 export function overrideNorms(
   family: ModelFamily,
@@ -25,14 +25,14 @@ export function overrideNorms(
   key: string,
   spec: TensorSpec,
 ): Partial<Pick<TensorRecipe, 'factors' | 'offset'>> {
-  const { postNorm: post } = family.stream;
-  if (!post || layer === undefined) return {};
-  const silent = key.startsWith(`${post.afterAttention}.`)
-    ? layers[layer]!.identity
-    : key.startsWith(`${post.afterMlp}.`) && layers[layer + 1]?.identity === true;
-  if (!silent) return {};
+  const { postNorm } = family.stream;
+  if (!postNorm || layer === undefined) return {};
+  const isInner = key.startsWith(`${postNorm.afterAttention}.`) && layers[layer]!.identity;
+  const isBeforeNew = key.startsWith(`${postNorm.afterMlp}.`) && layers[layer + 1]?.identity === true;
+  if (!isInner && !isBeforeNew) return {};
   return {
-    factors: [{ why: 'hands its values on to the last of the silent layers that follow', by: 0 }],
+    factors: [{ why: 'its values move to the last of the new layers that follow', by: 0 }],
+    // With the factor 0 a gain becomes 0 × (value - 1) + 1.
     offset: spec.kind === 'gain' ? -1 : 0,
-  }; // 0 × (value - 1) + 1
+  };
 }

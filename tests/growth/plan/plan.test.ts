@@ -13,8 +13,9 @@ import { multiplySizes } from '../../../src-main/growth/plan/sizes.ts';
 import { dimsOf, settingsOf } from '../../../src-main/model/config.ts';
 import { familyOf } from '../../../src-main/model/families/index.ts';
 import { parametersOf } from '../../../src-main/model/parameters.ts';
-import { countOf } from '../../../src-main/tensor/layout.ts';
-import { ask, gpt2, llama, shapes, tiny } from '../tiny.ts';
+import { countElements } from '../../../src-main/tensor/layout.ts';
+import { makeRequest, makeTinyModel } from '../tiny-model.ts';
+import { gpt2, llama, familyVariants } from '../variants/index.ts';
 
 const folder = join(import.meta.dirname, '../../fixtures/configs');
 interface Published {
@@ -46,26 +47,26 @@ const factor = (plan: GrowthPlan, name: string): number =>
 describe('published models', () => {
   it.each(published)('%s', (_, { config, parameters, grown }) => {
     const source = card(config);
-    const plan = planGrowth(source, ask('expand', multiplySizes({ ffn: 2 }, source.dims)));
+    const plan = planGrowth(source, makeRequest('expand', multiplySizes({ ffn: 2 }, source.dims)));
     expect(plan.parameters.before).toBe(parameters);
     for (const { times, parameters: after } of grown) {
-      const big = planGrowth(source, ask('hypercloning', multiplySizes(times, source.dims)));
+      const big = planGrowth(source, makeRequest('hypercloning', multiplySizes(times, source.dims)));
       expect(big.parameters.after).toBe(after);
-      expect(big.tensors.reduce((sum, t) => sum + countOf(t.to), 0)).toBe(after);
+      expect(big.tensors.reduce((sum, t) => sum + countElements(t.to), 0)).toBe(after);
     }
   });
   it('a 7B model is planned from its config alone, by whatever method', () => {
     const source = card(published.find(([file]) => file.includes('7b'))![1].config);
     expect(source.tensors).toHaveLength(291);
-    expect(planGrowth(source, ask('net2net', { ffn: 12_345 })).to).toMatchObject({ ffn: 12_345 });
+    expect(planGrowth(source, makeRequest('net2net', { ffn: 12_345 })).to).toMatchObject({ ffn: 12_345 });
     for (const method of ['hypercloning', 'expand', 'clone-pad'])
-      expect(planGrowth(source, ask(method, { hidden: 8192 })).tensors).toHaveLength(291);
+      expect(planGrowth(source, makeRequest(method, { hidden: 8192 })).tensors).toHaveLength(291);
   });
 });
 
 describe.each([...methods.values()].filter((m) => !m.mixture).map((m) => m.id))('a plan of %s', (method) => {
-  it.each(Object.entries(shapes))('for %s', (_, config) => {
-    const source = tiny(config);
+  it.each(Object.entries(familyVariants))('for %s', (_, config) => {
+    const source = makeTinyModel(config);
     const ffn = source.dims['ffn']!;
     const layers = source.dims['layers']!;
     const inner = { ffn: ffn + 11 };
@@ -83,10 +84,10 @@ describe.each([...methods.values()].filter((m) => !m.mixture).map((m) => m.id))(
         : source.config['do_layer_norm_before'] === false
           ? inner
           : { hidden: 24, ...inner });
-    const plan = planGrowth(source, ask(method, wish));
+    const plan = planGrowth(source, makeRequest(method, wish));
     const family = familyOf(config);
     expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
-    expect(planGrowth(source, ask(method, wish))).toEqual(plan);
+    expect(planGrowth(source, makeRequest(method, wish))).toEqual(plan);
     expect(dimsOf(family, plan.config)).toEqual(plan.to);
     const { layerTypes, tied, ...settings } = settingsOf(family, plan.config);
     expect(settings).toEqual(
@@ -106,7 +107,7 @@ describe.each([...methods.values()].filter((m) => !m.mixture).map((m) => m.id))(
       parametersOf(family, plan.to, { ...source.settings, tied: tied! }).map((p) => [p.name, p.shape]),
     );
     expect(plan.tensors.every((t) => source.weights.has(t.source) && t.lrScale > 0)).toBe(true);
-    expect(plan.tensors.reduce((sum, t) => sum + countOf(t.to), 0)).toBe(plan.parameters.after);
+    expect(plan.tensors.reduce((sum, t) => sum + countElements(t.to), 0)).toBe(plan.parameters.after);
     expect(plan.request.options).toEqual(
       Object.fromEntries(methods.get(method)!.options.map((o) => [o.id, o.default])),
     );
@@ -115,7 +116,7 @@ describe.each([...methods.values()].filter((m) => !m.mixture).map((m) => m.id))(
 
 describe('factors', () => {
   it('hypercloning of a tied model divides readers, and its last norm pays for the head', () => {
-    const plan = planGrowth(tiny(llama), ask('hypercloning', { hidden: 24, ffn: 60 }));
+    const plan = planGrowth(makeTinyModel(llama), makeRequest('hypercloning', { hidden: 24, ffn: 60 }));
     expect(reasons(plan, 'model.layers.0.self_attn.q_proj.weight')).toEqual([
       [1 / 2, 'sums 2 equal copies of hidden'],
     ]);
@@ -126,7 +127,7 @@ describe('factors', () => {
       [1 / 2, 'sums 2 equal copies of kv_heads'],
     ]);
     expect(reasons(plan, 'model.norm.weight')).toEqual([
-      [1 / 2, 'the head is the embedding and sums 2 equal copies; this norm before it pays for that'],
+      [1 / 2, 'compensates for the head, which is tied to the embedding and sums 2 equal copies'],
     ]);
     expect(reasons(plan, 'model.embed_tokens.weight')).toEqual([]);
     expect(
@@ -143,21 +144,21 @@ describe('factors', () => {
   });
   it('expansion stretches writers and undoes it in gains; the tied norm pays twice', () => {
     const s = Math.sqrt(18 / 12);
-    const plan = planGrowth(tiny(llama), ask('expand', { hidden: 18 }));
+    const plan = planGrowth(makeTinyModel(llama), makeRequest('expand', { hidden: 18 }));
     expect(factor(plan, 'model.embed_tokens.weight')).toBeCloseTo(s, 12);
     expect(factor(plan, 'model.layers.1.mlp.down_proj.weight')).toBeCloseTo(s, 12);
     expect(factor(plan, 'model.layers.1.input_layernorm.weight')).toBeCloseTo(1 / s, 12);
     expect(factor(plan, 'model.norm.weight')).toBeCloseTo(1 / s ** 2, 12);
     expect(reasons(plan, 'model.layers.0.self_attn.q_proj.weight')).toEqual([]);
-    const layer = planGrowth(tiny(gpt2), ask('expand', { hidden: 20 }));
+    const layer = planGrowth(makeTinyModel(gpt2), makeRequest('expand', { hidden: 20 }));
     expect(factor(layer, 'wpe.weight')).toBeCloseTo(Math.sqrt(20 / 12), 12);
     expect(factor(layer, 'ln_f.bias')).toBeCloseTo(Math.sqrt(12 / 20), 12);
     expect(factor(layer, 'h.0.ln_1.bias')).toBe(1);
   });
   it('noise goes to readers of copies and never to heads, tables, norms and biases', () => {
     const plan = planGrowth(
-      tiny({ ...llama, tie_word_embeddings: false, attention_bias: true }),
-      ask('hypercloning', { hidden: 24 }),
+      makeTinyModel({ ...llama, tie_word_embeddings: false, attention_bias: true }),
+      makeRequest('hypercloning', { hidden: 24 }),
     );
     const noisy = new Set(
       plan.tensors.filter((t) => t.noise !== null).map((t) => t.name.replace(/.*layers\.\d+\./, '')),
@@ -189,7 +190,7 @@ describe('depth', () => {
     ).toEqual([4, 9, 14, 19, 24, 29, 34, 39]);
   });
   it('silences writers of the new layers alone', () => {
-    const silent = planGrowth(tiny(gpt2), ask('identity', { layers: 3 }))
+    const silent = planGrowth(makeTinyModel(gpt2), makeRequest('identity', { layers: 3 }))
       .tensors.filter((t) => t.zeroOutput)
       .map((t) => t.name);
     expect(silent).toEqual([
@@ -223,8 +224,8 @@ describe('other depths', () => {
 });
 
 describe('shrink and perturb', () => {
-  const source = tiny({ ...llama, tie_word_embeddings: false, initializer_range: 0.05 });
-  const plan = planGrowth(source, ask('shrink-perturb', { hidden: 24, ffn: 60 }));
+  const source = makeTinyModel({ ...llama, tie_word_embeddings: false, initializer_range: 0.05 });
+  const plan = planGrowth(source, makeRequest('shrink-perturb', { hidden: 24, ffn: 60 }));
   const line = (name: string) => plan.tensors.find((t) => t.name.endsWith(name))!;
   it('writes µP into the plan: deviations and learning rates by class', () => {
     for (const [name, deviation, rate] of [
@@ -241,7 +242,7 @@ describe('shrink and perturb', () => {
     expect(factor(plan, 'model.norm.weight')).toBe(1);
   });
   it('a tied head is paid for by the last norm', () => {
-    const tied = planGrowth(tiny(llama), ask('shrink-perturb', { hidden: 24 }));
+    const tied = planGrowth(makeTinyModel(llama), makeRequest('shrink-perturb', { hidden: 24 }));
     const norm = tied.tensors.find((t) => t.name === 'model.norm.weight')!;
     expect([factor(tied, 'model.norm.weight'), norm.lrScale]).toEqual([1 / 2, 1 / 2]);
   });
@@ -249,10 +250,10 @@ describe('shrink and perturb', () => {
 
 it('says which new entries would never learn', () => {
   const dead = (method: string, options: Record<string, string>): readonly string[] =>
-    planGrowth(tiny(llama), ask(method, { hidden: 18, ffn: 30 }, options)).dead.map((d) => d.axis);
+    planGrowth(makeTinyModel(llama), makeRequest(method, { hidden: 18, ffn: 30 }, options)).dead.map((d) => d.axis);
   expect(dead('copy-pad', { fill: 'zero' })).toEqual(['hidden', 'kv_heads', 'ffn']);
   expect(dead('copy-pad', { fill: 'random' })).toEqual([]);
-  expect(planGrowth(tiny(llama), ask('copy-pad', { ffn: 30 }, { fill: 'zero' })).notes.join(' ')).toContain(
+  expect(planGrowth(makeTinyModel(llama), makeRequest('copy-pad', { ffn: 30 }, { fill: 'zero' })).notes.join(' ')).toContain(
     'never learn',
   );
 });
@@ -263,9 +264,9 @@ describe('config.json', () => {
       Object.entries({ ...llama, hidden_size: 24 }).filter(([key]) => key !== 'head_dim'),
     ) as JsonObject;
     expect(
-      planGrowth(tiny({ ...gpt2, n_inner: null }), ask('hypercloning', { hidden: 24 })).config['n_inner'],
+      planGrowth(makeTinyModel({ ...gpt2, n_inner: null }), makeRequest('hypercloning', { hidden: 24 })).config['n_inner'],
     ).toBe(48);
-    expect(planGrowth(tiny(without), ask('hypercloning', { hidden: 48 })).config).toMatchObject({
+    expect(planGrowth(makeTinyModel(without), makeRequest('hypercloning', { hidden: 48 })).config).toMatchObject({
       head_dim: 4,
       num_attention_heads: 12,
       num_key_value_heads: 4,
@@ -273,7 +274,7 @@ describe('config.json', () => {
     });
   });
   it('says the element type', () => {
-    const plan = planGrowth(tiny(llama), { ...ask('hypercloning', { hidden: 24 }), dtype: 'bfloat16' });
+    const plan = planGrowth(makeTinyModel(llama), { ...makeRequest('hypercloning', { hidden: 24 }), dtype: 'bfloat16' });
     expect(plan.config['torch_dtype']).toBe('bfloat16');
     expect(plan.tensors.every((t) => t.dtype === 'bfloat16')).toBe(true);
     expect(plan.notes.join(' ')).toContain('bfloat16');
@@ -282,7 +283,7 @@ describe('config.json', () => {
 
 it('plain clones come with a warning, noisy ones without', () => {
   const notes = (noise: number | null): string =>
-    planGrowth(tiny(llama), ask('hypercloning', { hidden: 24 }, { noise })).notes.join(' ');
+    planGrowth(makeTinyModel(llama), makeRequest('hypercloning', { hidden: 24 }, { noise })).notes.join(' ');
   expect(notes(null)).toContain('stay equal for ever');
   expect(notes(10)).not.toContain('stay equal');
 });

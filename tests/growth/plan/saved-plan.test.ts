@@ -4,23 +4,25 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../src-main/base/json.ts';
-import { applyStages, listSourceWeights } from '../../../src-main/growth/plan/stages.ts';
+import { applyStages } from '../../../src-main/growth/apply/apply-stages.ts';
+import { listSourceWeights } from '../../../src-main/growth/plan/stages.ts';
 import { methods } from '../../../src-main/growth/methods/index.ts';
 import { diffPlans } from '../../../src-main/growth/plan/plan-diff.ts';
 import { checkSource } from '../../../src-main/growth/plan/check-source.ts';
 import { readPlan } from '../../../src-main/growth/plan/plan-file.ts';
 import { describeSource, joinMethodIds, createSavedPlan, stagesFromRecord, type NamedSource, type SavedPlan } from '../../../src-main/growth/plan/saved-plan.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
-import { ask, gpt2, llama, shapes, tiny, type Tiny } from '../tiny.ts';
+import { makeRequest, makeTinyModel, type TinyModel } from '../tiny-model.ts';
+import { gpt2, llama, familyVariants } from '../variants/index.ts';
 
-const named = (config: JsonObject, name = 'source', seed = 1): NamedSource & Tiny => ({
-  ...tiny(config, seed),
+const named = (config: JsonObject, name = 'source', seed = 1): NamedSource & TinyModel => ({
+  ...makeTinyModel(config, seed),
   name,
 });
 const requests = [
-  ask('hypercloning', { hidden: 24, ffn: 40 }),
-  ask('net2net', { ffn: 47 }),
-  ask('identity', { layers: 3 }),
+  makeRequest('hypercloning', { hidden: 24, ffn: 40 }),
+  makeRequest('net2net', { ffn: 47 }),
+  makeRequest('identity', { layers: 3 }),
 ];
 const onDisk = (plan: SavedPlan): SavedPlan => readPlan(JSON.parse(JSON.stringify(plan)), 'plan.json');
 /** A plan with one thing in it changed. */
@@ -32,15 +34,15 @@ function spoiled(plan: SavedPlan, path: readonly (string | number)[], value: unk
   return copy;
 }
 
-describe.each(Object.entries(shapes))('%s', (_, config) => {
+describe.each(Object.entries(familyVariants))('%s', (_, config) => {
   it('a plan read back is the plan, and makes the same values', () => {
     const source = named(config);
     const { hidden, ffn } = source.dims as Record<string, number>;
     const plan = createSavedPlan(
       source,
       [
-        ask('hypercloning', { hidden: 2 * hidden!, ffn: 2 * ffn! }),
-        ask('identity', { layers: source.dims['layers']! + 1 }),
+        makeRequest('hypercloning', { hidden: 2 * hidden!, ffn: 2 * ffn! }),
+        makeRequest('identity', { layers: source.dims['layers']! + 1 }),
       ],
       'print',
     );
@@ -64,7 +66,7 @@ it("every method's plan is sound as a file", () => {
     );
     if (axis === undefined || method.id === 'solar') continue;
     try {
-      onDisk(createSavedPlan(source, ask(method.id, { [axis]: sizes[axis]! }), null));
+      onDisk(createSavedPlan(source, makeRequest(method.id, { [axis]: sizes[axis]! }), null));
     } catch (error) {
       if (!String((error as { code?: string }).code).match(/^growth\/(no-|not-|constraint|option)/))
         throw error;
@@ -200,7 +202,7 @@ it('says what differs between two plans, layers that are alike in one line', () 
   const a = createSavedPlan(source, requests, null);
   const b = createSavedPlan(
     source,
-    [{ ...requests[0]!, seed: 8 }, ask('net2net', { ffn: 45 }), requests[2]!],
+    [{ ...requests[0]!, seed: 8 }, makeRequest('net2net', { ffn: 45 }), requests[2]!],
     null,
   );
   const found = diffPlans(a, b);
