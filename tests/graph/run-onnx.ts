@@ -1,10 +1,11 @@
-/** @file Runs a graph through ONNX Runtime's official binding on the CPU, from float64 feeds. */
+/** @file Runs a graph on the CPU with ONNX Runtime's official binding. */
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import { downcast, type DType } from '../../src-main/tensor/dtype.ts';
 import type { Graph } from '../../src-main/graph/graph.ts';
 import { encodeOnnxModel, type OnnxOptions } from '../../src-main/graph/onnx.ts';
+import { downcast, type DType } from '../../src-main/tensor/dtype.ts';
 import type { Tensor } from '../support/evaluate.ts';
 
+/** The outputs by name. Feeds are converted from float64 to the types of the inputs. */
 export async function runOnnx(
   graph: Graph,
   feeds: Readonly<Record<string, Tensor>>,
@@ -15,14 +16,14 @@ export async function runOnnx(
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
   });
-  const fed = Object.fromEntries(
+  const inputs = Object.fromEntries(
     session.inputNames.map((name) => {
       const { dtype } = graph.inputs.find((v) => v.name === name)!;
       const { shape, data } = feeds[name]!;
-      return [name, ortTensor(dtype, shape, data)];
+      return [name, toOrtTensor(dtype, shape, data)];
     }),
   );
-  const results = await session.run(fed);
+  const results = await session.run(inputs);
   await session.release();
   return Object.fromEntries(
     Object.entries(results).map(([name, t]) => [
@@ -32,7 +33,7 @@ export async function runOnnx(
   );
 }
 
-function ortTensor(dtype: DType, shape: readonly number[], data: Float64Array): OrtTensor {
+function toOrtTensor(dtype: DType, shape: readonly number[], data: Float64Array): OrtTensor {
   switch (dtype) {
     case 'float32':
       return new OrtTensor('float32', Float32Array.from(data), shape);

@@ -1,4 +1,4 @@
-/** @file The walk: unbroadcasting as an adjoint, sums over uses, what flows nowhere, what is refused. */
+/** @file Gradients: unbroadcasting, several uses of a value, seeds, and values without a gradient. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AppError } from '../../../src-main/base/errors.ts';
@@ -19,25 +19,25 @@ import {
   type Value,
 } from '../../../src-main/graph/ops/build.ts';
 import { grad, unbroadcast, vjp } from '../../../src-main/graph/passes/grad.ts';
-import { emitOne, nodesOf, type Op } from '../../../src-main/graph/graph.ts';
+import { countOf, emitOne, nodesOf, type Op } from '../../../src-main/graph/graph.ts';
 import { streamingCost } from '../../../src-main/graph/op-cost.ts';
 import '../../support/close.ts';
 import { evaluate, tensor, type Tensor } from '../../support/evaluate.ts';
 
-const codeOf = (act: () => unknown): unknown => {
+const errorCodeOf = (action: () => unknown): unknown => {
   try {
-    act();
+    action();
   } catch (e) {
     return (e as AppError).code;
   }
   return 'nothing thrown';
 };
-const ramp = (shape: readonly number[], from = 0): Tensor =>
+const sineTensor = (shape: readonly number[], from = 0): Tensor =>
   tensor(
     shape,
-    Array.from({ length: shape.reduce((n, s) => n * s, 1) }, (_, i) => Math.sin(from + 1 + i)),
+    Array.from({ length: countOf(shape) }, (_, i) => Math.sin(from + 1 + i)),
   );
-const inner = (a: Tensor, b: Tensor): number => a.data.reduce((n, x, i) => n + x * b.data[i]!, 0);
+const innerProduct = (a: Tensor, b: Tensor): number => a.data.reduce((n, x, i) => n + x * b.data[i]!, 0);
 const run = (v: Value, feeds: Record<string, Tensor>): Tensor => evaluate([v], feeds)[0]!;
 
 describe('unbroadcast', () => {
@@ -58,19 +58,19 @@ describe('unbroadcast', () => {
       fc.property(shapes, ({ big, small }) => {
         const x = input('x', 'float32', small);
         const g = input('g', 'float32', big);
-        const feeds = { x: ramp(small), g: ramp(big, 5) };
+        const feeds = { x: sineTensor(small), g: sineTensor(big, 5) };
         const back = unbroadcast(g, x);
         expect(back.shape).toEqual(small);
-        expect([inner(run(back, feeds), feeds.x)]).toBeClose(
-          [inner(feeds.g, run(expand(x, big), feeds))],
+        expect([innerProduct(run(back, feeds), feeds.x)]).toBeClose(
+          [innerProduct(feeds.g, run(expand(x, big), feeds))],
           'float64',
         );
       }),
     );
   });
 
-  it('refuses a gradient that no broadcast can have made', () => {
-    expect(codeOf(() => unbroadcast(input('g', 'float32', [2, 3]), input('x', 'float32', [2])))).toBe(
+  it('rejects a gradient whose shape is no broadcast of the value', () => {
+    expect(errorCodeOf(() => unbroadcast(input('g', 'float32', [2, 3]), input('x', 'float32', [2])))).toBe(
       'graph/shapes',
     );
   });
@@ -78,9 +78,9 @@ describe('unbroadcast', () => {
 
 describe('grad', () => {
   const x = input('x', 'float32', [2, 3]);
-  const feeds = { x: ramp([2, 3]) };
+  const feeds = { x: sineTensor([2, 3]) };
 
-  it('sums over the uses of a value', () => {
+  it('sums the gradients of all uses of a value', () => {
     const [g] = grad(sum(add(mul(x, x), mul(3, x))), [x]);
     expect(run(g!, feeds).data).toBeClose(
       feeds.x.data.map((v) => 2 * v + 3),
@@ -88,7 +88,7 @@ describe('grad', () => {
     );
   });
 
-  it('gives zeros of the right shape where nothing flows, and vjp tells so', () => {
+  it('is zero for values that the loss does not depend on, and undefined from vjp', () => {
     const other = input('other', 'float32', [4]);
     const loss = sum(x);
     expect(run(grad(loss, [other])[0]!, {})).toEqual(tensor([4], [0, 0, 0, 0]));
@@ -99,7 +99,7 @@ describe('grad', () => {
     expect(run(grad(sum(cast(greater(x, 0), 'float32')), [x])[0]!, feeds).data).toEqual(new Float64Array(6));
   });
 
-  it('passes values between: the gradient of an intermediate value, and of what made it', () => {
+  it('returns gradients of intermediate values and of their inputs', () => {
     const y = mul(x, 2);
     const [gy, gx] = grad(sum(mul(y, y)), [y, x]);
     expect(run(gy!, feeds).data).toBeClose(
@@ -112,18 +112,18 @@ describe('grad', () => {
     );
   });
 
-  it('fills in zeros for the pieces of a split that nothing uses', () => {
+  it('fills in zeros for unused parts of a split', () => {
     const [, second] = split(x, [1, 2], 1);
     const [g] = grad(sum(mul(second!, 5)), [x]);
     expect(run(g!, feeds).data).toEqual(Float64Array.of(0, 5, 5, 0, 5, 5));
   });
 
-  it('starts from the seed it is given', () => {
+  it('starts from the given seed', () => {
     const [g] = grad(mean(x), [x], { seed: constant(12) });
     expect(run(g!, feeds).data).toBeClose(new Float64Array(6).fill(2), 'float64');
   });
 
-  it('takes several seeds, and a chain cut in two is the whole chain', () => {
+  it('takes several seeds: a chain in two parts has the gradient of the whole chain', () => {
     const h = mul(x, x);
     const loss = sum(mul(h, slice(x, 0, 0, 1)));
     const [whole] = grad(loss, [x]);
@@ -135,31 +135,31 @@ describe('grad', () => {
     expect(run(add(direct!, through!), both).data).toBeClose(run(whole!, feeds).data, 'float64');
   });
 
-  it('keeps gradients of reductions unexpanded through elementwise rows', () => {
+  it('keeps gradients of reductions unexpanded through elementwise operators', () => {
     const [g] = grad(mean(mul(x, x)), [x]);
     expect(nodesOf([g!]).filter((n) => n.op.name === 'Expand')).toHaveLength(0);
   });
 
-  it('counts a broadcast operand once per use, also when its gradient is still unexpanded', () => {
+  it('counts every use of a broadcast operand, also while its gradient is unexpanded', () => {
     const c = input('c', 'float32', [3]);
     const [g] = grad(sum(add(x, c)), [c]);
-    expect(run(g!, { ...feeds, c: ramp([3]) }).data).toEqual(Float64Array.of(2, 2, 2));
+    expect(run(g!, { ...feeds, c: sineTensor([3]) }).data).toEqual(Float64Array.of(2, 2, 2));
     const [scalar] = grad(sum(mul(reshape(input('s', 'float32', []), [1]), x)), [x]);
     expect(scalar!.shape).toEqual([2, 3]);
   });
 
-  it('refuses a loss that is not a scalar, and an op without a rule, by name', () => {
+  it('rejects a loss that is not a scalar and an operator without a gradient rule', () => {
     const Mystery: Op = { name: 'Mystery', cost: streamingCost, castPolicy: 'float32', infer: ([v]) => [v!] };
-    expect(codeOf(() => grad(x, [x]))).toBe('graph/shapes');
+    expect(errorCodeOf(() => grad(x, [x]))).toBe('graph/shapes');
     expect(() => grad(sum(emitOne(Mystery, [x], {})), [x])).toThrow(
       expect.objectContaining({ code: 'graph/no-gradient', detail: { op: 'Mystery' } }),
     );
-    expect(codeOf(() => grad(add(sum(x), sum(emitOne(Mystery, [constant(1)], {}))), [x]))).toBe(
+    expect(errorCodeOf(() => grad(add(sum(x), sum(emitOne(Mystery, [constant(1)], {}))), [x]))).toBe(
       'nothing thrown',
     );
   });
 
-  it('makes the same nodes each time', () => {
+  it('creates the same nodes every time', () => {
     const names = (): string[] =>
       nodesOf(grad(sum(where(greater(x, 0), mul(x, x), x)), [x])).map((n) => n.op.name);
     expect(names()).toEqual(names());

@@ -1,18 +1,18 @@
-/** @file Every rewrite: it happens, it keeps the values, and what merely looks like it is left alone. */
+/** @file Every simplification: it is applied, it keeps the values, and similar graphs are left alone. */
 import { describe, expect, it } from 'vitest';
 import * as b from '../../../src-main/graph/ops/build.ts';
 import { checkWellFormed } from '../../../src-main/graph/passes/check.ts';
 import { grad } from '../../../src-main/graph/passes/grad.ts';
-import { emitOne, nodesOf, type Value } from '../../../src-main/graph/graph.ts';
+import { countOf, emitOne, nodesOf, type Value } from '../../../src-main/graph/graph.ts';
 import { Expand, Reshape, Transpose } from '../../../src-main/graph/ops/movement.ts';
 import { simplify } from '../../../src-main/graph/passes/simplify.ts';
 import '../../support/close.ts';
 import { evaluate, tensor, type Tensor } from '../../support/evaluate.ts';
 
-const ramp = (shape: readonly number[]): Tensor =>
+const sineTensor = (shape: readonly number[]): Tensor =>
   tensor(
     shape,
-    Array.from({ length: shape.reduce((n, s) => n * s, 1) }, (_, i) => Math.sin(1 + i)),
+    Array.from({ length: countOf(shape) }, (_, i) => Math.sin(1 + i)),
   );
 const x = b.input('x', 'float32', [2, 3]);
 const y = b.input('y', 'float32', [2, 3]);
@@ -22,17 +22,17 @@ const ids = b.input('ids', 'int64', [4]);
 const updates = b.input('updates', 'float32', [4, 3]);
 const cube = b.input('cube', 'float32', [2, 3, 4]);
 const feeds = {
-  x: ramp([2, 3]),
-  y: ramp([2, 3]),
-  column: ramp([2, 1]),
-  table: ramp([5, 3]),
+  x: sineTensor([2, 3]),
+  y: sineTensor([2, 3]),
+  column: sineTensor([2, 1]),
+  table: sineTensor([5, 3]),
   ids: tensor([4], [1, 4, 1, 0]),
-  updates: ramp([4, 3]),
-  cube: ramp([2, 3, 4]),
+  updates: sineTensor([4, 3]),
+  cube: sineTensor([2, 3, 4]),
 };
 
-/** Op names before are more; these remain. */
-const cases: readonly (readonly [what: string, value: Value, left: readonly string[]])[] = [
+/** A value, and the operators that compute it after simplification. */
+const cases: readonly (readonly [title: string, value: Value, remaining: readonly string[]])[] = [
   ['x + 0', b.add(x, 0), []],
   ['0 + x', b.add(0, x), []],
   ['x - 0', b.sub(x, 0), []],
@@ -44,32 +44,32 @@ const cases: readonly (readonly [what: string, value: Value, left: readonly stri
   ['x + expanded zeros', b.add(x, b.zerosLike(x)), []],
   ['a broadcasting × 1 stays', b.mul(column, b.constant([1, 1, 1])), ['Mul']],
   ['× expanded ones keeps the shape', b.mul(b.expand(column, [2, 3]), b.full([2, 3], 1)), ['Expand']],
-  ['factors of factors', b.mul(b.mul(b.mul(x, 3), 5), 7), ['Mul']],
-  ['factors in front', b.mul(3, b.mul(b.mul(5, x), 7)), ['Mul']],
+  ['nested factors', b.mul(b.mul(b.mul(x, 3), 5), 7), ['Mul']],
+  ['factors on the left', b.mul(3, b.mul(b.mul(5, x), 7)), ['Mul']],
   ['double negation', b.neg(b.neg(x)), []],
   ['identity', b.identity(b.identity(x)), []],
   ['double transposition', b.transpose(b.transpose(x, [1, 0]), [1, 0]), []],
-  ['transpositions merged', b.transpose(b.transpose(cube, [1, 2, 0]), [0, 2, 1]), ['Transpose']],
+  ['two transpositions become one', b.transpose(b.transpose(cube, [1, 2, 0]), [0, 2, 1]), ['Transpose']],
   [
-    'three transpositions to none',
+    'three transpositions become none',
     b.transpose(b.transpose(b.transpose(cube, [1, 2, 0]), [1, 2, 0]), [1, 2, 0]),
     [],
   ],
-  ['a transposition that moves nothing', emitOne(Transpose, [x], { perm: [0, 1] }), []],
-  ['reshapes merged', b.reshape(b.reshape(x, [6]), [3, 2]), ['Reshape']],
-  ['reshapes back', b.reshape(b.reshape(x, [6]), [2, 3]), []],
-  ['a reshape that reshapes nothing', emitOne(Reshape, [x], { shape: [2, 3] }), []],
-  ['expands merged', b.expand(b.expand(column, [2, 3]), [4, 2, 3]), ['Expand']],
-  ['an expand that expands nothing', emitOne(Expand, [x], { shape: [2, 3] }), []],
-  ['an expand before a broadcasting pair', b.mul(b.expand(column, [2, 3]), x), ['Mul']],
+  ['a transposition by the identity', emitOne(Transpose, [x], { perm: [0, 1] }), []],
+  ['two reshapes become one', b.reshape(b.reshape(x, [6]), [3, 2]), ['Reshape']],
+  ['a reshape and back', b.reshape(b.reshape(x, [6]), [2, 3]), []],
+  ['a reshape to the same shape', emitOne(Reshape, [x], { shape: [2, 3] }), []],
+  ['two expands become one', b.expand(b.expand(column, [2, 3]), [4, 2, 3]), ['Expand']],
+  ['an expand to the same shape', emitOne(Expand, [x], { shape: [2, 3] }), []],
+  ['an expand that broadcasting makes unnecessary', b.mul(b.expand(column, [2, 3]), x), ['Mul']],
   [
-    'an expand that gives the pair its shape stays',
+    'an expand that gives the result its shape stays',
     b.mul(b.expand(column, [2, 3]), b.constant(2)),
     ['Expand', 'Mul'],
   ],
   ['a transposed operand', b.matmul(x, b.transpose(y, [1, 0])), ['MatMul']],
   [
-    'a twice transposed operand',
+    'two transposed operands',
     b.matmul(b.transpose(x, [1, 0]), b.transpose(y, [1, 0]), { transA: true, alpha: 2 }),
     ['MatMul'],
   ],
@@ -90,29 +90,29 @@ const cases: readonly (readonly [what: string, value: Value, left: readonly stri
     ['ReduceSum', 'ReduceSum', 'Add'],
   ],
   [
-    'rows added to a sum',
+    'a sum with rows scattered into zeros',
     b.add(b.mul(table, 2), b.scatterAddRows(b.zerosLike(table), ids, updates)),
     ['Mul', 'Reshape', 'ScatterND'],
   ],
   [
-    'rows added to something stay so',
+    'rows scattered into a table stay',
     b.add(b.mul(table, 2), b.scatterAddRows(table, ids, updates)),
     ['Mul', 'Reshape', 'ScatterND', 'Add'],
   ],
 ];
 
 describe('simplify', () => {
-  it.each(cases)('%s', (_, value, left) => {
+  it.each(cases)('%s', (_, value, remaining) => {
     const before = b.graphOf({ value });
     const after = simplify(before);
     checkWellFormed(after, 'simplify');
-    expect(nodesOf([after.outputs.value!]).map((n) => n.op.name)).toEqual(left);
-    const [was, is] = evaluate([value, after.outputs.value!], feeds);
-    expect(is!.shape).toEqual(was!.shape);
-    expect(is!.data).toBeClose(was!.data, 'float64', was!.shape);
+    expect(nodesOf([after.outputs.value!]).map((n) => n.op.name)).toEqual(remaining);
+    const [expected, actual] = evaluate([value, after.outputs.value!], feeds);
+    expect(actual!.shape).toEqual(expected!.shape);
+    expect(actual!.data).toBeClose(expected!.data, 'float64', expected!.shape);
   });
 
-  it('drops what no output needs, and keeps the listed inputs and the names', () => {
+  it('drops nodes that no output needs, and keeps listed inputs and names', () => {
     const unused = b.exp(y);
     const graph = b.graphOf({ a: b.mul(x, 2), b: x }, [x, y]);
     const after = simplify(graph);
@@ -123,14 +123,14 @@ describe('simplify', () => {
     expect(after.outputs.b).toBe(x);
   });
 
-  it('shares a piece of a split, all pieces together', () => {
+  it('shares equal splits', () => {
     const [a] = b.split(cube, [1, 2], 1);
     const [, c] = b.split(cube, [1, 2], 1);
     const after = simplify(b.graphOf({ a: a!, c: c! }));
     expect(nodesOf(Object.values(after.outputs))).toHaveLength(1);
   });
 
-  it('leaves nothing for a second round in a gradient', () => {
+  it('finds nothing more to simplify the second time, in a gradient', () => {
     const loss = b.mean(b.square(b.matmul(b.softmax(b.mul(x, 0.5)), y, { transB: true })));
     const once = simplify(b.graphOf(Object.fromEntries(grad(loss, [x, y]).map((g, i) => [`g${i}`, g]))));
     const twice = simplify(once);
