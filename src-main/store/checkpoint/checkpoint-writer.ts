@@ -1,76 +1,70 @@
 /**
- * @file A Checkpoint as a Hugging Face folder, weight by weight: every file's length is known before the
- * first byte, and the folder appears whole or not at all.
+ * @file Writes a checkpoint folder in the Hugging Face format, weight by weight. The size of every file is
+ * known before the first byte, and the folder appears atomically.
  */
-import { chmod, copyFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Json, JsonObject } from '../../base/json.ts';
-import { bytesOf, isWeightDType, type WeightDType } from '../../tensor/dtype.ts';
-import { countOf } from '../../tensor/layout.ts';
-import type { Certificate, TensorCard } from '../../model/card.ts';
+import { byteLengthOf, isWeightDType, type WeightDType } from '../../tensor/dtype.ts';
+import { countElements } from '../../tensor/layout.ts';
+import type { Certificate, TensorSummary } from '../../model/summary.ts';
 import { growthRecordFile, type GrowthRecord } from '../../model/records.ts';
 import type { ModelFamily } from '../../model/family.ts';
-import { readObject, reading, writeJson, writeText, writing } from '../fs/files.ts';
-import { beginFolder, underFinalName, type FolderOptions } from '../fs/folder.ts';
-import { modelCard, type ModelCard } from './model-card.ts';
-import { createSafetensors, headerBytes, inFileOrder, type SafetensorsWriter } from './safetensors.ts';
-import { indexFile, singleFile } from './shards.ts';
+import { readJsonObject, writeJson, writeOrRefuse, writeText } from '../fs/files.ts';
+import { createPartialFolder, withFinalPath, type FolderOptions } from '../fs/folder.ts';
+import { copyAuxiliaryFiles, listAuxiliaryFiles } from './auxiliary-files.ts';
+import { formatModelCard, type ModelCard } from './model-card.ts';
+import { createSafetensorsWriter, encodeHeader, sortTensors, type SafetensorsWriter } from './safetensors.ts';
+import { safetensorsFile, safetensorsIndexFile } from './shards.ts';
 
-/** Files beside the weights that are copied byte for byte. */
-const sideFile =
-  /^(tokenizer.*\.json|tokenizer\.model|special_tokens_map\.json|added_tokens\.json|generation_config\.json|vocab\..+|merges\.txt|chat_template\.(jinja|json)|licen[sc]e.*|notice.*)$/i;
-/** huggingface_hub's limit of a shard. */
-const shardLimit = 5_000_000_000;
+/** The default `max_shard_size` of huggingface_hub. */
+const defaultMaxShardBytes = 5_000_000_000;
+/** An upper bound of config.json, README.md and the index together. */
+const smallFilesBytes = 1_000_000;
 
 export interface CheckpointWriterOptions extends FolderOptions {
   readonly target: string;
   readonly family: ModelFamily;
-  /** Put before every stored name but the head's, as the source has it. */
+  /** The prefix of every stored name but the head's, as in the source. */
   readonly prefix?: string;
   readonly config: JsonObject;
-  /** By the family's names, in the order in which shards are filled. */
-  readonly tensors: readonly TensorCard[];
-  /** The folder whose tokenizer, licence and generation settings are copied. */
-  readonly sideFilesFrom?: string;
-  /** README.md; the source's is not copied, because it describes another model. */
-  readonly card?: ModelCard;
-  /** Bytes of a shard at most. */
-  readonly shardBytes?: number;
+  /** With the family's names, in the order in which shards are filled. */
+  readonly tensors: readonly TensorSummary[];
+  /** The folder whose tokenizer, license and generation config are copied. */
+  readonly auxiliaryFilesFrom?: string;
+  /** Becomes README.md. The source's is not copied, because it describes another model. */
+  readonly modelCard?: ModelCard;
+  readonly maxShardBytes?: number;
 }
 
 export interface CheckpointWriter {
   /** The family's names in the order in which they must be written. */
   readonly order: readonly string[];
-  /** Of all weight files. */
+  /** Size of all weight files. */
   readonly bytes: number;
   /** The folder while it is being written. */
-  readonly temporary: string;
+  readonly temporaryDir: string;
+  /** Writes the next bytes of a weight. */
   write(name: string, chunk: Uint8Array): Promise<void>;
-  /** Adds text files (growth.json), gives the folder its name, and answers with the names of all files. */
+  /** Adds text files such as growth.json, renames the folder to its target, and returns its file names. */
   finish(extraFiles?: Readonly<Record<string, string>>): Promise<readonly string[]>;
-  /** Leaves nothing behind. */
+  /** Removes the folder. */
   abort(): Promise<void>;
 }
 
 /**
- * The name a weight has in the file: the prefix belongs to the base model, and the head stands outside of it.
+ * Formats config.json. transformers validates some values as floats and refuses 30 for 30.0, which JSON.stringify
+ * does not tell apart.
  */
-export const storedName = (family: ModelFamily, prefix: string, name: string): string =>
-  name === family.head.weight ? name : prefix + name;
-
-/**
- * The text of config.json. JSON knows one kind of number, but transformers does not take 30 where it wants
- * 30.0.
- */
-export const configText = (family: ModelFamily, config: JsonObject): string =>
-  (family.fractions ?? []).reduce(
+export const formatConfig = (family: ModelFamily, config: JsonObject): string =>
+  (family.floatKeys ?? []).reduce(
     (text, key) => text.replace(new RegExp(`^(  "${key}": -?\\d+)(,?)$`, 'm'), '$1.0$2'),
     `${JSON.stringify(config, null, 2)}\n`,
   );
 
 /**
- * config.json as it is written: unknown keys kept, what names another place dropped, the dtype said in the
- * words that the source uses.
+ * Prepares config.json for export: keeps unknown keys, removes paths and remote code, and sets the dtype under
+ * the key that the source uses (`dtype` or `torch_dtype`).
  */
 export function exportConfig(family: ModelFamily, config: JsonObject, dtype: WeightDType): JsonObject {
   const out: Record<string, Json> = { ...config };
@@ -78,143 +72,123 @@ export function exportConfig(family: ModelFamily, config: JsonObject, dtype: Wei
   delete out['auto_map'];
   if (!Array.isArray(out['architectures']) || out['architectures'].length === 0)
     out['architectures'] = [family.architecture];
-  const said = ['dtype', 'torch_dtype'].filter((key) => key in out);
-  for (const key of said.length > 0 ? said : ['torch_dtype']) out[key] = dtype;
+  const dtypeKeys = ['dtype', 'torch_dtype'].filter((key) => key in out);
+  for (const key of dtypeKeys.length > 0 ? dtypeKeys : ['torch_dtype']) out[key] = dtype;
   return out;
 }
 
-interface Shard {
-  readonly file: string;
-  readonly tensors: readonly (TensorCard & { readonly plain: string })[];
-}
-
-/** Tensors in order; one that would pass the limit opens the next shard, one above it stands alone. */
-export function shardsOf<T extends TensorCard>(
+/**
+ * Splits tensors into shards in order: a tensor that would exceed the limit starts the next shard. A tensor
+ * larger than the limit gets a shard to itself.
+ */
+export function splitIntoShards<T extends TensorSummary>(
   tensors: readonly T[],
-  limit = shardLimit,
+  maxShardBytes = defaultMaxShardBytes,
 ): readonly { readonly file: string; readonly tensors: readonly T[] }[] {
   const groups: T[][] = [[]];
   let filled = 0;
   for (const tensor of tensors) {
-    const bytes = bytesOf(tensor.dtype, countOf(tensor.shape));
-    if (filled > 0 && filled + bytes > limit) {
+    const bytes = countBytes([tensor]);
+    if (filled > 0 && filled + bytes > maxShardBytes) {
       groups.push([]);
       filled = 0;
     }
     groups.at(-1)!.push(tensor);
     filled += bytes;
   }
-  const number = (n: number): string => String(n).padStart(5, '0');
+  if (groups.length === 1) return [{ file: safetensorsFile, tensors: groups[0]! }];
+  const pad = (n: number): string => String(n).padStart(5, '0');
   return groups.map((group, i) => ({
-    file: groups.length === 1 ? singleFile : `model-${number(i + 1)}-of-${number(groups.length)}.safetensors`,
+    file: `model-${pad(i + 1)}-of-${pad(groups.length)}.safetensors`,
     tensors: group,
   }));
 }
 
-/** The dtype of most bytes, which config.json names. */
-export function mainDType(tensors: readonly TensorCard[]): WeightDType {
+/** The dtype with the most bytes; config.json names it. */
+export function findMainDType(tensors: readonly TensorSummary[]): WeightDType {
   const bytes = new Map<WeightDType, number>();
-  for (const { dtype, shape } of tensors)
-    bytes.set(dtype, (bytes.get(dtype) ?? 0) + bytesOf(dtype, countOf(shape)));
+  for (const tensor of tensors)
+    bytes.set(tensor.dtype, (bytes.get(tensor.dtype) ?? 0) + countBytes([tensor]));
   return [...bytes].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 'float32';
 }
 
-/** The tokenizer, licence and generation settings that lie in a folder. */
-export async function sideFilesOf(
-  dir: string | undefined,
-): Promise<readonly { name: string; path: string; bytes: number }[]> {
-  if (dir === undefined) return [];
-  const names = (await reading(dir, () => readdir(dir))).filter((name) => sideFile.test(name)).sort();
-  const all = await Promise.all(
-    names.map(async (name) => ({ name, path: join(dir, name), found: await stat(join(dir, name)) })),
-  );
-  return all
-    .filter(({ found }) => found.isFile())
-    .map(({ name, path, found }) => ({ name, path, bytes: found.size }));
+const countBytes = (tensors: readonly TensorSummary[]): number =>
+  tensors.reduce((sum, { dtype, shape }) => sum + byteLengthOf(dtype, countElements(shape)), 0);
+
+/** A tensor with its stored name as `name`, and the family's name. */
+type ShardTensor = TensorSummary & { readonly familyName: string };
+interface Shard {
+  readonly file: string;
+  readonly tensors: readonly ShardTensor[];
 }
 
-/** Begins the folder: refuses an existing target and a disk without room, and copies the side files. */
+function planShards({
+  family,
+  prefix = '',
+  tensors,
+  maxShardBytes,
+}: CheckpointWriterOptions): readonly Shard[] {
+  const stored = tensors.map(({ name, dtype, shape }) => ({
+    // The prefix belongs to the base model; the head is outside of it.
+    name: name === family.head.weight ? name : prefix + name,
+    familyName: name,
+    dtype,
+    shape,
+  }));
+  return splitIntoShards(stored, maxShardBytes);
+}
+
+/**
+ * Creates the folder with config.json, the model card and the auxiliary files. Refuses `file/exists` and
+ * `file/no-space` before it writes.
+ */
 export async function createCheckpointWriter(options: CheckpointWriterOptions): Promise<CheckpointWriter> {
-  const { target, family, prefix = '', config, tensors, sideFilesFrom, card, shardBytes } = options;
+  const { target, family, config, tensors, auxiliaryFilesFrom, modelCard } = options;
   if (tensors.length === 0 || tensors.some(({ dtype }) => !isWeightDType(dtype)))
     throw new RangeError('a checkpoint has weights, of a weight dtype');
-  const shards: readonly Shard[] = shardsOf(
-    tensors.map(({ name, dtype, shape }) => ({
-      name: storedName(family, prefix, name),
-      plain: name,
-      dtype,
-      shape,
-    })),
-    shardBytes,
-  );
-  const weights = tensors.reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, countOf(shape)), 0);
-  const bytes =
-    weights +
-    shards.reduce((sum, shard) => sum + headerBytes(inFileOrder(shard.tensors), { format: 'pt' }).length, 0);
-  const side = await sideFilesOf(sideFilesFrom);
-  const folder = await beginFolder(target, {
+  const shards = planShards(options);
+  const headers = shards.map((shard) => encodeHeader(sortTensors(shard.tensors), { format: 'pt' }).length);
+  const bytes = countBytes(tensors) + headers.reduce((a, b) => a + b, 0);
+  const auxiliary = auxiliaryFilesFrom === undefined ? [] : await listAuxiliaryFiles(auxiliaryFilesFrom);
+  const allBytes = bytes + auxiliary.reduce((sum, file) => sum + file.bytes, 0) + smallFilesBytes;
+  const folder = await createPartialFolder(target, {
     ...options,
-    needed: Math.max(
-      options.needed ?? 0,
-      bytes + side.reduce((sum, file) => sum + file.bytes, 0) + 1_000_000,
-    ),
+    requiredBytes: Math.max(options.requiredBytes ?? 0, allBytes),
   });
-  const at = (name: string): string => join(folder.path, name);
-  const order = shards.flatMap((shard) => inFileOrder(shard.tensors).map((tensor) => tensor.plain));
-  const shardOf = new Map(
-    shards.flatMap((shard, i) =>
-      shard.tensors.map((tensor) => [tensor.plain, { i, stored: tensor.name }] as const),
-    ),
-  );
-  let current: SafetensorsWriter | undefined;
-  let number = -1;
+  const pathOf = (name: string): string => join(folder.path, name);
+  const shardWriter = createShardWriter(folder.path, shards, target);
   let ended = false;
   const abort = async (): Promise<void> => {
     if (ended) return;
     ended = true;
-    await current?.abort();
+    await shardWriter.abort();
     await folder.abort();
   };
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+  const abortOnError = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
-      return await writing(target, work, bytes);
+      return await writeOrRefuse(target, work, bytes);
     } catch (error) {
       await abort();
-      throw underFinalName(error, folder.path, target);
+      throw withFinalPath(error, folder.path, target);
     }
   };
-  const open = async (i: number): Promise<void> => {
-    const done = current;
-    current = undefined;
-    await done?.finish();
-    number = i;
-    if (i < shards.length) current = await createSafetensors(at(shards[i]!.file), shards[i]!.tensors);
-  };
-  await guarded(async () => {
-    for (const file of side) {
-      await copyFile(file.path, at(file.name));
-      await chmod(at(file.name), 0o644); // a read-only source must not make a read-only copy
-    }
-    await writeText(at('config.json'), configText(family, exportConfig(family, config, mainDType(tensors))));
-    if (card) await writeFile(at('README.md'), modelCard(card, basename(target)));
-    await open(0);
+  await abortOnError(async () => {
+    await copyAuxiliaryFiles(auxiliary, folder.path);
+    const exported = exportConfig(family, config, findMainDType(tensors));
+    await writeText(pathOf('config.json'), formatConfig(family, exported));
+    if (modelCard) await writeFile(pathOf('README.md'), formatModelCard(modelCard, basename(target)));
+    await shardWriter.open();
   });
   return {
-    order,
+    order: shards.flatMap((shard) => sortTensors(shard.tensors).map((tensor) => tensor.familyName)),
     bytes,
-    temporary: folder.path,
-    write: (name, chunk) =>
-      guarded(async () => {
-        const place = shardOf.get(name);
-        if (place === undefined) throw new RangeError(`${name} is not among the weights of ${target}`);
-        while (number < place.i) await open(number + 1);
-        await current!.write(place.stored, chunk);
-      }),
+    temporaryDir: folder.path,
+    write: (name, chunk) => abortOnError(() => shardWriter.write(name, chunk)),
     finish: (extraFiles = {}) =>
-      guarded(async () => {
-        while (number < shards.length) await open(number + 1);
-        for (const [name, text] of Object.entries(extraFiles)) await writeFile(at(name), text);
-        if (shards.length > 1) await writeJson(at(indexFile), indexOf(tensors, shards, weights));
+      abortOnError(async () => {
+        await shardWriter.finish();
+        for (const [name, text] of Object.entries(extraFiles)) await writeFile(pathOf(name), text);
+        if (shards.length > 1) await writeJson(pathOf(safetensorsIndexFile), createIndex(tensors, shards));
         const files = (await readdir(folder.path)).sort();
         await folder.commit();
         ended = true;
@@ -224,19 +198,64 @@ export async function createCheckpointWriter(options: CheckpointWriterOptions): 
   };
 }
 
-function indexOf(all: readonly TensorCard[], shards: readonly Shard[], size: number): Json {
-  const map = shards
-    .flatMap((shard) => shard.tensors.map((tensor) => [tensor.name, shard.file] as const))
-    .sort(([a], [b]) => (a < b ? -1 : 1));
+interface ShardWriter {
+  /** Opens the first shard. */
+  open(): Promise<void>;
+  write(familyName: string, chunk: Uint8Array): Promise<void>;
+  /** Finishes the open shard. Throws when a weight is incomplete. */
+  finish(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** Writes the shards of `folder` one after the other. */
+function createShardWriter(folder: string, shards: readonly Shard[], target: string): ShardWriter {
+  const locations = new Map(
+    shards.flatMap((shard, index) =>
+      shard.tensors.map(({ familyName, name }) => [familyName, { index, storedName: name }] as const),
+    ),
+  );
+  let current: SafetensorsWriter | undefined;
+  let currentIndex = -1;
+  const openNext = async (): Promise<void> => {
+    const previous = current;
+    current = undefined;
+    await previous?.finish();
+    currentIndex++;
+    const next = shards[currentIndex];
+    if (next) current = await createSafetensorsWriter(join(folder, next.file), next.tensors);
+  };
   return {
-    metadata: { total_parameters: all.reduce((sum, { shape }) => sum + countOf(shape), 0), total_size: size },
-    weight_map: Object.fromEntries(map),
+    open: openNext,
+    async write(familyName, chunk) {
+      const location = locations.get(familyName);
+      if (location === undefined) throw new RangeError(`${familyName} is not among the weights of ${target}`);
+      while (currentIndex < location.index) await openNext();
+      await current!.write(location.storedName, chunk);
+    },
+    async finish() {
+      while (currentIndex < shards.length) await openNext();
+    },
+    async abort() {
+      await current?.abort();
+    },
   };
 }
 
-/** Puts the proof into the growth.json of a folder that Cambium grew. */
-export async function recordCertificate(dir: string, certificate: Certificate): Promise<void> {
+/** model.safetensors.index.json, as huggingface_hub writes it. */
+function createIndex(tensors: readonly TensorSummary[], shards: readonly Shard[]): Json {
+  const weightMap = shards
+    .flatMap((shard) => shard.tensors.map((tensor) => [tensor.name, shard.file] as const))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const parameters = tensors.reduce((sum, { shape }) => sum + countElements(shape), 0);
+  return {
+    metadata: { total_parameters: parameters, total_size: countBytes(tensors) },
+    weight_map: Object.fromEntries(weightMap),
+  };
+}
+
+/** Writes the certificate into growth.json of a grown checkpoint. */
+export async function writeCertificate(dir: string, certificate: Certificate): Promise<void> {
   const path = join(dir, growthRecordFile);
-  const record = await readObject(path);
+  const record = await readJsonObject(path);
   await writeJson(path, { ...(record as unknown as GrowthRecord), certificate });
 }

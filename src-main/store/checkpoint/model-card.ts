@@ -1,95 +1,94 @@
-/**
- * @file README.md of a checkpoint that Cambium wrote: the YAML that the Hugging Face Hub reads, and what was
- * done in words.
- */
+/** @file Formats the model card (README.md) of a checkpoint: metadata in YAML for the Hub, then Markdown. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What the card says. `facts` are lines of a table. */
 export interface ModelCard {
-  /** One paragraph: what this model is and how it came to be. */
+  /** One paragraph: what the model is and how it was made. */
   readonly summary: string;
-  /** The source: its name on the Hub, or its folder's name. */
-  readonly base: string;
+  /** The model it was made from: a name on the Hub, or a folder name. */
+  readonly baseModel: string;
   readonly tags: readonly string[];
   readonly license?: License;
   readonly datasets?: readonly string[];
+  /** Rows of a table. */
   readonly facts: readonly (readonly [what: string, value: string])[];
-  readonly limits: readonly string[];
-  /** What reads it; transformers when absent. */
+  readonly limitations: readonly string[];
+  /** The library that loads the model; default transformers. */
   readonly library?: string;
-  /** Grams of carbon dioxide that the training emitted, and how that is known. */
+  /** Grams of CO2 equivalent that training emitted, and how they were estimated. */
   readonly emissions?: { readonly grams: number; readonly source: string };
-  /** Parts after the table, as Markdown. */
+  /** Sections after the table, as Markdown. */
   readonly sections?: readonly { readonly title: string; readonly text: string }[];
 }
+
 export interface License {
   readonly id: string;
   readonly name?: string;
   readonly link?: string;
 }
 
-const quoted = (text: string): string => (/^[\w][\w./-]*$/.test(text) ? text : JSON.stringify(text));
-const listed = (key: string, values: readonly string[]): readonly string[] =>
-  values.length > 0 ? [`${key}:`, ...values.map((value) => `- ${quoted(value)}`)] : [];
-const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+const quoteYaml = (text: string): string => (/^[\w][\w./-]*$/.test(text) ? text : JSON.stringify(text));
 
-/** The card as Markdown. */
-export function modelCard(card: ModelCard, title: string): string {
-  const yaml = [
-    ...(card.license
-      ? [
-          `license: ${quoted(card.license.id)}`,
-          ...(card.license.name === undefined ? [] : [`license_name: ${quoted(card.license.name)}`]),
-          ...(card.license.link === undefined ? [] : [`license_link: ${quoted(card.license.link)}`]),
-        ]
-      : []),
-    `library_name: ${quoted(card.library ?? 'transformers')}`,
-    'pipeline_tag: text-generation',
-    `base_model: ${quoted(card.base)}`,
-    'base_model_relation: finetune',
-    ...listed('tags', ['model-growth', 'cambium', ...card.tags]),
-    ...listed('datasets', card.datasets ?? []),
-    ...(card.emissions
-      ? [
-          'co2_eq_emissions:',
-          `  emissions: ${card.emissions.grams.toPrecision(3)}`,
-          `  source: ${quoted(card.emissions.source)}`,
-          '  training_type: fine-tuning',
-        ]
-      : []),
-  ];
-  const facts =
-    card.facts.length > 0
-      ? ['', '| | |', '|---|---|', ...card.facts.map(([what, value]) => `| ${cell(what)} | ${cell(value)} |`)]
-      : [];
-  const limits =
-    card.limits.length > 0 ? ['', '## Limits', '', ...card.limits.map((limit) => `- ${limit}`)] : [];
+const formatYamlList = (key: string, values: readonly string[]): readonly string[] =>
+  values.length > 0 ? [`${key}:`, ...values.map((value) => `- ${quoteYaml(value)}`)] : [];
+
+const formatCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+/** The model card as Markdown. Metadata: https://huggingface.co/docs/hub/model-cards. */
+export function formatModelCard(card: ModelCard, title: string): string {
+  const rows = card.facts.map(([what, value]) => `| ${formatCell(what)} | ${formatCell(value)} |`);
+  const facts = rows.length > 0 ? ['', '| | |', '|---|---|', ...rows] : [];
+  const sections = (card.sections ?? []).flatMap((section) => ['', `## ${section.title}`, '', section.text]);
+  const limitations = card.limitations.map((limitation) => `- ${limitation}`);
   return [
     '---',
-    ...yaml,
+    ...formatMetadata(card),
     '---',
     '',
     `# ${title}`,
     '',
     card.summary,
     ...facts,
-    ...(card.sections ?? []).flatMap(({ title: heading, text }) => ['', `## ${heading}`, '', text]),
-    ...limits,
+    ...sections,
+    ...(limitations.length > 0 ? ['', '## Limits', '', ...limitations] : []),
     '',
   ].join('\n');
 }
 
-/** The licence that a folder's own README.md states in its YAML; nothing when it states none. */
-export async function licenseOf(dir: string): Promise<License | undefined> {
+function formatMetadata({ license, library, baseModel, tags, datasets, emissions }: ModelCard): string[] {
+  const lines: string[] = [];
+  if (license) {
+    lines.push(`license: ${quoteYaml(license.id)}`);
+    if (license.name !== undefined) lines.push(`license_name: ${quoteYaml(license.name)}`);
+    if (license.link !== undefined) lines.push(`license_link: ${quoteYaml(license.link)}`);
+  }
+  lines.push(
+    `library_name: ${quoteYaml(library ?? 'transformers')}`,
+    'pipeline_tag: text-generation',
+    `base_model: ${quoteYaml(baseModel)}`,
+    'base_model_relation: finetune',
+    ...formatYamlList('tags', ['model-growth', 'cambium', ...tags]),
+    ...formatYamlList('datasets', datasets ?? []),
+  );
+  if (emissions)
+    lines.push(
+      'co2_eq_emissions:',
+      `  emissions: ${emissions.grams.toPrecision(3)}`,
+      `  source: ${quoteYaml(emissions.source)}`,
+      '  training_type: fine-tuning',
+    );
+  return lines;
+}
+
+/** Reads the license from the metadata of a folder's README.md; undefined when there is none. */
+export async function readLicense(dir: string): Promise<License | undefined> {
   const text = await readFile(join(dir, 'README.md'), 'utf8').catch(() => '');
   const yaml = /^---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1] ?? '';
-  const said = (key: string): string | undefined =>
+  const readValue = (key: string): string | undefined =>
     new RegExp(`^${key}:[ \\t]*["']?([^"'\\r\\n]+?)["']?[ \\t]*$`, 'm').exec(yaml)?.[1];
-  const id = said('license');
-  const name = said('license_name');
-  const link = said('license_link');
-  return id === undefined
-    ? undefined
-    : { id, ...(name === undefined ? {} : { name }), ...(link === undefined ? {} : { link }) };
+  const id = readValue('license');
+  const name = readValue('license_name');
+  const link = readValue('license_link');
+  if (id === undefined) return undefined;
+  return { id, ...(name === undefined ? {} : { name }), ...(link === undefined ? {} : { link }) };
 }

@@ -1,84 +1,90 @@
 /**
- * @file A folder with an ONNX file: written beside its place weight by weight, looked at there, and renamed
- * when it is found good.
+ * @file Writes a folder with an ONNX model and its external weights. The folder has a temporary name until
+ * the model has been checked.
  */
-import { chmod, copyFile, open, readdir, writeFile } from 'node:fs/promises';
+import { open, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sideFilesOf } from './checkpoint-writer.ts';
-import { writing } from '../fs/files.ts';
-import { beginFolder, underFinalName } from '../fs/folder.ts';
+import { writeOrRefuse } from '../fs/files.ts';
+import { createPartialFolder, withFinalPath } from '../fs/folder.ts';
 import { writeAt } from '../fs/sequential-file.ts';
+import { copyAuxiliaryFiles, listAuxiliaryFiles } from './auxiliary-files.ts';
+
+/** An upper bound of the small files together. */
+const smallFilesBytes = 1_000_000;
 
 export interface OnnxWriterOptions {
   readonly target: string;
-  /** Bytes of the file of weights, and of what is written beside it. */
-  readonly weights: number;
-  readonly others: number;
-  /** The name of the file of weights. */
+  /** Size of the weights file. */
+  readonly weightBytes: number;
+  /** Size of the other files that are written. */
+  readonly otherBytes: number;
+  /** Name of the weights file. */
   readonly weightsFile: string;
-  /** The folder whose tokenizer, licence and generation settings are copied. */
-  readonly sideFilesFrom: string;
+  /** The folder whose tokenizer, license and generation config are copied. */
+  readonly auxiliaryFilesFrom: string;
 }
 
 export interface OnnxWriter {
   /** The folder while it is being written. */
-  readonly temporary: string;
-  /** Writes one weight at its place. */
-  weight(values: Float32Array, offset: number): Promise<void>;
-  /** Ends the weights and adds files; one whose name is among `unless` only where the source had none. */
-  files(contents: Readonly<Record<string, string | Uint8Array>>, unless?: readonly string[]): Promise<void>;
-  /** Gives the folder its name; the names of its files. */
+  readonly temporaryDir: string;
+  /** Writes one weight at a byte offset of the weights file. */
+  writeWeight(values: Float32Array, offset: number): Promise<void>;
+  /**
+   * Closes the weights file, copies the auxiliary files, then writes `contents`. A name in `unlessCopied` is
+   * written only if the source has no such file.
+   */
+  writeFiles(
+    contents: Readonly<Record<string, string | Uint8Array>>,
+    unlessCopied?: readonly string[],
+  ): Promise<void>;
+  /** Renames the folder to its target. Returns its file names. */
   commit(): Promise<readonly string[]>;
-  /** Leaves nothing behind. */
+  /** Removes the folder. */
   abort(): Promise<void>;
-  /** An error about the unfinished folder, told with its final name. */
-  told(error: unknown): unknown;
+  /** Replaces the temporary path in an error by the target. */
+  withFinalPath(error: unknown): unknown;
 }
 
-/** Refuses an existing target and a disk without room. */
+/** Creates the folder. Refuses `file/exists` and `file/no-space`. */
 export async function createOnnxWriter({
   target,
-  weights,
-  others,
+  weightBytes,
+  otherBytes,
   weightsFile,
-  sideFilesFrom,
+  auxiliaryFilesFrom,
 }: OnnxWriterOptions): Promise<OnnxWriter> {
-  const side = await sideFilesOf(sideFilesFrom);
-  const needed = weights + others + side.reduce((n, file) => n + file.bytes, 0) + 1_000_000;
-  const folder = await beginFolder(target, { needed });
-  const at = (name: string): string => join(folder.path, name);
-  const told = (error: unknown): unknown => underFinalName(error, folder.path, target);
-  const file = await open(at(weightsFile), 'w');
-  let closed = false;
+  const auxiliary = await listAuxiliaryFiles(auxiliaryFilesFrom);
+  const auxiliaryBytes = auxiliary.reduce((sum, file) => sum + file.bytes, 0);
+  const requiredBytes = weightBytes + otherBytes + auxiliaryBytes + smallFilesBytes;
+  const folder = await createPartialFolder(target, { requiredBytes });
+  const file = await open(join(folder.path, weightsFile), 'w');
+  let isClosed = false;
   const close = async (): Promise<void> => {
-    if (closed) return;
-    closed = true;
+    if (isClosed) return;
+    isClosed = true;
     await file.close();
   };
+  const writeFiles = async (
+    contents: Readonly<Record<string, string | Uint8Array>>,
+    unlessCopied: readonly string[],
+  ): Promise<void> => {
+    await close();
+    await copyAuxiliaryFiles(auxiliary, folder.path);
+    const copied = new Set(auxiliary.map(({ name }) => name));
+    for (const [name, content] of Object.entries(contents)) {
+      if (unlessCopied.includes(name) && copied.has(name)) continue;
+      await writeFile(join(folder.path, name), content);
+    }
+  };
   return {
-    temporary: folder.path,
-    told,
-    weight: (values, offset) =>
-      writing(
-        target,
-        () => writeAt(file, new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset),
-        needed,
-      ),
-    files: (contents, unless = []) =>
-      writing(
-        target,
-        async () => {
-          await close();
-          for (const { name, path } of side) {
-            await copyFile(path, at(name));
-            await chmod(at(name), 0o644); // a read-only source must not make a read-only copy
-          }
-          for (const [name, content] of Object.entries(contents))
-            if (!unless.includes(name) || !side.some((s) => s.name === name))
-              await writeFile(at(name), content);
-        },
-        needed,
-      ),
+    temporaryDir: folder.path,
+    withFinalPath: (error) => withFinalPath(error, folder.path, target),
+    writeWeight: (values, offset) => {
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      return writeOrRefuse(target, () => writeAt(file, bytes, offset), requiredBytes);
+    },
+    writeFiles: (contents, unlessCopied = []) =>
+      writeOrRefuse(target, () => writeFiles(contents, unlessCopied), requiredBytes),
     async commit() {
       const files = (await readdir(folder.path)).sort();
       await folder.commit();

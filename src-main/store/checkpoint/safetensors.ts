@@ -1,30 +1,34 @@
 /**
- * @file safetensors files: a header read with suspicion, byte ranges read in place, and a writer that knows
- * all offsets before the first byte. Format: github.com/huggingface/safetensors.
+ * @file Reads and writes safetensors files. The header is checked as untrusted input, and the writer knows all
+ * offsets before the first byte. Format: https://github.com/huggingface/safetensors.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { refuse } from '../../base/errors.ts';
-import { bytesOf, dtypes, type DType } from '../../tensor/dtype.ts';
-import { countOf } from '../../tensor/layout.ts';
-import { isObject, readFailure, writing } from '../fs/files.ts';
-import { createSequential } from '../fs/sequential-file.ts';
+import { byteLengthOf, dtypes, type DType } from '../../tensor/dtype.ts';
+import { countElements } from '../../tensor/layout.ts';
+import { isObject, toReadError, writeOrRefuse } from '../fs/files.ts';
+import { createSequentialFile } from '../fs/sequential-file.ts';
 
-/** One tensor of a file. `dtype` is the file's own word; `start` counts from the file's first byte. */
+/** One tensor of a file. */
 export interface SafetensorsEntry {
   readonly name: string;
+  /** As the file spells it, such as `BF16`. */
   readonly dtype: string;
   readonly shape: readonly number[];
-  readonly start: number;
+  /** The tensor's first byte, from the start of the file. */
+  readonly offset: number;
   readonly bytes: number;
 }
+
 export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Size of the file. */
   readonly bytes: number;
 }
 
-/** Bits of one element, for every dtype a file may name. */
-const bits: Readonly<Record<string, number>> = {
+/** Bits per element of every dtype in the format. */
+const dtypeBits: Readonly<Record<string, number>> = {
   BOOL: 8,
   U8: 8,
   I8: 8,
@@ -48,14 +52,14 @@ const bits: Readonly<Record<string, number>> = {
   F64: 64,
   C64: 64,
 };
-/** The library's own limit. */
-export const longestHeader = 100_000_000;
-/** Reads are cut into slices of this many bytes: the system's calls take at most 2 GiB. */
-const slice = 1 << 26;
+/** The limit of the safetensors library. */
+export const maxHeaderBytes = 100_000_000;
+/** Reads are split: system calls take at most 2 GiB. */
+const maxReadBytes = 1 << 26;
 
-const whole = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** Fills `into` from byte `start` on; a file that ends before that is refused. */
+/** Fills `into` from byte `start` of the file on. Refuses `safetensors/truncated`. */
 export async function readInto(
   file: FileHandle,
   path: string,
@@ -63,14 +67,15 @@ export async function readInto(
   into: Uint8Array,
 ): Promise<void> {
   for (let done = 0; done < into.byteLength;) {
-    const { bytesRead } = await file.read(into, done, Math.min(slice, into.byteLength - done), start + done);
+    const length = Math.min(maxReadBytes, into.byteLength - done);
+    const { bytesRead } = await file.read(into, done, length, start + done);
     if (bytesRead === 0)
       refuse('safetensors/truncated', { path, expected: start + into.byteLength, found: start + done });
     done += bytesRead;
   }
 }
 
-async function opened<T>(path: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
+async function withFile<T>(path: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
   try {
     const file = await open(path, 'r');
     try {
@@ -79,86 +84,106 @@ async function opened<T>(path: string, work: (file: FileHandle) => Promise<T>): 
       await file.close();
     }
   } catch (error) {
-    throw readFailure(path, error);
+    throw toReadError(path, error);
   }
 }
 
 /** Fills `into` with the bytes of `path` from `start` on. */
 export const readBytes = (path: string, start: number, into: Uint8Array): Promise<void> =>
-  opened(path, (file) => readInto(file, path, start, into));
+  withFile(path, (file) => readInto(file, path, start, into));
 
-/** What a file holds, without its weights. Every number is checked; tensors must cover the file exactly. */
+/**
+ * Reads the header of a file. Refuses `safetensors/bad-header` and `safetensors/truncated`; the tensors must
+ * cover the file without gaps or overlaps.
+ */
 export const readHeader = (path: string): Promise<SafetensorsHeader> =>
-  opened(path, async (file) => {
-    const bad = (why: string): never => refuse('safetensors/bad-header', { path, why });
+  withFile(path, async (file) => {
+    const refuseHeader = (why: string): never => refuse('safetensors/bad-header', { path, why });
     const { size } = await file.stat();
     if (size < 8) return refuse('safetensors/truncated', { path, expected: 8, found: size });
     const first = Buffer.alloc(8);
     await readInto(file, path, 0, first);
-    if (first.toString('latin1') === 'version ') return bad('it is a Git LFS pointer, not the file itself');
+    if (first.toString('latin1') === 'version ')
+      return refuseHeader('it is a Git LFS pointer, not the file itself');
     const length = first.readBigUInt64LE();
-    if (length > BigInt(longestHeader))
-      return bad(`its length is ${length} bytes, above the limit of ${longestHeader}`);
-    const body = 8 + Number(length);
-    if (size < body) return refuse('safetensors/truncated', { path, expected: body, found: size });
+    if (length > BigInt(maxHeaderBytes))
+      return refuseHeader(`its length is ${length} bytes, above the limit of ${maxHeaderBytes}`);
+    const dataStart = 8 + Number(length);
+    if (size < dataStart) return refuse('safetensors/truncated', { path, expected: dataStart, found: size });
     const text = Buffer.alloc(Number(length));
     await readInto(file, path, 8, text);
-    const { entries, metadata, end } = parseHeader(text, body, bad);
+    const { entries, metadata, end } = parseHeader(text, dataStart, refuseHeader);
     if (size < end) return refuse('safetensors/truncated', { path, expected: end, found: size });
-    if (size > end) return bad(`${size - end} bytes follow the last tensor`);
+    if (size > end) return refuseHeader(`${size - end} bytes follow the last tensor`);
     return { entries, metadata, bytes: size };
   });
 
+export interface ParsedHeader {
+  readonly entries: Map<string, SafetensorsEntry>;
+  readonly metadata: Record<string, string>;
+  /** The byte after the last tensor. */
+  readonly end: number;
+}
+
 /**
- * The tensors that a header's JSON names; `body` is the file's first byte after it. Every number is checked,
- * `bad` refuses.
+ * Parses the JSON of a header. `dataStart` is the file's first byte after it. Calls `refuseHeader` for
+ * anything that the format does not allow.
  */
 export function parseHeader(
   text: Uint8Array,
-  body: number,
-  bad: (why: string) => never,
-): { entries: Map<string, SafetensorsEntry>; metadata: Record<string, string>; end: number } {
+  dataStart: number,
+  refuseHeader: (why: string) => never,
+): ParsedHeader {
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text));
   } catch {
-    return bad('it is not JSON');
+    return refuseHeader('it is not JSON');
   }
-  if (!isObject(header)) return bad('it is not an object');
+  if (!isObject(header)) return refuseHeader('it is not an object');
   const metadata: Record<string, string> = {};
-  const found: SafetensorsEntry[] = [];
+  const entries: SafetensorsEntry[] = [];
   for (const [name, value] of Object.entries(header)) {
-    if (!isObject(value)) return bad(`"${name}" is not an object`);
-    if (name === '__metadata__') {
-      for (const [key, word] of Object.entries(value))
-        metadata[key] = typeof word === 'string' ? word : bad(`__metadata__ "${key}" is not text`);
+    if (!isObject(value)) return refuseHeader(`"${name}" is not an object`);
+    if (name !== '__metadata__') {
+      entries.push(parseEntry(name, value, dataStart, refuseHeader));
       continue;
     }
-    const { dtype, shape, data_offsets: offsets } = value;
-    if (typeof dtype !== 'string' || !Object.hasOwn(bits, dtype))
-      return bad(`"${name}" has the unknown dtype ${JSON.stringify(dtype)}`);
-    if (!Array.isArray(shape) || !shape.every(whole))
-      return bad(`"${name}" has the shape ${JSON.stringify(shape)}`);
-    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(whole))
-      return bad(`"${name}" has the offsets ${JSON.stringify(offsets)}`);
-    const [start, end] = offsets as [number, number];
-    const count = (shape as number[]).reduce(
-      (n, side) => (whole(n * side) ? n * side : bad(`the shape of "${name}" is too large`)),
-      1,
-    );
-    if (end < start || !whole(body + end)) return bad(`"${name}" ends before it starts, or too far`);
-    if (BigInt(count) * BigInt(bits[dtype]!) !== BigInt(end - start) * 8n)
-      return bad(`"${name}" is [${(shape as number[]).join(', ')}] of ${dtype} but has ${end - start} bytes`);
-    found.push({ name, dtype, shape: shape as number[], start: body + start, bytes: end - start });
+    for (const [key, entry] of Object.entries(value))
+      metadata[key] = typeof entry === 'string' ? entry : refuseHeader(`__metadata__ "${key}" is not text`);
   }
-  found.sort((a, b) => a.start - b.start || a.bytes - b.bytes);
-  let end = body;
-  for (const entry of found) {
-    if (entry.start < end) return bad(`"${entry.name}" overlaps the tensor before it`);
-    if (entry.start > end) return bad(`there is a hole of ${entry.start - end} bytes before "${entry.name}"`);
-    end += entry.bytes;
+  entries.sort((a, b) => a.offset - b.offset || a.bytes - b.bytes);
+  let end = dataStart;
+  for (const { name, offset, bytes } of entries) {
+    if (offset < end) return refuseHeader(`"${name}" overlaps the tensor before it`);
+    if (offset > end) return refuseHeader(`there is a hole of ${offset - end} bytes before "${name}"`);
+    end += bytes;
   }
-  return { entries: new Map(found.map((entry) => [entry.name, entry])), metadata, end };
+  return { entries: new Map(entries.map((entry) => [entry.name, entry])), metadata, end };
+}
+
+function parseEntry(
+  name: string,
+  value: Readonly<Record<string, unknown>>,
+  dataStart: number,
+  refuseHeader: (why: string) => never,
+): SafetensorsEntry {
+  const { dtype, shape, data_offsets: offsets } = value;
+  if (typeof dtype !== 'string' || !Object.hasOwn(dtypeBits, dtype))
+    return refuseHeader(`"${name}" has the unknown dtype ${JSON.stringify(dtype)}`);
+  if (!Array.isArray(shape) || !shape.every(isSize))
+    return refuseHeader(`"${name}" has the shape ${JSON.stringify(shape)}`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize))
+    return refuseHeader(`"${name}" has the offsets ${JSON.stringify(offsets)}`);
+  const [start, end] = offsets as [number, number];
+  const multiply = (count: number, size: number): number =>
+    isSize(count * size) ? count * size : refuseHeader(`the shape of "${name}" is too large`);
+  const count = shape.reduce<number>(multiply, 1);
+  if (end < start || !isSize(dataStart + end))
+    return refuseHeader(`"${name}" ends before it starts, or too far`);
+  if (BigInt(count) * BigInt(dtypeBits[dtype]!) !== BigInt(end - start) * 8n)
+    return refuseHeader(`"${name}" is [${shape.join(', ')}] of ${dtype} but has ${end - start} bytes`);
+  return { name, dtype, shape, offset: dataStart + start, bytes: end - start };
 }
 
 export interface SafetensorsTensor {
@@ -167,34 +192,35 @@ export interface SafetensorsTensor {
   readonly shape: readonly number[];
 }
 
-/** Tensors as the library orders them: wider dtypes first (of two halves bfloat16), then by name. */
-export const inFileOrder = <T extends SafetensorsTensor>(tensors: readonly T[]): readonly T[] => {
-  const rank: readonly DType[] = ['int64', 'float64', 'float32', 'int32', 'bfloat16', 'float16', 'bool'];
-  return [...tensors].sort(
-    (a, b) =>
-      rank.indexOf(a.dtype) - rank.indexOf(b.dtype) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
-  );
-};
+const dtypeOrder: readonly DType[] = ['int64', 'float64', 'float32', 'int32', 'bfloat16', 'float16', 'bool'];
 
-/** The header's bytes, padded with spaces so that the first tensor starts at a multiple of 8. */
-export function headerBytes(
-  ordered: readonly SafetensorsTensor[],
+/** Sorts tensors as the safetensors library does: wider dtypes first, bfloat16 before float16, then by name. */
+export const sortTensors = <T extends SafetensorsTensor>(tensors: readonly T[]): readonly T[] =>
+  [...tensors].sort((a, b) => {
+    const byDType = dtypeOrder.indexOf(a.dtype) - dtypeOrder.indexOf(b.dtype);
+    if (byDType !== 0) return byDType;
+    return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+  });
+
+const countBytes = ({ dtype, shape }: SafetensorsTensor): number => byteLengthOf(dtype, countElements(shape));
+
+/**
+ * The first bytes of a file: the header's length, then the header. It is padded with spaces to a multiple of 8
+ * bytes, so that the first tensor is aligned.
+ */
+export function encodeHeader(
+  sorted: readonly SafetensorsTensor[],
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
-  let at = 0;
-  const entries = ordered.map(
-    ({ name, dtype, shape }) =>
-      [
-        name,
-        {
-          dtype: dtypes[dtype].safetensors,
-          shape,
-          data_offsets: [at, (at += bytesOf(dtype, countOf(shape)))],
-        },
-      ] as const,
-  );
-  const json = `{${[['__metadata__', metadata] as const, ...entries].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join()}}`;
-  const text = Buffer.from(json, 'utf8');
+  const fields = [formatField('__metadata__', metadata)];
+  let start = 0;
+  for (const tensor of sorted) {
+    const end = start + countBytes(tensor);
+    const dtype = dtypes[tensor.dtype].safetensors;
+    fields.push(formatField(tensor.name, { dtype, shape: tensor.shape, data_offsets: [start, end] }));
+    start = end;
+  }
+  const text = Buffer.from(`{${fields.join()}}`, 'utf8');
   const padded = Math.ceil(text.length / 8) * 8;
   const out = Buffer.alloc(8 + padded, ' ');
   out.writeBigUInt64LE(BigInt(padded));
@@ -202,70 +228,73 @@ export function headerBytes(
   return out;
 }
 
+/** A field of the header's JSON. JSON.stringify of one object would sort names that are numbers first. */
+const formatField = (name: string, value: unknown): string =>
+  `${JSON.stringify(name)}:${JSON.stringify(value)}`;
+
 export interface SafetensorsWriter {
   /** The names in the order in which they must be written. */
   readonly order: readonly string[];
-  /** Of the whole file. */
+  /** Size of the file. */
   readonly bytes: number;
-  /** The next bytes of `name`, in as many pieces as the caller likes. */
+  /** Writes the next bytes of `name`; a tensor may be written in several chunks. */
   write(name: string, chunk: Uint8Array): Promise<void>;
-  /** Every byte must have come; the file is on the disk afterwards. */
+  /** Syncs the file to disk and closes it. Throws when a tensor is incomplete. */
   finish(): Promise<void>;
+  /** Closes the file as it is. */
   abort(): Promise<void>;
 }
 
-/** A new file at `path`; its length is fixed by `tensors` before the first byte. */
-export async function createSafetensors(
+/** Creates a file at `path` and writes its header. Refuses `file/exists`, `file/no-space`, `file/unwritable`. */
+export async function createSafetensorsWriter(
   path: string,
   tensors: readonly SafetensorsTensor[],
   metadata: Readonly<Record<string, string>> = { format: 'pt' },
 ): Promise<SafetensorsWriter> {
-  const ordered = inFileOrder(tensors);
-  const head = headerBytes(ordered, metadata);
-  const lengths = ordered.map(({ dtype, shape }) => bytesOf(dtype, countOf(shape)));
-  const bytes = lengths.reduce((a, b) => a + b, head.length);
-  if (
-    new Set(ordered.map((t) => t.name)).size !== ordered.length ||
-    ordered.some((t) => t.name === '__metadata__')
-  )
+  const names = new Set(tensors.map((tensor) => tensor.name));
+  if (names.size !== tensors.length || names.has('__metadata__'))
     throw new RangeError('a tensor name is used twice');
-  const file = await writing(path, () => createSequential(path, bytes), bytes);
-  let place = 0;
-  let filled = 0;
-  const append = (chunk: Uint8Array): Promise<void> => writing(path, () => file.write(chunk), bytes);
+  const sorted = sortTensors(tensors);
+  const header = encodeHeader(sorted, metadata);
+  const lengths = sorted.map(countBytes);
+  const bytes = lengths.reduce((a, b) => a + b, header.length);
+  const file = await writeOrRefuse(path, () => createSequentialFile(path, bytes), bytes);
+  const append = (chunk: Uint8Array): Promise<void> => writeOrRefuse(path, () => file.write(chunk), bytes);
   try {
-    await append(head);
+    await append(header);
   } catch (error) {
     await file.abort();
     throw error;
   }
-  const skipFull = (): void => {
-    while (place < ordered.length && filled === lengths[place]) {
-      place++;
+  let current = 0;
+  let filled = 0;
+  const skipComplete = (): void => {
+    while (current < sorted.length && filled === lengths[current]) {
+      current++;
       filled = 0;
     }
   };
-  skipFull();
+  skipComplete(); // empty tensors at the start
   return {
-    order: ordered.map((t) => t.name),
+    order: sorted.map((tensor) => tensor.name),
     bytes,
     async write(name, chunk) {
       if (chunk.byteLength === 0) return;
-      const expected = ordered[place]?.name;
+      const expected = sorted[current]?.name;
       if (name !== expected)
         throw new RangeError(`${path}: ${name} was written where ${expected ?? 'the end'} was due`);
-      if (filled + chunk.byteLength > lengths[place]!)
+      if (filled + chunk.byteLength > lengths[current]!)
         throw new RangeError(`${path}: too many bytes for ${name}`);
       filled += chunk.byteLength;
       await append(chunk);
-      skipFull();
+      skipComplete();
     },
     async finish() {
-      if (place < ordered.length) {
+      if (current < sorted.length) {
         await file.abort();
-        throw new RangeError(`${path}: ${ordered[place]!.name} is not complete`);
+        throw new RangeError(`${path}: ${sorted[current]!.name} is not complete`);
       }
-      await writing(path, () => file.finish(), bytes);
+      await writeOrRefuse(path, () => file.finish(), bytes);
     },
     abort: () => file.abort(),
   };

@@ -1,60 +1,60 @@
-/**
- * @file Which files hold a checkpoint's weights: one file, or the shards an index names; what cannot be read
- * safely is refused by name.
- */
+/** @file Finds the safetensors files of a checkpoint: one file, or the shards that an index names. */
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { exists, isObject, readObject, reading } from '../fs/files.ts';
+import { exists, isObject, readJsonObject, readOrRefuse } from '../fs/files.ts';
 import { readHeader, type SafetensorsEntry } from './safetensors.ts';
 
-export const singleFile = 'model.safetensors';
-export const indexFile = 'model.safetensors.index.json';
+/** File names of transformers. */
+export const safetensorsFile = 'model.safetensors';
+export const safetensorsIndexFile = 'model.safetensors.index.json';
 
-const inside = (root: string, path: string): boolean => {
+function isInside(root: string, path: string): boolean {
   const way = relative(root, path);
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-};
-
-/**
- * The folder that links of `dir` may point into: itself, or the whole repository when it is a snapshot in the
- * Hugging Face cache (whose files are links to ../../blobs).
- */
-async function rootOf(dir: string): Promise<string> {
-  const real = await realpath(dir);
-  const repository = dirname(dirname(real));
-  return basename(dirname(real)) === 'snapshots' && (await exists(join(repository, 'blobs')))
-    ? repository
-    : real;
 }
 
-/** Names of the .safetensors files of `dir`, in order. */
-export const shardNames = async (dir: string): Promise<readonly string[]> =>
-  shardNamesAmong(dir, await reading(dir, () => readdir(dir)), () => readObject(join(dir, indexFile)));
+/**
+ * The folder that links in `dir` may point into: `dir` itself, or the folder of the repository when `dir` is a
+ * snapshot in the Hugging Face cache, whose files are links to ../../blobs.
+ */
+async function findLinkRoot(dir: string): Promise<string> {
+  const real = await realpath(dir);
+  const repoDir = dirname(dirname(real));
+  const isSnapshot = basename(dirname(real)) === 'snapshots' && (await exists(join(repoDir, 'blobs')));
+  return isSnapshot ? repoDir : real;
+}
+
+/** Names of the safetensors files that hold the weights of `dir`. Refuses as `selectShards` does. */
+export async function listShards(dir: string): Promise<readonly string[]> {
+  const names = await readOrRefuse(dir, () => readdir(dir));
+  return selectShards(dir, names, () => readJsonObject(join(dir, safetensorsIndexFile)));
+}
 
 /**
- * Which of `names` hold the weights; `index` reads the index where there is one. `dir` is a folder, or the
- * name of a repository.
+ * Selects the safetensors files that hold the weights from the `names` of a folder or repository `dir`.
+ * `readIndex` is called when there is an index. Refuses adapters, pickles, folders without weights, and
+ * indexes that are damaged or point outside of the folder.
  */
-export async function shardNamesAmong(
+export async function selectShards(
   dir: string,
   names: readonly string[],
-  index: () => Promise<JsonObject>,
+  readIndex: () => Promise<JsonObject>,
 ): Promise<readonly string[]> {
-  if (names.includes(singleFile)) return [singleFile];
-  if (names.includes(indexFile)) return namedByIndex(dir, await index());
+  if (names.includes(safetensorsFile)) return [safetensorsFile];
+  if (names.includes(safetensorsIndexFile)) return listIndexedFiles(dir, await readIndex());
   if (names.includes('adapter_config.json')) return refuse('checkpoint/adapter', { path: dir });
-  const plain = names.filter((name) => name.endsWith('.safetensors')).sort();
-  if (plain.length > 0) return plain;
+  const shards = names.filter((name) => name.endsWith('.safetensors')).sort();
+  if (shards.length > 0) return shards;
   const pickle = names.find((name) => /\.(bin|pt|pth|ckpt)(\.index\.json)?$/.test(name));
   return pickle === undefined
     ? refuse('checkpoint/no-weights', { path: dir })
     : refuse('checkpoint/pickle-only', { path: dir, file: pickle });
 }
 
-function namedByIndex(dir: string, index: JsonObject): readonly string[] {
-  const path = join(dir, indexFile);
+function listIndexedFiles(dir: string, index: JsonObject): readonly string[] {
+  const path = join(dir, safetensorsIndexFile);
   const map = index['weight_map'];
   if (!isObject(map) || Object.keys(map).length === 0)
     return refuse('file/bad-json', { path, why: 'it has no weight_map' });
@@ -63,39 +63,46 @@ function namedByIndex(dir: string, index: JsonObject): readonly string[] {
       ? file
       : refuse('file/bad-json', { path, why: `weight_map names ${JSON.stringify(file)} as a file` }),
   );
-  for (const file of files)
-    if (isAbsolute(file) || /^[a-z]:|\\|\0/i.test(file) || !inside(resolve(dir), resolve(dir, file)))
+  for (const file of files) {
+    const isPortable = !isAbsolute(file) && !/^[a-z]:|\\|\0/i.test(file);
+    if (!isPortable || !isInside(resolve(dir), resolve(dir, file)))
       refuse('checkpoint/shard-outside', { path: dir, file });
+  }
   return files.sort();
 }
 
-/** A tensor and the file it is in. */
+/** A tensor and the file that holds it. */
 export interface StoredTensor extends SafetensorsEntry {
   readonly file: string;
 }
 
-/** Every tensor of the named files; headers only. */
-export async function readShards(
+/**
+ * Reads the headers of the named files. Returns their tensors by stored name. Refuses
+ * `checkpoint/missing-shard`, `checkpoint/shard-outside`, and what `readHeader` refuses.
+ */
+export async function readShardHeaders(
   dir: string,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, StoredTensor>> {
-  const root = await rootOf(dir);
+  const root = await findLinkRoot(dir);
   const all = new Map<string, StoredTensor>();
   for (const name of names) {
     const file = join(dir, name);
     const real = await realpath(file).catch(() =>
       refuse('checkpoint/missing-shard', { path: dir, file: name }),
     );
-    if (!inside(root, real)) refuse('checkpoint/shard-outside', { path: dir, file: name });
-    for (const entry of (await readHeader(file)).entries.values()) {
-      const other = all.get(entry.name);
-      if (other)
-        refuse('safetensors/bad-header', {
-          path: file,
-          why: `${entry.name} is also in ${basename(other.file)}`,
-        });
-      all.set(entry.name, { ...entry, file });
-    }
+    if (!isInside(root, real)) refuse('checkpoint/shard-outside', { path: dir, file: name });
+    for (const entry of (await readHeader(file)).entries.values()) addTensor(all, { ...entry, file });
   }
   return all;
+}
+
+/** Adds a tensor to `all`. Refuses a name that another file has too. */
+export function addTensor(all: Map<string, StoredTensor>, tensor: StoredTensor): void {
+  const other = all.get(tensor.name);
+  if (other) {
+    const why = `${tensor.name} is also in ${basename(other.file)}`;
+    refuse('safetensors/bad-header', { path: tensor.file, why });
+  }
+  all.set(tensor.name, tensor);
 }

@@ -4,11 +4,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { families, familyById } from '../../../src-main/model/families/index.ts';
 import {
-  configText,
   createCheckpointWriter,
   exportConfig,
-  recordCertificate,
-  shardsOf,
+  formatConfig,
+  splitIntoShards,
+  writeCertificate,
   type CheckpointWriterOptions,
 } from '../../../src-main/store/checkpoint/checkpoint-writer.ts';
 import {
@@ -16,8 +16,8 @@ import {
   readTensor,
   type Checkpoint,
 } from '../../../src-main/store/checkpoint/checkpoint.ts';
-import { licenseOf } from '../../../src-main/store/checkpoint/model-card.ts';
-import { refusal } from '../../support/refusal.ts';
+import { readLicense } from '../../../src-main/store/checkpoint/model-card.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import { freePath, freshFolder } from '../../support/temporary.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 
@@ -35,8 +35,8 @@ async function copy(
     family: source.family,
     prefix: source.prefix,
     config: source.config,
-    tensors: source.card.tensors,
-    sideFilesFrom: source.dir,
+    tensors: source.summary.tensors,
+    auxiliaryFilesFrom: source.dir,
     ...more,
   });
   for (const name of writer.order) {
@@ -48,60 +48,55 @@ async function copy(
   return { target, files: await writer.finish(extra) };
 }
 
-describe.each([...families.keys()])('%s', (id) => {
-  it('reads back as it was written, whatever the shards, the prefix, the dtype and the tie', async () => {
-    const { aliases } = familyById(id);
+describe.each([...families.keys()])('createCheckpointWriter for %s', (id) => {
+  it('writes what openCheckpoint reads, for any shards, prefix, dtype and tied head', async () => {
+    const { prefixes } = familyById(id);
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 6 }),
-        fc.constantFrom('', ...aliases),
+        fc.constantFrom('', ...prefixes),
         fc.constantFrom('float32', 'bfloat16', 'float16'),
         fc.boolean(),
         async (shards, prefix, dtype, tied) => {
           const source = await openCheckpoint(
             await makeTinyCheckpoint(id, {
-              dir: freePath('tiny'),
               dtype,
               prefix,
               shards,
               settings: { tied },
             }),
           );
-          const { target } = await copy(source, { shardBytes: Math.ceil(source.card.bytes / shards) });
-          const again = await openCheckpoint(target);
-          expect({ ...again.card, dir: '', name: '', shards: 0 }).toEqual({
-            ...source.card,
-            dir: '',
-            name: '',
-            shards: 0,
-          });
-          expect(again.prefix).toBe(source.prefix);
-          for (const name of source.refs.keys())
-            expect(await readTensor(again, name)).toEqual(await readTensor(source, name));
+          const { target } = await copy(source, { maxShardBytes: Math.ceil(source.summary.bytes / shards) });
+          const written = await openCheckpoint(target);
+          const ignored = { dir: '', name: '', shards: 0 };
+          expect({ ...written.summary, ...ignored }).toEqual({ ...source.summary, ...ignored });
+          expect(written.prefix).toBe(source.prefix);
+          for (const name of source.tensors.keys())
+            expect(await readTensor(written, name)).toEqual(await readTensor(source, name));
         },
       ),
       { numRuns: 8 },
     );
   });
 
-  it('names its weights as the source does: the head stands outside the prefix', async () => {
-    for (const prefix of familyById(id).aliases) {
+  it('adds the prefix to every name but the head', async () => {
+    for (const prefix of familyById(id).prefixes) {
       const source = await openCheckpoint(
-        await makeTinyCheckpoint(id, { dir: freePath('tiny'), prefix, settings: { tied: false } }),
+        await makeTinyCheckpoint(id, { prefix, settings: { tied: false } }),
       );
-      expect([...source.refs.values()].map((ref) => ref.stored)).toEqual(
-        [...source.refs.keys()].map((name) => (name === source.family.head.weight ? name : prefix + name)),
+      expect([...source.tensors.values()].map((ref) => ref.storedName)).toEqual(
+        [...source.tensors.keys()].map((name) => (name === source.family.head.weight ? name : prefix + name)),
       );
     }
   });
 });
 
-describe('shards', () => {
+describe('splitIntoShards', () => {
   const tensor = (name: string, count: number) => ({ name, dtype: 'float32', shape: [count] }) as const;
 
-  it('keep the order and the limit; one weight above the limit stands alone', () => {
+  it('keeps the order and the limit; a weight above the limit gets a shard to itself', () => {
     expect(
-      shardsOf([tensor('a', 3), tensor('b', 2), tensor('c', 20), tensor('d', 1)], 20).map((s) => [
+      splitIntoShards([tensor('a', 3), tensor('b', 2), tensor('c', 20), tensor('d', 1)], 20).map((s) => [
         s.file,
         s.tensors.map((t) => t.name).join(''),
       ]),
@@ -110,20 +105,20 @@ describe('shards', () => {
       ['model-00002-of-00003.safetensors', 'c'],
       ['model-00003-of-00003.safetensors', 'd'],
     ]);
-    expect(shardsOf([tensor('a', 3)], 1).map((s) => s.file)).toEqual(['model.safetensors']);
+    expect(splitIntoShards([tensor('a', 3)], 1).map((s) => s.file)).toEqual(['model.safetensors']);
   });
 
-  it('have a sorted index with both totals, indented by two, with a last newline; one file has none', async () => {
-    const source = await openCheckpoint(await makeTinyCheckpoint('llama', { dir: freePath('tiny') }));
-    const { target, files } = await copy(source, { shardBytes: source.card.bytes / 3 });
+  it('comes with a sorted index and its totals, and without an index for one file', async () => {
+    const source = await openCheckpoint(await makeTinyCheckpoint('llama'));
+    const { target, files } = await copy(source, { maxShardBytes: source.summary.bytes / 3 });
     const text = readFileSync(join(target, 'model.safetensors.index.json'), 'utf8');
     const index = JSON.parse(text) as { metadata: object; weight_map: Record<string, string> };
     expect(text).toBe(`${JSON.stringify(index, null, 2)}\n`);
     expect(index.metadata).toEqual({
-      total_parameters: source.card.parameters,
-      total_size: source.card.bytes,
+      total_parameters: source.summary.parameters,
+      total_size: source.summary.bytes,
     });
-    expect(Object.keys(index.weight_map)).toEqual([...source.refs.keys()].sort());
+    expect(Object.keys(index.weight_map)).toEqual([...source.tensors.keys()].sort());
     expect(new Set(Object.values(index.weight_map))).toEqual(
       new Set(files.filter((file) => file.endsWith('.safetensors'))),
     );
@@ -131,9 +126,9 @@ describe('shards', () => {
   });
 });
 
-describe('the folder', () => {
-  it("has the side files byte for byte, the card, the extra files, and no file of the source's weights", async () => {
-    const dir = await makeTinyCheckpoint('llama', { dir: freePath('tiny'), tokenizer: true });
+describe('createCheckpointWriter', () => {
+  it('copies auxiliary files, adds the model card and extra files, and copies nothing else', async () => {
+    const dir = await makeTinyCheckpoint('llama', { tokenizer: true });
     const source = await openCheckpoint(dir);
     for (const name of [
       'generation_config.json',
@@ -153,15 +148,15 @@ describe('the folder', () => {
       '---\nlanguage: en\nlicense: other\nlicense_name: "tiny-1"\nlicense_link: https://example.org/l\n---\n# Old',
     );
     chmodSync(join(dir, 'tokenizer.json'), 0o444);
-    const card = {
+    const modelCard = {
       summary: 'Grown.',
-      base: 'someone/tiny',
+      baseModel: 'someone/tiny',
       tags: ['hypercloning'],
-      license: (await licenseOf(dir))!,
+      license: (await readLicense(dir))!,
       facts: [['max |Δlogit|', '1e-6']] as const,
-      limits: ['Small.'],
+      limitations: ['Small.'],
     };
-    const { target, files } = await copy(source, { card }, { 'growth.json': '{}' });
+    const { target, files } = await copy(source, { modelCard }, { 'growth.json': '{}' });
     expect(files).toEqual([
       'LICENSE.txt',
       'README.md',
@@ -203,10 +198,10 @@ describe('the folder', () => {
     expect(dirname(target) && readdirSync(dirname(target))).toEqual(['copy']);
   });
 
-  it('is gone after an abort, a mistake, or too little space', async () => {
-    const source = await openCheckpoint(await makeTinyCheckpoint('llama', { dir: freePath('tiny') }));
+  it('leaves nothing after an abort, a wrong call, or without enough space', async () => {
+    const source = await openCheckpoint(await makeTinyCheckpoint('llama'));
     const target = freePath('gone');
-    const options = { target, family: llama, config: source.config, tensors: source.card.tensors };
+    const options = { target, family: llama, config: source.config, tensors: source.summary.tensors };
     const writer = await createCheckpointWriter(options);
     await writer.write(writer.order[0]!, (await readTensor(source, writer.order[0]!)).subarray(0, 3));
     expect(existsSync(target)).toBe(false);
@@ -219,17 +214,17 @@ describe('the folder', () => {
       'not among the weights',
     );
     await expect((await createCheckpointWriter(options)).finish()).rejects.toThrow('not complete');
-    const { detail } = await refusal('file/no-space', () =>
-      createCheckpointWriter({ ...options, free: () => Promise.resolve(1000) }),
+    const { detail } = await expectAppError('file/no-space', () =>
+      createCheckpointWriter({ ...options, getFreeBytes: () => Promise.resolve(1000) }),
     );
-    expect(detail['needed']).toBeGreaterThan(source.card.bytes);
+    expect(detail['needed']).toBeGreaterThan(source.summary.bytes);
     expect(readdirSync(dirname(target))).toEqual([]);
-    await refusal('file/exists', () => createCheckpointWriter({ ...options, target: source.dir }));
+    await expectAppError('file/exists', () => createCheckpointWriter({ ...options, target: source.dir }));
   });
 });
 
-describe('config.json', () => {
-  it('keeps what it does not know, drops what names another place, and says the dtype as the source does', () => {
+describe('exportConfig', () => {
+  it('keeps unknown keys, removes paths and remote code, and sets the dtype under the key of the source', () => {
     const config = {
       model_type: 'llama',
       custom: { a: [1, null] },
@@ -259,26 +254,36 @@ describe('config.json', () => {
       architectures: ['LlamaForCausalLM'],
     });
   });
+});
 
-  it('numbers that transformers takes with a fraction only are written with one', () => {
-    const text = configText(familyById('gemma2'), {
+describe('formatConfig', () => {
+  it('writes numbers that transformers validates as floats with a fraction', () => {
+    const text = formatConfig(familyById('gemma2'), {
       final_logit_softcapping: 30,
       attn_logit_softcapping: 50.5,
       query_pre_attn_scalar: 256,
       nested: { final_logit_softcapping: 30 },
     });
-    expect(text).toBe(
-      '{\n  "final_logit_softcapping": 30.0,\n  "attn_logit_softcapping": 50.5,\n  "query_pre_attn_scalar": 256,\n  "nested": {\n    "final_logit_softcapping": 30\n  }\n}\n',
-    );
+    const lines = [
+      '{',
+      '  "final_logit_softcapping": 30.0,',
+      '  "attn_logit_softcapping": 50.5,',
+      '  "query_pre_attn_scalar": 256,',
+      '  "nested": {',
+      '    "final_logit_softcapping": 30',
+      '  }',
+      '}',
+    ];
+    expect(text).toBe(`${lines.join('\n')}\n`);
     expect(
-      configText(familyById('gemma2'), { final_logit_softcapping: null, attn_logit_softcapping: 50 }),
+      formatConfig(familyById('gemma2'), { final_logit_softcapping: null, attn_logit_softcapping: 50 }),
     ).toContain('"attn_logit_softcapping": 50.0\n');
-    expect(configText(familyById('llama'), { a: 1 })).toBe('{\n  "a": 1\n}\n');
+    expect(formatConfig(familyById('llama'), { a: 1 })).toBe('{\n  "a": 1\n}\n');
   });
 });
 
-describe('the certificate', () => {
-  it('goes into growth.json, and the rest of it stays', async () => {
+describe('writeCertificate', () => {
+  it('adds the certificate to growth.json and keeps the rest', async () => {
     const dir = freshFolder();
     const record = {
       version: 1,
@@ -303,7 +308,7 @@ describe('the certificate', () => {
       device: 'cpu',
       text: 'own',
     } as const;
-    await recordCertificate(dir, certificate);
+    await writeCertificate(dir, certificate);
     expect(JSON.parse(readFileSync(join(dir, 'growth.json'), 'utf8'))).toEqual({ ...record, certificate });
   });
 });

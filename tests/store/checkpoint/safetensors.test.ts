@@ -1,17 +1,21 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createSafetensors, readBytes, readHeader } from '../../../src-main/store/checkpoint/safetensors.ts';
-import { bytesOf, dtypes, type DType } from '../../../src-main/tensor/dtype.ts';
-import { countOf } from '../../../src-main/tensor/layout.ts';
-import { refusal } from '../../support/refusal.ts';
+import {
+  createSafetensorsWriter,
+  readBytes,
+  readHeader,
+} from '../../../src-main/store/checkpoint/safetensors.ts';
+import { byteLengthOf, dtypes, type DType } from '../../../src-main/tensor/dtype.ts';
+import { countElements } from '../../../src-main/tensor/layout.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
 
 const dir = freshFolder();
 let files = 0;
 const freeFile = (): string => `${dir}/${files++}.safetensors`;
 
-/** A file with exactly this header and so many zero bytes after it. */
+/** Writes a file with exactly this header and `bytes` zero bytes after it. */
 function craft(header: unknown, bytes: number, length?: bigint): string {
   const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const head = Buffer.alloc(8);
@@ -26,8 +30,8 @@ const f32 = (shape: number[], from: number, to: number): unknown => ({
   data_offsets: [from, to],
 });
 
-describe('write then read', () => {
-  it('is the identity, for any names, shapes, dtypes and pieces', async () => {
+describe('createSafetensorsWriter', () => {
+  it('writes what readHeader and readBytes read, for any names, shapes, dtypes and chunks', async () => {
     const tensor = fc.record({
       name: fc.oneof(
         fc.string({ minLength: 1, maxLength: 12 }),
@@ -41,22 +45,22 @@ describe('write then read', () => {
         fc.uniqueArray(tensor, { selector: (t) => t.name, maxLength: 8 }),
         fc.integer({ min: 1, max: 50 }),
         fc.nat(),
-        async (tensors, piece, seed) => {
+        async (tensors, chunkBytes, seed) => {
           fc.pre(tensors.every((t) => t.name !== '__metadata__' && t.name.isWellFormed()));
           const path = freeFile();
           const contents = new Map(
             tensors.map((t, n) => [
               t.name,
               Uint8Array.from(
-                { length: bytesOf(t.dtype, countOf(t.shape)) },
+                { length: byteLengthOf(t.dtype, countElements(t.shape)) },
                 (_, i) => (seed + 31 * n + 7 * i) & 255,
               ),
             ]),
           );
-          const writer = await createSafetensors(path, tensors, { format: 'pt', note: 'ø' });
+          const writer = await createSafetensorsWriter(path, tensors, { format: 'pt', note: 'ø' });
           for (const name of writer.order)
-            for (let at = 0, bytes = contents.get(name)!; at < bytes.length; at += piece)
-              await writer.write(name, bytes.subarray(at, at + piece));
+            for (let at = 0, bytes = contents.get(name)!; at < bytes.length; at += chunkBytes)
+              await writer.write(name, bytes.subarray(at, at + chunkBytes));
           await writer.finish();
           const { entries, metadata, bytes } = await readHeader(path);
           expect(bytes).toBe(readFileSync(path).length);
@@ -66,7 +70,7 @@ describe('write then read', () => {
           for (const { name, dtype, shape } of tensors) {
             const entry = entries.get(name)!;
             const into = new Uint8Array(entry.bytes);
-            await readBytes(path, entry.start, into);
+            await readBytes(path, entry.offset, into);
             expect([entry.dtype, entry.shape, into]).toEqual([
               dtypes[dtype].safetensors,
               shape,
@@ -79,9 +83,9 @@ describe('write then read', () => {
     );
   });
 
-  it('pads the header to 8 bytes with spaces and puts wider dtypes first, then names', async () => {
+  it('pads the header to 8 bytes and sorts by dtype, then by name', async () => {
     const path = freeFile();
-    const writer = await createSafetensors(path, [
+    const writer = await createSafetensorsWriter(path, [
       { name: 'b', dtype: 'float16', shape: [1] },
       { name: 'z', dtype: 'float32', shape: [1] },
       { name: 'a', dtype: 'bfloat16', shape: [1] },
@@ -98,25 +102,25 @@ describe('write then read', () => {
     );
   });
 
-  it('refuses disorder, too many bytes and an early end', async () => {
+  it('throws for a wrong order, too many bytes and an incomplete tensor', async () => {
     const two = [
       { name: 'a', dtype: 'float32', shape: [2] },
       { name: 'b', dtype: 'float32', shape: [2] },
     ] as const;
-    const writer = await createSafetensors(freeFile(), two);
+    const writer = await createSafetensorsWriter(freeFile(), two);
     await expect(writer.write('b', new Uint8Array(8))).rejects.toThrow('b was written where a was due');
     await expect(writer.write('a', new Uint8Array(9))).rejects.toThrow('too many bytes for a');
     await writer.write('a', new Uint8Array(8));
     await expect(writer.finish()).rejects.toThrow('b is not complete');
-    await expect(createSafetensors(freeFile(), [two[0], two[0]])).rejects.toThrow('twice');
+    await expect(createSafetensorsWriter(freeFile(), [two[0], two[0]])).rejects.toThrow('twice');
   });
 });
 
-describe('hostile files', () => {
+describe('readHeader', () => {
   const bad: readonly (readonly [what: string, path: () => string, why: RegExp])[] = [
     ['a header beyond the limit', () => craft('{}', 0, 100_000_001n), /above the limit/],
     ['a header length near 2^64', () => craft('{}', 0, 2n ** 64n - 1n), /above the limit/],
-    ['no JSON', () => craft('{"a":', 0), /not JSON/],
+    ['invalid JSON', () => craft('{"a":', 0), /not JSON/],
     [
       'bytes that are not UTF-8',
       () => {
@@ -141,10 +145,10 @@ describe('hostile files', () => {
       () => craft({ a: { dtype: 'constructor', shape: [1], data_offsets: [0, 4] } }, 4),
       /unknown dtype/,
     ],
-    ['a negative side', () => craft({ a: f32([-1], 0, 4) }, 4), /has the shape/],
-    ['a broken side', () => craft({ a: f32([1.5], 0, 6) }, 6), /has the shape/],
+    ['a negative size', () => craft({ a: f32([-1], 0, 4) }, 4), /has the shape/],
+    ['a fractional size', () => craft({ a: f32([1.5], 0, 6) }, 6), /has the shape/],
     [
-      'a side above 2^53',
+      'a size above 2^53',
       () => craft('{"a":{"dtype":"F32","shape":[9007199254740993],"data_offsets":[0,4]}}', 4),
       /has the shape/,
     ],
@@ -185,29 +189,29 @@ describe('hostile files', () => {
       /Git LFS pointer/,
     ],
   ];
-  it.each(bad)('%s', async (_, path, why) => {
+  it.each(bad)('refuses %s', async (_, path, why) => {
     const file = path();
-    const { detail } = await refusal('safetensors/bad-header', () => readHeader(file));
+    const { detail } = await expectAppError('safetensors/bad-header', () => readHeader(file));
     expect(detail).toMatchObject({ path: file, why: expect.stringMatching(why) as string });
   });
 
-  it.each([0, 4, 7, 20])('cut off at byte %i', async (at) => {
+  it.each([0, 4, 7, 20])('refuses a file that is cut off at byte %i', async (at) => {
     const path = craft({ a: f32([2], 0, 8) }, 8);
     truncateSync(path, at);
-    const { detail } = await refusal('safetensors/truncated', () => readHeader(path));
+    const { detail } = await expectAppError('safetensors/truncated', () => readHeader(path));
     expect(detail).toMatchObject({ path, found: at });
   });
 
-  it('cut off among the weights: both lengths are named', async () => {
+  it('names both lengths when the weights are cut off', async () => {
     const path = craft({ a: f32([100], 0, 400) }, 400);
     const full = readFileSync(path).length;
     truncateSync(path, full - 1);
-    expect((await refusal('safetensors/truncated', () => readHeader(path))).message).toContain(
-      `${full - 1} bytes but its header promises ${full}`,
+    expect((await expectAppError('safetensors/truncated', () => readHeader(path))).message).toContain(
+      `${full - 1} bytes, but its header requires ${full}`,
     );
   });
 
-  it('random damage of a good file never passes as other tensors of other sizes', async () => {
+  it('never reads a randomly damaged file as tensors of other sizes', async () => {
     const good = readFileSync(craft({ a: f32([2, 3], 0, 24), b: f32([2], 24, 32) }, 32));
     const path = freeFile();
     await fc.assert(
@@ -225,8 +229,8 @@ describe('hostile files', () => {
     );
   });
 
-  it('a file that is not there, and a folder', async () => {
-    await refusal('file/not-found', () => readHeader(`${dir}/none`));
-    await refusal('file/unreadable', () => readHeader(dir));
+  it('refuses a path without a file, and a folder', async () => {
+    await expectAppError('file/not-found', () => readHeader(`${dir}/none`));
+    await expectAppError('file/unreadable', () => readHeader(dir));
   });
 });
