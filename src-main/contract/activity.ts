@@ -1,36 +1,38 @@
 /**
- * @file What happens on a place, as changes: jobs, runs and known checkpoints. The first message holds
- * everything, each later one only what is new.
+ * @file The activity of a service as a stream of changes to its jobs, runs and known checkpoints. The first
+ * message has everything, the later ones only what changed.
  */
-import type { JobCard, RunCard } from './schema.ts';
+import type { JobSummary, RunSummary } from './schema.ts';
 
-/** A checkpoint opened or made before. */
-export interface Known {
+/** A checkpoint that was opened or made before. */
+export interface KnownCheckpoint {
   readonly dir: string;
   readonly name: string;
+  /** When it was last opened, ISO 8601. */
   readonly opened: string;
+  /** True for the checkpoint that comes with Cambium. */
   readonly builtIn: boolean;
 }
 
 export interface Activity {
-  /** All jobs, newest first, when any changed. */
-  readonly jobs?: readonly JobCard[];
-  /** Runs that are new or changed. */
-  readonly runs?: readonly RunCard[];
-  /** Ids of runs that are gone. */
+  /** All jobs, newest first, if any changed. */
+  readonly jobs?: readonly JobSummary[];
+  /** The runs that are new or changed. */
+  readonly runs?: readonly RunSummary[];
+  /** The ids of runs that no longer exist. */
   readonly gone?: readonly string[];
-  /** All known checkpoints, newest first, when any changed. */
-  readonly checkpoints?: readonly Known[];
+  /** All known checkpoints, newest first, if any changed. */
+  readonly checkpoints?: readonly KnownCheckpoint[];
 }
 
-/** States in which a run has an engine. */
-export const liveStates: readonly RunCard['state'][] = ['preparing', 'running', 'pausing'];
+/** The states in which a run has an engine. */
+export const activeStates: readonly RunSummary['state'][] = ['preparing', 'running', 'pausing'];
 
-/** `runs` after `activity`, by id. */
-export function runsAfter(
-  runs: readonly RunCard[],
+/** Applies the changes of an activity message to `runs`. */
+export function mergeRuns(
+  runs: readonly RunSummary[],
   { runs: changed = [], gone = [] }: Activity,
-): readonly RunCard[] {
+): readonly RunSummary[] {
   if (changed.length + gone.length === 0) return runs;
   const next = new Map(runs.map((run) => [run.id, run]));
   for (const id of gone) next.delete(id);

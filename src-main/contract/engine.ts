@@ -1,10 +1,10 @@
 /**
- * @file The engine's API, in one file: the work that blocks, or may die. One process per job; exit frees the
- * device.
+ * @file The API of the engine, which does the work that blocks or may crash. Each job has its own process, whose
+ * exit frees the device.
  */
 import { z } from 'zod';
-import type { GrowthPlan } from '../growth/recipe.ts';
 import type { SavedPlan } from '../growth/plan/saved-plan.ts';
+import type { GrowthPlan } from '../growth/recipe.ts';
 import { measureRequest, type DeviceSpeed } from './cost.ts';
 import type { NativeLibrary } from './gpu.ts';
 import { call, stream, type Api } from './rpc.ts';
@@ -30,28 +30,28 @@ import {
 
 export const engine = {
   devices: call(nothing)<readonly Device[]>(),
-  /** What CUDA needs of the system, and whether it is there. */
+  /** The system libraries that CUDA needs, and whether each is found. */
   libraries: call(nothing)<readonly NativeLibrary[]>(),
-  /** How fast a device is, in about two seconds of work. */
+  /** Measures the speed of a device, in about two seconds. */
   measure: call(measureRequest)<DeviceSpeed>(),
-  /** Writes the grown checkpoint beside `out` and renames it into place when it is whole. */
+  /** Writes the grown checkpoint beside `out` and renames it into place when it is complete. */
   grow: stream(
     z.object({
       source: path,
       out: path,
-      plan: z.custom<SavedPlan | GrowthPlan>((v) => typeof v === 'object' && v !== null),
+      plan: z.custom<SavedPlan | GrowthPlan>((value) => typeof value === 'object' && value !== null),
       device: deviceChoice,
     }),
   )<GrowEvent>(),
   certify: call(certifyRequest)<Certificate>(),
   /**
-   * Trains the run in this folder from its newest complete checkpoint, or from its start. Events are in
-   * events.jsonl before they are sent.
+   * Trains the run in a folder from its newest complete checkpoint, or from its start. Every event is written to
+   * events.jsonl before it is sent.
    */
   train: stream(z.object({ run: path }))<RunEvent>(),
   sample: stream(sampleRequest)<SampleEvent>(),
   evaluate: stream(evaluateRequest)<EvaluateEvent>(),
-  choices: stream(choicesRequest)<ChoicesEvent>(),
+  evaluateChoices: stream(choicesRequest)<ChoicesEvent>(),
   export: stream(
     z.object({
       run: path,

@@ -1,13 +1,8 @@
-/**
- * @file The CUDA provider as the person installs it: what is there, what is missing, and the work of bringing
- * it.
- */
+/** @file Requests and status of the CUDA provider, which the user installs separately. */
 import { z } from 'zod';
 import { path } from './schema.ts';
 
-/**
- * A library that CUDA asks the system for; `carrier` is the package that brings it, null for the driver's.
- */
+/** A system library that CUDA needs. `carrier` is the package that contains it; null for the driver. */
 export interface NativeLibrary {
   readonly name: string;
   readonly found: boolean;
@@ -15,15 +10,12 @@ export interface NativeLibrary {
 }
 
 export interface GpuStatus {
-  /** Whether there is a CUDA provider for this platform at all. */
+  /** True if a CUDA provider exists for this platform. */
   readonly possible: boolean;
-  /** The version of ONNX Runtime that it must be of. */
+  /** The version of ONNX Runtime that the provider must have. */
   readonly needed: string;
   readonly folder: string;
-  /**
-   * What is installed: null for nothing. `current` is false where it is of another version, or files are
-   * missing.
-   */
+  /** Null if nothing is installed. `current` is false if the version differs or files are missing. */
   readonly installed: {
     readonly runtime: string;
     readonly current: boolean;
@@ -31,11 +23,11 @@ export interface GpuStatus {
     readonly time: string;
   } | null;
   readonly libraries: readonly NativeLibrary[];
-  /** Packages that bring what is missing. */
+  /** The packages that contain the missing libraries. */
   readonly packages: readonly string[];
 }
 
-/** From wheels that are here, or from a package index; `cuda`: NVIDIA's libraries too. */
+/** Installs from local wheels (`files`) or from a package index. `cuda` includes the libraries of NVIDIA. */
 export const gpuInstall = z.object({
   files: z.array(path).max(50).optional(),
   index: z.url({ protocol: /^https?$/ }).optional(),
@@ -45,9 +37,9 @@ export type GpuInstall = z.infer<typeof gpuInstall>;
 
 export type GpuEvent =
   | {
-      readonly at: 'downloading' | 'unpacking';
+      readonly type: 'downloading' | 'unpacking';
       readonly what: string;
       readonly done: number;
       readonly of: number;
     }
-  | { readonly at: 'done'; readonly status: GpuStatus };
+  | { readonly type: 'done'; readonly status: GpuStatus };

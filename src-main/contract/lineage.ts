@@ -1,35 +1,30 @@
-/**
- * @file Where checkpoints come from: source → grown → trained → exported, as nodes and the edges between
- * them.
- */
+/** @file The lineage of checkpoints (source → grown → trained → exported) as a graph. */
 import type { RunState } from '../train/run.ts';
 
 export interface LineageNode {
-  /** A checkpoint's folder or a run's. */
+  /** The folder of a checkpoint or of a run. */
   readonly dir: string;
   readonly kind: 'checkpoint' | 'run';
   readonly name: string;
-  /** Of a run: its id, its state, and its last losses. */
+  /** Only for a run. */
   readonly run?: {
     readonly id: string;
     readonly state: RunState;
+    /** The last losses, in nats. */
     readonly loss: number | null;
     readonly heldOutLoss: number | null;
   };
-  /** Its folder is gone; it is known from what came of it. */
+  /** The folder no longer exists; the node is known from its descendants. */
   readonly gone?: true;
 }
 
-/**
- * `proof`: of a growth, whether its certificate passed and the largest difference of a logit; null when it
- * was not made.
- */
 export interface LineageEdge {
   readonly from: string;
   readonly to: string;
   readonly kind: 'grown' | 'trained' | 'exported';
-  /** The growth's methods, the run's tokens, the exported step. */
+  /** The growth methods, the trained tokens, or the exported step. */
   readonly what: string;
+  /** The certificate of a growth: its result and the largest difference of a logit. Null if there is none. */
   readonly proof?: {
     readonly passed: boolean;
     readonly promise: 'exact' | 'approximate';

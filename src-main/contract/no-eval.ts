@@ -1,6 +1,6 @@
 /**
- * @file The page's content policy forbids eval, and zod would try it to make its checks faster. Imported
- * before any schema is made.
+ * @file Turns off zod's compiled checks, because the content security policy of the page forbids eval. Must be
+ * imported before the first schema is created.
  */
 import { config } from 'zod';
 

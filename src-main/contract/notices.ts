@@ -1,78 +1,58 @@
-/**
- * @file What a person who looks elsewhere should hear: work that ended, failed or waits for somebody, and how
- * far it is.
- */
-import { liveStates, runsAfter, type Activity } from './activity.ts';
-import type { JobCard, RunCard } from './schema.ts';
+/** @file Notifications about runs and jobs that end, and the overall progress, for users who look elsewhere. */
+import { activeStates, mergeRuns, type Activity } from './activity.ts';
+import type { JobSummary, RunSummary } from './schema.ts';
 
-/** A title and a sentence, and the page that shows it. */
+/** A notification, with the route of the page that shows its subject. */
 export interface Notice {
   readonly title: string;
   readonly body: string;
   readonly route: string;
 }
 
-const runEndings: Readonly<Partial<Record<RunCard['state'], string>>> = {
+const runEndings: Readonly<Partial<Record<RunSummary['state'], string>>> = {
   finished: 'has finished',
   failed: 'has failed',
-  interrupted: 'was interrupted; it can go on from its last save',
+  interrupted: 'was interrupted; it can be resumed from its last save',
 };
-const jobEndings: Readonly<Partial<Record<JobCard['state'], string>>> = { done: 'Done', failed: 'Failed' };
+const jobEndings: Readonly<Partial<Record<JobSummary['state'], string>>> = { done: 'Done', failed: 'Failed' };
 
-/** Jobs and runs as they were last seen. */
+/** The jobs and runs of the last activity message. */
 export interface Seen {
-  readonly jobs: readonly JobCard[];
-  readonly runs: readonly RunCard[];
+  readonly jobs: readonly JobSummary[];
+  readonly runs: readonly RunSummary[];
 }
 
-/**
- * `seen` after `activity`, and what a person who looks elsewhere should hear of it: only work that was seen
- * under way can end.
- */
-export function noticesOf(
+/** Applies `activity` to `seen`. There is a notice for each run and job that was active before and has ended. */
+export function collectNotices(
   seen: Seen,
   activity: Activity,
 ): { readonly seen: Seen; readonly notices: readonly Notice[] } {
   const runs = (activity.runs ?? []).flatMap((run): Notice[] => {
     const before = seen.runs.find((r) => r.id === run.id)?.state;
     const ending = runEndings[run.state];
-    return before !== undefined && liveStates.includes(before) && ending !== undefined
-      ? [
-          {
-            title: `${run.name} ${ending}`,
-            body: `Step ${run.step} of ${run.steps}${run.loss === null ? '' : `, loss ${run.loss.toFixed(3)}`}`,
-            route: `#/run?id=${encodeURIComponent(run.id)}`,
-          },
-        ]
-      : [];
+    if (before === undefined || !activeStates.includes(before) || ending === undefined) return [];
+    const loss = run.loss === null ? '' : `, loss ${run.loss.toFixed(3)}`;
+    const body = `Step ${run.step} of ${run.steps}${loss}`;
+    return [{ title: `${run.name} ${ending}`, body, route: `#/run?id=${encodeURIComponent(run.id)}` }];
   });
   const jobs = (activity.jobs ?? []).flatMap((job): Notice[] => {
     const before = seen.jobs.find((j) => j.id === job.id)?.state;
     const ending = jobEndings[job.state];
-    return before === 'running' && ending !== undefined
-      ? [
-          {
-            title: job.title,
-            body: ending,
-            route: job.kind === 'grow' ? `#/growing?id=${encodeURIComponent(job.id)}` : '#/',
-          },
-        ]
-      : [];
+    if (before !== 'running' || ending === undefined) return [];
+    const route = job.kind === 'grow' ? `#/growing?id=${encodeURIComponent(job.id)}` : '#/';
+    return [{ title: job.title, body: ending, route }];
   });
   return {
-    seen: { jobs: activity.jobs ?? seen.jobs, runs: runsAfter(seen.runs, activity) },
+    seen: { jobs: activity.jobs ?? seen.jobs, runs: mergeRuns(seen.runs, activity) },
     notices: [...runs, ...jobs],
   };
 }
 
-/** The mean share of the runs under way; unknown while only jobs are; null while nothing is. */
-export function progressOf({ jobs, runs }: Seen): number | 'unknown' | null {
+/** The mean progress of the active runs (0 to 1), `unknown` if only jobs are active, null if nothing is. */
+export function averageProgress({ jobs, runs }: Seen): number | 'unknown' | null {
   const shares = runs
-    .filter((run) => liveStates.includes(run.state) && run.steps > 0)
+    .filter((run) => activeStates.includes(run.state) && run.steps > 0)
     .map((run) => run.step / run.steps);
-  return shares.length > 0
-    ? shares.reduce((a, b) => a + b, 0) / shares.length
-    : jobs.some((job) => job.state === 'running')
-      ? 'unknown'
-      : null;
+  if (shares.length > 0) return shares.reduce((a, b) => a + b, 0) / shares.length;
+  return jobs.some((job) => job.state === 'running') ? 'unknown' : null;
 }

@@ -1,26 +1,26 @@
 /**
- * @file A channel to a GPU box is two procedures of the service at hand, so the page, the desktop and the
- * command line reach it alike.
+ * @file A channel to a remote host through two procedures of the local service, so that the page, the desktop app
+ * and the command line connect in the same way.
  */
-import { inbox, type Channel } from '../base/channel.ts';
+import { createInbox, type Channel } from '../base/channel.ts';
 import { refuse } from '../base/errors.ts';
-import { aborter, type AbortSignalLike } from '../base/signals.ts';
+import { createAborter, type AbortSignalLike } from '../base/signals.ts';
 import type { Service } from './service.ts';
 
 /**
- * A channel to the place `name` through `service`, open when this resolves; `given` gives it up until then.
- * Refuses what `openPlace` does.
+ * Connects to the remote host `name` through `service` and returns the open channel. `connecting` aborts the
+ * attempt; it has no effect afterwards. Throws what `openRemote` throws, or `cancelled`.
  */
-export async function placeChannel(
+export async function openRemoteChannel(
   service: Service,
   name: string,
-  given?: AbortSignalLike,
+  connecting?: AbortSignalLike,
 ): Promise<Channel> {
-  const box = inbox();
-  const { signal, abort } = aborter();
-  if (given?.aborted) abort();
-  given?.addEventListener('abort', abort, { once: true });
-  const events = service.openPlace({ name }, signal)[Symbol.asyncIterator]();
+  const inbox = createInbox();
+  const { signal, abort } = createAborter();
+  if (connecting?.aborted) abort();
+  connecting?.addEventListener('abort', abort, { once: true });
+  const events = service.openRemote({ name }, signal)[Symbol.asyncIterator]();
   const first = await events
     .next()
     .catch((thrown: unknown) => {
@@ -28,29 +28,32 @@ export async function placeChannel(
       throw thrown;
     })
     .finally(() => {
-      given?.removeEventListener('abort', abort);
+      connecting?.removeEventListener('abort', abort);
     });
-  if (first.done === true || first.value.at !== 'open') {
-    box.closed();
-    return { send: () => undefined, onMessage: box.onMessage, onClose: box.onClose, close: () => undefined };
+  const { onMessage, onClose } = inbox;
+  if (first.done === true || first.value.type !== 'open') {
+    inbox.markClosed();
+    return { send: () => undefined, onMessage, onClose, close: () => undefined };
   }
+
   const { session } = first.value;
   const close = (): void => {
     abort();
-    box.closed();
+    inbox.markClosed();
   };
-  void (async () => {
+  const deliverAll = async (): Promise<void> => {
     for (let next = await events.next(); next.done !== true; next = await events.next())
-      if (next.value.at === 'message') box.deliver(next.value.message);
-  })()
+      if (next.value.type === 'message') inbox.deliver(next.value.message);
+  };
+  void deliverAll()
     .catch(() => undefined)
-    .finally(box.closed);
+    .finally(inbox.markClosed);
   return {
     send(message) {
-      if (!box.isClosed()) service.toPlace({ session, message }).catch(close);
+      if (!inbox.isClosed()) service.sendToRemote({ session, message }).catch(close);
     },
-    onMessage: box.onMessage,
-    onClose: box.onClose,
+    onMessage,
+    onClose,
     close,
   };
 }

@@ -1,7 +1,4 @@
-/**
- * @file The two kinds of procedure, a call and a stream, and the types that both sides derive from a
- * contract.
- */
+/** @file The two kinds of procedure, calls and streams, and the types that both sides derive from a contract. */
 import type { z } from 'zod';
 import type { ErrorData } from '../base/errors.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
@@ -20,16 +17,17 @@ export type Contract = Readonly<
   Record<string, { readonly kind: 'call' | 'stream'; readonly input: z.ZodType; readonly output?: unknown }>
 >;
 
-/** `call(input)<Output>()`: the input is checked where it arrives; the output is a type. */
+/** Declares a call as `call(input)<Output>()`. The receiver checks the input; the output is only a type. */
 export const call =
   <I>(input: z.ZodType<I>) =>
   <O>(): Call<I, O> => ({ kind: 'call', input });
-/** A stream is an async iterable; leaving its loop cancels it at the far end. */
+
+/** Declares a stream, an async iterable. Leaving its loop cancels it at the other end. */
 export const stream =
   <I>(input: z.ZodType<I>) =>
   <O>(): Stream<I, O> => ({ kind: 'stream', input });
 
-/** What the service implements is what every caller sees. */
+/** The functions of a contract, as the service implements them and as callers see them. */
 export type Api<C> = {
   readonly [K in keyof C]: C[K] extends Call<infer I, infer O>
     ? (input: I, signal?: AbortSignalLike) => Promise<O>
@@ -38,23 +36,27 @@ export type Api<C> = {
       : never;
 };
 
-/** What travels from the caller; `id` is the caller's, and is used once. */
-export type Asked =
-  | { readonly t: 'ask'; readonly id: number; readonly name: string; readonly input: unknown }
-  | { readonly t: 'cancel'; readonly id: number };
-/**
- * What travels back: one `answer` or `failure` for a call; `item`s and then an `end` or a `failure` for a
- * stream.
- */
-export type Answered =
-  | { readonly t: 'answer' | 'item'; readonly id: number; readonly value: unknown }
-  | { readonly t: 'end'; readonly id: number }
-  | { readonly t: 'failure'; readonly id: number; readonly error: ErrorData };
+/** A message of the caller, who chooses `id` and uses each only once. */
+export type RequestMessage =
+  | { readonly type: 'request'; readonly id: number; readonly name: string; readonly input: unknown }
+  | { readonly type: 'cancel'; readonly id: number };
 
-/** A message as one of ours, or undefined: a channel may carry anything. */
-export function readMessage(message: unknown): Asked | Answered | undefined {
-  const m = message as Asked | Answered | null;
-  return typeof m === 'object' && m !== null && typeof m.t === 'string' && typeof m.id === 'number'
-    ? m
+/**
+ * A message to the caller. A call gets one `response` or `error`; a stream gets `item`s and then an `end` or an
+ * `error`.
+ */
+export type ResponseMessage =
+  | { readonly type: 'response' | 'item'; readonly id: number; readonly value: unknown }
+  | { readonly type: 'end'; readonly id: number }
+  | { readonly type: 'error'; readonly id: number; readonly error: ErrorData };
+
+/** Returns `message` if it belongs to this protocol, else undefined: a channel may carry anything. */
+export function parseMessage(message: unknown): RequestMessage | ResponseMessage | undefined {
+  const candidate = message as RequestMessage | ResponseMessage | null;
+  return typeof candidate === 'object' &&
+    candidate !== null &&
+    typeof candidate.type === 'string' &&
+    typeof candidate.id === 'number'
+    ? candidate
     : undefined;
 }

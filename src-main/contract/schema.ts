@@ -1,106 +1,68 @@
-/** @file Every shape that crosses a boundary: checked ones as schemas, answered ones as types. */
+/** @file The requests of the API, checked by schemas, and the types of its responses. */
+import './no-eval.ts';
 import { z } from 'zod';
+import { deviceChoices } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
 import type { SavedPlan } from '../growth/plan/saved-plan.ts';
-import type { Certificate } from '../model/card.ts';
-import type { DeviceKind, TrainingSettings } from '../train/settings.ts';
+import type { Certificate } from '../model/summary.ts';
+import { schemasOf } from '../train/setting.ts';
+import { settingTable, trainingSettingsSchema, type DeviceKind } from '../train/settings.ts';
 
-export type { Certificate, CheckpointCard, TensorCard } from '../model/card.ts';
-export type { RunCard, RunEvent, RunState } from '../train/run.ts';
-
-// before the first schema: a page's content policy forbids the probe for eval, and reports it
-z.config({ jitless: true });
+export type { Certificate, CheckpointSummary, TensorSummary } from '../model/summary.ts';
+export type { RunEvent, RunState, RunSummary } from '../train/run.ts';
 
 export const nothing = z.object({});
 export const path = z.string().min(1).max(4096);
+/** The folder of a run, or its name. */
 export const runId = z.string().min(1).max(4096);
 export const jobId = z.string().min(1).max(64);
-export const deviceChoice = z.enum(['auto', 'cpu', 'webgpu', 'cuda']);
-export const whole = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-
+export const deviceChoice = z.enum(deviceChoices);
+export const nonNegativeInteger = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const positiveInteger = nonNegativeInteger.min(1);
+const outputDType = z.enum(['keep', 'float32', 'float16', 'bfloat16']);
+/** The JSON field or column that contains the text. */
 const field = z.string().min(1).max(200);
+/** An object whose content is checked later, where the checkpoint is known. */
+export const savedPlan = z.custom<SavedPlan>((value) => typeof value === 'object' && value !== null);
+
 export const growthRequest = z.object({
   method: z.string(),
   to: z.record(z.string(), z.number().int().positive()),
   options: z.record(z.string(), z.union([z.number(), z.string(), z.null()])),
-  seed: whole,
-  dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']),
+  seed: nonNegativeInteger,
+  dtype: outputDType,
 });
+
 /**
- * A stage of a recipe file: what it leaves out is as without a flag; `times` are multiples of what the stage
- * before makes.
+ * A stage of a recipe file. Fields that are missing have the default of their flag; `times` are multiples of the
+ * sizes after the stage before.
  */
 export const recipeStage = z.strictObject({
   ...growthRequest.partial().shape,
   method: z.string(),
   times: z.record(z.string(), z.number().positive()).optional(),
 });
-/** One growth, or several in sequence as one pass. */
+
+/** One growth, or several stages that are applied in one pass. */
 export const growthRecipe = z.union([growthRequest, z.array(growthRequest).min(1).max(64)]);
 
-export const trainingSettings: z.ZodType<TrainingSettings> = z.object({
-  tokens: whole.min(1),
-  batch: whole.min(1),
-  sequence: whole.min(2),
-  documents: z.enum(['joined', 'apart']),
-  accumulate: whole.min(1),
-  lr: z.number().positive().max(10),
-  schedule: z.enum(['constant', 'linear', 'cosine', 'wsd']),
-  warmup: whole,
-  rewarm: whole,
-  optimizer: z.enum(['adamw', 'muon', 'sgd']),
-  precision: z.enum(['float32', 'bfloat16', 'float16']),
-  tf32: z.enum(['on', 'off']),
-  recompute: z.enum(['auto', 'off', 'attention', 'full']),
-  decay: z.number().min(0).max(10),
-  clip: z.number().min(0),
-  beta1: z.number().min(0).lt(1),
-  beta2: z.number().min(0).lt(1),
-  eps: z.number().min(0),
-  momentum: z.number().min(0).lt(1),
-  cooldown: z.number().min(0).max(1),
-  floor: z.number().min(0).max(1),
-  ema: z.number().min(0).lt(1),
-  average: whole.max(100),
-  distill: z.number().min(0).max(1),
-  temperature: z.number().positive().max(100),
-  skip: z.number().min(0),
-  rollback: whole.min(1),
-  patience: whole,
-  rates: z.enum(['plan', 'plain']),
-  start: z.enum(['source', 'random']),
-  seed: whole,
-  budgetMoney: z.number().min(0),
-  budgetHours: z.number().min(0),
-  budgetTokens: whole,
-  device: deviceChoice,
-  saveEvery: whole,
-  evaluateEvery: whole,
-  heldOut: z.number().min(0).max(0.5),
-  sampleEvery: whole,
-  prompt: z.string().max(100_000),
-  threads: whole.max(1024),
-});
-
-/**
- * `source`: a checkpoint's folder, or a run's (its newest saved step). Either what is asked for, or a plan
- * that was saved.
- */
+/** `source` is the folder of a checkpoint or of a run (its newest saved step). */
 export const growJob = z
   .object({
     source: path,
     out: path,
     request: growthRecipe.optional(),
-    plan: z.custom<SavedPlan>((v) => typeof v === 'object' && v !== null).optional(),
+    plan: savedPlan.optional(),
     device: deviceChoice,
   })
   .refine(
     (job) => (job.request === undefined) !== (job.plan === undefined),
     'give either a request or a plan',
   );
+
 /**
- * `data`: files, patterns, folders. `weights`: how often each is drawn from, one for each; absent, all is one
- * text. `field`: the JSON field or column that holds it.
+ * `data` are files, patterns and folders. `weights` are sampling weights, one for each; without them all data is
+ * one text.
  */
 export const trainingRequest = z
   .object({
@@ -110,105 +72,116 @@ export const trainingRequest = z
     field: field.optional(),
     out: path.optional(),
     name: z.string().max(200).optional(),
-    settings: trainingSettings,
+    settings: trainingSettingsSchema,
   })
   .refine(
     ({ data, weights }) => weights === undefined || weights.length === data.length,
     'give a weight for each of the data, or none',
   );
+
+/** `from` is the folder of a checkpoint or of a run. */
 export const sampleRequest = z.object({
   from: path,
   prompt: z.string().max(100_000),
-  tokens: whole.max(100_000),
+  tokens: nonNegativeInteger.max(100_000),
   temperature: z.number().min(0).max(100),
-  seed: whole,
+  seed: nonNegativeInteger,
   device: deviceChoice,
 });
+
+/** `tokens` is the most that is read; without it all of the text is. */
 export const evaluateRequest = z.object({
   checkpoint: path,
   data: z.array(path).min(1),
   field: field.optional(),
-  sequence: whole.min(2),
-  batch: whole.min(1),
-  tokens: whole.optional(),
+  contextLength: nonNegativeInteger.min(2),
+  batchSize: positiveInteger,
+  tokens: nonNegativeInteger.optional(),
   device: deviceChoice,
 });
-/** `questions`: a .jsonl file of multiple-choice questions (store/questions.ts); `limit`: at most so many. */
+
+/** `questions` is a .jsonl file (store/data/questions.ts); `limit` is the most that are answered. */
 export const choicesRequest = z.object({
   checkpoint: path,
   questions: path,
-  limit: whole.min(1).optional(),
-  batch: whole.min(1),
+  limit: positiveInteger.optional(),
+  batchSize: positiveInteger,
   device: deviceChoice,
 });
+
 export const certifyRequest = z.object({
   source: path,
   grown: path,
   text: path.optional(),
   device: deviceChoice,
 });
-/** A folder dropped into a browser: its name, the text of its config.json, and its files with their sizes. */
+
+/** A folder that was dropped into a browser: its name, the text of its config.json, and its files. */
 export const locateRequest = z.object({
   name: z.string().min(1).max(1024),
   config: z.string().max(10_000_000),
-  sizes: z.array(z.object({ name: z.string().max(1024), bytes: whole })).max(10_000),
+  sizes: z.array(z.object({ name: z.string().max(1024), bytes: nonNegativeInteger })).max(10_000),
 });
+
 export const weightsKind = z.enum(['raw', 'ema', 'average']);
-/**
- * A Hugging Face folder, or an ONNX file for inference; of the latter `run` may be a checkpoint's folder too.
- */
+/** A Hugging Face folder, or an ONNX file for inference. */
 export const exportFormat = z.enum(['safetensors', 'onnx']);
+/** For ONNX, `run` may be the folder of a checkpoint too. */
 export const exportRequest = z.object({
   run: runId,
   out: path,
-  dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']),
+  dtype: outputDType,
   weights: weightsKind.optional(),
   format: exportFormat.optional(),
 });
-/** `tokens`: of the whole run, more than it has done. `rewarm`: steps of a second warm-up. */
+
+const settings = schemasOf(settingTable);
 /**
- * Settings that say how much memory a run needs, and not what it learns as long as an update stays over the
- * same sequences.
+ * Settings that change how much memory a run needs. They do not change what it learns as long as an update still
+ * covers the same sequences.
  */
-export const sparing = z
+export const memoryOverrides = z
   .object({
-    batch: whole.min(1),
-    accumulate: whole.min(1),
-    sequence: whole.min(2),
-    recompute: z.enum(['auto', 'off', 'attention', 'full']),
-    precision: z.enum(['float32', 'bfloat16', 'float16']),
+    microBatch: settings.microBatch,
+    gradAccum: settings.gradAccum,
+    contextLength: settings.contextLength,
+    activationCheckpointing: settings.activationCheckpointing,
+    precision: settings.precision,
   })
   .partial();
+
+/** `tokens` is the new total of the run; `rewarmSteps` are the steps of a second warm-up. */
 export const resumeRequest = z.object({
   id: runId,
-  tokens: whole.min(1).optional(),
-  rewarm: whole.optional(),
-  spare: sparing.optional(),
+  tokens: positiveInteger.optional(),
+  rewarmSteps: nonNegativeInteger.optional(),
+  memoryOverrides: memoryOverrides.optional(),
 });
-export const decayRequest = z.object({ id: runId, steps: whole.min(1).optional() });
-export type ResumeRequest = z.infer<typeof resumeRequest>;
-export type DecayRequest = z.infer<typeof decayRequest>;
+/** `steps` is the length of the decay; without it the settings of the run decide. */
+export const decayRequest = z.object({ id: runId, steps: positiveInteger.optional() });
 
 export type GrowJob = z.infer<typeof growJob>;
 export type TrainingRequest = z.infer<typeof trainingRequest>;
 export type ExportRequest = z.infer<typeof exportRequest>;
+export type ResumeRequest = z.infer<typeof resumeRequest>;
+export type DecayRequest = z.infer<typeof decayRequest>;
 
 export interface Device {
   readonly id: DeviceKind;
   readonly name: string;
   readonly available: boolean;
-  /** A GPU that the processor only plays: usable, but never chosen by `auto`. */
+  /** A GPU that is emulated by the CPU: usable, but never chosen by `auto`. */
   readonly software?: boolean;
   /** Why it is not available, and what to do. */
   readonly why?: string;
-  /** Bytes of memory, and of it free; null when unknown. */
+  /** Total and free memory in bytes; null when unknown. */
   readonly memory: number | null;
   readonly free: number | null;
 }
 
 export type GrowEvent =
   | {
-      readonly at: 'tensor';
+      readonly type: 'tensor';
       readonly name: string;
       readonly tensors: number;
       readonly ofTensors: number;
@@ -216,11 +189,11 @@ export type GrowEvent =
       readonly ofBytes: number;
       readonly seconds: number;
     }
-  /** The optimizer's moments of a run, which go along. */
-  | { readonly at: 'moments'; readonly done: number; readonly of: number }
-  | { readonly at: 'certifying' }
+  /** The moments of the optimizer are grown too, when the source is a run. */
+  | { readonly type: 'moments'; readonly done: number; readonly of: number }
+  | { readonly type: 'certifying' }
   | {
-      readonly at: 'done';
+      readonly type: 'done';
       readonly dir: string;
       readonly seconds: number;
       readonly bytes: number;
@@ -236,14 +209,16 @@ export interface Evaluation {
   readonly bytes: number;
   readonly device: DeviceKind;
 }
+
 export type EvaluateEvent =
-  | { readonly at: 'tokens'; readonly done: number; readonly of: number }
-  | { readonly at: 'done'; readonly evaluation: Evaluation };
+  | { readonly type: 'tokens'; readonly done: number; readonly of: number }
+  | { readonly type: 'done'; readonly evaluation: Evaluation };
+
 /**
- * Shares of questions answered right by likelihood, and by likelihood per byte of the answer, each with its
- * standard error.
+ * Accuracy on multiple-choice questions by the likelihood of an answer, and by its likelihood per byte (acc and
+ * acc_norm of lm-evaluation-harness), each with its standard error.
  */
-export interface Answers {
+export interface ChoicesResult {
   readonly questions: number;
   readonly accuracy: number;
   readonly error: number;
@@ -251,17 +226,20 @@ export interface Answers {
   readonly perByteError: number;
   readonly device: DeviceKind;
 }
+
 export type ChoicesEvent =
-  | { readonly at: 'choices'; readonly done: number; readonly of: number }
-  | { readonly at: 'done'; readonly answers: Answers };
+  | { readonly type: 'choices'; readonly done: number; readonly of: number }
+  | { readonly type: 'done'; readonly answers: ChoicesResult };
+
 export type SampleEvent =
-  | { readonly at: 'text'; readonly text: string }
-  | { readonly at: 'done'; readonly tokens: number; readonly seconds: number; readonly device: DeviceKind };
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'done'; readonly tokens: number; readonly seconds: number; readonly device: DeviceKind };
+
 export type ExportEvent =
-  | { readonly at: 'tensor'; readonly name: string; readonly tensors: number; readonly ofTensors: number }
-  | { readonly at: 'comparing' }
+  | { readonly type: 'tensor'; readonly name: string; readonly tensors: number; readonly ofTensors: number }
+  | { readonly type: 'comparing' }
   | {
-      readonly at: 'done';
+      readonly type: 'done';
       readonly dir: string;
       readonly files: readonly string[];
       readonly bytes: number;
@@ -269,8 +247,8 @@ export type ExportEvent =
       readonly device: DeviceKind;
     };
 
-/** A long piece of work that belongs to the service, not to a window. */
-export interface JobCard {
+/** Work that runs in the service and continues when the window closes. */
+export interface JobSummary {
   readonly id: string;
   readonly kind: 'grow' | 'export' | 'certify' | 'download' | 'push';
   readonly title: string;
@@ -286,13 +264,14 @@ export interface FolderEntry {
   readonly bytes: number;
   readonly checkpoint: boolean;
 }
+
 export interface Folder {
   readonly path: string;
   readonly parent: string | null;
   readonly entries: readonly FolderEntry[];
 }
 
-/** One finding of the doctor; `optional`: nothing is wrong without it. */
+/** One check of the doctor. Nothing is wrong when an `optional` one fails. */
 export interface Check {
   readonly what: string;
   readonly ok: boolean;
@@ -300,6 +279,7 @@ export interface Check {
   readonly remedy?: string;
   readonly optional?: boolean;
 }
+
 export interface About {
   readonly version: string;
   readonly home: string;

@@ -1,14 +1,14 @@
 /**
- * @file The serving side: checks every input where it arrives, runs the implementation, sends back values or
- * error data. Far ends that cancel, or vanish, abort the work.
+ * @file The serving side of an API: checks every input, runs the implementation and sends back values or error
+ * data. Work is aborted when the caller cancels it or its channel closes.
  */
 import type { Channel } from '../base/channel.ts';
-import { appError, dataOf } from '../base/errors.ts';
-import { aborter, type AbortSignalLike } from '../base/signals.ts';
-import { readMessage, type Answered, type Api, type Contract } from './rpc.ts';
+import { createError, toErrorData } from '../base/errors.ts';
+import { createAborter, type AbortSignalLike } from '../base/signals.ts';
+import { parseMessage, type Api, type Contract, type ResponseMessage } from './rpc.ts';
 
 export interface Serving {
-  /** Calls and streams that the implementation has not finished or left. */
+  /** The number of calls and streams that the implementation has not finished. */
   pending(): number;
 }
 
@@ -18,55 +18,55 @@ interface Work {
 }
 
 /**
- * Answers what arrives on `channel` from `implementation`. Its errors cross as data; a thrown thing that is
- * no `AppError` becomes `internal`.
+ * Answers the requests on `channel` with `implementation`. Its errors are sent as data; what it throws that is
+ * not an `AppError` becomes `internal`.
  */
 export function serve<C extends Contract>(contract: C, implementation: Api<C>, channel: Channel): Serving {
   const working = new Map<number, Work>();
-  const send = (message: Answered): void => {
+  const send = (message: ResponseMessage): void => {
     channel.send(message);
   };
 
-  const run = async (id: number, name: string, input: unknown): Promise<void> => {
-    const { signal, abort } = aborter();
+  async function run(id: number, name: string, input: unknown): Promise<void> {
+    const { signal, abort } = createAborter();
     let iterator: AsyncIterator<unknown> | undefined;
-    let cancelled = false;
+    let isCancelled = false;
     working.set(id, {
       cancel() {
-        cancelled = true;
+        isCancelled = true;
+        // A generator that awaits something returns only when that settles; the signal settles it.
         abort();
-        // A generator that is waiting hears of this only when its wait is over; the signal is what ends the
-        // wait.
         void iterator?.return?.().catch(() => undefined);
       },
     });
     try {
       const procedure = Object.hasOwn(contract, name) ? contract[name] : undefined;
-      if (!procedure) throw appError('rpc/unknown', { call: name });
+      if (!procedure) throw createError('rpc/unknown', { call: name });
       const checked = procedure.input.safeParse(input);
       if (!checked.success)
-        throw appError('rpc/bad-input', { call: name, why: whyOf(checked.error.issues[0]) });
+        throw createError('rpc/bad-input', { call: name, why: describeIssue(checked.error.issues[0]) });
       const result = (implementation as Record<string, Procedure>)[name]!(checked.data, signal);
       if (procedure.kind === 'call') {
         const value = await (result as Promise<unknown>);
-        if (!cancelled) send({ t: 'answer', id, value });
+        if (!isCancelled) send({ type: 'response', id, value });
       } else {
         iterator = (result as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-        for (let next = await iterator.next(); !next.done && !cancelled; next = await iterator.next())
-          send({ t: 'item', id, value: next.value });
-        if (!cancelled) send({ t: 'end', id });
+        for (let next = await iterator.next(); !next.done && !isCancelled; next = await iterator.next())
+          send({ type: 'item', id, value: next.value });
+        if (!isCancelled) send({ type: 'end', id });
       }
     } catch (thrown) {
-      if (!cancelled) send({ t: 'failure', id, error: dataOf(thrown) });
+      if (!isCancelled) send({ type: 'error', id, error: toErrorData(thrown) });
     } finally {
       working.delete(id);
     }
-  };
+  }
 
   channel.onMessage((raw) => {
-    const message = readMessage(raw);
-    if (message?.t === 'ask' && !working.has(message.id)) void run(message.id, message.name, message.input);
-    else if (message?.t === 'cancel') working.get(message.id)?.cancel();
+    const message = parseMessage(raw);
+    if (message?.type === 'request' && !working.has(message.id))
+      void run(message.id, message.name, message.input);
+    else if (message?.type === 'cancel') working.get(message.id)?.cancel();
   });
   channel.onClose(() => {
     for (const work of [...working.values()]) work.cancel();
@@ -74,8 +74,8 @@ export function serve<C extends Contract>(contract: C, implementation: Api<C>, c
   return { pending: () => working.size };
 }
 
-/** The first issue of a check, with the field that it is about. */
-export function whyOf(
+/** The first issue of a failed check, with the field that it is about. */
+export function describeIssue(
   issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
 ): string {
   const field = issue?.path.map(String).join('.') ?? '';

@@ -1,10 +1,9 @@
-/** @file The app's whole API, in one file: what the window, the command line and a remote browser can ask. */
+/** @file The API of the service, which the page, the command line and remote browsers call. */
 import { z } from 'zod';
-import type { RunHistory } from '../train/run.ts';
-import type { SavedPlan } from '../growth/plan/saved-plan.ts';
 import type { Assumptions } from '../cost/assumptions.ts';
-import type { Activity, Known } from './activity.ts';
-import type { Lineage } from './lineage.ts';
+import type { SavedPlan } from '../growth/plan/saved-plan.ts';
+import type { RunHistory } from '../train/run.ts';
+import type { Activity, KnownCheckpoint } from './activity.ts';
 import {
   assumptionChange,
   costRequest,
@@ -15,6 +14,7 @@ import {
   type Estimate,
   type MeasuredDevice,
 } from './cost.ts';
+import { gpuInstall, type GpuEvent, type GpuStatus } from './gpu.ts';
 import {
   downloadRequest,
   hubName,
@@ -31,13 +31,18 @@ import {
   type PushEvent,
   type PushPlan,
 } from './hub.ts';
-import { placeName, placeRequest, placeSession, type PlaceCard, type PlaceEvent } from './remote-hosts.ts';
-import { gpuInstall, type GpuEvent, type GpuStatus } from './gpu.ts';
+import type { Lineage } from './lineage.ts';
+import {
+  remoteHostName,
+  remoteHostRequest,
+  remoteMessage,
+  type RemoteEvent,
+  type RemoteHost,
+} from './remote-hosts.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
   certifyRequest,
   choicesRequest,
-  whole,
   decayRequest,
   evaluateRequest,
   exportRequest,
@@ -45,87 +50,92 @@ import {
   growthRecipe,
   jobId,
   locateRequest,
+  nonNegativeInteger,
   nothing,
   path,
   resumeRequest,
   runId,
   sampleRequest,
+  savedPlan,
   trainingRequest,
   type About,
   type Certificate,
-  type ChoicesEvent,
   type Check,
-  type CheckpointCard,
+  type CheckpointSummary,
+  type ChoicesEvent,
   type Device,
   type EvaluateEvent,
   type ExportEvent,
   type Folder,
   type GrowEvent,
-  type JobCard,
-  type RunCard,
+  type JobSummary,
   type RunEvent,
+  type RunSummary,
   type SampleEvent,
 } from './schema.ts';
+
+const job = z.object({ id: jobId });
+const run = z.object({ id: runId });
+const checkpoint = z.object({ dir: path });
+/** A call without a result. */
+type Done = Record<string, never>;
 
 export const service = {
   about: call(nothing)<About>(),
   devices: call(nothing)<readonly Device[]>(),
   doctor: call(nothing)<readonly Check[]>(),
-  /** What to send along with a report of trouble, without secrets. */
+  /** A report to attach to a bug report. It contains no secrets. */
   diagnostics: call(z.object({ run: runId.optional() }))<{ readonly text: string }>(),
-  /** The CUDA provider: what is there, bringing it, taking it away. */
-  gpu: call(nothing)<GpuStatus>(),
+  /** The CUDA provider: its status, installing and removing it. */
+  gpuStatus: call(nothing)<GpuStatus>(),
   installGpu: stream(gpuInstall)<GpuEvent>(),
   removeGpu: call(nothing)<{ readonly removed: boolean }>(),
-  /** Jobs, runs and known checkpoints: everything, then what changes. */
+  /** Jobs, runs and known checkpoints: first all of them, then the changes. */
   activity: stream(nothing)<Activity>(),
 
+  /** Checkpoints that were opened or made before, newest first, with the built-in one. Missing folders are omitted. */
+  checkpoints: call(nothing)<readonly KnownCheckpoint[]>(),
+  openCheckpoint: call(checkpoint)<CheckpointSummary>(),
+  /** Removes a checkpoint from the list; its files stay. */
+  forgetCheckpoint: call(checkpoint)<Done>(),
+  listFolder: call(z.object({ dir: path.optional() }))<Folder>(),
   /**
-   * Checkpoints opened or made before, newest first; the built-in one is always among them. Folders that are
-   * gone are left out.
+   * Finds the local folders of a checkpoint by its name, config.json and file sizes. A browser needs this because
+   * it does not reveal the path of a dropped folder.
    */
-  checkpoints: call(nothing)<readonly Known[]>(),
-  openCheckpoint: call(z.object({ dir: path }))<CheckpointCard>(),
-  forget: call(z.object({ dir: path }))<Record<string, never>>(),
-  browse: call(z.object({ dir: path.optional() }))<Folder>(),
-  /**
-   * Folders of this computer that hold a checkpoint with this name, this config.json and files of these
-   * sizes: a browser tells no path of a dropped folder.
-   */
-  locate: call(locateRequest)<{ readonly dirs: readonly string[] }>(),
+  locateCheckpoint: call(locateRequest)<{ readonly dirs: readonly string[] }>(),
 
   /**
-   * The plan of one growth or of several in sequence, for a checkpoint or the newest saved step of a run;
-   * with a print of its weights, so that it can be kept as a file.
+   * Plans one growth, or several stages, for a checkpoint or the newest saved step of a run. The plan includes a
+   * fingerprint of the weights, so it can be saved as a file.
    */
   planGrowth: call(z.object({ dir: path, request: growthRecipe }))<SavedPlan>(),
-  /** Refuses a plan that is not sound, or was made for another checkpoint, with what differs. */
-  checkPlan: call(
-    z.object({ dir: path, plan: z.custom<SavedPlan>((v) => typeof v === 'object' && v !== null) }),
-  )<Record<string, never>>(),
-  /** Growing, certifying and exporting are jobs: they go on when the window closes. */
-  startGrowth: call(growJob)<JobCard>(),
-  followGrowth: stream(z.object({ id: jobId }))<GrowEvent>(),
+  /** Throws if a plan is not valid or was made for another checkpoint; the error says what differs. */
+  checkPlan: call(z.object({ dir: path, plan: savedPlan }))<Done>(),
+  /** Growing, certifying and exporting are jobs, which continue when the window closes. */
+  startGrowth: call(growJob)<JobSummary>(),
+  followGrowth: stream(job)<GrowEvent>(),
   certify: call(certifyRequest)<Certificate>(),
-  startExport: call(exportRequest)<JobCard>(),
-  followExport: stream(z.object({ id: jobId }))<ExportEvent>(),
-  jobs: call(nothing)<readonly JobCard[]>(),
-  cancelJob: call(z.object({ id: jobId }))<Record<string, never>>(),
+  startExport: call(exportRequest)<JobSummary>(),
+  followExport: stream(job)<ExportEvent>(),
+  jobs: call(nothing)<readonly JobSummary[]>(),
+  cancelJob: call(job)<Done>(),
 
-  startRun: call(trainingRequest)<RunCard>(),
-  runs: call(nothing)<readonly RunCard[]>(),
-  run: call(z.object({ id: runId }))<RunCard>(),
+  startRun: call(trainingRequest)<RunSummary>(),
+  runs: call(nothing)<readonly RunSummary[]>(),
+  run: call(run)<RunSummary>(),
   /** The newest saved step of a run, as a checkpoint that can be grown. */
-  openRun: call(z.object({ id: runId }))<CheckpointCard>(),
-  /**
-   * A run's events so far, thinned for drawing; with both `from` and `to`, those of the steps between them.
-   */
-  runHistory: call(z.object({ id: runId, from: whole.optional(), to: whole.optional() }))<RunHistory>(),
-  /** Every event from line `from` of the run's file on, then live, until the run stops. */
-  followRun: stream(z.object({ id: runId, from: whole, offset: whole.optional() }))<RunEvent>(),
-  stopRun: call(z.object({ id: runId }))<RunCard>(),
-  /** Goes on from the newest checkpoint; with `tokens` to a larger total, which a finished run takes too. */
-  /** What a person says of a run; what is absent stays. */
+  openRun: call(run)<CheckpointSummary>(),
+  /** The events of a run, thinned for charts; with both `from` and `to`, those of the steps between them. */
+  runHistory: call(
+    z.object({ id: runId, from: nonNegativeInteger.optional(), to: nonNegativeInteger.optional() }),
+  )<RunHistory>(),
+  /** All events from line `from` of events.jsonl, then live ones until the run stops. */
+  followRun: stream(
+    z.object({ id: runId, from: nonNegativeInteger, offset: nonNegativeInteger.optional() }),
+  )<RunEvent>(),
+  stopRun: call(run)<RunSummary>(),
+  /** Changes the name, tags or notes of a run; what is absent stays. */
   annotateRun: call(
     z.object({
       id: runId,
@@ -133,71 +143,59 @@ export const service = {
       tags: z.array(z.string().trim().min(1).max(60)).max(50).optional(),
       notes: z.string().max(100_000).optional(),
     }),
-  )<RunCard>(),
-  /** Puts a run that rests into the trash beside it; `restoreRun` takes that back. */
-  trashRun: call(z.object({ id: runId }))<{ readonly trashed: string }>(),
-  restoreRun: call(z.object({ trashed: path }))<RunCard>(),
-  /** The family tree of all checkpoints and runs. */
+  )<RunSummary>(),
+  /** Moves a run that is not training into the trash folder beside it; `restoreRun` moves it back. */
+  trashRun: call(run)<{ readonly trashed: string }>(),
+  restoreRun: call(z.object({ trashed: path }))<RunSummary>(),
+  /** The graph of all checkpoints and runs. */
   lineage: call(nothing)<Lineage>(),
-  resumeRun: call(resumeRequest)<RunCard>(),
-  /**
-   * The learning rate falls from here to the floor, and there the run ends; a run that nobody is at goes on
-   * with it.
-   */
-  decayRun: call(decayRequest)<RunCard>(),
+  /** Resumes from the newest checkpoint. A larger total of `tokens` extends the run, even a finished one. */
+  resumeRun: call(resumeRequest)<RunSummary>(),
+  /** Lets the learning rate fall to its minimum from here, then ends the run. Resumes a run that is not training. */
+  decayRun: call(decayRequest)<RunSummary>(),
 
   sample: stream(sampleRequest)<SampleEvent>(),
   evaluate: stream(evaluateRequest)<EvaluateEvent>(),
-  choices: stream(choicesRequest)<ChoicesEvent>(),
+  evaluateChoices: stream(choicesRequest)<ChoicesEvent>(),
 
-  /** What an estimate stands on: devices, prices, measured speeds, earlier runs, the person's own prices. */
+  /** What estimates are based on: devices, prices, measured speeds, earlier runs and the user's own prices. */
   costs: call(costRequest)<CostFacts>(),
   estimate: call(estimateRequest)<Estimate>(),
-  /** Changes what is assumed, for good. */
-  assume: call(assumptionChange)<Assumptions>(),
-  /** Measures how fast a device is, and remembers it. */
+  /** Changes assumptions of all later estimates. */
+  setAssumptions: call(assumptionChange)<Assumptions>(),
+  /** Measures the speed of a device and stores it. */
   measureDevice: call(measureRequest)<MeasuredDevice>(),
-  /** What a run was estimated to cost and what it did; null for a run without. */
-  runCost: call(z.object({ id: runId }))<CostRecord | null>(),
+  /** The estimated and the actual cost of a run; null if it has no record. */
+  runCost: call(run)<CostRecord | null>(),
 
-  /**
-   * The Hugging Face Hub: one page of a search, and one model judged from its headers against this computer.
-   */
+  /** The Hugging Face Hub: a page of search results, and one model, read from its headers. */
   hubSearch: call(hubSearch)<HubPage>(),
   hubModel: call(hubName)<HubModel>(),
-  /** What lies in the Hugging Face cache, whoever put it there, and the downloads that are not whole. */
+  /** All models in the Hugging Face cache, and the incomplete downloads. */
   hubCached: call(nothing)<readonly HubCached[]>(),
   hubDownloads: call(nothing)<readonly HubDownload[]>(),
   /**
-   * Begins a download, or goes on with one; a job. Pausing keeps what came; cancelling the job, or dropping,
-   * removes it.
+   * Starts or continues a download, as a job. Pausing keeps the partial files; cancelling the job or dropping the
+   * download deletes them.
    */
-  startDownload: call(downloadRequest)<JobCard>(),
-  followDownload: stream(z.object({ id: jobId }))<DownloadEvent>(),
-  pauseDownload: call(z.object({ id: jobId }))<Record<string, never>>(),
-  dropDownload: call(z.object({ repo: z.string().max(300), commit: z.string().max(64) }))<
-    Record<string, never>
-  >(),
-  /**
-   * Whose token is used; a token that is set goes to the key store, or stays in memory. It never comes back
-   * out.
-   */
+  startDownload: call(downloadRequest)<JobSummary>(),
+  followDownload: stream(job)<DownloadEvent>(),
+  pauseDownload: call(job)<Done>(),
+  dropDownload: call(z.object({ repo: z.string().max(300), commit: z.string().max(64) }))<Done>(),
+  /** The owner of the token. A new token is stored in the key store or in memory, and is never sent back. */
   hubAccount: call(nothing)<HubAccount>(),
   setHubToken: call(hubToken)<HubAccount>(),
-  /** What a push would do, and the push: one commit, a job. */
+  /** What a push would upload, and the push itself: a job that makes one commit. */
   planPush: call(pushRequest)<PushPlan>(),
-  startPush: call(pushJob)<JobCard>(),
-  followPush: stream(z.object({ id: jobId }))<PushEvent>(),
+  startPush: call(pushJob)<JobSummary>(),
+  followPush: stream(job)<PushEvent>(),
 
-  /**
-   * GPU boxes, reached by ssh through this service. Work goes to where the data is: everything in a place
-   * happens there.
-   */
-  places: call(nothing)<readonly PlaceCard[]>(),
-  addPlace: call(placeRequest)<readonly PlaceCard[]>(),
-  removePlace: call(placeName)<readonly PlaceCard[]>(),
-  openPlace: stream(placeName)<PlaceEvent>(),
-  toPlace: call(placeSession)<Record<string, never>>(),
+  /** Remote hosts, reached by ssh through this service. All work on a remote host runs there, with its own files. */
+  remoteHosts: call(nothing)<readonly RemoteHost[]>(),
+  addRemoteHost: call(remoteHostRequest)<readonly RemoteHost[]>(),
+  removeRemoteHost: call(remoteHostName)<readonly RemoteHost[]>(),
+  openRemote: stream(remoteHostName)<RemoteEvent>(),
+  sendToRemote: call(remoteMessage)<Done>(),
 } as const;
 
 export type Service = Api<typeof service>;
