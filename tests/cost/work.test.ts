@@ -1,19 +1,20 @@
+/** @file The work of training programs, against FLOPs counted by hand and the usual rule. */
 import { describe, expect, it } from 'vitest';
 import { programsOf, type Subject } from '../../src-main/cost/programs.ts';
 import { ruleOfThumb, workOf } from '../../src-main/cost/work.ts';
-import { flopsOf } from '../../src-main/graph/passes/liveness.ts';
+import { countFlops } from '../../src-main/graph/passes/liveness.ts';
 import { graphOf, input, matmul, softmax } from '../../src-main/graph/ops/build.ts';
-import { countOf, nodesOf } from '../../src-main/graph/graph.ts';
-import { lowered } from '../../src-main/graph/onnx.ts';
+import { countOf, nodesOf, type Graph } from '../../src-main/graph/graph.ts';
+import { lowerGraph } from '../../src-main/graph/onnx.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { tokensPerStep } from '../../src-main/train/schedule.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 import { kin, uncovered } from './subjects.ts';
 
-/** 2·m·n·k over every product that ONNX Runtime is given, rows that are several operators taken apart. */
-const byHand = (graph: Parameters<typeof flopsOf>[0]): number =>
-  nodesOf(Object.values(lowered(lowered(graph, 'webgpu'), 'webgpu').outputs))
+/** 2·m·n·k summed over every MatMul after all fused operators are lowered. */
+const countMatMulFlops = (graph: Graph): number =>
+  nodesOf(Object.values(lowerGraph(lowerGraph(graph, 'webgpu'), 'webgpu').outputs))
     .filter((node) => node.op.name === 'MatMul')
     .reduce(
       (sum, { inputs: [a], outputs: [out], attrs }) =>
@@ -23,27 +24,27 @@ const byHand = (graph: Parameters<typeof flopsOf>[0]): number =>
 
 const settings = (change: Partial<TrainingSettings> = {}): TrainingSettings => ({
   ...trainingDefaults,
-  batch: 2,
-  sequence: 8,
+  microBatch: 2,
+  contextLength: 8,
   ...change,
 });
 
-describe('work', () => {
-  it('is tried on every family', () => {
+describe('workOf', () => {
+  it('is tested on every family', () => {
     expect(uncovered).toEqual([]);
   });
 
-  it.each(kin)('of $name is the sum over its graph\u2019s matrix products', ({ subject }) => {
-    for (const s of [settings(), settings({ accumulate: 3 }), settings({ recompute: 'full' })]) {
+  it.each(kin)('counts the matrix products of $name', ({ subject }) => {
+    for (const s of [settings(), settings({ gradAccum: 3 }), settings({ activationCheckpointing: 'full' })]) {
       for (const { graph } of programsOf(subject, s, 'cpu').update) {
         const work = workOf(graph);
-        expect(work.flops).toBe(flopsOf(graph));
-        expect(work.flops).toBe(byHand(graph));
+        expect(work.flops).toBe(countFlops(graph));
+        expect(work.flops).toBe(countMatMulFlops(graph));
       }
     }
   });
 
-  it('is near the rule of thumb where embeddings are small, and says so by the token', () => {
+  it('is close to the rule of thumb per token if embeddings are small', () => {
     const config = {
       model_type: 'llama',
       vocab_size: 256,
@@ -60,34 +61,34 @@ describe('work', () => {
     };
     const family = familyOf(config);
     const subject = { family: family.id, dims: dimsOf(family, config), settings: settingsOf(family, config) };
-    const s = settings({ batch: 4, sequence: 128 });
+    const s = settings({ microBatch: 4, contextLength: 128 });
     const programs = programsOf(subject, s, 'cpu');
     const perToken = workOf(programs.update[0]!.graph).flops / tokensPerStep(s);
-    expect(perToken / ruleOfThumb(programs.parameters, subject.dims, s.sequence)).toBeGreaterThan(0.96);
-    expect(perToken / ruleOfThumb(programs.parameters, subject.dims, s.sequence)).toBeLessThan(1.04);
+    expect(perToken / ruleOfThumb(programs.parameters, subject.dims, s.contextLength)).toBeGreaterThan(0.96);
+    expect(perToken / ruleOfThumb(programs.parameters, subject.dims, s.contextLength)).toBeLessThan(1.04);
   });
 
   it.each([1, 3])(
-    'of learning from a source has the source\u2019s own pass in each of %i batches',
+    'counts a forward pass of the source for each of %i micro-batches of distillation',
     (accumulate) => {
       const [{ subject }, { subject: source }] = kin.filter(({ name }) => name.startsWith('llama')) as [
         (typeof kin)[number],
         (typeof kin)[number],
       ];
-      const s = settings({ accumulate });
+      const s = settings({ gradAccum: accumulate });
       const flops = (some: Subject, more: Partial<TrainingSettings> = {}): number =>
         programsOf(some, { ...s, ...more }, 'cpu').update.reduce(
           (n, { graph, times }) => n + times * workOf(graph).flops,
           0,
         );
-      expect(flops({ ...subject, source }, { distill: 0.5 }) - flops(subject)).toBe(
+      expect(flops({ ...subject, source }, { distillWeight: 0.5 }) - flops(subject)).toBe(
         accumulate * workOf(programsOf(source, s, 'cpu').evaluation).flops,
       );
       expect(flops({ ...subject, source })).toBe(flops(subject));
     },
   );
 
-  it('counts bytes and functions beside products', () => {
+  it('counts memory traffic, functions and nodes', () => {
     const a = input('a', 'float32', [8, 4]);
     const b = input('b', 'float32', [4, 16]);
     const work = workOf(graphOf({ out: softmax(matmul(a, b)) }));

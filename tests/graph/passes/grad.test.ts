@@ -2,6 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AppError } from '../../../src-main/base/errors.ts';
+import { countOf, emitOne, nodesOf, type Op } from '../../../src-main/graph/graph.ts';
+import { streamingCost } from '../../../src-main/graph/op-cost.ts';
 import {
   add,
   cast,
@@ -19,11 +21,10 @@ import {
   type Value,
 } from '../../../src-main/graph/ops/build.ts';
 import { grad, unbroadcast, vjp } from '../../../src-main/graph/passes/grad.ts';
-import { countOf, emitOne, nodesOf, type Op } from '../../../src-main/graph/graph.ts';
-import { streamingCost } from '../../../src-main/graph/op-cost.ts';
 import '../../support/close.ts';
 import { evaluate, tensor, type Tensor } from '../../support/evaluate.ts';
 
+/** The code of the AppError that `action` throws. */
 const errorCodeOf = (action: () => unknown): unknown => {
   try {
     action();
@@ -126,13 +127,13 @@ describe('grad', () => {
   it('takes several seeds: a chain in two parts has the gradient of the whole chain', () => {
     const h = mul(x, x);
     const loss = sum(mul(h, slice(x, 0, 0, 1)));
-    const [whole] = grad(loss, [x]);
+    const [expected] = grad(loss, [x]);
     const cut = input('cut', 'float32', [2, 3]);
     const later = sum(mul(cut, slice(x, 0, 0, 1)));
     const [gc, direct] = vjp([{ value: later, gradient: constant(1) }], [cut, x]);
     const [through] = vjp([{ value: h, gradient: gc! }], [x]);
     const both = { ...feeds, cut: run(h, feeds) };
-    expect(run(add(direct!, through!), both).data).toBeClose(run(whole!, feeds).data, 'float64');
+    expect(run(add(direct!, through!), both).data).toBeClose(run(expected!, feeds).data, 'float64');
   });
 
   it('keeps gradients of reductions unexpanded through elementwise operators', () => {

@@ -1,10 +1,10 @@
 /** @file Every simplification: it is applied, it keeps the values, and similar graphs are left alone. */
 import { describe, expect, it } from 'vitest';
+import { countOf, emitOne, nodesOf, type Value } from '../../../src-main/graph/graph.ts';
 import * as b from '../../../src-main/graph/ops/build.ts';
+import { Expand, Reshape, Transpose } from '../../../src-main/graph/ops/movement.ts';
 import { checkWellFormed } from '../../../src-main/graph/passes/check.ts';
 import { grad } from '../../../src-main/graph/passes/grad.ts';
-import { countOf, emitOne, nodesOf, type Value } from '../../../src-main/graph/graph.ts';
-import { Expand, Reshape, Transpose } from '../../../src-main/graph/ops/movement.ts';
 import { simplify } from '../../../src-main/graph/passes/simplify.ts';
 import '../../support/close.ts';
 import { evaluate, tensor, type Tensor } from '../../support/evaluate.ts';
