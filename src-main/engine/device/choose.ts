@@ -1,18 +1,15 @@
-/**
- * @file Which device a job runs on: the one that was asked for, or for `auto` the fastest that is there;
- * never another, and always said.
- */
+/** @file Opens the device of a job: the requested one, or the fastest available one for `auto`. */
 import type { DeviceChoice, DeviceKind } from '../../base/device.ts';
 import { AppError } from '../../base/errors.ts';
 import { adapterOf } from '../ort/adapters.ts';
 import { openDevice, type Device } from '../ort/device.ts';
 
-/** `auto` tries these in order; a graphics adapter that is only simulated by the processor is passed over. */
-const order: readonly DeviceKind[] = ['cuda', 'webgpu', 'cpu'];
+/** `auto` tries these in order, without adapters that the processor emulates; the last resort is the CPU. */
+const gpuKinds: readonly DeviceKind[] = ['cuda', 'webgpu'];
 
 /**
- * Elements of the largest bucket of training state: one weight is one bucket on the processor, where it is
- * then in cache, and a GPU has fewer kernels to start.
+ * Maximum elements of a bucket of training state. On the CPU a bucket should fit in the cache; on a GPU larger
+ * buckets mean fewer kernel launches.
  */
 export const bucketElements: Readonly<Record<DeviceKind, number>> = {
   cpu: 2 ** 17,
@@ -21,8 +18,8 @@ export const bucketElements: Readonly<Record<DeviceKind, number>> = {
 };
 
 /**
- * Opens it. `tf32`: float32 products on CUDA may round their operands. Refuses `engine/no-device` where the
- * device asked for cannot be used.
+ * Opens the device for `choice`. `tf32` allows TF32 for float32 matrix products on CUDA. Throws
+ * `engine/no-device` if a requested device cannot be used; only `auto` falls back to another one.
  */
 export async function chooseDevice(
   choice: DeviceChoice,
@@ -35,7 +32,7 @@ export async function chooseDevice(
       ...(kind === 'cuda' && tf32 ? { provider: { use_tf32: '1' } } : {}),
     });
   if (choice !== 'auto') return open(choice);
-  for (const kind of order.slice(0, -1)) {
+  for (const kind of gpuKinds) {
     if (adapterOf(kind).software) continue;
     try {
       return await open(kind);

@@ -1,29 +1,35 @@
-/** @file What this computer can run on: each kind of device tried for real, and why one cannot be used. */
-import { dataOf, wordsOf } from '../../base/errors.ts';
-import type { Device as DeviceCard } from '../../contract/schema.ts';
+/** @file Lists the devices of this computer. Each is opened to find out whether it works. */
+import { toErrorData, describeError } from '../../base/errors.ts';
+import type { Device as DeviceInfo } from '../../contract/schema.ts';
 import type { DeviceKind } from '../../train/settings.ts';
 import { adapterOf } from '../ort/adapters.ts';
 import { openDevice } from '../ort/device.ts';
 import { deviceKinds } from '../ort/device-tensor.ts';
 
 /**
- * One card for each kind of device, fastest kind first after the processor: available if a tensor went there
- * and came back, else the reason.
+ * Returns one entry for each kind of device, the CPU first. A device is available if a tensor could be copied
+ * there and back; otherwise `why` gives the reason.
  */
-export async function listDevices(): Promise<readonly DeviceCard[]> {
-  const cards: DeviceCard[] = [];
-  for (const kind of deviceKinds) cards.push(await cardOf(kind));
-  return cards;
+export async function listDevices(): Promise<readonly DeviceInfo[]> {
+  const devices: DeviceInfo[] = [];
+  for (const kind of deviceKinds) devices.push(await describeDevice(kind));
+  return devices;
 }
 
-async function cardOf(id: DeviceKind): Promise<DeviceCard> {
+async function describeDevice(id: DeviceKind): Promise<DeviceInfo> {
   try {
     const device = await openDevice(id);
-    // while it is open: CUDA tells free memory only then
+    // CUDA reports free memory only while the device is open.
     const { memory, free, software = false } = adapterOf(id);
     await device.dispose();
     return { id, name: device.name, available: true, software, memory, free };
   } catch (error) {
-    return { id, ...adapterOf(id), free: null, available: false, why: wordsOf(dataOf(error)).join('. ') };
+    return {
+      id,
+      ...adapterOf(id),
+      free: null,
+      available: false,
+      why: describeError(toErrorData(error)).join('. '),
+    };
   }
 }

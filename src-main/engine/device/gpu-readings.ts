@@ -1,35 +1,31 @@
-/**
- * @file What an NVIDIA GPU draws, holds and does, once a second, from one nvidia-smi that runs beside the
- * training.
- */
+/** @file Reads power, utilisation, memory and temperature of an NVIDIA GPU from nvidia-smi, once a second. */
 import { spawn } from 'node:child_process';
-import { inLines } from '../../base/lines.ts';
+import { splitLines } from '../../base/lines.ts';
 
-/** One line of nvidia-smi; null where the card does not say. */
+/** One line of nvidia-smi. A value that the GPU does not report is null. */
 export interface GpuReading {
   readonly watts: number | null;
+  /** From 0 to 1. */
   readonly utilisation: number | null;
+  /** Bytes in use. */
   readonly memory: number | null;
+  /** Degrees Celsius. */
   readonly temperature: number | null;
 }
 
-export interface GpuReadings {
-  /** The newest, or undefined before the first and where there is no nvidia-smi. */
+export interface GpuMonitor {
+  /** The newest reading; undefined before the first one, or if there is no nvidia-smi. */
   newest(): GpuReading | undefined;
-  /**
-   * Joules since the start, the power between two readings taken as the mean of both; null before the second.
-   */
+  /** Joules since the start, by the trapezoidal rule; null before the second reading. */
   joules(): number | null;
   close(): void;
 }
 
 const fields = 'power.draw,utilization.gpu,memory.used,temperature.gpu';
-const every = 1000;
+const intervalMilliseconds = 1000;
 
-/**
- * A line of `--format=csv,noheader,nounits` with the fields above, or undefined where it is something else.
- */
-export function readLine(line: string): GpuReading | undefined {
+/** Parses a line of `--format=csv,noheader,nounits` with the fields above; undefined for any other line. */
+export function parseReading(line: string): GpuReading | undefined {
   const cells = line.split(',').map((cell) => cell.trim());
   if (cells.length !== fields.split(',').length) return undefined;
   const [watts, percent, megabytes, temperature] = cells.map((cell) =>
@@ -43,28 +39,32 @@ export function readLine(line: string): GpuReading | undefined {
   };
 }
 
-/**
- * The GPU that CUDA calls number 0, by its index or its name among all: the first that CUDA_VISIBLE_DEVICES
- * leaves visible.
- */
+/** Returns the index or the UUID of CUDA's device 0: the first of CUDA_VISIBLE_DEVICES. */
 export const visibleGpu = (visible = process.env['CUDA_VISIBLE_DEVICES'] ?? ''): string =>
   visible.split(',')[0]!.trim() || '0';
 
 /**
- * Starts reading; what cannot be read stays unknown and stops no training. `command` is nvidia-smi in any
- * place.
+ * Starts nvidia-smi. Never throws: without nvidia-smi there are no readings. `command` is the path of
+ * nvidia-smi.
  */
-export function readGpu({
+export function watchGpu({
   command = 'nvidia-smi',
   id = visibleGpu(),
   now = () => performance.now() / 1000,
-}: { readonly command?: string; readonly id?: string; readonly now?: () => number } = {}): GpuReadings {
+}: { readonly command?: string; readonly id?: string; readonly now?: () => number } = {}): GpuMonitor {
   let newest: GpuReading | undefined;
-  let last: { readonly at: number; readonly watts: number } | undefined;
+  let last: { readonly time: number; readonly watts: number } | undefined;
   let joules: number | null = null;
   const child = spawn(
     command,
-    [`--query-gpu=${fields}`, '--format=csv,noheader,nounits', '-i', id, '-lms', String(every)],
+    [
+      `--query-gpu=${fields}`,
+      '--format=csv,noheader,nounits',
+      '-i',
+      id,
+      '-lms',
+      String(intervalMilliseconds),
+    ],
     { stdio: ['ignore', 'pipe', 'ignore'], windowsHide: true },
   );
   child.on('error', () => {
@@ -72,14 +72,14 @@ export function readGpu({
   });
   child.stdout.setEncoding('utf8').on(
     'data',
-    inLines((line) => {
-      const reading = readLine(line);
+    splitLines((line) => {
+      const reading = parseReading(line);
       if (!reading) return;
       newest = reading;
       if (reading.watts === null) return;
-      const at = now();
-      if (last) joules = (joules ?? 0) + ((last.watts + reading.watts) / 2) * (at - last.at);
-      last = { at, watts: reading.watts };
+      const time = now();
+      if (last) joules = (joules ?? 0) + ((last.watts + reading.watts) / 2) * (time - last.time);
+      last = { time, watts: reading.watts };
     }).push,
   );
   child.unref();

@@ -1,12 +1,15 @@
 /**
- * @file The functions of ONNX Runtime's C ABI that we call: their places in `OrtApi`, their types, and every
- * status checked.
+ * @file Binds the functions of ONNX Runtime's C API that we call: their slots in `OrtApi`, their types, and a
+ * check of every returned status.
  */
 import koffi from 'koffi';
-import { appError, type AppError } from '../../base/errors.ts';
-import { library, type Pointer } from './library.ts';
+import { createError, type AppError } from '../../base/errors.ts';
+import { getLibrary, type Pointer } from './library.ts';
 
-/** What a letter of a signature means: p pointer (or memory), s text, w path, S texts, i 32-bit, z size. */
+/**
+ * The letters of a signature: p pointer (or memory), s string, w path, S array of strings, i 32-bit integer,
+ * z size_t.
+ */
 interface Letters {
   p: Pointer | NodeJS.TypedArray | null;
   s: string;
@@ -26,10 +29,11 @@ const types: Readonly<Record<keyof Letters | 'v', string>> = {
 };
 
 /**
- * Name: place in the table, letters of its arguments, and of its result where that is no status.
- * Places are counted by a script from `struct OrtApi` of onnxruntime_c_api.h (ABI 29); the table only ever
- * grows at its end.
+ * By name: slot in `OrtApi`, letters of the arguments, and the letter of the result if it is not an
+ * OrtStatus. A script counted the slots from `struct OrtApi` in onnxruntime_c_api.h (API version 29); new
+ * versions only append.
  */
+// The columns are aligned: name, slot, signature.
 // prettier-ignore
 export const functions = {
   GetErrorMessage:                                [2, 'p', 's'],
@@ -85,60 +89,61 @@ export const functions = {
   EpAssignedSubgraph_GetEpName:                   [408, 'pp'],
   EpAssignedSubgraph_GetNodes:                    [409, 'ppp'],
   EpAssignedNode_GetOperatorType:                 [412, 'pp'],
-} as const satisfies Record<string, readonly [place: number, takes: string, gives?: keyof typeof types]>;
+} as const satisfies Record<string, readonly [slot: number, args: string, result?: keyof typeof types]>;
 
 type Table = typeof functions;
 type Name = keyof Table;
-type Takes<T extends string> = T extends `${infer Head extends keyof Letters}${infer Rest}`
-  ? [Letters[Head], ...Takes<Rest>]
+type Args<T extends string> = T extends `${infer Head extends keyof Letters}${infer Rest}`
+  ? [Letters[Head], ...Args<Rest>]
   : [];
-type Gives<R> = R extends readonly [number, string, 's'] ? string : undefined;
-type Call<R extends readonly [number, string, string?]> = (...args: Takes<R[1]>) => Gives<R>;
+type Result<R> = R extends readonly [number, string, 's'] ? string : undefined;
+type Call<R extends readonly [number, string, string?]> = (...args: Args<R[1]>) => Result<R>;
 type StatusName = { [N in Name]: Table[N]['length'] extends 2 ? N : never }[Name];
 
 /**
- * Every function of the table; a status that is not OK becomes an `AppError`. `later` makes the call on a
- * worker thread.
+ * Every function of the table. A status other than OK is thrown as an `AppError`. `callAsync` makes the call
+ * on a worker thread.
  */
 export type Api = { readonly [N in Name]: Call<Table[N]> } & {
-  readonly later: <N extends StatusName>(name: N, ...args: Takes<Table[N][1]>) => Promise<void>;
+  readonly callAsync: <N extends StatusName>(name: N, ...args: Args<Table[N][1]>) => Promise<void>;
 };
 
-interface Foreign {
+interface NativeFunction {
   (...args: unknown[]): unknown;
   async(...args: unknown[]): void;
 }
 
 let bound: Api | undefined;
 
-/** The functions, bound at the first call. Throws `engine/library`. */
+/** Returns the bound functions; binds them on the first call. Throws `engine/library`. */
 export function api(): Api {
-  if (bound) return bound;
-  const places = koffi.decode(
-    library().table,
-    'void *',
-    Math.max(...Object.values(functions).map(([place]) => place)) + 1,
-  ) as Pointer[];
-  const foreign = (row: readonly [number, string, (keyof typeof types)?]): Foreign =>
-    koffi.decode(
-      places[row[0]],
-      koffi.proto(
-        types[row[2] ?? 'p'],
-        [...row[1]].map((letter) => types[letter as keyof Letters]),
-      ),
-    ) as Foreign;
-  const message = foreign(functions.GetErrorMessage);
-  const release = foreign(functions.ReleaseStatus);
+  bound ??= bindFunctions();
+  return bound;
+}
+
+function bindFunctions(): Api {
+  const slots = Math.max(...Object.values(functions).map(([slot]) => slot)) + 1;
+  const table = koffi.decode(getLibrary().table, 'void *', slots) as Pointer[];
+  const bind = ([slot, args, result = 'p']: readonly [
+    number,
+    string,
+    (keyof typeof types)?,
+  ]): NativeFunction => {
+    const argTypes = [...args].map((letter) => types[letter as keyof Letters]);
+    return koffi.decode(table[slot], koffi.proto(types[result], argTypes)) as NativeFunction;
+  };
+  const getErrorMessage = bind(functions.GetErrorMessage);
+  const releaseStatus = bind(functions.ReleaseStatus);
   const check = (call: string, status: unknown): void => {
     if (!status) return;
-    const text = message(status) as string;
-    release(status);
-    throw failure(call, text);
+    const message = getErrorMessage(status) as string;
+    releaseStatus(status);
+    throw toAppError(call, message);
   };
   const calls: Record<string, unknown> = {};
-  const statusCalls = new Map<string, Foreign>();
+  const statusCalls = new Map<string, NativeFunction>();
   for (const [name, row] of Object.entries(functions)) {
-    const call = foreign(row);
+    const call = bind(row);
     if (row.length === 3) {
       calls[name] = call;
       continue;
@@ -148,7 +153,7 @@ export function api(): Api {
       check(name, call(...args));
     };
   }
-  calls.later = (name: string, ...args: unknown[]): Promise<void> =>
+  calls.callAsync = (name: string, ...args: unknown[]): Promise<void> =>
     new Promise((resolve, reject) => {
       statusCalls.get(name)!.async(...args, (error: Error | null, status: unknown) => {
         try {
@@ -158,46 +163,54 @@ export function api(): Api {
         } catch (thrown) {
           reject(thrown as Error);
         } finally {
+          // Refers to the arguments until the call is over, so that their memory is not collected before.
           args.length = 0;
-        } // until here the arguments' memory must not be collected
+        }
       });
     });
-  return (bound = calls as unknown as Api);
+  return calls as unknown as Api;
 }
 
-/** The last: what WebGPU says of a buffer it could not make. */
-const outOfMemory =
-  /failed to allocate memory|BFCArena|out[ _]of[ _](?:device[ _]|host[ _])?memory|bad_?alloc|_ALLOC_FAILED|available memory of \d+ is smaller|\[Invalid Buffer\b.*previous error/i;
+/** Messages of allocations that failed. The last one is WebGPU's, for a buffer it could not create. */
+const outOfMemoryMessages: readonly RegExp[] = [
+  /failed to allocate memory/i,
+  /BFCArena/i,
+  /out[ _]of[ _](?:device[ _]|host[ _])?memory/i,
+  /bad_?alloc/i,
+  /_ALLOC_FAILED/i,
+  /available memory of \d+ is smaller/i,
+  /\[Invalid Buffer\b.*previous error/i,
+];
 
-/** What ONNX Runtime says in words, as an error of ours. */
-export function failure(call: string, message: string): AppError {
-  return outOfMemory.test(message)
-    ? appError('engine/out-of-memory', { device: 'cpu', detail: message })
-    : appError('engine/runtime', { call, message });
+/** Returns an error for a message of ONNX Runtime: `engine/out-of-memory` or `engine/runtime`. */
+export function toAppError(call: string, message: string): AppError {
+  return outOfMemoryMessages.some((pattern) => pattern.test(message))
+    ? createError('engine/out-of-memory', { device: 'cpu', detail: message })
+    : createError('engine/runtime', { call, message });
 }
 
-/** A cell for a pointer or a size that a function writes. */
-export const cell = (): BigUint64Array => new BigUint64Array(1);
+/** Memory for an out parameter: a pointer or a size that a native function writes. */
+export const outParameter = (): BigUint64Array => new BigUint64Array(1);
 
-/** The pointer that `create` writes into the cell it is given. */
-export function created(create: (out: BigUint64Array) => void): Pointer {
-  const out = cell();
-  create(out);
+/** Calls `call` with an out parameter and returns the pointer written to it. */
+export function getPointer(call: (out: BigUint64Array) => void): Pointer {
+  const out = outParameter();
+  call(out);
   return out[0]!;
 }
 
-/** The text at `address`, zero-terminated UTF-8. */
-export const textAt = (address: Pointer): string => koffi.decode.string(address);
+/** Reads the zero-terminated UTF-8 string at `address`. */
+export const readString = (address: Pointer): string => koffi.decode.string(address);
 
-/** `count` pointers from `address` on. */
-export const pointersAt = (address: Pointer, count: number): readonly Pointer[] =>
+/** Reads `count` pointers from `address` on. */
+export const readPointers = (address: Pointer, count: number): readonly Pointer[] =>
   count ? (koffi.decode(address, 'void *', count) as Pointer[]) : [];
 
-/** The C library's memory functions: `copy` and `fill` work on native memory that no array of ours covers. */
-export const memory = (() => {
+/** memcpy and memset of the C library, for native memory that no JavaScript array covers. */
+export const nativeMemory = (() => {
   const c = koffi.load(process.platform === 'win32' ? 'ucrtbase.dll' : null);
-  const copy = c.func('memcpy', 'void *', ['void *', 'const void *', 'size_t']) as Foreign;
-  const fill = c.func('memset', 'void *', ['void *', 'int', 'size_t']) as Foreign;
+  const copy = c.func('memcpy', 'void *', ['void *', 'const void *', 'size_t']) as NativeFunction;
+  const fill = c.func('memset', 'void *', ['void *', 'int', 'size_t']) as NativeFunction;
   return {
     copy: (to: Letters['p'], from: Letters['p'], bytes: number): void => {
       if (bytes) copy(to, from, bytes);
@@ -208,48 +221,56 @@ export const memory = (() => {
   };
 })();
 
-let allocated: Pointer | undefined;
-/** ONNX Runtime's allocator of plain host memory. */
-export const allocator = (): Pointer =>
-  (allocated ??= created((out) => {
-    api().GetAllocatorWithDefaultOptions(out);
-  }));
+let allocator: Pointer | undefined;
 
-/** ONNX Runtime's levels of logging. */
-export const severity = { warning: 2, fatal: 4 } as const;
+/** Returns ONNX Runtime's default allocator, which allocates host memory. */
+export function getAllocator(): Pointer {
+  allocator ??= getPointer((out) => {
+    api().GetAllocatorWithDefaultOptions(out);
+  });
+  return allocator;
+}
+
+/** Values of OrtLoggingLevel. */
+export const logSeverity = { warning: 2, fatal: 4 } as const;
 
 let environment: Pointer | undefined;
-/** The process's one environment: warnings to stderr, no telemetry. */
-export function runtime(): Pointer {
+
+/** Returns the process's only OrtEnv. It logs warnings to stderr and has telemetry disabled. */
+export function getEnvironment(): Pointer {
   if (environment) return environment;
-  environment = created((out) => {
-    api().CreateEnv(severity.warning, 'cambium', out);
+  environment = getPointer((out) => {
+    api().CreateEnv(logSeverity.warning, 'cambium', out);
   });
   api().DisableTelemetryEvents(environment);
   return environment;
 }
 
-/** The text that ONNX Runtime wrote into its own memory; frees it. */
-export function takeText(create: (allocator: Pointer, out: BigUint64Array) => void): string {
-  const address = created((out) => {
-    create(allocator(), out);
+/** Reads a string that ONNX Runtime allocated, and frees it. */
+export function takeString(create: (allocator: Pointer, out: BigUint64Array) => void): string {
+  const address = getPointer((out) => {
+    create(getAllocator(), out);
   });
-  const text = textAt(address);
-  api().AllocatorFree(allocator(), address);
+  const text = readString(address);
+  api().AllocatorFree(getAllocator(), address);
   return text;
 }
 
-/** Counts the holders of a native object and frees it when the last lets go. */
-export class Lease {
-  #holders = 1;
+/** Reference count of a native object. Starts at one; calls `free` when it reaches zero. */
+export class RefCount {
+  #count = 1;
   readonly #free: () => void;
+
   constructor(free: () => void) {
     this.#free = free;
   }
-  hold(): void {
-    this.#holders++;
+
+  retain(): void {
+    this.#count++;
   }
-  drop(): void {
-    if (--this.#holders === 0) this.#free();
+
+  release(): void {
+    this.#count--;
+    if (this.#count === 0) this.#free();
   }
 }

@@ -1,4 +1,4 @@
-/** @file A device to work on: opens sessions there and moves tensors to it and back. */
+/** @file A compute device: opens sessions on it and copies tensors to it and back. */
 import { refuse, type AppError } from '../../base/errors.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import type { DeviceKind } from '../../train/settings.ts';
@@ -9,21 +9,21 @@ import type { ProviderOptions } from './providers.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 
 export interface DeviceOptions {
-  /** Threads of its sessions that do not say themselves. */
+  /** Default thread count of the device's sessions. */
   readonly threads?: number;
-  /** The provider's own options, as ONNX Runtime names them. */
+  /** Options of the execution provider, by ONNX Runtime's names. */
   readonly provider?: ProviderOptions;
 }
 
-/** An opened device. What it opened is disposed of with it. */
+/** An open device. Disposing of it disposes of the sessions opened on it. */
 export class Device {
   readonly kind: DeviceKind;
   readonly name: string;
   readonly #options: DeviceOptions;
   readonly #sessions = new Set<Session>();
-  readonly #movers = new Map<DType, Promise<Session>>();
+  readonly #copySessions = new Map<DType, Promise<Session>>();
 
-  /** Made by `openDevice`, which also tries it. */
+  /** Use `openDevice`, which also checks that the device works. */
   constructor(kind: DeviceKind, name: string, options: DeviceOptions) {
     this.kind = kind;
     this.name = name;
@@ -31,10 +31,10 @@ export class Device {
   }
 
   /**
-   * Opens a model (ONNX bytes, or the path of a file) here. Throws `engine/runtime`, `engine/other-device`,
-   * `engine/out-of-memory`.
+   * Opens a model (ONNX bytes, or the path of a file) on the device. Throws `engine/runtime`,
+   * `engine/other-device`, `engine/out-of-memory`.
    */
-  async session(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+  async openSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
     const session = await openSession(
       model,
       this.kind,
@@ -48,30 +48,20 @@ export class Device {
     return session;
   }
 
-  /** A copy of `data` (bytes, or values) on the device. */
+  /** Returns a copy of `data` (bytes or values) on the device. */
   async upload(data: NodeJS.TypedArray, dtype: DType, shape: readonly number[]): Promise<DeviceTensor> {
-    const host = DeviceTensor.host(dtype, shape, data);
-    return this.kind === 'cpu'
-      ? host
-      : this.#moved(host, 'device').finally(() => {
-          host.dispose();
-        });
+    return this.#moveFromHost(DeviceTensor.allocate(dtype, shape, data));
   }
 
-  /** Zeros on the device. */
+  /** Returns a tensor of zeros on the device. */
   async zeros(dtype: DType, shape: readonly number[]): Promise<DeviceTensor> {
-    const host = DeviceTensor.host(dtype, shape);
-    return this.kind === 'cpu'
-      ? host
-      : this.#moved(host, 'device').finally(() => {
-          host.dispose();
-        });
+    return this.#moveFromHost(DeviceTensor.allocate(dtype, shape));
   }
 
-  /** The bytes of a tensor, little-endian; the tensor stays. */
+  /** Returns a copy of the bytes of a tensor, little-endian. */
   async download(tensor: DeviceTensor): Promise<Uint8Array> {
     if (tensor.device === 'cpu') return tensor.bytes();
-    const host = await this.#moved(tensor, 'host');
+    const host = await this.#copy(tensor, 'host');
     try {
       return host.bytes();
     } finally {
@@ -79,22 +69,34 @@ export class Device {
     }
   }
 
-  async #moved(tensor: DeviceTensor, to: 'host' | 'device'): Promise<DeviceTensor> {
-    let mover = this.#movers.get(tensor.dtype);
-    if (!mover) {
-      this.#movers.set(tensor.dtype, (mover = this.session(identityModel(tensor.dtype))));
-      mover.catch(() => {
-        this.#movers.delete(tensor.dtype);
+  async #moveFromHost(host: DeviceTensor): Promise<DeviceTensor> {
+    if (this.kind === 'cpu') return host;
+    try {
+      return await this.#copy(host, 'device');
+    } finally {
+      host.dispose();
+    }
+  }
+
+  async #copy(tensor: DeviceTensor, to: 'host' | 'device'): Promise<DeviceTensor> {
+    let session = this.#copySessions.get(tensor.dtype);
+    if (!session) {
+      session = this.openSession(identityModel(tensor.dtype));
+      this.#copySessions.set(tensor.dtype, session);
+      session.catch(() => {
+        this.#copySessions.delete(tensor.dtype);
       });
     }
-    return (await (await mover).run({ x: tensor }, { y: to })).get('y')!;
+    const outputs = await (await session).run({ x: tensor }, { y: to });
+    return outputs.get('y')!;
   }
 
   /**
-   * Disposes of every session opened here; their memory goes once the tensors they gave are disposed of too.
+   * Disposes of every session opened on the device. Their memory is freed once the tensors they returned are
+   * disposed of too.
    */
   async dispose(): Promise<void> {
-    this.#movers.clear();
+    this.#copySessions.clear();
     const sessions = [...this.#sessions];
     this.#sessions.clear();
     await Promise.all(sessions.map((session) => session.dispose()));
@@ -102,26 +104,25 @@ export class Device {
 }
 
 /**
- * Opens a device and proves that it works: a tensor is brought there and back. Throws `engine/no-device`,
- * never gives another device.
+ * Opens a device and checks that it works by copying a tensor there and back. Throws `engine/no-device`; it
+ * never falls back to another device.
  */
 export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}): Promise<Device> {
   const device = new Device(kind, adapterOf(kind).name, options);
   try {
-    const there = await device.upload(Float32Array.of(1), 'float32', [1]);
-    await device.download(there);
-    there.dispose();
+    const tensor = await device.upload(Float32Array.of(1), 'float32', [1]);
+    await device.download(tensor);
+    tensor.dispose();
     return device;
   } catch (error) {
     await device.dispose();
     const { code, detail } = error as AppError;
-    // The provider was loaded, and its driver refuses: what it says lies between its number and the place in
-    // its source.
-    const said =
-      code === 'engine/runtime'
-        ? /CUDA failure \d+: ([^;]+?)\s*;/.exec((detail as { message: string }).message)?.[1]
-        : undefined;
-    if (said !== undefined) refuse('engine/no-device', { device: kind, why: said });
+    if (code === 'engine/runtime') {
+      // The provider was loaded, but the driver failed. Its reason stands between the error number and the
+      // location in the source.
+      const reason = /CUDA failure \d+: ([^;]+?)\s*;/.exec((detail as { message: string }).message)?.[1];
+      if (reason !== undefined) refuse('engine/no-device', { device: kind, why: reason });
+    }
     throw error;
   }
 }

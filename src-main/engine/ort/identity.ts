@@ -1,32 +1,38 @@
 /**
- * @file The one-node Identity model, as bytes: a run of it moves a tensor of any shape between host and
- * device.
+ * @file Builds an ONNX model with a single Identity node. Running it copies a tensor of any shape between host
+ * and device.
  */
 import { dtypes, type DType } from '../../tensor/dtype.ts';
 
-const letters = (text: string): number[] => Array.from(text, (c) => c.charCodeAt(0));
+const encodeAscii = (text: string): number[] => Array.from(text, (c) => c.charCodeAt(0));
+
 /**
- * A protobuf field holding bytes (a message, or text); all lengths here are below 128, so one byte says each.
+ * A length-delimited protobuf field: a message or a string. Every length in this file is below 128, so it
+ * takes one byte.
  */
-const field = (number: number, content: readonly number[]): number[] => [
+const bytesField = (number: number, content: readonly number[]): number[] => [
   (number << 3) | 2,
   content.length,
   ...content,
 ];
-const int = (number: number, value: number): number[] => [number << 3, value];
+const intField = (number: number, value: number): number[] => [number << 3, value];
 
-/** `y = Identity(x)` for `dtype`, without any shape (IR version 10, opset 21). */
+/** Returns the bytes of the model `y = Identity(x)` for `dtype`, without shapes (IR version 10, opset 21). */
 export function identityModel(dtype: DType): Uint8Array {
-  const value = (name: string): number[] => [
-    ...field(1, letters(name)),
-    ...field(2, field(1, int(1, dtypes[dtype].onnx))),
+  const valueInfo = (name: string): number[] => [
+    ...bytesField(1, encodeAscii(name)),
+    ...bytesField(2, bytesField(1, intField(1, dtypes[dtype].onnx))),
   ];
-  const node = [...field(1, letters('x')), ...field(2, letters('y')), ...field(4, letters('Identity'))];
+  const node = [
+    ...bytesField(1, encodeAscii('x')),
+    ...bytesField(2, encodeAscii('y')),
+    ...bytesField(4, encodeAscii('Identity')),
+  ];
   const graph = [
-    ...field(1, node),
-    ...field(2, letters('identity')),
-    ...field(11, value('x')),
-    ...field(12, value('y')),
+    ...bytesField(1, node),
+    ...bytesField(2, encodeAscii('identity')),
+    ...bytesField(11, valueInfo('x')),
+    ...bytesField(12, valueInfo('y')),
   ];
-  return Uint8Array.from([...int(1, 10), ...field(8, int(2, 21)), ...field(7, graph)]);
+  return Uint8Array.from([...intField(1, 10), ...bytesField(8, intField(2, 21)), ...bytesField(7, graph)]);
 }

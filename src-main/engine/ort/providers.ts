@@ -1,25 +1,25 @@
-/** @file Execution providers: how each kind of device is added to a session, and why one cannot be. */
+/** @file Adds the execution provider of a device to session options, and explains why one is missing. */
 import { refuse, type AppError } from '../../base/errors.ts';
 import type { DeviceKind } from '../../train/settings.ts';
-import { api, created } from './api.ts';
-import { loadInstalled } from './cuda-libraries.ts';
+import { api, getPointer } from './api.ts';
+import { loadInstalledLibraries } from './cuda-libraries.ts';
 import type { Pointer } from './library.ts';
 
-/** A provider's own options, as ONNX Runtime names them (`device_id`, `gpu_mem_limit`, …). */
+/** Options of an execution provider by ONNX Runtime's names, such as `device_id` or `gpu_mem_limit`. */
 export type ProviderOptions = Readonly<Record<string, string>>;
 
 /**
- * What CUDA is told unless asked otherwise: float32 means all of its bits, and growing arrays take what they
- * need instead of the next power of two.
+ * Default options of CUDA: full float32 precision, and an arena that grows by the requested size instead of
+ * to the next power of two.
  */
 const cudaDefaults: ProviderOptions = { use_tf32: '0', arena_extend_strategy: 'kSameAsRequested' };
 
 /** Adds the provider of `device` to session options. Throws `engine/no-device`. */
 export function addProvider(settings: Pointer, device: DeviceKind, options: ProviderOptions): void {
   if (device === 'cpu') return;
-  const chosen = device === 'cuda' ? { ...cudaDefaults, ...options } : options;
-  const keys = Object.keys(chosen);
-  const values = Object.values(chosen);
+  const merged = device === 'cuda' ? { ...cudaDefaults, ...options } : options;
+  const keys = Object.keys(merged);
+  const values = Object.values(merged);
   try {
     if (device === 'webgpu')
       api().SessionOptionsAppendExecutionProvider(settings, 'WebGPU', keys, values, keys.length);
@@ -27,13 +27,13 @@ export function addProvider(settings: Pointer, device: DeviceKind, options: Prov
   } catch (error) {
     const { code, detail } = error as AppError;
     if (code !== 'engine/runtime') throw error;
-    refuse('engine/no-device', { device, why: reason((detail as { message: string }).message) });
+    refuse('engine/no-device', { device, why: explain((detail as { message: string }).message) });
   }
 }
 
 function addCuda(settings: Pointer, keys: readonly string[], values: readonly string[]): void {
-  loadInstalled();
-  const cuda = created((out) => {
+  loadInstalledLibraries();
+  const cuda = getPointer((out) => {
     api().CreateCUDAProviderOptions(out);
   });
   try {
@@ -45,12 +45,14 @@ function addCuda(settings: Pointer, keys: readonly string[], values: readonly st
 }
 
 /**
- * What a provider says, without the condition and the place in its source that it puts before; a library that
- * is not there by its name and its folder.
+ * Shortens a provider's error message: names a missing library and its folder, or removes the failed
+ * condition and the source location in front of the message.
  */
-function reason(message: string): string {
+function explain(message: string): string {
   const missing = /(?:(\S*)\/)?([^\s/]+\.so[.\d]*): cannot open shared object file/.exec(message);
-  return missing
-    ? `the library ${missing[2]!} is missing${missing[1] ? ` from ${missing[1]}` : ''}`
-    : message.replace(/^.*(?:was false\. |\[ONNXRuntimeError\] : \d+ : \w+ : )/s, '').trim();
+  if (missing) {
+    const [, folder, library] = missing;
+    return `the library ${library!} is missing${folder ? ` from ${folder}` : ''}`;
+  }
+  return message.replace(/^.*(?:was false\. |\[ONNXRuntimeError\] : \d+ : \w+ : )/s, '').trim();
 }

@@ -1,115 +1,113 @@
 /**
- * @file A model opened on a device: bind tensors to its inputs and outputs, run off the event loop, read back
- * what came out.
+ * @file A model opened on a device (OrtSession). A run binds tensors to inputs and outputs and computes on a
+ * worker thread.
  */
-import { AppError, appError, refuse } from '../../base/errors.ts';
-import { physicalCores } from '../../store/fs/cores.ts';
+import { AppError, createError, refuse } from '../../base/errors.ts';
+import { countPhysicalCores } from '../../store/fs/cores.ts';
 import type { DeviceKind } from '../../train/settings.ts';
 import {
-  allocator,
+  getAllocator,
   api,
-  cell,
-  created,
-  Lease,
-  pointersAt,
-  runtime,
-  severity,
-  takeText,
-  textAt,
+  outParameter,
+  getPointer,
+  RefCount,
+  readPointers,
+  getEnvironment,
+  logSeverity,
+  takeString,
+  readString,
 } from './api.ts';
-import { DeviceTensor, memoryOf } from './device-tensor.ts';
+import { DeviceTensor, getMemoryInfo } from './device-tensor.ts';
 import type { Pointer } from './library.ts';
 import { addProvider, type ProviderOptions } from './providers.ts';
 
-const levels = { none: 0, basic: 1, extended: 2, all: 99 } as const;
+/** Values of GraphOptimizationLevel. */
+const optimizationLevels = { none: 0, basic: 1, extended: 2, all: 99 } as const;
 
 export interface SessionOptions {
-  /** Threads within an operator (0, the default: the physical cores; beside a GPU, 1). */
+  /** Intra-op threads. 0, the default, means the physical cores, or 1 on a GPU. */
   readonly threads?: number;
-  /** How far ONNX Runtime rewrites the graph (default all). */
-  readonly optimization?: keyof typeof levels;
+  /** Graph optimization level of ONNX Runtime (default all). */
+  readonly optimization?: keyof typeof optimizationLevels;
   /**
-   * Plan the memory of a run as one block, from the shapes of the run before (default true); costs memory
-   * where shapes vary.
+   * Allocates the memory of a run as one block, planned from the shapes of the run before (default true).
+   * Costs memory if shapes vary.
    */
   readonly memoryPattern?: boolean;
-  /** Keep freed host memory for the next run (default true). */
+  /** Keeps freed host memory for the next run (default true). */
   readonly arena?: boolean;
-  /** Start of the path of a profile, written by `endProfile`. */
+  /** Path prefix of a profile; `endProfile` writes it. */
   readonly profile?: string;
-  /** Folder of the files that the weights of a model given as bytes lie in. */
+  /** Folder of the external weight files of a model given as bytes. */
   readonly externalFolder?: string;
   /**
-   * Operators that may stay on the host beside a GPU, by ONNX name: those over shapes and indices. Any other
-   * there is refused.
+   * ONNX operators that may run on the host while the device is a GPU: those that compute shapes and indices.
+   * Any other operator on the host is an error.
    */
   readonly hostOps?: readonly string[];
-  /** ONNX Runtime's session.* entries, as they are. */
+  /** Session config entries of ONNX Runtime (`session.*`). */
   readonly config?: Readonly<Record<string, string>>;
 }
 
 export type Feeds = ReadonlyMap<string, DeviceTensor> | Readonly<Record<string, DeviceTensor>>;
 /**
- * Where an output goes: into new memory of the host or of the device, or into a tensor that is there (an
- * input too: updated in place).
+ * Where each output goes: to new memory of the host or the device, or into an existing tensor. That tensor may
+ * be an input, which is then updated in place.
  */
 export type Fetches = Readonly<Record<string, 'host' | 'device' | DeviceTensor>>;
 
-/**
- * An opened model. Runs of one session follow each other in the order of their calls; sessions run beside
- * each other.
- */
+/** An open model. Runs of a session are executed one after the other; different sessions run in parallel. */
 export class Session {
   readonly device: DeviceKind;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Operators that ONNX Runtime put on the host beside a GPU, one entry for each node. */
+  /** Operators that ONNX Runtime placed on the host while the device is a GPU, one entry a node. */
   readonly hostNodes: readonly string[];
   readonly #native: Pointer;
-  readonly #lease: Lease;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #refCount: RefCount;
+  #lastRun: Promise<unknown> = Promise.resolve();
   #disposed = false;
-  #disposal = (): void => undefined;
+  #onDisposed = (): void => undefined;
 
-  /** Takes over a native session; made by `openSession`. */
+  /** Takes ownership of a native session. Use `openSession`. */
   constructor(native: Pointer, device: DeviceKind, hostNodes: readonly string[]) {
     this.#native = native;
-    this.#lease = new Lease(() => {
+    this.#refCount = new RefCount(() => {
       api().ReleaseSession(native);
     });
     this.device = device;
     this.hostNodes = hostNodes;
-    this.inputs = namesOf(native, 'Input');
-    this.outputs = namesOf(native, 'Output');
+    this.inputs = readNames(native, 'Input');
+    this.outputs = readNames(native, 'Output');
   }
 
   /**
-   * Runs once on a worker thread; gives the fetched outputs by name, which are the caller's to dispose of.
+   * Runs the model once on a worker thread. Returns the fetched outputs by name; the caller disposes of them.
    * Throws `engine/runtime`, `engine/out-of-memory`.
    */
   async run(feeds: Feeds, fetches: Fetches): Promise<Map<string, DeviceTensor>> {
-    this.#living();
-    const fed = [
+    this.#checkOpen();
+    const inputs = [
       ...(feeds instanceof Map
         ? (feeds as ReadonlyMap<string, DeviceTensor>)
         : Object.entries(feeds as Readonly<Record<string, DeviceTensor>>)),
     ];
-    const letGo: (() => void)[] = [];
+    const releases: (() => void)[] = [];
     try {
-      for (const tensor of [...fed.map(([, tensor]) => tensor), ...Object.values(fetches)])
-        if (tensor instanceof DeviceTensor) letGo.push(tensor.hold());
-      this.#lease.hold();
-      letGo.push(() => {
-        this.#lease.drop();
+      for (const tensor of [...inputs.map(([, input]) => input), ...Object.values(fetches)])
+        if (tensor instanceof DeviceTensor) releases.push(tensor.retain());
+      this.#refCount.retain();
+      releases.push(() => {
+        this.#refCount.release();
       });
-      const values = fed.map(([name, tensor]) => [name, tensor.value] as const);
-      const run = this.#last.then(() => this.#runOnce(values, fetches));
-      this.#last = run.catch(() => undefined);
+      const values = inputs.map(([name, tensor]) => [name, tensor.ortValue] as const);
+      const run = this.#lastRun.then(() => this.#runOnce(values, fetches));
+      this.#lastRun = run.catch(() => undefined);
       return await run;
     } catch (error) {
-      throw onDevice(this.device, error);
+      throw addDevice(this.device, error);
     } finally {
-      for (const drop of letGo) drop();
+      for (const release of releases) release();
     }
   }
 
@@ -117,7 +115,7 @@ export class Session {
     feeds: readonly (readonly [string, Pointer])[],
     fetches: Fetches,
   ): Promise<Map<string, DeviceTensor>> {
-    const binding = created((out) => {
+    const binding = getPointer((out) => {
       api().CreateIoBinding(this.#native, out);
     });
     try {
@@ -125,74 +123,76 @@ export class Session {
       const names = Object.keys(fetches);
       for (const name of names) {
         const to = fetches[name]!;
-        if (to instanceof DeviceTensor) api().BindOutput(binding, name, to.value);
-        else api().BindOutputToDevice(binding, name, memoryOf(to === 'host' ? 'cpu' : this.device));
+        if (to instanceof DeviceTensor) api().BindOutput(binding, name, to.ortValue);
+        else api().BindOutputToDevice(binding, name, getMemoryInfo(to === 'host' ? 'cpu' : this.device));
       }
-      await api().later('RunWithBinding', this.#native, null, binding);
-      return this.#collect(binding, names, fetches);
+      await api().callAsync('RunWithBinding', this.#native, null, binding);
+      return this.#collectOutputs(binding, names, fetches);
     } finally {
       api().ReleaseIoBinding(binding);
     }
   }
 
-  #collect(binding: Pointer, names: readonly string[], fetches: Fetches): Map<string, DeviceTensor> {
-    const array = cell();
-    const length = cell();
-    api().GetBoundOutputValues(binding, allocator(), array, length);
-    const values = pointersAt(array[0]!, Number(length[0]));
-    if (array[0]) api().AllocatorFree(allocator(), array[0]);
-    const results = new Map<string, DeviceTensor>();
+  #collectOutputs(binding: Pointer, names: readonly string[], fetches: Fetches): Map<string, DeviceTensor> {
+    const array = outParameter();
+    const length = outParameter();
+    api().GetBoundOutputValues(binding, getAllocator(), array, length);
+    const values = readPointers(array[0]!, Number(length[0]));
+    if (array[0]) api().AllocatorFree(getAllocator(), array[0]);
+    const outputs = new Map<string, DeviceTensor>();
     names.forEach((name, i) => {
       const to = fetches[name]!;
       if (to instanceof DeviceTensor) {
         api().ReleaseValue(values[i]!);
-        results.set(name, to);
+        outputs.set(name, to);
         return;
       }
-      this.#lease.hold(); // an output's memory belongs to the session's allocator
-      results.set(
-        name,
-        new DeviceTensor(values[i]!, undefined, () => {
-          this.#lease.drop();
-        }),
-      );
+      this.#refCount.retain(); // an output's memory belongs to the session's allocator
+      const output = new DeviceTensor(values[i]!, undefined, () => {
+        this.#refCount.release();
+      });
+      outputs.set(name, output);
     });
-    for (const [name, to] of Object.entries(fetches)) {
-      const got = results.get(name)!.device;
-      const asked = to === 'host' ? 'cpu' : to === 'device' ? this.device : to.device;
-      if (got === asked) continue;
-      for (const tensor of results.values()) if (!Object.values(fetches).includes(tensor)) tensor.dispose();
-      refuse('engine/other-device', { asked, got });
-    }
-    return results;
+    this.#checkDevices(outputs, fetches);
+    return outputs;
   }
 
-  /** Ends the profile and gives its path. */
+  /** Throws `engine/other-device` and disposes of new outputs if one is on another device than requested. */
+  #checkDevices(outputs: ReadonlyMap<string, DeviceTensor>, fetches: Fetches): void {
+    for (const [name, to] of Object.entries(fetches)) {
+      const got = outputs.get(name)!.device;
+      const asked = to === 'host' ? 'cpu' : to === 'device' ? this.device : to.device;
+      if (got === asked) continue;
+      for (const tensor of outputs.values()) if (!Object.values(fetches).includes(tensor)) tensor.dispose();
+      refuse('engine/other-device', { asked, got });
+    }
+  }
+
+  /** Ends profiling and returns the path of the profile. */
   endProfile(): string {
-    this.#living();
-    return takeText((from, out) => {
+    this.#checkOpen();
+    return takeString((from, out) => {
       api().SessionEndProfiling(this.#native, from, out);
     });
   }
 
   /**
-   * Waits for the runs under way, then frees the session once its outputs are disposed of. May be called
-   * again.
+   * Waits for pending runs, then frees the session once its outputs are disposed of. May be called again.
    */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    await this.#last;
-    this.#lease.drop();
-    this.#disposal();
+    await this.#lastRun;
+    this.#refCount.release();
+    this.#onDisposed();
   }
 
-  /** Calls `then` when it is disposed of. */
-  onDisposed(then: () => void): void {
-    this.#disposal = then;
+  /** Sets the callback to call when the session has been disposed of. */
+  onDisposed(callback: () => void): void {
+    this.#onDisposed = callback;
   }
 
-  #living(): void {
+  #checkOpen(): void {
     if (this.#disposed)
       refuse('engine/runtime', { call: 'a session', message: 'it was used after it was disposed of' });
   }
@@ -200,8 +200,7 @@ export class Session {
 
 /**
  * Opens a model (ONNX bytes, or the path of a file) on a device. Throws `engine/no-device`, `engine/runtime`,
- * and
- * `engine/other-device` when a node landed on the host beside a GPU and `hostOps` does not allow it.
+ * and `engine/other-device` if the device is a GPU and a node outside of `hostOps` was placed on the host.
  */
 export async function openSession(
   model: Uint8Array | string,
@@ -209,30 +208,32 @@ export async function openSession(
   options: SessionOptions = {},
   provider: ProviderOptions = {},
 ): Promise<Session> {
-  // then ONNX Runtime itself refuses the host, after its last rewrite
+  // Strict: ONNX Runtime itself rejects nodes on the host, after its last graph optimization.
   const strict = device !== 'cpu' && !options.hostOps;
-  const opened = await create(model, device, options, provider, strict).catch(async (error: unknown) => {
-    if (
-      !strict ||
-      !(error instanceof AppError) ||
-      !error.message.includes('fallback to CPU EP has been explicitly disabled')
-    )
-      throw onDevice(device, error);
-    // once more, only to say which operators it was
-    return { refusedOver: await create(model, device, options, provider, false) };
-  });
-  const native = typeof opened === 'bigint' ? opened : opened.refusedOver;
-  const hostNodes = device === 'cpu' ? [] : nodesOnHost(native);
-  const strays = hostNodes.filter((op) => !options.hostOps?.includes(op));
-  if (native === opened && !strays.length) return new Session(native, device, hostNodes);
+  let native: Pointer;
+  let rejected = false;
+  try {
+    native = await createNativeSession(model, device, options, provider, strict);
+  } catch (error) {
+    if (!strict || !isHostFallbackError(error)) throw addDevice(device, error);
+    // Open it again without the check, only to find out which operators were placed on the host.
+    rejected = true;
+    native = await createNativeSession(model, device, options, provider, false);
+  }
+  const hostNodes = device === 'cpu' ? [] : listHostNodes(native);
+  const disallowed = hostNodes.filter((op) => !options.hostOps?.includes(op));
+  if (!rejected && disallowed.length === 0) return new Session(native, device, hostNodes);
   api().ReleaseSession(native);
   return refuse('engine/other-device', {
     asked: device,
-    got: strays.length ? `cpu (${[...new Set(strays)].join(', ')})` : 'cpu',
+    got: disallowed.length > 0 ? `cpu (${[...new Set(disallowed)].join(', ')})` : 'cpu',
   });
 }
 
-async function create(
+const isHostFallbackError = (error: unknown): boolean =>
+  error instanceof AppError && error.message.includes('fallback to CPU EP has been explicitly disabled');
+
+async function createNativeSession(
   model: Uint8Array | string,
   device: DeviceKind,
   options: SessionOptions,
@@ -240,75 +241,71 @@ async function create(
   strict: boolean,
 ): Promise<Pointer> {
   const c = api();
-  const environment = runtime(); // the environment first: providers log while they are added
-  const settings = created((out) => {
+  const environment = getEnvironment(); // must exist first: providers log while they are added
+  const settings = getPointer((out) => {
     c.CreateSessionOptions(out);
   });
-  const out = cell();
-  const entry = (key: string, value: string): void => {
+  const out = outParameter();
+  const addConfigEntry = (key: string, value: string): void => {
     c.AddSessionConfigEntry(settings, key, value);
   };
   try {
-    // what it would say there, hostNodes and the errors say
-    c.SetSessionLogSeverityLevel(settings, device === 'cpu' ? severity.warning : severity.fatal);
-    c.SetSessionExecutionMode(settings, 0);
-    c.SetSessionGraphOptimizationLevel(settings, levels[options.optimization ?? 'all']);
-    c.SetIntraOpNumThreads(settings, options.threads || (device === 'cpu' ? physicalCores() : 1));
+    // On a GPU the warnings only repeat `hostNodes` and the thrown errors.
+    c.SetSessionLogSeverityLevel(settings, device === 'cpu' ? logSeverity.warning : logSeverity.fatal);
+    c.SetSessionExecutionMode(settings, 0); // ORT_SEQUENTIAL
+    c.SetSessionGraphOptimizationLevel(settings, optimizationLevels[options.optimization ?? 'all']);
+    c.SetIntraOpNumThreads(settings, options.threads || (device === 'cpu' ? countPhysicalCores() : 1));
     if (options.memoryPattern === false) c.DisableMemPattern(settings);
     if (options.arena === false) c.DisableCpuMemArena(settings);
     if (options.profile) c.EnableProfiling(settings, options.profile);
     if (options.externalFolder)
-      entry('session.model_external_initializers_file_folder_path', options.externalFolder);
-    if (device !== 'cpu') entry('session.record_ep_graph_assignment_info', '1');
-    if (strict) entry('session.disable_cpu_ep_fallback', '1');
-    for (const [key, value] of Object.entries(options.config ?? {})) entry(key, value);
+      addConfigEntry('session.model_external_initializers_file_folder_path', options.externalFolder);
+    if (device !== 'cpu') addConfigEntry('session.record_ep_graph_assignment_info', '1');
+    if (strict) addConfigEntry('session.disable_cpu_ep_fallback', '1');
+    for (const [key, value] of Object.entries(options.config ?? {})) addConfigEntry(key, value);
     addProvider(settings, device, provider);
-    if (typeof model === 'string') await c.later('CreateSession', environment, model, settings, out);
-    else await c.later('CreateSessionFromArray', environment, model, model.byteLength, settings, out);
+    if (typeof model === 'string') await c.callAsync('CreateSession', environment, model, settings, out);
+    else await c.callAsync('CreateSessionFromArray', environment, model, model.byteLength, settings, out);
     return out[0]!;
   } finally {
     c.ReleaseSessionOptions(settings);
   }
 }
 
-function nodesOnHost(native: Pointer): readonly string[] {
-  const groups = cell();
-  const length = cell();
-  api().Session_GetEpGraphAssignmentInfo(native, groups, length);
-  return pointersAt(groups[0]!, Number(length[0])).flatMap((group) => {
-    if (
-      textAt(
-        created((out) => {
-          api().EpAssignedSubgraph_GetEpName(group, out);
-        }),
-      ) !== 'CPUExecutionProvider'
-    )
-      return [];
-    const nodes = cell();
-    const many = cell();
-    api().EpAssignedSubgraph_GetNodes(group, nodes, many);
-    return pointersAt(nodes[0]!, Number(many[0])).map((node) =>
-      textAt(
-        created((out) => {
-          api().EpAssignedNode_GetOperatorType(node, out);
-        }),
-      ),
-    );
+/** Returns the operator of every node that ONNX Runtime assigned to its CPU provider. */
+function listHostNodes(native: Pointer): readonly string[] {
+  const subgraphs = outParameter();
+  const subgraphCount = outParameter();
+  api().Session_GetEpGraphAssignmentInfo(native, subgraphs, subgraphCount);
+  return readPointers(subgraphs[0]!, Number(subgraphCount[0])).flatMap((subgraph) => {
+    const provider = getPointer((out) => {
+      api().EpAssignedSubgraph_GetEpName(subgraph, out);
+    });
+    if (readString(provider) !== 'CPUExecutionProvider') return [];
+    const nodes = outParameter();
+    const nodeCount = outParameter();
+    api().EpAssignedSubgraph_GetNodes(subgraph, nodes, nodeCount);
+    return readPointers(nodes[0]!, Number(nodeCount[0])).map((node) => {
+      const operator = getPointer((out) => {
+        api().EpAssignedNode_GetOperatorType(node, out);
+      });
+      return readString(operator);
+    });
   });
 }
 
-function namesOf(native: Pointer, which: 'Input' | 'Output'): readonly string[] {
-  const many = cell();
-  api()[`SessionGet${which}Count`](native, many);
-  return Array.from({ length: Number(many[0]) }, (_, i) =>
-    takeText((from, out) => {
+function readNames(native: Pointer, which: 'Input' | 'Output'): readonly string[] {
+  const count = outParameter();
+  api()[`SessionGet${which}Count`](native, count);
+  return Array.from({ length: Number(count[0]) }, (_, i) =>
+    takeString((from, out) => {
       api()[`SessionGet${which}Name`](native, i, from, out);
     }),
   );
 }
 
-/** An out-of-memory error names the device it was on. */
-function onDevice(device: DeviceKind, error: unknown): unknown {
+/** Adds the device to an out-of-memory error. */
+function addDevice(device: DeviceKind, error: unknown): unknown {
   if (!(error instanceof AppError) || error.code !== 'engine/out-of-memory') return error;
-  return appError('engine/out-of-memory', { ...(error.detail as { detail: string }), device });
+  return createError('engine/out-of-memory', { ...(error.detail as { detail: string }), device });
 }

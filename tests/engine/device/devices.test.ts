@@ -3,17 +3,17 @@ import { listDevices } from '../../../src-main/engine/device/devices.ts';
 import { openDevice } from '../../../src-main/engine/ort/device.ts';
 import { deviceKinds } from '../../../src-main/engine/ort/device-tensor.ts';
 
-test('each kind of device has a card that tells the truth', async () => {
-  const cards = await listDevices();
-  expect(cards.map((card) => card.id)).toEqual(deviceKinds);
-  expect(cards[0]).toMatchObject({ id: 'cpu', available: true });
-  for (const card of cards) {
-    expect(card.name).toMatch(/\w/);
-    expect(card.why === undefined).toBe(card.available);
-    const opened = await openDevice(card.id).then(
-      (device) => device.dispose().then(() => true),
+test('lists every kind of device and reports as available exactly those that open', async () => {
+  const devices = await listDevices();
+  expect(devices.map((device) => device.id)).toEqual(deviceKinds);
+  expect(devices[0]).toMatchObject({ id: 'cpu', available: true });
+  for (const device of devices) {
+    expect(device.name).toMatch(/\w/);
+    expect(device.why === undefined).toBe(device.available);
+    const opens = await openDevice(device.id).then(
+      (opened) => opened.dispose().then(() => true),
       () => false,
     );
-    expect(opened).toBe(card.available);
+    expect(opens).toBe(device.available);
   }
 });

@@ -2,31 +2,31 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
   api,
-  created,
-  failure,
+  getPointer,
+  toAppError,
   functions,
-  Lease,
-  memory,
-  runtime,
+  RefCount,
+  nativeMemory,
+  getEnvironment,
 } from '../../../src-main/engine/ort/api.ts';
 
-/** Names of `struct OrtApi`, one a line in its order, written by a script from the header of ABI 29. */
+/** The members of `struct OrtApi`, one a line in order. A script took them from the header of API version 29. */
 const header = readFileSync(new URL('../../fixtures/ort-api-29.txt', import.meta.url), 'utf8')
   .trim()
   .split('\n');
 
-test.each(Object.entries(functions))('%s lies where the header puts it', (name, [place]) => {
-  expect(header[place]).toBe(name);
+test.each(Object.entries(functions))('%s has the slot that the header gives it', (name, [slot]) => {
+  expect(header[slot]).toBe(name);
 });
 
-describe('a status', () => {
-  test('becomes an error with the call and the text', () => {
+describe('an OrtStatus that is not OK', () => {
+  test('is thrown as an error with the call and the message', () => {
     expect(() =>
-      created((out) => {
+      getPointer((out) => {
         api().CreateSession(
-          runtime(),
+          getEnvironment(),
           'no/such.onnx',
-          created((o) => {
+          getPointer((o) => {
             api().CreateSessionOptions(o);
           }),
           out,
@@ -39,47 +39,49 @@ describe('a status', () => {
       }),
     );
   });
-  test('comes back from another thread too', async () => {
-    const options = created((o) => {
+  test('rejects the promise of an asynchronous call', async () => {
+    const options = getPointer((o) => {
       api().CreateSessionOptions(o);
     });
     await expect(
-      api().later('CreateSession', runtime(), 'no/such.onnx', options, new BigUint64Array(1)),
+      api().callAsync('CreateSession', getEnvironment(), 'no/such.onnx', options, new BigUint64Array(1)),
     ).rejects.toMatchObject({ code: 'engine/runtime' });
     api().ReleaseSessionOptions(options);
   });
+  // Messages of ONNX Runtime are kept on one line.
+  // prettier-ignore
   test.each([
     '/onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:376 void* onnxruntime::BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 4096',
     'CUDA failure 2: out of memory ; GPU=0',
     'std::bad_alloc',
     'vkAllocateMemory failed with VK_ERROR_OUT_OF_DEVICE_MEMORY',
     'WebGPU validation failed. [Invalid Buffer (unlabeled)] is invalid due to a previous error.',
-  ])('of no memory has its own code: %s', (message) => {
-    expect(failure('RunWithBinding', message).code).toBe('engine/out-of-memory');
+  ])('becomes engine/out-of-memory if memory ran out: %s', (message) => {
+    expect(toAppError('RunWithBinding', message).code).toBe('engine/out-of-memory');
   });
 });
 
-test('a status of another kind has not', () => {
-  expect(failure('RunWithBinding', 'Got invalid dimensions for input: x').toData()).toEqual({
+test('any other message becomes engine/runtime', () => {
+  expect(toAppError('RunWithBinding', 'Got invalid dimensions for input: x').toData()).toEqual({
     code: 'engine/runtime',
     detail: { call: 'RunWithBinding', message: 'Got invalid dimensions for input: x' },
   });
 });
 
-test('memory is copied and filled', () => {
+test('copies the given number of bytes', () => {
   const to = new Uint8Array(4);
-  memory.copy(to, Uint8Array.of(1, 2, 3, 4), 3);
+  nativeMemory.copy(to, Uint8Array.of(1, 2, 3, 4), 3);
   expect([...to]).toEqual([1, 2, 3, 0]);
 });
 
-test('a lease frees once, when the last holder lets go', () => {
+test('a reference count frees once, when it reaches zero', () => {
   let freed = 0;
-  const lease = new Lease(() => {
+  const refCount = new RefCount(() => {
     freed++;
   });
-  lease.hold();
-  lease.drop();
+  refCount.retain();
+  refCount.release();
   expect(freed).toBe(0);
-  lease.drop();
+  refCount.release();
   expect(freed).toBe(1);
 });

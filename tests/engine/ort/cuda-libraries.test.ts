@@ -1,6 +1,6 @@
 /**
- * @file CUDA's libraries out of Cambium's own folder: loaded whatever their order, found by name afterwards;
- * a folder of another version is passed over.
+ * @file CUDA libraries in Cambium's own folder are loaded in any order and found by name afterwards; a folder
+ * for another version of ONNX Runtime is ignored.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,33 +8,32 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { NativeLibrary } from '../../../src-main/contract/gpu.ts';
-import { libraryPath } from '../../../src-main/engine/ort/library.ts';
+import { findLibrary } from '../../../src-main/engine/ort/library.ts';
 import { freshFolder } from '../../support/temporary.ts';
 
 const { version } = JSON.parse(
   readFileSync(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'), 'utf8'),
 ) as { version: string };
-const compiler = (() => {
+const hasCompiler = (() => {
   try {
     execFileSync('gcc', ['--version'], { stdio: 'ignore' });
     return true;
   } catch {
-    console.log('skipped: there is no gcc to make stand-in libraries with');
+    console.log('skipped: there is no gcc to compile stand-in libraries with');
     return false;
   }
 })();
 
-/** An installation of these files; the libraries are compiled, each asking for those before it. */
-function installation(files: readonly string[], runtime = version): string {
+/** Returns a home with an installation of these libraries. Each is compiled and needs the one before it. */
+function install(files: readonly string[], runtime = version): string {
   const home = freshFolder('home');
   const folder = join(home, 'gpu');
   mkdirSync(folder);
   files.forEach((name, i) => {
     const source = join(folder, `${i}.c`);
-    writeFileSync(
-      source,
-      `int symbol_${i}(void) { return ${i}; }\n${i > 0 ? `int symbol_${i - 1}(void); int other_${i}(void) { return symbol_${i - 1}(); }\n` : ''}`,
-    );
+    const lines = [`int symbol_${i}(void) { return ${i}; }`];
+    if (i > 0) lines.push(`int symbol_${i - 1}(void);`, `int other_${i}(void) { return symbol_${i - 1}(); }`);
+    writeFileSync(source, `${lines.join('\n')}\n`);
     execFileSync('gcc', [
       '-shared',
       '-fPIC',
@@ -60,9 +59,14 @@ function installation(files: readonly string[], runtime = version): string {
   return home;
 }
 
-/** What an engine of its own finds with this home and these folders of the loader. */
-const found = (home: string, folders = ''): readonly string[] => {
-  const script = `import { nativeLibraries } from ${JSON.stringify(join(import.meta.dirname, '../../../src-main/engine/ort/cuda-libraries.ts'))}; console.log(JSON.stringify(nativeLibraries()));`;
+const module = join(import.meta.dirname, '../../../src-main/engine/ort/cuda-libraries.ts');
+
+/** Returns the libraries that a new process can load with this home and this search path. */
+const findLibraries = (home: string, folders = ''): readonly string[] => {
+  const script = [
+    `import { listNativeLibraries } from ${JSON.stringify(module)};`,
+    'console.log(JSON.stringify(listNativeLibraries()));',
+  ].join('\n');
   const out = execFileSync(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script],
@@ -71,31 +75,32 @@ const found = (home: string, folders = ''): readonly string[] => {
   return (JSON.parse(out) as readonly NativeLibrary[]).filter((l) => l.found).map((l) => l.name);
 };
 
-describe.skipIf(process.platform !== 'linux' || !compiler)('stand-in libraries', () => {
+describe.skipIf(process.platform !== 'linux' || !hasCompiler)('stand-in libraries', () => {
   const files = ['libcudart.so.13', 'libcublasLt.so.13', 'libcublas.so.13', 'libcudnn.so.9'];
   let before: readonly string[];
   beforeAll(() => {
-    before = found(freshFolder('home'));
+    before = findLibraries(freshFolder('home'));
   });
 
-  it('are loaded from the folder though each needs the one before, and count as found by name', () => {
-    expect(found(installation(files))).toEqual(
+  it('are loaded from the folder even though each needs the one before, and are found by name', () => {
+    expect(findLibraries(install(files))).toEqual(
       [...new Set([...before, ...files])].filter((name) => before.includes(name) || files.includes(name)),
     );
   });
 
-  it('of another version of ONNX Runtime are left alone', () => {
-    const home = installation(files, '1.0.0');
-    expect(found(home)).toEqual(before);
-    expect(libraryPath({ CAMBIUM_HOME: home })).toContain('onnxruntime-node');
+  it('are ignored if they belong to another version of ONNX Runtime', () => {
+    const home = install(files, '1.0.0');
+    expect(findLibraries(home)).toEqual(before);
+    expect(findLibrary({ CAMBIUM_HOME: home })).toContain('onnxruntime-node');
   });
 
-  it('and a stand-in driver satisfies the loader by its soname', () => {
-    expect(found(freshFolder('home'), join(installation(['libcuda.so.1']), 'gpu'))).toContain('libcuda.so.1');
+  it('include a stand-in driver, which the loader finds by its soname', () => {
+    const folder = join(install(['libcuda.so.1']), 'gpu');
+    expect(findLibraries(freshFolder('home'), folder)).toContain('libcuda.so.1');
   });
 
-  it('bring their own copy of ONNX Runtime, which is the one that is loaded', () => {
-    const home = installation(['libcudart.so.13']);
-    expect(libraryPath({ CAMBIUM_HOME: home })).toBe(join(home, 'gpu', 'libonnxruntime.so.1'));
+  it('come with their own copy of ONNX Runtime, which is the one to load', () => {
+    const home = install(['libcudart.so.13']);
+    expect(findLibrary({ CAMBIUM_HOME: home })).toBe(join(home, 'gpu', 'libonnxruntime.so.1'));
   });
 });

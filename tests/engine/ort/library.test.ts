@@ -2,23 +2,23 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { api, runtime } from '../../../src-main/engine/ort/api.ts';
-import { library, libraryPath, load } from '../../../src-main/engine/ort/library.ts';
+import { api, getEnvironment } from '../../../src-main/engine/ort/api.ts';
+import { getLibrary, findLibrary, loadLibrary } from '../../../src-main/engine/ort/library.ts';
 
-test('the library of onnxruntime-node is found and loaded', () => {
-  expect(libraryPath({})).toContain(
+test('finds and loads the library of onnxruntime-node', () => {
+  expect(findLibrary({})).toContain(
     join('onnxruntime-node', 'bin', 'napi-v6', process.platform, process.arch),
   );
-  expect(library().version).toMatch(/^1\.(2[4-9]|[3-9]\d)\./);
+  expect(getLibrary().version).toMatch(/^1\.(2[4-9]|[3-9]\d)\./);
 });
 
-test("a library of one's own comes first, then the folder of the CUDA provider", () => {
-  expect(libraryPath({ CAMBIUM_ORT_LIBRARY: '/a/lib.so', CAMBIUM_GPU_LIBRARIES: '/b' })).toBe('/a/lib.so');
-  expect(libraryPath({ CAMBIUM_GPU_LIBRARIES: join('/', 'b') })).toMatch(/^[\\/]b[\\/](lib)?onnxruntime/);
+test('prefers CAMBIUM_ORT_LIBRARY, then CAMBIUM_GPU_LIBRARIES', () => {
+  expect(findLibrary({ CAMBIUM_ORT_LIBRARY: '/a/lib.so', CAMBIUM_GPU_LIBRARIES: '/b' })).toBe('/a/lib.so');
+  expect(findLibrary({ CAMBIUM_GPU_LIBRARIES: join('/', 'b') })).toMatch(/^[\\/]b[\\/](lib)?onnxruntime/);
 });
 
-test('collecting garbage does not unload it', async () => {
-  runtime();
+test('the library stays loaded after a garbage collection', async () => {
+  getEnvironment();
   setFlagsFromString('--expose-gc');
   for (let i = 0; i < 3; i++) {
     (runInNewContext('gc') as () => void)();
@@ -27,12 +27,12 @@ test('collecting garbage does not unload it', async () => {
     });
   }
   expect(() => {
-    api().DisableTelemetryEvents(runtime());
-  }).not.toThrow(); // koffi unloads a library whose handle is gone: this would end the process
+    api().DisableTelemetryEvents(getEnvironment());
+  }).not.toThrow(); // koffi unloads a library whose handle was collected; this call would then crash
 });
 
-test('a library that is not there is an error with its path', () => {
-  expect(() => load(join('/', 'no', 'such', 'library.so'))).toThrow(
+test('refuses a missing library and names its path', () => {
+  expect(() => loadLibrary(join('/', 'no', 'such', 'library.so'))).toThrow(
     expect.objectContaining({
       code: 'engine/library',
       detail: expect.objectContaining({ path: join('/', 'no', 'such', 'library.so') }) as object,

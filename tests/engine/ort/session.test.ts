@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DeviceTensor } from '../../../src-main/engine/ort/device-tensor.ts';
 import { openSession, type Session } from '../../../src-main/engine/ort/session.ts';
-import { dtypes, narrow, widen, type DType } from '../../../src-main/tensor/dtype.ts';
+import { dtypes, downcast, upcast, type DType } from '../../../src-main/tensor/dtype.ts';
 import { onnxModel, type Model } from '../../support/onnx-model.ts';
 
 const f32 = (...shape: (number | string)[]): { dtype: DType; shape: (number | string)[] } => ({
@@ -12,7 +12,7 @@ const f32 = (...shape: (number | string)[]): { dtype: DType; shape: (number | st
   shape,
 });
 const floats = (values: readonly number[], shape: readonly number[] = [values.length]): DeviceTensor =>
-  DeviceTensor.over(Float32Array.from(values), 'float32', shape);
+  DeviceTensor.fromArray(Float32Array.from(values), 'float32', shape);
 const bytesOf = (...values: number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
 
 async function using<T>(model: Model | string, work: (session: Session) => Promise<T>): Promise<T> {
@@ -45,7 +45,7 @@ const powers = (size: number, times: number): Model => ({
   })),
 });
 
-test('a product of matrices, and the names of what goes in and out', async () => {
+test('multiplies matrices and lists the names of inputs and outputs', async () => {
   await using(
     {
       inputs: { a: f32(2, 3), b: f32(3, 2) },
@@ -68,7 +68,7 @@ test('a product of matrices, and the names of what goes in and out', async () =>
 });
 
 describe.each(Object.keys(dtypes) as DType[])('%s', (dtype) => {
-  test('goes in and comes out unchanged', () =>
+  test('passes through unchanged', () =>
     using(
       {
         inputs: { x: { dtype, shape: ['n'] } },
@@ -77,7 +77,9 @@ describe.each(Object.keys(dtypes) as DType[])('%s', (dtype) => {
       },
       async (session) => {
         const bytes = Uint8Array.from({ length: 5 * dtypes[dtype].bytes }, (_, i) => i % 2);
-        const y = (await session.run({ x: DeviceTensor.over(bytes, dtype, [5]) }, { y: 'host' })).get('y')!;
+        const y = (await session.run({ x: DeviceTensor.fromArray(bytes, dtype, [5]) }, { y: 'host' })).get(
+          'y',
+        )!;
         expect(y).toMatchObject({ dtype, shape: [5] });
         expect(y.bytes()).toEqual(bytes);
       },
@@ -101,16 +103,16 @@ describe.each(Object.keys(dtypes) as DType[])('%s', (dtype) => {
               : [1.00390625 + 2 ** -9, -3.14159, 65000];
         const out = await session.run({ x: floats(values) }, { y: 'host', z: 'host' });
         const rounded =
-          dtype === 'bfloat16' || dtype === 'float16' ? narrow(Float32Array.from(values), dtype) : undefined;
+          dtype === 'bfloat16' || dtype === 'float16' ? downcast(Float32Array.from(values), dtype) : undefined;
         if (rounded) expect(out.get('z')!.bytes()).toEqual(rounded);
         expect(out.get('y')!.values('float32')).toEqual(
-          rounded ? widen(rounded, dtype as 'float16') : Float32Array.from(values),
+          rounded ? upcast(rounded, dtype as 'float16') : Float32Array.from(values),
         );
       },
     ));
 });
 
-test('an update in place gives what an update out of place gives', () =>
+test('an update in place gives the same values as one into new memory', () =>
   using(descent, async (session) => {
     const start = [1, -2, 3.5, 1e-3];
     const gradient = floats([0.5, -1, 2, 3]);
@@ -135,7 +137,7 @@ test('an update in place gives what an update out of place gives', () =>
     expect(state.values('float32')[0]).toBeCloseTo(1 - 25 * 0.05, 5);
   }));
 
-test('only what is fetched comes out', () =>
+test('returns only the fetched outputs', () =>
   using(
     {
       inputs: { x: f32(4) },
@@ -153,19 +155,19 @@ test('only what is fetched comes out', () =>
     },
   ));
 
-test('the event loop goes on during a long run', () =>
+test('a long run does not block the event loop', () =>
   using(powers(900, 12), async (session) => {
-    const x = DeviceTensor.host('float32', [900, 900]);
+    const x = DeviceTensor.allocate('float32', [900, 900]);
     let ticks = 0;
     const timer = setInterval(() => {
       ticks++;
     }, 5);
     (await session.run({ x }, { y: 'device' })).get('y')!.dispose();
     clearInterval(timer);
-    expect(ticks).toBeGreaterThan(2); // a loop that is held up has one or none
+    expect(ticks).toBeGreaterThan(2); // a blocked loop has one or none
   }));
 
-test('runs of one session follow each other; two sessions run beside each other', async () => {
+test('runs of one session are executed in order while another session runs', async () => {
   const model = onnxModel(descent);
   const [one, two] = await Promise.all([
     openSession(model, 'cpu', { threads: 1 }),
@@ -182,19 +184,18 @@ test('runs of one session follow each other; two sessions run beside each other'
   await Promise.all([one.dispose(), two.dispose()]);
 });
 
-describe('what is wrong is said', () => {
-  test('bytes that are no model', () =>
+describe('explains', () => {
+  test('bytes that are not a model', () =>
     expect(openSession(Uint8Array.of(1, 2, 3), 'cpu')).rejects.toMatchObject({
       code: 'engine/runtime',
       detail: { call: 'CreateSessionFromArray' },
     }));
-  test('a path that is not there', () =>
-    expect(openSession('no/such.onnx', 'cpu')).rejects.toThrow(/no\/such\.onnx/));
-  test('an operator that does not exist', () =>
+  test('a missing file', () => expect(openSession('no/such.onnx', 'cpu')).rejects.toThrow(/no\/such\.onnx/));
+  test('an unknown operator', () =>
     expect(
       openSession(onnxModel({ ...descent, nodes: [{ op: 'Wonder', in: ['state'], out: ['next'] }] }), 'cpu'),
     ).rejects.toThrow(/Wonder/));
-  test('a shape that does not fit', () =>
+  test('an input of the wrong shape', () =>
     using(
       { inputs: { x: f32(2, 3) }, outputs: { y: f32(2, 3) }, nodes: [{ op: 'Neg', in: ['x'], out: ['y'] }] },
       (session) =>
@@ -203,17 +204,17 @@ describe('what is wrong is said', () => {
           message: expect.stringMatching(/rank|dimension/i) as string,
         }),
     ));
-  test('a name that is not there', () =>
+  test('a missing input and an unknown output', () =>
     using(descent, async (session) => {
       const feeds = { state: floats([1]), gradient: floats([1]) };
       await expect(session.run({ state: floats([1]) }, { next: 'host' })).rejects.toMatchObject({
         code: 'engine/runtime',
       });
       await expect(session.run(feeds, { other: 'host' })).rejects.toThrow(/other/);
-      // a refused run does not stop the next
+      // a failed run does not affect the next
       expect((await session.run(feeds, { next: 'host' })).size).toBe(1);
     }));
-  test('more memory than there is', () =>
+  test('an allocation that is too large', () =>
     using(
       {
         inputs: { shape: { dtype: 'int64', shape: [1] } },
@@ -222,26 +223,29 @@ describe('what is wrong is said', () => {
       },
       (session) =>
         expect(
-          session.run({ shape: DeviceTensor.over(BigInt64Array.of(1n << 50n), 'int64', [1]) }, { y: 'host' }),
+          session.run(
+            { shape: DeviceTensor.fromArray(BigInt64Array.of(1n << 50n), 'int64', [1]) },
+            { y: 'host' },
+          ),
         ).rejects.toMatchObject({ code: 'engine/out-of-memory', detail: { device: 'cpu' } }),
     ));
 });
 
-describe('disposing', () => {
-  test('of a session: waits for its runs, leaves its outputs, refuses new runs', async () => {
+describe('dispose', () => {
+  test('of a session waits for its runs, keeps its outputs and refuses new runs', async () => {
     const session = await openSession(onnxModel(powers(300, 8)), 'cpu');
-    const x = DeviceTensor.host('float32', [300, 300]);
-    const running = session.run({ x }, { y: 'device' });
-    const gone = session.dispose();
+    const x = DeviceTensor.allocate('float32', [300, 300]);
+    const run = session.run({ x }, { y: 'device' });
+    const disposed = session.dispose();
     x.dispose();
-    const y = (await running).get('y')!;
-    await gone;
+    const y = (await run).get('y')!;
+    await disposed;
     expect(y.values('float32')[0]).toBe(0);
     y.dispose();
     await expect(session.run({}, {})).rejects.toThrow(/disposed/);
     await session.dispose();
   });
-  test('of a tensor that a run was to be fed', () =>
+  test('of a tensor makes a run that reads it fail', () =>
     using(descent, async (session) => {
       const state = floats([1]);
       state.dispose();
@@ -249,7 +253,7 @@ describe('disposing', () => {
         /disposed/,
       );
     }));
-  test('leaves no memory behind', async () => {
+  test('frees all memory', async () => {
     const bytes = new Uint8Array(4 << 20);
     const shape = [1 << 20];
     const model = onnxModel({
@@ -260,7 +264,7 @@ describe('disposing', () => {
     });
     const once = async (): Promise<void> => {
       const session = await openSession(model, 'cpu', { threads: 1 });
-      const x = DeviceTensor.host('float32', shape);
+      const x = DeviceTensor.allocate('float32', shape);
       (await session.run({ x }, { y: 'device' })).get('y')!.dispose();
       x.dispose();
       await session.dispose();
@@ -268,12 +272,12 @@ describe('disposing', () => {
     for (let i = 0; i < 50; i++) await once();
     const before = process.memoryUsage.rss();
     for (let i = 0; i < 200; i++) await once();
-    // 200 lost tensors or weights would be 800
+    // 200 leaked tensors or weights would be 800 MiB
     expect((process.memoryUsage.rss() - before) / 2 ** 20).toBeLessThan(40);
   });
 });
 
-test('weights in a file beside the model, a profile, and a model from a path', async () => {
+test('reads external weights, writes a profile, and opens a model by its path', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'cambium-ort-'));
   try {
     writeFileSync(join(folder, 'weights.bin'), Buffer.concat([Buffer.alloc(8), bytesOf(10, 20)]));

@@ -1,15 +1,20 @@
-/** @file Nothing that Cambium runs reports to anybody: ONNX Runtime's own telemetry never starts. */
+/** @file ONNX Runtime's telemetry never starts. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
-it('leaves no trace of telemetry in the home of whoever runs it', () => {
-  const home = mkdtempSync(join(tmpdir(), 'cambium-silent-'));
-  const ort = join(import.meta.dirname, '../../../src-main/engine/ort');
-  const script = `const { openDevice } = await import(${JSON.stringify(join(ort, 'device.ts'))}); const { identityModel } = await import(${JSON.stringify(join(ort, 'identity.ts'))});
-    const d = await openDevice('cpu'); await d.session(identityModel('float32')); await new Promise((r) => setTimeout(r, 500)); await d.dispose();`;
+it("writes no telemetry files to the user's home", () => {
+  const home = mkdtempSync(join(tmpdir(), 'cambium-telemetry-'));
+  const pathOf = (file: string): string =>
+    JSON.stringify(join(import.meta.dirname, '../../../src-main/engine/ort', file));
+  const script = `const { openDevice } = await import(${pathOf('device.ts')});
+    const { identityModel } = await import(${pathOf('identity.ts')});
+    const device = await openDevice('cpu');
+    await device.openSession(identityModel('float32'));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await device.dispose();`;
   const environment = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => name !== 'ORT_DISABLE_TELEMETRY'),
   );
