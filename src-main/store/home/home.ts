@@ -1,42 +1,43 @@
 /**
- * @file Cambium's own folder: checkpoints opened before, runs wherever they lie, caches. A damaged list is
- * set aside and begun anew; it only remembers.
+ * @file Cambium's own folder: recently opened checkpoints, known runs, and caches. A damaged list is renamed
+ * and started again, because losing it loses no work.
  */
 import { mkdir, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Json, JsonObject } from '../../base/json.ts';
-import { aloneAt } from '../fs/lock.ts';
-import { exists, isAbsent, isObject, readJson, writeJson, writing } from '../fs/files.ts';
+import type { JsonObject } from '../../base/json.ts';
+import { exists, isNotFound, isObject, readJsonIfValid, writeJson, writeOrRefuse } from '../fs/files.ts';
+import { withLock } from '../fs/lock.ts';
 import { isRun } from '../run/runs.ts';
 
 export interface KnownCheckpoint {
   readonly dir: string;
   readonly name: string;
-  /** ISO 8601. */ readonly opened: string;
+  /** ISO 8601. */
+  readonly opened: string;
 }
 
 export interface Home {
   readonly dir: string;
-  /** A folder for what can be made again. */
-  cache(name: string): Promise<string>;
-  /** What a file of the folder's own holds; undefined where there is none. */
-  read(name: string): Promise<JsonObject | undefined>;
-  /** Puts another in its place; changes wait for each other. */
-  change(name: string, make: (before: JsonObject | undefined) => unknown): Promise<void>;
-  /** Newest first; folders that are gone are left out. */
-  checkpoints(): Promise<readonly KnownCheckpoint[]>;
+  /** Creates a cache folder: its contents can be made again. Returns its path. */
+  createCacheDir(name: string): Promise<string>;
+  /** Reads a JSON file of this folder; undefined when it is missing or damaged. */
+  readFile(name: string): Promise<JsonObject | undefined>;
+  /** Replaces a JSON file of this folder. Updates of several processes run one after the other. */
+  updateFile(name: string, update: (before: JsonObject | undefined) => unknown): Promise<void>;
+  /** Recently opened checkpoints that still exist, newest first. */
+  listCheckpoints(): Promise<readonly KnownCheckpoint[]>;
   rememberCheckpoint(dir: string, name: string): Promise<void>;
   forgetCheckpoint(dir: string): Promise<void>;
-  /** Folders of runs, newest first; what is gone is left out. */
-  runs(): Promise<readonly string[]>;
+  /** Folders of runs that still exist, newest first. */
+  listRuns(): Promise<readonly string[]>;
   rememberRun(dir: string): Promise<void>;
-  /** A free path for a new run of this name; the folder is not made. */
-  newRunDir(name: string): Promise<string>;
+  /** A free path for a new run of this name. Does not create the folder. */
+  getFreeRunDir(name: string): Promise<string>;
 }
 
-/** Where Cambium keeps things: CAMBIUM_HOME, or the platform's place for an app's own files. */
-export function homeDir(
+/** Cambium's own folder: CAMBIUM_HOME, or the folder for application data of the platform. */
+export function resolveHomeDir(
   environment: NodeJS.ProcessEnv = process.env,
   platform: NodeJS.Platform = process.platform,
   user = homedir(),
@@ -49,96 +50,109 @@ export function homeDir(
   return join(environment['XDG_DATA_HOME'] || join(user, '.local', 'share'), 'cambium');
 }
 
-const mostRemembered = 5000;
+const maxListLength = 5000;
 
-export function openHome(dir = homeDir()): Home {
-  const checkpointList = join(dir, 'checkpoints.json');
-  const runList = join(dir, 'runs.json');
-  const inTurn = turns();
-  const changing = (path: string, work: () => Promise<void>): Promise<void> =>
-    inTurn(() => aloneAt(path, work));
-  const known = async (): Promise<readonly KnownCheckpoint[]> =>
-    (await listIn(checkpointList)).filter(
-      (item): item is KnownCheckpoint =>
-        typeof (item as KnownCheckpoint | null)?.dir === 'string' &&
-        typeof (item as KnownCheckpoint).name === 'string',
-    );
-  const dirs = async (): Promise<readonly string[]> =>
-    (await listIn(runList)).filter((item) => typeof item === 'string');
-  const write = (path: string, list: readonly unknown[]): Promise<void> =>
-    writeJson(path, list.slice(0, mostRemembered));
-  const present = async <T>(
-    items: readonly T[],
-    there: (item: T) => Promise<boolean>,
-  ): Promise<readonly T[]> => {
-    const found = await Promise.all(items.map(there));
-    return items.filter((_, i) => found[i]);
-  };
+/** Opens Cambium's own folder. Creates nothing until something is written. */
+export function openHome(dir = resolveHomeDir()): Home {
+  const checkpointsFile = join(dir, 'checkpoints.json');
+  const runsFile = join(dir, 'runs.json');
+  const enqueue = createQueue();
+  const update = (path: string, work: () => Promise<void>): Promise<void> =>
+    enqueue(() => withLock(path, work));
+  const updateList = <T>(
+    path: string,
+    read: () => Promise<readonly T[]>,
+    change: (list: readonly T[]) => readonly T[],
+  ): Promise<void> => update(path, async () => writeJson(path, change(await read()).slice(0, maxListLength)));
+  const readCheckpoints = async (): Promise<readonly KnownCheckpoint[]> =>
+    (await readList(checkpointsFile)).filter(isKnownCheckpoint);
+  const readRuns = async (): Promise<readonly string[]> =>
+    (await readList(runsFile)).filter((item) => typeof item === 'string');
   return {
     dir,
-    async cache(name) {
+    async createCacheDir(name) {
       const path = join(dir, 'cache', name);
-      await writing(path, () => mkdir(path, { recursive: true }));
+      await writeOrRefuse(path, () => mkdir(path, { recursive: true }));
       return path;
     },
-    read: (name) => soundIn(join(dir, name), isObject),
-    change: (name, make) =>
-      changing(join(dir, name), async () =>
-        writeJson(join(dir, name), make(await soundIn(join(dir, name), isObject))),
-      ),
-    checkpoints: async () => present(await known(), (item) => exists(join(item.dir, 'config.json'))),
-    rememberCheckpoint: (path, name) =>
-      changing(checkpointList, async () =>
-        write(checkpointList, [
-          { dir: resolve(path), name, opened: new Date().toISOString() },
-          ...(await known()).filter((item) => item.dir !== resolve(path)),
-        ]),
-      ),
+    readFile: (name) => readOrSetAside(join(dir, name), isObject),
+    updateFile(name, change) {
+      const path = join(dir, name);
+      return update(path, async () => writeJson(path, change(await readOrSetAside(path, isObject))));
+    },
+    listCheckpoints: async () =>
+      filterAsync(await readCheckpoints(), (item) => exists(join(item.dir, 'config.json'))),
+    rememberCheckpoint(path, name) {
+      const full = resolve(path);
+      return updateList(checkpointsFile, readCheckpoints, (list) => [
+        { dir: full, name, opened: new Date().toISOString() },
+        ...list.filter((item) => item.dir !== full),
+      ]);
+    },
     forgetCheckpoint: (path) =>
-      changing(checkpointList, async () =>
-        write(
-          checkpointList,
-          (await known()).filter((item) => item.dir !== resolve(path)),
-        ),
+      updateList(checkpointsFile, readCheckpoints, (list) =>
+        list.filter((item) => item.dir !== resolve(path)),
       ),
-    runs: async () => present(await dirs(), isRun),
+    listRuns: async () => filterAsync(await readRuns(), isRun),
     rememberRun: (path) =>
-      changing(runList, async () =>
-        write(runList, [resolve(path), ...(await dirs()).filter((item) => item !== resolve(path))]),
-      ),
-    async newRunDir(name) {
-      const plain =
-        name
-          .toLowerCase()
-          .replace(/[^a-z0-9]+/g, '-')
-          .replace(/^-|-$/g, '')
-          .slice(0, 60) || 'run';
+      updateList(runsFile, readRuns, (list) => [
+        resolve(path),
+        ...list.filter((item) => item !== resolve(path)),
+      ]),
+    async getFreeRunDir(name) {
+      const base = toFolderName(name);
       for (let n = 1; ; n++) {
-        const path = join(dir, 'runs', n === 1 ? plain : `${plain}-${n}`);
+        const path = join(dir, 'runs', n === 1 ? base : `${base}-${n}`);
         if (!(await exists(path))) return path;
       }
     },
   };
 }
 
-const listIn = async (path: string): Promise<readonly unknown[]> =>
-  (await soundIn(path, Array.isArray)) ?? [];
+/** Lower-case letters, digits and single dashes. */
+const toFolderName = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 60) || 'run';
 
-/** What a file holds; one that holds something else is set aside with a mark in its name. */
-async function soundIn<T>(path: string, is: (value: unknown) => value is T): Promise<T | undefined> {
+const isKnownCheckpoint = (item: unknown): item is KnownCheckpoint =>
+  isObject(item) && typeof item['dir'] === 'string' && typeof item['name'] === 'string';
+
+async function filterAsync<T>(
+  items: readonly T[],
+  predicate: (item: T) => Promise<boolean>,
+): Promise<readonly T[]> {
+  const kept = await Promise.all(items.map(predicate));
+  return items.filter((_, i) => kept[i]);
+}
+
+const readList = async (path: string): Promise<readonly unknown[]> =>
+  (await readOrSetAside(path, Array.isArray)) ?? [];
+
+/** Reads a JSON file; undefined when it is missing. A file of another type is renamed to `*.damaged-<time>`. */
+async function readOrSetAside<T>(
+  path: string,
+  isExpected: (value: unknown) => value is T,
+): Promise<T | undefined> {
   if (!(await exists(path))) return undefined;
-  const value: Json | undefined = await readJson(path).catch(() => undefined);
-  if (is(value)) return value;
-  await writing(path, () =>
+  const value = await readJsonIfValid(path);
+  if (isExpected(value)) return value;
+  await writeOrRefuse(path, () =>
     rename(path, `${path}.damaged-${Date.now()}`).catch((error: unknown) => {
-      if (!isAbsent(error)) throw error;
+      // Another process may have renamed it at the same moment.
+      if (!isNotFound(error)) throw error;
     }),
-  ); // who reads at the same time may have done it
+  );
   return undefined;
 }
 
-/** Changes of a list one after the other, so that none is lost. */
-function turns(): (work: () => Promise<void>) => Promise<void> {
+/** Runs updates of this process one after the other. */
+function createQueue(): (work: () => Promise<void>) => Promise<void> {
   let last: Promise<void> = Promise.resolve();
-  return (work) => (last = last.catch(() => undefined).then(work));
+  return (work) => {
+    last = last.catch(() => undefined).then(work);
+    return last;
+  };
 }
