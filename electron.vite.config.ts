@@ -1,4 +1,4 @@
-/** @file The builds: main (desktop, command line, engine, workers), preload, page. */
+/** @file The three builds: main (desktop, command line, engine, workers), preload and renderer. */
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'electron-vite';
 import { resolve } from 'node:path';
@@ -42,7 +42,7 @@ export default defineConfig({
     build: {
       outDir: 'out/renderer',
       target: 'chrome140',
-      // Everything as files of their own: the content policy allows no inline script or font.
+      // No inlined files: the content security policy forbids inline scripts and fonts.
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       rolldownOptions: { input: from('src-renderer/index.html') },

@@ -1,4 +1,4 @@
-/** @file Lint: the layers as a rule, strict TypeScript, Svelte. */
+/** @file The lint rules: layers, line length, strict TypeScript and Svelte. */
 import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
 import { layering } from './eslint-rules/layering.ts';
@@ -24,7 +24,7 @@ export default ts.config(
       'cambium/layering': 'error',
       'cambium/line-length': ['error', 120],
       'one-var': ['error', 'never'],
-      // noUncheckedIndexedAccess makes `!` the index operator of numeric code
+      // Numeric code needs `!` after every index, because of noUncheckedIndexedAccess.
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],

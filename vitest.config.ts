@@ -1,6 +1,6 @@
 /**
- * @file Test projects, by what they need: `std` nothing, `cpu` ONNX Runtime, `service` processes, `dom` a
- * page, `gpu` a device, `e2e` a browser.
+ * @file The test projects, by what they need: `std` nothing, `cpu` ONNX Runtime, `service` child processes, `dom` a
+ * simulated page, `gpu` a GPU, `e2e` a browser.
  */
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
@@ -11,15 +11,17 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    expect: { poll: { timeout: 60_000 } }, // a busy machine is slow, not wrong
-    env: { ORT_DISABLE_TELEMETRY: '1' }, // suites that use the official binding directly are silent too
+    // Long enough for a busy machine.
+    expect: { poll: { timeout: 60_000 } },
+    // For the suites that use the official binding of ONNX Runtime directly.
+    env: { ORT_DISABLE_TELEMETRY: '1' },
     projects: [
       {
         extends: true,
         test: {
           name: 'std',
           include: [
-            'tests/architecture.test.ts',
+            'tests/*.test.ts',
             ...folders(
               'base',
               'tensor',

@@ -1,43 +1,45 @@
 /**
- * @file The lint rule that reads `src-main/layers.ts`: no import upwards (types and dynamic imports
- * included), no package outside its owner.
+ * @file The lint rule that enforces src-main/layers.ts: no import of a layer that is not allowed (types and dynamic
+ * imports included), and no import of a package outside of its owner.
  */
-import { relative, resolve, dirname, sep } from 'node:path';
+import { dirname, relative, resolve, sep } from 'node:path';
 import type { Rule } from 'eslint';
-import { layers, owners } from '../src-main/layers.ts';
+import { layers, packageOwners } from '../src-main/layers.ts';
 
 const root = resolve(import.meta.dirname, '..');
-const inside = (file: string): string => relative(root, file).split(sep).join('/');
+const fromRoot = (file: string): string => relative(root, file).split(sep).join('/');
 
-/** The layer of a path below the root, or undefined outside `src-main` and `src-renderer`. */
-export function layerOf(path: string): string | undefined {
+/** The layer of a path from the root; undefined outside of `src-main` and `src-renderer`. */
+export function findLayer(path: string): string | undefined {
   const [top, second] = path.split('/');
   if (top === 'src-renderer') return top;
   return top === 'src-main' && second !== undefined && second in layers ? second : undefined;
 }
 
-/** Why `from` (a path below the root) may not import `specifier`, or undefined when it may. */
-export function refusal(from: string, specifier: string): string | undefined {
-  const layer = layerOf(from);
+/** `@scope/name/path` without its path; a Node module as it is. */
+export function packageName(specifier: string): string {
+  if (specifier.startsWith('node:')) return specifier;
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
+/** Why the file `from` (a path from the root) may not import `specifier`; undefined if it may. */
+export function checkImport(from: string, specifier: string): string | undefined {
+  const layer = findLayer(from);
   if (layer === undefined) return undefined;
+  const { mayImport, environment } = layers[layer]!;
   if (specifier.startsWith('.')) {
-    const target = inside(resolve(root, dirname(from), specifier));
-    const to = layerOf(target);
-    if (to === undefined || to === layer || layers[layer]!.mayImport.includes(to)) return undefined;
-    return `'${layer}' may not import '${to}'; it may import: ${layers[layer]!.mayImport.join(', ') || 'nothing'}.`;
+    const target = findLayer(fromRoot(resolve(root, dirname(from), specifier)));
+    if (target === undefined || target === layer || mayImport.includes(target)) return undefined;
+    return `'${layer}' may not import '${target}'; it may import: ${mayImport.join(', ') || 'nothing'}.`;
   }
-  if (layers[layer]!.environment !== 'node' && specifier.startsWith('node:'))
-    return `'${layer}' has no Node.`;
-  const name = specifier.startsWith('node:')
-    ? specifier
-    : specifier
-        .split('/')
-        .slice(0, specifier.startsWith('@') ? 2 : 1)
-        .join('/');
-  const places = owners[name];
-  if (places && !places.some((place) => from === place || from.startsWith(`${place}/`)))
-    return `'${name}' belongs to ${places.join(', ')}.`;
-  return undefined;
+  if (environment !== 'node' && specifier.startsWith('node:')) return `'${layer}' has no Node.`;
+  const name = packageName(specifier);
+  const owners = packageOwners[name];
+  if (!owners || owners.some((owner) => from === owner || from.startsWith(`${owner}/`))) return undefined;
+  return `'${name}' belongs to ${owners.join(', ')}.`;
 }
 
 export const layering: Rule.RuleModule = {
@@ -46,7 +48,7 @@ export const layering: Rule.RuleModule = {
     const check = (node: Rule.Node, source: unknown): void => {
       const value = (source as { value?: unknown } | null)?.value;
       if (typeof value !== 'string') return;
-      const message = refusal(inside(context.filename), value);
+      const message = checkImport(fromRoot(context.filename), value);
       if (message !== undefined) context.report({ node, message });
     };
     return {

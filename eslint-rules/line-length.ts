@@ -1,26 +1,29 @@
-/** @file The lint rule that keeps lines short: at most `max` columns outside of tables that Prettier leaves alone. */
+/** @file The lint rule that limits the length of lines. Tables behind a prettier-ignore comment are exempt. */
 import type { Rule } from 'eslint';
 
-/** First and last line of each region that a `prettier-ignore` comment keeps as it is. */
-function ignoredRegions(context: Rule.RuleContext): readonly (readonly [number, number])[] {
-  const { sourceCode } = context;
+type LineRange = readonly [first: number, last: number];
+
+/** The lines of each statement that a `prettier-ignore` comment exempts, with the comment. */
+function findIgnoredLines({ sourceCode }: Rule.RuleContext): readonly LineRange[] {
   return sourceCode
     .getAllComments()
     .filter((comment) => comment.value.trim() === 'prettier-ignore')
-    .flatMap((comment) => {
-      const next = sourceCode.getTokenAfter(comment);
-      const index = next ? sourceCode.getIndexFromLoc(next.loc.start) : undefined;
-      if (index === undefined || !next) return [];
-      let node = sourceCode.getNodeByRangeIndex(index) as Rule.Node | null;
-      while (
-        node?.parent?.range &&
-        node.parent.range[0] === node.range![0] &&
-        node.parent.type !== 'Program'
-      ) {
-        node = node.parent;
-      }
-      return node?.loc ? [[comment.loc!.start.line, node.loc.end.line] as const] : [];
+    .flatMap((comment): LineRange[] => {
+      const token = sourceCode.getTokenAfter(comment);
+      if (!token) return [];
+      const node = findOutermostAt(sourceCode.getNodeByRangeIndex(token.range[0]) as Rule.Node | null);
+      return node?.loc ? [[comment.loc!.start.line, node.loc.end.line]] : [];
     });
+}
+
+/** The outermost ancestor of `node` that starts at the same character. */
+function findOutermostAt(node: Rule.Node | null): Rule.Node | null {
+  let outermost = node;
+  while (outermost?.parent?.range && outermost.parent.type !== 'Program') {
+    if (outermost.parent.range[0] !== outermost.range![0]) break;
+    outermost = outermost.parent;
+  }
+  return outermost;
 }
 
 export const lineLength: Rule.RuleModule = {
@@ -29,10 +32,11 @@ export const lineLength: Rule.RuleModule = {
     const max = Number(context.options[0] ?? 120);
     return {
       'Program:exit'() {
-        const regions = ignoredRegions(context);
+        const ignored = findIgnoredLines(context);
         for (const [index, line] of context.sourceCode.lines.entries()) {
           const number = index + 1;
-          if (line.length <= max || regions.some(([from, to]) => number >= from && number <= to)) continue;
+          const isIgnored = ignored.some(([first, last]) => number >= first && number <= last);
+          if (line.length <= max || isIgnored) continue;
           context.report({
             loc: { start: { line: number, column: max }, end: { line: number, column: line.length } },
             message: `This line has ${line.length} columns; the limit is ${max}.`,

@@ -1,19 +1,20 @@
 /**
- * @file Which layer may import which, where each may run, and which packages have an owner. Read by lint, by
- * the compiler's configs and by tests.
+ * @file The layers: which may import which, where each runs, and which packages belong to which folders. Used by
+ * the lint rule and by tests.
  */
 
-/** `std` has neither Node nor DOM; `node` has Node; `dom` has a page. */
+/** `std` has neither Node nor the DOM, `node` has Node, `dom` has the DOM. */
 export type Environment = 'std' | 'node' | 'dom';
 
 export interface Layer {
   readonly environment: Environment;
-  /** Layers (folders of `src-main`, or `src-renderer`) whose files a file of this layer may import. */
+  /** The layers (folders of `src-main`, or `src-renderer`) that this layer may import. */
   readonly mayImport: readonly string[];
 }
 
 const std = ['base', 'tensor', 'graph', 'model', 'growth', 'train', 'cost', 'contract'] as const;
 
+// Aligned columns are easier to compare.
 // prettier-ignore
 export const layers: Readonly<Record<string, Layer>> = {
   base:           { environment: 'std',  mayImport: [] },
@@ -31,12 +32,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   'src-renderer': { environment: 'dom',  mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost', 'contract'] },
 };
 
-/**
- * A package (or a Node module) that only the named places may import; a place is a path below the
- * repository's root.
- */
+/** Packages and Node modules that only these files and folders may import, as paths from the root. */
+// Aligned columns are easier to compare.
 // prettier-ignore
-export const owners: Readonly<Record<string, readonly string[]>> = {
+export const packageOwners: Readonly<Record<string, readonly string[]>> = {
   'onnxruntime-node':        ['src-main/engine/ort'],
   koffi:                     ['src-main/engine/ort'],
   electron:                  ['src-main/entry/desktop'],

@@ -1,12 +1,12 @@
 import { RuleTester } from 'eslint';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { layering, layerOf, refusal } from '../../eslint-rules/layering.ts';
+import { layering, findLayer, checkImport } from '../../eslint-rules/layering.ts';
 
 const root = join(import.meta.dirname, '../..');
 
 describe('layering', () => {
-  it('knows the layer of a path', () => {
+  it('finds the layer of a path', () => {
     expect(
       [
         'src-main/graph/ops/index.ts',
@@ -14,7 +14,7 @@ describe('layering', () => {
         'src-main/layers.ts',
         'tests/x.ts',
         'src-main/nonsense/x.ts',
-      ].map(layerOf),
+      ].map(findLayer),
     ).toEqual(['graph', 'src-renderer', undefined, undefined, undefined]);
   });
 
@@ -35,8 +35,8 @@ describe('layering', () => {
       '@huggingface/tokenizers',
       "'@huggingface/tokenizers' belongs to src-main/store.",
     ],
-  ])('refuses %s importing %s', (from, specifier, message) => {
-    expect(refusal(from, specifier)).toContain(message);
+  ])('forbids %s to import %s', (from, specifier, message) => {
+    expect(checkImport(from, specifier)).toContain(message);
   });
 
   it.each([
@@ -49,8 +49,8 @@ describe('layering', () => {
     ['src-renderer/a.ts', 'svelte/store'],
     ['tests/a.ts', 'koffi'],
     ['src-main/base/a.ts', '../layers.ts'],
-  ])('lets %s import %s', (from, specifier) => {
-    expect(refusal(from, specifier)).toBeUndefined();
+  ])('allows %s to import %s', (from, specifier) => {
+    expect(checkImport(from, specifier)).toBeUndefined();
   });
 
   RuleTester.describe = describe;
