@@ -1,12 +1,9 @@
 /**
- * @file Where each entry of a grown axis comes from: runs of old entries, each run belonging to one copy;
- * what no run covers is new.
+ * @file Maps from the entries of a grown axis to the old entries they copy, as pieces of consecutive entries.
+ * Entries that no piece covers are new.
  */
 
-/**
- * `length` new entries starting at `at` are old entries starting at `from`; they are copy number `copy` of
- * those entries.
- */
+/** The `length` new entries from `at` on are the old entries from `from` on, as their copy number `copy`. */
 export interface Piece {
   readonly at: number;
   readonly from: number;
@@ -15,8 +12,9 @@ export interface Piece {
 }
 
 /**
- * JSON from top to bottom. Pieces are in order of `at` and do not overlap; each old entry stands in exactly
- * `copies` pieces, or, where `counts` are given, in as many as they say and at most `copies`.
+ * A map from an axis of size `from` to one of size `to`; plain JSON. Pieces are in order of `at` and do not
+ * overlap. Each old entry is in exactly `copies` pieces, or, if there are `counts`, in as many as its count, which
+ * is at most `copies`.
  */
 export interface AxisMap {
   readonly from: number;
@@ -26,6 +24,7 @@ export interface AxisMap {
   readonly counts?: readonly number[];
 }
 
+/** Every entry stays where it is. */
 export const keep = (n: number): AxisMap => ({
   from: n,
   to: n,
@@ -33,18 +32,19 @@ export const keep = (n: number): AxisMap => ({
   pieces: [{ at: 0, from: 0, length: n, copy: 0 }],
 });
 
-/** As many whole copies as fit, back to back; what remains is new. */
+/** As many full copies as fit, one after the other; the remaining entries are new. */
 export function tile(from: number, to: number): AxisMap {
   const copies = Math.floor(to / from);
-  return {
-    from,
-    to,
-    copies,
-    pieces: Array.from({ length: copies }, (_, copy) => ({ at: copy * from, from: 0, length: from, copy })),
-  };
+  const pieces = Array.from({ length: copies }, (_, copy) => ({
+    at: copy * from,
+    from: 0,
+    length: from,
+    copy,
+  }));
+  return { from, to, copies, pieces };
 }
 
-/** The old entries first, then new ones. */
+/** The old entries, then new ones. */
 export const pad = (from: number, to: number): AxisMap => ({
   from,
   to,
@@ -52,7 +52,7 @@ export const pad = (from: number, to: number): AxisMap => ({
   pieces: [{ at: 0, from: 0, length: from, copy: 0 }],
 });
 
-/** The old entries first, then for each of `more` one more copy of that old entry. */
+/** The old entries, then one more copy of each old entry in `more`. */
 export function replicate(from: number, more: readonly number[]): AxisMap {
   const counts = Array<number>(from).fill(1);
   const pieces: Piece[] = [{ at: 0, from: 0, length: from, copy: 0 }];
@@ -67,8 +67,8 @@ export function replicate(from: number, more: readonly number[]): AxisMap {
   return { from, to: from + more.length, copies: Math.max(...counts), pieces, counts };
 }
 
-/** The `at`-th of `of` equal slices, and nothing else. */
-export const part = (from: number, at: number, of: number): AxisMap => ({
+/** The `at`-th of `of` equal slices of the axis. */
+export const sliceAxis = (from: number, at: number, of: number): AxisMap => ({
   from,
   to: from / of,
   copies: 1,
@@ -76,13 +76,14 @@ export const part = (from: number, at: number, of: number): AxisMap => ({
 });
 
 /**
- * Entry j of each half of the axis moves to entry k·j of the same half of one k times as long: rotary pairs
- * stay pairs, at their own frequencies.
+ * Entry j of each half of the axis moves to entry k·j of the same half of an axis k times as long, so that rotary
+ * pairs stay pairs with the same frequencies.
  */
 export function scatter(from: number, to: number): AxisMap {
   const k = to / from;
+  const half = from / 2;
   const pieces = Array.from({ length: from }, (_, i): Piece => ({
-    at: i < from / 2 ? k * i : k * (i - from / 2) + to / 2,
+    at: i < half ? k * i : k * (i - half) + to / 2,
     from: i,
     length: 1,
     copy: 0,
@@ -90,24 +91,25 @@ export function scatter(from: number, to: number): AxisMap {
   return { from, to, copies: 1, pieces };
 }
 
-export const isKept = (map: AxisMap): boolean => map.from === map.to && map.pieces.length === 1;
-/** The share of the new axis that carries old values: 1 unless it is padded. */
-export const density = (map: AxisMap): number => covered(map) / map.to;
-const covered = (map: AxisMap): number =>
+export const isIdentity = (map: AxisMap): boolean => map.from === map.to && map.pieces.length === 1;
+
+/** The share of the new axis that has old values: 1 unless it is padded. */
+export const computeCoverage = (map: AxisMap): number => countCovered(map) / map.to;
+const countCovered = (map: AxisMap): number =>
   map.counts ? map.counts.reduce((a, b) => a + b, 0) : map.copies * map.from;
 
-/** Whether some entries have no source. */
-export const hasNew = (map: AxisMap): boolean => covered(map) < map.to;
+/** True if some entries are new. */
+export const hasNew = (map: AxisMap): boolean => countCovered(map) < map.to;
 
-/** For each new entry its old index, or -1. */
-export function sources(map: AxisMap): Int32Array {
+/** The index of the old entry of each entry, or -1 if it is new. */
+export function listSources(map: AxisMap): Int32Array {
   const out = new Int32Array(map.to).fill(-1);
   for (const p of map.pieces) for (let i = 0; i < p.length; i++) out[p.at + i] = p.from + i;
   return out;
 }
 
-/** For each new entry the number of its copy, or -1. */
-export function copiesOf(map: AxisMap): Int32Array {
+/** The copy number of each entry, or -1 if it is new. */
+export function listCopies(map: AxisMap): Int32Array {
   const out = new Int32Array(map.to).fill(-1);
   for (const p of map.pieces) out.fill(p.copy, p.at, p.at + p.length);
   return out;

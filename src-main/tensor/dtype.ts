@@ -1,26 +1,21 @@
-/**
- * @file Element types of tensors: their names in safetensors and ONNX, their sizes, and exact conversions to
- * and from float32.
- */
+/** @file Element types of tensors: their names in safetensors and ONNX, their sizes, and conversions of float32. */
 
-/**
- * The element types Cambium handles. `float32`, `float16`, `bfloat16` are weights; the integers are tokens
- * and indices.
- */
+/** The supported element types. Weights are floating-point, tokens and indices are integers. */
 export type DType = 'float32' | 'float16' | 'bfloat16' | 'float64' | 'int32' | 'int64' | 'bool';
 export type WeightDType = 'float32' | 'float16' | 'bfloat16';
 
-interface Row {
+interface DTypeFacts {
   /** Bytes of one element. */
   readonly bytes: number;
-  /** Its name in a safetensors header. */
+  /** The name in a safetensors header. */
   readonly safetensors: string;
-  /** `TensorProto.DataType` of onnx.proto. */
+  /** The number in `TensorProto.DataType` of onnx.proto. */
   readonly onnx: number;
 }
 
+// Aligned columns are easier to compare.
 // prettier-ignore
-export const dtypes: Readonly<Record<DType, Row>> = {
+export const dtypes: Readonly<Record<DType, DTypeFacts>> = {
   float32:  { bytes: 4, safetensors: 'F32',  onnx: 1 },
   float16:  { bytes: 2, safetensors: 'F16',  onnx: 10 },
   bfloat16: { bytes: 2, safetensors: 'BF16', onnx: 16 },
@@ -33,15 +28,15 @@ export const dtypes: Readonly<Record<DType, Row>> = {
 export const weightDTypes: readonly WeightDType[] = ['float32', 'float16', 'bfloat16'];
 export const isWeightDType = (dtype: string): dtype is WeightDType =>
   (weightDTypes as readonly string[]).includes(dtype);
-export const bytesOf = (dtype: DType, count: number): number => dtypes[dtype].bytes * count;
-export const fromSafetensors = (name: string): DType | undefined =>
+export const byteLengthOf = (dtype: DType, count: number): number => dtypes[dtype].bytes * count;
+export const parseSafetensorsDType = (name: string): DType | undefined =>
   (Object.keys(dtypes) as DType[]).find((d) => dtypes[d].safetensors === name);
 
 /**
- * Little-endian bytes of `dtype` widened to float32, exactly; those of halves into `into`, if it is given.
- * `bytes` may lie at any offset.
+ * Converts little-endian bytes of `dtype` to float32, exactly. `bytes` may start at any offset. Halves are written
+ * into `into` if it is given; float32 is returned as a view where alignment allows it.
  */
-export function widen(bytes: Uint8Array, dtype: WeightDType, into?: Float32Array): Float32Array {
+export function upcast(bytes: Uint8Array, dtype: WeightDType, into?: Float32Array): Float32Array {
   const count = bytes.byteLength / dtypes[dtype].bytes;
   if (dtype === 'float32') {
     if (bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, count);
@@ -54,53 +49,55 @@ export function widen(bytes: Uint8Array, dtype: WeightDType, into?: Float32Array
   const out = into ?? new Float32Array(count);
   const bits = new Int32Array(out.buffer, out.byteOffset, count);
   if (dtype === 'bfloat16') for (let i = 0; i < count; i++) bits[i] = half[i]! << 16;
-  else for (let i = 0; i < count; i++) bits[i] = widenHalf(half[i]!);
+  else for (let i = 0; i < count; i++) bits[i] = float16ToFloat32(half[i]!);
   return out;
 }
 
 /**
- * float32 rounded to `dtype` (to nearest, ties to even), as little-endian bytes. For float32 the bytes are a
- * view of `values`.
+ * Rounds float32 to `dtype` (to nearest, ties to even) as little-endian bytes. For float32 the bytes are a view of
+ * `values`.
  */
-export function narrow(values: Float32Array, dtype: WeightDType): Uint8Array {
+export function downcast(values: Float32Array, dtype: WeightDType): Uint8Array {
   if (dtype === 'float32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const out = new Uint16Array(values.length);
-  narrowInto(values, dtype, out);
+  downcastInto(values, dtype, out);
   return new Uint8Array(out.buffer);
 }
 
-/** As `narrow` to a half type, into `out`, which is as long. */
-export function narrowInto(values: Float32Array, dtype: 'float16' | 'bfloat16', out: Uint16Array): void {
+/** Like `downcast` to a half type, but writes into `out`, which has the same length. */
+export function downcastInto(values: Float32Array, dtype: 'float16' | 'bfloat16', out: Uint16Array): void {
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  if (dtype === 'bfloat16') for (let i = 0; i < bits.length; i++) out[i] = narrowBrain(bits[i]!);
-  else for (let i = 0; i < bits.length; i++) out[i] = narrowHalf(bits[i]!);
+  if (dtype === 'bfloat16') for (let i = 0; i < bits.length; i++) out[i] = roundToBfloat16(bits[i]!);
+  else for (let i = 0; i < bits.length; i++) out[i] = roundToFloat16(bits[i]!);
 }
 
-/** IEEE 754 binary16 bits to binary32 bits. */
-function widenHalf(h: number): number {
+/** Bits of IEEE 754 binary16 to bits of binary32. */
+function float16ToFloat32(h: number): number {
   const sign = (h & 0x8000) << 16;
   const exponent = (h >>> 10) & 0x1f;
   const fraction = h & 0x3ff;
   if (exponent === 0x1f) return (sign | 0x7f800000 | (fraction << 13)) >>> 0;
   if (exponent !== 0) return (sign | ((exponent + 112) << 23) | (fraction << 13)) >>> 0;
   if (fraction === 0) return sign >>> 0;
-  const shift = Math.clz32(fraction) - 21; // a subnormal: bring its first bit to the implicit place
+  const shift = Math.clz32(fraction) - 21; // a subnormal: move its first bit to the implicit position
   return (sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13)) >>> 0;
 }
 
-function narrowBrain(bits: number): number {
+/** Bits of binary32 to bits of bfloat16. */
+function roundToBfloat16(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40; // a NaN stays a NaN
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) | 0) >>> 16;
 }
 
-function narrowHalf(bits: number): number {
+/** Bits of binary32 to bits of IEEE 754 binary16. */
+function roundToFloat16(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
-  if (magnitude >= 0x477ff000) return sign | 0x7c00; // 65520 and above round to infinity
+  if (magnitude >= 0x477ff000) return sign | 0x7c00; // 65520 and larger round to infinity
   if (magnitude >= 0x38800000)
     return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
-  if (magnitude <= 0x33000000) return sign; // half of the smallest subnormal or less
+  if (magnitude <= 0x33000000) return sign; // at most half of the smallest subnormal
   const shift = 126 - (magnitude >>> 23);
   const fraction = (magnitude & 0x7fffff) | 0x800000;
   const kept = fraction >>> shift;

@@ -1,34 +1,32 @@
-/**
- * @file Named axes of a stored tensor, in stored order, with their roles; the one place where axis names
- * become positions and shapes.
- */
+/** @file Layouts: the named axes of a stored tensor in stored order, from which shapes are computed. */
 import { refuse } from '../base/errors.ts';
 
-/** Every axis of the app, with what it is. `layers` is an axis too, but lives in tensor names. */
+/** Every axis of a tensor. `layers` has a size too, but it is part of tensor names instead. */
+// Aligned columns are easier to compare.
 // prettier-ignore
 export const axes = {
-  vocab:     'rows of the token table',
-  positions: 'rows of the position table',
-  places:    'rows of the position table where it has more rows than positions',
-  hidden:    'the residual stream',
-  embed:     'width of the token table where it differs from the stream',
-  ffn:       'inner units of the MLP',
-  heads:     'attention heads that share nothing',
-  kv_heads:  'key and value heads',
-  group:     'query heads per key and value head',
-  head_dim:  'width of one head',
-  qkv:       'the fused triple query, key, value',
-  gate_up:   'the fused pair gate, up',
-  experts:   'experts of a mixture, as rows of its router',
-  shared:    'the one gate of the expert that every token passes',
-  shared_ffn: 'inner units of the expert that every token passes',
+  vocab:      'rows of the token embedding',
+  positions:  'rows of the position embedding',
+  places:     'rows of the position embedding where it has more rows than positions',
+  hidden:     'width of the residual stream',
+  embed:      'width of the token embedding where it differs from the residual stream',
+  ffn:        'intermediate units of the MLP',
+  heads:      'attention heads without grouped queries',
+  kv_heads:   'key and value heads',
+  group:      'query heads per key and value head',
+  head_dim:   'width of a head',
+  qkv:        'query, key and value, fused',
+  gate_up:    'gate and up projection, fused',
+  experts:    'experts of a mixture, as rows of its router',
+  shared:     'the single gate of the shared expert',
+  shared_ffn: 'intermediate units of the shared expert',
 } as const;
 export type Axis = keyof typeof axes;
 
-/** The size of each axis (and of `layers`) of one model. */
+/** The sizes of the axes (and of `layers`) of one model. */
 export type Dims = Readonly<Record<string, number>>;
 
-/** `out` is written, `in` is summed over, `row` is picked. */
+/** `out` axes are in the output, `in` axes are summed over, `row` axes are indexed. */
 export type Role = 'out' | 'in' | 'row';
 export interface LayoutAxis {
   readonly axis: Axis;
@@ -42,48 +40,48 @@ export interface Layout {
   /** For each stored dimension, how many consecutive `axes` share it. */
   readonly dimensions: readonly number[];
   /**
-   * Where the first dimension holds entries of unequal form one after the other: the layout of each, under
-   * the name of their part axis. `axes` then lists each axis once, and is no order.
+   * Set if the first dimension concatenates parts of different shapes, such as query, key and value: the axis that
+   * names the parts, and the layout of each. `axes` then lists every axis once, without order.
    */
   readonly stack?: { readonly part: Axis; readonly entries: readonly Layout[] };
 }
 
-const parsed = new Map<string, Layout>();
+const cache = new Map<string, Layout>();
 
 /**
- * Reads `out <- in`, `in -> out`, `row : out` or `out`; parentheses hold axes that share one stored
- * dimension, and `qkv(a b | a | a) <- in` entries of unequal form
- * that stand one after the other. An unknown word is a mistake in a table and throws.
+ * Parses `out <- in`, `in -> out`, `row : out` or `out`. Axes in parentheses share one stored dimension;
+ * `qkv(a b | a | a) <- in` concatenates parts of different shapes. Throws a SyntaxError for an unknown axis.
  */
-export function layoutOf(text: string): Layout {
-  const known = parsed.get(text);
+export function parseLayout(text: string): Layout {
+  const known = cache.get(text);
   if (known) return known;
-  const layout = text.includes('|') ? stackOf(text) : plainOf(text);
-  parsed.set(text, layout);
+  const layout = text.includes('|') ? parseStack(text) : parsePlain(text);
+  cache.set(text, layout);
   return layout;
 }
 
-function stackOf(text: string): Layout {
+function parseStack(text: string): Layout {
   const [, part, inside, rest] = /^(\w+)\(([^()]*)\)(.*)$/.exec(text) ?? [];
   if (inside === undefined || !(part! in axes))
-    throw new SyntaxError(`layout "${text}" does not begin with a part axis and its entries`);
-  const entries = inside.split('|').map((entry) => layoutOf(`(${entry.trim()})${rest!}`));
+    throw new SyntaxError(`layout "${text}" does not start with an axis and its parts`);
+  const entries = inside.split('|').map((entry) => parseLayout(`(${entry.trim()})${rest!}`));
   const all: LayoutAxis[] = [{ axis: part as Axis, role: entries[0]!.axes[0]!.role }];
   for (const a of entries.flatMap((entry) => entry.axes))
     if (!all.some((b) => b.axis === a.axis)) all.push(a);
   return { text, axes: all, dimensions: [], stack: { part: part as Axis, entries } };
 }
 
-function plainOf(text: string): Layout {
+/** The roles of both sides of an arrow. */
+const rolesOf: Readonly<Record<string, readonly Role[]>> = {
+  '': ['out'],
+  '<-': ['out', 'in'],
+  '->': ['in', 'out'],
+  ':': ['row', 'out'],
+};
+
+function parsePlain(text: string): Layout {
   const sides = text.split(/\s*(<-|->|:)\s*/);
-  const roles: readonly Role[] =
-    sides.length === 1
-      ? ['out']
-      : sides[1] === '<-'
-        ? ['out', 'in']
-        : sides[1] === '->'
-          ? ['in', 'out']
-          : ['row', 'out'];
+  const roles = rolesOf[sides[1] ?? ''] ?? [];
   if (sides.length > 3) throw new SyntaxError(`layout "${text}" has more than one arrow`);
   const all: LayoutAxis[] = [];
   const dimensions: number[] = [];
@@ -103,24 +101,29 @@ function plainOf(text: string): Layout {
   return { text, axes: all, dimensions };
 }
 
-/** One size per axis of a plain `layout`. */
-export const viewOf = (layout: Layout, dims: Dims): readonly number[] =>
+/** The size of each axis of a layout without parts. Throws `growth/unknown-axis` if `dims` lacks one. */
+export const viewShapeOf = (layout: Layout, dims: Dims): readonly number[] =>
   layout.axes.map(
     ({ axis }) => dims[axis] ?? refuse('growth/unknown-axis', { axis, known: Object.keys(dims) }),
   );
 
-/** One size per stored dimension: the shape in the file. */
-export function shapeOf(layout: Layout, dims: Dims): readonly number[] {
+/** The size of each stored dimension: the shape in the file. */
+export function storedShapeOf(layout: Layout, dims: Dims): readonly number[] {
   if (layout.stack) {
-    const shapes = layout.stack.entries.map((entry) => shapeOf(entry, dims));
+    const shapes = layout.stack.entries.map((entry) => storedShapeOf(entry, dims));
     return [shapes.reduce((n, [rows]) => n + rows!, 0), ...shapes[0]!.slice(1)];
   }
-  const view = viewOf(layout, dims);
-  let at = 0;
-  return layout.dimensions.map((n) => view.slice(at, (at += n)).reduce((a, b) => a * b, 1));
+  const view = viewShapeOf(layout, dims);
+  let start = 0;
+  return layout.dimensions.map((count) => {
+    const size = countElements(view.slice(start, start + count));
+    start += count;
+    return size;
+  });
 }
 
 export const hasAxis = (layout: Layout, axis: Axis, role?: Role): boolean =>
   layout.axes.some((a) => a.axis === axis && (role === undefined || a.role === role));
 
-export const countOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+/** The number of elements of a shape. */
+export const countElements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

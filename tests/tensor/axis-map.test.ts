@@ -1,16 +1,15 @@
-/** @file Maps of axes: every old entry stands as often as said, and what is new is told apart. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  copiesOf,
-  density,
+  listCopies,
+  computeCoverage,
   hasNew,
-  isKept,
+  isIdentity,
   keep,
   pad,
   replicate,
   scatter,
-  sources,
+  listSources,
   tile,
   type AxisMap,
 } from '../../src-main/tensor/axis-map.ts';
@@ -27,11 +26,11 @@ const maps: Readonly<Record<string, fc.Arbitrary<AxisMap>>> = {
 };
 
 describe.each(Object.entries(maps))('%s', (_, map) => {
-  it('has each old entry as often as it says, each time as another copy', () => {
+  it('contains each old entry as often as its count, each time with another copy number', () => {
     fc.assert(
       fc.property(map, (m) => {
-        const from = sources(m);
-        const copy = copiesOf(m);
+        const from = listSources(m);
+        const copy = listCopies(m);
         const seen = Array.from({ length: m.from }, (): number[] => []);
         from.forEach((old, i) => {
           if (old >= 0) seen[old]!.push(copy[i]!);
@@ -43,7 +42,7 @@ describe.each(Object.entries(maps))('%s', (_, map) => {
           );
           expect(copies.length).toBeLessThanOrEqual(m.copies);
         });
-        expect(density(m)).toBeCloseTo(from.filter((old) => old >= 0).length / m.to, 12);
+        expect(computeCoverage(m)).toBeCloseTo(from.filter((old) => old >= 0).length / m.to, 12);
         expect(hasNew(m)).toBe(from.includes(-1));
         expect(
           m.pieces.every((p, i) => i === 0 || p.at >= m.pieces[i - 1]!.at + m.pieces[i - 1]!.length),
@@ -53,10 +52,10 @@ describe.each(Object.entries(maps))('%s', (_, map) => {
   });
 });
 
-it('scatter keeps pairs, and each pair at its own frequency', () => {
+it('scatter keeps rotary pairs together, each with its frequency', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 2, max: 5 }), (half, k) => {
-      const from = sources(scatter(2 * half, 2 * half * k));
+      const from = listSources(scatter(2 * half, 2 * half * k));
       for (let i = 0; i < half; i++) {
         expect(from[k * i]).toBe(i);
         expect(from[k * i + half * k]).toBe(i + half);
@@ -65,8 +64,8 @@ it('scatter keeps pairs, and each pair at its own frequency', () => {
   );
 });
 
-it('only a map that changes nothing is kept', () => {
-  expect(isKept(keep(3))).toBe(true);
+it('isIdentity is true only for a map that changes nothing', () => {
+  expect(isIdentity(keep(3))).toBe(true);
   for (const map of [tile(3, 6), pad(3, 4), scatter(4, 8), replicate(3, [1])])
-    expect(isKept(map)).toBe(false);
+    expect(isIdentity(map)).toBe(false);
 });
