@@ -1,17 +1,15 @@
-/**
- * @file Forward passes by hand in float64, from the Hugging Face definitions. Shares no code with src-main.
- */
+/** @file Forward passes in float64, written from transformers' modeling files. They share no code with src-main. */
 import { gemmaLogits } from './reference/gemma.ts';
 import { gpt2Logits } from './reference/gpt2.ts';
 import { gptNeoxLogits } from './reference/gpt-neox.ts';
 import { llamaLogits } from './reference/llama.ts';
 import { olmoLogits } from './reference/olmo.ts';
 import { optLogits } from './reference/opt.ts';
-import type { Config, Forward, Weights } from './reference/parts.ts';
+import type { Config, Forward, Weights } from './reference/layers.ts';
 import { phi3Logits } from './reference/phi3.ts';
 import { stablelmLogits } from './reference/stablelm.ts';
 
-export type { Config, Weights } from './reference/parts.ts';
+export type { Config, Weights } from './reference/layers.ts';
 
 const forwards: Readonly<Record<string, Forward>> = {
   gpt2: gpt2Logits,
@@ -33,11 +31,11 @@ const forwards: Readonly<Record<string, Forward>> = {
   qwen3_moe: llamaLogits,
 };
 
-/** Logits [tokens, vocab], row-major, of one sequence. Names are without prefix. */
+/** Logits [tokens, vocab], row-major, of one sequence. Names of weights have no prefix. */
 export function referenceLogits(config: Config, weights: Weights, tokens: readonly number[]): Float64Array {
   const type = String(config['model_type']);
   const forward = forwards[type];
-  if (!forward) throw new Error(`the reference does not know ${type}`);
+  if (!forward) throw new Error(`the reference has no forward pass for ${type}`);
   return forward(config, weights, tokens);
 }
 
@@ -48,8 +46,9 @@ export function referenceLoss(config: Config, weights: Weights, tokens: readonly
   let loss = 0;
   for (let t = 0; t + 1 < tokens.length; t++) {
     const row = logits.subarray(t * vocab, (t + 1) * vocab);
-    const top = Math.max(...row);
-    loss += top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0)) - row[tokens[t + 1]!]!;
+    const max = Math.max(...row);
+    const logSumExp = max + Math.log(row.reduce((sum, x) => sum + Math.exp(x - max), 0));
+    loss += logSumExp - row[tokens[t + 1]!]!;
   }
   return loss / (tokens.length - 1);
 }

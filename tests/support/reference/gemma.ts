@@ -4,139 +4,131 @@
  */
 import {
   activations,
-  attend,
-  each,
-  flat,
-  frequencies,
-  number,
-  project,
-  reader,
+  add,
+  attention,
+  embed,
+  flatten,
+  gate,
+  linear,
+  mapRows,
+  normHeads,
+  numberOf,
   rmsNorm,
-  rows,
-  turned,
-  zip,
+  ropeFrequencies,
+  rotate,
+  weightReader,
+  type Activation,
   type Config,
   type Matrix,
   type Weights,
-} from './parts.ts';
+} from './layers.ts';
 
-/** `x` with so many significant bits, halves to even. */
-function rounded(x: number, bits: number): number {
+/** `x` rounded to this many significant bits, halves to even. */
+function roundToBits(x: number, bits: number): number {
   const unit = 2 ** (Math.floor(Math.log2(x)) - bits + 1);
-  const parts = x / unit;
-  const low = Math.floor(parts);
-  const rest = parts - low;
-  return unit * (rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low);
+  const units = x / unit;
+  const floor = Math.floor(units);
+  const rest = units - floor;
+  const roundsUp = rest > 0.5 || (rest === 0.5 && floor % 2 === 1);
+  return unit * (roundsUp ? floor + 1 : floor);
 }
-const significant: Readonly<Record<string, number>> = { float32: 24, float16: 11, bfloat16: 8 };
+const significantBits: Readonly<Record<string, number>> = { float32: 24, float16: 11, bfloat16: 8 };
 
-/** The kind of attention of each layer. */
-function typesOf(config: Config): readonly string[] {
-  const every = config['model_type'] === 'gemma2' ? 2 : number(config, 'sliding_window_pattern', 6);
-  return (
-    (config['layer_types'] as readonly string[] | undefined) ??
-    Array.from({ length: Number(config['num_hidden_layers']) }, (_, i) =>
-      (i + 1) % every === 0 ? 'full_attention' : 'sliding_attention',
-    )
+/** sqrt(hidden) rounded to float32, then to the element type of the weights. */
+function embedScale(config: Config, hidden: number): number {
+  const dtype = String(config['dtype'] ?? config['torch_dtype'] ?? 'float32');
+  return roundToBits(roundToBits(Math.sqrt(hidden), 24), significantBits[dtype]!);
+}
+
+function layerTypesOf(config: Config): readonly string[] {
+  const list = config['layer_types'] as readonly string[] | undefined;
+  if (list) return list;
+  const period = config['model_type'] === 'gemma2' ? 2 : numberOf(config, 'sliding_window_pattern', 6);
+  return Array.from({ length: Number(config['num_hidden_layers']) }, (_, i) =>
+    (i + 1) % period === 0 ? 'full_attention' : 'sliding_attention',
   );
 }
 
-/** A number of config.json, the default of the class, or null where it is switched off. */
-const maybe = (config: Config, key: string, otherwise: number | null): number | null =>
-  config[key] === undefined ? otherwise : (config[key] as number | null);
+/** A number of config.json, the default of the class if it is absent, or null if it is switched off. */
+const optionalNumber = (config: Config, key: string, defaultValue: number | null): number | null =>
+  config[key] === undefined ? defaultValue : (config[key] as number | null);
 
-/** Radians per position in layers of this kind. */
-function anglesOf(config: Config, head: number, type: string): readonly number[] {
-  if (config['model_type'] !== 'gemma3_text') return frequencies(config, head);
-  const own = (config['rope_parameters'] as Record<string, Config> | undefined)?.[type];
-  if (own) return frequencies({ rope_parameters: own }, head);
-  return type === 'full_attention'
-    ? frequencies(
-        { rope_theta: number(config, 'rope_theta', 1e6), rope_scaling: config['rope_scaling'] },
-        head,
-      )
-    : frequencies({ rope_theta: number(config, 'rope_local_base_freq', 1e4) }, head);
+/** Rotary frequencies of layers with this attention type. */
+function frequenciesOf(config: Config, headDim: number, type: string): readonly number[] {
+  if (config['model_type'] !== 'gemma3_text') return ropeFrequencies(config, headDim);
+  const ofType = (config['rope_parameters'] as Record<string, Config> | undefined)?.[type];
+  if (ofType) return ropeFrequencies({ rope_parameters: ofType }, headDim);
+  if (type === 'sliding_attention')
+    return ropeFrequencies({ rope_theta: numberOf(config, 'rope_local_base_freq', 1e4) }, headDim);
+  const theta = numberOf(config, 'rope_theta', 1e6);
+  return ropeFrequencies({ rope_theta: theta, rope_scaling: config['rope_scaling'] }, headDim);
 }
 
+/** Gemma reads hidden_act, later models hidden_activation; "gelu" means the tanh approximation. */
+function activationOf(config: Config, isGemma1: boolean): Activation {
+  const name = isGemma1 ? config['hidden_act'] : config['hidden_activation'];
+  const isGelu = name === undefined || name === 'gelu' || name === 'gelu_pytorch_tanh';
+  return activations[isGelu ? 'gelu_new' : String(name)]!;
+}
+
+const softcap = (x: number, cap: number | null): number => (cap === null ? x : Math.tanh(x / cap) * cap);
+
 export function gemmaLogits(config: Config, weights: Weights, tokens: readonly number[]): Float64Array {
-  const get = reader(weights);
+  const get = weightReader(weights);
   const type = String(config['model_type']);
-  const first = type === 'gemma';
-  const third = type === 'gemma3_text';
-  const width = number(config, 'hidden_size', 0);
-  const heads = number(config, 'num_attention_heads', 0);
-  const shared = number(config, 'num_key_value_heads', 0);
-  const head = number(config, 'head_dim', 256);
-  const eps = number(config, 'rms_norm_eps', 1e-6);
-  const named = first ? config['hidden_act'] : config['hidden_activation'];
-  const act =
-    activations[
-      named === undefined || named === 'gelu' || named === 'gelu_pytorch_tanh' ? 'gelu_new' : String(named)
-    ]!;
-  const types = typesOf(config);
-  const window = maybe(config, 'sliding_window', 4096) ?? Infinity;
-  const scale = (first ? head : number(config, 'query_pre_attn_scalar', 256)) ** -0.5;
-  const scoreCap = type === 'gemma2' ? maybe(config, 'attn_logit_softcapping', 50) : null;
-  const logitCap = first ? null : maybe(config, 'final_logit_softcapping', third ? null : 30);
-  const bound = (x: number, cap: number | null): number => (cap === null ? x : Math.tanh(x / cap) * cap);
+  const isGemma1 = type === 'gemma';
+  const isGemma3 = type === 'gemma3_text';
+  const hidden = numberOf(config, 'hidden_size', 0);
+  const heads = numberOf(config, 'num_attention_heads', 0);
+  const kvHeads = numberOf(config, 'num_key_value_heads', 0);
+  const headDim = numberOf(config, 'head_dim', 256);
+  const eps = numberOf(config, 'rms_norm_eps', 1e-6);
+  const act = activationOf(config, isGemma1);
+  const layerTypes = layerTypesOf(config);
+  const slidingWindow = optionalNumber(config, 'sliding_window', 4096) ?? Infinity;
+  const scale = (isGemma1 ? headDim : numberOf(config, 'query_pre_attn_scalar', 256)) ** -0.5;
+  const scoreCap = type === 'gemma2' ? optionalNumber(config, 'attn_logit_softcapping', 50) : null;
+  const logitCap = isGemma1 ? null : optionalNumber(config, 'final_logit_softcapping', isGemma3 ? null : 30);
+  const score = (dot: number): number => softcap(dot * scale, scoreCap);
   const norm = (x: Matrix, name: string): Matrix =>
     rmsNorm(
       x,
       get(`${name}.weight`).map((w) => 1 + w),
       eps,
     );
-  const linear = (x: Matrix, name: string): Matrix =>
-    project(
-      x,
-      get(`${name}.weight`),
-      config['attention_bias'] === true && name.includes('self_attn') ? get(`${name}.bias`) : undefined,
-    );
+  const project = (x: Matrix, name: string): Matrix => {
+    const hasBias = config['attention_bias'] === true && name.includes('self_attn');
+    return linear(x, get(`${name}.weight`), hasBias ? get(`${name}.bias`) : undefined);
+  };
+  /** Gemma 2 and 3 have a norm at the end of each branch. */
+  const postNorm = (x: Matrix, name: string): Matrix => (isGemma1 ? x : norm(x, name));
+
   const table = get('model.embed_tokens.weight');
-  const times = rounded(
-    rounded(Math.sqrt(width), 24),
-    significant[String(config['dtype'] ?? config['torch_dtype'] ?? 'float32')]!,
-  );
-  let x: Matrix = rows(table, width, tokens).map((row) => row.map((v) => v * times));
-  for (let layer = 0; layer < number(config, 'num_hidden_layers', 0); layer++) {
-    const at = `model.layers.${layer}`;
-    const slides = !first && types[layer] === 'sliding_attention';
-    const angles = anglesOf(config, head, types[layer]!);
-    const y = norm(x, `${at}.input_layernorm`);
-    const [q, k] = ['q', 'k'].map((name) => {
-      const asked = linear(y, `${at}.self_attn.${name}_proj`);
-      return turned(
-        third ? each(asked, head, (parts) => norm(parts, `${at}.self_attn.${name}_norm`)) : asked,
-        head,
-        angles,
-      );
-    }) as [Matrix, Matrix];
-    const heard = linear(
-      attend(
-        q,
-        k,
-        linear(y, `${at}.self_attn.v_proj`),
-        heads,
-        shared,
-        head,
-        slides ? window : Infinity,
-        (dot) => bound(dot * scale, scoreCap),
-      ),
-      `${at}.self_attn.o_proj`,
-    );
-    x = zip(x, first ? heard : norm(heard, `${at}.post_attention_layernorm`));
-    const z = norm(x, `${at}.${first ? 'post_attention' : 'pre_feedforward'}_layernorm`);
-    const up = linear(z, `${at}.mlp.up_proj`);
-    const said = linear(
-      linear(z, `${at}.mlp.gate_proj`).map((row, i) => row.map((g, j) => act(g) * up[i]![j]!)),
-      `${at}.mlp.down_proj`,
-    );
-    x = zip(x, first ? said : norm(said, `${at}.post_feedforward_layernorm`));
+  const factor = embedScale(config, hidden);
+  let x: Matrix = mapRows(embed(table, hidden, tokens), (v) => v * factor);
+  for (let l = 0; l < numberOf(config, 'num_hidden_layers', 0); l++) {
+    const layer = `model.layers.${l}`;
+    const attn = `${layer}.self_attn`;
+    const slides = !isGemma1 && layerTypes[l] === 'sliding_attention';
+    const window = slides ? slidingWindow : Infinity;
+    const frequencies = frequenciesOf(config, headDim, layerTypes[l]!);
+    const y = norm(x, `${layer}.input_layernorm`);
+    const queryOrKey = (name: 'q' | 'k'): Matrix => {
+      const projected = project(y, `${attn}.${name}_proj`);
+      const normed = isGemma3
+        ? normHeads(projected, headDim, (heads) => norm(heads, `${attn}.${name}_norm`))
+        : projected;
+      return rotate(normed, headDim, frequencies);
+    };
+    const v = project(y, `${attn}.v_proj`);
+    const options = { heads, kvHeads, headDim, window, score };
+    const attended = attention(queryOrKey('q'), queryOrKey('k'), v, options);
+    x = add(x, postNorm(project(attended, `${attn}.o_proj`), `${layer}.post_attention_layernorm`));
+    const z = norm(x, `${layer}.${isGemma1 ? 'post_attention' : 'pre_feedforward'}_layernorm`);
+    const inner = gate(project(z, `${layer}.mlp.gate_proj`), project(z, `${layer}.mlp.up_proj`), act);
+    x = add(x, postNorm(project(inner, `${layer}.mlp.down_proj`), `${layer}.post_feedforward_layernorm`));
   }
-  return flat(
-    project(
-      norm(x, 'model.norm'),
-      config['tie_word_embeddings'] === false ? get('lm_head.weight') : table,
-      undefined,
-    ),
-  ).map((v) => bound(v, logitCap));
+  const tied = config['tie_word_embeddings'] !== false;
+  const logits = linear(norm(x, 'model.norm'), tied ? table : get('lm_head.weight'));
+  return flatten(logits).map((v) => softcap(v, logitCap));
 }

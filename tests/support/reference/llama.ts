@@ -1,104 +1,92 @@
 /**
- * @file Llama, Mistral, Qwen 2 and Qwen 3 in float64, from modeling_llama.py, modeling_mistral.py,
- * modeling_qwen2.py and modeling_qwen3.py; and those of their kin that have experts.
+ * @file Llama, Mistral, Mixtral, Qwen 2, Qwen 3 and the Qwen MoE models in float64, from modeling_llama.py,
+ * modeling_mistral.py, modeling_mixtral.py, modeling_qwen2.py, modeling_qwen3.py, modeling_qwen2_moe.py and
+ * modeling_qwen3_moe.py.
  */
-import { experts } from './experts.ts';
+import { mixtureOfExperts } from './experts.ts';
 import {
   activations,
-  attend,
-  each,
-  flat,
-  frequencies,
-  number,
-  project,
-  reader,
+  add,
+  attention,
+  embed,
+  flatten,
+  gate,
+  linear,
+  normHeads,
+  numberOf,
   rmsNorm,
-  rows,
-  turned,
-  zip,
+  ropeFrequencies,
+  rotate,
+  weightReader,
   type Config,
   type Matrix,
   type Weights,
-} from './parts.ts';
+} from './layers.ts';
 
-/** How far layer `layer` sees. */
+/** The sliding window of a layer; Infinity if it has none. */
 function windowOf(config: Config, layer: number): number {
-  const size = config['sliding_window'] === null ? Infinity : number(config, 'sliding_window', 4096);
-  if (config['model_type'] === 'mistral') return size;
-  if (config['model_type'] === 'mixtral') return number(config, 'sliding_window', Infinity);
-  if (config['model_type'] === 'qwen3_moe') return config['use_sliding_window'] === true ? size : Infinity;
-  if (config['model_type'] === 'llama' || config['use_sliding_window'] !== true) return Infinity;
-  const types = config['layer_types'] as readonly string[] | undefined;
-  const last = number(config, 'max_window_layers', 28);
-  const slides = types
-    ? types[layer] === 'sliding_attention'
-    : config['model_type'] === 'qwen2_moe'
-      ? layer % 2 === 0 && layer < last
-      : layer >= last;
-  return slides ? size : Infinity;
+  const type = config['model_type'];
+  const window = config['sliding_window'] === null ? Infinity : numberOf(config, 'sliding_window', 4096);
+  if (type === 'mistral') return window;
+  if (type === 'mixtral') return numberOf(config, 'sliding_window', Infinity);
+  if (type === 'llama' || config['use_sliding_window'] !== true) return Infinity;
+  if (type === 'qwen3_moe') return window;
+  const list = config['layer_types'] as readonly string[] | undefined;
+  if (list) return list[layer] === 'sliding_attention' ? window : Infinity;
+  const maxWindowLayers = numberOf(config, 'max_window_layers', 28);
+  const slides = type === 'qwen2_moe' ? layer % 2 === 0 && layer < maxWindowLayers : layer >= maxWindowLayers;
+  return slides ? window : Infinity;
+}
+
+/** Which linear layers have biases. */
+function biasesOf(config: Config, dense: string): Readonly<Record<'qkv' | 'output' | 'mlp', boolean>> {
+  const qkv = dense === 'qwen2' || (dense !== 'mistral' && config['attention_bias'] === true);
+  return { qkv, output: dense !== 'qwen2' && qkv, mlp: dense === 'llama' && config['mlp_bias'] === true };
 }
 
 export function llamaLogits(config: Config, weights: Weights, tokens: readonly number[]): Float64Array {
-  const get = reader(weights);
-  const { model_type: model } = config;
-  const type = String(model).replace(/_moe$/, '').replace('mixtral', 'mistral');
-  const sparse = model !== type;
-  const width = number(config, 'hidden_size', 0);
-  const heads = number(config, 'num_attention_heads', 0);
-  const shared = number(config, 'num_key_value_heads', heads);
-  const head = number(config, 'head_dim', model === 'qwen3' ? 128 : width / heads);
-  const eps = number(config, 'rms_norm_eps', model === 'mixtral' ? 1e-5 : 1e-6);
+  const get = weightReader(weights);
+  const type = String(config['model_type']);
+  /** The dense family that the attention of a mixture is taken from. */
+  const dense = type.replace(/_moe$/, '').replace('mixtral', 'mistral');
+  const hidden = numberOf(config, 'hidden_size', 0);
+  const heads = numberOf(config, 'num_attention_heads', 0);
+  const kvHeads = numberOf(config, 'num_key_value_heads', heads);
+  const headDim = numberOf(config, 'head_dim', type === 'qwen3' ? 128 : hidden / heads);
+  const eps = numberOf(config, 'rms_norm_eps', type === 'mixtral' ? 1e-5 : 1e-6);
   const act = activations[String(config['hidden_act'] ?? 'silu')]!;
-  const linear = (x: Matrix, name: string, biased: unknown): Matrix =>
-    project(x, get(`${name}.weight`), biased === true ? get(`${name}.bias`) : undefined);
-  const angles = frequencies(config, head);
+  const frequencies = ropeFrequencies(config, headDim);
+  const biases = biasesOf(config, dense);
   const table = get('model.embed_tokens.weight');
-  const qkvBias = type === 'qwen2' || (type !== 'mistral' && config['attention_bias'] === true);
-  const outBias = type !== 'qwen2' && qkvBias;
-  const mlpBias = type === 'llama' && config['mlp_bias'];
-  let x = rows(table, width, tokens);
-  for (let layer = 0; layer < number(config, 'num_hidden_layers', 0); layer++) {
-    const at = `model.layers.${layer}`;
-    const y = rmsNorm(x, get(`${at}.input_layernorm.weight`), eps);
-    const [q, k] = ['q', 'k'].map((name) => {
-      const asked = linear(y, `${at}.self_attn.${name}_proj`, qkvBias);
-      return turned(
-        type === 'qwen3'
-          ? each(asked, head, (parts) => rmsNorm(parts, get(`${at}.self_attn.${name}_norm.weight`), eps))
-          : asked,
-        head,
-        angles,
-      );
-    }) as [Matrix, Matrix];
-    x = zip(
-      x,
-      linear(
-        attend(
-          q,
-          k,
-          linear(y, `${at}.self_attn.v_proj`, qkvBias),
-          heads,
-          shared,
-          head,
-          windowOf(config, layer),
-        ),
-        `${at}.self_attn.o_proj`,
-        outBias,
-      ),
-    );
-    const z = rmsNorm(x, get(`${at}.post_attention_layernorm.weight`), eps);
-    if (sparse) {
-      x = zip(x, experts(config, get, at, z, act));
-      continue;
-    }
-    const up = linear(z, `${at}.mlp.up_proj`, mlpBias);
-    const gated = linear(z, `${at}.mlp.gate_proj`, mlpBias).map((row, i) =>
-      row.map((g, j) => act(g) * up[i]![j]!),
-    );
-    x = zip(x, linear(gated, `${at}.mlp.down_proj`, mlpBias));
+  const norm = (x: Matrix, name: string): Matrix => rmsNorm(x, get(`${name}.weight`), eps);
+  const project = (x: Matrix, name: string, bias: boolean): Matrix =>
+    linear(x, get(`${name}.weight`), bias ? get(`${name}.bias`) : undefined);
+
+  let x = embed(table, hidden, tokens);
+  for (let l = 0; l < numberOf(config, 'num_hidden_layers', 0); l++) {
+    const layer = `model.layers.${l}`;
+    const attn = `${layer}.self_attn`;
+    const mlp = `${layer}.mlp`;
+    const y = norm(x, `${layer}.input_layernorm`);
+    const queryOrKey = (name: 'q' | 'k'): Matrix => {
+      const projected = project(y, `${attn}.${name}_proj`, biases.qkv);
+      const normed =
+        dense === 'qwen3'
+          ? normHeads(projected, headDim, (heads) => norm(heads, `${attn}.${name}_norm`))
+          : projected;
+      return rotate(normed, headDim, frequencies);
+    };
+    const v = project(y, `${attn}.v_proj`, biases.qkv);
+    const window = windowOf(config, l);
+    const attended = attention(queryOrKey('q'), queryOrKey('k'), v, { heads, kvHeads, headDim, window });
+    x = add(x, project(attended, `${attn}.o_proj`, biases.output));
+    const z = norm(x, `${layer}.post_attention_layernorm`);
+    if (dense === type) {
+      const up = project(z, `${mlp}.up_proj`, biases.mlp);
+      const inner = gate(project(z, `${mlp}.gate_proj`, biases.mlp), up, act);
+      x = add(x, project(inner, `${mlp}.down_proj`, biases.mlp));
+    } else x = add(x, mixtureOfExperts(config, get, layer, z, act));
   }
-  const last = rmsNorm(x, get('model.norm.weight'), eps);
-  return flat(
-    project(last, config['tie_word_embeddings'] === true ? table : get('lm_head.weight'), undefined),
-  );
+  const tied = config['tie_word_embeddings'] === true;
+  return flatten(linear(norm(x, 'model.norm'), tied ? table : get('lm_head.weight')));
 }
