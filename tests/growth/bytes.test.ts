@@ -6,10 +6,11 @@ import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { applyRecipe } from '../../src-main/growth/apply/apply.ts';
 import { planGrowth } from '../../src-main/growth/plan/plan.ts';
-import { ask, gpt2, llama, tiny } from './tiny.ts';
+import { makeRequest, makeTinyModel } from './tiny-model.ts';
+import { gpt2, llama } from './variants/index.ts';
 
 /** SHA-256 of names and float32 bytes of all grown weights, its first 16 digits. */
-const known: readonly (readonly [config: object, request: Parameters<typeof ask>, hash: string])[] = [
+const known: readonly (readonly [config: object, request: Parameters<typeof makeRequest>, hash: string])[] = [
   [gpt2, ['hypercloning', { hidden: 24, ffn: 40 }], '7bdb182b86007292'],
   [llama, ['hypercloning', { hidden: 36, ffn: 40 }, { variant: 'diagonal' }], '33870be14c198dab'],
   [llama, ['hypercloning', { hidden: 24, ffn: 40 }, { break: 'projection' }], '10a3b2c9c3dc8fca'],
@@ -19,8 +20,8 @@ const known: readonly (readonly [config: object, request: Parameters<typeof ask>
 ];
 
 it.each(known)('%#: %j', (config, request, hash) => {
-  const source = tiny(config as typeof llama);
-  const plan = planGrowth(source, ask(...request));
+  const source = makeTinyModel(config as typeof llama);
+  const plan = planGrowth(source, makeRequest(...request));
   const sum = createHash('sha256');
   for (const recipe of plan.tensors)
     sum

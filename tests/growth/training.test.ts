@@ -4,11 +4,11 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src-main/base/json.ts';
-import { integerAt, keyOf } from '../../src-main/base/random.ts';
+import { integerAt, deriveKey } from '../../src-main/base/random.ts';
 import { growMoments } from '../../src-main/growth/apply/moments.ts';
 import { planGrowth } from '../../src-main/growth/plan/plan.ts';
 import type { GrowthPlan } from '../../src-main/growth/recipe.ts';
-import { sidesOf } from '../../src-main/growth/apply/side.ts';
+import { resolveSides } from '../../src-main/growth/apply/sides.ts';
 import { methods } from '../../src-main/growth/methods/index.ts';
 import { settingsOf } from '../../src-main/model/config.ts';
 import { familyById } from '../../src-main/model/families/index.ts';
@@ -20,11 +20,12 @@ import { stepProgram } from '../../src-main/train/step.ts';
 import { hostScalars } from '../../src-main/train/update.ts';
 import { evaluate, tensor, type Tensor } from '../support/evaluate.ts';
 import type { Weights } from '../support/reference.ts';
-import { ask, gpt2, grow, llama, shapes, tiny, type Tiny } from './tiny.ts';
+import { makeRequest, growWeights, makeTinyModel, type TinyModel } from './tiny-model.ts';
+import { gpt2, llama, familyVariants } from './variants/index.ts';
 
 const batch = 2;
 const sequence = 4;
-const adam = { beta1: 0.9, beta2: 0.95, eps: 1e-15, decay: 0.1, momentum: 0 };
+const adam = { beta1: 0.9, beta2: 0.95, eps: 1e-15, weightDecay: 0.1, momentum: 0 };
 const small = { vocab_size: 7 };
 const sources: Readonly<Record<string, JsonObject>> = {
   'learned positions, fused, tied': { ...gpt2, ...small, n_embd: 4, n_head: 2, n_inner: 6, n_layer: 1 },
@@ -78,10 +79,10 @@ function train(
   const family = familyById(model.family);
   const settings = settingsOf(family, model.config);
   const parameters = parametersOf(family, model.dims, settings);
-  const buckets = bucketsOf(family, parameters, { most: 1e9, factors });
-  const graph = stepProgram({ family, dims: model.dims, settings, buckets }, { batch, sequence }, adam);
+  const buckets = bucketsOf(family, parameters, { maxElements: 1e9, factors });
+  const graph = stepProgram({ family, dims: model.dims, settings, buckets }, { microBatch: batch, contextLength: sequence }, adam);
   const outputs = Object.entries(graph.outputs);
-  const parts = ['weights', 'mean', 'square'] as const;
+  const parts = ['weights', 'expAvg', 'expAvgSq'] as const;
   const packed = (bucket: Bucket, values: Moved): Tensor => {
     const flat = new Float64Array(bucket.length);
     for (const slot of bucket.slots) flat.set(values.get(slot.name)!, slot.offset);
@@ -93,7 +94,7 @@ function train(
   const losses: number[] = [];
   for (let t = from; t <= to; t++) {
     const tokens = Float64Array.from({ length: batch * (sequence + 1) }, (_, i) =>
-      integerAt(keyOf(t, 'batch'), i, model.dims['vocab']!),
+      integerAt(deriveKey(t, 'batch'), i, model.dims['vocab']!),
     );
     const found = evaluate(
       outputs.map(([, v]) => v),
@@ -101,7 +102,7 @@ function train(
         ...state,
         tokens: tensor([batch, sequence + 1], tokens),
         ...Object.fromEntries(
-          Object.entries(hostScalars({ ...adam, clip: 0 }, t, lr)).map(([name, x]) => [
+          Object.entries(hostScalars({ ...adam, gradClip: 0 }, t, lr)).map(([name, x]) => [
             name,
             tensor([], [x]),
           ]),
@@ -122,7 +123,7 @@ function train(
     );
   return {
     losses,
-    state: { weights: unpacked('weights'), mean: unpacked('mean'), square: unpacked('square') },
+    state: { weights: unpacked('weights'), expAvg: unpacked('expAvg'), expAvgSq: unpacked('expAvgSq') },
   };
 }
 
@@ -135,8 +136,8 @@ const ratesOf = (plan: GrowthPlan): ReadonlyMap<string, Factors> =>
   new Map(plan.tensors.map((t) => [t.name, t]));
 const furthest = (a: readonly number[], b: readonly number[]): number =>
   Math.max(...a.map((x, i) => Math.abs(x - b[i]!)));
-const doubled = (source: Tiny, options: Readonly<Record<string, string | number | null>>): GrowthPlan =>
-  planGrowth(source, ask('hypercloning', { hidden: 8, ffn: 24 }, options));
+const doubled = (source: TinyModel, options: Readonly<Record<string, string | number | null>>): GrowthPlan =>
+  planGrowth(source, makeRequest('hypercloning', { hidden: 8, ffn: 24 }, options));
 
 /**
  * The largest root mean square, over weights that growing does not roughen, of how far copies of an entry lie
@@ -145,7 +146,7 @@ const doubled = (source: Tiny, options: Readonly<Record<string, string | number 
 function asymmetry(plan: GrowthPlan, weights: Moved): number {
   let worst = 0;
   for (const recipe of plan.tensors) {
-    const { rows, columns } = sidesOf(recipe, plan.maps, plan.from, plan.to);
+    const { rows, columns } = resolveSides(recipe, plan.maps, plan.from, plan.to);
     const values = weights.get(recipe.name)!;
     const first = new Map<number, number>();
     if (recipe.noise !== null || recipe.projection !== null) continue;
@@ -165,12 +166,12 @@ function asymmetry(plan: GrowthPlan, weights: Moved): number {
 }
 
 describe.each(Object.entries(sources))('%s', (_, config) => {
-  const source = tiny(config);
+  const source = makeTinyModel(config);
   const steps = 30;
   const base = train(source, fresh(source.weights), new Map(), steps);
   it('plain clones follow the source at the rates of the plan, and stay equal; at the source\u2019s own rates they do not follow', () => {
     const plan = doubled(source, { noise: null });
-    const start = fresh(grow(plan, source.weights));
+    const start = fresh(growWeights(plan, source.weights));
     const clone = train(grown(plan), start, ratesOf(plan), steps);
     const hasty = train(grown(plan), start, new Map(), 10);
     expect(furthest(clone.losses, base.losses)).toBeLessThan(1e-9);
@@ -179,7 +180,7 @@ describe.each(Object.entries(sources))('%s', (_, config) => {
   });
   it.each([['noise'], ['projection']])('clones with %s part', (how) => {
     const plan = doubled(source, { break: how });
-    const start = grow(plan, source.weights);
+    const start = growWeights(plan, source.weights);
     const large = train(grown(plan), fresh(start), ratesOf(plan), steps);
     expect(asymmetry(plan, start)).toBe(0);
     expect(large.losses[0]).toBeCloseTo(base.losses[0]!, 9);
@@ -192,20 +193,20 @@ describe.each(Object.entries(sources))('%s', (_, config) => {
       ['hypercloning', { hidden: 8, ffn: 24 }],
       ['hypercloning', { ffn: 12 }],
     ] as const) {
-      const plan = planGrowth(source, ask(method, to, { noise: null }));
+      const plan = planGrowth(source, makeRequest(method, to, { noise: null }));
       const moments = new Map(
         plan.tensors.map((r) => [
           r.name,
           growMoments(r, plan.maps, plan.from, plan.to, {
-            mean: middle.state.mean.get(r.source)!,
-            square: middle.state.square.get(r.source)!,
+            expAvg: middle.state.mean.get(r.source)!,
+            expAvgSq: middle.state.square.get(r.source)!,
           }),
         ]),
       );
       const start: State = {
-        weights: grow(plan, middle.state.weights),
-        mean: new Map([...moments].map(([n, m]) => [n, m.mean])),
-        square: new Map([...moments].map(([n, m]) => [n, m.square])),
+        weights: growWeights(plan, middle.state.weights),
+        mean: new Map([...moments].map(([n, m]) => [n, m.expAvg])),
+        square: new Map([...moments].map(([n, m]) => [n, m.expAvgSq])),
       };
       expect(furthest(train(grown(plan), start, ratesOf(plan), 24, 13).losses, rest.losses)).toBeLessThan(
         1e-9,
@@ -218,10 +219,10 @@ describe.each(Object.entries(sources))('%s', (_, config) => {
 });
 
 describe('gradient factors', () => {
-  it.each([...Object.entries(shapes), ...Object.entries(sources)])(
+  it.each([...Object.entries(familyVariants), ...Object.entries(sources)])(
     'are what a first step sees: %s',
     (name, config) => {
-      const source = tiny({ ...config, vocab_size: small.vocab_size });
+      const source = makeTinyModel({ ...config, vocab_size: small.vocab_size });
       const { hidden, ffn } = source.dims as Record<string, number>;
       const before = train(source, fresh(source.weights), new Map(), 1).state.mean;
       for (const [method, to] of [
@@ -229,8 +230,8 @@ describe('gradient factors', () => {
           ? (['net2net', { ffn: ffn! + 3 }] as const)
           : (['hypercloning', { hidden: 2 * hidden!, ffn: 2 * ffn! }] as const),
       ]) {
-        const plan = planGrowth(source, ask(method, to, { noise: null }));
-        const start = fresh(grow(plan, source.weights));
+        const plan = planGrowth(source, makeRequest(method, to, { noise: null }));
+        const start = fresh(growWeights(plan, source.weights));
         const after = train(grown(plan), start, new Map(), 1).state.mean;
         const apart = source.settings['tied'] !== settingsOf(familyById(plan.family), plan.config)['tied'];
         const { weight, tiedTo } = familyById(plan.family).head;
@@ -238,9 +239,9 @@ describe('gradient factors', () => {
           // a table that is no longer the head has half of its gradient
           const values = before.get(recipe.source)!;
           const found = after.get(recipe.name)!;
-          const { mean } = growMoments(recipe, plan.maps, plan.from, plan.to, {
-            mean: values,
-            square: values.map((v) => v * v),
+          const { expAvg: mean } = growMoments(recipe, plan.maps, plan.from, plan.to, {
+            expAvg: values,
+            expAvgSq: values.map((v) => v * v),
           });
           const scale = Math.max(...found.map(Math.abs), 1e-6);
           const worst = Math.max(...mean.map((v, i) => Math.abs(v - found[i]!)));
@@ -268,38 +269,38 @@ describe('after ten steps every new region that the plan does not call dead has 
           .get(method)!
           .options.flatMap((o) =>
             o.kind === 'choice'
-              ? o.choices.filter((c) => c.value !== o.otherwise).map((c) => ({ [o.id]: c.value }))
+              ? o.choices.filter((c) => c.value !== o.default).map((c) => ({ [o.id]: c.value }))
               : [],
           ),
       ].map((options) => [name, method, JSON.stringify(options), config, to, options] as const),
     ),
   );
   it.each(cases)('%s, %s %s', (_, method, __, config, to, options) => {
-    const source = tiny(config);
+    const source = makeTinyModel(config);
     const heads =
       source.dims['heads'] === undefined ? {} : { heads: (source.dims['heads'] * (to['hidden'] ?? 4)) / 4 };
     const plan = planGrowth(
       source,
-      ask(method, method === 'vocab' || method === 'identity' ? to : { ...to, ...heads }, options),
+      makeRequest(method, method === 'vocab' || method === 'identity' ? to : { ...to, ...heads }, options),
     );
-    const start = grow(plan, source.weights);
+    const start = growWeights(plan, source.weights);
     const { weights } = train(grown(plan), fresh(start), ratesOf(plan), 10).state;
     const dead = plan.dead.map((d) => d.axis);
     for (const recipe of plan.tensors) {
-      const { rows, columns } = sidesOf(recipe, plan.maps, plan.from, plan.to);
+      const { rows, columns } = resolveSides(recipe, plan.maps, plan.from, plan.to);
       const old = start.get(recipe.name)!;
       const now = weights.get(recipe.name)!;
       const spared = [...rows.axes, ...columns.axes].some(({ axis }) => dead.includes(axis));
       const added = Array.from(old.keys()).filter(
         (i) =>
-          recipe.silent || rows.fill[Math.floor(i / columns.to)]! > 0 || columns.fill[i % columns.to]! > 0,
+          recipe.zeroOutput || rows.fill[Math.floor(i / columns.to)]! > 0 || columns.fill[i % columns.to]! > 0,
       );
       if (!spared && added.length > 0)
         expect([recipe.name, added.some((i) => Math.abs(now[i]! - old[i]!) > 1e-6)]).toEqual([
           recipe.name,
           true,
         ]);
-      if (method === 'identity' && recipe.fresh && recipe.kind === 'linear')
+      if (method === 'identity' && recipe.newLayer && recipe.kind === 'linear')
         expect([recipe.name, now.some((v, i) => Math.abs(v - old[i]!) > 1e-6)]).toEqual([recipe.name, true]);
     }
   });
@@ -307,7 +308,7 @@ describe('after ten steps every new region that the plan does not call dead has 
 
 describe('experts', () => {
   const config = sources['rotary, grouped, tied']!;
-  const source = tiny(config);
+  const source = makeTinyModel(config);
   const parted = (weights: Moved, a: number, b: number): boolean =>
     ['w1', 'w2', 'w3'].every((w) => {
       const of = (e: number): Float64Array =>
@@ -318,8 +319,8 @@ describe('experts', () => {
     [{ experts: 3, active: 2 }, 0, 1],
     [{ experts: 4, active: 2, shards: 2 }, 0, 2],
   ] as const)('%o start where the source is and part, and the router learns', (options, a, b) => {
-    const plan = planGrowth(source, ask('upcycle', {}, { router: 0.5, ...options }));
-    const start = grow(plan, source.weights);
+    const plan = planGrowth(source, makeRequest('upcycle', {}, { router: 0.5, ...options }));
+    const start = growWeights(plan, source.weights);
     const { losses, state } = train(grown(plan), fresh(start), ratesOf(plan), 12);
     expect(losses[0]).toBeCloseTo(train(source, fresh(source.weights), new Map(), 1).losses[0]!, 9);
     expect(parted(start, a, b)).toBe(false);
@@ -330,8 +331,8 @@ describe('experts', () => {
   it('are told to be used evenly: the loss that is followed, not the one that is told, counts how unevenly they are', () => {
     const router = 'model.layers.0.block_sparse_moe.gate.weight';
     const first = (balance: number): ReturnType<typeof train> => {
-      const plan = planGrowth(source, ask('upcycle', {}, { router: 0.5, balance }));
-      return train(grown(plan), fresh(grow(plan, source.weights)), ratesOf(plan), 1);
+      const plan = planGrowth(source, makeRequest('upcycle', {}, { router: 0.5, balance }));
+      return train(grown(plan), fresh(growWeights(plan, source.weights)), ratesOf(plan), 1);
     };
     const [none, some, more] = [0, 0.01, 0.02].map(first) as [
       ReturnType<typeof train>,
@@ -346,16 +347,16 @@ describe('experts', () => {
     expect(furthest([...gradient(more)], [...gradient(some).map((v) => 2 * v)])).toBeLessThan(1e-12);
   });
   it('of which one is chosen, with weight one, leave the router without a gradient, as the plan says', () => {
-    const plan = planGrowth(source, ask('upcycle', {}, { router: 0.5, active: 1, experts: 2, balance: 0 }));
-    const { state } = train(grown(plan), fresh(grow(plan, source.weights)), ratesOf(plan), 5);
+    const plan = planGrowth(source, makeRequest('upcycle', {}, { router: 0.5, active: 1, experts: 2, balance: 0 }));
+    const { state } = train(grown(plan), fresh(growWeights(plan, source.weights)), ratesOf(plan), 5);
     expect(plan.dead.map((d) => d.axis)).toEqual(['experts']);
     expect(
       Math.max(...state.mean.get('model.layers.0.block_sparse_moe.gate.weight')!.map(Math.abs)),
     ).toBeLessThan(1e-15);
   });
   it('have gradients that sum to the source\u2019s', () => {
-    const plan = planGrowth(source, ask('upcycle', {}, { router: 0.5, experts: 3, active: 2 }));
-    const first = train(grown(plan), fresh(grow(plan, source.weights)), new Map(), 1).state.mean;
+    const plan = planGrowth(source, makeRequest('upcycle', {}, { router: 0.5, experts: 3, active: 2 }));
+    const first = train(grown(plan), fresh(growWeights(plan, source.weights)), new Map(), 1).state.mean;
     const before = train(source, fresh(source.weights), new Map(), 1).state.mean;
     for (const [own, of] of [
       ['w1', 'gate_proj'],

@@ -5,16 +5,18 @@
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../src-main/base/errors.ts';
 import type { Json, JsonObject } from '../../src-main/base/json.ts';
-import { planRecipe } from '../../src-main/growth/plan/chain.ts';
+import { planStages } from '../../src-main/growth/plan/stages.ts';
 import { planGrowth } from '../../src-main/growth/plan/plan.ts';
 import type { GrowthRequest, TensorRecipe } from '../../src-main/growth/recipe.ts';
-import { readPlan, savedPlan } from '../../src-main/growth/plan/saved-plan.ts';
+import { readPlan } from '../../src-main/growth/plan/plan-file.ts';
+import { createSavedPlan } from '../../src-main/growth/plan/saved-plan.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
-import { countOf } from '../../src-main/tensor/layout.ts';
-import { mistral, qwen2, qwen3 } from './kin.ts';
-import { ask, gpt2, grow, llama, moved, tiny } from './tiny.ts';
+import { countElements } from '../../src-main/tensor/layout.ts';
+import { mistral, qwen2, qwen3 } from './variants/index.ts';
+import { makeRequest, growWeights, maxLogitChange, makeTinyModel } from './tiny-model.ts';
+import { gpt2, llama } from './variants/index.ts';
 
 type Options = GrowthRequest['options'];
 const exact = 1e-9;
@@ -58,12 +60,12 @@ const dense: Readonly<Record<string, JsonObject>> = {
   },
 };
 const up = (config: JsonObject, options: Options = {}) => {
-  const source = tiny(config);
-  return { source, plan: planGrowth(source, ask('upcycle', {}, { router: 0.5, ...options })) };
+  const source = makeTinyModel(config);
+  return { source, plan: planGrowth(source, makeRequest('upcycle', {}, { router: 0.5, ...options })) };
 };
 const refused = (config: JsonObject, options: Options, to = {}): AppError => {
   try {
-    planGrowth(tiny(config), ask('upcycle', to, options));
+    planGrowth(makeTinyModel(config), makeRequest('upcycle', to, options));
   } catch (e) {
     expect(e).toBeInstanceOf(AppError);
     return e as AppError;
@@ -72,7 +74,7 @@ const refused = (config: JsonObject, options: Options, to = {}): AppError => {
 };
 const spoil = (config: JsonObject, options: Options, change: (r: TensorRecipe) => TensorRecipe): number => {
   const { source, plan } = up(config, options);
-  return moved(source, plan, grow(plan, source.weights, change));
+  return maxLogitChange(source, plan, growWeights(plan, source.weights, change));
 };
 
 describe.each(Object.entries(dense))('%s', (_, config) => {
@@ -86,7 +88,7 @@ describe.each(Object.entries(dense))('%s', (_, config) => {
   ])('%o: logits stay', (options) => {
     const { source, plan } = up(config, options);
     expect(plan.promise.kind).toBe('exact');
-    expect(moved(source, plan)).toBeLessThan(exact);
+    expect(maxLogitChange(source, plan)).toBeLessThan(exact);
     expect(plan.parameters.active!.after).toBeLessThanOrEqual(plan.parameters.after);
   });
   it('the plan is JSON, the same each time, and of the family that its config names', () => {
@@ -107,11 +109,11 @@ describe.each(Object.entries(dense))('%s', (_, config) => {
     expect(plan.tensors.map((t) => [t.name, t.to])).toEqual(
       parametersOf(family, plan.to, settings).map((p) => [p.name, p.shape]),
     );
-    expect(plan.tensors.every((t) => source.weights.has(t.source) && t.rate > 0)).toBe(true);
-    expect(plan.tensors.reduce((sum, t) => sum + countOf(t.to), 0)).toBe(plan.parameters.after);
+    expect(plan.tensors.every((t) => source.weights.has(t.source) && t.lrScale > 0)).toBe(true);
+    expect(plan.tensors.reduce((sum, t) => sum + countElements(t.to), 0)).toBe(plan.parameters.after);
     expect(
       readPlan(
-        JSON.parse(JSON.stringify(savedPlan({ ...source, name: 'it' }, plan.request, null))) as Json,
+        JSON.parse(JSON.stringify(createSavedPlan({ ...source, name: 'it' }, plan.request, null))) as Json,
         'it',
       ).stages,
     ).toEqual([plan]);
@@ -125,7 +127,7 @@ describe.each(Object.entries(dense))('%s', (_, config) => {
         : []),
     ]) {
       const { source, plan } = up(config, options);
-      const gap = moved(source, plan);
+      const gap = maxLogitChange(source, plan);
       expect(plan.promise.kind).toBe('approximate');
       expect(gap).toBeGreaterThan(1e-6);
       expect(Number.isFinite(gap)).toBe(true);
@@ -137,7 +139,7 @@ describe('what must fail does', () => {
   it('slices that are not scaled', () =>
     expect(spoil(llama, { shards: 2 }, (r) => ({ ...r, factors: [] }))).toBeGreaterThan(0.01));
   it('slices of one group whose router rows differ', () =>
-    expect(spoil(llama, { experts: 8, shards: 2 }, ({ alike: _, ...r }) => r)).toBeGreaterThan(0.01));
+    expect(spoil(llama, { experts: 8, shards: 2 }, ({ equalRows: _, ...r }) => r)).toBeGreaterThan(0.01));
   it('slices in another order than their groups', () =>
     expect(
       spoil(llama, { experts: 8, shards: 2 }, (r) =>
@@ -145,10 +147,10 @@ describe('what must fail does', () => {
       ),
     ).toBeGreaterThan(0.01));
   it('a shared expert that speaks', () =>
-    expect(spoil(qwen2, {}, (r) => ({ ...r, silent: false }))).toBeGreaterThan(0.01));
+    expect(spoil(qwen2, {}, (r) => ({ ...r, zeroOutput: false }))).toBeGreaterThan(0.01));
   it('the mean is made up for where weights are shares', () => {
     const { source, plan } = up(qwen3, { weights: 'shares', router: 0.01 });
-    expect(moved(source, plan)).toBeLessThan(
+    expect(maxLogitChange(source, plan)).toBeLessThan(
       0.1 * spoil(qwen3, { weights: 'shares', router: 0.01 }, (r) => ({ ...r, factors: [] })),
     );
   });
@@ -200,14 +202,14 @@ describe('the written config', () => {
 describe('routers', () => {
   it('are drawn by the seed, another in each layer, with the deviation asked for', () => {
     const { source, plan } = up(llama, { experts: 64, router: 0.02 });
-    const grown = grow(plan, source.weights);
+    const grown = growWeights(plan, source.weights);
     const gate = (l: number) => grown.get(`model.layers.${l}.block_sparse_moe.gate.weight`)!;
     const deviation = Math.sqrt(gate(0).reduce((sum, v) => sum + v * v, 0) / gate(0).length);
     expect(deviation).toBeGreaterThan(0.018);
     expect(deviation).toBeLessThan(0.022);
     expect(gate(0)).not.toEqual(gate(1));
     expect(
-      grow({ ...plan, request: { ...plan.request, seed: 8 } }, source.weights).get(
+      growWeights({ ...plan, request: { ...plan.request, seed: 8 } }, source.weights).get(
         'model.layers.0.block_sparse_moe.gate.weight',
       ),
     ).not.toEqual(gate(0));
@@ -235,11 +237,11 @@ describe('refused, with what can be', () => {
     expect(refused(gpt2, {}).code).toBe('growth/no-mixture');
     expect(refused(gpt2, {}).message).toContain('Llama');
     expect(refused({ ...llama, mlp_bias: true }, {}).message).toContain('mlp_bias');
-    expect(refused({ ...qwen3, ...windowed, max_window_layers: 1 }, {}).message).toContain('windows in part');
+    expect(refused({ ...qwen3, ...windowed, max_window_layers: 1 }, {}).message).toContain('a sliding window in some layers only');
     expect(refused(llama, { weights: 'shares' }).detail).toMatchObject({ option: 'weights' });
     expect(refused(llama, {}, { hidden: 24 }).code).toBe('growth/not-by-this-method');
     expect(refused(llama, { experts: 1 }).code).toBe('growth/bad-option');
     const { plan } = up(llama);
-    expect(() => planRecipe(tiny(llama), [plan.request, plan.request])).toThrow(/Mixtral has no mixture/);
+    expect(() => planStages(makeTinyModel(llama), [plan.request, plan.request])).toThrow(/no mixture-of-experts architecture for Mixtral/);
   });
 });

@@ -2,17 +2,18 @@
  * @file The interpreter: seeds, noise, new units, rounding. Exactness of whole models is in exact.test.ts.
  */
 import { describe, expect, it } from 'vitest';
-import { additionsOf, applyRecipe } from '../../../src-main/growth/apply/apply.ts';
-import { decibels } from '../../../src-main/growth/apply/noise.ts';
+import { computeAdditions, applyRecipe } from '../../../src-main/growth/apply/apply.ts';
+import { decibelsToPowerRatio } from '../../../src-main/growth/apply/noise.ts';
 import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
 import type { GrowthPlan, TensorRecipe } from '../../../src-main/growth/recipe.ts';
-import { sidesOf } from '../../../src-main/growth/apply/side.ts';
-import { layoutOf } from '../../../src-main/tensor/layout.ts';
-import { ask, gpt2, grow, llama, moved, shapes, tiny, type Tiny } from '../tiny.ts';
+import { resolveSides } from '../../../src-main/growth/apply/sides.ts';
+import { parseLayout } from '../../../src-main/tensor/layout.ts';
+import { makeRequest, growWeights, maxLogitChange, makeTinyModel, type TinyModel } from '../tiny-model.ts';
+import { gpt2, llama, familyVariants } from '../variants/index.ts';
 
 const one = (plan: GrowthPlan, name: string): TensorRecipe =>
   plan.tensors.find((t) => t.name.endsWith(name))!;
-const made = (source: Tiny, plan: GrowthPlan, recipe: TensorRecipe, seed = plan.request.seed): Float32Array =>
+const made = (source: TinyModel, plan: GrowthPlan, recipe: TensorRecipe, seed = plan.request.seed): Float32Array =>
   applyRecipe(
     recipe,
     plan.maps,
@@ -27,8 +28,8 @@ describe('seeds', () => {
     ['hypercloning', { hidden: 24 }],
     ['expand', { hidden: 18, ffn: 25 }],
   ] as const)('%s: one seed, one result; another seed, another', (method, to) => {
-    const source = tiny(llama);
-    const plan = planGrowth(source, ask(method, to));
+    const source = makeTinyModel(llama);
+    const plan = planGrowth(source, makeRequest(method, to));
     const recipe = one(plan, '0.self_attn.q_proj.weight');
     expect(made(source, plan, recipe)).toEqual(made(source, plan, recipe));
     expect(made(source, plan, recipe, 8)).not.toEqual(made(source, plan, recipe));
@@ -37,21 +38,21 @@ describe('seeds', () => {
     expect(made(source, plan, { ...other, source: recipe.source })).not.toEqual(made(source, plan, recipe));
   });
   it('without noise or draws the seed is nothing', () => {
-    const source = tiny(llama);
-    const plan = planGrowth(source, ask('hypercloning', { hidden: 24 }, { noise: null }));
+    const source = makeTinyModel(llama);
+    const plan = planGrowth(source, makeRequest('hypercloning', { hidden: 24 }, { noise: null }));
     for (const recipe of plan.tensors)
       expect(made(source, plan, recipe, 1)).toEqual(made(source, plan, recipe, 2));
   });
 });
 
 describe('paired noise', () => {
-  const source = tiny(llama);
+  const source = makeTinyModel(llama);
   const pair = (
     name: string,
     noise: number,
     to: Record<string, number>,
   ): { clean: Float32Array; noisy: Float32Array; plan: GrowthPlan; recipe: TensorRecipe } => {
-    const plan = planGrowth(source, ask('hypercloning', to, { noise }));
+    const plan = planGrowth(source, makeRequest('hypercloning', to, { noise }));
     const recipe = one(plan, name);
     return {
       plan,
@@ -85,12 +86,12 @@ describe('paired noise', () => {
     expect(noisy.subarray(0, 12)).not.toEqual(noisy.subarray(20 * width, 20 * width + 12));
   });
   it('parts copies in every family and shape, and moves no logit', () => {
-    for (const config of Object.values(shapes)) {
-      const s = tiny(config);
-      const plan = planGrowth(s, ask('hypercloning', { hidden: 2 * s.dims['hidden']! }, { noise: 3 }));
-      const grown = grow(plan, s.weights);
-      const plain = grow(plan, s.weights, (r) => ({ ...r, noise: null }));
-      expect(moved(s, plan, grown)).toBeLessThan(1e-9);
+    for (const config of Object.values(familyVariants)) {
+      const s = makeTinyModel(config);
+      const plan = planGrowth(s, makeRequest('hypercloning', { hidden: 2 * s.dims['hidden']! }, { noise: 3 }));
+      const grown = growWeights(plan, s.weights);
+      const plain = growWeights(plan, s.weights, (r) => ({ ...r, noise: null }));
+      expect(maxLogitChange(s, plan, grown)).toBeLessThan(1e-9);
       for (const recipe of plan.tensors)
         expect([
           recipe.name,
@@ -99,14 +100,14 @@ describe('paired noise', () => {
     }
   });
   it('a weight of zeros gets none', () => {
-    const plan = planGrowth(source, ask('hypercloning', { hidden: 24 }));
+    const plan = planGrowth(source, makeRequest('hypercloning', { hidden: 24 }));
     const recipe = one(plan, '0.mlp.up_proj.weight');
     expect(
       applyRecipe(recipe, plan.maps, plan.from, plan.to, new Float32Array(20 * 12), 7).every((v) => v === 0),
     ).toBe(true);
   });
   it('decibels are powers of ten', () => {
-    for (const dB of [-10, 0, 3, 10, 40, 80]) expect(decibels(dB) / 10 ** (dB / 10)).toBeCloseTo(1, 11);
+    for (const dB of [-10, 0, 3, 10, 40, 80]) expect(decibelsToPowerRatio(dB) / 10 ** (dB / 10)).toBeCloseTo(1, 11);
   });
 });
 
@@ -117,12 +118,12 @@ describe('new units', () => {
       [llama, { group: 6 }],
       [gpt2, { hidden: 20, ffn: 27 }],
     ] as const) {
-      const plan = planGrowth(tiny(config), ask('expand', to));
+      const plan = planGrowth(makeTinyModel(config), makeRequest('expand', to));
       const layer = plan.tensors.filter((t) => /\.0\./.test(t.name) && t.kind === 'linear');
       for (const axis of Object.keys(plan.maps)) {
         const fills = (role: string): readonly (string | undefined)[] =>
           layer.flatMap((t) =>
-            layoutOf(t.layout)
+            parseLayout(t.layout)
               .axes.filter((a) => a.axis === axis && a.role === role)
               .map(() => t.fills[axis as 'ffn']),
           );
@@ -132,15 +133,15 @@ describe('new units', () => {
     }
   });
   it('are drawn with the deviation of the config', () => {
-    const source = tiny({ ...llama, initializer_range: 0.05 });
-    const plan = planGrowth(source, ask('expand', { ffn: 4000 }));
+    const source = makeTinyModel({ ...llama, initializer_range: 0.05 });
+    const plan = planGrowth(source, makeRequest('expand', { ffn: 4000 }));
     const values = made(source, plan, one(plan, '0.mlp.up_proj.weight')).subarray(20 * 12);
     expect(Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length)).toBeCloseTo(0.05, 3);
   });
   it('carry the mean of the old under a layer norm', () => {
-    const source = tiny(gpt2);
-    const plan = planGrowth(source, ask('expand', { hidden: 20 }));
-    const grown = grow(plan, source.weights);
+    const source = makeTinyModel(gpt2);
+    const plan = planGrowth(source, makeRequest('expand', { hidden: 20 }));
+    const grown = growWeights(plan, source.weights);
     const table = grown.get('wte.weight')!;
     const mean = table.subarray(0, 12).reduce((a, b) => a + b, 0) / 12;
     for (let c = 12; c < 20; c++) expect(table[c]).toBeCloseTo(mean, 12);
@@ -158,7 +159,7 @@ describe('new units', () => {
     ).toBe(true);
   });
   it('an offset gain is scaled as what it stands for, and new ones stand for one', () => {
-    const plan = planGrowth(tiny(llama), ask('expand', { hidden: 18 }));
+    const plan = planGrowth(makeTinyModel(llama), makeRequest('expand', { hidden: 18 }));
     const recipe = { ...one(plan, '0.input_layernorm.weight'), offset: 1 };
     const out = applyRecipe(recipe, plan.maps, plan.from, plan.to, new Float64Array(12).fill(0.5), 7);
     expect(out[0]).toBeCloseTo(1.5 * Math.sqrt(12 / 18) - 1, 12);
@@ -168,8 +169,8 @@ describe('new units', () => {
 
 describe('each value of a whole plan, the slow way', () => {
   /** One cell from its definition: no runs, no copying. */
-  it.each(Object.entries(shapes))('%s', (_, config) => {
-    const source = tiny(config);
+  it.each(Object.entries(familyVariants))('%s', (_, config) => {
+    const source = makeTinyModel(config);
     const hidden = source.dims['hidden']!;
     const post = source.config['do_layer_norm_before'] === false;
     for (const [method, to, options] of [
@@ -179,11 +180,11 @@ describe('each value of a whole plan, the slow way', () => {
       ['clone-pad', { ffn: 70 }, { noise: null }],
       ['net2net', { ffn: 50 }, { noise: null }],
     ] as const) {
-      const plan = planGrowth(source, ask(method, to, options));
+      const plan = planGrowth(source, makeRequest(method, to, options));
       for (const recipe of plan.tensors) {
-        const { rows, columns, scale } = sidesOf(recipe, plan.maps, plan.from, plan.to);
+        const { rows, columns, scale } = resolveSides(recipe, plan.maps, plan.from, plan.to);
         const values = source.weights.get(recipe.source)!;
-        const out = grow(plan, source.weights).get(recipe.name)!;
+        const out = growWeights(plan, source.weights).get(recipe.name)!;
         const [inner, outer] = rows.role === 'in' ? [rows, columns] : [columns, rows];
         for (let r = 0; r < rows.to; r += 3)
           for (let c = 0; c < columns.to; c++) {
@@ -210,8 +211,8 @@ describe('each value of a whole plan, the slow way', () => {
 });
 
 it('float32 is float64 rounded once, up to noise', () => {
-  const source = tiny(gpt2);
-  const plan = planGrowth(source, ask('expand', { hidden: 20, ffn: 33 }));
+  const source = makeTinyModel(gpt2);
+  const plan = planGrowth(source, makeRequest('expand', { hidden: 20, ffn: 33 }));
   for (const recipe of plan.tensors) {
     const narrow = made(source, plan, recipe);
     const wide = applyRecipe(recipe, plan.maps, plan.from, plan.to, source.weights.get(recipe.source)!, 7);
@@ -222,11 +223,11 @@ it('float32 is float64 rounded once, up to noise', () => {
 });
 
 it('additions are what carried values lack', () => {
-  const source = tiny(gpt2);
-  const plan = planGrowth(source, ask('expand', { hidden: 20, ffn: 33 }));
+  const source = makeTinyModel(gpt2);
+  const plan = planGrowth(source, makeRequest('expand', { hidden: 20, ffn: 33 }));
   const recipe = one(plan, '0.mlp.c_proj.weight');
   const values = Float32Array.from(source.weights.get(recipe.source)!);
-  const added = additionsOf(recipe, plan.maps, plan.from, plan.to, values, 7);
+  const added = computeAdditions(recipe, plan.maps, plan.from, plan.to, values, 7);
   const whole = made(source, plan, recipe);
   for (let r = 0; r < 33; r++)
     for (let c = 0; c < 20; c++) expect(added[r * 20 + c]).toBe(r < 20 && c < 12 ? -0 : whole[r * 20 + c]);

@@ -8,15 +8,16 @@ import { familyOf } from '../../../src-main/model/families/index.ts';
 import { parametersOf } from '../../../src-main/model/parameters.ts';
 import { weightDTypes } from '../../../src-main/tensor/dtype.ts';
 import { referenceLogits, type Weights } from '../../support/reference.ts';
-import { shapes, tiny, tokensOf } from '../tiny.ts';
+import { makeTinyModel, drawTokens } from '../tiny-model.ts';
+import { familyVariants } from '../variants/index.ts';
 
-describe.each(Object.entries(shapes))('%s', (title, config) => {
+describe.each(Object.entries(familyVariants))('%s', (title, config) => {
   it.each(
     weightDTypes.flatMap((from) => weightDTypes.filter((to) => to !== from).map((to) => [from, to] as const)),
   )('%s to %s', (from, to) => {
-    const source = tiny({ ...config, torch_dtype: from });
+    const source = makeTinyModel({ ...config, torch_dtype: from });
     const family = familyOf(config);
-    const tokens = tokensOf(source.dims['vocab']!);
+    const tokens = drawTokens(source.dims['vocab']!);
     const before = referenceLogits(source.config, source.weights, tokens);
     const { config: said, settings, convert: values } = changeDType({ ...source, family }, to);
     const parameters = parametersOf(family, source.dims, source.settings);
@@ -36,5 +37,5 @@ describe.each(Object.entries(shapes))('%s', (title, config) => {
 });
 
 it('some family multiplies by such a number', () => {
-  expect(Object.values(shapes).some((config) => familyOf(config).embedScale)).toBe(true);
+  expect(Object.values(familyVariants).some((config) => familyOf(config).embedScale)).toBe(true);
 });

@@ -2,40 +2,41 @@
 import { describe, expect, it } from 'vitest';
 import { applyRecipe } from '../../../src-main/growth/apply/apply.ts';
 import {
-  growthAdditions,
-  growthFeeds,
-  growthGraph,
-  growthGraphKey,
-  rowsOf,
+  computeGraphAdditions,
+  buildGrowthFeeds,
+  buildGrowthGraph,
+  computeGraphKey,
+  countRows,
 } from '../../../src-main/growth/apply/device-graph.ts';
 import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
 import type { GrowthPlan, TensorRecipe } from '../../../src-main/growth/recipe.ts';
-import { runner, type Fed } from '../../support/run-graph.ts';
-import { qwen2 } from '../kin.ts';
-import { gemma3, olmo2, phi3 } from '../scaled.ts';
-import { ask, gpt2, llama, tiny, type Tiny } from '../tiny.ts';
+import { createGraphRunner, type Feed } from '../../support/run-graph.ts';
+import { qwen2 } from '../variants/index.ts';
+import { gemma3, olmo2, phi3 } from '../variants/index.ts';
+import { makeRequest, makeTinyModel, type TinyModel } from '../tiny-model.ts';
+import { gpt2, llama } from '../variants/index.ts';
 
-type Run = Awaited<ReturnType<typeof runner>>;
+type Run = Awaited<ReturnType<typeof createGraphRunner>>;
 const bits = (values: Float32Array): Uint32Array =>
   new Uint32Array(values.buffer, values.byteOffset, values.length);
 
 async function onDevice(
   sessions: Map<string, Run>,
-  source: Tiny,
+  source: TinyModel,
   plan: GrowthPlan,
   recipe: TensorRecipe,
   rows: number,
 ): Promise<Float32Array> {
   const values = Float32Array.from(source.weights.get(recipe.source)!);
   const out = new Float32Array(recipe.to.reduce((a, b) => a * b, 1));
-  const width = out.length / rowsOf(recipe);
-  const additions = growthAdditions(recipe, plan.maps, plan.from, plan.to, values, plan.request.seed);
-  for (let at = 0; at < rowsOf(recipe); at += rows) {
-    const count = Math.min(rows, rowsOf(recipe) - at);
-    const key = growthGraphKey(recipe, plan.maps, 'float32', count)!;
+  const width = out.length / countRows(recipe);
+  const additions = computeGraphAdditions(recipe, plan.maps, plan.from, plan.to, values, plan.request.seed);
+  for (let at = 0; at < countRows(recipe); at += rows) {
+    const count = Math.min(rows, countRows(recipe) - at);
+    const key = computeGraphKey(recipe, plan.maps, 'float32', count)!;
     if (!sessions.has(key))
-      sessions.set(key, await runner(growthGraph(recipe, plan.maps, plan.from, plan.to, 'float32', count)));
-    const feeds = growthFeeds(
+      sessions.set(key, await createGraphRunner(buildGrowthGraph(recipe, plan.maps, plan.from, plan.to, 'float32', count)));
+    const feeds = buildGrowthFeeds(
       recipe,
       plan.maps,
       plan.from,
@@ -50,14 +51,14 @@ async function onDevice(
     const { grown } = await sessions.get(key)!({
       source: values,
       ...second,
-      ...Object.fromEntries(Object.entries(feeds).map(([name, feed]): [string, Fed] => [name, feed.data])),
+      ...Object.fromEntries(Object.entries(feeds).map(([name, feed]): [string, Feed] => [name, feed.data])),
     });
     out.set(grown!, at * width);
   }
   return out;
 }
 
-const wishes: readonly (readonly [string, object, Parameters<typeof ask>])[] = [
+const wishes: readonly (readonly [string, object, Parameters<typeof makeRequest>])[] = [
   ['hypercloning, noise, grouped', llama, ['hypercloning', { hidden: 24, ffn: 60 }]],
   ['hypercloning, diagonal', llama, ['hypercloning', { hidden: 36, ffn: 40 }, { variant: 'diagonal' }]],
   ['hypercloning, plain, fused', gpt2, ['hypercloning', { hidden: 24, ffn: 40 }, { noise: null }]],
@@ -102,8 +103,8 @@ const wishes: readonly (readonly [string, object, Parameters<typeof ask>])[] = [
 ];
 
 describe.each(wishes)('%s', (_, config, request) => {
-  const source = tiny(config as typeof llama);
-  const plan = planGrowth(source, ask(...request));
+  const source = makeTinyModel(config as typeof llama);
+  const plan = planGrowth(source, makeRequest(...request));
   it.each([
     ['whole', 1e9],
     ['in blocks of five rows', 5],
@@ -119,12 +120,12 @@ describe.each(wishes)('%s', (_, config, request) => {
         plan.request.seed,
         recipe.second === undefined ? undefined : Float32Array.from(source.weights.get(recipe.second)!),
       );
-      if (recipe.silent) {
-        expect(growthGraphKey(recipe, plan.maps, 'float32', 1)).toBeNull();
+      if (recipe.zeroOutput) {
+        expect(computeGraphKey(recipe, plan.maps, 'float32', 1)).toBeNull();
         expect(reference.every((v) => v === 0)).toBe(true);
         continue;
       }
-      const found = await onDevice(sessions, source, plan, recipe, Math.min(most, rowsOf(recipe)));
+      const found = await onDevice(sessions, source, plan, recipe, Math.min(most, countRows(recipe)));
       expect([recipe.name, bits(found)]).toEqual([recipe.name, bits(reference)]);
     }
     if (most > 5) expect(sessions.size).toBeLessThan(plan.tensors.length);
@@ -132,8 +133,8 @@ describe.each(wishes)('%s', (_, config, request) => {
 });
 
 it('an offset gain too', async () => {
-  const source = tiny(llama);
-  const plan = planGrowth(source, ask('expand', { hidden: 18 }));
+  const source = makeTinyModel(llama);
+  const plan = planGrowth(source, makeRequest('expand', { hidden: 18 }));
   const recipe = { ...plan.tensors.find((t) => t.kind === 'gain')!, offset: 1 };
   const found = await onDevice(new Map(), source, plan, recipe, 1);
   expect(bits(found)).toEqual(
@@ -151,13 +152,13 @@ it('an offset gain too', async () => {
 });
 
 it('layers share sessions', () => {
-  const plan = planGrowth(tiny(llama), ask('hypercloning', { hidden: 24 }));
+  const plan = planGrowth(makeTinyModel(llama), makeRequest('hypercloning', { hidden: 24 }));
   const keys = (layer: number): readonly (string | null)[] =>
     plan.tensors
       .filter((t) => t.name.includes(`.${layer}.`))
-      .map((t) => growthGraphKey(t, plan.maps, 'bfloat16', rowsOf(t)));
+      .map((t) => computeGraphKey(t, plan.maps, 'bfloat16', countRows(t)));
   expect(keys(0)).toEqual(keys(1));
   expect(
-    new Set(plan.tensors.map((t) => growthGraphKey(t, plan.maps, 'bfloat16', rowsOf(t)))).size,
+    new Set(plan.tensors.map((t) => computeGraphKey(t, plan.maps, 'bfloat16', countRows(t)))).size,
   ).toBeLessThan(8);
 });

@@ -1,25 +1,10 @@
-/**
- * @file Tiny configs of Gemma, OLMo and Phi-3 and their kin: every tie, bias, bound, window and sharing of
- * heads that a method must hold for.
- */
-import type { JsonObject } from '../../src-main/base/json.ts';
+/** @file Tiny configs of Gemma, OLMo and Phi-3: scaled embeddings, softcaps, norms after branches, fused weights. */
+import type { JsonObject } from '../../../src-main/base/json.ts';
+import { llamaSizes } from './sizes.ts';
 
-const gated: JsonObject = {
-  vocab_size: 23,
-  hidden_size: 12,
-  num_attention_heads: 6,
-  num_key_value_heads: 2,
-  head_dim: 4,
-  intermediate_size: 20,
-  num_hidden_layers: 2,
-  rms_norm_eps: 0.01,
-  tie_word_embeddings: true,
-  max_position_embeddings: 32,
-  torch_dtype: 'float32',
-};
-export const gemma: JsonObject = { ...gated, model_type: 'gemma' };
+export const gemma: JsonObject = { ...llamaSizes, model_type: 'gemma' };
 export const gemma2: JsonObject = {
-  ...gated,
+  ...llamaSizes,
   model_type: 'gemma2',
   num_hidden_layers: 3,
   sliding_window: 3,
@@ -28,7 +13,7 @@ export const gemma2: JsonObject = {
   final_logit_softcapping: 2,
 };
 export const gemma3: JsonObject = {
-  ...gated,
+  ...llamaSizes,
   model_type: 'gemma3_text',
   num_hidden_layers: 3,
   sliding_window: 3,
@@ -38,36 +23,36 @@ export const gemma3: JsonObject = {
   rope_local_base_freq: 50,
   final_logit_softcapping: 2,
 };
-export const olmo: JsonObject = { ...gated, model_type: 'olmo', tie_word_embeddings: false };
-export const olmo2: JsonObject = { ...gated, model_type: 'olmo2', tie_word_embeddings: false };
+export const olmo: JsonObject = { ...llamaSizes, model_type: 'olmo', tie_word_embeddings: false };
+export const olmo2: JsonObject = { ...llamaSizes, model_type: 'olmo2', tie_word_embeddings: false };
 export const phi3: JsonObject = {
-  ...gated,
+  ...llamaSizes,
   model_type: 'phi3',
   tie_word_embeddings: false,
   sliding_window: 3,
   partial_rotary_factor: 0.5,
 };
 
-export const scaled: Readonly<Record<string, JsonObject>> = {
-  'gemma tied, grouped': gemma,
-  'gemma untied, biases, one kv head': {
+export const gemmaOlmoPhi3Variants: Readonly<Record<string, JsonObject>> = {
+  'gemma, tied, GQA': gemma,
+  'gemma, untied, MQA, biases': {
     ...gemma,
     tie_word_embeddings: false,
     attention_bias: true,
     num_attention_heads: 3,
     num_key_value_heads: 1,
   },
-  'gemma in bfloat16': { ...gemma, torch_dtype: 'bfloat16' },
-  'gemma2 tied, bounded, every other layer slides': gemma2,
-  'gemma2 untied, unbounded, listed layers': {
+  'gemma, bfloat16': { ...gemma, torch_dtype: 'bfloat16' },
+  'gemma2, tied, softcaps': gemma2,
+  'gemma2, untied, no softcaps, layer_types': {
     ...gemma2,
     tie_word_embeddings: false,
     attn_logit_softcapping: null,
     final_logit_softcapping: null,
     layer_types: ['full_attention', 'sliding_attention', 'sliding_attention'],
   },
-  'gemma3 tied, a pattern': gemma3,
-  'gemma3 untied, biases, one kv head': {
+  'gemma3, tied, sliding_window_pattern': gemma3,
+  'gemma3, untied, MQA, biases, rope_parameters': {
     ...gemma3,
     tie_word_embeddings: false,
     attention_bias: true,
@@ -78,24 +63,24 @@ export const scaled: Readonly<Record<string, JsonObject>> = {
       sliding_attention: { rope_type: 'default', rope_theta: 50 },
     },
   },
-  'olmo untied, grouped': olmo,
-  'olmo tied, all kv heads, biases': {
+  'olmo, untied, GQA': olmo,
+  'olmo, tied, MHA, biases': {
     ...olmo,
     tie_word_embeddings: true,
     attention_bias: true,
     num_attention_heads: 3,
     num_key_value_heads: 3,
   },
-  'olmo2 untied, grouped': olmo2,
-  'olmo2 tied, biases, one kv head': {
+  'olmo2, untied, GQA': olmo2,
+  'olmo2, tied, MQA, biases': {
     ...olmo2,
     tie_word_embeddings: true,
     attention_bias: true,
     num_attention_heads: 3,
     num_key_value_heads: 1,
   },
-  'phi3 untied, grouped, window, half rotary': phi3,
-  'phi3 tied, all kv heads': {
+  'phi3, untied, GQA, sliding window, partial RoPE': phi3,
+  'phi3, tied, MHA': {
     ...phi3,
     tie_word_embeddings: true,
     sliding_window: null,
