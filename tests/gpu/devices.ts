@@ -1,9 +1,7 @@
-/**
- * @file The devices that the tests of this folder run on: those of this machine beside its processor, opened.
- */
+/** @file The accelerators of this machine, opened once for all tests of this folder. */
 import { openDevice, type Device } from '../../src-main/engine/ort/device.ts';
 
-/** Every kind with its device, or why it cannot be used; what is skipped says so. */
+/** Each kind with its device; undefined, with the reason printed, if it cannot be opened. */
 export const accelerators: readonly (readonly [kind: 'webgpu' | 'cuda', device: Device | undefined])[] =
   await Promise.all(
     (['webgpu', 'cuda'] as const).map(async (kind) => {

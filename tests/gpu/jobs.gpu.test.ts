@@ -1,137 +1,160 @@
 /**
- * @file The engine's jobs on an accelerator: the processor's results within float32, and the device that was
- * used is the device that is told.
+ * @file Jobs of the engine on an accelerator: their results agree with those of the CPU within float32, and
+ * their events name the device that ran them.
  */
 import { describe, expect, it } from 'vitest';
-import { aborter } from '../../src-main/base/signals.ts';
-import { adapterOf } from '../../src-main/engine/ort/adapters.ts';
-import { evaluate } from '../../src-main/engine/infer/evaluate-job.ts';
+import { createAborter } from '../../src-main/base/signals.ts';
+import type { DeviceKind } from '../../src-main/base/device.ts';
+import type { EvaluateEvent, ExportEvent, GrowEvent, RunEvent } from '../../src-main/contract/schema.ts';
 import { exportRun } from '../../src-main/engine/export/export-job.ts';
 import { grow } from '../../src-main/engine/grow/grow-job.ts';
+import { evaluate } from '../../src-main/engine/infer/evaluate-job.ts';
 import { sample } from '../../src-main/engine/infer/sample-job.ts';
+import { adapterOf } from '../../src-main/engine/ort/adapters.ts';
 import { train } from '../../src-main/engine/train/train-job.ts';
-import type { EvaluateEvent, ExportEvent, GrowEvent, RunEvent } from '../../src-main/contract/schema.ts';
-import { families } from '../../src-main/model/families/index.ts';
 import { applyRecipe } from '../../src-main/growth/apply/apply.ts';
+import { families } from '../../src-main/model/families/index.ts';
 import { openCheckpoint, readTensor } from '../../src-main/store/checkpoint/checkpoint.ts';
 import { readEvents } from '../../src-main/store/run/events.ts';
-import { optimizers, type OptimizerId } from '../../src-main/train/optimizers/index.ts';
-import { narrow } from '../../src-main/tensor/dtype.ts';
+import { downcast } from '../../src-main/tensor/dtype.ts';
+import { optimizerIds } from '../../src-main/train/optimizers/index.ts';
+import type { TrainingSettings } from '../../src-main/train/settings.ts';
 import '../support/close.ts';
 import { freePath } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
 import {
-  chief,
-  collected,
-  growthBy,
+  collect,
+  createTestRun,
+  createTextFile,
+  eventsOfType,
+  growthNamed,
   growths,
-  newRun,
-  only,
-  plannedIfPossible,
-  quiet,
-  textFile,
-  valuesOf,
+  mainFamilies,
+  neverAborted,
+  planIfPossible,
+  readValues,
 } from '../engine/workbench.ts';
 import { accelerators } from './devices.ts';
 
-const text = textFile(3000);
-const losses = (events: readonly RunEvent[]): readonly number[] => only(events, 'step').map((e) => e.loss);
+const text = createTextFile(3000);
+
+const lossesOf = (events: readonly RunEvent[], type: 'step' | 'evaluated' | 'averaged'): readonly number[] =>
+  eventsOfType(events, type).map((e) => e.loss);
+
+const trainToEnd = (run: string): Promise<readonly RunEvent[]> => collect(train({ run }, neverAborted));
+
+/** Trains until step 3 and then resumes the run. Returns all events of the run. */
+async function trainWithStop(run: string): Promise<readonly RunEvent[]> {
+  const { signal, abort } = createAborter();
+  for await (const event of train({ run }, signal)) {
+    if (event.type === 'step' && event.step === 3) abort();
+  }
+  await trainToEnd(run);
+  return readEvents(run);
+}
+
+/** The loss and a greedy continuation of a checkpoint. */
+async function evaluateAndSample(
+  checkpoint: string,
+  device: DeviceKind,
+): Promise<{ readonly loss: number; readonly text: string }> {
+  const request = { checkpoint, data: [text], contextLength: 32, batchSize: 3, device };
+  const evaluated = await collect(evaluate(request, neverAborted));
+  const { evaluation } = evaluated.at(-1) as Extract<EvaluateEvent, { type: 'done' }>;
+  const prompt = { from: checkpoint, prompt: 'the boat', tokens: 20, temperature: 0, seed: 0, device };
+  const sampled = await collect(sample(prompt, neverAborted));
+  expect(evaluation.device).toBe(device);
+  expect(sampled.at(-1)).toMatchObject({ device });
+  return {
+    loss: evaluation.loss,
+    text: sampled.map((e) => (e.type === 'text' ? e.text : '')).join(''),
+  };
+}
 
 for (const [kind, device] of accelerators) {
-  describe.skipIf(!device).each(device && adapterOf(kind).software ? chief : [...families.keys()])(
-    `${kind}: %s`,
-    (id) => {
-      const source = makeTinyCheckpoint(id, { tokenizer: true });
+  const isSoftware = device !== undefined && adapterOf(kind).software;
+  const ids = isSoftware ? mainFamilies : [...families.keys()];
+  describe.skipIf(!device).each(ids)(`${kind}: %s`, (id) => {
+    const source = makeTinyCheckpoint(id, { tokenizer: true });
 
-      it.each([1, 2])(
-        'training that accumulates %i batches follows the processor, stopped or not',
-        async (accumulate) => {
-          const settings = { accumulate, tokens: 8 * accumulate * 32 };
-          const [here, there, stopped] = [
-            await newRun(await source, text, settings),
-            await newRun(await source, text, { ...settings, device: kind }),
-            await newRun(await source, text, { ...settings, device: kind }),
-          ];
-          const expected = await collected(train({ run: here }, quiet));
-          const events = await collected(train({ run: there }, quiet));
-          const { signal, abort } = aborter();
-          expect(events.at(-1)).toMatchObject({ reason: 'finished', step: 8 });
-          expect(only(events, 'started')[0]).toMatchObject({ device: kind, deviceName: device!.name });
-          expect(losses(events)).toBeClose(losses(expected), 'float32');
-          expect(only(events, 'evaluated').map((e) => e.loss)).toBeClose(
-            only(expected, 'evaluated').map((e) => e.loss),
-            'float32',
-          );
-          for await (const event of train({ run: stopped }, signal))
-            if (event.at === 'step' && event.step === 3) abort();
-          await collected(train({ run: stopped }, quiet));
-          expect(losses(await readEvents(stopped))).toBeClose(losses(events), 'float32');
-          const out = freePath('export');
-          const done = (await collected(exportRun({ run: there, out, dtype: 'float32' }, quiet))).at(
-            -1,
-          ) as Extract<ExportEvent, { at: 'done' }>;
-          expect(done).toMatchObject({ device: 'cpu', maxLogit: 0 }); // compared where everybody can
-        },
+    it.each([1, 2])(
+      'trains with %i gradient accumulation steps as the CPU does, stopped or not',
+      async (gradAccum) => {
+        const settings: Partial<TrainingSettings> = { gradAccum, tokens: 8 * gradAccum * 32 };
+        const cpuRun = await createTestRun(await source, text, settings);
+        const run = await createTestRun(await source, text, { ...settings, device: kind });
+        const stoppedRun = await createTestRun(await source, text, { ...settings, device: kind });
+
+        const expected = await trainToEnd(cpuRun);
+        const events = await trainToEnd(run);
+        expect(events.at(-1)).toMatchObject({ reason: 'finished', step: 8 });
+        expect(eventsOfType(events, 'started')[0]).toMatchObject({
+          device: kind,
+          deviceName: device!.name,
+        });
+        expect(lossesOf(events, 'step')).toBeClose(lossesOf(expected, 'step'), 'float32');
+        expect(lossesOf(events, 'evaluated')).toBeClose(lossesOf(expected, 'evaluated'), 'float32');
+
+        const stoppedEvents = await trainWithStop(stoppedRun);
+        expect(lossesOf(stoppedEvents, 'step')).toBeClose(lossesOf(events, 'step'), 'float32');
+
+        const out = freePath('export');
+        const exported = await collect(exportRun({ run, out, dtype: 'float32' }, neverAborted));
+        const done = exported.at(-1) as Extract<ExportEvent, { type: 'done' }>;
+        // Exports are compared on the CPU, which every machine has.
+        expect(done).toMatchObject({ device: 'cpu', maxLogit: 0 });
+      },
+    );
+
+    it.each(optimizerIds)('distils with %s and an EMA of the weights as the CPU does', async (optimizer) => {
+      const grown = freePath('grown');
+      const plan = (await planIfPossible(await source, growthNamed('hypercloning')))!;
+      await collect(grow({ source: await source, out: grown, plan, device: 'cpu' }, neverAborted));
+      const settings: Partial<TrainingSettings> = {
+        tokens: 6 * 32,
+        optimizer,
+        emaDecay: 0.9,
+        distillWeight: 0.5,
+        distillTemperature: 2,
+        evaluateEvery: 3,
+        lr: optimizer === 'sgd' ? 0.05 : 3e-3,
+      };
+      const expected = await trainToEnd(await createTestRun(grown, text, settings));
+      const events = await trainToEnd(await createTestRun(grown, text, { ...settings, device: kind }));
+      expect(events.at(-1)).toMatchObject({ reason: 'finished', step: 6 });
+      expect(lossesOf(events, 'step')).toBeClose(lossesOf(expected, 'step'), 'float32');
+      expect(lossesOf(events, 'averaged')).toBeClose(lossesOf(expected, 'averaged'), 'float32');
+      const expectedSteps = eventsOfType(expected, 'step');
+      eventsOfType(events, 'step').forEach(({ step, updateRatio }, i) => {
+        const change = updateRatio! / expectedSteps[i]!.updateRatio! - 1;
+        expect(Math.abs(change), `step ${step}`).toBeLessThan(0.01);
+      });
+      expect(eventsOfType(events, 'asymmetry').map((e) => e.step)).toEqual(
+        eventsOfType(expected, 'asymmetry').map((e) => e.step),
       );
+    });
 
-      it.each(Object.keys(optimizers) as OptimizerId[])(
-        'training by %s with a moving average, taught by the source, follows the processor',
-        async (optimizer) => {
-          const base = freePath('grown');
-          const plan = (await plannedIfPossible(await source, growthBy('hypercloning')))!;
-          await collected(grow({ source: await source, out: base, plan, device: 'cpu' }, quiet));
-          const settings = {
-            tokens: 6 * 32,
-            optimizer,
-            ema: 0.9,
-            distill: 0.5,
-            temperature: 2,
-            evaluateEvery: 3,
-            lr: optimizer === 'sgd' ? 0.05 : 3e-3,
-          };
-          const [here, there] = [
-            await newRun(base, text, settings),
-            await newRun(base, text, { ...settings, device: kind }),
-          ];
-          const expected = await collected(train({ run: here }, quiet));
-          const events = await collected(train({ run: there }, quiet));
-          expect(events.at(-1)).toMatchObject({ reason: 'finished', step: 6 });
-          expect(losses(events)).toBeClose(losses(expected), 'float32');
-          expect(only(events, 'averaged').map((e) => e.loss)).toBeClose(
-            only(expected, 'averaged').map((e) => e.loss),
-            'float32',
-          );
-          only(events, 'step').forEach((e, i) => {
-            expect(Math.abs(e.ratio! / only(expected, 'step')[i]!.ratio! - 1), `step ${e.step}`).toBeLessThan(
-              0.01,
-            );
-          });
-          expect(only(events, 'asymmetry').map((e) => e.step)).toEqual(
-            only(expected, 'asymmetry').map((e) => e.step),
-          );
-        },
-      );
-
-      it.each(
-        device && adapterOf(kind).software
-          ? ['hypercloning', 'expand', 'aki', 'identity'].map(growthBy)
-          : growths,
-      )("growth by %s has the interpreter's bytes, and passes there", async (...growth) => {
+    const testedGrowths = isSoftware
+      ? ['hypercloning', 'expand', 'aki', 'identity'].map(growthNamed)
+      : growths;
+    it.each(testedGrowths)(
+      "grows by %s to the interpreter's bytes, and the certificate passes",
+      async (...growth) => {
         for (const dtype of ['float32', 'bfloat16'] as const) {
           const from = await makeTinyCheckpoint(id, {
             dtype,
             dims: { positions: 32, layers: 1 },
             config: id === 'llama' ? { max_position_embeddings: 32 } : {},
           });
-          const out = freePath('grown');
-          const plan = await plannedIfPossible(from, growth);
-          const checkpoint = await openCheckpoint(from);
+          const plan = await planIfPossible(from, growth);
           if (!plan) return;
-          const done = (
-            await collected(grow({ source: from, out, plan, device: kind }, quiet, { blockBytes: 4000 }))
-          ).at(-1) as Extract<GrowEvent, { at: 'done' }>;
+          const checkpoint = await openCheckpoint(from);
+          const out = freePath('grown');
+          const request = { source: from, out, plan, device: kind };
+          const events = await collect(grow(request, neverAborted, { blockBytes: 4000 }));
+          const done = events.at(-1) as Extract<GrowEvent, { type: 'done' }>;
           expect(done).toMatchObject({
-            at: 'done',
+            type: 'done',
             device: kind,
             certificate: { passed: true, device: kind, promise: plan.promise.kind },
           });
@@ -142,45 +165,24 @@ for (const [kind, device] of accelerators) {
               plan.maps,
               plan.from,
               plan.to,
-              await valuesOf(checkpoint, recipe.source),
+              await readValues(checkpoint, recipe.source),
               plan.request.seed,
-              recipe.second === undefined ? undefined : await valuesOf(checkpoint, recipe.second),
+              recipe.second === undefined ? undefined : await readValues(checkpoint, recipe.second),
             );
-            expect(
-              Buffer.compare(await readTensor(grown, recipe.name), narrow(expected, dtype)),
-              recipe.name,
-            ).toBe(0);
+            const bytes = await readTensor(grown, recipe.name);
+            expect(Buffer.compare(bytes, downcast(expected, dtype)), recipe.name).toBe(0);
           }
         }
-      });
+      },
+    );
 
-      it("evaluation and greedy text are the processor's", async () => {
-        const [a, b] = await Promise.all(
-          (['cpu', kind] as const).map(async (on) => {
-            const { evaluation } = (
-              await collected(
-                evaluate(
-                  { checkpoint: await source, data: [text], sequence: 32, batch: 3, device: on },
-                  quiet,
-                ),
-              )
-            ).at(-1) as Extract<EvaluateEvent, { at: 'done' }>;
-            const written = await collected(
-              sample(
-                { from: await source, prompt: 'the boat', tokens: 20, temperature: 0, seed: 0, device: on },
-                quiet,
-              ),
-            );
-            expect([evaluation.device, (written.at(-1) as { device: string }).device]).toEqual([on, on]);
-            return {
-              loss: evaluation.loss,
-              text: written.map((e) => (e.at === 'text' ? e.text : '')).join(''),
-            };
-          }),
-        );
-        expect([b!.loss]).toBeClose([a!.loss], 'float32');
-        expect(b!.text).toBe(a!.text);
-      });
-    },
-  );
+    it('evaluates and samples greedily as the CPU does', async () => {
+      const [expected, actual] = await Promise.all([
+        evaluateAndSample(await source, 'cpu'),
+        evaluateAndSample(await source, kind),
+      ]);
+      expect([actual.loss]).toBeClose([expected.loss], 'float32');
+      expect(actual.text).toBe(expected.text);
+    });
+  });
 }
