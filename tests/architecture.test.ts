@@ -1,171 +1,181 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { layerOf, refusal } from '../eslint-rules/layering.ts';
+import { checkImport, findLayer, packageName } from '../eslint-rules/layering.ts';
 import { errors } from '../src-main/base/errors.ts';
 import { engine } from '../src-main/contract/engine.ts';
 import { service } from '../src-main/contract/service.ts';
-import { layers, owners } from '../src-main/layers.ts';
+import { layers, packageOwners } from '../src-main/layers.ts';
 import { families } from '../src-main/model/families/index.ts';
-
-const root = join(import.meta.dirname, '..');
-/** Paths below the root of every file of a folder. */
-const under = (folder: string): string[] =>
-  readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) =>
-      join(entry.parentPath, entry.name)
-        .slice(root.length + 1)
-        .replaceAll('\\', '/'),
-    );
-const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-const code = /\.(ts|svelte|mjs|css)$/;
-const sources = [...under('src-main'), ...under('src-renderer')].filter((path) => code.test(path));
-const most = 400;
-const scriptOf = (path: string): string =>
-  path.endsWith('.svelte') ? (/<script[^>]*>([\s\S]*?)<\/script>/.exec(read(path))?.[1] ?? '') : read(path);
-const importsOf = (path: string): string[] =>
-  ts.preProcessFile(scriptOf(path), true, true).importedFiles.map((file) => file.fileName);
-const packageOf = (specifier: string): string =>
-  specifier.startsWith('node:')
-    ? specifier
-    : specifier
-        .split('/')
-        .slice(0, specifier.startsWith('@') ? 2 : 1)
-        .join('/');
-/** Source without comments: what is said about a thing does not use it. */
-const bare = (text: string): string =>
-  text
-    .replace(/\/\*[\s\S]*?\*\//g, '')
-    .replace(/(^|\s)\/\/.*$/gm, '$1')
-    .replace(/<!--[\s\S]*?-->/g, '');
+import {
+  buildImportGraph,
+  listFiles,
+  listFolders,
+  listImports,
+  readSource,
+  removeComments,
+  sourceFiles,
+} from './support/source-files.ts';
 
 describe('layers', () => {
   it('have no cycle', () => {
     const visit = (layer: string, path: readonly string[]): void => {
-      expect(path, `${[...path, layer].join(' → ')}`).not.toContain(layer);
+      expect(path, [...path, layer].join(' → ')).not.toContain(layer);
       for (const next of layers[layer]!.mayImport) visit(next, [...path, layer]);
     };
     for (const layer of Object.keys(layers)) visit(layer, []);
   });
 
-  it('name every folder, and only folders', () => {
-    const folders = readdirSync(join(root, 'src-main'), { withFileTypes: true })
-      .filter((e) => e.isDirectory())
-      .map((e) => e.name);
-    expect([...folders, 'src-renderer'].sort()).toEqual(Object.keys(layers).sort());
+  it('are the folders of src-main, and src-renderer', () => {
+    expect([...listFolders('src-main'), 'src-renderer'].sort()).toEqual(Object.keys(layers).sort());
   });
 
-  it('import only what they may: every file, every kind of import', () => {
-    const refused = sources.flatMap((path) =>
-      importsOf(path)
-        .flatMap((specifier) => refusal(path, specifier) ?? [])
+  it('import only what they may, with every kind of import', () => {
+    const forbidden = sourceFiles.flatMap((path) =>
+      listImports(path)
+        .flatMap((specifier) => checkImport(path, specifier) ?? [])
         .map((why) => `${path}: ${why}`),
     );
-    expect(refused).toEqual([]);
+    expect(forbidden).toEqual([]);
   });
 
-  it('std layers import nothing of Node and no package but those they own', () => {
-    const std = sources.filter((path) => layers[layerOf(path) ?? '']?.environment === 'std');
+  it('of the std environment import no Node module and only packages with an owner', () => {
+    const std = sourceFiles.filter((path) => layers[findLayer(path) ?? '']?.environment === 'std');
     expect(std.length).toBeGreaterThan(30);
     const packages = std.flatMap((path) =>
-      importsOf(path)
-        .filter((s) => !s.startsWith('.') && !(packageOf(s) in owners))
-        .map((s) => `${path}: ${s}`),
+      listImports(path)
+        .filter((specifier) => !specifier.startsWith('.') && !(packageName(specifier) in packageOwners))
+        .map((specifier) => `${path}: ${specifier}`),
     );
     expect(packages).toEqual([]);
   });
 
-  it('have owners that exist', () => {
-    for (const places of Object.values(owners))
-      for (const place of places)
-        expect(
-          sources.some((path) => path.startsWith(`${place}/`) || path === place),
-          place,
-        ).toBe(true);
+  it('own packages through files and folders that exist', () => {
+    const exists = (owner: string): boolean =>
+      sourceFiles.some((path) => path.startsWith(`${owner}/`) || path === owner);
+    for (const owner of Object.values(packageOwners).flat()) expect(exists(owner), owner).toBe(true);
   });
 
-  it('nobody imports the engine', () => {
-    expect(
-      sources.filter(
-        (path) =>
-          layerOf(path) !== 'engine' &&
-          importsOf(path).some((s) => /(^|\/)engine\//.test(s) && !s.includes('contract')),
-      ),
-    ).toEqual([]);
+  it('do not import the engine', () => {
+    const importsEngine = (path: string): boolean =>
+      listImports(path).some(
+        (specifier) => /(^|\/)engine\//.test(specifier) && !specifier.includes('contract'),
+      );
+    expect(sourceFiles.filter((path) => findLayer(path) !== 'engine' && importsEngine(path))).toEqual([]);
+  });
+});
+
+/** The strongly connected components with more than one file, and files that import themselves (Tarjan). */
+function findCycles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const order = new Map<string, number>();
+  const low = new Map<string, number>();
+  const stack: string[] = [];
+  const cycles: string[][] = [];
+  const visit = (file: string): void => {
+    const index = order.size;
+    order.set(file, index);
+    low.set(file, index);
+    stack.push(file);
+    for (const target of graph.get(file) ?? []) {
+      if (!order.has(target)) {
+        visit(target);
+        low.set(file, Math.min(low.get(file)!, low.get(target)!));
+      } else if (stack.includes(target)) low.set(file, Math.min(low.get(file)!, order.get(target)!));
+    }
+    if (low.get(file) !== index) return;
+    const component = stack.splice(stack.indexOf(file));
+    if (component.length > 1 || graph.get(file)!.includes(file)) cycles.push(component.sort());
+  };
+  for (const file of graph.keys()) if (!order.has(file)) visit(file);
+  return cycles;
+}
+
+describe('findCycles', () => {
+  it('finds cycles of any length, and nothing in a graph without one', () => {
+    const toGraph = (edges: Record<string, string[]>): Map<string, string[]> =>
+      new Map(Object.entries(edges));
+    expect(findCycles(toGraph({ a: ['b', 'c'], b: ['c'], c: [] }))).toEqual([]);
+    expect(findCycles(toGraph({ a: ['b'], b: ['c'], c: ['b'], d: ['d'] }))).toEqual([['b', 'c'], ['d']]);
   });
 });
 
 describe('files', () => {
-  it(`are shorter than ${most} lines`, () => {
-    const long = [...sources, ...under('bin')]
-      .map((path) => [path, read(path).split('\n').length - 1] as const)
-      .filter(([, lines]) => lines >= most);
+  const maxLines = 400;
+
+  it('do not import themselves through other files, type imports included', () => {
+    expect(findCycles(buildImportGraph())).toEqual([]);
+  });
+
+  it(`have less than ${maxLines} lines`, () => {
+    const long = [...sourceFiles, ...listFiles('bin')]
+      .map((path) => [path, readSource(path).split('\n').length - 1] as const)
+      .filter(([, lines]) => lines >= maxLines);
     expect(long).toEqual([]);
   });
 
-  it('open with a sentence that says what they are for', () => {
-    expect(
-      sources.filter((path) => path.endsWith('.ts') && !/^(#!.*\n)?\/\*\*(\n \*)? @file [A-Z\w`]/.test(read(path))),
-    ).toEqual([]);
+  it('start with a sentence that says what they do', () => {
+    const head = /^(#!.*\n)?\/\*\*(\n \*)? @file [A-Z\w`]/;
+    expect(sourceFiles.filter((path) => path.endsWith('.ts') && !head.test(readSource(path)))).toEqual([]);
   });
 
-  it('have names of their own: kebab-case, and none of the words that say nothing', () => {
-    const names = sources.map((path) => path.split('/').at(-1)!);
-    expect(
-      names.filter((name) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.svelte)?\.(ts|svelte|css|html)$/.test(name)),
-    ).toEqual([]);
-    expect(
-      sources.filter((path) =>
-        /(^|[/-])(utils?|helpers?|common|misc|managers?|handlers?|data|info)[.-]/.test(path),
-      ),
-    ).toEqual([]);
+  it('have kebab-case names without words that say nothing', () => {
+    const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.svelte)?\.(ts|svelte|css|html)$/;
+    const vague = /(^|[/-])(utils?|helpers?|common|misc|managers?|handlers?|data|info)[.-]/;
+    expect(sourceFiles.map((path) => path.split('/').at(-1)!).filter((name) => !kebab.test(name))).toEqual(
+      [],
+    );
+    expect(sourceFiles.filter((path) => vague.test(path))).toEqual([]);
   });
 
-  it('mention no family outside its own table', () => {
-    const ids = [...families.values()].flatMap((family) => [family.id, ...family.modelTypes]);
-    expect(ids.length).toBeGreaterThan(1);
-    const pattern = new RegExp(`\\b(${[...new Set(ids)].join('|')})\\b`, 'i');
-    const found = sources
+  it('name no model family outside of src-main/model/families', () => {
+    const ids = new Set([...families.values()].flatMap((family) => [family.id, ...family.modelTypes]));
+    expect(ids.size).toBeGreaterThan(1);
+    const pattern = new RegExp(`\\b(${[...ids].join('|')})\\b`, 'i');
+    const found = sourceFiles
       .filter((path) => !path.startsWith('src-main/model/families/'))
-      .filter((path) => pattern.test(bare(read(path))));
+      .filter((path) => pattern.test(removeComments(readSource(path))));
     expect(found).toEqual([]);
   });
 
-  it('leave nothing for later', () => {
-    expect(sources.filter((path) => /\b(TODO|FIXME|XXX|HACK)\b/.test(read(path)))).toEqual([]);
+  it('have no TODO', () => {
+    expect(sourceFiles.filter((path) => /\b(TODO|FIXME|XXX|HACK)\b/.test(readSource(path)))).toEqual([]);
   });
 });
 
-describe('errors', () => {
-  const texts = new Map(
-    sources.filter((path) => path !== 'src-main/base/errors.ts').map((path) => [path, bare(read(path))]),
-  );
-  const all = [...texts.values()].join('\n');
+/** Data for any error: lists where the tables expect lists, text elsewhere. */
+const anyDetail = new Proxy(
+  {},
+  {
+    get: (_, key) => {
+      const lists = [
+        'names',
+        'known',
+        'nearest',
+        'methods',
+        'found',
+        'expected',
+        'possible',
+        'tried',
+        'fits',
+      ];
+      if (lists.includes(String(key))) return ['a', 'b'];
+      return key === 'shapes' ? '[1]' : '1';
+    },
+  },
+) as never;
 
+describe('errors', () => {
   it('are all used', () => {
-    expect(Object.keys(errors).filter((name) => name !== 'internal' && !all.includes(`'${name}'`))).toEqual(
+    const code = sourceFiles
+      .filter((path) => !path.startsWith('src-main/base/errors'))
+      .map((path) => removeComments(readSource(path)))
+      .join('\n');
+    expect(Object.keys(errors).filter((name) => name !== 'internal' && !code.includes(`'${name}'`))).toEqual(
       [],
     );
   });
 
-  it('have a sentence without its stop, and a remedy', () => {
-    const anything: unknown = new Proxy(
-      {},
-      {
-        get: (_, key) =>
-          ['names', 'known', 'nearest', 'methods', 'found', 'expected', 'possible', 'tried', 'fits'].includes(
-            String(key),
-          )
-            ? ['a', 'b']
-            : key === 'shapes'
-              ? '[1]'
-              : '1',
-      },
-    );
-    for (const [name, words] of Object.entries(errors)) {
-      const [sentence, remedy] = (words as (detail: never) => readonly [string, string])(anything as never);
+  it('have a sentence without its full stop, and a remedy of one sentence', () => {
+    for (const [name, toText] of Object.entries(errors)) {
+      const [sentence, remedy] = (toText as (detail: never) => readonly [string, string])(anyDetail);
       expect(sentence, name).toMatch(/^\S(.*[^.\s])?$/s);
       expect(remedy, name).toMatch(/^\S.*[.?\d]$/s);
     }
@@ -173,29 +183,31 @@ describe('errors', () => {
 });
 
 describe('contracts', () => {
-  const keysOf = (path: string, names: readonly string[]): string[] =>
-    names.filter((name) => !new RegExp(`\\b${name}\\b\\s*[:(,]`).test(bare(read(path))));
+  const missingIn = (path: string, names: readonly string[]): string[] => {
+    const code = removeComments(readSource(path));
+    return names.filter((name) => !new RegExp(`\\b${name}\\b\\s*[:(,]`).test(code));
+  };
 
-  it('are implemented whole, by the service and by the engine', () => {
-    expect(keysOf('src-main/service/service.ts', Object.keys(service))).toEqual([]);
-    expect(keysOf('src-main/engine/main.ts', Object.keys(engine))).toEqual([]);
+  it('are implemented completely by the service and the engine', () => {
+    expect(missingIn('src-main/service/service.ts', Object.keys(service))).toEqual([]);
+    expect(missingIn('src-main/engine/main.ts', Object.keys(engine))).toEqual([]);
   });
 
-  it('have every procedure in use: on the command line or in the page', () => {
-    // What both use to reach a place is the contract's own.
-    const users = sources
+  it('have only procedures that are used, on the command line or on the page', () => {
+    const callers = sourceFiles
       .filter(
         (path) =>
           path.startsWith('src-main/entry/') ||
           path.startsWith('src-renderer/') ||
+          // Both call the procedures of remote hosts through this file.
           path === 'src-main/contract/remote-channel.ts',
       )
-      .map((path) => bare(read(path)))
+      .map((path) => removeComments(readSource(path)))
       .join('\n');
-    expect(Object.keys(service).filter((name) => !new RegExp(`\\.${name}\\b`).test(users))).toEqual([]);
-    const services = sources
+    expect(Object.keys(service).filter((name) => !new RegExp(`\\.${name}\\b`).test(callers))).toEqual([]);
+    const services = sourceFiles
       .filter((path) => path.startsWith('src-main/service/'))
-      .map(read)
+      .map(readSource)
       .join('\n');
     expect(Object.keys(engine).filter((name) => !new RegExp(`\\.${name}\\(`).test(services))).toEqual([]);
   });

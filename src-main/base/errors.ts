@@ -3,7 +3,6 @@
  * boundaries; the text is made where it is shown.
  */
 import { checkpointErrors } from './errors/checkpoint.ts';
-import { dataErrors } from './errors/data.ts';
 import { engineErrors } from './errors/engine.ts';
 import { fileErrors } from './errors/file.ts';
 import { growthErrors } from './errors/growth.ts';
@@ -11,6 +10,7 @@ import { hubErrors } from './errors/hub.ts';
 import { remoteErrors } from './errors/remote.ts';
 import { runErrors } from './errors/run.ts';
 import type { ErrorText } from './errors/text.ts';
+import { trainingTextErrors } from './errors/training-text.ts';
 
 /** Every error of the app, as a function from its data to its text. Any other error is shown as `internal`. */
 export const errors = {
@@ -26,7 +26,7 @@ export const errors = {
   ...fileErrors,
   ...checkpointErrors,
   ...growthErrors,
-  ...dataErrors,
+  ...trainingTextErrors,
   ...runErrors,
   ...hubErrors,
   ...engineErrors,

@@ -1,7 +1,7 @@
 /** @file Errors of training text. */
 import { listNames, type ErrorText } from './text.ts';
 
-export const dataErrors = {
+export const trainingTextErrors = {
   'data/empty': (d: { path: string; tokens: number; needed: number }): ErrorText => [
     `${d.path} has ${d.tokens} tokens but ${d.needed} are needed`,
     'Add more text, or shorten the context length.',
