@@ -123,7 +123,8 @@ function createRowCopier(task: CopyTask): CopyRow {
   const end = columns.runs.reduce((most, run) => Math.max(most, run.from + run.length), begin);
   const length = end - begin;
   const wideRows = [createBuffer(source, length), createBuffer(source, length)];
-  const downcastRows = out instanceof Uint16Array ? [new Uint16Array(length), new Uint16Array(length)] : undefined;
+  const downcastRows =
+    out instanceof Uint16Array ? [new Uint16Array(length), new Uint16Array(length)] : undefined;
   const scaleRow = (index: 0 | 1, row: number): Values | Uint16Array => {
     const wide = wideRows[index]!;
     const start = rows.source[row]! * columns.from + begin;

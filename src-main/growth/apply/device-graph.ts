@@ -206,8 +206,7 @@ const isIdentity = (side: Side): boolean =>
 
 /** The source weight in float32, or both source weights concatenated along the output. */
 function buildSources(recipe: TensorRecipe, { rows, columns }: Sides, stored: WeightDType): Value {
-  const read = (name: string): Value =>
-    cast(input(name, stored, toMatrixShape(recipe.from)), 'float32');
+  const read = (name: string): Value => cast(input(name, stored, toMatrixShape(recipe.from)), 'float32');
   if (recipe.second === undefined) return read('source');
   const outputAxis = findOutputSide(rows, columns) === rows ? 0 : 1;
   return concat([read('source'), read('second')], outputAxis);

@@ -45,10 +45,7 @@ function resolveDimensions({ recipe, maps, from, to }: SideContext, layout: Layo
 }
 
 /** The sides of a fused weight with entries of unequal shape: their rows follow one another. */
-function stackSides(
-  context: SideContext,
-  { part, entries }: NonNullable<Layout['stack']>,
-): readonly Side[] {
+function stackSides(context: SideContext, { part, entries }: NonNullable<Layout['stack']>): readonly Side[] {
   const { recipe } = context;
   const sides = entries.map((entry, i) =>
     resolveDimensions({ ...context, recipe: withPartFills(recipe, part, i) }, entry),
@@ -56,7 +53,8 @@ function stackSides(
   const rows = sides.map((entrySides) => entrySides[0]!);
   const partFactors = computePartFactors(recipe, part, entries.length);
   const stacked = concatEntries(rows, partFactors);
-  const sum = (valueOf: (side: Side) => number): number => rows.reduce((total, side) => total + valueOf(side), 0);
+  const sum = (valueOf: (side: Side) => number): number =>
+    rows.reduce((total, side) => total + valueOf(side), 0);
   const side: Side = {
     ...stacked,
     axes: [],

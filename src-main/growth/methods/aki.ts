@@ -1,6 +1,6 @@
 /**
- * @file Advanced knowledge initialization (bert2BERT): replicated units take their weights from the layer
- * after theirs. methods.md 7.2.
+ * @file Advanced knowledge initialization (bert2BERT): new units copy units of the next layer (docs/methods.md,
+ * aki).
  */
 import { defaultRules, type GrowthMethod } from '../method.ts';
 import { replicateUnits } from './net2net.ts';
@@ -9,10 +9,9 @@ export const aki: GrowthMethod = {
   id: 'aki',
   title: 'Advanced knowledge (AKI)',
   summary:
-    'As Net2Net, but new units come from the next layer: not the same function, and no two units alike.',
+    'Like Net2Net, but new units come from the next layer, so no two units are equal. Not function-preserving.',
   paper: 'arXiv:2110.07143',
-  caveat:
-    'Of the paper only the abstract and public code could be read; its results depend on a training in two stages, which is not made here.',
+  caveat: 'Follows the abstract and public code; the two-stage training of the paper is not implemented.',
   options: [],
   grows: ['ffn', 'heads', 'kv_heads', 'group'],
   copiesNextLayer: true,
@@ -22,8 +21,8 @@ export const aki: GrowthMethod = {
   promise: () => ({
     kind: 'approximate',
     why: [
-      'New units say what units of the next layer would, and share the weights of their readers with the old ones.',
-      'The last layer has no next one and is replicated from itself.',
+      'New units compute what units of the next layer compute, and share output weights with the old ones.',
+      'The last layer has no next layer and copies its own units.',
     ],
   }),
 };

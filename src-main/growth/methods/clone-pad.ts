@@ -1,25 +1,25 @@
 /**
- * @file Any width: as many whole copies as fit, the rest padded. Exact like its two halves. methods.md 1.6
- * and 7.3.
+ * @file Grows to any width: as many whole copies as fit, and padding for the rest. Function-preserving, like
+ * cloning and padding (docs/methods.md, clone-pad).
  */
 import { tile } from '../../tensor/axis-map.ts';
+import { defaultRules, type GrowthMethod } from '../method.ts';
+import { explainStreamPadding, fillWithoutEffect, paddableAxes } from './expand.ts';
 import {
-  warnWithoutSymmetryBreaking,
+  explainSymmetryBreaking,
   readSymmetryBreaking,
   symmetryBreakingOptions,
-  explainSymmetryBreaking,
+  warnWithoutSymmetryBreaking,
 } from './symmetry-breaking.ts';
-import { defaultRules, type GrowthMethod } from '../method.ts';
-import { paddableAxes, fillWithoutEffect, explainStreamPadding } from './expand.ts';
 
 export const clonePad: GrowthMethod = {
   id: 'clone-pad',
   title: 'Clone and pad',
-  summary:
-    'Any size: whole copies of every unit as often as they fit, and for the rest new units that start unheard.',
+  summary: 'Any size: as many whole copies of all units as fit, and zero-initialised new units for the rest.',
   paper: 'arXiv:2310.07999',
   caveat:
-    'Of the paper only the abstract and public code could be read. That this keeps the function is shown by the certificate, not taken from the paper.',
+    'Follows the abstract and public code. That the function is preserved is shown by the certificate, not taken ' +
+    'from the paper.',
   options: symmetryBreakingOptions,
   grows: paddableAxes,
   mapAxis: ({ from, to }) => tile(from, to),
@@ -28,14 +28,14 @@ export const clonePad: GrowthMethod = {
   promise: (family, options, grown) => ({
     kind: 'exact',
     why: [
-      'Old entries become equal copies, and readers divide by their number.',
+      'Old entries become equal copies, and the weights that read them are divided by their number.',
       ...explainStreamPadding(family, grown),
-      'New inner units are read with weight zero.',
+      'New inner units have output weights of zero.',
       ...explainSymmetryBreaking(options),
     ],
   }),
-  notes: ({ from, to }, options) =>
-    paddableAxes.some((axis) => (to[axis] ?? 0) >= 2 * (from[axis] ?? Infinity))
-      ? warnWithoutSymmetryBreaking(options)
-      : [],
+  notes({ from, to }, options) {
+    const hasCopies = paddableAxes.some((axis) => (to[axis] ?? 0) >= 2 * (from[axis] ?? Infinity));
+    return hasCopies ? warnWithoutSymmetryBreaking(options) : [];
+  },
 };

@@ -1,17 +1,21 @@
 /**
- * @file Copy and pad: old values as they are in the corner of larger weights, zeros or small random values
- * around them. methods.md 4.
+ * @file Copy and pad: old values in the corner of larger weights, with zeros or small random values around them
+ * (docs/methods.md, copy-pad).
  */
 import type { OptionValues } from '../../base/option.ts';
 import type { ModelFamily } from '../../model/family.ts';
 import { defaultRules, type GrowthMethod } from '../method.ts';
-import { explainDeadHeads, expand, fillWithoutEffect } from './expand.ts';
+import type { Promised } from '../recipe.ts';
+import { expand, explainDeadHeads, fillWithoutEffect } from './expand.ts';
 
-const exact = (options: OptionValues): boolean => options['exact'] === 'on';
-const keep = { eps: 'keep' };
+const isExact = (options: OptionValues): boolean => options['exact'] === 'on';
 
-/** Whether a norm or the scale of scores reads along a grown axis. */
-const normed = (family: ModelFamily, grown: readonly string[]): boolean =>
+const padsWithZeros = (options: OptionValues): boolean => options['fill'] === 'zero';
+
+const expandOptions = { eps: 'keep' };
+
+/** Whether a norm, or the scale of scores, depends on the size of a grown axis. */
+const affectsNorms = (family: ModelFamily, grown: readonly string[]): boolean =>
   grown.includes(family.stream.axis) ||
   grown.includes(family.scores.over) ||
   Object.values(family.tensors).some(
@@ -22,17 +26,19 @@ export const copyPad: GrowthMethod = {
   id: 'copy-pad',
   title: 'Copy and pad',
   summary:
-    'Old weights untouched in a corner of larger ones, zeros or small noise around them: close to the source, not equal.',
+    'Old weights in a corner of larger ones, with zeros or small random values around them. Not ' +
+    'function-preserving.',
   paper: 'arXiv:2104.11390',
   caveat:
-    'Only the opening of the paper could be read: its models, its treatment of norms and its small random values are not known. Random values have the deviation of a new model here, and norms stay as they are.',
+    'Follows the introduction of the paper; its models, norms and random values are not reproduced. Here random ' +
+    'values have the standard deviation of a new model, and norms stay as they are.',
   options: [
     {
       id: 'fill',
       label: 'Padding',
       kind: 'choice',
       default: 'random',
-      help: 'What stands around the old values; whatever writes into the stream is padded with zeros either way.',
+      help: 'The values around the old ones. Weights that write to the stream are always padded with zeros.',
       choices: [
         { value: 'random', label: 'small random values' },
         { value: 'zero', label: 'zeros (most new units then never learn)' },
@@ -43,43 +49,44 @@ export const copyPad: GrowthMethod = {
       label: 'Exact',
       kind: 'choice',
       default: 'off',
-      help: 'Repairs norms, scores and what is read, so that nothing changes: this is the method "expand".',
+      help: 'Corrects norms, scores and inner units to preserve the function, as the method "expand" does.',
       choices: [
-        { value: 'off', label: 'no: as in the paper' },
-        { value: 'on', label: 'yes: the same as Expansion' },
+        { value: 'off', label: 'no, as in the paper' },
+        { value: 'on', label: 'yes, the same as Expansion' },
       ],
     },
   ],
   grows: expand.grows,
   allowsFrozen: (family, axis) => expand.allowsFrozen!(family, axis),
-  mapAxis: (change) => expand.mapAxis(change, keep),
-  fill(place, options) {
-    const { family, kind, axis, role } = place;
-    if (exact(options) || kind === 'gain' || kind === 'shift') return fillWithoutEffect(place);
-    return options['fill'] === 'zero' || kind === 'bias' || (axis === family.stream.axis && role === 'out')
-      ? 'zero'
-      : 'draw';
+  mapAxis: (change) => expand.mapAxis(change, expandOptions),
+  fill(insertion, options) {
+    const { family, kind, axis, role } = insertion;
+    if (isExact(options) || kind === 'gain' || kind === 'shift') return fillWithoutEffect(insertion);
+    const writesStream = axis === family.stream.axis && role === 'out';
+    return padsWithZeros(options) || kind === 'bias' || writesStream ? 'zero' : 'draw';
   },
-  weightRules: (options) => ({ ...defaultRules, preserveBy: exact(options) ? 'stream' : 'none' }),
-  promise: (family, options, grown) =>
-    exact(options)
-      ? expand.promise(family, keep, grown)
-      : options['fill'] === 'zero' && grown && !normed(family, grown)
-        ? {
-            kind: 'exact',
-            why: ['New inner units are read with weight zero, and no norm reads more than before.'],
-          }
-        : {
-            kind: 'approximate',
-            why: [
-              'Norms now average over more entries than carry values, so everything they scale comes out larger.',
-              ...(options['fill'] === 'zero' ? [] : ['New inner units are heard at once, if softly.']),
-            ],
-          },
-  deadReason: (family, axis, options) =>
-    exact(options)
-      ? explainDeadHeads(family, axis)
-      : options['fill'] !== 'zero' || (axis === family.stream.axis && family.stream.norm === 'layer')
-        ? undefined
-        : `new entries of ${axis} are zero where they are written and where they are read, so no gradient reaches them`,
+  weightRules: (options) => ({ ...defaultRules, preserveBy: isExact(options) ? 'stream' : 'none' }),
+  promise(family, options, grown) {
+    if (isExact(options)) return expand.promise(family, expandOptions, grown);
+    return promiseOfPadding(family, padsWithZeros(options), grown);
+  },
+  deadReason(family, axis, options) {
+    if (isExact(options)) return explainDeadHeads(family, axis);
+    const hasMeans = axis === family.stream.axis && family.stream.norm === 'layer';
+    if (!padsWithZeros(options) || hasMeans) return undefined;
+    return `new entries of ${axis} have zero input and output weights, so they get no gradient`;
+  },
 };
+
+function promiseOfPadding(family: ModelFamily, hasZeros: boolean, grown?: readonly string[]): Promised {
+  if (hasZeros && grown && !affectsNorms(family, grown))
+    return {
+      kind: 'exact',
+      why: [
+        'New inner units have output weights of zero, and no norm averages over more entries than before.',
+      ],
+    };
+  const norms = 'Norms average over more entries than have values, so their outputs are larger.';
+  const units = 'New inner units have small random output weights, so they have an effect at once.';
+  return { kind: 'approximate', why: hasZeros ? [norms] : [norms, units] };
+}

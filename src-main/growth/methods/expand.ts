@@ -1,23 +1,24 @@
 /**
- * @file Expansion to any size: old units keep their place, new ones are heard by nobody at first. methods.md
- * 1.6 to 1.9 and 6.
+ * @file Expansion to any size: old units keep their position, and new ones have no effect at first
+ * (docs/methods.md, expand).
  */
-import { hasAxis, type Axis } from '../../tensor/layout.ts';
 import { pad, scatter, type AxisMap } from '../../tensor/axis-map.ts';
+import { hasAxis, type Axis } from '../../tensor/layout.ts';
 import type { ModelFamily } from '../../model/family.ts';
-import { findNormedScores } from '../plan/branch-norms.ts';
 import {
   defaultRules,
   type AxisChange,
   type GrowthMethod,
-  type UnreachableSize,
   type Insertion,
+  type UnreachableSize,
 } from '../method.ts';
+import { findNormedScores } from '../plan/branch-norms.ts';
+import type { Fill } from '../recipe.ts';
 
 export const expand: GrowthMethod = {
   id: 'expand',
   title: 'Expansion',
-  summary: 'Any size at all: old units keep their place, new ones start random but unheard.',
+  summary: 'Any size: old units keep their position; new ones are random, with zero-initialised outputs.',
   paper: 'arXiv:2308.06103',
   options: [
     {
@@ -25,10 +26,10 @@ export const expand: GrowthMethod = {
       label: 'Norms',
       kind: 'choice',
       default: 'keep',
-      help: 'A wider stream is thinner on average; either its values are stretched or the norms are told.',
+      help: 'Padding lowers the mean square of the stream. Either its values or the norms compensate.',
       choices: [
-        { value: 'keep', label: 'stretch the stream, keep every eps' },
-        { value: 'scale', label: 'leave the stream, scale gains and eps (the paper)' },
+        { value: 'keep', label: 'scale up the stream, keep every eps' },
+        { value: 'scale', label: 'keep the stream, scale gains and eps (as in the paper)' },
       ],
     },
   ],
@@ -37,94 +38,108 @@ export const expand: GrowthMethod = {
   mapAxis: padAxis,
   fill: fillWithoutEffect,
   weightRules: ({ eps }) => ({ ...defaultRules, preserveBy: eps === 'scale' ? 'gains' : 'stream' }),
-  promise: (family, { eps }, grown) => {
+  promise(family, { eps }, grown) {
     const why = [
       ...explainStreamPadding(family, grown),
-      'New inner units are read with weight zero.',
-      ...headReasons(family, grown),
+      'New inner units have output weights of zero.',
+      ...explainWiderHeads(family, grown),
     ];
-    const stuck = eps === 'scale' && streamGrows(family, grown) ? stuckEps(family) : undefined;
-    return stuck === undefined ? { kind: 'exact', why } : { kind: 'approximate', why: [...why, stuck] };
+    const scalesEps = eps === 'scale' && growsStream(family, grown);
+    const problem = scalesEps ? explainFixedEps(family) : undefined;
+    return problem === undefined ? { kind: 'exact', why } : { kind: 'approximate', why: [...why, problem] };
   },
   deadReason: (family, axis) => explainDeadHeads(family, axis),
 };
 
-const streamGrows = (family: ModelFamily, grown: readonly string[] | undefined): boolean =>
+/** The axes that padding grows by adding heads and units. */
+export const paddableAxes: readonly Axis[] = ['hidden', 'ffn', 'heads', 'kv_heads', 'group'];
+
+const growsStream = (family: ModelFamily, grown: readonly string[] | undefined): boolean =>
   grown === undefined || grown.includes(family.stream.axis);
 
-/** Why nothing changes when the stream is padded. */
-export const explainStreamPadding = (family: ModelFamily, grown?: readonly string[]): readonly string[] =>
-  !streamGrows(family, grown)
-    ? []
-    : [
-        family.stream.norm === 'layer'
-          ? 'New entries of the stream carry its mean, so layer norms see the same mean and, after stretching, the same variance.'
-          : 'New entries of the stream are zero, so norms see the same mean square after stretching.',
-      ];
+/** Why padding the stream preserves the function. Empty if the stream does not grow. */
+export function explainStreamPadding(family: ModelFamily, grown?: readonly string[]): readonly string[] {
+  if (!growsStream(family, grown)) return [];
+  if (family.stream.norm === 'rms')
+    return ['New stream entries are zero, so norms see the same mean square after scaling.'];
+  return [
+    'New stream entries hold the mean of the old ones, so layer norms see the same mean and, after scaling, the ' +
+      'same variance.',
+  ];
+}
 
-/** Why eps cannot shrink with the stream alone (methods.md 1.6). */
-function stuckEps(family: ModelFamily): string | undefined {
-  if (!family.settings['eps']?.keys.length)
-    return 'This family fixes eps in code, so eps cannot shrink with the stream; the measured gap shows by how much that matters.';
-  const other = Object.values(family.tensors).some(
+/** Why eps cannot shrink with the stream (docs/methods.md, Norms); undefined if it can. */
+function explainFixedEps(family: ModelFamily): string | undefined {
+  const isInCode = !family.settings['eps']?.keys.length;
+  if (isInCode)
+    return 'This family fixes eps in code, so eps cannot shrink with the stream; the certificate measures the effect.';
+  const hasOtherNorms = Object.values(family.tensors).some(
     (spec) => spec.kind === 'gain' && !hasAxis(spec.layout, family.stream.axis),
   );
-  return other
-    ? 'One eps serves the norms of the stream and those of queries and keys, and only the first should shrink; the measured gap shows by how much that matters.'
-    : undefined;
+  if (!hasOtherNorms) return undefined;
+  return (
+    'The norms of the stream and those of queries and keys share one eps, and only the former should shrink; the ' +
+    'certificate measures the effect.'
+  );
 }
 
 /**
- * How wider heads keep what rotary positions turn (methods.md 1.7): where whole heads are turned, pairs move
- * to where their frequencies are; where a share is, it stays and new entries join the rest.
+ * How heads widen so that rotary embeddings stay the same (docs/methods.md, Attention heads). If whole heads
+ * are rotated, pairs move to the positions of their frequencies (`scatter`). With a partial rotary factor the
+ * rotated entries stay, and new ones follow the others (`append`). Undefined without rotary embeddings.
  */
-export const findRotaryWidening = ({ settings }: ModelFamily): 'scatter' | 'append' | undefined =>
-  !('ropeTheta' in settings) ? undefined : 'partialRotaryFactor' in settings ? 'append' : 'scatter';
+function findRotaryWidening({ settings }: ModelFamily): 'scatter' | 'append' | undefined {
+  if (!('ropeTheta' in settings)) return undefined;
+  return 'partialRotaryFactor' in settings ? 'append' : 'scatter';
+}
 
-/** Old entries first and then new ones; rotary pairs move to where their frequencies are. */
+/** Old entries first and then new ones. Rotary pairs move to the positions of their frequencies. */
 export function padAxis({ axis, from, to, family }: AxisChange): AxisMap | UnreachableSize {
   if (axis !== 'head_dim' || !family || findRotaryWidening(family) !== 'scatter') return pad(from, to);
+  if (to % from === 0) return scatter(from, to);
   const below = Math.floor(to / from) * from;
-  return to === below ? scatter(from, to) : { nearest: below === from ? [2 * from] : [below, below + from] };
+  return { nearest: below === from ? [2 * from] : [below, below + from] };
 }
 
 /**
- * Norms see new entries of queries and of keys: zero on both sides, no gradient reaches either (methods.md
- * 1.9).
+ * Why new head entries get no gradient: norms on queries and keys require zeros in both (docs/methods.md,
+ * Norms). Undefined if they do get one.
  */
-export const explainDeadHeads = (family: ModelFamily, axis: Axis): string | undefined =>
-  axis !== family.scores.over || findNormedScores(family, axis).length < 2
-    ? undefined
-    : 'norms on queries and keys allow nothing but zeros in new entries of both, so that no gradient reaches them; those of values learn';
+export function explainDeadHeads(family: ModelFamily, axis: Axis): string | undefined {
+  if (axis !== family.scores.over || findNormedScores(family, axis).length < 2) return undefined;
+  return (
+    'norms on queries and keys require zeros in the new entries of both, which therefore get no gradient; those of ' +
+    'values learn'
+  );
+}
 
-const headReasons = (family: ModelFamily, grown: readonly string[] | undefined): readonly string[] =>
-  !grown?.includes('head_dim')
-    ? []
-    : findRotaryWidening(family) === 'scatter'
-      ? ['Rotary pairs of wider heads move to where their frequencies are.']
-      : findRotaryWidening(family) === 'append'
-        ? ['Wider heads turn as many entries as before; new ones join those that are not turned.']
-        : [];
+function explainWiderHeads(family: ModelFamily, grown: readonly string[] | undefined): readonly string[] {
+  if (!grown?.includes('head_dim')) return [];
+  const widening = findRotaryWidening(family);
+  if (widening === 'scatter')
+    return ['Rotary pairs of wider heads move to the positions of their frequencies.'];
+  if (widening === 'append')
+    return ['Wider heads rotate as many entries as before; new entries are not rotated.'];
+  return [];
+}
 
 /**
- * Written into the stream: nothing (or the mean); read from it: drawn. Inside: drawn where written, nothing
- * where read. Beside each zero stands a drawn entry: both zero would never learn.
+ * The fill with which new entries have no effect at first. New outputs to the stream are zero (or the mean),
+ * new inputs from the stream are random. Inner units have random inputs and zero outputs. In each pair one
+ * weight is random, because two zeros would get no gradient.
  */
-export function fillWithoutEffect(place: Insertion): 'zero' | 'one' | 'draw' | 'mean' {
-  const { family, kind, axis, role } = place;
-  const streamed = axis === family.stream.axis;
+export function fillWithoutEffect(insertion: Insertion): Fill {
+  const { family, kind, axis, role } = insertion;
+  const isStream = axis === family.stream.axis;
   if (kind === 'gain') return 'one';
   if (kind === 'shift') return 'zero';
-  if (streamed && role === 'out') return family.stream.norm === 'layer' ? 'mean' : 'zero';
-  if (kind === 'bias' || (axis === family.scores.over && isKey(place))) return 'zero';
-  return streamed === (role === 'in') ? 'draw' : 'zero';
+  if (isStream && role === 'out') return family.stream.norm === 'layer' ? 'mean' : 'zero';
+  if (kind === 'bias' || (axis === family.scores.over && isKey(insertion))) return 'zero';
+  return isStream === (role === 'in') ? 'draw' : 'zero';
 }
 
-/** Keys of wider heads start at zero beside drawn queries, so that no score changes. */
+/** Whether the weight makes keys. They are zero in wider heads, and queries random, so that scores stay. */
 function isKey({ family, key, part }: Insertion): boolean {
   const [weight, entry] = family.scores.between[1]!.split('/');
   return key.includes(`.${weight!}.`) && (entry === undefined || entry === part);
 }
-
-/** The axes that padding can grow and that every head and unit is counted along. */
-export const paddableAxes: readonly Axis[] = ['hidden', 'ffn', 'heads', 'kv_heads', 'group'];

@@ -1,24 +1,26 @@
 /**
- * @file HyperCloning: every axis becomes whole copies of itself, readers divide by the number of copies.
- * methods.md 3.
+ * @file HyperCloning: copies every unit a whole number of times; readers divide by the number of copies
+ * (docs/methods.md, hypercloning).
  */
 import { tile } from '../../tensor/axis-map.ts';
+import { defaultRules, type GrowthMethod } from '../method.ts';
 import {
-  warnWithoutSymmetryBreaking,
+  explainSymmetryBreaking,
   readSymmetryBreaking,
   symmetryBreakingOptions,
-  explainSymmetryBreaking,
+  warnWithoutSymmetryBreaking,
 } from './symmetry-breaking.ts';
-import { defaultRules, type GrowthMethod } from '../method.ts';
 
 export const hypercloning: GrowthMethod = {
   id: 'hypercloning',
   title: 'HyperCloning',
   summary:
-    'Whole copies of every unit, side by side, that together say what one said; noise lets them part ways.',
+    'Copies every unit a whole number of times; the weights that read the copies are divided by their number. ' +
+    'Symmetry breaking by noise.',
   paper: 'arXiv:2409.12903',
   caveat:
-    'The body of the paper could not be read: its learning rates, batches, results of single tasks and its rule for wider heads are not known. The rules are those of its authors’ code; 10 dB and the diagonal variants are from notes of others.',
+    'Follows the authors’ code; learning rates not reproduced. The noise of 10 dB and the diagonal spread come ' +
+    'from secondary sources.',
   options: [
     ...symmetryBreakingOptions,
     {
@@ -26,19 +28,18 @@ export const hypercloning: GrowthMethod = {
       label: 'Spread',
       kind: 'choice',
       default: 'symmetric',
-      help: 'How a copied output reads the copies of its input.',
+      help: 'Which copies of the input each copy of an output reads.',
       choices: [
-        { value: 'symmetric', label: 'reads all copies alike' },
-        { value: 'diagonal', label: 'reads its own copy alone' },
+        { value: 'symmetric', label: 'all copies' },
+        { value: 'diagonal', label: 'only its own copy' },
       ],
     },
   ],
   grows: ['hidden', 'ffn', 'heads', 'kv_heads', 'group', 'head_dim'],
-  mapAxis: ({ from, to }) => {
+  mapAxis({ from, to }) {
+    if (to % from === 0) return tile(from, to);
     const below = Math.floor(to / from) * from;
-    return to % from === 0
-      ? tile(from, to)
-      : { nearest: below === from ? [2 * from] : [below, below + from] };
+    return { nearest: below === from ? [2 * from] : [below, below + from] };
   },
   fill: () => 'zero',
   weightRules: (options) => ({
@@ -49,7 +50,7 @@ export const hypercloning: GrowthMethod = {
   promise: (_, options) => ({
     kind: 'exact',
     why: [
-      'Every hidden vector becomes equal copies of the old one, and norms of copies are copies of norms.',
+      'Every hidden vector becomes several copies of the old one, and a norm of copies gives copies of the norm.',
       ...explainSymmetryBreaking(options),
     ],
   }),

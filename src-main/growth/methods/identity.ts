@@ -1,6 +1,6 @@
 /**
- * @file Depth: copies of neighbouring layers that add nothing at first, spread evenly over the depth (block
- * expansion). methods.md 7.1.
+ * @file Depth by new layers that initially add nothing: copies of their neighbours, spread evenly over the depth
+ * (block expansion; docs/methods.md, identity).
  */
 import { keep } from '../../tensor/axis-map.ts';
 import { defaultRules, type GrowthMethod } from '../method.ts';
@@ -9,24 +9,24 @@ import type { LayerSource } from '../recipe.ts';
 export const identity: GrowthMethod = {
   id: 'identity',
   title: 'Identity layers',
-  summary: 'New layers between the old ones, each a copy of its neighbour whose output starts silent.',
+  summary: 'New layers between the old ones: copies of their neighbours with zero-initialised outputs.',
   paper: 'arXiv:2401.02415',
   options: [],
   grows: ['layers'],
   mapAxis: ({ from }) => keep(from),
   fill: () => 'zero',
-  /** The j-th of n new layers follows the layer at j/n of the depth. */
+  /** New layer j of n follows the layer at j/n of the depth. */
   mapLayers(from, to) {
-    const fresh = to - from;
-    const after = new Map<number, number>();
-    for (let j = 1; j <= fresh; j++) {
-      const at = Math.ceil((j * from) / fresh) - 1;
-      after.set(at, (after.get(at) ?? 0) + 1);
+    const added = to - from;
+    const addedAfter = new Map<number, number>();
+    for (let j = 1; j <= added; j++) {
+      const layer = Math.ceil((j * from) / added) - 1;
+      addedAfter.set(layer, (addedAfter.get(layer) ?? 0) + 1);
     }
-    return Array.from({ length: from }, (_, source): LayerSource[] => [
-      { source, identity: false },
-      ...Array.from({ length: after.get(source) ?? 0 }, () => ({ source, identity: true })),
-    ]).flat();
+    return Array.from({ length: from }, (_, source): LayerSource[] => {
+      const copies = Array.from({ length: addedAfter.get(source) ?? 0 }, () => ({ source, identity: true }));
+      return [{ source, identity: false }, ...copies];
+    }).flat();
   },
   weightRules: () => defaultRules,
   promise: (family) =>
@@ -34,11 +34,12 @@ export const identity: GrowthMethod = {
       ? {
           kind: 'approximate',
           why: [
-            'New layers write zeros into the stream, but norm it again; of what is normed already that changes about as much as eps.',
+            'New layers add zeros to the stream but normalize it again, which changes normalized values by about ' +
+              'eps.',
           ],
         }
       : {
           kind: 'exact',
-          why: ['New layers write zeros into the stream, so everything after them sees what it saw before.'],
+          why: ['New layers add zeros to the stream, so all later layers get the same input.'],
         },
 };

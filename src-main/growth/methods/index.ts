@@ -1,6 +1,6 @@
-/** @file The registry of growth methods: one line each. */
+/** @file The registry of growth methods. */
 import { refuse } from '../../base/errors.ts';
-import { readOption, type OptionValue, type OptionValues } from '../../base/option.ts';
+import { readOption, type OptionValues } from '../../base/option.ts';
 import type { GrowthMethod } from '../method.ts';
 import { aki } from './aki.ts';
 import { clonePad } from './clone-pad.ts';
@@ -16,10 +16,7 @@ import { stack } from './stack.ts';
 import { upcycle } from './upcycle.ts';
 import { vocab } from './vocab.ts';
 
-/**
- * In the order in which they are offered: exact ones of width, then others of width, depth, experts,
- * vocabulary.
- */
+/** In the order of the interface: exact methods for width, other ones, depth, experts, vocabulary. */
 const all: readonly GrowthMethod[] = [
   hypercloning,
   clonePad,
@@ -38,32 +35,20 @@ const all: readonly GrowthMethod[] = [
 
 export const methods: ReadonlyMap<string, GrowthMethod> = new Map(all.map((method) => [method.id, method]));
 
-/** The method with this id; an unknown one is refused. */
+/** The method with this id. Refuses unknown ids. */
 export const findMethod = (id: string): GrowthMethod =>
   methods.get(id) ?? refuse('growth/unknown-method', { method: id, known: [...methods.keys()] });
 
-/** Every option of `method`: as given, or its default. Refuses unknown options and values that cannot be. */
+/** The given options with defaults for the others. Refuses unknown options and invalid values. */
 export function resolveOptions(method: GrowthMethod, given: OptionValues): OptionValues {
+  const refuseOption = (option: string, why: string): never =>
+    refuse('growth/bad-option', { method: method.id, option, why });
   const unknown = Object.keys(given).find((id) => !method.options.some((option) => option.id === id));
-  if (unknown !== undefined)
-    refuse('growth/bad-option', {
-      method: method.id,
-      option: unknown,
-      why: 'this method has no such option',
-    });
-  return Object.fromEntries(
-    method.options.map((option): [string, OptionValue] => {
-      const read = readOption(option, given[option.id]);
-      return [
-        option.id,
-        'problem' in read
-          ? refuse('growth/bad-option', {
-              method: method.id,
-              option: option.id,
-              why: `${read.problem}, not "${String(given[option.id])}"`,
-            })
-          : read.value,
-      ];
-    }),
-  );
+  if (unknown !== undefined) refuseOption(unknown, 'this method has no such option');
+  const entries = method.options.map((option) => {
+    const read = readOption(option, given[option.id]);
+    if ('value' in read) return [option.id, read.value] as const;
+    return refuseOption(option.id, `${read.problem}, not "${String(given[option.id])}"`);
+  });
+  return Object.fromEntries(entries);
 }

@@ -1,4 +1,4 @@
-/** @file Depth by repeating each layer where it stands (0, 0, 1, 1, …). methods.md 7.1. */
+/** @file Depth by repeating each layer in place: 0, 0, 1, 1, … (docs/methods.md, interleave). */
 import { keep } from '../../tensor/axis-map.ts';
 import { defaultRules, type GrowthMethod } from '../method.ts';
 
@@ -6,7 +6,8 @@ export const interleave: GrowthMethod = {
   id: 'interleave',
   title: 'Interleaving',
   summary:
-    'Each layer again right after itself, spread evenly where the number is not a multiple: close to the source, not equal.',
+    'Repeats each layer directly after itself, evenly spread if the depth is not a multiple. Not ' +
+    'function-preserving.',
   paper: 'arXiv:1710.10348',
   options: [],
   grows: ['layers'],
@@ -17,6 +18,6 @@ export const interleave: GrowthMethod = {
   weightRules: () => defaultRules,
   promise: () => ({
     kind: 'approximate',
-    why: ['A repeated layer acts twice on the stream, where it was trained to act once.'],
+    why: ['A repeated layer acts twice on the stream, but was trained to act once.'],
   }),
 };

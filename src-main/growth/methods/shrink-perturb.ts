@@ -1,4 +1,7 @@
-/** @file Shrink, pad, perturb with µP: a warm start that does not try to keep the function. methods.md 5. */
+/**
+ * @file Shrink, pad, perturb with µP: a warm start that does not preserve the function (docs/methods.md,
+ * shrink-perturb).
+ */
 import { pad } from '../../tensor/axis-map.ts';
 import { defaultRules, type GrowthMethod, type SharedRecipe, type WeightContext } from '../method.ts';
 import { paddableAxes } from './expand.ts';
@@ -7,10 +10,12 @@ export const shrinkPerturb: GrowthMethod = {
   id: 'shrink-perturb',
   title: 'Shrink and perturb (µP)',
   summary:
-    'Old weights shrunk, padded with zeros and laid over a fresh µP start: the losses begin near those of a new model, the training is the gain.',
+    'Old weights are shrunk, padded with zeros and added to a new µP initialisation. Not function-preserving: the ' +
+    'loss starts near that of a new model, and the benefit comes in training.',
   paper: 'arXiv:2411.07340',
   caveat:
-    'Only the abstract and code around it could be read: λ = 0.4 is what the authors’ analysis picks; the base width, the plots and whether norms shrink too are not known. Here the source is the base width, and norms are copied.',
+    'Follows the abstract and related code; λ = 0.4 is from the authors’ analysis. The base width and the ' +
+    'treatment of norms are not reproduced: here the source is the base width, and norms are copied.',
   options: [
     {
       id: 'lambda',
@@ -24,58 +29,56 @@ export const shrinkPerturb: GrowthMethod = {
   ],
   grows: paddableAxes,
   mapAxis: ({ from, to }) => pad(from, to),
-  fill: ({ family, key, kind }) =>
-    kind === 'gain' ? (key.startsWith(`${family.head.norm ?? ''}.`) ? 'mean' : 'one') : 'zero',
+  fill({ family, key, kind }) {
+    if (kind !== 'gain') return 'zero';
+    const isLastNorm = key.startsWith(`${family.head.norm ?? ''}.`);
+    return isLastNorm ? 'mean' : 'one';
+  },
   weightRules: () => ({ ...defaultRules, preserveBy: 'none' }),
-  adapt: (weight, _, { lambda }) => parametrized(weight, Number(lambda)),
+  adapt: (weight, _, { lambda }) => applyMup(weight, Number(lambda)),
   promise: () => ({
     kind: 'approximate',
     why: [
-      'It is not meant to keep the function: old weights are shrunk and random ones of the new width are added to all of them.',
+      'It is not meant to preserve the function: old weights are shrunk, and random weights of the new width are ' +
+        'added to all of them.',
     ],
   }),
   notes: () => [
-    'The first losses are near those of a new model; a small gap at the start is not what this method is chosen for.',
-    'Its plan holds learning rates by µP, for the rate that was right at the source’s width; train with the rates of the plan.',
-    'The abstract of a later paper of the same group (arXiv:2605.13405) finds growth by a factor of two the most reliable, and gains that shrink with the number of tokens trained.',
+    'The first losses are near those of a new model; this method is not chosen for a small gap at the start.',
+    'Its plan sets learning rates by µP, relative to the best one at the source’s width; train with the rates of ' +
+      'the plan.',
+    'According to the abstract of a later paper of the same group (arXiv:2605.13405), growth by a factor of two is ' +
+      'the most reliable, and the gain shrinks with the number of training tokens.',
   ],
 };
 
 /**
- * µP with the source as the base width, without forward multipliers (methods.md 5.2, 5.3): deviation σ/√m and
- * rate 1/m for hidden weights, σ/m and 1/m for what makes logits.
+ * µP with the source as the base width, without forward multipliers (docs/methods.md, shrink-perturb). With the
+ * width multiplied by m, hidden weights have the standard deviation σ/√m and the learning rate 1/m, and weights
+ * that make logits σ/m and 1/m.
  */
-function parametrized(
-  { context: change, key, spec, std: deviation }: WeightContext,
-  lambda: number,
-): Partial<SharedRecipe> {
-  const { family, tied, from, to } = change;
+function applyMup({ context, key, spec, std }: WeightContext, lambda: number): Partial<SharedRecipe> {
+  const { family, tied, from, to } = context;
+  const unchanged: Partial<SharedRecipe> = { lrScale: 1, gradScale: 1 };
+  const shrink = { why: 'shrinks old weights by λ', by: lambda };
   const width = to[family.stream.axis]! / from[family.stream.axis]!;
-  const old: Partial<SharedRecipe> = { lrScale: 1, gradScale: 1 };
-  const shrunk = { why: 'old weights are shrunk by λ', by: lambda };
-  const last = tied && family.head.norm !== undefined && key.startsWith(`${family.head.norm}.`);
-  if (last && width !== 1)
-    return {
-      ...old,
-      factors: [
-        {
-          why: 'the head is the embedding; µP divides what it reads by the growth of its width',
-          by: 1 / width,
-        },
-      ],
-      lrScale: 1 / width,
-    };
-  if (spec.kind === 'lookup') return { ...old, factors: [shrunk], perturbation: deviation };
-  if (spec.kind !== 'linear') return old;
-  const fan = spec.layout.axes.reduce(
+  const isNormBeforeTiedHead =
+    tied && family.head.norm !== undefined && key.startsWith(`${family.head.norm}.`);
+  if (isNormBeforeTiedHead && width !== 1) {
+    const why = 'the head is tied to the embedding: µP divides its input by the growth of the width';
+    return { ...unchanged, factors: [{ why, by: 1 / width }], lrScale: 1 / width };
+  }
+  if (spec.kind === 'lookup') return { ...unchanged, factors: [shrink], perturbation: std };
+  if (spec.kind !== 'linear') return unchanged;
+  const fanInGrowth = spec.layout.axes.reduce(
     (product, { axis, role }) => (role === 'in' ? (product * to[axis]!) / from[axis]! : product),
     1,
   );
-  const head = key === family.head.weight;
+  const isHead = key === family.head.weight;
   return {
-    ...old,
-    factors: [shrunk],
-    perturbation: deviation / (head ? fan : Math.sqrt(fan)),
-    lrScale: 1 / fan,
+    ...unchanged,
+    factors: [shrink],
+    perturbation: std / (isHead ? fanInGrowth : Math.sqrt(fanInGrowth)),
+    lrScale: 1 / fanInGrowth,
   };
 }

@@ -1,21 +1,19 @@
 /**
- * @file Depth up-scaling (SOLAR): copies of the model on top of each other, their inner seams trimmed by k
- * layers. methods.md 7.1.
+ * @file Depth up-scaling (SOLAR): copies of the model on top of each other, with k layers trimmed on both sides
+ * of each seam (docs/methods.md, solar).
  */
 import type { OptionValues } from '../../base/option.ts';
 import { keep } from '../../tensor/axis-map.ts';
 import { defaultRules, type GrowthMethod } from '../method.ts';
 
-const copies = (options: OptionValues): number => Number(options['n'] ?? 2);
-
 export const solar: GrowthMethod = {
   id: 'solar',
   title: 'Depth up-scaling (SOLAR)',
   summary:
-    'Copies of the model on top of each other, each without the k layers next to a seam, so that the jump there is smaller.',
+    'Copies of the model on top of each other, without the k layers next to each seam, which makes the jump ' +
+    'there smaller. Not function-preserving.',
   paper: 'arXiv:2312.15166',
-  caveat:
-    'The paper was not read: the rule is from public code, and how many layers its authors trimmed is hearsay.',
+  caveat: 'Follows public code; the number of layers that the authors trimmed is not confirmed.',
   options: [
     {
       id: 'n',
@@ -25,7 +23,7 @@ export const solar: GrowthMethod = {
       max: 8,
       integer: true,
       default: 2,
-      help: 'How many times the model is laid on itself.',
+      help: 'Number of copies of the model that are stacked.',
     },
     {
       id: 'k',
@@ -37,53 +35,66 @@ export const solar: GrowthMethod = {
       integer: true,
       default: null,
       off: 'auto',
-      help: 'Layers dropped below and above each seam; "auto" takes what the wished depth needs.',
+      help: 'Layers removed on each side of a seam; "auto" takes what the requested depth needs.',
     },
   ],
   grows: ['layers'],
-  sizesFromOptions: (from, wish, options) =>
-    wish['layers'] === undefined && typeof options['k'] === 'number'
-      ? { layers: depthOf(from['layers']!, options['k'], options) }
-      : {},
+  sizesFromOptions(from, requested, options) {
+    const trimmed = options['k'];
+    if (requested['layers'] !== undefined || typeof trimmed !== 'number') return {};
+    return { layers: computeDepth(from['layers']!, trimmed, countCopies(options)) };
+  },
   mapAxis: ({ from }) => keep(from),
   fill: () => 'zero',
   mapLayers(from, to, options) {
-    const n = copies(options);
-    const k = options['k'] ?? (n * from - to) / (2 * (n - 1));
-    const seams = 2 * (n - 1);
-    if (typeof k !== 'number' || !possible(from, k, n) || depthOf(from, k, options) !== to) {
-      const depths =
-        typeof options['k'] === 'number'
-          ? [depthOf(from, options['k'], options)]
-          : Array.from({ length: from }, (_, trim) => trim)
-              .filter((trim) => possible(from, trim, n))
-              .map((trim) => depthOf(from, trim, options));
-      const fit = depths
-        .filter((depth) => depth > from)
-        .sort((a, b) => Math.abs(a - to) - Math.abs(b - to))
-        .slice(0, 2)
-        .sort((a, b) => a - b);
-      return { nearest: fit, why: `${n} copies of ${from} layers lose ${seams} × k of them at their seams` };
+    const copies = countCopies(options);
+    const ends = countTrimmedEnds(copies);
+    const trimmed = options['k'] ?? (copies * from - to) / ends;
+    const isPossible =
+      typeof trimmed === 'number' &&
+      canTrim(from, trimmed, copies) &&
+      computeDepth(from, trimmed, copies) === to;
+    if (!isPossible) {
+      const nearest = findNearestDepths(from, to, copies, options['k']);
+      return { nearest, why: `${copies} copies of ${from} layers lose ${ends} × k layers at their seams` };
     }
-    return Array.from({ length: n }, (_, copy) =>
-      Array.from({ length: from }, (__, source) => ({ source, identity: false })).slice(
-        copy === 0 ? 0 : k,
-        copy === n - 1 ? from : from - k,
-      ),
-    ).flat();
+    return Array.from({ length: copies }, (_, copy) => {
+      const layers = Array.from({ length: from }, (__, source) => ({ source, identity: false }));
+      return layers.slice(copy === 0 ? 0 : trimmed, copy === copies - 1 ? from : from - trimmed);
+    }).flat();
   },
   weightRules: () => defaultRules,
   promise: () => ({
     kind: 'approximate',
     why: [
-      'At each seam a layer reads what a later layer used to read, so the loss jumps and recovers in training.',
+      'At each seam a layer gets the output of a later layer than before, so the loss jumps and recovers in ' +
+        'training.',
     ],
   }),
 };
 
-const depthOf = (from: number, k: number, options: OptionValues): number =>
-  copies(options) * from - 2 * (copies(options) - 1) * k;
+const countCopies = (options: OptionValues): number => Number(options['n'] ?? 2);
 
-/** Every copy keeps at least one layer. */
-const possible = (from: number, k: number, n: number): boolean =>
-  Number.isInteger(k) && k >= 0 && from - (n > 2 ? 2 : 1) * k >= 1;
+/** The number of times that k layers are trimmed: both sides of each seam. */
+const countTrimmedEnds = (copies: number): number => 2 * (copies - 1);
+
+const computeDepth = (from: number, trimmed: number, copies: number): number =>
+  copies * from - countTrimmedEnds(copies) * trimmed;
+
+/** Every copy keeps at least one layer. Copies in the middle are trimmed at both ends. */
+const canTrim = (from: number, trimmed: number, copies: number): boolean =>
+  Number.isInteger(trimmed) && trimmed >= 0 && from - (copies > 2 ? 2 : 1) * trimmed >= 1;
+
+/** The two possible depths nearest to `to`, in increasing order. */
+function findNearestDepths(
+  from: number,
+  to: number,
+  copies: number,
+  trimmed: OptionValues[string] | undefined,
+): readonly number[] {
+  const all = Array.from({ length: from }, (_, k) => k).filter((k) => canTrim(from, k, copies));
+  const possible = typeof trimmed === 'number' ? [trimmed] : all;
+  const depths = possible.map((k) => computeDepth(from, k, copies)).filter((depth) => depth > from);
+  const byDistance = depths.sort((a, b) => Math.abs(a - to) - Math.abs(b - to));
+  return byDistance.slice(0, 2).sort((a, b) => a - b);
+}

@@ -1,4 +1,4 @@
-/** @file Depth by stacking: the whole model again on top of itself (G_stack). methods.md 7.1. */
+/** @file Depth by stacking copies of the whole model (G_stack; docs/methods.md, stack). */
 import { keep } from '../../tensor/axis-map.ts';
 import { defaultRules, type GrowthMethod } from '../method.ts';
 
@@ -6,13 +6,14 @@ export const stack: GrowthMethod = {
   id: 'stack',
   title: 'Stacking',
   summary:
-    'All layers again on top of themselves, a whole number of times: a jump in loss that training soon repays.',
+    'Repeats all layers a whole number of times. Not function-preserving: the loss jumps, and training recovers ' +
+    'it quickly.',
   paper: 'arXiv:2405.15319',
   options: [],
   grows: ['layers'],
   mapAxis: ({ from }) => keep(from),
   fill: () => 'zero',
-  mapLayers: (from, to) => {
+  mapLayers(from, to) {
     const below = Math.floor(to / from) * from;
     if (to !== below) return { nearest: [below, below + from].filter((n) => n > from) };
     return Array.from({ length: to }, (_, i) => ({ source: i % from, identity: false }));
@@ -20,9 +21,10 @@ export const stack: GrowthMethod = {
   weightRules: () => defaultRules,
   promise: () => ({
     kind: 'approximate',
-    why: ['Every layer acts again on what all layers have made, which it never saw in training.'],
+    why: ['Every layer acts again on the output of all layers, which it never saw in training.'],
   }),
   notes: () => [
-    'Stacking was studied from early checkpoints, with about four times the layers; from a finished one the loss starts higher. Warm the learning rate up again.',
+    'Stacking was studied from early checkpoints, with about four times the layers; from a fully trained model ' +
+      'the loss starts higher. Warm up the learning rate again.',
   ],
 };

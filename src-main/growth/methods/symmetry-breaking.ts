@@ -1,7 +1,4 @@
-/**
- * @file How copies are made to part ways, as options that every cloning method shares (methods.md 1.10, 3.4,
- * 7.3).
- */
+/** @file The options of all cloning methods that make copies differ (docs/methods.md, Symmetry breaking). */
 import type { Option, OptionValues } from '../../base/option.ts';
 import type { WeightRules } from '../method.ts';
 
@@ -15,46 +12,44 @@ export const symmetryBreakingOptions: readonly Option[] = [
     max: 80,
     default: 10,
     off: 'none',
-    help: 'Signal-to-noise ratio of noise that cancels between copies; without it the copies stay equal for ever.',
+    help: 'Signal-to-noise ratio of noise that cancels between copies. Without it, clones stay identical.',
   },
   {
     id: 'break',
-    label: 'Parting copies',
+    label: 'Symmetry breaking',
     kind: 'choice',
     default: 'noise',
-    help: 'What makes copies differ, so that they can learn different things.',
+    help: 'What makes the copies differ, so that they can learn different features.',
     choices: [
-      { value: 'noise', label: 'paired noise, as strong as "noise" says' },
-      { value: 'projection', label: 'fresh random weights that cancel over all copies (LEMON)' },
-      { value: 'none', label: 'nothing' },
+      { value: 'noise', label: 'paired noise, at the ratio of the option Noise' },
+      { value: 'projection', label: 'random weights that sum to zero over all copies (LEMON)' },
+      { value: 'none', label: 'none' },
     ],
   },
 ];
 
-/** What the options come to. */
+/** The rules that follow from the options. */
 export const readSymmetryBreaking = (options: OptionValues): Pick<WeightRules, 'noise' | 'projection'> => ({
   noise: options['break'] === 'noise' && typeof options['noise'] === 'number' ? options['noise'] : null,
   projection: options['break'] === 'projection',
 });
 
-const broken = (options: OptionValues): boolean => {
-  const { noise, projection: projects } = readSymmetryBreaking(options);
-  return projects || noise !== null;
-};
+/** Why symmetry breaking preserves the function. Empty without it. */
+export function explainSymmetryBreaking(options: OptionValues): readonly string[] {
+  const { noise, projection } = readSymmetryBreaking(options);
+  if (projection)
+    return ['Random weights that sum to zero over the copies of an input are added, so sums stay the same.'];
+  if (noise !== null)
+    return ['Noise is added to one copy and subtracted from the next, so sums over copies stay the same.'];
+  return [];
+}
 
-/** Why parting the copies moves no logit. */
-export const explainSymmetryBreaking = (options: OptionValues): readonly string[] =>
-  broken(options)
-    ? [
-        readSymmetryBreaking(options).projection
-          ? 'Random weights are added whose sum over the copies of an input is zero, so what is read stays the same.'
-          : 'Noise is added to one copy and taken from the next, so sums over copies stay the same.',
-      ]
-    : [];
-
-export const warnWithoutSymmetryBreaking = (options: OptionValues): readonly string[] =>
-  broken(options)
-    ? []
-    : [
-        'Without noise the copies stay equal for ever: Cambium trains without dropout, so the grown model would learn exactly like the small one. Choose a noise of about 10 dB, or the projection.',
-      ];
+/** A warning if the options break no symmetry. */
+export function warnWithoutSymmetryBreaking(options: OptionValues): readonly string[] {
+  const { noise, projection } = readSymmetryBreaking(options);
+  if (projection || noise !== null) return [];
+  return [
+    'Without noise, clones stay identical and the added width is wasted: Cambium trains without dropout, so the ' +
+      'grown model learns exactly like the small one. Choose noise of about 10 dB, or the projection.',
+  ];
+}

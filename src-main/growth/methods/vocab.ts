@@ -1,12 +1,11 @@
-/** @file More tokens: new rows of the token table and of the head; what old tokens say stays. */
+/** @file More tokens: new rows of the token embedding and of the head (docs/methods.md, vocab). */
 import { keep, pad } from '../../tensor/axis-map.ts';
 import { defaultRules, type GrowthMethod } from '../method.ts';
 
 export const vocab: GrowthMethod = {
   id: 'vocab',
   title: 'Vocabulary',
-  summary:
-    'More tokens, or a rounder number of them: old tokens keep their logits, new ones start as you choose.',
+  summary: 'More tokens, or a rounder number of them. Old tokens keep their logits.',
   paper: 'Hewitt 2021',
   options: [
     {
@@ -14,7 +13,7 @@ export const vocab: GrowthMethod = {
       label: 'New tokens',
       kind: 'choice',
       default: 'mean',
-      help: 'What the rows of new tokens start from.',
+      help: 'How the rows of new tokens are initialised.',
       choices: [
         { value: 'mean', label: 'the mean of all tokens' },
         { value: 'draw', label: 'small random values' },
@@ -30,31 +29,33 @@ export const vocab: GrowthMethod = {
       integer: true,
       default: null,
       off: 'none',
-      help: 'Rounds the number of tokens up; tables of 64s and 128s are faster on most devices.',
+      help: 'Rounds the number of tokens up. Multiples of 64 or 128 are faster on most devices.',
     },
   ],
   grows: ['vocab'],
-  sizesFromOptions: (from, wish, { multiple }) =>
-    typeof multiple === 'number'
-      ? { vocab: Math.ceil((wish['vocab'] ?? from['vocab']!) / multiple) * multiple }
-      : {},
+  sizesFromOptions(from, requested, { multiple }) {
+    if (typeof multiple !== 'number') return {};
+    const tokens = requested['vocab'] ?? from['vocab']!;
+    return { vocab: Math.ceil(tokens / multiple) * multiple };
+  },
   mapAxis: ({ axis, from, to }) => (axis === 'vocab' ? pad(from, to) : keep(from)),
-  fill: ({ kind }, { rows }) =>
-    kind === 'bias' ? 'zero' : rows === 'zero' ? 'zero' : rows === 'draw' ? 'draw' : 'mean',
+  fill({ kind }, { rows }) {
+    if (kind === 'bias' || rows === 'zero') return 'zero';
+    return rows === 'draw' ? 'draw' : 'mean';
+  },
   weightRules: () => defaultRules,
   promise: () => ({
     kind: 'exact',
     why: [
-      'The logits of all old tokens stay as they were.',
-      'Probabilities do not quite: new tokens take their share of every softmax.',
+      'The logits of all old tokens stay the same.',
+      'Their probabilities fall a little, because new tokens take a share of every softmax.',
     ],
   }),
-  notes: (_, { rows }) => [
-    'The tokenizer stays as it is: until it names the new tokens, no text holds them.',
-    ...(rows === 'mean'
-      ? []
-      : [
-          'A logit near zero can be far above those of ordinary tokens; the mean of all tokens takes a smaller share of probability at first.',
-        ]),
-  ],
+  notes(_, { rows }) {
+    const tokenizer = 'The tokenizer stays as it is: until it has the new tokens, no text contains them.';
+    const zeroLogits =
+      'A logit near zero can be far above those of ordinary tokens; the mean of all tokens takes a smaller share ' +
+      'of the probability at first.';
+    return rows === 'mean' ? [tokenizer] : [tokenizer, zeroLogits];
+  },
 };

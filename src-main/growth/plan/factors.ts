@@ -76,8 +76,7 @@ function computeStreamScales({ family, from, to, settings, preserveBy, map }: Gr
 }
 
 /** The statistic that the stream's norms divide by. */
-const statisticOf = ({ stream }: ModelFamily): string =>
-  stream.norm === 'rms' ? 'mean square' : 'variance';
+const statisticOf = ({ stream }: ModelFamily): string => (stream.norm === 'rms' ? 'mean square' : 'variance');
 
 /** Factors of the weights that write to the stream, apart from a tied embedding with a scale of its own. */
 function streamFactors(

@@ -82,8 +82,7 @@ function planSharedRecipe(
     lrScale: 1,
     gradScale: 1,
   };
-  if (isRouter)
-    return { denseKey: findStandIn(dense), recipe: { ...recipe, ...planRouter(spec, mixture) } };
+  if (isRouter) return { denseKey: findStandIn(dense), recipe: { ...recipe, ...planRouter(spec, mixture) } };
   return {
     denseKey: isTiedHead ? dense.head.tiedTo : denseKey,
     recipe: expert === undefined ? recipe : { ...recipe, ...planExpert(family, spec, mixture) },

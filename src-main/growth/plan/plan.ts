@@ -63,7 +63,12 @@ export function planGrowth(source: GrowthSource, request: GrowthRequest): Growth
 }
 
 /** The map of every axis that changes. Refuses sizes that the method cannot reach. */
-function planMaps({ method, options, family }: ConfiguredMethod, from: Dims, to: Dims, seed: number): AxisMaps {
+function planMaps(
+  { method, options, family }: ConfiguredMethod,
+  from: Dims,
+  to: Dims,
+  seed: number,
+): AxisMaps {
   const maps: Partial<Record<Axis, AxisMap>> = {};
   for (const axis of Object.keys(to) as Axis[]) {
     if (to[axis] === from[axis] || (axis as string) === 'layers') continue;

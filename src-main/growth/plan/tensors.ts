@@ -64,7 +64,10 @@ const copiesOutput = (context: GrowthContext, spec: TensorSpec): boolean =>
   spec.layout.axes.some(({ axis, role }) => role === 'out' && context.map(axis).copies > 1);
 
 /** The fields of a recipe that are the same in all layers. */
-function planSharedRecipe({ method, options, family }: ConfiguredMethod, weight: WeightContext): SharedRecipe {
+function planSharedRecipe(
+  { method, options, family }: ConfiguredMethod,
+  weight: WeightContext,
+): SharedRecipe {
   const { context, key, spec, std } = weight;
   const rules = method.weightRules(options);
   const divisions = computeDivisionFactors(context, spec);

@@ -284,6 +284,6 @@ describe('config.json', () => {
 it('plain clones come with a warning, noisy ones without', () => {
   const notes = (noise: number | null): string =>
     planGrowth(makeTinyModel(llama), makeRequest('hypercloning', { hidden: 24 }, { noise })).notes.join(' ');
-  expect(notes(null)).toContain('stay equal for ever');
-  expect(notes(10)).not.toContain('stay equal');
+  expect(notes(null)).toContain('clones stay identical');
+  expect(notes(10)).not.toContain('clones stay identical');
 });

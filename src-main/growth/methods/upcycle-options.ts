@@ -1,0 +1,76 @@
+/** @file The options of sparse upcycling. */
+import type { Option } from '../../base/option.ts';
+
+export const upcycleOptions: readonly Option[] = [
+  {
+    id: 'experts',
+    label: 'Experts',
+    kind: 'number',
+    min: 2,
+    max: 1024,
+    integer: true,
+    default: 8,
+    help: 'Number of experts in each layer; slices count one by one.',
+  },
+  {
+    id: 'active',
+    label: 'Experts per token',
+    kind: 'number',
+    min: 1,
+    max: 1024,
+    integer: true,
+    default: 2,
+    help: 'Number of experts that each token uses; a multiple of the slices.',
+  },
+  {
+    id: 'shards',
+    label: 'Slices of an MLP',
+    kind: 'number',
+    min: 1,
+    max: 256,
+    integer: true,
+    default: 1,
+    help: '1 makes complete copies. More make smaller experts; the slices of an MLP are selected together at first.',
+  },
+  {
+    id: 'weights',
+    label: 'Router weights',
+    kind: 'choice',
+    default: 'sum',
+    help: 'The weights of the selected experts. Families without norm_topk_prob always normalize them.',
+    choices: [
+      { value: 'sum', label: 'normalized to sum to one' },
+      { value: 'shares', label: 'softmax over all experts (not exact)' },
+    ],
+  },
+  {
+    id: 'scale',
+    label: 'Scale of slices',
+    kind: 'choice',
+    default: 'outputs',
+    help: 'Compensates for selected slices, which compute only part of the output of the MLP each.',
+    choices: [
+      { value: 'outputs', label: 'on the output projection (exact)' },
+      { value: 'thirds', label: 'on all three projections, as in the paper' },
+      { value: 'none', label: 'none' },
+    ],
+  },
+  {
+    id: 'router',
+    label: 'Router std',
+    kind: 'number',
+    min: 1e-6,
+    max: 10,
+    default: 0.02,
+    help: 'Standard deviation of its initial weights; never zero, or every token would select the same experts.',
+  },
+  {
+    id: 'balance',
+    label: 'Load-balancing loss',
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 0.001,
+    help: 'Coefficient of the load-balancing loss in training; 0 for none.',
+  },
+];
