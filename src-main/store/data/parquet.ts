@@ -1,56 +1,57 @@
-/** @file The documents of a Parquet file: one column of text, a row group in memory at a time. */
+/** @file Reads the documents of a Parquet file: one text column, with one row group in memory at a time. */
 import { parquetMetadataAsync, parquetReadObjects, parquetSchema, type FileMetaData } from 'hyparquet';
 import { asyncBufferFromFile } from 'hyparquet/src/node.js';
 import { compressors } from 'hyparquet-compressors';
 import { refuse } from '../../base/errors.ts';
-import { reading } from '../fs/files.ts';
+import { readOrRefuse } from '../fs/files.ts';
 
 /**
- * Rows with text, in order; `onBytes` hears how much of the file is done. Refuses `data/bad-parquet`,
- * `data/no-column`.
+ * Yields the texts of `column` in row order, without empty ones. Calls `onBytes` with the bytes of the file
+ * read so far. Refuses `data/bad-parquet`, `data/no-column`.
  */
-export async function* parquetDocuments(
+export async function* readParquetDocuments(
   path: string,
   column: string,
   onBytes: (bytes: number) => void,
   signal?: AbortSignal,
 ): AsyncGenerator<string> {
-  const file = await reading(path, () => asyncBufferFromFile(path));
+  const file = await readOrRefuse(path, () => asyncBufferFromFile(path));
   const size = file.byteLength;
-  const damaged = (error: unknown): never =>
+  const refuseDamaged = (error: unknown): never =>
     refuse('data/bad-parquet', { path, why: error instanceof Error ? error.message : String(error) });
   let metadata: FileMetaData;
   try {
     metadata = await parquetMetadataAsync(file);
   } catch (error) {
-    return damaged(error);
+    return refuseDamaged(error);
   }
   const columns = parquetSchema(metadata).children.map((child) => child.element.name);
   if (!columns.includes(column)) refuse('data/no-column', { path, column, found: columns });
+  const groups = metadata.row_groups;
   let row = 0;
-  for (const [i, group] of metadata.row_groups.entries()) {
+  for (const [i, group] of groups.entries()) {
     if (signal?.aborted) refuse('cancelled', { what: 'reading the text' });
-    const rows = Number(group.num_rows);
-    let read: Record<string, unknown>[];
+    const rowEnd = row + Number(group.num_rows);
+    let rows: Record<string, unknown>[];
     try {
-      read = await parquetReadObjects({
+      rows = await parquetReadObjects({
         file,
         metadata,
         columns: [column],
         rowStart: row,
-        rowEnd: row + rows,
+        rowEnd,
         compressors,
       });
     } catch (error) {
-      return damaged(error);
+      return refuseDamaged(error);
     }
-    for (const [j, { [column]: text }] of read.entries()) {
+    for (const [j, { [column]: text }] of rows.entries()) {
       if (text === null || text === undefined || text === '') continue;
       if (typeof text !== 'string')
         refuse('data/bad-parquet', { path, why: `row ${row + j} of its column ${column} is not text` });
       yield text.toWellFormed();
     }
-    row += rows;
-    onBytes(Math.floor((size * (i + 1)) / metadata.row_groups.length));
+    row = rowEnd;
+    onBytes(Math.floor((size * (i + 1)) / groups.length));
   }
 }

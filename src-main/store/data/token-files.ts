@@ -1,71 +1,83 @@
 /**
- * @file Token files and windows into them. Layout of one: int32[256] header [278895051, 1, tokens, bytes per
- * token], then uint16 or uint32 tokens.
+ * @file Reads token files. A file is a header of 256 int32 values (magic number 278895051, version 1, tokens,
+ * bytes per token), then the tokens as uint16 or uint32.
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import { countUpTo } from '../../base/sorted.ts';
-import { readFailure, readObject } from '../fs/files.ts';
+import { readJsonObject, readOrRefuse } from '../fs/files.ts';
 
-export const magic = 278_895_051;
-export const headerInts = 256;
-export const mostTokens = 2 ** 31 - 1;
+export const tokenFileMagic = 278_895_051;
+/** Number of int32 values in the header. */
+export const headerLength = 256;
+const headerBytes = headerLength * 4;
+/** The header stores the number of tokens as int32. */
+export const maxTokensPerFile = 2 ** 31 - 1;
 
-/** tokens.json: what a folder of tokens holds. `bytes` are of the text, as UTF-8. */
+/** tokens.json: describes a folder of tokens. */
 export interface TokenSummary {
   readonly version: 1;
+  /** Path of the text file. */
   readonly text: string;
+  /** SHA-256 of the text file. */
   readonly sha256: string;
+  /** Hash of the tokenizer. */
   readonly tokenizer: string;
+  /** Version of the rule that splits documents into chunks. */
   readonly rule: string;
+  /** Bytes per token. */
   readonly width: 2 | 4;
   readonly tokens: number;
   readonly documents: number;
+  /** Size of the text as UTF-8. */
   readonly bytes: number;
   readonly parts: readonly { readonly file: string; readonly tokens: number }[];
 }
 
+/** The tokens of one or several folders as one sequence. */
 export interface Tokens {
   readonly length: number;
-  /** Bytes of the text that the tokens stand for. */
+  /** Size of the text as UTF-8. */
   readonly bytes: number;
-  /** First token of each document, ascending. */
-  readonly documents: Float64Array;
-  /** `length` tokens from token `start` on; into `into` when given. */
+  /** Index of the first token of each document, ascending. */
+  readonly documentStarts: Float64Array;
+  /** Reads `length` tokens from token `start` on, into `into` when given. */
   read(start: number, length: number, into?: Int32Array): Int32Array;
-  /** The numbers of the documents that `length` tokens from token `start` on belong to. */
-  documentsOf(start: number, length: number, into?: Int32Array): Int32Array;
+  /** The document index of each of `length` tokens from token `start` on. */
+  readDocumentIds(start: number, length: number, into?: Int32Array): Int32Array;
   close(): void;
 }
 
-/** A file below this many bytes is kept in memory; a larger one is read where it lies. */
-const small = 2 ** 30;
+/** Smaller files are kept in memory; larger ones are read from disk. */
+const defaultMaxInMemory = 2 ** 30;
 
 interface Part {
-  readonly first: number;
+  /** Index of its first token in the whole sequence. */
+  readonly firstToken: number;
   readonly tokens: number;
   read(start: number, into: Int32Array): void;
   close(): void;
 }
 
-/** The tokens of one or several folders, one after the other. */
+/** Opens the tokens of one or several folders. Refuses `data/tokens-damaged`. */
 export async function openTokens(
   folders: readonly string[],
-  options: { readonly small?: number } = {},
+  options: { readonly maxInMemory?: number } = {},
 ): Promise<Tokens> {
+  const { maxInMemory = defaultMaxInMemory } = options;
   const parts: Part[] = [];
-  const documents: Float64Array[] = [];
+  const starts: Float64Array[] = [];
   let length = 0;
   let bytes = 0;
   try {
     for (const folder of folders) {
-      const summary = await summaryOf(folder);
-      const from = length;
-      documents.push((await documentStarts(folder, summary)).map((start) => start + from));
+      const summary = await readTokenSummary(folder);
+      const firstToken = length;
+      starts.push((await readDocumentStarts(folder, summary)).map((start) => start + firstToken));
       for (const { file, tokens } of summary.parts) {
-        parts.push(await openPart(join(folder, file), length, tokens, summary.width, options.small ?? small));
+        parts.push(await openPart(join(folder, file), length, tokens, summary.width, maxInMemory));
         length += tokens;
       }
       bytes += summary.bytes;
@@ -74,16 +86,16 @@ export async function openTokens(
     for (const part of parts) part.close();
     throw error;
   }
-  const starts = joined(documents);
+  const documentStarts = concatenate(starts);
   return {
     length,
     bytes,
-    documents: starts,
-    documentsOf(start, count, into = new Int32Array(count)) {
-      let at = Math.max(0, countUpTo(starts, start) - 1);
+    documentStarts,
+    readDocumentIds(start, count, into = new Int32Array(count)) {
+      let document = Math.max(0, countUpTo(documentStarts, start) - 1);
       for (let i = 0; i < count; i++) {
-        while (at + 1 < starts.length && starts[at + 1]! <= start + i) at++;
-        into[i] = at;
+        while (document + 1 < documentStarts.length && documentStarts[document + 1]! <= start + i) document++;
+        into[i] = document;
       }
       return into;
     },
@@ -91,9 +103,9 @@ export async function openTokens(
       if (start < 0 || count < 0 || start + count > length || into.length !== count)
         throw new RangeError(`no tokens ${start} to ${start + count} of ${length}`);
       for (const part of parts) {
-        const from = Math.max(start, part.first);
-        const to = Math.min(start + count, part.first + part.tokens);
-        if (from < to) part.read(from - part.first, into.subarray(from - start, to - start));
+        const from = Math.max(start, part.firstToken);
+        const to = Math.min(start + count, part.firstToken + part.tokens);
+        if (from < to) part.read(from - part.firstToken, into.subarray(from - start, to - start));
       }
       return into;
     },
@@ -103,10 +115,10 @@ export async function openTokens(
   };
 }
 
-/** tokens.json of a folder. */
-export async function summaryOf(folder: string): Promise<TokenSummary> {
+/** Reads tokens.json of a folder. Refuses `data/tokens-damaged`. */
+export async function readTokenSummary(folder: string): Promise<TokenSummary> {
   const path = join(folder, 'tokens.json');
-  const summary = (await readObject(path)) as unknown as TokenSummary;
+  const summary = (await readJsonObject(path)) as unknown as TokenSummary;
   if (
     summary.version !== 1 ||
     !Array.isArray(summary.parts) ||
@@ -116,69 +128,81 @@ export async function summaryOf(folder: string): Promise<TokenSummary> {
   return summary;
 }
 
-async function documentStarts(folder: string, summary: TokenSummary): Promise<Float64Array> {
+async function readDocumentStarts(folder: string, { documents }: TokenSummary): Promise<Float64Array> {
   const path = join(folder, 'documents.bin');
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw readFailure(path, error);
-  });
-  if (bytes.byteLength !== summary.documents * 8)
-    refuse('data/tokens-damaged', {
-      path,
-      why: `it is ${bytes.byteLength} bytes long, not ${summary.documents * 8}`,
-    });
+  const bytes = await readOrRefuse(path, () => readFile(path));
+  checkSize(path, bytes.byteLength, documents * 8);
   return new Float64Array(new Uint8Array(bytes).buffer);
+}
+
+function checkSize(path: string, size: number, expected: number): void {
+  if (size === expected) return;
+  refuse('data/tokens-damaged', { path, why: `it is ${size} bytes long, not ${expected}` });
 }
 
 async function openPart(
   path: string,
-  first: number,
+  firstToken: number,
   tokens: number,
   width: 2 | 4,
-  most: number,
+  maxInMemory: number,
 ): Promise<Part> {
-  const bytes = headerInts * 4 + tokens * width;
-  const { size } = await stat(path).catch((error: unknown) => {
-    throw readFailure(path, error);
-  });
-  if (size !== bytes) refuse('data/tokens-damaged', { path, why: `it is ${size} bytes long, not ${bytes}` });
-  const held = size < most ? new Uint8Array(readFileSync(path)) : undefined;
-  const fd = held ? -1 : openSync(path, 'r');
-  const head = held ?? new Uint8Array(16);
-  if (!held) fill(fd, path, 0, head);
-  const [mark, version, count, wide] = new Int32Array(head.buffer, 0, 4);
-  if (mark !== magic || version !== 1 || count !== tokens || wide !== width) {
-    if (!held) closeSync(fd);
+  const { size } = await readOrRefuse(path, () => stat(path));
+  checkSize(path, size, headerBytes + tokens * width);
+  const part = size < maxInMemory ? openInMemory(path) : openOnDisk(path);
+  const header = new Int32Array(part.read(0, 16).buffer, 0, 4);
+  if ([tokenFileMagic, 1, tokens, width].some((value, i) => header[i] !== value)) {
+    part.close();
     refuse('data/tokens-damaged', { path, why: 'its header does not fit its summary' });
   }
-  const view = (buffer: ArrayBufferLike, offset: number, length: number): Uint16Array | Uint32Array =>
-    width === 2 ? new Uint16Array(buffer, offset, length) : new Uint32Array(buffer, offset, length);
   return {
-    first,
+    firstToken,
     tokens,
     read(start, into) {
-      if (held) {
-        into.set(view(held.buffer, headerInts * 4 + start * width, into.length));
-        return;
-      }
-      const some = new Uint8Array(into.length * width);
-      fill(fd, path, headerInts * 4 + start * width, some);
-      into.set(view(some.buffer, 0, into.length));
+      const bytes = part.read(headerBytes + start * width, into.length * width);
+      const { buffer, byteOffset } = bytes;
+      into.set(
+        width === 2
+          ? new Uint16Array(buffer, byteOffset, into.length)
+          : new Uint32Array(buffer, byteOffset, into.length),
+      );
     },
-    close() {
-      if (!held) closeSync(fd);
+    close: () => {
+      part.close();
     },
   };
 }
 
-function fill(fd: number, path: string, start: number, into: Uint8Array): void {
-  for (let done = 0; done < into.byteLength;) {
-    const read = readSync(fd, into, done, into.byteLength - done, start + done);
-    if (read === 0) refuse('data/tokens-damaged', { path, why: 'it ends too early' });
-    done += read;
-  }
+interface ByteReader {
+  /** Bytes from `start` on, at a multiple of 4 in their buffer when `start` is one. */
+  read(start: number, length: number): Uint8Array;
+  close(): void;
 }
 
-function joined(parts: readonly Float64Array[]): Float64Array {
+function openInMemory(path: string): ByteReader {
+  const bytes = new Uint8Array(readFileSync(path));
+  return { read: (start, length) => bytes.subarray(start, start + length), close: () => undefined };
+}
+
+function openOnDisk(path: string): ByteReader {
+  const descriptor = openSync(path, 'r');
+  return {
+    read(start, length) {
+      const bytes = new Uint8Array(length);
+      for (let done = 0; done < length;) {
+        const read = readSync(descriptor, bytes, done, length - done, start + done);
+        if (read === 0) refuse('data/tokens-damaged', { path, why: 'it ends too early' });
+        done += read;
+      }
+      return bytes;
+    },
+    close() {
+      closeSync(descriptor);
+    },
+  };
+}
+
+function concatenate(parts: readonly Float64Array[]): Float64Array {
   const out = new Float64Array(parts.reduce((n, part) => n + part.length, 0));
   let at = 0;
   for (const part of parts) {

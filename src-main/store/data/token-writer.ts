@@ -1,110 +1,133 @@
 /**
- * @file One text file to one folder of tokens: read once, encoded piece by piece, cached by what decides the
- * tokens. Runs in the worker of `tokenize-worker.ts`.
+ * @file Tokenizes one text file into a folder of token files, cached by the hash of everything that decides
+ * the tokens. Runs in the worker of tokenize-worker.ts.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
-import { exists, reading, writeJson, writing } from '../fs/files.ts';
+import { exists, readOrRefuse, writeJson, writeOrRefuse } from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
-import { formatOf } from './sources.ts';
-import { documentPieces, splitRule, usualField } from './text.ts';
+import { writeAt } from '../fs/sequential-file.ts';
+import { chunkingVersion, defaultTextField, readDocumentChunks } from './chunks.ts';
+import { getDataFormat } from './data-files.ts';
+import { headerLength, maxTokensPerFile, tokenFileMagic, type TokenSummary } from './token-files.ts';
 import type { TextTokenizer } from './tokenizer.ts';
-import { headerInts, magic, mostTokens, type TokenSummary } from './token-files.ts';
 
 export interface TokenizeOptions {
-  /**
-   * Rows of the model's token table, which the tokenizer was opened with: decides the width of a token in the
-   * file.
-   */
-  readonly vocab: number;
-  readonly cache: string;
-  /** The column or JSON field that holds the text, for files that have such. */
+  /** Rows of the model's token embedding; decides the bytes per token in the file. */
+  readonly vocabSize: number;
+  readonly cacheDir: string;
+  /** The JSON field or Parquet column with the text. */
   readonly field?: string | undefined;
   readonly signal?: AbortSignal;
-  /** Bytes of text that are done. */
+  /** Called with the bytes of text read so far. */
   readonly onBytes?: (done: number) => void;
-  /** Tokens of one file; the format's own limit when absent. */
-  readonly most?: number;
+  /** Default: the limit of the file format. */
+  readonly maxTokensPerFile?: number;
 }
 
-/** The folder that holds the tokens of `path`, made if it is not there. */
+/**
+ * Tokenizes the file at `path`, unless the cache has its tokens. Returns their folder. Refuses `data/empty`,
+ * and `file/unreadable` when the file changes meanwhile.
+ */
 export async function tokenizeFile(
   path: string,
   tokenizer: TextTokenizer,
-  { vocab, cache, field = usualField, signal, onBytes, most = mostTokens }: TokenizeOptions,
+  options: TokenizeOptions,
 ): Promise<{ folder: string; cached: boolean }> {
-  const width = vocab > 65_536 ? 4 : 2;
-  const content = await hashOf(path, signal);
-  const key = createHash('sha256')
-    .update([content, tokenizer.hash, splitRule, formatOf(path), field, width, vocab, most].join('\n'))
-    .digest('hex')
-    .slice(0, 32);
-  const folder = join(cache, key);
-  const made = (): Promise<boolean> => exists(join(folder, 'tokens.json'));
+  const { vocabSize, cacheDir, field = defaultTextField, signal } = options;
+  const tokensPerFile = options.maxTokensPerFile ?? maxTokensPerFile;
+  const width = vocabSize > 65_536 ? 4 : 2;
+  const textHash = await hashFile(path, signal);
+  const keyParts = [
+    textHash,
+    tokenizer.hash,
+    chunkingVersion,
+    getDataFormat(path),
+    field,
+    width,
+    vocabSize,
+    tokensPerFile,
+  ];
+  const key = createHash('sha256').update(keyParts.join('\n')).digest('hex').slice(0, 32);
+  const folder = join(cacheDir, key);
+  const isComplete = (): Promise<boolean> => exists(join(folder, 'tokens.json'));
   if (await exists(folder)) {
-    if (await made()) return { folder, cached: true };
-    await removeFolder(folder); // folders come whole: this one was damaged since
+    if (await isComplete()) return { folder, cached: true };
+    await removeFolder(folder); // folders appear atomically, so this one was damaged later
   }
-  const work = writeFolder(folder, async (temporary) => {
-    let text = 0;
-    let documents = 0;
-    const tokens = tokenStream(temporary, width, most);
-    const starts = await numberStream(join(temporary, 'documents.bin'));
-    try {
-      for await (const piece of documentPieces(path, (done) => onBytes?.(done), { field, signal })) {
-        if (signal?.aborted) refuse('cancelled', { what: 'tokenizing' });
-        if (piece.first) {
-          await starts.add(Float64Array.of(tokens.count()));
-          documents++;
-          await tokens.add(tokenizer.frame.before);
-        }
-        const ids = piece.first
-          ? tokenizer.encode(piece.text, { special: false })
-          : tokenizer.encodeOn(piece.text);
-        await tokens.add(ids);
-        text += Buffer.byteLength(piece.text);
-        if (piece.last) await tokens.add(tokenizer.frame.after);
-      }
-      if (documents === 0) refuse('data/empty', { path, tokens: 0, needed: 1 });
-      if ((await hashOf(path, signal)) !== content)
+  try {
+    await writeFolder(folder, async (temporary) => {
+      const written = await writeTokens(path, tokenizer, temporary, { ...options, width, tokensPerFile });
+      if ((await hashFile(path, signal)) !== textHash)
         refuse('file/unreadable', { path, why: 'it changed while it was read' });
-      await starts.end();
-    } finally {
-      await starts.close();
-      await tokens.close();
-    }
-    const summary: TokenSummary = {
-      version: 1,
-      text: path,
-      sha256: content,
-      tokenizer: tokenizer.hash,
-      rule: splitRule,
-      width,
-      tokens: tokens.count(),
-      documents,
-      bytes: text,
-      parts: tokens.parts(),
-    };
-    await writeJson(join(temporary, 'tokens.json'), summary);
-  });
-  // Whoever makes the same tokens at the same time is as right: the first to be done stays, because the other
-  // may be read already.
-  return work.then(
-    () => ({ folder, cached: false }),
-    async (error: unknown) => {
-      if ((error as { code?: string }).code === 'file/exists' && (await made()))
-        return { folder, cached: true };
-      throw error;
-    },
-  );
+      const summary: TokenSummary = {
+        version: 1,
+        text: path,
+        sha256: textHash,
+        tokenizer: tokenizer.hash,
+        rule: chunkingVersion,
+        width,
+        ...written,
+      };
+      await writeJson(join(temporary, 'tokens.json'), summary);
+    });
+    return { folder, cached: false };
+  } catch (error) {
+    // Another process wrote the same tokens first. They may be in use, so they stay.
+    if ((error as { code?: string }).code === 'file/exists' && (await isComplete()))
+      return { folder, cached: true };
+    throw error;
+  }
 }
 
-async function hashOf(path: string, signal?: AbortSignal): Promise<string> {
+interface WriteOptions extends TokenizeOptions {
+  readonly width: 2 | 4;
+  readonly tokensPerFile: number;
+}
+
+/** Writes the token files and documents.bin. Returns what tokens.json says of them. */
+async function writeTokens(
+  path: string,
+  tokenizer: TextTokenizer,
+  folder: string,
+  { width, tokensPerFile, field, signal, onBytes }: WriteOptions,
+): Promise<Pick<TokenSummary, 'tokens' | 'documents' | 'bytes' | 'parts'>> {
+  const { before, after } = tokenizer.documentTokens;
+  const tokens = createTokenWriter(folder, width, tokensPerFile);
+  const starts = await createNumberWriter(join(folder, 'documents.bin'));
+  let documents = 0;
+  let bytes = 0;
+  try {
+    for await (const chunk of readDocumentChunks(path, (done) => onBytes?.(done), { field, signal })) {
+      if (signal?.aborted) refuse('cancelled', { what: 'tokenizing' });
+      if (chunk.isFirst) {
+        await starts.add(Float64Array.of(tokens.count()));
+        documents++;
+        await tokens.add(before);
+      }
+      const ids = chunk.isFirst
+        ? tokenizer.encode(chunk.text, { addSpecialTokens: false })
+        : tokenizer.encodeContinuation(chunk.text);
+      await tokens.add(ids);
+      bytes += Buffer.byteLength(chunk.text);
+      if (chunk.isLast) await tokens.add(after);
+    }
+    if (documents === 0) refuse('data/empty', { path, tokens: 0, needed: 1 });
+    await starts.finish();
+  } finally {
+    await starts.close();
+    await tokens.finish();
+  }
+  return { tokens: tokens.count(), documents, bytes, parts: tokens.parts() };
+}
+
+/** SHA-256 of a file. */
+async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  await reading(path, async () => {
+  await readOrRefuse(path, async () => {
     for await (const bytes of createReadStream(path, { highWaterMark: 1 << 20 })) {
       if (signal?.aborted) return;
       hash.update(bytes as Buffer);
@@ -113,95 +136,93 @@ async function hashOf(path: string, signal?: AbortSignal): Promise<string> {
   return signal?.aborted ? refuse('cancelled', { what: 'reading the text' }) : hash.digest('hex');
 }
 
-/** Numbers appended to a file through a buffer. */
-async function numberStream(
-  path: string,
-  head = 0,
-): Promise<{
+interface NumberWriter {
   add(values: Uint16Array | Uint32Array | Float64Array): Promise<void>;
-  end(header?: Int32Array): Promise<void>;
+  /** Writes the rest and the header, and closes the file. */
+  finish(header?: Int32Array): Promise<void>;
   close(): Promise<void>;
-}> {
-  const file: FileHandle = await writing(path, () => open(path, 'wx'));
+}
+
+/** Creates a file of numbers, written through a buffer. The first `headerBytes` bytes are left free. */
+async function createNumberWriter(path: string, headerBytes = 0): Promise<NumberWriter> {
+  const file: FileHandle = await writeOrRefuse(path, () => open(path, 'wx'));
   const buffer = Buffer.allocUnsafe(1 << 20);
-  let at = head;
+  let offset = headerBytes;
   let filled = 0;
-  let closed = false;
+  let isClosed = false;
   const flush = async (): Promise<void> => {
-    for (let done = 0; done < filled;)
-      done += (await writing(path, () => file.write(buffer, done, filled - done, at + done))).bytesWritten;
-    at += filled;
+    await writeOrRefuse(path, () => writeAt(file, buffer.subarray(0, filled), offset));
+    offset += filled;
     filled = 0;
   };
   const close = async (): Promise<void> => {
-    if (!closed) {
-      closed = true;
-      await file.close();
-    }
+    if (isClosed) return;
+    isClosed = true;
+    await file.close();
   };
   return {
     async add(values) {
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
       for (let done = 0; done < bytes.byteLength;) {
-        const take = Math.min(buffer.length - filled, bytes.byteLength - done);
-        buffer.set(bytes.subarray(done, done + take), filled);
-        filled += take;
-        done += take;
+        const length = Math.min(buffer.length - filled, bytes.byteLength - done);
+        buffer.set(bytes.subarray(done, done + length), filled);
+        filled += length;
+        done += length;
         if (filled === buffer.length) await flush();
       }
     },
-    async end(header) {
+    async finish(header) {
       await flush();
       if (header)
-        await writing(path, () => file.write(new Uint8Array(header.buffer), 0, header.byteLength, 0));
+        await writeOrRefuse(path, () => file.write(new Uint8Array(header.buffer), 0, header.byteLength, 0));
       await close();
     },
     close,
   };
 }
 
-/**
- * Tokens into `tokens-00000.bin` and on: a file that is full is closed with its header, and the next begins.
- */
-function tokenStream(
-  dir: string,
-  width: 2 | 4,
-  most: number,
-): {
+interface TokenWriter {
   add(ids: readonly number[]): Promise<void>;
+  /** Tokens written so far. */
   count(): number;
   parts(): TokenSummary['parts'];
-  close(): Promise<void>;
-} {
+  /** Writes the header of the open file and closes it. */
+  finish(): Promise<void>;
+}
+
+/** Writes `tokens-00000.bin`, `tokens-00001.bin` and so on, each with at most `tokensPerFile` tokens. */
+function createTokenWriter(folder: string, width: 2 | 4, tokensPerFile: number): TokenWriter {
   const parts: { file: string; tokens: number }[] = [];
-  let current: Awaited<ReturnType<typeof numberStream>> | undefined;
+  let current: NumberWriter | undefined;
   let total = 0;
-  const seal = async (): Promise<void> => {
-    const header = new Int32Array(headerInts);
-    header.set([magic, 1, parts.at(-1)?.tokens ?? 0, width]);
-    await current?.end(header);
+  const openNext = async (): Promise<NumberWriter> => {
+    const file = `tokens-${String(parts.length).padStart(5, '0')}.bin`;
+    const writer = await createNumberWriter(join(folder, file), headerLength * 4);
+    parts.push({ file, tokens: 0 });
+    return writer;
+  };
+  const finish = async (): Promise<void> => {
+    const header = new Int32Array(headerLength);
+    header.set([tokenFileMagic, 1, parts.at(-1)?.tokens ?? 0, width]);
+    await current?.finish(header);
     current = undefined;
   };
   return {
     async add(ids) {
-      for (let at = 0; at < ids.length;) {
-        if (!current) {
-          const file = `tokens-${String(parts.length).padStart(5, '0')}.bin`;
-          current = await numberStream(join(dir, file), headerInts * 4);
-          parts.push({ file, tokens: 0 });
-        }
+      for (let done = 0; done < ids.length;) {
+        current ??= await openNext();
         const part = parts.at(-1)!;
-        const take = Math.min(ids.length - at, most - part.tokens);
-        const some = ids.slice(at, at + take);
+        const length = Math.min(ids.length - done, tokensPerFile - part.tokens);
+        const some = ids.slice(done, done + length);
         await current.add(width === 2 ? Uint16Array.from(some) : Uint32Array.from(some));
-        part.tokens += take;
-        total += take;
-        at += take;
-        if (part.tokens === most) await seal();
+        part.tokens += length;
+        total += length;
+        done += length;
+        if (part.tokens === tokensPerFile) await finish();
       }
     },
     count: () => total,
     parts: () => parts,
-    close: seal,
+    finish,
   };
 }

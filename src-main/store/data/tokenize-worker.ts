@@ -1,35 +1,36 @@
-/** @file The worker that turns text files into token files, so that the process that asked stays awake. */
+/** @file The worker thread that tokenizes text files. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { dataOf } from '../../base/errors.ts';
+import { toErrorData } from '../../base/errors.ts';
 import { openTokenizer } from './tokenizer.ts';
 import { tokenizeFile } from './token-writer.ts';
-import type { TokenizeMessage, TokenizeTask } from './tokens.ts';
+import type { TokenizeMessage, TokenizeTask } from './tokenize.ts';
 
-const { files, field, tokenizer: dir, vocab, cache } = workerData as TokenizeTask;
-const cancel = new AbortController();
-const say = (message: TokenizeMessage): void => {
+/** Milliseconds between two progress messages. */
+const progressInterval = 100;
+
+const { files, field, tokenizerDir, vocabSize, cacheDir } = workerData as TokenizeTask;
+const controller = new AbortController();
+const { signal } = controller;
+const send = (message: TokenizeMessage): void => {
   parentPort!.postMessage(message);
 };
 parentPort!.on('message', () => {
-  cancel.abort();
+  controller.abort();
 });
 
 try {
-  const tokenizer = await openTokenizer(dir, vocab);
-  let told = 0;
+  const tokenizer = await openTokenizer(tokenizerDir, vocabSize);
+  let lastProgress = 0;
   for (const file of files) {
     const onBytes = (done: number): void => {
-      if (performance.now() - told < 100) return;
-      told = performance.now();
-      say({ at: 'bytes', file, done });
+      if (performance.now() - lastProgress < progressInterval) return;
+      lastProgress = performance.now();
+      send({ type: 'bytes', file, done });
     };
-    say({
-      at: 'file',
-      file,
-      ...(await tokenizeFile(file, tokenizer, { vocab, cache, field, signal: cancel.signal, onBytes })),
-    });
+    const result = await tokenizeFile(file, tokenizer, { vocabSize, cacheDir, field, signal, onBytes });
+    send({ type: 'file', file, ...result });
   }
 } catch (error) {
-  say({ at: 'failed', error: dataOf(error) });
+  send({ type: 'failed', error: toErrorData(error) });
 }
 parentPort!.close();

@@ -1,97 +1,85 @@
-/**
- * @file tokenizer.json as a tokenizer: text to tokens and back, in whole documents, in pieces, and token by
- * token.
- */
+/** @file Opens the tokenizer.json of a checkpoint: encodes whole texts and chunks, and decodes tokens. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { refuse } from '../../base/errors.ts';
 import type { Json, JsonObject } from '../../base/json.ts';
-import { exists, isObject, readJson, readObject, reading } from '../fs/files.ts';
+import { exists, isObject, readJson, readJsonObject, readOrRefuse } from '../fs/files.ts';
+import { createDecodeStream, type DecodeStream } from './decode-stream.ts';
 
 export interface TextTokenizer {
-  /** The kind of its model: BPE, Unigram, WordPiece. */
-  readonly kind: string;
-  /** One above its largest token. */
-  readonly size: number;
+  /** BPE, Unigram or WordPiece. */
+  readonly modelType: string;
+  /** One more than the largest token id. */
+  readonly vocabSize: number;
   readonly bos: number | null;
   readonly eos: number | null;
-  /** Of every file that decides its tokens. */
+  /** Hash of everything that decides the tokens of a text. */
   readonly hash: string;
-  /**
-   * `special`: with the tokens that the model's own post-processor adds (its first token, as a rule); on
-   * unless switched off.
-   */
-  encode(text: string, options?: { readonly special?: boolean }): number[];
-  /**
-   * Tokens of text that goes on after other text: nothing is put before it, neither a first token nor the
-   * space that some tokenizers add.
-   */
-  encodeOn(text: string): number[];
-  /**
-   * What stands before and after the tokens of every document: what the post-processor adds, and the
-   * end-of-text token if there is one.
-   */
-  readonly frame: { readonly before: readonly number[]; readonly after: readonly number[] };
-  /** `special`: special tokens are spelled out; off unless switched on. */
-  decode(tokens: readonly number[], options?: { readonly special?: boolean }): string;
-  /** Text token by token: `push` answers with what has become certain, `end` with the rest. */
-  stream(before?: readonly number[]): { push(token: number): string; end(): string };
+  /** The tokens before and after each document: those of the post-processor, and the end-of-text token. */
+  readonly documentTokens: { readonly before: readonly number[]; readonly after: readonly number[] };
+  /** Encodes a text. `addSpecialTokens` (default true) adds those of the post-processor, such as BOS. */
+  encode(text: string, options?: { readonly addSpecialTokens?: boolean }): number[];
+  /** Encodes text that continues other text: without BOS, and without the space that some tokenizers add. */
+  encodeContinuation(text: string): number[];
+  /** Decodes tokens. `skipSpecialTokens` (default true) leaves special tokens out. */
+  decode(tokens: readonly number[], options?: { readonly skipSpecialTokens?: boolean }): string;
+  /** Decodes the tokens that continue `context` one by one. */
+  createDecodeStream(context?: readonly number[]): DecodeStream;
 }
 
-/** The tokenizer.json of `dir` with nothing built: its kind and size, or null when there is none. */
-export async function tokenizerCard(
+/** The model type and the vocabulary size of a folder's tokenizer; null when there is none. */
+export async function readTokenizerInfo(
   dir: string,
 ): Promise<{ readonly kind: string; readonly size: number } | null> {
   const path = join(dir, 'tokenizer.json');
   if (!(await exists(path))) return null;
-  const json = await parsed(dir);
-  return { kind: String((json['model'] as JsonObject)['type'] ?? 'unknown'), size: sizeOf(json) };
+  const json = await readTokenizerJson(dir);
+  return { kind: getModelType(json), size: computeVocabSize(json) };
 }
 
-async function parsed(dir: string): Promise<JsonObject> {
+/** Reads tokenizer.json. Refuses `checkpoint/bad-tokenizer` when it has no model with a vocabulary. */
+async function readTokenizerJson(dir: string): Promise<JsonObject> {
   const json = await readJson(join(dir, 'tokenizer.json')).catch((error: unknown) =>
     refuse('checkpoint/bad-tokenizer', { path: dir, why: (error as Error).message }),
   );
-  if (
-    !isObject(json) ||
-    !isObject(json['model']) ||
-    (!isObject(json['model']['vocab']) && !Array.isArray(json['model']['vocab']))
-  )
-    return refuse('checkpoint/bad-tokenizer', {
-      path: dir,
-      why: 'tokenizer.json has no model with a vocabulary',
-    });
-  return json;
+  const model = isObject(json) ? json['model'] : undefined;
+  const vocab = isObject(model) ? model['vocab'] : undefined;
+  if (isObject(json) && (isObject(vocab) || Array.isArray(vocab))) return json;
+  return refuse('checkpoint/bad-tokenizer', {
+    path: dir,
+    why: 'tokenizer.json has no model with a vocabulary',
+  });
 }
 
-function sizeOf(json: JsonObject): number {
+const getModelType = (json: JsonObject): string => String((json['model'] as JsonObject)['type'] ?? 'unknown');
+
+/** One more than the largest id of the vocabulary and the added tokens. */
+function computeVocabSize(json: JsonObject): number {
   const { vocab } = json['model'] as JsonObject;
-  let most = -1;
-  if (Array.isArray(vocab)) most = vocab.length - 1;
-  else
-    for (const id of Object.values(vocab as JsonObject)) if (typeof id === 'number' && id > most) most = id;
-  for (const token of addedOf(json))
-    if (typeof token['id'] === 'number' && token['id'] > most) most = token['id'];
-  return most + 1;
+  let largest = -1;
+  const include = (id: unknown): void => {
+    if (typeof id === 'number' && id > largest) largest = id;
+  };
+  if (Array.isArray(vocab)) largest = vocab.length - 1;
+  else for (const id of Object.values(vocab as JsonObject)) include(id);
+  for (const token of listAddedTokens(json)) include(token['id']);
+  return largest + 1;
 }
 
-const addedOf = (json: JsonObject): readonly JsonObject[] =>
+const listAddedTokens = (json: JsonObject): readonly JsonObject[] =>
   Array.isArray(json['added_tokens']) ? json['added_tokens'].filter(isObject) : [];
 
-/** The same tokenizer without what it puts before a text, so that a text can be encoded in pieces. */
-function continuing(json: JsonObject): JsonObject {
+/** The same tokenizer without the space that it adds before a text, so that a text can be encoded in chunks. */
+function withoutPrefixSpace(json: JsonObject): JsonObject {
+  const isPrepend = (part: Json | undefined): boolean => isObject(part) && part['type'] === 'Prepend';
   const strip = (part: Json | undefined): Json => {
-    if (Array.isArray(part)) return part.filter((p) => !(isObject(p) && p['type'] === 'Prepend')).map(strip);
+    if (Array.isArray(part)) return part.filter((inner) => !isPrepend(inner)).map(strip);
     if (!isObject(part)) return part ?? null;
-    if (part['type'] === 'Prepend') return null;
-    const out: Record<string, Json> = Object.fromEntries(
-      Object.entries(part).map(([key, value]) => [
-        key,
-        key === 'normalizers' || key === 'pretokenizers' ? strip(value) : value,
-      ]),
-    );
+    if (isPrepend(part)) return null;
+    const out: Record<string, Json> = { ...part };
+    for (const key of ['normalizers', 'pretokenizers']) if (key in out) out[key] = strip(out[key]);
     if (part['type'] === 'Metaspace') out['prepend_scheme'] = 'never';
     if ('add_prefix_space' in out) out['add_prefix_space'] = false;
     return out;
@@ -99,139 +87,107 @@ function continuing(json: JsonObject): JsonObject {
   return { ...json, normalizer: strip(json['normalizer']), pre_tokenizer: strip(json['pre_tokenizer']) };
 }
 
-const optional = async (path: string): Promise<JsonObject> => ((await exists(path)) ? readObject(path) : {});
+const readOptionalJson = async (path: string): Promise<JsonObject> =>
+  (await exists(path)) ? readJsonObject(path) : {};
 
 /**
- * The tokenizer of a checkpoint's folder. Refuses `checkpoint/bad-tokenizer`, also for text that has a token
- * beyond the `vocab` rows of the model's table.
+ * Opens the tokenizer of a checkpoint folder. Refuses `checkpoint/no-tokenizer` and
+ * `checkpoint/bad-tokenizer`; the latter also when a text has a token id of at least `vocabSize`, the rows of
+ * the model's token embedding.
  */
-export async function openTokenizer(dir: string, vocab = Infinity): Promise<TextTokenizer> {
+export async function openTokenizer(dir: string, vocabSize = Infinity): Promise<TextTokenizer> {
   const path = join(dir, 'tokenizer.json');
   if (!(await exists(path))) return refuse('checkpoint/no-tokenizer', { path: dir });
-  const json = await parsed(dir);
-  const settings = await optional(join(dir, 'tokenizer_config.json'));
-  const config = await optional(join(dir, 'config.json'));
+  const json = await readTokenizerJson(dir);
+  const settings = await readOptionalJson(join(dir, 'tokenizer_config.json'));
+  const config = await readOptionalJson(join(dir, 'config.json'));
   const hash = createHash('sha256')
-    .update(await reading(path, () => readFile(path)))
+    .update(await readOrRefuse(path, () => readFile(path)))
     .update(JSON.stringify([settings, config['bos_token_id'] ?? null, config['eos_token_id'] ?? null]))
     .digest('hex');
+  const refuseTokenizer = (why: string): never => refuse('checkpoint/bad-tokenizer', { path: dir, why });
   const build = (form: JsonObject): Tokenizer => {
     try {
       return new Tokenizer(form, settings);
     } catch (error) {
-      return refuse('checkpoint/bad-tokenizer', { path: dir, why: (error as Error).message });
+      return refuseTokenizer((error as Error).message);
     }
   };
-  const whole = build(json);
-  const pieces = build(continuing(json));
-  const size = sizeOf(json);
-  const numbered = (ids: readonly (number | undefined)[]): number[] => {
+  const tokenizer = build(json);
+  const continuationTokenizer = build(withoutPrefixSpace(json));
+  const checkIds = (ids: readonly (number | undefined)[]): number[] => {
     if (ids.some((id) => !Number.isSafeInteger(id)))
-      refuse('checkpoint/bad-tokenizer', {
-        path: dir,
-        why: 'it has no token, not even an unknown one, for a part of the text',
-      });
-    const beyond = ids.find((id) => id! >= vocab);
+      refuseTokenizer('it has no token for a part of the text, and no unknown token');
+    const beyond = ids.find((id) => id! >= vocabSize);
     if (beyond !== undefined)
-      refuse('checkpoint/bad-tokenizer', {
-        path: dir,
-        why: `it makes the token ${beyond}, but the model has rows for ${vocab}`,
-      });
+      refuseTokenizer(`it gives the token ${beyond}, but the embedding of the model has ${vocabSize} rows`);
     return ids as number[];
   };
-  const specials = new Set(
-    addedOf(json)
-      .filter((token) => token['special'] === true)
-      .map((token) => token['id']),
-  );
-  const clean = settings['clean_up_tokenization_spaces'] === true;
-  const decode = (tokens: readonly number[], special: boolean): string => {
-    const kept = special ? [...tokens] : tokens.filter((token) => !specials.has(token));
-    return kept.length === 0
-      ? ''
-      : whole.decode(kept, { skip_special_tokens: false, clean_up_tokenization_spaces: clean });
-  };
-  const encode = (text: string, add: boolean): number[] =>
-    numbered(whole.encode(text, { add_special_tokens: add }).ids);
-  const eos = special('eos', settings, config, whole);
+  const encode = (text: string, addSpecialTokens: boolean): number[] =>
+    checkIds(tokenizer.encode(text, { add_special_tokens: addSpecialTokens }).ids);
+  const decode = createDecode(tokenizer, json, settings['clean_up_tokenization_spaces'] === true);
+  const eos = findSpecialToken('eos', settings, config, tokenizer);
   return {
-    kind: String((json['model'] as JsonObject)['type'] ?? 'unknown'),
-    size,
+    modelType: getModelType(json),
+    vocabSize: computeVocabSize(json),
     hash,
     eos,
-    bos: special('bos', settings, config, whole),
-    frame: frameOf(encode('a', false), encode('a', true), eos),
-    encode: (text, options) => encode(text, options?.special ?? true),
-    encodeOn: (text) => numbered(pieces.encode(text, { add_special_tokens: false }).ids),
-    decode: (tokens, options) => decode(tokens, options?.special ?? false),
-    stream: (before = []) => streaming((tokens) => decode(tokens, false), before),
+    bos: findSpecialToken('bos', settings, config, tokenizer),
+    documentTokens: findDocumentTokens(encode('a', false), encode('a', true), eos),
+    encode: (text, options) => encode(text, options?.addSpecialTokens ?? true),
+    encodeContinuation: (text) =>
+      checkIds(continuationTokenizer.encode(text, { add_special_tokens: false }).ids),
+    decode: (tokens, options) => decode(tokens, options?.skipSpecialTokens ?? true),
+    createDecodeStream: (context = []) => createDecodeStream((tokens) => decode(tokens, true), context),
   };
 }
 
-/** A special token by its role: named in tokenizer_config.json, numbered in config.json. */
-function special(
+function createDecode(
+  tokenizer: Tokenizer,
+  json: JsonObject,
+  cleanUpSpaces: boolean,
+): (tokens: readonly number[], skipSpecialTokens: boolean) => string {
+  const specialTokens = listAddedTokens(json).filter((token) => token['special'] === true);
+  const specialIds = new Set(specialTokens.map((token) => token['id']));
+  return (tokens, skipSpecialTokens) => {
+    const kept = skipSpecialTokens ? tokens.filter((token) => !specialIds.has(token)) : [...tokens];
+    if (kept.length === 0) return '';
+    return tokenizer.decode(kept, {
+      skip_special_tokens: false,
+      clean_up_tokenization_spaces: cleanUpSpaces,
+    });
+  };
+}
+
+/** The id of a special token: by its text in tokenizer_config.json, else by its id in config.json. */
+function findSpecialToken(
   role: 'bos' | 'eos',
   settings: JsonObject,
   config: JsonObject,
   tokenizer: Tokenizer,
 ): number | null {
-  const named = settings[`${role}_token`];
-  const text = isObject(named) ? named['content'] : named;
+  const token = settings[`${role}_token`];
+  const text = isObject(token) ? token['content'] : token;
   if (typeof text === 'string') {
     const id = tokenizer.token_to_id(text);
     if (id !== undefined) return id;
   }
-  const numbered = config[`${role}_token_id`];
-  const first = Array.isArray(numbered) ? numbered[0] : numbered;
+  const ids = config[`${role}_token_id`];
+  const first = Array.isArray(ids) ? ids[0] : ids;
   return typeof first === 'number' ? first : null;
 }
 
-/** What `dressed` has around `plain`, and the end-of-text token unless it is there already. */
-function frameOf(
+/** The tokens that `withSpecial` has around `plain`, and the end-of-text token unless it is among them. */
+function findDocumentTokens(
   plain: readonly number[],
-  dressed: readonly number[],
+  withSpecial: readonly number[],
   eos: number | null,
-): TextTokenizer['frame'] {
-  const at =
+): TextTokenizer['documentTokens'] {
+  const start =
     plain.length === 0
-      ? dressed.length
-      : dressed.findIndex((_, i) => plain.every((token, j) => dressed[i + j] === token));
-  const before = at < 0 ? [] : dressed.slice(0, at);
-  const after = at < 0 ? [] : dressed.slice(at + plain.length);
+      ? withSpecial.length
+      : withSpecial.findIndex((_, i) => plain.every((token, j) => withSpecial[i + j] === token));
+  const before = start < 0 ? [] : withSpecial.slice(0, start);
+  const after = start < 0 ? [] : withSpecial.slice(start + plain.length);
   return { before, after: eos === null || after.at(-1) === eos ? after : [...after, eos] };
-}
-
-/**
- * A decoder looks at its neighbours (spaces, split characters), so each piece is the difference of two
- * decodings that share a start.
- */
-function streaming(
-  decode: (tokens: readonly number[]) => string,
-  before: readonly number[],
-): { push(token: number): string; end(): string } {
-  let window = before.slice(-8);
-  let said = decode(window);
-  let fresh = 0;
-  const take = (text: string): string => {
-    let same = 0;
-    while (same < said.length && text[same] === said[same]) same++;
-    said = text;
-    return text.slice(same);
-  };
-  return {
-    push(token) {
-      window = [...window, token];
-      fresh++;
-      const text = decode(window);
-      if (text.endsWith('\ufffd') && fresh < 8) return ''; // a character whose bytes are not all here yet
-      const piece = take(text);
-      fresh = 0;
-      if (window.length > 32) {
-        window = window.slice(-8);
-        said = decode(window);
-      }
-      return piece;
-    },
-    end: () => (fresh > 0 ? take(decode(window)) : ''),
-  };
 }

@@ -2,16 +2,17 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { openTokenizer, tokenizerCard, type TextTokenizer } from '../../../src-main/store/data/tokenizer.ts';
-import { piecesOf } from '../../../src-main/store/data/text.ts';
-import { refusal } from '../../support/refusal.ts';
+import { splitIntoChunks } from '../../../src-main/store/data/chunks.ts';
+import {
+  openTokenizer,
+  readTokenizerInfo,
+  type TextTokenizer,
+} from '../../../src-main/store/data/tokenizer.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import { tinyVocab, writeTinyTokenizer } from '../../support/tiny.ts';
 
-/**
- * A tokenizer in Llama's manner: a space before the text, bytes as fallback, a first token from the
- * post-processor.
- */
+/** Writes a tokenizer like Llama's: a space before the text, byte fallback, and BOS from the post-processor. */
 function writeLlamaTokenizer(dir: string): void {
   const words = [
     '<unk>',
@@ -85,8 +86,8 @@ function writeLlamaTokenizer(dir: string): void {
   );
 }
 
-const makers = { 'byte-level': writeTinyTokenizer, "in Llama's manner": writeLlamaTokenizer } as const;
-const words = fc
+const writers = { 'byte-level': writeTinyTokenizer, Llama: writeLlamaTokenizer } as const;
+const arbitraryText = fc
   .array(
     fc.oneof(
       fc.constantFrom('the ', 'then ', 'a', 'in ', '\n', '\n\n', '  ', 'T', 'über ', '你好', '🎉', '.', ', '),
@@ -96,7 +97,7 @@ const words = fc
   )
   .map((all) => all.join('').replaceAll('\0', '').toWellFormed());
 
-describe.each(Object.entries(makers))('a tokenizer %s', (kind, write) => {
+describe.each(Object.entries(writers))('a %s tokenizer', (kind, write) => {
   const dir = freshFolder();
   let tokenizer: TextTokenizer;
   beforeAll(async () => {
@@ -104,61 +105,55 @@ describe.each(Object.entries(makers))('a tokenizer %s', (kind, write) => {
     tokenizer = await openTokenizer(dir);
   });
 
-  it('decodes what it encodes, whole and token by token', () => {
+  it('decodes what it encodes, at once and token by token', () => {
     fc.assert(
-      fc.property(words, (text) => {
-        const ids = tokenizer.encode(text, { special: false });
-        expect(ids.every((id) => id >= 0 && id < tokenizer.size)).toBe(true);
+      fc.property(arbitraryText, (text) => {
+        const ids = tokenizer.encode(text, { addSpecialTokens: false });
+        expect(ids.every((id) => id >= 0 && id < tokenizer.vocabSize)).toBe(true);
         expect(tokenizer.decode(ids)).toBe(text);
-        const stream = tokenizer.stream();
+        const stream = tokenizer.createDecodeStream();
         expect(ids.map((id) => stream.push(id)).join('') + stream.end()).toBe(text);
       }),
       { numRuns: 300 },
     );
   });
 
-  it('streams a continuation as decoding both together would show it', () => {
+  it('streams a continuation as if both texts were decoded together', () => {
     fc.assert(
-      fc.property(words, words, (before, after) => {
+      fc.property(arbitraryText, arbitraryText, (before, after) => {
         const start = tokenizer.encode(before);
-        const rest = tokenizer.encodeOn(after);
-        const stream = tokenizer.stream(start);
-        const told = rest.map((id) => stream.push(id)).join('') + stream.end();
-        expect(tokenizer.decode(start) + told).toBe(tokenizer.decode([...start, ...rest]));
+        const rest = tokenizer.encodeContinuation(after);
+        const stream = tokenizer.createDecodeStream(start);
+        const streamed = rest.map((id) => stream.push(id)).join('') + stream.end();
+        expect(tokenizer.decode(start) + streamed).toBe(tokenizer.decode([...start, ...rest]));
       }),
       { numRuns: 300 },
     );
   });
 
-  it('gives the same tokens in pieces as in one', () => {
-    const text = Array.from(
-      { length: 9000 },
-      (_, i) =>
-        ['the', 'thing', 'in', 'a', 'Then,', 'über', '你好', '🎉.', 'x\nthe', '\n\n'][
-          ((i * 7919) % 10) ^ (i % 3)
-        ],
-    ).join(' ');
-    const pieces = [...piecesOf(text)];
-    expect(pieces.length).toBeGreaterThan(3);
-    expect(
-      pieces.flatMap((piece, i) =>
-        i === 0 ? tokenizer.encode(piece, { special: false }) : tokenizer.encodeOn(piece),
-      ),
-    ).toEqual(tokenizer.encode(text, { special: false }));
+  it('gives the same tokens in chunks as at once', () => {
+    const words = ['the', 'thing', 'in', 'a', 'Then,', 'über', '你好', '🎉.', 'x\nthe', '\n\n'];
+    const text = Array.from({ length: 9000 }, (_, i) => words[((i * 7919) % 10) ^ (i % 3)]).join(' ');
+    const chunks = [...splitIntoChunks(text)];
+    expect(chunks.length).toBeGreaterThan(3);
+    const ids = chunks.flatMap((chunk, i) =>
+      i === 0 ? tokenizer.encode(chunk, { addSpecialTokens: false }) : tokenizer.encodeContinuation(chunk),
+    );
+    expect(ids).toEqual(tokenizer.encode(text, { addSpecialTokens: false }));
   });
 
-  it('knows its special tokens and leaves them out of the text', () => {
-    expect(tokenizer.frame).toEqual(
+  it('finds its special tokens and leaves them out of decoded text', () => {
+    expect(tokenizer.documentTokens).toEqual(
       kind === 'byte-level' ? { before: [], after: [0] } : { before: [1], after: [2] },
     );
     expect([tokenizer.bos, tokenizer.eos]).toEqual(kind === 'byte-level' ? [0, 0] : [1, 2]);
     expect(tokenizer.decode([...tokenizer.encode('the'), tokenizer.eos!])).toBe('the');
-    expect(tokenizer.decode([tokenizer.eos!], { special: true })).toMatch(/endoftext|<\/s>/);
+    expect(tokenizer.decode([tokenizer.eos!], { skipSpecialTokens: false })).toMatch(/endoftext|<\/s>/);
     expect(tokenizer.decode([])).toBe('');
   });
 
-  it('has a card that agrees with it, and a hash that follows its files', async () => {
-    expect(await tokenizerCard(dir)).toEqual({ kind: 'BPE', size: tokenizer.size });
+  it('matches readTokenizerInfo, and has a hash that depends on its files', async () => {
+    expect(await readTokenizerInfo(dir)).toEqual({ kind: 'BPE', size: tokenizer.vocabSize });
     const other = freshFolder();
     write(other);
     expect((await openTokenizer(other)).hash).toBe(tokenizer.hash);
@@ -167,21 +162,21 @@ describe.each(Object.entries(makers))('a tokenizer %s', (kind, write) => {
   });
 });
 
-describe('what is no tokenizer', () => {
-  it('is refused by name', async () => {
+describe('openTokenizer', () => {
+  it('refuses a folder without a valid tokenizer.json', async () => {
     const dir = freshFolder();
     const path = join(dir, 'tokenizer.json');
-    expect(await tokenizerCard(dir)).toBe(null);
-    await refusal('checkpoint/no-tokenizer', () => openTokenizer(dir));
+    expect(await readTokenizerInfo(dir)).toBe(null);
+    await expectAppError('checkpoint/no-tokenizer', () => openTokenizer(dir));
     for (const text of ['{', '[]', '{}', '{"model":{}}', '{"model":{"type":"Nonsense","vocab":{"a":0}}}']) {
       writeFileSync(path, text);
-      await refusal('checkpoint/bad-tokenizer', () => openTokenizer(dir));
+      await expectAppError('checkpoint/bad-tokenizer', () => openTokenizer(dir));
     }
     writeTinyTokenizer(dir);
-    expect((await openTokenizer(dir)).size).toBe(tinyVocab);
+    expect((await openTokenizer(dir)).vocabSize).toBe(tinyVocab);
   });
 
-  it('refuses text that it has no token for', async () => {
+  it('refuses text without a token when there is no unknown token', async () => {
     const dir = freshFolder();
     const path = join(dir, 'tokenizer.json');
     writeTinyTokenizer(dir);
@@ -191,7 +186,9 @@ describe('what is no tokenizer', () => {
       post_processor: unknown;
       model: unknown;
     };
-    [json.pre_tokenizer, json.decoder, json.post_processor] = [{ type: 'Whitespace' }, null, null];
+    json.pre_tokenizer = { type: 'Whitespace' };
+    json.decoder = null;
+    json.post_processor = null;
     json.model = {
       type: 'WordPiece',
       unk_token: '[UNK]',
@@ -202,14 +199,12 @@ describe('what is no tokenizer', () => {
     writeFileSync(path, JSON.stringify(json));
     const tokenizer = await openTokenizer(dir);
     expect(tokenizer.encode('ab a')).toEqual([1, 2, 1]);
-    await refusal('checkpoint/bad-tokenizer', () => tokenizer.encode('ab c'));
+    await expectAppError('checkpoint/bad-tokenizer', () => tokenizer.encode('ab c'));
   });
-});
 
-describe('the real stories260K', () => {
-  const dir = join(import.meta.dirname, '../../../../shared/data/stories260K');
-  it.skipIf(!existsSync(dir))('has the tokens that transformers gives', async () => {
-    const tokenizer = await openTokenizer(dir);
+  const stories = join(import.meta.dirname, '../../../../shared/data/stories260K');
+  it.skipIf(!existsSync(stories))('encodes as transformers does, for the real stories260K', async () => {
+    const tokenizer = await openTokenizer(stories);
     expect(tokenizer.encode('Once upon a time')).toEqual([1, 403, 407, 261, 378]);
   });
 });

@@ -1,0 +1,71 @@
+/** @file Finds the data files that a path means: a file, a glob pattern, or a folder such as a Hub dataset. */
+import { glob, readdir, stat } from 'node:fs/promises';
+import { extname, join, relative, resolve, sep } from 'node:path';
+import { refuse } from '../../base/errors.ts';
+import { readOrRefuse } from '../fs/files.ts';
+
+/** Formats with many documents per file. Any other file is one document of plain text. */
+const documentFormats = ['.parquet', '.jsonl', '.ndjson'];
+/** Extensions of plain text that are picked from a folder. */
+const textFormats = ['.txt', '.text', '.md'];
+const compressedExtensions = ['.gz', '.zst'];
+
+/** The lower-case extension of a file's content, without the extension of its compression. */
+export function getDataFormat(path: string): string {
+  const extension = extname(path).toLowerCase();
+  if (!compressedExtensions.includes(extension)) return extension;
+  return extname(path.slice(0, -extension.length)).toLowerCase();
+}
+
+const isGlobPattern = (path: string): boolean => /[*?[{]/.test(path);
+
+/**
+ * The dataset split that a path names: `train`, `data/train-00000-of-00002.parquet`, `web/train/0.jsonl`.
+ */
+const findSplit = (path: string): string | undefined =>
+  /(?:^|[/._-])(train|validation|valid|val|dev|test|eval)(?=$|[/._-])/i.exec(path)?.[1]?.toLowerCase();
+
+/**
+ * The data files that `path` means, sorted by name. Refuses `file/not-found`, `data/no-files`, `data/arrow`,
+ * `data/several-configs`.
+ */
+export async function findDataFiles(path: string): Promise<readonly string[]> {
+  const full = resolve(path);
+  const found = await stat(full).catch(() => undefined);
+  if (found?.isFile()) return [full];
+  if (found?.isDirectory()) return findInFolder(full);
+  if (!isGlobPattern(path)) refuse('file/not-found', { path: full });
+  const files: string[] = [];
+  for await (const name of glob(full)) if ((await stat(name)).isFile()) files.push(resolve(name));
+  return files.length > 0 ? files.sort() : refuse('data/no-files', { path: full });
+}
+
+/**
+ * The training data of a folder: files with many documents if there are any, else plain text. Of a dataset
+ * with splits, only the training split.
+ */
+async function findInFolder(dir: string): Promise<readonly string[]> {
+  const entries = await readOrRefuse(dir, () => readdir(dir, { recursive: true, withFileTypes: true }));
+  const names = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(dir, join(entry.parentPath, entry.name)))
+    .filter((name) => !name.split(sep).some((part) => part.startsWith('.')))
+    .sort();
+  if (names.some((name) => name.endsWith('.arrow'))) refuse('data/arrow', { path: dir });
+  const filterByFormat = (formats: readonly string[]): readonly string[] =>
+    names.filter((name) => formats.includes(getDataFormat(name)));
+  const documentFiles = filterByFormat(documentFormats);
+  const files = documentFiles.length > 0 ? documentFiles : filterByFormat(textFormats);
+  if (files.length === 0) refuse('data/no-files', { path: dir });
+  const train = files.filter((name) => findSplit(name.split(sep).join('/')) === 'train');
+  const configs = listConfigs(train);
+  if (configs.length > 1) refuse('data/several-configs', { path: dir, names: configs });
+  return (train.length > 0 ? train : files).map((name) => join(dir, name));
+}
+
+/** The configurations of a Hub dataset: each has a folder of its own, not named after a split. */
+function listConfigs(files: readonly string[]): readonly string[] {
+  const topFolders = files.filter((name) => name.includes(sep)).map((name) => name.split(sep)[0]!);
+  const configs = topFolders.filter((folder) => folder !== 'data' && findSplit(folder) === undefined);
+  return [...new Set(configs)];
+}

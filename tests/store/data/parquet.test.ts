@@ -1,0 +1,42 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readDocumentChunks } from '../../../src-main/store/data/chunks.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
+import { freshFolder } from '../../support/temporary.ts';
+import { parquetFixtures, readDocuments, sampleTexts } from './samples.ts';
+
+describe('readParquetDocuments', () => {
+  it.each(['none', 'snappy', 'gzip', 'zstd'])(
+    'reads one document per row that has text, compressed with %s',
+    async (codec) => {
+      const path = join(parquetFixtures, `${codec}.parquet`);
+      expect(await readDocuments(path)).toEqual(sampleTexts);
+      expect(await readDocuments(path, 'body')).toEqual(sampleTexts.map((text) => text.toUpperCase()));
+    },
+  );
+
+  it('refuses a missing column, a column without text, and a file that is cut off', async () => {
+    const path = join(parquetFixtures, 'snappy.parquet');
+    const cutOff = join(freshFolder(), 'cut-off.parquet');
+    const { detail } = await expectAppError('data/no-column', () => readDocuments(path, 'content'));
+    expect(detail).toMatchObject({ column: 'content', found: ['id', 'text', 'body', 'score'] });
+    await expectAppError('data/bad-parquet', () => readDocuments(path, 'score'));
+    const bytes = readFileSync(path);
+    for (const part of [bytes.subarray(0, bytes.length - 20), Buffer.from('PAR1'), Buffer.alloc(0)]) {
+      writeFileSync(cutOff, part);
+      await expectAppError('data/bad-parquet', () => readDocuments(cutOff));
+    }
+  });
+
+  it('reports progress up to the size of the file', async () => {
+    const progress: number[] = [];
+    const path = join(parquetFixtures, 'zstd.parquet');
+    const chunks = readDocumentChunks(path, (done) => {
+      progress.push(done);
+    });
+    for await (const chunk of chunks) void chunk;
+    expect(progress).toEqual([...progress].sort((a, b) => a - b));
+    expect(progress.at(-1)).toBe(readFileSync(path).length);
+  });
+});
