@@ -1,5 +1,7 @@
 /** @file A bucket: weights that are updated alike, stored back to back in one flat tensor. */
-import type { RuleId } from './optimizers/rule.ts';
+
+/** The update rules, one per file of `optimizers`. */
+export type RuleId = 'adamw' | 'muon' | 'sgd';
 
 /** Position of one weight in its bucket, in elements. */
 export interface Slot {

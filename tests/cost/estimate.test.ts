@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { assumptionDefaults, assumptionOptions } from '../../src-main/cost/assumptions.ts';
 import { ageOf, factsOf, pricesOf } from '../../src-main/cost/book.ts';
-import { againstTold, correctionOf, recordOf, type Ratio } from '../../src-main/cost/calibration.ts';
+import { compareWithEstimate, correctionOf, describeAccuracy, type Ratio } from '../../src-main/cost/calibration.ts';
 import { estimate, type Estimate, type EstimateRequest } from '../../src-main/cost/estimate.ts';
 import { verdictOf } from '../../src-main/cost/memory.ts';
-import { moneyFor, ratioOf, recordFor, type Came } from '../../src-main/cost/record.ts';
+import { costOf, ratioOf, createRecord, type RunActuals } from '../../src-main/cost/record.ts';
 import { fromScratch, lossAt, laws, tokensTo } from '../../src-main/cost/scratch.ts';
 import { secondsOf } from '../../src-main/cost/speed.ts';
 import { families } from '../../src-main/model/families/index.ts';
@@ -28,7 +28,7 @@ const model = {
 };
 const asked = (change: Partial<EstimateRequest> = {}): EstimateRequest => ({
   subject: subjectOf(model),
-  training: { ...trainingDefaults, batch: 4, sequence: 64, tokens: 100_000 },
+  training: { ...trainingDefaults, microBatch: 4, contextLength: 64, tokens: 100_000 },
   targets: [cpu],
   book,
   assumptions: assumptionDefaults,
@@ -100,7 +100,7 @@ describe('estimate', () => {
   });
 
   it('has parts that add up, and every alternative is computed and needs less', () => {
-    const large = { ...asked().training, batch: 32, sequence: 256 };
+    const large = { ...asked().training, microBatch: 32, contextLength: 256 };
     const { memory, alternatives, verdict } = estimate(
       asked({ training: large, targets: [{ ...cpu, memory: 4e8 }] }),
     ).here[0]!;
@@ -123,7 +123,7 @@ describe('estimate', () => {
 
   it('of learning from a source holds it beside, and takes longer', () => {
     const source = subjectOf({ ...model, hidden_size: 64, head_dim: 16, intermediate_size: 128 });
-    const training = { ...asked().training, distill: 0.5 };
+    const training = { ...asked().training, distillWeight: 0.5 };
     const [plain, taught] = [asked(), asked({ subject: { ...asked().subject, source }, training })].map((r) =>
       estimate(r),
     ) as [Estimate, Estimate];
@@ -145,20 +145,20 @@ describe('estimate', () => {
   it('of averages holds the mean of what was saved, evaluates it, and keeps as many states', () => {
     const of = (change: Partial<TrainingSettings>): Estimate =>
       estimate(asked({ training: { ...asked().training, ...change } }));
-    const [plain, mean] = [of({}), of({ average: 5 })];
+    const [plain, mean] = [of({}), of({ averageCheckpoints: 5 })];
     const steps = plain.steps;
     const memory = (e: Estimate): number => e.here[0]!.memory.parts.reduce((n, p) => n + p.bytes, 0);
     const seconds = (e: Estimate): number => e.here[0]!.seconds!.likely;
     const once = seconds(plain) - seconds(of({ evaluateEvery: 0, heldOut: 0 }));
-    expect([plain.disk.kept, of({ average: 1 }).disk.kept, mean.disk.kept]).toEqual([2, 2, 5]);
+    expect([plain.disk.kept, of({ averageCheckpoints: 1 }).disk.kept, mean.disk.kept]).toEqual([2, 2, 5]);
     expect(mean.disk.total).toBeCloseTo(5 * mean.disk.perSave + mean.disk.exported, 3);
     expect(memory(mean) - memory(plain)).toBeCloseTo(4 * plain.parameters, 3);
     expect((seconds(mean) - seconds(plain)) / Math.ceil(steps / 200)).toBeCloseTo(
       once / (1 + Math.ceil(steps / 100)),
       9,
     );
-    expect(seconds(of({ ema: 0.9 })) - seconds(plain)).toBeGreaterThan(0);
-    expect(memory(of({ average: 5, heldOut: 0 }))).toBe(memory(of({ heldOut: 0 })));
+    expect(seconds(of({ emaDecay: 0.9 })) - seconds(plain)).toBeGreaterThan(0);
+    expect(memory(of({ averageCheckpoints: 5, heldOut: 0 }))).toBe(memory(of({ heldOut: 0 })));
   });
 
   it('of an export is in the types that the weights have in their files', () => {
@@ -224,7 +224,7 @@ describe('estimate', () => {
     expect(assumptionOptions.map((o) => o.id).sort()).toEqual(Object.keys(assumptionDefaults).sort());
     for (const o of assumptionOptions)
       expect(
-        o.kind === 'number' && o.otherwise! >= o.min && o.otherwise! <= o.max && o.help.length > 20,
+        o.kind === 'number' && o.default! >= o.min && o.default! <= o.max && o.help.length > 20,
       ).toBe(true);
   });
 });
@@ -238,21 +238,21 @@ describe('what runs teach', () => {
       at: `2026-11-2${i}`,
       time,
       memory: null,
-      told: time,
+      corrected: time,
     }));
   it('is the median of the last three, with how far they lay', () => {
     expect(correctionOf([])).toEqual({ factor: 1, spread: 0 });
     expect(correctionOf([1.2, 1.1, 1.3, 9]).factor).toBe(1.2);
-    expect(recordOf(past(1.1, 0.95, 1.02))).toBe('last 3 runs: within 10 %');
-    expect(recordOf(past(1.2))).toBe('last run: within 20 %');
-    expect(recordOf(past(4, 1))).toBe('last 2 runs: within a factor of 4.0');
-    expect([againstTold(1, 1), againstTold(1.1, 1), againstTold(0.9, 1), againstTold(27, 1)]).toEqual([
+    expect(describeAccuracy(past(1.1, 0.95, 1.02))).toBe('last 3 runs: within 10 %');
+    expect(describeAccuracy(past(1.2))).toBe('last run: within 20 %');
+    expect(describeAccuracy(past(4, 1))).toBe('last 2 runs: within a factor of 4.0');
+    expect([compareWithEstimate(1, 1), compareWithEstimate(1.1, 1), compareWithEstimate(0.9, 1), compareWithEstimate(27, 1)]).toEqual([
       'as estimated',
       '10 % more than estimated',
       '10 % less than estimated',
       '27 times the estimate',
     ]);
-    expect(recordOf([])).toBeUndefined();
+    expect(describeAccuracy([])).toBeUndefined();
   });
 
   it('corrects the next estimate and narrows its band', () => {
@@ -284,11 +284,14 @@ describe('what runs teach', () => {
 
   it('is kept with the run, with the price and its time, and never worked out again', () => {
     const e = estimate(asked());
-    const record = recordFor(
+    const record = createRecord(
       e,
-      assumptionDefaults,
-      { memory: 1, training: asked().training },
-      '2026-11-21T12:00:00Z',
+      {
+        assumptions: assumptionDefaults,
+        memoryCorrection: 1,
+        settings: asked().training,
+        time: '2026-11-21T12:00:00Z',
+      },
     )!;
     expect(record.price).toEqual({
       value: 0.3,
@@ -296,25 +299,25 @@ describe('what runs teach', () => {
       source: 'your tariff',
       time: '2026-11-21T12:00:00Z',
     });
-    const came: Came = {
+    const actual: RunActuals = {
       steps: 40,
       tokens: 1,
       seconds: 100,
-      stepSeconds: 2 * record.told!.plainStepSeconds,
-      memory: record.told!.plainMemory * 1.1,
+      stepSeconds: 2 * record.estimate!.uncorrectedStepSeconds,
+      memory: record.estimate!.uncorrectedMemory * 1.1,
       energy: 2,
-      power: 'assumed',
-      money: 1,
+      powerSource: 'assumed',
+      cost: 1,
       time: '2026-11-21T13:00:00Z',
     };
-    expect(ratioOf('r', { ...record, came })).toMatchObject({ time: 2, told: 2 });
-    expect(ratioOf('r', { ...record, came })!.memory).toBeCloseTo(1.1, 9);
-    expect(ratioOf('r', { ...record, came })!.basis).toBe('measured');
-    expect(ratioOf('r', { ...record, came: { ...came, unlike: true } })).toBeUndefined();
+    expect(ratioOf('r', { ...record, actual })).toMatchObject({ time: 2, corrected: 2 });
+    expect(ratioOf('r', { ...record, actual })!.memory).toBeCloseTo(1.1, 9);
+    expect(ratioOf('r', { ...record, actual })!.basis).toBe('measured');
+    expect(ratioOf('r', { ...record, actual: { ...actual, hasOtherSettings: true } })).toBeUndefined();
     expect(ratioOf('r', record)).toBeUndefined();
-    expect(ratioOf('r', { ...record, came: { ...came, steps: 3 } })).toBeUndefined();
-    expect(moneyFor(record, 3600, 2)).toBeCloseTo(0.6, 12);
-    expect(moneyFor(record, 3600, null)).toBeNull();
-    expect(moneyFor({ price: { value: 4, unit: 'hour', source: 's', time: 't' } }, 1800, null)).toBe(2);
+    expect(ratioOf('r', { ...record, actual: { ...actual, steps: 3 } })).toBeUndefined();
+    expect(costOf(record, 3600, 2)).toBeCloseTo(0.6, 12);
+    expect(costOf(record, 3600, null)).toBeNull();
+    expect(costOf({ price: { value: 4, unit: 'hour', source: 's', time: 't' } }, 1800, null)).toBe(2);
   });
 });

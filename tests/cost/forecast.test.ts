@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keyOf, normalAt } from '../../src-main/base/random.ts';
+import { deriveKey, normalAt } from '../../src-main/base/random.ts';
 import { bandAt, forecast, type Forecast } from '../../src-main/cost/forecast.ts';
 
 /** A noisy power law, as a run would have it. */
@@ -9,7 +9,7 @@ function run(
 ): { steps: number[]; losses: number[]; truth: (t: number) => number } {
   const truth = (t: number): number => floor + scale * t ** -power;
   const steps = Array.from({ length: seen }, (_, i) => i + 1);
-  const key = keyOf(seed, 'noise');
+  const key = deriveKey(seed, 'noise');
   return { steps, losses: steps.map((t) => truth(t) + noise * normalAt(key, t)), truth };
 }
 
@@ -17,7 +17,7 @@ describe('forecast', () => {
   it('finds the end of a power law from half of it, and its band holds the truth', () => {
     const { steps, losses, truth } = run(1000);
     const found = forecast(steps, losses, { warmup: 20, steps: 2000 }) as Forecast;
-    expect(found.at).toBe('forecast');
+    expect(found.type).toBe('forecast');
     expect(Math.abs(found.loss - truth(2000))).toBeLessThan(0.03);
     expect(found.low).toBeLessThanOrEqual(found.loss);
     expect(found.high).toBeGreaterThanOrEqual(found.loss);
@@ -29,7 +29,7 @@ describe('forecast', () => {
     for (let seed = 0; seed < 20; seed++) {
       const { steps, losses, truth } = run(400, { seed, power: 0.3 + 0.03 * seed });
       const found = forecast(steps, losses, { warmup: 10, steps: 2000 });
-      if (found.at !== 'forecast') continue;
+      if (found.type !== 'forecast') continue;
       told++;
       const end = truth(2000);
       const slack = 0.01;
@@ -68,7 +68,7 @@ describe('forecast', () => {
     ],
   ] as const)('is too early for %s', (_, { steps, losses }, options, why) => {
     const found = forecast(steps, losses, options);
-    expect(found.at).toBe('too early');
+    expect(found.type).toBe('too early');
     expect('why' in found && found.why).toMatch(why);
   });
 

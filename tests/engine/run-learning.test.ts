@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { aborter } from '../../src-main/base/signals.ts';
+import { createAborter } from '../../src-main/base/signals.ts';
 import { exportRun } from '../../src-main/engine/export/export-job.ts';
 import { grow } from '../../src-main/engine/grow/grow-job.ts';
 import { train } from '../../src-main/engine/train/train-job.ts';
@@ -15,40 +15,40 @@ import {
   newestStep,
   readRun,
   requestDecay,
-  runCard,
+  summarizeRun,
   savedSteps,
 } from '../../src-main/store/run/runs.ts';
-import { optimizers, type OptimizerId } from '../../src-main/train/optimizers/index.ts';
-import { decaying, extended, learningRate } from '../../src-main/train/schedule.ts';
+import { optimizerIds } from '../../src-main/train/optimizers/index.ts';
+import { decayFrom, extend, learningRate } from '../../src-main/train/schedule.ts';
 import type { RunEvent } from '../../src-main/train/run.ts';
-import { refusal } from '../support/refusal.ts';
+import { expectAppError } from '../support/expect-app-error.ts';
 import { freePath } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
 import {
-  collected,
-  digests,
-  growthBy,
-  newRun,
-  only,
-  planned,
-  quiet,
-  small,
-  textFile,
-  valuesOf,
+  collect,
+  digestFiles,
+  growthNamed,
+  createTestRun,
+  eventsOfType,
+  planFor,
+  neverAborted,
+  smallSettings,
+  createTextFile,
+  readValues,
   type Growth,
 } from './workbench.ts';
 
 const tiny = makeTinyCheckpoint('llama', { tokenizer: true });
-const text = textFile();
-const perStep = small.batch * small.sequence;
-const ran = async (dir: string): Promise<readonly RunEvent[]> => collected(train({ run: dir }, quiet));
+const text = createTextFile();
+const perStep = smallSettings.microBatch * smallSettings.contextLength;
+const ran = async (dir: string): Promise<readonly RunEvent[]> => collect(train({ run: dir }, neverAborted));
 const stateOf = async (dir: string): Promise<unknown> =>
-  digests((await newestStep(dir))!.dir, (path) => path.endsWith('.safetensors'));
+  digestFiles((await newestStep(dir))!.dir, (path) => path.endsWith('.safetensors'));
 const modelAt = async (dir: string, step: number): Promise<Map<string, Float32Array>> => {
   const { dir: at } = (await savedSteps(dir)).find((s) => s.step === step)!;
   const checkpoint = await openCheckpoint(join(at, 'model'));
   const out = new Map<string, Float32Array>();
-  for (const name of checkpoint.refs.keys()) out.set(name, await valuesOf(checkpoint, name));
+  for (const name of checkpoint.tensors.keys()) out.set(name, await readValues(checkpoint, name));
   return out;
 };
 const exported = async (
@@ -56,34 +56,34 @@ const exported = async (
   weights: 'raw' | 'ema' | 'average',
 ): Promise<{ values(name: string): Promise<Float32Array>; card: string }> => {
   const out = freePath(`export-${weights}`);
-  expect((await collected(exportRun({ run, out, dtype: 'keep', weights }, quiet))).at(-1)).toMatchObject({
-    at: 'done',
+  expect((await collect(exportRun({ run, out, dtype: 'keep', weights }, neverAborted))).at(-1)).toMatchObject({
+    type: 'done',
   });
   const checkpoint = await openCheckpoint(out);
-  return { values: (name) => valuesOf(checkpoint, name), card: out };
+  return { values: (name) => readValues(checkpoint, name), card: out };
 };
 const worst = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Array.from(a).reduce((most, x, i) => Math.max(most, Math.abs(x - b[i]!)), 0);
 const grown = async (title: string | Growth): Promise<string> => {
   const out = freePath('grown');
-  await collected(
+  await collect(
     grow(
       {
         source: await tiny,
         out,
-        plan: await planned(await tiny, typeof title === 'string' ? growthBy(title) : title),
+        plan: await planFor(await tiny, typeof title === 'string' ? growthNamed(title) : title),
         device: 'cpu',
       },
-      quiet,
+      neverAborted,
     ),
   );
   return out;
 };
 
 describe('averages', () => {
-  const settings = { tokens: 8 * perStep, saveEvery: 1, evaluateEvery: 4, ema: 0.6, average: 8 };
+  const settings = { tokens: 8 * perStep, saveEvery: 1, evaluateEvery: 4, emaDecay: 0.6, averageCheckpoints: 8 };
   const run = (async () => {
-    const dir = await newRun(await tiny, text, settings);
+    const dir = await createTestRun(await tiny, text, settings);
     return { dir, events: await ran(dir) };
   })();
 
@@ -97,7 +97,7 @@ describe('averages', () => {
       await exported(dir, 'average'),
     ];
     for (const name of steps[0]!.keys()) {
-      let moving = Float64Array.from(await valuesOf(start, name));
+      let moving = Float64Array.from(await readValues(start, name));
       steps.forEach((weights, i) => {
         const stays = Math.min(0.6, (2 + i) / (11 + i));
         moving = moving.map((v, j) => stays * v + (1 - stays) * weights.get(name)![j]!);
@@ -111,17 +111,17 @@ describe('averages', () => {
       expect(worst(await ema.values(name), await raw.values(name))).toBeGreaterThan(0);
     }
     expect(
-      only(events, 'averaged')
-        .filter((e) => e.which === 'ema')
+      eventsOfType(events, 'averaged')
+        .filter((e) => e.weights === 'ema')
         .map((e) => e.step),
     ).toEqual([4, 8]);
     expect(
-      only(events, 'averaged')
-        .filter((e) => e.which === 'average')
+      eventsOfType(events, 'averaged')
+        .filter((e) => e.weights === 'average')
         .map((e) => e.step),
     ).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-    const raws = only(events, 'evaluated').at(-1)!.loss;
-    for (const { loss, which, step } of only(events, 'averaged'))
+    const raws = eventsOfType(events, 'evaluated').at(-1)!.loss;
+    for (const { loss, weights: which, step } of eventsOfType(events, 'averaged'))
       if (step === 8) expect([which, loss !== raws && Math.abs(loss - raws) < 1]).toEqual([which, true]);
   });
 
@@ -135,37 +135,37 @@ describe('averages', () => {
         moved += (v - steps[0]!.get(name)![i]!) ** 2;
         size += v * v;
       });
-    expect(only(events, 'step').at(-1)!.ratio! / Math.sqrt(moved / size)).toBeCloseTo(1, 3);
+    expect(eventsOfType(events, 'step').at(-1)!.updateRatio! / Math.sqrt(moved / size)).toBeCloseTo(1, 3);
   });
 
   it('are there to the byte after a stop and a resume', async () => {
-    const dir = await newRun(await tiny, text, settings);
-    const { signal, abort } = aborter();
+    const dir = await createTestRun(await tiny, text, settings);
+    const { signal, abort } = createAborter();
     for await (const event of train({ run: dir }, signal))
-      if (event.at === 'step' && event.step === 5) abort();
+      if (event.type === 'step' && event.step === 5) abort();
     await ran(dir);
     expect(await stateOf(dir)).toEqual(await stateOf((await run).dir));
   });
 
   it('a run that keeps none refuses', async () => {
-    const dir = await newRun(await tiny, text);
+    const dir = await createTestRun(await tiny, text);
     await ran(dir);
     for (const weights of ['ema', 'average'] as const)
-      await refusal('run/no-average', () => exported(dir, weights));
+      await expectAppError('run/no-average', () => exported(dir, weights));
   });
 });
 
-it.each((Object.keys(optimizers) as OptimizerId[]).filter((o) => o !== 'adamw'))(
+it.each(optimizerIds.filter((o) => o !== 'adamw'))(
   '%s learns, and goes on to the byte',
   async (optimizer) => {
     const settings = { tokens: 20 * perStep, optimizer, lr: optimizer === 'sgd' ? 0.1 : 1e-2 };
-    const whole = await newRun(await tiny, text, settings);
-    const stopped = await newRun(await tiny, text, settings);
-    const { signal, abort } = aborter();
-    const losses = only(await ran(whole), 'step').map((e) => e.loss);
+    const whole = await createTestRun(await tiny, text, settings);
+    const stopped = await createTestRun(await tiny, text, settings);
+    const { signal, abort } = createAborter();
+    const losses = eventsOfType(await ran(whole), 'step').map((e) => e.loss);
     expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.3);
     for await (const event of train({ run: stopped }, signal))
-      if (event.at === 'step' && event.step === 11) abort();
+      if (event.type === 'step' && event.step === 11) abort();
     await ran(stopped);
     expect(await stateOf(stopped)).toEqual(await stateOf(whole));
   },
@@ -174,9 +174,9 @@ it.each((Object.keys(optimizers) as OptimizerId[]).filter((o) => o !== 'adamw'))
 describe('learning from the source', () => {
   it('of an exact growth costs nothing at first and keeps it near', async () => {
     const checkpoint = await grown('hypercloning');
-    const settings = { tokens: 15 * perStep, lr: 3e-3, warmup: 1, schedule: 'constant' } as const;
+    const settings = { tokens: 15 * perStep, lr: 3e-3, warmupSteps: 1, schedule: 'constant' } as const;
     const far = async (distill: number): Promise<readonly number[]> =>
-      only(await ran(await newRun(checkpoint, text, { ...settings, distill })), 'step').map((e) => e.kl!);
+      eventsOfType(await ran(await createTestRun(checkpoint, text, { ...settings, distillWeight: distill })), 'step').map((e) => e.kl!);
     const taught = await far(1);
     const hardly = await far(1e-6);
     expect(Math.abs(taught[0]!)).toBeLessThan(1e-5);
@@ -184,21 +184,21 @@ describe('learning from the source', () => {
     for (let i = 2; i < 8; i++) expect(taught[i]!, `step ${i + 1}`).toBeLessThan(hardly[i]!);
   });
   it('brings a growth that is not exact back towards it', async () => {
-    const dir = await newRun(await grown('copy-pad'), text, {
+    const dir = await createTestRun(await grown('copy-pad'), text, {
       tokens: 40 * perStep,
       lr: 3e-3,
-      warmup: 1,
+      warmupSteps: 1,
       schedule: 'constant',
-      distill: 1,
-      temperature: 2,
-      accumulate: 2,
+      distillWeight: 1,
+      distillTemperature: 2,
+      gradAccum: 2,
     });
-    const kls = only(await ran(dir), 'step').map((e) => e.kl!);
+    const kls = eventsOfType(await ran(dir), 'step').map((e) => e.kl!);
     expect(kls[0]!).toBeGreaterThan(0.001);
     expect(kls[10]!).toBeLessThan(kls[0]!);
   });
   it('is refused without one', async () => {
-    const dir = await newRun(await tiny, text, { distill: 0.5 });
+    const dir = await createTestRun(await tiny, text, { distillWeight: 0.5 });
     expect((await ran(dir)).at(-1)).toMatchObject({ reason: 'failed', error: { code: 'run/no-source' } });
   });
 });
@@ -212,11 +212,11 @@ describe('copies', () => {
   ];
   it.each([
     ['plain clones stay equal for ever', plain, true],
-    ['plain diagonal clones', growthBy('hypercloning without noise, diagonal'), true],
-    ['clones as they are by default part', growthBy('hypercloning'), false],
+    ['plain diagonal clones', growthNamed('hypercloning without noise, diagonal'), true],
+    ['clones as they are by default part', growthNamed('hypercloning'), false],
   ] as const)('%s', async (_, growth, equal) => {
-    const dir = await newRun(await grown(growth), text, { tokens: 30 * perStep, evaluateEvery: 10 });
-    const found = only(await ran(dir), 'asymmetry');
+    const dir = await createTestRun(await grown(growth), text, { tokens: 30 * perStep, evaluateEvery: 10 });
+    const found = eventsOfType(await ran(dir), 'asymmetry');
     expect(found.map((e) => e.step)).toEqual([0, 10, 20, 30]);
     expect(found[0]!.value).toBe(0);
     if (equal)
@@ -224,7 +224,7 @@ describe('copies', () => {
     else expect(found.at(-1)!.value).toBeGreaterThan(1e-3);
   });
   it('are not looked for in a model that has none', async () => {
-    expect(only(await ran(await newRun(await tiny, text)), 'asymmetry')).toEqual([]);
+    expect(eventsOfType(await ran(await createTestRun(await tiny, text)), 'asymmetry')).toEqual([]);
   });
 });
 
@@ -233,11 +233,11 @@ describe('the end of a run', () => {
 
   it('comes with a decay that is asked while it trains, and a stop in between changes nothing', async () => {
     const told = async (pauseAt?: number): Promise<string> => {
-      const dir = await newRun(await tiny, text, settings);
-      const { signal, abort } = aborter();
+      const dir = await createTestRun(await tiny, text, settings);
+      const { signal, abort } = createAborter();
       for await (const event of train({ run: dir }, signal)) {
-        if (event.at === 'step' && event.step === 5) await requestDecay(dir, 6);
-        if (event.at === 'step' && event.step === pauseAt) abort();
+        if (event.type === 'step' && event.step === 5) await requestDecay(dir, 6);
+        if (event.type === 'step' && event.step === pauseAt) abort();
       }
       if (pauseAt !== undefined)
         expect((await ran(dir)).at(-1)).toMatchObject({ reason: 'finished', step: 11 });
@@ -245,27 +245,27 @@ describe('the end of a run', () => {
     };
     const dir = await told();
     const events = await readEvents(dir);
-    const after = decaying((await readRun(await newRun(await tiny, text, settings))).settings, 5, 6);
-    expect(events.at(-1)).toMatchObject({ at: 'stopped', reason: 'finished', step: 11 });
-    expect(only(events, 'rescheduled')).toMatchObject([{ step: 5, steps: 11 }]);
-    expect(only(events, 'step').map((e) => e.lr)).toEqual(
+    const after = decayFrom((await readRun(await createTestRun(await tiny, text, settings))).settings, 5, 6);
+    expect(events.at(-1)).toMatchObject({ type: 'stopped', reason: 'finished', step: 11 });
+    expect(eventsOfType(events, 'rescheduled')).toMatchObject([{ step: 5, steps: 11 }]);
+    expect(eventsOfType(events, 'step').map((e) => e.lr)).toEqual(
       Array.from({ length: 11 }, (_, i) => learningRate(after, i + 1)),
     );
-    expect(await runCard(dir)).toMatchObject({ state: 'finished', steps: 11, step: 11 });
+    expect(await summarizeRun(dir)).toMatchObject({ state: 'finished', steps: 11, step: 11 });
     expect((await readRun(dir)).settings).toEqual(after);
     expect(await stateOf(await told(8))).toEqual(await stateOf(dir));
   });
 
   it('is put off: what was done stays, the rest follows the new plan', async () => {
-    const dir = await newRun(await tiny, text, { ...settings, tokens: 6 * perStep });
-    const first = only(await ran(dir), 'step').map((e) => e.loss);
-    const longer = extended((await readRun(dir)).settings, 6, 12 * perStep, 2);
+    const dir = await createTestRun(await tiny, text, { ...settings, tokens: 6 * perStep });
+    const first = eventsOfType(await ran(dir), 'step').map((e) => e.loss);
+    const longer = extend((await readRun(dir)).settings, 6, 12 * perStep, 2);
     await changeSettings(dir, longer);
     expect((await ran(dir)).at(-1)).toMatchObject({ reason: 'finished', step: 12 });
-    const steps = only(await readEvents(dir), 'step');
+    const steps = eventsOfType(await readEvents(dir), 'step');
     expect(steps.map((e) => e.step)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
     expect(steps.slice(0, 6).map((e) => e.loss)).toEqual(first);
     expect(steps.map((e) => e.lr)).toEqual(Array.from({ length: 12 }, (_, i) => learningRate(longer, i + 1)));
-    expect(steps[7]!.lr).toBeCloseTo(small.lr, 12);
+    expect(steps[7]!.lr).toBeCloseTo(smallSettings.lr, 12);
   });
 });

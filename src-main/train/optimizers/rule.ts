@@ -6,7 +6,7 @@ import type { Value } from '../../graph/graph.ts';
 import type { Parameter } from '../../model/parameters.ts';
 import type { Bucket } from '../bucket.ts';
 
-export type RuleId = 'adamw' | 'muon' | 'sgd';
+export type { RuleId } from '../bucket.ts';
 
 /** State tensors of a bucket, each as long as the bucket. `ema` is the moving average of the weights. */
 export type StatePart = 'weights' | 'expAvg' | 'expAvgSq' | 'momentum' | 'ema';

@@ -14,7 +14,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { RunEvent } from '../../../src-main/train/run.ts';
 import { trainingDefaults } from '../../../src-main/train/settings.ts';
 import {
-  eventReader,
+  createEventReader,
   eventsFile,
   followEvents,
   openEventLog,
@@ -30,25 +30,25 @@ import {
   openSession,
   readRun,
   requestStop,
-  runCard,
+  summarizeRun,
   savedSteps,
   saveStep,
 } from '../../../src-main/store/run/runs.ts';
-import { refusal } from '../../support/refusal.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import { freePath, freshFolder } from '../../support/temporary.ts';
 
 const deadPid = 2 ** 22 + 12_345;
 const step = (n: number, loss = 5 - n / 100): RunEvent => ({
-  at: 'step',
+  type: 'step',
   step: n,
   loss,
   lr: 1e-3,
-  norm: 1,
+  gradNorm: 1,
   tokens: n * 64,
   seconds: 0.5,
 });
 const started = (n: number): RunEvent => ({
-  at: 'started',
+  type: 'started',
   step: n,
   device: 'cpu',
   deviceName: 'CPU',
@@ -60,10 +60,10 @@ const started = (n: number): RunEvent => ({
 });
 const stopped = (
   n: number,
-  reason: 'finished' | 'asked' | 'failed',
+  reason: 'finished' | 'requested' | 'failed',
   error?: { code: 'internal'; detail: unknown },
-): Extract<RunEvent, { at: 'stopped' }> => ({
-  at: 'stopped',
+): Extract<RunEvent, { type: 'stopped' }> => ({
+  type: 'stopped',
   step: n,
   reason,
   time: '2026-01-01T00:00:01Z',
@@ -76,7 +76,7 @@ async function newRun(): Promise<string> {
     name: 'first',
     checkpoint: '/c',
     data: ['/d.txt'],
-    settings: { ...trainingDefaults, tokens: 2560, batch: 1, sequence: 64 },
+    settings: { ...trainingDefaults, tokens: 2560, microBatch: 1, contextLength: 64 },
   });
   return dir;
 }
@@ -102,25 +102,25 @@ describe("a run's folder", () => {
     const dir = await newRun();
     expect(await isRun(dir)).toBe(true);
     expect(await readRun(dir)).toMatchObject({
-      version: 1,
+      version: 2,
       name: 'first',
       checkpoint: '/c',
       data: ['/d.txt'],
       settings: { tokens: 2560 },
     });
-    await refusal('file/exists', () =>
+    await expectAppError('file/exists', () =>
       createRun(dir, { name: 'b', checkpoint: '/c', data: [], settings: trainingDefaults }),
     );
-    await refusal('run/not-found', () => runCard(freePath()));
+    await expectAppError('run/not-found', () => summarizeRun(freePath()));
     writeFileSync(join(dir, 'settings.json'), '{"version":1');
-    await refusal('run/damaged', () => readRun(dir));
+    await expectAppError('run/damaged', () => readRun(dir));
     writeFileSync(join(dir, 'settings.json'), '{"version":1}');
-    await refusal('run/damaged', () => readRun(dir));
+    await expectAppError('run/damaged', () => readRun(dir));
   });
 
   it('says at every moment what is true', async () => {
     const dir = await newRun();
-    expect(await runCard(dir)).toMatchObject({
+    expect(await summarizeRun(dir)).toMatchObject({
       id: dir,
       name: 'first',
       state: 'preparing',
@@ -133,8 +133,8 @@ describe("a run's folder", () => {
     await session.append(started(0));
     await session.setState('running');
     for (let n = 1; n <= 3; n++) await session.append(step(n));
-    await session.append({ at: 'evaluated', step: 3, loss: 4.5, tokens: 100 });
-    expect(await runCard(dir)).toMatchObject({
+    await session.append({ type: 'evaluated', step: 3, loss: 4.5, tokens: 100 });
+    expect(await summarizeRun(dir)).toMatchObject({
       state: 'running',
       step: 3,
       steps: 40,
@@ -143,30 +143,30 @@ describe("a run's folder", () => {
       heldOutLoss: 4.5,
       seconds: 1.5,
     });
-    expect(session.stopAsked()).toBe(false);
+    expect(session.isStopRequested()).toBe(false);
     await requestStop(dir);
-    expect(session.stopAsked()).toBe(true);
-    expect((await runCard(dir)).state).toBe('pausing');
-    await session.append(stopped(3, 'asked'));
+    expect(session.isStopRequested()).toBe(true);
+    expect((await summarizeRun(dir)).state).toBe('pausing');
+    await session.append(stopped(3, 'requested'));
     await session.close();
-    expect((await runCard(dir)).state).toBe('paused');
+    expect((await summarizeRun(dir)).state).toBe('paused');
     expect(existsSync(join(dir, 'stop')) || existsSync(join(dir, 'lock'))).toBe(false);
 
     await claimRun(dir);
-    expect((await runCard(dir)).state).toBe('preparing');
+    expect((await summarizeRun(dir)).state).toBe('preparing');
     const again = await openSession(dir, { after: 3 });
     await again.append(started(3));
     await again.setState('running');
     await again.append(step(4));
-    expect(await runCard(dir)).toMatchObject({ state: 'running', step: 4, seconds: 2 });
+    expect(await summarizeRun(dir)).toMatchObject({ state: 'running', step: 4, seconds: 2 });
     await again.append(stopped(4, 'failed', { code: 'internal', detail: { message: 'x' } }));
     await again.close();
-    expect(await runCard(dir)).toMatchObject({ state: 'failed', error: { code: 'internal' } });
+    expect(await summarizeRun(dir)).toMatchObject({ state: 'failed', error: { code: 'internal' } });
     const last = await openSession(dir);
     await last.append(started(4));
     await last.append(stopped(40, 'finished'));
     await last.close();
-    const card = await runCard(dir);
+    const card = await summarizeRun(dir);
     expect(card.state).toBe('finished');
     expect('error' in card).toBe(false);
   });
@@ -185,12 +185,12 @@ describe("a run's folder", () => {
       for (const jump of [12 * 3_600_000, -36 * 3_600_000]) {
         // a laptop that slept for half a day, a clock set back
         vi.setSystemTime(Date.now() + jump);
-        expect((await runCard(dir)).state).toBe('running');
-        await refusal('run/already-running', () => openSession(dir));
+        expect((await summarizeRun(dir)).state).toBe('running');
+        await expectAppError('run/already-running', () => openSession(dir));
         await session.append(step(told.length));
         await vi.waitFor(
           () => {
-            expect(told.at(-1)?.at).toBe('step');
+            expect(told.at(-1)?.type).toBe('step');
           },
           { timeout: 20_000 },
         );
@@ -201,7 +201,7 @@ describe("a run's folder", () => {
     await session.append(stopped(2, 'finished'));
     await session.close();
     await following;
-    expect(told.map((e) => e.at)).toEqual(['started', 'step', 'step', 'stopped']);
+    expect(told.map((e) => e.type)).toEqual(['started', 'step', 'step', 'stopped']);
   });
 
   it('of a killed process is interrupted, whatever the flag says', async () => {
@@ -210,23 +210,23 @@ describe("a run's folder", () => {
     await session.append(started(0));
     await session.setState('running');
     await session.append(step(1));
-    expect((await runCard(dir)).state).toBe('running');
+    expect((await summarizeRun(dir)).state).toBe('running');
     await session.close();
     kill(dir);
-    expect((await runCard(dir)).state).toBe('interrupted');
+    expect((await summarizeRun(dir)).state).toBe('interrupted');
     writeFileSync(
       join(dir, 'state.json'),
       JSON.stringify({ pid: process.pid, state: 'running', heartbeat: Date.now() - 3_600_000, told: false }),
     );
-    expect((await runCard(dir)).state).toBe('interrupted');
+    expect((await summarizeRun(dir)).state).toBe('interrupted');
     writeFileSync(join(dir, 'state.json'), '{');
-    expect((await runCard(dir)).state).toBe('interrupted');
+    expect((await summarizeRun(dir)).state).toBe('interrupted');
   });
 
   it("has one trainer at a time; a dead one's hold is void", async () => {
     const dir = await newRun();
     const session = await openSession(dir);
-    await refusal('run/already-running', () => openSession(dir));
+    await expectAppError('run/already-running', () => openSession(dir));
     await session.close();
     writeFileSync(join(dir, 'lock'), String(deadPid));
     await (await openSession(dir)).close();
@@ -237,7 +237,7 @@ describe("a run's folder", () => {
       join(dir, 'state.json'),
       JSON.stringify({ pid: process.ppid, state: 'running', heartbeat: Date.now(), told: false }),
     );
-    await refusal('run/already-running', () => claimRun(dir));
+    await expectAppError('run/already-running', () => claimRun(dir));
   });
 
   it('keeps a stop that was asked while the engine was starting, and forgets one from before', async () => {
@@ -245,12 +245,12 @@ describe("a run's folder", () => {
     await requestStop(dir);
     await claimRun(dir);
     const session = await openSession(dir);
-    expect(session.stopAsked()).toBe(false);
+    expect(session.isStopRequested()).toBe(false);
     await session.close();
     await claimRun(dir);
     await requestStop(dir);
     const next = await openSession(dir);
-    expect(next.stopAsked()).toBe(true);
+    expect(next.isStopRequested()).toBe(true);
     await next.close();
   });
 
@@ -269,7 +269,7 @@ describe("a run's folder", () => {
     appendFileSync(eventsFile(dir), '{"at":"step","step":2,"lo');
     await closeRun(dir, stopped(1, 'failed', { code: 'internal', detail: { message: 'again' } }));
     expect(await readEvents(dir)).toHaveLength(4);
-    expect(await runCard(dir)).toMatchObject({ state: 'failed', error: { detail: { message: 'again' } } });
+    expect(await summarizeRun(dir)).toMatchObject({ state: 'failed', error: { detail: { message: 'again' } } });
   });
 });
 
@@ -295,7 +295,7 @@ describe('training checkpoints', () => {
     });
     expect(readFileSync(join((await newestStep(dir))!.dir, 'a'), 'utf8')).toBe('again');
     expect(readdirSync(join(dir, 'checkpoints')).sort()).toEqual(['step-000010', 'step-1000000']);
-    expect((await runCard(dir)).savedStep).toBe(1_000_000);
+    expect((await summarizeRun(dir)).savedStep).toBe(1_000_000);
   });
 });
 
@@ -322,7 +322,7 @@ describe('events', () => {
       started(0),
       step(1),
       step(2),
-      { at: 'saved', step: 2, dir: 'x' } as RunEvent,
+      { type: 'saved', step: 2, dir: 'x' } as RunEvent,
       step(3),
       step(4),
     ])
@@ -336,7 +336,7 @@ describe('events', () => {
       started(0),
       step(1),
       step(2),
-      { at: 'saved', step: 2, dir: 'x' },
+      { type: 'saved', step: 2, dir: 'x' },
       started(2),
       step(3),
     ]);
@@ -346,7 +346,7 @@ describe('events', () => {
     const dir = await newRun();
     for (const line of ['{"at":', 'null', '{"step":1}']) {
       writeFileSync(eventsFile(dir), `${JSON.stringify(step(1))}\n${line}\n${JSON.stringify(step(2))}\n`);
-      expect((await refusal('run/damaged', () => readEvents(dir))).message).toContain('line 2');
+      expect((await expectAppError('run/damaged', () => readEvents(dir))).message).toContain('line 2');
     }
   });
 
@@ -369,7 +369,7 @@ describe('events', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 40 }), async (actions) => {
         const path = join(freshFolder(), 'events.jsonl');
-        const reader = eventReader(path);
+        const reader = createEventReader(path);
         let truth: string[] = [];
         let seen: string[] = [];
         const look = async (): Promise<void> => {
@@ -378,7 +378,7 @@ describe('events', () => {
           expect(seen).toEqual(truth);
         };
         let n = 0;
-        const line = (text: string): string => JSON.stringify({ at: 'sample', step: n++, prompt: '', text });
+        const line = (text: string): string => JSON.stringify({ type: 'sample', step: n++, prompt: '', text });
         for (const act of actions) {
           if (act.kind === 'look') {
             await look();
@@ -438,7 +438,7 @@ describe('following', () => {
     await session.close();
     await claimRun(dir);
     const next = await openSession(dir, { after: 1 });
-    for (const event of [started(1), step(2, 9), step(3, 9), step(4, 9), stopped(4, 'asked')])
+    for (const event of [started(1), step(2, 9), step(3, 9), step(4, 9), stopped(4, 'requested')])
       await next.append(event);
     await next.close();
     await over;
@@ -451,7 +451,7 @@ describe('following', () => {
       step(2, 9),
       step(3, 9),
       step(4, 9),
-      stopped(4, 'asked'),
+      stopped(4, 'requested'),
     ]);
   });
 
