@@ -1,37 +1,40 @@
 /**
- * @file The Python that suites and benchmarks compare with: CAMBIUM_PYTHON, or an environment of our own in
- * the user's cache, made on first use.
+ * @file The Python that suites and benchmarks use: CAMBIUM_PYTHON, or a virtual environment in the user's cache that
+ * is created on first use.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-const windows = process.platform === 'win32';
+const isWindows = process.platform === 'win32';
 
-/** The command of a Python that has torch, transformers, safetensors and numpy. */
-export function python(): string {
-  const { CAMBIUM_PYTHON: own, LOCALAPPDATA = homedir(), XDG_CACHE_HOME: xdg } = process.env;
-  if (own) return own;
-  const cache = windows
-    ? LOCALAPPDATA
-    : (xdg ?? join(homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache'));
-  const venv = join(cache, 'cambium', 'parity');
-  const made = join(venv, 'complete');
-  const found = join(venv, ...(windows ? ['Scripts', 'python.exe'] : ['bin', 'python']));
-  if (existsSync(made)) return found;
+function cacheFolder(): string {
+  const { LOCALAPPDATA = homedir(), XDG_CACHE_HOME } = process.env;
+  if (isWindows) return LOCALAPPDATA;
+  return XDG_CACHE_HOME ?? join(homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache');
+}
+
+/** The path of a Python that has torch, transformers, safetensors and numpy. Throws if it cannot be installed. */
+export function findPython(): string {
+  const { CAMBIUM_PYTHON } = process.env;
+  if (CAMBIUM_PYTHON) return CAMBIUM_PYTHON;
+  const venv = join(cacheFolder(), 'cambium', 'parity');
+  const python = join(venv, ...(isWindows ? ['Scripts', 'python.exe'] : ['bin', 'python']));
+  const marker = join(venv, 'complete');
+  if (existsSync(marker)) return python;
   console.log(
-    `Making a Python with torch and transformers in ${venv} (once, some gigabytes; set CAMBIUM_PYTHON to use one that you have)`,
+    `Installing torch and transformers in ${venv} (once, several GB; set CAMBIUM_PYTHON to use your own Python)`,
   );
-  run(windows ? 'python' : 'python3', '-m', 'venv', venv);
-  run(found, '-m', 'pip', 'install', '--quiet', 'torch', 'transformers', 'safetensors', 'numpy');
-  writeFileSync(made, '');
-  return found;
+  run(isWindows ? 'python' : 'python3', '-m', 'venv', venv);
+  run(python, '-m', 'pip', 'install', '--quiet', 'torch', 'transformers', 'safetensors', 'numpy');
+  writeFileSync(marker, '');
+  return python;
 }
 
 function run(command: string, ...args: readonly string[]): void {
-  if (spawnSync(command, args, { stdio: 'inherit' }).status !== 0)
-    throw new Error(
-      `${command} ${args.join(' ')} failed; set CAMBIUM_PYTHON to a Python that has torch, transformers and safetensors`,
-    );
+  if (spawnSync(command, args, { stdio: 'inherit' }).status === 0) return;
+  throw new Error(
+    `${command} ${args.join(' ')} failed; set CAMBIUM_PYTHON to a Python with torch, transformers and safetensors`,
+  );
 }

@@ -1,0 +1,383 @@
+"""The golden checkpoints: tiny configs that cover the variants of every family."""
+from dataclasses import dataclass, field
+
+import torch
+from transformers import (
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    GemmaForCausalLM,
+    GPT2LMHeadModel,
+    GPTNeoXForCausalLM,
+    LlamaForCausalLM,
+    MistralForCausalLM,
+    MixtralForCausalLM,
+    Olmo2ForCausalLM,
+    OlmoForCausalLM,
+    OPTForCausalLM,
+    Phi3ForCausalLM,
+    Qwen2ForCausalLM,
+    Qwen2MoeForCausalLM,
+    Qwen3ForCausalLM,
+    Qwen3MoeForCausalLM,
+    StableLmForCausalLM,
+)
+
+from fixtures import VOCAB
+
+
+@dataclass(frozen=True)
+class Case:
+    model_class: type
+    config: dict
+    seed: int
+    dtype: torch.dtype = torch.float32
+    max_shard_size: str = "50GB"
+    # Stored like the first GPT-2 on the Hub: no "transformer." prefix, causal masks as buffers.
+    without_prefix: bool = False
+    # Functions that rewrite config.json in the style of older files.
+    rewrites: tuple = field(default=())
+
+
+def old_rope(config):
+    """transformers 4 wrote rope_theta and rope_scaling instead of rope_parameters."""
+    rope = config.pop("rope_parameters")
+    return {**config, "rope_theta": rope.pop("rope_theta"), "rope_scaling": rope, "transformers_version": "4.57.0"}
+
+
+def old_neox(config):
+    """Pythia's files use other names for rope_theta and partial_rotary_factor."""
+    rope = config.pop("rope_parameters")
+    return {
+        **config,
+        "rotary_emb_base": rope["rope_theta"],
+        "rotary_pct": rope["partial_rotary_factor"],
+        "transformers_version": "4.57.0",
+    }
+
+
+def old_gemma3(config):
+    """The first Gemma 3 files have two rotary bases and a pattern; the scaling is that of full attention."""
+    rope = config.pop("rope_parameters")
+    full = rope["full_attention"]
+    return {
+        **config,
+        "rope_theta": full.pop("rope_theta"),
+        "rope_scaling": full,
+        "rope_local_base_freq": rope["sliding_attention"]["rope_theta"],
+        "sliding_window_pattern": 2,
+        "transformers_version": "4.50.0",
+    }
+
+
+def old_gelu(config):
+    return {**config, "hidden_act": "gelu", "hidden_activation": None}
+
+
+def old_expert_count(config):
+    return {("num_experts" if key == "num_local_experts" else key): value for key, value in config.items()}
+
+
+def no_layer_types(config):
+    return {key: value for key, value in config.items() if key != "layer_types"}
+
+
+BASE = dict(
+    vocab_size=VOCAB,
+    hidden_size=24,
+    num_hidden_layers=2,
+    bos_token_id=0,
+    eos_token_id=0,
+)
+GPT2 = dict(
+    vocab_size=VOCAB,
+    n_positions=32,
+    n_embd=24,
+    n_head=3,
+    n_layer=2,
+    bos_token_id=0,
+    eos_token_id=0,
+    attn_pdrop=0.0,
+    embd_pdrop=0.0,
+    resid_pdrop=0.0,
+    layer_norm_epsilon=1e-2,
+)
+LLAMA = dict(
+    BASE,
+    intermediate_size=40,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=64,
+    rms_norm_eps=1e-2,
+    tie_word_embeddings=False,
+)
+NEOX = dict(
+    BASE,
+    intermediate_size=40,
+    num_attention_heads=3,
+    max_position_embeddings=64,
+    layer_norm_eps=1e-2,
+    rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
+)
+STABLE = dict(
+    BASE,
+    intermediate_size=40,
+    num_attention_heads=3,
+    num_key_value_heads=3,
+    max_position_embeddings=64,
+    layer_norm_eps=1e-2,
+)
+OPT = dict(BASE, ffn_dim=40, num_attention_heads=3, max_position_embeddings=32, dropout=0.0, pad_token_id=1)
+WINDOW = dict(LLAMA, num_hidden_layers=3, sliding_window=5)
+GEMMA = dict(LLAMA, head_dim=8, tie_word_embeddings=True, pad_token_id=0)
+GEMMA2 = dict(GEMMA, num_hidden_layers=3, sliding_window=5, query_pre_attn_scalar=12)
+OLMO = {key: value for key, value in dict(LLAMA, pad_token_id=0).items() if key != "rms_norm_eps"}
+PHI3 = dict(LLAMA, pad_token_id=0)
+MOE = dict(LLAMA, num_experts=6, num_experts_per_tok=2, moe_intermediate_size=12)
+
+SLIDING, FULL = "sliding_attention", "full_attention"
+
+
+def rope(theta, **parameters):
+    return {"rope_type": "default", "rope_theta": theta, **parameters}
+
+
+LLAMA3_ROPE = {
+    "rope_type": "llama3",
+    "rope_theta": 500.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 16,
+}
+LINEAR_ROPE = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
+
+CASES = {
+    "gpt2-tied": Case(GPT2LMHeadModel, GPT2, seed=0),
+    "gpt2-untied": Case(
+        GPT2LMHeadModel,
+        {**GPT2, "tie_word_embeddings": False, "n_inner": 40, "layer_norm_epsilon": 1e-5},
+        seed=1,
+    ),
+    "gpt2-no-prefix": Case(
+        GPT2LMHeadModel,
+        {**GPT2, "activation_function": "gelu", "n_positions": 24},
+        seed=2,
+        max_shard_size="24KB",
+        without_prefix=True,
+    ),
+    "gpt2-float16": Case(GPT2LMHeadModel, GPT2, seed=3, dtype=torch.float16),
+    "llama-tied-gqa": Case(LlamaForCausalLM, {**LLAMA, "tie_word_embeddings": True}, seed=4),
+    "llama-untied-mha": Case(LlamaForCausalLM, {**LLAMA, "num_key_value_heads": 4, "rms_norm_eps": 1e-6}, seed=5),
+    "llama-mqa-biases": Case(
+        LlamaForCausalLM,
+        {**LLAMA, "num_key_value_heads": 1, "attention_bias": True, "mlp_bias": True},
+        seed=6,
+    ),
+    "llama-head-dim": Case(LlamaForCausalLM, {**LLAMA, "head_dim": 10}, seed=7),
+    "llama-rope-llama3": Case(
+        LlamaForCausalLM,
+        {**LLAMA, "num_attention_heads": 2, "num_key_value_heads": 1, "rope_parameters": LLAMA3_ROPE},
+        seed=8,
+        rewrites=(old_rope,),
+    ),
+    "llama-rope-linear": Case(LlamaForCausalLM, {**LLAMA, "rope_parameters": LINEAR_ROPE}, seed=9),
+    "llama-bfloat16": Case(
+        LlamaForCausalLM,
+        {**LLAMA, "tie_word_embeddings": True},
+        seed=10,
+        dtype=torch.bfloat16,
+        max_shard_size="9KB",
+    ),
+    "mistral-window": Case(MistralForCausalLM, WINDOW, seed=20),
+    "mistral-head-dim": Case(
+        MistralForCausalLM,
+        {**LLAMA, "sliding_window": None, "head_dim": 10, "tie_word_embeddings": True},
+        seed=21,
+    ),
+    "qwen2-tied": Case(Qwen2ForCausalLM, {**LLAMA, "tie_word_embeddings": True}, seed=22),
+    "qwen2-sliding": Case(
+        Qwen2ForCausalLM,
+        {**WINDOW, "num_key_value_heads": 1, "use_sliding_window": True, "max_window_layers": 1},
+        seed=23,
+        rewrites=(no_layer_types,),
+    ),
+    "qwen3-tied": Case(Qwen3ForCausalLM, {**LLAMA, "head_dim": 10, "tie_word_embeddings": True}, seed=24),
+    "qwen3-sliding": Case(
+        Qwen3ForCausalLM,
+        {
+            **WINDOW,
+            "head_dim": 4,
+            "num_key_value_heads": 4,
+            "attention_bias": True,
+            "use_sliding_window": True,
+            "layer_types": [SLIDING, FULL, SLIDING],
+        },
+        seed=25,
+    ),
+    "gpt-neox-parallel": Case(GPTNeoXForCausalLM, NEOX, seed=26, rewrites=(old_neox,)),
+    "gpt-neox-sequential": Case(
+        GPTNeoXForCausalLM,
+        {
+            **NEOX,
+            "use_parallel_residual": False,
+            "attention_bias": False,
+            "tie_word_embeddings": True,
+            "rope_parameters": rope(100.0, partial_rotary_factor=0.25),
+        },
+        seed=27,
+    ),
+    "opt-tied": Case(OPTForCausalLM, OPT, seed=28),
+    "opt-untied-no-bias": Case(
+        OPTForCausalLM,
+        {**OPT, "tie_word_embeddings": False, "enable_bias": False, "activation_function": "gelu"},
+        seed=29,
+    ),
+    "opt-projected": Case(
+        OPTForCausalLM, {**OPT, "word_embed_proj_dim": 16, "do_layer_norm_before": False}, seed=30
+    ),
+    "stablelm-parallel": Case(
+        StableLmForCausalLM,
+        {
+            **STABLE,
+            "num_attention_heads": 6,
+            "num_key_value_heads": 2,
+            "use_parallel_residual": True,
+            "use_qkv_bias": True,
+            "partial_rotary_factor": 0.5,
+        },
+        seed=31,
+    ),
+    "stablelm-sequential": Case(StableLmForCausalLM, {**STABLE, "tie_word_embeddings": True}, seed=32),
+    "gemma-tied-mqa": Case(
+        GemmaForCausalLM, {**GEMMA, "num_key_value_heads": 1}, seed=40, rewrites=(old_rope, old_gelu)
+    ),
+    "gemma-untied-gqa": Case(
+        GemmaForCausalLM,
+        {**GEMMA, "attention_bias": True, "tie_word_embeddings": False, "rms_norm_eps": 1e-6},
+        seed=41,
+    ),
+    "gemma-bfloat16": Case(GemmaForCausalLM, GEMMA, seed=42, dtype=torch.bfloat16),
+    "gemma2-softcap": Case(
+        Gemma2ForCausalLM,
+        {**GEMMA2, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0},
+        seed=43,
+        rewrites=(no_layer_types,),
+    ),
+    "gemma2-without-softcap": Case(
+        Gemma2ForCausalLM,
+        {
+            **GEMMA2,
+            "intermediate_size": 36,
+            "attn_logit_softcapping": None,
+            "final_logit_softcapping": None,
+            "num_key_value_heads": 4,
+            "tie_word_embeddings": False,
+            "layer_types": [FULL, SLIDING, SLIDING],
+        },
+        seed=44,
+    ),
+    "gemma3-old": Case(
+        Gemma3ForCausalLM,
+        {
+            **GEMMA2,
+            "final_logit_softcapping": 3.0,
+            "layer_types": [SLIDING, FULL, SLIDING],
+            "rope_parameters": {FULL: {**LINEAR_ROPE, "rope_theta": 1000.0}, SLIDING: rope(50.0)},
+        },
+        seed=45,
+        rewrites=(old_gemma3, no_layer_types),
+    ),
+    "gemma3-listed": Case(
+        Gemma3ForCausalLM,
+        {
+            **GEMMA2,
+            "num_key_value_heads": 1,
+            "tie_word_embeddings": False,
+            "attention_bias": True,
+            "layer_types": [FULL, SLIDING, SLIDING],
+            "rope_parameters": {FULL: rope(1000.0), SLIDING: rope(50.0)},
+        },
+        seed=46,
+    ),
+    "olmo-untied-gqa": Case(OlmoForCausalLM, {**OLMO, "head_dim": 10, "attention_bias": True}, seed=47),
+    "olmo-tied": Case(
+        OlmoForCausalLM,
+        {**OLMO, "num_key_value_heads": 4, "tie_word_embeddings": True},
+        seed=48,
+        rewrites=(old_rope,),
+    ),
+    "olmo2-untied-gqa": Case(Olmo2ForCausalLM, {**LLAMA, "head_dim": 10}, seed=49),
+    "olmo2-tied-biases": Case(
+        Olmo2ForCausalLM,
+        {**LLAMA, "num_key_value_heads": 4, "tie_word_embeddings": True, "attention_bias": True},
+        seed=50,
+    ),
+    "phi3-window": Case(
+        Phi3ForCausalLM,
+        {
+            **PHI3,
+            "sliding_window": 5,
+            "head_dim": 8,
+            "rope_parameters": rope(100.0, partial_rotary_factor=0.5),
+        },
+        seed=51,
+    ),
+    "phi3-tied": Case(Phi3ForCausalLM, {**PHI3, "num_key_value_heads": 4, "tie_word_embeddings": True}, seed=52),
+    "mixtral-untied": Case(
+        MixtralForCausalLM,
+        {**LLAMA, "num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 20},
+        seed=60,
+    ),
+    "mixtral-window": Case(
+        MixtralForCausalLM,
+        {
+            **WINDOW,
+            "num_local_experts": 3,
+            "num_experts_per_tok": 1,
+            "intermediate_size": 20,
+            "head_dim": 10,
+            "tie_word_embeddings": True,
+            "rope_parameters": rope(100.0),
+        },
+        seed=61,
+    ),
+    "qwen2-moe-topk-norm": Case(
+        Qwen2MoeForCausalLM,
+        {
+            **MOE,
+            "num_experts": 4,
+            "num_experts_per_tok": 3,
+            "norm_topk_prob": True,
+            "shared_expert_intermediate_size": 16,
+            "tie_word_embeddings": True,
+        },
+        seed=62,
+    ),
+    "qwen2-moe-sliding": Case(
+        Qwen2MoeForCausalLM,
+        {
+            **MOE,
+            "num_hidden_layers": 3,
+            "sliding_window": 5,
+            "use_sliding_window": True,
+            "max_window_layers": 2,
+            "shared_expert_intermediate_size": 16,
+        },
+        seed=63,
+        rewrites=(no_layer_types,),
+    ),
+    "qwen3-moe-topk-norm": Case(Qwen3MoeForCausalLM, {**MOE, "head_dim": 10, "norm_topk_prob": True}, seed=64),
+    "qwen3-moe-sliding": Case(
+        Qwen3MoeForCausalLM,
+        {
+            **MOE,
+            "num_key_value_heads": 4,
+            "attention_bias": True,
+            "sliding_window": 5,
+            "use_sliding_window": True,
+            "tie_word_embeddings": True,
+        },
+        seed=65,
+        rewrites=(old_expert_count,),
+    ),
+}
