@@ -13,7 +13,12 @@ import { gpt2, llama, familyVariants } from '../variants/index.ts';
 
 const one = (plan: GrowthPlan, name: string): TensorRecipe =>
   plan.tensors.find((t) => t.name.endsWith(name))!;
-const made = (source: TinyModel, plan: GrowthPlan, recipe: TensorRecipe, seed = plan.request.seed): Float32Array =>
+const made = (
+  source: TinyModel,
+  plan: GrowthPlan,
+  recipe: TensorRecipe,
+  seed = plan.request.seed,
+): Float32Array =>
   applyRecipe(
     recipe,
     plan.maps,
@@ -88,7 +93,10 @@ describe('paired noise', () => {
   it('parts copies in every family and shape, and moves no logit', () => {
     for (const config of Object.values(familyVariants)) {
       const s = makeTinyModel(config);
-      const plan = planGrowth(s, makeRequest('hypercloning', { hidden: 2 * s.dims['hidden']! }, { noise: 3 }));
+      const plan = planGrowth(
+        s,
+        makeRequest('hypercloning', { hidden: 2 * s.dims['hidden']! }, { noise: 3 }),
+      );
       const grown = growWeights(plan, s.weights);
       const plain = growWeights(plan, s.weights, (r) => ({ ...r, noise: null }));
       expect(maxLogitChange(s, plan, grown)).toBeLessThan(1e-9);
@@ -107,7 +115,8 @@ describe('paired noise', () => {
     ).toBe(true);
   });
   it('decibels are powers of ten', () => {
-    for (const dB of [-10, 0, 3, 10, 40, 80]) expect(decibelsToPowerRatio(dB) / 10 ** (dB / 10)).toBeCloseTo(1, 11);
+    for (const dB of [-10, 0, 3, 10, 40, 80])
+      expect(decibelsToPowerRatio(dB) / 10 ** (dB / 10)).toBeCloseTo(1, 11);
   });
 });
 

@@ -35,7 +35,10 @@ async function onDevice(
     const count = Math.min(rows, countRows(recipe) - at);
     const key = computeGraphKey(recipe, plan.maps, 'float32', count)!;
     if (!sessions.has(key))
-      sessions.set(key, await createGraphRunner(buildGrowthGraph(recipe, plan.maps, plan.from, plan.to, 'float32', count)));
+      sessions.set(
+        key,
+        await createGraphRunner(buildGrowthGraph(recipe, plan.maps, plan.from, plan.to, 'float32', count)),
+      );
     const feeds = buildGrowthFeeds(
       recipe,
       plan.maps,

@@ -250,12 +250,14 @@ describe('shrink and perturb', () => {
 
 it('says which new entries would never learn', () => {
   const dead = (method: string, options: Record<string, string>): readonly string[] =>
-    planGrowth(makeTinyModel(llama), makeRequest(method, { hidden: 18, ffn: 30 }, options)).dead.map((d) => d.axis);
+    planGrowth(makeTinyModel(llama), makeRequest(method, { hidden: 18, ffn: 30 }, options)).dead.map(
+      (d) => d.axis,
+    );
   expect(dead('copy-pad', { fill: 'zero' })).toEqual(['hidden', 'kv_heads', 'ffn']);
   expect(dead('copy-pad', { fill: 'random' })).toEqual([]);
-  expect(planGrowth(makeTinyModel(llama), makeRequest('copy-pad', { ffn: 30 }, { fill: 'zero' })).notes.join(' ')).toContain(
-    'never learn',
-  );
+  expect(
+    planGrowth(makeTinyModel(llama), makeRequest('copy-pad', { ffn: 30 }, { fill: 'zero' })).notes.join(' '),
+  ).toContain('never learn');
 });
 
 describe('config.json', () => {
@@ -264,9 +266,12 @@ describe('config.json', () => {
       Object.entries({ ...llama, hidden_size: 24 }).filter(([key]) => key !== 'head_dim'),
     ) as JsonObject;
     expect(
-      planGrowth(makeTinyModel({ ...gpt2, n_inner: null }), makeRequest('hypercloning', { hidden: 24 })).config['n_inner'],
+      planGrowth(makeTinyModel({ ...gpt2, n_inner: null }), makeRequest('hypercloning', { hidden: 24 }))
+        .config['n_inner'],
     ).toBe(48);
-    expect(planGrowth(makeTinyModel(without), makeRequest('hypercloning', { hidden: 48 })).config).toMatchObject({
+    expect(
+      planGrowth(makeTinyModel(without), makeRequest('hypercloning', { hidden: 48 })).config,
+    ).toMatchObject({
       head_dim: 4,
       num_attention_heads: 12,
       num_key_value_heads: 4,
@@ -274,7 +279,10 @@ describe('config.json', () => {
     });
   });
   it('says the element type', () => {
-    const plan = planGrowth(makeTinyModel(llama), { ...makeRequest('hypercloning', { hidden: 24 }), dtype: 'bfloat16' });
+    const plan = planGrowth(makeTinyModel(llama), {
+      ...makeRequest('hypercloning', { hidden: 24 }),
+      dtype: 'bfloat16',
+    });
     expect(plan.config['torch_dtype']).toBe('bfloat16');
     expect(plan.tensors.every((t) => t.dtype === 'bfloat16')).toBe(true);
     expect(plan.notes.join(' ')).toContain('bfloat16');

@@ -41,7 +41,10 @@ describe('what is not named', () => {
       ffn: 20,
     });
     expect(
-      to({ ...llama, num_attention_heads: 3, num_key_value_heads: 1 }, makeRequest('hypercloning', { hidden: 24 })),
+      to(
+        { ...llama, num_attention_heads: 3, num_key_value_heads: 1 },
+        makeRequest('hypercloning', { hidden: 24 }),
+      ),
     ).toMatchObject({ kv_heads: 1, group: 6 });
     expect(to(gpt2, makeRequest('hypercloning', { hidden: 24 }))).toMatchObject({ heads: 6, head_dim: 4 });
     expect(to(gpt2, makeRequest('expand', { hidden: 16 }))).toMatchObject({ heads: 4, head_dim: 4, ffn: 20 });
@@ -73,7 +76,10 @@ describe('what is not named', () => {
     expect(to(llama, makeRequest('vocab', { vocab: 33 }, { multiple: 64 }))['vocab']).toBe(64);
   });
   it('heads widen where they are not rotary, and where their pairs can be scattered', () => {
-    expect(to(gpt2, makeRequest('expand', { hidden: 18, heads: 3 }))).toMatchObject({ heads: 3, head_dim: 6 });
+    expect(to(gpt2, makeRequest('expand', { hidden: 18, heads: 3 }))).toMatchObject({
+      heads: 3,
+      head_dim: 6,
+    });
     expect(to(llama, makeRequest('expand', { head_dim: 8 }))).toMatchObject({ hidden: 12, head_dim: 8 });
   });
   it('factors become sizes', () => {
@@ -94,17 +100,38 @@ describe('refusals', () => {
     ["another family's size", gpt2, makeRequest('expand', { kv_heads: 8 }), 'growth/unknown-axis'],
     ['rotary frequencies', llama, makeRequest('hypercloning', { head_dim: 8 }), 'growth/frozen'],
     ['rotary frequencies, by any method', llama, makeRequest('identity', { head_dim: 8 }), 'growth/frozen'],
-    ['depth by a method of width', llama, makeRequest('hypercloning', { layers: 4 }), 'growth/not-by-this-method'],
-    ['width by a method of depth', llama, makeRequest('identity', { hidden: 24 }), 'growth/not-by-this-method'],
+    [
+      'depth by a method of width',
+      llama,
+      makeRequest('hypercloning', { layers: 4 }),
+      'growth/not-by-this-method',
+    ],
+    [
+      'width by a method of depth',
+      llama,
+      makeRequest('identity', { hidden: 24 }),
+      'growth/not-by-this-method',
+    ],
     ['vocabulary', llama, makeRequest('expand', { vocab: 64 }), 'growth/not-by-this-method'],
     ['positions', gpt2, makeRequest('expand', { positions: 64 }), 'growth/not-by-this-method'],
     ['no multiple', llama, makeRequest('hypercloning', { hidden: 30 }), 'growth/not-a-multiple', [24, 36]],
     ['no multiple of ffn', gpt2, makeRequest('hypercloning', { ffn: 30 }), 'growth/not-a-multiple', [40]],
     ['heads that would not fit', gpt2, makeRequest('expand', { hidden: 17 }), 'growth/constraint', [16, 18]],
-    ['a width no head count divides', llama, makeRequest('expand', { hidden: 13 }), 'growth/constraint', [18]],
+    [
+      'a width no head count divides',
+      llama,
+      makeRequest('expand', { hidden: 13 }),
+      'growth/constraint',
+      [18],
+    ],
     ['heads without width', gpt2, makeRequest('hypercloning', { heads: 6 }), 'growth/derived', [24]],
     ['heads that would widen', gpt2, makeRequest('clone-pad', { hidden: 18, heads: 3 }), 'growth/derived'],
-    ['wider heads by copies of heads', gpt2, makeRequest('clone-pad', { head_dim: 8 }), 'growth/not-by-this-method'],
+    [
+      'wider heads by copies of heads',
+      gpt2,
+      makeRequest('clone-pad', { head_dim: 8 }),
+      'growth/not-by-this-method',
+    ],
     ['wider heads without width', gpt2, makeRequest('expand', { head_dim: 8 }), 'growth/derived', [24]],
     [
       'rotary heads by no whole factor',
@@ -137,13 +164,24 @@ describe('refusals', () => {
       [12],
     ],
     ['hidden by replication', llama, makeRequest('net2net', { hidden: 24 }), 'growth/not-by-this-method'],
-    ['query heads that cannot share', llama, makeRequest('expand', { heads: 9 }), 'growth/constraint', [8, 10]],
+    [
+      'query heads that cannot share',
+      llama,
+      makeRequest('expand', { heads: 9 }),
+      'growth/constraint',
+      [8, 10],
+    ],
     ['nothing', llama, makeRequest('expand', { hidden: 12 }), 'growth/nothing'],
     ['nothing named', llama, makeRequest('identity', {}), 'growth/nothing'],
     ['a slip of the finger', llama, makeRequest('expand', { ffn: 2_000_000 }), 'growth/too-large'],
     ['an unknown method', llama, makeRequest('magic', { hidden: 24 }), 'growth/unknown-method'],
     ['an unknown option', llama, makeRequest('expand', { hidden: 24 }, { noise: 10 }), 'growth/bad-option'],
-    ['an impossible option', llama, makeRequest('hypercloning', { hidden: 24 }, { noise: 900 }), 'growth/bad-option'],
+    [
+      'an impossible option',
+      llama,
+      makeRequest('hypercloning', { hidden: 24 }, { noise: 900 }),
+      'growth/bad-option',
+    ],
   ];
   it.each(cases)('of %s', (_, config, request, code, nearest) => {
     const found = refusal(config, request);
