@@ -1,22 +1,25 @@
 /**
- * @file Multiple-choice accuracy by likelihood: the choice whose tokens the model finds likeliest after the
- * context, in all and per byte of its text.
+ * @file Multiple-choice accuracy by log-likelihood, like lm-evaluation-harness: the model's answer is the
+ * choice with the highest log-likelihood, in total (acc) or per byte of its text (acc_norm).
  */
 import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { ChoicesEvent } from '../../contract/schema.ts';
 import { openCheckpoint } from '../../store/checkpoint/checkpoint.ts';
-import { readQuestions, type Question } from '../../store/data/questions.ts';
+import {
+  readMultipleChoiceQuestions,
+  type MultipleChoiceQuestion,
+} from '../../store/data/multiple-choice.ts';
 import { isRun } from '../../store/run/runs.ts';
 import { openTokenizer, type TextTokenizer } from '../../store/data/tokenizer.ts';
 import { chooseDevice } from '../device/choose.ts';
 import type { ChoicesInput } from '../inputs.ts';
-import { lossMeter, type LossMeter } from '../model/programs.ts';
+import { openLossMeter, type LossMeter } from '../model/programs.ts';
 import { newestModel } from '../train/step-checkpoint.ts';
-import { fromCheckpoint, load, positionsOf } from '../model/weights.ts';
+import { checkpointWeights, loadModel, maxPositions } from '../model/weights.ts';
 
-/** One choice as the model reads it: `tokens`, of which the last `count` are the continuation. */
-interface Read {
+/** A choice after its context. The last `count` of `tokens` are the choice. */
+interface EncodedChoice {
   readonly question: number;
   readonly choice: number;
   readonly tokens: readonly number[];
@@ -24,75 +27,72 @@ interface Read {
 }
 
 /**
- * Tokens of a context with a continuation, as lm-evaluation-harness divides them (its
- * TemplateLM._encode_pair): spaces at the context's end belong to the continuation, both are encoded
- * together,
- * and what goes beyond the context's own tokens is the continuation. Of a text that is too long the beginning
- * is dropped.
+ * Encodes a context and a continuation, like TemplateLM._encode_pair of lm-evaluation-harness: spaces at the
+ * end of the context belong to the continuation, both are encoded together, and the tokens beyond those of the
+ * context alone are the continuation. Keeps the last `maxTokens` + 1 tokens.
  */
-export function pairTokens(
+export function encodePair(
   tokenizer: Pick<TextTokenizer, 'encode' | 'bos' | 'eos'>,
   context: string,
-  choice: string,
-  most: number,
-): Pick<Read, 'tokens' | 'count'> {
-  const bare = context.trimEnd();
-  const before = tokenizer.encode(bare);
-  const whole = tokenizer.encode(bare + context.slice(bare.length) + choice);
-  const start = before.length > 0 ? whole : [tokenizer.bos ?? tokenizer.eos ?? 0, ...whole];
-  const count = Math.max(1, whole.length - before.length);
-  return { tokens: start.slice(-(most + 1)), count: Math.min(count, most) };
+  continuation: string,
+  maxTokens: number,
+): Pick<EncodedChoice, 'tokens' | 'count'> {
+  const trimmed = context.trimEnd();
+  const contextTokens = tokenizer.encode(trimmed);
+  const allTokens = tokenizer.encode(context + continuation);
+  const tokens = contextTokens.length > 0 ? allTokens : [tokenizer.bos ?? tokenizer.eos ?? 0, ...allTokens];
+  const count = Math.max(1, allTokens.length - contextTokens.length);
+  return { tokens: tokens.slice(-(maxTokens + 1)), count: Math.min(count, maxTokens) };
 }
 
 /**
- * Windows of like length are read together, each filled up to a power of two; what fills is behind the
- * continuation and read by nobody.
+ * Returns the context length to pad a text to: a power of two, so that texts of similar lengths form a batch.
+ * The padding follows the continuation, so it does not change its likelihood.
  */
-const roomOf = (tokens: number, most: number): number =>
-  Math.min(most, Math.max(16, 2 ** Math.ceil(Math.log2(tokens - 1))));
+const paddedLength = (tokens: number, maxTokens: number): number =>
+  Math.min(maxTokens, Math.max(16, 2 ** Math.ceil(Math.log2(tokens - 1))));
 
-export async function* answerChoices(
-  { checkpoint: from, questions: path, limit, batch, device: choice }: ChoicesInput,
+/** Computes the accuracy of a checkpoint, or of the newest checkpoint of a run. Throws `cancelled`. */
+export async function* evaluateChoices(
+  { checkpoint: path, questions: questionsPath, limit, batchSize, device: choice }: ChoicesInput,
   signal: AbortSignalLike,
 ): AsyncGenerator<ChoicesEvent> {
-  const checkpoint = await openCheckpoint((await isRun(from)) ? await newestModel(from) : from);
+  const checkpoint = await openCheckpoint((await isRun(path)) ? await newestModel(path) : path);
   const tokenizer = await openTokenizer(checkpoint.dir, checkpoint.dims['vocab']!);
-  const questions = await readQuestions(path, limit);
-  const longest = Math.min(positionsOf(checkpoint), 1 << 16);
-  const reads = questions.flatMap((q, question) =>
-    q.choices.map((text, i): Read => ({
+  const questions = await readMultipleChoiceQuestions(questionsPath, limit);
+  const maxTokens = Math.min(maxPositions(checkpoint), 1 << 16);
+  const encoded = questions.flatMap(({ context, choices }, question) =>
+    choices.map((text, i): EncodedChoice => ({
       question,
       choice: i,
-      ...pairTokens(tokenizer, q.context, text, longest),
+      ...encodePair(tokenizer, context, text, maxTokens),
     })),
   );
-  const rooms = [...Map.groupBy(reads, (read) => roomOf(read.tokens.length, longest))].sort(
-    ([a], [b]) => a - b,
-  );
+  const groups = Map.groupBy(encoded, ({ tokens }) => paddedLength(tokens.length, maxTokens));
   const likelihoods = questions.map((q) => new Float64Array(q.choices.length));
   const device = await chooseDevice(choice);
   try {
-    const loaded = await load(device, checkpoint, fromCheckpoint(checkpoint));
+    const loaded = await loadModel(device, checkpoint, checkpointWeights(checkpoint));
     try {
       let done = 0;
-      for (const [room, some] of rooms) {
-        const meter = await lossMeter(device, loaded, {
-          batch: Math.min(batch, some.length),
-          sequence: room,
+      for (const [contextLength, group] of [...groups].sort(([a], [b]) => a - b)) {
+        const meter = await openLossMeter(device, loaded, {
+          microBatch: Math.min(batchSize, group.length),
+          contextLength,
         });
         try {
-          for (let at = 0; at < some.length; at += batch) {
+          for (let first = 0; first < group.length; first += batchSize) {
             if (signal.aborted) refuse('cancelled', { what: 'Answering' });
-            const now = some.slice(at, at + batch);
-            await answered(meter, now, room, likelihoods);
-            done += now.length;
-            yield { at: 'choices', done, of: reads.length };
+            const batch = group.slice(first, first + batchSize);
+            await computeLikelihoods(meter, batch, contextLength, likelihoods);
+            done += batch.length;
+            yield { type: 'choices', done, of: encoded.length };
           }
         } finally {
           await meter.dispose();
         }
       }
-      yield { at: 'done', answers: { ...scored(questions, likelihoods), device: device.kind } };
+      yield { type: 'done', answers: { ...scoreChoices(questions, likelihoods), device: device.kind } };
     } finally {
       loaded.dispose();
     }
@@ -101,33 +101,32 @@ export async function* answerChoices(
   }
 }
 
-/** Writes the log-likelihood of each read choice, in nats. */
-async function answered(
+/** Writes the log-likelihood of each choice, in nats, into `likelihoods[question][choice]`. */
+async function computeLikelihoods(
   meter: LossMeter,
-  reads: readonly Read[],
-  room: number,
+  choices: readonly EncodedChoice[],
+  contextLength: number,
   likelihoods: readonly Float64Array[],
 ): Promise<void> {
-  const windows = reads.map(({ tokens }) => {
-    const window = new Int32Array(room + 1);
+  const windows = choices.map(({ tokens }) => {
+    const window = new Int32Array(contextLength + 1);
     window.set(tokens);
     return window;
   });
-  const losses = await meter.each(windows);
-  reads.forEach(({ question, choice, tokens, count }, i) => {
-    likelihoods[question]![choice] = -losses[i]!.subarray(
-      tokens.length - 1 - count,
-      tokens.length - 1,
-    ).reduce((a, b) => a + b, 0);
+  const losses = await meter.tokenLosses(windows);
+  choices.forEach(({ question, choice, tokens, count }, i) => {
+    const end = tokens.length - 1;
+    const continuation = losses[i]!.subarray(end - count, end);
+    likelihoods[question]![choice] = -continuation.reduce((a, b) => a + b, 0);
   });
 }
 
 /**
- * Shares of questions whose likeliest choice is right: by likelihood, and by likelihood per byte; with the
- * standard error of each.
+ * Returns the share of questions whose most likely choice is right, by log-likelihood and by log-likelihood
+ * per byte, each with its standard error.
  */
-export function scored(
-  questions: readonly Question[],
+export function scoreChoices(
+  questions: readonly MultipleChoiceQuestion[],
   likelihoods: readonly ArrayLike<number>[],
 ): {
   readonly questions: number;
@@ -136,15 +135,24 @@ export function scored(
   readonly error: number;
   readonly perByteError: number;
 } {
-  const likeliest = (scores: readonly number[]): number => scores.indexOf(Math.max(...scores));
-  const right = (score: (nats: number, text: string) => number): number =>
-    questions.filter(
-      (q, i) => likeliest(q.choices.map((text, j) => score(likelihoods[i]![j]!, text))) === q.right,
-    ).length / questions.length;
+  const argmax = (scores: readonly number[]): number => scores.indexOf(Math.max(...scores));
+  const shareRight = (score: (nats: number, text: string) => number): number => {
+    const right = questions.filter(({ choices, answer }, i) => {
+      const scores = choices.map((text, j) => score(likelihoods[i]![j]!, text));
+      return argmax(scores) === answer;
+    });
+    return right.length / questions.length;
+  };
   const utf8 = new TextEncoder();
-  const accuracy = right((nats) => nats);
-  const perByte = right((nats, text) => nats / Math.max(1, utf8.encode(text).length));
+  const accuracy = shareRight((nats) => nats);
+  const perByte = shareRight((nats, text) => nats / Math.max(1, utf8.encode(text).length));
   const n = questions.length;
-  const errorOf = (share: number): number => (n < 2 ? 0 : Math.sqrt((share * (1 - share)) / (n - 1)));
-  return { questions: n, accuracy, perByte, error: errorOf(accuracy), perByteError: errorOf(perByte) };
+  const standardError = (share: number): number => (n < 2 ? 0 : Math.sqrt((share * (1 - share)) / (n - 1)));
+  return {
+    questions: n,
+    accuracy,
+    perByte,
+    error: standardError(accuracy),
+    perByteError: standardError(perByte),
+  };
 }

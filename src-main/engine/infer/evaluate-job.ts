@@ -1,55 +1,55 @@
-/** @file Loss, perplexity and bits per byte of a checkpoint on text. */
+/** @file Evaluates a checkpoint on text: loss, perplexity and bits per byte. */
 import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { EvaluateEvent } from '../../contract/schema.ts';
 import { openCheckpoint } from '../../store/checkpoint/checkpoint.ts';
 import { openHome } from '../../store/home/home.ts';
 import { isRun } from '../../store/run/runs.ts';
-import { openTokens, tokenizeFiles, type Tokens } from '../../store/data/tokens.ts';
-import { controllerOf } from '../../store/fs/signals.ts';
+import { openTokens, tokenizeFiles, type Tokens } from '../../store/data/tokenize.ts';
+import { createLinkedController } from '../../store/fs/signals.ts';
 import { windowsIn } from '../../train/batches.ts';
 import { chooseDevice } from '../device/choose.ts';
 import type { EvaluateInput } from '../inputs.ts';
 import type { Device } from '../ort/device.ts';
-import { lossMeter } from '../model/programs.ts';
+import { openLossMeter } from '../model/programs.ts';
 import { newestModel } from '../train/step-checkpoint.ts';
-import { fromCheckpoint, load, positionsOf, type Loaded } from '../model/weights.ts';
+import { checkpointWeights, loadModel, maxPositions, type LoadedModel } from '../model/weights.ts';
 
-/** Batches between two reports of progress. */
-const stride = 8;
+/** Batches between two progress events. */
+const batchesPerEvent = 8;
 
 /**
- * Reads windows of `sequence` tokens from the beginning of the text; `tokens` is the most to read. Refuses
- * `run/bad-setting`, `data/empty`.
+ * Evaluates a checkpoint, or the newest checkpoint of a run, on windows of `contextLength` tokens from the
+ * beginning of the text; on at most `tokens` tokens. Throws `run/bad-setting`, `data/empty`, `cancelled`.
  */
 export async function* evaluate(
   input: EvaluateInput,
   signal: AbortSignalLike,
 ): AsyncGenerator<EvaluateEvent> {
-  const { checkpoint: from, data, sequence } = input;
-  const checkpoint = await openCheckpoint((await isRun(from)) ? await newestModel(from) : from);
-  const longest = positionsOf(checkpoint);
-  if (sequence > longest)
+  const { checkpoint: path, data, contextLength } = input;
+  const checkpoint = await openCheckpoint((await isRun(path)) ? await newestModel(path) : path);
+  const positions = maxPositions(checkpoint);
+  if (contextLength > positions)
     refuse('run/bad-setting', {
-      setting: 'sequence',
-      why: `is ${sequence}, but the model has ${longest} positions`,
+      setting: 'context length',
+      why: `is ${contextLength}, but the model has ${positions} positions`,
     });
   const set = await tokenizeFiles({
     data,
     field: input.field,
-    tokenizer: checkpoint.dir,
-    vocab: checkpoint.dims['vocab']!,
-    cache: await openHome().cache('tokens'),
-    signal: controllerOf(signal).signal,
+    tokenizerDir: checkpoint.dir,
+    vocabSize: checkpoint.dims['vocab']!,
+    cacheDir: await openHome().createCacheDir('tokens'),
+    signal: createLinkedController(signal).signal,
   });
   const tokens = await openTokens(set.folders);
   try {
     if (tokens.length < 2) refuse('data/empty', { path: data.join(', '), tokens: tokens.length, needed: 2 });
     const device = await chooseDevice(input.device);
     try {
-      const loaded = await load(device, checkpoint, fromCheckpoint(checkpoint));
+      const loaded = await loadModel(device, checkpoint, checkpointWeights(checkpoint));
       try {
-        yield* read(device, loaded, tokens, input, signal);
+        yield* evaluateTokens(device, loaded, tokens, input, signal);
       } finally {
         loaded.dispose();
       }
@@ -61,36 +61,44 @@ export async function* evaluate(
   }
 }
 
-async function* read(
+async function* evaluateTokens(
   device: Device,
-  loaded: Loaded,
+  loaded: LoadedModel,
   tokens: Tokens,
-  { sequence: asked, batch, tokens: most = Infinity }: EvaluateInput,
+  { contextLength: requestedLength, batchSize, tokens: maxTokens = Infinity }: EvaluateInput,
   signal: AbortSignalLike,
 ): AsyncGenerator<EvaluateEvent> {
-  const sequence = Math.min(asked, tokens.length - 1);
-  const windows = Math.min(windowsIn(tokens.length, sequence), Math.max(1, Math.floor(most / sequence)));
-  const meter = await lossMeter(device, loaded, { batch: Math.min(batch, windows), sequence });
+  const contextLength = Math.min(requestedLength, tokens.length - 1);
+  const windows = Math.min(
+    windowsIn(tokens.length, contextLength),
+    Math.max(1, Math.floor(maxTokens / contextLength)),
+  );
+  const meter = await openLossMeter(device, loaded, {
+    microBatch: Math.min(batchSize, windows),
+    contextLength,
+  });
   try {
     let sum = 0;
-    for (let at = 0; at < windows; at += batch * stride) {
+    const windowsPerEvent = batchSize * batchesPerEvent;
+    for (let first = 0; first < windows; first += windowsPerEvent) {
       if (signal.aborted) refuse('cancelled', { what: 'Evaluating' });
-      const some = Array.from({ length: Math.min(batch * stride, windows - at) }, (_, i) =>
-        tokens.read((at + i) * sequence, sequence + 1),
+      const count = Math.min(windowsPerEvent, windows - first);
+      const batch = Array.from({ length: count }, (_, i) =>
+        tokens.read((first + i) * contextLength, contextLength + 1),
       );
-      sum += (await meter.mean(some)) * some.length;
-      yield { at: 'tokens', done: (at + some.length) * sequence, of: windows * sequence };
+      sum += (await meter.meanLoss(batch)) * count;
+      yield { type: 'tokens', done: (first + count) * contextLength, of: windows * contextLength };
     }
     const loss = sum / windows;
-    const count = windows * sequence;
-    const bytes = (tokens.bytes * count) / tokens.length;
+    const tokenCount = windows * contextLength;
+    const bytes = (tokens.bytes * tokenCount) / tokens.length;
     yield {
-      at: 'done',
+      type: 'done',
       evaluation: {
         loss,
         perplexity: Math.exp(loss),
-        bitsPerByte: (loss * count) / (Math.LN2 * bytes),
-        tokens: count,
+        bitsPerByte: (loss * tokenCount) / (Math.LN2 * bytes),
+        tokens: tokenCount,
         bytes: Math.round(bytes),
         device: device.kind,
       },

@@ -1,61 +1,63 @@
-/** @file A model writes, one token at a time; choices are a function of the seed. */
-import { keyOf, uniformAt } from '../../base/random.ts';
+/** @file Generates text token by token. The sampled tokens depend only on the model, the prompt and the seed. */
+import { deriveKey, uniformAt } from '../../base/random.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { Device } from '../ort/device.ts';
 import { openDecoder, type Decoder } from './kv-cache.ts';
-import { positionsOf, type Loaded } from '../model/weights.ts';
+import { maxPositions, type LoadedModel } from '../model/weights.ts';
 
-export interface Choice {
-  /** 0 takes the likeliest token. */
+/** Context length of a model without max_position_embeddings. */
+const defaultContextLength = 2048;
+
+export interface SamplingOptions {
+  /** 0 means greedy decoding. */
   readonly temperature: number;
   readonly seed: number;
-  /** Stops before these. */
+  /** Tokens that end the text. They are not returned. */
   readonly stops?: readonly number[];
 }
 
-/** The longest text a model is given to read: its positions; a model that does not say gets this many. */
-export const longest = ({ model }: { readonly model: Parameters<typeof positionsOf>[0] }): number => {
-  const most = positionsOf(model);
-  return Number.isFinite(most) ? most : 2048;
+/** Returns the maximum number of tokens that a model reads at once. */
+export const maxContextLength = ({
+  model,
+}: {
+  readonly model: Parameters<typeof maxPositions>[0];
+}): number => {
+  const positions = maxPositions(model);
+  return Number.isFinite(positions) ? positions : defaultContextLength;
 };
 
 /**
- * Up to `count` tokens after `prompt` (one token or more). Where the text outgrows the model's positions its
- * beginning is dropped.
+ * Yields up to `count` tokens after `prompt`, which has at least one token. If the text exceeds the maximum
+ * context length, its beginning is dropped.
  */
 export async function* generate(
   device: Device,
-  loaded: Loaded,
+  loaded: LoadedModel,
   prompt: readonly number[],
   count: number,
-  { temperature, seed, stops = [] }: Choice,
+  { temperature, seed, stops = [] }: SamplingOptions,
   signal?: AbortSignalLike,
 ): AsyncGenerator<number> {
-  const most = longest(loaded);
+  const maxLength = maxContextLength(loaded);
   const text = [...prompt];
-  const key = keyOf(seed, 'choice');
+  const key = deriveKey(seed, 'choice');
   let decoder: Decoder | undefined;
-  let begun = false;
+  let isFilled = false;
   try {
     for (let i = 0; i < count && !signal?.aborted; i++) {
-      const seen = text.slice(-most);
-      if (!decoder || seen.length > decoder.room) {
+      const context = text.slice(-maxLength);
+      if (!decoder || context.length > decoder.capacity) {
         await decoder?.dispose();
-        decoder = await openDecoder(
-          device,
-          loaded,
-          Math.min(most, Math.max(64, 2 ** Math.ceil(Math.log2(seen.length + 1)))),
-        );
-        begun = false;
+        decoder = await openDecoder(device, loaded, cacheCapacity(context.length, maxLength));
+        isFilled = false;
       }
-      // Past the last position every token stands one place further to the front than before, and nothing
-      // that is kept is true any more.
+      // Beyond the maximum length every token moves to an earlier position, which invalidates the cache.
       const logits =
-        begun && text.length <= most
-          ? await decoder.next(text.at(-1)!, text.length - 1)
-          : await decoder.begin(seen);
-      begun = true;
-      const token = choose(logits, temperature, uniformAt(key, i));
+        isFilled && text.length <= maxLength
+          ? await decoder.decode(text.at(-1)!, text.length - 1)
+          : await decoder.prefill(context);
+      isFilled = true;
+      const token = sampleToken(logits, temperature, uniformAt(key, i));
       if (stops.includes(token)) return;
       text.push(token);
       yield token;
@@ -65,8 +67,15 @@ export async function* generate(
   }
 }
 
-/** The likeliest token, or the one at `u` (uniform in [0, 1)) of the softmax at this temperature. */
-export function choose(logits: Float32Array, temperature: number, u: number): number {
+/** Returns the next power of two above `length`, at least 64 and at most `maxLength`. */
+const cacheCapacity = (length: number, maxLength: number): number =>
+  Math.min(maxLength, Math.max(64, 2 ** Math.ceil(Math.log2(length + 1))));
+
+/**
+ * Returns the most likely token at temperature 0; otherwise samples from the softmax by inverting its
+ * cumulative distribution at `u`, which is uniform in [0, 1).
+ */
+export function sampleToken(logits: Float32Array, temperature: number, u: number): number {
   let best = 0;
   for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i;
   if (temperature === 0) return best;
@@ -76,7 +85,10 @@ export function choose(logits: Float32Array, temperature: number, u: number): nu
     total += w;
     return w;
   });
-  let rest = u * total;
-  for (let i = 0; i < weights.length; i++) if ((rest -= weights[i]!) < 0) return i;
-  return best;
+  let remaining = u * total;
+  for (let i = 0; i < weights.length; i++) {
+    remaining -= weights[i]!;
+    if (remaining < 0) return i;
+  }
+  return best; // rounding can leave a little
 }

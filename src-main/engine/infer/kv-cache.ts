@@ -1,90 +1,94 @@
 /**
- * @file A model that goes on with a text on a device: the prompt is read once, then each token beside the
- * keys and values of those before it, which stay there.
+ * @file Decodes with a KV cache that stays on the device: the prompt is read once, then one token at a time.
  */
-import { nextProgram, pastOf, promptProgram } from '../../model/decoding.ts';
+import { decodeStepProgram, pastNameOf, prefillProgram } from '../../model/decode-programs.ts';
 import { weightValues } from '../../train/step.ts';
 import { DeviceTensor } from '../ort/device-tensor.ts';
 import type { Device } from '../ort/device.ts';
 import type { Session } from '../ort/session.ts';
 import { compile, feedsOf } from '../model/programs.ts';
-import type { Loaded } from '../model/weights.ts';
+import type { LoadedModel } from '../model/weights.ts';
 
-/** Goes on with a text of at most `room` tokens. */
+/** Decodes a text of at most `capacity` tokens. */
 export interface Decoder {
-  readonly room: number;
-  /** Logits [vocab] after this text, of which all is kept. */
-  begin(text: readonly number[]): Promise<Float32Array>;
-  /** Logits [vocab] after one more token, which stands at position `at`. */
-  next(token: number, at: number): Promise<Float32Array>;
+  readonly capacity: number;
+  /** Reads a text into the empty cache. Returns the logits [vocab] after its last token. */
+  prefill(text: readonly number[]): Promise<Float32Array>;
+  /** Reads one more token, at `position`. Returns the logits [vocab] after it. */
+  decode(token: number, position: number): Promise<Float32Array>;
   dispose(): Promise<void>;
 }
 
+type Cache = Map<string, DeviceTensor>;
+
+function disposeCache(cache: Cache): void {
+  for (const tensor of cache.values()) tensor.dispose();
+  cache.clear();
+}
+
+/** Takes the logits out of the outputs of a run. */
+function takeLogits(outputs: ReadonlyMap<string, DeviceTensor>): Float32Array {
+  const logits = outputs.get('logits')!;
+  try {
+    return logits.values('float32');
+  } finally {
+    logits.dispose();
+  }
+}
+
 /**
- * What is kept lies on the device twice: what was, and what is written beside it; they change places with
- * every token.
+ * Opens a decoder with room for `capacity` tokens. The cache exists twice on the device: a step reads one copy
+ * and writes the other, then they are swapped.
  */
-export async function openDecoder(device: Device, loaded: Loaded, room: number): Promise<Decoder> {
+export async function openDecoder(device: Device, loaded: LoadedModel, capacity: number): Promise<Decoder> {
   const model = { ...loaded.model, weights: weightValues(loaded.model) };
-  const prompt = await compile(device, promptProgram(model, room));
-  const kept = prompt.outputs.filter((name) => name !== 'logits');
-  const text = new Int32Array(room);
-  const token = new Int32Array(1);
-  const at = new Int32Array(1);
-  const fed = {
-    text: DeviceTensor.over(text, 'int32', [1, room]),
-    token: DeviceTensor.over(token, 'int32', [1, 1]),
-    at: DeviceTensor.over(at, 'int32', [1]),
-  };
-  let one: Session | undefined;
-  let now = new Map<string, DeviceTensor>();
-  let spare = new Map<string, DeviceTensor>();
-  const logitsOf = (results: Map<string, DeviceTensor>): Float32Array => {
-    const answer = results.get('logits')!;
-    try {
-      return answer.values('float32');
-    } finally {
-      answer.dispose();
-    }
-  };
-  const drop = (tensors: Map<string, DeviceTensor>): void => {
-    for (const t of tensors.values()) t.dispose();
-    tensors.clear();
-  };
+  const prefillSession = await compile(device, prefillProgram(model, capacity));
+  let stepSession: Session | undefined;
+  const cacheNames = prefillSession.outputs.filter((name) => name !== 'logits');
+  const textIds = new Int32Array(capacity);
+  const tokenId = new Int32Array(1);
+  const positionId = new Int32Array(1);
+  const textTensor = DeviceTensor.fromArray(textIds, 'int32', [1, capacity]);
+  const tokenTensor = DeviceTensor.fromArray(tokenId, 'int32', [1, 1]);
+  const positionTensor = DeviceTensor.fromArray(positionId, 'int32', [1]);
+  let cache: Cache = new Map();
+  let spare: Cache = new Map();
   return {
-    room,
-    async begin(tokens) {
-      text.fill(0);
-      text.set(tokens);
-      at[0] = tokens.length - 1;
-      drop(now);
-      const results = await prompt.run(
-        { ...feedsOf(prompt, loaded.tensors), tokens: fed.text, at: fed.at },
-        { logits: 'host', ...Object.fromEntries(kept.map((name) => [name, 'device' as const])) },
+    capacity,
+    async prefill(text) {
+      textIds.fill(0);
+      textIds.set(text);
+      positionId[0] = text.length - 1;
+      disposeCache(cache);
+      const outputs = await prefillSession.run(
+        { ...feedsOf(prefillSession, loaded.tensors), tokens: textTensor, at: positionTensor },
+        { logits: 'host', ...Object.fromEntries(cacheNames.map((name) => [name, 'device' as const])) },
       );
-      now = new Map(kept.map((name) => [name, results.get(name)!]));
-      return logitsOf(results);
+      cache = new Map(cacheNames.map((name) => [name, outputs.get(name)!]));
+      return takeLogits(outputs);
     },
-    async next(id, position) {
-      one ??= await compile(device, nextProgram(model, room));
+    async decode(token, position) {
+      stepSession ??= await compile(device, decodeStepProgram(model, capacity));
       if (spare.size === 0)
-        for (const [name, t] of now) spare.set(name, await device.zeros('float32', t.shape));
-      token[0] = id;
-      at[0] = position;
-      const past = Object.fromEntries([...now].map(([name, t]) => [pastOf(name), t]));
-      const results = await one.run(
-        { ...feedsOf(one, loaded.tensors), ...past, tokens: fed.token, at: fed.at },
+        for (const [name, tensor] of cache) spare.set(name, await device.zeros('float32', tensor.shape));
+      tokenId[0] = token;
+      positionId[0] = position;
+      const past = Object.fromEntries([...cache].map(([name, tensor]) => [pastNameOf(name), tensor]));
+      const outputs = await stepSession.run(
+        { ...feedsOf(stepSession, loaded.tensors), ...past, tokens: tokenTensor, at: positionTensor },
         { logits: 'host', ...Object.fromEntries(spare) },
       );
-      [now, spare] = [spare, now];
-      return logitsOf(results);
+      const read = cache;
+      cache = spare;
+      spare = read;
+      return takeLogits(outputs);
     },
     async dispose() {
-      drop(now);
-      drop(spare);
-      for (const t of Object.values(fed)) t.dispose();
-      await prompt.dispose();
-      await one?.dispose();
+      disposeCache(cache);
+      disposeCache(spare);
+      for (const tensor of [textTensor, tokenTensor, positionTensor]) tensor.dispose();
+      await prefillSession.dispose();
+      await stepSession?.dispose();
     },
   };
 }

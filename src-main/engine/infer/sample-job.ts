@@ -1,4 +1,4 @@
-/** @file Text that a checkpoint, or the newest checkpoint of a run, goes on with. */
+/** @file Generates text with a checkpoint, or with the newest checkpoint of a run. */
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { SampleEvent } from '../../contract/schema.ts';
 import { openCheckpoint } from '../../store/checkpoint/checkpoint.ts';
@@ -8,8 +8,9 @@ import { chooseDevice } from '../device/choose.ts';
 import { generate } from './generate.ts';
 import type { SampleInput } from '../inputs.ts';
 import { newestModel } from '../train/step-checkpoint.ts';
-import { fromCheckpoint, load } from '../model/weights.ts';
+import { checkpointWeights, loadModel } from '../model/weights.ts';
 
+/** Yields the text in pieces as it is generated, and at last the number of tokens and the time. */
 export async function* sample(
   { from, prompt, tokens, temperature, seed, device: choice }: SampleInput,
   signal: AbortSignalLike,
@@ -20,27 +21,22 @@ export async function* sample(
   const tokenizer = await openTokenizer(dir, checkpoint.dims['vocab']!);
   const device = await chooseDevice(choice);
   try {
-    const loaded = await load(device, checkpoint, fromCheckpoint(checkpoint));
+    const loaded = await loadModel(device, checkpoint, checkpointWeights(checkpoint));
     try {
       const encoded = tokenizer.encode(prompt);
-      const first = encoded.length > 0 ? encoded : [tokenizer.bos ?? tokenizer.eos ?? 0];
-      const text = tokenizer.stream(first);
+      const ids = encoded.length > 0 ? encoded : [tokenizer.bos ?? tokenizer.eos ?? 0];
+      const stream = tokenizer.createDecodeStream(ids);
+      const options = { temperature, seed, stops: tokenizer.eos === null ? [] : [tokenizer.eos] };
       let count = 0;
-      for await (const token of generate(
-        device,
-        loaded,
-        first,
-        tokens,
-        { temperature, seed, stops: tokenizer.eos === null ? [] : [tokenizer.eos] },
-        signal,
-      )) {
+      for await (const token of generate(device, loaded, ids, tokens, options, signal)) {
         count++;
-        const more = text.push(token);
-        if (more !== '') yield { at: 'text', text: more };
+        const text = stream.push(token);
+        if (text !== '') yield { type: 'text', text };
       }
-      const rest = text.end();
-      if (rest !== '') yield { at: 'text', text: rest };
-      yield { at: 'done', tokens: count, seconds: (performance.now() - started) / 1000, device: device.kind };
+      const rest = stream.end();
+      if (rest !== '') yield { type: 'text', text: rest };
+      const seconds = (performance.now() - started) / 1000;
+      yield { type: 'done', tokens: count, seconds, device: device.kind };
     } finally {
       loaded.dispose();
     }

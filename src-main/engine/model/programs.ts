@@ -1,32 +1,29 @@
-/**
- * @file A model's programs as sessions: a graph simplified, written as ONNX and opened on the device that
- * holds the weights.
- */
+/** @file Opens a model's graphs as sessions on the device that holds its weights. */
 import { graphOf, type Graph } from '../../graph/graph.ts';
-import { onnxModel } from '../../graph/onnx.ts';
-import { asymmetry, type Copies } from '../../growth/asymmetry.ts';
+import { encodeOnnxModel } from '../../graph/onnx.ts';
+import { buildAsymmetry, type CopiedWeight } from '../../growth/asymmetry.ts';
 import { inPrecision, type Precision } from '../../train/precision.ts';
 import { logitsProgram, lossProgram, weightValues, type BatchShape } from '../../train/step.ts';
 import type { Device } from '../ort/device.ts';
 import { DeviceTensor } from '../ort/device-tensor.ts';
 import type { Session, SessionOptions } from '../ort/session.ts';
-import type { Loaded } from './weights.ts';
+import type { LoadedModel } from './weights.ts';
 
 /**
- * Opens a graph on a device, in a precision. Without a memory pattern: that would be one block as large as a
- * run, beside what the first run took.
+ * Compiles a graph for a device and a precision. The memory pattern is off, because it would add one block as
+ * large as a whole run to the memory that the first run allocated.
  */
 export const compile = (
   device: Device,
   graph: Graph,
   { precision = 'float32', ...options }: SessionOptions & { readonly precision?: Precision } = {},
 ): Promise<Session> =>
-  device.session(onnxModel(inPrecision(graph, device.kind, precision), { provider: device.kind }), {
+  device.openSession(encodeOnnxModel(inPrecision(graph, device.kind, precision), { provider: device.kind }), {
     memoryPattern: false,
     ...options,
   });
 
-/** The inputs of `session` that `tensors` hold. */
+/** Returns those of `tensors` that are inputs of `session`. */
 export const feedsOf = (
   session: Session,
   tensors: ReadonlyMap<string, DeviceTensor>,
@@ -35,98 +32,103 @@ export const feedsOf = (
     session.inputs.filter((name) => tensors.has(name)).map((name) => [name, tensors.get(name)!]),
   );
 
-/** A program that reads tokens and answers with one host tensor of float32. */
-async function reading(
-  device: Device,
-  loaded: Loaded,
-  graph: Graph,
-  output: string,
-): Promise<{
+/** Runs a program on tokens. */
+interface Reader {
+  /** `documents`: [batch, seq] document numbers, for a program with a document mask. */
   run(tokens: Int32Array, documents?: Int32Array): Promise<Float32Array>;
   dispose(): Promise<void>;
-}> {
+}
+
+/** Opens a program with input `tokens` and the float32 output `output`. */
+async function openReader(
+  device: Device,
+  loaded: LoadedModel,
+  graph: Graph,
+  output: string,
+): Promise<Reader> {
   const session = await compile(device, graph);
   const shape = graph.inputs.find((v) => v.name === 'tokens')!.shape;
   return {
     async run(tokens, documents) {
-      const fed: Record<string, DeviceTensor> = {
-        tokens: DeviceTensor.over(tokens, 'int32', shape),
-        ...(documents
-          ? { documents: DeviceTensor.over(documents, 'int32', [shape[0]!, shape[1]! - 1]) }
-          : {}),
+      const inputs: Record<string, DeviceTensor> = {
+        tokens: DeviceTensor.fromArray(tokens, 'int32', shape),
       };
+      if (documents)
+        inputs['documents'] = DeviceTensor.fromArray(documents, 'int32', [shape[0]!, shape[1]! - 1]);
       try {
-        const answer = (
-          await session.run({ ...feedsOf(session, loaded.tensors), ...fed }, { [output]: 'host' })
-        ).get(output)!;
-        try {
-          return answer.values('float32');
-        } finally {
-          answer.dispose();
-        }
+        return await fetchFloats(session, { ...feedsOf(session, loaded.tensors), ...inputs }, output);
       } finally {
-        for (const tensor of Object.values(fed)) tensor.dispose();
+        for (const tensor of Object.values(inputs)) tensor.dispose();
       }
     },
     dispose: () => session.dispose(),
   };
 }
 
-/** Reads the mean next-token loss, in nats, of windows of sequence + 1 tokens. */
+/** Runs a session and returns the values of one float32 output. */
+async function fetchFloats(
+  session: Session,
+  feeds: Readonly<Record<string, DeviceTensor>>,
+  output: string,
+): Promise<Float32Array> {
+  const outputs = await session.run(feeds, { [output]: 'host' });
+  const tensor = outputs.get(output)!;
+  try {
+    return tensor.values('float32');
+  } finally {
+    tensor.dispose();
+  }
+}
+
+/** Computes next-token losses in nats, on windows of context length + 1 tokens. */
 export interface LossMeter {
-  /** `documents`: of each window, where the program keeps them apart. */
-  mean(windows: readonly Int32Array[], documents?: readonly Int32Array[]): Promise<number>;
-  /** The loss of each token of each window. */
-  each(windows: readonly Int32Array[]): Promise<readonly Float32Array[]>;
+  /** Mean loss. `documents`: document numbers of each window, for a meter with a document mask. */
+  meanLoss(windows: readonly Int32Array[], documents?: readonly Int32Array[]): Promise<number>;
+  /** Loss of each token of each window. */
+  tokenLosses(windows: readonly Int32Array[]): Promise<readonly Float32Array[]>;
   dispose(): Promise<void>;
 }
 
-/** A loss meter that reads `batch` windows at once. */
-export async function lossMeter(
+/** Opens a loss meter that reads `microBatch` windows at once. */
+export async function openLossMeter(
   device: Device,
-  loaded: Loaded,
-  { batch, sequence, documents: kept = 'joined' }: BatchShape,
+  loaded: LoadedModel,
+  { microBatch, contextLength, documentMask = 'off' }: BatchShape,
 ): Promise<LossMeter> {
-  const reader = await reading(
-    device,
-    loaded,
-    lossProgram(loaded.model, { batch, sequence, documents: kept }),
-    'losses',
-  );
-  const tokens = new Int32Array(batch * (sequence + 1));
-  const numbers = new Int32Array(batch * sequence);
-  /** Losses [windows × sequence] of at most `batch` windows. */
-  const read = async (
-    some: readonly Int32Array[],
+  const graph = lossProgram(loaded.model, { microBatch, contextLength, documentMask });
+  const reader = await openReader(device, loaded, graph, 'losses');
+  const tokens = new Int32Array(microBatch * (contextLength + 1));
+  const documentNumbers = new Int32Array(microBatch * contextLength);
+  /** Losses [windows × seq] of at most `microBatch` windows. */
+  const readBatch = async (
+    windows: readonly Int32Array[],
     documents: readonly Int32Array[] = [],
   ): Promise<Float32Array> => {
-    documents.forEach((of, i) => {
-      numbers.set(of, i * sequence);
+    documents.forEach((numbers, i) => {
+      documentNumbers.set(numbers, i * contextLength);
     });
-    some.forEach((window, i) => {
-      tokens.set(window, i * (sequence + 1));
+    windows.forEach((window, i) => {
+      tokens.set(window, i * (contextLength + 1));
     });
-    return (await reader.run(tokens, kept === 'apart' ? numbers : undefined)).subarray(
-      0,
-      some.length * sequence,
-    );
+    const losses = await reader.run(tokens, documentMask === 'on' ? documentNumbers : undefined);
+    return losses.subarray(0, windows.length * contextLength);
   };
-  const parts = (windows: readonly Int32Array[]): (readonly Int32Array[])[] =>
-    Array.from({ length: Math.ceil(windows.length / batch) }, (_, i) =>
-      windows.slice(i * batch, (i + 1) * batch),
-    );
   return {
-    async mean(windows, documents = []) {
+    async meanLoss(windows, documents = []) {
       let sum = 0;
-      for (const [i, some] of parts(windows).entries())
-        sum += (await read(some, documents.slice(i * batch, (i + 1) * batch))).reduce((a, b) => a + b, 0);
-      return sum / (windows.length * sequence);
+      for (let first = 0; first < windows.length; first += microBatch) {
+        const end = first + microBatch;
+        const losses = await readBatch(windows.slice(first, end), documents.slice(first, end));
+        sum += losses.reduce((a, b) => a + b, 0);
+      }
+      return sum / (windows.length * contextLength);
     },
-    async each(windows) {
+    async tokenLosses(windows) {
       const all: Float32Array[] = [];
-      for (const some of parts(windows)) {
-        const losses = await read(some);
-        all.push(...some.map((_, i) => losses.slice(i * sequence, (i + 1) * sequence)));
+      for (let first = 0; first < windows.length; first += microBatch) {
+        const batch = windows.slice(first, first + microBatch);
+        const losses = await readBatch(batch);
+        all.push(...batch.map((_, i) => losses.slice(i * contextLength, (i + 1) * contextLength)));
       }
       return all;
     },
@@ -134,29 +136,26 @@ export async function lossMeter(
   };
 }
 
-/** Logits [batch × sequence, vocab] of tokens [batch, sequence]. */
-export const logitsReader = (device: Device, loaded: Loaded, batch: number, sequence: number) =>
-  reading(device, loaded, logitsProgram(loaded.model, { batch, sequence }), 'logits');
-
-/** How far the copies of a grown model's weights lie apart. */
-export async function asymmetryOf(
+/** Opens a program that returns the logits [batch × seq, vocab] of tokens [batch, seq]. */
+export const openLogitsReader = (
   device: Device,
-  loaded: Loaded,
-  copies: readonly Copies[],
+  loaded: LoadedModel,
+  microBatch: number,
+  contextLength: number,
+): Promise<Reader> =>
+  openReader(device, loaded, logitsProgram(loaded.model, { microBatch, contextLength }), 'logits');
+
+/** Returns how far the copies among a grown model's weights have moved apart (see growth/asymmetry.ts). */
+export async function measureAsymmetry(
+  device: Device,
+  loaded: LoadedModel,
+  copies: readonly CopiedWeight[],
 ): Promise<number> {
-  const session = await compile(
-    device,
-    graphOf({ asymmetry: asymmetry(copies, weightValues(loaded.model)) }),
-  );
+  const graph = graphOf({ asymmetry: buildAsymmetry(copies, weightValues(loaded.model)) });
+  const session = await compile(device, graph);
   try {
-    const answer = (await session.run(feedsOf(session, loaded.tensors), { asymmetry: 'host' })).get(
-      'asymmetry',
-    )!;
-    try {
-      return answer.values('float32')[0]!;
-    } finally {
-      answer.dispose();
-    }
+    const values = await fetchFloats(session, feedsOf(session, loaded.tensors), 'asymmetry');
+    return values[0]!;
   } finally {
     await session.dispose();
   }

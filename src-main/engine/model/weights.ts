@@ -1,55 +1,59 @@
-/**
- * @file A checkpoint's weights as flat buckets on a device, and back: every weight passes through the
- * processor one bucket at a time.
- */
-import { keyOf, normalAt } from '../../base/random.ts';
-import { factorsThrough } from '../../growth/plan/chain.ts';
-import { retyping } from '../../growth/apply/retype.ts';
-import { stagesOf } from '../../growth/plan/saved-plan.ts';
+/** @file Loads a checkpoint's weights into flat buckets on a device, and reads them back, a bucket at a time. */
+import { deriveKey, normalAt } from '../../base/random.ts';
+import { multiplyScales } from '../../growth/plan/stages.ts';
+import { changeDType } from '../../growth/apply/change-dtype.ts';
+import { stagesFromRecord } from '../../growth/plan/saved-plan.ts';
 import { parametersOf, type Parameter } from '../../model/parameters.ts';
 import { hasAxis } from '../../tensor/layout.ts';
-import { widen, type WeightDType } from '../../tensor/dtype.ts';
+import { upcast, type WeightDType } from '../../tensor/dtype.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { Factors, OptimizerId } from '../../train/optimizers/index.ts';
-import { bucketsOf, kindOf, stateName, type Bucket, type StatePart } from '../../train/state.ts';
+import {
+  bucketsOf,
+  keyOf as bucketKeyOf,
+  stateName,
+  type Bucket,
+  type StatePart,
+} from '../../train/state.ts';
 import type { BucketModel } from '../../train/step.ts';
 import { bucketElements } from '../device/choose.ts';
 import type { Device } from '../ort/device.ts';
 import type { DeviceTensor } from '../ort/device-tensor.ts';
 
-/** A model whose weights are on a device, under the names of its graphs' inputs. */
-export interface Loaded {
+/** A model whose weights are on a device. `tensors` has them by the names of the graph inputs. */
+export interface LoadedModel {
   readonly model: BucketModel;
   readonly tensors: Map<string, DeviceTensor>;
   dispose(): void;
 }
 
-/** Tokens a model can read at once; infinite where it does not say. */
-export const positionsOf = ({ dims, settings }: Pick<BucketModel, 'dims' | 'settings'>): number =>
+/** Returns max_position_embeddings; Infinity if the model has no such limit. */
+export const maxPositions = ({ dims, settings }: Pick<BucketModel, 'dims' | 'settings'>): number =>
   dims['positions'] ?? Number(settings['positions'] ?? Infinity);
 
-/** What one weight starts from: its values in stored order. */
+/** Returns the initial values of a weight, in stored order. */
 export type WeightSource = (parameter: Parameter) => Promise<Float32Array>;
 
-/** The weights of a checkpoint, widened to float32. Refuses `checkpoint/not-finite`. */
-export const fromCheckpoint =
+/** Reads the weights of a checkpoint as float32. Throws `checkpoint/not-finite`. */
+export const checkpointWeights =
   (checkpoint: Checkpoint): WeightSource =>
   async ({ name }) => {
-    const values = widen(await readTensor(checkpoint, name), checkpoint.refs.get(name)!.dtype);
+    const values = upcast(await readTensor(checkpoint, name), checkpoint.tensors.get(name)!.dtype);
     checkFinite(values, checkpoint.dir, name);
     return values;
   };
 
 /**
- * A checkpoint as one of another element type, and its weights as that one's, in float32: the same function,
- * also where the family multiplies embeddings by a number rounded to the type.
+ * Returns the checkpoint with another dtype in its config, and its weights in float32, so that both compute
+ * the same function. The weights differ only for families that multiply embeddings by a number rounded to the
+ * dtype (Gemma).
  */
-export function retyped<C extends Checkpoint>(
+export function retypeCheckpoint<C extends Checkpoint>(
   checkpoint: C,
   dtype: WeightDType,
-  weights: WeightSource = fromCheckpoint(checkpoint),
+  weights: WeightSource = checkpointWeights(checkpoint),
 ): { readonly checkpoint: C; readonly weights: WeightSource } {
-  const { config, settings, values } = retyping(checkpoint, dtype);
+  const { config, settings, convert: values } = changeDType(checkpoint, dtype);
   return {
     checkpoint: { ...checkpoint, config, settings },
     weights: async (parameter) => values(parameter, await weights(parameter)),
@@ -57,51 +61,47 @@ export function retyped<C extends Checkpoint>(
 }
 
 /**
- * Random weights of the same size: normal with the family's deviation, writers of the stream smaller by
- * sqrt(2·layers) (Radford et al. 2019), gains one, the rest zero.
+ * Returns random initial weights: linears and embeddings from a normal distribution with the family's std,
+ * norm weights one, biases zero. Layers that write to the residual stream are divided by sqrt(2 · layers), as
+ * in GPT-2 (Radford et al. 2019).
  */
-export const fromRandom =
+export const randomWeights =
   (checkpoint: Checkpoint, seed: number): WeightSource =>
   ({ name, spec, layer, shape }) => {
     const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
-    const key = keyOf(seed, 'start', name);
+    const key = deriveKey(seed, 'start', name);
     const { family, dims, settings } = checkpoint;
     if (spec.kind === 'gain') values.fill(1 - spec.offset);
-    const deviation =
-      Number(settings['deviation']) /
-      (layer !== undefined && hasAxis(spec.layout, family.stream.axis, 'out')
-        ? Math.sqrt(2 * dims['layers']!)
-        : 1);
+    const writesStream = layer !== undefined && hasAxis(spec.layout, family.stream.axis, 'out');
+    const std = Number(settings['std']) / (writesStream ? Math.sqrt(2 * dims['layers']!) : 1);
     if (spec.kind === 'linear' || spec.kind === 'lookup')
-      for (let i = 0; i < values.length; i++) values[i] = deviation * normalAt(key, i);
+      for (let i = 0; i < values.length; i++) values[i] = std * normalAt(key, i);
     return Promise.resolve(values);
   };
 
 /**
- * How the weights of a grown checkpoint train beside their source, by its own plan, whatever its stages, and
- * those of the growths before it; empty for any other.
+ * Returns the learning rate, gradient and epsilon factors of a grown checkpoint's weights, multiplied over all
+ * stages of all growths; empty for a checkpoint that was not grown.
  */
 export const factorsOf = (checkpoint: Checkpoint): ReadonlyMap<string, Factors> =>
-  factorsThrough(stagesOf(checkpoint.growth, { before: true }));
+  multiplyScales(stagesFromRecord(checkpoint.growth, { before: true }));
 
-/** How a model that is loaded will be trained. */
-export interface TrainedBy {
+/** How the model will be trained. Determines how weights are grouped into buckets. */
+export interface LoadOptions {
   readonly factors?: ReadonlyMap<string, Factors>;
   readonly optimizer?: OptimizerId;
 }
 
-/**
- * Puts the weights on the device, in the order of their names, which is that of the files they are saved to.
- */
-export async function load(
+/** Loads the weights onto the device. They are sorted by name, like in the files they are saved to. */
+export async function loadModel(
   device: Device,
   { family, dims, settings }: Checkpoint,
   source: WeightSource,
-  by: TrainedBy = {},
-): Promise<Loaded> {
+  options: LoadOptions = {},
+): Promise<LoadedModel> {
   const parameters = [...parametersOf(family, dims, settings)].sort((a, b) => (a.name < b.name ? -1 : 1));
   const byName = new Map(parameters.map((p) => [p.name, p]));
-  const buckets = bucketsOf(family, parameters, { ...by, most: bucketElements[device.kind] });
+  const buckets = bucketsOf(family, parameters, { ...options, maxElements: bucketElements[device.kind] });
   const tensors = new Map<string, DeviceTensor>();
   const dispose = (): void => {
     for (const t of tensors.values()) t.dispose();
@@ -111,7 +111,7 @@ export async function load(
     for (const bucket of buckets)
       tensors.set(
         stateName('weights', bucket),
-        await filled(device, bucket, (name) => source(byName.get(name)!)),
+        await uploadBucket(device, bucket, (name) => source(byName.get(name)!)),
       );
   } catch (error) {
     dispose();
@@ -120,8 +120,8 @@ export async function load(
   return { model: { family, dims, settings, buckets }, tensors, dispose };
 }
 
-/** The same model with another part of the state as its weights; it owns nothing. */
-export const readAs = ({ model, tensors }: Loaded, part: StatePart): Loaded => ({
+/** Returns the model with another part of the training state as its weights. Its `dispose` does nothing. */
+export const withWeights = ({ model, tensors }: LoadedModel, part: StatePart): LoadedModel => ({
   model,
   tensors: new Map([
     ...tensors,
@@ -130,8 +130,8 @@ export const readAs = ({ model, tensors }: Loaded, part: StatePart): Loaded => (
   dispose: () => undefined,
 });
 
-/** One bucket on the device, from the values of its weights. */
-export async function filled(
+/** Uploads a bucket; `values` returns the values of each of its weights. */
+export async function uploadBucket(
   device: Device,
   bucket: Bucket,
   values: (name: string) => Promise<Float32Array>,
@@ -142,32 +142,29 @@ export async function filled(
 }
 
 /**
- * Reads one part of the state, weight by weight, as float32; it must have the part. Asked in the order of
- * names, every bucket comes from the device once, and of each group of weights one bucket is held.
+ * Returns a function that reads one part of the state, weight by weight, as float32. The state must have the
+ * part. If weights are read in the order of their names, every bucket is downloaded once, and one bucket of
+ * each group is kept in memory.
  */
-export function stateReader(
+export function openStateReader(
   device: Device,
-  { model, tensors }: Loaded,
+  { model, tensors }: LoadedModel,
   part: StatePart,
 ): (name: string) => Promise<Float32Array> {
-  const places = new Map(
+  const slots = new Map(
     model.buckets.flatMap((bucket) => bucket.slots.map((slot) => [slot.name, { bucket, slot }] as const)),
   );
-  const held = new Map<string, { readonly bucket: Bucket; readonly values: Float32Array }>();
+  const downloaded = new Map<string, { readonly bucket: Bucket; readonly values: Float32Array }>();
   return async (name) => {
-    const { bucket, slot } = places.get(name)!;
-    const group = kindOf(bucket);
-    let there = held.get(group);
-    if (there?.bucket !== bucket) {
-      held.delete(group); // before the next one comes, so that two are never held
-      held.set(
-        group,
-        (there = {
-          bucket,
-          values: widen(await device.download(tensors.get(stateName(part, bucket))!), 'float32'),
-        }),
-      );
+    const { bucket, slot } = slots.get(name)!;
+    const group = bucketKeyOf(bucket);
+    let current = downloaded.get(group);
+    if (current?.bucket !== bucket) {
+      downloaded.delete(group); // before the download, so that two are never in memory
+      const bytes = await device.download(tensors.get(stateName(part, bucket))!);
+      current = { bucket, values: upcast(bytes, 'float32') };
+      downloaded.set(group, current);
     }
-    return there.values.subarray(slot.offset, slot.offset + slot.count);
+    return current.values.subarray(slot.offset, slot.offset + slot.count);
   };
 }

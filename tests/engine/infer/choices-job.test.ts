@@ -1,161 +1,133 @@
-/**
- * @file Multiple choice: likelihoods of a reference in float64, the harness's file form, and its way of
- * dividing texts.
- */
+/** @file Multiple-choice evaluation: the log-likelihoods equal a float64 reference. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
-import { aborter } from '../../../src-main/base/signals.ts';
-import { answerChoices, pairTokens, scored } from '../../../src-main/engine/infer/choices-job.ts';
-import type { ChoicesEvent } from '../../../src-main/contract/schema.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { createAborter } from '../../../src-main/base/signals.ts';
+import { evaluateChoices, encodePair, scoreChoices } from '../../../src-main/engine/infer/choices-job.ts';
+import type { ChoicesInput } from '../../../src-main/engine/inputs.ts';
+import type { ChoicesEvent, ChoicesResult } from '../../../src-main/contract/schema.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
-import { readQuestions } from '../../../src-main/store/data/questions.ts';
-import { openTokenizer } from '../../../src-main/store/data/tokenizer.ts';
+import { openTokenizer, type TextTokenizer } from '../../../src-main/store/data/tokenizer.ts';
 import { referenceLoss } from '../../support/reference.ts';
-import { refusal } from '../../support/refusal.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
-import { collected, goldenWithTokenizer, quiet, valuesOf } from '../workbench.ts';
+import { collect, createGoldenWithTokenizer, neverAborted, readValues } from '../workbench.ts';
 
-function questionFile(lines: readonly unknown[]): string {
+function createQuestionFile(questions: readonly unknown[]): string {
   const path = join(freshFolder(), 'questions.jsonl');
-  writeFileSync(
-    path,
-    lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'),
-  );
+  writeFileSync(path, questions.map((question) => JSON.stringify(question)).join('\n'));
   return path;
 }
-const words = (n: number, from: number): string =>
-  Array.from({ length: n }, (_, i) => `w${2 + ((from + i * 7 + i * i) % 31)}`).join(' ');
+const words = (count: number, start: number): string =>
+  Array.from({ length: count }, (_, i) => `w${2 + ((start + i * 7 + i * i) % 31)}`).join(' ');
 const questions = Array.from({ length: 9 }, (_, i) => ({
   context: words(3 + 2 * i, i),
   choices: [words(1 + (i % 3), 2 * i), words(2, 3 * i + 1), words(3, i + 5), words(1, i + 9)].map(
-    (w) => ` ${w}`,
+    (text) => ` ${text}`,
   ),
-  right: i % 4,
+  answer: i % 4,
 }));
-type Done = Extract<ChoicesEvent, { at: 'done' }>;
 
-it.each(['llama-tied-gqa', 'gpt2-tied'])(
-  '%s: answers as a reference in float64 does, whatever the batch',
-  async (name) => {
-    const dir = await goldenWithTokenizer(name);
+async function evaluateFile(input: Omit<ChoicesInput, 'device'>): Promise<{
+  readonly answers: ChoicesResult;
+  readonly events: readonly ChoicesEvent[];
+}> {
+  const events = await collect(evaluateChoices({ ...input, device: 'cpu' }, neverAborted));
+  const { answers } = events.at(-1) as Extract<ChoicesEvent, { type: 'done' }>;
+  return { answers, events };
+}
+
+describe.each(['llama-tied-gqa', 'gpt2-tied'])('%s', (name) => {
+  it('has the accuracy of the reference for any batch size', async () => {
+    const dir = await createGoldenWithTokenizer(name);
     const checkpoint = await openCheckpoint(dir);
     const tokenizer = await openTokenizer(dir);
     const weights = new Map<string, Float64Array>();
-    for (const weight of checkpoint.refs.keys())
-      weights.set(weight, Float64Array.from(await valuesOf(checkpoint, weight)));
-    const total = (tokens: readonly number[]): number =>
+    for (const weight of checkpoint.tensors.keys())
+      weights.set(weight, Float64Array.from(await readValues(checkpoint, weight)));
+    const totalLoss = (tokens: readonly number[]): number =>
       tokens.length < 2 ? 0 : referenceLoss(checkpoint.config, weights, [...tokens]) * (tokens.length - 1);
-    const likelihoods = questions.map((q) =>
-      q.choices.map((text) => {
-        const { tokens, count } = pairTokens(tokenizer, q.context, text, 64);
-        return total(tokens.slice(0, tokens.length - count)) - total(tokens);
+    const likelihoods = questions.map(({ context, choices }) =>
+      choices.map((text) => {
+        const { tokens, count } = encodePair(tokenizer, context, text, 64);
+        return totalLoss(tokens.slice(0, tokens.length - count)) - totalLoss(tokens);
       }),
     );
-    const expected = scored(questions, likelihoods);
-    const path = questionFile(
-      questions.map(({ context, choices, right }, i) => ({
+    const expected = { ...scoreChoices(questions, likelihoods), device: 'cpu' };
+    const file = createQuestionFile(
+      questions.map(({ context, choices, answer }, i) => ({
         doc_id: i,
-        target: String(right),
+        target: String(answer),
         arguments: choices.map((choice) => [context, choice]),
         resps: [],
       })),
     );
-    for (const batch of [1, 5, 64]) {
-      const events = await collected(
-        answerChoices({ checkpoint: dir, questions: path, batch, device: 'cpu' }, quiet),
-      );
-      expect((events.at(-1) as Done).answers).toEqual({ ...expected, device: 'cpu' });
-      expect(events.at(-2)).toEqual({ at: 'choices', done: 36, of: 36 });
+    for (const batchSize of [1, 5, 64]) {
+      const { answers, events } = await evaluateFile({ checkpoint: dir, questions: file, batchSize });
+      expect(answers).toEqual(expected);
+      expect(events.at(-2)).toEqual({ type: 'choices', done: 36, of: 36 });
     }
-    expect(
-      (
-        (
-          await collected(
-            answerChoices({ checkpoint: dir, questions: path, limit: 2, batch: 8, device: 'cpu' }, quiet),
-          )
-        ).at(-1) as Done
-      ).answers.questions,
-    ).toBe(2);
-  },
-);
+    const limited = await evaluateFile({ checkpoint: dir, questions: file, limit: 2, batchSize: 8 });
+    expect(limited.answers.questions).toBe(2);
+  });
+});
 
-it('texts are divided where the context ends, its last spaces with the answer; a long one loses its beginning', async () => {
-  const tokenizer = await openTokenizer(await goldenWithTokenizer('llama-tied-gqa'));
+describe('encodePair', () => {
   const context = 'w3 w4';
-  const whole = tokenizer.encode('w3 w4 w5 w6');
-  const plain = pairTokens(tokenizer, context, ' w5 w6', 64);
-  expect(plain.tokens).toEqual(whole);
-  expect(plain.count).toBe(whole.length - tokenizer.encode(context).length);
-  expect(pairTokens(tokenizer, `${context} `, 'w5 w6', 64)).toEqual(plain);
-  expect(pairTokens(tokenizer, context, ' w5 w6', 2).tokens).toEqual(whole.slice(-3));
-  const nothing = pairTokens(tokenizer, '', 'w5', 64);
-  expect(nothing.tokens.length).toBeGreaterThan(nothing.count);
+  let tokenizer: TextTokenizer;
+  beforeAll(async () => {
+    tokenizer = await openTokenizer(await createGoldenWithTokenizer('llama-tied-gqa'));
+  });
+
+  it('splits the tokens of the whole text at the end of the context', () => {
+    const tokens = tokenizer.encode('w3 w4 w5 w6');
+    const pair = encodePair(tokenizer, context, ' w5 w6', 64);
+    expect(pair.tokens).toEqual(tokens);
+    expect(pair.count).toBe(tokens.length - tokenizer.encode(context).length);
+  });
+
+  it('moves trailing spaces of the context to the continuation', () => {
+    const pair = encodePair(tokenizer, context, ' w5 w6', 64);
+    expect(encodePair(tokenizer, `${context} `, 'w5 w6', 64)).toEqual(pair);
+  });
+
+  it('drops the beginning of a text that is too long', () => {
+    const tokens = tokenizer.encode('w3 w4 w5 w6');
+    expect(encodePair(tokenizer, context, ' w5 w6', 2).tokens).toEqual(tokens.slice(-3));
+  });
+
+  it('adds a token in front of a continuation without context', () => {
+    const pair = encodePair(tokenizer, '', 'w5', 64);
+    expect(pair.tokens.length).toBeGreaterThan(pair.count);
+  });
 });
 
-it('shares are of the likeliest, in all and per byte', () => {
-  const two = [
-    { context: '', choices: ['aa', 'aaaaaaaa'], right: 1 },
-    { context: '', choices: ['a', 'b'], right: 0 },
+it('scores the most likely choice, in total and per byte', () => {
+  const twoQuestions = [
+    { context: '', choices: ['aa', 'aaaaaaaa'], answer: 1 },
+    { context: '', choices: ['a', 'b'], answer: 0 },
   ];
-  expect(
-    scored(two, [
-      [-3, -4],
-      [-1, -2],
-    ]),
-  ).toMatchObject({ questions: 2, accuracy: 0.5, perByte: 1, error: 0.5, perByteError: 0 });
+  const likelihoods = [
+    [-3, -4],
+    [-1, -2],
+  ];
+  expect(scoreChoices(twoQuestions, likelihoods)).toMatchObject({
+    questions: 2,
+    accuracy: 0.5,
+    perByte: 1,
+    error: 0.5,
+    perByteError: 0,
+  });
 });
 
-it('files of both forms are read; a line that is neither is refused with its number', async () => {
-  const forms = [
-    {
-      arguments: { gen_args_0: { arg_0: 'Q', arg_1: ' a' }, gen_args_1: { arg_0: 'Q', arg_1: ' b' } },
-      target: 1,
-    },
-    {
-      arguments: [
-        ['Q', ' a'],
-        ['Q', ' b'],
-      ],
-      target: ' b',
-    },
-    { question: 'Q', choices: ['a', 'b'], answer: 1 },
-    { query: 'Q', choices: ['a', ' b'], gold: 'B' },
-    { context: 'Q', choices: ['a', 'b'], label: 'b' },
-  ];
-  for (const question of await readQuestions(questionFile(forms)))
-    expect(question).toEqual({ context: 'Q', choices: [' a', ' b'], right: 1 });
-  const bad = [
-    { arguments: [['Q', ' a']], target: 0 },
-    {
-      arguments: [
-        ['Q', ' a'],
-        ['R', ' b'],
-      ],
-      target: 0,
-    },
-    { question: 'Q', choices: ['a'], answer: 0 },
-    { question: 'Q', choices: ['a', 'b'], answer: 2 },
-    { choices: ['a', 'b'], answer: 0 },
-    '{"question"',
-    '7',
-  ];
-  for (const line of bad)
-    expect(
-      (await refusal('data/bad-line', () => readQuestions(questionFile([forms[0], line])))).detail,
-    ).toMatchObject({ line: 2 });
-  await refusal('data/empty', () => readQuestions(questionFile([''])));
-  await refusal('file/not-found', () => readQuestions(join(freshFolder(), 'none.jsonl')));
-});
-
-it('cancelling ends it', async () => {
-  const dir = await goldenWithTokenizer('llama-tied-gqa');
-  const { signal, abort } = aborter();
-  const path = questionFile(
-    questions.map(({ context, choices, right }) => ({ question: context, choices, answer: right })),
+it('can be cancelled', async () => {
+  const checkpoint = await createGoldenWithTokenizer('llama-tied-gqa');
+  const { signal, abort } = createAborter();
+  const file = createQuestionFile(
+    questions.map(({ context, choices, answer }) => ({ question: context, choices, answer })),
   );
   abort();
-  await refusal('cancelled', () =>
-    collected(answerChoices({ checkpoint: dir, questions: path, batch: 8, device: 'cpu' }, signal)),
+  await expectAppError('cancelled', () =>
+    collect(evaluateChoices({ checkpoint, questions: file, batchSize: 8, device: 'cpu' }, signal)),
   );
 });
