@@ -1,9 +1,9 @@
-/** @file What the engine's procedures are given, read off the contract. */
+/** @file Input types of the engine's procedures. */
 import type { Engine } from '../contract/engine.ts';
 
 export type GrowInput = Parameters<Engine['grow']>[0];
 export type TrainInput = Parameters<Engine['train']>[0];
 export type SampleInput = Parameters<Engine['sample']>[0];
 export type EvaluateInput = Parameters<Engine['evaluate']>[0];
-export type ChoicesInput = Parameters<Engine['choices']>[0];
+export type ChoicesInput = Parameters<Engine['evaluateChoices']>[0];
 export type ExportInput = Parameters<Engine['export']>[0];

@@ -1,17 +1,22 @@
 /**
- * @file The engine's process: serves its contract to whoever started it, and ends when they go or the work is
- * done.
+ * @file Entry point of the engine process. Serves the engine contract to the parent process, and exits when the
+ * parent is gone and the jobs have ended.
  */
-import { childChannel, mainPortChannel, type ChildLike, type MainPortLike } from '../base/transports.ts';
-import { queue } from '../base/queue.ts';
-import { aborter, type AbortSignalLike, anyOf, deaf } from '../base/signals.ts';
+import {
+  createChildChannel,
+  createMainPortChannel,
+  type ChildLike,
+  type MainPortLike,
+} from '../base/transports.ts';
+import { createQueue } from '../base/queue.ts';
+import { createAborter, type AbortSignalLike, anySignal, neverAborts } from '../base/signals.ts';
 import { engine, type Engine } from '../contract/engine.ts';
 import { serve } from '../contract/serve.ts';
 import { certify } from './grow/certify-job.ts';
-import { answerChoices } from './infer/choices-job.ts';
+import { evaluateChoices } from './infer/choices-job.ts';
 import { chooseDevice } from './device/choose.ts';
 import { listDevices } from './device/devices.ts';
-import { nativeLibraries } from './ort/cuda-libraries.ts';
+import { listNativeLibraries } from './ort/cuda-libraries.ts';
 import { evaluate } from './infer/evaluate-job.ts';
 import { exportRun } from './export/export-job.ts';
 import { exportOnnx } from './export/onnx-job.ts';
@@ -20,42 +25,41 @@ import { sample } from './infer/sample-job.ts';
 import { measureSpeed } from './device/speed-test.ts';
 import { train } from './train/train-job.ts';
 
-/**
- * Work that ends in its own time once it is told to stop: a run saves before it goes, a growth takes back
- * what it wrote.
- */
-const unfinished = new Set<Promise<void>>();
+/** Jobs that have not ended. A cancelled run still saves a checkpoint, a cancelled growth removes its files. */
+const activeJobs = new Set<Promise<void>>();
 
-/** A generator that always runs to its own end, whether or not anybody still listens. */
-function whole<T>(events: AsyncGenerator<T>): AsyncIterable<T> {
-  const out = queue<T>();
-  const work = (async () => {
+/** Runs a job to its end, even if nobody reads its events any more. */
+function runToCompletion<T>(events: AsyncGenerator<T>): AsyncIterable<T> {
+  const queue = createQueue<T>();
+  const job = (async () => {
     try {
-      for await (const event of events) out.push(event);
-      out.end();
+      for await (const event of events) queue.push(event);
+      queue.end();
     } catch (error) {
-      out.fail(error);
+      queue.fail(error);
     }
   })();
-  unfinished.add(work);
-  void work.finally(() => unfinished.delete(work));
-  return out;
+  activeJobs.add(job);
+  void job.finally(() => activeJobs.delete(job));
+  return queue;
 }
 
-/** A detached run goes on when its starter has gone. */
-const detached = process.env['CAMBIUM_DETACHED'] === '1';
-/** The system asked this process to end: what runs is told to stop, saves, and only then the process goes. */
-const leaving = aborter();
-const until = (signal: AbortSignalLike = deaf): AbortSignalLike => anyOf(signal, leaving.signal);
-const leave = (): void => {
-  void Promise.all(unfinished).then(() => {
+/** A detached run continues after its parent process has exited. */
+const isDetached = process.env['CAMBIUM_DETACHED'] === '1';
+/** Cancels every job when the system asks this process to end. */
+const shutdown = createAborter();
+const orShutdown = (signal: AbortSignalLike = neverAborts): AbortSignalLike =>
+  anySignal(signal, shutdown.signal);
+
+function exitAfterJobs(): void {
+  void Promise.all(activeJobs).then(() => {
     process.exit(0);
   });
-};
+}
 
 const implementation: Engine = {
   devices: () => listDevices(),
-  libraries: () => Promise.resolve(nativeLibraries()),
+  libraries: () => Promise.resolve(listNativeLibraries()),
   async measure({ device: choice }) {
     const device = await chooseDevice(choice);
     try {
@@ -64,28 +68,31 @@ const implementation: Engine = {
       await device.dispose();
     }
   },
-  grow: (input, signal) => whole(grow(input, until(signal))),
+  grow: (input, signal) => runToCompletion(grow(input, orShutdown(signal))),
   async certify({ source, grown, text, device: choice }, signal) {
     const device = await chooseDevice(choice);
     try {
-      return await certify(device, source, grown, { text, signal: until(signal) });
+      return await certify(device, source, grown, { text, signal: orShutdown(signal) });
     } finally {
       await device.dispose();
     }
   },
-  train: (input, signal) => whole(train(input, detached ? leaving.signal : until(signal))),
-  sample: (input, signal) => whole(sample(input, until(signal))),
-  evaluate: (input, signal) => whole(evaluate(input, until(signal))),
-  choices: (input, signal) => whole(answerChoices(input, until(signal))),
-  export: (input, signal) => whole((input.format === 'onnx' ? exportOnnx : exportRun)(input, until(signal))),
+  train: (input, signal) => runToCompletion(train(input, isDetached ? shutdown.signal : orShutdown(signal))),
+  sample: (input, signal) => runToCompletion(sample(input, orShutdown(signal))),
+  evaluate: (input, signal) => runToCompletion(evaluate(input, orShutdown(signal))),
+  evaluateChoices: (input, signal) => runToCompletion(evaluateChoices(input, orShutdown(signal))),
+  export(input, signal) {
+    const exportTo = input.format === 'onnx' ? exportOnnx : exportRun;
+    return runToCompletion(exportTo(input, orShutdown(signal)));
+  },
 };
 
 const parent = (process as unknown as { parentPort?: MainPortLike }).parentPort;
-const channel = parent ? mainPortChannel(parent) : childChannel(process as ChildLike);
+const channel = parent ? createMainPortChannel(parent) : createChildChannel(process as ChildLike);
 serve(engine, implementation, channel);
-channel.onClose(leave);
+channel.onClose(exitAfterJobs);
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   process.on(signal, () => {
-    leaving.abort();
-    leave();
+    shutdown.abort();
+    exitAfterJobs();
   });

@@ -1,37 +1,35 @@
-/**
- * @file What the engine's tests share: a home of their own, collected events, runs made and read back,
- * weights of a folder.
- */
+/** @file Helpers for the engine's tests: plans and runs to test with, collected events, weights of a folder. */
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect } from 'vitest';
 import type { RunEvent, RunSettings } from '../../src-main/train/run.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 import { AppError } from '../../src-main/base/errors.ts';
-import { aborter, type AbortSignalLike } from '../../src-main/base/signals.ts';
+import { createAborter, type AbortSignalLike } from '../../src-main/base/signals.ts';
 import type { GrowthMethod } from '../../src-main/growth/method.ts';
 import { methods } from '../../src-main/growth/methods/index.ts';
 import { planGrowth } from '../../src-main/growth/plan/plan.ts';
 import type { GrowthPlan, GrowthRequest } from '../../src-main/growth/recipe.ts';
 import { openCheckpoint, readTensor, type Checkpoint } from '../../src-main/store/checkpoint/checkpoint.ts';
 import { createRun } from '../../src-main/store/run/runs.ts';
-import { widen } from '../../src-main/tensor/dtype.ts';
+import { upcast } from '../../src-main/tensor/dtype.ts';
 import { fixtures } from '../support/golden.ts';
 import { freePath, freshFolder } from '../support/temporary.ts';
 
 process.env['CAMBIUM_HOME'] = freshFolder('home');
 
-/** Never aborted. */
-export const quiet: AbortSignalLike = aborter().signal;
+/** A signal that is never aborted. */
+export const neverAborted: AbortSignalLike = createAborter().signal;
 
-export async function collected<T>(events: AsyncIterable<T>): Promise<readonly T[]> {
-  const out: T[] = [];
-  for await (const event of events) out.push(event);
-  return out;
+export async function collect<T>(events: AsyncIterable<T>): Promise<readonly T[]> {
+  const collected: T[] = [];
+  for await (const event of events) collected.push(event);
+  return collected;
 }
 
-/** What is asked of a method: the sizes that it grows, twice (or what it can) as large. */
-const asked = ({ id, grows }: GrowthMethod): Readonly<Record<string, number>> =>
+/** Factors for every size that a method grows: 2, or 1.5 for a method that accepts fractions. */
+const factorsFor = ({ id, grows }: GrowthMethod): Readonly<Record<string, number>> =>
   Object.fromEntries(
     ['hidden', 'ffn', 'heads', 'layers', 'vocab']
       .filter((axis) => (grows as readonly string[]).includes(axis))
@@ -43,9 +41,9 @@ export type Growth = readonly [
   times: Readonly<Record<string, number>>,
   options: GrowthRequest['options'],
 ];
-/** One growth by every method there is, and one by a variant of the first. */
+/** One growth by each method, and one by a variant. */
 export const growths: readonly Growth[] = [
-  ...[...methods.values()].map((method): Growth => [method.id, method.id, asked(method), {}]),
+  ...[...methods.values()].map((method): Growth => [method.id, method.id, factorsFor(method), {}]),
   [
     'hypercloning without noise, diagonal',
     'hypercloning',
@@ -53,37 +51,32 @@ export const growths: readonly Growth[] = [
     { noise: null, variant: 'diagonal' },
   ],
 ];
-export const growthBy = (title: string): Growth => growths.find(([t]) => t === title)!;
+export const growthNamed = (title: string): Growth => growths.find(([t]) => t === title)!;
 
-/** The plan of one of these for a checkpoint; sizes that its family lacks are left out. */
-export async function planned(
+/** Plans a growth of a checkpoint. */
+export async function planFor(
   dir: string,
   [, method, times, options]: Growth,
   more: Partial<GrowthRequest> = {},
 ): Promise<GrowthPlan> {
-  const { card } = await openCheckpoint(dir);
+  const { summary } = await openCheckpoint(dir);
   const to: Record<string, number> = {};
   for (const [axis, factor] of Object.entries(times)) {
-    const own = axis === 'heads' && 'kv_heads' in card.dims ? 'kv_heads' : axis;
-    to[own] = card.dims[own]! * factor;
+    const size = axis === 'heads' && 'kv_heads' in summary.dims ? 'kv_heads' : axis;
+    to[size] = summary.dims[size]! * factor;
   }
-  return planGrowth(card, { method, to, options, seed: 3, dtype: 'keep', ...more });
+  return planGrowth(summary, { method, to, options, seed: 3, dtype: 'keep', ...more });
 }
 
-/**
- * The plan, without heads where the method cannot grow those alone, or undefined where it refuses this
- * family.
- */
-export async function plannedIfPossible(
+/** Plans a growth; without heads if the method cannot grow them, undefined if it refuses the family. */
+export async function planIfPossible(
   dir: string,
   [title, method, times, options]: Growth,
 ): Promise<GrowthPlan | undefined> {
-  for (const left of [
-    times,
-    Object.fromEntries(Object.entries(times).filter(([axis]) => axis !== 'heads')),
-  ]) {
+  const withoutHeads = Object.fromEntries(Object.entries(times).filter(([axis]) => axis !== 'heads'));
+  for (const factors of [times, withoutHeads]) {
     try {
-      return await planned(dir, [title, method, left, options]);
+      return await planFor(dir, [title, method, factors, options]);
     } catch (error) {
       if (!(error instanceof AppError && error.code.startsWith('growth/'))) throw error;
     }
@@ -91,35 +84,41 @@ export async function plannedIfPossible(
   return undefined;
 }
 
-/** Families of the two kinds of norm and of attention, for what need not be tried with all. */
-export const chief = ['gpt2', 'llama'] as const;
+/** Families with both kinds of norm and of attention, for tests that need not run for every family. */
+export const mainFamilies = ['gpt2', 'llama'] as const;
 
-/** Bytes of every weight, by name. */
-export async function weightsOf(dir: string): Promise<ReadonlyMap<string, Uint8Array>> {
+/** Reads the bytes of every weight, by name. */
+export async function readWeights(dir: string): Promise<ReadonlyMap<string, Uint8Array>> {
   const checkpoint = await openCheckpoint(dir);
-  const out = new Map<string, Uint8Array>();
-  for (const name of checkpoint.refs.keys()) out.set(name, await readTensor(checkpoint, name));
-  return out;
+  const weights = new Map<string, Uint8Array>();
+  for (const name of checkpoint.tensors.keys()) weights.set(name, await readTensor(checkpoint, name));
+  return weights;
 }
-/** Adds `by` to `count` values of a float32 weight, in its file. */
-export async function damage(dir: string, name: string, by: number, count = Infinity): Promise<void> {
-  const { refs } = await openCheckpoint(dir);
-  const { file, start, bytes } = refs.get(name)!;
-  const whole = readFileSync(file);
-  for (let at = 0; at < Math.min(bytes, count * 4); at += 4)
-    whole.writeFloatLE(whole.readFloatLE(start + at) + by, start + at);
-  writeFileSync(file, whole);
+/** Adds `delta` to the first `count` values of a float32 weight, in its file. */
+export async function addToWeight(dir: string, name: string, delta: number, count = Infinity): Promise<void> {
+  const { tensors } = await openCheckpoint(dir);
+  const { file, offset, bytes } = tensors.get(name)!;
+  const contents = readFileSync(file);
+  const end = offset + Math.min(bytes, count * 4);
+  for (let at = offset; at < end; at += 4) contents.writeFloatLE(contents.readFloatLE(at) + delta, at);
+  writeFileSync(file, contents);
 }
-export const valuesOf = async (checkpoint: Checkpoint, name: string): Promise<Float32Array> =>
-  widen(await readTensor(checkpoint, name), checkpoint.refs.get(name)!.dtype);
+/** Reads a weight as float32. */
+export const readValues = async (checkpoint: Checkpoint, name: string): Promise<Float32Array> =>
+  upcast(await readTensor(checkpoint, name), checkpoint.tensors.get(name)!.dtype);
 
-/** Every file below `dir` with a digest of its bytes. */
-export function digests(
+/** Expects that a job which was to write the folder `out` left nothing behind. */
+export const expectNothingLeft = (out: string): void => {
+  expect(existsSync(dirname(out)) ? readdirSync(dirname(out)) : []).toEqual([]);
+};
+
+/** SHA-256 of every file below `dir`. */
+export function digestFiles(
   dir: string,
-  only: (path: string) => boolean = () => true,
+  include: (path: string) => boolean = () => true,
 ): Readonly<Record<string, string>> {
   const paths = readdirSync(dir, { recursive: true, encoding: 'utf8' })
-    .filter((path) => statSync(join(dir, path)).isFile() && only(path))
+    .filter((path) => statSync(join(dir, path)).isFile() && include(path))
     .sort();
   return Object.fromEntries(
     paths.map((path) => [
@@ -131,12 +130,14 @@ export function digests(
   );
 }
 
-const words =
-  'the quick brown fox jumps over a lazy dog while seven small boats sail home before night falls on the quiet water and children sing'.split(
-    ' ',
-  );
-/** A text file of about so many characters; the same for the same seed. */
-export function textFile(characters = 6000, seed = 1): string {
+const words = [
+  'the quick brown fox jumps over a lazy dog while seven small boats sail home before night falls',
+  'on the quiet water and children sing',
+]
+  .join(' ')
+  .split(' ');
+/** Writes a text file of about `characters` characters, which depend only on the seed. */
+export function createTextFile(characters = 6000, seed = 1): string {
   let state = seed;
   let text = '';
   while (text.length < characters) {
@@ -148,14 +149,14 @@ export function textFile(characters = 6000, seed = 1): string {
   return path;
 }
 
-/** Small settings that end quickly. */
-export const small: TrainingSettings = {
+/** Settings of a run that ends quickly. */
+export const smallSettings: TrainingSettings = {
   ...trainingDefaults,
   tokens: 6 * 2 * 16,
-  batch: 2,
-  sequence: 16,
+  microBatch: 2,
+  contextLength: 16,
   lr: 3e-3,
-  warmup: 2,
+  warmupSteps: 2,
   device: 'cpu',
   threads: 1,
   saveEvery: 0,
@@ -165,8 +166,8 @@ export const small: TrainingSettings = {
   prompt: 'the',
 };
 
-/** A new run; answers with its folder. */
-export async function newRun(
+/** Creates a run and returns its folder. */
+export async function createTestRun(
   checkpoint: string,
   data: string,
   settings: Partial<TrainingSettings> = {},
@@ -176,24 +177,24 @@ export async function newRun(
     name: 'run',
     checkpoint,
     data: [data],
-    settings: { ...small, ...settings },
+    settings: { ...smallSettings, ...settings },
   } satisfies Pick<RunSettings, 'name' | 'checkpoint' | 'data' | 'settings'>);
   return dir;
 }
 
-export const only = <A extends RunEvent['at']>(
+export const eventsOfType = <A extends RunEvent['type']>(
   events: readonly RunEvent[],
-  at: A,
-): readonly Extract<RunEvent, { at: A }>[] =>
-  events.filter((e): e is Extract<RunEvent, { at: A }> => e.at === at);
+  type: A,
+): readonly Extract<RunEvent, { type: A }>[] =>
+  events.filter((e): e is Extract<RunEvent, { type: A }> => e.type === type);
 
-/** A golden checkpoint with a tokenizer of one word for each of its tokens. */
-export async function goldenWithTokenizer(name: string): Promise<string> {
+/** Copies a golden checkpoint and gives it a tokenizer with one word for each token. */
+export async function createGoldenWithTokenizer(name: string): Promise<string> {
   const dir = join(freshFolder(), name);
-  const { card } = await openCheckpoint(join(fixtures, 'golden', name));
+  const { summary } = await openCheckpoint(join(fixtures, 'golden', name));
   cpSync(join(fixtures, 'golden', name), dir, { recursive: true });
   const vocab = Object.fromEntries(
-    Array.from({ length: card.dims['vocab']! }, (_, i) => [i === 0 ? '<|endoftext|>' : `w${i}`, i]),
+    Array.from({ length: summary.dims['vocab']! }, (_, i) => [i === 0 ? '<|endoftext|>' : `w${i}`, i]),
   );
   writeFileSync(
     join(dir, 'tokenizer.json'),

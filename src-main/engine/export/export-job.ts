@@ -1,110 +1,126 @@
 /**
- * @file A run's newest weights, or an average of them, as an ordinary Hugging Face folder: written, opened
- * again and compared before it is called done.
+ * @file Exports the newest weights of a run, or an average of them, as a Hugging Face folder. The folder is read
+ * back and compared before the export is done.
  */
 import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { ExportEvent } from '../../contract/schema.ts';
-import { comparison, toleranceOf } from '../../growth/certificate.ts';
+import { createLogitComparison, computeTolerance } from '../../growth/certificate.ts';
 import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
-import { createCheckpointWriter, mainDType } from '../../store/checkpoint/checkpoint-writer.ts';
+import { createCheckpointWriter, findMainDType } from '../../store/checkpoint/checkpoint-writer.ts';
+import type { TensorSummary } from '../../model/summary.ts';
 import { removeFolder } from '../../store/fs/folder.ts';
 import { readRun } from '../../store/run/runs.ts';
-import { narrow } from '../../tensor/dtype.ts';
-import { checkRange } from '../../tensor/range.ts';
-import { exportPapers } from '../model-card/cards.ts';
-import { probe } from '../grow/certify-job.ts';
+import { downcast } from '../../tensor/dtype.ts';
+import { checkOverflow } from '../../tensor/range.ts';
+import { createTrainingCard } from '../model-card/training-card.ts';
+import { computeLogitPair } from '../grow/logit-pair.ts';
 import { chooseDevice } from '../device/choose.ts';
 import type { ExportInput } from '../inputs.ts';
 import type { Device } from '../ort/device.ts';
 import { parametersOf } from '../../model/parameters.ts';
 import { savedWeights } from '../train/step-checkpoint.ts';
-import { retyped, type WeightSource } from '../model/weights.ts';
+import { retypeCheckpoint, type WeightSource } from '../model/weights.ts';
 
 /**
- * Writes `out`. `dtype: keep` gives each weight the type it had in the checkpoint the run began with, where
- * that is still there, else the run's own float32.
+ * Writes the folder `out`. With the dtype `keep`, each weight gets its dtype in the checkpoint the run started
+ * from, or float32 if that checkpoint is gone. Throws `export/differs`, `cancelled`; leaves nothing behind
+ * then.
  */
 export async function* exportRun(
-  { run: dir, out, dtype: wanted, weights: which = 'raw' }: ExportInput,
+  { run: dir, out, dtype: requestedDType, weights: kind = 'raw' }: ExportInput,
   signal: AbortSignalLike,
 ): AsyncGenerator<ExportEvent> {
   const run = await readRun(dir);
-  const { checkpoint: model, step, source } = await savedWeights(dir, which, run.settings.average);
-  const origin = wanted === 'keep' ? await openCheckpoint(run.checkpoint).catch(() => undefined) : undefined;
-  const tensors = [...model.refs.values()].map(({ name, shape, dtype }) => ({
-    name,
-    shape,
-    dtype: wanted === 'keep' ? (origin?.refs.get(name)?.dtype ?? dtype) : wanted,
-  }));
-  const stop = (): void => {
-    if (signal.aborted) refuse('cancelled', { what: 'The export' });
-  };
-  const { card, files: papers } = await exportPapers(dir, run, model, step, which);
+  const { checkpoint: model, step, source } = await savedWeights(dir, kind, run.settings.averageCheckpoints);
+  const tensors = await chooseDTypes(model, requestedDType, run.checkpoint);
+  const { card, files: cardFiles } = await createTrainingCard(dir, run, { model, step, kind });
   const writer = await createCheckpointWriter({
     target: out,
     family: model.family,
     prefix: model.prefix,
     config: model.config,
     tensors,
-    sideFilesFrom: model.dir,
-    card,
+    auxiliaryFilesFrom: model.dir,
+    modelCard: card,
   });
-  let standing = false;
-  let done = false;
+  let isFinished = false;
+  let isVerified = false;
   try {
-    const types = new Map(tensors.map((t) => [t.name, t.dtype]));
-    const { weights } = retyped(model, mainDType(tensors), source);
+    const dtypes = new Map(tensors.map((t) => [t.name, t.dtype]));
+    const { weights } = retypeCheckpoint(model, findMainDType(tensors), source);
     const parameters = new Map(
       parametersOf(model.family, model.dims, model.settings).map((p) => [p.name, p]),
     );
-    let written = 0;
-    for (const name of writer.order) {
-      stop();
-      const bytes = narrow(await weights(parameters.get(name)!), types.get(name)!);
-      checkRange(bytes, types.get(name)!, name);
+    for (const [i, name] of writer.order.entries()) {
+      checkCancelled(signal);
+      const bytes = downcast(await weights(parameters.get(name)!), dtypes.get(name)!);
+      checkOverflow(bytes, dtypes.get(name)!, name);
       await writer.write(name, bytes);
-      yield { at: 'tensor', name, tensors: ++written, ofTensors: writer.order.length };
+      yield { type: 'tensor', name, tensors: i + 1, ofTensors: writer.order.length };
     }
-    stop();
-    const files = await writer.finish(papers);
-    standing = true;
-    yield { at: 'comparing' };
-    const device = await chooseDevice('cpu'); // whatever it was trained on: that may be elsewhere, or full
+    checkCancelled(signal);
+    const files = await writer.finish(cardFiles);
+    isFinished = true;
+    yield { type: 'comparing' };
+    // Always on the CPU: the device of the run may be on another machine or out of memory.
+    const device = await chooseDevice('cpu');
     try {
-      const maxLogit = await readBack(device, model, source, out, signal);
-      stop();
-      done = true;
-      yield { at: 'done', dir: out, files, bytes: writer.bytes, maxLogit, device: device.kind };
+      const maxLogit = await verifyExport(device, model, source, out, signal);
+      checkCancelled(signal);
+      isVerified = true;
+      yield { type: 'done', dir: out, files, bytes: writer.bytes, maxLogit, device: device.kind };
     } finally {
       await device.dispose();
     }
   } finally {
-    if (!done) await (standing ? removeFolder(out) : writer.abort());
+    if (!isVerified) await (isFinished ? removeFolder(out) : writer.abort());
   }
 }
 
+function checkCancelled(signal: AbortSignalLike): void {
+  if (signal.aborted) refuse('cancelled', { what: 'The export' });
+}
+
+/** Returns the tensors to write and their dtypes. */
+async function chooseDTypes(
+  model: Checkpoint,
+  requested: ExportInput['dtype'],
+  originDir: string,
+): Promise<readonly TensorSummary[]> {
+  const tensors = [...model.tensors.values()];
+  if (requested !== 'keep') return tensors.map(({ name, shape }) => ({ name, shape, dtype: requested }));
+  const origin = await openCheckpoint(originDir).catch(() => undefined);
+  return tensors.map(({ name, shape, dtype }) => ({
+    name,
+    shape,
+    dtype: origin?.tensors.get(name)?.dtype ?? dtype,
+  }));
+}
+
 /**
- * The largest difference of a logit between the run's weights and the folder as it reads back. Refuses
- * `export/differs`.
+ * Returns the largest difference of a logit between the run's weights and the exported folder. Throws
+ * `export/differs` if it exceeds the tolerance.
  */
-async function readBack(
+async function verifyExport(
   device: Device,
   model: Checkpoint,
   weights: WeightSource,
   out: string,
   signal: AbortSignalLike,
 ): Promise<number> {
-  const written = await openCheckpoint(out);
-  const { before, after, next, vocab } = await probe(device, model, written, { signal, weights });
-  const compared = comparison(vocab);
-  compared.add(before, after, next);
-  const { maxLogit, rmsLogit } = compared.result();
-  const allowed = toleranceOf(written.card.dtypes, rmsLogit);
-  if (!(maxLogit <= allowed))
+  const exported = await openCheckpoint(out);
+  const { before, after, next, vocab } = await computeLogitPair(device, model, exported, { signal, weights });
+  const comparison = createLogitComparison(vocab);
+  comparison.add(before, after, next);
+  const { maxLogit, rmsLogit } = comparison.result();
+  const tolerance = computeTolerance(exported.summary.dtypes, rmsLogit);
+  if (!(maxLogit <= tolerance)) {
+    const difference = `logits differ by ${maxLogit.toExponential(1)}`;
     refuse('export/differs', {
       path: out,
-      what: `logits differ by ${maxLogit.toExponential(1)}, more than the ${allowed.toExponential(1)} of its element type`,
+      what: `${difference}, more than the tolerance ${tolerance.toExponential(1)} of its dtype`,
     });
+  }
   return maxLogit;
 }

@@ -1,117 +1,127 @@
 /**
- * @file A checkpoint, or a run's newest weights, as an ONNX file for inference: written, opened by ONNX
- * Runtime, read at once and token by token, and compared before the folder gets its name.
+ * @file Exports a checkpoint, or the newest weights of a run, as an ONNX file for inference. The file is opened
+ * with ONNX Runtime and compared before the folder gets its final name.
  */
 import { basename, join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { keyOf, uniformAt } from '../../base/random.ts';
+import { deriveKey, uniformAt } from '../../base/random.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { ExportEvent } from '../../contract/schema.ts';
-import { toleranceOf } from '../../growth/certificate.ts';
+import { computeTolerance } from '../../growth/certificate.ts';
 import { parametersOf } from '../../model/parameters.ts';
 import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
-import { configText, exportConfig } from '../../store/checkpoint/checkpoint-writer.ts';
-import { modelCard } from '../../store/checkpoint/model-card.ts';
+import { formatConfig, exportConfig } from '../../store/checkpoint/checkpoint-writer.ts';
+import { formatModelCard } from '../../store/checkpoint/model-card.ts';
 import { createOnnxWriter } from '../../store/checkpoint/onnx-writer.ts';
 import { isRun, readRun } from '../../store/run/runs.ts';
-import { checkpointPapers, exportPapers, onnxCard, type Papers } from '../model-card/cards.ts';
+import { createCheckpointCard } from '../model-card/checkpoint-card.ts';
+import { createOnnxCard } from '../model-card/onnx-card.ts';
+import type { ModelCardFiles } from '../model-card/shared.ts';
+import { createTrainingCard } from '../model-card/training-card.ts';
 import { chooseDevice } from '../device/choose.ts';
-import { longest } from '../infer/generate.ts';
+import { maxContextLength } from '../infer/generate.ts';
 import type { ExportInput } from '../inputs.ts';
-import { onnxDecoder, onnxFile, onnxWeightsFile, type OnnxDecoder } from './onnx-model.ts';
-import { openOnnx } from './onnx-session.ts';
-import { logitsReader } from '../model/programs.ts';
+import type { Device } from '../ort/device.ts';
+import { buildOnnxDecoder, onnxFile, onnxWeightsFile, type OnnxDecoder } from './onnx-model.ts';
+import { openOnnxReader } from './onnx-session.ts';
+import { openLogitsReader } from '../model/programs.ts';
 import { savedWeights } from '../train/step-checkpoint.ts';
-import { fromCheckpoint, load, retyped, type WeightSource } from '../model/weights.ts';
+import { checkpointWeights, loadModel, retypeCheckpoint, type WeightSource } from '../model/weights.ts';
 
-/** Tokens that the file and the model in memory are compared on, and how many of them are read at once. */
-const compared = 32;
-const atOnce = 20;
+/** Tokens on which the file is compared with the model, and how many of them are read in the first run. */
+const comparedTokens = 32;
+const prefillTokens = 20;
 
 interface Origin {
   readonly checkpoint: Checkpoint;
   readonly source: WeightSource;
-  readonly papers: Papers;
+  readonly cardFiles: ModelCardFiles;
 }
 
-async function originOf({ run: from, weights: which = 'raw' }: ExportInput): Promise<Origin> {
-  if (!(await isRun(from))) {
-    const checkpoint = await openCheckpoint(from);
-    return { checkpoint, source: fromCheckpoint(checkpoint), papers: await checkpointPapers(checkpoint) };
+async function openOrigin({ run: dir, weights: kind = 'raw' }: ExportInput): Promise<Origin> {
+  if (!(await isRun(dir))) {
+    const checkpoint = await openCheckpoint(dir);
+    const cardFiles = await createCheckpointCard(checkpoint);
+    return { checkpoint, source: checkpointWeights(checkpoint), cardFiles };
   }
-  const run = await readRun(from);
-  const { checkpoint, step, source } = await savedWeights(from, which, run.settings.average);
-  return { checkpoint, source, papers: await exportPapers(from, run, checkpoint, step, which) };
+  const run = await readRun(dir);
+  const { checkpoint, step, source } = await savedWeights(dir, kind, run.settings.averageCheckpoints);
+  const cardFiles = await createTrainingCard(dir, run, { model: checkpoint, step, kind });
+  return { checkpoint, source, cardFiles };
 }
 
 /**
- * Writes the folder `out`: model.onnx, its weights in float32 beside it, the tokenizer and a card. Refuses
- * `export/onnx-type`, `export/differs`.
+ * Writes the folder `out`: model.onnx, its float32 weights in model.onnx.data, the tokenizer and a model card.
+ * Throws `export/onnx-type`, `export/differs`, `cancelled`; leaves nothing behind then.
  */
-export async function* exportOnnx(given: ExportInput, signal: AbortSignalLike): AsyncGenerator<ExportEvent> {
-  const { out, dtype } = given;
+export async function* exportOnnx(input: ExportInput, signal: AbortSignalLike): AsyncGenerator<ExportEvent> {
+  const { out, dtype } = input;
   if (dtype !== 'keep' && dtype !== 'float32') refuse('export/onnx-type', { dtype });
-  const origin = await originOf(given);
-  const { checkpoint, weights } = retyped(origin.checkpoint, 'float32', origin.source);
-  const { family, dims, settings, config } = checkpoint;
-  const most = longest({ model: { dims, settings } });
-  const decoder = onnxDecoder(family, dims, settings, most);
-  const bytes = decoder.size + decoder.bytes.length;
+  const origin = await openOrigin(input);
+  const { checkpoint, weights } = retypeCheckpoint(origin.checkpoint, 'float32', origin.source);
+  const { family, dims, settings } = checkpoint;
+  const maxLength = maxContextLength({ model: { dims, settings } });
+  const decoder = buildOnnxDecoder(family, dims, settings, maxLength);
   const writer = await createOnnxWriter({
     target: out,
-    weights: decoder.size,
-    others: decoder.bytes.length,
+    weightBytes: decoder.weightBytes,
+    otherBytes: decoder.bytes.length,
     weightsFile: onnxWeightsFile,
-    sideFilesFrom: checkpoint.dir,
+    auxiliaryFilesFrom: checkpoint.dir,
   });
-  const stop = (): void => {
+  const checkCancelled = (): void => {
     if (signal.aborted) refuse('cancelled', { what: 'The export' });
   };
-  let done = false;
+  let isCommitted = false;
   try {
     const parameters = new Map(parametersOf(family, dims, settings).map((p) => [p.name, p]));
-    let tensors = 0;
-    for (const { name, offset } of decoder.weights) {
-      stop();
-      await writer.weight(await weights(parameters.get(name)!), offset);
-      yield { at: 'tensor', name, tensors: ++tensors, ofTensors: decoder.weights.length };
+    for (const [i, { name, offset }] of decoder.weights.entries()) {
+      checkCancelled();
+      await writer.writeWeight(await weights(parameters.get(name)!), offset);
+      yield { type: 'tensor', name, tensors: i + 1, ofTensors: decoder.weights.length };
     }
-    await writer.files(
-      {
-        [onnxFile]: decoder.bytes,
-        [generationFile]: `${JSON.stringify(generationOf(config), null, 2)}\n`,
-        'config.json': configText(family, exportConfig(family, config, 'float32')),
-        'README.md': modelCard(onnxCard(origin.papers.card, checkpoint, most), basename(out)),
-        ...origin.papers.files,
-      },
-      [generationFile],
-    );
-    stop();
-    yield { at: 'comparing' };
-    const maxLogit = await readBack(
-      checkpoint,
-      weights,
-      decoder,
-      join(writer.temporary, onnxFile),
-      Math.min(compared, most),
-      out,
-    );
-    stop();
+    await writer.writeFiles(formatFiles(origin, checkpoint, decoder, maxLength, out), [generationConfigFile]);
+    checkCancelled();
+    yield { type: 'comparing' };
+    const path = join(writer.temporaryDir, onnxFile);
+    const length = Math.min(comparedTokens, maxLength);
+    const maxLogit = await verifyOnnx(checkpoint, weights, decoder, path, length, out);
+    checkCancelled();
     const files = await writer.commit();
-    done = true;
-    yield { at: 'done', dir: out, files, bytes, maxLogit, device: 'cpu' };
+    isCommitted = true;
+    const bytes = decoder.weightBytes + decoder.bytes.length;
+    yield { type: 'done', dir: out, files, bytes, maxLogit, device: 'cpu' };
   } catch (error) {
-    throw writer.told(error);
+    throw writer.withFinalPath(error);
   } finally {
-    if (!done) await writer.abort();
+    if (!isCommitted) await writer.abort();
   }
 }
 
-const generationFile = 'generation_config.json';
+const generationConfigFile = 'generation_config.json';
 
-/** What transformers reads of a model's ends, for one that has no generation_config.json. */
-const generationOf = (config: JsonObject): JsonObject =>
+/** Returns every file except the weights, by name. */
+function formatFiles(
+  { cardFiles }: Origin,
+  checkpoint: Checkpoint,
+  decoder: OnnxDecoder,
+  maxLength: number,
+  out: string,
+): Readonly<Record<string, string | Uint8Array>> {
+  const { family, config } = checkpoint;
+  const card = createOnnxCard(cardFiles.card, checkpoint, maxLength);
+  return {
+    [onnxFile]: decoder.bytes,
+    [generationConfigFile]: `${JSON.stringify(generationConfig(config), null, 2)}\n`,
+    'config.json': formatConfig(family, exportConfig(family, config, 'float32')),
+    'README.md': formatModelCard(card, basename(out)),
+    ...cardFiles.files,
+  };
+}
+
+/** Returns a generation_config.json for a model without one: the special tokens of its config.json. */
+const generationConfig = (config: JsonObject): JsonObject =>
   Object.fromEntries(
     ['bos_token_id', 'eos_token_id', 'pad_token_id']
       .filter((key) => config[key] !== undefined)
@@ -119,10 +129,11 @@ const generationOf = (config: JsonObject): JsonObject =>
   );
 
 /**
- * The largest difference of a logit between the model in memory and the file, of which a part is read at once
- * and the rest token by token.
+ * Returns the largest difference of a logit between the model and the ONNX file, which reads a prompt at once
+ * and the rest token by token. Throws `export/differs` if it exceeds the tolerance. `out` is the folder to name
+ * in the error.
  */
-async function readBack(
+async function verifyOnnx(
   checkpoint: Checkpoint,
   weights: WeightSource,
   { past }: OnnxDecoder,
@@ -130,47 +141,60 @@ async function readBack(
   length: number,
   out: string,
 ): Promise<number> {
-  const key = keyOf(0, 'onnx');
+  const key = deriveKey(0, 'onnx');
   const vocab = checkpoint.dims['vocab']!;
   const tokens = Array.from({ length }, (_, i) => Math.floor(uniformAt(key, i) * vocab));
   const device = await chooseDevice('cpu');
   try {
-    const loaded = await load(device, checkpoint, weights);
-    let expected: Float32Array;
-    try {
-      const reader = await logitsReader(device, loaded, 1, length);
-      try {
-        expected = await reader.run(Int32Array.from(tokens));
-      } finally {
-        await reader.dispose();
-      }
-    } finally {
-      loaded.dispose();
-    }
-    const file = await openOnnx(device, path, past);
-    const first = Math.min(atOnce, length);
-    let worst = 0;
-    let at = 0;
+    const expected = await computeLogits(device, checkpoint, weights, tokens);
+    const reader = await openOnnxReader(device, path, past);
+    const prompt = tokens.slice(0, Math.min(prefillTokens, length));
+    const steps = tokens.slice(prompt.length).map((id) => [id]);
+    let maxLogit = 0;
     let squares = 0;
+    let compared = 0;
     try {
-      for (const part of [tokens.slice(0, first), ...tokens.slice(first).map((id) => [id])])
-        for (const x of await file.read(part)) {
-          const y = expected[at++]!;
-          worst = Math.max(worst, Math.abs(x - y));
-          squares += y * y;
-          if (Number.isNaN(x)) worst = Infinity;
+      for (const part of [prompt, ...steps])
+        for (const logit of await reader.read(part)) {
+          const reference = expected[compared]!;
+          compared++;
+          maxLogit = Math.max(maxLogit, Math.abs(logit - reference));
+          squares += reference * reference;
+          if (Number.isNaN(logit)) maxLogit = Infinity;
         }
     } finally {
-      await file.dispose();
+      await reader.dispose();
     }
-    const allowed = toleranceOf(['float32'], Math.sqrt(squares / at));
-    if (!(worst <= allowed))
+    const tolerance = computeTolerance(['float32'], Math.sqrt(squares / compared));
+    if (!(maxLogit <= tolerance)) {
+      const difference = `its logits differ by ${maxLogit.toExponential(1)} from the model's`;
       refuse('export/differs', {
         path: out,
-        what: `its logits differ by ${worst.toExponential(1)} from the model's, more than ${allowed.toExponential(1)}`,
+        what: `${difference}, more than the tolerance ${tolerance.toExponential(1)}`,
       });
-    return worst;
+    }
+    return maxLogit;
   } finally {
     await device.dispose();
+  }
+}
+
+/** Returns the logits [tokens, vocab] of the model in memory. */
+async function computeLogits(
+  device: Device,
+  checkpoint: Checkpoint,
+  weights: WeightSource,
+  tokens: readonly number[],
+): Promise<Float32Array> {
+  const loaded = await loadModel(device, checkpoint, weights);
+  try {
+    const reader = await openLogitsReader(device, loaded, 1, tokens.length);
+    try {
+      return await reader.run(Int32Array.from(tokens));
+    } finally {
+      await reader.dispose();
+    }
+  } finally {
+    loaded.dispose();
   }
 }

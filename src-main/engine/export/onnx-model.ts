@@ -1,76 +1,86 @@
 /**
- * @file A model as an ONNX file of open lengths, with its cache as inputs and outputs, and the weights in a
- * file beside it.
+ * @file Builds the ONNX graph of a model for inference: lengths are dynamic, the KV cache consists of inputs and
+ * outputs, and the weights are in an external file.
  */
-import { openLengths } from '../../graph/passes/dynamic.ts';
-import { lowered, onnxModel, type Weight } from '../../graph/onnx.ts';
+import { addDynamicAxes } from '../../graph/passes/dynamic-axes.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { lowerGraph, encodeOnnxModel, type Initializer } from '../../graph/onnx.ts';
 import { simplify } from '../../graph/passes/simplify.ts';
 import { input } from '../../graph/ops/build.ts';
-import { decoderProgram } from '../../model/decoding.ts';
+import { exportedDecoderProgram } from '../../model/decode-programs.ts';
 import type { ModelFamily, Settings } from '../../model/family.ts';
-import { parametersOf } from '../../model/parameters.ts';
-import { countOf, type Dims } from '../../tensor/layout.ts';
+import { parametersOf, type Parameter } from '../../model/parameters.ts';
+import { countElements, type Dims } from '../../tensor/layout.ts';
 
 export const onnxFile = 'model.onnx';
 export const onnxWeightsFile = 'model.onnx.data';
 
-/** Two lengths of each kind, which nothing else of a model is likely to be. */
+/**
+ * Two lengths for each dynamic axis. They are primes or otherwise unlikely to be another size of a model, so
+ * that an axis which differs between the two graphs must be dynamic.
+ */
 const lengths = { sequence: [1009, 1013], past: [2003, 2011], 'past + sequence': [3012, 3024] } as const;
-/** Weights begin at multiples of this, so that they can be mapped into memory. */
-const page = 4096;
+/** External weights start at multiples of this many bytes, so that they can be memory-mapped. */
+const alignment = 4096;
 
 export interface OnnxDecoder {
+  /** The ONNX file without the weights. */
   readonly bytes: Uint8Array;
-  /** Where each weight lies in the file of weights, float32, in the order of the file. */
+  /** Offset of each weight in the weights file, float32, in file order. */
   readonly weights: readonly { readonly name: string; readonly offset: number; readonly bytes: number }[];
-  /** Bytes of the file of weights. */
-  readonly size: number;
-  /** Heads and width of what each layer keeps, by the name of its input. */
+  /** Bytes of the weights file. */
+  readonly weightBytes: number;
+  /** Heads and head size of each KV cache tensor, by the name of its input. */
   readonly past: Readonly<Record<string, { readonly heads: number; readonly width: number }>>;
 }
 
 /**
- * The file's bytes for positions below `most`. Written for operators that every provider of ONNX Runtime has.
+ * Builds the decoder for positions below `maxPositions`. It only uses operators that every execution provider
+ * of ONNX Runtime implements.
  */
-export function onnxDecoder(family: ModelFamily, dims: Dims, settings: Settings, most: number): OnnxDecoder {
+export function buildOnnxDecoder(
+  family: ModelFamily,
+  dims: Dims,
+  settings: Settings,
+  maxPositions: number,
+): OnnxDecoder {
   const parameters = parametersOf(family, dims, settings);
   const weights = new Map(parameters.map((p) => [p.name, input(p.name, 'float32', p.shape)] as const));
-  const [one, other] = ([0, 1] as const).map((i) =>
-    lowered(
-      simplify(
-        decoderProgram(
-          { family, dims, settings, weights },
-          { sequence: lengths.sequence[i], past: lengths.past[i], most },
-        ),
-      ),
-      'webgpu',
-    ),
-  );
-  let size = 0;
-  const placed = parameters.map(({ name, shape }) => {
-    const offset = Math.ceil(size / page) * page;
-    const bytes = 4 * countOf(shape);
-    size = offset + bytes;
+  const buildGraph = (i: 0 | 1): Graph => {
+    const sizes = { sequence: lengths.sequence[i], past: lengths.past[i], maxPositions };
+    const program = exportedDecoderProgram({ family, dims, settings, weights }, sizes);
+    return lowerGraph(simplify(program), 'webgpu');
+  };
+  const { graph, shapes } = addDynamicAxes(buildGraph(0), buildGraph(1), lengths);
+  const { layout, weightBytes } = layOutWeights(parameters);
+  const initializers = layout.map(({ name, offset, bytes }): [string, Initializer] => [
+    name,
+    { file: onnxWeightsFile, offset, bytes },
+  ]);
+  const cacheInputs = graph.inputs.filter((v) => v.name!.startsWith('past_key_values.'));
+  return {
+    bytes: encodeOnnxModel(graph, {
+      provider: 'webgpu',
+      dynamicShapes: shapes,
+      initializers: Object.fromEntries(initializers),
+    }),
+    weights: layout,
+    weightBytes,
+    past: Object.fromEntries(cacheInputs.map((v) => [v.name!, { heads: v.shape[1]!, width: v.shape[3]! }])),
+  };
+}
+
+/** Assigns each weight an aligned offset in the weights file. */
+function layOutWeights(parameters: readonly Parameter[]): {
+  readonly layout: OnnxDecoder['weights'];
+  readonly weightBytes: number;
+} {
+  let weightBytes = 0;
+  const layout = parameters.map(({ name, shape }) => {
+    const offset = Math.ceil(weightBytes / alignment) * alignment;
+    const bytes = 4 * countElements(shape);
+    weightBytes = offset + bytes;
     return { name, offset, bytes };
   });
-  const { graph, dims: open } = openLengths(one!, other!, lengths);
-  return {
-    bytes: onnxModel(graph, {
-      provider: 'webgpu',
-      dims: open,
-      weights: Object.fromEntries(
-        placed.map(({ name, offset, bytes }): [string, Weight] => [
-          name,
-          { file: onnxWeightsFile, offset, bytes },
-        ]),
-      ),
-    }),
-    weights: placed,
-    size,
-    past: Object.fromEntries(
-      graph.inputs
-        .filter((v) => v.name!.startsWith('past_key_values.'))
-        .map((v) => [v.name!, { heads: v.shape[1]!, width: v.shape[3]! }]),
-    ),
-  };
+  return { layout, weightBytes };
 }

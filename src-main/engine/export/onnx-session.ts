@@ -1,62 +1,60 @@
-/**
- * @file An exported ONNX decoder, run as anyone would run it: tokens after kept ones, the cache handed from
- * run to run.
- */
-import { decoderNames } from '../../model/decoding.ts';
+/** @file Runs an exported ONNX decoder: each run reads tokens and the KV cache of the run before. */
+import { optimumNames } from '../../model/decode-programs.ts';
 import type { Device } from '../ort/device.ts';
 import { DeviceTensor } from '../ort/device-tensor.ts';
 
 export interface OnnxReader {
-  /** Logits [tokens, vocab] of these tokens after all that were read before them. */
+  /** Reads more tokens. Returns their logits [tokens, vocab]. */
   read(tokens: readonly number[]): Promise<Float32Array>;
   dispose(): Promise<void>;
 }
 
-/** Opens the file at `path`; `past` says what each layer keeps, by the name of its input. */
-export async function openOnnx(
+/** Opens the file at `path`. `past` has heads and head size of each cache tensor, by the name of its input. */
+export async function openOnnxReader(
   device: Device,
   path: string,
   past: Readonly<Record<string, { readonly heads: number; readonly width: number }>>,
 ): Promise<OnnxReader> {
-  const session = await device.session(path, { memoryPattern: false });
-  const names = Object.keys(past);
-  const presentOf = (name: string): string => name.replace('past_key_values', 'present');
-  let kept = new Map(
-    names.map((name) => [name, DeviceTensor.host('float32', [1, past[name]!.heads, 0, past[name]!.width])]),
+  const session = await device.openSession(path, { memoryPattern: false });
+  const pastNames = Object.keys(past);
+  const presentName = (name: string): string => name.replace('past_key_values', 'present');
+  const fetches = {
+    [optimumNames.logits]: 'host' as const,
+    ...Object.fromEntries(pastNames.map((name) => [presentName(name), 'host' as const])),
+  };
+  let cache = new Map(
+    Object.entries(past).map(([name, { heads, width }]) => [
+      name,
+      DeviceTensor.allocate('float32', [1, heads, 0, width]),
+    ]),
   );
-  let seen = 0;
+  let cachedTokens = 0;
   return {
     async read(tokens) {
-      const whole = (values: readonly number[]): DeviceTensor =>
-        DeviceTensor.over(BigInt64Array.from(values, BigInt), 'int64', [1, values.length]);
-      const fed = {
-        [decoderNames.tokens]: whole(tokens),
-        [decoderNames.mask]: whole(Array<number>(seen + tokens.length).fill(1)),
-        [decoderNames.positions]: whole(tokens.map((_, i) => seen + i)),
+      const int64 = (values: readonly number[]): DeviceTensor =>
+        DeviceTensor.fromArray(BigInt64Array.from(values, BigInt), 'int64', [1, values.length]);
+      const inputs = {
+        [optimumNames.tokens]: int64(tokens),
+        [optimumNames.mask]: int64(Array<number>(cachedTokens + tokens.length).fill(1)),
+        [optimumNames.positions]: int64(tokens.map((_, i) => cachedTokens + i)),
       };
       try {
-        const results = await session.run(
-          { ...fed, ...Object.fromEntries(kept) },
-          {
-            [decoderNames.logits]: 'host',
-            ...Object.fromEntries(names.map((name) => [presentOf(name), 'host' as const])),
-          },
-        );
-        for (const t of kept.values()) t.dispose();
-        kept = new Map(names.map((name) => [name, results.get(presentOf(name))!]));
-        seen += tokens.length;
-        const logits = results.get(decoderNames.logits)!;
+        const outputs = await session.run({ ...inputs, ...Object.fromEntries(cache) }, fetches);
+        for (const tensor of cache.values()) tensor.dispose();
+        cache = new Map(pastNames.map((name) => [name, outputs.get(presentName(name))!]));
+        cachedTokens += tokens.length;
+        const logits = outputs.get(optimumNames.logits)!;
         try {
           return logits.values('float32');
         } finally {
           logits.dispose();
         }
       } finally {
-        for (const t of Object.values(fed)) t.dispose();
+        for (const tensor of Object.values(inputs)) tensor.dispose();
       }
     },
     async dispose() {
-      for (const t of kept.values()) t.dispose();
+      for (const tensor of cache.values()) tensor.dispose();
       await session.dispose();
     },
   };

@@ -1,9 +1,30 @@
 /**
- * @file The numbers of paired noise, eight at a time: base/random's `bellAt` as a WebAssembly module of one
- * function, assembled here. Whole-number arithmetic, so the same on every machine.
+ * @file Draws approximate normals with WebAssembly SIMD, eight at a time. The numbers equal those of
+ * `approximateNormalAt` in base/random.ts on every machine, because the arithmetic is on integers.
  */
-import { bellAt } from '../../base/random.ts';
-import type { Bells } from '../../growth/apply/noise.ts';
+import { approximateNormalAt } from '../../base/random.ts';
+import type { DrawApproximateNormals } from '../../growth/apply/noise.ts';
+import {
+  encodeModule,
+  i16x8NarrowI32x4,
+  i32Add,
+  i32Const,
+  i32LessThanUnsigned,
+  i32x4Add,
+  i32x4Const,
+  i32x4ConstLanes,
+  i32x4DotI16x8,
+  i32x4Mul,
+  i32x4ShiftRight,
+  i32x4Splat,
+  localGet,
+  localSet,
+  loopWhile,
+  v128And,
+  v128Store,
+  v128Xor,
+  type Code,
+} from './wasm-assembler.ts';
 
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
@@ -11,213 +32,197 @@ declare const WebAssembly: {
 };
 
 /**
- * Numbers of one call: their squares, summed in four lanes of 32 bits, stay below 2^31. They begin at byte 16
- * of the module's memory, behind those sums.
+ * Numbers drawn by one call of the WebAssembly function. The sums of their squares, in four lanes of 32 bits,
+ * stay below 2^31.
  */
-const most = 8192;
-const begin = 16;
+const maxCount = 8192;
+/** Memory of the module: the four sums of squares, then the numbers as i16. */
+const numbersOffset = 16;
 
-const leb = (n: number): readonly number[] => {
-  const low = n & 0x7f;
-  const rest = n >> 7;
-  return (rest === 0 && !(low & 0x40)) || (rest === -1 && low & 0x40) ? [low] : [low | 0x80, ...leb(rest)];
-};
-const vector = (...items: readonly (readonly number[])[]): readonly number[] => [
-  ...leb(items.length),
-  ...items.flat(),
-];
-const section = (id: number, body: readonly number[]): readonly number[] => [
-  id,
-  ...leb(body.length),
-  ...body,
-];
-const text = (word: string): readonly number[] => [word.length, ...Array.from(word, (c) => c.charCodeAt(0))];
+const functionName = 'drawApproximateNormals';
 
-const get = (local: number): readonly number[] => [0x20, local];
-const set = (local: number): readonly number[] => [0x21, local];
-const i32 = (n: number): readonly number[] => [0x41, ...leb(n | 0)];
-const lanes = (n: number): readonly number[] => [...i32(n), 0xfd, 0x11];
-const xor = [0xfd, 0x51];
-const and = [0xfd, 0x4e];
-const add = [0xfd, 0xae, 0x01];
-const mul = [0xfd, 0xb5, 0x01];
-const dot = [0xfd, 0xba, 0x01];
-const narrow = [0xfd, 0x85, 0x01];
-const store = [0xfd, 0x0b, 4, 0];
-const right = (n: number): readonly number[] => [...i32(n), 0xfd, 0xad, 0x01];
-
-/**
- * Parameters: the key, what is added between the mixes, the key of the second half, the first index, the
- * bytes to write. Then an address, and vectors.
- */
+/** Parameters. `weyl` is the key times the golden ratio, `key2` the key of the second word of random bits. */
 const key = 0;
-const between = 1;
-const other = 2;
+const weyl = 1;
+const key2 = 2;
 const index = 3;
-const bytes = 4;
-const at = 5;
+const byteCount = 4;
+/** Local variables: the address, then vectors. */
+const address = 5;
 const sums = 6;
 const keys = 7;
-const betweens = 8;
-const others = 9;
-const first = 10;
-const m = 11;
-const word = 12;
-const half = 13;
-const times = [0x85ebca6b, 0xc2b2ae35].map((n, i) => [14 + i, ...lanes(n)] as const);
-const bytePairs = 16;
+const weyls = 8;
+const keys2 = 9;
+const indices = 10;
+const word1 = 11;
+const word2 = 12;
+const result = 13;
+const multiplier1 = 14;
+const multiplier2 = 15;
+const evenBytes = 16;
 
-/** x ^= x >>> n. */
-const fold = (local: number, n: number): readonly number[] => [
-  ...get(local),
-  ...get(local),
-  ...right(n),
-  ...xor,
-  ...set(local),
-];
-const mixed = (local: number): readonly number[] => [
-  ...fold(local, 16),
-  ...get(local),
-  ...get(14),
-  ...mul,
-  ...set(local),
-  ...fold(local, 13),
-  ...get(local),
-  ...get(15),
-  ...mul,
-  ...set(local),
-  ...fold(local, 16),
-];
-const bytesOf = (local: number): readonly number[] => [
-  ...get(local),
-  ...get(bytePairs),
-  ...and,
-  ...get(local),
-  ...right(8),
-  ...get(bytePairs),
-  ...and,
-  ...add,
+/** x ^= x >>> bits. */
+const xorShiftRight = (x: number, bits: number): Code => [
+  ...localGet(x),
+  ...localGet(x),
+  ...i32x4ShiftRight(bits),
+  ...v128Xor,
+  ...localSet(x),
 ];
 
-/** Four numbers from the indices in `first`, onto the stack. */
-const four: readonly number[] = [
-  ...get(first),
-  ...get(keys),
-  ...xor,
-  ...set(m),
-  ...mixed(m),
-  ...get(m),
-  ...get(betweens),
-  ...add,
-  ...set(m),
-  ...mixed(m),
-  ...get(m),
-  ...get(others),
-  ...xor,
-  ...set(word),
-  ...mixed(word),
-  ...bytesOf(m),
-  ...bytesOf(word),
-  ...add,
-  ...set(half),
-  ...get(half),
-  ...lanes(0xffff),
-  ...and,
-  ...get(half),
-  ...right(16),
-  ...add,
-  ...lanes(-1020),
-  ...add,
+/** x *= factor. */
+const multiply = (x: number, factor: number): Code => [
+  ...localGet(x),
+  ...localGet(factor),
+  ...i32x4Mul,
+  ...localSet(x),
 ];
-const onward = [...get(first), ...lanes(4), ...add, ...set(first)];
 
-const body: readonly number[] = [
-  ...[
-    [keys, key],
-    [betweens, between],
-    [others, other],
-  ].flatMap(([local, from]) => [...get(from!), 0xfd, 0x11, ...set(local!)]),
-  ...times.flatMap(([local, ...code]) => [...code, ...set(local)]),
-  ...lanes(0x00ff00ff),
-  ...set(bytePairs),
-  ...get(index),
-  0xfd,
-  0x11,
-  0xfd,
-  0x0c,
-  ...[0, 1, 2, 3].flatMap((n) => [n, 0, 0, 0]),
-  ...add,
-  ...set(first),
-  0x03,
-  0x40, // loop
-  ...get(at),
-  ...four,
-  ...onward,
-  ...four,
-  ...onward,
-  ...narrow,
-  ...set(half),
-  ...get(half),
-  ...store.slice(0, 3),
-  begin,
-  ...get(sums),
-  ...get(half),
-  ...get(half),
-  ...dot,
-  ...add,
-  ...set(sums),
-  ...get(at),
-  ...i32(16),
-  0x6a,
-  ...set(at),
-  ...get(at),
-  ...get(bytes),
-  0x49,
-  0x0d,
-  0,
-  0x0b, // at += 16; again while at < bytes
-  ...i32(0),
-  ...get(sums),
-  ...store,
-  0x0b,
+/** x = mix(x), as in base/random.ts. */
+const mix = (x: number): Code => [
+  ...xorShiftRight(x, 16),
+  ...multiply(x, multiplier1),
+  ...xorShiftRight(x, 13),
+  ...multiply(x, multiplier2),
+  ...xorShiftRight(x, 16),
 ];
-const code: readonly number[] = [...vector([1, 0x7f], [11, 0x7b]), ...body];
-const module = Uint8Array.from([
-  0,
-  0x61,
-  0x73,
-  0x6d,
-  1,
-  0,
-  0,
-  0,
-  ...section(1, vector([0x60, ...vector([0x7f], [0x7f], [0x7f], [0x7f], [0x7f]), 0])),
-  ...section(3, vector([0])),
-  ...section(5, vector([0, 1])),
-  ...section(7, vector([...text('memory'), 2, 0], [...text('draw'), 0, 0])),
-  ...section(10, vector([...leb(code.length), ...code])),
-]);
 
-/** Draws as `drawBells` of growth/noise.ts does, several times as fast. */
-export function fastBells(): Bells {
-  const { memory, draw } = new WebAssembly.Instance(new WebAssembly.Module(module)).exports as {
-    memory: { readonly buffer: ArrayBuffer };
-    draw: (key: number, between: number, other: number, index: number, bytes: number) => void;
-  };
-  const lanesOf = new Int32Array(memory.buffer, 0, 4);
-  const numbers = new Int16Array(memory.buffer, begin, most);
+/** Pushes the two sums of two bytes of each lane, as two 16-bit numbers. */
+const addBytePairs = (x: number): Code => [
+  ...localGet(x),
+  ...localGet(evenBytes),
+  ...v128And,
+  ...localGet(x),
+  ...i32x4ShiftRight(8),
+  ...localGet(evenBytes),
+  ...v128And,
+  ...i32x4Add,
+];
+
+/** Pushes the four numbers at `indices`. */
+const pushFourNumbers: Code = [
+  ...localGet(indices),
+  ...localGet(keys),
+  ...v128Xor,
+  ...localSet(word1),
+  ...mix(word1),
+  ...localGet(word1),
+  ...localGet(weyls),
+  ...i32x4Add,
+  ...localSet(word1),
+  ...mix(word1),
+  ...localGet(word1),
+  ...localGet(keys2),
+  ...v128Xor,
+  ...localSet(word2),
+  ...mix(word2),
+  ...addBytePairs(word1),
+  ...addBytePairs(word2),
+  ...i32x4Add,
+  ...localSet(result),
+  ...localGet(result),
+  ...i32x4Const(0xffff),
+  ...v128And,
+  ...localGet(result),
+  ...i32x4ShiftRight(16),
+  ...i32x4Add,
+  ...i32x4Const(-1020), // minus the mean of eight bytes
+  ...i32x4Add,
+];
+
+/** indices += 4. */
+const advanceIndices: Code = [...localGet(indices), ...i32x4Const(4), ...i32x4Add, ...localSet(indices)];
+
+const splatParameter = (vector: number, parameter: number): Code => [
+  ...localGet(parameter),
+  ...i32x4Splat,
+  ...localSet(vector),
+];
+
+const initialize: Code = [
+  ...splatParameter(keys, key),
+  ...splatParameter(weyls, weyl),
+  ...splatParameter(keys2, key2),
+  ...i32x4Const(0x85ebca6b),
+  ...localSet(multiplier1),
+  ...i32x4Const(0xc2b2ae35),
+  ...localSet(multiplier2),
+  ...i32x4Const(0x00ff00ff),
+  ...localSet(evenBytes),
+  ...localGet(index),
+  ...i32x4Splat,
+  ...i32x4ConstLanes([0, 1, 2, 3]),
+  ...i32x4Add,
+  ...localSet(indices),
+];
+
+/** Stores eight numbers, adds their squares to the sums, and advances the address. */
+const drawEight: Code = [
+  ...localGet(address),
+  ...pushFourNumbers,
+  ...advanceIndices,
+  ...pushFourNumbers,
+  ...advanceIndices,
+  ...i16x8NarrowI32x4,
+  ...localSet(result),
+  ...localGet(result),
+  ...v128Store(numbersOffset),
+  ...localGet(sums),
+  ...localGet(result),
+  ...localGet(result),
+  ...i32x4DotI16x8,
+  ...i32x4Add,
+  ...localSet(sums),
+  ...localGet(address),
+  ...i32Const(16),
+  ...i32Add,
+  ...localSet(address),
+];
+
+const isNotDone: Code = [...localGet(address), ...localGet(byteCount), ...i32LessThanUnsigned];
+const storeSums: Code = [...i32Const(0), ...localGet(sums), ...v128Store(0)];
+
+const module = encodeModule({
+  name: functionName,
+  parameters: 5,
+  i32Locals: 1,
+  v128Locals: 11,
+  body: [...initialize, ...loopWhile(drawEight, isNotDone), ...storeSums],
+});
+
+interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly drawApproximateNormals: (
+    key: number,
+    weyl: number,
+    key2: number,
+    index: number,
+    byteCount: number,
+  ) => void;
+}
+
+/** Returns a function with the results of `drawApproximateNormals` in growth/apply/noise.ts, but faster. */
+export function loadApproximateNormals(): DrawApproximateNormals {
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(module));
+  const { memory, drawApproximateNormals } = instance.exports as unknown as Exports;
+  const laneSums = new Int32Array(memory.buffer, 0, 4);
+  const numbers = new Int16Array(memory.buffer, numbersOffset, maxCount);
   return (seed, into, first = 0) => {
-    const between = Math.imul(seed, 0x9e3779b1);
-    const other = seed ^ 0x6a09e667;
-    const whole = into.length - (into.length % 8);
+    const weylSeed = Math.imul(seed, 0x9e3779b1);
+    const seed2 = seed ^ 0x6a09e667;
+    const vectorized = into.length - (into.length % 8);
     let squares = 0;
-    for (let at = 0; at < whole; at += most) {
-      const count = Math.min(most, whole - at);
-      draw(seed, between, other, first + at, 2 * count);
-      into.set(count === most ? numbers : numbers.subarray(0, count), at);
-      for (const sum of lanesOf) squares += sum;
+    for (let start = 0; start < vectorized; start += maxCount) {
+      const count = Math.min(maxCount, vectorized - start);
+      drawApproximateNormals(seed, weylSeed, seed2, first + start, 2 * count);
+      into.set(count === maxCount ? numbers : numbers.subarray(0, count), start);
+      for (const sum of laneSums) squares += sum;
     }
-    for (let i = whole; i < into.length; i++) squares += (into[i] = bellAt(seed, first + i)) ** 2;
+    for (let i = vectorized; i < into.length; i++) {
+      const value = approximateNormalAt(seed, first + i);
+      into[i] = value;
+      squares += value ** 2;
+    }
     return squares;
   };
 }

@@ -1,21 +1,25 @@
 /**
- * @file A plan, streamed from shard to shard: one weight (or a block of its rows) in memory at a time; what
- * is half-written never looks whole.
+ * @file Grows a checkpoint. Weights are streamed: one weight, or a block of its rows, is in memory at a time. An
+ * unfinished folder never looks complete.
  */
 import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { GrowEvent } from '../../contract/schema.ts';
-import { growthRecordFile, recordText, type GrowthRecord } from '../../model/records.ts';
+import { growthRecordFile, formatRecord, type GrowthRecord } from '../../model/records.ts';
 import type { GrowthPlan } from '../../growth/recipe.ts';
-import { methodsIn, stagesOf, type SavedPlan } from '../../growth/plan/saved-plan.ts';
+import { joinMethodIds, stagesFromRecord, type SavedPlan } from '../../growth/plan/saved-plan.ts';
 import { familyById } from '../../model/families/index.ts';
-import { createCheckpointWriter, recordCertificate } from '../../store/checkpoint/checkpoint-writer.ts';
+import {
+  createCheckpointWriter,
+  writeCertificate,
+  type CheckpointWriter,
+} from '../../store/checkpoint/checkpoint-writer.ts';
 import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { removeFolder } from '../../store/fs/folder.ts';
-import { bytesOf } from '../../tensor/dtype.ts';
-import { countOf } from '../../tensor/layout.ts';
-import { growthCard } from '../model-card/cards.ts';
-import { momentsFrom } from './carried-moments.ts';
+import { byteLengthOf } from '../../tensor/dtype.ts';
+import { countElements } from '../../tensor/layout.ts';
+import { createGrowthCard } from '../model-card/growth-card.ts';
+import { planMomentGrowth, type MomentGrowth } from './optimizer-moments.ts';
 import { certify } from './certify-job.ts';
 import { chooseDevice } from '../device/choose.ts';
 import type { Device } from '../ort/device.ts';
@@ -24,13 +28,13 @@ import type { GrowInput } from '../inputs.ts';
 import { version } from '../version.ts';
 
 export interface GrowOptions {
-  /** Bytes of output made at once (16 MiB). */
+  /** Bytes of output to compute at once (default 16 MiB). */
   readonly blockBytes?: number;
 }
 
 /**
- * Grows, certifies, and only then says done. Cancelled, failed or left in the middle, it leaves nothing
- * behind.
+ * Grows a checkpoint and certifies it. If it is cancelled, fails, or the caller stops reading the events, it
+ * leaves nothing behind.
  */
 export async function* grow(
   { source: dir, out, plan, device: choice }: GrowInput,
@@ -40,18 +44,18 @@ export async function* grow(
   const source = await openCheckpoint(dir);
   const started = performance.now();
   const device = await chooseDevice(choice);
-  let standing = false;
-  let done = false;
+  let isWritten = false;
+  let isCertified = false;
   try {
-    const bytes = yield* writeGrown(device, source, plan, out, signal, options);
-    standing = true;
-    yield { at: 'certifying' };
+    const bytes = yield* writeGrownCheckpoint(device, source, plan, out, signal, options);
+    isWritten = true;
+    yield { type: 'certifying' };
     const certificate = await certify(device, dir, out, { signal });
-    stopWhen(signal);
-    await recordCertificate(out, certificate);
-    done = true;
+    checkCancelled(signal);
+    await writeCertificate(out, certificate);
+    isCertified = true;
     yield {
-      at: 'done',
+      type: 'done',
       dir: out,
       seconds: (performance.now() - started) / 1000,
       bytes,
@@ -59,16 +63,16 @@ export async function* grow(
       device: device.kind,
     };
   } finally {
-    if (standing && !done) await removeFolder(out);
+    if (isWritten && !isCertified) await removeFolder(out);
     await device.dispose();
   }
 }
 
 /**
- * Writes the grown folder in one pass over the weights, whole or not at all, without a certificate; answers
- * with the bytes of its weights. A plan of one stage may stand for itself.
+ * Writes the grown checkpoint in one pass over its weights, without a certificate. Returns the bytes of the
+ * weights. On any error nothing is left behind. `plan` may be a saved plan or its only stage.
  */
-export async function* writeGrown(
+export async function* writeGrownCheckpoint(
   device: Device,
   source: Checkpoint,
   plan: SavedPlan | GrowthPlan,
@@ -77,69 +81,94 @@ export async function* writeGrown(
   { blockBytes = 2 ** 24 }: GrowOptions = {},
 ): AsyncGenerator<GrowEvent, number> {
   const started = performance.now();
-  const stages = stagesOf({ plan });
+  const stages = stagesFromRecord({ plan });
   const last = stages.at(-1)!;
-  const { before = [], plan: made } = source.growth ?? {};
-  const carried = await momentsFrom(source, stages);
-  const record: GrowthRecord = {
-    version: 1,
-    source: source.dir,
-    method: methodsIn(stages),
-    plan,
-    ...(made ? { before: [...before, made] } : {}),
-    ...(carried ? { moments: carried.record } : {}),
-    certificate: null,
-    cambium: version,
-  };
+  const moments = await planMomentGrowth(source, stages);
   const writer = await createCheckpointWriter({
     target: out,
     family: familyById(last.family),
     prefix: source.prefix,
     config: last.config,
     tensors: last.tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.to })),
-    sideFilesFrom: source.dir,
-    card: await growthCard(source, stages),
-    needed: carried ? carried.bytes + weightBytes(last) : 0,
+    auxiliaryFilesFrom: source.dir,
+    modelCard: await createGrowthCard(source, stages),
+    requiredBytes: moments ? moments.bytes + countWeightBytes(last) : 0,
   });
-  const recipes = new Map(last.tensors.map((t) => [t.name, t]));
   const grower = new Grower(device, source, stages, blockBytes);
-  let writing: Promise<void> = Promise.resolve();
   try {
-    let bytes = 0;
-    let tensors = 0;
+    yield* writeWeights(writer, grower, last, started, signal);
+    if (moments) yield* moments.write(writer.temporaryDir, signal);
+    checkCancelled(signal);
+    const record = createRecord(source, plan, moments);
+    await writer.finish({ [growthRecordFile]: formatRecord(record) });
+    return writer.bytes;
+  } finally {
+    await writer.abort(); // does nothing if the folder is finished
+    await grower.dispose();
+  }
+}
+
+/** Grows and writes every weight. While one block is written, the next is computed. `started` is in ms. */
+async function* writeWeights(
+  writer: CheckpointWriter,
+  grower: Grower,
+  plan: GrowthPlan,
+  started: number,
+  signal: AbortSignalLike,
+): AsyncGenerator<GrowEvent> {
+  const recipes = new Map(plan.tensors.map((t) => [t.name, t]));
+  let pendingWrite: Promise<void> = Promise.resolve();
+  let bytes = 0;
+  try {
     for (const [i, name] of writer.order.entries()) {
-      stopWhen(signal);
-      for await (const block of grower.weight(recipes.get(name)!, recipes.get(writer.order[i + 1] ?? ''))) {
-        await writing;
-        stopWhen(signal);
-        writing = writer.write(name, block);
-        writing.catch(() => undefined); // heard at the next block
+      checkCancelled(signal);
+      const recipe = recipes.get(name)!;
+      const nextRecipe = recipes.get(writer.order[i + 1] ?? '');
+      for await (const block of grower.growWeight(recipe, nextRecipe)) {
+        await pendingWrite;
+        checkCancelled(signal);
+        pendingWrite = writer.write(name, block);
+        pendingWrite.catch(() => undefined); // the error is thrown where the write is awaited
         bytes += block.byteLength;
       }
       yield {
-        at: 'tensor',
+        type: 'tensor',
         name,
-        tensors: ++tensors,
+        tensors: i + 1,
         ofTensors: writer.order.length,
         bytes,
         ofBytes: writer.bytes,
         seconds: (performance.now() - started) / 1000,
       };
     }
-    await writing;
-    if (carried) yield* carried.write(writer.temporary, signal);
-    stopWhen(signal);
-    await writer.finish({ [growthRecordFile]: recordText(record) });
-    return writer.bytes;
+    await pendingWrite;
   } finally {
-    await writing.catch(() => undefined);
-    await writer.abort(); // does nothing to a folder that is finished
-    await grower.dispose();
+    await pendingWrite.catch(() => undefined);
   }
 }
 
-const weightBytes = ({ tensors }: GrowthPlan): number =>
-  tensors.reduce((n, t) => n + bytesOf(t.dtype, countOf(t.to)), 0);
-const stopWhen = (signal: AbortSignalLike): void => {
+/** Returns growth.json without the certificate. */
+function createRecord(
+  source: Checkpoint,
+  plan: SavedPlan | GrowthPlan,
+  moments: MomentGrowth | null,
+): GrowthRecord {
+  const { before = [], plan: sourcePlan } = source.growth ?? {};
+  return {
+    version: 1,
+    source: source.dir,
+    method: joinMethodIds(stagesFromRecord({ plan })),
+    plan,
+    ...(sourcePlan ? { before: [...before, sourcePlan] } : {}),
+    ...(moments ? { moments: moments.record } : {}),
+    certificate: null,
+    cambium: version,
+  };
+}
+
+const countWeightBytes = ({ tensors }: GrowthPlan): number =>
+  tensors.reduce((sum, t) => sum + byteLengthOf(t.dtype, countElements(t.to)), 0);
+
+function checkCancelled(signal: AbortSignalLike): void {
   if (signal.aborted) refuse('cancelled', { what: 'Growing' });
-};
+}

@@ -1,367 +1,155 @@
 /**
- * @file Grown weights in blocks of rows, made in memory that is used again: by threads of the processor, or
- * by graphs on another device. While a block is written the next is made, and the weight after it is read.
+ * @file Grows weights in blocks of rows: on the CPU in JavaScript, large weights in several threads; on other
+ * devices with graphs. The next weight is read while the current one is computed and written.
  */
-import { applyChain, originsOf } from '../../growth/plan/chain.ts';
-import {
-  growthAdditions,
-  growthFeeds,
-  growthGraph,
-  growthGraphKey,
-  rowsOf,
-} from '../../growth/apply/device-graph.ts';
-import type { GrowthPlan, TensorRecipe } from '../../growth/recipe.ts';
-import { inPieces, rowWork, type RowPlan } from '../../growth/apply/rows.ts';
+import { countRows } from '../../growth/apply/device-graph.ts';
 import { drawNoise } from '../../growth/apply/noise.ts';
-import {
-  checkFinite,
-  readLargeTensor,
-  readTensor,
-  type Checkpoint,
-} from '../../store/checkpoint/checkpoint.ts';
-import { physicalCores } from '../../store/fs/cores.ts';
-import { alignedShared, roomFor } from '../../store/fs/past-cache.ts';
-import { bytesOf, narrow, widen, type WeightDType } from '../../tensor/dtype.ts';
-import { countOf } from '../../tensor/layout.ts';
-import { checkRange } from '../../tensor/range.ts';
-import { fastBells } from './approximate-normals.ts';
+import { canSplitIntoBlocks, createRowMaker, type RowContext } from '../../growth/apply/row-maker.ts';
+import type { GrowthPlan, TensorRecipe } from '../../growth/recipe.ts';
+import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
+import { countPhysicalCores } from '../../store/fs/cores.ts';
+import { byteLengthOf } from '../../tensor/dtype.ts';
+import { countElements } from '../../tensor/layout.ts';
+import { checkOverflow } from '../../tensor/range.ts';
 import type { Device } from '../ort/device.ts';
-import { DeviceTensor } from '../ort/device-tensor.ts';
-import type { Session } from '../ort/session.ts';
-import { compile } from '../model/programs.ts';
+import { loadApproximateNormals } from './approximate-normals.ts';
+import { BufferPool } from './buffer-pool.ts';
+import { GraphGrower } from './graph-grower.ts';
 import { RowWorkers, type PreparedRows } from './row-workers.ts';
+import { SourceReader } from './source-reader.ts';
 
-/** A graph opened once for all weights of one form, and the shapes it takes and gives. */
-interface Opened {
-  readonly session: Session;
-  readonly from: readonly number[];
-  readonly to: readonly number[];
-}
-
-/**
- * Whether a device computes with this type of weights itself; where it does not, the processor widens and
- * narrows.
- */
-const hasType = (device: Device, dtype: WeightDType): boolean =>
-  device.kind !== 'webgpu' || dtype === 'float32';
-
-const bytesIn = (values: Float32Array): Uint8Array =>
-  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-
-/** A weight that is being read, and made ready by threads if it is large. */
-interface Begun {
+/** A weight whose source is being read, and whose noise is being drawn if threads will compute it. */
+interface PendingWeight {
   readonly recipe: TensorRecipe;
   readonly values: Promise<readonly Float32Array[]>;
   readonly prepared?: Promise<PreparedRows>;
 }
 
-/** A weight of fewer values is made here: to tell threads of it would take longer. */
-const leastShared = 2 ** 21;
-/** Fewer bytes are read through the system's cache. */
-const leastDirect = 2 ** 22;
+/** Weights with fewer elements are computed on the main thread: the messages to threads would take longer. */
+const minElementsForThreads = 2 ** 21;
 /** More threads than this would wait for the disk. */
-const mostThreads = 4;
+const maxThreads = 4;
 
 export class Grower {
-  readonly #device: Device;
-  readonly #source: Checkpoint;
-  readonly #before: readonly GrowthPlan[];
-  readonly #plan: GrowthPlan;
+  readonly #context: RowContext;
+  readonly #hasEarlierStages: boolean;
   readonly #blockBytes: number;
-  readonly #opened = new Map<string, Opened>();
-  readonly #memory = new Map<string, ArrayBufferLike>();
-  readonly #draw = fastBells();
+  readonly #buffers = new BufferPool();
+  readonly #reader: SourceReader;
+  readonly #graphGrower: GraphGrower | undefined;
+  readonly #draw = loadApproximateNormals();
   #workers: RowWorkers | undefined;
-  #ahead: Begun | undefined;
-  #reads = 0;
-  #turn = 0;
+  #next: PendingWeight | undefined;
+  #blocks = 0;
 
   /**
-   * `stages`: the last is made on the device, those before it weight by weight in memory. `blockBytes`: of
-   * output made at once, or one row if that is more.
+   * Earlier stages than the last are applied to whole weights in memory. A block has at most `blockBytes`
+   * bytes, or one row if that is more.
    */
   constructor(device: Device, source: Checkpoint, stages: readonly GrowthPlan[], blockBytes: number) {
-    this.#device = device;
-    this.#source = source;
-    this.#before = stages.slice(0, -1);
-    this.#plan = stages.at(-1)!;
+    const { maps, from, to, request } = stages.at(-1)!;
+    this.#context = { maps, from, to, seed: request.seed };
+    this.#hasEarlierStages = stages.length > 1;
     this.#blockBytes = blockBytes;
+    this.#reader = new SourceReader(source, stages.slice(0, -1), this.#buffers);
+    if (device.kind !== 'cpu')
+      this.#graphGrower = new GraphGrower(device, source, stages, blockBytes, this.#buffers);
   }
 
   /**
-   * One weight, as bytes of its dtype. A block is overwritten by the next but one. What `next` needs is read
-   * meanwhile.
+   * Yields the blocks of a weight in order, as bytes of its dtype. The next block but one overwrites a block.
+   * The source of `next` is read meanwhile.
    */
-  async *weight(recipe: TensorRecipe, next?: TensorRecipe): AsyncGenerator<Uint8Array> {
-    if (this.#device.kind === 'cpu') {
-      yield* this.#byRows(recipe, next);
+  async *growWeight(recipe: TensorRecipe, next?: TensorRecipe): AsyncGenerator<Uint8Array> {
+    if (!this.#graphGrower) {
+      yield* this.#growOnCpu(recipe, next);
       return;
     }
-    for await (const block of this.#byGraph(recipe)) {
-      checkRange(block, recipe.dtype, recipe.name);
+    for await (const block of this.#graphGrower.growWeight(recipe)) {
+      checkOverflow(block, recipe.dtype, recipe.name);
       yield block;
     }
   }
 
-  /**
-   * On the processor JavaScript copies rows faster than a graph gathers them, large weights in several
-   * threads.
-   */
-  async *#byRows(recipe: TensorRecipe, next: TensorRecipe | undefined): AsyncGenerator<Uint8Array> {
-    const {
-      maps,
-      from,
-      to,
-      request: { seed },
-    } = this.#plan;
-    const plan: RowPlan = { maps, from, to, seed };
-    const all = rowsOf(recipe);
-    const columns = countOf(recipe.to) / all;
-    const { values, prepared } = this.#ahead?.recipe === recipe ? this.#ahead : this.#begun(recipe, plan);
-    const [source, second] = await values;
-    this.#ahead = next && this.#before.length === 0 ? this.#begun(next, plan) : undefined;
-    if (prepared) {
-      const ready = await prepared;
-      if (!ready.finite) this.#checkAll(recipe, [source, second]);
-      yield* this.#workers!.blocks(ready);
+  /** JavaScript copies rows faster on the CPU than ONNX Runtime gathers them. */
+  async *#growOnCpu(recipe: TensorRecipe, next: TensorRecipe | undefined): AsyncGenerator<Uint8Array> {
+    const { values, prepared } = this.#next?.recipe === recipe ? this.#next : this.#startReading(recipe);
+    const sources = await values;
+    this.#next = next && !this.#hasEarlierStages ? this.#startReading(next) : undefined;
+    if (!prepared) {
+      this.#reader.checkFinite(recipe, sources);
+      yield* this.#growOnMainThread(recipe, sources);
       return;
     }
-    this.#checkAll(recipe, [source, second]);
-    const work = rowWork(
-      recipe,
-      plan,
-      source!,
-      second,
-      (bytes) => this.#room('wide', bytes).buffer as ArrayBuffer,
-    );
-    const { noise } = work;
-    const drawn =
-      noise &&
-      drawNoise(
-        noise,
-        new Int16Array(this.#room('noise', 2 * noise.count).buffer, 0, noise.count),
-        this.#draw,
-      );
-    const most = Math.max(1, Math.floor(this.#blockBytes / bytesOf(recipe.dtype, columns)));
-    for (let at = 0; at < all; at += most) {
-      const rows = Math.min(most, all - at);
-      const block = this.#room(`block ${this.#turn++ % 2}`, bytesOf(recipe.dtype, rows * columns));
-      work.make(
+    const rows = await prepared;
+    if (!rows.isFinite) this.#reader.checkFinite(recipe, sources);
+    yield* this.#workers!.blocks(rows);
+  }
+
+  *#growOnMainThread(recipe: TensorRecipe, [source, second]: readonly Float32Array[]): Generator<Uint8Array> {
+    const rowCount = countRows(recipe);
+    const columns = countElements(recipe.to) / rowCount;
+    const getBuffer = (bytes: number): ArrayBuffer => this.#buffers.get('wide', bytes).buffer;
+    const maker = createRowMaker(recipe, this.#context, source!, second, getBuffer);
+    const drawn = maker.noise && this.#drawNoise(maker.noise);
+    const maxRows = Math.max(1, Math.floor(this.#blockBytes / byteLengthOf(recipe.dtype, columns)));
+    for (let first = 0; first < rowCount; first += maxRows) {
+      const rows = Math.min(maxRows, rowCount - first);
+      const length = rows * columns;
+      const block = this.#nextBlock(byteLengthOf(recipe.dtype, length));
+      const values =
         recipe.dtype === 'float32'
-          ? new Float32Array(block.buffer, 0, rows * columns)
-          : new Uint16Array(block.buffer, 0, rows * columns),
-        { at, rows },
-        drawn,
-      );
-      checkRange(block, recipe.dtype, recipe.name);
+          ? new Float32Array(block.buffer, 0, length)
+          : new Uint16Array(block.buffer, 0, length);
+      maker.make(values, { at: first, rows }, drawn);
+      checkOverflow(block, recipe.dtype, recipe.name);
       yield block;
     }
   }
 
+  #drawNoise(noise: Parameters<typeof drawNoise>[0]): ReturnType<typeof drawNoise> {
+    const { buffer } = this.#buffers.get('noise', 2 * noise.count);
+    return drawNoise(noise, new Int16Array(buffer, 0, noise.count), this.#draw);
+  }
+
+  #nextBlock(bytes: number): Uint8Array<ArrayBuffer> {
+    const block = this.#buffers.get(`block ${this.#blocks % 2}`, bytes);
+    this.#blocks++;
+    return block;
+  }
+
   /**
-   * Starts to read what a weight is made from and, where threads make it, to draw its noise. A failure is
-   * heard when its turn comes.
+   * Starts to read the source of a weight and, if threads compute it, to draw its noise. Errors are thrown
+   * where the promises are awaited.
    */
-  #begun(recipe: TensorRecipe, plan: RowPlan): Begun {
-    const values = this.#values(recipe);
-    const threads = Math.min(mostThreads, physicalCores());
+  #startReading(recipe: TensorRecipe): PendingWeight {
+    const values = this.#reader.read(recipe);
     values.catch(() => undefined);
-    if (countOf(recipe.to) < leastShared || threads < 2 || !inPieces(recipe)) return { recipe, values };
-    const workers = (this.#workers ??= new RowWorkers(plan, threads));
+    const threads = Math.min(maxThreads, countPhysicalCores());
+    const isLarge = countElements(recipe.to) >= minElementsForThreads;
+    if (!isLarge || threads < 2 || !canSplitIntoBlocks(recipe)) return { recipe, values };
+    this.#workers ??= new RowWorkers(this.#context, threads);
+    const workers = this.#workers;
     const prepared = values.then(([source, second]) =>
-      workers.prepare(recipe, this.#shared('first', source!), second && this.#shared('second', second)),
+      workers.prepare(recipe, this.#share('first', source!), second && this.#share('second', second)),
     );
     prepared.catch(() => undefined);
     return { recipe, values, prepared };
   }
 
-  async *#byGraph(recipe: TensorRecipe): AsyncGenerator<Uint8Array> {
-    const {
-      maps,
-      from,
-      to,
-      request: { seed },
-    } = this.#plan;
-    const all = rowsOf(recipe);
-    const columns = countOf(recipe.to) / all;
-    const { bytes, values, second, wide, stored } = await this.#read(recipe);
-    const there: TensorRecipe = wide ? { ...recipe, dtype: 'float32' } : recipe;
-    const most = Math.max(1, Math.floor(this.#blockBytes / bytesOf(recipe.dtype, columns)));
-    const additions = recipe.silent ? null : growthAdditions(there, maps, from, to, values, seed);
-    for (let at = 0; at < all; at += most) {
-      const rows = Math.min(most, all - at);
-      const opened = await this.#open(there, stored, rows);
-      if (!opened) {
-        yield new Uint8Array(bytesOf(recipe.dtype, rows * columns));
-        continue;
-      }
-      const made = this.#room(`block ${this.#turn++ % 2}`, bytesOf(there.dtype, rows * columns));
-      const feeds: Record<string, DeviceTensor> = {
-        source: DeviceTensor.over(wide ? values : bytes, stored, opened.from),
-      };
-      const grown = DeviceTensor.over(made, there.dtype, opened.to);
-      try {
-        if (second) feeds['second'] = DeviceTensor.over(second, stored, opened.from);
-        for (const [name, feed] of Object.entries(
-          growthFeeds(there, maps, from, to, values, seed, { at, rows }, additions),
-        ))
-          feeds[name] = DeviceTensor.over(feed.data, feed.dtype, feed.shape);
-        await opened.session.run(feeds, { grown });
-      } finally {
-        grown.dispose();
-        for (const tensor of Object.values(feeds)) tensor.dispose();
-      }
-      yield wide ? narrow(widen(made, 'float32'), recipe.dtype) : made;
-    }
+  /** Returns the values in shared memory; copies them if they are not. */
+  #share(name: string, values: Float32Array): Float32Array {
+    if (values.buffer instanceof SharedArrayBuffer) return values;
+    const { buffer } = this.#buffers.getShared(`shared ${name}`, values.byteLength);
+    const shared = new Float32Array(buffer, 0, values.length);
+    shared.set(values);
+    return shared;
   }
 
   async dispose(): Promise<void> {
-    await this.#ahead?.values.catch(() => undefined);
+    await this.#next?.values.catch(() => undefined);
     await this.#workers?.dispose();
-    for (const { session } of this.#opened.values()) await session.dispose();
-    this.#opened.clear();
-    this.#memory.clear();
-  }
-
-  /** Refuses what is not finite, by the name of the weight that a recipe reads. */
-  #checkAll(recipe: TensorRecipe, values: readonly (Float32Array | undefined)[]): void {
-    [recipe.source, recipe.second].forEach((name, i) => {
-      if (values[i]) checkFinite(values[i], this.#source.dir, name!);
-    });
-  }
-
-  /** What a recipe reads, widened. */
-  async #values(recipe: TensorRecipe): Promise<readonly Float32Array[]> {
-    const names = recipe.second === undefined ? [recipe.source] : [recipe.source, recipe.second];
-    const turn = this.#reads++ % 2;
-    if (this.#before.length === 0)
-      return Promise.all(names.map((name, i) => this.#stored(name, `${turn} ${i}`)));
-    const origins = [...new Set(names.flatMap((n) => originsOf(this.#before, n)))];
-    const sources = new Map(
-      await Promise.all(origins.map(async (name) => [name, await this.#stored(name)] as const)),
-    );
-    return names.map((name) => applyChain(this.#before, name, sources));
-  }
-
-  /** One weight of the source, widened; in shared memory of this name and not checked, if one is given. */
-  async #stored(name: string, room?: string): Promise<Float32Array> {
-    const { dtype, bytes } = this.#source.refs.get(name) ?? { dtype: 'float32', bytes: 0 };
-    const count = bytes / bytesOf(dtype, 1);
-    const memory =
-      room !== undefined && bytes >= leastDirect ? this.#aligned(room, roomFor(bytes)) : undefined;
-    const read = memory
-      ? await readLargeTensor(this.#source, name, memory)
-      : await readTensor(
-          this.#source,
-          name,
-          room === undefined ? undefined : this.#room(`source ${room}`, bytes, true),
-        );
-    const values = widen(
-      read,
-      dtype,
-      room === undefined || dtype === 'float32'
-        ? undefined
-        : new Float32Array(this.#room(`widened ${room}`, 4 * count, true).buffer, 0, count),
-    );
-    if (room === undefined) checkFinite(values, this.#source.dir, name);
-    return values;
-  }
-
-  /** Values where other threads see them. */
-  #shared(room: string, values: Float32Array): Float32Array {
-    if (values.buffer instanceof SharedArrayBuffer) return values;
-    const out = new Float32Array(
-      this.#room(`shared ${room}`, values.byteLength, true).buffer,
-      0,
-      values.length,
-    );
-    out.set(values);
-    return out;
-  }
-
-  /**
-   * The source's values, as they are stored and widened; `wide` where the device must be given float32.
-   * Refuses what is not finite.
-   */
-  async #read(recipe: TensorRecipe) {
-    if (this.#before.length > 0) return this.#staged(recipe);
-    const dtypeOf = (name: string): WeightDType => this.#source.refs.get(name)?.dtype ?? 'float32';
-    const dtype = dtypeOf(recipe.source);
-    const bytes = await readTensor(
-      this.#source,
-      recipe.source,
-      this.#room('source', this.#source.refs.get(recipe.source)?.bytes ?? 0),
-    );
-    const values = widen(bytes, dtype);
-    const other = recipe.second === undefined ? dtype : dtypeOf(recipe.second);
-    checkFinite(values, this.#source.dir, recipe.source);
-    const wide = !hasType(this.#device, dtype) || !hasType(this.#device, recipe.dtype) || other !== dtype;
-    const stored: WeightDType = wide ? 'float32' : dtype;
-    if (recipe.second === undefined) return { bytes, values, second: undefined, wide, stored };
-    const more = await readTensor(this.#source, recipe.second);
-    const wider = widen(more, other);
-    checkFinite(wider, this.#source.dir, recipe.second);
-    return { bytes, values, second: wide ? wider : more, wide, stored };
-  }
-
-  /** The values that the stages before the last make of the source's, in float32 and never rounded. */
-  async #staged(recipe: TensorRecipe) {
-    const names = recipe.second === undefined ? [recipe.source] : [recipe.source, recipe.second];
-    const sources = new Map<string, Float32Array>();
-    for (const name of new Set(names.flatMap((n) => originsOf(this.#before, n)))) {
-      const found = widen(
-        await readTensor(this.#source, name),
-        this.#source.refs.get(name)?.dtype ?? 'float32',
-      );
-      checkFinite(found, this.#source.dir, name);
-      sources.set(name, found);
-    }
-    const [values, second] = names.map((name) => applyChain(this.#before, name, sources));
-    const bytes = bytesIn(values!);
-    return {
-      bytes,
-      values: values!,
-      second: second && (hasType(this.#device, recipe.dtype) ? bytesIn(second) : second),
-      wide: !hasType(this.#device, recipe.dtype),
-      stored: 'float32' as const,
-    };
-  }
-
-  /** The session for this many rows of a recipe; undefined where all of them are zero. */
-  async #open(recipe: TensorRecipe, stored: WeightDType, rows: number): Promise<Opened | undefined> {
-    const { maps, from, to } = this.#plan;
-    const key = growthGraphKey(recipe, maps, stored, rows);
-    if (key === null) return undefined;
-    const known = this.#opened.get(key);
-    if (known) return known;
-    const graph = growthGraph(recipe, maps, from, to, stored, rows);
-    const made: Opened = {
-      session: await compile(this.#device, graph, { arena: false, memoryPattern: false }),
-      from: graph.inputs.find((v) => v.name === 'source')!.shape,
-      to: graph.outputs['grown']!.shape,
-    };
-    this.#opened.set(key, made);
-    return made;
-  }
-
-  /**
-   * Shared memory to read into past the system's cache, used again each time; undefined where a weight is too
-   * large for it.
-   */
-  #aligned(room: string, bytes: number): SharedArrayBuffer | undefined {
-    const name = `aligned ${room}`;
-    const known = this.#memory.get(name) as SharedArrayBuffer | undefined;
-    if (known && known.byteLength >= bytes) return known;
-    const memory = alignedShared(bytes);
-    if (memory) this.#memory.set(name, memory);
-    return memory;
-  }
-
-  /** Memory of this name, at least as long, used again each time. */
-  #room(name: string, bytes: number, shared = false): Uint8Array {
-    let memory = this.#memory.get(name);
-    if (!memory || memory.byteLength < bytes)
-      this.#memory.set(name, (memory = shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)));
-    return new Uint8Array(memory, 0, bytes);
+    await this.#graphGrower?.dispose();
+    this.#buffers.clear();
   }
 }

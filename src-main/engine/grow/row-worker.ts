@@ -1,53 +1,62 @@
-/**
- * @file The worker that makes blocks of grown rows in shared memory: one weight after the other, its powers,
- * its numbers and its blocks in whatever order they are asked for.
- */
+/** @file A worker thread of `RowWorkers`: keeps up to two weights and executes tasks on them in any order. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { dataOf } from '../../base/errors.ts';
-import { rowWork, type RowPlan, type RowWork } from '../../growth/apply/rows.ts';
-import { allFinite, checkRange } from '../../tensor/range.ts';
-import { fastBells } from './approximate-normals.ts';
-import type { RowAnswer, RowMessage, RowTask, RowWeight } from './row-workers.ts';
+import { toErrorData } from '../../base/errors.ts';
+import { createRowMaker, type RowContext, type RowMaker } from '../../growth/apply/row-maker.ts';
+import { areAllFinite, checkOverflow } from '../../tensor/range.ts';
+import { loadApproximateNormals } from './approximate-normals.ts';
+import type { LoadTask, RowMessage, RowResponse, RowTask } from './row-workers.ts';
 
-const plan = workerData as RowPlan;
-const draw = fastBells();
-/** The weight at hand and the one after it, whose noise is drawn meanwhile. */
-const known = new Map<number, { readonly weight: RowWeight; readonly work: RowWork }>();
-let memory = new ArrayBuffer(0);
-const room = (bytes: number): ArrayBuffer =>
-  memory.byteLength < bytes ? (memory = new ArrayBuffer(bytes)) : memory;
+const context = workerData as RowContext;
+const drawApproximateNormals = loadApproximateNormals();
+/** The weight being computed, and the next one, whose noise is drawn meanwhile. */
+const weights = new Map<number, { readonly task: LoadTask; readonly maker: RowMaker }>();
+let buffer = new ArrayBuffer(0);
 
-/** The number that a task answers with; 0 where it has none. */
-function done(task: RowTask): number {
-  if (task.do === 'weight') {
-    known.delete(task.of - 2);
-    known.set(task.of, { weight: task, work: rowWork(task.recipe, plan, task.source, task.second, room) });
+function getBuffer(bytes: number): ArrayBuffer {
+  if (buffer.byteLength < bytes) buffer = new ArrayBuffer(bytes);
+  return buffer;
+}
+
+/** Executes a task. Returns its result; 0 if it has none. */
+function execute(task: RowTask): number {
+  if (task.type === 'load') {
+    weights.delete(task.weight - 2);
+    const maker = createRowMaker(task.recipe, context, task.source, task.second, getBuffer);
+    weights.set(task.weight, { task, maker });
     return 0;
   }
-  const { weight, work } = known.get(task.of)!;
-  const { recipe, bells } = weight;
-  if (task.do === 'finite')
-    return Number(
-      allFinite(weight.source.subarray(task.at, task.at + task.count)) &&
-        (!weight.second || allFinite(weight.second.subarray(task.at, task.at + task.count))),
-    );
-  if (task.do === 'power') return work.noise!.power(task.index);
-  if (task.do === 'draw') return draw(task.key, bells!.subarray(task.at, task.at + task.count), task.first);
-  work.make(task.out, task, task.units ? { bells: bells!, units: task.units } : undefined);
-  checkRange(
-    new Uint8Array(task.out.buffer, task.out.byteOffset, task.out.byteLength),
-    recipe.dtype,
-    recipe.name,
-  );
-  return 0;
+  const { task: weight, maker } = weights.get(task.weight)!;
+  const { recipe, source, second, approximateNormals } = weight;
+  switch (task.type) {
+    case 'checkFinite': {
+      const end = task.offset + task.count;
+      const isFinite =
+        areAllFinite(source.subarray(task.offset, end)) &&
+        (!second || areAllFinite(second.subarray(task.offset, end)));
+      return Number(isFinite);
+    }
+    case 'power':
+      return maker.noise!.power(task.index);
+    case 'draw': {
+      const numbers = approximateNormals!.subarray(task.offset, task.offset + task.count);
+      return drawApproximateNormals(task.key, numbers, task.first);
+    }
+    case 'block': {
+      const { out, scales } = task;
+      maker.make(out, task, scales ? { approximateNormals: approximateNormals!, scales } : undefined);
+      const bytes = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
+      checkOverflow(bytes, recipe.dtype, recipe.name);
+      return 0;
+    }
+  }
 }
 
 parentPort!.on('message', ({ id, task }: RowMessage) => {
-  let answer: RowAnswer;
+  let response: RowResponse;
   try {
-    answer = { id, value: done(task) };
+    response = { id, value: execute(task) };
   } catch (error) {
-    answer = { id, error: dataOf(error) };
+    response = { id, error: toErrorData(error) };
   }
-  parentPort!.postMessage(answer);
+  parentPort!.postMessage(response);
 });

@@ -1,29 +1,32 @@
-/** @file ONNX exports: what was trained, compared before it is called done; or nothing. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+/** @file Exports ONNX files: they compute the same logits, and a failure leaves nothing behind. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { aborter } from '../../../src-main/base/signals.ts';
+import { createAborter } from '../../../src-main/base/signals.ts';
 import type { ExportEvent } from '../../../src-main/contract/schema.ts';
 import { exportOnnx } from '../../../src-main/engine/export/onnx-job.ts';
 import { exportRun } from '../../../src-main/engine/export/export-job.ts';
 import { train } from '../../../src-main/engine/train/train-job.ts';
-import { refusal } from '../../support/refusal.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import { freePath } from '../../support/temporary.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
-import { chief, collected, newRun, quiet, textFile } from '../workbench.ts';
+import {
+  mainFamilies,
+  collect,
+  expectNothingLeft,
+  createTestRun,
+  neverAborted,
+  createTextFile,
+} from '../workbench.ts';
 
-const nothingLeft = (out: string): void => {
-  expect(existsSync(dirname(out)) ? readdirSync(dirname(out)) : []).toEqual([]);
-};
-
-describe.each([...chief, 'gemma'])('%s', (id) => {
+describe.each([...mainFamilies, 'gemma'])('%s', (id) => {
   const source = makeTinyCheckpoint(id, { tokenizer: true, dtype: 'bfloat16' });
 
-  it('a checkpoint of another element type reads back as it computes', async () => {
+  it('exports a bfloat16 checkpoint in float32', async () => {
     const out = freePath('onnx');
-    const events = await collected(exportOnnx({ run: await source, out, dtype: 'keep' }, quiet));
-    const done = events.at(-1) as Extract<ExportEvent, { at: 'done' }>;
-    expect(done).toMatchObject({ at: 'done', dir: out, device: 'cpu' });
+    const events = await collect(exportOnnx({ run: await source, out, dtype: 'keep' }, neverAborted));
+    const done = events.at(-1) as Extract<ExportEvent, { type: 'done' }>;
+    expect(done).toMatchObject({ type: 'done', dir: out, device: 'cpu' });
     expect([...done.files]).toEqual(readdirSync(out).sort());
     expect(done.files).toEqual(
       expect.arrayContaining([
@@ -41,37 +44,38 @@ describe.each([...chief, 'gemma'])('%s', (id) => {
     });
   });
 
-  it('cancelled at any event, it leaves nothing behind', async () => {
-    for (let at = 0; at <= 30; at += 5) {
+  it('leaves nothing behind if it is cancelled at any event', async () => {
+    for (let cancelAt = 0; cancelAt <= 30; cancelAt += 5) {
       const out = freePath('onnx');
-      const { signal, abort } = aborter();
+      const { signal, abort } = createAborter();
       let seen = 0;
-      if (at === 0) abort();
-      await refusal('cancelled', async () => {
+      if (cancelAt === 0) abort();
+      await expectAppError('cancelled', async () => {
         for await (const event of exportOnnx({ run: await source, out, dtype: 'keep' }, signal)) {
-          expect(event.at).not.toBe('done');
-          if (++seen === at || event.at === 'comparing') abort();
+          expect(event.type).not.toBe('done');
+          seen++;
+          if (seen === cancelAt || event.type === 'comparing') abort();
         }
       });
-      nothingLeft(out);
+      expectNothingLeft(out);
     }
   });
 });
 
-it('a run is exported with its card: lineage, loss, how to use it', async () => {
+it('exports a run with a model card that shows its lineage, its loss and how to use it', async () => {
   const source = await makeTinyCheckpoint('llama', { tokenizer: true });
-  const run = await newRun(source, textFile());
-  const out = freePath('onnx');
+  const run = await createTestRun(source, createTextFile());
+  const onnx = freePath('onnx');
   const folder = freePath('folder');
-  await collected(train({ run }, quiet));
-  await collected(exportOnnx({ run, out, dtype: 'keep' }, quiet));
-  const card = readFileSync(join(out, 'README.md'), 'utf8');
+  await collect(train({ run }, neverAborted));
+  await collect(exportOnnx({ run, out: onnx, dtype: 'keep' }, neverAborted));
+  const card = readFileSync(join(onnx, 'README.md'), 'utf8');
   expect(card).toMatch(/^---\n[\s\S]*library_name: onnxruntime\n/);
   for (const part of ['## Lineage', '## Loss', '![Loss over tokens](loss.svg)', '## Use', 'past_key_values'])
     expect(card).toContain(part);
   expect(card).not.toContain('convert_hf_to_gguf');
-  await collected(exportRun({ run, out: folder, dtype: 'keep' }, quiet));
-  const other = readFileSync(join(folder, 'README.md'), 'utf8');
+  await collect(exportRun({ run, out: folder, dtype: 'keep' }, neverAborted));
+  const folderCard = readFileSync(join(folder, 'README.md'), 'utf8');
   for (const part of [
     'library_name: transformers',
     '## Lineage',
@@ -79,15 +83,15 @@ it('a run is exported with its card: lineage, loss, how to use it', async () => 
     'convert_hf_to_gguf.py',
     'llama-quantize',
   ])
-    expect(other).toContain(part);
+    expect(folderCard).toContain(part);
   expect(readFileSync(join(folder, 'loss.svg'), 'utf8')).toMatch(/^<svg [\s\S]*<polyline/);
 });
 
-it('an element type that it is not written in is refused', async () => {
+it('refuses a dtype other than float32', async () => {
   const out = freePath('onnx');
   const source = await makeTinyCheckpoint('gpt2', { tokenizer: true });
-  await refusal('export/onnx-type', () =>
-    collected(exportOnnx({ run: source, out, dtype: 'float16' }, quiet)),
+  await expectAppError('export/onnx-type', () =>
+    collect(exportOnnx({ run: source, out, dtype: 'float16' }, neverAborted)),
   );
-  nothingLeft(out);
+  expectNothingLeft(out);
 });

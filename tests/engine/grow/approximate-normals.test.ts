@@ -1,13 +1,13 @@
-/** @file Numbers of noise drawn eight at a time are those drawn one by one. */
+/** @file The vectorised approximate normals equal those of the reference implementation. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { keyOf } from '../../../src-main/base/random.ts';
-import { fastBells } from '../../../src-main/engine/grow/approximate-normals.ts';
-import { drawBells } from '../../../src-main/growth/apply/noise.ts';
+import { deriveKey } from '../../../src-main/base/random.ts';
+import { loadApproximateNormals } from '../../../src-main/engine/grow/approximate-normals.ts';
+import { drawApproximateNormals } from '../../../src-main/growth/apply/noise.ts';
 
-const fast = fastBells();
+const fast = loadApproximateNormals();
 
-it('of any key and number, and so is the sum of their squares', () => {
+it('draws the same numbers and sums of squares as the reference for any key and count', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: 2 ** 32 - 1 }),
@@ -17,18 +17,18 @@ it('of any key and number, and so is the sum of their squares', () => {
         fc.constantFrom(16_384, 16_385, 40_000),
       ),
       (key, count) => {
-        const slow = new Int16Array(count);
-        const quick = new Int16Array(count);
-        expect(fast(key, quick)).toBe(drawBells(key, slow));
-        expect(quick).toEqual(slow);
+        const expected = new Int16Array(count);
+        const actual = new Int16Array(count);
+        expect(fast(key, actual)).toBe(drawApproximateNormals(key, expected));
+        expect(actual).toEqual(expected);
       },
     ),
     { numRuns: 60 },
   );
 });
 
-it('has the deviation that normalAt divides by', () => {
+it('has the standard deviation that normalAt divides by', () => {
   const numbers = new Int16Array(2 ** 20);
-  const squares = fast(keyOf(1, 'x'), numbers);
+  const squares = fast(deriveKey(1, 'x'), numbers);
   expect(Math.sqrt(squares / numbers.length) / Math.sqrt((8 * (256 ** 2 - 1)) / 12)).toBeCloseTo(1, 2);
 });
