@@ -1,46 +1,36 @@
-/** @file What a run cost, for its model card: from the record beside it, where there is one. */
+/** @file Time, cost, energy and emissions of a run for its model card, from the run's estimate.json. */
 import { join } from 'node:path';
+import { formatDuration, formatEnergy, formatMoney } from '../../base/format.ts';
 import { assumptionDefaults } from '../../cost/assumptions.ts';
-import { costFile, recordIn } from '../../cost/record.ts';
-import { readIfSound } from '../../store/fs/files.ts';
+import { costFile, parseRecord } from '../../cost/record.ts';
+import { readJsonIfValid } from '../../store/fs/files.ts';
 import type { ModelCard } from '../../store/checkpoint/model-card.ts';
 
-type Cost = Pick<ModelCard, 'facts' | 'emissions'>;
-
-const duration = (seconds: number): string =>
-  seconds < 5400 ? `${(seconds / 60).toFixed(1)} minutes` : `${(seconds / 3600).toFixed(1)} hours`;
+type CardCost = Pick<ModelCard, 'facts' | 'emissions'>;
 
 /**
- * Facts of the run in `dir`, and its emissions where the carbon of the electricity was said by the person;
- * nothing without a record.
+ * Reads the cost of the run in `dir`. No facts if none was recorded; emissions only if the user gave the
+ * carbon intensity of their electricity.
  */
-export async function costOf(dir: string): Promise<Cost> {
-  const record = recordIn(await readIfSound(join(dir, costFile)));
-  const came = record?.came;
-  if (!record || !came) return { facts: [] };
-  const { energy, money } = came;
-  const { carbon } = record.assumptions;
-  const meter = came.power === null ? '' : ` (${came.power})`;
+export async function readCardCost(dir: string): Promise<CardCost> {
+  const record = parseRecord(await readJsonIfValid(join(dir, costFile)));
+  const actual = record?.actual;
+  if (!record || !actual) return { facts: [] };
+  const { cost, energy, powerSource, seconds } = actual;
+  const { price, assumptions } = record;
+  const meter = powerSource === null ? '' : ` (${powerSource})`;
+  const device = actual.hasOtherSettings ? '' : ` on ${record.device}`;
+  const facts: ModelCard['facts'][number][] = [['Time', `${formatDuration(seconds)}${device}`]];
+  if (cost !== null && price)
+    facts.push(['Cost', `${formatMoney(cost)} (${price.source}, $${price.value} per ${price.unit})`]);
+  if (energy !== null) facts.push(['Energy', `${formatEnergy(energy)}${meter}`]);
+  const hasOwnCarbon = assumptions.carbon !== assumptionDefaults.carbon;
+  if (energy === null || !hasOwnCarbon) return { facts };
   return {
-    facts: [
-      ['Time', `${duration(came.seconds)}${came.unlike ? '' : ` on ${record.device}`}`],
-      ...(money === null || !record.price
-        ? []
-        : [
-            [
-              'Money',
-              `US$ ${money.toPrecision(3)} (${record.price.source}, US$ ${record.price.value} ${record.price.unit === 'hour' ? 'an hour' : 'a kWh'})`,
-            ] as const,
-          ]),
-      ...(energy === null ? [] : [['Energy', `${energy.toPrecision(3)} kWh${meter}`] as const]),
-    ],
-    ...(energy === null || carbon === assumptionDefaults.carbon
-      ? {}
-      : {
-          emissions: {
-            grams: energy * carbon,
-            source: `Cambium: energy of the device${meter} times ${carbon} g of CO2 a kWh`,
-          },
-        }),
+    facts,
+    emissions: {
+      grams: energy * assumptions.carbon,
+      source: `Cambium: energy of the device${meter} times ${assumptions.carbon} g of CO2 per kWh`,
+    },
   };
 }

@@ -1,0 +1,30 @@
+/** @file The model card of a checkpoint that is exported without training. */
+import { basename } from 'node:path';
+import { formatInteger } from '../../base/format.ts';
+import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
+import {
+  growthRecordFiles,
+  inheritLicense,
+  limitations,
+  lineageSection,
+  methodTags,
+  type ModelCardFiles,
+} from './shared.ts';
+
+export async function createCheckpointCard(model: Checkpoint): Promise<ModelCardFiles> {
+  const { growth, summary } = model;
+  return {
+    card: {
+      summary: growth
+        ? `Grown from ${basename(growth.source)} with Cambium by ${growth.method}.`
+        : `${summary.name}, exported with Cambium.`,
+      ...(await inheritLicense(model.dir)),
+      baseModel: basename(growth?.source ?? summary.name),
+      tags: methodTags(model),
+      facts: [['Parameters', formatInteger(summary.parameters)]],
+      sections: [lineageSection(model)],
+      limitations,
+    },
+    files: growthRecordFiles(model),
+  };
+}

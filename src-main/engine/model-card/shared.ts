@@ -1,0 +1,58 @@
+/** @file What all model cards have in common: the licence, the lineage and the record of the growth. */
+import { basename } from 'node:path';
+import { formatInteger, formatNumber } from '../../base/format.ts';
+import { formatRecord, growthRecordFile } from '../../model/records.ts';
+import type { Certificate } from '../../model/summary.ts';
+import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
+import { readLicense, type ModelCard } from '../../store/checkpoint/model-card.ts';
+
+/** A model card and the files that are published with it: records and drawings, by name. */
+export interface ModelCardFiles {
+  readonly card: ModelCard;
+  readonly files: Readonly<Record<string, string>>;
+}
+
+export type CardSection = NonNullable<ModelCard['sections']>[number];
+export type CardFact = ModelCard['facts'][number];
+
+/** Title of the section about GGUF, which an ONNX folder does not have. */
+export const ggufTitle = 'GGUF';
+
+export const limitations = ['This model has the limitations and the licence of the model it was made from.'];
+
+/** Returns the licence that the model card in `dir` states, if there is one. */
+export async function inheritLicense(dir: string): Promise<Pick<ModelCard, 'license'>> {
+  const license = await readLicense(dir);
+  return license ? { license } : {};
+}
+
+/** Returns the methods a checkpoint was grown by, as tags. */
+export const methodTags = ({ growth }: Checkpoint): readonly string[] =>
+  growth ? [...new Set(growth.method.split(' + '))] : [];
+
+/** Returns growth.json for a model that was made from a grown checkpoint. */
+export const growthRecordFiles = ({ growth }: Checkpoint): ModelCardFiles['files'] =>
+  growth ? { [growthRecordFile]: formatRecord(growth) } : {};
+
+/** Lists the steps that led to the model, oldest first. `training` is one more step after the checkpoint. */
+export function lineageSection({ growth, summary }: Checkpoint, training?: string): CardSection {
+  const steps = growth
+    ? [
+        `\`${basename(growth.source)}\``,
+        `Grown with ${growth.method}. ${describeCertificate(growth.certificate)}`,
+      ]
+    : [`\`${summary.name}\``];
+  if (training !== undefined) steps.push(training);
+  return { title: 'Lineage', text: steps.map((step, i) => `${i + 1}. ${step}`).join('\n') };
+}
+
+function describeCertificate(certificate: Certificate | null): string {
+  if (!certificate) return 'Not certified.';
+  const { passed, promise, tolerance, device } = certificate;
+  const outcome = `Certificate (${promise}) ${passed ? 'passed' : 'not passed'}`;
+  return `${outcome}: ${describeDifference(certificate)} on ${device}, tolerance ${formatNumber(tolerance, 3)}.`;
+}
+
+/** `largest logit difference 1.20e-6 over 256 tokens`. */
+export const describeDifference = ({ maxLogit, tokens }: Certificate): string =>
+  `largest logit difference ${formatNumber(maxLogit)} over ${formatInteger(tokens)} tokens`;
