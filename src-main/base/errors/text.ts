@@ -9,7 +9,7 @@ export function listNames(names: readonly (string | number)[], limit = 3): strin
   return names.slice(0, limit).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
-/** `The nearest possible hidden is 128 or 192.`, or `otherwise` where nothing is near. */
-export function suggestNearest(what: string, nearest: readonly number[], otherwise: string): string {
-  return nearest.length > 0 ? `The nearest possible ${what} is ${nearest.join(' or ')}.` : otherwise;
+/** `The nearest possible hidden is 128 or 192.`, or `fallback` if there is none. */
+export function suggestNearest(what: string, nearest: readonly number[], fallback: string): string {
+  return nearest.length > 0 ? `The nearest possible ${what} is ${nearest.join(' or ')}.` : fallback;
 }
