@@ -21,7 +21,7 @@ export const withExperts = (
   );
 
 /** Config keys that transformers validates as floats. */
-export const moeFloatKeys: readonly string[] = ['router_aux_loss_coef', 'router_jitter_noise'];
+export const floatKeys: readonly string[] = ['router_aux_loss_coef', 'router_jitter_noise'];
 
 /** The reason why the number of experts cannot grow. */
 export const frozenExperts =

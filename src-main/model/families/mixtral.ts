@@ -4,21 +4,13 @@ import { optional, setting } from '../config-fields.ts';
 import type { Mixture, ModelFamily } from '../family.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import { linear, without } from '../tensor-specs.ts';
-import {
-  assertRoutingSupported,
-  expertCount,
-  frozenExperts,
-  mixtureOfExperts,
-  moeFloatKeys,
-  withExperts,
-  withExplicitDefaults,
-} from './experts.ts';
+import * as moe from './experts.ts';
 import { gatedDecoder } from './gated-decoder.ts';
 import { mistral } from './mistral.ts';
 
 const mlp = 'model.layers.{layer}.mlp';
-const moe = 'model.layers.{layer}.block_sparse_moe';
-const expert = `${moe}.experts.{expert}`;
+const block = 'model.layers.{layer}.block_sparse_moe';
+const expert = `${block}.experts.{expert}`;
 
 const mixture: Mixture = {
   denseFamilies: ['llama', 'mistral'],
@@ -33,7 +25,7 @@ const mixture: Mixture = {
     if (biased !== undefined)
       refuse('growth/no-mixture', { family: `a model with ${biased}`, known: ['models without biases'] });
     return {
-      ...without(withExplicitDefaults(config, settings), 'attention_bias', 'mlp_bias'),
+      ...without(moe.withExplicitDefaults(config, settings), 'attention_bias', 'mlp_bias'),
       sliding_window: (settings['window'] ?? null) as number | null,
       router_jitter_noise: 0,
       output_router_logits: false,
@@ -47,7 +39,7 @@ export const mixtral: ModelFamily = {
   title: 'Mixtral',
   modelTypes: ['mixtral'],
   architecture: 'MixtralForCausalLM',
-  dims: { ...mistral.dims, experts: expertCount('num_local_experts', 8) },
+  dims: { ...mistral.dims, experts: moe.expertCount('num_local_experts', 8) },
   settings: {
     ...mistral.settings,
     ...ropeSettings({ theta: 1e6 }),
@@ -57,22 +49,22 @@ export const mixtral: ModelFamily = {
     normTopkProb: { keys: [], read: () => true },
     auxLossCoef: setting('router_aux_loss_coef', 0.001),
   },
-  frozen: { ...mistral.frozen, experts: frozenExperts },
-  tensors: withExperts(mistral.tensors, {
-    [`${moe}.gate.weight`]: linear('experts <- hidden'),
+  frozen: { ...mistral.frozen, experts: moe.frozenExperts },
+  tensors: moe.withExperts(mistral.tensors, {
+    [`${block}.gate.weight`]: linear('experts <- hidden'),
     [`${expert}.w1.weight`]: linear('ffn <- hidden'),
     [`${expert}.w2.weight`]: linear('hidden <- ffn'),
     [`${expert}.w3.weight`]: linear('ffn <- hidden'),
   }),
   mixture,
-  floatKeys: moeFloatKeys,
+  floatKeys: moe.floatKeys,
   assertSupported(config) {
     assertRopeSupported(config);
-    assertRoutingSupported(config, { experts: 8, expertsPerToken: 2 });
+    moe.assertRoutingSupported(config, { experts: 8, expertsPerToken: 2 });
   },
   forward: (m, tokens) =>
     gatedDecoder(m, tokens, {
       feedForward: (x, layer) =>
-        mixtureOfExperts(m, x, `${layer}.block_sparse_moe`, { gate: 'w1', up: 'w3', down: 'w2' }),
+        moe.mixtureOfExperts(m, x, `${layer}.block_sparse_moe`, { gate: 'w1', up: 'w3', down: 'w2' }),
     }),
 };

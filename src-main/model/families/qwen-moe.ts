@@ -14,13 +14,13 @@ export const windowField: SettingField = {
   read: (config) => (hasWindow(config) ? Number(config['sliding_window']) : null),
 };
 
-export const qwenRouting: ModelFamily['settings'] = {
+export const routingSettings: ModelFamily['settings'] = {
   expertsPerToken: setting('num_experts_per_tok', 8),
   normTopkProb: setting('norm_topk_prob', false),
   auxLossCoef: setting('router_aux_loss_coef', 0.001),
 };
 
-export const qwenExperts: ModelFamily['tensors'] = {
+export const expertTensors: ModelFamily['tensors'] = {
   [`${mlp}.gate.weight`]: linear('experts <- hidden'),
   [`${mlp}.experts.{expert}.gate_proj.weight`]: linear('ffn <- hidden'),
   [`${mlp}.experts.{expert}.up_proj.weight`]: linear('ffn <- hidden'),
@@ -34,7 +34,7 @@ export const mlpCopies = (expert: string): Readonly<Record<string, string>> =>
   );
 
 /** The config keys of a router that a dense model lacks. */
-export const qwenRouterConfig = (normTopkProb: boolean): JsonObject => ({
+export const routerConfig = (normTopkProb: boolean): JsonObject => ({
   norm_topk_prob: normTopkProb,
   decoder_sparse_step: 1,
   mlp_only_layers: [],

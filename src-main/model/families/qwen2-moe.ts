@@ -9,40 +9,32 @@ import { derived, setting, size } from '../config-fields.ts';
 import type { Mixture, ModelFamily } from '../family.ts';
 import { add, mapValue, mul, unbind } from '../named-value.ts';
 import { linear } from '../tensor-specs.ts';
-import { assertRoutingSupported, expertCount, mixtureOfExperts, withExperts } from './experts.ts';
-import { frozenExperts, moeFloatKeys, withExplicitDefaults } from './experts.ts';
+import * as moe from './experts.ts';
 import { gatedDecoder, gatedMlp, groupedHeads } from './gated-decoder.ts';
 import { layerTypesOf } from './layer-types.ts';
-import {
-  hasWindow,
-  mlp,
-  mlpCopies,
-  qwenExperts,
-  qwenRouterConfig,
-  qwenRouting,
-  windowField,
-} from './qwen-moe.ts';
+import * as qwenMoe from './qwen-moe.ts';
 import { qwen2 } from './qwen.ts';
 
-const shared = `${mlp}.shared_expert`;
+const shared = `${qwenMoe.mlp}.shared_expert`;
 
 /** Without a list, every other layer below `max_window_layers` uses the window. */
 const layerTypes = (config: JsonObject): readonly string[] =>
   layerTypesOf(
     config,
-    (layer) => hasWindow(config) && layer % 2 === 0 && layer < Number(config['max_window_layers'] ?? 28),
+    (layer) =>
+      qwenMoe.hasWindow(config) && layer % 2 === 0 && layer < Number(config['max_window_layers'] ?? 28),
   );
 
 const mixture: Mixture = {
   denseFamilies: ['qwen2'],
-  copiedFrom: { ...mlpCopies(`${mlp}.experts.{expert}`), ...mlpCopies(shared) },
+  copiedFrom: { ...qwenMoe.mlpCopies(`${qwenMoe.mlp}.experts.{expert}`), ...qwenMoe.mlpCopies(shared) },
   zeroOutput: [`${shared}.down_proj.weight`],
   hasNormTopkProb: true,
   dims: (dense) => ({ shared: 1, shared_ffn: dense['ffn']! }),
   config: (config, settings, normTopkProb) => ({
-    ...withExplicitDefaults(config, settings),
+    ...moe.withExplicitDefaults(config, settings),
     layer_types: settings['layerTypes'] as readonly string[],
-    ...qwenRouterConfig(normTopkProb),
+    ...qwenMoe.routerConfig(normTopkProb),
   }),
 };
 
@@ -56,20 +48,20 @@ export const qwen2Moe: ModelFamily = {
     ...qwen2.dims,
     ...groupedHeads(16),
     ffn: size('moe_intermediate_size', () => 1408),
-    experts: expertCount('num_experts', 60),
+    experts: moe.expertCount('num_experts', 60),
     shared: derived(() => 1),
     shared_ffn: size('shared_expert_intermediate_size', () => 5632),
   },
   settings: {
     ...qwen2.settings,
-    ...qwenRouting,
+    ...qwenMoe.routingSettings,
     expertsPerToken: setting('num_experts_per_tok', 4),
-    window: windowField,
+    window: qwenMoe.windowField,
     layerTypes: { keys: ['layer_types', 'max_window_layers', 'num_hidden_layers'], read: layerTypes },
   },
-  frozen: { ...qwen2.frozen, experts: frozenExperts, shared: 'the shared expert has one gate' },
-  tensors: withExperts(qwen2.tensors, {
-    ...qwenExperts,
+  frozen: { ...qwen2.frozen, experts: moe.frozenExperts, shared: 'the shared expert has one gate' },
+  tensors: moe.withExperts(qwen2.tensors, {
+    ...qwenMoe.expertTensors,
     [`${shared}.gate_proj.weight`]: linear('shared_ffn <- hidden'),
     [`${shared}.up_proj.weight`]: linear('shared_ffn <- hidden'),
     [`${shared}.down_proj.weight`]: linear('hidden <- shared_ffn'),
@@ -77,11 +69,11 @@ export const qwen2Moe: ModelFamily = {
   }),
   mixture,
   remapLayers: (config, sources) => {
-    if (!hasWindow(config) && config['layer_types'] === undefined) return {};
+    if (!qwenMoe.hasWindow(config) && config['layer_types'] === undefined) return {};
     const types = layerTypes(config);
     return { layer_types: sources.map((source) => types[source]!) };
   },
-  floatKeys: moeFloatKeys,
+  floatKeys: moe.floatKeys,
   assertSupported(config) {
     qwen2.assertSupported(config);
     if (config['qkv_bias'] === false)
@@ -89,14 +81,14 @@ export const qwen2Moe: ModelFamily = {
         what: 'qkv_bias false',
         why: 'queries, keys and values of this family have biases',
       });
-    assertRoutingSupported(config, { experts: 60, expertsPerToken: 4 });
+    moe.assertRoutingSupported(config, { experts: 60, expertsPerToken: 4 });
   },
   forward: (m, tokens) =>
     gatedDecoder(m, tokens, {
       feedForward: (x, layer) => {
         const gates = mapValue(sigmoid, m.linear(x, `${layer}.mlp.shared_expert_gate`));
         const [gate] = unbind(gates, 'shared');
-        const routed = mixtureOfExperts(m, x, `${layer}.mlp`);
+        const routed = moe.mixtureOfExperts(m, x, `${layer}.mlp`);
         return add(routed, mul(gatedMlp(m, x, `${layer}.mlp.shared_expert`), gate!));
       },
     }),

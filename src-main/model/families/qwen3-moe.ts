@@ -4,16 +4,15 @@ import { size } from '../config-fields.ts';
 import type { Mixture, ModelFamily } from '../family.ts';
 import { assertRopeSupported } from '../rope-config.ts';
 import { without } from '../tensor-specs.ts';
-import { assertRoutingSupported, expertCount, mixtureOfExperts, withExperts } from './experts.ts';
-import { frozenExperts, moeFloatKeys, withExplicitDefaults } from './experts.ts';
+import * as moe from './experts.ts';
 import { gatedDecoder, groupedHeads } from './gated-decoder.ts';
 import { fullAttention, slidingAttention } from './layer-types.ts';
-import { mlp, mlpCopies, qwenExperts, qwenRouterConfig, qwenRouting, windowField } from './qwen-moe.ts';
+import * as qwenMoe from './qwen-moe.ts';
 import { qwen3 } from './qwen.ts';
 
 const mixture: Mixture = {
   denseFamilies: ['qwen3'],
-  copiedFrom: mlpCopies(`${mlp}.experts.{expert}`),
+  copiedFrom: qwenMoe.mlpCopies(`${qwenMoe.mlp}.experts.{expert}`),
   hasNormTopkProb: true,
   /** The window applies to all layers of this family or to none. */
   config(dense, settings, normTopkProb) {
@@ -25,11 +24,11 @@ const mixture: Mixture = {
         known: ['models with the window in all layers or in none'],
       });
     return {
-      ...without(withExplicitDefaults(dense, settings), 'layer_types', 'max_window_layers', 'mlp_bias'),
+      ...without(moe.withExplicitDefaults(dense, settings), 'layer_types', 'max_window_layers', 'mlp_bias'),
       use_sliding_window: window,
       sliding_window: window ? (settings['window'] as number) : null,
       attention_bias: settings['attentionBias'] === true,
-      ...qwenRouterConfig(normTopkProb),
+      ...qwenMoe.routerConfig(normTopkProb),
     };
   },
 };
@@ -45,21 +44,25 @@ export const qwen3Moe: ModelFamily = {
     ...groupedHeads(4),
     head_dim: size('head_dim', ({ hidden, kv_heads, group }) => hidden! / (kv_heads! * group!)),
     ffn: size('moe_intermediate_size', () => 768),
-    experts: expertCount('num_experts', 128),
+    experts: moe.expertCount('num_experts', 128),
   },
-  settings: { ...without(qwen3.settings, 'layerTypes'), ...qwenRouting, window: windowField },
-  frozen: { ...qwen3.frozen, experts: frozenExperts },
-  tensors: withExperts(qwen3.tensors, qwenExperts),
+  settings: {
+    ...without(qwen3.settings, 'layerTypes'),
+    ...qwenMoe.routingSettings,
+    window: qwenMoe.windowField,
+  },
+  frozen: { ...qwen3.frozen, experts: moe.frozenExperts },
+  tensors: moe.withExperts(qwen3.tensors, qwenMoe.expertTensors),
   mixture,
   remapLayers: () => ({}),
-  floatKeys: moeFloatKeys,
+  floatKeys: moe.floatKeys,
   assertSupported(config) {
     assertRopeSupported(config);
-    assertRoutingSupported(config, { experts: 128, expertsPerToken: 8 });
+    moe.assertRoutingSupported(config, { experts: 128, expertsPerToken: 8 });
   },
   forward: (m, tokens) =>
     gatedDecoder(m, tokens, {
       beforeRotary: (x, name) => m.norm(x, `${name}_norm`),
-      feedForward: (x, layer) => mixtureOfExperts(m, x, `${layer}.mlp`),
+      feedForward: (x, layer) => moe.mixtureOfExperts(m, x, `${layer}.mlp`),
     }),
 };
