@@ -1,243 +1,170 @@
-/**
- * @file The interpreter: seeds, noise, new units, rounding. Exactness of whole models is in exact.test.ts.
- */
+/** @file Applying recipes: seeds, new entries, each entry against its definition, and float32. */
 import { describe, expect, it } from 'vitest';
-import { computeAdditions, applyRecipe } from '../../../src-main/growth/apply/apply.ts';
-import { decibelsToPowerRatio } from '../../../src-main/growth/apply/noise.ts';
-import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
-import type { GrowthPlan, TensorRecipe } from '../../../src-main/growth/recipe.ts';
+import { applyRecipe, computeAdditions } from '../../../src-main/growth/apply/apply.ts';
 import { resolveSides } from '../../../src-main/growth/apply/sides.ts';
-import { parseLayout } from '../../../src-main/tensor/layout.ts';
-import { makeRequest, growWeights, maxLogitChange, makeTinyModel, type TinyModel } from '../tiny-model.ts';
-import { gpt2, llama, familyVariants } from '../variants/index.ts';
+import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
+import type { TensorRecipe } from '../../../src-main/growth/recipe.ts';
+import { parseLayout, type Axis } from '../../../src-main/tensor/layout.ts';
+import { recipeOf } from '../plan/factor-of.ts';
+import { growWeights, makeRequest, makeTinyModel } from '../tiny-model.ts';
+import { familyVariants, gpt2, llama } from '../variants/index.ts';
+import { applyInFloat32, readFloat32 } from './apply-to.ts';
 
-const one = (plan: GrowthPlan, name: string): TensorRecipe =>
-  plan.tensors.find((t) => t.name.endsWith(name))!;
-const made = (
-  source: TinyModel,
-  plan: GrowthPlan,
-  recipe: TensorRecipe,
-  seed = plan.request.seed,
-): Float32Array =>
-  applyRecipe(
-    recipe,
-    plan.maps,
-    plan.from,
-    plan.to,
-    Float32Array.from(source.weights.get(recipe.source)!),
-    seed,
-  );
+describe('the seed', () => {
+  const source = makeTinyModel(llama);
 
-describe('seeds', () => {
   it.each([
     ['hypercloning', { hidden: 24 }],
     ['expand', { hidden: 18, ffn: 25 }],
-  ] as const)('%s: one seed, one result; another seed, another', (method, to) => {
-    const source = makeTinyModel(llama);
+  ] as const)('and the name of a weight determine its random values: %s', (method, to) => {
     const plan = planGrowth(source, makeRequest(method, to));
-    const recipe = one(plan, '0.self_attn.q_proj.weight');
-    expect(made(source, plan, recipe)).toEqual(made(source, plan, recipe));
-    expect(made(source, plan, recipe, 8)).not.toEqual(made(source, plan, recipe));
-    expect(made(source, plan, recipe, 7 + 2 ** 40)).not.toEqual(made(source, plan, recipe));
-    const other = one(plan, '1.self_attn.q_proj.weight');
-    expect(made(source, plan, { ...other, source: recipe.source })).not.toEqual(made(source, plan, recipe));
-  });
-  it('without noise or draws the seed is nothing', () => {
-    const source = makeTinyModel(llama);
-    const plan = planGrowth(source, makeRequest('hypercloning', { hidden: 24 }, { noise: null }));
-    for (const recipe of plan.tensors)
-      expect(made(source, plan, recipe, 1)).toEqual(made(source, plan, recipe, 2));
-  });
-});
-
-describe('paired noise', () => {
-  const source = makeTinyModel(llama);
-  const pair = (
-    name: string,
-    noise: number,
-    to: Record<string, number>,
-  ): { clean: Float32Array; noisy: Float32Array; plan: GrowthPlan; recipe: TensorRecipe } => {
-    const plan = planGrowth(source, makeRequest('hypercloning', to, { noise }));
-    const recipe = one(plan, name);
-    return {
-      plan,
-      recipe,
-      noisy: made(source, plan, recipe),
-      clean: made(source, plan, { ...recipe, noise: null }),
+    const recipe = recipeOf(plan, '0.self_attn.q_proj.weight');
+    const otherName: TensorRecipe = {
+      ...recipeOf(plan, '1.self_attn.q_proj.weight'),
+      source: recipe.source,
     };
-  };
-  it('has exactly the wanted power in each head and copy, and cancels between copies', () => {
-    const { clean, noisy, recipe } = pair('0.self_attn.q_proj.weight', 10, { hidden: 24 });
-    const width = recipe.to[1]!;
-    const head = 4;
-    for (let h = 0; h < recipe.to[0]! / head; h++) {
-      let signal = 0;
-      let power = 0;
-      for (let r = h * head; r < (h + 1) * head; r++)
-        for (let c = 0; c < 12; c++) {
-          const [a, b] = [r * width + c, r * width + c + 12];
-          signal += clean[a]! ** 2;
-          power += (noisy[a]! - clean[a]!) ** 2;
-          expect(noisy[a]! + noisy[b]!).toBeCloseTo(clean[a]! + clean[b]!, 6);
-        }
-      expect(10 * Math.log10(signal / power)).toBeCloseTo(10, 4);
+    const grown = applyInFloat32(source, plan, recipe);
+    expect(applyInFloat32(source, plan, recipe)).toEqual(grown);
+    expect(applyInFloat32(source, plan, recipe, 8)).not.toEqual(grown);
+    expect(applyInFloat32(source, plan, recipe, 7 + 2 ** 40)).not.toEqual(grown);
+    expect(applyInFloat32(source, plan, otherName)).not.toEqual(grown);
+  });
+
+  it('does not matter without random values', () => {
+    const plan = planGrowth(source, makeRequest('hypercloning', { hidden: 24 }, { noise: null }));
+    for (const recipe of plan.tensors) {
+      const grown = applyInFloat32(source, plan, recipe, 1);
+      expect(applyInFloat32(source, plan, recipe, 2)).toEqual(grown);
     }
-  });
-  it('leaves an odd last copy alone, and differs between copies of the output', () => {
-    const { clean, noisy, recipe } = pair('0.mlp.gate_proj.weight', 3, { hidden: 36, ffn: 40 });
-    const width = recipe.to[1]!;
-    for (let r = 0; r < 40; r++)
-      for (let c = 24; c < 36; c++) expect(noisy[r * width + c]).toBe(clean[r * width + c]);
-    expect(noisy.subarray(0, 12)).not.toEqual(noisy.subarray(20 * width, 20 * width + 12));
-  });
-  it('parts copies in every family and shape, and moves no logit', () => {
-    for (const config of Object.values(familyVariants)) {
-      const s = makeTinyModel(config);
-      const plan = planGrowth(
-        s,
-        makeRequest('hypercloning', { hidden: 2 * s.dims['hidden']! }, { noise: 3 }),
-      );
-      const grown = growWeights(plan, s.weights);
-      const plain = growWeights(plan, s.weights, (r) => ({ ...r, noise: null }));
-      expect(maxLogitChange(s, plan, grown)).toBeLessThan(1e-9);
-      for (const recipe of plan.tensors)
-        expect([
-          recipe.name,
-          grown.get(recipe.name)!.some((v, i) => v !== plain.get(recipe.name)![i]),
-        ]).toEqual([recipe.name, recipe.noise !== null]);
-    }
-  });
-  it('a weight of zeros gets none', () => {
-    const plan = planGrowth(source, makeRequest('hypercloning', { hidden: 24 }));
-    const recipe = one(plan, '0.mlp.up_proj.weight');
-    expect(
-      applyRecipe(recipe, plan.maps, plan.from, plan.to, new Float32Array(20 * 12), 7).every((v) => v === 0),
-    ).toBe(true);
-  });
-  it('decibels are powers of ten', () => {
-    for (const dB of [-10, 0, 3, 10, 40, 80])
-      expect(decibelsToPowerRatio(dB) / 10 ** (dB / 10)).toBeCloseTo(1, 11);
   });
 });
 
-describe('new units', () => {
-  it('are alive: no axis is zero both where it is written and where it is read', () => {
-    for (const [config, to] of [
-      [llama, { hidden: 24, ffn: 27 }],
-      [llama, { group: 6 }],
-      [gpt2, { hidden: 20, ffn: 27 }],
-    ] as const) {
-      const plan = planGrowth(makeTinyModel(config), makeRequest('expand', to));
-      const layer = plan.tensors.filter((t) => /\.0\./.test(t.name) && t.kind === 'linear');
-      for (const axis of Object.keys(plan.maps)) {
-        const fills = (role: string): readonly (string | undefined)[] =>
-          layer.flatMap((t) =>
-            parseLayout(t.layout)
-              .axes.filter((a) => a.axis === axis && a.role === role)
-              .map(() => t.fills[axis as 'ffn']),
+describe('new entries', () => {
+  it.each([
+    ['llama', llama, { hidden: 24, ffn: 27 }],
+    ['llama', llama, { group: 6 }],
+    ['gpt2', gpt2, { hidden: 20, ffn: 27 }],
+  ] as const)('of %s are drawn in all weights that write an axis or in all that read it', (_, config, to) => {
+    const plan = planGrowth(makeTinyModel(config), makeRequest('expand', to));
+    const layer = plan.tensors.filter(({ name, kind }) => name.includes('.0.') && kind === 'linear');
+    for (const axis of Object.keys(plan.maps) as Axis[]) {
+      const fillsOf = (role: string): readonly (string | undefined)[] =>
+        layer.flatMap((recipe) => {
+          const matches = parseLayout(recipe.layout).axes.filter(
+            (one) => one.axis === axis && one.role === role,
           );
-        for (const side of [fills('in'), fills('out')]) expect(side.length).toBeGreaterThan(0);
-        expect(fills('in').every((f) => f === 'draw') || fills('out').every((f) => f === 'draw')).toBe(true);
-      }
+          return matches.map(() => recipe.fills[axis]);
+        });
+      const read = fillsOf('in');
+      const written = fillsOf('out');
+      expect(read.length).toBeGreaterThan(0);
+      expect(written.length).toBeGreaterThan(0);
+      const areDrawn = (fills: readonly unknown[]): boolean => fills.every((fill) => fill === 'draw');
+      expect(areDrawn(read) || areDrawn(written)).toBe(true);
     }
   });
-  it('are drawn with the deviation of the config', () => {
+
+  it('are drawn with the std of the config', () => {
     const source = makeTinyModel({ ...llama, initializer_range: 0.05 });
     const plan = planGrowth(source, makeRequest('expand', { ffn: 4000 }));
-    const values = made(source, plan, one(plan, '0.mlp.up_proj.weight')).subarray(20 * 12);
-    expect(Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length)).toBeCloseTo(0.05, 3);
+    const grown = applyInFloat32(source, plan, recipeOf(plan, '0.mlp.up_proj.weight'));
+    const added = grown.subarray(20 * 12);
+    const meanSquare = added.reduce((sum, value) => sum + value * value, 0) / added.length;
+    expect(Math.sqrt(meanSquare)).toBeCloseTo(0.05, 3);
   });
-  it('carry the mean of the old under a layer norm', () => {
+
+  it('are means of the old ones under a LayerNorm, whose gains are one and shifts zero', () => {
     const source = makeTinyModel(gpt2);
     const plan = planGrowth(source, makeRequest('expand', { hidden: 20 }));
     const grown = growWeights(plan, source.weights);
-    const table = grown.get('wte.weight')!;
-    const mean = table.subarray(0, 12).reduce((a, b) => a + b, 0) / 12;
-    for (let c = 12; c < 20; c++) expect(table[c]).toBeCloseTo(mean, 12);
-    expect(
-      grown
-        .get('ln_f.weight')!
-        .subarray(12)
-        .every((v) => v === 1),
-    ).toBe(true);
-    expect(
-      grown
-        .get('ln_f.bias')!
-        .subarray(12)
-        .every((v) => v === 0),
-    ).toBe(true);
+    const embedding = grown.get('wte.weight')!;
+    const mean = embedding.subarray(0, 12).reduce((a, b) => a + b, 0) / 12;
+    for (let column = 12; column < 20; column++) expect(embedding[column]).toBeCloseTo(mean, 12);
+    expect([...grown.get('ln_f.weight')!.subarray(12)]).toEqual(Array.from({ length: 8 }, () => 1));
+    expect([...grown.get('ln_f.bias')!.subarray(12)]).toEqual(Array.from({ length: 8 }, () => 0));
   });
-  it('an offset gain is scaled as what it stands for, and new ones stand for one', () => {
+
+  it('of a gain that is stored minus one are zero, and old entries are scaled plus one', () => {
     const plan = planGrowth(makeTinyModel(llama), makeRequest('expand', { hidden: 18 }));
-    const recipe = { ...one(plan, '0.input_layernorm.weight'), offset: 1 };
-    const out = applyRecipe(recipe, plan.maps, plan.from, plan.to, new Float64Array(12).fill(0.5), 7);
-    expect(out[0]).toBeCloseTo(1.5 * Math.sqrt(12 / 18) - 1, 12);
-    expect(out[17]).toBe(0);
+    const recipe = { ...recipeOf(plan, '0.input_layernorm.weight'), offset: 1 };
+    const stored = new Float64Array(12).fill(0.5);
+    const grown = applyRecipe(recipe, plan.maps, plan.from, plan.to, stored, 7);
+    expect(grown[0]).toBeCloseTo(1.5 * Math.sqrt(12 / 18) - 1, 12);
+    expect(grown[17]).toBe(0);
   });
 });
 
-describe('each value of a whole plan, the slow way', () => {
-  /** One cell from its definition: no runs, no copying. */
+describe('every old entry has the value that its recipe defines', () => {
   it.each(Object.entries(familyVariants))('%s', (_, config) => {
     const source = makeTinyModel(config);
     const hidden = source.dims['hidden']!;
-    const post = source.config['do_layer_norm_before'] === false;
+    const isPostNorm = source.config['do_layer_norm_before'] === false;
     for (const [method, to, options] of [
       ['hypercloning', { hidden: 3 * hidden }, { noise: null }],
       ['hypercloning', { hidden: 2 * hidden }, { noise: null, variant: 'diagonal' }],
-      ['expand', { ...(post ? {} : { hidden: 2 * hidden }), ffn: 60 }, {}],
+      ['expand', { ...(isPostNorm ? {} : { hidden: 2 * hidden }), ffn: 60 }, {}],
       ['clone-pad', { ffn: 70 }, { noise: null }],
       ['net2net', { ffn: 50 }, { noise: null }],
     ] as const) {
       const plan = planGrowth(source, makeRequest(method, to, options));
+      const grown = growWeights(plan, source.weights);
       for (const recipe of plan.tensors) {
         const { rows, columns, scale } = resolveSides(recipe, plan.maps, plan.from, plan.to);
         const values = source.weights.get(recipe.source)!;
-        const out = growWeights(plan, source.weights).get(recipe.name)!;
-        const [inner, outer] = rows.role === 'in' ? [rows, columns] : [columns, rows];
-        for (let r = 0; r < rows.to; r += 3)
-          for (let c = 0; c < columns.to; c++) {
-            if (rows.source[r]! < 0 || columns.source[c]! < 0) continue;
-            const [i, o] =
-              inner === rows ? [inner.copy[r]!, outer.copy[c]!] : [inner.copy[c]!, outer.copy[r]!];
-            const silent = recipe.spread === 'diagonal' && i !== o % inner.copies;
-            const offset = recipe.factors.length ? recipe.offset : 0;
-            const old =
-              (values[rows.source[r]! * columns.from + columns.source[c]!]! + offset) *
-                (scale * (rows.scale?.[r] ?? 1) * (columns.scale?.[c] ?? 1)) -
-              offset;
-            if (out[r * columns.to + c] !== (silent ? 0 : old))
-              expect([recipe.name, r, c, out[r * columns.to + c]]).toEqual([
-                recipe.name,
-                r,
-                c,
-                silent ? 0 : old,
-              ]);
+        const out = grown.get(recipe.name)!;
+        const rowsAreInputs = rows.role === 'in';
+        const inputCopies = rowsAreInputs ? rows.copies : columns.copies;
+        const offset = recipe.factors.length > 0 ? recipe.offset : 0;
+        for (let row = 0; row < rows.to; row += 3) {
+          for (let column = 0; column < columns.to; column++) {
+            const sourceRow = rows.source[row]!;
+            const sourceColumn = columns.source[column]!;
+            if (sourceRow < 0 || sourceColumn < 0) continue;
+            const rowCopy = rows.copy[row]!;
+            const columnCopy = columns.copy[column]!;
+            const inputCopy = rowsAreInputs ? rowCopy : columnCopy;
+            const outputCopy = rowsAreInputs ? columnCopy : rowCopy;
+            const isOffDiagonal = recipe.spread === 'diagonal' && inputCopy !== outputCopy % inputCopies;
+            const factor = scale * (rows.scale?.[row] ?? 1) * (columns.scale?.[column] ?? 1);
+            const old = values[sourceRow * columns.from + sourceColumn]!;
+            const expected = isOffDiagonal ? 0 : (old + offset) * factor - offset;
+            const actual = out[row * columns.to + column];
+            // Millions of entries: expect is called only to report a difference.
+            if (actual !== expected) expect(actual, `${recipe.name} [${row}, ${column}]`).toBe(expected);
           }
+        }
       }
     }
   });
 });
 
-it('float32 is float64 rounded once, up to noise', () => {
+it('float32 results are float64 results, rounded', () => {
   const source = makeTinyModel(gpt2);
   const plan = planGrowth(source, makeRequest('expand', { hidden: 20, ffn: 33 }));
   for (const recipe of plan.tensors) {
-    const narrow = made(source, plan, recipe);
-    const wide = applyRecipe(recipe, plan.maps, plan.from, plan.to, source.weights.get(recipe.source)!, 7);
-    narrow.forEach((v, i) =>
-      expect(Math.abs(v - wide[i]!)).toBeLessThan(3e-7 * Math.max(1, Math.abs(wide[i]!))),
-    );
+    const values = source.weights.get(recipe.source)!;
+    const float64 = applyRecipe(recipe, plan.maps, plan.from, plan.to, values, 7);
+    applyInFloat32(source, plan, recipe).forEach((value, i) => {
+      const tolerance = 3e-7 * Math.max(1, Math.abs(float64[i]!));
+      expect(Math.abs(value - float64[i]!)).toBeLessThan(tolerance);
+    });
   }
 });
 
-it('additions are what carried values lack', () => {
-  const source = makeTinyModel(gpt2);
-  const plan = planGrowth(source, makeRequest('expand', { hidden: 20, ffn: 33 }));
-  const recipe = one(plan, '0.mlp.c_proj.weight');
-  const values = Float32Array.from(source.weights.get(recipe.source)!);
-  const added = computeAdditions(recipe, plan.maps, plan.from, plan.to, values, 7);
-  const whole = made(source, plan, recipe);
-  for (let r = 0; r < 33; r++)
-    for (let c = 0; c < 20; c++) expect(added[r * 20 + c]).toBe(r < 20 && c < 12 ? -0 : whole[r * 20 + c]);
+describe('computeAdditions', () => {
+  it('returns new entries, and -0 for entries that are copied', () => {
+    const source = makeTinyModel(gpt2);
+    const plan = planGrowth(source, makeRequest('expand', { hidden: 20, ffn: 33 }));
+    const recipe = recipeOf(plan, '0.mlp.c_proj.weight');
+    const values = readFloat32(source, recipe.source);
+    const additions = computeAdditions(recipe, plan.maps, plan.from, plan.to, values, 7);
+    const grown = applyInFloat32(source, plan, recipe);
+    for (let row = 0; row < 33; row++) {
+      for (let column = 0; column < 20; column++) {
+        const isCopied = row < 20 && column < 12;
+        const i = row * 20 + column;
+        expect(additions[i]).toBe(isCopied ? -0 : grown[i]);
+      }
+    }
+  });
 });

@@ -1,167 +1,133 @@
-/** @file The graph of a recipe, on ONNX Runtime's CPU provider, gives the interpreter's bits. */
+/** @file The graph of a recipe, run by ONNX Runtime on the CPU, gives the bits of the interpreter. */
 import { describe, expect, it } from 'vitest';
-import { applyRecipe } from '../../../src-main/growth/apply/apply.ts';
+import type { JsonObject } from '../../../src-main/base/json.ts';
 import {
-  computeGraphAdditions,
   buildGrowthFeeds,
   buildGrowthGraph,
+  computeGraphAdditions,
   computeGraphKey,
   countRows,
 } from '../../../src-main/growth/apply/device-graph.ts';
 import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
 import type { GrowthPlan, TensorRecipe } from '../../../src-main/growth/recipe.ts';
-import { createGraphRunner, type Feed } from '../../support/run-graph.ts';
-import { qwen2 } from '../variants/index.ts';
-import { gemma3, olmo2, phi3 } from '../variants/index.ts';
+import { createGraphRunner } from '../../support/run-graph.ts';
 import { makeRequest, makeTinyModel, type TinyModel } from '../tiny-model.ts';
-import { gpt2, llama } from '../variants/index.ts';
+import { gemma3, gpt2, llama, olmo2, phi3, qwen2 } from '../variants/index.ts';
+import { applyInFloat32, readFloat32 } from './apply-to.ts';
 
-type Run = Awaited<ReturnType<typeof createGraphRunner>>;
-const bits = (values: Float32Array): Uint32Array =>
+type Session = Awaited<ReturnType<typeof createGraphRunner>>;
+
+const bitsOf = (values: Float32Array): Uint32Array =>
   new Uint32Array(values.buffer, values.byteOffset, values.length);
 
-async function onDevice(
-  sessions: Map<string, Run>,
+/** The weight that a recipe makes, computed by graphs of at most `blockRows` rows; one session per graph key. */
+async function runOnDevice(
+  sessions: Map<string, Session>,
   source: TinyModel,
   plan: GrowthPlan,
   recipe: TensorRecipe,
-  rows: number,
+  blockRows: number,
 ): Promise<Float32Array> {
-  const values = Float32Array.from(source.weights.get(recipe.source)!);
-  const out = new Float32Array(recipe.to.reduce((a, b) => a * b, 1));
-  const width = out.length / countRows(recipe);
-  const additions = computeGraphAdditions(recipe, plan.maps, plan.from, plan.to, values, plan.request.seed);
-  for (let at = 0; at < countRows(recipe); at += rows) {
-    const count = Math.min(rows, countRows(recipe) - at);
-    const key = computeGraphKey(recipe, plan.maps, 'float32', count)!;
-    if (!sessions.has(key))
-      sessions.set(
-        key,
-        await createGraphRunner(buildGrowthGraph(recipe, plan.maps, plan.from, plan.to, 'float32', count)),
-      );
-    const feeds = buildGrowthFeeds(
-      recipe,
-      plan.maps,
-      plan.from,
-      plan.to,
-      values,
-      plan.request.seed,
-      { at, rows: count },
-      additions,
-    );
-    const second =
-      recipe.second === undefined ? {} : { second: Float32Array.from(source.weights.get(recipe.second)!) };
+  const { maps, from, to } = plan;
+  const { seed } = plan.request;
+  const values = readFloat32(source, recipe.source);
+  const second = readFloat32(source, recipe.second);
+  const additions = computeGraphAdditions(recipe, maps, from, to, values, seed);
+  const rowCount = countRows(recipe);
+  const out = new Float32Array(recipe.to.reduce((product, size) => product * size, 1));
+  for (let start = 0; start < rowCount; start += blockRows) {
+    const rows = Math.min(blockRows, rowCount - start);
+    const key = computeGraphKey(recipe, maps, 'float32', rows)!;
+    if (!sessions.has(key)) {
+      const graph = buildGrowthGraph(recipe, maps, from, to, 'float32', rows);
+      sessions.set(key, await createGraphRunner(graph));
+    }
+    const block = { at: start, rows };
+    const feeds = buildGrowthFeeds(recipe, maps, from, to, values, seed, block, additions);
+    const arrays = Object.entries(feeds).map(([name, feed]) => [name, feed.data] as const);
     const { grown } = await sessions.get(key)!({
       source: values,
-      ...second,
-      ...Object.fromEntries(Object.entries(feeds).map(([name, feed]): [string, Feed] => [name, feed.data])),
+      ...(second ? { second } : {}),
+      ...Object.fromEntries(arrays),
     });
-    out.set(grown!, at * width);
+    out.set(grown!, (start * out.length) / rowCount);
   }
   return out;
 }
 
-const wishes: readonly (readonly [string, object, Parameters<typeof makeRequest>])[] = [
-  ['hypercloning, noise, grouped', llama, ['hypercloning', { hidden: 24, ffn: 60 }]],
+type Request = Parameters<typeof makeRequest>;
+// One request a line; each takes another way through the graph.
+// prettier-ignore
+const requests: readonly (readonly [string, JsonObject, Request])[] = [
+  ['hypercloning with noise, GQA', llama, ['hypercloning', { hidden: 24, ffn: 60 }]],
   ['hypercloning, diagonal', llama, ['hypercloning', { hidden: 36, ffn: 40 }, { variant: 'diagonal' }]],
-  ['hypercloning, plain, fused', gpt2, ['hypercloning', { hidden: 24, ffn: 40 }, { noise: null }]],
-  ['hypercloning, wider heads', gpt2, ['hypercloning', { hidden: 24, heads: 3 }]],
-  [
-    'hypercloning, diagonal, fused',
-    gpt2,
-    ['hypercloning', { hidden: 24, ffn: 40 }, { variant: 'diagonal', noise: null }],
-  ],
-  ['expand, grouped', llama, ['expand', { hidden: 18, ffn: 27, kv_heads: 3, group: 3 }]],
-  ['expand, layer norm', gpt2, ['expand', { hidden: 20, ffn: 27 }]],
-  ['expand, wider heads, fused', gpt2, ['expand', { hidden: 18, heads: 3 }]],
+  ['hypercloning without noise, fused', gpt2, ['hypercloning', { hidden: 24, ffn: 40 }, { noise: null }]],
+  ['hypercloning, larger heads', gpt2, ['hypercloning', { hidden: 24, heads: 3 }]],
+  ['hypercloning, diagonal, fused', gpt2, ['hypercloning', { hidden: 24, ffn: 40 }, { variant: 'diagonal', noise: null }]],
+  ['expand, GQA', llama, ['expand', { hidden: 18, ffn: 27, kv_heads: 3, group: 3 }]],
+  ['expand, LayerNorm', gpt2, ['expand', { hidden: 20, ffn: 27 }]],
+  ['expand, larger heads, fused', gpt2, ['expand', { hidden: 18, heads: 3 }]],
   ['expand, scattered pairs', llama, ['expand', { head_dim: 8 }]],
-  ['expand, eps scaled', llama, ['expand', { hidden: 18 }, { eps: 'scale' }]],
-  ['clone and pad', llama, ['clone-pad', { hidden: 30, ffn: 50 }]],
+  ['expand, scaled eps', llama, ['expand', { hidden: 18 }, { eps: 'scale' }]],
+  ['clone-pad', llama, ['clone-pad', { hidden: 30, ffn: 50 }]],
   ['projection', llama, ['clone-pad', { hidden: 30, ffn: 50 }, { break: 'projection' }]],
-  [
-    'projection, fused, diagonal',
-    gpt2,
-    ['hypercloning', { hidden: 24, ffn: 40 }, { break: 'projection', variant: 'diagonal' }],
-  ],
+  ['projection, fused, diagonal', gpt2, ['hypercloning', { hidden: 24, ffn: 40 }, { break: 'projection', variant: 'diagonal' }]],
   ['uneven copies with noise', llama, ['net2net', { ffn: 33, kv_heads: 3, group: 4 }]],
   ['uneven copies, stored [in, out]', gpt2, ['net2net', { ffn: 51 }, { break: 'projection' }]],
-  ['entries of unequal form, noise', phi3, ['hypercloning', { hidden: 24, ffn: 40 }]],
-  [
-    'entries of unequal form, diagonal',
-    phi3,
-    ['hypercloning', { hidden: 36, group: 6, kv_heads: 2 }, { variant: 'diagonal', noise: null }],
-  ],
-  ['entries of unequal form, padded', phi3, ['expand', { hidden: 24, ffn: 27, kv_heads: 3, group: 4 }]],
-  ['entries of unequal form, uneven', phi3, ['net2net', { ffn: 33, kv_heads: 3, group: 4 }]],
-  ['offset gains, scaled tables', gemma3, ['clone-pad', { hidden: 30, ffn: 50 }]],
-  ['a norm over heads', olmo2, ['expand', { hidden: 24, kv_heads: 2, group: 4 }]],
-  ['the next layer', llama, ['aki', { ffn: 33, kv_heads: 3, group: 4 }]],
-  ['the next layer, stored [in, out]', gpt2, ['aki', { ffn: 47 }]],
-  ['perturbed', gpt2, ['shrink-perturb', { hidden: 20, ffn: 27 }]],
-  ['more tokens', llama, ['vocab', { vocab: 31 }]],
-  ['more tokens, drawn', gpt2, ['vocab', { vocab: 31 }, { rows: 'draw' }]],
+  ['fused entries of unequal size, noise', phi3, ['hypercloning', { hidden: 24, ffn: 40 }]],
+  ['fused entries of unequal size, diagonal', phi3, ['hypercloning', { hidden: 36, group: 6, kv_heads: 2 }, { variant: 'diagonal', noise: null }]],
+  ['fused entries of unequal size, padded', phi3, ['expand', { hidden: 24, ffn: 27, kv_heads: 3, group: 4 }]],
+  ['fused entries of unequal size, uneven copies', phi3, ['net2net', { ffn: 33, kv_heads: 3, group: 4 }]],
+  ['gains stored minus one, scaled embeddings', gemma3, ['clone-pad', { hidden: 30, ffn: 50 }]],
+  ['norms over all heads', olmo2, ['expand', { hidden: 24, kv_heads: 2, group: 4 }]],
+  ['aki', llama, ['aki', { ffn: 33, kv_heads: 3, group: 4 }]],
+  ['aki, stored [in, out]', gpt2, ['aki', { ffn: 47 }]],
+  ['shrink-perturb', gpt2, ['shrink-perturb', { hidden: 20, ffn: 27 }]],
+  ['vocab', llama, ['vocab', { vocab: 31 }]],
+  ['vocab, drawn rows', gpt2, ['vocab', { vocab: 31 }, { rows: 'draw' }]],
   ['identity', gpt2, ['identity', { layers: 4 }]],
-  ['experts', llama, ['upcycle', {}, { experts: 3 }]],
-  ['slices of experts, one shared', qwen2, ['upcycle', {}, { experts: 8, shards: 4, active: 4 }]],
+  ['upcycle', llama, ['upcycle', {}, { experts: 3 }]],
+  ['upcycle, slices and a shared expert', qwen2, ['upcycle', {}, { experts: 8, shards: 4, active: 4 }]],
 ];
 
-describe.each(wishes)('%s', (_, config, request) => {
-  const source = makeTinyModel(config as typeof llama);
+describe.each(requests)('%s', (_, config, request) => {
+  const source = makeTinyModel(config);
   const plan = planGrowth(source, makeRequest(...request));
+
   it.each([
-    ['whole', 1e9],
-    ['in blocks of five rows', 5],
-  ])('%s: bit for bit', async (__, most) => {
-    const sessions = new Map<string, Run>();
+    ['a whole weight at once', 1e9],
+    ['blocks of five rows', 5],
+  ])('gives the same bits in %s', async (__, most) => {
+    const sessions = new Map<string, Session>();
     for (const recipe of plan.tensors) {
-      const reference = applyRecipe(
-        recipe,
-        plan.maps,
-        plan.from,
-        plan.to,
-        Float32Array.from(source.weights.get(recipe.source)!),
-        plan.request.seed,
-        recipe.second === undefined ? undefined : Float32Array.from(source.weights.get(recipe.second)!),
-      );
+      const expected = applyInFloat32(source, plan, recipe);
       if (recipe.zeroOutput) {
         expect(computeGraphKey(recipe, plan.maps, 'float32', 1)).toBeNull();
-        expect(reference.every((v) => v === 0)).toBe(true);
+        expect(expected.every((value) => value === 0)).toBe(true);
         continue;
       }
-      const found = await onDevice(sessions, source, plan, recipe, Math.min(most, countRows(recipe)));
-      expect([recipe.name, bits(found)]).toEqual([recipe.name, bits(reference)]);
+      const blockRows = Math.min(most, countRows(recipe));
+      const actual = await runOnDevice(sessions, source, plan, recipe, blockRows);
+      expect(bitsOf(actual), recipe.name).toEqual(bitsOf(expected));
     }
     if (most > 5) expect(sessions.size).toBeLessThan(plan.tensors.length);
   });
 });
 
-it('an offset gain too', async () => {
+it('a gain that is stored minus one gets the same bits', async () => {
   const source = makeTinyModel(llama);
   const plan = planGrowth(source, makeRequest('expand', { hidden: 18 }));
-  const recipe = { ...plan.tensors.find((t) => t.kind === 'gain')!, offset: 1 };
-  const found = await onDevice(new Map(), source, plan, recipe, 1);
-  expect(bits(found)).toEqual(
-    bits(
-      applyRecipe(
-        recipe,
-        plan.maps,
-        plan.from,
-        plan.to,
-        Float32Array.from(source.weights.get(recipe.source)!),
-        7,
-      ),
-    ),
-  );
+  const recipe = { ...plan.tensors.find(({ kind }) => kind === 'gain')!, offset: 1 };
+  const actual = await runOnDevice(new Map(), source, plan, recipe, 1);
+  expect(bitsOf(actual)).toEqual(bitsOf(applyInFloat32(source, plan, recipe)));
 });
 
-it('layers share sessions', () => {
+it('weights of all layers share sessions', () => {
   const plan = planGrowth(makeTinyModel(llama), makeRequest('hypercloning', { hidden: 24 }));
-  const keys = (layer: number): readonly (string | null)[] =>
-    plan.tensors
-      .filter((t) => t.name.includes(`.${layer}.`))
-      .map((t) => computeGraphKey(t, plan.maps, 'bfloat16', countRows(t)));
-  expect(keys(0)).toEqual(keys(1));
-  expect(
-    new Set(plan.tensors.map((t) => computeGraphKey(t, plan.maps, 'bfloat16', countRows(t)))).size,
-  ).toBeLessThan(8);
+  const keyOf = (recipe: TensorRecipe): string | null =>
+    computeGraphKey(recipe, plan.maps, 'bfloat16', countRows(recipe));
+  const keysOfLayer = (layer: number): readonly (string | null)[] =>
+    plan.tensors.filter(({ name }) => name.includes(`.${layer}.`)).map(keyOf);
+  expect(keysOfLayer(0)).toEqual(keysOfLayer(1));
+  expect(new Set(plan.tensors.map(keyOf)).size).toBeLessThan(8);
 });
