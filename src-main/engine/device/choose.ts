@@ -1,7 +1,7 @@
 /** @file Opens the device of a job: the requested one, or the fastest available one for `auto`. */
 import type { DeviceChoice, DeviceKind } from '../../base/device.ts';
 import { AppError } from '../../base/errors.ts';
-import { adapterOf } from '../ort/adapters.ts';
+import { findAdapter } from '../ort/adapters.ts';
 import { openDevice, type Device } from '../ort/device.ts';
 
 /** `auto` tries these in order, without adapters that the processor emulates; the last resort is the CPU. */
@@ -33,7 +33,7 @@ export async function chooseDevice(
     });
   if (choice !== 'auto') return open(choice);
   for (const kind of gpuKinds) {
-    if (adapterOf(kind).software) continue;
+    if (findAdapter(kind).software) continue;
     try {
       return await open(kind);
     } catch (error) {

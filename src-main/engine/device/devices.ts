@@ -2,7 +2,7 @@
 import { toErrorData, describeError } from '../../base/errors.ts';
 import type { Device as DeviceInfo } from '../../contract/schema.ts';
 import type { DeviceKind } from '../../train/settings.ts';
-import { adapterOf } from '../ort/adapters.ts';
+import { findAdapter } from '../ort/adapters.ts';
 import { openDevice } from '../ort/device.ts';
 import { deviceKinds } from '../ort/device-tensor.ts';
 
@@ -20,13 +20,13 @@ async function describeDevice(id: DeviceKind): Promise<DeviceInfo> {
   try {
     const device = await openDevice(id);
     // CUDA reports free memory only while the device is open.
-    const { memory, free, software = false } = adapterOf(id);
+    const { memory, free, software = false } = findAdapter(id);
     await device.dispose();
     return { id, name: device.name, available: true, software, memory, free };
   } catch (error) {
     return {
       id,
-      ...adapterOf(id),
+      ...findAdapter(id),
       free: null,
       available: false,
       why: describeError(toErrorData(error)).join('. '),

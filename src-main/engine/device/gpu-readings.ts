@@ -40,7 +40,7 @@ export function parseReading(line: string): GpuReading | undefined {
 }
 
 /** Returns the index or the UUID of CUDA's device 0: the first of CUDA_VISIBLE_DEVICES. */
-export const visibleGpu = (visible = process.env['CUDA_VISIBLE_DEVICES'] ?? ''): string =>
+export const findVisibleGpu = (visible = process.env['CUDA_VISIBLE_DEVICES'] ?? ''): string =>
   visible.split(',')[0]!.trim() || '0';
 
 /**
@@ -49,7 +49,7 @@ export const visibleGpu = (visible = process.env['CUDA_VISIBLE_DEVICES'] ?? ''):
  */
 export function watchGpu({
   command = 'nvidia-smi',
-  id = visibleGpu(),
+  id = findVisibleGpu(),
   now = () => performance.now() / 1000,
 }: { readonly command?: string; readonly id?: string; readonly now?: () => number } = {}): GpuMonitor {
   let newest: GpuReading | undefined;

@@ -6,6 +6,7 @@ import type { Measured } from '../../cost/speed.ts';
 import { add, graphOf, input, matmul, mul, softmax, sum, type Value } from '../../graph/ops/build.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { countPhysicalCores } from '../../store/fs/cores.ts';
+import { countElements } from '../../tensor/layout.ts';
 import { compile } from '../model/programs.ts';
 import type { Device } from '../ort/device.ts';
 import type { DeviceTensor } from '../ort/device-tensor.ts';
@@ -88,8 +89,7 @@ async function measureRate(device: Device, { graph, amount }: Benchmark, seconds
   const feeds: Record<string, DeviceTensor> = {};
   try {
     for (const { name, shape } of graph.inputs) {
-      const count = shape.reduce((a, b) => a * b, 1);
-      const values = new Float32Array(count).fill(1 / Math.sqrt(shape.at(-1)!));
+      const values = new Float32Array(countElements(shape)).fill(1 / Math.sqrt(shape.at(-1)!));
       feeds[name!] = await device.upload(values, 'float32', shape);
     }
     const runOnce = async (): Promise<number> => {

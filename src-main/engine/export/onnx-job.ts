@@ -20,7 +20,7 @@ import { createOnnxCard } from '../model-card/onnx-card.ts';
 import type { ModelCardFiles } from '../model-card/shared.ts';
 import { createTrainingCard } from '../model-card/training-card.ts';
 import { chooseDevice } from '../device/choose.ts';
-import { maxContextLength } from '../infer/generate.ts';
+import { getMaxContextLength } from '../infer/generate.ts';
 import type { ExportInput } from '../inputs.ts';
 import type { Device } from '../ort/device.ts';
 import { buildOnnxDecoder, onnxFile, onnxWeightsFile, type OnnxDecoder } from './onnx-model.ts';
@@ -61,7 +61,7 @@ export async function* exportOnnx(input: ExportInput, signal: AbortSignalLike): 
   const origin = await openOrigin(input);
   const { checkpoint, weights } = retypeCheckpoint(origin.checkpoint, 'float32', origin.source);
   const { family, dims, settings } = checkpoint;
-  const maxLength = maxContextLength({ model: { dims, settings } });
+  const maxLength = getMaxContextLength({ model: { dims, settings } });
   const decoder = buildOnnxDecoder(family, dims, settings, maxLength);
   const writer = await createOnnxWriter({
     target: out,
@@ -113,7 +113,7 @@ function formatFiles(
   const card = createOnnxCard(cardFiles.card, checkpoint, maxLength);
   return {
     [onnxFile]: decoder.bytes,
-    [generationConfigFile]: `${JSON.stringify(generationConfig(config), null, 2)}\n`,
+    [generationConfigFile]: `${JSON.stringify(createGenerationConfig(config), null, 2)}\n`,
     'config.json': formatConfig(family, exportConfig(family, config, 'float32')),
     'README.md': formatModelCard(card, basename(out)),
     ...cardFiles.files,
@@ -121,7 +121,7 @@ function formatFiles(
 }
 
 /** Returns a generation_config.json for a model without one: the special tokens of its config.json. */
-const generationConfig = (config: JsonObject): JsonObject =>
+const createGenerationConfig = (config: JsonObject): JsonObject =>
   Object.fromEntries(
     ['bos_token_id', 'eos_token_id', 'pad_token_id']
       .filter((key) => config[key] !== undefined)

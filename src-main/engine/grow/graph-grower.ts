@@ -17,7 +17,7 @@ import { DeviceTensor } from '../ort/device-tensor.ts';
 import type { Device } from '../ort/device.ts';
 import type { Session } from '../ort/session.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import { sourceNames } from './source-reader.ts';
+import { listSourceNames } from './source-reader.ts';
 
 /** A compiled graph and the shapes of its source and its output. */
 interface GrowthSession {
@@ -142,7 +142,7 @@ export class GraphGrower {
 
   /** Applies the stages before the last on the CPU, in float32. */
   async #growThroughStages(recipe: TensorRecipe): Promise<GraphSource> {
-    const names = sourceNames(recipe);
+    const names = listSourceNames(recipe);
     const sources = new Map<string, Float32Array>();
     for (const name of new Set(names.flatMap((n) => listSourceWeights(this.#earlierStages, n)))) {
       const { dtype } = this.#source.tensors.get(name) ?? { dtype: 'float32' };

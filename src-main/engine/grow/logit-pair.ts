@@ -3,7 +3,7 @@ import { openTokenizer } from '../../store/data/tokenizer.ts';
 import { readText } from '../../store/data/text.ts';
 import { refuse } from '../../base/errors.ts';
 import { type AbortSignalLike, neverAborts } from '../../base/signals.ts';
-import { generate, maxContextLength } from '../infer/generate.ts';
+import { generate, getMaxContextLength } from '../infer/generate.ts';
 import type { Device } from '../ort/device.ts';
 import { openLogitsReader } from '../model/programs.ts';
 import { checkpointWeights, loadModel, type LoadedModel, type WeightSource } from '../model/weights.ts';
@@ -82,7 +82,7 @@ export async function computeLogitPair(
   try {
     const logits = await computeLogits(device, secondModel, batch);
     const after = takeColumns(logits, secondVocab, vocab);
-    return { before, after, next: nextTokens(batch), vocab, textSource: batch.source };
+    return { before, after, next: listNextTokens(batch), vocab, textSource: batch.source };
   } finally {
     secondModel.dispose();
   }
@@ -112,13 +112,13 @@ async function computeLogits(
 }
 
 /** Returns the token after each token; -1 at the end of a text. */
-const nextTokens = ({ tokens, length }: TextBatch): Int32Array =>
+const listNextTokens = ({ tokens, length }: TextBatch): Int32Array =>
   Int32Array.from(tokens, (_, i) => ((i + 1) % length === 0 ? -1 : tokens[i + 1]!));
 
 function chooseTextLength(loaded: LoadedModel): number {
   const parameters = loaded.model.buckets.reduce((sum, bucket) => sum + bucket.length, 0);
   const length = parameters > largeModelParameters ? textLength / 4 : textLength;
-  return Math.min(maxContextLength(loaded), length);
+  return Math.min(getMaxContextLength(loaded), length);
 }
 
 /** Samples texts from a model, starting with its BOS token, at temperature 1. */

@@ -16,7 +16,7 @@ import type { BufferPool } from './buffer-pool.ts';
 const minDirectReadBytes = 2 ** 22;
 
 /** Returns the names of the weights that a recipe reads: one or two. */
-export const sourceNames = ({ source, second }: TensorRecipe): readonly string[] =>
+export const listSourceNames = ({ source, second }: TensorRecipe): readonly string[] =>
   second === undefined ? [source] : [source, second];
 
 export class SourceReader {
@@ -36,7 +36,7 @@ export class SourceReader {
    * They are not checked to be finite; see `checkFinite`.
    */
   async read(recipe: TensorRecipe): Promise<readonly Float32Array[]> {
-    const names = sourceNames(recipe);
+    const names = listSourceNames(recipe);
     const turn = this.#reads % 2;
     this.#reads++;
     if (this.#earlierStages.length > 0) return this.#growThroughStages(names);
@@ -45,7 +45,7 @@ export class SourceReader {
 
   /** Throws `checkpoint/not-finite` with the name of the weight. */
   checkFinite(recipe: TensorRecipe, values: readonly Float32Array[]): void {
-    sourceNames(recipe).forEach((name, i) => {
+    listSourceNames(recipe).forEach((name, i) => {
       if (values[i]) checkFinite(values[i], this.#source.dir, name);
     });
   }

@@ -16,7 +16,7 @@ import { chooseDevice } from '../device/choose.ts';
 import type { ChoicesInput } from '../inputs.ts';
 import { openLossMeter, type LossMeter } from '../model/programs.ts';
 import { newestModel } from '../train/step-checkpoint.ts';
-import { checkpointWeights, loadModel, maxPositions } from '../model/weights.ts';
+import { checkpointWeights, loadModel, getMaxPositions } from '../model/weights.ts';
 
 /** A choice after its context. The last `count` of `tokens` are the choice. */
 interface EncodedChoice {
@@ -49,7 +49,7 @@ export function encodePair(
  * Returns the context length to pad a text to: a power of two, so that texts of similar lengths form a batch.
  * The padding follows the continuation, so it does not change its likelihood.
  */
-const paddedLength = (tokens: number, maxTokens: number): number =>
+const computePaddedLength = (tokens: number, maxTokens: number): number =>
   Math.min(maxTokens, Math.max(16, 2 ** Math.ceil(Math.log2(tokens - 1))));
 
 /** Computes the accuracy of a checkpoint, or of the newest checkpoint of a run. Throws `cancelled`. */
@@ -60,7 +60,7 @@ export async function* evaluateChoices(
   const checkpoint = await openCheckpoint((await isRun(path)) ? await newestModel(path) : path);
   const tokenizer = await openTokenizer(checkpoint.dir, checkpoint.dims['vocab']!);
   const questions = await readMultipleChoiceQuestions(questionsPath, limit);
-  const maxTokens = Math.min(maxPositions(checkpoint), 1 << 16);
+  const maxTokens = Math.min(getMaxPositions(checkpoint), 1 << 16);
   const encoded = questions.flatMap(({ context, choices }, question) =>
     choices.map((text, i): EncodedChoice => ({
       question,
@@ -68,7 +68,7 @@ export async function* evaluateChoices(
       ...encodePair(tokenizer, context, text, maxTokens),
     })),
   );
-  const groups = Map.groupBy(encoded, ({ tokens }) => paddedLength(tokens.length, maxTokens));
+  const groups = Map.groupBy(encoded, ({ tokens }) => computePaddedLength(tokens.length, maxTokens));
   const likelihoods = questions.map((q) => new Float64Array(q.choices.length));
   const device = await chooseDevice(choice);
   try {

@@ -13,7 +13,7 @@ import type { EvaluateInput } from '../inputs.ts';
 import type { Device } from '../ort/device.ts';
 import { openLossMeter } from '../model/programs.ts';
 import { newestModel } from '../train/step-checkpoint.ts';
-import { checkpointWeights, loadModel, maxPositions, type LoadedModel } from '../model/weights.ts';
+import { checkpointWeights, loadModel, getMaxPositions, type LoadedModel } from '../model/weights.ts';
 
 /** Batches between two progress events. */
 const batchesPerEvent = 8;
@@ -28,7 +28,7 @@ export async function* evaluate(
 ): AsyncGenerator<EvaluateEvent> {
   const { checkpoint: path, data, contextLength } = input;
   const checkpoint = await openCheckpoint((await isRun(path)) ? await newestModel(path) : path);
-  const positions = maxPositions(checkpoint);
+  const positions = getMaxPositions(checkpoint);
   if (contextLength > positions)
     refuse('run/bad-setting', {
       setting: 'context length',

@@ -3,7 +3,7 @@ import { deriveKey, uniformAt } from '../../base/random.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { Device } from '../ort/device.ts';
 import { openDecoder, type Decoder } from './kv-cache.ts';
-import { maxPositions, type LoadedModel } from '../model/weights.ts';
+import { getMaxPositions, type LoadedModel } from '../model/weights.ts';
 
 /** Context length of a model without max_position_embeddings. */
 const defaultContextLength = 2048;
@@ -17,12 +17,12 @@ export interface SamplingOptions {
 }
 
 /** Returns the maximum number of tokens that a model reads at once. */
-export const maxContextLength = ({
+export const getMaxContextLength = ({
   model,
 }: {
-  readonly model: Parameters<typeof maxPositions>[0];
+  readonly model: Parameters<typeof getMaxPositions>[0];
 }): number => {
-  const positions = maxPositions(model);
+  const positions = getMaxPositions(model);
   return Number.isFinite(positions) ? positions : defaultContextLength;
 };
 
@@ -38,7 +38,7 @@ export async function* generate(
   { temperature, seed, stops = [] }: SamplingOptions,
   signal?: AbortSignalLike,
 ): AsyncGenerator<number> {
-  const maxLength = maxContextLength(loaded);
+  const maxLength = getMaxContextLength(loaded);
   const text = [...prompt];
   const key = deriveKey(seed, 'choice');
   let decoder: Decoder | undefined;
@@ -48,7 +48,7 @@ export async function* generate(
       const context = text.slice(-maxLength);
       if (!decoder || context.length > decoder.capacity) {
         await decoder?.dispose();
-        decoder = await openDecoder(device, loaded, cacheCapacity(context.length, maxLength));
+        decoder = await openDecoder(device, loaded, chooseCacheCapacity(context.length, maxLength));
         isFilled = false;
       }
       // Beyond the maximum length every token moves to an earlier position, which invalidates the cache.
@@ -68,7 +68,7 @@ export async function* generate(
 }
 
 /** Returns the next power of two above `length`, at least 64 and at most `maxLength`. */
-const cacheCapacity = (length: number, maxLength: number): number =>
+const chooseCacheCapacity = (length: number, maxLength: number): number =>
   Math.min(maxLength, Math.max(64, 2 ** Math.ceil(Math.log2(length + 1))));
 
 /**

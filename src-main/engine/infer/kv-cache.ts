@@ -6,7 +6,7 @@ import { weightValues } from '../../train/step.ts';
 import { DeviceTensor } from '../ort/device-tensor.ts';
 import type { Device } from '../ort/device.ts';
 import type { Session } from '../ort/session.ts';
-import { compile, feedsOf } from '../model/programs.ts';
+import { compile, selectFeeds } from '../model/programs.ts';
 import type { LoadedModel } from '../model/weights.ts';
 
 /** Decodes a text of at most `capacity` tokens. */
@@ -61,7 +61,7 @@ export async function openDecoder(device: Device, loaded: LoadedModel, capacity:
       positionId[0] = text.length - 1;
       disposeCache(cache);
       const outputs = await prefillSession.run(
-        { ...feedsOf(prefillSession, loaded.tensors), tokens: textTensor, at: positionTensor },
+        { ...selectFeeds(prefillSession, loaded.tensors), tokens: textTensor, at: positionTensor },
         { logits: 'host', ...Object.fromEntries(cacheNames.map((name) => [name, 'device' as const])) },
       );
       cache = new Map(cacheNames.map((name) => [name, outputs.get(name)!]));
@@ -75,7 +75,7 @@ export async function openDecoder(device: Device, loaded: LoadedModel, capacity:
       positionId[0] = position;
       const past = Object.fromEntries([...cache].map(([name, tensor]) => [pastNameOf(name), tensor]));
       const outputs = await stepSession.run(
-        { ...feedsOf(stepSession, loaded.tensors), ...past, tokens: tokenTensor, at: positionTensor },
+        { ...selectFeeds(stepSession, loaded.tensors), ...past, tokens: tokenTensor, at: positionTensor },
         { logits: 'host', ...Object.fromEntries(spare) },
       );
       const read = cache;

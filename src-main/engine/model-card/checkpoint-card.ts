@@ -3,11 +3,11 @@ import { basename } from 'node:path';
 import { formatInteger } from '../../base/format.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import {
-  growthRecordFiles,
+  createGrowthRecordFiles,
   inheritLicense,
   limitations,
-  lineageSection,
-  methodTags,
+  createLineageSection,
+  listMethodTags,
   type ModelCardFiles,
 } from './shared.ts';
 
@@ -20,11 +20,11 @@ export async function createCheckpointCard(model: Checkpoint): Promise<ModelCard
         : `${summary.name}, exported with Cambium.`,
       ...(await inheritLicense(model.dir)),
       baseModel: basename(growth?.source ?? summary.name),
-      tags: methodTags(model),
+      tags: listMethodTags(model),
       facts: [['Parameters', formatInteger(summary.parameters)]],
-      sections: [lineageSection(model)],
+      sections: [createLineageSection(model)],
       limitations,
     },
-    files: growthRecordFiles(model),
+    files: createGrowthRecordFiles(model),
   };
 }

@@ -27,15 +27,15 @@ export async function inheritLicense(dir: string): Promise<Pick<ModelCard, 'lice
 }
 
 /** Returns the methods a checkpoint was grown by, as tags. */
-export const methodTags = ({ growth }: Checkpoint): readonly string[] =>
+export const listMethodTags = ({ growth }: Checkpoint): readonly string[] =>
   growth ? [...new Set(growth.method.split(' + '))] : [];
 
 /** Returns growth.json for a model that was made from a grown checkpoint. */
-export const growthRecordFiles = ({ growth }: Checkpoint): ModelCardFiles['files'] =>
+export const createGrowthRecordFiles = ({ growth }: Checkpoint): ModelCardFiles['files'] =>
   growth ? { [growthRecordFile]: formatRecord(growth) } : {};
 
 /** Lists the steps that led to the model, oldest first. `training` is one more step after the checkpoint. */
-export function lineageSection({ growth, summary }: Checkpoint, training?: string): CardSection {
+export function createLineageSection({ growth, summary }: Checkpoint, training?: string): CardSection {
   const steps = growth
     ? [
         `\`${basename(growth.source)}\``,

@@ -17,11 +17,11 @@ import { drawLossCurve, formatLossTable, extractLossCurve } from './loss-curve.t
 import {
   describeDifference,
   ggufTitle,
-  growthRecordFiles,
+  createGrowthRecordFiles,
   inheritLicense,
   limitations,
-  lineageSection,
-  methodTags,
+  createLineageSection,
+  listMethodTags,
   type CardFact,
   type CardSection,
   type ModelCardFiles,
@@ -56,24 +56,24 @@ export async function createTrainingCard(
   };
   const { facts: costFacts, ...emissions } = await readCardCost(dir);
   const sections = [
-    lineageSection(model, describeTraining(run, step)),
-    ...lossSections(formatLossTable(curve), drawing !== ''),
-    ...ggufSections(model),
+    createLineageSection(model, describeTraining(run, step)),
+    ...createLossSections(formatLossTable(curve), drawing !== ''),
+    ...createGgufSections(model),
   ];
   return {
     card: {
       summary: summarize(run, model),
       ...(await inheritLicense(run.checkpoint)),
       baseModel: basename(model.growth?.source ?? run.checkpoint),
-      tags: methodTags(model),
-      facts: [...trainingFacts(run.settings, await summarizeRun(dir), weights), ...costFacts],
+      tags: listMethodTags(model),
+      facts: [...listTrainingFacts(run.settings, await summarizeRun(dir), weights), ...costFacts],
       ...emissions,
       sections,
       limitations,
     },
     files: {
       ...(drawing === '' ? {} : { [lossDrawingFile]: drawing }),
-      ...growthRecordFiles(model),
+      ...createGrowthRecordFiles(model),
       [trainingRecordFile]: formatRecord(record),
     },
   };
@@ -90,7 +90,7 @@ function describeTraining({ data }: RunSettings, step: number): string {
   return `Trained with Cambium for ${formatInteger(step)} steps on ${files}.`;
 }
 
-function trainingFacts(
+function listTrainingFacts(
   s: TrainingSettings,
   { loss, heldOutLoss }: RunSummary,
   { model, step, kind }: TrainedWeights,
@@ -123,12 +123,12 @@ const describeOptimizer = (s: TrainingSettings): string =>
 const formatLoss = (loss: number | null): string =>
   loss === null ? 'not measured' : `${loss.toFixed(4)} nats per token`;
 
-function lossSections(table: string, hasDrawing: boolean): readonly CardSection[] {
+function createLossSections(table: string, hasDrawing: boolean): readonly CardSection[] {
   if (table === '') return [];
   const drawing = hasDrawing ? `![Loss over tokens](${lossDrawingFile})\n\n` : '';
   return [{ title: 'Loss', text: `${drawing}${table}` }];
 }
 
 /** How to convert the folder to GGUF, for families that llama.cpp supports. */
-const ggufSections = ({ family }: Checkpoint): readonly CardSection[] =>
+const createGgufSections = ({ family }: Checkpoint): readonly CardSection[] =>
   family.gguf ? [{ title: ggufTitle, text: ggufCommands }] : [];

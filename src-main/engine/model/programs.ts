@@ -24,7 +24,7 @@ export const compile = (
   });
 
 /** Returns those of `tensors` that are inputs of `session`. */
-export const feedsOf = (
+export const selectFeeds = (
   session: Session,
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): Record<string, DeviceTensor> =>
@@ -56,7 +56,7 @@ async function openReader(
       if (documents)
         inputs['documents'] = DeviceTensor.fromArray(documents, 'int32', [shape[0]!, shape[1]! - 1]);
       try {
-        return await fetchFloats(session, { ...feedsOf(session, loaded.tensors), ...inputs }, output);
+        return await fetchFloats(session, { ...selectFeeds(session, loaded.tensors), ...inputs }, output);
       } finally {
         for (const tensor of Object.values(inputs)) tensor.dispose();
       }
@@ -154,7 +154,7 @@ export async function measureAsymmetry(
   const graph = graphOf({ asymmetry: buildAsymmetry(copies, weightValues(loaded.model)) });
   const session = await compile(device, graph);
   try {
-    const values = await fetchFloats(session, feedsOf(session, loaded.tensors), 'asymmetry');
+    const values = await fetchFloats(session, selectFeeds(session, loaded.tensors), 'asymmetry');
     return values[0]!;
   } finally {
     await session.dispose();

@@ -4,7 +4,7 @@ import { multiplyScales } from '../../growth/plan/stages.ts';
 import { changeDType } from '../../growth/apply/change-dtype.ts';
 import { stagesFromRecord } from '../../growth/plan/saved-plan.ts';
 import { parametersOf, type Parameter } from '../../model/parameters.ts';
-import { hasAxis } from '../../tensor/layout.ts';
+import { countElements, hasAxis } from '../../tensor/layout.ts';
 import { upcast, type WeightDType } from '../../tensor/dtype.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { Factors, OptimizerId } from '../../train/optimizers/index.ts';
@@ -28,7 +28,7 @@ export interface LoadedModel {
 }
 
 /** Returns max_position_embeddings; Infinity if the model has no such limit. */
-export const maxPositions = ({ dims, settings }: Pick<BucketModel, 'dims' | 'settings'>): number =>
+export const getMaxPositions = ({ dims, settings }: Pick<BucketModel, 'dims' | 'settings'>): number =>
   dims['positions'] ?? Number(settings['positions'] ?? Infinity);
 
 /** Returns the initial values of a weight, in stored order. */
@@ -53,10 +53,10 @@ export function retypeCheckpoint<C extends Checkpoint>(
   dtype: WeightDType,
   weights: WeightSource = checkpointWeights(checkpoint),
 ): { readonly checkpoint: C; readonly weights: WeightSource } {
-  const { config, settings, convert: values } = changeDType(checkpoint, dtype);
+  const { config, settings, convert } = changeDType(checkpoint, dtype);
   return {
     checkpoint: { ...checkpoint, config, settings },
-    weights: async (parameter) => values(parameter, await weights(parameter)),
+    weights: async (parameter) => convert(parameter, await weights(parameter)),
   };
 }
 
@@ -68,7 +68,7 @@ export function retypeCheckpoint<C extends Checkpoint>(
 export const randomWeights =
   (checkpoint: Checkpoint, seed: number): WeightSource =>
   ({ name, spec, layer, shape }) => {
-    const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const values = new Float32Array(countElements(shape));
     const key = deriveKey(seed, 'start', name);
     const { family, dims, settings } = checkpoint;
     if (spec.kind === 'gain') values.fill(1 - spec.offset);
@@ -83,7 +83,7 @@ export const randomWeights =
  * Returns the learning rate, gradient and epsilon factors of a grown checkpoint's weights, multiplied over all
  * stages of all growths; empty for a checkpoint that was not grown.
  */
-export const factorsOf = (checkpoint: Checkpoint): ReadonlyMap<string, Factors> =>
+export const readFactors = (checkpoint: Checkpoint): ReadonlyMap<string, Factors> =>
   multiplyScales(stagesFromRecord(checkpoint.growth, { before: true }));
 
 /** How the model will be trained. Determines how weights are grouped into buckets. */

@@ -44,7 +44,7 @@ const unnamed: Readonly<Record<DeviceKind, Adapter>> = {
 };
 
 /** Returns the adapter that a kind of device uses, with a generic name if no driver reports one. */
-export function adapterOf(kind: DeviceKind): Adapter {
+export function findAdapter(kind: DeviceKind): Adapter {
   if (kind === 'cpu')
     return { name: cpus()[0]?.model.trim() || unnamed.cpu.name, memory: totalmem(), free: freemem() };
   try {

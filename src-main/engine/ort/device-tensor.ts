@@ -1,9 +1,10 @@
 /**
- * @file A tensor in host or device memory. It owns an OrtValue, and the array below it if there is one, until
- * it is disposed of.
+ * @file A tensor in host or device memory. It owns an OrtValue, and its backing array if there is one, until it
+ * is disposed of.
  */
 import { refuse } from '../../base/errors.ts';
 import { byteLengthOf, dtypes, type DType } from '../../tensor/dtype.ts';
+import { countElements } from '../../tensor/layout.ts';
 import type { DeviceKind } from '../../train/settings.ts';
 import { getAllocator, api, outParameter, getPointer, RefCount, nativeMemory, readString } from './api.ts';
 import type { Pointer } from './library.ts';
@@ -67,7 +68,7 @@ export class DeviceTensor {
 
   /** A host tensor that shares the memory of `data` (bytes or values), like torch.from_numpy. */
   static fromArray(data: NodeJS.TypedArray, dtype: DType, shape: readonly number[]): DeviceTensor {
-    const bytes = byteLengthOf(dtype, elementCount(shape));
+    const bytes = byteLengthOf(dtype, countElements(shape));
     if (data.byteLength !== bytes)
       throwMisuse(`${dtype} [${shape.join(', ')}] takes ${bytes} bytes, not ${data.byteLength}`);
     if (data.byteOffset % dtypes[dtype].bytes)
@@ -89,7 +90,7 @@ export class DeviceTensor {
 
   /** A host tensor in new memory outside of JavaScript's heap: a copy of `data`, or zeros. */
   static allocate(dtype: DType, shape: readonly number[], data?: NodeJS.TypedArray): DeviceTensor {
-    const bytes = byteLengthOf(dtype, elementCount(shape));
+    const bytes = byteLengthOf(dtype, countElements(shape));
     if (data && data.byteLength !== bytes)
       throwMisuse(`${dtype} [${shape.join(', ')}] takes ${bytes} bytes, not ${data.byteLength}`);
     const value = getPointer((out) => {
@@ -108,7 +109,7 @@ export class DeviceTensor {
 
   /** Number of elements. */
   get count(): number {
-    return elementCount(this.shape);
+    return countElements(this.shape);
   }
 
   /** A copy of the bytes of a host tensor, little-endian. For other devices, see `Device.download`. */
@@ -148,12 +149,11 @@ export class DeviceTensor {
 }
 
 /**
- * The arrays below the tensors that are not freed yet. Without this map an array could be collected while ONNX
- * Runtime still reads it.
+ * The backing arrays of the tensors that are not freed yet. Without this map an array could be collected while
+ * ONNX Runtime still reads it.
  */
 const backings = new Map<DeviceTensor, unknown>();
 
-const elementCount = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 const throwMisuse = (message: string): never => refuse('engine/runtime', { call: 'a tensor', message });
 const throwDisposed = (): never => throwMisuse('a tensor was used after it was disposed of');
 const getDataPointer = (value: Pointer): Pointer =>

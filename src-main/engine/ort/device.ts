@@ -2,9 +2,9 @@
 import { refuse, type AppError } from '../../base/errors.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import type { DeviceKind } from '../../train/settings.ts';
-import { adapterOf } from './adapters.ts';
+import { findAdapter } from './adapters.ts';
 import { DeviceTensor } from './device-tensor.ts';
-import { identityModel } from './identity.ts';
+import { encodeIdentityModel } from './identity.ts';
 import type { ProviderOptions } from './providers.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 
@@ -81,7 +81,7 @@ export class Device {
   async #copy(tensor: DeviceTensor, to: 'host' | 'device'): Promise<DeviceTensor> {
     let session = this.#copySessions.get(tensor.dtype);
     if (!session) {
-      session = this.openSession(identityModel(tensor.dtype));
+      session = this.openSession(encodeIdentityModel(tensor.dtype));
       this.#copySessions.set(tensor.dtype, session);
       session.catch(() => {
         this.#copySessions.delete(tensor.dtype);
@@ -108,7 +108,7 @@ export class Device {
  * never falls back to another device.
  */
 export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}): Promise<Device> {
-  const device = new Device(kind, adapterOf(kind).name, options);
+  const device = new Device(kind, findAdapter(kind).name, options);
   try {
     const tensor = await device.upload(Float32Array.of(1), 'float32', [1]);
     await device.download(tensor);

@@ -18,7 +18,7 @@ const bytesField = (number: number, content: readonly number[]): number[] => [
 const intField = (number: number, value: number): number[] => [number << 3, value];
 
 /** Returns the bytes of the model `y = Identity(x)` for `dtype`, without shapes (IR version 10, opset 21). */
-export function identityModel(dtype: DType): Uint8Array {
+export function encodeIdentityModel(dtype: DType): Uint8Array {
   const valueInfo = (name: string): number[] => [
     ...bytesField(1, encodeAscii(name)),
     ...bytesField(2, bytesField(1, intField(1, dtypes[dtype].onnx))),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { grow, writeGrownCheckpoint } from '../../../src-main/engine/grow/grow-job.ts';
 import { openDevice, type Device } from '../../../src-main/engine/ort/device.ts';
-import { factorsOf } from '../../../src-main/engine/model/weights.ts';
+import { readFactors } from '../../../src-main/engine/model/weights.ts';
 import { applyStages } from '../../../src-main/growth/apply/apply-stages.ts';
 import { listSourceWeights } from '../../../src-main/growth/plan/stages.ts';
 import type { GrowthRequest } from '../../../src-main/growth/recipe.ts';
@@ -181,8 +181,11 @@ it('a checkpoint that is grown twice keeps both plans and multiplies their learn
   const grown = await openCheckpoint(twice);
   const name = 'model.layers.0.mlp.up_proj.weight';
   expect(grown.growth!.before).toHaveLength(1);
-  expect(factorsOf(await openCheckpoint(once)).get(name)).toMatchObject({ lrScale: 1 / 2, gradScale: 1 / 2 });
-  expect(factorsOf(grown).get(name)).toMatchObject({
+  expect(readFactors(await openCheckpoint(once)).get(name)).toMatchObject({
+    lrScale: 1 / 2,
+    gradScale: 1 / 2,
+  });
+  expect(readFactors(grown).get(name)).toMatchObject({
     lrScale: 1 / 4,
     gradScale: 1 / 4,
     from: (await openCheckpoint(source)).tensors.get(name)!.shape,

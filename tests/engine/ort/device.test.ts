@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDevice } from '../../../src-main/engine/ort/device.ts';
 import { DeviceTensor } from '../../../src-main/engine/ort/device-tensor.ts';
-import { identityModel } from '../../../src-main/engine/ort/identity.ts';
+import { encodeIdentityModel } from '../../../src-main/engine/ort/identity.ts';
 import { findLibrary } from '../../../src-main/engine/ort/library.ts';
 import { openSession } from '../../../src-main/engine/ort/session.ts';
 import { dtypes, type DType } from '../../../src-main/tensor/dtype.ts';
@@ -25,7 +25,7 @@ test.each(all)('uploads and downloads %s', async (dtype) => {
 });
 
 test.each(all)('the Identity model of %s accepts any shape', async (dtype) => {
-  const session = await openSession(identityModel(dtype), 'cpu');
+  const session = await openSession(encodeIdentityModel(dtype), 'cpu');
   for (const shape of [[], [3], [2, 1, 2]]) {
     const x = DeviceTensor.allocate(dtype, shape);
     const y = (await session.run({ x }, { y: 'host' })).get('y')!;
@@ -37,7 +37,7 @@ test.each(all)('the Identity model of %s accepts any shape', async (dtype) => {
 
 test('disposing of a device disposes of its sessions', async () => {
   const device = await openDevice('cpu', { threads: 1 });
-  const session = await device.openSession(identityModel('float32'));
+  const session = await device.openSession(encodeIdentityModel('float32'));
   await device.dispose();
   await expect(session.run({ x: DeviceTensor.allocate('float32', [1]) }, { y: 'host' })).rejects.toThrow(
     /disposed/,

@@ -103,7 +103,9 @@ describe.each(Object.keys(dtypes) as DType[])('%s', (dtype) => {
               : [1.00390625 + 2 ** -9, -3.14159, 65000];
         const out = await session.run({ x: floats(values) }, { y: 'host', z: 'host' });
         const rounded =
-          dtype === 'bfloat16' || dtype === 'float16' ? downcast(Float32Array.from(values), dtype) : undefined;
+          dtype === 'bfloat16' || dtype === 'float16'
+            ? downcast(Float32Array.from(values), dtype)
+            : undefined;
         if (rounded) expect(out.get('z')!.bytes()).toEqual(rounded);
         expect(out.get('y')!.values('float32')).toEqual(
           rounded ? upcast(rounded, dtype as 'float16') : Float32Array.from(values),

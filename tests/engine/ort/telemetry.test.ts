@@ -10,9 +10,9 @@ it("writes no telemetry files to the user's home", () => {
   const pathOf = (file: string): string =>
     JSON.stringify(join(import.meta.dirname, '../../../src-main/engine/ort', file));
   const script = `const { openDevice } = await import(${pathOf('device.ts')});
-    const { identityModel } = await import(${pathOf('identity.ts')});
+    const { encodeIdentityModel } = await import(${pathOf('identity.ts')});
     const device = await openDevice('cpu');
-    await device.openSession(identityModel('float32'));
+    await device.openSession(encodeIdentityModel('float32'));
     await new Promise((resolve) => setTimeout(resolve, 500));
     await device.dispose();`;
   const environment = Object.fromEntries(
