@@ -1,6 +1,6 @@
 /**
- * @file The Hugging Face cache: where blobs, snapshots and refs of a repository lie, what whole snapshots are
- * there, and how a new one appears.
+ * @file The Hugging Face cache: the paths of blobs, snapshots and refs, the snapshots in it, and how one is
+ * created and removed. Layout: https://huggingface.co/docs/huggingface_hub/guides/manage-cache.
  */
 import {
   copyFile,
@@ -19,62 +19,73 @@ import { basename, dirname, join, relative } from 'node:path';
 import { AppError, type ErrorData } from '../../base/errors.ts';
 import { familyOf } from '../../model/families/index.ts';
 import type { HubCached, HubSnapshot } from '../../model/hub.ts';
-import { exists, readObject, writeText, writing } from '../fs/files.ts';
-import { shardNames } from '../checkpoint/shards.ts';
-import { journals, ownFolder } from './journal.ts';
+import { listShards } from '../checkpoint/shards.ts';
+import { exists, readJsonObject, writeOrRefuse, writeText } from '../fs/files.ts';
+import { journalFolder, readJournals } from './journal.ts';
 
-/** `models--owner--name` below the cache. */
-export const repoFolder = (cache: string, repo: string): string =>
+/** `models--owner--name` in the cache. */
+export const getRepoDir = (cache: string, repo: string): string =>
   join(cache, `models--${repo.replaceAll('/', '--')}`);
-const repoOf = (folder: string): string => basename(folder).slice('models--'.length).replaceAll('--', '/');
-export const snapshotFolder = (cache: string, repo: string, commit: string): string =>
-  join(repoFolder(cache, repo), 'snapshots', commit);
-export const blobFile = (cache: string, repo: string, etag: string): string =>
-  join(repoFolder(cache, repo), 'blobs', etag);
 
-/** Folders of repositories in the cache; none when there is no cache. */
-async function repoFolders(cache: string): Promise<readonly string[]> {
+const getRepoName = (repoDir: string): string =>
+  basename(repoDir).slice('models--'.length).replaceAll('--', '/');
+
+export const getSnapshotDir = (cache: string, repo: string, commit: string): string =>
+  join(getRepoDir(cache, repo), 'snapshots', commit);
+
+export const getBlobPath = (cache: string, repo: string, etag: string): string =>
+  join(getRepoDir(cache, repo), 'blobs', etag);
+
+/** Where a blob is downloaded to. The name is Cambium's own, so that no other tool appends to it. */
+export const getPartialPath = (cache: string, repo: string, etag: string): string =>
+  `${getBlobPath(cache, repo, etag)}.cambium.incomplete`;
+
+/** Size of a file; null when it does not exist. */
+export const readFileSize = async (path: string): Promise<number | null> =>
+  lstat(path).then(
+    (found) => found.size,
+    () => null,
+  );
+
+/** Folders of the model repositories in the cache; empty when there is no cache. */
+export async function listRepoDirs(cache: string): Promise<readonly string[]> {
   const entries = await readdir(cache, { withFileTypes: true }).catch(() => []);
   return entries
     .filter((entry) => entry.isDirectory() && /^models--[^-]/.test(entry.name))
     .map((entry) => join(cache, entry.name));
 }
-export { repoFolders };
 
-/**
- * Every snapshot that holds a config.json, newest first; those that a download of ours has yet to finish are
- * left out.
- */
-export async function cachedModels(cache: string): Promise<readonly HubCached[]> {
+/** The snapshots that hold a config.json, newest first, without unfinished downloads of Cambium. */
+export async function listCachedModels(cache: string): Promise<readonly HubCached[]> {
   const found: { readonly model: HubCached; readonly time: number }[] = [];
-  for (const folder of await repoFolders(cache)) {
-    const commits = await readdir(join(folder, 'snapshots')).catch(() => []);
-    const refs = await refsOf(folder);
-    const own = await journals(folder);
+  for (const repoDir of await listRepoDirs(cache)) {
+    const commits = await readdir(join(repoDir, 'snapshots')).catch(() => []);
+    const refs = await readRefs(repoDir);
+    const journals = await readJournals(repoDir);
     for (const commit of commits) {
-      const dir = join(folder, 'snapshots', commit);
-      const journal = own.find((one) => one.commit === commit);
-      if ((journal && journal.complete === null) || !(await exists(join(dir, 'config.json')))) continue;
-      const { time, bytes } = await measured(dir);
-      found.push({
-        time,
-        model: await cachedModel(dir, { bytes, refs: refs.get(commit) ?? [], own: journal !== undefined }),
-      });
+      const dir = join(repoDir, 'snapshots', commit);
+      const journal = journals.find((one) => one.commit === commit);
+      const isUnfinished = journal !== undefined && journal.complete === null;
+      if (isUnfinished || !(await exists(join(dir, 'config.json')))) continue;
+      const { time, bytes } = await measureFolder(dir);
+      const known = { bytes, refs: refs.get(commit) ?? [], own: journal !== undefined };
+      found.push({ time, model: await readCachedModel(dir, known) });
     }
   }
   return found.sort((a, b) => b.time - a.time).map(({ model }) => model);
 }
 
-async function cachedModel(
+/** Reads the family of a snapshot, and why it cannot be opened. */
+async function readCachedModel(
   dir: string,
   known: Pick<HubCached, 'bytes' | 'refs' | 'own'>,
 ): Promise<HubCached> {
-  const repo = repoOf(dirname(dirname(dir)));
+  const repo = getRepoName(dirname(dirname(dir)));
   const base = { repo, commit: basename(dir), dir, ...known };
   let family: string | null = null;
   try {
-    family = familyOf(await readObject(join(dir, 'config.json'))).id;
-    for (const name of await shardNames(dir)) await stat(join(dir, name));
+    family = familyOf(await readJsonObject(join(dir, 'config.json'))).id;
+    for (const name of await listShards(dir)) await stat(join(dir, name));
     return { ...base, family, why: null };
   } catch (error) {
     const why: ErrorData =
@@ -83,43 +94,47 @@ async function cachedModel(
   }
 }
 
-/** Bytes of the files of a folder and the time of the newest. */
-async function measured(dir: string): Promise<{ readonly bytes: number; readonly time: number }> {
+/** Size of the files in a folder, and the modification time of the newest in milliseconds since 1970. */
+async function measureFolder(dir: string): Promise<{ readonly bytes: number; readonly time: number }> {
   let bytes = 0;
   let time = 0;
   for (const name of await readdir(dir).catch(() => [])) {
     const found = await stat(join(dir, name)).catch(() => undefined);
-    if (found?.isFile()) {
-      bytes += found.size;
-      time = Math.max(time, found.mtimeMs);
-    }
+    if (!found?.isFile()) continue;
+    bytes += found.size;
+    time = Math.max(time, found.mtimeMs);
   }
   return { bytes, time };
 }
 
 /** Branches and tags by commit. */
-async function refsOf(folder: string): Promise<ReadonlyMap<string, readonly string[]>> {
+async function readRefs(repoDir: string): Promise<ReadonlyMap<string, readonly string[]>> {
   const refs = new Map<string, string[]>();
-  const root = join(folder, 'refs');
-  for (const entry of await readdir(root, { withFileTypes: true, recursive: true }).catch(() => [])) {
+  const root = join(repoDir, 'refs');
+  const entries = await readdir(root, { withFileTypes: true, recursive: true }).catch(() => []);
+  for (const entry of entries) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
     const commit = (await readFile(path, 'utf8').catch(() => '')).trim();
-    refs.set(commit, [...(refs.get(commit) ?? []), relative(root, path).replaceAll('\\', '/')]);
+    const name = relative(root, path).replaceAll('\\', '/');
+    refs.set(commit, [...(refs.get(commit) ?? []), name]);
   }
   return refs;
 }
 
-/** Makes the snapshot of blobs that are all there: a link for each file, then the ref of a branch or tag. */
+/**
+ * Creates a snapshot whose blobs are all in the cache: a link per file, then the ref of its branch or tag.
+ * Returns its folder.
+ */
 export async function linkSnapshot(
   cache: string,
   { repo, revision, commit, files }: HubSnapshot,
 ): Promise<string> {
-  const dir = snapshotFolder(cache, repo, commit);
-  const ref = join(repoFolder(cache, repo), 'refs', ...revision.split('/'));
-  await writing(dir, async () => {
+  const dir = getSnapshotDir(cache, repo, commit);
+  const ref = join(getRepoDir(cache, repo), 'refs', ...revision.split('/'));
+  await writeOrRefuse(dir, async () => {
     await mkdir(dir, { recursive: true });
-    for (const { path, etag } of files) await linkFile(blobFile(cache, repo, etag), join(dir, path));
+    for (const { path, etag } of files) await linkFile(getBlobPath(cache, repo, etag), join(dir, path));
     if (revision === commit) return;
     await mkdir(dirname(ref), { recursive: true });
     await writeText(ref, commit);
@@ -127,68 +142,56 @@ export async function linkSnapshot(
   return dir;
 }
 
-/**
- * A relative link as huggingface_hub makes it; where links are not allowed, a second name of the same bytes,
- * or a copy.
- */
+/** Creates a relative symbolic link, as huggingface_hub does; else a hard link; else a copy. */
 async function linkFile(blob: string, path: string): Promise<void> {
   const target = relative(dirname(path), blob);
   if ((await readlink(path).catch(() => '')) === target) return;
-  const beside = `${path}.${process.pid}.new`;
-  await rm(beside, { force: true });
-  await symlink(target, beside)
-    .catch(() => link(blob, beside))
-    .catch(() => copyFile(blob, beside));
-  await rename(beside, path);
+  const temporary = `${path}.${process.pid}.new`;
+  await rm(temporary, { force: true });
+  await symlink(target, temporary)
+    .catch(() => link(blob, temporary))
+    .catch(() => copyFile(blob, temporary));
+  await rename(temporary, path);
 }
 
 /**
- * Removes what a given-up download left: its partial files, and the blobs that no snapshot names; nothing
- * that another download has begun with.
+ * Removes the files of a discarded download: its partial files, and blobs that no snapshot uses. Keeps what
+ * another unfinished download has fetched.
  */
-export async function sweepSnapshot(cache: string, { repo, files }: HubSnapshot): Promise<void> {
-  const folder = repoFolder(cache, repo);
-  const { begun, named } = await neededBlobs(folder);
-  await writing(folder, async () => {
+export async function removeUnusedBlobs(cache: string, { repo, files }: HubSnapshot): Promise<void> {
+  const repoDir = getRepoDir(cache, repo);
+  const { unfinished, used } = await findUsedBlobs(repoDir);
+  await writeOrRefuse(repoDir, async () => {
     for (const { etag } of files) {
-      if (begun.has(etag)) continue;
-      await rm(partialFile(cache, repo, etag), { force: true });
-      if (!named.has(etag)) await rm(blobFile(cache, repo, etag), { force: true });
+      if (unfinished.has(etag)) continue;
+      await rm(getPartialPath(cache, repo, etag), { force: true });
+      if (!used.has(etag)) await rm(getBlobPath(cache, repo, etag), { force: true });
     }
-    const left = await readdir(join(folder, 'snapshots')).catch(() => []);
-    const blobs = await readdir(join(folder, 'blobs')).catch(() => []);
-    if (left.length > 0 || blobs.length > 0) return;
-    for (const name of await readdir(folder))
-      if (name !== ownFolder) await rm(join(folder, name), { recursive: true, force: true });
+    const snapshots = await readdir(join(repoDir, 'snapshots')).catch(() => []);
+    const blobs = await readdir(join(repoDir, 'blobs')).catch(() => []);
+    if (snapshots.length > 0 || blobs.length > 0) return;
+    for (const name of await readdir(repoDir))
+      if (name !== journalFolder) await rm(join(repoDir, name), { recursive: true, force: true });
   });
 }
 
 /**
- * Blobs that unfinished downloads have begun with, and those that a snapshot names: by its links, or, where
- * links are not allowed, in its manifest.
+ * The blobs of unfinished downloads, and those that snapshots use. A snapshot names its blobs by its links, or
+ * in its journal where links are not allowed.
  */
-async function neededBlobs(
-  folder: string,
-): Promise<{ readonly begun: ReadonlySet<string>; readonly named: ReadonlySet<string> }> {
-  const begun = new Set<string>();
-  const named = new Set<string>();
-  for (const { commit, complete, files } of await journals(folder))
-    if (complete === null || (await exists(join(folder, 'snapshots', commit))))
-      for (const { etag } of files) (complete === null ? begun : named).add(etag);
-  for (const entry of await readdir(join(folder, 'snapshots'), {
-    withFileTypes: true,
-    recursive: true,
-  }).catch(() => []))
-    if (entry.isSymbolicLink()) named.add(basename(await readlink(join(entry.parentPath, entry.name))));
-  return { begun, named };
+async function findUsedBlobs(
+  repoDir: string,
+): Promise<{ readonly unfinished: ReadonlySet<string>; readonly used: ReadonlySet<string> }> {
+  const unfinished = new Set<string>();
+  const used = new Set<string>();
+  const snapshots = join(repoDir, 'snapshots');
+  for (const { commit, complete, files } of await readJournals(repoDir)) {
+    const etags = files.map((file) => file.etag);
+    if (complete === null) for (const etag of etags) unfinished.add(etag);
+    else if (await exists(join(snapshots, commit))) for (const etag of etags) used.add(etag);
+  }
+  const entries = await readdir(snapshots, { withFileTypes: true, recursive: true }).catch(() => []);
+  for (const entry of entries)
+    if (entry.isSymbolicLink()) used.add(basename(await readlink(join(entry.parentPath, entry.name))));
+  return { unfinished, used };
 }
-
-/** Where the bytes of a blob gather; its own name, so that no other tool appends to it. */
-export const partialFile = (cache: string, repo: string, etag: string): string =>
-  `${blobFile(cache, repo, etag)}.cambium.incomplete`;
-/** Bytes of a file that may be absent. */
-export const sizeOf = async (path: string): Promise<number | null> =>
-  lstat(path).then(
-    (found) => found.size,
-    () => null,
-  );

@@ -1,225 +1,211 @@
 /**
- * @file A whole snapshot into the Hugging Face cache: files side by side, picked up where they stopped,
- * present only when its manifest is written, which comes last.
+ * @file Downloads a snapshot into the Hugging Face cache: several files at a time, resumed where they stopped.
+ * The snapshot counts as complete once its journal says so, which is written last.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { DownloadEvent, HubFile, HubPartial, HubSnapshot } from '../../model/hub.ts';
-import { writing } from '../fs/files.ts';
-import { freeBytes, standing } from '../fs/folder.ts';
-import { linkSnapshot, repoFolder, repoFolders, sizeOf, snapshotFolder, sweepSnapshot } from './cache.ts';
-import { downloadFile, presentBytes } from './file-download.ts';
-import { dropJournal, heldCommit, hold, journals, writeJournal } from './journal.ts';
-import { inParallel } from './parallel.ts';
+import { writeOrRefuse } from '../fs/files.ts';
+import { findExistingAncestor, getFreeBytes } from '../fs/folder.ts';
+import {
+  getRepoDir,
+  getSnapshotDir,
+  linkSnapshot,
+  listRepoDirs,
+  readFileSize,
+  removeUnusedBlobs,
+} from './cache.ts';
+import { createMeter } from './download-meter.ts';
+import { countPresentBytes, downloadFile } from './file-download.ts';
+import {
+  deleteJournal,
+  lockRepo,
+  readJournals,
+  readLockedCommit,
+  writeJournal,
+  type Journal,
+} from './journal.ts';
+import { mapConcurrently } from './parallel.ts';
 import type { Hub } from './requests.ts';
 
 export interface DownloadOptions {
-  readonly onEvent?: (event: Extract<DownloadEvent, { at: 'bytes' }>) => void;
-  /** Stops it; everything that came is kept. */
+  readonly onEvent?: (event: Extract<DownloadEvent, { type: 'bytes' }>) => void;
+  /** Stops the download. What has arrived is kept. */
   readonly signal?: AbortSignal;
-  /** Free bytes of a disk; the system's own answer when absent. */
-  readonly free?: (folder: string) => Promise<number>;
+  /** Overrides how free disk space is measured; for tests. */
+  readonly getFreeBytes?: (folder: string) => Promise<number>;
 }
 
-/** Connections at a time. */
-const streams = 4;
-/** Milliseconds between two events, and over which the speed is measured. */
-const pace = 250;
-const window = 5000;
+const maxConnections = 4;
 
-/** Fetches what is missing of a snapshot and answers with its folder. */
+/**
+ * Downloads the missing files of a snapshot. Returns its folder. Refuses `hub/already` while the repository is
+ * being downloaded, `file/no-space`, `cancelled`, and what `downloadFile` refuses.
+ */
 export async function downloadSnapshot(
   hub: Hub,
   snapshot: HubSnapshot,
-  { onEvent, signal = new AbortController().signal, free = freeBytes }: DownloadOptions = {},
+  options: DownloadOptions = {},
 ): Promise<string> {
   const { cache } = hub.settings;
-  const { repo, commit, files } = snapshot;
-  const folder = repoFolder(cache, repo);
-  const ready = await wholeSnapshot(cache, repo, commit);
-  if (ready) {
-    if (snapshot.revision !== commit) await linkSnapshot(cache, { ...snapshot, files: [] });
-    return ready;
+  const { repo, revision, commit } = snapshot;
+  const complete = await findCompleteSnapshot(cache, repo, commit);
+  if (complete) {
+    if (revision !== commit) await linkSnapshot(cache, { ...snapshot, files: [] });
+    return complete;
   }
-  const release = await hold(folder, repo, commit);
+  const repoDir = getRepoDir(cache, repo);
+  const release = await lockRepo(repoDir, repo, commit);
   try {
-    await writing(folder, async () => {
-      for (const name of ['blobs', 'snapshots', 'refs']) await mkdir(join(folder, name), { recursive: true });
+    await writeOrRefuse(repoDir, async () => {
+      for (const name of ['blobs', 'snapshots', 'refs'])
+        await mkdir(join(repoDir, name), { recursive: true });
     });
-    const blobs = unique(files);
-    const here = await Promise.all(blobs.map((file) => presentBytes(cache, repo, file)));
-    const of = sum(blobs);
-    const needed = await roomFor(cache, snapshot, free);
-    const journal = {
-      version: 1 as const,
+    await checkFreeSpace(cache, snapshot, options.getFreeBytes);
+    const journal: Journal = {
+      version: 1,
       repo,
-      revision: snapshot.revision,
+      revision,
       commit,
-      files,
+      files: snapshot.files,
       begun: new Date().toISOString(),
       complete: null,
     };
-    await writeJournal(folder, journal);
-    const missing = blobs.filter((_, i) => !here[i]!.whole);
-    const meter = createMeter(of - needed, of, blobs.length - missing.length, blobs.length, onEvent);
-    // One refusal stops the others: what they have is kept.
-    const stop = new AbortController();
-    const both = AbortSignal.any([signal, stop.signal]);
-    try {
-      await inParallel(missing, streams, async (file) => {
-        if (both.aborted) refuse('cancelled', { what: 'the download' });
-        meter.begin(file.path);
-        try {
-          await downloadFile(hub, { repo, commit, file, onBytes: meter.add, signal: both });
-        } catch (error) {
-          stop.abort();
-          throw error;
-        }
-        meter.end(file.path);
-      });
-    } finally {
-      meter.close();
-    }
+    await writeJournal(repoDir, journal);
+    await downloadBlobs(hub, snapshot, options);
     const dir = await linkSnapshot(cache, snapshot);
-    await writeJournal(folder, { ...journal, complete: new Date().toISOString() });
+    await writeJournal(repoDir, { ...journal, complete: new Date().toISOString() });
     return dir;
   } finally {
     await release();
   }
 }
 
-const sum = (files: readonly HubFile[]): number => files.reduce((n, file) => n + file.bytes, 0);
-/** Two files of the same content are one blob. Small ones first, so that what tells most is there early. */
-const unique = (files: readonly HubFile[]): readonly HubFile[] =>
+/** Downloads the blobs that are missing. A failure stops the other files; what they have is kept. */
+async function downloadBlobs(
+  hub: Hub,
+  { repo, commit, files }: HubSnapshot,
+  { onEvent, signal = new AbortController().signal }: DownloadOptions,
+): Promise<void> {
+  const blobs = listBlobs(files);
+  const present = await Promise.all(blobs.map((file) => countPresentBytes(hub.settings.cache, repo, file)));
+  const missing = blobs.filter((_, i) => !present[i]!.isComplete);
+  const meter = createMeter(
+    {
+      doneBytes: present.reduce((n, { bytes }) => n + bytes, 0),
+      totalBytes: sumBytes(blobs),
+      doneFiles: blobs.length - missing.length,
+      totalFiles: blobs.length,
+    },
+    onEvent,
+  );
+  const failure = new AbortController();
+  const eitherSignal = AbortSignal.any([signal, failure.signal]);
+  try {
+    await mapConcurrently(missing, maxConnections, async (file) => {
+      if (eitherSignal.aborted) refuse('cancelled', { what: 'the download' });
+      meter.beginFile(file.path);
+      try {
+        await downloadFile(hub, { repo, commit, file, onBytes: meter.addBytes, signal: eitherSignal });
+      } catch (error) {
+        failure.abort();
+        throw error;
+      }
+      meter.endFile(file.path);
+    });
+  } finally {
+    meter.close();
+  }
+}
+
+const sumBytes = (files: readonly HubFile[]): number => files.reduce((n, file) => n + file.bytes, 0);
+
+/** Files of the same content share a blob. Small files come first, because config and tokenizer are small. */
+const listBlobs = (files: readonly HubFile[]): readonly HubFile[] =>
   [...new Map(files.map((file) => [file.etag, file])).values()].sort((a, b) => a.bytes - b.bytes);
 
-/** The folder of a snapshot that is here with its manifest and every file; undefined otherwise. */
-export async function wholeSnapshot(
+/** The folder of a snapshot that Cambium downloaded and that has all of its files; undefined otherwise. */
+export async function findCompleteSnapshot(
   cache: string,
   repo: string,
   commit: string,
 ): Promise<string | undefined> {
-  const journal = (await journals(repoFolder(cache, repo))).find((one) => one.commit === commit);
+  const journal = await findJournal(cache, repo, commit);
   if (!journal || journal.complete === null) return undefined;
-  for (const file of journal.files)
-    if (
-      !(await presentBytes(cache, repo, file)).whole ||
-      (await sizeOf(join(snapshotFolder(cache, repo, commit), file.path))) === null
-    )
-      return undefined;
-  return snapshotFolder(cache, repo, commit);
+  const dir = getSnapshotDir(cache, repo, commit);
+  for (const file of journal.files) {
+    const { isComplete } = await countPresentBytes(cache, repo, file);
+    if (!isComplete || (await readFileSize(join(dir, file.path))) === null) return undefined;
+  }
+  return dir;
 }
 
-/** Downloads that were begun and are not whole. */
-export async function partialDownloads(cache: string): Promise<readonly HubPartial[]> {
-  const found: HubPartial[] = [];
-  for (const folder of await repoFolders(cache)) {
-    const held = await heldCommit(folder);
-    for (const { repo, revision, commit, files, complete } of await journals(folder)) {
+const findJournal = async (cache: string, repo: string, commit: string): Promise<Journal | undefined> =>
+  (await readJournals(getRepoDir(cache, repo))).find((journal) => journal.commit === commit);
+
+/** The unfinished downloads in the cache. */
+export async function listPartialDownloads(cache: string): Promise<readonly HubPartial[]> {
+  const partials: HubPartial[] = [];
+  for (const repoDir of await listRepoDirs(cache)) {
+    const lockedCommit = await readLockedCommit(repoDir);
+    for (const { repo, revision, commit, files, complete } of await readJournals(repoDir)) {
       if (complete !== null) continue;
-      const bytes = sum(unique(files));
-      const done = bytes - (await missingBytes(cache, repo, files));
-      found.push({ repo, revision, commit, done, bytes, state: held === commit ? 'elsewhere' : 'paused' });
+      const bytes = sumBytes(listBlobs(files));
+      const done = bytes - (await countMissingBytes(cache, repo, files));
+      const state = lockedCommit === commit ? 'elsewhere' : 'paused';
+      partials.push({ repo, revision, commit, done, bytes, state });
     }
   }
-  return found;
+  return partials;
 }
 
-/** Bytes of these files that are not here yet. */
-export async function missingBytes(cache: string, repo: string, files: readonly HubFile[]): Promise<number> {
-  const blobs = unique(files);
-  const here = await Promise.all(blobs.map((file) => presentBytes(cache, repo, file)));
-  return sum(blobs) - here.reduce((n, { bytes }) => n + bytes, 0);
+/** Bytes of these files that the cache does not have yet. */
+export async function countMissingBytes(
+  cache: string,
+  repo: string,
+  files: readonly HubFile[],
+): Promise<number> {
+  const blobs = listBlobs(files);
+  const present = await Promise.all(blobs.map((file) => countPresentBytes(cache, repo, file)));
+  return sumBytes(blobs) - present.reduce((n, { bytes }) => n + bytes, 0);
 }
 
-/** Bytes of a snapshot that are not here yet; refused when the disk has fewer free. */
-export async function roomFor(
+/** Bytes of a snapshot that are still missing. Refuses `file/no-space` when the disk has fewer free. */
+export async function checkFreeSpace(
   cache: string,
   { repo, files }: HubSnapshot,
-  free = freeBytes,
+  measureFree = getFreeBytes,
 ): Promise<number> {
-  const needed = await missingBytes(cache, repo, files);
-  const left = needed > 0 ? await free(await standing(repoFolder(cache, repo))) : Infinity;
-  if (left < needed) refuse('file/no-space', { path: cache, needed, free: left });
+  const needed = await countMissingBytes(cache, repo, files);
+  if (needed === 0) return needed;
+  const free = await measureFree(await findExistingAncestor(getRepoDir(cache, repo)));
+  if (free < needed) refuse('file/no-space', { path: cache, needed, free });
   return needed;
 }
 
-/** The snapshot that a download was begun with, as its journal has it. */
-export const begunSnapshot = async (
+/** The snapshot that a download was started with, from its journal. */
+export const findStartedSnapshot = (
   cache: string,
   repo: string,
   commit: string,
-): Promise<HubSnapshot | undefined> =>
-  (await journals(repoFolder(cache, repo))).find((one) => one.commit === commit);
+): Promise<HubSnapshot | undefined> => findJournal(cache, repo, commit);
 
-/** Gives a download up: its partial files, and the blobs that nothing else names, are removed. */
-export async function dropDownload(cache: string, repo: string, commit: string): Promise<void> {
-  const folder = repoFolder(cache, repo);
-  const unfinished = async (): Promise<HubSnapshot | undefined> =>
-    (await journals(folder)).find((one) => one.commit === commit && one.complete === null);
-  if (!(await unfinished())) return;
-  const release = await hold(folder, repo, commit);
+/** Discards an unfinished download: removes its partial files, and blobs that no snapshot uses. */
+export async function discardDownload(cache: string, repo: string, commit: string): Promise<void> {
+  const repoDir = getRepoDir(cache, repo);
+  const findUnfinished = async (): Promise<HubSnapshot | undefined> => {
+    const journal = await findJournal(cache, repo, commit);
+    return journal?.complete === null ? journal : undefined;
+  };
+  if (!(await findUnfinished())) return;
+  const release = await lockRepo(repoDir, repo, commit);
   try {
-    const snapshot = await unfinished();
+    const snapshot = await findUnfinished();
     if (!snapshot) return;
-    await dropJournal(folder, commit);
-    await sweepSnapshot(cache, snapshot);
+    await deleteJournal(repoDir, commit);
+    await removeUnusedBlobs(cache, snapshot);
   } finally {
     await release();
   }
-}
-
-interface Meter {
-  begin(path: string): void;
-  add(bytes: number): void;
-  end(path: string): void;
-  close(): void;
-}
-
-/** Counts bytes and tells of them at a steady pace; the speed is that of the last seconds. */
-function createMeter(
-  start: number,
-  of: number,
-  filesDone: number,
-  ofFiles: number,
-  onEvent: DownloadOptions['onEvent'],
-): Meter {
-  const now = new Set<string>();
-  const seen: { readonly time: number; readonly done: number }[] = [{ time: performance.now(), done: start }];
-  let done = start;
-  let files = filesDone;
-  const tell = (): void => {
-    const time = performance.now();
-    seen.push({ time, done });
-    while (seen.length > 2 && time - seen[0]!.time > window) seen.shift();
-    const span = (time - seen[0]!.time) / 1000;
-    onEvent?.({
-      at: 'bytes',
-      done,
-      of,
-      perSecond: span > 0 ? Math.max(0, (done - seen[0]!.done) / span) : 0,
-      files,
-      ofFiles,
-      now: [...now],
-    });
-  };
-  const timer = setInterval(tell, pace);
-  tell();
-  return {
-    begin(path) {
-      now.add(path);
-    },
-    add(bytes) {
-      done = Math.max(0, Math.min(of, done + bytes));
-    },
-    end(path) {
-      now.delete(path);
-      files++;
-    },
-    close() {
-      clearInterval(timer);
-      tell();
-    },
-  };
 }

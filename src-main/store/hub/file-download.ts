@@ -1,93 +1,102 @@
 /**
- * @file One file of a commit into its blob: written on from the byte where it stopped, hashed as it comes,
- * named only when the hash is the Hub's.
+ * @file Downloads one file of a commit to its blob: resumed at the byte where it stopped, hashed while it
+ * arrives, and renamed to the blob only if the hash matches.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { constants, open, rename, type FileHandle } from 'node:fs/promises';
-import { appError, AppError, refuse } from '../../base/errors.ts';
+import { AppError, createError, refuse } from '../../base/errors.ts';
 import type { HubFile } from '../../model/hub.ts';
-import { freeBytes } from '../fs/folder.ts';
-import { isAbsent, writeFailure, writing } from '../fs/files.ts';
-import { blobFile, partialFile, sizeOf } from './cache.ts';
-import { fileAddress } from './model.ts';
-import { networkWords, sleep, type Hub } from './requests.ts';
+import { isNotFound, toWriteError, writeOrRefuse } from '../fs/files.ts';
+import { getFreeBytes } from '../fs/folder.ts';
+import { getBlobPath, getPartialPath, readFileSize } from './cache.ts';
+import { getFileUrl } from './ranges.ts';
+import { describeNetworkError } from './request-errors.ts';
+import { getRetryDelay, sleep, type Hub } from './requests.ts';
 
 export interface FileTask {
   readonly repo: string;
   readonly commit: string;
   readonly file: HubFile;
-  /** More bytes are there; fewer when a file is begun anew. */ readonly onBytes: (more: number) => void;
+  /** Called with the number of new bytes; negative when the file starts again. */
+  readonly onBytes: (bytes: number) => void;
   readonly signal: AbortSignal;
 }
 
-/** The git hash of a small file covers its length too. */
-const hashOf = ({ sha256, bytes }: HubFile): Hash =>
+const maxRounds = 2;
+/** Bytes of one read from disk. */
+const blockBytes = 1 << 20;
+
+/** Large files are named by their SHA-256, small ones by their git hash, which covers the length too. */
+const createFileHash = ({ sha256, bytes }: HubFile): Hash =>
   sha256 ? createHash('sha256') : createHash('sha1').update(`blob ${bytes}\0`);
-const plainTag = (tag: string | null): string | null =>
-  tag?.replace(/^W\//, '').replace(/^"|"$/g, '') ?? null;
-const block = 1 << 20;
 
 /**
- * Fetches one file. Bytes that are there already are kept and only hashed; a wrong hash begins the file anew,
- * once.
+ * Downloads one file. Bytes on disk are kept and only hashed. After a wrong hash the file starts again, once.
+ * Refuses `hub/wrong-bytes`, `hub/changed`, `hub/unreachable`, `file/no-space`, `cancelled`.
  */
 export async function downloadFile(hub: Hub, task: FileTask): Promise<void> {
   const { repo, file, onBytes } = task;
   const { cache } = hub.settings;
-  const partial = partialFile(cache, repo, file.etag);
-  for (let round = 1; ; round++) {
-    const hash = hashOf(file);
-    const handle = await open(partial, constants.O_RDWR | constants.O_CREAT).catch((thrown: unknown) => {
-      throw writeFailure(partial, thrown, file.bytes);
-    });
-    let good = false;
-    try {
-      const had = (await handle.stat()).size;
-      if (had > file.bytes) {
-        await handle.truncate(0);
-        onBytes(-file.bytes);
-      }
-      const from = had > file.bytes ? 0 : had;
-      await hashStart(handle, hash, from, task.signal);
-      await fetchFrom(hub, task, handle, hash, from);
-      good = hash.digest('hex') === file.etag && (await handle.stat()).size === file.bytes;
-      if (good) await handle.sync();
-      else await handle.truncate(0);
-    } finally {
-      await handle.close();
-    }
-    if (good) {
-      await nameBlob(partial, blobFile(cache, repo, file.etag), file.bytes);
+  const partial = getPartialPath(cache, repo, file.etag);
+  for (let round = 1; round <= maxRounds; round++) {
+    if (await completePartial(hub, task, partial)) {
+      await renameToBlob(partial, getBlobPath(cache, repo, file.etag), file.bytes);
       return;
     }
     onBytes(-file.bytes);
-    if (round === 2) refuse('hub/wrong-bytes', { repo, file: file.path });
+  }
+  refuse('hub/wrong-bytes', { repo, file: file.path });
+}
+
+/** Downloads the rest of a partial file. Returns whether its hash is right; if not, the file is emptied. */
+async function completePartial(hub: Hub, task: FileTask, partial: string): Promise<boolean> {
+  const { file, onBytes, signal } = task;
+  const hash = createFileHash(file);
+  const handle = await open(partial, constants.O_RDWR | constants.O_CREAT).catch((thrown: unknown) => {
+    throw toWriteError(partial, thrown, file.bytes);
+  });
+  try {
+    let { size } = await handle.stat();
+    if (size > file.bytes) {
+      await handle.truncate(0);
+      onBytes(-file.bytes);
+      size = 0;
+    }
+    await hashExisting(handle, hash, size, signal);
+    await fetchRest(hub, task, handle, hash, size);
+    const isRight = hash.digest('hex') === file.etag && (await handle.stat()).size === file.bytes;
+    if (isRight) await handle.sync();
+    else await handle.truncate(0);
+    return isRight;
+  } finally {
+    await handle.close();
   }
 }
 
-/** Gives checked bytes their name; another process may have done that. */
-const nameBlob = (partial: string, blob: string, bytes: number): Promise<void> =>
-  writing(blob, () =>
+/** Renames a checked partial file to its blob, unless another process has done so. */
+const renameToBlob = (partial: string, blob: string, bytes: number): Promise<void> =>
+  writeOrRefuse(blob, () =>
     rename(partial, blob).catch(async (thrown: unknown) => {
-      if (!isAbsent(thrown) || (await sizeOf(blob)) !== bytes) throw thrown;
+      if (!isNotFound(thrown) || (await readFileSize(blob)) !== bytes) throw thrown;
     }),
   );
 
-/** How many of a file's bytes are here, whole or in part. */
-export async function presentBytes(
+/** How many bytes of a file the cache has, and whether it has the checked blob. */
+export async function countPresentBytes(
   cache: string,
   repo: string,
   { etag, bytes }: HubFile,
-): Promise<{ readonly bytes: number; readonly whole: boolean }> {
-  if ((await sizeOf(blobFile(cache, repo, etag))) === bytes) return { bytes, whole: true };
-  return { bytes: Math.min(bytes, (await sizeOf(partialFile(cache, repo, etag))) ?? 0), whole: false };
+): Promise<{ readonly bytes: number; readonly isComplete: boolean }> {
+  if ((await readFileSize(getBlobPath(cache, repo, etag))) === bytes) return { bytes, isComplete: true };
+  const partialBytes = (await readFileSize(getPartialPath(cache, repo, etag))) ?? 0;
+  return { bytes: Math.min(bytes, partialBytes), isComplete: false };
 }
 
-async function hashStart(file: FileHandle, hash: Hash, bytes: number, signal: AbortSignal): Promise<void> {
-  const buffer = Buffer.allocUnsafe(Math.min(block, bytes));
+async function hashExisting(file: FileHandle, hash: Hash, bytes: number, signal: AbortSignal): Promise<void> {
+  const buffer = Buffer.allocUnsafe(Math.min(blockBytes, bytes));
   for (let at = 0; at < bytes;) {
     if (signal.aborted) refuse('cancelled', { what: 'the download' });
-    const { bytesRead } = await file.read(buffer, 0, Math.min(block, bytes - at), at);
+    const { bytesRead } = await file.read(buffer, 0, Math.min(blockBytes, bytes - at), at);
     if (bytesRead === 0) refuse('file/unreadable', { path: 'the partial file', why: 'it became shorter' });
     hash.update(buffer.subarray(0, bytesRead));
     at += bytesRead;
@@ -95,124 +104,129 @@ async function hashStart(file: FileHandle, hash: Hash, bytes: number, signal: Ab
 }
 
 /**
- * Writes bytes `from` to the end where they belong, over as many connections as it takes; each that brings
- * bytes renews the patience.
+ * Fetches the bytes of a file from `start` to its end, over several connections if they break. Each connection
+ * that brings bytes resets the attempts.
  */
-async function fetchFrom(
+async function fetchRest(
   hub: Hub,
-  { repo, commit, file, onBytes, signal }: FileTask,
+  task: FileTask,
   handle: FileHandle,
   hash: Hash,
-  from: number,
+  start: number,
 ): Promise<void> {
-  const { attempts, pause } = hub.patience;
-  for (let at = from, failures = 0; at < file.bytes;) {
-    const before = at;
+  const { repo, file, onBytes, signal } = task;
+  const { settings, retry } = hub;
+  let offset = start;
+  let failures = 0;
+  while (offset < file.bytes) {
+    const before = offset;
     try {
-      for await (const chunk of bytesFrom(hub, repo, commit, file, at, signal)) {
-        if (at + chunk.length > file.bytes) refuse('hub/changed', { repo, file: file.path });
-        await write(handle, chunk, at, { cache: hub.settings.cache, needed: file.bytes - at });
+      for await (const chunk of streamFrom(hub, task, offset)) {
+        if (offset + chunk.length > file.bytes) refuse('hub/changed', { repo, file: file.path });
+        await writeChunk(handle, chunk, offset, settings.cache, file.bytes - offset);
         hash.update(chunk);
-        at += chunk.length;
+        offset += chunk.length;
         onBytes(chunk.length);
       }
-      if (at < file.bytes) throw new TypeError('terminated');
+      if (offset < file.bytes) throw new TypeError('terminated');
     } catch (thrown) {
       if (signal.aborted) refuse('cancelled', { what: 'the download' });
-      const why = networkWords(thrown);
+      const why = describeNetworkError(thrown);
       if (why === undefined) throw thrown;
-      failures = at > before ? 1 : failures + 1;
-      if (failures >= attempts) throw appError('hub/unreachable', { endpoint: hub.settings.endpoint, why });
-      await sleep(pause * 2 ** (failures - 1), signal);
+      failures = offset > before ? 1 : failures + 1;
+      if (failures >= retry.attempts)
+        throw createError('hub/unreachable', { endpoint: settings.endpoint, why });
+      await sleep(getRetryDelay(retry, failures), signal);
     }
   }
 }
 
-async function write(
+async function writeChunk(
   handle: FileHandle,
   chunk: Uint8Array,
-  at: number,
-  { cache, needed }: { readonly cache: string; readonly needed: number },
+  offset: number,
+  cache: string,
+  needed: number,
 ): Promise<void> {
   try {
     for (let done = 0; done < chunk.length;)
-      done += (await handle.write(chunk, done, chunk.length - done, at + done)).bytesWritten;
+      done += (await handle.write(chunk, done, chunk.length - done, offset + done)).bytesWritten;
   } catch (thrown) {
-    const failure = writeFailure(cache, thrown, needed);
-    if (failure instanceof AppError && failure.code === 'file/no-space')
-      refuse('file/no-space', { path: cache, needed, free: await freeBytes(cache) });
-    throw failure;
+    const error = toWriteError(cache, thrown, needed);
+    if (error instanceof AppError && error.code === 'file/no-space')
+      refuse('file/no-space', { path: cache, needed, free: await getFreeBytes(cache) });
+    throw error;
   }
 }
 
+/** Removes the quotes and the weak prefix of an ETag. */
+const parseEtag = (etag: string | null): string | null =>
+  etag?.replace(/^W\//, '').replace(/^"|"$/g, '') ?? null;
+
 /**
- * The bytes of a file from `at` on, from one answer; refused when the file is no longer the one that was
- * asked for.
+ * Yields the bytes of a file from `offset` on, from one response. Refuses `hub/changed` when the ETag or the
+ * size is another one than that of the file.
  */
-async function* bytesFrom(
+async function* streamFrom(
   hub: Hub,
-  repo: string,
-  commit: string,
-  file: HubFile,
-  at: number,
-  signal: AbortSignal,
+  { repo, commit, file, signal }: FileTask,
+  offset: number,
 ): AsyncGenerator<Uint8Array> {
-  const changed = (): never => refuse('hub/changed', { repo, file: file.path });
-  let tag: string | null = null;
-  let linked: string | null = null;
-  // A redirect's own tag is that of the redirect; what it links to has a header of its own.
-  const onOwn = (headers: Headers, last: boolean): void => {
-    tag = plainTag(headers.get('x-linked-etag') ?? (last ? headers.get('etag') : null)) ?? tag;
-    linked = headers.get('x-linked-size') ?? linked;
+  let etag: string | null = null;
+  let linkedSize: string | null = null;
+  // The ETag of a redirect is its own; that of its target is in another header.
+  const onHubResponse = (headers: Headers, isLast: boolean): void => {
+    const tag = headers.get('x-linked-etag') ?? (isLast ? headers.get('etag') : null);
+    etag = parseEtag(tag) ?? etag;
+    linkedSize = headers.get('x-linked-size') ?? linkedSize;
   };
-  const response = await hub.ask(
-    fileAddress(hub, repo, commit, file.path),
-    { headers: { 'accept-encoding': 'identity', ...(at > 0 ? { range: `bytes=${at}-` } : {}) }, signal },
+  const range = offset > 0 ? { range: `bytes=${offset}-` } : {};
+  const response = await hub.request(
+    getFileUrl(hub, repo, commit, file.path),
+    { headers: { 'accept-encoding': 'identity', ...range }, signal },
     { repo, revision: commit, file: file.path },
-    onOwn,
+    onHubResponse,
   );
-  const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '');
-  if (
+  const contentRange = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '');
+  const isPartial = response.status === 206;
+  const hasChanged =
     response.status === 416 ||
-    (tag !== null && tag !== file.etag) ||
-    (linked !== null && Number(linked) !== file.bytes) ||
-    (range && Number(range[2]) !== file.bytes)
-  ) {
+    (etag !== null && etag !== file.etag) ||
+    (linkedSize !== null && Number(linkedSize) !== file.bytes) ||
+    (contentRange && Number(contentRange[2]) !== file.bytes) ||
+    (isPartial && Number(contentRange?.[1]) !== offset);
+  if (hasChanged) {
     await response.body?.cancel();
-    changed();
+    refuse('hub/changed', { repo, file: file.path });
   }
-  // A server that does not know ranges sends the file from its start.
-  let skip = response.status === 206 ? 0 : at;
-  if (response.status === 206 && Number(range?.[1]) !== at) {
-    await response.body?.cancel();
-    changed();
-  }
+  // A server without range requests sends the file from its start.
+  let skip = isPartial ? 0 : offset;
   const reader = response.body!.getReader();
   try {
     for (;;) {
-      const { done, value } = await inTime(
+      const { done, value } = await withTimeout(
         reader.read() as Promise<{ done: boolean; value?: Uint8Array }>,
-        hub.patience.silence,
+        hub.retry.timeout,
       );
       if (done || !value) return;
-      const fresh = value.subarray(Math.min(skip, value.length));
-      skip -= value.length - fresh.length;
-      if (fresh.length > 0) yield fresh;
+      const wanted = value.subarray(Math.min(skip, value.length));
+      skip -= value.length - wanted.length;
+      if (wanted.length > 0) yield wanted;
     }
   } finally {
     void reader.cancel().catch(() => undefined);
   }
 }
 
-/** A line that says nothing for too long counts as cut. */
-function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
+/** Rejects with a TimeoutError when `work` takes longer than `ms`. */
+function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout;
-  const late = new Promise<never>((_, reject) => {
+  const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       reject(new DOMException('no bytes in time', 'TimeoutError'));
     }, ms);
   });
-  return Promise.race([work, late]).finally(() => {
+  return Promise.race([work, timeout]).finally(() => {
     clearTimeout(timer);
   });
 }

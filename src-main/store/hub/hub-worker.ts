@@ -1,48 +1,34 @@
-/**
- * @file The worker that downloads or pushes, so that the process that asked stays awake: bytes, hashes and
- * disk are here.
- */
+/** @file The worker thread that downloads or pushes. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { dataOf } from '../../base/errors.ts';
+import { toErrorData } from '../../base/errors.ts';
+import type { DownloadEvent, PushEvent } from '../../model/hub.ts';
 import { downloadSnapshot } from './download.ts';
 import { pushExport } from './push.ts';
 import { createHub } from './requests.ts';
 import type { HubMessage, HubTask } from './workers.ts';
 
 const task = workerData as HubTask;
-const cancel = new AbortController();
-const { signal } = cancel;
-const say = (message: HubMessage): void => {
+const controller = new AbortController();
+const { signal } = controller;
+const send = (message: HubMessage): void => {
   parentPort!.postMessage(message);
 };
+const onEvent = (event: DownloadEvent | PushEvent): void => {
+  send({ type: 'event', event });
+};
 parentPort!.on('message', () => {
-  cancel.abort();
+  controller.abort();
 });
 
+async function run(): Promise<unknown> {
+  const hub = createHub(task.settings, task.token, task.retry);
+  if (task.task === 'download') return downloadSnapshot(hub, task.snapshot, { signal, onEvent });
+  return pushExport(hub, task.dir, task.repo, { private: task.private, signal, onEvent });
+}
+
 try {
-  const hub = createHub(task.settings, task.token, task.patience);
-  if (task.task === 'download')
-    say({
-      at: 'result',
-      value: await downloadSnapshot(hub, task.snapshot, {
-        signal,
-        onEvent: (event) => {
-          say({ at: 'event', event });
-        },
-      }),
-    });
-  else
-    say({
-      at: 'result',
-      value: await pushExport(hub, task.dir, task.repo, {
-        private: task.private,
-        signal,
-        onEvent: (event) => {
-          say({ at: 'event', event });
-        },
-      }),
-    });
+  send({ type: 'result', value: await run() });
 } catch (error) {
-  say({ at: 'failed', error: dataOf(error) });
+  send({ type: 'failed', error: toErrorData(error) });
 }
 parentPort!.close();

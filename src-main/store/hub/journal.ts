@@ -1,52 +1,56 @@
 /**
- * @file The journal of a download, beside its blobs: what is to be fetched, who is at it, and in the end,
- * written last, that all of it is there and checked.
+ * @file The journal of a download and the lock of a repository, in the repository's folder in the cache. The
+ * journal lists the files to fetch; once complete, it is the manifest of a checked snapshot.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { HubFile, HubSnapshot } from '../../model/hub.ts';
-import { isAbsent, isAlive, isObject, readJson, writeJson, writing } from '../fs/files.ts';
+import { isNotFound, isObject, readJsonIfValid, writeJson, writeOrRefuse } from '../fs/files.ts';
+import { isProcessAlive } from '../fs/process.ts';
 
-/** `complete` (ISO 8601) is the manifest: every file arrived with its hash. */
 export interface Journal extends HubSnapshot {
   readonly version: 1;
+  /** ISO 8601. */
   readonly begun: string;
+  /** ISO 8601: when every file had arrived with its hash. Null while the download is unfinished. */
   readonly complete: string | null;
 }
 
-/** Below the folder of a repository. */
-export const ownFolder = '.cambium';
-const folderOf = (repoDir: string): string => join(repoDir, ownFolder);
-const journalFile = (repoDir: string, commit: string): string => join(folderOf(repoDir), `${commit}.json`);
+/** The folder of journals and the lock, in the folder of a repository. */
+export const journalFolder = '.cambium';
+const getJournalDir = (repoDir: string): string => join(repoDir, journalFolder);
+const getJournalFile = (repoDir: string, commit: string): string =>
+  join(getJournalDir(repoDir), `${commit}.json`);
 
 /**
- * All journals of a repository; a damaged one counts as none, because the partial files tell how far it is.
+ * Reads all journals of a repository. Skips damaged ones: the partial files show how far their download got.
  */
-export async function journals(repoDir: string): Promise<readonly Journal[]> {
-  const names = await readdir(folderOf(repoDir)).catch(() => []);
-  const found: Journal[] = [];
+export async function readJournals(repoDir: string): Promise<readonly Journal[]> {
+  const names = await readdir(getJournalDir(repoDir)).catch(() => []);
+  const journals: Journal[] = [];
   for (const name of names) {
     if (!/^[0-9a-f]{40}\.json$/.test(name)) continue;
-    const value: unknown = await readJson(join(folderOf(repoDir), name)).catch(() => undefined);
-    if (
-      isObject(value) &&
-      value['version'] === 1 &&
-      value['commit'] === name.slice(0, 40) &&
-      isPlain(value['repo']) &&
-      isPlain(value['revision']) &&
-      Array.isArray(value['files']) &&
-      (value['files'] as unknown[]).every(isFile)
-    )
-      found.push(value as unknown as Journal);
+    const value: unknown = await readJsonIfValid(join(getJournalDir(repoDir), name));
+    if (isJournal(value) && value.commit === name.slice(0, 40)) journals.push(value);
   }
-  return found;
+  return journals;
 }
-/** No way out of the folders that these words become. */
-const isPlain = (value: unknown): boolean =>
+
+const isJournal = (value: unknown): value is Journal =>
+  isObject(value) &&
+  value['version'] === 1 &&
+  isSafeName(value['repo']) &&
+  isSafeName(value['revision']) &&
+  Array.isArray(value['files']) &&
+  (value['files'] as unknown[]).every(isHubFile);
+
+/** Names become paths, which must not leave their folder. */
+const isSafeName = (value: unknown): boolean =>
   typeof value === 'string' && /^(?!.*\.\.)\w[\w./-]*$/.test(value);
-const isFile = (value: unknown): value is HubFile =>
+
+const isHubFile = (value: unknown): value is HubFile =>
   isObject(value) &&
   typeof value['path'] === 'string' &&
   typeof value['etag'] === 'string' &&
@@ -55,65 +59,64 @@ const isFile = (value: unknown): value is HubFile =>
   !/[/\\]/.test(value['path']);
 
 export async function writeJournal(repoDir: string, journal: Journal): Promise<void> {
-  await writing(repoDir, () => mkdir(folderOf(repoDir), { recursive: true }));
-  await writeJson(journalFile(repoDir, journal.commit), journal);
+  await writeOrRefuse(repoDir, () => mkdir(getJournalDir(repoDir), { recursive: true }));
+  await writeJson(getJournalFile(repoDir, journal.commit), journal);
 }
 
-export const dropJournal = (repoDir: string, commit: string): Promise<void> =>
-  writing(repoDir, () => rm(journalFile(repoDir, commit), { force: true }));
+export const deleteJournal = (repoDir: string, commit: string): Promise<void> =>
+  writeOrRefuse(repoDir, () => rm(getJournalFile(repoDir, commit), { force: true }));
 
-/**
- * A lock is held while its process lives and touches it. There is one for a repository, because commits share
- * partial files and blobs.
- */
-const beat = 3000;
-const stale = 20_000;
-const lockFile = (repoDir: string): string => join(folderOf(repoDir), 'lock');
+/** Milliseconds between two updates of a lock's time. */
+const heartbeatInterval = 3000;
+/** A lock whose time is older was left by a process that died. */
+const staleAfter = 20_000;
+/** Tries to take a lock while other processes take and release it. */
+const maxAttempts = 5;
 
-/** The commit of a repository that a process is at; undefined while none is. */
-export const heldCommit = (repoDir: string): Promise<string | undefined> => holderOf(lockFile(repoDir));
+/** One lock per repository, because its commits share blobs and partial files. */
+const getLockFile = (repoDir: string): string => join(getJournalDir(repoDir), 'lock');
 
-/** What a lock that is held says of its commit: nothing in the moment in which it is made. */
-async function holderOf(path: string): Promise<string | undefined> {
+/** The commit that a live process downloads into a repository; undefined when there is none. */
+export const readLockedCommit = (repoDir: string): Promise<string | undefined> =>
+  readLiveLock(getLockFile(repoDir));
+
+/** The commit in a lock of a live process. Empty in the moment between creating and writing the lock. */
+async function readLiveLock(path: string): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined);
   const [pid, commit = ''] = (await readFile(path, 'utf8').catch(() => '')).split(' ');
-  return found && Date.now() - found.mtimeMs < stale && (commit === '' || isAlive(Number(pid)))
-    ? commit
-    : undefined;
+  if (!found || Date.now() - found.mtimeMs >= staleAfter) return undefined;
+  return commit === '' || isProcessAlive(Number(pid)) ? commit : undefined;
 }
 
-/** Tries to take a lock that others take and leave at the same time. */
-const attempts = 5;
-
 /**
- * Takes the repository for this process, or refuses; the answer lets it go, and takes the folders away in
- * which nothing is left.
+ * Locks a repository for this process. Refuses `hub/already` when another download has the lock. Returns a
+ * function that releases the lock and removes folders that are empty.
  */
-export async function hold(repoDir: string, repo: string, commit: string): Promise<() => Promise<void>> {
-  const path = lockFile(repoDir);
+export async function lockRepo(repoDir: string, repo: string, commit: string): Promise<() => Promise<void>> {
+  const path = getLockFile(repoDir);
   const own = `${process.pid} ${commit}`;
-  for (let n = 1; !(await makeLock(path, own)); n++) {
-    if (n === attempts || (await holderOf(path)) !== undefined) refuse('hub/already', { repo });
-    await clearLock(path);
+  for (let attempt = 1; !(await createLock(path, own)); attempt++) {
+    if (attempt === maxAttempts || (await readLiveLock(path)) !== undefined) refuse('hub/already', { repo });
+    await removeStaleLock(path);
   }
   const timer = setInterval(() => {
     const now = new Date();
     void utimes(path, now, now).catch(() => undefined);
-  }, beat);
+  }, heartbeatInterval);
   timer.unref();
   return async () => {
     clearInterval(timer);
     if ((await readFile(path, 'utf8').catch(() => '')) === own) await rm(path, { force: true });
-    for (const folder of [folderOf(repoDir), repoDir]) await rmdir(folder).catch(() => undefined);
+    for (const folder of [getJournalDir(repoDir), repoDir]) await rmdir(folder).catch(() => undefined);
   };
 }
 
-/** False where a lock is there already, or whoever let the last one go took the folder away. */
-const makeLock = (path: string, own: string): Promise<boolean> =>
-  writing(path, async () => {
+/** Creates the lock file. False when it exists, or when another process removed its folder meanwhile. */
+const createLock = (path: string, own: string): Promise<boolean> =>
+  writeOrRefuse(path, async () => {
     await mkdir(dirname(path), { recursive: true });
     const file = await open(path, 'wx').catch((thrown: unknown) => {
-      if (isAbsent(thrown) || (thrown as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
+      if (isNotFound(thrown) || (thrown as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
       throw thrown;
     });
     if (!file) return false;
@@ -129,12 +132,12 @@ const makeLock = (path: string, own: string): Promise<boolean> =>
   });
 
 /**
- * Takes a dead lock away. It is judged again out of the way: another process may have put its own in its
- * place meanwhile, and that goes back.
+ * Removes a stale lock. It is moved aside and checked again, because another process may have replaced it by
+ * a live one, which is moved back.
  */
-async function clearLock(path: string): Promise<void> {
+async function removeStaleLock(path: string): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   await rename(path, aside).catch(() => undefined);
-  if ((await holderOf(aside)) !== undefined) await rename(aside, path);
+  if ((await readLiveLock(aside)) !== undefined) await rename(aside, path);
   else await rm(aside, { force: true });
 }

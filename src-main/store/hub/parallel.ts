@@ -1,28 +1,28 @@
-/** @file Several pieces of work side by side, never more than a few at a time. */
+/** @file Runs asynchronous work with a limit on how much runs at the same time. */
 
 /**
- * The results of `work`, in the order of `items`. The first failure is thrown when what had begun is over;
- * nothing new begins after it.
+ * Calls `work` on every item, at most `concurrency` at a time. Returns the results in the order of `items`.
+ * After a failure no more work starts; the failure is thrown when the running work has ended.
  */
-export async function inParallel<T, R>(
+export async function mapConcurrently<T, R>(
   items: readonly T[],
-  most: number,
+  concurrency: number,
   work: (item: T) => Promise<R>,
 ): Promise<readonly R[]> {
   const results: R[] = new Array<R>(items.length);
   let next = 0;
   let failure: { readonly error: unknown } | undefined;
-  const line = async (): Promise<void> => {
+  const runNext = async (): Promise<void> => {
     while (next < items.length && !failure) {
-      const at = next++;
+      const index = next++;
       try {
-        results[at] = await work(items[at]!);
+        results[index] = await work(items[index]!);
       } catch (error) {
         failure ??= { error };
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(most, items.length) }, line));
+  await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, runNext));
   if (failure) throw failure.error;
   return results;
 }

@@ -1,170 +1,187 @@
 /**
- * @file Every request to the Hub: the token in one header and to the Hub's own origin alone, redirects by
- * hand, patience with a busy server, and failures as sentences.
+ * @file Requests to the Hub. The token goes only to the Hub's own origin, in one header; redirects are
+ * followed by hand; requests to a busy server are retried.
  */
-import { appError, type AppError } from '../../base/errors.ts';
-import { isToken, type HubSettings, type Token } from './settings.ts';
+import { createError } from '../../base/errors.ts';
+import { describeNetworkError, toResponseError, type RequestContext } from './request-errors.ts';
+import { isValidToken, type HubSettings, type HubToken } from './settings.ts';
 
-/** How long things are waited for, in milliseconds. */
-export interface Patience {
-  /** Tries of one request, and tries of a file without a new byte. */
+/** When to retry and when to give up. Times are in milliseconds. */
+export interface RetryOptions {
+  /** Attempts of a request, and of a file as long as no new byte arrives. */
   readonly attempts: number;
-  /** Before the second try; doubled each time. */
-  readonly pause: number;
-  /** For the answer's headers, and for the next bytes of its body. */
-  readonly silence: number;
-  /** The longest Retry-After that is obeyed; a longer one is told to the person. */
-  readonly longest: number;
-}
-const usual: Patience = { attempts: 6, pause: 500, silence: 30_000, longest: 120_000 };
-
-/** What a request is about, for the words of its failure. */
-export interface About {
-  readonly repo?: string;
-  readonly revision?: string;
-  readonly file?: string;
-  readonly writing?: boolean;
+  /** Delay before the second attempt. It doubles with each attempt. */
+  readonly baseDelay: number;
+  /** Time to wait for the headers of a response, and for the next bytes of its body. */
+  readonly timeout: number;
+  /** The longest Retry-After that is waited for. */
+  readonly maxRetryAfter: number;
 }
 
-/** A request that sends a Blob and tells how much of it has gone. */
-export interface Sending extends RequestInit {
+const defaultRetry: RetryOptions = {
+  attempts: 6,
+  baseDelay: 500,
+  timeout: 30_000,
+  maxRetryAfter: 120_000,
+};
+
+/** A request that reports how many bytes of its body, a Blob, have been sent. */
+export interface UploadInit extends RequestInit {
   readonly onSent?: (bytes: number) => void;
 }
 
+/** Called for each response of the Hub's own origin; `isLast` is false for a redirect. */
+export type OnHubResponse = (headers: Headers, isLast: boolean) => void;
+
 export interface Hub {
   readonly settings: HubSettings;
-  readonly token: Token | null;
-  readonly patience: Patience;
+  readonly token: HubToken | null;
+  readonly retry: RetryOptions;
   /**
-   * An answer that is no failure; `onOwn` sees the headers of each answer of the Hub's own origin on the way,
-   * and whether it is the last.
+   * Sends a request. Returns a response with a success status, or 416. Refuses `hub/…`, and `cancelled` when
+   * the signal of `init` aborts.
    */
-  ask(
-    address: string,
-    init?: Sending,
-    about?: About,
-    onOwn?: (headers: Headers, last: boolean) => void,
+  request(
+    url: string,
+    init?: UploadInit,
+    context?: RequestContext,
+    onHubResponse?: OnHubResponse,
   ): Promise<Response>;
-  /** `ask` in the shape of `fetch`, for the client library. */
-  fetchFor(about: About): typeof fetch;
+  /** `request` with the interface of `fetch`, for the client library. */
+  createFetch(context: RequestContext): typeof fetch;
 }
 
-const busy: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
-const mostHops = 8;
+const retriedStatuses: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
+const maxRedirects = 8;
 
-export function createHub(settings: HubSettings, token: Token | null, patience: Partial<Patience> = {}): Hub {
-  const own: Patience = { ...usual, ...patience };
-  const origin = new URL(settings.endpoint).origin;
-
-  /**
-   * One try, through its redirects. The token never leaves the Hub's origin: a CDN has signed addresses of
-   * its own.
-   */
-  const once = async (
-    address: string,
-    { onSent, ...init }: Sending,
-    onOwn?: (headers: Headers, last: boolean) => void,
-  ): Promise<Response> => {
-    let at = new URL(address);
-    for (let hop = 0; hop < mostHops; hop++) {
-      const headers = new Headers(init.headers);
-      headers.delete('authorization');
-      headers.set('user-agent', 'cambium');
-      if (token && at.origin === origin) headers.set('authorization', `Bearer ${token.text}`);
-      const quiet = new AbortController();
-      const timer = setTimeout(() => {
-        quiet.abort(new DOMException('no answer in time', 'TimeoutError'));
-      }, own.silence);
+export function createHub(
+  settings: HubSettings,
+  token: HubToken | null,
+  options: Partial<RetryOptions> = {},
+): Hub {
+  const retry: RetryOptions = { ...defaultRetry, ...options };
+  const request: Hub['request'] = async (url, init = {}, context = {}, onHubResponse) => {
+    if (settings.offline) throw createError('hub/offline', { what: context.repo ?? 'this' });
+    if (token && !isValidToken(token.text)) throw createError('hub/token-form', { from: token.from });
+    const isIdempotent = init.method === undefined || ['GET', 'HEAD', 'PUT'].includes(init.method);
+    for (let attempt = 1; ; attempt++) {
+      let delay = getRetryDelay(retry, attempt);
       try {
-        const body =
-          init.body instanceof Blob && onSent
-            ? { body: counted(init.body, onSent), duplex: 'half' as const }
-            : {};
-        // storage takes no stream of unknown length
-        if (init.body instanceof Blob) headers.set('content-length', String(init.body.size));
-        const response = await fetch(at, {
-          ...init,
-          ...body,
-          headers,
-          redirect: 'manual',
-          signal: init.body
-            ? (init.signal ?? null)
-            : AbortSignal.any([quiet.signal, ...(init.signal ? [init.signal] : [])]),
-        });
-        const to = response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;
-        if (at.origin === origin) onOwn?.(response.headers, to === null);
-        if (to === null) return response;
-        await response.body?.cancel();
-        at = new URL(to, at);
-        if (!/^https?:$/.test(at.protocol) || (at.protocol === 'http:' && origin.startsWith('https:')))
-          throw appError('hub/answer', {
-            endpoint: settings.endpoint,
-            why: 'it points to an address that is not safe',
-          });
-      } finally {
-        clearTimeout(timer);
-      }
-    }
-    throw appError('hub/answer', { endpoint: settings.endpoint, why: 'it points around in a circle' });
-  };
-
-  const ask: Hub['ask'] = async (address, init = {}, about = {}, onOwn) => {
-    if (settings.offline) throw appError('hub/offline', { what: about.repo ?? 'this' });
-    if (token && !isToken(token.text)) throw appError('hub/token-form', { from: token.from });
-    const again = init.method === undefined || ['GET', 'HEAD', 'PUT'].includes(init.method);
-    for (let tries = 1; ; tries++) {
-      let wait = own.pause * 2 ** (tries - 1);
-      try {
-        const response = await once(address, init, onOwn);
+        const response = await followRedirects(settings, token, retry.timeout, url, init, onHubResponse);
         if (response.ok || response.status === 416) return response;
-        const asked = Number(response.headers.get('retry-after')) * 1000;
-        // A 429 or a 503 was not acted upon, so that even a POST may be sent again.
-        const may =
-          busy.has(response.status) && (again || response.status === 429 || response.status === 503);
-        if (!may || tries >= own.attempts || asked > own.longest)
-          throw await failureOf(settings, token, response, about);
+        const { status } = response;
+        const retryAfter = Number(response.headers.get('retry-after')) * 1000;
+        // A server that answers 429 or 503 has not acted on the request, so even a POST can be repeated.
+        const isSafe = isIdempotent || status === 429 || status === 503;
+        const canRetry = retriedStatuses.has(status) && isSafe;
+        if (!canRetry || attempt >= retry.attempts || retryAfter > retry.maxRetryAfter)
+          throw await toResponseError(settings, token, response, context);
         await response.body?.cancel();
-        if (asked > 0) wait = asked;
+        if (retryAfter > 0) delay = retryAfter;
       } catch (thrown) {
-        if (init.signal?.aborted) throw appError('cancelled', { what: 'the request to the Hub' });
-        const why = networkWords(thrown);
+        if (init.signal?.aborted) throw createError('cancelled', { what: 'the request to the Hub' });
+        const why = describeNetworkError(thrown);
         if (why === undefined) throw thrown;
-        if (!again || tries >= own.attempts)
-          throw appError('hub/unreachable', { endpoint: settings.endpoint, why });
+        if (!isIdempotent || attempt >= retry.attempts)
+          throw createError('hub/unreachable', { endpoint: settings.endpoint, why });
       }
-      await sleep(wait, init.signal);
+      await sleep(delay, init.signal);
     }
   };
   return {
     settings,
     token,
-    patience: own,
-    ask,
-    fetchFor: (about) => (input, init) =>
-      ask(input instanceof Request ? input.url : String(input), init, about),
+    retry,
+    request,
+    createFetch: (context) => (input, init) =>
+      request(input instanceof Request ? input.url : String(input), init, context),
   };
 }
 
-/** The bytes of a Blob, counted as they go. */
-function counted(blob: Blob, onSent: (bytes: number) => void): ReadableStream<Uint8Array> {
+/** Milliseconds to wait after a failed attempt, counted from 1. */
+export const getRetryDelay = ({ baseDelay }: RetryOptions, attempt: number): number =>
+  baseDelay * 2 ** (attempt - 1);
+
+/**
+ * Sends one request and follows its redirects. The token stays with the Hub's origin: redirects to a CDN have
+ * signed addresses.
+ */
+async function followRedirects(
+  { endpoint }: HubSettings,
+  token: HubToken | null,
+  timeout: number,
+  url: string,
+  init: UploadInit,
+  onHubResponse?: OnHubResponse,
+): Promise<Response> {
+  const { origin } = new URL(endpoint);
+  let target = new URL(url);
+  for (let redirect = 0; redirect < maxRedirects; redirect++) {
+    const isHub = target.origin === origin;
+    const response = await sendOnce(target, init, isHub ? token : null, timeout);
+    const isRedirect = response.status >= 300 && response.status < 400;
+    const location = isRedirect ? response.headers.get('location') : null;
+    if (isHub) onHubResponse?.(response.headers, location === null);
+    if (location === null) return response;
+    await response.body?.cancel();
+    target = new URL(location, target);
+    const isDowngrade = target.protocol === 'http:' && origin.startsWith('https:');
+    if (!/^https?:$/.test(target.protocol) || isDowngrade)
+      throw createError('hub/answer', { endpoint, why: 'it redirects to an insecure address' });
+  }
+  throw createError('hub/answer', { endpoint, why: 'it redirects too often' });
+}
+
+/** Sends one request without following redirects. The timeout applies to requests without a body. */
+async function sendOnce(
+  url: URL,
+  { onSent, ...init }: UploadInit,
+  token: HubToken | null,
+  timeout: number,
+): Promise<Response> {
+  const headers = new Headers(init.headers);
+  headers.delete('authorization');
+  headers.set('user-agent', 'cambium');
+  if (token) headers.set('authorization', `Bearer ${token.text}`);
+  // The storage server needs the length of a body that is streamed.
+  if (init.body instanceof Blob) headers.set('content-length', String(init.body.size));
+  const stream =
+    init.body instanceof Blob && onSent
+      ? { body: countSentBytes(init.body, onSent), duplex: 'half' as const }
+      : {};
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    controller.abort(new DOMException('no answer in time', 'TimeoutError'));
+  }, timeout);
+  const signals = [...(init.body ? [] : [controller.signal]), ...(init.signal ? [init.signal] : [])];
+  const signal = signals.length > 0 ? AbortSignal.any(signals) : null;
+  try {
+    return await fetch(url, { ...init, ...stream, headers, redirect: 'manual', signal });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The bytes of a Blob; reports how many have been read. */
+function countSentBytes(blob: Blob, onSent: (bytes: number) => void): ReadableStream<Uint8Array> {
   let sent = 0;
   return blob.stream().pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, out) {
+      transform(chunk, controller) {
         sent += chunk.length;
         onSent(sent);
-        out.enqueue(chunk);
+        controller.enqueue(chunk);
       },
     }),
   );
 }
 
-/** Waits; an abort ends it with `cancelled`. */
+/** Waits for `ms` milliseconds. Refuses `cancelled` when `signal` aborts. */
 export const sleep = (ms: number, signal?: AbortSignal | null): Promise<void> =>
   new Promise((resolve, reject) => {
     const stop = (): void => {
       clearTimeout(timer);
-      reject(appError('cancelled', { what: 'the request to the Hub' }));
+      reject(createError('cancelled', { what: 'the request to the Hub' }));
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener('abort', stop);
@@ -173,89 +190,3 @@ export const sleep = (ms: number, signal?: AbortSignal | null): Promise<void> =>
     if (signal?.aborted) stop();
     else signal?.addEventListener('abort', stop, { once: true });
   });
-
-const causes: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'its name is not known',
-  EAI_AGAIN: 'its name cannot be looked up',
-  ECONNREFUSED: 'nothing answers there',
-  ECONNRESET: 'the connection was cut',
-  EPIPE: 'the connection was cut',
-  UND_ERR_SOCKET: 'the connection was cut',
-  ETIMEDOUT: 'it does not answer in time',
-  UND_ERR_CONNECT_TIMEOUT: 'it does not answer in time',
-  UND_ERR_HEADERS_TIMEOUT: 'it does not answer in time',
-  UND_ERR_BODY_TIMEOUT: 'it stopped sending',
-  ENETUNREACH: 'there is no network',
-  EHOSTUNREACH: 'there is no way to it',
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not trusted',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not trusted',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not trusted',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
-};
-
-/** A failed connection in words, without its address; undefined when `thrown` is something else. */
-export function networkWords(thrown: unknown): string | undefined {
-  if (!(thrown instanceof Error)) return undefined;
-  if (thrown.name === 'TimeoutError' || thrown.name === 'AbortError') return 'it does not answer in time';
-  const code = (thrown.cause as { code?: unknown } | undefined)?.code ?? (thrown as { code?: unknown }).code;
-  if (typeof code === 'string' && (code in causes || /^(UND_|HPE_)/.test(code)))
-    return causes[code] ?? 'the connection was cut';
-  return thrown instanceof TypeError && /fetch failed|terminated|network/i.test(thrown.message)
-    ? 'the connection failed'
-    : undefined;
-}
-
-/**
- * What a refusing answer means to a person. Neither its address (which may be signed) nor the token gets into
- * the words.
- */
-async function failureOf(
-  { endpoint }: HubSettings,
-  token: Token | null,
-  response: Response,
-  { repo = 'the model', revision = 'main', file = '', writing = false }: About,
-): Promise<AppError> {
-  const { status, headers } = response;
-  const code = headers.get('x-error-code');
-  const body = (await response.text().catch(() => '')).slice(0, 4000);
-  const said = headers.get('x-error-message') ?? messageIn(body);
-  const page = `${endpoint}/${repo}`;
-  if (status === 429)
-    return appError('hub/too-many', {
-      endpoint,
-      seconds: Math.ceil(Number(headers.get('retry-after')) || 60),
-    });
-  if (status >= 500) return appError('hub/down', { endpoint, status });
-  if (code === 'GatedRepo') return appError('hub/gated', { repo, url: page, token: token !== null });
-  if (code === 'RevisionNotFound') return appError('hub/no-revision', { repo, revision });
-  if (code === 'EntryNotFound') return appError('hub/no-file', { repo, file });
-  if (status === 401 && token && /invalid|expired|credential|token/i.test(said) && code !== 'RepoNotFound')
-    return appError('hub/bad-token', { from: token.from });
-  if (writing && (status === 401 || status === 403))
-    return token
-      ? appError('hub/no-write', { repo })
-      : appError('hub/no-token', { what: `pushing to ${repo}` });
-  if (code === 'RepoNotFound' || status === 401 || status === 404)
-    return appError('hub/no-repo', { repo, endpoint });
-  if (status === 403) return appError('hub/gated', { repo, url: page, token: token !== null });
-  const why = token ? said.replaceAll(token.text, '…') : said;
-  return appError('hub/refused', {
-    endpoint,
-    status,
-    why:
-      why
-        .replace(/\s+/g, ' ')
-        .replace(/[.\s]+$/, '')
-        .slice(0, 300) || 'it gives no reason',
-  });
-}
-
-function messageIn(body: string): string {
-  try {
-    const { error, message } = JSON.parse(body) as { error?: unknown; message?: unknown };
-    return typeof error === 'string' ? error : typeof message === 'string' ? message : '';
-  } catch {
-    return body.startsWith('<') ? '' : body;
-  }
-}

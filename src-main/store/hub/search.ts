@@ -1,162 +1,172 @@
-/**
- * @file Searching the Hub: one page after the other, each model with what its entry already says against
- * growing it.
- */
+/** @file Searches the Hub page by page, and says from a model's search entry why it cannot be grown. */
 import { listModels } from '@huggingface/hub';
-import { appError, type ErrorData } from '../../base/errors.ts';
+import { createError, type ErrorData } from '../../base/errors.ts';
 import { families } from '../../model/families/index.ts';
 import type { HubHit, HubPage } from '../../model/hub.ts';
 import { isObject } from '../fs/files.ts';
-import { isoOf, licenceOf, readable } from './answers.ts';
 import type { Hub } from './requests.ts';
+import { findLicense, refuseUnexpectedResponse, toIsoDate } from './responses.ts';
 
-export interface Search {
+export interface HubSearch {
   readonly query: string;
   readonly sort: 'downloads' | 'likes' | 'updated';
-  /** A family's id; empty for all. */
+  /** Id of a family; empty for all. */
   readonly family: string;
-  /** Parameters at least and at most. */
-  readonly least: number | null;
-  readonly most: number | null;
-  /** An identifier such as apache-2.0; empty for all. */
+  /** Least and most parameters. */
+  readonly minParameters: number | null;
+  readonly maxParameters: number | null;
+  /** Identifier such as apache-2.0; empty for all. */
   readonly licence: string;
-  /** Also what cannot be grown. */
+  /** Also finds models that cannot be grown. */
   readonly all: boolean;
-  /** `next` of the page before. */
+  /** `next` of the previous page. */
   readonly from: string | null;
 }
 
-/** Entries of one request; hits that make a page; requests that a page may take. */
-const perRequest = 50;
-const perPage = 20;
-const mostRequests = 5;
-const orders = { downloads: 'downloads', likes: 'likes', updated: 'lastModified' } as const;
+const entriesPerRequest = 50;
+/** A page ends when it has this many hits. */
+const minHitsPerPage = 20;
+const maxRequestsPerPage = 5;
+const sortKeys = { downloads: 'downloads', likes: 'likes', updated: 'lastModified' } as const;
 
-/** One page of hits. Requests are made until there are enough that may be shown, or no more. */
-export async function searchHub(hub: Hub, search: Search, signal?: AbortSignal): Promise<HubPage> {
+/** Searches one page of hits. Sends requests until the page has enough hits that match. */
+export async function searchHub(hub: Hub, search: HubSearch, signal?: AbortSignal): Promise<HubPage> {
   const hits: HubHit[] = [];
   let next = search.from;
-  for (let n = 0; n < mostRequests && hits.length < perPage; n++) {
-    const { found, cursor } = await request(hub, search, next, signal);
-    hits.push(...found.filter((hit) => (search.all || hit.why === null) && fitting(hit, search)));
+  for (let n = 0; n < maxRequestsPerPage && hits.length < minHitsPerPage; n++) {
+    const { entries, cursor } = await requestEntries(hub, search, next, signal);
+    hits.push(...entries.filter((hit) => matchesSearch(hit, search)));
     next = cursor;
     if (next === null) break;
   }
   return { hits, next };
 }
 
-const fitting = ({ parameters, family }: HubHit, { least, most, family: wanted }: Search): boolean =>
-  (wanted === '' || family === wanted) &&
-  (parameters === null || ((least === null || parameters >= least) && (most === null || parameters <= most)));
+function matchesSearch(hit: HubHit, { all, family, minParameters, maxParameters }: HubSearch): boolean {
+  if (!all && hit.why !== null) return false;
+  if (family !== '' && hit.family !== family) return false;
+  if (hit.parameters === null) return true;
+  return (
+    (minParameters === null || hit.parameters >= minParameters) &&
+    (maxParameters === null || hit.parameters <= maxParameters)
+  );
+}
 
-async function request(
+async function requestEntries(
   hub: Hub,
-  search: Search,
+  search: HubSearch,
   from: string | null,
   signal?: AbortSignal,
-): Promise<{ readonly found: readonly HubHit[]; readonly cursor: string | null }> {
+): Promise<{ readonly entries: readonly HubHit[]; readonly cursor: string | null }> {
   const { endpoint } = hub.settings;
-  const { query, family, licence, least, most } = search;
-  const type = families.get(family)?.modelTypes[0];
   let cursor: string | null = null;
-  const ask = hub.fetchFor({});
-  // The client library knows neither the cursor of a page nor a range of parameters, and would follow the
-  // Link by itself.
+  const request = hub.createFetch({});
+  // The client library has no parameter for the cursor and the number of parameters, and it would follow the
+  // Link header to the next page.
   const fetchPage: typeof fetch = async (input, init) => {
-    const address = new URL(String(input));
-    if (from !== null) address.searchParams.set('cursor', from);
-    if (least !== null || most !== null)
-      address.searchParams.set(
-        'num_parameters',
-        [least === null ? '' : `min:${inUnits(least)}`, most === null ? '' : `max:${inUnits(most)}`]
-          .filter(Boolean)
-          .join(','),
-      );
-    const response = await ask(address.href, { ...init, ...(signal ? { signal } : {}) });
+    const url = new URL(String(input));
+    if (from !== null) url.searchParams.set('cursor', from);
+    const range = formatParameterRange(search);
+    if (range !== '') url.searchParams.set('num_parameters', range);
+    const response = await request(url.href, { ...init, ...(signal ? { signal } : {}) });
     const headers = new Headers(response.headers);
-    cursor = cursorOf(headers.get('link'));
+    cursor = parseNextCursor(headers.get('link'));
     headers.delete('link');
     return new Response(response.body, { status: response.status, headers });
   };
-  const tags = [
-    ...(type === undefined ? [] : [type]),
-    ...(licence === '' ? [] : [`license:${licence}`]),
-    ...(search.all ? [] : ['safetensors']),
-  ];
-  const found: HubHit[] = [];
+  const entries: HubHit[] = [];
   try {
-    const list = listModels({
-      search: { query, tags, ...(search.all ? {} : { task: 'text-generation' }) },
-      sort: orders[search.sort],
-      limit: perRequest,
+    const models = listModels({
+      search: {
+        query: search.query,
+        tags: listTags(search),
+        ...(search.all ? {} : { task: 'text-generation' }),
+      },
+      sort: sortKeys[search.sort],
+      limit: entriesPerRequest,
       additionalFields: ['tags', 'config', 'safetensors', 'library_name'],
       hubUrl: endpoint,
       fetch: fetchPage,
     });
-    for await (const model of list) {
-      const type = isObject(model.config) ? String(model.config['model_type'] ?? '') : '';
-      found.push({
+    for await (const model of models) {
+      const modelType = isObject(model.config) ? String(model.config['model_type'] ?? '') : '';
+      entries.push({
         repo: model.name,
-        family: familyId(type),
-        parameters: totalOf(model.safetensors),
-        licence: licenceOf(model.tags),
+        family: findFamilyId(modelType),
+        parameters: readParameterCount(model.safetensors),
+        licence: findLicense(model.tags),
         downloads: model.downloads,
         likes: model.likes,
-        updated: isoOf(model.updatedAt),
+        updated: toIsoDate(model.updatedAt),
         gated: model.gated,
         private: model.private,
-        why: against(model.name, type, model.config, model.tags, model.library_name),
+        why: findObstacle(model.name, modelType, model.config, model.tags, model.library_name),
       });
     }
   } catch (thrown) {
-    readable(endpoint)(thrown);
+    refuseUnexpectedResponse(endpoint)(thrown);
   }
-  return { found, cursor };
+  return { entries, cursor };
 }
 
-/** 500M, 1.5B: as the Hub takes them. */
-const inUnits = (parameters: number): string =>
+function listTags({ family, licence, all }: HubSearch): string[] {
+  const modelType = families.get(family)?.modelTypes[0];
+  return [
+    ...(modelType === undefined ? [] : [modelType]),
+    ...(licence === '' ? [] : [`license:${licence}`]),
+    ...(all ? [] : ['safetensors']),
+  ];
+}
+
+/** `min:500M,max:1.5B`, as the Hub takes it; empty without limits. */
+function formatParameterRange({ minParameters, maxParameters }: HubSearch): string {
+  const limits: string[] = [];
+  if (minParameters !== null) limits.push(`min:${formatParameters(minParameters)}`);
+  if (maxParameters !== null) limits.push(`max:${formatParameters(maxParameters)}`);
+  return limits.join(',');
+}
+
+const formatParameters = (parameters: number): string =>
   parameters >= 1e9 ? `${parameters / 1e9}B` : `${parameters / 1e6}M`;
 
-/** The cursor of the following page in a Link header. */
-export function cursorOf(link: string | null): string | null {
+/** The cursor of the next page, from a Link header. */
+function parseNextCursor(link: string | null): string | null {
   const next = /<([^>]+)>\s*;[^,]*\brel="?next"?/.exec(link ?? '')?.[1];
-  return next === undefined ? null : (URL.parse(next, 'http://h')?.searchParams.get('cursor') ?? null);
+  if (next === undefined) return null;
+  return URL.parse(next, 'http://h')?.searchParams.get('cursor') ?? null;
 }
 
-const familyId = (type: string): string | null =>
-  [...families.values()].find((family) => family.modelTypes.includes(type))?.id ?? null;
-const totalOf = (said: unknown): number | null => {
-  const total = (said as { total?: unknown } | undefined)?.total;
-  return typeof total === 'number' ? total : null;
-};
+const findFamilyId = (modelType: string): string | null =>
+  [...families.values()].find((family) => family.modelTypes.includes(modelType))?.id ?? null;
 
-/** Why a model cannot be grown, as far as its entry tells. */
-function against(
+function readParameterCount(safetensors: unknown): number | null {
+  const total = (safetensors as { total?: unknown } | undefined)?.total;
+  return typeof total === 'number' ? total : null;
+}
+
+/** Why a model cannot be grown, as far as its search entry shows. */
+function findObstacle(
   repo: string,
-  type: string,
+  modelType: string,
   config: unknown,
   tags: readonly string[] = [],
   library?: string,
 ): ErrorData | null {
-  const quantized = isObject(config) ? config['quantization_config'] : undefined;
+  const path = repo;
   if (library === 'peft' || tags.includes('adapter'))
-    return appError('checkpoint/adapter', { path: repo }).toData();
-  if (isObject(quantized))
-    return appError('checkpoint/quantized', {
-      path: repo,
-      how: String(quantized['quant_method'] ?? 'quantization_config'),
-    }).toData();
-  if (familyId(type) === null)
-    return type === ''
-      ? appError('checkpoint/no-config', { path: repo }).toData()
-      : appError('checkpoint/unknown-family', {
-          type,
-          known: [...families.values()].flatMap((family) => family.modelTypes),
-        }).toData();
-  if (!tags.includes('safetensors'))
-    return tags.includes('pytorch')
-      ? appError('checkpoint/pickle-only', { path: repo, file: 'pytorch_model.bin' }).toData()
-      : appError('checkpoint/no-weights', { path: repo }).toData();
-  return null;
+    return createError('checkpoint/adapter', { path }).toData();
+  const quantization = isObject(config) ? config['quantization_config'] : undefined;
+  if (isObject(quantization)) {
+    const how = String(quantization['quant_method'] ?? 'quantization_config');
+    return createError('checkpoint/quantized', { path, how }).toData();
+  }
+  if (modelType === '') return createError('checkpoint/no-config', { path }).toData();
+  if (findFamilyId(modelType) === null) {
+    const known = [...families.values()].flatMap((family) => family.modelTypes);
+    return createError('checkpoint/unknown-family', { type: modelType, known }).toData();
+  }
+  if (tags.includes('safetensors')) return null;
+  return tags.includes('pytorch')
+    ? createError('checkpoint/pickle-only', { path, file: 'pytorch_model.bin' }).toData()
+    : createError('checkpoint/no-weights', { path }).toData();
 }

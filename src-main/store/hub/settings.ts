@@ -1,6 +1,6 @@
 /**
- * @file Where the Hub is, where its cache is, and whose token speaks: the same environment variables and
- * files as huggingface_hub.
+ * @file Settings of the Hub: its address, the cache, and the token, from the environment variables and files
+ * that huggingface_hub uses.
  */
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -9,7 +9,7 @@ import { refuse } from '../../base/errors.ts';
 import type { HubAccount } from '../../model/hub.ts';
 
 export interface HubSettings {
-  /** Without a slash at its end. */
+  /** The address of the Hub, without a final slash. */
   readonly endpoint: string;
   /** The folder of `models--owner--name`. */
   readonly cache: string;
@@ -17,78 +17,76 @@ export interface HubSettings {
   readonly tokenFile: string;
 }
 
-/** A token and where it was found. Its text goes into one header and nowhere else. */
-export interface Token {
+/** A token and where it comes from. The text is sent in one header and written nowhere. */
+export interface HubToken {
   readonly text: string;
   readonly from: Exclude<HubAccount['from'], null>;
 }
 
-const isTrue = (word: string | undefined): boolean => /^(1|true|yes|on)$/i.test(word ?? '');
+const isTrue = (value: string | undefined): boolean => /^(1|true|yes|on)$/i.test(value ?? '');
 
 /**
- * HF_ENDPOINT, HF_HUB_CACHE (or HUGGINGFACE_HUB_CACHE, or HF_HOME, or XDG_CACHE_HOME), HF_HUB_OFFLINE,
- * HF_TOKEN_PATH.
+ * Reads HF_ENDPOINT, HF_HUB_CACHE (or HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME), HF_HUB_OFFLINE,
+ * TRANSFORMERS_OFFLINE and HF_TOKEN_PATH. Refuses an HF_ENDPOINT that is not a plain address.
  */
-export function hubSettings(environment: NodeJS.ProcessEnv = process.env, user = homedir()): HubSettings {
-  const home =
-    environment['HF_HOME'] || join(environment['XDG_CACHE_HOME'] || join(user, '.cache'), 'huggingface');
+export function readHubSettings(environment: NodeJS.ProcessEnv = process.env, user = homedir()): HubSettings {
+  const cacheHome = environment['XDG_CACHE_HOME'] || join(user, '.cache');
+  const home = environment['HF_HOME'] || join(cacheHome, 'huggingface');
   const endpoint = (environment['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, '');
-  const address = URL.parse(endpoint);
-  if (!address || !/^https?:$/.test(address.protocol) || address.username || address.password)
+  const url = URL.parse(endpoint);
+  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password)
     refuse('hub/unreachable', {
       endpoint: 'the address in HF_ENDPOINT',
       why: 'it is not a plain http or https address',
     });
+  const cache = environment['HF_HUB_CACHE'] || environment['HUGGINGFACE_HUB_CACHE'] || join(home, 'hub');
   return {
     endpoint,
-    cache: resolve(
-      expanded(
-        environment['HF_HUB_CACHE'] || environment['HUGGINGFACE_HUB_CACHE'] || join(home, 'hub'),
-        user,
-      ),
-    ),
+    cache: resolve(expandHome(cache, user)),
     offline: isTrue(environment['HF_HUB_OFFLINE']) || isTrue(environment['TRANSFORMERS_OFFLINE']),
-    tokenFile: resolve(expanded(environment['HF_TOKEN_PATH'] || join(home, 'token'), user)),
+    tokenFile: resolve(expandHome(environment['HF_TOKEN_PATH'] || join(home, 'token'), user)),
   };
 }
 
-const expanded = (path: string, user: string): string =>
+const expandHome = (path: string, user: string): string =>
   /^~(?=$|[\\/])/.test(path) ? join(user, path.slice(1)) : path;
 
-/** The token to use: HF_TOKEN, then `kept` (set in Cambium), then the file that `hf auth login` writes. */
+/** The token to use: HF_TOKEN, else `saved` (set in Cambium), else the token file of `hf auth login`. */
 export async function findToken(
   settings: HubSettings,
-  kept: Token | null,
+  saved: HubToken | null,
   environment: NodeJS.ProcessEnv = process.env,
-): Promise<Token | null> {
-  const given = (environment['HF_TOKEN'] ?? environment['HUGGING_FACE_HUB_TOKEN'] ?? '').trim();
-  if (given !== '') return { text: given, from: 'HF_TOKEN' };
-  if (kept) return kept;
-  const filed = (await readFile(settings.tokenFile, 'utf8').catch(() => '')).trim();
-  return filed === '' ? null : { text: filed, from: 'the token file' };
+): Promise<HubToken | null> {
+  const fromEnvironment = (environment['HF_TOKEN'] ?? environment['HUGGING_FACE_HUB_TOKEN'] ?? '').trim();
+  if (fromEnvironment !== '') return { text: fromEnvironment, from: 'HF_TOKEN' };
+  if (saved) return saved;
+  const fromFile = (await readFile(settings.tokenFile, 'utf8').catch(() => '')).trim();
+  return fromFile === '' ? null : { text: fromFile, from: 'the token file' };
 }
 
-/** A header takes one line of printable characters: no token is masked, or in two lines. */
-export const isToken = (text: string): boolean => /^[\x21-\x7e]+$/.test(text);
+/** True for one line of printable ASCII: a header takes nothing else, and a masked token is something else. */
+export const isValidToken = (text: string): boolean => /^[\x21-\x7e]+$/.test(text);
 
 /**
- * `owner/name`, or `owner/name@revision`, taken apart; anything else is refused, because it becomes a path
- * and a URL.
+ * Parses `owner/name`, `owner/name@revision`, or the URL of a repository. Refuses `hub/bad-name`: the parts
+ * become paths and URLs.
  */
-export function readRepo(given: string): { readonly repo: string; readonly revision: string | undefined } {
+export function parseRepo(given: string): { readonly repo: string; readonly revision: string | undefined } {
   const [repo = '', ...rest] = given
     .trim()
     .replace(/^https?:\/\/[^/]+\//, '')
     .replace(/\/+$/, '')
     .split('@');
   const revision = rest.length > 0 ? rest.join('@') : undefined;
-  const part = /^(?!.*(?:--|\.\.))[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$/;
   const parts = repo.split('/');
-  if (
-    parts.length > 2 ||
-    parts.some((one) => !part.test(one) || /[.-]$/.test(one) || one.endsWith('.git')) ||
-    (revision !== undefined && !/^(?!.*\.\.)[\w][\w./-]{0,199}$/.test(revision))
-  )
+  const isRevisionValid = revision === undefined || /^(?!.*\.\.)[\w][\w./-]{0,199}$/.test(revision);
+  if (parts.length > 2 || !parts.every(isValidRepoPart) || !isRevisionValid)
     return refuse('hub/bad-name', { given });
   return { repo, revision };
 }
+
+/** The rules of huggingface_hub's `validate_repo_id`, with fewer first characters. */
+const isValidRepoPart = (part: string): boolean =>
+  /^(?!.*(?:--|\.\.))[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$/.test(part) &&
+  !/[.-]$/.test(part) &&
+  !part.endsWith('.git');

@@ -1,73 +1,63 @@
-/**
- * @file Downloads and pushes in a thread of their own. The token reaches it through memory and is written
- * nowhere.
- */
+/** @file Runs downloads and pushes in a worker thread, to which the token is passed in memory. */
 import { Worker } from 'node:worker_threads';
-import { AppError, appError, type ErrorData } from '../../base/errors.ts';
+import { AppError, createError, type ErrorData } from '../../base/errors.ts';
 import type { DownloadEvent, HubSnapshot, PushEvent } from '../../model/hub.ts';
-import type { Hub, Patience } from './requests.ts';
-import type { HubSettings, Token } from './settings.ts';
-import { workerFile } from '../fs/worker-file.ts';
+import { resolveWorkerUrl } from '../fs/worker-url.ts';
+import type { Hub, RetryOptions } from './requests.ts';
+import type { HubSettings, HubToken } from './settings.ts';
 
-interface Asking {
+interface HubOptions {
   readonly settings: HubSettings;
-  readonly token: Token | null;
-  readonly patience: Patience;
+  readonly token: HubToken | null;
+  readonly retry: RetryOptions;
 }
-type DownloadTask = { readonly task: 'download'; readonly snapshot: HubSnapshot };
-type PushTask = {
+interface DownloadTask {
+  readonly task: 'download';
+  readonly snapshot: HubSnapshot;
+}
+interface PushTask {
   readonly task: 'push';
   readonly dir: string;
   readonly repo: string;
   readonly private: boolean;
-};
-export type HubTask = Asking & (DownloadTask | PushTask);
-export type HubMessage =
-  | { readonly at: 'event'; readonly event: DownloadEvent | PushEvent }
-  | { readonly at: 'result'; readonly value: unknown }
-  | { readonly at: 'failed'; readonly error: ErrorData };
+}
+type PushDone = Extract<PushEvent, { type: 'done' }>;
 
-/** The folder of the snapshot. The signal stops it; what came is kept. */
-export const downloadApart = (
+/** What the worker is started with. */
+export type HubTask = HubOptions & (DownloadTask | PushTask);
+
+/** What the worker sends. Any message to it cancels. */
+export type HubMessage =
+  | { readonly type: 'event'; readonly event: DownloadEvent | PushEvent }
+  | { readonly type: 'result'; readonly value: unknown }
+  | { readonly type: 'failed'; readonly error: ErrorData };
+
+/** `downloadSnapshot` in a worker thread. Returns the folder of the snapshot. */
+export const downloadInWorker = (
   hub: Hub,
   snapshot: HubSnapshot,
   onEvent: (event: DownloadEvent) => void,
   signal: AbortSignal,
-): Promise<string> =>
-  apart<string>(
-    hub,
-    { task: 'download', snapshot },
-    (event) => {
-      onEvent(event as DownloadEvent);
-    },
-    signal,
-  );
+): Promise<string> => runWorker(hub, { task: 'download', snapshot }, onEvent, signal);
 
-/** The commit. The signal stops it before anybody sees anything. */
-export const pushApart = (
+/** `pushExport` in a worker thread. */
+export const pushInWorker = (
   hub: Hub,
   task: Omit<PushTask, 'task'>,
   onEvent: (event: PushEvent) => void,
   signal: AbortSignal,
-): Promise<Extract<PushEvent, { at: 'done' }>> =>
-  apart<Extract<PushEvent, { at: 'done' }>>(
-    hub,
-    { task: 'push', ...task },
-    (event) => {
-      onEvent(event as PushEvent);
-    },
-    signal,
-  );
+): Promise<PushDone> => runWorker(hub, { task: 'push', ...task }, onEvent, signal);
 
-function apart<T>(
-  { settings, token, patience }: Hub,
+/** Runs a worker to its end. `E` and `T` are the types of the task's events and of its result. */
+function runWorker<E extends DownloadEvent | PushEvent, T>(
+  { settings, token, retry }: Hub,
   task: DownloadTask | PushTask,
-  onEvent: (event: DownloadEvent | PushEvent) => void,
+  onEvent: (event: E) => void,
   signal: AbortSignal,
 ): Promise<T> {
-  return new Promise<T>((done, fail) => {
-    const worker = new Worker(workerFile('hub-worker', import.meta.url), {
-      workerData: { settings, token, patience, ...task } satisfies HubTask,
+  return new Promise<T>((resolve, reject) => {
+    const worker = new Worker(resolveWorkerUrl('hub-worker', import.meta.url), {
+      workerData: { settings, token, retry, ...task } satisfies HubTask,
       execArgv: [],
     });
     const cancel = (): void => {
@@ -75,17 +65,17 @@ function apart<T>(
     };
     if (signal.aborted) cancel();
     signal.addEventListener('abort', cancel, { once: true });
-    let answer: { readonly value: T } | undefined;
+    let result: { readonly value: T } | undefined;
     worker.on('message', (message: HubMessage) => {
-      if (message.at === 'event') onEvent(message.event);
-      else if (message.at === 'failed') fail(new AppError(message.error.code, message.error.detail));
-      else answer = { value: message.value as T };
+      if (message.type === 'event') onEvent(message.event as E);
+      else if (message.type === 'failed') reject(new AppError(message.error.code, message.error.detail));
+      else result = { value: message.value as T };
     });
-    worker.on('error', fail);
+    worker.on('error', reject);
     worker.on('exit', () => {
       signal.removeEventListener('abort', cancel);
-      if (answer) done(answer.value);
-      else fail(appError('internal', { message: 'the thread of the download ended early' }));
+      if (result) resolve(result.value);
+      else reject(createError('internal', { message: 'the thread of the download ended early' }));
     });
   });
 }

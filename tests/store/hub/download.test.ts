@@ -13,43 +13,48 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { keyOf, uniformAt } from '../../../src-main/base/random.ts';
+import { deriveKey, uniformAt } from '../../../src-main/base/random.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
-import { blobFile, cachedModels, partialFile, repoFolder } from '../../../src-main/store/hub/cache.ts';
 import {
+  getBlobPath,
+  getPartialPath,
+  getRepoDir,
+  listCachedModels,
+} from '../../../src-main/store/hub/cache.ts';
+import {
+  checkFreeSpace,
   downloadSnapshot,
-  partialDownloads,
-  roomFor,
-  wholeSnapshot,
+  findCompleteSnapshot,
+  listPartialDownloads,
 } from '../../../src-main/store/hub/download.ts';
-import { judgeModel } from '../../../src-main/store/hub/model.ts';
-import { downloadApart } from '../../../src-main/store/hub/workers.ts';
-import { refusal } from '../../support/refusal.ts';
+import { inspectModel } from '../../../src-main/store/hub/model.ts';
+import { downloadInWorker } from '../../../src-main/store/hub/workers.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import {
-  client,
-  digests,
-  everything,
-  original,
+  createClient,
+  expectSameFiles,
+  getFiles,
+  hashFiles,
+  readAllText,
   repo,
-  same,
-  secret,
   server,
-  withServer,
-} from './workbench.ts';
+  useLocalHub,
+  writeToken,
+} from './local-hub.ts';
 
-withServer();
+useLocalHub();
 afterEach(() => {
   server.faults = [];
 });
 
-describe('a download', () => {
-  it('is the Hugging Face cache: blobs by their hash, links, the ref, and a manifest', async () => {
-    const hub = client();
-    const model = await judgeModel(hub, repo);
+describe('downloadSnapshot', () => {
+  it('fills the Hugging Face cache: blobs named by their hash, links, the ref, and a manifest', async () => {
+    const hub = createClient();
+    const model = await inspectModel(hub, repo);
     const { cache } = hub.settings;
-    const folder = repoFolder(cache, repo);
-    expect(await wholeSnapshot(cache, repo, model.commit)).toBeUndefined();
+    const folder = getRepoDir(cache, repo);
+    expect(await findCompleteSnapshot(cache, repo, model.commit)).toBeUndefined();
     const events: { done: number; of: number }[] = [];
     const dir = await downloadSnapshot(hub, model, {
       onEvent: (event) => {
@@ -57,7 +62,7 @@ describe('a download', () => {
       },
     });
     expect(dir).toBe(join(cache, 'models--org--sharded', 'snapshots', model.commit));
-    same(dir, model);
+    expectSameFiles(dir, model);
     for (const { path, etag } of model.files)
       expect(readlinkSync(join(dir, path))).toBe(join('..', '..', 'blobs', etag));
     expect(readdirSync(join(folder, 'blobs')).sort()).toEqual(
@@ -65,7 +70,7 @@ describe('a download', () => {
     );
     expect(readFileSync(join(folder, 'refs', 'main'), 'utf8')).toBe(model.commit);
     expect(events.at(-1)).toMatchObject({ done: model.bytes, of: model.bytes });
-    expect(await cachedModels(cache)).toMatchObject([
+    expect(await listCachedModels(cache)).toMatchObject([
       {
         repo,
         commit: model.commit,
@@ -77,57 +82,57 @@ describe('a download', () => {
         bytes: model.bytes,
       },
     ]);
-    expect((await openCheckpoint(dir)).card.name).toBe(repo);
-    server.seen.length = 0;
+    expect((await openCheckpoint(dir)).summary.name).toBe(repo);
+    server.requests.length = 0;
     expect(await downloadSnapshot(hub, model)).toBe(dir);
-    expect(server.seen).toEqual([]);
+    expect(server.requests).toEqual([]);
   });
 
-  it('cut at 20 random places ends with the same hashes, each byte fetched about once', async () => {
-    const hub = client();
-    const model = await judgeModel(hub, repo);
+  it('resumes after 20 broken connections and ends with the right hashes', async () => {
+    const hub = createClient();
+    const model = await inspectModel(hub, repo);
     const { cache } = hub.settings;
-    const whole = await downloadSnapshot(client(), model);
+    const expected = await downloadSnapshot(createClient(), model);
     const shards = model.files.filter((file) => file.sha256);
-    const key = keyOf(7, 'cuts');
+    const key = deriveKey(7, 'cuts');
     server.faults = Array.from({ length: 20 }, (_, i) => ({
-      on: new RegExp(`GET cdn /blob/${shards[i % shards.length]!.etag}`),
+      match: new RegExp(`GET cdn /blob/${shards[i % shards.length]!.etag}`),
       times: 1,
-      cut: Math.floor(uniformAt(key, i) * shards[i % shards.length]!.bytes * 0.3),
+      cutAfter: Math.floor(uniformAt(key, i) * shards[i % shards.length]!.bytes * 0.3),
     }));
-    server.seen.length = 0;
+    server.requests.length = 0;
     const dir = await downloadSnapshot(hub, model);
     expect(server.faults.every((fault) => fault.times === 0)).toBe(true);
-    expect(digests(dir)).toEqual(digests(whole));
-    expect(
-      server.seen.filter(({ at, range }) => at === 'cdn' && range !== undefined && /bytes=[1-9]/.test(range))
-        .length,
-    ).toBeGreaterThan(10);
-    expect(
-      readdirSync(join(repoFolder(cache, repo), 'blobs')).some((name) => name.includes('incomplete')),
-    ).toBe(false);
+    expect(hashFiles(dir)).toEqual(hashFiles(expected));
+    const resumed = server.requests.filter(
+      (request) => request.server === 'cdn' && /bytes=[1-9]/.test(request.range ?? ''),
+    );
+    expect(resumed.length).toBeGreaterThan(10);
+    const blobs = readdirSync(join(getRepoDir(cache, repo), 'blobs'));
+    expect(blobs.some((name) => name.includes('incomplete'))).toBe(false);
   });
 
-  it('stopped at 20 random moments is picked up where it was, by another process too', async () => {
-    const hub = client();
-    const model = await judgeModel(hub, repo);
+  it('resumes after being stopped at 20 random moments, also in a worker', async () => {
+    const hub = createClient();
+    const model = await inspectModel(hub, repo);
     const { cache } = hub.settings;
-    const key = keyOf(8, 'stops');
+    const key = deriveKey(8, 'stops');
     let fetched = 0;
     for (let i = 0; i < 20; i++) {
       const stop = new AbortController();
       const [shard] = model.files.filter((file) => file.sha256).slice(i % 5);
-      server.faults = [{ on: /GET cdn/, times: 99, slow: 1 }];
-      const until = uniformAt(key, i) * model.bytes * 0.1;
-      const work = downloadSnapshot(hub, model, { signal: stop.signal });
-      const before = statOf(partialFile(cache, repo, shard!.etag));
+      server.faults = [{ match: /GET cdn/, times: 99, chunkDelayMs: 1 }];
+      const maxBytes = uniformAt(key, i) * model.bytes * 0.02;
+      const download = downloadSnapshot(hub, model, { signal: stop.signal });
+      const partial = getPartialPath(cache, repo, shard!.etag);
+      const before = readSize(partial);
       const watch = setInterval(() => {
-        if (statOf(partialFile(cache, repo, shard!.etag)) - before > until / 5) stop.abort();
+        if (readSize(partial) - before > maxBytes) stop.abort();
       }, 1);
       const timer = setTimeout(() => {
         stop.abort();
       }, 40);
-      const over = await work.then(
+      const isComplete = await download.then(
         () => true,
         (error: { code?: string }) => {
           expect(error.code).toBe('cancelled');
@@ -136,193 +141,173 @@ describe('a download', () => {
       );
       clearInterval(watch);
       clearTimeout(timer);
-      const now = (await partialDownloads(cache))[0]?.done ?? model.bytes;
+      const now = (await listPartialDownloads(cache))[0]?.done ?? model.bytes;
       expect(now).toBeGreaterThanOrEqual(fetched);
       fetched = now;
-      if (over) break;
-      expect(await wholeSnapshot(cache, repo, model.commit)).toBeUndefined();
-      expect(await cachedModels(cache)).toEqual([]);
+      if (isComplete) break;
+      expect(await findCompleteSnapshot(cache, repo, model.commit)).toBeUndefined();
+      expect(await listCachedModels(cache)).toEqual([]);
     }
     server.faults = [];
-    server.seen.length = 0;
-    same(await downloadApart(hub, model, () => undefined, new AbortController().signal), model);
-    expect(await partialDownloads(cache)).toEqual([]);
+    server.requests.length = 0;
+    expectSameFiles(await downloadInWorker(hub, model, () => undefined, new AbortController().signal), model);
+    expect(await listPartialDownloads(cache)).toEqual([]);
   });
 
-  it('bytes that are wrong are fetched anew, and twice wrong is one sentence; nothing else is lost', async () => {
-    const hub = client();
-    const model = await judgeModel(hub, repo);
+  it('fetches a corrupt file once more, then refuses and keeps the other files', async () => {
+    const hub = createClient();
+    const model = await inspectModel(hub, repo);
     const { cache } = hub.settings;
     const shard = model.files.filter((file) => file.sha256)[2]!;
-    server.faults = [{ on: new RegExp(shard.etag), times: 1, wrong: true }];
-    same(await downloadSnapshot(hub, model), model);
+    server.faults = [{ match: new RegExp(shard.etag), times: 1, corrupt: true }];
+    expectSameFiles(await downloadSnapshot(hub, model), model);
     rmSync(cache, { recursive: true });
-    server.faults = [{ on: new RegExp(shard.etag), times: 2, wrong: true }];
-    const { detail } = await refusal('hub/wrong-bytes', () => downloadSnapshot(hub, model));
+    server.faults = [{ match: new RegExp(shard.etag), times: 2, corrupt: true }];
+    const { detail } = await expectAppError('hub/wrong-bytes', () => downloadSnapshot(hub, model));
     expect(detail).toEqual({ repo, file: shard.path });
-    expect(existsSync(blobFile(cache, repo, shard.etag))).toBe(false);
-    const [left] = await partialDownloads(cache);
-    expect(left).toMatchObject({ repo, commit: model.commit, state: 'paused' });
-    same(await downloadSnapshot(hub, model), model);
+    expect(existsSync(getBlobPath(cache, repo, shard.etag))).toBe(false);
+    const [partial] = await listPartialDownloads(cache);
+    expect(partial).toMatchObject({ repo, commit: model.commit, state: 'paused' });
+    expectSameFiles(await downloadSnapshot(hub, model), model);
   });
 
-  it('a small file is checked by its git hash', async () => {
-    const hub = client();
-    const model = await judgeModel(hub, repo);
-    server.faults = [{ on: /GET hub .*resolve-cache.*tokenizer\.json/, times: 2, wrong: true }];
-    expect((await refusal('hub/wrong-bytes', () => downloadSnapshot(hub, model))).detail['file']).toBe(
+  it('checks a small file by its git hash', async () => {
+    const hub = createClient();
+    const model = await inspectModel(hub, repo);
+    server.faults = [{ match: /GET hub .*resolve-cache.*tokenizer\.json/, times: 2, corrupt: true }];
+    expect((await expectAppError('hub/wrong-bytes', () => downloadSnapshot(hub, model))).detail['file']).toBe(
       'tokenizer.json',
     );
   });
 
-  it('a partial file of zeros, too long, or of a server without ranges comes right', async () => {
-    const hub = client();
-    const model = await judgeModel(hub, repo);
+  it('recovers from a wrong or too long partial file, and from a server without range requests', async () => {
+    const hub = createClient();
+    const model = await inspectModel(hub, repo);
     const { cache } = hub.settings;
-    const [one, two, three] = model.files.filter((file) => file.sha256);
-    mkdirSync(join(repoFolder(cache, repo), 'blobs'), { recursive: true });
-    writeFileSync(partialFile(cache, repo, one!.etag), Buffer.alloc(1000));
-    writeFileSync(partialFile(cache, repo, two!.etag), Buffer.alloc(two!.bytes + 5));
+    const [wrong, tooLong, third] = model.files.filter((file) => file.sha256);
+    mkdirSync(join(getRepoDir(cache, repo), 'blobs'), { recursive: true });
+    writeFileSync(getPartialPath(cache, repo, wrong!.etag), Buffer.alloc(1000));
+    writeFileSync(getPartialPath(cache, repo, tooLong!.etag), Buffer.alloc(tooLong!.bytes + 5));
     writeFileSync(
-      partialFile(cache, repo, three!.etag),
-      original(model.commit)[three!.path]!.subarray(0, 777),
+      getPartialPath(cache, repo, third!.etag),
+      getFiles(model.commit)[third!.path]!.subarray(0, 777),
     );
-    server.faults = [{ on: new RegExp(three!.etag), times: 9, plain: true }];
-    same(await downloadSnapshot(hub, model), model);
+    server.faults = [{ match: new RegExp(third!.etag), times: 9, ignoreRange: true }];
+    expectSameFiles(await downloadSnapshot(hub, model), model);
   });
 
-  it('a file that has changed is one sentence, and what came is kept', async () => {
-    const hub = client();
-    const model = await judgeModel(hub, repo);
+  it('refuses a file that changed on the Hub, and keeps what has arrived', async () => {
+    const hub = createClient();
+    const model = await inspectModel(hub, repo);
     const { cache } = hub.settings;
     const shard = model.files.filter((file) => file.sha256)[1]!;
-    mkdirSync(join(repoFolder(cache, repo), 'blobs'), { recursive: true });
-    writeFileSync(partialFile(cache, repo, shard.etag), original(model.commit)[shard.path]!.subarray(0, 500));
-    server.faults = [{ on: new RegExp(`resolve.*${shard.path}`), times: 99, etag: 'f'.repeat(64) }];
-    const { detail, message } = await refusal('hub/changed', () => downloadSnapshot(hub, model));
+    mkdirSync(join(getRepoDir(cache, repo), 'blobs'), { recursive: true });
+    writeFileSync(
+      getPartialPath(cache, repo, shard.etag),
+      getFiles(model.commit)[shard.path]!.subarray(0, 500),
+    );
+    server.faults = [{ match: new RegExp(`resolve.*${shard.path}`), times: 99, etag: 'f'.repeat(64) }];
+    const { detail, message } = await expectAppError('hub/changed', () => downloadSnapshot(hub, model));
     expect(detail).toEqual({ repo, file: shard.path });
     expect(message).not.toContain('Signature');
-    expect(statSync(partialFile(cache, repo, shard.etag)).size).toBe(500);
+    expect(statSync(getPartialPath(cache, repo, shard.etag)).size).toBe(500);
     server.faults = [];
-    same(await downloadSnapshot(hub, model), model);
+    expectSameFiles(await downloadSnapshot(hub, model), model);
     server.faults = [
-      { on: /resolve/, times: 999, status: 404, headers: { 'X-Error-Code': 'EntryNotFound' } },
+      { match: /resolve/, times: 999, status: 404, headers: { 'X-Error-Code': 'EntryNotFound' } },
     ];
-    await refusal('hub/no-file', () => downloadSnapshot(client(), model));
+    await expectAppError('hub/no-file', () => downloadSnapshot(createClient(), model));
   });
 
-  it('two files of the same content are one blob, fetched once', async () => {
+  it('fetches two files of the same content once, as one blob', async () => {
     const text = '{"same": 1}';
-    server.add('org/twins', {
-      ...original(server.models.get(repo)!.branches.get('main')!),
+    server.addCommit('org/twins', {
+      ...getFiles(server.models.get(repo)!.branches.get('main')!),
       'special_tokens_map.json': text,
       'added_tokens.json': text,
     });
-    const hub = client();
-    const model = await judgeModel(hub, 'org/twins');
+    const hub = createClient();
+    const model = await inspectModel(hub, 'org/twins');
     const events: { done: number; of: number }[] = [];
-    server.seen.length = 0;
+    server.requests.length = 0;
     const dir = await downloadSnapshot(hub, model, {
       onEvent: (event) => {
         events.push(event);
       },
     });
     expect(readFileSync(join(dir, 'added_tokens.json'), 'utf8')).toBe(text);
-    expect(server.seen.filter(({ path }) => /resolve\/.*(special|added)_tokens/.test(path)).length).toBe(1);
+    const requests = server.requests.filter(({ path }) => /resolve\/.*(special|added)_tokens/.test(path));
+    expect(requests.length).toBe(1);
     expect(events.at(-1)!.done).toBe(events.at(-1)!.of);
   });
 
-  it('a small file that has changed is told by its tag', async () => {
-    const hub = client();
-    const model = await judgeModel(hub, repo);
-    server.faults = [{ on: /resolve-cache.*tokenizer\.json/, times: 99, etag: 'e'.repeat(40) }];
-    expect((await refusal('hub/changed', () => downloadSnapshot(hub, model))).detail['file']).toBe(
+  it('recognises a changed small file by its ETag', async () => {
+    const hub = createClient();
+    const model = await inspectModel(hub, repo);
+    server.faults = [{ match: /resolve-cache.*tokenizer\.json/, times: 99, etag: 'e'.repeat(40) }];
+    expect((await expectAppError('hub/changed', () => downloadSnapshot(hub, model))).detail['file']).toBe(
       'tokenizer.json',
     );
   });
 
-  it('a token that stops working is one sentence, and what came is kept', async () => {
-    const hub = client(secret);
-    const model = await judgeModel(hub, 'org/gated');
+  it('refuses when the token stops working, and keeps what has arrived', async () => {
+    const hub = createClient(writeToken);
+    const model = await inspectModel(hub, 'org/gated');
     const { cache } = hub.settings;
     const first = new AbortController();
-    server.faults = [{ on: /GET cdn/, times: 9, slow: 60 }];
+    server.faults = [{ match: /GET cdn/, times: 9, chunkDelayMs: 60 }];
     setTimeout(() => {
       first.abort();
     }, 80);
-    await refusal('cancelled', () => downloadSnapshot(hub, model, { signal: first.signal }));
-    const { done } = (await partialDownloads(cache))[0]!;
+    await expectAppError('cancelled', () => downloadSnapshot(hub, model, { signal: first.signal }));
+    const { done } = (await listPartialDownloads(cache))[0]!;
     server.faults = [];
-    await refusal('hub/bad-token', () =>
-      downloadSnapshot(client('hf_wrong', {}, { HF_HUB_CACHE: cache }), model),
+    await expectAppError('hub/bad-token', () =>
+      downloadSnapshot(createClient('hf_wrong', {}, { HF_HUB_CACHE: cache }), model),
     );
-    await refusal('hub/gated', () => downloadSnapshot(client(null, {}, { HF_HUB_CACHE: cache }), model));
-    expect((await partialDownloads(cache))[0]!.done).toBeGreaterThanOrEqual(done);
-    expect((await openCheckpoint(await downloadSnapshot(hub, model))).card.name).toBe('org/gated');
+    await expectAppError('hub/gated', () =>
+      downloadSnapshot(createClient(null, {}, { HF_HUB_CACHE: cache }), model),
+    );
+    expect((await listPartialDownloads(cache))[0]!.done).toBeGreaterThanOrEqual(done);
+    expect((await openCheckpoint(await downloadSnapshot(hub, model))).summary.name).toBe('org/gated');
   });
 
-  it('asks for the space it needs first', async () => {
-    const hub = client();
-    const model = await judgeModel(hub, repo);
-    server.seen.length = 0;
-    const { detail } = await refusal('file/no-space', () =>
-      downloadSnapshot(hub, model, { free: () => Promise.resolve(model.bytes - 1) }),
+  it('checks the free disk space before the first request', async () => {
+    const hub = createClient();
+    const model = await inspectModel(hub, repo);
+    server.requests.length = 0;
+    const { detail } = await expectAppError('file/no-space', () =>
+      downloadSnapshot(hub, model, { getFreeBytes: () => Promise.resolve(model.bytes - 1) }),
     );
     expect(detail).toMatchObject({ needed: model.bytes, free: model.bytes - 1 });
-    expect(await roomFor(freshFolder(), model, () => Promise.resolve(model.bytes))).toBe(model.bytes);
-    expect(server.seen).toEqual([]);
+    expect(await checkFreeSpace(freshFolder(), model, () => Promise.resolve(model.bytes))).toBe(model.bytes);
+    expect(server.requests).toEqual([]);
   });
 
-  it('a damaged journal or a missing blob means that it is not whole', async () => {
-    const hub = client();
-    const model = await judgeModel(hub, repo);
+  it('repairs a snapshot with a damaged journal or a short blob', async () => {
+    const hub = createClient();
+    const model = await inspectModel(hub, repo);
     const { cache } = hub.settings;
     await downloadSnapshot(hub, model);
-    truncateSync(blobFile(cache, repo, model.files.find((file) => file.sha256)!.etag), 10);
-    expect(await wholeSnapshot(cache, repo, model.commit)).toBeUndefined();
-    same(await downloadSnapshot(hub, model), model);
-    writeFileSync(join(repoFolder(cache, repo), '.cambium', `${model.commit}.json`), '{');
-    expect(await wholeSnapshot(cache, repo, model.commit)).toBeUndefined();
-    same(await downloadSnapshot(hub, model), model);
+    truncateSync(getBlobPath(cache, repo, model.files.find((file) => file.sha256)!.etag), 10);
+    expect(await findCompleteSnapshot(cache, repo, model.commit)).toBeUndefined();
+    expectSameFiles(await downloadSnapshot(hub, model), model);
+    writeFileSync(join(getRepoDir(cache, repo), '.cambium', `${model.commit}.json`), '{');
+    expect(await findCompleteSnapshot(cache, repo, model.commit)).toBeUndefined();
+    expectSameFiles(await downloadSnapshot(hub, model), model);
   });
 
-  it('the token is in one header, for the Hub alone, and nowhere on the disk', async () => {
-    const hub = client(secret);
-    const model = await judgeModel(hub, 'org/gated');
-    server.seen.length = 0;
-    await downloadApart(hub, model, () => undefined, new AbortController().signal);
-    expect(server.seen.filter(({ at }) => at === 'cdn').length).toBeGreaterThan(0);
-    for (const { at, path, authorization } of server.seen) {
-      expect(authorization).toBe(at === 'hub' ? `Bearer ${secret}` : undefined);
-      expect(path).not.toContain(secret);
+  it('sends the token only to the Hub, in one header, and writes it nowhere', async () => {
+    const hub = createClient(writeToken);
+    const model = await inspectModel(hub, 'org/gated');
+    server.requests.length = 0;
+    await downloadInWorker(hub, model, () => undefined, new AbortController().signal);
+    expect(server.requests.some((request) => request.server === 'cdn')).toBe(true);
+    for (const request of server.requests) {
+      expect(request.authorization).toBe(request.server === 'hub' ? `Bearer ${writeToken}` : undefined);
+      expect(request.path).not.toContain(writeToken);
     }
-    expect(everything(hub.settings.cache)).not.toMatch(/hf_|very-secret/);
-  });
-});
-
-describe('the cache that others filled', () => {
-  it('lists what can be used in place, and says what cannot', async () => {
-    const { cache } = client().settings;
-    const make = (name: string, files: Record<string, string>): void => {
-      const dir = join(cache, name, 'snapshots', 'c'.repeat(40));
-      mkdirSync(dir, { recursive: true });
-      for (const [file, text] of Object.entries(files)) writeFileSync(join(dir, file), text);
-    };
-    make('models--a--half', { 'config.json': '{"model_type":"llama"}' });
-    make('models--a--other', { 'config.json': '{"model_type":"mamba"}', 'model.safetensors': 'x' });
-    make('models--a--tokenizer', { 'tokenizer.json': '{}' });
-    make('datasets--a--b', { 'config.json': '{}' });
-    make('models--b', { 'config.json': '{"model_type":"llama"}', 'model.safetensors': 'x' });
-    writeFileSync(join(cache, 'version.txt'), '1');
-    const found = Object.fromEntries(
-      (await cachedModels(cache)).map((one) => [one.repo, [one.why?.code ?? null, one.own]]),
-    );
-    expect(found).toEqual({
-      'a/half': ['checkpoint/no-weights', false],
-      'a/other': ['checkpoint/unknown-family', false],
-      b: [null, false],
-    });
-    expect(await cachedModels('/nowhere')).toEqual([]);
+    expect(readAllText(hub.settings.cache)).not.toMatch(/hf_|very-secret/);
   });
 });
 
@@ -330,34 +315,35 @@ const mounted: string[] = [];
 afterAll(() => {
   for (const dir of mounted) spawnSync('umount', [dir]);
 });
-function disk(size: number): string | undefined {
+/** Mounts a file system of `size` bytes; undefined where that is not allowed. */
+function mountDisk(size: number): string | undefined {
   if (process.platform !== 'linux') return undefined;
   const dir = freshFolder('disk');
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir]).status !== 0) return undefined;
   mounted.push(dir);
   return dir;
 }
-const small = disk(200_000);
-describe.skipIf(small === undefined)('a disk that fills up', () => {
-  it('is one sentence with the numbers, keeps what came, and goes on when there is room', async () => {
-    const hub = client(null, {}, { HF_HUB_CACHE: small! });
-    const model = await judgeModel(hub, repo);
-    const filler = join(small!, 'filler');
+
+const smallDisk = mountDisk(200_000);
+describe.skipIf(smallDisk === undefined)('downloadSnapshot to a disk that fills up', () => {
+  it('refuses with the numbers, keeps what has arrived, and resumes when there is room', async () => {
+    const hub = createClient(null, {}, { HF_HUB_CACHE: smallDisk! });
+    const model = await inspectModel(hub, repo);
     expect(model.bytes).toBeGreaterThan(200_000);
-    const { detail } = await refusal('file/no-space', () =>
-      downloadSnapshot(hub, model, { free: () => Promise.resolve(1e12) }),
+    const { detail } = await expectAppError('file/no-space', () =>
+      downloadSnapshot(hub, model, { getFreeBytes: () => Promise.resolve(1e12) }),
     );
-    expect(detail).toMatchObject({ path: small });
+    expect(detail).toMatchObject({ path: smallDisk });
     expect(Number(detail['needed'])).toBeGreaterThan(Number(detail['free']));
-    const [left] = await partialDownloads(small!);
-    expect(left!.done).toBeGreaterThan(50_000);
-    expect(existsSync(filler)).toBe(false);
-    spawnSync('mount', ['-o', 'remount,size=4M', small!]);
-    same(await downloadSnapshot(hub, model), model);
+    const [partial] = await listPartialDownloads(smallDisk!);
+    expect(partial!.done).toBeGreaterThan(50_000);
+    spawnSync('mount', ['-o', 'remount,size=4M', smallDisk!]);
+    expectSameFiles(await downloadSnapshot(hub, model), model);
   });
 });
 
-const statOf = (path: string): number => {
+/** Size of a file; 0 when it does not exist. */
+const readSize = (path: string): number => {
   try {
     return lstatSync(path).size;
   } catch {

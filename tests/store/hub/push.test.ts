@@ -2,22 +2,23 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { basename, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PushEvent } from '../../../src-main/model/hub.ts';
-import { recordPaths } from '../../../src-main/model/records.ts';
+import { localPathFields } from '../../../src-main/model/records.ts';
 import { planPush, pushExport } from '../../../src-main/store/hub/push.ts';
-import { pushApart } from '../../../src-main/store/hub/workers.ts';
-import { refusal } from '../../support/refusal.ts';
+import { pushInWorker } from '../../../src-main/store/hub/workers.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
-import { client, secret, server, withServer } from './workbench.ts';
+import { createClient, writeToken, server, useLocalHub } from './local-hub.ts';
 
-withServer();
+useLocalHub();
 afterEach(() => {
   server.faults = [];
   server.partBytes = Infinity;
-  server.pushed.length = 0;
+  server.pushes.length = 0;
 });
-const never = new AbortController().signal;
-async function exported(seed = 1): Promise<string> {
+const neverAborted = new AbortController().signal;
+/** Writes an export with Cambium's records. */
+async function createExport(seed = 1): Promise<string> {
   const dir = await makeTinyCheckpoint('llama', {
     dir: join(freshFolder(), 'grown'),
     tokenizer: true,
@@ -52,10 +53,10 @@ async function exported(seed = 1): Promise<string> {
   return dir;
 }
 
-describe('a push', () => {
-  it('tells first what it would do, and changes nothing by that', async () => {
-    const dir = await exported(2);
-    const hub = client(secret);
+describe('planPush', () => {
+  it('says what a push would do, and changes nothing', async () => {
+    const dir = await createExport(2);
+    const hub = createClient(writeToken);
     const plan = await planPush(hub, dir, 'grown');
     expect(plan).toMatchObject({
       repo: 'me/grown',
@@ -68,10 +69,12 @@ describe('a push', () => {
     expect(plan.bytes).toBe(plan.files.reduce((n, file) => n + file.bytes, 0));
     expect(server.models.has('me/grown')).toBe(false);
   });
+});
 
-  it("is one commit in a private repository, large files through LFS, without this computer's paths", async () => {
-    const dir = await exported(3);
-    const hub = client(secret);
+describe('pushExport', () => {
+  it('makes one commit, with large files through LFS and without local paths', async () => {
+    const dir = await createExport(3);
+    const hub = createClient(writeToken);
     const events: PushEvent[] = [];
     const done = await pushExport(hub, dir, 'me/first', {
       private: true,
@@ -79,9 +82,9 @@ describe('a push', () => {
         events.push(event);
       },
     });
-    expect(done).toMatchObject({ at: 'done', repo: 'me/first', private: true });
-    expect(server.pushed.length).toBe(1);
-    const [commit] = server.pushed;
+    expect(done).toMatchObject({ type: 'done', repo: 'me/first', private: true });
+    expect(server.pushes.length).toBe(1);
+    const [commit] = server.pushes;
     expect(commit).toMatchObject({ repo: 'me/first', branch: 'main', commit: done.commit });
     expect(server.models.get('me/first')!.private).toBe(true);
     expect([...commit!.lfs].every((name) => name.endsWith('.safetensors'))).toBe(true);
@@ -89,7 +92,7 @@ describe('a push', () => {
       [...commit!.files.keys()].filter((name) => name.endsWith('.safetensors')).length,
     );
     for (const [name, bytes] of commit!.files)
-      if (!(name in recordPaths)) expect(bytes.equals(readFileSync(join(dir, name))), name).toBe(true);
+      if (!(name in localPathFields)) expect(bytes.equals(readFileSync(join(dir, name))), name).toBe(true);
     expect(JSON.parse(commit!.files.get('growth.json')!.toString())).toMatchObject({ source: 'source' });
     expect(JSON.parse(commit!.files.get('training.json')!.toString())).toEqual({
       version: 1,
@@ -100,42 +103,43 @@ describe('a push', () => {
       weights: 'raw',
       cambium: '0',
     });
-    expect(
-      server.seen
-        .filter(({ method, at }) => method === 'PUT' && at === 'cdn')
-        .every(({ authorization, length }) => authorization === undefined && Number(length) > 0),
-    ).toBe(true);
-    expect(events.at(-1)).toMatchObject({ at: 'bytes', phase: 'committing' });
+    const uploads = server.requests.filter(({ method, server: to }) => method === 'PUT' && to === 'cdn');
+    for (const { authorization, length } of uploads)
+      expect(authorization === undefined && Number(length) > 0).toBe(true);
+    expect(events.at(-1)).toMatchObject({ type: 'bytes', phase: 'committing' });
   });
 
-  it('sends large files in parts, once each, and none that is there already', async () => {
-    const dir = await exported(4);
-    const hub = client(secret);
+  it('uploads large files in parts, and none that the Hub already has', async () => {
+    const dir = await createExport(4);
+    const hub = createClient(writeToken);
     server.partBytes = 4000;
-    server.faults = [{ on: /PUT cdn/, times: 2, status: 503 }];
-    await pushApart(hub, { dir, repo: 'me/parts', private: false }, () => undefined, never);
+    server.faults = [{ match: /PUT cdn/, times: 2, status: 503 }];
+    await pushInWorker(hub, { dir, repo: 'me/parts', private: false }, () => undefined, neverAborted);
     expect(server.models.get('me/parts')!.private).toBe(false);
-    server.seen.length = 0;
+    server.requests.length = 0;
     await pushExport(hub, dir, 'me/parts', { private: false });
-    expect(server.seen.filter(({ at }) => at === 'cdn')).toEqual([]);
-    expect(server.pushed.length).toBe(2);
+    expect(server.requests.filter((request) => request.server === 'cdn')).toEqual([]);
+    expect(server.pushes.length).toBe(2);
   });
 
-  it('needs a token that may write, and says so', async () => {
-    const dir = await exported();
-    await refusal('hub/no-token', () => planPush(client(), dir, 'me/x'));
+  it('needs a token with write access', async () => {
+    const dir = await createExport();
+    await expectAppError('hub/no-token', () => planPush(createClient(), dir, 'me/x'));
     expect(
-      (await refusal('hub/no-write', () => planPush(client('hf_reader'), dir, 'reader/x'))).message,
+      (await expectAppError('hub/no-write', () => planPush(createClient('hf_reader'), dir, 'reader/x')))
+        .message,
     ).toContain('role "write"');
-    await refusal('hub/bad-token', () => planPush(client('hf_wrong'), dir, 'me/x'));
-    await refusal('hub/no-write', () => pushExport(client(secret), dir, 'somebody/x', { private: true }));
-    expect(server.pushed).toEqual([]);
+    await expectAppError('hub/bad-token', () => planPush(createClient('hf_wrong'), dir, 'me/x'));
+    await expectAppError('hub/no-write', () =>
+      pushExport(createClient(writeToken), dir, 'somebody/x', { private: true }),
+    );
+    expect(server.pushes).toEqual([]);
   });
 
-  it('refuses what is no export: folders, runs, optimizer state, tokens, access tokens', async () => {
-    const hub = client(secret);
-    const spoiled = async (name: string, text = 'x'): Promise<string> => {
-      const dir = await exported();
+  it('refuses folders, runs, optimizer states, token files and access tokens', async () => {
+    const hub = createClient(writeToken);
+    const exportWith = async (name: string, text = 'x'): Promise<string> => {
+      const dir = await createExport();
       writeFileSync(join(dir, name), text);
       return dir;
     };
@@ -148,47 +152,46 @@ describe('a push', () => {
       'state.json',
     ])
       expect(
-        (await refusal('hub/not-an-export', async () => planPush(hub, await spoiled(name), 'me/x'))).detail[
-          'file'
-        ],
+        (await expectAppError('hub/not-an-export', async () => planPush(hub, await exportWith(name), 'me/x')))
+          .detail['file'],
       ).toBe(name);
-    const nested = await exported();
+    const nested = await createExport();
     mkdirSync(join(nested, 'checkpoints'));
-    await refusal('hub/not-an-export', () => planPush(hub, nested, 'me/x'));
-    const { detail, message } = await refusal('hub/secret', async () =>
-      planPush(hub, await spoiled('README.md', `my token is ${secret}`), 'me/x'),
+    await expectAppError('hub/not-an-export', () => planPush(hub, nested, 'me/x'));
+    const { detail, message } = await expectAppError('hub/secret', async () =>
+      planPush(hub, await exportWith('README.md', `my token is ${writeToken}`), 'me/x'),
     );
     expect(detail['file']).toBe('README.md');
-    expect(message).not.toContain(secret);
-    const broken = await exported();
+    expect(message).not.toContain(writeToken);
+    const broken = await createExport();
     rmSync(join(broken, 'config.json'));
-    await refusal('checkpoint/no-config', () => planPush(hub, broken, 'me/x'));
-    await refusal('file/not-found', () => planPush(hub, '/nowhere', 'me/x'));
+    await expectAppError('checkpoint/no-config', () => planPush(hub, broken, 'me/x'));
+    await expectAppError('file/not-found', () => planPush(hub, '/nowhere', 'me/x'));
   });
 
-  it('takes a model as ONNX, and leaves the moments of one that was grown in the middle of a run', async () => {
-    const hub = client(secret);
-    const whole = await exported(6);
-    const onnx = await exported(7);
-    mkdirSync(join(whole, 'optimizer'));
-    writeFileSync(join(whole, 'optimizer', 'moments.safetensors'), 'x');
-    expect((await planPush(hub, whole, 'me/x')).files.map(({ path }) => path)).not.toContainEqual(
+  it('accepts an ONNX model, and leaves out the optimizer moments of a grown model', async () => {
+    const hub = createClient(writeToken);
+    const grown = await createExport(6);
+    const onnx = await createExport(7);
+    mkdirSync(join(grown, 'optimizer'));
+    writeFileSync(join(grown, 'optimizer', 'moments.safetensors'), 'x');
+    expect((await planPush(hub, grown, 'me/x')).files.map(({ path }) => path)).not.toContainEqual(
       expect.stringMatching(/optimizer|moments/),
     );
     for (const name of readdirSync(onnx)) if (name.includes('safetensors')) rmSync(join(onnx, name));
-    await refusal('checkpoint/no-weights', () => planPush(hub, onnx, 'me/x'));
+    await expectAppError('checkpoint/no-weights', () => planPush(hub, onnx, 'me/x'));
     for (const name of ['model.onnx', 'model.onnx.data']) writeFileSync(join(onnx, name), 'x');
     expect((await planPush(hub, onnx, 'me/x')).files.map(({ path }) => path)).toEqual(
       expect.arrayContaining(['config.json', 'model.onnx', 'model.onnx.data']),
     );
   });
 
-  it('stopped or failed before its commit shows nobody anything', async () => {
-    const dir = await exported(5);
-    const hub = client(secret);
+  it('publishes nothing when it is stopped or fails before the commit', async () => {
+    const dir = await createExport(5);
+    const hub = createClient(writeToken);
     const stop = new AbortController();
-    await refusal('cancelled', () =>
-      pushApart(
+    await expectAppError('cancelled', () =>
+      pushInWorker(
         hub,
         { dir, repo: 'me/stopped', private: true },
         () => {
@@ -197,11 +200,11 @@ describe('a push', () => {
         stop.signal,
       ),
     );
-    server.faults = [{ on: /POST hub .*commit/, times: 1, status: 500 }];
-    await refusal('hub/down', () => pushExport(hub, dir, 'me/stopped', { private: true }));
-    expect(server.pushed).toEqual([]);
+    server.faults = [{ match: /POST hub .*commit/, times: 1, status: 500 }];
+    await expectAppError('hub/down', () => pushExport(hub, dir, 'me/stopped', { private: true }));
+    expect(server.pushes).toEqual([]);
     await pushExport(hub, dir, 'me/stopped', { private: true });
-    expect(server.pushed.length).toBe(1);
-    expect(server.pushed[0]!.summary).toContain(basename(dir));
+    expect(server.pushes.length).toBe(1);
+    expect(server.pushes[0]!.summary).toContain(basename(dir));
   });
 });

@@ -1,41 +1,45 @@
-/** @file A request to the Hub that is no longer wanted: it ends at once, wherever it is. */
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { fileAddress } from '../../../src-main/store/hub/model.ts';
-import { refusal } from '../../support/refusal.ts';
-import { client, server, withServer } from './workbench.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { getFileUrl } from '../../../src-main/store/hub/ranges.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
+import { createClient, server, useLocalHub } from './local-hub.ts';
 
-withServer();
+useLocalHub();
 const repo = 'org/small';
-const shard = (): string =>
-  fileAddress(client(), repo, server.models.get(repo)!.branches.get('main')!, 'model.safetensors');
+const getShardUrl = (): string => {
+  const commit = server.models.get(repo)!.branches.get('main')!;
+  return getFileUrl(createClient(), repo, commit, 'model.safetensors');
+};
 beforeEach(() => {
-  server.seen.length = 0;
+  server.requests.length = 0;
 });
 afterEach(() => {
   server.faults = [];
 });
 
-it('is not made when its signal has come before it', async () => {
-  await refusal('cancelled', () => client().ask(shard(), { signal: AbortSignal.abort() }));
-  expect(server.seen).toEqual([]);
-});
+describe('a request to the Hub', () => {
+  it('is not sent when its signal is already aborted', async () => {
+    const signal = AbortSignal.abort();
+    await expectAppError('cancelled', () => createClient().request(getShardUrl(), { signal }));
+    expect(server.requests).toEqual([]);
+  });
 
-it('ends between two addresses of its way', async () => {
-  const stop = new AbortController();
-  await refusal('cancelled', () =>
-    client().ask(shard(), { signal: stop.signal }, {}, () => {
-      stop.abort();
-    }),
-  );
-  expect(server.seen.map(({ at }) => at)).toEqual(['hub']);
-});
+  it('does not follow a redirect after an abort', async () => {
+    const stop = new AbortController();
+    await expectAppError('cancelled', () =>
+      createClient().request(getShardUrl(), { signal: stop.signal }, {}, () => {
+        stop.abort();
+      }),
+    );
+    expect(server.requests.map((request) => request.server)).toEqual(['hub']);
+  });
 
-it('ends while its body comes', async () => {
-  const stop = new AbortController();
-  server.faults = [{ on: /GET cdn/, times: 1, slow: 200 }];
-  const body = await client().ask(shard(), { signal: stop.signal });
-  const since = performance.now();
-  stop.abort();
-  await expect(body.arrayBuffer()).rejects.toThrow();
-  expect(performance.now() - since).toBeLessThan(1000);
+  it('aborts while its body arrives', async () => {
+    const stop = new AbortController();
+    server.faults = [{ match: /GET cdn/, times: 1, chunkDelayMs: 200 }];
+    const response = await createClient().request(getShardUrl(), { signal: stop.signal });
+    const start = performance.now();
+    stop.abort();
+    await expect(response.arrayBuffer()).rejects.toThrow();
+    expect(performance.now() - start).toBeLessThan(1000);
+  });
 });
