@@ -93,17 +93,19 @@ function fillRandomAndOnes(recipe: TensorRecipe, { rows, columns }: Sides, out: 
   const one = fillOrder.indexOf('one');
   if (!Object.values(recipe.fills).some((fill) => fill === 'draw' || fill === 'one')) return;
   const key = deriveKey(seed, recipe.name, 'draw');
+  const { std, offset } = recipe;
+  const columnFill = columns.fill;
   const all = Int32Array.from({ length: columns.to }, (_, c) => c);
-  const newColumns = all.filter((c) => columns.fill[c]! > 0);
+  const newColumns = all.filter((c) => columnFill[c]! > 0);
   for (let r = 0; r < rows.to; r++) {
     const rowFill = rows.fill[r]!;
     const start = r * columns.to;
     const firstEqualRow = recipe.equalRows === undefined ? r : Math.floor(r / recipe.equalRows);
     const drawStart = firstEqualRow * columns.to;
     for (const c of rowFill === 0 ? newColumns : all) {
-      const rank = Math.max(rowFill, columns.fill[c]!);
-      if (rank === draw) out[start + c] = normalAt(key, drawStart + c) * recipe.std;
-      else if (rank === one) out[start + c] = 1 - recipe.offset;
+      const rank = Math.max(rowFill, columnFill[c]!);
+      if (rank === draw) out[start + c] = normalAt(key, drawStart + c) * std;
+      else if (rank === one) out[start + c] = 1 - offset;
     }
   }
 }

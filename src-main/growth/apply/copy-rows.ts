@@ -78,8 +78,7 @@ interface CopyTask {
 type CopyRow = (row: number, start: number) => void;
 
 /** Whether the cell is a further copy along the output, by the copy numbers of its row and column. */
-function createSecondFilter({ second, sides: { rows, columns } }: CopyTask): CellFilter {
-  if (!second) return () => false;
+function createSecondFilter({ rows, columns }: Sides): CellFilter {
   const isRowOutput = findOutputSide(rows, columns) === rows;
   return (row, column) => (isRowOutput ? row : column) > 0;
 }
@@ -94,7 +93,7 @@ function createScaledRunCopier(task: CopyTask, columnScale: Float64Array): CopyR
   const width = columns.to;
   const offset = getScaledOffset(recipe);
   const hasValue = createCellFilter(recipe, rows, columns);
-  const usesSecond = createSecondFilter(task);
+  const usesSecond = createSecondFilter(task.sides);
   const wideRow = out instanceof Uint16Array ? createBuffer(source, width) : undefined;
   return (row, start) => {
     const rowCopy = rows.copy[row]!;
@@ -104,7 +103,7 @@ function createScaledRunCopier(task: CopyTask, columnScale: Float64Array): CopyR
     const base = wideRow ? 0 : start;
     for (const run of columns.runs) {
       if (!hasValue(rowCopy, run.copy)) continue;
-      const from = usesSecond(rowCopy, run.copy) ? second! : source;
+      const from = second && usesSecond(rowCopy, run.copy) ? second : source;
       const factor = rowScale * columnScale[run.at]!;
       copyScaled(from, sourceStart + run.from, target, base + run.at, run.length, factor, offset);
     }
@@ -118,7 +117,7 @@ function createRowCopier(task: CopyTask): CopyRow {
   const { rows, columns, scale } = task.sides;
   const offset = getScaledOffset(recipe);
   const hasValue = createCellFilter(recipe, rows, columns);
-  const usesSecond = createSecondFilter(task);
+  const usesSecond = createSecondFilter(task.sides);
   const begin = columns.runs.reduce((least, run) => Math.min(least, run.from), columns.from);
   const end = columns.runs.reduce((most, run) => Math.max(most, run.from + run.length), begin);
   const length = end - begin;
@@ -140,7 +139,7 @@ function createRowCopier(task: CopyTask): CopyRow {
     let other: Values | Uint16Array | undefined;
     for (const run of columns.runs) {
       if (!hasValue(rowCopy, run.copy)) continue;
-      if (usesSecond(rowCopy, run.copy)) {
+      if (second && usesSecond(rowCopy, run.copy)) {
         other ??= scaleRow(1, row);
         copyRun(other, run, begin, out, start);
       } else {
