@@ -1,28 +1,26 @@
-/**
- * @file Everything an estimate takes for granted, each with its unit, range, default and reason, so that a
- * person can see and change it.
- */
-import type { Option } from '../base/option.ts';
+/** @file The assumptions of an estimate that a person can see and change: unit, range, default and reason. */
+import type { NumberOption, Option } from '../base/option.ts';
 
 export interface Assumptions {
-  /** Share of a device's peak that training reaches where nothing was measured. */
+  /** Share of a device's peak that training reaches if the device was not measured. */
   readonly utilisationLow: number;
   readonly utilisationHigh: number;
-  /** Microseconds to start one operator where nothing was measured. */
+  /** Microseconds to launch one operator if the device was not measured. */
   readonly launch: number;
-  /** Time of a step over the sum of its operators, on a device whose rates were measured. */
+  /** Time of a step over the sum of its operators, on a measured device. */
   readonly bookkeeping: number;
-  /** Mean power over the largest. */
+  /** Mean power over maximum power. */
   readonly load: number;
+  /** Power usage effectiveness of your own room and of a data centre. */
   readonly pueOwn: number;
   readonly pueCloud: number;
-  /** US dollars a kilowatt-hour. */
+  /** US dollars per kilowatt-hour. */
   readonly tariff: number;
-  /** US dollars an hour; 0: own hardware costs its electricity alone. */
+  /** US dollars per hour. 0: your own hardware costs only its electricity. */
   readonly ownPrice: number;
-  /** Grams of CO₂ a kilowatt-hour. */
+  /** Grams of CO₂ per kilowatt-hour. */
   readonly carbon: number;
-  /** Tokens that each parameter of the source has seen. */
+  /** Training tokens of the source per parameter. */
   readonly sourceTokens: number;
 }
 
@@ -40,75 +38,89 @@ export const assumptionDefaults: Assumptions = {
   sourceTokens: 20,
 };
 
-const number = (
-  id: keyof Assumptions,
-  label: string,
-  help: string,
-  min: number,
-  max: number,
-  unit?: string,
-): Option => ({
-  kind: 'number',
-  id,
-  label,
-  help,
-  min,
-  max,
-  default: assumptionDefaults[id],
-  ...(unit === undefined ? {} : { unit }),
-});
+type Description = Pick<NumberOption, 'label' | 'help' | 'min' | 'max' | 'unit'>;
 
-/** In the order in which they are shown: the person's own prices first. */
-export const assumptionOptions: readonly Option[] = [
-  number(
-    'ownPrice',
-    'Your price',
-    'What an hour of your device costs you: rent, or wear. 0 counts its electricity alone.',
-    0,
-    10_000,
-    'US$ an hour',
-  ),
-  number('tariff', 'Your tariff', 'What electricity costs you.', 0, 10, 'US$ a kWh'),
-  number(
-    'carbon',
-    'Grid',
-    'Carbon dioxide of your electricity; the world\u2019s mean is near 450, hydro and nuclear below 50, coal above 800.',
-    0,
-    2000,
-    'g a kWh',
-  ),
-  number('pueOwn', 'Overhead, here', 'Electricity of the whole room over that of the device (PUE).', 1, 3),
-  number('pueCloud', 'Overhead, rented', 'The same for a data centre.', 1, 3),
-  number('load', 'Load', 'Mean power while training, as a share of the largest.', 0.05, 1),
-  number(
-    'utilisationLow',
-    'Utilisation, least',
-    'Share of the peak where nothing was measured; plain programs reach 10 to 20 %, tuned ones 35 to 45 %.',
-    0.001,
-    1,
-  ),
-  number('utilisationHigh', 'Utilisation, most', 'The other end of that band.', 0.001, 1),
-  number(
-    'launch',
-    'Launch',
-    'Time to start one operator where nothing was measured: what small models wait for.',
-    0,
-    1000,
-    'µs',
-  ),
-  number(
-    'bookkeeping',
-    'Bookkeeping',
-    'Time of a step over the sum of its operators, where the device\u2019s rates were measured.',
-    1,
-    10,
-  ),
-  number(
-    'sourceTokens',
-    'Source\u2019s tokens',
-    'How many tokens each parameter of the source has seen, for the comparison with random weights; 20 is compute-optimal, newer models saw far more.',
-    0.01,
-    1e6,
-    'a parameter',
-  ),
-];
+/** In display order: your own prices first. */
+const descriptions: Readonly<Record<keyof Assumptions, Description>> = {
+  ownPrice: {
+    label: 'Your price',
+    help: 'What an hour of your device costs you, for example rent. 0 counts only its electricity.',
+    min: 0,
+    max: 10_000,
+    unit: 'US$ per hour',
+  },
+  tariff: {
+    label: 'Electricity price',
+    help: 'What you pay for electricity.',
+    min: 0,
+    max: 10,
+    unit: 'US$ per kWh',
+  },
+  carbon: {
+    label: 'Carbon intensity',
+    help:
+      'CO\u2082 emissions of your electricity. The world average is about 450; ' +
+      'hydro and nuclear are below 50, coal is above 800.',
+    min: 0,
+    max: 2000,
+    unit: 'g per kWh',
+  },
+  pueOwn: {
+    label: 'PUE of your room',
+    help: 'Power usage effectiveness: electricity of the whole room over that of the device.',
+    min: 1,
+    max: 3,
+  },
+  pueCloud: {
+    label: 'PUE of a data centre',
+    help: 'The same ratio for a rented device.',
+    min: 1,
+    max: 3,
+  },
+  load: {
+    label: 'Average load',
+    help: 'Mean power while training, as a share of the maximum.',
+    min: 0.05,
+    max: 1,
+  },
+  utilisationLow: {
+    label: 'Lowest utilisation',
+    help:
+      'Share of the peak that a device reaches if it was not measured. ' +
+      'Plain programs reach 10 to 20 %, tuned ones 35 to 45 %.',
+    min: 0.001,
+    max: 1,
+  },
+  utilisationHigh: {
+    label: 'Highest utilisation',
+    help: 'The upper end of that range.',
+    min: 0.001,
+    max: 1,
+  },
+  launch: {
+    label: 'Operator launch time',
+    help: 'Time to launch one operator if the device was not measured. It dominates in small models.',
+    min: 0,
+    max: 1000,
+    unit: 'µs',
+  },
+  bookkeeping: {
+    label: 'Step overhead',
+    help: 'Time of a step over the sum of its operators, on a measured device.',
+    min: 1,
+    max: 10,
+  },
+  sourceTokens: {
+    label: 'Training tokens of the source',
+    help:
+      'Used for the comparison with random weights. ' +
+      '20 is compute-optimal; newer models were trained on far more.',
+    min: 0.01,
+    max: 1e6,
+    unit: 'tokens per parameter',
+  },
+};
+
+export const assumptionOptions: readonly Option[] = (Object.keys(descriptions) as (keyof Assumptions)[]).map(
+  (id) => ({ kind: 'number', id, ...descriptions[id], default: assumptionDefaults[id] }),
+);

@@ -1,28 +1,22 @@
-/**
- * @file What is known of devices and of prices: facts from makers, prices with their source and date, and
- * which of them a name means.
- */
+/** @file The device book: peak rates from makers, and rental prices with their source and date. */
 import type { Precision } from '../train/precision.ts';
 
-/**
- * Dense products a second without sparsity, by what they compute in; `tf32` is float32 with operands of ten
- * bits.
- */
+/** Dense FLOP/s without sparsity, by type. `tf32` is float32 whose operands are rounded to ten mantissa bits. */
 export type Peaks = Readonly<Partial<Record<Precision | 'tf32', number>>>;
 
+/** Facts of a GPU, or of one core of a CPU. */
 export interface DeviceFacts {
   readonly id: string;
   readonly name: string;
   readonly kind: 'gpu' | 'cpu';
-  /** Parts of the name that a driver tells, in lower case; all of one list must occur. */
+  /** Lists of lower-case words. A device matches if its name has all words of one list. */
   readonly match: readonly (readonly string[])[];
-  /** FLOP/s; of a processor, of one core. */
   readonly peaks: Peaks;
-  /** Bytes; null for a processor, whose memory is the computer's. */
+  /** Bytes. Null for a CPU, which uses the memory of the computer. */
   readonly memory: number | null;
-  /** Bytes per second; of a processor, for one core. */
+  /** Bytes per second. */
   readonly bandwidth: number | null;
-  /** Watts at most; of a processor, of one core. */
+  /** Maximum power in watts. */
   readonly power: number;
   readonly source: string;
 }
@@ -34,7 +28,7 @@ export interface Price {
   readonly terms: string;
   readonly hourly: number;
   readonly source: string;
-  /** The day it was read, ISO 8601. */
+  /** The day on which it was read, ISO 8601. */
   readonly date: string;
 }
 
@@ -44,28 +38,31 @@ export interface DeviceBook {
 }
 
 /**
- * The facts about a device that calls itself `name`, or undefined: an unknown one is never taken for another.
- * The most particular description wins.
+ * The facts of the device that a driver calls `name`. The match with the most words wins; undefined if none
+ * matches.
  */
 export function factsOf(
   book: DeviceBook,
   name: string,
   kind: DeviceFacts['kind'] = 'gpu',
 ): DeviceFacts | undefined {
-  const told = ` ${name.toLowerCase().replace(/[^a-z0-9]+/g, ' ')} `;
-  const fits = book.devices
-    .filter((d) => d.kind === kind)
+  const nameWords = ` ${name.toLowerCase().replace(/[^a-z0-9]+/g, ' ')} `;
+  const matches = book.devices
+    .filter((device) => device.kind === kind)
     .flatMap((device) =>
       device.match
-        .filter((words) => words.every((word) => told.includes(` ${word} `)))
-        .map((words) => ({ device, words: words.length })),
+        .filter((words) => words.every((word) => nameWords.includes(` ${word} `)))
+        .map((words) => ({ device, count: words.length })),
     );
-  return fits.sort((a, b) => b.words - a.words)[0]?.device;
+  return matches.sort((a, b) => b.count - a.count)[0]?.device;
 }
 
+/** The prices of a device, cheapest first. */
 export const pricesOf = (book: DeviceBook, device: string): readonly Price[] =>
-  book.prices.filter((p) => p.device === device).sort((a, b) => a.hourly - b.hourly);
+  book.prices.filter((price) => price.device === device).sort((a, b) => a.hourly - b.hourly);
 
-/** Whole days between a price's date and `now`, both ISO 8601. */
+const millisecondsPerDay = 86_400_000;
+
+/** Whole days from the date of a price to `now`, both ISO 8601. */
 export const ageOf = (price: Pick<Price, 'date'>, now: string): number =>
-  Math.max(0, Math.floor((Date.parse(now) - Date.parse(price.date)) / 86_400_000));
+  Math.max(0, Math.floor((Date.parse(now) - Date.parse(price.date)) / millisecondsPerDay));

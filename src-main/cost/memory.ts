@@ -1,7 +1,4 @@
-/**
- * @file How much memory a run needs, part by part: what its state holds, and the most that its programs hold
- * at once, from their own liveness.
- */
+/** @file Memory of a training run by part: the state of the run, and the peak of its programs. */
 import type { DeviceKind } from '../base/device.ts';
 import { analyzeLiveness } from '../graph/passes/liveness.ts';
 import { countOf, type Value } from '../graph/graph.ts';
@@ -21,94 +18,96 @@ export interface Memory {
   readonly total: Range;
 }
 
-/**
- * What an engine holds before a model comes, and what ONNX Runtime's pool holds over what lives in it at once
- * (measured; see docs/cost.md).
- */
-const engine: Readonly<
-  Record<DeviceKind, { readonly base: number; readonly pool: number; readonly spread: number }>
-> = {
+interface EngineMemory {
+  /** Bytes of an engine before a model is loaded. */
+  readonly base: number;
+  /** Bytes of ONNX Runtime's arena over the bytes that are live at once. */
+  readonly pool: number;
+  /** Relative error of the estimate. */
+  readonly spread: number;
+}
+
+/** Measured; see docs/cost.md. */
+const engineMemory: Readonly<Record<DeviceKind, EngineMemory>> = {
   cpu: { base: 190e6, pool: 1.15, spread: 0.15 },
   cuda: { base: 1e9, pool: 1.25, spread: 0.25 },
   webgpu: { base: 5e8, pool: 1.25, spread: 0.35 },
 };
 
-/** Bytes on the device that trains; on the processor, of the whole engine process. */
+const float32Bytes = 4;
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** Bytes on the training device; on the CPU, of the whole engine process. */
 export function memoryOf(
   { parameters, source, vocab, buckets, update, evaluation }: Programs,
   s: TrainingSettings,
   device: DeviceKind,
 ): Memory {
-  const state = (only: (part: string) => boolean): number =>
-    buckets.reduce((n, b) => n + 4 * b.length * partsOf(b, s).filter(only).length, 0);
-  const lives = update.map(({ graph }) =>
+  const stateBytes = (isCounted: (part: string) => boolean): number =>
+    sum(buckets.map((b) => float32Bytes * b.length * partsOf(b, s).filter(isCounted).length));
+  const liveness = update.map(({ graph }) =>
     analyzeLiveness(graph, { inPlace: (name) => name.startsWith('next/') }),
   );
-  const peaks = lives.map((l) => l.peakBytes);
-  const { base, pool, spread } = engine[device];
-  const live = s.gradAccum > 1 ? peaks.reduce((a, b) => a + b, 0) : peaks[0]!;
-  const parts: readonly MemoryPart[] = [
-    { what: 'Weights', bytes: state((part) => part === 'weights') },
-    { what: 'Optimizer', bytes: state((part) => part !== 'weights') },
-    ...(source > 0 ? [{ what: 'Source', bytes: 4 * source }] : []),
-    ...(s.gradAccum > 1 ? [{ what: 'Gradients, summed', bytes: 4 * parameters }] : []),
-    ...split(
-      lives.flatMap((l) => l.liveValues),
-      live,
-      vocab,
-      buckets,
-    ),
-    { what: 'Left free in the pool', bytes: (pool - 1) * live },
-    ...(s.heldOut > 0 ? [{ what: 'Evaluation', bytes: pool * analyzeLiveness(evaluation).peakBytes }] : []),
-    // a second model at each save
-    ...(s.heldOut > 0 && s.averageCheckpoints > 0
-      ? [{ what: 'Mean of saved weights', bytes: 4 * parameters }]
-      : []),
-    { what: 'Engine', bytes: base },
+  const peaks = liveness.map((l) => l.peakBytes);
+  const { base, pool, spread } = engineMemory[device];
+  const accumulates = s.gradAccum > 1;
+  const livePeak = accumulates ? sum(peaks) : peaks[0]!;
+  const liveValues = liveness.flatMap((l) => l.liveValues);
+  const evaluates = s.heldOut > 0;
+  const parts: MemoryPart[] = [
+    { what: 'Weights', bytes: stateBytes((part) => part === 'weights') },
+    { what: 'Optimizer', bytes: stateBytes((part) => part !== 'weights') },
   ];
-  const likely = parts.reduce((n, part) => n + part.bytes, 0);
+  if (source > 0) parts.push({ what: 'Source', bytes: float32Bytes * source });
+  if (accumulates) parts.push({ what: 'Accumulated gradients', bytes: float32Bytes * parameters });
+  parts.push(...splitByUse(liveValues, livePeak, vocab, buckets));
+  parts.push({ what: 'Unused arena', bytes: (pool - 1) * livePeak });
+  if (evaluates) {
+    parts.push({ what: 'Evaluation', bytes: pool * analyzeLiveness(evaluation).peakBytes });
+    // Each save evaluates the averaged weights as a second model.
+    if (s.averageCheckpoints > 0) parts.push({ what: 'Averaged weights', bytes: float32Bytes * parameters });
+  }
+  parts.push({ what: 'Engine', bytes: base });
+  const likely = sum(parts.map((part) => part.bytes));
   return { parts, total: { low: likely * (1 - spread), likely, high: likely * (1 + spread) } };
 }
 
 /**
- * What is alive at the worst moment, by what it is for: the arrays over the vocabulary, gradients of whole
- * weights, and the rest.
+ * Splits the peak into activations, gradients and the loss head, in proportion to the values that are live then.
+ * A value counts as a gradient if it has the shape of a weight, and to the loss head if it ends in the vocabulary.
  */
-function split(
-  held: readonly Value[],
-  live: number,
+function splitByUse(
+  values: readonly Value[],
+  peakBytes: number,
   vocab: number,
   buckets: readonly Bucket[],
 ): readonly MemoryPart[] {
-  const weights = new Set(
+  const weightShapes = new Set(
     buckets.flatMap((b) => [
       `${b.length}`,
       ...b.slots.flatMap((slot) => [slot.shape.join(), `${slot.count}`]),
     ]),
   );
-  const kind = ({ shape }: Value): string =>
-    weights.has(shape.join())
-      ? 'Gradients'
-      : shape.length > 1 && shape.at(-1) === vocab
-        ? 'Loss head'
-        : 'Activations';
-  const bytes = (values: readonly Value[]): number =>
-    values.reduce((n, v) => n + byteLengthOf(v.dtype, countOf(v.shape)), 0);
-  const all = Math.max(1, bytes(held));
+  const useOf = ({ shape }: Value): string => {
+    if (weightShapes.has(shape.join())) return 'Gradients';
+    return shape.length > 1 && shape.at(-1) === vocab ? 'Loss head' : 'Activations';
+  };
+  const bytesOf = (some: readonly Value[]): number =>
+    sum(some.map((v) => byteLengthOf(v.dtype, countOf(v.shape))));
+  const allBytes = Math.max(1, bytesOf(values));
   return ['Activations', 'Gradients', 'Loss head'].map((what) => ({
     what,
-    bytes: (live * bytes(held.filter((v) => kind(v) === what))) / all,
+    bytes: (peakBytes * bytesOf(values.filter((v) => useOf(v) === what))) / allBytes,
   }));
 }
 
 export type Verdict = 'fits' | 'tight' | 'does not fit' | 'unknown';
 
-/** Against what the device has: tight is within a tenth of it. */
-export const verdictOf = (bytes: number, capacity: number | null): Verdict =>
-  capacity === null
-    ? 'unknown'
-    : bytes > capacity
-      ? 'does not fit'
-      : bytes > 0.9 * capacity
-        ? 'tight'
-        : 'fits';
+/** Above this share of the capacity the memory is tight. */
+const tightShare = 0.9;
+
+export function verdictOf(bytes: number, capacity: number | null): Verdict {
+  if (capacity === null) return 'unknown';
+  if (bytes > capacity) return 'does not fit';
+  return bytes > tightShare * capacity ? 'tight' : 'fits';
+}

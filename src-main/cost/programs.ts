@@ -1,7 +1,4 @@
-/**
- * @file The programs of a run as the engine builds them, for one device: what one update runs, how often, and
- * what evaluation runs.
- */
+/** @file The programs of a training run as the engine builds them, so that their work and memory can be counted. */
 import type { DeviceKind } from '../base/device.ts';
 import type { Graph } from '../graph/graph.ts';
 import { simplify } from '../graph/passes/simplify.ts';
@@ -24,73 +21,71 @@ import {
   type BucketModel,
 } from '../train/step.ts';
 
-/** A model to be trained, as far as its cost needs it; a `CheckpointSummary` and a `GrowthSource` are one. */
+/** The model whose training is estimated. A `CheckpointSummary` and a `GrowthSource` are valid subjects. */
 export interface Subject {
   readonly family: string;
   readonly dims: Dims;
   readonly settings: Settings;
-  /** The types that its weights have in their files; float32 for what is not named. */
+  /** The types of the weights in their files. A weight that is not listed is float32. */
   readonly tensors?: readonly { readonly name: string; readonly dtype: WeightDType }[];
-  /** What it was grown from, which it learns from where it distils. */
+  /** The model that it was grown from, which is the teacher in distillation. */
   readonly source?: Omit<Subject, 'source'>;
 }
 
-/** A checkpoint, with what its record says it was grown from. */
+/** The subject of a checkpoint, with the source from its growth record. */
 export function subjectOf({
-  summary: card,
+  summary,
   growth,
 }: {
   readonly summary: CheckpointSummary;
   readonly growth: GrowthRecord | null;
 }): Subject {
   const source = sourceFromRecord(growth);
-  return source ? { ...card, source } : card;
+  return source ? { ...summary, source } : summary;
 }
 
 export interface Programs {
   readonly parameters: number;
-  /** Parameters of the frozen source that is held beside it; 0 for none. */
+  /** Parameters of the frozen source that distillation keeps in memory; 0 without distillation. */
   readonly source: number;
   readonly vocab: number;
   readonly buckets: readonly Bucket[];
-  /** What one update runs, and how often. */
+  /** The graphs of one update, and how often each runs. */
   readonly update: readonly { readonly graph: Graph; readonly times: number }[];
-  /** What reads the held-out text, one batch. */
+  /** The graph that evaluates one batch of held-out text. */
   readonly evaluation: Graph;
 }
 
-/** Elements of the largest bucket: what is compared is sums, so that one size serves every device. */
+/** Elements of the largest bucket. Only sums over buckets are compared, so one size serves every device. */
 const maxElements = 2 ** 26;
 
-function modelOf(
+function createModel(
   { family: id, dims, settings }: Subject,
-  by: Omit<BucketOptions, 'maxElements'> = {},
+  options: Omit<BucketOptions, 'maxElements'> = {},
 ): BucketModel {
   const family = familyById(id);
-  return {
-    family,
-    dims,
-    settings,
-    buckets: bucketsOf(family, parametersOf(family, dims, settings), { maxElements, ...by }),
-  };
+  const parameters = parametersOf(family, dims, settings);
+  return { family, dims, settings, buckets: bucketsOf(family, parameters, { maxElements, ...options }) };
 }
 
+const countModel = ({ family, dims, settings }: BucketModel): number =>
+  countParameters(family, dims, settings);
+
 export function programsOf(subject: Subject, s: TrainingSettings, device: DeviceKind): Programs {
-  const model = modelOf(subject, { optimizer: s.optimizer });
-  const source = s.distillWeight > 0 && subject.source ? modelOf(subject.source) : undefined;
+  const model = createModel(subject, { optimizer: s.optimizer });
+  const source = s.distillWeight > 0 && subject.source ? createModel(subject.source) : undefined;
   const teacher = source && { model: source, temperature: s.distillTemperature };
-  const count = ({ family, dims, settings }: BucketModel): number => countParameters(family, dims, settings);
-  const made = (graph: Graph): Graph => inPrecision(graph, device, s.precision);
+  const lower = (graph: Graph): Graph => inPrecision(graph, device, s.precision);
   const update =
     s.gradAccum > 1
       ? [
-          { graph: made(accumulateProgram(model, s, teacher)), times: s.gradAccum },
+          { graph: lower(accumulateProgram(model, s, teacher)), times: s.gradAccum },
           { graph: simplify(updateProgram(model, s, s.gradAccum, s.precision)), times: 1 },
         ]
-      : [{ graph: made(stepProgram(model, s, s, teacher)), times: 1 }];
+      : [{ graph: lower(stepProgram(model, s, s, teacher)), times: 1 }];
   return {
-    parameters: count(model),
-    source: source ? count(source) : 0,
+    parameters: countModel(model),
+    source: source ? countModel(source) : 0,
     vocab: model.dims['vocab']!,
     buckets: model.buckets,
     update,

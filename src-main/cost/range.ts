@@ -1,4 +1,4 @@
-/** @file A figure that is not known exactly: the least, the likely and the most it may be. */
+/** @file A figure that is only known within bounds. */
 
 export interface Range {
   readonly low: number;
@@ -6,19 +6,22 @@ export interface Range {
   readonly high: number;
 }
 
-export const times = (r: Range, by: number): Range => ({
-  low: r.low * by,
-  likely: r.likely * by,
-  high: r.high * by,
+/** `r · factor`. */
+export const scaleRange = (r: Range, factor: number): Range => ({
+  low: r.low * factor,
+  likely: r.likely * factor,
+  high: r.high * factor,
 });
-/** `by / r`: the least becomes the most. */
-export const over = (by: number, r: Range): Range => ({
-  low: by / r.high,
-  likely: by / r.likely,
-  high: by / r.low,
+
+/** `value / r`; the low end of `r` gives the high end of the result. */
+export const divideByRange = (value: number, r: Range): Range => ({
+  low: value / r.high,
+  likely: value / r.likely,
+  high: value / r.low,
 });
-/** Widened by a share on both sides. */
-export const around = (value: number, share: number): Range => ({
+
+/** From `value / (1 + share)` to `value · (1 + share)`. */
+export const widen = (value: number, share: number): Range => ({
   low: value / (1 + share),
   likely: value,
   high: value * (1 + share),

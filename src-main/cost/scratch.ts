@@ -1,25 +1,30 @@
-/**
- * @file What the same size would cost from random weights: the tokens it would need to reach the loss that
- * the source has already paid for, by a scaling law.
- */
+/** @file How many tokens a model of the same size needs from random weights to reach the loss of the source. */
 import type { Range } from './range.ts';
 
 /** L(N, D) = E + A / N^α + B / D^β for N parameters and D tokens. */
-export interface Law {
+export interface ScalingLaw {
   readonly name: string;
-  readonly floor: number;
+  /** E, the loss that no model of any size gets below. */
+  readonly irreducible: number;
   readonly a: number;
   readonly alpha: number;
   readonly b: number;
   readonly beta: number;
 }
 
-/** Two fits to the same experiments; their distance is part of the range. */
-export const laws: readonly Law[] = [
-  { name: 'Hoffmann et al. 2022, approach 3', floor: 1.69, a: 406.4, alpha: 0.34, b: 410.7, beta: 0.28 },
+/** Two fits to the same experiments. The range of an estimate covers both. */
+export const scalingLaws: readonly ScalingLaw[] = [
   {
-    name: 'Besiroglu et al. 2024, the same fitted anew',
-    floor: 1.8172,
+    name: 'Hoffmann et al. 2022, approach 3',
+    irreducible: 1.69,
+    a: 406.4,
+    alpha: 0.34,
+    b: 410.7,
+    beta: 0.28,
+  },
+  {
+    name: 'Besiroglu et al. 2024, a refit of approach 3',
+    irreducible: 1.8172,
     a: 482.01,
     alpha: 0.3478,
     b: 2085.43,
@@ -27,34 +32,40 @@ export const laws: readonly Law[] = [
   },
 ];
 
-export const lossAt = (law: Law, parameters: number, tokens: number): number =>
-  law.floor + law.a / parameters ** law.alpha + law.b / tokens ** law.beta;
+/** Nats per token. */
+export const lossAt = (law: ScalingLaw, parameters: number, tokens: number): number =>
+  law.irreducible + law.a / parameters ** law.alpha + law.b / tokens ** law.beta;
 
-/**
- * Tokens that a model of `parameters` needs from random weights to reach `loss`; infinite where it never
- * does.
- */
-export function tokensTo(law: Law, parameters: number, loss: number): number {
-  const left = loss - law.floor - law.a / parameters ** law.alpha;
-  return left > 0 ? (law.b / left) ** (1 / law.beta) : Infinity;
+/** Tokens after which a model of `parameters` reaches `loss`; Infinity if it never does. */
+export function tokensToReach(law: ScalingLaw, parameters: number, loss: number): number {
+  const dataTerm = loss - law.irreducible - law.a / parameters ** law.alpha;
+  return dataTerm > 0 ? (law.b / dataTerm) ** (1 / law.beta) : Infinity;
 }
 
-export interface Scratch {
+export interface TokensFromScratch {
   readonly tokens: Range;
   readonly assumption: string;
 }
 
 /**
- * Tokens to the loss of a source of `source` parameters that saw `each` tokens a parameter (half to twice
- * that in the range).
+ * Tokens that a model of `target` parameters needs to reach the loss of a source of `source` parameters. The
+ * source was trained on `tokensPerParameter` tokens per parameter; the range covers half to twice that.
  */
-export function fromScratch(source: number, target: number, each: number): Scratch {
-  const at = (law: Law, share: number): number =>
-    tokensTo(law, target, lossAt(law, source, source * each * share));
-  const all = laws.flatMap((law) => [0.5, 1, 2].map((share) => at(law, share)));
-  const likely = Math.sqrt(laws.map((law) => at(law, 1)).reduce((a, b) => a * b, 1));
+export function estimateFromScratch(
+  source: number,
+  target: number,
+  tokensPerParameter: number,
+): TokensFromScratch {
+  const tokensNeeded = (law: ScalingLaw, share: number): number => {
+    const loss = lossAt(law, source, source * tokensPerParameter * share);
+    return tokensToReach(law, target, loss);
+  };
+  const all = scalingLaws.flatMap((law) => [0.5, 1, 2].map((share) => tokensNeeded(law, share)));
+  const product = scalingLaws.map((law) => tokensNeeded(law, 1)).reduce((a, b) => a * b, 1);
   return {
-    tokens: { low: Math.min(...all), likely, high: Math.max(...all) },
-    assumption: `Chinchilla\u2019s law, the source having seen ${each} tokens a parameter (half to twice that in the range); an estimate for ordinary text, not for yours`,
+    tokens: { low: Math.min(...all), likely: Math.sqrt(product), high: Math.max(...all) },
+    assumption:
+      `Chinchilla scaling law; source trained on ${tokensPerParameter} tokens per parameter ` +
+      '(the range covers half to twice that); fitted to general web text, not to your data',
   };
 }

@@ -1,28 +1,30 @@
 /**
- * @file How long work takes on a device: from its measured rates where there are any, else from its peak and
- * a band of utilisation; corrected by what runs there took before.
+ * @file How long work takes on a device: by its measured rates, or by its peak and an assumed utilisation, and
+ * corrected by the times of earlier runs.
  */
 import type { DeviceChoice, DeviceKind } from '../base/device.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceFacts } from './book.ts';
 import { correctionOf, type Basis, type Ratio } from './calibration.ts';
-import { around, over, type Range } from './range.ts';
+import { divideByRange, widen, type Range } from './range.ts';
 import type { Work } from './work.ts';
 
-/**
- * Rates of a device, as the engine's speed test finds them: float32 products a second, bytes a second,
- * function elements a second.
- */
+/** Float32 rates of a device, from the engine's speed test. */
 export interface Measured {
+  /** FLOP/s of matrix products. */
   readonly product: number;
-  /** A product whose smallest size is `s` takes 1 + slack/s times as long. */
+  /** A product whose smallest side is `s` takes 1 + slack/s times as long as a large one. */
   readonly slack: number;
+  /** Bytes per second. */
   readonly stream: number;
+  /** Transcendental functions per second. */
   readonly functions: number;
+  /** Seconds to launch one operator. */
   readonly nodeSeconds: number;
-  /** ISO 8601, and the threads it was measured with. */
+  /** ISO 8601. */
   readonly time: string;
+  /** Threads during the test. */
   readonly threads: number;
 }
 
@@ -31,90 +33,126 @@ export interface Target {
   readonly id: string;
   readonly name: string;
   readonly kind: DeviceKind;
-  /** Whether it is in this computer. */
+  /** True if it is in this computer. */
   readonly here: boolean;
-  /** Physical cores of a processor, 1 for anything else. */
+  /** Physical cores of a CPU; 1 for a GPU. */
   readonly cores: number;
   readonly memory: number | null;
   readonly facts?: DeviceFacts;
   readonly measured?: Measured;
-  /** Runs on it that ended, newest first. */
+  /** Finished runs on this device, newest first. */
   readonly past: readonly Ratio[];
 }
 
-/** The devices in their order, the one that was chosen before all others. */
-export const chosenFirst = (targets: readonly Target[], choice: DeviceChoice): readonly Target[] =>
+/** The targets with those of the chosen kind first, otherwise in the same order. */
+export const sortByChoice = (targets: readonly Target[], choice: DeviceChoice): readonly Target[] =>
   [...targets].sort((a, b) => Number(b.kind === choice) - Number(a.kind === choice));
 
-/** A time. `plain` is that before the correction by earlier runs. */
 export interface Timing {
   readonly seconds: Range;
-  readonly plain: number;
+  /** The likely seconds before the correction by earlier runs. */
+  readonly uncorrectedSeconds: number;
   readonly basis: Basis;
-  readonly words: string;
+  /** What the time is based on, in words. */
+  readonly description: string;
 }
 
-/** Seconds that work takes at measured rates, bookkeeping not counted. */
-export const secondsOf = (work: Work, m: Measured): number =>
-  (work.flops + m.slack * work.thin) / m.product +
-  work.bytes / m.stream +
-  work.functions / m.functions +
-  work.nodes * m.nodeSeconds;
+type PrecisionSettings = Pick<TrainingSettings, 'precision' | 'tf32'>;
 
-/** The peak that counts for these settings, FLOP/s of the whole device; undefined where nobody says. */
+/** Seconds of the operators at measured rates, without overhead. */
+export const secondsOf = (work: Work, rates: Measured): number =>
+  (work.flops + rates.slack * work.thin) / rates.product +
+  work.bytes / rates.stream +
+  work.functions / rates.functions +
+  work.nodes * rates.nodeSeconds;
+
+/** The peak FLOP/s of the whole device with these settings; undefined if unknown. */
 export function peakOf(
   { facts, cores }: Pick<Target, 'facts' | 'cores'>,
-  s: Pick<TrainingSettings, 'precision' | 'tf32'>,
+  { precision, tf32 }: PrecisionSettings,
 ): number | undefined {
-  const peak =
-    facts?.peaks[
-      s.precision === 'float32' && s.tf32 === 'on' && facts.peaks.tf32 !== undefined ? 'tf32' : s.precision
-    ];
-  return peak === undefined ? undefined : peak * (facts!.kind === 'cpu' ? cores : 1);
+  if (!facts) return undefined;
+  const usesTf32 = precision === 'float32' && tf32 === 'on' && facts.peaks.tf32 !== undefined;
+  const peak = facts.peaks[usesTf32 ? 'tf32' : precision];
+  return peak === undefined ? undefined : peak * (facts.kind === 'cpu' ? cores : 1);
 }
 
-const percent = (share: number): string => `${Math.round(100 * share)} %`;
+/** Spread of an estimate from measured rates before the first run. */
+const measuredSpread = 0.3;
 
 /**
- * How long work takes, or undefined for a device of which nothing is known. Rates were measured in float32
- * only.
+ * How long work takes, or undefined if nothing is known about the device. Rates are only measured in float32, so
+ * other precisions use the peak.
  */
 export function timingOf(
   work: Work,
   target: Target,
-  s: Pick<TrainingSettings, 'precision' | 'tf32'>,
-  a: Assumptions,
+  s: PrecisionSettings,
+  assumptions: Assumptions,
 ): Timing | undefined {
   const { measured } = target;
+  if (measured && s.precision === 'float32') return timingByRates(work, target, measured, assumptions);
   const peak = peakOf(target, s);
-  const basis: Basis = measured && s.precision === 'float32' ? 'measured' : 'peak';
-  const past = target.past.filter((p) => p.basis === basis);
-  const correction = correctionOf(past.map((p) => p.time));
-  const runs = past.length > 0 ? `, corrected × ${correction.factor.toFixed(2)} by earlier runs` : '';
-  if (measured && basis === 'measured') {
-    const plain = secondsOf(work, measured) * a.bookkeeping;
-    return {
-      plain,
-      seconds: around(plain * correction.factor, past.length > 0 ? correction.spread : 0.3),
-      basis,
-      words: `rates measured here on ${measured.time.slice(0, 10)}, bookkeeping × ${a.bookkeeping}${runs}`,
-    };
-  }
-  if (peak === undefined) return undefined;
-  const [low, high] = [
-    Math.min(a.utilisationLow, a.utilisationHigh),
-    Math.max(a.utilisationLow, a.utilisationHigh),
-  ];
-  const likely = Math.sqrt(low * high);
-  const moving = target.facts?.bandwidth ? work.bytes / (target.facts.bandwidth * target.cores) : 0;
-  const starting = (work.nodes * a.launch) / 1e6;
-  const least = over(work.flops / peak, { low, likely, high });
-  const at = (end: keyof Range): number => Math.max(least[end], moving) + starting;
-  const band: Range = { low: at('low'), likely: at('likely'), high: at('high') };
+  return peak === undefined ? undefined : timingByPeak(work, target, peak, assumptions);
+}
+
+function timingByRates(
+  work: Work,
+  { past }: Target,
+  measured: Measured,
+  { bookkeeping }: Assumptions,
+): Timing {
+  const { correction, isCorrected, note } = learnFrom(past, 'measured');
+  const seconds = secondsOf(work, measured) * bookkeeping;
   return {
-    plain: band.likely,
-    seconds: past.length > 0 ? around(band.likely * correction.factor, correction.spread) : band,
-    basis,
-    words: `${(peak / 1e12).toFixed(peak < 1e13 ? 1 : 0)} TFLOP/s at ${percent(low)} to ${percent(high)} utilisation${starting > 0 ? `, ${a.launch} µs to start an operator` : ''}${runs}`,
+    uncorrectedSeconds: seconds,
+    seconds: widen(seconds * correction.factor, isCorrected ? correction.spread : measuredSpread),
+    basis: 'measured',
+    description: `rates measured here on ${measured.time.slice(0, 10)}, step overhead × ${bookkeeping}${note}`,
   };
 }
+
+function timingByPeak(
+  work: Work,
+  { past, facts, cores }: Target,
+  peak: number,
+  { utilisationLow, utilisationHigh, launch }: Assumptions,
+): Timing {
+  const { correction, isCorrected, note } = learnFrom(past, 'peak');
+  const low = Math.min(utilisationLow, utilisationHigh);
+  const high = Math.max(utilisationLow, utilisationHigh);
+  const likely = Math.sqrt(low * high);
+  const computeSeconds = divideByRange(work.flops / peak, { low, likely, high });
+  const memorySeconds = facts?.bandwidth ? work.bytes / (facts.bandwidth * cores) : 0;
+  const launchSeconds = (work.nodes * launch) / 1e6;
+  const at = (end: keyof Range): number => Math.max(computeSeconds[end], memorySeconds) + launchSeconds;
+  const uncorrected: Range = { low: at('low'), likely: at('likely'), high: at('high') };
+  const teraflops = (peak / 1e12).toFixed(peak < 1e13 ? 1 : 0);
+  const launchNote = launchSeconds > 0 ? `, ${launch} µs to launch an operator` : '';
+  return {
+    uncorrectedSeconds: uncorrected.likely,
+    seconds: isCorrected ? widen(uncorrected.likely * correction.factor, correction.spread) : uncorrected,
+    basis: 'peak',
+    description:
+      `${teraflops} TFLOP/s at ${formatPercent(low)} to ${formatPercent(high)} utilisation` +
+      `${launchNote}${note}`,
+  };
+}
+
+/** The correction by earlier runs whose estimate had the same basis, and a clause about it. */
+function learnFrom(
+  past: readonly Ratio[],
+  basis: Basis,
+): {
+  readonly correction: ReturnType<typeof correctionOf>;
+  readonly isCorrected: boolean;
+  readonly note: string;
+} {
+  const runs = past.filter((ratio) => ratio.basis === basis);
+  const correction = correctionOf(runs.map((ratio) => ratio.time));
+  const isCorrected = runs.length > 0;
+  const note = isCorrected ? `, corrected × ${correction.factor.toFixed(2)} by earlier runs` : '';
+  return { correction, isCorrected, note };
+}
+
+const formatPercent = (share: number): string => `${Math.round(100 * share)} %`;

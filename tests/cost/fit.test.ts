@@ -36,8 +36,12 @@ describe.each(['cpu', 'webgpu', 'cuda'] as const)('on %s', (device) => {
       const next = { ...s, ...change };
       expect([what, bytes]).toEqual([what, needs(next, device)]);
       expect(bytes).toBeLessThan(Math.min(now, capacity ?? Infinity));
-      expect([next.microBatch * next.gradAccum, next.contextLength]).toEqual([s.microBatch * s.gradAccum, s.contextLength]);
-      for (const [key, value] of Object.entries(change)) expect(what).toContain(`${flagNames[key]!} ${value}`);
+      expect([next.microBatch * next.gradAccum, next.contextLength]).toEqual([
+        s.microBatch * s.gradAccum,
+        s.contextLength,
+      ]);
+      for (const [key, value] of Object.entries(change))
+        expect(what).toContain(`${flagNames[key]!} ${value}`);
     }
   });
 });

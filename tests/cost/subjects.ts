@@ -1,30 +1,33 @@
-/**
- * @file Small models of every family, a book of three devices and a processor whose speed is known, for tests
- * of cost.
- */
+/** @file Fixtures of cost tests: a model of every family, a device book, CPUs, and an estimate request. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonObject } from '../../src-main/base/json.ts';
+import { assumptionDefaults } from '../../src-main/cost/assumptions.ts';
 import type { DeviceBook } from '../../src-main/cost/book.ts';
+import type { EstimateRequest } from '../../src-main/cost/estimate.ts';
 import type { Subject } from '../../src-main/cost/programs.ts';
 import type { Target } from '../../src-main/cost/speed.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { families, familyOf } from '../../src-main/model/families/index.ts';
+import { trainingDefaults } from '../../src-main/train/settings.ts';
 
+/** The subject of a config.json. */
 export const subjectOf = (config: JsonObject): Subject => {
   const family = familyOf(config);
   return { family: family.id, dims: dimsOf(family, config), settings: settingsOf(family, config) };
 };
+
 const golden = join(import.meta.dirname, '../fixtures/golden');
-/** One of every golden checkpoint, which have every family. */
-export const kin: readonly { readonly name: string; readonly subject: Subject }[] = readdirSync(golden).map(
-  (name) => ({
-    name,
-    subject: subjectOf(JSON.parse(readFileSync(join(golden, name, 'config.json'), 'utf8')) as JsonObject),
-  }),
-);
-export const uncovered: readonly string[] = [...families.keys()].filter((id) =>
-  kin.every(({ subject }) => subject.family !== id),
+/** The models of the golden checkpoints, which cover every family. */
+export const goldenSubjects: readonly { readonly name: string; readonly subject: Subject }[] = readdirSync(
+  golden,
+).map((name) => ({
+  name,
+  subject: subjectOf(JSON.parse(readFileSync(join(golden, name, 'config.json'), 'utf8')) as JsonObject),
+}));
+/** Families without a golden checkpoint. */
+export const uncoveredFamilies: readonly string[] = [...families.keys()].filter((id) =>
+  goldenSubjects.every(({ subject }) => subject.family !== id),
 );
 
 export const book: DeviceBook = {
@@ -91,7 +94,8 @@ export const book: DeviceBook = {
   ],
 };
 
-export const cpu: Target = {
+/** A CPU with facts and measured rates. */
+export const measuredCpu: Target = {
   id: 'cpu: Chip × 4',
   name: 'Chip, 4 cores',
   kind: 'cpu',
@@ -110,14 +114,41 @@ export const cpu: Target = {
     threads: 4,
   },
 };
-/** The same without measured rates; and one of which nothing is known. */
-export const bare: Target = {
-  id: cpu.id,
-  name: cpu.name,
+/** The same CPU without rates and without facts, so that nothing is known about its speed. */
+export const unknownCpu: Target = {
+  id: measuredCpu.id,
+  name: measuredCpu.name,
   kind: 'cpu',
   here: true,
   cores: 4,
   memory: 8e9,
   past: [],
 };
-export const unmeasured: Target = { ...bare, facts: book.devices[2]! };
+/** The same CPU with facts but without rates. */
+export const unmeasuredCpu: Target = { ...unknownCpu, facts: book.devices[2]! };
+
+/** config.json of a small Llama. */
+export const llamaConfig = {
+  model_type: 'llama',
+  vocab_size: 1024,
+  hidden_size: 128,
+  intermediate_size: 352,
+  num_hidden_layers: 4,
+  num_attention_heads: 4,
+  num_key_value_heads: 4,
+  head_dim: 32,
+  max_position_embeddings: 512,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10_000,
+  tie_word_embeddings: true,
+};
+
+/** A request to estimate training the small Llama on the measured CPU. */
+export const estimateRequest = (change: Partial<EstimateRequest> = {}): EstimateRequest => ({
+  subject: subjectOf(llamaConfig),
+  training: { ...trainingDefaults, microBatch: 4, contextLength: 64, tokens: 100_000 },
+  targets: [measuredCpu],
+  book,
+  assumptions: assumptionDefaults,
+  ...change,
+});

@@ -10,7 +10,7 @@ import { familyOf } from '../../src-main/model/families/index.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { tokensPerStep } from '../../src-main/train/schedule.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
-import { kin, uncovered } from './subjects.ts';
+import { goldenSubjects, uncoveredFamilies } from './subjects.ts';
 
 /** 2·m·n·k summed over every MatMul after all fused operators are lowered. */
 const countMatMulFlops = (graph: Graph): number =>
@@ -31,10 +31,10 @@ const settings = (change: Partial<TrainingSettings> = {}): TrainingSettings => (
 
 describe('workOf', () => {
   it('is tested on every family', () => {
-    expect(uncovered).toEqual([]);
+    expect(uncoveredFamilies).toEqual([]);
   });
 
-  it.each(kin)('counts the matrix products of $name', ({ subject }) => {
+  it.each(goldenSubjects)('counts the matrix products of $name', ({ subject }) => {
     for (const s of [settings(), settings({ gradAccum: 3 }), settings({ activationCheckpointing: 'full' })]) {
       for (const { graph } of programsOf(subject, s, 'cpu').update) {
         const work = workOf(graph);
@@ -70,19 +70,18 @@ describe('workOf', () => {
 
   it.each([1, 3])(
     'counts a forward pass of the source for each of %i micro-batches of distillation',
-    (accumulate) => {
-      const [{ subject }, { subject: source }] = kin.filter(({ name }) => name.startsWith('llama')) as [
-        (typeof kin)[number],
-        (typeof kin)[number],
-      ];
-      const s = settings({ gradAccum: accumulate });
+    (gradAccum) => {
+      const [{ subject }, { subject: source }] = goldenSubjects.filter(({ name }) =>
+        name.startsWith('llama'),
+      ) as [(typeof goldenSubjects)[number], (typeof goldenSubjects)[number]];
+      const s = settings({ gradAccum });
       const flops = (some: Subject, more: Partial<TrainingSettings> = {}): number =>
         programsOf(some, { ...s, ...more }, 'cpu').update.reduce(
           (n, { graph, times }) => n + times * workOf(graph).flops,
           0,
         );
       expect(flops({ ...subject, source }, { distillWeight: 0.5 }) - flops(subject)).toBe(
-        accumulate * workOf(programsOf(source, s, 'cpu').evaluation).flops,
+        gradAccum * workOf(programsOf(source, s, 'cpu').evaluation).flops,
       );
       expect(flops({ ...subject, source })).toBe(flops(subject));
     },

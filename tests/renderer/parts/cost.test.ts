@@ -3,53 +3,30 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { assumptionOptions } from '../../../src-main/cost/assumptions.ts';
 import type { Forecast } from '../../../src-main/cost/forecast.ts';
 import { trainingDefaults, type TrainingSettings } from '../../../src-main/train/settings.ts';
-import { age, between, carbon, energy, money } from '../../../src-renderer/parts/cost/cost-figures.ts';
-import CostOffers from '../../../src-renderer/parts/cost/cost-offers.svelte';
-import CostPanel from '../../../src-renderer/parts/cost/cost-panel.svelte';
-import CostRun from '../../../src-renderer/parts/cost/cost-run.svelte';
-import { withForecast } from '../../../src-renderer/state/chart-series.ts';
-import { CostState } from '../../../src-renderer/state/cost.svelte.ts';
-import { RunView } from '../../../src-renderer/state/run.svelte.ts';
-import { bare, cpu } from '../../cost/subjects.ts';
+import CostOffers from '../../../src-renderer/parts/cost/price-table.svelte';
+import CostPanel from '../../../src-renderer/parts/cost/estimate-panel.svelte';
+import CostRun from '../../../src-renderer/parts/cost/run-cost.svelte';
+import { addForecast } from '../../../src-renderer/state/chart-data.ts';
+import { EstimateState } from '../../../src-renderer/state/estimate.svelte.ts';
+import { RunView } from '../../../src-renderer/state/run-view.svelte.ts';
+import { unknownCpu, measuredCpu } from '../../cost/subjects.ts';
 import { cardOf, fakeService, stories } from '../fake-service.ts';
 
 afterEach(cleanup);
 const card = cardOf(stories, '/data/stories260K');
 
-async function costOf(change: Partial<TrainingSettings> = {}, service = fakeService(0)): Promise<CostState> {
-  const cost = new CostState(service, card.dir);
-  cost.consider({ subject: card, training: { ...trainingDefaults, ...change } });
-  await expect.poll(() => cost.told, { timeout: 10_000 }).toBeDefined();
+async function costOf(change: Partial<TrainingSettings> = {}, service = fakeService(0)): Promise<EstimateState> {
+  const cost = new EstimateState(service, card.dir);
+  cost.update({ subject: card, training: { ...trainingDefaults, ...change } });
+  await expect.poll(() => cost.estimate, { timeout: 10_000 }).toBeDefined();
   return cost;
 }
-
-describe('figures', () => {
-  it('say what is known, and no more', () => {
-    expect(between({ low: 1, likely: 2, high: 3 }, String)).toBe('1 to 3');
-    expect(between({ low: 2, likely: 2, high: 2 }, String)).toBe('2');
-    expect([money(0), money(0.0004), money(0.02), money(1.239), money(1234.5)]).toEqual([
-      '$ 0',
-      '< $ 0.001',
-      '$ 0.020',
-      '$ 1.24',
-      '$ 1\u202f235',
-    ]);
-    expect([energy(0.0121), energy(12.345), carbon(5.4), carbon(54_321), carbon(2.5e6)]).toEqual([
-      '12.1 Wh',
-      '12.3 kWh',
-      '5.4 g',
-      '54.3 kg',
-      '2.5 t',
-    ]);
-    expect([age(0), age(1), age(40)]).toEqual(['today', '1 day old', '40 days old']);
-  });
-});
 
 describe('the panel', () => {
   it('tells time, money, memory and where they come from', async () => {
     const cost = await costOf();
     render(CostPanel, { cost, onchange: () => undefined });
-    expect(screen.getByTestId('cost-time').textContent).toMatch(/\d.* to .*(s|min)/);
+    expect(screen.getByTestId('cost-time').textContent).toMatch(/\d.*–.*(s|min)/);
     expect(screen.getByTestId('cost-memory').textContent).toContain('fits');
     screen.getByText(/rates measured here on 2026-11-20/);
   });
@@ -58,7 +35,7 @@ describe('the panel', () => {
     const fake = fakeService(0);
     const service: typeof fake = {
       ...fake,
-      costs: async (asked) => ({ ...(await fake.costs(asked)), targets: [{ ...cpu, memory: 1e9 }] }),
+      costs: async (asked) => ({ ...(await fake.costs(asked)), targets: [{ ...measuredCpu, memory: 1e9 }] }),
       estimate: async (asked) => {
         const e = await fake.estimate(asked);
         return {
@@ -72,15 +49,15 @@ describe('the panel', () => {
         };
       },
     };
-    const cost = await costOf({ batch: 64, sequence: 512 }, service);
+    const cost = await costOf({ microBatch: 64, contextLength: 512 }, service);
     const taken = vi.fn();
     await expect
-      .poll(() => cost.told!.here[0]!.alternatives?.length ?? 0, { timeout: 20_000 })
+      .poll(() => cost.estimate!.here[0]!.alternatives?.length ?? 0, { timeout: 20_000 })
       .toBeGreaterThan(0);
     render(CostPanel, { cost, onchange: taken });
     expect(screen.getByRole('alert').textContent).toContain('does not fit');
     screen.getAllByRole('button', { name: /^Use/ })[0]!.click();
-    expect(taken).toHaveBeenCalledWith(cost.told!.here[0]!.alternatives![0]!.change);
+    expect(taken).toHaveBeenCalledWith(cost.estimate!.here[0]!.alternatives![0]!.change);
   });
 
   it('counts the source that a run learns from', async () => {
@@ -90,9 +67,9 @@ describe('the panel', () => {
       ...fake,
       costs: async (asked) => ({ ...(await fake.costs(asked)), source: { family, dims, settings } }),
     };
-    const part = (cost: CostState): number | undefined =>
-      cost.told!.here[0]!.memory.parts.find((p) => p.what === 'Source')?.bytes;
-    expect([part(await costOf({ distill: 0.5 }, service)), part(await costOf({}, service))]).toEqual([
+    const part = (cost: EstimateState): number | undefined =>
+      cost.estimate!.here[0]!.memory.parts.find((p) => p.what === 'Source')?.bytes;
+    expect([part(await costOf({ distillWeight: 0.5 }, service)), part(await costOf({}, service))]).toEqual([
       4 * card.parameters,
       undefined,
     ]);
@@ -111,10 +88,10 @@ describe('the panel', () => {
     let known = false;
     const service: typeof fake = {
       ...fake,
-      costs: async (asked) => ({ ...(await fake.costs(asked)), targets: [known ? cpu : bare] }),
+      costs: async (asked) => ({ ...(await fake.costs(asked)), targets: [known ? measuredCpu : unknownCpu] }),
       measureDevice: async () => {
         known = true;
-        return { device: cpu.id, measured: cpu.measured! };
+        return { device: measuredCpu.id, measured: measuredCpu.measured! };
       },
     };
     const cost = await costOf({}, service);
@@ -140,12 +117,12 @@ describe('offers', () => {
 
   it('follow an assumption at once, and keep it', async () => {
     const service = fakeService(0);
-    const assume = vi.spyOn(service, 'assume');
+    const assume = vi.spyOn(service, 'setAssumptions');
     const cost = await costOf({}, service);
-    const before = cost.told!.offers[0]!.money.likely;
-    cost.assume('tariff', 0.6);
+    const before = cost.estimate!.offers[0]!.money.likely;
+    cost.setAssumption('tariff', 0.6);
     await expect
-      .poll(() => cost.told!.offers[0]!.money.likely, { timeout: 10_000 })
+      .poll(() => cost.estimate!.offers[0]!.money.likely, { timeout: 10_000 })
       .toBeCloseTo(2 * before, 9);
     await expect.poll(() => assume.mock.calls, { timeout: 10_000 }).toEqual([[{ tariff: 0.6 }]]);
   });
@@ -156,8 +133,8 @@ describe('a run', () => {
     const seen = new RunView((draw) => {
       draw();
     });
-    seen.take({
-      at: 'started',
+    seen.add({
+      type: 'started',
       step: 0,
       device: 'cpu',
       deviceName: 'Chip',
@@ -168,18 +145,18 @@ describe('a run', () => {
       time: '',
     });
     for (let step = 1; step <= 50; step++)
-      seen.take({
-        at: 'step',
+      seen.add({
+        type: 'step',
         step,
         loss: 2 + 3 / Math.sqrt(step),
         lr: 1,
-        norm: 1,
+        gradNorm: 1,
         tokens: 512 * step,
         seconds: 1,
       });
-    seen.take({ at: 'measured', step: 20, stepSeconds: 1, told: 0.8, secondsLeft: 80 });
-    seen.take({
-      at: 'reading',
+    seen.add({ type: 'measured', step: 20, stepSeconds: 1, estimated: 0.8, secondsLeft: 80 });
+    seen.add({
+      type: 'usage',
       step: 50,
       seconds: 50,
       memory: 4e8,
@@ -187,23 +164,23 @@ describe('a run', () => {
       utilisation: 1.9,
       temperature: null,
       energy: 0.002,
-      power: 'assumed',
-      money: 0.05,
+      powerSource: 'assumed',
+      cost: 0.05,
     });
     return seen;
   };
-  const runCard = { settings: { ...trainingDefaults, budgetMoney: 2 }, steps: 100 } as never;
+  const summarizeRun = { settings: { ...trainingDefaults, budgetMoney: 2 }, steps: 100 } as never;
 
   it('tells what is spent and what is to come, and the estimate beside', () => {
     render(CostRun, {
       view: view(),
-      card: runCard,
+      card: summarizeRun,
       state: 'running',
       forecast: undefined,
       record: {
         version: 1,
         time: '2026-11-21T08:00:00Z',
-        device: cpu.id,
+        device: measuredCpu.id,
         kind: 'cpu',
         precision: 'float32',
         price: { value: 3.6, unit: 'hour', source: 'your price', time: '2026-11-21T08:00:00Z' },
@@ -218,23 +195,23 @@ describe('a run', () => {
       },
     });
     const text = screen.getByTestId('run-cost').textContent!.replace(/\s+/g, ' ');
-    expect(text).toContain('$ 0.050 about $ 0.050 to come');
+    expect(text).toContain('$0.05 about $0.05 to come');
     expect(text).toContain('estimated: nothing here measures power');
     expect(text).toMatch(/told to take 0.8 s and takes 1.0 s \(25 % more than estimated\)/);
-    expect(text).toContain('stops by itself at $ 2.00');
+    expect(text).toContain('stops by itself at $2.00');
   });
 
   it('draws where it is going from here to its last step', () => {
-    const curve = { floor: 2, scale: 3, power: 0.5 };
+    const curve = { asymptote: 2, scale: 3, exponent: 0.5 };
     const forecast: Forecast = {
-      at: 'forecast',
+      type: 'forecast',
       loss: 2.3,
       low: 2.2,
       high: 2.4,
       curve,
-      refits: [curve, { ...curve, floor: 1.9 }, { ...curve, floor: 2.1 }],
+      refits: [curve, { ...curve, asymptote: 1.9 }, { ...curve, asymptote: 2.1 }],
     };
-    const data = withForecast(
+    const data = addForecast(
       [
         [1, 50],
         [5, 2.4],

@@ -1,0 +1,171 @@
+/** @file The estimate of a run on one device: memory, time and energy. */
+import type { DeviceKind } from '../base/device.ts';
+import { heldOutWindows } from '../train/batches.ts';
+import { tokensPerStep } from '../train/schedule.ts';
+import type { TrainingSettings } from '../train/settings.ts';
+import type { Assumptions } from './assumptions.ts';
+import { correctionOf, describeAccuracy, withPrecision, type Basis } from './calibration.ts';
+import { settingsThatFit, type Fitting } from './fit.ts';
+import { memoryOf, verdictOf, type Memory, type Verdict } from './memory.ts';
+import { programsOf, type Programs, type Subject } from './programs.ts';
+import { scaleRange, type Range } from './range.ts';
+import { timingOf, type Target, type Timing } from './speed.ts';
+import { addWork, noWork, workOf, type Work } from './work.ts';
+
+/** Times and energy are undefined if nothing is known about the speed of the device. */
+export interface DeviceEstimate {
+  readonly target: Pick<Target, 'id' | 'name' | 'kind' | 'here' | 'memory'>;
+  readonly memory: Memory;
+  readonly verdict: Verdict;
+  /** Settings that fit, if these do not or hardly do; absent with `skipAlternatives`. */
+  readonly alternatives?: readonly Fitting[];
+  readonly seconds?: Range;
+  readonly tokensPerSecond?: Range;
+  /** Seconds of one step; `plain` is before the correction by earlier runs. */
+  readonly step?: { readonly seconds: number; readonly plain: number; readonly basis: Basis };
+  /** What the time is based on, in words. */
+  readonly basis: string;
+  /** Accuracy of earlier estimates, such as `last 3 runs: within 12 %`. */
+  readonly record?: string;
+  /** Kilowatt-hours. */
+  readonly energy?: Range;
+  /** Grams of CO₂. */
+  readonly carbon?: Range;
+  /** Watts while training. */
+  readonly watts?: number;
+}
+
+/** What a run computes on one kind of device. */
+export interface Workload {
+  readonly programs: Programs;
+  readonly memory: Memory;
+  /** One update. */
+  readonly step: Work;
+  /** One evaluation of the held-out text. */
+  readonly evaluation: Work;
+  readonly evaluations: number;
+  readonly steps: number;
+}
+
+export function workloadOf(
+  subject: Subject,
+  s: TrainingSettings,
+  device: DeviceKind,
+  steps: number,
+): Workload {
+  const programs = programsOf(subject, s, device);
+  const batches = Math.ceil(heldOutWindows / s.microBatch);
+  return {
+    programs,
+    memory: memoryOf(programs, s, device),
+    step: programs.update.reduce((sum, { graph, times }) => addWork(sum, workOf(graph), times), noWork),
+    evaluation: addWork(noWork, workOf(programs.evaluation), batches),
+    evaluations: countEvaluations(s, steps),
+    steps,
+  };
+}
+
+/**
+ * One evaluation before the first step, then every `evaluateEvery` steps and at the end. The moving average is
+ * evaluated as well, and averaged checkpoints at each save.
+ */
+function countEvaluations(
+  { heldOut, evaluateEvery, saveEvery, emaDecay, averageCheckpoints }: TrainingSettings,
+  steps: number,
+): number {
+  if (heldOut === 0) return 0;
+  const countOf = (every: number): number => (every > 0 ? Math.ceil(steps / every) : 1);
+  const models = emaDecay > 0 ? 2 : 1;
+  return 1 + models * countOf(evaluateEvery) + (averageCheckpoints > 0 ? countOf(saveEvery) : 0);
+}
+
+export interface DeviceEstimateInput {
+  readonly subject: Subject;
+  readonly training: TrainingSettings;
+  readonly assumptions: Assumptions;
+  /** Skips the search for settings that fit: each candidate builds a graph. */
+  readonly skipAlternatives?: boolean;
+}
+
+export function estimateOnDevice(
+  input: DeviceEstimateInput,
+  device: Target,
+  workload: Workload,
+): DeviceEstimate {
+  const { training: s, assumptions } = input;
+  const past = withPrecision(device.past, s.precision);
+  const target: Target = { ...device, past };
+  const memoryRatios = past.flatMap((ratio) => (ratio.memory === null ? [] : [ratio.memory]));
+  const memoryFactor = correctionOf(memoryRatios).factor;
+  const memory: Memory = {
+    parts: workload.memory.parts,
+    total: scaleRange(workload.memory.total, memoryFactor),
+  };
+  const verdict = verdictOf(memory.total.likely, target.memory);
+  const { id, name, kind, here } = target;
+  const common = {
+    target: { id, name, kind, here, memory: target.memory },
+    memory,
+    verdict,
+    ...findAlternatives(input, target, verdict, memoryFactor),
+  };
+  const accuracy = describeAccuracy(past);
+  const record = accuracy === undefined ? {} : { record: accuracy };
+  const step = timingOf(workload.step, target, s, assumptions);
+  if (!step) return { ...common, basis: unknownSpeed, ...record };
+  const evaluation = timingOf(workload.evaluation, target, s, assumptions);
+  const seconds = addEvaluations(step, evaluation, workload);
+  const tokens = tokensPerStep(s);
+  return {
+    ...common,
+    seconds,
+    step: { seconds: step.seconds.likely, plain: step.uncorrectedSeconds, basis: step.basis },
+    basis: step.description,
+    ...record,
+    tokensPerSecond: {
+      low: tokens / step.seconds.high,
+      likely: tokens / step.seconds.likely,
+      high: tokens / step.seconds.low,
+    },
+    ...estimateEnergy(target, seconds, assumptions),
+  };
+}
+
+export const unknownSpeed = 'speed unknown; measure it with cambium devices --measure';
+
+function findAlternatives(
+  { subject, training, skipAlternatives = false }: DeviceEstimateInput,
+  { here, kind, memory }: Target,
+  verdict: Verdict,
+  memoryFactor: number,
+): Pick<DeviceEstimate, 'alternatives'> {
+  const isShort = verdict === 'tight' || verdict === 'does not fit';
+  if (skipAlternatives || !here || !isShort) return {};
+  const capacity = memory === null ? null : memory / memoryFactor;
+  return { alternatives: settingsThatFit(subject, training, kind, capacity) };
+}
+
+/** Seconds of all steps and evaluations. */
+function addEvaluations(
+  step: Timing,
+  evaluation: Timing | undefined,
+  { steps, evaluations }: Workload,
+): Range {
+  const at = (end: keyof Range): number =>
+    steps * step.seconds[end] + evaluations * (evaluation?.seconds[end] ?? 0);
+  return { low: at('low'), likely: at('likely'), high: at('high') };
+}
+
+const joulesPerKilowattHour = 3.6e6;
+
+/** Power, energy and emissions; nothing if the power of the device is unknown. */
+function estimateEnergy(
+  { facts, cores, here }: Target,
+  seconds: Range,
+  { load, pueOwn, pueCloud, carbon }: Assumptions,
+): Pick<DeviceEstimate, 'energy' | 'carbon' | 'watts'> {
+  if (!facts) return {};
+  const watts = facts.power * (facts.kind === 'cpu' ? cores : 1) * load;
+  const energy = scaleRange(seconds, (watts * (here ? pueOwn : pueCloud)) / joulesPerKilowattHour);
+  return { energy, carbon: scaleRange(energy, carbon), watts };
+}
