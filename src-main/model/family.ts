@@ -7,9 +7,9 @@ import type { Value } from '../graph/graph.ts';
 import type { Axis, Dims, Layout } from '../tensor/layout.ts';
 import type { ModelBuilder } from './builder-types.ts';
 import type { NamedValue } from './named-value.ts';
-import type { Settings, SettingValue } from './settings.ts';
+import type { SettingName, Settings, SettingValue } from './settings.ts';
 
-export type { Settings, SettingValue } from './settings.ts';
+export type { SettingName, Settings, SettingValue } from './settings.ts';
 
 /**
  * `linear` is the weight of a linear layer, `lookup` of an embedding; `gain` and `shift` are the weight and
@@ -23,7 +23,7 @@ export interface TensorSpec {
   /** Added to a stored gain: 1 for families that store the gain minus one, otherwise 0. */
   readonly offset: number;
   /** The setting that must be true for the weight to exist. Default: it always exists. */
-  readonly when?: string;
+  readonly when?: SettingName;
   /**
    * Of a gain: the key of the linear layer whose output its norm normalizes (query and key norms, norms at
    * the end of a branch). Default: its norm reads the residual stream.
@@ -102,7 +102,7 @@ export interface ModelFamily {
   readonly matches?: (config: JsonObject) => boolean;
   /** In reading order. */
   readonly dims: Readonly<Record<string, SizeField>>;
-  readonly settings: Readonly<Record<string, SettingField>>;
+  readonly settings: Readonly<Partial<Record<SettingName, SettingField>>>;
   /** Axes of fused weights, such as `qkv`, with the names of their entries. */
   readonly parts: Readonly<Partial<Record<Axis, readonly string[]>>>;
   /**
@@ -117,7 +117,7 @@ export interface ModelFamily {
     /** The norm directly before the head; absent if a linear layer comes between. */
     readonly norm?: string;
     /** The setting with the cap of `cap * tanh(logit / cap)`. */
-    readonly softcap?: string;
+    readonly softcap?: SettingName;
   };
   /**
    * Attention scores: the product of `between` (`name/part` for an entry of a fused weight), summed over the

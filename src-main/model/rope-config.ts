@@ -4,7 +4,7 @@
  */
 import { refuse } from '../base/errors.ts';
 import type { JsonObject } from '../base/json.ts';
-import type { SettingField } from './family.ts';
+import type { ModelFamily, SettingField } from './family.ts';
 import type { SettingValue } from './settings.ts';
 
 /** The names and default values of a family. Without `factorKey`, whole heads are rotated. */
@@ -35,7 +35,7 @@ export function ropeSettings({
   thetaKey = 'rope_theta',
   factor = 1,
   factorKey,
-}: RopeDefaults = {}): Readonly<Record<string, SettingField>> {
+}: RopeDefaults = {}): ModelFamily['settings'] {
   /** Read from the merged object, or from the top level of config.json under `key`. */
   const topLevel = (name: string, key: string, defaultValue: number): SettingField => ({
     keys: [key, ...ropeKeys],

@@ -3,5 +3,35 @@
 /** A list has one entry per layer. */
 export type SettingValue = number | boolean | string | null | readonly string[];
 
-/** Settings by Cambium's name, such as `eps`, `tied`, `ropeTheta` or `activation`. */
-export type Settings = Readonly<Record<string, SettingValue>>;
+/** Cambium's names for settings; each family has some of them. */
+export type SettingName =
+  | 'activation'
+  | 'attentionBias'
+  | 'attnLogitSoftcap'
+  | 'auxLossCoef'
+  | 'bias'
+  | 'dtype'
+  | 'eps'
+  | 'expertsPerToken'
+  | 'finalLogitSoftcap'
+  | 'layerTypes'
+  | 'mlpBias'
+  | 'normTopkProb'
+  | 'parallelResidual'
+  | 'partialRotaryFactor'
+  | 'positions'
+  | 'qkvBias'
+  | 'queryPreAttnScalar'
+  | 'ropeFactor'
+  | 'ropeHighFreqFactor'
+  | 'ropeLocalTheta'
+  | 'ropeLowFreqFactor'
+  | 'ropeOriginalPositions'
+  | 'ropeTheta'
+  | 'ropeType'
+  | 'sequentialResidual'
+  | 'std'
+  | 'tied'
+  | 'window';
+
+export type Settings = Readonly<Partial<Record<SettingName, SettingValue>>>;

@@ -1,19 +1,19 @@
 /** @file The entries of a family's table of weights. Layouts are written as `layoutOf` reads them. */
 import { parseLayout } from '../tensor/layout.ts';
-import type { ModelFamily, TensorKind, TensorSpec } from './family.ts';
+import type { ModelFamily, SettingName, TensorKind, TensorSpec } from './family.ts';
 
-const specOf = (kind: TensorKind, layout: string, when?: string): TensorSpec => ({
+const specOf = (kind: TensorKind, layout: string, when?: SettingName): TensorSpec => ({
   kind,
   layout: parseLayout(layout),
   offset: 0,
   ...(when === undefined ? {} : { when }),
 });
 
-export const linear = (layout: string, when?: string): TensorSpec => specOf('linear', layout, when);
+export const linear = (layout: string, when?: SettingName): TensorSpec => specOf('linear', layout, when);
 export const lookup = (layout: string): TensorSpec => specOf('lookup', layout);
-export const gain = (layout: string, when?: string): TensorSpec => specOf('gain', layout, when);
-export const shift = (layout: string, when?: string): TensorSpec => specOf('shift', layout, when);
-export const bias = (layout: string, when?: string): TensorSpec => specOf('bias', layout, when);
+export const gain = (layout: string, when?: SettingName): TensorSpec => specOf('gain', layout, when);
+export const shift = (layout: string, when?: SettingName): TensorSpec => specOf('shift', layout, when);
+export const bias = (layout: string, when?: SettingName): TensorSpec => specOf('bias', layout, when);
 
 /** The gain of a norm on the output of the linear layer with this key, rather than on the residual stream. */
 export const outputGain = (linearKey: string, layout: string): TensorSpec => ({

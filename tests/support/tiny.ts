@@ -6,6 +6,7 @@ import type { Json, JsonObject } from '../../src-main/base/json.ts';
 import { configWith, dimsOf, settingsOf, withDerivedDims } from '../../src-main/model/config.ts';
 import { familyById } from '../../src-main/model/families/index.ts';
 import { parametersOf, type Parameter } from '../../src-main/model/parameters.ts';
+import type { SettingName } from '../../src-main/model/settings.ts';
 import { createCheckpointWriter } from '../../src-main/store/checkpoint/checkpoint-writer.ts';
 import { downcast, type WeightDType } from '../../src-main/tensor/dtype.ts';
 import { countElements, type Dims } from '../../src-main/tensor/layout.ts';
@@ -17,7 +18,7 @@ export interface TinyOptions {
   /** Sizes to use instead of the tiny ones. */
   readonly dims?: Dims;
   /** Settings by Cambium's names, such as `tied`. */
-  readonly settings?: Readonly<Record<string, Json>>;
+  readonly settings?: Readonly<Partial<Record<SettingName, Json>>>;
   /** Further keys of config.json. */
   readonly config?: JsonObject;
   readonly dtype?: WeightDType;
@@ -60,7 +61,7 @@ export function tinyConfig(
 ): JsonObject {
   const family = familyById(id);
   const settingKeys = Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => [family.settings[name]!.keys[0]!, value]),
+    Object.entries(settings).map(([name, value]) => [family.settings[name as SettingName]!.keys[0]!, value]),
   );
   const allSizes: Dims = { ...sizes, ...(tokenizer ? { vocab: tinyVocab } : {}), ...dims };
   const familySizes = Object.fromEntries(Object.keys(family.dims).map((axis) => [axis, allSizes[axis]!]));
