@@ -1,14 +1,14 @@
 /**
- * @file A wheel from a package index of the person's own choosing: found by version and platform, brought in
- * pieces that survive an interruption, kept only if its hash is right.
+ * @file Downloads wheels from a Python package index: finds the version for this platform, resumes broken
+ * downloads, and keeps a wheel only if its hash matches.
  */
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { exists, isObject, writing } from '../fs/files.ts';
-import { hashOf } from './installed.ts';
-import { isForHere, readWheelName } from './packages.ts';
+import { exists, isObject, writeOrRefuse } from '../fs/files.ts';
+import { hashFile } from './install.ts';
+import { isPlatformCompatible, parseWheelName } from './packages.ts';
 
 export interface DownloadOptions {
   readonly signal?: AbortSignal;
@@ -16,125 +16,148 @@ export interface DownloadOptions {
   readonly arch?: string;
 }
 
-/** The form of an index that lists files with their hashes (PEP 691). */
-const listing = 'application/vnd.pypi.simple.v1+json';
-interface Listed {
+/** The JSON form of a package index (PEP 691). */
+const indexMediaType = 'application/vnd.pypi.simple.v1+json';
+
+interface IndexedFile {
   readonly filename: string;
   readonly url: string;
   readonly hashes: JsonObject;
   readonly yanked?: boolean | string;
 }
-const isListed = (value: unknown): value is Listed =>
+
+const isIndexedFile = (value: unknown): value is IndexedFile =>
   isObject(value) &&
   typeof value['filename'] === 'string' &&
   typeof value['url'] === 'string' &&
   isObject(value['hashes']);
 
+/** Requests and errors of one download. */
+interface DownloadContext {
+  readonly signal: AbortSignal | undefined;
+  /** Refuses `gpu/download`. */
+  refuse(why: string): never;
+}
+
 /**
- * Downloads the newest wheel of `name` for this machine into `folder`, and answers with its path: of exactly
- * `version` where that is given, of those that begin with it where it is `13.*`.
- * A part that is there already is continued to the byte. Refuses `gpu/download`.
+ * Downloads the newest wheel of a package for this machine into `folder`. `version` is an exact version, or a
+ * pattern such as `13.*`; any release without it. Returns the path of the wheel. A partial download is resumed.
+ * Refuses `gpu/download`, `cancelled`.
  */
 export async function downloadWheel(
   index: string,
   name: string,
   version: string | undefined,
   folder: string,
-  { signal, onProgress = () => undefined, arch = process.arch }: DownloadOptions = {},
+  { signal, onProgress, arch = process.arch }: DownloadOptions = {},
 ): Promise<string> {
-  const page = `${index.replace(/\/+$/, '')}/${name}/`;
-  const fail = (why: string): never =>
-    refuse('gpu/download', { what: `${name} ${version ?? ''}`.trim(), why });
-  const ask = async (url: string, headers: Readonly<Record<string, string>>): Promise<Response> => {
-    try {
-      return await fetch(url, { headers, ...(signal ? { signal } : {}) });
-    } catch (error) {
-      if (signal?.aborted) refuse('cancelled', { what: 'The download' });
-      return fail(`${new URL(url).host} does not answer (${(error as Error).message})`);
-    }
+  const context: DownloadContext = {
+    signal,
+    refuse: (why) => refuse('gpu/download', { what: `${name} ${version ?? ''}`.trim(), why }),
   };
-  const answer = await ask(page, { accept: listing });
-  if (!answer.ok) return fail(`${page} answers ${answer.status}`);
-  const listed: unknown = await answer.json().catch(() => undefined);
-  const files =
-    isObject(listed) && Array.isArray(listed['files'])
-      ? (listed['files'] as unknown[]).filter(isListed)
-      : fail(`${page} has no list of files in JSON`);
-  const fitting = files.filter((f) => {
-    const read = readWheelName(f.filename);
-    return read && !f.yanked && isForHere(read.platform, arch) && isWanted(read.version, version);
-  });
-  const found =
-    fitting
-      .sort((a, b) => newest(readWheelName(a.filename)!.version, readWheelName(b.filename)!.version))
-      .at(-1) ?? fail('the index has no such wheel for this machine');
-  const wanted =
-    typeof found.hashes['sha256'] === 'string' ? found.hashes['sha256'] : fail('the index tells no SHA-256');
-  const whole = join(folder, found.filename);
-  const part = `${whole}.part`;
-  if ((await exists(whole)) && (await hashOf(whole, 'hex')) === wanted) return whole;
-  for (let tries = 0; ; tries++) {
-    await append(
-      ask,
-      new URL(found.url, page).href,
-      part,
-      (done, of) => {
-        onProgress(found.filename, done, of);
-      },
-      fail,
-      signal,
-    );
-    if ((await hashOf(part, 'hex')) === wanted) break;
-    await rm(part, { force: true }); // begun with other bytes: once more, from the start
-    if (tries > 0) fail('its SHA-256 is not what the index says');
+  const page = `${index.replace(/\/+$/, '')}/${name}/`;
+  const files = await fetchFileList(context, page);
+  const file =
+    findNewest(files, version, arch) ?? context.refuse('the index has no matching wheel for this machine');
+  const expected = file.hashes['sha256'];
+  if (typeof expected !== 'string') return context.refuse('the index gives no SHA-256');
+  const path = join(folder, file.filename);
+  const partial = `${path}.part`;
+  if ((await exists(path)) && (await hashFile(path, 'hex')) === expected) return path;
+  const onBytes = (done: number, of: number): void => onProgress?.(file.filename, done, of);
+  const url = new URL(file.url, page).href;
+  await appendRest(context, url, partial, onBytes);
+  if ((await hashFile(partial, 'hex')) !== expected) {
+    // The partial file may have begun with the bytes of another wheel: start again, once.
+    await rm(partial, { force: true });
+    await appendRest(context, url, partial, onBytes);
+    if ((await hashFile(partial, 'hex')) !== expected) {
+      await rm(partial, { force: true });
+      context.refuse('its SHA-256 differs from the index');
+    }
   }
-  await writing(whole, () => rename(part, whole));
-  return whole;
+  await writeOrRefuse(path, () => rename(partial, path));
+  return path;
 }
 
-/** Before a release come versions with letters; they are taken only by their whole name. */
-const isWanted = (version: string, wanted = '*'): boolean =>
+async function request(
+  context: DownloadContext,
+  url: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<Response> {
+  const { signal } = context;
+  try {
+    return await fetch(url, { headers, ...(signal ? { signal } : {}) });
+  } catch (error) {
+    if (signal?.aborted) refuse('cancelled', { what: 'The download' });
+    return context.refuse(`cannot connect to ${new URL(url).host} (${(error as Error).message})`);
+  }
+}
+
+async function fetchFileList(context: DownloadContext, page: string): Promise<readonly IndexedFile[]> {
+  const response = await request(context, page, { accept: indexMediaType });
+  if (!response.ok) return context.refuse(`${page} returned status ${response.status}`);
+  const list: unknown = await response.json().catch(() => undefined);
+  const files = isObject(list) ? list['files'] : undefined;
+  if (!Array.isArray(files)) return context.refuse(`${page} returned no list of files as JSON`);
+  return (files as unknown[]).filter(isIndexedFile);
+}
+
+/** The newest wheel for this machine that is not yanked and has a wanted version. */
+function findNewest(
+  files: readonly IndexedFile[],
+  version: string | undefined,
+  arch: string,
+): IndexedFile | undefined {
+  const getVersion = (file: IndexedFile): string => parseWheelName(file.filename)!.version;
+  const matching = files.filter((file) => {
+    const wheel = parseWheelName(file.filename);
+    if (!wheel || file.yanked) return false;
+    return isPlatformCompatible(wheel.platform, arch) && matchesVersion(wheel.version, version);
+  });
+  return matching.sort((a, b) => compareVersions(getVersion(a), getVersion(b))).at(-1);
+}
+
+/** A pattern matches no pre-releases, which have letters in their version. */
+const matchesVersion = (version: string, wanted = '*'): boolean =>
   wanted.endsWith('*')
     ? version.startsWith(wanted.slice(0, -1)) && !/[a-z]/.test(version)
     : version === wanted;
-const newest = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
 
-/** Takes away what was downloaded, once it is installed. */
-export const dropWheels = async (wheels: readonly string[]): Promise<void> => {
-  for (const path of wheels) await writing(path, () => rm(path, { force: true }));
+const compareVersions = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
+
+/** Removes downloaded wheels. */
+export const removeWheels = async (wheels: readonly string[]): Promise<void> => {
+  for (const path of wheels) await writeOrRefuse(path, () => rm(path, { force: true }));
 };
 
-/**
- * Brings what is missing at the end of `part`. A server that sends all of it again is taken from the start.
- */
-async function append(
-  ask: (url: string, headers: Readonly<Record<string, string>>) => Promise<Response>,
+/** Downloads what is missing at the end of `partial`. Starts again if the server has no range requests. */
+async function appendRest(
+  context: DownloadContext,
   url: string,
-  part: string,
+  partial: string,
   onProgress: (done: number, of: number) => void,
-  fail: (why: string) => never,
-  signal?: AbortSignal,
 ): Promise<void> {
-  const have = (await stat(part).catch(() => undefined))?.size ?? 0;
-  const answer = await ask(url, have > 0 ? { range: `bytes=${have}-` } : {});
-  if (answer.status === 416) return; // nothing is missing
-  if (!answer.ok || !answer.body) fail(`${url} answers ${answer.status}`);
-  const goesOn = answer.status === 206;
-  const of = (goesOn ? have : 0) + Number(answer.headers.get('content-length') ?? 0);
-  const file = await writing(part, () => open(part, goesOn ? 'a' : 'w'));
-  let done = goesOn ? have : 0;
+  const present = (await stat(partial).catch(() => undefined))?.size ?? 0;
+  const response = await request(context, url, present > 0 ? { range: `bytes=${present}-` } : {});
+  if (response.status === 416) return; // the file is complete
+  if (!response.ok || !response.body) return context.refuse(`${url} returned status ${response.status}`);
+  const isResumed = response.status === 206;
+  let done = isResumed ? present : 0;
+  const total = done + Number(response.headers.get('content-length') ?? 0);
+  const file = await writeOrRefuse(partial, () => open(partial, isResumed ? 'a' : 'w'));
   try {
-    for await (const chunk of answer.body!) {
-      await writing(part, () => file.write(chunk));
-      onProgress((done += chunk.length), of);
+    for await (const chunk of response.body) {
+      await writeOrRefuse(partial, () => file.write(chunk));
+      done += chunk.length;
+      onProgress(done, total);
     }
   } catch (error) {
-    if (signal?.aborted) refuse('cancelled', { what: 'The download' });
-    throw error instanceof TypeError || (error as Error).name === 'AbortError' ? broken(fail) : error;
+    if (context.signal?.aborted) refuse('cancelled', { what: 'The download' });
+    const isConnectionError = error instanceof TypeError || (error as Error).name === 'AbortError';
+    if (isConnectionError) context.refuse('the connection broke; the next try resumes the download');
+    throw error;
   } finally {
     await file.close();
   }
 }
-
-const broken = (fail: (why: string) => never): never =>
-  fail('the connection broke; what came is kept, and the next try goes on from there');

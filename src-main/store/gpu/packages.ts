@@ -1,15 +1,9 @@
-/**
- * @file What CUDA needs beside ONNX Runtime itself: which Python packages carry it, under which names, and
- * which of their files are taken.
- */
+/** @file The Python packages with the CUDA provider and CUDA's libraries, and which of their files are installed. */
 
-/** The package that carries the CUDA provider; its version is that of onnxruntime-node, to the digit. */
+/** The package with the CUDA provider. Its version is exactly that of onnxruntime-node. */
 export const providerPackage = 'onnxruntime-gpu';
 
-/**
- * Libraries that the CUDA provider asks the system for, by the name it asks with, and the package that
- * carries each (architecture.md 0.4).
- */
+/** The shared libraries that the CUDA provider loads, and the package of each. */
 export const cudaLibraries = [
   { name: 'libcudart.so.13', carrier: 'nvidia-cuda-runtime' },
   { name: 'libcublasLt.so.13', carrier: 'nvidia-cublas' },
@@ -19,45 +13,48 @@ export const cudaLibraries = [
   { name: 'libcudnn.so.9', carrier: 'nvidia-cudnn-cu13' },
 ] as const;
 
-/** The driver's own library: it comes with the driver, never with a package. */
+/** The driver's own library. No package has it; it is installed with the driver. */
 export const driverLibrary = 'libcuda.so.1';
 
-/** Packages of the CUDA libraries, each once. */
+/** The packages of the CUDA libraries, each once. */
 export const cudaPackages: readonly string[] = [...new Set(cudaLibraries.map((l) => l.carrier))];
 
 /**
- * The versions of such a package that hold what is asked for, as `13.*`: the first number of each is that of
- * its library's name
- * (cudart and cublas follow CUDA; curand, cufft and cudnn count for themselves, and cudnn has CUDA's number
- * in its package's name).
+ * The versions of a package with the needed library, such as `13.*`: the major version is that in the
+ * library's name. cudart and cublas have CUDA's version; curand, cufft and cudnn have their own.
  */
-export const cudaVersions = (carrier: string): string =>
-  `${cudaLibraries.find((l) => l.carrier === carrier)!.name.split('.so.')[1]!}.*`;
+export function getCudaVersionPattern(carrier: string): string {
+  const { name } = cudaLibraries.find((library) => library.carrier === carrier)!;
+  return `${name.split('.so.')[1]!}.*`;
+}
 
-/** The folder of the ONNX Runtime library that looks for its providers beside itself. */
+/** ONNX Runtime's own library, which looks for its providers in its own folder. */
 export const runtimeLibrary = 'libonnxruntime.so.1';
 
-/** The file name of a path inside a wheel that is to be installed; undefined for what is not. */
-export function taken(path: string): string | undefined {
+/** The file name under which a file of a wheel is installed; undefined when it is not installed. */
+export function getInstalledName(path: string): string | undefined {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  if (/^onnxruntime\/capi\/libonnxruntime_providers_(cuda|shared)\.so$/.test(path)) return name;
-  return /^nvidia\/.*\/lib\/lib(cudart|cublas|cublasLt|curand|cufft|cudnn\w*)\.so(\.\d+)*$/.test(path)
-    ? name
-    : undefined;
+  const isProvider = /^onnxruntime\/capi\/libonnxruntime_providers_(cuda|shared)\.so$/.test(path);
+  const isCudaLibrary =
+    /^nvidia\/.*\/lib\/lib(cudart|cublas|cublasLt|curand|cufft|cudnn\w*)\.so(\.\d+)*$/.test(path);
+  return isProvider || isCudaLibrary ? name : undefined;
 }
 
-/**
- * `onnxruntime_gpu-1.30.0-cp312-cp312-manylinux_2_28_x86_64.whl` as its parts; undefined for any other name.
- */
-export function readWheelName(
-  file: string,
-): { readonly name: string; readonly version: string; readonly platform: string } | undefined {
+export interface WheelName {
+  /** In lower case, with dashes. */
+  readonly name: string;
+  readonly version: string;
+  readonly platform: string;
+}
+
+/** Parses `onnxruntime_gpu-1.30.0-cp312-cp312-manylinux_2_28_x86_64.whl`; undefined for any other name. */
+export function parseWheelName(file: string): WheelName | undefined {
   const found = /^([A-Za-z0-9_.]+)-([0-9][^-]*)(?:-\d[^-]*)?-[^-]+-[^-]+-([^-]+)\.whl$/.exec(file);
-  return found
-    ? { name: found[1]!.toLowerCase().replace(/[_.]+/g, '-'), version: found[2]!, platform: found[3]! }
-    : undefined;
+  if (!found) return undefined;
+  const [, name, version, platform] = found;
+  return { name: name!.toLowerCase().replace(/[_.]+/g, '-'), version: version!, platform: platform! };
 }
 
-/** Whether a wheel's platform tag is that of this machine's processor under Linux. */
-export const isForHere = (platform: string, arch: string): boolean =>
+/** True when the platform tag of a wheel is Linux on this processor architecture. */
+export const isPlatformCompatible = (platform: string, arch: string): boolean =>
   platform.startsWith('manylinux') && platform.endsWith(arch === 'arm64' ? 'aarch64' : 'x86_64');

@@ -1,70 +1,57 @@
-/**
- * @file Files out of a zip archive without reading the rest of it: the list from its end, then each file by
- * its range.
- */
+/** @file Extracts single files from a zip archive: reads the central directory, then each file by its range. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw } from 'node:zlib';
 import { refuse } from '../../base/errors.ts';
-import { reading, writing } from '../fs/files.ts';
+import { readOrRefuse, writeOrRefuse } from '../fs/files.ts';
 
-/** One file of an archive. `from` is where its header begins; sizes in bytes. */
+/** One file of an archive. */
 export interface ZipEntry {
   readonly name: string;
-  readonly deflated: boolean;
-  readonly packed: number;
+  readonly isDeflated: boolean;
+  readonly compressedBytes: number;
+  /** Size when extracted. */
   readonly bytes: number;
-  readonly from: number;
+  /** Where its local header begins. */
+  readonly headerOffset: number;
 }
 
-const marks = { end: 0x06054b50, entry: 0x02014b50, file: 0x04034b50 };
-const endSize = 22;
-const longestComment = 65_535;
-const entrySize = 46;
-const headerSize = 30;
-const deflate = 8;
-const stored = 0;
+const signatures = { end: 0x06054b50, entry: 0x02014b50, localHeader: 0x04034b50 };
+const endBytes = 22;
+const maxCommentBytes = 65_535;
+const entryBytes = 46;
+const localHeaderBytes = 30;
+const methods = { stored: 0, deflate: 8 };
 
-const damaged = (path: string, why: string): never => refuse('file/unreadable', { path, why });
+const refuseArchive = (path: string, why: string): never => refuse('file/unreadable', { path, why });
 
-/** Every file of an archive below 4 GiB. Refuses `file/unreadable` where it is cut off or of another kind. */
-export const zipEntries = (path: string): Promise<readonly ZipEntry[]> =>
-  reading(path, async () => {
+/** Lists the files of an archive below 4 GiB. Refuses `file/unreadable` when it is damaged. */
+export const readZipEntries = (path: string): Promise<readonly ZipEntry[]> =>
+  readOrRefuse(path, async () => {
     const file = await open(path, 'r');
     try {
-      const { size } = await file.stat();
-      const tail = Buffer.alloc(Math.min(size, endSize + longestComment));
-      await file.read(tail, 0, tail.length, size - tail.length);
-      let at = tail.length - endSize;
-      while (at >= 0 && tail.readUInt32LE(at) !== marks.end) at--;
-      if (at < 0) return damaged(path, 'it is not a zip archive, or it is cut off');
-      const count = tail.readUInt16LE(at + 10);
-      const list = Buffer.alloc(tail.readUInt32LE(at + 12));
-      if ((await file.read(list, 0, list.length, tail.readUInt32LE(at + 16))).bytesRead < list.length)
-        damaged(path, 'its list of files is cut off');
+      const { directory, count } = await readDirectory(file, path);
       const entries: ZipEntry[] = [];
-      for (let i = 0, p = 0; i < count; i++) {
-        if (p + entrySize > list.length || list.readUInt32LE(p) !== marks.entry)
-          return damaged(path, 'its list of files is damaged');
-        const method = list.readUInt16LE(p + 10);
-        const [name, extra, comment] = [28, 30, 32].map((k) => list.readUInt16LE(p + k)) as [
-          number,
-          number,
-          number,
-        ];
-        if (method !== deflate && method !== stored)
-          return damaged(path, `it is packed by a method (${method}) that is not known`);
+      for (let i = 0, at = 0; i < count; i++) {
+        if (at + entryBytes > directory.length || directory.readUInt32LE(at) !== signatures.entry)
+          return refuseArchive(path, 'its list of files is damaged');
+        const method = directory.readUInt16LE(at + 10);
+        if (method !== methods.deflate && method !== methods.stored)
+          return refuseArchive(path, `its compression method ${method} is not supported`);
+        const nameLength = directory.readUInt16LE(at + 28);
+        const extraLength = directory.readUInt16LE(at + 30);
+        const commentLength = directory.readUInt16LE(at + 32);
         entries.push({
-          name: list.toString('utf8', p + entrySize, p + entrySize + name),
-          deflated: method === deflate,
-          packed: list.readUInt32LE(p + 20),
-          bytes: list.readUInt32LE(p + 24),
-          from: list.readUInt32LE(p + 42),
+          name: directory.toString('utf8', at + entryBytes, at + entryBytes + nameLength),
+          isDeflated: method === methods.deflate,
+          compressedBytes: directory.readUInt32LE(at + 20),
+          bytes: directory.readUInt32LE(at + 24),
+          headerOffset: directory.readUInt32LE(at + 42),
         });
-        p += entrySize + name + extra + comment;
+        at += entryBytes + nameLength + extraLength + commentLength;
       }
       return entries;
     } finally {
@@ -72,43 +59,73 @@ export const zipEntries = (path: string): Promise<readonly ZipEntry[]> =>
     }
   });
 
-/**
- * Gives one file of the archive, unpacked, to `sink`. What fails there and is no `AppError` counts as a
- * failure to read.
- */
-async function unpack(
+/** Reads the central directory and the number of its entries. */
+async function readDirectory(
+  file: FileHandle,
+  path: string,
+): Promise<{ readonly directory: Buffer; readonly count: number }> {
+  const { size } = await file.stat();
+  const tail = Buffer.alloc(Math.min(size, endBytes + maxCommentBytes));
+  await file.read(tail, 0, tail.length, size - tail.length);
+  let end = tail.length - endBytes;
+  while (end >= 0 && tail.readUInt32LE(end) !== signatures.end) end--;
+  if (end < 0) return refuseArchive(path, 'it is not a zip archive, or it is cut off');
+  const count = tail.readUInt16LE(end + 10);
+  const directory = Buffer.alloc(tail.readUInt32LE(end + 12));
+  const { bytesRead } = await file.read(directory, 0, directory.length, tail.readUInt32LE(end + 16));
+  if (bytesRead < directory.length) return refuseArchive(path, 'its list of files is cut off');
+  return { directory, count };
+}
+
+/** Streams the extracted bytes of one file to `sink`. An error of `sink` that is no `AppError` is a read error. */
+async function streamEntry(
   path: string,
   entry: ZipEntry,
   sink: (chunks: AsyncIterable<Buffer>) => Promise<void>,
 ): Promise<void> {
-  const from = await dataOf(path, entry);
-  const packed =
-    entry.packed === 0
+  const start = await findData(path, entry);
+  const compressed =
+    entry.compressedBytes === 0
       ? Readable.from([])
-      : createReadStream(path, { start: from, end: from + entry.packed - 1 });
-  await reading(path, () =>
-    entry.deflated ? pipeline(packed, createInflateRaw(), sink) : pipeline(packed, sink),
+      : createReadStream(path, { start, end: start + entry.compressedBytes - 1 });
+  await readOrRefuse(path, () =>
+    entry.isDeflated ? pipeline(compressed, createInflateRaw(), sink) : pipeline(compressed, sink),
   );
 }
 
+/** The offset of a file's bytes. The lengths in its local header may differ from those in the directory. */
+const findData = (path: string, { name, headerOffset }: ZipEntry): Promise<number> =>
+  readOrRefuse(path, async () => {
+    const file = await open(path, 'r');
+    try {
+      const header = Buffer.alloc(localHeaderBytes);
+      await file.read(header, 0, localHeaderBytes, headerOffset);
+      if (header.readUInt32LE(0) !== signatures.localHeader)
+        refuseArchive(path, `${name} is not where its list of files says`);
+      return headerOffset + localHeaderBytes + header.readUInt16LE(26) + header.readUInt16LE(28);
+    } finally {
+      await file.close();
+    }
+  });
+
 /**
- * Writes one file of the archive to `to`; its SHA-256 as base64url without padding, as a wheel's RECORD has
- * it.
+ * Extracts one file to `target`. Returns its SHA-256 as base64url without padding, like the RECORD of a
+ * wheel.
  */
-export async function extract(
+export async function extractEntry(
   path: string,
   entry: ZipEntry,
-  to: string,
+  target: string,
   onBytes: (bytes: number) => void = () => undefined,
 ): Promise<string> {
   const hash = createHash('sha256');
-  const file = await writing(to, () => open(to, 'w'));
+  const file = await writeOrRefuse(target, () => open(target, 'w'));
   let bytes = 0;
   try {
-    await unpack(path, entry, async (chunks) => {
+    await streamEntry(path, entry, async (chunks) => {
       for await (const chunk of chunks) {
         hash.update(chunk);
-        await writing(to, () => file.writeFile(chunk));
+        await writeOrRefuse(target, () => file.writeFile(chunk));
         onBytes(chunk.length);
         bytes += chunk.length;
       }
@@ -116,29 +133,15 @@ export async function extract(
   } finally {
     await file.close();
   }
-  if (bytes !== entry.bytes) damaged(path, `${entry.name} gives ${bytes} bytes, not ${entry.bytes}`);
+  if (bytes !== entry.bytes) refuseArchive(path, `${entry.name} has ${bytes} bytes, not ${entry.bytes}`);
   return hash.digest('base64url');
 }
 
-/** The text of a small file of the archive. */
-export async function textOf(path: string, entry: ZipEntry): Promise<string> {
+/** Reads a small text file of the archive. */
+export async function readEntryText(path: string, entry: ZipEntry): Promise<string> {
   const parts: Buffer[] = [];
-  await unpack(path, entry, async (chunks) => {
+  await streamEntry(path, entry, async (chunks) => {
     for await (const chunk of chunks) parts.push(chunk);
   });
   return Buffer.concat(parts).toString('utf8');
 }
-
-/** Where an entry's bytes begin: its own header has lengths that may differ from those in the list. */
-const dataOf = (path: string, { name, from }: ZipEntry): Promise<number> =>
-  reading(path, async () => {
-    const file = await open(path, 'r');
-    try {
-      const header = Buffer.alloc(headerSize);
-      await file.read(header, 0, headerSize, from);
-      if (header.readUInt32LE(0) !== marks.file) damaged(path, `${name} is not where the list has it`);
-      return from + headerSize + header.readUInt16LE(26) + header.readUInt16LE(28);
-    } finally {
-      await file.close();
-    }
-  });
