@@ -140,9 +140,9 @@ function forwardForTraining(
 ): { readonly x: NamedValue; readonly auxiliaryLoss?: Value } {
   const routers: Value[] = [];
   const x = forward(model, weights, tokens, context, (logits) => routers.push(logits));
-  const coefficient = Number(model.settings['balance'] ?? 0);
+  const coefficient = Number(model.settings['auxLossCoef'] ?? 0);
   if (routers.length === 0 || coefficient === 0) return { x };
-  const balance = loadBalancingLoss(routers, Number(model.settings['active']));
+  const balance = loadBalancingLoss(routers, Number(model.settings['expertsPerToken']));
   return { x, auxiliaryLoss: mul(balance, coefficient) };
 }
 
