@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
@@ -13,6 +13,7 @@ import { createBytes, getProviderFileName } from './wheels.ts';
 const content = createBytes(1, 200_000);
 const sha256 = createHash('sha256').update(content).digest('hex');
 const cublasName = (version: string): string => `nvidia_cublas-${version}-py3-none-manylinux_2_27_x86_64.whl`;
+
 /** How the server fails. */
 interface Fault {
   /** Closes the next download after this many bytes. */
@@ -26,57 +27,40 @@ interface Fault {
 let fault: Fault = {};
 /** The range header of each download. */
 let ranges: (string | undefined)[] = [];
-const server: Server = createServer((request, response) => {
-  if (fault.status) {
-    response.writeHead(fault.status).end();
-    return;
-  }
-  if ('list' in fault) {
-    response.end(JSON.stringify(fault.list));
-    return;
-  }
-  const file = (filename: string, more = {}) => ({
-    filename,
-    url: `../../files/${filename}`,
-    hashes: { sha256: fault.givesWrongHash ? '0'.repeat(64) : sha256 },
-    ...more,
-  });
-  if (request.url === '/simple/nvidia-cublas/') {
-    response.end(
-      JSON.stringify({
-        files: ['12.9.0.1', '13.9.0.1', '13.10.0.20', '13.11.0rc1', '14.0.0.1', '130.0.0'].map((version) =>
-          file(cublasName(version)),
-        ),
-      }),
-    );
-    return;
-  }
-  if (request.url === '/simple/onnxruntime-gpu/') {
-    expect(request.headers.accept).toBe('application/vnd.pypi.simple.v1+json');
-    response.end(
-      JSON.stringify({
-        files: [
-          file(getProviderFileName('1.29.0')),
-          file(getProviderFileName('1.30.0', 'win_amd64')),
-          file(getProviderFileName('1.30.0', 'manylinux_2_28_aarch64')),
-          file(getProviderFileName('1.30.0')),
-          file('onnxruntime-gpu-1.30.0.tar.gz'),
-          file(getProviderFileName('1.31.0')),
-          file(getProviderFileName('1.4.0')),
-          file(getProviderFileName('1.32.0'), { yanked: true }),
-        ],
-      }),
-    );
-    return;
-  }
-  ranges.push(request.headers.range);
-  const from = fault.ignoresRanges ? 0 : Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
-  const body = content.subarray(from);
-  if (from >= content.length) {
+const describeFile = (filename: string, more = {}): object => ({
+  filename,
+  url: `../../files/${filename}`,
+  hashes: { sha256: fault.givesWrongHash ? '0'.repeat(64) : sha256 },
+  ...more,
+});
+
+/** The lists of files by path. */
+const lists: Readonly<Record<string, () => readonly object[]>> = {
+  '/simple/nvidia-cublas/': () =>
+    ['12.9.0.1', '13.9.0.1', '13.10.0.20', '13.11.0rc1', '14.0.0.1', '130.0.0'].map((version) =>
+      describeFile(cublasName(version)),
+    ),
+  '/simple/onnxruntime-gpu/': () => [
+    describeFile(getProviderFileName('1.29.0')),
+    describeFile(getProviderFileName('1.30.0', 'win_amd64')),
+    describeFile(getProviderFileName('1.30.0', 'manylinux_2_28_aarch64')),
+    describeFile(getProviderFileName('1.30.0')),
+    describeFile('onnxruntime-gpu-1.30.0.tar.gz'),
+    describeFile(getProviderFileName('1.31.0')),
+    describeFile(getProviderFileName('1.4.0')),
+    describeFile(getProviderFileName('1.32.0'), { yanked: true }),
+  ],
+};
+
+function sendFile(range: string | undefined, response: ServerResponse): void {
+  ranges.push(range);
+  const start = fault.ignoresRanges ? 0 : Number(/bytes=(\d+)-/.exec(range ?? '')?.[1] ?? 0);
+  if (start >= content.length) {
     response.writeHead(416).end();
     return;
   }
-  response.writeHead(from > 0 ? 206 : 200, { 'content-length': body.length });
+  const body = content.subarray(start);
+  response.writeHead(start > 0 ? 206 : 200, { 'content-length': body.length });
   const { cutAfter } = fault;
   if (cutAfter === undefined) {
     response.end(body);
@@ -88,6 +72,17 @@ const server: Server = createServer((request, response) => {
       response.destroy();
     }, 20);
   });
+}
+
+const server: Server = createServer((request, response) => {
+  const list = lists[request.url!];
+  if (fault.status) response.writeHead(fault.status).end();
+  else if ('list' in fault) response.end(JSON.stringify(fault.list));
+  else if (!list) sendFile(request.headers.range, response);
+  else {
+    expect(request.headers.accept).toBe('application/vnd.pypi.simple.v1+json');
+    response.end(JSON.stringify({ files: list() }));
+  }
 });
 await new Promise<void>((resolve) => {
   server.listen(0, '127.0.0.1', resolve);
