@@ -1,6 +1,6 @@
 /**
  * @file Twenty steps of our training graph beside PyTorch's AdamW, Muon and SGD: losses, norms and final
- * weights (tests/parity/make-golden.py).
+ * weights (tests/parity/make-losses.py).
  */
 import { describe, expect, it } from 'vitest';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';

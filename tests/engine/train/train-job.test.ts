@@ -11,7 +11,7 @@ import { grow } from '../../../src-main/engine/grow/grow-job.ts';
 import { saveCheckpoint } from '../../../src-main/engine/train/step-checkpoint.ts';
 import { Training } from '../../../src-main/engine/train/training.ts';
 import { train } from '../../../src-main/engine/train/train-job.ts';
-import { factorsOf, checkpointWeights, randomWeights, loadModel } from '../../../src-main/engine/model/weights.ts';
+import { readFactors, checkpointWeights, randomWeights, loadModel } from '../../../src-main/engine/model/weights.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
 import { openHome } from '../../../src-main/store/home/home.ts';
 import { newestStep, readRun, requestStop, summarizeRun, savedSteps } from '../../../src-main/store/run/runs.ts';
@@ -402,7 +402,7 @@ describe('what a run starts from', () => {
       ),
     );
     const base = await openCheckpoint(out);
-    const rates = new Map([...factorsOf(base)].map(([name, { lrScale: rate }]) => [name, rate]));
+    const rates = new Map([...readFactors(base)].map(([name, { lrScale: rate }]) => [name, rate]));
     const before = await readWeights(out);
     expect(new Set(rates.values()).size).toBeGreaterThan(1);
     for (const [setting, rateOf] of [

@@ -3,15 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { memoryOf } from '../../src-main/cost/memory.ts';
-import { programsOf, subjectOf } from '../../src-main/cost/programs.ts';
-import { markOf, type SavedPlan } from '../../src-main/growth/plan/saved-plan.ts';
-import { growthRecordFile, recordText } from '../../src-main/model/records.ts';
-import { openCheckpoint } from '../../src-main/store/checkpoint/checkpoint.ts';
-import { createRun } from '../../src-main/store/run/runs.ts';
-import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
-import { freePath, freshFolder } from '../support/temporary.ts';
-import { makeTinyCheckpoint } from '../support/tiny.ts';
+import { memoryOf } from '../../../src-main/cost/memory.ts';
+import { programsOf, subjectOf } from '../../../src-main/cost/programs.ts';
+import { describeSource, type SavedPlan } from '../../../src-main/growth/plan/saved-plan.ts';
+import { growthRecordFile, formatRecord } from '../../../src-main/model/records.ts';
+import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
+import { createRun } from '../../../src-main/store/run/runs.ts';
+import { trainingDefaults, type TrainingSettings } from '../../../src-main/train/settings.ts';
+import { freePath, freshFolder } from '../../support/temporary.ts';
+import { makeTinyCheckpoint } from '../../support/tiny.ts';
 
 /** Largest share by which the prediction may be off. */
 const tolerance = 0.15;
@@ -31,24 +31,24 @@ const cases: readonly (readonly [
   what: string,
   settings: Partial<TrainingSettings>,
 ])[] = [
-  ['llama', 'all held', { recompute: 'off' }],
-  ['llama', 'every block made again', { recompute: 'full' }],
-  ['gpt2', 'attention made again', { recompute: 'attention', sequence: 512, batch: 4 }],
-  ['gpt2', 'two batches to an update', { accumulate: 2, batch: 4 }],
-  ['llama', 'learned from a source', { distill: 0.5, rates: 'plain' }],
+  ['llama', 'all held', { activationCheckpointing: 'off' }],
+  ['llama', 'every block made again', { activationCheckpointing: 'full' }],
+  ['gpt2', 'attention made again', { activationCheckpointing: 'attention', contextLength: 512, microBatch: 4 }],
+  ['gpt2', 'two batches to an update', { gradAccum: 2, microBatch: 4 }],
+  ['llama', 'learned from a source', { distillWeight: 0.5, perTensorLr: 'off' }],
 ];
 
 describe.each(Object.keys(models) as (keyof typeof models)[])('%s', (model) => {
   it.each(cases.filter(([m]) => m === model))('%s, %s', async (_, __, more) => {
     const checkpoint = await makeTinyCheckpoint(model, { dims: models[model], tokenizer: true });
-    if (more.distill) {
-      const { card } = await openCheckpoint(
+    if (more.distillWeight) {
+      const { summary: card } = await openCheckpoint(
         await makeTinyCheckpoint(model, { dims: models[model], tokenizer: true }),
       );
-      const plan: SavedPlan = { format: 'cambium-plan', version: 1, source: markOf(card, null), stages: [] };
+      const plan: SavedPlan = { format: 'cambium-plan', version: 2, source: describeSource(card, null), stages: [] };
       writeFileSync(
         join(checkpoint, growthRecordFile),
-        recordText({
+        formatRecord({
           version: 1,
           source: card.dir,
           method: 'hypercloning',
@@ -61,15 +61,15 @@ describe.each(Object.keys(models) as (keyof typeof models)[])('%s', (model) => {
     const subject = subjectOf(await openCheckpoint(checkpoint));
     const settings: TrainingSettings = {
       ...trainingDefaults,
-      batch: 8,
-      sequence: 256,
+      microBatch: 8,
+      contextLength: 256,
       device: 'cpu',
       threads: 2,
       heldOut: 0.05,
       ...more,
     };
     const run = freePath('run');
-    const whole = { ...settings, tokens: 4 * settings.batch * settings.sequence * settings.accumulate };
+    const whole = { ...settings, tokens: 4 * settings.microBatch * settings.contextLength * settings.gradAccum };
     await createRun(run, { checkpoint, data: [text], settings: whole, name: 'memory' });
     const told = execFileSync(
       process.execPath,
@@ -77,7 +77,7 @@ describe.each(Object.keys(models) as (keyof typeof models)[])('%s', (model) => {
       { encoding: 'utf8', env: { ...process.env, CAMBIUM_HOME: freshFolder('home') } },
     );
     const { last, peak } = JSON.parse(told.trim().split('\n').at(-1)!) as { last: unknown; peak: number };
-    expect(last, JSON.stringify(last)).toMatchObject({ at: 'stopped', reason: 'finished' });
+    expect(last, JSON.stringify(last)).toMatchObject({ type: 'stopped', reason: 'finished' });
     const { total } = memoryOf(programsOf(subject, whole, 'cpu'), whole, 'cpu');
     expect(Math.abs(total.likely / peak - 1)).toBeLessThan(tolerance);
   });

@@ -6,17 +6,17 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { keyOf, uniformAt } from '../../src-main/base/random.ts';
-import { childChannel } from '../../src-main/base/transports.ts';
-import { connect } from '../../src-main/contract/connect.ts';
-import { engine, type Engine } from '../../src-main/contract/engine.ts';
-import { readEvents } from '../../src-main/store/run/events.ts';
-import { newestStep, runCard, savedSteps } from '../../src-main/store/run/runs.ts';
-import type { RunEvent } from '../../src-main/train/run.ts';
-import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { collected, digests, newRun, only, small, textFile } from './workbench.ts';
+import { deriveKey, uniformAt } from '../../../src-main/base/random.ts';
+import { createChildChannel } from '../../../src-main/base/transports.ts';
+import { connect } from '../../../src-main/contract/connect.ts';
+import { engine, type Engine } from '../../../src-main/contract/engine.ts';
+import { readEvents } from '../../../src-main/store/run/events.ts';
+import { newestStep, summarizeRun, savedSteps } from '../../../src-main/store/run/runs.ts';
+import type { RunEvent } from '../../../src-main/train/run.ts';
+import { makeTinyCheckpoint } from '../../support/tiny.ts';
+import { collect, digestFiles, createTestRun, eventsOfType, smallSettings, createTextFile } from '../workbench.ts';
 
-const main = join(import.meta.dirname, '../../src-main/engine/main.ts');
+const main = join(import.meta.dirname, '../../../src-main/engine/main.ts');
 const started = new Set<ChildProcess>();
 afterAll(() => {
   for (const child of started) child.kill('SIGKILL');
@@ -39,24 +39,24 @@ function start(environment: NodeJS.ProcessEnv = {}): Process {
     started.delete(child);
     return [code as number | null, signal as string | null] as const;
   });
-  return { child, api: connect(engine, childChannel(child)), gone };
+  return { child, api: connect(engine, createChildChannel(child)), gone };
 }
 
 const tiny = makeTinyCheckpoint('llama', { tokenizer: true });
-const text = textFile();
+const text = createTextFile();
 const steps = 300;
 const kills = 50;
-const settings = { tokens: steps * small.batch * small.sequence, saveEvery: 2, evaluateEvery: 5 };
-const run = async (): Promise<string> => newRun(await tiny, text, settings);
+const settings = { tokens: steps * smallSettings.microBatch * smallSettings.contextLength, saveEvery: 2, evaluateEvery: 5 };
+const run = async (): Promise<string> => createTestRun(await tiny, text, settings);
 const stateOf = async (dir: string): Promise<unknown> =>
-  digests((await newestStep(dir))!.dir, (path) => path.endsWith('.safetensors'));
-const losses = (events: readonly RunEvent[]): readonly number[] => only(events, 'step').map((e) => e.loss);
+  digestFiles((await newestStep(dir))!.dir, (path) => path.endsWith('.safetensors'));
+const losses = (events: readonly RunEvent[]): readonly number[] => eventsOfType(events, 'step').map((e) => e.loss);
 
 /** The same run, never stopped. */
 const whole = (async () => {
   const dir = await run();
   const { api, child, gone } = start();
-  const events = await collected(api.train({ run: dir }));
+  const events = await collect(api.train({ run: dir }));
   child.disconnect();
   return { losses: losses(events), state: await stateOf(dir), exit: await gone };
 })();
@@ -64,18 +64,18 @@ const whole = (async () => {
 /** Every step once, in order, and the bytes of the run that never stopped. */
 async function asIfNothingHappened(dir: string): Promise<void> {
   const events = await readEvents(dir);
-  expect(only(events, 'step').map((e) => e.step)).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
+  expect(eventsOfType(events, 'step').map((e) => e.step)).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
   expect(losses(events)).toEqual((await whole).losses);
   expect(await stateOf(dir)).toEqual((await whole).state);
-  expect(await runCard(dir)).toMatchObject({ state: 'finished', step: steps, savedStep: steps });
+  expect(await summarizeRun(dir)).toMatchObject({ state: 'finished', step: steps, savedStep: steps });
 }
 const resume = async (dir: string): Promise<void> => {
   const { api, child, gone } = start();
-  const events = await collected(api.train({ run: dir }));
+  const events = await collect(api.train({ run: dir }));
   child.disconnect();
   await gone;
   expect(events.at(-1)).toEqual({
-    at: 'stopped',
+    type: 'stopped',
     reason: 'finished',
     step: steps,
     time: expect.any(String) as string,
@@ -89,7 +89,7 @@ describe('the engine process', () => {
 
   it(`killed ${kills} times at random moments, the run ends in the same bytes`, async () => {
     const dir = await run();
-    const key = keyOf(11, 'kills');
+    const key = deriveKey(11, 'kills');
     const states = new Set<string>();
     for (let n = 0; n < kills; n++) {
       // few steps are left: no further than the first event
@@ -104,11 +104,11 @@ describe('the engine process', () => {
         setTimeout(() => {
           child.kill('SIGKILL');
         }, delay); // while it starts, reads its text or loads its state
-      await collected(
+      await collect(
         (async function* () {
           for await (const event of api.train({ run: dir })) {
             yield event;
-            begun ||= event.at === 'started';
+            begun ||= event.type === 'started';
             if (begun && ++seen === most && !early)
               setTimeout(() => {
                 child.kill('SIGKILL');
@@ -119,12 +119,12 @@ describe('the engine process', () => {
         expect(error).toMatchObject({ code: 'rpc/closed' });
       });
       expect(await gone, `killed at ${seen}`).toEqual([null, 'SIGKILL']);
-      const { state, savedStep, error } = await runCard(dir);
+      const { state, savedStep, error } = await summarizeRun(dir);
       states.add(state);
       expect({ state: state === 'preparing' ? 'interrupted' : state, error }).toEqual({
         state: 'interrupted',
       });
-      expect(only(await readEvents(dir), 'step').at(-1)?.step ?? 0).toBeGreaterThanOrEqual(savedStep ?? 0);
+      expect(eventsOfType(await readEvents(dir), 'step').at(-1)?.step ?? 0).toBeGreaterThanOrEqual(savedStep ?? 0);
       expect((await savedSteps(dir)).length).toBeLessThanOrEqual(3);
     }
     expect(states).toContain('interrupted');
@@ -156,16 +156,16 @@ describe('the engine process', () => {
   ] as const)('%s: it saves, ends with code 0, and goes on later', async (_, end) => {
     const dir = await run();
     const own = start();
-    await collected(
+    await collect(
       (async function* () {
         for await (const event of own.api.train({ run: dir })) {
           yield event;
-          if (event.at === 'step' && event.step === 7) end(own);
+          if (event.type === 'step' && event.step === 7) end(own);
         }
       })(),
     ).catch(() => undefined);
     expect(await own.gone).toEqual([0, null]);
-    const { state, step, savedStep } = await runCard(dir);
+    const { state, step, savedStep } = await summarizeRun(dir);
     expect(state).toBe('paused');
     expect(step).toBeGreaterThanOrEqual(7);
     expect(step).toBeLessThan(steps);
@@ -177,11 +177,11 @@ describe('the engine process', () => {
   it('detached, it goes on without its parent to the end', async () => {
     const dir = await run();
     const own = start({ CAMBIUM_DETACHED: '1' });
-    await collected(
+    await collect(
       (async function* () {
         for await (const event of own.api.train({ run: dir })) {
           yield event;
-          if (event.at === 'step' && event.step === 3) own.child.disconnect();
+          if (event.type === 'step' && event.step === 3) own.child.disconnect();
         }
       })(),
     ).catch(() => undefined);
@@ -193,12 +193,12 @@ describe('the engine process', () => {
     const dir = await run();
     const own = start({ CAMBIUM_DETACHED: '1' });
     for await (const event of own.api.train({ run: dir }))
-      if (event.at === 'step' && event.step === 3) {
+      if (event.type === 'step' && event.step === 3) {
         own.child.kill('SIGTERM');
         break;
       }
     expect(await own.gone).toEqual([0, null]);
-    expect((await runCard(dir)).state).toBe('paused');
+    expect((await summarizeRun(dir)).state).toBe('paused');
     await resume(dir);
     await asIfNothingHappened(dir);
   });

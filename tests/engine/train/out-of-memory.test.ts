@@ -5,12 +5,12 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { wordsOf, type ErrorData } from '../../src-main/base/errors.ts';
-import type { Fitting } from '../../src-main/cost/fit.ts';
-import { changeSettings, readRun } from '../../src-main/store/run/runs.ts';
-import type { RunEvent } from '../../src-main/train/run.ts';
-import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { newRun, textFile } from './workbench.ts';
+import { describeError, type ErrorData } from '../../../src-main/base/errors.ts';
+import type { Fitting } from '../../../src-main/cost/fit.ts';
+import { changeSettings, readRun } from '../../../src-main/store/run/runs.ts';
+import type { RunEvent } from '../../../src-main/train/run.ts';
+import { makeTinyCheckpoint } from '../../support/tiny.ts';
+import { createTestRun, createTextFile } from '../workbench.ts';
 
 /**
  * Trains in a process whose address space is bounded (in kB), which a JavaScript engine alone fills to some
@@ -34,25 +34,25 @@ describe.skipIf(process.platform !== 'linux')('too little memory', () => {
       dims: { hidden: 256, heads: 4, kv_heads: 4, group: 2, head_dim: 32, ffn: 688, layers: 4 },
       tokenizer: true,
     });
-    const run = await newRun(checkpoint, textFile(60_000), {
-      batch: 64,
-      sequence: 256,
+    const run = await createTestRun(checkpoint, createTextFile(60_000), {
+      microBatch: 64,
+      contextLength: 256,
       tokens: 64 * 256,
       heldOut: 0,
       threads: 1,
-      recompute: 'off',
+      activationCheckpointing: 'off',
     });
-    const failed = trained(run, 3_500_000).last as Extract<RunEvent, { at: 'stopped' }>;
+    const failed = trained(run, 3_500_000).last as Extract<RunEvent, { type: 'stopped' }>;
     expect(failed).toMatchObject({
-      at: 'stopped',
+      type: 'stopped',
       reason: 'failed',
       error: { code: 'engine/out-of-memory', detail: { device: 'cpu' } },
     });
     const { fits } = (failed.error as ErrorData).detail as { fits: readonly Fitting[] };
     expect(fits).toHaveLength(3);
-    expect(wordsOf(failed.error!)[1]).toContain('batch 32, accumulate 2');
+    expect(describeError(failed.error!)[1]).toContain('batch 32, accumulate 2');
     const settings = { ...(await readRun(run)).settings, ...fits[2]!.change };
     await changeSettings(run, settings);
-    expect(trained(run).last).toMatchObject({ at: 'stopped', reason: 'finished' });
+    expect(trained(run).last).toMatchObject({ type: 'stopped', reason: 'finished' });
   });
 });

@@ -4,12 +4,12 @@
  */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createAborter } from '../../src-main/base/signals.ts';
-import { exportRun } from '../../src-main/engine/export/export-job.ts';
-import { grow } from '../../src-main/engine/grow/grow-job.ts';
-import { train } from '../../src-main/engine/train/train-job.ts';
-import { openCheckpoint } from '../../src-main/store/checkpoint/checkpoint.ts';
-import { readEvents } from '../../src-main/store/run/events.ts';
+import { createAborter } from '../../../src-main/base/signals.ts';
+import { exportRun } from '../../../src-main/engine/export/export-job.ts';
+import { grow } from '../../../src-main/engine/grow/grow-job.ts';
+import { train } from '../../../src-main/engine/train/train-job.ts';
+import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
+import { readEvents } from '../../../src-main/store/run/events.ts';
 import {
   changeSettings,
   newestStep,
@@ -17,13 +17,13 @@ import {
   requestDecay,
   summarizeRun,
   savedSteps,
-} from '../../src-main/store/run/runs.ts';
-import { optimizerIds } from '../../src-main/train/optimizers/index.ts';
-import { decayFrom, extend, learningRate } from '../../src-main/train/schedule.ts';
-import type { RunEvent } from '../../src-main/train/run.ts';
-import { expectAppError } from '../support/expect-app-error.ts';
-import { freePath } from '../support/temporary.ts';
-import { makeTinyCheckpoint } from '../support/tiny.ts';
+} from '../../../src-main/store/run/runs.ts';
+import { optimizerIds } from '../../../src-main/train/optimizers/index.ts';
+import { decayFrom, extend, learningRate } from '../../../src-main/train/schedule.ts';
+import type { RunEvent } from '../../../src-main/train/run.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
+import { freePath } from '../../support/temporary.ts';
+import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import {
   collect,
   digestFiles,
@@ -36,7 +36,7 @@ import {
   createTextFile,
   readValues,
   type Growth,
-} from './workbench.ts';
+} from '../workbench.ts';
 
 const tiny = makeTinyCheckpoint('llama', { tokenizer: true });
 const text = createTextFile();

@@ -5,12 +5,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { train } from '../../src-main/engine/train/train-job.ts';
-import type { RunEvent } from '../../src-main/contract/schema.ts';
-import type { TrainingSettings } from '../../src-main/train/settings.ts';
-import { freshFolder } from '../support/temporary.ts';
-import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { collected, newRun, quiet } from './workbench.ts';
+import { train } from '../../../src-main/engine/train/train-job.ts';
+import type { RunEvent } from '../../../src-main/contract/schema.ts';
+import type { TrainingSettings } from '../../../src-main/train/settings.ts';
+import { freshFolder } from '../../support/temporary.ts';
+import { makeTinyCheckpoint } from '../../support/tiny.ts';
+import { collect, createTestRun, neverAborted } from '../workbench.ts';
 
 const file = (name: string, lines: readonly string[]): string => {
   const path = join(freshFolder(), name);
@@ -31,35 +31,35 @@ async function lossesOf(
   data: string,
   more: Partial<TrainingSettings>,
 ): Promise<{ readonly steps: number[]; readonly heldOut: number[] }> {
-  const events = await collected(
+  const events = await collect(
     train(
       {
-        run: await newRun(source, data, {
+        run: await createTestRun(source, data, {
           tokens: 6 * 2 * 16,
-          batch: 2,
-          sequence: 16,
+          microBatch: 2,
+          contextLength: 16,
           heldOut: 0.1,
           evaluateEvery: 0,
           ...more,
         }),
       },
-      quiet,
+      neverAborted,
     ),
   );
-  const losses = (at: 'step' | 'evaluated'): number[] =>
-    events.flatMap((e: RunEvent) => (e.at === at ? [e.loss] : []));
+  const losses = (type: 'step' | 'evaluated'): number[] =>
+    events.flatMap((e: RunEvent) => (e.type === type ? [e.loss] : []));
   return { steps: losses('step'), heldOut: losses('evaluated') };
 }
 
 it('short documents are read otherwise apart than joined, again the same, and in two batches as in one', async () => {
   const joined = await lossesOf(short, {});
-  const apart = await lossesOf(short, { documents: 'apart' });
-  const again = await lossesOf(short, { documents: 'apart' });
+  const apart = await lossesOf(short, { documentMask: 'on' });
+  const again = await lossesOf(short, { documentMask: 'on' });
   expect(apart).toEqual(again);
   expect(apart.steps).toHaveLength(6);
   for (const [i, loss] of [...apart.steps, ...apart.heldOut].entries())
     expect(loss, `loss ${i}`).not.toBe([...joined.steps, ...joined.heldOut][i]);
-  const halves = await lossesOf(short, { documents: 'apart', batch: 1, accumulate: 2 });
+  const halves = await lossesOf(short, { documentMask: 'on', microBatch: 1, gradAccum: 2 });
   halves.steps.forEach((loss, i) => {
     expect(Math.abs(loss / apart.steps[i]! - 1)).toBeLessThan(1e-5);
   });
@@ -67,7 +67,7 @@ it('short documents are read otherwise apart than joined, again the same, and in
 
 it('one long document is the same either way', async () => {
   const joined = await lossesOf(one, {});
-  const apart = await lossesOf(one, { documents: 'apart' });
+  const apart = await lossesOf(one, { documentMask: 'on' });
   for (const [i, loss] of [...apart.steps, ...apart.heldOut].entries())
     expect(Math.abs(loss / [...joined.steps, ...joined.heldOut][i]! - 1)).toBeLessThan(1e-6);
 });
