@@ -3,7 +3,7 @@
  * same chunks however its bytes arrive.
  */
 import { refuse } from '../../base/errors.ts';
-import { getDataFormat } from './data-files.ts';
+import { getDataFormat } from './dataset-files.ts';
 import { readParquetDocuments } from './parquet.ts';
 import { streamText } from './text.ts';
 

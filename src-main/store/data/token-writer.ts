@@ -11,7 +11,7 @@ import { exists, readOrRefuse, writeJson, writeOrRefuse } from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
 import { writeAt } from '../fs/sequential-file.ts';
 import { chunkingVersion, defaultTextField, readDocumentChunks } from './chunks.ts';
-import { getDataFormat } from './data-files.ts';
+import { getDataFormat } from './dataset-files.ts';
 import { headerLength, maxTokensPerFile, tokenFileMagic, type TokenSummary } from './token-files.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { AppError, createError, refuse, type ErrorData } from '../../base/errors.ts';
 import { readOrRefuse, writeOrRefuse } from '../fs/files.ts';
 import { resolveWorkerUrl } from '../fs/worker-url.ts';
-import { findDataFiles } from './data-files.ts';
+import { findDataFiles } from './dataset-files.ts';
 import { readTokenSummary } from './token-files.ts';
 
 export { openTokens, type Tokens } from './token-files.ts';

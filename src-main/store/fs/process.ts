@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 
 /**
- * True when a process with this id runs on this machine. A zombie counts as dead: inside a container, nobody
- * may ever collect its exit code.
+ * True when a process with this id runs on this machine. A zombie counts as dead: inside a container, its parent
+ * may never collect the exit code.
  */
 export function isProcessAlive(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;

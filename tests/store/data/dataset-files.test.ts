@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findDataFiles, getDataFormat } from '../../../src-main/store/data/data-files.ts';
+import { findDataFiles, getDataFormat } from '../../../src-main/store/data/dataset-files.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
 

@@ -63,7 +63,7 @@ async function findInFolder(dir: string): Promise<readonly string[]> {
   return (train.length > 0 ? train : files).map((name) => join(dir, name));
 }
 
-/** The configurations of a Hub dataset: each has a folder of its own, not named after a split. */
+/** The configurations of a Hub dataset: each has its own folder, which is not named after a split. */
 function listConfigs(files: readonly string[]): readonly string[] {
   const topFolders = files.filter((name) => name.includes(sep)).map((name) => name.split(sep)[0]!);
   const configs = topFolders.filter((folder) => folder !== 'data' && findSplit(folder) === undefined);
