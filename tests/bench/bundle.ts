@@ -1,14 +1,14 @@
 /**
- * @file A benchmark's script as the program is shipped: bundled JavaScript, its workers beside it. From
- * TypeScript every thread would first read and strip all its modules.
+ * @file Bundles benchmark scripts as the program is bundled. From TypeScript, every thread would first read and
+ * strip all its modules.
  */
 import { join, resolve } from 'node:path';
 import { build } from 'vite';
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** Bundles `scripts` (name → file) into out/bench; answers with the folder. */
-export async function bundled(scripts: Readonly<Record<string, string>>): Promise<string> {
+/** Bundles `scripts` (name → file) into out/bench, with their workers; returns that folder. */
+export async function bundleScripts(scripts: Readonly<Record<string, string>>): Promise<string> {
   const outDir = join(root, 'out', 'bench');
   await build({
     root,

@@ -1,36 +1,33 @@
 /**
- * @file `npm run bench [train|grow|estimate]`: our training beside PyTorch's on the same batches, growth
- * beside the disk and the usual way in PyTorch (`grow --size 1` or `4`: GB of the source). Every figure is a
- * process of its own.
+ * @file `npm run bench [train|grow|estimate|runs]`: training and growth compared with PyTorch, estimates compared
+ * with measurements, and large run folders. `grow --size 1` or `4` is the size of the source in GB. Every figure
+ * is measured in its own process.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findPython } from '../parity/python.ts';
 import { growCases } from './cases.ts';
-import { estimates } from './estimate.ts';
-import { growths } from './grow.ts';
+import { benchEstimates } from './estimate.ts';
+import { benchGrowth } from './grow.ts';
 import { benchRuns } from './runs.ts';
-import { trainings } from './train.ts';
-import { python as findPython } from '../parity/python.ts';
+import { benchTraining } from './train.ts';
+
+const only = process.argv[2];
+const includes = (name: string): boolean => only === undefined || only === name;
+const sizeFlag = process.argv.indexOf('--size');
+const sizes = sizeFlag < 0 ? Object.keys(growCases) : [process.argv[sizeFlag + 1]!];
+
+let python: string | undefined;
+/** Installs Python on first use: only comparisons with PyTorch need it. */
+const getPython = (): string => (python ??= findPython());
 
 const scratch = mkdtempSync(join(process.env['CAMBIUM_BENCH_DIR'] ?? tmpdir(), 'cambium-bench-'));
-const only = process.argv[2];
-let found: string | undefined;
-/** Only the comparisons with PyTorch need one. */
-const python = (): string => (found ??= findPython());
-
 try {
-  if (only === undefined || only === 'train') await trainings({ scratch, rounds: 3, cpuSeconds: false });
-  if (only === undefined || only === 'grow')
-    await growths(
-      scratch,
-      process.argv.includes('--size')
-        ? [process.argv[process.argv.indexOf('--size') + 1]!]
-        : Object.keys(growCases),
-      python,
-    );
-  if (only === undefined || only === 'estimate') await estimates(scratch);
-  if (only === undefined || only === 'runs') benchRuns();
+  if (includes('train')) await benchTraining({ scratch, rounds: 3, usesCpuTime: false });
+  if (includes('grow')) await benchGrowth(scratch, sizes, getPython);
+  if (includes('estimate')) await benchEstimates(scratch);
+  if (includes('runs')) benchRuns(scratch);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

@@ -1,9 +1,8 @@
 /**
- * @file Training beside PyTorch's on the same batches: `npm run bench:train` (`-- --cpu-seconds` counts
- * processor time of one thread, which other work on the machine disturbs less; `--case NAME`, `--rounds 3`).
- * On CUDA where there is a GPU.
+ * @file The training benchmark: Cambium and PyTorch on the same batches, on the CPU and, if there is one, on a CUDA
+ * GPU. `npm run bench:train -- [--case NAME] [--rounds 3] [--cpu-seconds]`; the last flag measures CPU time of one
+ * thread, which other work on the machine disturbs less.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,13 +11,13 @@ import { factsOf, type DeviceBook } from '../../src-main/cost/book.ts';
 import { listDevices } from '../../src-main/engine/device/devices.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { familyOf } from '../../src-main/model/families/index.ts';
-import { parameterCount } from '../../src-main/model/parameters.ts';
-import { python } from '../parity/python.ts';
-import { cudaCases, trainCases, type TrainCase } from './cases.ts';
-import { randomCheckpoint } from './checkpoint.ts';
+import { countParameters } from '../../src-main/model/parameters.ts';
+import { findPython } from '../parity/python.ts';
+import { cpuTrainCases, gpuTrainCases, type TrainCase } from './cases.ts';
+import { medianOf, runChild } from './child.ts';
+import { writeRandomCheckpoint } from './random-checkpoint.ts';
 
-const here = import.meta.dirname;
-export interface Measured {
+interface Measurement {
   readonly tokensPerSecond: number;
   readonly cpuSecondsPerStep: number;
   readonly peakBytes: number;
@@ -26,129 +25,140 @@ export interface Measured {
 }
 export interface TrainingBench {
   readonly scratch: string;
+  /** The name of the only case to run. */
   readonly only?: string | undefined;
   readonly rounds: number;
-  readonly cpuSeconds: boolean;
+  readonly usesCpuTime: boolean;
 }
+interface DeviceCase extends TrainCase {
+  readonly device: 'cpu' | 'cuda';
+  readonly precision: 'float32' | 'bfloat16';
+}
+const sides = ['Cambium', 'eager', 'torch.compile'] as const;
+type Side = (typeof sides)[number];
 
-/** The JSON object that a process prints last. */
-function measured(command: string, args: readonly string[]): Measured {
-  const done = spawnSync(command, args, {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 26,
-    env: { ...process.env, TOKENIZERS_PARALLELISM: 'false' },
-  });
-  if (done.status !== 0) throw new Error(`${command} ${args[0]!} failed:\n${done.stderr.slice(-2000)}`);
-  return JSON.parse(done.stdout.trim().split('\n').at(-1)!) as Measured;
-}
-const MB = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
-const middle = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+const here = import.meta.dirname;
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
 /**
- * The share of a GPU's peak that products make up: 6 N + 12 layers × hidden × sequence operations a token.
+ * Share of a GPU's peak FLOP/s that a token rate needs, at 6 N + 12 layers × hidden × context FLOP per token for
+ * N parameters.
  */
-function utilisation({ config, sequence }: TrainCase, tokensPerSecond: number, peak: number): number {
+function utilization({ config, contextLength }: TrainCase, tokensPerSecond: number, peak: number): number {
   const family = familyOf(config);
   const dims = dimsOf(family, config);
-  const n = parameterCount(family, dims, settingsOf(family, config));
-  return (tokensPerSecond * (6 * n + 12 * dims['layers']! * dims['hidden']! * sequence)) / peak;
+  const parameters = countParameters(family, dims, settingsOf(family, config));
+  const attention = 12 * dims['layers']! * dims['hidden']! * contextLength;
+  return (tokensPerSecond * (6 * parameters + attention)) / peak;
 }
 
-/**
- * Every figure is a process of its own; the sides take turns, so that a machine whose speed drifts treats
- * them alike; medians.
- */
-export async function trainings({ scratch, only, rounds, cpuSeconds }: TrainingBench): Promise<void> {
-  const gpu = (await listDevices()).find((d) => d.id === 'cuda' && d.available);
-  const threads = cpuSeconds ? 1 : cpus().length;
-  const interpreter = python();
-  const peak =
-    gpu &&
-    factsOf(
-      JSON.parse(readFileSync(join(here, '../../resources/devices.json'), 'utf8')) as DeviceBook,
-      gpu.name,
-    )?.peaks.bfloat16;
-  const all = [
-    ...trainCases.map((c) => ({ ...c, device: 'cpu', precision: 'float32' })),
-    ...(gpu ? cudaCases : []).map((c) => ({ ...c, device: 'cuda', precision: 'bfloat16' })),
+/** Writes the tokens of all steps: little-endian int32, low ids more often than high ones. */
+function writeTokens(path: string, { config, microBatch, contextLength, steps }: TrainCase): void {
+  const vocab = Number(config['vocab_size']);
+  const count = { length: steps * microBatch * (contextLength + 1) };
+  const tokens = Int32Array.from(count, (_, i) => Math.floor(integerAt(7, i, vocab) ** 2 / vocab));
+  writeFileSync(path, tokens);
+}
+
+/** One process for each side and round; the sides take turns, so that a drifting machine treats them alike. */
+async function measureCase(
+  bench: TrainingBench,
+  trainCase: DeviceCase,
+  threads: number,
+  python: string,
+): Promise<Readonly<Record<Side, Measurement[]>>> {
+  const { name, config, microBatch, contextLength, steps, device, precision } = trainCase;
+  const checkpoint = join(bench.scratch, name);
+  const tokens = join(bench.scratch, `${name}.tokens`);
+  await writeRandomCheckpoint(checkpoint, config);
+  writeTokens(tokens, trainCase);
+
+  const numbers = [microBatch, contextLength, steps, threads].map(String) as [string, string, string, string];
+  const ownArgs = [join(here, 'measure-training.ts'), checkpoint, tokens, ...numbers, device, precision];
+  const peerArgs = [
+    join(here, 'peers/train_peer.py'),
+    ...['--checkpoint', checkpoint, '--tokens', tokens],
+    ...['--batch-size', numbers[0], '--context-length', numbers[1], '--steps', numbers[2]],
+    ...['--threads', numbers[3], '--device', device, '--precision', precision],
   ];
+  const measure: Readonly<Record<Side, () => Measurement>> = {
+    Cambium: () => runChild(process.execPath, ownArgs),
+    eager: () => runChild(python, [...peerArgs, '--mode', 'eager']),
+    'torch.compile': () => runChild(python, [...peerArgs, '--mode', 'compile']),
+  };
+  const measurements: Record<Side, Measurement[]> = { Cambium: [], eager: [], 'torch.compile': [] };
+  for (let round = 0; round < bench.rounds; round++) {
+    for (const side of sides) measurements[side].push(measure[side]());
+  }
+  rmSync(checkpoint, { recursive: true });
+  return measurements;
+}
+
+/** `peak`: FLOP/s of the GPU. */
+function printCase(
+  trainCase: DeviceCase,
+  measurements: Readonly<Record<Side, readonly Measurement[]>>,
+  usesCpuTime: boolean,
+  peak: number | undefined,
+): void {
+  const valueOf = (m: Measurement): number => (usesCpuTime ? m.cpuSecondsPerStep : m.tokensPerSecond);
+  const median = (side: Side): number => medianOf(measurements[side].map(valueOf));
+  const columns = sides.map((side) => {
+    const details = [megabytes(medianOf(measurements[side].map((m) => m.peakBytes)))];
+    if (peak !== undefined && trainCase.device === 'cuda') {
+      details.push(`${(100 * utilization(trainCase, median(side), peak)).toFixed(0)} % of peak`);
+    }
+    return `${side} ${median(side).toFixed(usesCpuTime ? 3 : 0)} (${details.join(', ')})`;
+  });
+  const speedup = (side: Side): string => {
+    const ratio = usesCpuTime ? median(side) / median('Cambium') : median('Cambium') / median(side);
+    return `× ${ratio.toFixed(2)} ${side}`;
+  };
+  const eagerLosses = measurements.eager[0]!.losses;
+  const lossErrors = measurements.Cambium[0]!.losses.map((loss, i) => Math.abs(loss / eagerLosses[i]! - 1));
+  columns.push(`${speedup('eager')}, ${speedup('torch.compile')}`);
+  columns.push(`losses agree to ${Math.max(...lossErrors).toExponential(1)}`);
+  console.log(`${trainCase.name.padEnd(12)} ${columns.join('  ')}`);
+}
+
+export async function benchTraining(bench: TrainingBench): Promise<void> {
+  const gpu = (await listDevices()).find((device) => device.id === 'cuda' && device.available);
+  const bookFile = join(here, '../../resources/devices.json');
+  const book = JSON.parse(readFileSync(bookFile, 'utf8')) as DeviceBook;
+  const peak = gpu && factsOf(book, gpu.name)?.peaks.bfloat16;
+  const threads = bench.usesCpuTime ? 1 : cpus().length;
+  const python = findPython();
+  const cases: readonly DeviceCase[] = [
+    ...cpuTrainCases.map((one) => ({ ...one, device: 'cpu' as const, precision: 'float32' as const })),
+    ...(gpu ? gpuTrainCases : []).map((one) => ({
+      ...one,
+      device: 'cuda' as const,
+      precision: 'bfloat16' as const,
+    })),
+  ];
+  const unit = bench.usesCpuTime ? 'CPU seconds per step' : 'tokens per second';
   console.log(
-    `\nTraining, ${threads} threads${gpu ? `, ${gpu.name}` : ''}, AdamW: ${cpuSeconds ? 'processor seconds a step' : 'tokens per second'} (median of ${rounds} processes, first steps left out)`,
+    `\nTraining by AdamW, ${threads} threads${gpu ? `, ${gpu.name}` : ''}: ${unit} (median of ${bench.rounds} ` +
+      'processes without their first steps)',
   );
-  for (const c of all.filter(({ name }) => only === undefined || name === only)) {
-    const { name, config, batch, sequence, steps, device, precision } = c;
-    const dir = join(scratch, name);
-    const tokens = join(scratch, `${name}.tokens`);
-    const vocab = Number(config['vocab_size']);
-    await randomCheckpoint(dir, config);
-    writeFileSync(
-      tokens,
-      Int32Array.from({ length: steps * batch * (sequence + 1) }, (_, i) =>
-        Math.floor(integerAt(7, i, vocab) ** 2 / vocab),
-      ),
-    );
-    const numbers = { batch, sequence, steps, threads };
-    const named = Object.entries(numbers).flatMap(([key, value]) => [`--${key}`, String(value)]);
-    const peer = (mode: string) => (): Measured =>
-      measured(interpreter, [
-        join(here, 'peers/train_peer.py'),
-        '--checkpoint',
-        dir,
-        '--tokens',
-        tokens,
-        ...named,
-        '--mode',
-        mode,
-        '--device',
-        device,
-        '--precision',
-        precision,
-      ]);
-    const sides = {
-      ours: (): Measured =>
-        measured(process.execPath, [
-          join(here, 'train-ours.ts'),
-          dir,
-          tokens,
-          ...Object.values(numbers).map(String),
-          device,
-          precision,
-        ]),
-      eager: peer('eager'),
-      compiled: peer('compile'),
-    };
-    const runs: Record<keyof typeof sides, Measured[]> = { ours: [], eager: [], compiled: [] };
-    for (let round = 0; round < rounds; round++)
-      for (const side of Object.keys(sides) as (keyof typeof sides)[]) runs[side].push(sides[side]());
-    const value = (m: Measured): number => (cpuSeconds ? m.cpuSecondsPerStep : m.tokensPerSecond);
-    const of = (side: keyof typeof sides): number => middle(runs[side].map(value));
-    const told = (side: keyof typeof sides): string =>
-      `${of(side).toFixed(cpuSeconds ? 3 : 0)} (${MB(middle(runs[side].map((m) => m.peakBytes)))}${peak && device === 'cuda' ? `, ${(100 * utilisation(c, of(side), peak)).toFixed(0)} % of peak` : ''})`;
-    const times = (side: keyof typeof sides): string =>
-      `× ${(cpuSeconds ? of(side) / of('ours') : of('ours') / of(side)).toFixed(2)}`;
-    const worst = Math.max(
-      ...runs.ours[0]!.losses.map((loss, i) => Math.abs(loss / runs.eager[0]!.losses[i]! - 1)),
-    );
-    console.log(
-      `${name.padEnd(12)} ours ${told('ours')}  eager ${told('eager')}  torch.compile ${told('compiled')}  ${times('eager')} eager, ${times('compiled')} compiled; losses agree to ${worst.toExponential(1)}`,
-    );
-    rmSync(dir, { recursive: true });
+  for (const trainCase of cases) {
+    if (bench.only !== undefined && trainCase.name !== bench.only) continue;
+    printCase(trainCase, await measureCase(bench, trainCase, threads, python), bench.usesCpuTime, peak);
   }
 }
 
 if (process.argv[1] === import.meta.filename) {
   const option = (name: string): string | undefined => {
-    const at = process.argv.indexOf(`--${name}`);
-    return at < 0 ? undefined : process.argv[at + 1];
+    const index = process.argv.indexOf(`--${name}`);
+    return index < 0 ? undefined : process.argv[index + 1];
   };
   const scratch = mkdtempSync(join(process.env['CAMBIUM_BENCH_DIR'] ?? tmpdir(), 'cambium-bench-'));
   try {
-    await trainings({
+    await benchTraining({
       scratch,
       only: option('case'),
       rounds: Number(option('rounds') ?? 3),
-      cpuSeconds: process.argv.includes('--cpu-seconds'),
+      usesCpuTime: process.argv.includes('--cpu-seconds'),
     });
   } finally {
     rmSync(scratch, { recursive: true, force: true });
