@@ -11,7 +11,9 @@ import { commandPath, ensureNode24, exitWith, root } from './toolchain.mjs';
 
 await ensureNode24();
 if (process.argv.includes('--desktop'))
-  await exitWith(spawn(process.execPath, [commandPath('electron-vite'), 'dev'], { cwd: root, stdio: 'inherit' }));
+  await exitWith(
+    spawn(process.execPath, [commandPath('electron-vite'), 'dev'], { cwd: root, stdio: 'inherit' }),
+  );
 
 /** A port that nothing listens on. */
 const freePort = () =>

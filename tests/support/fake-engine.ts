@@ -243,7 +243,7 @@ async function* trainByCounting(
       time: time(),
     });
     await session.setState('running');
-    while (step < steps && !signal?.aborted && !session.stopAsked()) {
+    while (step < steps && !signal?.aborted && !session.isStopRequested()) {
       await behave();
       step++;
       yield await emit({

@@ -156,7 +156,7 @@ function collectScriptTexts(path: string): string[] {
   return texts;
 }
 
-/** The texts of the page, from components and the modules beside them. */
+/** The texts of the page, from components and the modules next to them. */
 export const collectPageTexts = (): InterfaceText[] =>
   sourceFiles
     .filter((path) => /^src-renderer\/.*\.(svelte|ts)$/.test(path))

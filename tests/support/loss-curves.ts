@@ -1,6 +1,6 @@
 /**
  * @file Reads loss curves: text files with a line `step loss` for each training step. Those in
- * tests/fixtures/losses were made by PyTorch (tests/parity/make-golden.py); next to each is a JSON file with
+ * tests/fixtures/losses were made by PyTorch (tests/parity/make-losses.py); next to each is a JSON file with
  * its options and a safetensors file with some of the final weights.
  */
 import { readFileSync, readdirSync } from 'node:fs';

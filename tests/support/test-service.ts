@@ -7,7 +7,7 @@ import { forkProcesses } from '../../src-main/entry/node/processes.ts';
 import { createError } from '../../src-main/base/errors.ts';
 import type { Processes } from '../../src-main/service/engines.ts';
 import type { OpenTunnel } from '../../src-main/service/remote-hosts.ts';
-import type { Surroundings } from '../../src-main/service/dependencies.ts';
+import type { Environment } from '../../src-main/service/dependencies.ts';
 import { createService, type RunningService } from '../../src-main/service/service.ts';
 import { openHome } from '../../src-main/store/home/home.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
@@ -20,7 +20,7 @@ export const noTunnel: OpenTunnel = () => Promise.reject(createError('remote/no-
 /** A tiny checkpoint written by transformers. */
 export const exampleCheckpoint = join(root, 'tests', 'fixtures', 'golden', 'llama-tied-gqa');
 
-export const surroundings: Surroundings = {
+export const testEnvironment: Environment = {
   version: '0.0.0',
   desktop: false,
   resources: '/nowhere',
@@ -78,7 +78,7 @@ function startWith<P extends Processes>(processes: P): TestService<P> {
     createService({
       home: openHome(join(dir, 'home')),
       processes,
-      surroundings: { ...surroundings, resources: join(dir, 'resources') },
+      environment: { ...testEnvironment, resources: join(dir, 'resources') },
       tunnel: noTunnel,
     });
   return {
