@@ -2,7 +2,7 @@
 import { hasNew } from '../../tensor/axis-map.ts';
 import { storedShapeOf, type Axis } from '../../tensor/layout.ts';
 import type { TensorSpec } from '../../model/family.ts';
-import { parametersOf, weightName } from '../../model/parameters.ts';
+import { parametersOf, weightName, type Parameter } from '../../model/parameters.ts';
 import type { ConfiguredMethod, GrowthContext, Insertion, SharedRecipe, WeightContext } from '../method.ts';
 import type { Fill, GrowthRequest, GrowthSource, LayerSource, Part, TensorRecipe } from '../recipe.ts';
 import { mustBeZeroForNorm } from './branch-norms.ts';
@@ -10,7 +10,7 @@ import { createDTypeLookup } from './dtypes.ts';
 import { computeCorrectionFactors, computeDivisionFactors, writesStream } from './factors.ts';
 import { overrideNorms } from './post-norm.ts';
 
-/** A recipe for every weight, in the order of the family's table. What layers share is computed once. */
+/** A recipe for every weight, in the order of the family's table. Fields that layers share are computed once. */
 export function planTensors(
   source: GrowthSource,
   request: GrowthRequest,
@@ -18,46 +18,66 @@ export function planTensors(
   context: GrowthContext,
   layers: readonly LayerSource[],
 ): readonly TensorRecipe[] {
-  const { family, from, to, settings } = context;
-  const { method } = configured;
-  const isTied = source.settings['tied'] === true;
-  const lastLayer = from['layers']! - 1;
-  const std = Number(source.settings['std']);
+  const { family, to, settings } = context;
   const dtypeOf = createDTypeLookup(source, request, family.prefixes);
-  const shared = new Map<string, SharedRecipe & Pick<TensorRecipe, 'from'>>();
-  const sharedRecipe = (key: string, spec: TensorSpec): SharedRecipe & Pick<TensorRecipe, 'from'> => {
-    const known = shared.get(key);
-    if (known) return known;
-    const recipe = planSharedRecipe(configured, { context, key, spec, std });
-    const entry = { ...recipe, from: storedShapeOf(spec.layout, from) };
-    shared.set(key, entry);
-    return entry;
-  };
-  const sourceName = (key: string, name: string, origin?: LayerSource, expert?: number): string => {
-    if (key === family.head.weight && isTied) return family.head.tiedTo;
-    return origin === undefined ? name : weightName(key, origin.source, expert);
-  };
-  return parametersOf(family, to, settings.after).map(({ name, key, layer, expert, spec, shape }) => {
+  const planShared = createSharedPlanner(source, configured, context);
+  return parametersOf(family, to, settings.after).map((parameter): TensorRecipe => {
+    const { name, key, layer, spec, shape } = parameter;
     const origin = layer === undefined ? undefined : layers[layer]!;
-    const first = sourceName(key, name, origin, expert);
-    const readsNextLayer =
-      method.copiesNextLayer && origin && origin.source < lastLayer && copiesOutput(context, spec);
     const isNewLayer = origin?.identity === true;
+    const inputs = findInputs(source, configured, context, parameter, origin);
     return {
       name,
-      source: first,
-      ...(readsNextLayer ? { second: weightName(key, origin.source + 1, expert) } : {}),
+      ...inputs,
       kind: spec.kind,
       layout: spec.layout.text,
       to: shape,
-      dtype: dtypeOf(first),
-      ...sharedRecipe(key, spec),
+      dtype: dtypeOf(inputs.source),
+      ...planShared(key, spec),
       zeroOutput: isNewLayer && writesStream(family, spec),
-      ...(isNewLayer ? { newLayer: true as const } : {}),
+      ...(isNewLayer ? { newLayer: true } : {}),
       offset: spec.offset,
       ...overrideNorms(family, layers, layer, key, spec),
     };
   });
+}
+
+/** The names of the source weights of one weight. `origin` is the source of its layer, if it is in one. */
+function findInputs(
+  { settings }: GrowthSource,
+  { method }: ConfiguredMethod,
+  context: GrowthContext,
+  { name, key, expert, spec }: Parameter,
+  origin: LayerSource | undefined,
+): Pick<TensorRecipe, 'source' | 'second'> {
+  const { head } = context.family;
+  const isTiedHead = key === head.weight && settings['tied'] === true;
+  if (isTiedHead) return { source: head.tiedTo };
+  if (!origin) return { source: name };
+  const source = weightName(key, origin.source, expert);
+  const hasNextLayer = origin.source < context.from['layers']! - 1;
+  if (!method.copiesNextLayer || !hasNextLayer || !copiesOutput(context, spec)) return { source };
+  return { source, second: weightName(key, origin.source + 1, expert) };
+}
+
+type SharedFields = SharedRecipe & Pick<TensorRecipe, 'from'>;
+
+/** A function that plans the fields that are the same in all layers, once for each key. */
+function createSharedPlanner(
+  source: GrowthSource,
+  configured: ConfiguredMethod,
+  context: GrowthContext,
+): (key: string, spec: TensorSpec) => SharedFields {
+  const std = Number(source.settings['std']);
+  const planned = new Map<string, SharedFields>();
+  return (key, spec) => {
+    const known = planned.get(key);
+    if (known) return known;
+    const recipe = planSharedRecipe(configured, { context, key, spec, std });
+    const fields = { ...recipe, from: storedShapeOf(spec.layout, context.from) };
+    planned.set(key, fields);
+    return fields;
+  };
 }
 
 const copiesOutput = (context: GrowthContext, spec: TensorSpec): boolean =>
