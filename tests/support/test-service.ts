@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { forkProcesses } from '../../src-main/entry/node/processes.ts';
+import { createForkedProcesses } from '../../src-main/entry/node/processes.ts';
 import { createError } from '../../src-main/base/errors.ts';
 import type { Processes } from '../../src-main/service/engines.ts';
 import type { OpenTunnel } from '../../src-main/service/remote-hosts.ts';
@@ -63,10 +63,10 @@ export interface ForkedEngineOptions {
 export function startForkedTestService({
   behavior = 'obey',
   stepMs = 1,
-}: ForkedEngineOptions = {}): TestService<ReturnType<typeof forkProcesses>> {
+}: ForkedEngineOptions = {}): TestService<ReturnType<typeof createForkedProcesses>> {
   process.env['FAKE_ENGINE'] = behavior;
   process.env['FAKE_PACE'] = String(stepMs);
-  return startWith(forkProcesses(join(import.meta.dirname, 'fake-engine-child.ts')));
+  return startWith(createForkedProcesses(join(import.meta.dirname, 'fake-engine-child.ts')));
 }
 
 function startWith<P extends Processes>(processes: P): TestService<P> {
