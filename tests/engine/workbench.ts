@@ -166,13 +166,21 @@ export const smallSettings: TrainingSettings = {
   prompt: 'the',
 };
 
-/** Creates a run and returns its folder. */
+/** Throws for a name that is no setting. TypeScript does not find such a name in a spread object. */
+function checkSettingNames(settings: Partial<TrainingSettings>): void {
+  for (const name of Object.keys(settings))
+    if (!(name in trainingDefaults) && name !== 'phases')
+      throw new Error(`${name} is not a training setting`);
+}
+
+/** Creates a run with `smallSettings` and these changes, and returns its folder. */
 export async function createTestRun(
   checkpoint: string,
   data: string,
   settings: Partial<TrainingSettings> = {},
   dir = freePath('run'),
 ): Promise<string> {
+  checkSettingNames(settings);
   await createRun(dir, {
     name: 'run',
     checkpoint,

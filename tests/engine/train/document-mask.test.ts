@@ -1,73 +1,68 @@
-/**
- * @file Documents kept apart, from the text file to the loss: each window's documents reach the device, in
- * training, with accumulation, and on held-out text.
- */
+/** @file The document mask from the text file to the losses of training and of evaluation. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
-import { train } from '../../../src-main/engine/train/train-job.ts';
-import type { RunEvent } from '../../../src-main/contract/schema.ts';
+import { describe, expect, it } from 'vitest';
 import type { TrainingSettings } from '../../../src-main/train/settings.ts';
 import { freshFolder } from '../../support/temporary.ts';
-import { makeTinyCheckpoint } from '../../support/tiny.ts';
-import { collect, createTestRun, neverAborted } from '../workbench.ts';
+import { createTestRun, eventsOfType } from '../workbench.ts';
+import { lossesOf, tinyCheckpoint, trainRun } from './train-run.ts';
 
-const file = (name: string, lines: readonly string[]): string => {
+function writeLines(name: string, lines: readonly string[]): string {
   const path = join(freshFolder(), name);
   writeFileSync(path, lines.join('\n'));
   return path;
-};
-const words = (from: number, n: number): string =>
-  Array.from({ length: n }, (_, i) => `w${2 + ((from + i * i + 3 * i) % 31)}`).join(' ');
-const short = file(
-  'short.jsonl',
-  Array.from({ length: 120 }, (_, i) => JSON.stringify({ text: words(i, 5) })),
-);
-const one = file('one.txt', [words(1, 700)]);
-const source = await makeTinyCheckpoint('llama', { tokenizer: true });
-
-/** Losses of a run of six steps, and on held-out text. */
-async function lossesOf(
-  data: string,
-  more: Partial<TrainingSettings>,
-): Promise<{ readonly steps: number[]; readonly heldOut: number[] }> {
-  const events = await collect(
-    train(
-      {
-        run: await createTestRun(source, data, {
-          tokens: 6 * 2 * 16,
-          microBatch: 2,
-          contextLength: 16,
-          heldOut: 0.1,
-          evaluateEvery: 0,
-          ...more,
-        }),
-      },
-      neverAborted,
-    ),
-  );
-  const losses = (type: 'step' | 'evaluated'): number[] =>
-    events.flatMap((e: RunEvent) => (e.type === type ? [e.loss] : []));
-  return { steps: losses('step'), heldOut: losses('evaluated') };
 }
 
-it('short documents are read otherwise apart than joined, again the same, and in two batches as in one', async () => {
-  const joined = await lossesOf(short, {});
-  const apart = await lossesOf(short, { documentMask: 'on' });
-  const again = await lossesOf(short, { documentMask: 'on' });
-  expect(apart).toEqual(again);
-  expect(apart.steps).toHaveLength(6);
-  for (const [i, loss] of [...apart.steps, ...apart.heldOut].entries())
-    expect(loss, `loss ${i}`).not.toBe([...joined.steps, ...joined.heldOut][i]);
-  const halves = await lossesOf(short, { documentMask: 'on', microBatch: 1, gradAccum: 2 });
-  halves.steps.forEach((loss, i) => {
-    expect(Math.abs(loss / apart.steps[i]! - 1)).toBeLessThan(1e-5);
-  });
-});
+const wordsFrom = (first: number, count: number): string =>
+  Array.from({ length: count }, (_, i) => `w${2 + ((first + i * i + 3 * i) % 31)}`).join(' ');
 
-it('one long document is the same either way', async () => {
-  const joined = await lossesOf(one, {});
-  const apart = await lossesOf(one, { documentMask: 'on' });
-  for (const [i, loss] of [...apart.steps, ...apart.heldOut].entries())
-    expect(Math.abs(loss / [...joined.steps, ...joined.heldOut][i]! - 1)).toBeLessThan(1e-6);
+const shortDocuments = writeLines(
+  'short.jsonl',
+  Array.from({ length: 120 }, (_, i) => JSON.stringify({ text: wordsFrom(i, 5) })),
+);
+const longDocument = writeLines('one.txt', [wordsFrom(1, 700)]);
+
+interface Losses {
+  readonly steps: readonly number[];
+  readonly heldOut: readonly number[];
+}
+
+/** The losses of a run of six steps, and its held-out losses. */
+async function trainOn(data: string, changes: Partial<TrainingSettings>): Promise<Losses> {
+  const settings = { heldOut: 0.1, evaluateEvery: 0, ...changes };
+  const events = await trainRun(await createTestRun(await tinyCheckpoint, data, settings));
+  return {
+    steps: lossesOf(events),
+    heldOut: eventsOfType(events, 'evaluated').map((event) => event.loss),
+  };
+}
+
+const allOf = ({ steps, heldOut }: Losses): readonly number[] => [...steps, ...heldOut];
+
+describe('the document mask', () => {
+  const unmasked = trainOn(shortDocuments, {});
+  const masked = trainOn(shortDocuments, { documentMask: 'on' });
+
+  it('changes every loss on short documents', async () => {
+    const expected = allOf(await unmasked);
+    expect((await masked).steps).toHaveLength(6);
+    for (const [i, loss] of allOf(await masked).entries()) expect(loss, `loss ${i}`).not.toBe(expected[i]);
+  });
+
+  it('gives the same losses in a second run', async () => {
+    expect(await trainOn(shortDocuments, { documentMask: 'on' })).toEqual(await masked);
+  });
+
+  it('gives the same losses with gradient accumulation', async () => {
+    const { steps } = await trainOn(shortDocuments, { documentMask: 'on', microBatch: 1, gradAccum: 2 });
+    expect(steps).toHaveLength(6);
+    for (const [i, loss] of steps.entries())
+      expect(Math.abs(loss / (await masked).steps[i]! - 1)).toBeLessThan(1e-5);
+  });
+
+  it('changes no loss within one long document', async () => {
+    const without = allOf(await trainOn(longDocument, {}));
+    const withMask = allOf(await trainOn(longDocument, { documentMask: 'on' }));
+    for (const [i, loss] of withMask.entries()) expect(Math.abs(loss / without[i]! - 1)).toBeLessThan(1e-6);
+  });
 });

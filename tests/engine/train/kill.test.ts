@@ -1,7 +1,4 @@
-/**
- * @file The engine's process: killed at any moment, told to end, or left by its parent, a run goes on as if
- * nothing had happened.
- */
+/** @file A run whose process ends at any moment resumes with the same losses and the same bytes. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -11,10 +8,18 @@ import { createChildChannel } from '../../../src-main/base/transports.ts';
 import { connect } from '../../../src-main/contract/connect.ts';
 import { engine, type Engine } from '../../../src-main/contract/engine.ts';
 import { readEvents } from '../../../src-main/store/run/events.ts';
-import { newestStep, summarizeRun, savedSteps } from '../../../src-main/store/run/runs.ts';
+import { newestStep, savedSteps, summarizeRun } from '../../../src-main/store/run/runs.ts';
 import type { RunEvent } from '../../../src-main/train/run.ts';
-import { makeTinyCheckpoint } from '../../support/tiny.ts';
-import { collect, digestFiles, createTestRun, eventsOfType, smallSettings, createTextFile } from '../workbench.ts';
+import { createTestRun } from '../workbench.ts';
+import {
+  digestState,
+  lossesOf,
+  stepNumbersOf,
+  stepsTo,
+  textFile,
+  tinyCheckpoint,
+  tokensPerSmallStep,
+} from './train-run.ts';
 
 const main = join(import.meta.dirname, '../../../src-main/engine/main.ts');
 const started = new Set<ChildProcess>();
@@ -22,12 +27,12 @@ afterAll(() => {
   for (const child of started) child.kill('SIGKILL');
 });
 
-interface Process {
+interface EngineProcess {
   readonly child: ChildProcess;
   readonly api: Engine;
-  readonly gone: Promise<readonly [code: number | null, signal: string | null]>;
+  readonly exit: Promise<readonly [code: number | null, signal: string | null]>;
 }
-function start(environment: NodeJS.ProcessEnv = {}): Process {
+function startEngine(environment: NodeJS.ProcessEnv = {}): EngineProcess {
   const child = fork(main, [], {
     serialization: 'advanced',
     execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -35,171 +40,184 @@ function start(environment: NodeJS.ProcessEnv = {}): Process {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   started.add(child);
-  const gone = once(child, 'exit').then(([code, signal]) => {
+  const exit = once(child, 'exit').then(([code, signal]) => {
     started.delete(child);
     return [code as number | null, signal as string | null] as const;
   });
-  return { child, api: connect(engine, createChildChannel(child)), gone };
+  return { child, api: connect(engine, createChildChannel(child)), exit };
 }
 
-const tiny = makeTinyCheckpoint('llama', { tokenizer: true });
-const text = createTextFile();
+/** Trains a run in an engine process and calls `onEvent` after each event. Rejects if the process dies. */
+async function trainIn(
+  { api }: EngineProcess,
+  run: string,
+  onEvent: (event: RunEvent) => void = () => undefined,
+): Promise<readonly RunEvent[]> {
+  const events: RunEvent[] = [];
+  for await (const event of api.train({ run })) {
+    events.push(event);
+    onEvent(event);
+  }
+  return events;
+}
+
+const isStep = (event: RunEvent, step: number): boolean => event.type === 'step' && event.step === step;
+
 const steps = 300;
 const kills = 50;
-const settings = { tokens: steps * smallSettings.microBatch * smallSettings.contextLength, saveEvery: 2, evaluateEvery: 5 };
-const run = async (): Promise<string> => createTestRun(await tiny, text, settings);
-const stateOf = async (dir: string): Promise<unknown> =>
-  digestFiles((await newestStep(dir))!.dir, (path) => path.endsWith('.safetensors'));
-const losses = (events: readonly RunEvent[]): readonly number[] => eventsOfType(events, 'step').map((e) => e.loss);
+const settings = { tokens: steps * tokensPerSmallStep, saveEvery: 2, evaluateEvery: 5 };
+const createRun = async (): Promise<string> => createTestRun(await tinyCheckpoint, textFile, settings);
 
-/** The same run, never stopped. */
-const whole = (async () => {
-  const dir = await run();
-  const { api, child, gone } = start();
-  const events = await collect(api.train({ run: dir }));
-  child.disconnect();
-  return { losses: losses(events), state: await stateOf(dir), exit: await gone };
+/** The same run, never interrupted. */
+const uninterrupted = (async () => {
+  const dir = await createRun();
+  const engineProcess = startEngine();
+  const events = await trainIn(engineProcess, dir);
+  engineProcess.child.disconnect();
+  return { losses: lossesOf(events), state: await digestState(dir), exit: await engineProcess.exit };
 })();
 
-/** Every step once, in order, and the bytes of the run that never stopped. */
-async function asIfNothingHappened(dir: string): Promise<void> {
+/** Expects every step once, in order, with the losses and the bytes of the uninterrupted run. */
+async function expectSameAsUninterrupted(dir: string): Promise<void> {
   const events = await readEvents(dir);
-  expect(eventsOfType(events, 'step').map((e) => e.step)).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
-  expect(losses(events)).toEqual((await whole).losses);
-  expect(await stateOf(dir)).toEqual((await whole).state);
+  expect(stepNumbersOf(events)).toEqual(stepsTo(steps));
+  expect(lossesOf(events)).toEqual((await uninterrupted).losses);
+  expect(await digestState(dir)).toEqual((await uninterrupted).state);
   expect(await summarizeRun(dir)).toMatchObject({ state: 'finished', step: steps, savedStep: steps });
 }
-const resume = async (dir: string): Promise<void> => {
-  const { api, child, gone } = start();
-  const events = await collect(api.train({ run: dir }));
-  child.disconnect();
-  await gone;
+
+async function resumeToEnd(dir: string): Promise<void> {
+  const engineProcess = startEngine();
+  const events = await trainIn(engineProcess, dir);
+  engineProcess.child.disconnect();
+  await engineProcess.exit;
   expect(events.at(-1)).toEqual({
     type: 'stopped',
     reason: 'finished',
     step: steps,
     time: expect.any(String) as string,
   });
-};
+}
+
+/** When a process is killed. */
+interface KillMoment {
+  /** Milliseconds. */
+  readonly delay: number;
+  /** Events, from `started` on, after which the delay begins. 0: it begins when the process is started. */
+  readonly afterEvents: number;
+}
+
+const killKey = deriveKey(11, 'kills');
+
+/** The moment of kill number `n` for a run that was saved at `savedStep`. */
+function chooseKillMoment(n: number, savedStep: number): KillMoment {
+  // Near the end, a later kill could miss the run.
+  if (steps - savedStep < 60) return { delay: 0, afterEvents: 1 };
+  // While the process starts, reads its text or loads its state.
+  if (n % 5 === 4) return { delay: uniformAt(killKey, 2 * n + 1) * 700, afterEvents: 0 };
+  return {
+    delay: uniformAt(killKey, 2 * n + 1) * 12,
+    afterEvents: 1 + Math.floor(uniformAt(killKey, 2 * n) * 9),
+  };
+}
+
+/** Trains in a new process and kills it at that moment. */
+async function trainAndKill(dir: string, { delay, afterEvents }: KillMoment): Promise<void> {
+  const engineProcess = startEngine();
+  const killLater = (): void => {
+    setTimeout(() => {
+      engineProcess.child.kill('SIGKILL');
+    }, delay);
+  };
+  let seen = 0;
+  if (afterEvents === 0) killLater();
+  await trainIn(engineProcess, dir, (event) => {
+    if (seen === 0 && event.type !== 'started') return;
+    seen++;
+    if (seen === afterEvents) killLater();
+  }).catch((error: unknown) => {
+    expect(error).toMatchObject({ code: 'rpc/closed' });
+  });
+  expect(await engineProcess.exit, `killed after ${seen} events`).toEqual([null, 'SIGKILL']);
+}
+
+/** Ends of a process that give it time to save. */
+const gentleEnds: readonly (readonly [what: string, end: (child: ChildProcess) => void])[] = [
+  [
+    'its parent disconnects',
+    (child) => {
+      child.disconnect();
+    },
+  ],
+  ['it gets SIGTERM', (child) => child.kill('SIGTERM')],
+  ['it gets SIGINT', (child) => child.kill('SIGINT')],
+];
 
 describe('the engine process', () => {
-  it('ends with code 0 when its parent lets go', async () => {
-    expect((await whole).exit).toEqual([0, null]);
+  it('exits with code 0 when its parent disconnects', async () => {
+    expect((await uninterrupted).exit).toEqual([0, null]);
   });
 
-  it(`killed ${kills} times at random moments, the run ends in the same bytes`, async () => {
-    const dir = await run();
-    const key = deriveKey(11, 'kills');
+  it(`trains to the same bytes when it is killed ${kills} times at random moments`, async () => {
+    const dir = await createRun();
     const states = new Set<string>();
     for (let n = 0; n < kills; n++) {
-      // few steps are left: no further than the first event
-      const near = steps - ((await newestStep(dir))?.step ?? 0) < 60;
-      const { child, api, gone } = start();
-      const most = near ? 1 : 1 + Math.floor(uniformAt(key, 2 * n) * 9);
-      const early = !near && n % 5 === 4;
-      const delay = near ? 0 : uniformAt(key, 2 * n + 1) * (early ? 700 : 12);
-      let seen = 0;
-      let begun = false;
-      if (early)
-        setTimeout(() => {
-          child.kill('SIGKILL');
-        }, delay); // while it starts, reads its text or loads its state
-      await collect(
-        (async function* () {
-          for await (const event of api.train({ run: dir })) {
-            yield event;
-            begun ||= event.type === 'started';
-            if (begun && ++seen === most && !early)
-              setTimeout(() => {
-                child.kill('SIGKILL');
-              }, delay);
-          }
-        })(),
-      ).catch((error: unknown) => {
-        expect(error).toMatchObject({ code: 'rpc/closed' });
-      });
-      expect(await gone, `killed at ${seen}`).toEqual([null, 'SIGKILL']);
+      await trainAndKill(dir, chooseKillMoment(n, (await newestStep(dir))?.step ?? 0));
       const { state, savedStep, error } = await summarizeRun(dir);
       states.add(state);
       expect({ state: state === 'preparing' ? 'interrupted' : state, error }).toEqual({
         state: 'interrupted',
       });
-      expect(eventsOfType(await readEvents(dir), 'step').at(-1)?.step ?? 0).toBeGreaterThanOrEqual(savedStep ?? 0);
+      const lastStep = stepNumbersOf(await readEvents(dir)).at(-1) ?? 0;
+      expect(lastStep).toBeGreaterThanOrEqual(savedStep ?? 0);
       expect((await savedSteps(dir)).length).toBeLessThanOrEqual(3);
     }
     expect(states).toContain('interrupted');
     expect((await newestStep(dir))!.step).toBeLessThan(steps);
-    await resume(dir);
-    await asIfNothingHappened(dir);
-    expect((await savedSteps(dir)).map((s) => s.step)).toEqual([steps - 2, steps]);
+    await resumeToEnd(dir);
+    await expectSameAsUninterrupted(dir);
+    expect((await savedSteps(dir)).map((saved) => saved.step)).toEqual([steps - 2, steps]);
   });
 
-  it.each([
-    [
-      'its parent has gone',
-      (p: Process) => {
-        p.child.disconnect();
-      },
-    ],
-    [
-      'SIGTERM',
-      (p: Process) => {
-        p.child.kill('SIGTERM');
-      },
-    ],
-    [
-      'SIGINT',
-      (p: Process) => {
-        p.child.kill('SIGINT');
-      },
-    ],
-  ] as const)('%s: it saves, ends with code 0, and goes on later', async (_, end) => {
-    const dir = await run();
-    const own = start();
-    await collect(
-      (async function* () {
-        for await (const event of own.api.train({ run: dir })) {
-          yield event;
-          if (event.type === 'step' && event.step === 7) end(own);
-        }
-      })(),
-    ).catch(() => undefined);
-    expect(await own.gone).toEqual([0, null]);
+  it.each(gentleEnds)('saves the run and exits with code 0 when %s', async (_, end) => {
+    const dir = await createRun();
+    const engineProcess = startEngine();
+    await trainIn(engineProcess, dir, (event) => {
+      if (isStep(event, 7)) end(engineProcess.child);
+    }).catch(() => undefined);
+    expect(await engineProcess.exit).toEqual([0, null]);
     const { state, step, savedStep } = await summarizeRun(dir);
     expect(state).toBe('paused');
     expect(step).toBeGreaterThanOrEqual(7);
     expect(step).toBeLessThan(steps);
     expect(savedStep).toBe(step);
-    await resume(dir);
-    await asIfNothingHappened(dir);
+    await resumeToEnd(dir);
+    await expectSameAsUninterrupted(dir);
+  });
+});
+
+describe('a detached engine process', () => {
+  it('trains to the end after its parent has disconnected', async () => {
+    const dir = await createRun();
+    const engineProcess = startEngine({ CAMBIUM_DETACHED: '1' });
+    await trainIn(engineProcess, dir, (event) => {
+      if (isStep(event, 3)) engineProcess.child.disconnect();
+    }).catch(() => undefined);
+    expect(await engineProcess.exit).toEqual([0, null]);
+    await expectSameAsUninterrupted(dir);
   });
 
-  it('detached, it goes on without its parent to the end', async () => {
-    const dir = await run();
-    const own = start({ CAMBIUM_DETACHED: '1' });
-    await collect(
-      (async function* () {
-        for await (const event of own.api.train({ run: dir })) {
-          yield event;
-          if (event.type === 'step' && event.step === 3) own.child.disconnect();
-        }
-      })(),
-    ).catch(() => undefined);
-    expect(await own.gone).toEqual([0, null]);
-    await asIfNothingHappened(dir);
-  });
-
-  it('detached and told to end by the system, it saves first', async () => {
-    const dir = await run();
-    const own = start({ CAMBIUM_DETACHED: '1' });
-    for await (const event of own.api.train({ run: dir }))
-      if (event.type === 'step' && event.step === 3) {
-        own.child.kill('SIGTERM');
+  it('saves the run before it exits when it gets SIGTERM', async () => {
+    const dir = await createRun();
+    const engineProcess = startEngine({ CAMBIUM_DETACHED: '1' });
+    for await (const event of engineProcess.api.train({ run: dir }))
+      if (isStep(event, 3)) {
+        engineProcess.child.kill('SIGTERM');
         break;
       }
-    expect(await own.gone).toEqual([0, null]);
+    expect(await engineProcess.exit).toEqual([0, null]);
     expect((await summarizeRun(dir)).state).toBe('paused');
-    await resume(dir);
-    await asIfNothingHappened(dir);
+    await resumeToEnd(dir);
+    await expectSameAsUninterrupted(dir);
   });
 });

@@ -1,7 +1,4 @@
-/**
- * @file An engine that is given too little memory: the run ends with the reason and with settings that fit,
- * and goes on with them.
- */
+/** @file A run that runs out of memory stops with an error that suggests settings that fit. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -13,23 +10,21 @@ import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import { createTestRun, createTextFile } from '../workbench.ts';
 
 /**
- * Trains in a process whose address space is bounded (in kB), which a JavaScript engine alone fills to some
- * two thirds.
+ * Trains a run in a process and returns its last event. `limit` bounds the address space of the process in kB;
+ * Node.js alone reserves about two thirds of the limit below.
  */
-function trained(run: string, limit?: number): { readonly last: RunEvent; readonly peak: number } {
-  const node = `exec "${process.execPath}" --disable-warning=ExperimentalWarning "${join(import.meta.dirname, 'memory-child.ts')}" "${run}"`;
-  const { stdout, stderr } = spawnSync(
-    'bash',
-    ['-c', limit === undefined ? node : `ulimit -v ${limit}; ${node}`],
-    { encoding: 'utf8' },
-  );
+function trainInProcess(run: string, limit?: number): RunEvent {
+  const child = join(import.meta.dirname, 'memory-child.ts');
+  const command = `exec "${process.execPath}" --disable-warning=ExperimentalWarning "${child}" "${run}"`;
+  const limited = limit === undefined ? command : `ulimit -v ${limit}; ${command}`;
+  const { stdout, stderr } = spawnSync('bash', ['-c', limited], { encoding: 'utf8' });
   const line = stdout.trim().split('\n').at(-1);
   if (!line) throw new Error(stderr);
-  return JSON.parse(line) as { last: RunEvent; peak: number };
+  return (JSON.parse(line) as { last: RunEvent }).last;
 }
 
-describe.skipIf(process.platform !== 'linux')('too little memory', () => {
-  it('ends the run with three settings that would fit, and with the first it goes on', async () => {
+describe.skipIf(process.platform !== 'linux')('a run without enough memory', () => {
+  it('stops with three suggestions that fit, and resumes with one of them', async () => {
     const checkpoint = await makeTinyCheckpoint('llama', {
       dims: { hidden: 256, heads: 4, kv_heads: 4, group: 2, head_dim: 32, ffn: 688, layers: 4 },
       tokenizer: true,
@@ -42,17 +37,16 @@ describe.skipIf(process.platform !== 'linux')('too little memory', () => {
       threads: 1,
       activationCheckpointing: 'off',
     });
-    const failed = trained(run, 3_500_000).last as Extract<RunEvent, { type: 'stopped' }>;
-    expect(failed).toMatchObject({
+    const stopped = trainInProcess(run, 3_500_000) as Extract<RunEvent, { type: 'stopped' }>;
+    expect(stopped).toMatchObject({
       type: 'stopped',
       reason: 'failed',
       error: { code: 'engine/out-of-memory', detail: { device: 'cpu' } },
     });
-    const { fits } = (failed.error as ErrorData).detail as { fits: readonly Fitting[] };
+    const { fits } = (stopped.error as ErrorData).detail as { fits: readonly Fitting[] };
     expect(fits).toHaveLength(3);
-    expect(describeError(failed.error!)[1]).toContain('batch 32, accumulate 2');
-    const settings = { ...(await readRun(run)).settings, ...fits[2]!.change };
-    await changeSettings(run, settings);
-    expect(trained(run).last).toMatchObject({ type: 'stopped', reason: 'finished' });
+    expect(describeError(stopped.error!)[1]).toContain('micro-batch 32, grad-accum 2');
+    await changeSettings(run, { ...(await readRun(run)).settings, ...fits[2]!.change });
+    expect(trainInProcess(run)).toMatchObject({ type: 'stopped', reason: 'finished' });
   });
 });

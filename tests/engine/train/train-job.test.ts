@@ -1,160 +1,176 @@
-/**
- * @file Training through the engine: the graph's own losses, the same bytes however often it was stopped, and
- * folders that stay sound when something fails.
- */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** @file Training through the engine: the losses of the graph, the same bytes for the same seed, and the events. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
-import { createAborter } from '../../../src-main/base/signals.ts';
+import { describe, expect, it } from 'vitest';
+import { checkpointWeights, loadModel } from '../../../src-main/engine/model/weights.ts';
 import { openDevice } from '../../../src-main/engine/ort/device.ts';
-import { grow } from '../../../src-main/engine/grow/grow-job.ts';
-import { saveCheckpoint } from '../../../src-main/engine/train/step-checkpoint.ts';
-import { Training } from '../../../src-main/engine/train/training.ts';
-import { train } from '../../../src-main/engine/train/train-job.ts';
-import { readFactors, checkpointWeights, randomWeights, loadModel } from '../../../src-main/engine/model/weights.ts';
-import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
+import { openCheckpoint, type Checkpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
+import { openTokens, tokenizeFiles, type Tokens } from '../../../src-main/store/data/tokenize.ts';
 import { openHome } from '../../../src-main/store/home/home.ts';
-import { newestStep, readRun, requestStop, summarizeRun, savedSteps } from '../../../src-main/store/run/runs.ts';
 import { readEvents } from '../../../src-main/store/run/events.ts';
-import { openTokens, tokenizeFiles } from '../../../src-main/store/data/tokenize.ts';
+import { readRun, savedSteps } from '../../../src-main/store/run/runs.ts';
 import { partsOf, windowStarts } from '../../../src-main/train/batches.ts';
 import { learningRate } from '../../../src-main/train/schedule.ts';
-import type { RunEvent } from '../../../src-main/train/run.ts';
-import { emptyHistory } from '../../../src-main/train/spikes.ts';
+import type { TrainingSettings } from '../../../src-main/train/settings.ts';
 import { stateNames } from '../../../src-main/train/state.ts';
-import { stepProgram } from '../../../src-main/train/step.ts';
+import { stepProgram, type BucketModel } from '../../../src-main/train/step.ts';
 import { hostScalars } from '../../../src-main/train/update.ts';
-import { expectAppError } from '../../support/expect-app-error.ts';
 import { createGraphRunner, type Feed } from '../../support/run-graph.ts';
-import { freePath, freshFolder } from '../../support/temporary.ts';
+import { freshFolder } from '../../support/temporary.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import {
-  mainFamilies,
-  collect,
-  digestFiles,
   createGoldenWithTokenizer,
-  growthNamed,
   createTestRun,
-  eventsOfType,
-  planFor,
-  neverAborted,
-  smallSettings,
   createTextFile,
+  eventsOfType,
+  mainFamilies,
   readValues,
-  readWeights,
+  smallSettings,
 } from '../workbench.ts';
+import {
+  digestState,
+  lossesOf,
+  openNewestModel,
+  readModelAt,
+  stepNumbersOf,
+  stepsTo,
+  textFile,
+  tinyCheckpoint,
+  tokensPerSmallStep,
+  trainRun,
+} from './train-run.ts';
 
-const steps = 6;
-const tiny = makeTinyCheckpoint('llama', { tokenizer: true });
-const text = createTextFile();
-const run = async (settings: Parameters<typeof createTestRun>[2] = {}, checkpoint?: string): Promise<string> =>
-  createTestRun(checkpoint ?? (await tiny), text, settings);
-const losses = (events: readonly RunEvent[]): readonly number[] => eventsOfType(events, 'step').map((e) => e.loss);
-/** The newest checkpoint's bytes: weights and moments. */
-const stateOf = async (dir: string): Promise<unknown> =>
-  digestFiles((await newestStep(dir))!.dir, (path) => path.endsWith('.safetensors'));
-const ran = async (dir: string): Promise<readonly RunEvent[]> => collect(train({ run: dir }, neverAborted));
-const end = (events: readonly RunEvent[]): unknown => events.at(-1);
+function writeText(name: string, text: string): string {
+  const path = join(freshFolder(), name);
+  writeFileSync(path, text);
+  return path;
+}
 
-it.each(['gpt2-tied', 'llama-tied-gqa'])('twenty steps from %s lose what the graph loses', async (name) => {
-  const source = await createGoldenWithTokenizer(name);
-  const data = join(freshFolder(), 'words.txt');
-  writeFileSync(data, Array.from({ length: 700 }, (_, i) => `w${2 + ((i * i + 3 * i) % 31)}`).join(' '));
-  const dir = await createTestRun(source, data, {
-    tokens: 20 * 2 * 8,
-    contextLength: 8,
-    schedule: 'constant',
-    warmupSteps: 3,
+/** The tokens of a text file, as a run reads them. */
+async function readTokens(path: string, checkpoint: Checkpoint): Promise<Tokens> {
+  const { folders } = await tokenizeFiles({
+    data: [path],
+    tokenizerDir: checkpoint.dir,
+    vocabSize: checkpoint.dims['vocab']!,
+    cacheDir: await openHome().createCacheDir('tokens'),
   });
-  const events = await ran(dir);
-  const { settings: s } = await readRun(dir);
-  expect(end(events)).toMatchObject({ type: 'stopped', reason: 'finished', step: 20 });
+  return openTokens(folders);
+}
 
-  const checkpoint = await openCheckpoint(source);
-  const device = await openDevice('cpu');
-  const { model } = await loadModel(device, checkpoint, checkpointWeights(checkpoint));
-  const tokens = await openTokens(
-    (
-      await tokenizeFiles({
-        data: [data],
-        tokenizerDir: source,
-        vocabSize: checkpoint.dims['vocab']!,
-        cacheDir: await openHome().createCacheDir('tokens'),
-      })
-    ).folders,
-  );
-  const parts = partsOf([{ tokens: tokens.length, weight: 1 }], s.heldOut, s.contextLength);
-  const program = await createGraphRunner(stepProgram(model, s, s));
-  let state: Record<string, Feed> = Object.fromEntries(
-    model.buckets.flatMap((b) =>
-      ['weights', 'expAvg', 'expAvgSq'].map((part) => [`${part}/${b.index}`, new Float32Array(b.length)]),
-    ),
-  );
-  for (const b of model.buckets)
-    for (const slot of b.slots)
-      (state[`weights/${b.index}`] as Float32Array).set(await readValues(checkpoint, slot.name), slot.offset);
-  const expected: number[] = [];
-  for (let t = 1; t <= 20; t++) {
-    const batch = windowStarts(t - 1, { ...s, parts }).flatMap(
-      (start) => [...tokens.read(start, s.contextLength + 1)],
-    );
-    const { emaDecay: memory, ...scalars } = hostScalars(s, t, learningRate(s, t));
-    expect(memory).toBe(0);
-    const out = await program({
+/** The state that training starts with: the checkpoint's weights, and moments of 0. */
+async function initialState(model: BucketModel, checkpoint: Checkpoint): Promise<Record<string, Feed>> {
+  const state: Record<string, Float32Array> = {};
+  for (const bucket of model.buckets) {
+    for (const part of ['weights', 'expAvg', 'expAvgSq'])
+      state[`${part}/${bucket.index}`] = new Float32Array(bucket.length);
+    for (const slot of bucket.slots)
+      state[`weights/${bucket.index}`]!.set(await readValues(checkpoint, slot.name), slot.offset);
+  }
+  return state;
+}
+
+/** Runs the graph of a training step `steps` times. Returns the losses and the last state. */
+async function runGraph(
+  model: BucketModel,
+  settings: TrainingSettings,
+  initial: Readonly<Record<string, Feed>>,
+  tokens: Tokens,
+  steps: number,
+): Promise<{ readonly losses: readonly number[]; readonly state: Readonly<Record<string, Feed>> }> {
+  const { heldOut, contextLength } = settings;
+  const parts = partsOf([{ tokens: tokens.length, weight: 1 }], heldOut, contextLength);
+  const program = await createGraphRunner(stepProgram(model, settings, settings));
+  const losses: number[] = [];
+  let state = initial;
+  for (const step of stepsTo(steps)) {
+    const starts = windowStarts(step - 1, { ...settings, parts });
+    const batch = starts.flatMap((start) => [...tokens.read(start, contextLength + 1)]);
+    const { emaDecay, ...scalars } = hostScalars(settings, step, learningRate(settings, step));
+    expect(emaDecay).toBe(0);
+    const scalarFeeds = Object.entries(scalars).map(([name, x]) => [name, Float32Array.of(x)] as const);
+    const outputs = await program({
       ...state,
       tokens: Int32Array.from(batch),
-      ...Object.fromEntries(Object.entries(scalars).map(([n, x]) => [n, Float32Array.of(x)])),
+      ...Object.fromEntries(scalarFeeds),
     });
-    expected.push(out['loss']![0]!);
-    state = Object.fromEntries(stateNames(model.buckets).map((n) => [n, out[`next/${n}`]!]));
+    losses.push(outputs['loss']![0]!);
+    state = Object.fromEntries(stateNames(model.buckets).map((name) => [name, outputs[`next/${name}`]!]));
   }
-  losses(events).forEach((loss, i) => {
-    expect(Math.abs(loss / expected[i]! - 1), `step ${i + 1}`).toBeLessThan(1e-6);
+  return { losses, state };
+}
+
+describe.each(['gpt2-tied', 'llama-tied-gqa'])('twenty steps of %s', (name) => {
+  it('have the losses and the final weights of the training graph', async () => {
+    const source = await createGoldenWithTokenizer(name);
+    const words = Array.from({ length: 700 }, (_, i) => `w${2 + ((i * i + 3 * i) % 31)}`);
+    const text = writeText('words.txt', words.join(' '));
+    const run = await createTestRun(source, text, {
+      tokens: 20 * 2 * 8,
+      contextLength: 8,
+      schedule: 'constant',
+      warmupSteps: 3,
+    });
+    const events = await trainRun(run);
+    expect(events.at(-1)).toMatchObject({ type: 'stopped', reason: 'finished', step: 20 });
+
+    const { settings } = await readRun(run);
+    const checkpoint = await openCheckpoint(source);
+    const { model } = await loadModel(await openDevice('cpu'), checkpoint, checkpointWeights(checkpoint));
+    const tokens = await readTokens(text, checkpoint);
+    const initial = await initialState(model, checkpoint);
+    const expected = await runGraph(model, settings, initial, tokens, 20);
+    for (const [i, loss] of lossesOf(events).entries())
+      expect(Math.abs(loss / expected.losses[i]! - 1), `step ${i + 1}`).toBeLessThan(1e-6);
+    const trained = await openNewestModel(run);
+    for (const bucket of model.buckets)
+      for (const { name: weight, offset, count } of bucket.slots) {
+        const flat = expected.state[`weights/${bucket.index}`] as Float32Array;
+        const wanted = flat.subarray(offset, offset + count);
+        const differences = (await readValues(trained, weight)).map((x, i) => Math.abs(x - wanted[i]!));
+        expect(Math.max(...differences), weight).toBeLessThan(1e-5);
+      }
   });
-  const final = await openCheckpoint(join((await newestStep(dir))!.dir, 'model'));
-  for (const b of model.buckets)
-    for (const slot of b.slots) {
-      const wanted = (state[`weights/${b.index}`] as Float32Array).subarray(
-        slot.offset,
-        slot.offset + slot.count,
-      );
-      expect(
-        Math.max(...(await readValues(final, slot.name)).map((x, i) => Math.abs(x - wanted[i]!))),
-        slot.name,
-      ).toBeLessThan(1e-5);
-    }
 });
 
-describe.each([1, 2])('accumulate %i', (accumulate) => {
-  const settings = { accumulate, tokens: steps * accumulate * smallSettings.microBatch * smallSettings.contextLength };
-  const whole = (async () => {
-    const dir = await run(settings);
-    const events = await ran(dir);
-    return { dir, events, losses: losses(events), state: await stateOf(dir) };
+describe.each([1, 2])('a run with %i micro-batches per update', (gradAccum) => {
+  const steps = 6;
+  const settings = { gradAccum, tokens: steps * gradAccum * tokensPerSmallStep };
+  const trained = (async () => {
+    const run = await createTestRun(await tinyCheckpoint, textFile, settings);
+    const events = await trainRun(run);
+    return { run, events, state: await digestState(run) };
   })();
 
-  it('two runs with one seed are the same to the byte, another seed is not', async () => {
-    const again = await run(settings);
-    const other = await run({ ...settings, seed: 1 });
-    expect(losses(await ran(again))).toEqual((await whole).losses);
-    expect(await stateOf(again)).toEqual((await whole).state);
-    expect(losses(await ran(other))).not.toEqual((await whole).losses);
+  it('gives the same bytes in a second run', async () => {
+    const { events, state } = await trained;
+    const again = await createTestRun(await tinyCheckpoint, textFile, settings);
+    expect(lossesOf(await trainRun(again))).toEqual(lossesOf(events));
+    expect(await digestState(again)).toEqual(state);
   });
 
-  it('reports every step with what a script needs', async () => {
-    const { events } = await whole;
-    const stepped = eventsOfType(events, 'step');
-    expect(stepped.map((e) => e.step)).toEqual([1, 2, 3, 4, 5, 6]);
-    for (const e of stepped) {
-      expect(e.tokens).toBe(e.step * accumulate * smallSettings.microBatch * smallSettings.contextLength);
-      expect(e.lr).toBe(learningRate({ ...smallSettings, ...settings }, e.step));
-      expect(e.loss).toBeGreaterThan(0);
-      expect(e.gradNorm).toBeGreaterThan(0);
-      expect(e.seconds).toBeGreaterThan(0);
+  it('gives other losses with another seed', async () => {
+    const { events } = await trained;
+    const other = await createTestRun(await tinyCheckpoint, textFile, { ...settings, seed: 1 });
+    expect(lossesOf(await trainRun(other))).not.toEqual(lossesOf(events));
+  });
+
+  it('reports loss, learning rate, gradient norm, tokens and time of every step', async () => {
+    const { events } = await trained;
+    expect(stepNumbersOf(events)).toEqual(stepsTo(steps));
+    for (const { step, tokens, lr, loss, gradNorm, seconds } of eventsOfType(events, 'step')) {
+      expect(tokens).toBe(step * gradAccum * tokensPerSmallStep);
+      expect(lr).toBe(learningRate({ ...smallSettings, ...settings }, step));
+      expect(loss).toBeGreaterThan(0);
+      expect(gradNorm).toBeGreaterThan(0);
+      expect(seconds).toBeGreaterThan(0);
     }
-    expect(
-      events.filter((e) => !['preparing', 'usage', 'measured'].includes(e.type)).map((e) => e.type),
-    ).toEqual([
+  });
+
+  it('reports its events in order, in the file as in the stream', async () => {
+    const { run, events } = await trained;
+    const isTimed = ({ type }: { readonly type: string }): boolean =>
+      ['preparing', 'usage', 'measured'].includes(type);
+    expect(events.filter((event) => !isTimed(event)).map((event) => event.type)).toEqual([
       'started',
       'evaluated',
       ...Array<string>(steps).fill('step'),
@@ -164,289 +180,88 @@ describe.each([1, 2])('accumulate %i', (accumulate) => {
       'stopped',
     ]);
     expect(eventsOfType(events, 'started')[0]).toMatchObject({ device: 'cpu', steps });
-    expect(await readEvents((await whole).dir)).toEqual(events);
+    expect(await readEvents(run)).toEqual(events);
+  });
+});
+
+describe.each(mainFamilies)('a run of %s', (family) => {
+  const settings = { tokens: 30 * 2 * 16, saveEvery: 10, evaluateEvery: 10, sampleEvery: 15 };
+  const trained = (async () => {
+    const checkpoint = await makeTinyCheckpoint(family, { tokenizer: true });
+    const run = await createTestRun(checkpoint, textFile, settings);
+    return { run, events: await trainRun(run) };
+  })();
+
+  it('lowers the loss on the training text and on the held-out text', async () => {
+    const { events } = await trained;
+    const losses = lossesOf(events);
+    const evaluated = eventsOfType(events, 'evaluated');
+    expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.3);
+    expect(evaluated.at(-1)!.loss).toBeLessThan(evaluated[0]!.loss - 0.3);
   });
 
-  it.each(Array.from({ length: steps }, (_, n) => n))(
-    'stopped after step %i and resumed it is as if it had never stopped',
-    async (at) => {
-      for (const how of ['signal', 'request'] as const) {
-        const dir = await run(settings);
-        const { signal, abort } = createAborter();
-        const stop = async (): Promise<void> => {
-          if (how === 'signal') abort();
-          else await requestStop(dir);
-        };
-        const first: RunEvent[] = [];
-        for await (const event of train({ run: dir }, signal)) {
-          first.push(event);
-          if ((event.type === 'started' && at === 0) || (event.type === 'step' && event.step === at))
-            await stop();
-        }
-        expect(end(first)).toMatchObject({ type: 'stopped', reason: 'requested', step: at });
-        expect(await summarizeRun(dir)).toMatchObject({ state: 'paused', step: at, savedStep: at });
-        expect(end(await ran(dir))).toMatchObject({ type: 'stopped', reason: 'finished', step: steps });
-        expect(losses(await readEvents(dir))).toEqual((await whole).losses);
-        expect(await stateOf(dir)).toEqual((await whole).state);
-        expect(await summarizeRun(dir)).toMatchObject({ state: 'finished', step: steps });
+  it('evaluates, samples and saves as often as its settings say', async () => {
+    const { run, events } = await trained;
+    expect(eventsOfType(events, 'evaluated').map((event) => event.step)).toEqual([0, 10, 20, 30]);
+    expect(eventsOfType(events, 'sample').map((event) => event.step)).toEqual([15, 30]);
+    for (const { prompt, text } of eventsOfType(events, 'sample'))
+      expect([prompt, text.length > 0]).toEqual(['the', true]);
+    expect((await savedSteps(run)).map((saved) => saved.step)).toEqual([20, 30]);
+  });
+
+  it('saves Hugging Face folders with a tokenizer', async () => {
+    const { summary } = await openNewestModel((await trained).run);
+    expect(summary).toMatchObject({ family, dtypes: ['float32'], tokenizer: { size: 260 } });
+  });
+
+  it('cannot be trained further when it has finished', async () => {
+    const events = await trainRun((await trained).run);
+    expect(events.at(-1)).toMatchObject({ reason: 'failed', error: { code: 'run/finished' } });
+  });
+});
+
+describe('train', () => {
+  it('reports the size of an update relative to the weights', async () => {
+    const settings = { tokens: 8 * tokensPerSmallStep, saveEvery: 1, evaluateEvery: 4 };
+    const run = await createTestRun(await tinyCheckpoint, textFile, settings);
+    const events = await trainRun(run);
+    const before = await readModelAt(run, 7);
+    let squaredChange = 0;
+    let squaredSize = 0;
+    for (const [name, values] of await readModelAt(run, 8))
+      for (const [i, value] of values.entries()) {
+        squaredChange += (value - before.get(name)![i]!) ** 2;
+        squaredSize += value * value;
       }
-    },
-  );
-});
-
-it.each(mainFamilies)('%s learns, and its checkpoints are ordinary folders with everything to go on', async (id) => {
-  const source = await makeTinyCheckpoint(id, { tokenizer: true });
-  const dir = await run({ tokens: 30 * 2 * 16, saveEvery: 10, evaluateEvery: 10, sampleEvery: 15 }, source);
-  const events = await ran(dir);
-  expect(losses(events).at(-1)!).toBeLessThan(losses(events)[0]! - 0.3);
-  expect(eventsOfType(events, 'evaluated').map((e) => e.step)).toEqual([0, 10, 20, 30]);
-  expect(eventsOfType(events, 'evaluated').at(-1)!.loss).toBeLessThan(eventsOfType(events, 'evaluated')[0]!.loss - 0.3);
-  expect(eventsOfType(events, 'sample').map((e) => e.step)).toEqual([15, 30]);
-  for (const { prompt, text } of eventsOfType(events, 'sample'))
-    expect([prompt, text.length > 0]).toEqual(['the', true]);
-  expect((await savedSteps(dir)).map((s) => s.step)).toEqual([20, 30]);
-  const { summary: card } = await openCheckpoint(join((await newestStep(dir))!.dir, 'model'));
-  expect(card).toMatchObject({ family: id, dtypes: ['float32'], tokenizer: { size: 260 } });
-  expect(end(await ran(dir))).toMatchObject({ reason: 'failed', error: { code: 'run/finished' } });
-});
-
-it('a resume takes back what was told after its checkpoint, and a torn last line', async () => {
-  const dir = await run({ saveEvery: 2 });
-  const { signal, abort } = createAborter();
-  for await (const event of train({ run: dir }, signal)) if (event.type === 'step' && event.step === 4) abort();
-  const path = join(dir, 'events.jsonl');
-  const told = readFileSync(path, 'utf8')
-    .split('\n')
-    .filter((line) => !line.includes('"stopped"'));
-  writeFileSync(
-    path,
-    `${told.join('\n')}{"at":"step","step":5,"loss":1,"lr":1,"norm":1,"tokens":1,"seconds":1}\n{"at":"step","st`,
-  );
-  await ran(dir);
-  expect(eventsOfType(await readEvents(dir), 'step').map((e) => e.step)).toEqual([1, 2, 3, 4, 5, 6]);
-  expect(losses(await readEvents(dir))).toEqual(losses(await ran(await run())));
-});
-
-describe('what fails, fails in one sentence and leaves the last checkpoint whole', () => {
-  const failure = async (dir: string): Promise<unknown> => {
-    const events = await ran(dir);
-    expect(await readEvents(dir)).toContainEqual(end(events));
-    return end(events);
-  };
-  const change = (dir: string, settings: object): void => {
-    const path = join(dir, 'settings.json');
-    const all = JSON.parse(readFileSync(path, 'utf8')) as { settings: object };
-    writeFileSync(path, JSON.stringify({ ...all, settings: { ...all.settings, ...settings } }));
-  };
-
-  it('a loss that is not finite', async () => {
-    const dir = await run({ saveEvery: 2 });
-    const { signal, abort } = createAborter();
-    for await (const event of train({ run: dir }, signal))
-      if (event.type === 'step' && event.step === 2) abort();
-    const good = await stateOf(dir);
-    change(dir, { saveEvery: 0 });
-    const step = Training.prototype.step;
-    vi.spyOn(Training.prototype, 'step').mockImplementation(function (this: Training, order, readBatch) {
-      return step.call(this, { ...order, lr: 1e38 }, readBatch);
-    });
-    expect(await failure(dir)).toMatchObject({
-      type: 'stopped',
-      reason: 'failed',
-      error: { code: 'run/not-finite' },
-    });
-    expect(await summarizeRun(dir)).toMatchObject({
-      state: 'failed',
-      savedStep: 2,
-      error: { code: 'run/not-finite' },
-    });
-    expect(await stateOf(dir)).toEqual(good);
-    vi.restoreAllMocks();
-    expect(end(await ran(dir))).toMatchObject({ reason: 'finished' });
-    expect(losses(await readEvents(dir))).toEqual(losses(await ran(await run())));
+    const { updateRatio } = eventsOfType(events, 'step').at(-1)!;
+    expect(updateRatio! / Math.sqrt(squaredChange / squaredSize)).toBeCloseTo(1, 3);
   });
 
-  it('weights that are not finite are not saved', async () => {
-    const dir = await run();
-    const base = await openCheckpoint(await tiny);
-    const device = await openDevice('cpu');
-    const loaded = await loadModel(device, base, checkpointWeights(base));
-    const [name, tensor] = [...loaded.tensors][0]!;
-    const values = tensor.values('float32');
-    values[3] = Infinity;
-    loaded.tensors.set(name, await device.upload(values, 'float32', tensor.shape));
-    await expectAppError('run/not-finite', () =>
-      saveCheckpoint(device, dir, base, loaded, {
-        version: 2,
-        step: 4,
-        tokens: 1,
-        seconds: 1,
-        deviceSeconds: 1,
-        joules: null,
-        trainTokens: 1,
-        cursor: 4,
-        updates: 4,
-        history: emptyHistory,
-      }),
-    );
-    expect(await savedSteps(dir)).toEqual([]);
-    expect(readdirSync(join(dir, 'checkpoints'))).toEqual([]);
-    await device.dispose();
-  });
-
-  it('a sequence that is longer than the positions', async () => {
-    const short = await makeTinyCheckpoint('gpt2', { tokenizer: true, dims: { positions: 8 } });
-    expect(await failure(await run({}, short))).toMatchObject({
-      reason: 'failed',
-      error: { code: 'run/bad-setting', detail: { setting: 'context length' } },
-    });
-  });
-
-  it('a text that is too short, or not text', async () => {
-    const short = join(freshFolder(), 'short.txt');
-    const binary = join(freshFolder(), 'binary.txt');
-    writeFileSync(short, 'a few');
-    writeFileSync(binary, Uint8Array.of(104, 255, 254, 0));
-    expect(await failure(await createTestRun(await tiny, short))).toMatchObject({
-      reason: 'failed',
-      error: { code: 'data/empty', detail: { path: short, needed: 17 } },
-    });
-    expect(await failure(await createTestRun(await tiny, binary))).toMatchObject({
-      reason: 'failed',
-      error: { code: 'file/not-text' },
-    });
-  });
-
-  it('other text on a resume', async () => {
-    const data = createTextFile();
-    const dir = await createTestRun(await tiny, data, { saveEvery: 2 });
-    const { signal, abort } = createAborter();
-    for await (const event of train({ run: dir }, signal))
-      if (event.type === 'step' && event.step === 2) abort();
-    writeFileSync(data, `${readFileSync(data, 'utf8')} and more of it`);
-    expect(await failure(dir)).toMatchObject({ error: { code: 'run/damaged' } });
-  });
-
-  it('a device that is not there: no other is used', async () => {
-    const dir = await run({ device: 'cuda' });
-    expect(await failure(dir)).toMatchObject({
-      reason: 'failed',
-      error: { code: 'engine/no-device', detail: { device: 'cuda' } },
-    });
-    expect(eventsOfType(await readEvents(dir), 'started')).toEqual([]);
-  });
-
-  it('a run that another process is at', async () => {
-    const dir = await run();
-    const going = train({ run: dir }, neverAborted);
-    for (let next = await going.next(); !next.done && next.value.type !== 'started'; next = await going.next());
-    await expectAppError('run/already-running', () => ran(dir));
-    await collect(going);
-    expect(await summarizeRun(dir)).toMatchObject({ state: 'finished' });
-  });
-});
-
-it('runs that begin at once on the same new text do not disturb each other', async () => {
-  for (let n = 0; n < 6; n++) {
-    const data = createTextFile(3000, 100 + n);
-    const all = await Promise.all([1, 2, 3].map(async () => ran(await createTestRun(await tiny, data))));
-    for (const events of all) expect(end(events)).toMatchObject({ reason: 'finished' });
-    for (const events of all) expect(losses(events)).toEqual(losses(all[0]!));
-  }
-});
-
-it('told to stop while the text is read, it is paused, not failed', async () => {
-  const dir = await createTestRun(await tiny, createTextFile(400_000, 9));
-  const { signal, abort } = createAborter();
-  const events: RunEvent[] = [];
-  for await (const event of train({ run: dir }, signal)) {
-    events.push(event);
-    abort();
-  }
-  expect(end(events)).toMatchObject({ type: 'stopped', reason: 'requested', step: 0 });
-  expect(await summarizeRun(dir)).toMatchObject({ state: 'paused', step: 0 });
-  expect(existsSync(join(dir, 'lock'))).toBe(false);
-});
-
-describe('what a run starts from', () => {
-  it('random weights differ from the source, have its sizes, and follow the seed', async () => {
-    const base = await openCheckpoint(await tiny);
-    const device = await openDevice('cpu');
-    const values = async (source: ReturnType<typeof randomWeights>): Promise<readonly number[]> => {
-      const { tensors } = await loadModel(device, base, source);
-      return [...tensors.values()].flatMap((t) => [...t.values('float32')]);
-    };
-    const [source, a, b, c] = [
-      await values(checkpointWeights(base)),
-      await values(randomWeights(base, 1)),
-      await values(randomWeights(base, 1)),
-      await values(randomWeights(base, 2)),
-    ];
-    expect(a).toEqual(b);
-    expect(a.length).toBe(source.length);
-    expect(a).not.toEqual(c);
-    expect(a).not.toEqual(source);
-    const events = await ran(await run({ init: 'random' }));
-    const uniform = Math.log(260);
-    expect(Math.abs(losses(events)[0]! - uniform)).toBeLessThan(0.2); // random weights know nothing
-    expect(losses(events)[0]).not.toBe(losses(await ran(await run()))[0]);
-    await device.dispose();
-  });
-
-  it("a grown checkpoint's rates scale its updates, unless the settings say otherwise", async () => {
-    const out = freePath('grown');
-    await collect(
-      grow(
-        { source: await tiny, out, plan: await planFor(await tiny, growthNamed('hypercloning')), device: 'cpu' },
-        neverAborted,
-      ),
-    );
-    const base = await openCheckpoint(out);
-    const rates = new Map([...readFactors(base)].map(([name, { lrScale: rate }]) => [name, rate]));
-    const before = await readWeights(out);
-    expect(new Set(rates.values()).size).toBeGreaterThan(1);
-    for (const [setting, rateOf] of [
-      ['on', (name: string) => rates.get(name)!],
-      ['off', () => 1],
-    ] as const) {
-      const dir = await run(
-        {
-          perTensorLr: setting,
-          tokens: 1,
-          warmupSteps: 0,
-          schedule: 'constant',
-          weightDecay: 0,
-          gradClip: 0,
-          eps: 1e-12,
-          lr: 1e-3,
-        },
-        out,
-      );
-      await ran(dir);
-      const after = await openCheckpoint(join((await newestStep(dir))!.dir, 'model'));
-      expect(after.growth).toEqual(base.growth);
-      for (const [name, bytes] of before) {
-        // Adam's first step moves every weight that has a gradient by the learning rate
-        const old = new Float32Array(bytes.slice().buffer);
-        const moved = Math.max(...(await readValues(after, name)).map((x, i) => Math.abs(x - old[i]!)));
-        expect(moved / (1e-3 * rateOf(name)), `${setting} ${name}`).toBeCloseTo(1, 2);
+  it('gives concurrent runs on the same new text the same losses', async () => {
+    for (let n = 0; n < 6; n++) {
+      const data = createTextFile(3000, 100 + n);
+      const startRun = async () => trainRun(await createTestRun(await tinyCheckpoint, data));
+      const runs = await Promise.all([startRun(), startRun(), startRun()]);
+      for (const events of runs) {
+        expect(events.at(-1)).toMatchObject({ reason: 'finished' });
+        expect(lossesOf(events)).toEqual(lossesOf(runs[0]!));
       }
     }
   });
-});
 
-it('held-out text is never trained on', async () => {
-  const plain = (tail: string): string => {
-    const path = join(freshFolder(), 'plain.txt');
-    writeFileSync(path, 'abcabdacbdbadcb '.repeat(60) + tail.repeat(6));
-    return path;
-  };
-  const settings = { tokens: 80 * 2 * 16, evaluateEvery: 40, heldOut: 0.1 }; // more than an epoch
-  const [a, b] = [
-    await ran(await createTestRun(await tiny, plain('abcabdacbdbadcb '), settings)),
-    await ran(await createTestRun(await tiny, plain('zzyyxxwwvvuuqqoo'), settings)),
-  ];
-  expect(eventsOfType(a, 'started')[0]!.trainTokens + eventsOfType(a, 'started')[0]!.heldOutTokens).toBe(1 + 66 * 16);
-  expect(losses(a)).toEqual(losses(b));
-  expect(eventsOfType(a, 'evaluated').at(-1)!.loss).toBeLessThan(eventsOfType(b, 'evaluated').at(-1)!.loss - 1);
+  it('never trains on held-out text', async () => {
+    const trainOnTextWithEnd = async (end: string) => {
+      const text = writeText('plain.txt', 'abcabdacbdbadcb '.repeat(60) + end.repeat(6));
+      // More than one epoch.
+      const settings = { tokens: 80 * 2 * 16, evaluateEvery: 40, heldOut: 0.1 };
+      return trainRun(await createTestRun(await tinyCheckpoint, text, settings));
+    };
+    const similarEnd = await trainOnTextWithEnd('abcabdacbdbadcb ');
+    const otherEnd = await trainOnTextWithEnd('zzyyxxwwvvuuqqoo');
+    const { trainTokens, heldOutTokens } = eventsOfType(similarEnd, 'started')[0]!;
+    expect(trainTokens + heldOutTokens).toBe(1 + 66 * 16);
+    expect(lossesOf(similarEnd)).toEqual(lossesOf(otherEnd));
+    const finalLoss = (events: typeof similarEnd): number => eventsOfType(events, 'evaluated').at(-1)!.loss;
+    expect(finalLoss(similarEnd)).toBeLessThan(finalLoss(otherEnd) - 1);
+  });
 });
