@@ -1,19 +1,17 @@
-/** @file The page's start: takes the way in while the first module runs, then mounts the app. */
+/** @file Starts the page: connects to the service and mounts the app. */
 import '../src-main/contract/no-eval.ts';
 import { mount } from 'svelte';
 import App from './app.svelte';
-import { dialFromHere, startAgainOnToken, takeToken } from './service.ts';
-import { Link } from './state/link.svelte.ts';
-import { currentPlace } from './state/current-host.ts';
-import { dialPlace } from './state/remote-host.ts';
+import { Connection } from './state/connection.svelte.ts';
+import { currentHost } from './state/current-host.ts';
+import { createRemoteTransport } from './state/remote-host.ts';
+import { createLocalTransport, reloadOnNewToken, takeToken } from './transport.ts';
 import './styles/tokens.css';
 import './styles/base.css';
 
 takeToken();
-startAgainOnToken();
-const home = new Link(dialFromHere());
-const place = currentPlace();
-mount(App, {
-  target: document.getElementById('app')!,
-  props: { link: place === null ? home : new Link(dialPlace(home, place)), place, atHome: home },
-});
+reloadOnNewToken();
+const local = new Connection(createLocalTransport());
+const host = currentHost();
+const connection = host === null ? local : new Connection(createRemoteTransport(local, host));
+mount(App, { target: document.getElementById('app')!, props: { connection, host, local } });

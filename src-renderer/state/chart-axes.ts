@@ -1,65 +1,74 @@
-/**
- * @file What a run's curves can be drawn over: steps, tokens, arithmetic, hours, energy, money; each from its
- * events alone.
- */
-import { count, duration, measured } from '../format.ts';
-import type { RunView } from './run.svelte.ts';
+/** @file The x axes of a run's charts: steps, tokens, FLOPs, time, energy, cost. */
+import { formatCount, formatDuration, formatNumber } from '../../src-main/base/format.ts';
+import type { RunView } from './run-view.svelte.ts';
 import type { Column } from './series.ts';
 
-export type XAxis = 'steps' | 'tokens' | 'flops' | 'time' | 'energy' | 'money';
+export type XAxis = 'steps' | 'tokens' | 'flops' | 'time' | 'energy' | 'cost';
 
-export interface AxisKind {
+export interface ChartAxis {
   readonly id: XAxis;
   readonly label: string;
   readonly format: (x: number) => string;
-  /** Whole numbers only. */ readonly whole?: true;
+  /** True if only whole numbers have a tick. */
+  readonly isInteger?: true;
 }
-export const axisKinds: readonly AxisKind[] = [
-  { id: 'steps', label: 'Steps', format: count, whole: true },
-  { id: 'tokens', label: 'Tokens', format: count, whole: true },
+export const chartAxes: readonly ChartAxis[] = [
+  { id: 'steps', label: 'Steps', format: formatCount, isInteger: true },
+  { id: 'tokens', label: 'Tokens', format: formatCount, isInteger: true },
   { id: 'flops', label: 'FLOPs', format: (x) => x.toExponential(1) },
-  { id: 'time', label: 'Time', format: duration },
-  { id: 'energy', label: 'kWh', format: (x) => measured(x, 3) },
-  { id: 'money', label: 'US$', format: (x) => measured(x, 3) },
+  { id: 'time', label: 'Time', format: formatDuration },
+  { id: 'energy', label: 'kWh', format: (x) => formatNumber(x, 3) },
+  { id: 'cost', label: 'US$', format: (x) => formatNumber(x, 3) },
 ];
 
-/** Six for each parameter and token: a forward and a backward pass without attention's own products. */
+/** FLOPs per parameter and token, forward and backward, without attention (Kaplan et al. 2020). */
 const flopsPerParameter = 6;
 
-/** The axes that this run has numbers for. */
-export const axesOf = (view: RunView): readonly AxisKind[] =>
-  axisKinds.filter(({ id }) =>
-    id === 'energy' || id === 'money'
-      ? view.readings.some((r) => r[id] !== null && r[id] > 0)
-      : id !== 'flops' || view.started !== null,
-  );
+/** The axes that the run has data for. */
+export const availableAxes = (view: RunView): readonly ChartAxis[] =>
+  chartAxes.filter(({ id }) => {
+    if (id === 'energy' || id === 'cost') return view.usages.some((usage) => (usage[id] ?? 0) > 0);
+    return id !== 'flops' || view.started !== null;
+  });
 
-/** The axis at each of `steps`, whose tokens and seconds are given beside them. */
-export function along(
-  view: RunView,
-  over: XAxis,
-  { steps, tokens, time }: { readonly steps: Column; readonly tokens: Column; readonly time: Column },
-): Float64Array {
-  if (over === 'steps') return steps.values;
-  if (over === 'tokens') return tokens.values;
-  if (over === 'time') return time.values;
-  if (over === 'flops')
-    return tokens.values.map((t) => flopsPerParameter * (view.started?.parameters ?? Number.NaN) * t);
-  return spentAt(view, over, steps.values);
+/** Points of a run, as columns of equal length. */
+export interface AxisColumns {
+  readonly steps: Column;
+  readonly tokens: Column;
+  readonly time: Column;
 }
 
-/** Energy or money at each step, straight between two readings. */
-function spentAt(view: RunView, what: 'energy' | 'money', steps: Float64Array): Float64Array {
-  const known = view.readings.flatMap((r) => (r[what] === null ? [] : [{ step: r.step, value: r[what] }]));
-  let at = 0;
+/** The x value of every point on an axis. */
+export function valuesAlong(view: RunView, axis: XAxis, { steps, tokens, time }: AxisColumns): Float64Array {
+  switch (axis) {
+    case 'steps':
+      return steps.values;
+    case 'tokens':
+      return tokens.values;
+    case 'time':
+      return time.values;
+    case 'flops': {
+      const flopsPerToken = flopsPerParameter * (view.started?.parameters ?? Number.NaN);
+      return tokens.values.map((count) => flopsPerToken * count);
+    }
+    default:
+      return interpolateUsage(view, axis, steps.values);
+  }
+}
+
+/** Energy or cost at each step, linear between two usage events. */
+function interpolateUsage(view: RunView, what: 'energy' | 'cost', steps: Float64Array): Float64Array {
+  const known = view.usages.flatMap((usage) =>
+    usage[what] === null ? [] : [{ step: usage.step, value: usage[what] }],
+  );
+  let index = 0;
   return steps.map((step) => {
-    while (at + 1 < known.length && known[at + 1]!.step <= step) at++;
-    const a = known[at];
-    const b = known[at + 1];
-    if (!a) return Number.NaN;
-    if (step <= a.step) return a.step > 0 ? (a.value * step) / a.step : a.value;
-    return b && b.step > a.step
-      ? a.value + ((b.value - a.value) * (step - a.step)) / (b.step - a.step)
-      : a.value;
+    while (index + 1 < known.length && known[index + 1]!.step <= step) index++;
+    const before = known[index];
+    const after = known[index + 1];
+    if (!before) return Number.NaN;
+    if (step <= before.step) return before.step > 0 ? (before.value * step) / before.step : before.value;
+    if (!after || after.step <= before.step) return before.value;
+    return before.value + ((after.value - before.value) * (step - before.step)) / (after.step - before.step);
   });
 }

@@ -1,96 +1,96 @@
-/**
- * @file Runs side by side: their curves over one axis, the settings in which they differ, and what each needs
- * to reach a loss.
- */
+/** @file Comparison of runs: curves over one axis, settings that differ, and what each needs to reach a loss. */
 import uPlot from 'uplot';
-import type { RunCard } from '../../src-main/contract/schema.ts';
+import type { RunSummary } from '../../src-main/contract/schema.ts';
 import type { Service } from '../../src-main/contract/service.ts';
-import { reached } from '../../src-main/train/reached.ts';
-import { trainingDefaults, trainingOptions, type TrainingSettings } from '../../src-main/train/settings.ts';
-import { axisKinds, type AxisKind, type XAxis } from './chart-axes.ts';
-import { curveData } from './chart-series.ts';
-import { RunView } from './run.svelte.ts';
+import { firstReach } from '../../src-main/train/reached.ts';
+import { settingTable, trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
+import { chartAxes, type ChartAxis, type XAxis } from './chart-axes.ts';
+import { buildCurveData } from './chart-data.ts';
+import { RunView } from './run-view.svelte.ts';
 
-export interface Compared {
-  readonly card: RunCard;
+export interface LoadedRun {
+  readonly run: RunSummary;
   readonly view: RunView;
 }
 
-/** A run as it stands now. */
-export async function standing(service: Pick<Service, 'run' | 'runHistory'>, id: string): Promise<Compared> {
-  const [card, { events }] = await Promise.all([service.run({ id }), service.runHistory({ id })]);
+/** Reads a run and its events so far. */
+export async function loadRun(service: Pick<Service, 'run' | 'runHistory'>, id: string): Promise<LoadedRun> {
+  const [run, { events }] = await Promise.all([service.run({ id }), service.runHistory({ id })]);
   const view = new RunView((draw) => {
     draw();
   });
-  for (const event of events) view.take(event);
-  return { card, view };
+  for (const event of events) view.add(event);
+  return { run, view };
 }
 
-/**
- * Runs that `card` can be seen beside: those of the same checkpoint from random weights first, which tell
- * what growing saved.
- */
-export function beside(
-  card: RunCard,
-  runs: readonly RunCard[],
-): { readonly runs: readonly RunCard[]; readonly scratch: RunCard | undefined } {
-  const others = runs.filter((run) => run.id !== card.id && run.step > 0);
-  const scratch = others.find(
-    (run) =>
-      run.settings.start === 'random' &&
-      card.settings.start === 'source' &&
-      run.checkpoint === card.checkpoint,
+export interface ComparableRuns {
+  readonly runs: readonly RunSummary[];
+  /** The run of the same checkpoint from random weights: the baseline that shows what growing saves. */
+  readonly baseline: RunSummary | undefined;
+}
+
+/** The runs to which `run` can be compared, the baseline first. */
+export function findComparableRuns(run: RunSummary, runs: readonly RunSummary[]): ComparableRuns {
+  const others = runs.filter((other) => other.id !== run.id && other.step > 0);
+  const baseline = others.find(
+    (other) =>
+      other.settings.init === 'random' &&
+      run.settings.init === 'checkpoint' &&
+      other.checkpoint === run.checkpoint,
   );
-  return { runs: scratch ? [scratch, ...others.filter((run) => run !== scratch)] : others, scratch };
+  if (!baseline) return { runs: others, baseline };
+  return { runs: [baseline, ...others.filter((other) => other !== baseline)], baseline };
 }
 
-/** x, and one column for each run. */
-export function overlaid(runs: readonly Compared[], over: XAxis, smoothing?: number): uPlot.AlignedData {
-  const each = runs
-    .map(({ view }) => curveData(view, over, smoothing))
-    .map((data) => (data[0].length > 0 ? data : ([[], []] as unknown as uPlot.AlignedData)));
-  return each.length === 0 ? [[]] : each.length === 1 ? each[0]! : uPlot.join(each as uPlot.AlignedData[]);
+/** x, and a column for each run. */
+export function joinCurves(runs: readonly LoadedRun[], axis: XAxis, smoothing?: number): uPlot.AlignedData {
+  const curves = runs.map(({ view }): uPlot.AlignedData => {
+    const curve = buildCurveData(view, axis, smoothing);
+    return curve[0].length > 0 ? curve : [[], []];
+  });
+  if (curves.length === 0) return [[]];
+  return curves.length === 1 ? curves[0]! : uPlot.join(curves);
 }
 
-/** The last loss of a curve, held out where it was measured. */
-export const lastLoss = (view: RunView): number =>
-  view.heldOut.length > 1
-    ? view.heldOut.at(-1)
-    : view.loss.length > 0
-      ? Number(curveData(view, 'steps')[1]!.at(-1))
-      : Number.NaN;
+/** The last held-out loss, or the last smoothed training loss if the run was not evaluated; NaN without steps. */
+export function lastLossOf(view: RunView): number {
+  if (view.heldOut.length > 1) return view.heldOut.at(-1);
+  return view.loss.length > 0 ? Number(buildCurveData(view, 'steps')[1]!.at(-1)) : Number.NaN;
+}
 
-/** How far along an axis a run is when its curve first comes down to `loss`; null when it never does. */
-export function needed(view: RunView, over: XAxis, loss: number): number | null {
-  const [x, y] = curveData(view, over) as unknown as [ArrayLike<number>, ArrayLike<number | null>];
-  return reached(
-    Array.from(x, (v, i) => ({ x: v, loss: y[i] ?? Number.NaN })).filter(
-      (p) => Number.isFinite(p.x) && Number.isFinite(p.loss),
-    ),
+/** Where on an axis the curve of a run first reaches `loss`; null if it never does. */
+export function reachOf(view: RunView, axis: XAxis, loss: number): number | null {
+  const [x, losses] = buildCurveData(view, axis);
+  const points = Array.from(x, (value, i) => ({ x: value, loss: losses![i] ?? Number.NaN }));
+  return firstReach(
+    points.filter((point) => Number.isFinite(point.x) && Number.isFinite(point.loss)),
     loss,
   );
 }
 
-/** What is told of reaching a loss: tokens, time, and energy and money where any run knows them. */
-export const costAxes = (runs: readonly Compared[]): readonly AxisKind[] =>
-  axisKinds.filter(
-    ({ id }) =>
-      id === 'tokens' ||
-      id === 'time' ||
-      ((id === 'energy' || id === 'money') &&
-        runs.some(({ view }) => view.readings.some((r) => (r[id] ?? 0) > 0))),
-  );
+/** The axes on which the cost of a loss is compared: tokens, time, and energy and cost if any run has them. */
+export const costAxesOf = (runs: readonly LoadedRun[]): readonly ChartAxis[] =>
+  chartAxes.filter(({ id }) => {
+    if (id === 'tokens' || id === 'time') return true;
+    if (id !== 'energy' && id !== 'cost') return false;
+    return runs.some(({ view }) => view.usages.some((usage) => (usage[id] ?? 0) > 0));
+  });
 
-/** Settings, checkpoints and texts that are not the same in all runs. */
-export function differences(
-  cards: readonly RunCard[],
-): readonly { readonly what: string; readonly values: readonly string[] }[] {
+export interface RunDifference {
+  readonly what: string;
+  /** One for each run. */
+  readonly values: readonly string[];
+}
+
+/** Checkpoints, texts and settings that are not the same in all runs. */
+export function listDifferences(runs: readonly RunSummary[]): readonly RunDifference[] {
+  const ids = Object.keys(trainingDefaults) as (keyof TrainingSettings)[];
   const rows = [
-    { what: 'Checkpoint', values: cards.map((card) => card.checkpoint) },
-    { what: 'Text', values: cards.map((card) => card.data.join(', ')) },
-    ...Object.keys(trainingDefaults).map((id) => ({
-      what: trainingOptions.find((option) => option.id === id)?.label ?? id,
-      values: cards.map((card) => String(card.settings[id as keyof TrainingSettings])),
+    { what: 'Checkpoint', values: runs.map((run) => run.checkpoint) },
+    { what: 'Text', values: runs.map((run) => run.data.join(', ')) },
+    ...ids.map((id) => ({
+      what: settingTable[id as keyof typeof settingTable].label,
+      values: runs.map((run) => String(run.settings[id])),
     })),
   ];
   return rows.filter(({ values }) => new Set(values).size > 1);

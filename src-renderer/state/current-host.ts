@@ -1,6 +1,6 @@
-/** @file Which place this window shows: this computer, or a GPU box reached through it. */
+/** @file The computer that this tab shows: the local one, or a remote host. */
 
-export const placeKey = 'cambium.place';
+export const hostKey = 'cambium.host';
 
-/** The box this tab is in, or null at home. */
-export const currentPlace = (): string | null => sessionStorage.getItem(placeKey);
+/** The name of the remote host, or null for this computer. */
+export const currentHost = (): string | null => sessionStorage.getItem(hostKey);

@@ -1,10 +1,10 @@
-/** @file Following a stream to its end through lost connections: after each loss it is opened again. */
+/** @file Follows event streams across lost connections. */
 import { AppError } from '../../src-main/base/errors.ts';
 import type { RunEvent } from '../../src-main/contract/schema.ts';
 import type { Service } from '../../src-main/contract/service.ts';
 
-/** A run so far, thinned for drawing, and then every event as it comes. */
-export async function* wholeRun(
+/** The history of a run, thinned for charts, and then every new event. */
+export async function* streamRun(
   service: Pick<Service, 'runHistory' | 'followRun'>,
   id: string,
   signal: AbortSignal,
@@ -15,12 +15,12 @@ export async function* wholeRun(
 }
 
 /**
- * Calls `take` for every event of `open()`, which tells everything from the start each time it is opened.
- * Ends with the stream, or when `signal` aborts.
+ * Calls `onEvent` for every event of the stream. After a lost connection it waits for `reconnected` and opens
+ * the stream again, which then repeats all events. Ends with the stream, or when `signal` aborts.
  */
 export async function follow<E>(
   open: () => AsyncIterable<E>,
-  take: (event: E) => void,
+  onEvent: (event: E) => void,
   reconnected: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -28,7 +28,7 @@ export async function follow<E>(
     try {
       for await (const event of open()) {
         if (signal.aborted) return;
-        take(event);
+        onEvent(event);
       }
       return;
     } catch (thrown) {

@@ -1,66 +1,76 @@
-/** @file A search of the Hub: what is asked, as the address has it, and the pages found so far. */
-import { dataOf, type ErrorData } from '../../src-main/base/errors.ts';
+/** @file The search of the Hub: its form, as the address keeps it, and the results so far. */
+import { toErrorData, type ErrorData } from '../../src-main/base/errors.ts';
 import type { HubHit, HubSearch } from '../../src-main/contract/hub.ts';
 import type { Service } from '../../src-main/contract/service.ts';
 
-/** Ranges of parameters to choose from. */
-export const sizes: readonly {
+interface SizeRange {
   readonly id: string;
   readonly label: string;
-  readonly least: number | null;
-  readonly most: number | null;
-}[] = [
-  { id: '', label: 'Any size', least: null, most: null },
-  { id: '100M', label: 'Up to 100 million', least: null, most: 100e6 },
-  { id: '500M', label: '100 to 500 million', least: 100e6, most: 500e6 },
-  { id: '2B', label: '0.5 to 2 billion', least: 500e6, most: 2e9 },
-  { id: '10B', label: '2 to 10 billion', least: 2e9, most: 10e9 },
-  { id: 'more', label: 'Over 10 billion', least: 10e9, most: null },
+  /** Null is no limit. */
+  readonly minParameters: number | null;
+  readonly maxParameters: number | null;
+}
+export const sizeRanges: readonly SizeRange[] = [
+  { id: '', label: 'Any size', minParameters: null, maxParameters: null },
+  { id: '100M', label: 'Up to 100 M', minParameters: null, maxParameters: 100e6 },
+  { id: '500M', label: '100 to 500 M', minParameters: 100e6, maxParameters: 500e6 },
+  { id: '2B', label: '0.5 to 2 B', minParameters: 500e6, maxParameters: 2e9 },
+  { id: '10B', label: '2 to 10 B', minParameters: 2e9, maxParameters: 10e9 },
+  { id: 'more', label: 'Over 10 B', minParameters: 10e9, maxParameters: null },
 ];
 export const licences = ['apache-2.0', 'mit', 'bsd-3-clause', 'cc-by-4.0', 'openrail', 'other'] as const;
-export const orders = [
+export const sortOrders = [
   { id: 'downloads', label: 'Most downloads' },
   { id: 'likes', label: 'Most likes' },
-  { id: 'updated', label: 'Newest' },
+  { id: 'updated', label: 'Recently updated' },
 ] as const;
-export type Wish = {
+export type SearchForm = {
   query: string;
   sort: HubSearch['sort'];
   family: string;
   size: string;
   licence: string;
+  /** Lists models that cannot be grown too. */
   all: boolean;
 };
 
-/** The search that an address asks for. */
-export const wishOf = (at: Readonly<Record<string, string>>): Wish => ({
-  query: at['q'] ?? '',
-  sort: orders.find((order) => order.id === at['sort'])?.id ?? 'downloads',
-  family: at['family'] ?? '',
-  size: sizes.find((size) => size.id === at['size'])?.id ?? '',
-  licence: at['licence'] ?? '',
-  all: at['all'] === '1',
+/** Parses the parameters of an address. What is absent or invalid has its default. */
+export const parseSearch = (params: Readonly<Record<string, string>>): SearchForm => ({
+  query: params['q'] ?? '',
+  sort: sortOrders.find((order) => order.id === params['sort'])?.id ?? 'downloads',
+  family: params['family'] ?? '',
+  size: sizeRanges.find((range) => range.id === params['size'])?.id ?? '',
+  licence: params['licence'] ?? '',
+  all: params['all'] === '1',
 });
-/** The parts of an address that differ from the usual. */
-export const addressOf = ({ query, sort, family, size, licence, all }: Wish): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries({
-      q: query,
-      sort: sort === 'downloads' ? '' : sort,
-      family,
-      size,
-      licence,
-      all: all ? '1' : '',
-    }).filter(([, value]) => value !== ''),
-  );
 
-export class HubSearching {
+/** The parameters of an address, without those that have their default. */
+export function formatSearch({
+  query,
+  sort,
+  family,
+  size,
+  licence,
+  all,
+}: SearchForm): Record<string, string> {
+  const params = {
+    q: query,
+    sort: sort === 'downloads' ? '' : sort,
+    family,
+    size,
+    licence,
+    all: all ? '1' : '',
+  };
+  return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== ''));
+}
+
+export class HubSearchState {
   hits = $state.raw<readonly HubHit[]>([]);
+  /** Cursor of the next page; null if there is none. */
   next = $state.raw<string | null>(null);
   error = $state.raw<ErrorData | undefined>(undefined);
-  busy = $state(false);
-  /** Whether a search has been answered. */
-  answered = $state(false);
+  isSearching = $state(false);
+  hasResults = $state(false);
   readonly #service: Service;
   #aborter = new AbortController();
 
@@ -68,38 +78,42 @@ export class HubSearching {
     this.#service = service;
   }
 
-  /** A new search; one under way is left. */
-  search(wish: Wish): Promise<void> {
-    return this.#ask(wish, null);
+  /** Starts a new search and cancels the one before. */
+  search(form: SearchForm): Promise<void> {
+    return this.#request(form, null);
   }
-  /** The following page. */
-  more(wish: Wish): Promise<void> {
-    return this.#ask(wish, this.next);
+  loadMore(form: SearchForm): Promise<void> {
+    return this.#request(form, this.next);
   }
-  leave(): void {
+  cancel(): void {
     this.#aborter.abort();
   }
 
-  async #ask({ query, sort, family, size, licence, all }: Wish, from: string | null): Promise<void> {
+  async #request(
+    { query, sort, family, size, licence, all }: SearchForm,
+    from: string | null,
+  ): Promise<void> {
     this.#aborter.abort();
-    const aborter = (this.#aborter = new AbortController());
-    const { least, most } = sizes.find((one) => one.id === size)!;
-    this.busy = true;
+    const aborter = new AbortController();
+    this.#aborter = aborter;
+    const { minParameters, maxParameters } = sizeRanges.find((range) => range.id === size)!;
+    this.isSearching = true;
     this.error = undefined;
     try {
       const page = await this.#service.hubSearch(
-        { query: query.trim(), sort, family, least, most, licence, all, from },
+        { query: query.trim(), sort, family, minParameters, maxParameters, licence, all, from },
         aborter.signal,
       );
       if (aborter.signal.aborted) return;
       const before = from === null ? [] : this.hits;
-      this.hits = [...before, ...page.hits.filter((hit) => !before.some((one) => one.repo === hit.repo))];
+      const isNew = (hit: HubHit): boolean => !before.some((known) => known.repo === hit.repo);
+      this.hits = [...before, ...page.hits.filter(isNew)];
       this.next = page.next;
-      this.answered = true;
+      this.hasResults = true;
     } catch (thrown) {
-      if (!aborter.signal.aborted) this.error = dataOf(thrown);
+      if (!aborter.signal.aborted) this.error = toErrorData(thrown);
     } finally {
-      if (!aborter.signal.aborted) this.busy = false;
+      if (!aborter.signal.aborted) this.isSearching = false;
     }
   }
 }

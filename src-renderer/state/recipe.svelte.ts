@@ -1,22 +1,20 @@
-/**
- * @file Growths in sequence as they are being asked for: each stage starts from what the one before makes,
- * and the plan of the whole follows from all of them.
- */
-import type { CheckpointCard } from '../../src-main/contract/schema.ts';
-import { notesOf, promiseOf } from '../../src-main/growth/plan/chain.ts';
+/** @file The growth form: one or more stages, each of which starts from the result of the stage before. */
+import type { CheckpointSummary } from '../../src-main/contract/schema.ts';
+import { mergeNotes, combinePromises } from '../../src-main/growth/plan/stages.ts';
 import { diffPlans, type Difference } from '../../src-main/growth/plan/plan-diff.ts';
 import type { GrowthPlan, GrowthRequest } from '../../src-main/growth/recipe.ts';
-import { isEqual, markOf, type SavedPlan } from '../../src-main/growth/plan/saved-plan.ts';
-import { GrowthState } from './growth.svelte.ts';
+import { isEqual } from '../../src-main/growth/plan/compare-json.ts';
+import { describeSource, type SavedPlan } from '../../src-main/growth/plan/saved-plan.ts';
+import { GrowthState, type StageSource } from './growth.svelte.ts';
 
-/** A plan from a file that is being followed, and in what this Cambium would plan it otherwise. */
-export interface Followed {
+/** A plan that was loaded from a file, and how this version of Cambium would plan the same request. */
+export interface LoadedPlan {
   readonly name: string;
   readonly plan: SavedPlan;
-  readonly otherwise: readonly Difference[];
+  readonly differences: readonly Difference[];
 }
 
-const copied = ({ method, to, options, seed, dtype }: GrowthRequest): GrowthRequest => ({
+const copyRequest = ({ method, to, options, seed, dtype }: GrowthRequest): GrowthRequest => ({
   method,
   to: { ...to },
   options: { ...options },
@@ -25,107 +23,102 @@ const copied = ({ method, to, options, seed, dtype }: GrowthRequest): GrowthRequ
 });
 
 export class RecipeState {
-  readonly card: CheckpointCard;
+  readonly checkpoint: CheckpointSummary;
   stages = $state.raw<readonly GrowthState[]>([]);
-  /** The stage that is being changed. */
-  at = $state(0);
-  stage = $derived(this.stages[Math.min(this.at, this.stages.length - 1)]!);
-  requests = $derived(this.stages.map((stage) => copied(stage.request)));
-  /** A plan for each stage, or undefined while one of them is refused. */
+  /** Index of the stage that the form shows. */
+  selected = $state(0);
+  stage = $derived(this.stages[Math.min(this.selected, this.stages.length - 1)]!);
+  requests = $derived(this.stages.map((stage) => copyRequest(stage.request)));
+  /** A plan for each stage; undefined while one of them is refused. */
   plans = $derived.by<readonly GrowthPlan[] | undefined>(() => {
     const plans = this.stages.map((stage) => stage.plan);
     return plans.every((plan) => plan !== undefined) ? plans : undefined;
   });
-  /** The plans to draw: where one is refused, the last that was possible. */
-  drawn = $derived(this.stages.map((stage) => stage.drawn).filter((plan) => plan !== undefined));
-  /** The first stage that is refused. */
-  refusedAt = $derived(this.stages.findIndex((stage) => stage.refusal));
-  promise = $derived(this.plans && promiseOf(this.plans));
-  notes = $derived(this.plans ? notesOf(this.plans) : []);
+  /** The plans to draw; of a refused stage, the last valid one. */
+  shownPlans = $derived(this.stages.map((stage) => stage.shownPlan).filter((plan) => plan !== undefined));
+  /** Index of the first refused stage, or -1. */
+  refusedIndex = $derived(this.stages.findIndex((stage) => stage.refusal));
+  promise = $derived(this.plans && combinePromises(this.plans));
+  notes = $derived(this.plans ? mergeNotes(this.plans) : []);
   before = $derived.by(() => this.stages[0]!.before);
   after = $derived.by(() => (this.plans ? this.stages.at(-1)!.after : undefined));
-  #followed = $state.raw<Followed>();
-  /** The plan from a file, until something is asked for otherwise. */
-  followed = $derived.by(() =>
-    this.#followed &&
-    this.plans &&
-    isEqual(
-      this.#followed.plan.stages.map((plan) => copied(plan.request)),
-      this.plans.map((plan) => copied(plan.request)),
-    )
-      ? this.#followed
-      : undefined,
-  );
+  #loadedPlan = $state.raw<LoadedPlan>();
+  /** The plan from a file, as long as the form still has its requests. */
+  loadedPlan = $derived.by(() => {
+    if (!this.#loadedPlan || !this.plans) return undefined;
+    const loaded = this.#loadedPlan.plan.stages.map((plan) => copyRequest(plan.request));
+    const current = this.plans.map((plan) => copyRequest(plan.request));
+    return isEqual(loaded, current) ? this.#loadedPlan : undefined;
+  });
 
-  constructor(card: CheckpointCard, method?: string) {
-    this.card = card;
-    this.stages = [this.#opened(method)];
+  constructor(checkpoint: CheckpointSummary, method?: string) {
+    this.checkpoint = checkpoint;
+    this.stages = [this.#createStage(method)];
   }
 
-  #opened(method?: string): GrowthState {
-    let stage: GrowthState | undefined = undefined; // asks for its source before it is there
-    return (stage = new GrowthState(() => this.#before(stage), method));
+  #createStage(method?: string): GrowthState {
+    // The constructor of GrowthState reads its source before `stage` is assigned.
+    let stage: GrowthState | undefined = undefined;
+    stage = new GrowthState(() => this.#sourceOf(stage), method);
+    return stage;
   }
 
-  /** What a stage starts from; one that is being made stands at the end. */
-  #before(stage: GrowthState | undefined): GrowthState['card'] {
-    const i = stage === undefined ? -1 : this.stages.indexOf(stage);
-    const last = i < 0 ? this.stages.at(-1) : this.stages[i - 1];
-    return last?.made ?? this.card;
+  /** The result of the stage before. A stage that is not in the list yet comes last. */
+  #sourceOf(stage: GrowthState | undefined): StageSource {
+    const index = stage === undefined ? -1 : this.stages.indexOf(stage);
+    const previous = index < 0 ? this.stages.at(-1) : this.stages[index - 1];
+    return previous?.result ?? this.checkpoint;
   }
 
-  /** One more stage at the end: depth after width, width after anything else. */
+  /** Adds a stage at the end: depth after width, width after anything else. */
   add(): void {
     const last = this.stages.at(-1)!;
-    this.stages = [
-      ...this.stages,
-      this.#opened(
-        last.methods.find((m) => m.grows.includes('layers') && !last.method.grows.includes('layers'))?.id,
-      ),
-    ];
-    this.at = this.stages.length - 1;
+    const method = last.method.grows.includes('layers')
+      ? undefined
+      : last.methods.find(({ grows }) => grows.includes('layers'));
+    this.stages = [...this.stages, this.#createStage(method?.id)];
+    this.selected = this.stages.length - 1;
   }
 
-  remove(i: number): void {
+  remove(index: number): void {
     if (this.stages.length === 1) return;
-    this.stages = this.stages.filter((_, at) => at !== i);
-    this.at = Math.min(this.at > i ? this.at - 1 : this.at, this.stages.length - 1);
+    this.stages = this.stages.filter((_, i) => i !== index);
+    const selected = this.selected > index ? this.selected - 1 : this.selected;
+    this.selected = Math.min(selected, this.stages.length - 1);
   }
 
-  /** One place earlier (-1) or later (1). */
-  move(i: number, by: -1 | 1): void {
-    const to = i + by;
+  /** Swaps a stage with the one before (-1) or after it (1). */
+  move(index: number, by: -1 | 1): void {
+    const target = index + by;
+    if (target < 0 || target >= this.stages.length) return;
     const stages = [...this.stages];
-    if (to < 0 || to >= stages.length) return;
-    [stages[i], stages[to]] = [stages[to]!, stages[i]!];
+    stages[index] = this.stages[target]!;
+    stages[target] = this.stages[index]!;
     this.stages = stages;
-    if (this.at === i) this.at = to;
-    else if (this.at === to) this.at = i;
+    if (this.selected === index) this.selected = target;
+    else if (this.selected === target) this.selected = index;
   }
 
-  /** As a saved plan says; it is followed to the letter until something is changed. */
-  take(plan: SavedPlan, name: string): void {
+  /** Loads a saved plan. It is executed unchanged as long as no setting changes. */
+  load(plan: SavedPlan, name: string): void {
     this.stages = [];
     for (const { request } of plan.stages) {
-      const stage = this.#opened(request.method);
-      stage.take(request);
+      const stage = this.#createStage(request.method);
+      stage.load(request);
       this.stages = [...this.stages, stage];
     }
-    this.at = 0;
-    this.#followed = {
-      name,
-      plan,
-      otherwise: this.plans ? diffPlans(plan, this.saved(plan.source.fingerprint)!) : [],
-    };
+    this.selected = 0;
+    const current = this.toSavedPlan(plan.source.fingerprint);
+    this.#loadedPlan = { name, plan, differences: current ? diffPlans(plan, current) : [] };
   }
 
-  /** The plan as a file, or undefined while a stage is refused. */
-  saved(fingerprint: string | null): SavedPlan | undefined {
+  /** The plan to save; undefined while a stage is refused. */
+  toSavedPlan(fingerprint: string | null): SavedPlan | undefined {
     return (
       this.plans && {
         format: 'cambium-plan',
-        version: 1,
-        source: markOf(this.card, fingerprint),
+        version: 2,
+        source: describeSource(this.checkpoint, fingerprint),
         stages: this.plans,
       }
     );

@@ -1,39 +1,36 @@
-/**
- * @file Going from this computer to a GPU box and back: a window is in one place at a time, and changing it
- * starts the page anew.
- */
-import { dataOf } from '../../src-main/base/errors.ts';
-import { placeChannel } from '../../src-main/contract/remote-channel.ts';
-import type { Dial } from '../service.ts';
-import { placeKey } from './current-host.ts';
-import type { Link } from './link.svelte.ts';
+/** @file Switches the page between this computer and a remote host. The page reloads with every switch. */
+import { toErrorData } from '../../src-main/base/errors.ts';
+import { openRemoteChannel } from '../../src-main/contract/remote-channel.ts';
+import type { Transport } from '../transport.ts';
+import type { Connection } from './connection.svelte.ts';
+import { hostKey } from './current-host.ts';
 
-/** Goes to a box, or home with null. */
-export function goToPlace(name: string | null): void {
-  if (name === null) sessionStorage.removeItem(placeKey);
-  else sessionStorage.setItem(placeKey, name);
+/** Switches to a remote host, or to this computer with null. */
+export function switchHost(name: string | null): void {
+  if (name === null) sessionStorage.removeItem(hostKey);
+  else sessionStorage.setItem(hostKey, name);
   location.hash = '#/';
   location.reload();
 }
 
-/** The way to a box through the service at home. */
-export function dialPlace(home: Link, name: string): Dial {
+/** A transport to a remote host through the local service. */
+export function createRemoteTransport(local: Connection, name: string): Transport {
   let open = (): void => {
-    /* nothing to open before the start */
+    /* set by start */
   };
   return {
-    start(opened, failed) {
+    start(onOpen, onFail) {
       open = () => {
-        void home
-          .opened()
-          .then(() => placeChannel(home.service, name))
-          .then(opened, (thrown: unknown) => {
-            failed(dataOf(thrown));
+        void local
+          .whenOpen()
+          .then(() => openRemoteChannel(local.service, name))
+          .then(onOpen, (thrown: unknown) => {
+            onFail(toErrorData(thrown));
           });
       };
       open();
     },
-    again() {
+    reconnect() {
       open();
     },
   };

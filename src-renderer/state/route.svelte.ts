@@ -1,4 +1,4 @@
-/** @file Where the person is, as the hash of the address: a page and its parameters. */
+/** @file The current page and its parameters, kept in the hash of the address. */
 
 export const pageNames = [
   'library',
@@ -9,32 +9,33 @@ export const pageNames = [
   'run',
   'runs',
   'compare',
-  'tree',
+  'lineage',
   'devices',
   'hub',
   'model',
   'push',
 ] as const;
 export type PageName = (typeof pageNames)[number];
+export type RouteParams = Readonly<Record<string, string>>;
 export interface Route {
   readonly page: PageName;
-  readonly at: Readonly<Record<string, string>>;
+  readonly params: RouteParams;
 }
 
-/** `#/run?id=x` as a route; anything else is the library. */
+/** Parses `#/run?id=x`. An unknown page is the library. */
 export function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const page = pageNames.find((name) => name === path.replace(/\/+$/, '')) ?? 'library';
-  return { page, at: Object.fromEntries(new URLSearchParams(query)) };
+  return { page, params: Object.fromEntries(new URLSearchParams(query)) };
 }
 
-/** The address of a page, for `href`. */
-export function routeTo(page: PageName, at: Readonly<Record<string, string>> = {}): string {
-  const query = new URLSearchParams(at).toString();
+/** The `href` of a page. */
+export function linkTo(page: PageName, params: RouteParams = {}): string {
+  const query = new URLSearchParams(params).toString();
   return `#/${page === 'library' ? '' : page}${query ? `?${query}` : ''}`;
 }
 
-/** The current route; follows the address bar. */
+/** The current route, updated when the address changes. */
 export class Router {
   route = $state.raw<Route>(parseRoute(location.hash));
   constructor() {
@@ -44,6 +45,6 @@ export class Router {
   }
 }
 
-export const go = (page: PageName, at: Readonly<Record<string, string>> = {}): void => {
-  location.hash = routeTo(page, at);
+export const navigate = (page: PageName, params: RouteParams = {}): void => {
+  location.hash = linkTo(page, params);
 };

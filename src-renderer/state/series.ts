@@ -1,7 +1,4 @@
-/**
- * @file Numbers over time as typed arrays: appended to, cut back when a run goes on from an earlier step,
- * smoothed, and thinned for drawing.
- */
+/** @file Growing series of numbers, their smoothing, and their thinning for charts. */
 
 /** A growing Float64Array. */
 export class Column {
@@ -15,49 +12,48 @@ export class Column {
     }
     this.#values[this.length++] = value;
   }
+  /** Negative indices count from the end. */
   at(index: number): number {
     return this.#values[index < 0 ? this.length + index : index]!;
   }
+  /** Shortens the column to `length` values. */
   cut(length: number): void {
     this.length = Math.min(this.length, length);
   }
-  /** A view of what is there; not a copy. */
+  /** A view of the values, not a copy. */
   get values(): Float64Array {
     return this.#values.subarray(0, this.length);
   }
 }
 
 /**
- * Exponential mean with its start corrected (Adam's way), so the first value is the first value. `weight` is
- * in [0, 1).
+ * Exponential moving average with bias correction, as in Adam. `decay` is in [0, 1). Values that are not finite
+ * are skipped.
  */
-export function smoothed(values: ArrayLike<number>, weight: number): Float64Array {
+export function smooth(values: ArrayLike<number>, decay: number): Float64Array {
   const out = new Float64Array(values.length);
-  let mean = 0;
-  let mass = 0;
+  let average = 0;
+  let weight = 0;
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
     if (Number.isFinite(value)) {
-      mean = weight * mean + (1 - weight) * value;
-      mass = weight * mass + (1 - weight);
+      average = decay * average + (1 - decay) * value;
+      weight = decay * weight + (1 - decay);
     }
-    out[i] = mass > 0 ? mean / mass : Number.NaN;
+    out[i] = weight > 0 ? average / weight : Number.NaN;
   }
   return out;
 }
 
-/**
- * Indices of at most about `most` points that keep the lowest and the highest of every stretch, and both
- * ends.
- */
-export function thinned(values: ArrayLike<number>, most: number): Uint32Array {
-  const n = values.length;
-  if (n <= most) return Uint32Array.from({ length: n }, (_, i) => i);
-  const stretches = Math.max(1, Math.floor((most - 2) / 2));
-  const out: number[] = [0];
-  for (let s = 0; s < stretches; s++) {
-    const from = Math.max(1, Math.floor((s * n) / stretches));
-    const to = Math.min(n - 1, Math.floor(((s + 1) * n) / stretches));
+/** Indices of at most about `maxPoints` values: both ends, and the lowest and highest of every segment. */
+export function thin(values: ArrayLike<number>, maxPoints: number): Uint32Array {
+  const count = values.length;
+  if (count <= maxPoints) return Uint32Array.from({ length: count }, (_, i) => i);
+  const segments = Math.max(1, Math.floor((maxPoints - 2) / 2));
+  const indices: number[] = [0];
+  for (let segment = 0; segment < segments; segment++) {
+    const from = Math.max(1, Math.floor((segment * count) / segments));
+    const to = Math.min(count - 1, Math.floor(((segment + 1) * count) / segments));
     if (from >= to) continue;
     let low = from;
     let high = from;
@@ -65,9 +61,9 @@ export function thinned(values: ArrayLike<number>, most: number): Uint32Array {
       if (values[i]! < values[low]!) low = i;
       if (values[i]! > values[high]!) high = i;
     }
-    out.push(Math.min(low, high));
-    if (low !== high) out.push(Math.max(low, high));
+    indices.push(Math.min(low, high));
+    if (low !== high) indices.push(Math.max(low, high));
   }
-  out.push(n - 1);
-  return Uint32Array.from(out);
+  indices.push(count - 1);
+  return Uint32Array.from(indices);
 }

@@ -1,28 +1,33 @@
-/**
- * @file What every page needs: the service, this computer's facts, and the work under way. One per window.
- */
+/** @file What every page needs: the service, the devices, and the current jobs, runs and checkpoints. */
 import { createContext } from 'svelte';
-import { liveStates, runsAfter, type Activity, type Known } from '../../src-main/contract/activity.ts';
-import type { About, Device, JobCard, RunCard } from '../../src-main/contract/schema.ts';
+import {
+  activeStates,
+  mergeRuns,
+  type Activity,
+  type KnownCheckpoint,
+} from '../../src-main/contract/activity.ts';
+import type { About, Device, JobSummary, RunSummary } from '../../src-main/contract/schema.ts';
 import type { Service } from '../../src-main/contract/service.ts';
-import { progressOf } from '../../src-main/contract/notices.ts';
-import { Notices } from './notices.svelte.ts';
+import { averageProgress } from '../../src-main/contract/notices.ts';
+import { Notifications } from './notifications.svelte.ts';
+
+/** Milliseconds before a lost activity stream is opened again. */
+const retryDelay = 500;
 
 export class Session {
   about = $state.raw<About | null>(null);
   devices = $state.raw<readonly Device[]>([]);
-  jobs = $state.raw<readonly JobCard[]>([]);
-  runs = $state.raw<readonly RunCard[]>([]);
-  known = $state.raw<readonly Known[]>([]);
-  /** Whether the lists above have been read once. */
-  ready = $state(false);
-  activeRuns = $derived(this.runs.filter((run) => liveStates.includes(run.state)));
+  jobs = $state.raw<readonly JobSummary[]>([]);
+  runs = $state.raw<readonly RunSummary[]>([]);
+  checkpoints = $state.raw<readonly KnownCheckpoint[]>([]);
+  /** True once everything above was read. */
+  isReady = $state(false);
+  activeRuns = $derived(this.runs.filter((run) => activeStates.includes(run.state)));
   activeJobs = $derived(this.jobs.filter((job) => job.state === 'running'));
-  /** How far the runs under way are. */
-  progress = $derived(progressOf(this));
-  readonly notices = new Notices();
+  progress = $derived(averageProgress(this));
+  readonly notifications = new Notifications();
   readonly service: Service;
-  /** Resolves when a lost connection is back. */
+  /** Resolves when a lost connection is open again. */
   readonly reconnected: () => Promise<void>;
 
   constructor(service: Service, reconnected: () => Promise<void>) {
@@ -30,8 +35,7 @@ export class Session {
     this.reconnected = reconnected;
   }
 
-  /** Reads everything once. */
-  async start(): Promise<void> {
+  async load(): Promise<void> {
     const [about, devices] = await Promise.all([
       this.service.about({}),
       this.service.devices({}),
@@ -39,38 +43,36 @@ export class Session {
     ]);
     this.about = about;
     this.devices = devices;
-    this.ready = true;
+    this.isReady = true;
   }
 
-  /** The lists that other windows and the command line change too. */
+  /** Reads the jobs, runs and checkpoints again. */
   async refresh(): Promise<void> {
-    const [jobs, runs, known] = await Promise.all([
+    const [jobs, runs, checkpoints] = await Promise.all([
       this.service.jobs({}),
       this.service.runs({}),
       this.service.checkpoints({}),
     ]);
     this.jobs = jobs;
     this.runs = runs;
-    this.known = known;
+    this.checkpoints = checkpoints;
   }
 
-  /** Keeps the lists fresh, over every connection; returns the end of it. */
+  /** Keeps the lists up to date across lost connections. The returned function stops it. */
   watch(): () => void {
     const aborter = new AbortController();
+    const { signal } = aborter;
     const follow = async (): Promise<void> => {
-      while (!aborter.signal.aborted) {
+      while (!signal.aborted) {
         try {
-          for await (const activity of this.service.activity({}, aborter.signal)) this.#take(activity);
+          for await (const activity of this.service.activity({}, signal)) this.#update(activity);
         } catch {
-          /* a lost connection is shown by the link itself */
+          /* the page shows a lost connection */
         }
-        if (!aborter.signal.aborted)
-          await Promise.all([
-            this.reconnected(),
-            new Promise((resolve) => {
-              setTimeout(resolve, 500);
-            }),
-          ]);
+        const delay = new Promise((resolve) => {
+          setTimeout(resolve, retryDelay);
+        });
+        if (!signal.aborted) await Promise.all([this.reconnected(), delay]);
       }
     };
     void follow();
@@ -79,11 +81,11 @@ export class Session {
     };
   }
 
-  #take(activity: Activity): void {
+  #update(activity: Activity): void {
     if (activity.jobs) this.jobs = activity.jobs;
-    if (activity.checkpoints) this.known = activity.checkpoints;
-    this.runs = runsAfter(this.runs, activity);
-    if (this.about?.desktop === false) this.notices.take(activity);
+    if (activity.checkpoints) this.checkpoints = activity.checkpoints;
+    this.runs = mergeRuns(this.runs, activity);
+    if (this.about?.desktop === false) this.notifications.update(activity);
   }
 }
 

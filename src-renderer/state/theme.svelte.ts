@@ -1,28 +1,28 @@
-/** @file Light, dark, or as the system says; remembered on this computer. */
+/** @file The color theme: light, dark or that of the system. The choice is stored in the browser. */
 import { createContext } from 'svelte';
 
 export type ThemeChoice = 'system' | 'light' | 'dark';
 export const themeChoices: readonly ThemeChoice[] = ['system', 'light', 'dark'];
-const key = 'cambium.theme';
+const storageKey = 'cambium.theme';
 
 export class Theme {
   choice = $state<ThemeChoice>('system');
-  #system = $state(false);
-  dark = $derived(this.choice === 'dark' || (this.choice === 'system' && this.#system));
+  #isSystemDark = $state(false);
+  isDark = $derived(this.choice === 'dark' || (this.choice === 'system' && this.#isSystemDark));
 
   constructor() {
-    const asked = localStorage.getItem(key);
-    this.choice = themeChoices.find((choice) => choice === asked) ?? 'system';
+    const stored = localStorage.getItem(storageKey);
+    this.choice = themeChoices.find((choice) => choice === stored) ?? 'system';
     const query = window.matchMedia('(prefers-color-scheme: dark)');
-    this.#system = query.matches;
+    this.#isSystemDark = query.matches;
     query.addEventListener('change', (event) => {
-      this.#system = event.matches;
+      this.#isSystemDark = event.matches;
     });
   }
 
-  choose(choice: ThemeChoice): void {
+  setChoice(choice: ThemeChoice): void {
     this.choice = choice;
-    localStorage.setItem(key, choice);
+    localStorage.setItem(storageKey, choice);
   }
 }
 

@@ -1,33 +1,37 @@
-/** @file A training being asked for: its settings, and what follows from them in steps. */
+/** @file The training form: settings, files and name of a run that is about to start. */
 import type { OptionValue } from '../../src-main/base/option.ts';
-import { trainingDefaults, trainingOptions, type TrainingSettings } from '../../src-main/train/settings.ts';
-
-const essential: readonly string[] = ['tokens', 'batch', 'sequence', 'lr', 'schedule', 'start'];
+import { stepsOf, tokensPerStep } from '../../src-main/train/schedule.ts';
+import {
+  settingTable,
+  trainingDefaults,
+  trainingOptions,
+  type TrainingSettings,
+} from '../../src-main/train/settings.ts';
 
 export class TrainingState {
   settings = $state<TrainingSettings>({ ...trainingDefaults });
   files = $state<string[]>(['']);
-  /** How often each file is drawn from, as typed; empty for 1. */
-  shares = $state<string[]>([]);
+  /** The sampling weight of each file, as typed; empty for 1. */
+  weightTexts = $state<string[]>([]);
   name = $state('');
-  /** The settings that have a field of the form. */
+  /** The values of the form's options. */
   values = $derived(
     Object.fromEntries(
       trainingOptions.map(({ id }) => [id, this.settings[id as keyof TrainingSettings] as OptionValue]),
     ),
   );
-  tokensPerStep = $derived(this.settings.batch * this.settings.sequence * this.settings.accumulate);
-  steps = $derived(Math.max(1, Math.ceil(this.settings.tokens / this.tokensPerStep)));
-  readonly #given = $derived(
+  tokensPerStep = $derived(tokensPerStep(this.settings));
+  steps = $derived(stepsOf(this.settings));
+  readonly #texts = $derived(
     this.files
-      .map((file, i) => ({ file: file.trim(), share: (this.shares[i] ?? '').trim() }))
+      .map((file, i) => ({ file: file.trim(), weight: (this.weightTexts[i] ?? '').trim() }))
       .filter(({ file }) => file !== ''),
   );
-  data = $derived(this.#given.map(({ file }) => file));
-  /** One for each of `data` when any was given. */
+  data = $derived(this.#texts.map(({ file }) => file));
+  /** One for each of `data`; undefined if none was given. */
   weights = $derived(
-    this.#given.length > 1 && this.#given.some(({ share }) => share !== '')
-      ? this.#given.map(({ share }) => (share === '' ? 1 : Number(share)))
+    this.#texts.length > 1 && this.#texts.some(({ weight }) => weight !== '')
+      ? this.#texts.map(({ weight }) => (weight === '' ? 1 : Number(weight)))
       : undefined,
   );
 
@@ -35,11 +39,14 @@ export class TrainingState {
     this.settings = { ...trainingDefaults, ...changes };
   }
 
-  set(id: string, value: OptionValue): void {
+  setSetting(id: string, value: OptionValue): void {
     this.settings = { ...this.settings, [id]: value };
   }
 }
 
-/** Every setting with its description: the few that matter most, then the rest. */
-export const essentials = trainingOptions.filter((option) => essential.includes(option.id));
-export const furtherOptions = trainingOptions.filter((option) => !essential.includes(option.id));
+const isEssential = (id: string): boolean =>
+  settingTable[id as keyof typeof settingTable].isEssential === true;
+
+/** The options that the form shows first. */
+export const essentialOptions = trainingOptions.filter(({ id }) => isEssential(id));
+export const furtherOptions = trainingOptions.filter(({ id }) => !isEssential(id));

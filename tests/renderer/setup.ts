@@ -1,4 +1,4 @@
-/** @file What the page's suites wait for may take long on a busy machine. */
+/** @file Setup of the page's tests: longer timeouts, because a busy machine is slow. */
 import { configure } from '@testing-library/svelte';
 
 configure({ asyncUtilTimeout: 20_000 });

@@ -1,21 +1,23 @@
-/** @file One colour and one short label per axis, in the whole app. */
+/** @file The label, description and colour of each axis. */
 import { axes } from '../../../src-main/tensor/layout.ts';
 
-export interface AxisLook {
+export interface AxisStyle {
   readonly label: string;
-  readonly what: string;
+  readonly description: string;
+  /** A CSS value. */
   readonly colour: string;
 }
 
 const labels: Readonly<Record<string, string>> = {
-  kv_heads: 'kv heads',
+  kv_heads: 'KV heads',
+  group: 'query heads per KV head',
   head_dim: 'head dim',
   gate_up: 'gate, up',
   shared_ffn: 'shared ffn',
 };
 
-/** How an axis (or `layers`) is called and coloured; `colour` is a CSS value. */
-export function axisLook(axis: string): AxisLook {
-  const what = axis === 'layers' ? 'blocks on top of each other' : (axes[axis as keyof typeof axes] ?? axis);
-  return { label: labels[axis] ?? axis, what, colour: `var(--axis-${axis}, var(--quiet))` };
+/** The style of an axis, or of `layers`. */
+export function axisStyle(axis: string): AxisStyle {
+  const description = axis === 'layers' ? 'transformer blocks' : (axes[axis as keyof typeof axes] ?? axis);
+  return { label: labels[axis] ?? axis, description, colour: `var(--axis-${axis}, var(--quiet))` };
 }

@@ -1,11 +1,8 @@
-/**
- * @file A grown weight as rectangles: which part is old, which a copy, which new and how it is filled. Pure;
- * the diagram draws it.
- */
-import { isKept, type AxisMap } from '../../../src-main/tensor/axis-map.ts';
+/** @file Divides a grown weight into rectangles: old parts, copies, and new parts by their fill. */
+import { isIdentity, type AxisMap } from '../../../src-main/tensor/axis-map.ts';
 import {
-  layoutOf,
-  shapeOf,
+  parseLayout,
+  storedShapeOf,
   type Axis,
   type Dims,
   type Layout,
@@ -14,9 +11,9 @@ import {
 import type { Fill, TensorRecipe } from '../../../src-main/growth/recipe.ts';
 
 export type RegionKind = 'old' | 'copy' | Fill;
-/** As they are told in a legend. */
+/** The order of the legend. */
 export const regionOrder: readonly RegionKind[] = ['old', 'copy', 'zero', 'draw', 'mean', 'one'];
-/** A rectangle of the weight in shares of its sides, top left at 0, 0. */
+/** A rectangle of the weight. Coordinates are shares of its sides from the top left. */
 export interface Region {
   readonly x: number;
   readonly y: number;
@@ -24,6 +21,7 @@ export interface Region {
   readonly height: number;
   readonly kind: RegionKind;
 }
+/** A stored dimension of the weight, with the axes that share it. */
 export interface Side {
   readonly axes: readonly { readonly axis: Axis; readonly from: number; readonly to: number }[];
   readonly from: number;
@@ -36,90 +34,114 @@ export interface Block {
   readonly regions: readonly Region[];
 }
 
-/**
- * A stretch of a side: the copy it belongs to on each axis, or the axis on which it is new. Lengths are in
- * shares.
- */
-interface Stretch {
+/** A part of a side that is one old part, one copy, or new. */
+interface Segment {
+  /** Share of the side. */
   readonly length: number;
+  /** Number of the copy among the copies of the input axes, and of the output axes; 0 is the old part. */
   readonly inCopy: number;
   readonly outCopy: number;
-  readonly fresh: readonly Axis[];
+  /** The axes along which the segment is new. */
+  readonly newAxes: readonly Axis[];
 }
+const wholeSide: Segment = { length: 1, inCopy: 0, outCopy: 0, newAxes: [] };
 
-const most = 48; // stretches along a side: more cannot be told apart
-const entriesShown = 6; // entries of an unchanged outer axis that are drawn one by one
+/** Most segments of a side; more could not be told apart. */
+const maxSegments = 48;
+/** Most entries of an unchanged outer axis that are drawn one by one. */
+const maxEntries = 6;
 
 type Maps = Readonly<Partial<Record<Axis, AxisMap>>>;
-export type Drawn = Pick<TensorRecipe, 'layout' | 'fills' | 'spread' | 'silent'>;
+export type DrawnRecipe = Pick<TensorRecipe, 'layout' | 'fills' | 'spread' | 'zeroOutput'>;
 
-/**
- * The block of `recipe`, where `from` and `to` are all sizes before and after and `maps` those of the plan.
- */
-export function blockOf(recipe: Drawn, maps: Maps, from: Dims, to: Dims): Block {
-  const layout = layoutOf(recipe.layout);
-  const sides = sidesOf(layout);
-  const stretches = sides.map((axes, i) =>
-    limited(i === 0 && layout.stack ? stacked(layout.stack.entries, maps, to) : stretchesOf(axes, maps, to)),
+/** The block of a weight. `from` and `to` are the sizes of the model before and after, `maps` those of the plan. */
+export function buildBlock(recipe: DrawnRecipe, maps: Maps, from: Dims, to: Dims): Block {
+  const layout = parseLayout(recipe.layout);
+  const axesOfSides = sidesOf(layout);
+  const segments = axesOfSides.map((axes, i) =>
+    limitSegments(
+      i === 0 && layout.stack ? stackedSegments(layout.stack.entries, maps, to) : segmentsOf(axes, maps, to),
+    ),
   );
-  const [rows, columns] = sides.length === 2 ? [sides[0]!, sides[1]!] : [undefined, sides[0]!];
-  const down = rows ? stretches[0]! : [{ length: 1, inCopy: 0, outCopy: 0, fresh: [] }];
-  const copies = (role: 'in' | 'out'): number =>
-    layout.axes.reduce((n, a) => n * (a.role === role ? (maps[a.axis]?.copies ?? 1) : 1), 1);
-  const diagonal = recipe.spread === 'diagonal' && copies('in') > 1 && copies('out') > 1 ? copies('in') : 0;
+  const isMatrix = axesOfSides.length === 2;
+  const rowSegments = isMatrix ? segments[0]! : [wholeSide];
+  const diagonal = diagonalCopies(recipe, layout, maps);
+  const regions = regionsOf(rowSegments, segments.at(-1)!, (row, column) =>
+    kindOf(recipe, row, column, diagonal),
+  );
+
+  const shapeBefore = storedShapeOf(layout, from);
+  const shapeAfter = storedShapeOf(layout, to);
+  const toSide = (axes: readonly LayoutAxis[], dimension: number): Side => ({
+    axes: axes.map(({ axis }) => ({ axis, from: from[axis]!, to: to[axis]! })),
+    from: shapeBefore.at(dimension)!,
+    to: shapeAfter.at(dimension)!,
+  });
+  return {
+    ...(isMatrix ? { rows: toSide(axesOfSides[0]!, 0) } : {}),
+    columns: toSide(axesOfSides.at(-1)!, -1),
+    regions,
+  };
+}
+
+function regionsOf(
+  rows: readonly Segment[],
+  columns: readonly Segment[],
+  kindAt: (row: Segment, column: Segment) => RegionKind,
+): readonly Region[] {
   const regions: Region[] = [];
   let y = 0;
-  for (const row of down) {
+  for (const row of rows) {
     let x = 0;
-    for (const column of stretches.at(-1)!) {
-      regions.push({
-        x,
-        y,
-        width: column.length,
-        height: row.length,
-        kind: kindOf(recipe, row, column, diagonal),
-      });
+    for (const column of columns) {
+      regions.push({ x, y, width: column.length, height: row.length, kind: kindAt(row, column) });
       x += column.length;
     }
     y += row.length;
   }
-  const [before, after] = [shapeOf(layout, from), shapeOf(layout, to)];
-  const side = (axes: readonly LayoutAxis[], i: number): Side => ({
-    axes: axes.map(({ axis }) => ({ axis, from: from[axis]!, to: to[axis]! })),
-    from: before.at(i)!,
-    to: after.at(i)!,
-  });
-  return { ...(rows ? { rows: side(rows, 0) } : {}), columns: side(columns, -1), regions };
+  return regions;
 }
 
-/**
- * The axes of each stored dimension; where entries of unequal form share the first, all that any of them has.
- */
+/** Copies of the inputs if every copy of an output reads only its own copy; 0 otherwise. */
+function diagonalCopies(recipe: DrawnRecipe, layout: Layout, maps: Maps): number {
+  const copiesOf = (role: 'in' | 'out'): number =>
+    layout.axes
+      .filter((axis) => axis.role === role)
+      .reduce((product, { axis }) => product * (maps[axis]?.copies ?? 1), 1);
+  const isDiagonal = recipe.spread === 'diagonal' && copiesOf('in') > 1 && copiesOf('out') > 1;
+  return isDiagonal ? copiesOf('in') : 0;
+}
+
+/** The axes of each stored dimension. Parts of different shapes that share the first dimension list all their axes. */
 function sidesOf(layout: Layout): readonly (readonly LayoutAxis[])[] {
   if (layout.stack) {
     const last = layout.stack.entries[0]!.axes.at(-1)!;
-    return [layout.axes.filter((a) => a.axis !== last.axis), [last]];
+    return [layout.axes.filter(({ axis }) => axis !== last.axis), [last]];
   }
-  let at = 0;
-  return layout.dimensions.map((n) => layout.axes.slice(at, (at += n)));
+  let start = 0;
+  return layout.dimensions.map((count) => {
+    const axes = layout.axes.slice(start, start + count);
+    start += count;
+    return axes;
+  });
 }
 
-/** The rows of entries of unequal form, one after the other. */
-function stacked(entries: readonly Layout[], maps: Maps, to: Dims): readonly Stretch[] {
-  const rows = entries.map((entry) => shapeOf(entry, to)[0]!);
-  const all = rows.reduce((a, b) => a + b, 0);
+/** The rows of parts of different shapes, one part after the other. */
+function stackedSegments(entries: readonly Layout[], maps: Maps, to: Dims): readonly Segment[] {
+  const rows = entries.map((entry) => storedShapeOf(entry, to)[0]!);
+  const total = rows.reduce((a, b) => a + b, 0);
   return entries.flatMap((entry, i) =>
-    stretchesOf(sidesOf(entry)[0]!, maps, to).map((stretch) => ({
-      ...stretch,
-      length: (stretch.length * rows[i]!) / all,
+    segmentsOf(sidesOf(entry)[0]!, maps, to).map((segment) => ({
+      ...segment,
+      length: (segment.length * rows[i]!) / total,
     })),
   );
 }
 
-function kindOf(recipe: Drawn, row: Stretch, column: Stretch, diagonal: number): RegionKind {
-  if (recipe.silent) return 'zero';
-  const fresh = [...row.fresh, ...column.fresh].map((axis) => recipe.fills[axis] ?? 'zero');
-  if (fresh.length > 0) return fresh.includes('zero') ? 'zero' : fresh[0]!;
+function kindOf(recipe: DrawnRecipe, row: Segment, column: Segment, diagonal: number): RegionKind {
+  if (recipe.zeroOutput) return 'zero';
+  const fills = [...row.newAxes, ...column.newAxes].map((axis) => recipe.fills[axis] ?? 'zero');
+  if (fills.length > 0) return fills.includes('zero') ? 'zero' : fills[0]!;
   const inCopy = row.inCopy + column.inCopy;
   const outCopy = row.outCopy + column.outCopy;
   if (diagonal && outCopy % diagonal !== inCopy) return 'zero';
@@ -127,97 +149,101 @@ function kindOf(recipe: Drawn, row: Stretch, column: Stretch, diagonal: number):
 }
 
 /**
- * The stretches of axes that share a side, outermost first; an axis that changes inside another repeats
- * within each of its entries.
+ * The segments of axes that share a side, outermost first. An axis that grows inside another one repeats its
+ * segments within each entry of the outer axis.
  */
-function stretchesOf(axes: readonly LayoutAxis[], maps: Maps, to: Dims): readonly Stretch[] {
+function segmentsOf(axes: readonly LayoutAxis[], maps: Maps, to: Dims): readonly Segment[] {
   const [first, ...rest] = axes;
-  if (!first) return [{ length: 1, inCopy: 0, outCopy: 0, fresh: [] }];
-  const inner = merged(stretchesOf(rest, maps, to));
-  const own = ownStretches(first, maps[first.axis]);
-  const inside = inner.length > 1;
-  return merged(
-    own.flatMap((stretch) => {
-      const entries = inside
-        ? Math.max(
-            1,
-            Math.min(Math.round(stretch.length * to[first.axis]!), Math.ceil(entriesShown / own.length)),
-          )
-        : 1;
-      return Array.from({ length: entries }, () =>
-        inner.map((i): Stretch => ({
-          length: (stretch.length / entries) * i.length,
-          inCopy: stretch.inCopy * copiesAlong(rest, maps, 'in') + i.inCopy,
-          outCopy: stretch.outCopy * copiesAlong(rest, maps, 'out') + i.outCopy,
-          fresh: [...stretch.fresh, ...i.fresh],
-        })),
-      ).flat();
-    }),
-  );
+  if (!first) return [wholeSide];
+  const inner = mergeSegments(segmentsOf(rest, maps, to));
+  const outer = segmentsOfAxis(first, maps[first.axis]);
+  const inCopies = copiesAlong(rest, maps, 'in');
+  const outCopies = copiesAlong(rest, maps, 'out');
+  const entriesOf = (segment: Segment): number => {
+    if (inner.length === 1) return 1;
+    const entries = Math.round(segment.length * to[first.axis]!);
+    return Math.max(1, Math.min(entries, Math.ceil(maxEntries / outer.length)));
+  };
+  const nested = outer.flatMap((segment) => {
+    const entries = entriesOf(segment);
+    const innerSegments = inner.map((part): Segment => ({
+      length: (segment.length / entries) * part.length,
+      inCopy: segment.inCopy * inCopies + part.inCopy,
+      outCopy: segment.outCopy * outCopies + part.outCopy,
+      newAxes: [...segment.newAxes, ...part.newAxes],
+    }));
+    return Array.from({ length: entries }, () => innerSegments).flat();
+  });
+  return mergeSegments(nested);
 }
 
+/** Indexed axes count as output axes. */
 const copiesAlong = (axes: readonly LayoutAxis[], maps: Maps, role: 'in' | 'out'): number =>
-  axes.reduce(
-    (n, a) => n * (a.role === role || (role === 'out' && a.role === 'row') ? (maps[a.axis]?.copies ?? 1) : 1),
-    1,
-  );
+  axes
+    .filter((axis) => (axis.role === 'in') === (role === 'in'))
+    .reduce((product, { axis }) => product * (maps[axis]?.copies ?? 1), 1);
 
-const cut = {
-  in: new WeakMap<AxisMap, readonly Stretch[]>(),
-  out: new WeakMap<AxisMap, readonly Stretch[]>(),
+const segmentCache = {
+  in: new WeakMap<AxisMap, readonly Segment[]>(),
+  out: new WeakMap<AxisMap, readonly Segment[]>(),
 };
 
-/** The stretches of one axis, cut once: many weights have it, and an uneven map has thousands of pieces. */
-function ownStretches({ axis, role }: LayoutAxis, map: AxisMap | undefined): readonly Stretch[] {
-  if (!map || isKept(map)) return [{ length: 1, inCopy: 0, outCopy: 0, fresh: [] }];
-  const known = cut[role === 'in' ? 'in' : 'out'];
-  const there = known.get(map) ?? piecesOf(axis, role, map);
-  known.set(map, there);
-  return there;
+/** The segments of one axis. Cached: many weights share an axis, and a map can have thousands of pieces. */
+function segmentsOfAxis({ axis, role }: LayoutAxis, map: AxisMap | undefined): readonly Segment[] {
+  if (!map || isIdentity(map)) return [wholeSide];
+  const cache = segmentCache[role === 'in' ? 'in' : 'out'];
+  const segments = cache.get(map) ?? segmentsOfMap(axis, role, map);
+  cache.set(map, segments);
+  return segments;
 }
 
-function piecesOf(axis: Axis, role: LayoutAxis['role'], map: AxisMap): readonly Stretch[] {
-  const out: Stretch[] = [];
-  let at = 0;
-  const gap = (until: number): void => {
-    if (until > at) out.push({ length: (until - at) / map.to, inCopy: 0, outCopy: 0, fresh: [axis] });
+function segmentsOfMap(axis: Axis, role: LayoutAxis['role'], map: AxisMap): readonly Segment[] {
+  const segments: Segment[] = [];
+  let end = 0;
+  const addGap = (until: number): void => {
+    if (until <= end) return;
+    segments.push({ length: (until - end) / map.to, inCopy: 0, outCopy: 0, newAxes: [axis] });
   };
   for (const piece of map.pieces) {
-    gap(piece.at);
-    out.push({
+    addGap(piece.at);
+    segments.push({
       length: piece.length / map.to,
       inCopy: role === 'in' ? piece.copy : 0,
       outCopy: role === 'in' ? 0 : piece.copy,
-      fresh: [],
+      newAxes: [],
     });
-    at = piece.at + piece.length;
+    end = piece.at + piece.length;
   }
-  gap(map.to);
-  return merged(out);
+  addGap(map.to);
+  return mergeSegments(segments);
 }
 
-const alike = (a: Stretch, b: Stretch): boolean =>
-  a.inCopy === b.inCopy && a.outCopy === b.outCopy && a.fresh.join() === b.fresh.join();
+const isSameKind = (a: Segment, b: Segment): boolean =>
+  a.inCopy === b.inCopy && a.outCopy === b.outCopy && a.newAxes.join() === b.newAxes.join();
 
-function merged(stretches: readonly Stretch[]): readonly Stretch[] {
-  const out: Stretch[] = [];
-  for (const stretch of stretches) {
+/** Merges neighbours of the same kind. */
+function mergeSegments(segments: readonly Segment[]): readonly Segment[] {
+  const out: Segment[] = [];
+  for (const segment of segments) {
     const last = out.at(-1);
-    if (last && alike(last, stretch)) out[out.length - 1] = { ...last, length: last.length + stretch.length };
-    else out.push(stretch);
+    if (last && isSameKind(last, segment))
+      out[out.length - 1] = { ...last, length: last.length + segment.length };
+    else out.push(segment);
   }
   return out;
 }
 
-/** At most `most` stretches: what lies in the middle of each equal part stands for it. */
-function limited(stretches: readonly Stretch[]): readonly Stretch[] {
-  if (stretches.length <= most) return stretches;
+/** At most `maxSegments` segments: equal parts, each with the kind of its middle. */
+function limitSegments(segments: readonly Segment[]): readonly Segment[] {
+  if (segments.length <= maxSegments) return segments;
   let index = 0;
-  let end = stretches[0]!.length;
-  return merged(
-    Array.from({ length: most }, (_, i) => {
-      while (end < (i + 0.5) / most && index < stretches.length - 1) end += stretches[++index]!.length;
-      return { ...stretches[index]!, length: 1 / most };
-    }),
-  );
+  let end = segments[0]!.length;
+  const parts = Array.from({ length: maxSegments }, (_, i) => {
+    while (end < (i + 0.5) / maxSegments && index < segments.length - 1) {
+      index++;
+      end += segments[index]!.length;
+    }
+    return { ...segments[index]!, length: 1 / maxSegments };
+  });
+  return mergeSegments(parts);
 }

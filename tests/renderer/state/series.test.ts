@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Column, smoothed, thinned } from '../../../src-renderer/state/series.ts';
+import { Column, smooth, thin } from '../../../src-renderer/state/series.ts';
 
 describe('Column', () => {
-  it('grows beyond its first room and cuts back', () => {
+  it('grows beyond its initial capacity, and shortens', () => {
     const column = new Column();
     for (let i = 0; i < 1000; i++) column.push(i);
     expect(column.values.length).toBe(1000);
@@ -13,32 +13,32 @@ describe('Column', () => {
   });
 });
 
-describe('smoothed', () => {
+describe('smooth', () => {
   it('starts at the first value and keeps a constant', () => {
-    expect(smoothed([5, 1], 0.9)[0]).toBeCloseTo(5, 12);
-    expect([...smoothed([3, 3, 3], 0.99)].every((v) => Math.abs(v - 3) < 1e-12)).toBe(true);
+    expect(smooth([5, 1], 0.9)[0]).toBeCloseTo(5, 12);
+    expect([...smooth([3, 3, 3], 0.99)].every((v) => Math.abs(v - 3) < 1e-12)).toBe(true);
   });
-  it('is the values themselves without weight', () => {
-    expect([...smoothed([4, 2, 9], 0)]).toEqual([4, 2, 9]);
+  it('returns the values for a decay of 0', () => {
+    expect([...smooth([4, 2, 9], 0)]).toEqual([4, 2, 9]);
   });
-  it('steps over values that are not finite', () => {
-    expect(smoothed([2, Number.NaN, 2], 0.5)[2]).toBeCloseTo(2, 12);
+  it('skips values that are not finite', () => {
+    expect(smooth([2, Number.NaN, 2], 0.5)[2]).toBeCloseTo(2, 12);
   });
-  it('is the corrected exponential mean', () => {
-    expect(smoothed([1, 2], 0.5)[1]).toBeCloseTo((0.25 * 1 + 0.5 * 2) / 0.75, 12);
+  it('is the bias-corrected exponential moving average', () => {
+    expect(smooth([1, 2], 0.5)[1]).toBeCloseTo((0.25 * 1 + 0.5 * 2) / 0.75, 12);
   });
 });
 
-describe('thinned', () => {
-  it('keeps every point when there are few', () => {
-    expect([...thinned([1, 2, 3], 10)]).toEqual([0, 1, 2]);
+describe('thin', () => {
+  it('keeps all of a few points', () => {
+    expect([...thin([1, 2, 3], 10)]).toEqual([0, 1, 2]);
   });
   it('keeps both ends, the lowest and the highest, in order and within the limit', () => {
     fc.assert(
       fc.property(
         fc.array(fc.double({ noNaN: true, min: -1e6, max: 1e6 }), { minLength: 50, maxLength: 600 }),
         (values) => {
-          const at = [...thinned(values, 40)];
+          const at = [...thin(values, 40)];
           expect(at.length).toBeLessThanOrEqual(40);
           expect(at[0]).toBe(0);
           expect(at.at(-1)).toBe(values.length - 1);

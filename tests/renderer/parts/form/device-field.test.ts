@@ -1,34 +1,30 @@
-/**
- * @file The device field says which device `auto` would take, and that is never one which the processor only
- * plays.
- */
 import { render, screen } from '@testing-library/svelte';
 import { expect, it } from 'vitest';
 import DeviceField from '../../../../src-renderer/parts/form/device-field.svelte';
 
-const card = (
+const createDevice = (
   id: 'cpu' | 'webgpu' | 'cuda',
   more: { available?: boolean; software?: boolean; why?: string } = {},
 ) => ({ id, name: id.toUpperCase(), available: true, memory: null, free: null, ...more });
-const shown = (devices: ReturnType<typeof card>[], value: 'auto' | 'cuda' = 'auto'): void => {
+function renderField(devices: ReturnType<typeof createDevice>[], value: 'auto' | 'cuda' = 'auto'): void {
   render(DeviceField, { devices, value, onchange: () => undefined });
-};
+}
 
-it('names a real GPU before the processor', () => {
-  shown([card('cpu'), card('webgpu'), card('cuda', { available: false })]);
-  expect(screen.getByRole('option', { name: 'Best available (WEBGPU)' })).toBeTruthy();
+it('prefers a GPU to the CPU for automatic', () => {
+  renderField([createDevice('cpu'), createDevice('webgpu'), createDevice('cuda', { available: false })]);
+  expect(screen.getByRole('option', { name: 'Automatic (WEBGPU)' })).toBeTruthy();
   expect(screen.getByRole<HTMLOptionElement>('option', { name: 'CUDA – not available' }).disabled).toBe(true);
 });
 
-it('passes over a simulated one, which can still be chosen', () => {
-  shown([card('cpu'), card('webgpu', { software: true })]);
-  expect(screen.getByRole('option', { name: 'Best available (CPU)' })).toBeTruthy();
-  expect(screen.getByRole<HTMLOptionElement>('option', { name: 'WEBGPU – simulated, slow' }).disabled).toBe(
-    false,
-  );
+it('never uses an emulated GPU for automatic, but offers it', () => {
+  renderField([createDevice('cpu'), createDevice('webgpu', { software: true })]);
+  expect(screen.getByRole('option', { name: 'Automatic (CPU)' })).toBeTruthy();
+  expect(
+    screen.getByRole<HTMLOptionElement>('option', { name: 'WEBGPU – software emulation, slow' }).disabled,
+  ).toBe(false);
 });
 
-it('says why the chosen one cannot be used', () => {
-  shown([card('cpu'), card('cuda', { available: false, why: 'no driver' })], 'cuda');
+it('shows why the chosen device is not available', () => {
+  renderField([createDevice('cpu'), createDevice('cuda', { available: false, why: 'no driver' })], 'cuda');
   expect(screen.getByText('no driver')).toBeTruthy();
 });

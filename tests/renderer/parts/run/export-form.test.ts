@@ -1,27 +1,27 @@
-/** @file The export form: what is chosen is what is asked, and an ONNX file has no element type to choose. */
 import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
 import { afterEach, expect, it, vi } from 'vitest';
-import type { ExportEvent, RunCard } from '../../../../src-main/contract/schema.ts';
+import type { ExportEvent, RunSummary } from '../../../../src-main/contract/schema.ts';
 import { trainingDefaults } from '../../../../src-main/train/settings.ts';
 import ExportForm from '../../../../src-renderer/parts/run/export-form.svelte';
 
 afterEach(cleanup);
 
-function shown(files: readonly string[]) {
+/** Renders the form of a run whose export has these files. Returns the mock that starts an export. */
+function renderForm(files: readonly string[]) {
   const startExport = vi.fn(() => Promise.resolve({ id: 'job' }));
   async function* followExport(): AsyncGenerator<ExportEvent> {
     await Promise.resolve();
-    yield { at: 'done', dir: '/home/exports/r', files, bytes: 10, maxLogit: 1e-6, device: 'cpu' };
+    yield { type: 'done', dir: '/home/exports/r', files, bytes: 10, maxLogit: 1e-6, device: 'cpu' };
   }
-  const card = { id: 'r', dir: '/r', name: 'r', settings: trainingDefaults } as unknown as RunCard;
+  const run = { id: 'r', dir: '/r', name: 'r', settings: trainingDefaults } as unknown as RunSummary;
   const service = {
     startExport,
     followExport,
-    browse: () => Promise.resolve({ path: '/', parent: null, entries: [] }),
+    listFolder: () => Promise.resolve({ path: '/', parent: null, entries: [] }),
     cancelJob: vi.fn(),
   };
   render(ExportForm, {
-    card,
+    run,
     home: '/home',
     savedStep: 7,
     service: service as never,
@@ -30,32 +30,32 @@ function shown(files: readonly string[]) {
   return startExport;
 }
 
-it('asks for a folder for transformers', async () => {
-  const asked = shown(['model.safetensors']);
+it('exports a folder for transformers', async () => {
+  const startExport = renderForm(['model.safetensors']);
   await fireEvent.submit(screen.getByRole('button', { name: 'Export' }).closest('form')!);
-  expect(asked).toHaveBeenCalledWith({
+  expect(startExport).toHaveBeenCalledWith({
     run: 'r',
     out: '/home/exports/r-step-7',
     dtype: 'keep',
     weights: 'raw',
     format: 'safetensors',
   });
-  expect(await screen.findByText('Push it to the Hub')).toBeTruthy();
+  expect(await screen.findByText('Push to the Hub')).toBeTruthy();
 });
 
-it('asks for an ONNX file, which is nothing to open here', async () => {
-  const asked = shown(['model.onnx', 'model.onnx.data']);
+it('exports an ONNX file, without an element type and without links to open or push it', async () => {
+  const startExport = renderForm(['model.onnx', 'model.onnx.data']);
   expect(screen.getByLabelText('Element type')).toBeTruthy();
-  await fireEvent.change(screen.getByLabelText('For'), { target: { value: 'onnx' } });
+  await fireEvent.change(screen.getByLabelText('Format'), { target: { value: 'onnx' } });
   expect(screen.queryByLabelText('Element type')).toBe(null);
   await fireEvent.submit(screen.getByRole('button', { name: 'Export' }).closest('form')!);
-  expect(asked).toHaveBeenCalledWith({
+  expect(startExport).toHaveBeenCalledWith({
     run: 'r',
     out: '/home/exports/r-step-7-onnx',
     dtype: 'keep',
     weights: 'raw',
     format: 'onnx',
   });
-  expect(await screen.findByText('Exported and checked.')).toBeTruthy();
-  expect(screen.queryByText('Push it to the Hub')).toBe(null);
+  expect(await screen.findByText('Exported and verified.')).toBeTruthy();
+  expect(screen.queryByText('Push to the Hub')).toBe(null);
 });

@@ -1,0 +1,30 @@
+/** @file Labels of states, weights, formats and element types. */
+import type { RunState } from '../../src-main/contract/schema.ts';
+
+export const runStateLabels: Readonly<Record<RunState, string>> = {
+  preparing: 'Preparing',
+  running: 'Training',
+  pausing: 'Pausing',
+  paused: 'Paused',
+  finished: 'Finished',
+  failed: 'Failed',
+  interrupted: 'Interrupted',
+};
+
+export const weightsChoices = [
+  { value: 'raw', label: 'Trained weights' },
+  { value: 'ema', label: 'Moving average (EMA)' },
+  { value: 'average', label: 'Average of the newest checkpoints' },
+] as const;
+
+export const formatChoices = [
+  { value: 'safetensors', label: 'Training and transformers (safetensors)' },
+  { value: 'onnx', label: 'Inference with onnxruntime (ONNX)' },
+] as const;
+
+export const dtypeChoices = [
+  { value: 'keep', label: 'Same as the source' },
+  { value: 'float32', label: 'float32' },
+  { value: 'bfloat16', label: 'bfloat16' },
+  { value: 'float16', label: 'float16' },
+] as const;

@@ -1,0 +1,91 @@
+/** @file Connects the page to the service: through a port of the desktop app, or a WebSocket to the server. */
+import type { Channel } from '../src-main/base/channel.ts';
+import type { ErrorData } from '../src-main/base/errors.ts';
+import { createPagePortChannel, createWebSocketChannel } from '../src-main/base/transports.ts';
+import { currentHost } from './state/current-host.ts';
+
+/** What the preload script of the desktop app defines. */
+interface Desktop {
+  readonly desktop: true;
+  pathOf(file: File): string;
+}
+declare global {
+  interface Window {
+    readonly cambium?: Desktop;
+  }
+}
+
+export interface Transport {
+  /** Calls `onOpen` with every new channel, and `onFail` when one could not be opened. */
+  start(onOpen: (channel: Channel) => void, onFail: (error?: ErrorData) => void): void;
+  /** Opens a new channel; absent if the other side does so by itself. */
+  reconnect?(): void;
+}
+
+const tokenKey = 'cambium.token';
+
+/** Moves the token from the address into the session storage of this tab, and returns it; null if there is none. */
+export function takeToken(): string | null {
+  const token = /^#token=([^&]+)/.exec(location.hash)?.[1];
+  if (token !== undefined) {
+    storeToken(decodeURIComponent(token));
+    history.replaceState(null, '', `${location.pathname}${location.search}#/`);
+  }
+  return sessionStorage.getItem(tokenKey);
+}
+
+/** Reloads the page when an address with a token is opened in this tab, which only changes the hash. */
+export const reloadOnNewToken = (): void => {
+  window.addEventListener('hashchange', () => {
+    if (location.hash.startsWith('#token=')) location.reload();
+  });
+};
+
+export const storeToken = (token: string): void => {
+  sessionStorage.setItem(tokenKey, token);
+};
+
+/** Must be called while the first module runs: the preload script sends the port as soon as the page has loaded. */
+export const createLocalTransport = (): Transport =>
+  window.cambium ? createDesktopTransport() : createWebSocketTransport();
+
+const createDesktopTransport = (): Transport => ({
+  start(onOpen) {
+    window.addEventListener('message', (event) => {
+      const port = event.ports[0];
+      const isPort = event.source === window && event.data === 'cambium:port';
+      if (isPort && port) onOpen(createPagePortChannel(port));
+    });
+  },
+});
+
+function createWebSocketTransport(): Transport {
+  let open = (): void => {
+    /* set by start */
+  };
+  return {
+    start(onOpen, onFail) {
+      open = () => {
+        const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+        const token = sessionStorage.getItem(tokenKey) ?? '';
+        const socket = new WebSocket(`${scheme}://${location.host}/rpc`, ['cambium', `cambium.${token}`]);
+        let wasOpen = false;
+        socket.addEventListener('open', () => {
+          wasOpen = true;
+          onOpen(createWebSocketChannel(socket));
+        });
+        socket.addEventListener('close', () => {
+          if (!wasOpen) onFail();
+        });
+      };
+      open();
+    },
+    reconnect() {
+      open();
+    },
+  };
+}
+
+/** The path of a dropped file; empty in a browser, and on a remote host, where local paths do not exist. */
+export const pathOfFile = (file: File): string =>
+  currentHost() === null ? (window.cambium?.pathOf(file) ?? '') : '';

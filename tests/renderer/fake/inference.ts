@@ -1,0 +1,50 @@
+/** @file Generating and evaluating in the fake service. */
+import type { Service } from '../../../src-main/contract/service.ts';
+import { sleep } from './sleep.ts';
+
+const story =
+  ', there was a small oak that wished to be tall. It asked the sun, and the sun said: first a ring, then another.';
+
+export function createFakeInference(pace: number): Pick<Service, 'sample' | 'evaluate' | 'evaluateChoices'> {
+  const device = 'cpu' as const;
+  return {
+    sample: async function* ({ tokens }) {
+      const words = story.split(/(?<= )/);
+      for (const text of words.slice(0, tokens)) {
+        await sleep(pace);
+        yield { type: 'text' as const, text };
+      }
+      yield { type: 'done' as const, tokens: words.length, seconds: 0.2, device };
+    },
+    evaluateChoices: async function* () {
+      for (let i = 1; i <= 10; i++) {
+        await sleep(pace);
+        yield { type: 'choices' as const, done: i * 40, of: 400 };
+      }
+      const answers = {
+        questions: 100,
+        accuracy: 0.41,
+        error: 0.049,
+        perByte: 0.44,
+        perByteError: 0.05,
+        device,
+      };
+      yield { type: 'done' as const, answers };
+    },
+    evaluate: async function* () {
+      for (let i = 1; i <= 10; i++) {
+        await sleep(pace);
+        yield { type: 'tokens' as const, done: i * 1000, of: 10_000 };
+      }
+      const evaluation = {
+        loss: 2.413,
+        perplexity: 11.17,
+        bitsPerByte: 1.42,
+        tokens: 10_000,
+        bytes: 24_511,
+        device,
+      };
+      yield { type: 'done' as const, evaluation };
+    },
+  };
+}

@@ -1,0 +1,16 @@
+import { cleanup, render, screen } from '@testing-library/svelte';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import App from '../../../src-renderer/app.svelte';
+import { connectTo } from '../connect.ts';
+import { createFakeService } from '../fake/service.ts';
+
+beforeEach(() => {
+  location.hash = '';
+});
+afterEach(cleanup);
+
+it('lists the models of the Hugging Face cache', async () => {
+  render(App, { connection: connectTo(createFakeService(0)) });
+  await screen.findByRole('heading', { name: 'In the Hugging Face cache' });
+  expect(screen.getByRole('link', { name: /elm\/leaf/ }).getAttribute('href')).toContain('#/checkpoint?dir=');
+});

@@ -1,0 +1,17 @@
+import { cleanup, render, screen } from '@testing-library/svelte';
+import { afterEach, expect, it } from 'vitest';
+import CertificateCard from '../../../../src-renderer/parts/growth/certificate-card.svelte';
+import { certificate } from '../../fake/models.ts';
+
+afterEach(cleanup);
+
+it('shows that the function was preserved', () => {
+  render(CertificateCard, { certificate });
+  expect(screen.getByText('The grown model computes the same function')).toBeTruthy();
+  expect(screen.getByText('2.10e-5')).toBeTruthy();
+});
+
+it('shows that the function was not preserved', () => {
+  render(CertificateCard, { certificate: { ...certificate, maxLogit: 0.3, passed: false } });
+  expect(screen.getByText('The grown model differs from its source')).toBeTruthy();
+});
