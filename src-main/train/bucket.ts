@@ -23,10 +23,15 @@ export interface Bucket {
   /** Multiplies the squared gradient in the global norm, so that copies count as their source does. */
   readonly normShare: number;
   readonly hasWeightDecay: boolean;
+  /**
+   * Elements of each weight. ONNX Runtime splits and joins equal parts without an index table; its CUDA kernels for
+   * unequal parts upload one with an entry per element at every call.
+   */
+  readonly slotLength: number;
   readonly slots: readonly Slot[];
   /** Elements in all. */
   readonly length: number;
 }
 
 /** What two weights must agree in to share a bucket. */
-export type BucketKey = Pick<Bucket, 'rule' | 'lrScale' | 'epsScale' | 'normShare' | 'hasWeightDecay'>;
+export type BucketKey = Pick<Bucket, 'rule' | 'lrScale' | 'epsScale' | 'normShare' | 'hasWeightDecay' | 'slotLength'>;

@@ -27,8 +27,8 @@ export const stateNames = (
   buckets.flatMap((bucket) => partsOf(bucket, settings).map((part) => stateName(part, bucket)));
 
 /** A string that is equal for weights that may share a bucket. */
-export const keyOf = (b: BucketKey): string =>
-  `${b.rule} ${b.lrScale} ${b.epsScale} ${b.normShare} ${b.hasWeightDecay}`;
+export const bucketKeyOf = (b: BucketKey): string =>
+  `${b.rule} ${b.lrScale} ${b.epsScale} ${b.normShare} ${b.hasWeightDecay} ${b.slotLength}`;
 
 export interface BucketOptions {
   /** Most elements of a bucket; a larger weight has a bucket of its own. */
@@ -38,7 +38,7 @@ export interface BucketOptions {
   readonly optimizer?: OptimizerId;
 }
 
-/** Groups weights by how they are updated; weights keep their order within a group. */
+/** Groups weights by how they are updated and by their size; weights keep their order within a group. */
 export function bucketsOf(
   family: ModelFamily,
   parameters: readonly Parameter[],
@@ -48,10 +48,12 @@ export function bucketsOf(
   for (const parameter of parameters) {
     const rule = ruleOf(optimizer, family, parameter);
     const scales = rules[rule].scale(factors.get(parameter.name), parameter);
-    const key = { rule, ...scales, hasWeightDecay: hasWeightDecay(parameter.spec) };
-    const group = groups.get(keyOf(key));
+    const slotLength = countElements(parameter.shape);
+    const key = { rule, ...scales, hasWeightDecay: hasWeightDecay(parameter.spec), slotLength };
+    const name = bucketKeyOf(key);
+    const group = groups.get(name);
     if (group) group.members.push(parameter);
-    else groups.set(keyOf(key), { key, members: [parameter] });
+    else groups.set(name, { key, members: [parameter] });
   }
   const buckets: Bucket[] = [];
   for (const { key, members } of groups.values())

@@ -10,7 +10,7 @@ import { checkFinite, readTensor, type Checkpoint } from '../../store/checkpoint
 import type { Factors, OptimizerId } from '../../train/optimizers/index.ts';
 import {
   bucketsOf,
-  keyOf as bucketKeyOf,
+  bucketKeyOf,
   stateName,
   type Bucket,
   type StatePart,

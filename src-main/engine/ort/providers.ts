@@ -9,10 +9,15 @@ import type { Pointer } from './library.ts';
 export type ProviderOptions = Readonly<Record<string, string>>;
 
 /**
- * Default options of CUDA: full float32 precision, and an arena that grows by the requested size instead of
- * to the next power of two.
+ * Default options of CUDA: full float32 precision; an arena that grows by the requested size instead of to the
+ * next power of two; and one stream for copies and kernels. With separate streams nothing orders the upload of an
+ * input before the kernels that read it.
  */
-const cudaDefaults: ProviderOptions = { use_tf32: '0', arena_extend_strategy: 'kSameAsRequested' };
+const cudaDefaults: ProviderOptions = {
+  use_tf32: '0',
+  arena_extend_strategy: 'kSameAsRequested',
+  use_ep_level_unified_stream: '1',
+};
 
 /** Adds the provider of `device` to session options. Throws `engine/no-device`. */
 export function addProvider(settings: Pointer, device: DeviceKind, options: ProviderOptions): void {

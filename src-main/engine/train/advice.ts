@@ -5,7 +5,7 @@ import { addFittingChanges } from '../../cost/fit.ts';
 import { subjectOf } from '../../cost/programs.ts';
 import { openCheckpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { RunSettings } from '../../train/run.ts';
-import { adapterOf } from '../ort/adapters.ts';
+import { findAdapter } from '../ort/adapters.ts';
 
 /** The error with its advice. Any other error, and one whose advice cannot be computed, is returned as it is. */
 export async function addMemoryAdvice(
@@ -17,7 +17,7 @@ export async function addMemoryAdvice(
   const device = deviceKinds.find((kind) => kind === named) ?? 'cpu';
   try {
     const subject = subjectOf(await openCheckpoint(checkpoint));
-    return addFittingChanges(error, subject, settings, device, adapterOf(device).memory);
+    return addFittingChanges(error, subject, settings, device, findAdapter(device).memory);
   } catch {
     return error;
   }

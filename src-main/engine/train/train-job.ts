@@ -23,16 +23,16 @@ import { loadGrownMoments } from '../grow/optimizer-moments.ts';
 import type { TrainInput } from '../inputs.ts';
 import {
   checkpointWeights,
-  factorsOf,
+  readFactors,
   loadModel,
-  maxPositions,
+  getMaxPositions,
   randomWeights,
   retypeCheckpoint,
   type LoadedModel,
   type LoadOptions,
   type WeightSource,
 } from '../model/weights.ts';
-import { adapterOf } from '../ort/adapters.ts';
+import { findAdapter } from '../ort/adapters.ts';
 import type { Device } from '../ort/device.ts';
 import { addMemoryAdvice } from './advice.ts';
 import { openMeter, type Meter } from './meter.ts';
@@ -121,7 +121,7 @@ async function* runSession(
 
 /** Throws `run/bad-setting` if the context is longer than the model's positions. */
 function checkContextLength(base: Checkpoint, { contextLength }: TrainingSettings): void {
-  const positions = maxPositions(base);
+  const positions = getMaxPositions(base);
   if (contextLength <= positions) return;
   const why = `is ${contextLength}, but the model has ${positions} positions`;
   refuse('run/bad-setting', { setting: 'context length', why });
@@ -252,7 +252,7 @@ async function loadState(session: SessionWithoutClock, weights: WeightSource): P
   const options: LoadOptions & { readonly emaDecay: number } = {
     optimizer: settings.optimizer,
     emaDecay: settings.emaDecay,
-    ...(usesFactors ? { factors: factorsOf(base) } : {}),
+    ...(usesFactors ? { factors: readFactors(base) } : {}),
   };
   const resumed = await loadNewest(device, dir, options);
   if (!resumed) {
@@ -293,7 +293,7 @@ async function startedEvent(
     step: record?.step ?? 0,
     device: device.kind,
     deviceName: device.name,
-    memory: adapterOf(device.kind).memory,
+    memory: findAdapter(device.kind).memory,
     parameters: countParameters(base.family, base.dims, base.settings),
     steps: stepsOf(run.settings),
     trainTokens: trainTokensIn(parts),

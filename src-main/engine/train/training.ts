@@ -7,7 +7,7 @@ import { stateName, type Bucket } from '../../train/state.ts';
 import { accumulateProgram, stepProgram, updateProgram } from '../../train/step.ts';
 import { hostScalarNames, hostScalars, type StepLimits } from '../../train/update.ts';
 import { tryPrecision } from '../device/precision-trial.ts';
-import { compile, feedsOf } from '../model/programs.ts';
+import { compile, selectFeeds } from '../model/programs.ts';
 import type { LoadedModel } from '../model/weights.ts';
 import { DeviceTensor } from '../ort/device-tensor.ts';
 import type { Device } from '../ort/device.ts';
@@ -200,7 +200,7 @@ export class Training {
     );
     for (const name of session.outputs)
       if (name.startsWith('next/')) fetches[name] = this.#inputs.get(name.slice('next/'.length))!;
-    const outputs = await session.run(feedsOf(session, this.#inputs), fetches);
+    const outputs = await session.run(selectFeeds(session, this.#inputs), fetches);
     const values: Record<string, number> = {};
     for (const name of reports) {
       const tensor = outputs.get(name)!;
