@@ -1,116 +1,123 @@
 /**
- * @file Watches jobs, runs and checkpoints for everybody at once: one look serves all who listen, and nobody
- * listening costs nothing.
+ * @file The activity feed: polls jobs, runs and checkpoints once for all listeners, and sends each the changes.
+ * Without listeners nothing is polled.
  */
-import { queue, type Queue } from '../base/queue.ts';
+import { createQueue, type Queue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
-import { liveStates, type Activity, type Known } from '../contract/activity.ts';
-import type { JobCard, RunCard } from '../contract/schema.ts';
+import { activeStates, type Activity, type KnownCheckpoint } from '../contract/activity.ts';
+import type { JobSummary, RunSummary } from '../contract/schema.ts';
 
-/** Where the lists come from. */
 export interface ActivitySources {
-  jobs(): readonly JobCard[];
-  runs(): Promise<readonly RunCard[]>;
-  /** A run as it is now. */
-  run(id: string): Promise<RunCard>;
-  checkpoints(): Promise<readonly Known[]>;
+  jobs(): readonly JobSummary[];
+  runs(): Promise<readonly RunSummary[]>;
+  /** Reads one run again. */
+  run(id: string): Promise<RunSummary>;
+  checkpoints(): Promise<readonly KnownCheckpoint[]>;
 }
 
 /**
- * Between two looks at what is under way, and at everything (other processes start runs too), in
- * milliseconds.
+ * Milliseconds between two polls of the active jobs and runs, and between two polls of everything, which finds
+ * the runs that other processes start.
  */
-const soon = 500;
-const seldom = 4000;
+const activeInterval = 500;
+const fullInterval = 4000;
 
 interface Listener {
   readonly events: Queue<Activity>;
+  /** What was sent last, as JSON. */
   jobs: string;
   checkpoints: string;
   runs: ReadonlyMap<string, string>;
 }
 
-/** Cards as text, each once: one that did not change since the last look is the same object. */
-const texts = new WeakMap<object, string>();
-function textOf(card: object): string {
-  const text = texts.get(card) ?? JSON.stringify(card);
-  texts.set(card, text);
-  return text;
+/** The JSON of each summary. A summary that did not change since the last poll is the same object. */
+const jsonCache = new WeakMap<object, string>();
+function toJson(value: object): string {
+  const json = jsonCache.get(value) ?? JSON.stringify(value);
+  jsonCache.set(value, json);
+  return json;
 }
 
 /**
- * Everything, then what changes, until the listener leaves. A list that cannot be read is tried again at the
- * next look.
+ * Returns a function that subscribes a listener: its first event has everything, the later ones only changes.
+ * If a list cannot be read, the next poll tries again.
  */
-export function createActivity(
+export function createActivityFeed(
   sources: ActivitySources,
 ): (signal?: AbortSignalLike) => AsyncIterable<Activity> {
   const listeners = new Set<Listener>();
-  let runs: readonly RunCard[] = [];
-  let known: readonly Known[] = [];
-  let whole = 0;
-  let looking: Promise<void> | undefined;
+  let runs: readonly RunSummary[] = [];
+  let checkpoints: readonly KnownCheckpoint[] = [];
+  let lastFullPoll = 0;
+  let polling: Promise<void> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const tell = (): void => {
+  const sendChanges = (): void => {
     const jobs = sources.jobs();
-    const jobsNow = JSON.stringify(jobs);
-    const knownNow = textOf(known);
-    const runsNow = new Map(runs.map((run) => [run.id, textOf(run)]));
+    const latest = {
+      jobs: JSON.stringify(jobs),
+      checkpoints: toJson(checkpoints),
+      runs: new Map(runs.map((run) => [run.id, toJson(run)])),
+    };
     for (const listener of listeners) {
-      const changed = runs.filter((run) => listener.runs.get(run.id) !== runsNow.get(run.id));
-      const gone = [...listener.runs.keys()].filter((id) => !runsNow.has(id));
+      const changed = runs.filter((run) => listener.runs.get(run.id) !== latest.runs.get(run.id));
+      const gone = [...listener.runs.keys()].filter((id) => !latest.runs.has(id));
       const activity: Activity = {
-        ...(listener.jobs === jobsNow ? {} : { jobs }),
-        ...(listener.checkpoints === knownNow ? {} : { checkpoints: known }),
+        ...(listener.jobs === latest.jobs ? {} : { jobs }),
+        ...(listener.checkpoints === latest.checkpoints ? {} : { checkpoints }),
         ...(changed.length > 0 ? { runs: changed } : {}),
         ...(gone.length > 0 ? { gone } : {}),
       };
-      Object.assign(listener, { jobs: jobsNow, checkpoints: knownNow, runs: runsNow });
+      Object.assign(listener, latest);
       if (Object.keys(activity).length > 0) listener.events.push(activity);
     }
   };
-  const look = async (): Promise<void> => {
-    if (Date.now() - whole >= seldom) {
-      [runs, known] = await Promise.all([sources.runs(), sources.checkpoints()]);
-      whole = Date.now();
-    } else
-      runs = await Promise.all(
-        runs.map((run) => (liveStates.includes(run.state) ? sources.run(run.id).catch(() => run) : run)),
-      );
-    tell();
+
+  const pollAll = async (): Promise<void> => {
+    [runs, checkpoints] = await Promise.all([sources.runs(), sources.checkpoints()]);
+    lastFullPoll = Date.now();
   };
-  const lookAgain = (): Promise<void> =>
-    (looking ??= look()
+  const pollActive = async (): Promise<void> => {
+    runs = await Promise.all(
+      runs.map((run) => (activeStates.includes(run.state) ? sources.run(run.id).catch(() => run) : run)),
+    );
+  };
+  const pollOnce = async (): Promise<void> => {
+    const isFull = Date.now() - lastFullPoll >= fullInterval;
+    await (isFull ? pollAll() : pollActive());
+    sendChanges();
+  };
+  /** Polls now, or joins the poll that is under way, and schedules the next one. */
+  const poll = (): Promise<void> => {
+    polling ??= pollOnce()
       .catch(() => undefined)
       .finally(() => {
-        looking = undefined;
+        polling = undefined;
         clearTimeout(timer);
         if (listeners.size > 0)
           timer = setTimeout(() => {
-            void lookAgain();
-          }, soon);
-      }));
+            void poll();
+          }, activeInterval);
+      });
+    return polling;
+  };
 
   return (signal) => {
-    const listener: Listener = {
-      events: queue<Activity>(() => {
-        listeners.delete(listener);
-      }),
-      jobs: '',
-      checkpoints: '',
-      runs: new Map(),
-    };
+    const events = createQueue<Activity>(() => {
+      listeners.delete(listener);
+    });
+    const listener: Listener = { events, jobs: '', checkpoints: '', runs: new Map() };
     listeners.add(listener);
     signal?.addEventListener(
       'abort',
       () => {
-        void listener.events.return?.();
+        void events.return?.();
       },
       { once: true },
     );
-    whole = 0; // who comes is told everything, as it is now
-    void (looking ?? Promise.resolve()).then(lookAgain);
-    return listener.events;
+    // The first event of a new listener is up to date.
+    lastFullPoll = 0;
+    void (polling ?? Promise.resolve()).then(poll);
+    return events;
   };
 }

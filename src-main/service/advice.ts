@@ -1,42 +1,44 @@
-/**
- * @file What the service says of a run whose engine is gone: out of memory, or killed by a system that had
- * none left, and the settings that would fit.
- */
+/** @file Adds settings that would fit to the error of a run that ran out of memory. */
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { DeviceKind } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
-import { explained } from '../cost/fit.ts';
+import { addFittingChanges } from '../cost/fit.ts';
 import { subjectOf } from '../cost/programs.ts';
-import { costFile, recordIn } from '../cost/record.ts';
+import { costFile, parseRecord } from '../cost/record.ts';
 import { openCheckpoint } from '../store/checkpoint/checkpoint.ts';
 import { readEvents } from '../store/run/events.ts';
-import { readIfSound } from '../store/fs/files.ts';
+import { readJsonIfValid } from '../store/fs/files.ts';
 import { readRun } from '../store/run/runs.ts';
 import type { DeviceChoice } from '../train/settings.ts';
 
-/** The error with its advice; as it is where it is another, or where the advice cannot be worked out. */
-export async function adviceOn(dir: string, error: ErrorData): Promise<ErrorData> {
+/**
+ * The error of the run in `dir`, with settings that would fit. Other errors are returned unchanged, and so is
+ * this one if the settings cannot be computed.
+ */
+export async function addAdvice(dir: string, error: ErrorData): Promise<ErrorData> {
   if (error.code !== 'engine/out-of-memory' && error.code !== 'engine/crashed') return error;
   try {
     const { checkpoint, settings } = await readRun(dir);
-    const { device, memory } = await deviceOf(dir, settings.device);
-    return explained(error, subjectOf(await openCheckpoint(checkpoint)), settings, device, memory);
+    const { device, memory } = await findDevice(dir, settings.device);
+    return addFittingChanges(error, subjectOf(await openCheckpoint(checkpoint)), settings, device, memory);
   } catch {
     return error;
   }
 }
 
 /**
- * What the run was on and what that holds, as its engine said when it began; an engine that did not come so
- * far was on what was asked for, else on what was estimated.
+ * The device of the last session and its memory, from its `started` event. If the engine failed before that, it
+ * is the device of the settings, or of the estimate.
  */
-async function deviceOf(
+async function findDevice(
   dir: string,
-  asked: DeviceChoice,
+  chosen: DeviceChoice,
 ): Promise<{ readonly device: DeviceKind; readonly memory: number | null }> {
-  const started = (await readEvents(dir)).findLast((event) => event.at === 'started');
-  const device =
-    started?.device ?? (asked === 'auto' ? recordIn(await readIfSound(join(dir, costFile)))?.kind : asked);
-  return { device: device ?? 'cpu', memory: device === 'cpu' ? totalmem() : (started?.memory ?? null) };
+  const started = (await readEvents(dir)).findLast((event) => event.type === 'started');
+  const device = started?.device ?? (chosen === 'auto' ? await readEstimatedDevice(dir) : chosen) ?? 'cpu';
+  return { device, memory: device === 'cpu' ? totalmem() : (started?.memory ?? null) };
 }
+
+const readEstimatedDevice = async (dir: string): Promise<DeviceKind | undefined> =>
+  parseRecord(await readJsonIfValid(join(dir, costFile)))?.kind;

@@ -1,200 +1,234 @@
 /**
- * @file What an estimate stands on, gathered: the book of devices, this computer's, what was measured, what
- * earlier runs took, the person's own prices; and the record that each run keeps.
+ * @file Cost estimates of the service: combines the device book, the devices of this computer with their
+ * measured rates, earlier runs and the person's assumptions; writes the cost record of each run.
  */
 import { join } from 'node:path';
-import { appError } from '../base/errors.ts';
+import { createError } from '../base/errors.ts';
 import type { DeviceChoice, DeviceKind } from '../base/device.ts';
 import {
-  costHomeIn,
+  parseStoredCosts,
   deviceBook,
-  withDefaults,
+  completeAssumptions,
   type CostFacts,
-  type CostHome,
-  type EstimateAsked,
+  type StoredCosts,
+  type EstimateRequest,
   type MeasuredDevice,
 } from '../contract/cost.ts';
 import type { Device, TrainingRequest } from '../contract/schema.ts';
 import type { Assumptions } from '../cost/assumptions.ts';
 import { factsOf, type DeviceBook } from '../cost/book.ts';
-import { alike, correctionOf, type Ratio } from '../cost/calibration.ts';
+import { withPrecision, correctionOf, type Ratio } from '../cost/calibration.ts';
 import { estimate, type Estimate } from '../cost/estimate.ts';
-import { costFile, ratioOf, recordFor, recordIn, type CostRecord } from '../cost/record.ts';
+import { costFile, ratioOf, createRecord, parseRecord, type CostRecord } from '../cost/record.ts';
 import { subjectOf } from '../cost/programs.ts';
-import { chosenFirst, type Target } from '../cost/speed.ts';
-import { grownSource } from '../growth/plan/chain.ts';
+import { sortByChoice, type Measured, type Target } from '../cost/speed.ts';
+import { sourceFromPlan } from '../growth/plan/stages.ts';
 import { planGrowth } from '../growth/plan/plan.ts';
-import { sourceIn, stagesOf } from '../growth/plan/saved-plan.ts';
+import { sourceFromRecord, stagesFromRecord } from '../growth/plan/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint/checkpoint.ts';
-import { physicalCores } from '../store/fs/cores.ts';
-import { readIfSound, readJson, writeJson } from '../store/fs/files.ts';
-import { freeBytes, standing } from '../store/fs/folder.ts';
+import { countPhysicalCores } from '../store/fs/cores.ts';
+import { readJsonIfValid, readJson, writeJson } from '../store/fs/files.ts';
+import { getFreeBytes, findExistingAncestor } from '../store/fs/folder.ts';
+import type { Home } from '../store/home/home.ts';
+import type { Precision } from '../train/precision.ts';
 import { withEngine } from './engines.ts';
-import { absolute, type Place } from './dependencies.ts';
-import { runFolder } from './runs.ts';
+import { toAbsolutePath, type Dependencies } from './dependencies.ts';
+import { findRunFolder } from './runs.ts';
 
 export interface Costs {
+  /** What an estimate of the checkpoint in `dir` needs; without `dir`, what every estimate needs. */
   facts(dir?: string): Promise<CostFacts>;
-  estimate(asked: EstimateAsked): Promise<Estimate>;
-  assume(change: Partial<Assumptions>): Promise<Assumptions>;
+  estimate(request: EstimateRequest): Promise<Estimate>;
+  /** Stores the assumptions that change; returns all of them. */
+  setAssumptions(change: Partial<Assumptions>): Promise<Assumptions>;
+  /** Runs the speed test of an engine and stores the rates. */
   measure(device: DeviceChoice): Promise<MeasuredDevice>;
-  /** The record of a run, or null where it keeps none. */
-  ofRun(id: string): Promise<CostRecord | null>;
-  /** Writes the record that a run begins with. A cost that cannot be told keeps no run from starting. */
-  begin(dir: string, request: TrainingRequest): Promise<void>;
+  /** The cost record of a run, or null if it has none. */
+  runCost(id: string): Promise<CostRecord | null>;
+  /** Writes the cost record of a new run, unless there is no estimate for this computer. */
+  recordEstimate(dir: string, request: TrainingRequest): Promise<void>;
 }
 
-/** Runs that are looked at for what they took. */
-const lookedAt = 60;
-const homeFile = 'costs.json';
-const order: readonly DeviceKind[] = ['cuda', 'webgpu', 'cpu'];
+/** Newest runs whose records are read. */
+const recentRuns = 60;
+/** A file of the home folder. */
+const storedFile = 'costs.json';
+/** `auto` prefers devices in this order. */
+const deviceOrder: readonly DeviceKind[] = ['cuda', 'webgpu', 'cpu'];
 
-/** The name under which a device's speed and runs are remembered. */
-const idOf = ({ id, name }: Device, cores: number): string =>
-  id === 'cpu' ? `cpu: ${name} × ${cores}` : `${id}: ${name}`;
-
-export function createCosts(place: Place, devices: () => Promise<readonly Device[]>): Costs {
+export function createCosts(
+  { home, processes, environment }: Dependencies,
+  listDevices: () => Promise<readonly Device[]>,
+): Costs {
   let book: Promise<DeviceBook> | undefined;
-  const bookOf = (): Promise<DeviceBook> =>
-    (book ??= readBook(join(place.surroundings.resources, 'devices.json')).catch((error: unknown) => {
+  const loadBook = (): Promise<DeviceBook> => {
+    book ??= readBook(join(environment.resources, 'devices.json')).catch((error: unknown) => {
       book = undefined;
       throw error;
-    }));
-  const home = async (): Promise<CostHome> => costHomeIn(await place.home.read(homeFile));
-  const past = async (): Promise<readonly { readonly device: string; readonly ratio: Ratio }[]> => {
-    const runs = (await place.home.runs()).slice(0, lookedAt);
-    const records = await Promise.all(runs.map((dir) => readRecord(dir)));
-    return records
-      .flatMap((record, i) => {
-        const ratio = record && ratioOf(runs[i]!, record);
-        return ratio ? [{ device: record.device, ratio }] : [];
-      })
-      .sort((a, b) => (a.ratio.at < b.ratio.at ? 1 : -1));
+    });
+    return book;
   };
-  const targets = async (): Promise<readonly Target[]> => {
-    const [known, { measured }, all, ratios] = await Promise.all([bookOf(), home(), devices(), past()]);
-    const usable = all.filter((d) => d.available);
-    return usable
-      .sort((a, b) => rankOf(a) - rankOf(b))
-      .map((device): Target => {
-        const cores = device.id === 'cpu' ? physicalCores() : 1;
-        const id = idOf(device, cores);
-        const facts = device.software
-          ? undefined
-          : factsOf(known, device.name, device.id === 'cpu' ? 'cpu' : 'gpu');
-        const rates = measured[id];
-        return {
-          id,
-          name: device.id === 'cpu' ? `${device.name}, ${cores} cores` : device.name,
-          kind: device.id,
-          here: true,
-          cores,
-          memory: device.memory,
-          ...(facts ? { facts } : {}),
-          ...(rates ? { measured: rates } : {}),
-          past: ratios.flatMap((p) => (p.device === id ? [p.ratio] : [])),
-        };
-      });
+  const readStored = async (): Promise<StoredCosts> => parseStoredCosts(await home.readFile(storedFile));
+  const updateStored = async (update: (before: StoredCosts) => StoredCosts): Promise<StoredCosts> => {
+    await home.updateFile(storedFile, (before) => update(parseStoredCosts(before)));
+    return readStored();
   };
-  const facts = async (dir?: string): Promise<CostFacts> => {
-    const [known, here, { assumptions }, free, checkpoint] = await Promise.all([
-      bookOf(),
-      targets(),
-      home(),
-      standing(place.home.dir)
-        .then(freeBytes)
-        .catch(() => 0),
-      dir === undefined ? undefined : openCheckpoint(absolute(dir)),
+
+  const listTargets = async (): Promise<readonly Target[]> => {
+    const [devices, loaded, { measured }, past] = await Promise.all([
+      listDevices(),
+      loadBook(),
+      readStored(),
+      readRatios(home),
     ]);
-    const from = checkpoint && parametersBefore(checkpoint);
-    const source = checkpoint && sourceIn(checkpoint.growth);
+    return devices
+      .filter((device) => device.available)
+      .sort((a, b) => rankOf(a) - rankOf(b))
+      .map((device) => createTarget(device, loaded, measured, past));
+  };
+
+  const facts = async (dir?: string): Promise<CostFacts> => {
+    const [loaded, targets, { assumptions }, free, checkpoint] = await Promise.all([
+      loadBook(),
+      listTargets(),
+      readStored(),
+      findExistingAncestor(home.dir)
+        .then(getFreeBytes)
+        .catch(() => 0),
+      dir === undefined ? undefined : openCheckpoint(toAbsolutePath(dir)),
+    ]);
+    const sourceParameters = checkpoint && countSourceParameters(checkpoint);
+    const source = checkpoint && sourceFromRecord(checkpoint.growth);
     return {
-      book: known,
-      targets: here,
-      assumptions: withDefaults(assumptions),
+      book: loaded,
+      targets,
+      assumptions: completeAssumptions(assumptions),
       free,
-      ...(from === undefined ? {} : { sourceParameters: from }),
+      ...(sourceParameters === undefined ? {} : { sourceParameters }),
       ...(source ? { source } : {}),
     };
-  };
-  const change = async (make: (before: CostHome) => CostHome): Promise<CostHome> => {
-    await place.home.change(homeFile, (before) => make(costHomeIn(before)));
-    return home();
   };
 
   return {
     facts,
     async estimate({ dir, training, grow, assumptions = {} }) {
       const known = await facts(dir);
-      const checkpoint = await openCheckpoint(absolute(dir));
-      const { card } = checkpoint;
-      const plan = grow && planGrowth(card, grow);
-      const from = plan?.parameters.before ?? known.sourceParameters;
+      const checkpoint = await openCheckpoint(toAbsolutePath(dir));
+      const { summary } = checkpoint;
+      const plan = grow && planGrowth(summary, grow);
+      const sourceParameters = plan?.parameters.before ?? known.sourceParameters;
       return estimate({
-        subject: plan ? { ...grownSource(plan), source: card } : subjectOf(checkpoint),
+        subject: plan ? { ...sourceFromPlan(plan), source: summary } : subjectOf(checkpoint),
         training,
         ...known,
-        targets: chosenFirst(known.targets, training.device),
+        targets: sortByChoice(known.targets, training.device),
         assumptions: { ...known.assumptions, ...assumptions },
-        ...(from === undefined ? {} : { sourceParameters: from }),
+        ...(sourceParameters === undefined ? {} : { sourceParameters }),
       });
     },
-    assume: async (some) =>
-      withDefaults(
-        (await change((before) => ({ ...before, assumptions: { ...before.assumptions, ...some } })))
-          .assumptions,
-      ),
-    async measure(choice) {
-      const found = await withEngine(place.processes, {}, (engine) => engine.measure({ device: choice }));
-      const card = (await devices()).find((d) => d.id === found.device);
-      const id = idOf(
-        card ?? { id: found.device, name: found.name, available: true, memory: null, free: null },
-        physicalCores(),
-      );
-      await change((before) => ({ ...before, measured: { ...before.measured, [id]: found.measured } }));
-      return { device: id, measured: found.measured };
+    async setAssumptions(change) {
+      const stored = await updateStored((before) => ({
+        ...before,
+        assumptions: { ...before.assumptions, ...change },
+      }));
+      return completeAssumptions(stored.assumptions);
     },
-    ofRun: async (id) => readRecord(await runFolder(place, id)),
-    async begin(dir, { checkpoint, settings }) {
-      const known = await facts(absolute(checkpoint));
-      const here = chosenFirst(known.targets, settings.device);
-      const subject = subjectOf(await openCheckpoint(absolute(checkpoint)));
-      const told = estimate({
-        subject,
+    async measure(choice) {
+      const speed = await withEngine(processes, {}, (engine) => engine.measure({ device: choice }));
+      const { name, measured } = speed;
+      const device = (await listDevices()).find((d) => d.id === speed.device) ?? { id: speed.device, name };
+      const id = targetId(device, countPhysicalCores());
+      await updateStored((before) => ({ ...before, measured: { ...before.measured, [id]: measured } }));
+      return { device: id, measured };
+    },
+    runCost: async (id) => readRecord(await findRunFolder(home, id)),
+    async recordEstimate(dir, { checkpoint, settings }) {
+      const path = toAbsolutePath(checkpoint);
+      const known = await facts(path);
+      const targets = sortByChoice(known.targets, settings.device);
+      const estimated = estimate({
+        subject: subjectOf(await openCheckpoint(path)),
         training: settings,
         ...known,
-        targets: here.slice(0, 1),
+        targets: targets.slice(0, 1),
         book: { devices: [], prices: [] },
-        plain: true,
+        skipAlternatives: true,
       });
-      const memory = correctionOf(
-        alike(here[0]?.past ?? [], settings.precision).flatMap((p) => (p.memory === null ? [] : [p.memory])),
-      ).factor;
-      const record = recordFor(
-        told,
-        known.assumptions,
-        { memory, training: settings },
-        new Date().toISOString(),
-      );
+      const record = createRecord(estimated, {
+        assumptions: known.assumptions,
+        memoryCorrection: memoryCorrectionOf(targets[0]?.past ?? [], settings.precision),
+        settings,
+        time: new Date().toISOString(),
+      });
       if (record) await writeJson(join(dir, costFile), record);
     },
   };
 }
 
-/** `auto` takes what is fastest, never a GPU that the processor plays. */
+interface PastRun {
+  readonly device: string;
+  readonly ratio: Ratio;
+}
+
+/** Actual over estimated figures of recent runs, newest first. */
+async function readRatios(home: Home): Promise<readonly PastRun[]> {
+  const dirs = (await home.listRuns()).slice(0, recentRuns);
+  const records = await Promise.all(dirs.map((dir) => readRecord(dir)));
+  return records
+    .flatMap((record, i) => {
+      const ratio = record && ratioOf(dirs[i]!, record);
+      return ratio ? [{ device: record.device, ratio }] : [];
+    })
+    .sort((a, b) => (a.ratio.at < b.ratio.at ? 1 : -1));
+}
+
+function createTarget(
+  device: Device,
+  book: DeviceBook,
+  measured: Readonly<Record<string, Measured>>,
+  past: readonly PastRun[],
+): Target {
+  const isCpu = device.id === 'cpu';
+  const cores = isCpu ? countPhysicalCores() : 1;
+  const id = targetId(device, cores);
+  const facts = device.software ? undefined : factsOf(book, device.name, isCpu ? 'cpu' : 'gpu');
+  const rates = measured[id];
+  return {
+    id,
+    name: isCpu ? `${device.name}, ${cores} cores` : device.name,
+    kind: device.id,
+    here: true,
+    cores,
+    memory: device.memory,
+    ...(facts ? { facts } : {}),
+    ...(rates ? { measured: rates } : {}),
+    past: past.flatMap((run) => (run.device === id ? [run.ratio] : [])),
+  };
+}
+
+/** The name under which the rates and the runs of a device are stored. */
+const targetId = ({ id, name }: Pick<Device, 'id' | 'name'>, cores: number): string =>
+  id === 'cpu' ? `cpu: ${name} × ${cores}` : `${id}: ${name}`;
+
+/** Position in the choice of `auto`. GPUs that are emulated in software come last. */
 const rankOf = ({ id, software }: Device): number =>
-  order.indexOf(id) + (software === true ? order.length : 0);
+  deviceOrder.indexOf(id) + (software === true ? deviceOrder.length : 0);
+
+function memoryCorrectionOf(past: readonly Ratio[], precision: Precision): number {
+  const ratios = withPrecision(past, precision).flatMap(({ memory }) => (memory === null ? [] : [memory]));
+  return correctionOf(ratios).factor;
+}
 
 async function readBook(file: string): Promise<DeviceBook> {
-  const read = deviceBook.safeParse(await readJson(file));
-  if (read.success) return read.data;
-  const [issue] = read.error.issues;
-  throw appError('file/bad-json', { path: file, why: `${issue!.path.join('.')}: ${issue!.message}` });
+  const parsed = deviceBook.safeParse(await readJson(file));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw createError('file/bad-json', { path: file, why: `${issue!.path.join('.')}: ${issue!.message}` });
 }
 
 const readRecord = async (dir: string): Promise<CostRecord | null> =>
-  recordIn(await readIfSound(join(dir, costFile)));
+  parseRecord(await readJsonIfValid(join(dir, costFile)));
 
-/** Parameters of what a grown checkpoint came from. */
-const parametersBefore = (checkpoint: Checkpoint): number | undefined =>
-  stagesOf(checkpoint.growth)[0]?.parameters.before;
+/** Parameters of the model that a checkpoint was grown from. */
+const countSourceParameters = (checkpoint: Checkpoint): number | undefined =>
+  stagesFromRecord(checkpoint.growth)[0]?.parameters.before;

@@ -1,7 +1,4 @@
-/**
- * @file What the service is given: where it keeps things, how it starts engines, and what its surroundings
- * are.
- */
+/** @file What the service needs from the process that starts it: home folder, engines, environment, ssh. */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { writeText } from '../store/fs/files.ts';
@@ -10,42 +7,41 @@ import type { Processes } from './engines.ts';
 import type { OpenTunnel } from './remote-hosts.ts';
 import type { Secrets } from './secrets.ts';
 
-export { isAlive } from '../store/fs/files.ts';
+export { isProcessAlive } from '../store/fs/process.ts';
 export { openHome } from '../store/home/home.ts';
 
-/** What only the process entry can know. */
-export interface Surroundings {
+/** The installation, and the programs that were found on this computer. */
+export interface Environment {
   readonly version: string;
   readonly desktop: boolean;
   /** The folder `resources` of this installation. */
   readonly resources: string;
-  /** Electron's binary and a browser that can show the page; null when there is none. */
+  /** Path of Electron's binary; null if it is not downloaded. */
   readonly electron: string | null;
+  /** A command that opens a page in a browser; null if there is none. */
   readonly browser: string | null;
-  /**
-   * The package that carries ONNX Runtime's library, and the version of its CUDA provider when that is
-   * installed.
-   */
+  /** The package of ONNX Runtime. `cuda` is true if a CUDA provider was found next to its library. */
   readonly runtime: { readonly version: string; readonly folder: string; readonly cuda: boolean } | null;
 }
 
-export interface Place {
+export interface Dependencies {
   readonly home: Home;
   readonly processes: Processes;
-  readonly surroundings: Surroundings;
+  readonly environment: Environment;
   readonly tunnel: OpenTunnel;
-  /** Memory when absent. */
+  /** Keeps secrets in memory if it is missing. */
   readonly secrets?: Secrets;
 }
 
-/** The checkpoint that comes with Cambium. */
-export const builtIn = ({ surroundings }: Place): string => join(surroundings.resources, 'demo', 'seedling');
+/** The folder of the checkpoint that comes with Cambium. */
+export const builtInCheckpoint = ({ environment }: Dependencies): string =>
+  join(environment.resources, 'demo', 'seedling');
 
-/** A path as a person types it, absolute; `~` is their home. */
-export const absolute = (path: string): string =>
+/** The absolute path of a path that a person typed; `~` is the home folder. */
+export const toAbsolutePath = (path: string): string =>
   resolve(/^~(?=$|[\\/])/.test(path) ? join(homedir(), path.slice(1)) : path);
 
-/** Writes a page beside the results it tells of; its path. */
+/** Writes report.html into `dir`; returns its path. */
 export async function writeReport(dir: string, html: string): Promise<string> {
   const path = join(dir, 'report.html');
   await writeText(path, html);

@@ -1,157 +1,179 @@
-/**
- * @file What this computer has and lacks, each with its remedy. Optional things that are absent are told, not
- * held against it.
- */
+/** @file The checks of `cambium doctor`: what Cambium needs on this computer, and how to get what is missing. */
 import { freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { dataOf, wordsOf } from '../base/errors.ts';
-import { showBytes } from '../base/units.ts';
+import { toErrorData, describeError } from '../base/errors.ts';
+import { formatBytes } from '../base/format.ts';
 import type { GpuStatus } from '../contract/gpu.ts';
 import type { Check, Device } from '../contract/schema.ts';
 import { exists } from '../store/fs/files.ts';
-import { freeBytes, standing } from '../store/fs/folder.ts';
-import { builtIn, type Place } from './dependencies.ts';
+import { getFreeBytes, findExistingAncestor } from '../store/fs/folder.ts';
+import { builtInCheckpoint, type Dependencies, type Environment } from './dependencies.ts';
 
-/** Where ONNX Runtime 1.30's package carries a library. */
+/** The platforms for which the package of ONNX Runtime 1.30 has a library. */
 const platforms = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'win32-x64', 'win32-arm64'];
-const needed = 5e9;
+const minimumNodeVersion = 24;
+const minimumMemory = 2e9;
+const minimumDisk = 5e9;
 
-export async function examine(
-  place: Place,
-  devices: () => Promise<readonly Device[]>,
-  gpu: () => Promise<GpuStatus>,
+export async function checkComputer(
+  dependencies: Dependencies,
+  listDevices: () => Promise<readonly Device[]>,
+  getGpuStatus: () => Promise<GpuStatus>,
 ): Promise<readonly Check[]> {
-  const { electron, browser, runtime } = place.surroundings;
-  const platform = `${process.platform}-${process.arch}`;
-  const node = process.versions.node;
-  const checks: Check[] = [
-    check(
-      'Node.js',
-      Number(node.split('.')[0]) >= 24,
-      node,
-      'Run npm ci in the checkout: it brings Node 24; or install it from nodejs.org.',
+  const { environment, home } = dependencies;
+  return [
+    ...checkRuntime(environment),
+    ...(await checkDevices(listDevices)),
+    ...(await checkGpu(getGpuStatus, environment.runtime?.cuda === true)),
+    required(
+      'Memory',
+      totalmem() > minimumMemory,
+      `${formatBytes(freemem())} of ${formatBytes(totalmem())} free`,
+      'Close other programs, or use a smaller micro-batch size.',
     ),
-    check(
+    await checkDisk(home.dir),
+    await checkBuiltInCheckpoint(builtInCheckpoint(dependencies)),
+    ...checkPrograms(environment),
+  ];
+}
+
+/** A check; `remedy` is shown only if it fails. */
+const required = (what: string, ok: boolean, found: string, remedy: string): Check =>
+  ok ? { what, ok, found } : { what, ok, found, remedy };
+
+/** A check that may fail. */
+const optional = (what: string, ok: boolean, found: string, remedy: string): Check => ({
+  ...required(what, ok, found, remedy),
+  optional: true,
+});
+
+function checkRuntime({ runtime }: Environment): readonly Check[] {
+  const platform = `${process.platform}-${process.arch}`;
+  const { node } = process.versions;
+  return [
+    required(
+      'Node.js',
+      Number(node.split('.')[0]) >= minimumNodeVersion,
+      node,
+      'Run npm ci in the checkout, which installs Node 24; or install it from nodejs.org.',
+    ),
+    required(
       'Platform',
       platforms.includes(platform),
       platform,
-      `ONNX Runtime comes for ${platforms.join(', ')}.`,
+      `ONNX Runtime supports ${platforms.join(', ')}.`,
     ),
-    check(
+    required(
       'ONNX Runtime',
       runtime !== null,
       runtime ? `${runtime.version} in ${runtime.folder}` : 'not installed',
       'Run npm ci in the checkout.',
     ),
-    ...(await deviceChecks(devices)),
-    ...(await gpuChecks(gpu, runtime?.cuda === true)),
-    check(
-      'Memory',
-      totalmem() > 2e9,
-      `${showBytes(freemem())} of ${showBytes(totalmem())} free`,
-      'Close other programs, or use smaller batches.',
-    ),
-    await disk(place.home.dir),
-    check(
-      'Built-in example',
-      await exists(join(builtIn(place), 'config.json')),
-      builtIn(place),
-      'Restore the folder resources/demo from the repository.',
-    ),
-    option(
-      'Desktop window',
-      electron !== null,
-      electron ?? "Electron's binary is not downloaded",
-      'Run npx install-electron; without it the browser shows the same interface.',
-    ),
-    option(
-      'Browser',
-      browser !== null,
-      browser ?? 'none found',
-      'Open the printed address on another computer through ssh -L, or install a browser.',
-    ),
   ];
-  return checks;
 }
 
-const check = (what: string, ok: boolean, found: string, remedy: string): Check =>
-  ok ? { what, ok, found } : { what, ok, found, remedy };
-const option = (what: string, ok: boolean, found: string, remedy: string): Check => ({
-  ...check(what, ok, found, remedy),
-  optional: true,
-});
-
-/** The processor must work; other devices are welcome. */
-async function deviceChecks(devices: () => Promise<readonly Device[]>): Promise<readonly Check[]> {
+/** The CPU is required, other devices are optional. */
+async function checkDevices(listDevices: () => Promise<readonly Device[]>): Promise<readonly Check[]> {
   try {
-    return (await devices()).map(({ id, name, available, why, memory }) => {
-      const found = available ? `${name}${memory === null ? '' : `, ${showBytes(memory)}`}` : 'not available';
-      return (id === 'cpu' ? check : option)(`Device ${id}`, available, found, why ?? 'See the log.');
+    return (await listDevices()).map(({ id, name, available, why, memory }) => {
+      const size = memory === null ? '' : `, ${formatBytes(memory)}`;
+      const found = available ? `${name}${size}` : 'not available';
+      const check = id === 'cpu' ? required : optional;
+      return check(`Device ${id}`, available, found, why ?? 'See the log.');
     });
   } catch (thrown) {
-    const [sentence, remedy] = wordsOf(dataOf(thrown));
-    return [check('Engine', false, sentence, remedy)];
+    const [sentence, remedy] = describeError(toErrorData(thrown));
+    return [required('Engine', false, sentence, remedy)];
   }
 }
 
+const noGpuStatus: Pick<GpuStatus, 'possible' | 'needed' | 'installed' | 'libraries' | 'folder'> = {
+  possible: false,
+  needed: '',
+  installed: null,
+  libraries: [],
+  folder: '',
+};
+
 /**
- * The CUDA provider, and whether each library that it asks for is found. `elsewhere`: one was put beside ONNX
- * Runtime by other means.
+ * The CUDA provider and the libraries that it needs. `isBundled`: a provider was found next to the library of
+ * ONNX Runtime.
  */
-async function gpuChecks(gpu: () => Promise<GpuStatus>, elsewhere: boolean): Promise<readonly Check[]> {
-  const { possible, needed, installed, libraries, folder } = await gpu().catch(
-    () =>
-      ({
-        possible: false,
-        needed: '',
-        installed: null,
-        libraries: [],
-        folder: '',
-      }) satisfies Partial<GpuStatus>,
-  );
+async function checkGpu(
+  getGpuStatus: () => Promise<GpuStatus>,
+  isBundled: boolean,
+): Promise<readonly Check[]> {
+  const { possible, needed, installed, libraries, folder } = await getGpuStatus().catch(() => noGpuStatus);
   if (!possible) return [];
-  const found = installed
-    ? `${installed.runtime} in ${folder}${installed.current ? '' : `, but ${needed} is needed, or files are missing`}`
-    : elsewhere
-      ? 'beside ONNX Runtime'
-      : 'not installed';
-  const missing = libraries.filter((l) => !l.found);
-  const driver = missing.some((l) => l.carrier === null);
+  const missing = libraries.filter((library) => !library.found);
+  const lacksDriver = missing.some((library) => library.carrier === null);
   return [
-    option(
+    optional(
       'CUDA provider',
-      installed?.current === true || (!installed && elsewhere),
-      found,
+      installed?.current === true || (!installed && isBundled),
+      describeProvider({ installed, needed, folder }, isBundled),
       'For an NVIDIA GPU: cambium gpu install',
     ),
-    option(
+    optional(
       'CUDA libraries',
       missing.length === 0,
       missing.length === 0
         ? `all ${libraries.length} found`
-        : `not found: ${missing.map((l) => l.name).join(', ')}`,
-      driver
-        ? 'For an NVIDIA GPU: install its driver from your system\u2019s packages, then cambium gpu install --cuda'
+        : `not found: ${missing.map((library) => library.name).join(', ')}`,
+      lacksDriver
+        ? 'For an NVIDIA GPU: install its driver from the packages of your system, then cambium gpu install --cuda'
         : 'cambium gpu install --cuda',
     ),
   ];
 }
 
-async function disk(home: string): Promise<Check> {
+function describeProvider(
+  { installed, needed, folder }: Pick<GpuStatus, 'installed' | 'needed' | 'folder'>,
+  isBundled: boolean,
+): string {
+  if (!installed) return isBundled ? 'next to ONNX Runtime' : 'not installed';
+  const problem = installed.current ? '' : `, but ${needed} is needed, or files are missing`;
+  return `${installed.runtime} in ${folder}${problem}`;
+}
+
+async function checkDisk(home: string): Promise<Check> {
   try {
-    const free = await freeBytes(await standing(home));
-    return check(
+    const free = await getFreeBytes(await findExistingAncestor(home));
+    return required(
       'Disk',
-      free > needed,
-      `${showBytes(free)} free for ${home}`,
+      free > minimumDisk,
+      `${formatBytes(free)} free for ${home}`,
       `Free some space, or set CAMBIUM_HOME to a folder on a larger disk.`,
     );
   } catch (thrown) {
-    return check(
+    return required(
       'Disk',
       false,
-      `${home}: ${wordsOf(dataOf(thrown))[0]}`,
-      'Set CAMBIUM_HOME to a folder that can be written.',
+      `${home}: ${describeError(toErrorData(thrown))[0]}`,
+      'Set CAMBIUM_HOME to a writable folder.',
     );
   }
 }
+
+const checkBuiltInCheckpoint = async (dir: string): Promise<Check> =>
+  required(
+    'Built-in example',
+    await exists(join(dir, 'config.json')),
+    dir,
+    'Restore the folder resources/demo from the repository.',
+  );
+
+const checkPrograms = ({ electron, browser }: Environment): readonly Check[] => [
+  optional(
+    'Desktop window',
+    electron !== null,
+    electron ?? "Electron's binary is not downloaded",
+    'Run npx install-electron. Without it, the browser shows the same interface.',
+  ),
+  optional(
+    'Browser',
+    browser !== null,
+    browser ?? 'none found',
+    'Open the printed address on another computer through ssh -L, or install a browser.',
+  ),
+];

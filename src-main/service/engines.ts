@@ -1,25 +1,26 @@
 /**
- * @file Engine processes: start one, talk to it, turn its death into an error that says what happened. One
- * process per job; its exit is what surely frees a device.
+ * @file Engine processes: starts one, connects to it, and turns its exit into an error. There is one process per
+ * job, because only the end of a process reliably frees the memory of a device.
  */
 import type { Channel } from '../base/channel.ts';
-import { AppError, appError } from '../base/errors.ts';
-import { queue } from '../base/queue.ts';
-import { aborter, type AbortSignalLike } from '../base/signals.ts';
+import { AppError, createError } from '../base/errors.ts';
+import { createQueue } from '../base/queue.ts';
+import { createAborter, type AbortSignalLike } from '../base/signals.ts';
 import { connect } from '../contract/connect.ts';
 import { engine, type Engine } from '../contract/engine.ts';
 
-/** How a process ended; `lines` are the last ones of its standard error. */
+/** How a process ended. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: string | null;
+  /** The last lines of its standard error. */
   readonly lines: string;
 }
 
 export interface SpawnOptions {
-  /** A file that its standard error is appended to. */
+  /** A file to which its standard error is appended. */
   readonly log?: string;
-  /** Goes on when this process ends. */
+  /** True if it keeps running when this process ends. */
   readonly detached?: boolean;
 }
 
@@ -28,20 +29,22 @@ export interface EngineProcess extends Channel {
   readonly exited: Promise<Exit>;
 }
 
-/** What can start an engine: forked by Node, a utility process of Electron, a fake in tests. */
+/** Starts engines: as child processes of Node, as utility processes of Electron, or in memory in tests. */
 export interface Processes {
   spawn(options: SpawnOptions): Promise<EngineProcess>;
 }
 
-/** How long an engine may take to leave when its work is over, in milliseconds, before it is killed. */
-const patience = 5000;
-const after = (ms: number): Promise<void> =>
+/** Milliseconds for an engine to exit after its work, before it is killed. */
+const exitTimeout = 5000;
+
+const wait = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms).unref();
   });
 
 /**
- * An engine for one piece of work. It is gone when this settles; if it died in between, that is the error.
+ * Starts an engine, runs `work` with it, and returns the result once the engine has exited. If the engine dies
+ * during the work, throws the error of its exit.
  */
 export async function withEngine<T>(
   processes: Processes,
@@ -53,62 +56,62 @@ export async function withEngine<T>(
     return await work(connect(engine, process));
   } catch (thrown) {
     if (!(thrown instanceof AppError) || thrown.code !== 'rpc/closed') throw thrown;
-    // The channel closes a little before the exit is known; an engine that only lost its channel is as good
-    // as dead.
-    const exit = await Promise.race([process.exited, after(patience).then(() => undefined)]);
-    throw exit ? deathOf(exit) : appError('engine/crashed', { how: 'it stopped answering', lines: '' });
+    // The channel closes shortly before the exit is reported.
+    const exit = await Promise.race([process.exited, wait(exitTimeout).then(() => undefined)]);
+    throw exit ? exitError(exit) : createError('engine/crashed', { how: 'it stopped answering', lines: '' });
   } finally {
-    await leave(process);
+    await endProcess(process);
   }
 }
 
-async function leave(process: EngineProcess): Promise<void> {
+async function endProcess(process: EngineProcess): Promise<void> {
   process.close();
-  const gone = await Promise.race([process.exited.then(() => true), after(patience).then(() => false)]);
-  if (gone) return;
+  const hasExited = await Promise.race([
+    process.exited.then(() => true),
+    wait(exitTimeout).then(() => false),
+  ]);
+  if (hasExited) return;
   process.kill();
   await process.exited;
 }
 
 /**
- * The events of one stream of an engine of its own. Leaving the loop, or the signal, ends the work and the
- * process.
+ * Starts an engine and streams the events of one of its procedures. Leaving the loop, or aborting the signal,
+ * cancels the procedure and ends the process.
  */
 export function engineStream<T>(
   processes: Processes,
-  ask: (engine: Engine, signal: AbortSignalLike) => AsyncIterable<T>,
+  start: (engine: Engine, signal: AbortSignalLike) => AsyncIterable<T>,
   signal?: AbortSignalLike,
 ): AsyncIterable<T> {
-  const inner = aborter();
-  const items = queue<T>(inner.abort);
-  if (signal?.aborted) inner.abort();
-  signal?.addEventListener('abort', inner.abort, { once: true });
-  void withEngine(processes, {}, async (e) => {
-    for await (const item of ask(e, inner.signal)) items.push(item);
-  }).then(items.end, items.fail);
+  const aborter = createAborter();
+  const items = createQueue<T>(aborter.abort);
+  if (signal?.aborted) aborter.abort();
+  signal?.addEventListener('abort', aborter.abort, { once: true });
+  const run = withEngine(processes, {}, async (connected) => {
+    for await (const item of start(connected, aborter.signal)) items.push(item);
+  });
+  void run.then(items.end, items.fail);
   return items;
 }
 
 const outOfMemory =
   /heap out of memory|out of memory|failed to allocate|bad_?alloc|BFCArena|CUDA_ERROR_OUT_OF_MEMORY/i;
 
-/** What the end of an engine means to a person. */
-export function deathOf({ code, signal, lines }: Exit): AppError {
+/** The error of an engine that exited during its work. */
+export function exitError({ code, signal, lines }: Exit): AppError {
   const line = lines.split('\n').find((l) => outOfMemory.test(l));
   if (line !== undefined)
-    return appError('engine/out-of-memory', { device: 'the engine', detail: line.trim() });
-  if (signal === 'SIGKILL')
-    return appError('engine/crashed', {
-      how: 'killed by the system, which may have been short of memory',
-      lines,
-    });
-  return appError('engine/crashed', {
-    how: signal ? `signal ${signal}` : `exit code ${code ?? 'unknown'}`,
-    lines,
-  });
+    return createError('engine/out-of-memory', { device: 'the engine', detail: line.trim() });
+  return createError('engine/crashed', { how: describeExit(code, signal), lines });
 }
 
-/** For a stream of an engine that ended without its last event. */
-export const withoutAnswer = (): never => {
-  throw appError('engine/crashed', { how: 'it ended without an answer', lines: '' });
+function describeExit(code: number | null, signal: string | null): string {
+  if (signal === 'SIGKILL') return 'killed by the system, which may have been short of memory';
+  return signal ? `signal ${signal}` : `exit code ${code ?? 'unknown'}`;
+}
+
+/** Throws the error of a stream that ended without its last event. */
+export const throwNoResult = (): never => {
+  throw createError('engine/crashed', { how: 'it ended without a result', lines: '' });
 };

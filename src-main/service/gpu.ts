@@ -1,20 +1,24 @@
-/**
- * @file The CUDA provider: what is installed and what is missing, brought from wheels into Cambium's own
- * folder, taken away again.
- */
+/** @file The CUDA provider: its status, its installation from wheels, and its removal. */
 import { join } from 'node:path';
 import { refuse } from '../base/errors.ts';
-import { queue } from '../base/queue.ts';
+import { createQueue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import type { GpuEvent, GpuInstall, GpuStatus, NativeLibrary } from '../contract/gpu.ts';
-import { downloadWheel, dropWheels } from '../store/gpu/download.ts';
-import { damagedFiles, gpuFolder, installedGpu, installGpu, removeGpu } from '../store/gpu/installed.ts';
-import { cudaPackages, cudaVersions, providerPackage, runtimeLibrary } from '../store/gpu/packages.ts';
-import { controllerOf } from '../store/fs/signals.ts';
+import { downloadWheel, removeWheels } from '../store/gpu/download.ts';
+import { findDamagedFiles, getGpuDir, readGpuManifest, installGpu, removeGpu } from '../store/gpu/install.ts';
+import {
+  cudaPackages,
+  getCudaVersionPattern,
+  providerPackage,
+  runtimeLibrary,
+} from '../store/gpu/packages.ts';
+import { createLinkedController } from '../store/fs/signals.ts';
 import { withEngine } from './engines.ts';
-import { absolute, type Place } from './dependencies.ts';
+import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 
-const possible = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
+const isSupported = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
+/** Milliseconds between two progress events. */
+const progressInterval = 200;
 
 export interface Gpu {
   status(): Promise<GpuStatus>;
@@ -22,21 +26,25 @@ export interface Gpu {
   remove(): Promise<{ readonly removed: boolean }>;
 }
 
-/** `changed` is told whenever an installation or a removal ends, however. */
-export function createGpu({ home, processes, surroundings: { runtime } }: Place, changed: () => void): Gpu {
+/** `onChange` is called when an installation or a removal ends, even if it failed. */
+export function createGpu(
+  { home, processes, environment: { runtime } }: Dependencies,
+  onChange: () => void,
+): Gpu {
   const needed = runtime ?? { version: '', folder: '' };
 
   const status = async (): Promise<GpuStatus> => {
-    const manifest = installedGpu(home.dir);
-    const damaged = manifest ? await damagedFiles(home.dir, manifest) : [];
-    const libraries: readonly NativeLibrary[] = possible
-      ? await withEngine(processes, {}, (e) => e.libraries({}))
+    const manifest = readGpuManifest(home.dir);
+    const damaged = manifest ? await findDamagedFiles(home.dir, manifest) : [];
+    const libraries: readonly NativeLibrary[] = isSupported
+      ? await withEngine(processes, {}, (engine) => engine.libraries({}))
       : [];
-    const carriers = libraries.flatMap((l) => (l.found || l.carrier === null ? [] : [l.carrier]));
+    const missing = libraries.filter((library) => !library.found);
+    const carriers = missing.flatMap(({ carrier }) => (carrier === null ? [] : [carrier]));
     return {
-      possible,
+      possible: isSupported,
       needed: needed.version,
-      folder: gpuFolder(home.dir),
+      folder: getGpuDir(home.dir),
       libraries,
       packages: [...new Set(carriers)],
       installed: manifest && {
@@ -48,54 +56,64 @@ export function createGpu({ home, processes, surroundings: { runtime } }: Place,
     };
   };
 
+  /** Downloads the wheels of a package index into the cache; returns their paths. */
+  const downloadWheels = async (
+    index: string,
+    cuda: boolean,
+    signal: AbortSignal,
+    onProgress: (what: string, done: number, of: number) => void,
+  ): Promise<readonly string[]> => {
+    const folder = await home.createCacheDir('wheels');
+    const wheels: string[] = [];
+    for (const name of [providerPackage, ...(cuda ? cudaPackages : [])]) {
+      const version = name === providerPackage ? needed.version : getCudaVersionPattern(name);
+      wheels.push(await downloadWheel(index, name, version, folder, { signal, onProgress }));
+    }
+    return wheels;
+  };
+
   async function* install(
     { files, index, cuda }: GpuInstall,
     signal?: AbortSignalLike,
   ): AsyncGenerator<GpuEvent> {
-    if (!possible || !runtime) refuse('gpu/platform', { platform: `${process.platform}-${process.arch}` });
-    const stop = controllerOf(signal);
-    const events = queue<GpuEvent>();
-    let told = 0;
-    const telling =
-      (at: 'downloading' | 'unpacking') =>
+    if (!isSupported || !runtime) refuse('gpu/platform', { platform: `${process.platform}-${process.arch}` });
+    const controller = createLinkedController(signal);
+    const events = createQueue<GpuEvent>();
+    let lastProgress = 0;
+    const reportProgress =
+      (type: 'downloading' | 'unpacking') =>
       (what: string, done: number, of: number): void => {
-        if (done < of && Date.now() - told < 200) return;
-        told = Date.now();
-        events.push({ at, what, done, of });
+        if (done < of && Date.now() - lastProgress < progressInterval) return;
+        lastProgress = Date.now();
+        events.push({ type, what, done, of });
       };
     const work = async (): Promise<void> => {
-      const wheels = (files ?? []).map(absolute);
-      const fetched: string[] = [];
-      if (index !== undefined) {
-        const folder = await home.cache('wheels');
-        for (const name of [providerPackage, ...(cuda ? cudaPackages : [])])
-          fetched.push(
-            await downloadWheel(
-              index,
-              name,
-              name === providerPackage ? needed.version : cudaVersions(name),
-              folder,
-              { signal: stop.signal, onProgress: telling('downloading') },
-            ),
-          );
-      }
+      const wheels = (files ?? []).map(toAbsolutePath);
+      const downloaded =
+        index === undefined
+          ? []
+          : await downloadWheels(index, cuda, controller.signal, reportProgress('downloading'));
       const library = join(needed.folder, 'bin', 'napi-v6', process.platform, process.arch, runtimeLibrary);
-      await installGpu([...wheels, ...fetched], {
+      await installGpu([...wheels, ...downloaded], {
         home: home.dir,
         runtime: { version: needed.version, library },
-        signal: stop.signal,
-        onProgress: telling('unpacking'),
-      }).finally(changed);
-      await dropWheels(fetched);
-      events.push({ at: 'done', status: await status() });
+        signal: controller.signal,
+        onProgress: reportProgress('unpacking'),
+      }).finally(onChange);
+      await removeWheels(downloaded);
+      events.push({ type: 'done', status: await status() });
     };
     work().then(events.end, events.fail);
     try {
       yield* events;
     } finally {
-      stop.abort();
+      controller.abort();
     }
   }
 
-  return { status, install, remove: async () => ({ removed: await removeGpu(home.dir).finally(changed) }) };
+  return {
+    status,
+    install,
+    remove: async () => ({ removed: await removeGpu(home.dir).finally(onChange) }),
+  };
 }

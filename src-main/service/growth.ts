@@ -1,141 +1,154 @@
-/**
- * @file Growing and exporting as jobs: plan, check, start an engine, relay its progress; a cancelled or
- * failed job leaves nothing beside its target.
- */
+/** @file Growth and export as jobs: plans, checks, runs an engine and relays its progress. */
 import { basename, dirname, join } from 'node:path';
 import { refuse } from '../base/errors.ts';
-import { liveStates } from '../contract/activity.ts';
+import { activeStates } from '../contract/activity.ts';
 import type {
-  CheckpointCard,
+  CheckpointSummary,
   ExportEvent,
   ExportRequest,
   GrowEvent,
   GrowJob,
-  JobCard,
+  JobSummary,
 } from '../contract/schema.ts';
 import type { GrowthRequest } from '../growth/recipe.ts';
-import { checkSource, markOf, readPlan, savedPlan, type SavedPlan } from '../growth/plan/saved-plan.ts';
+import { checkSource } from '../growth/plan/check-source.ts';
+import { readPlan } from '../growth/plan/plan-file.ts';
+import {
+  createSavedPlan,
+  describeSource,
+  type NamedSource,
+  type SavedPlan,
+} from '../growth/plan/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint/checkpoint.ts';
 import { exists } from '../store/fs/files.ts';
-import { fingerprintOf } from '../store/checkpoint/fingerprint.ts';
-import { sweepPartials } from '../store/fs/folder.ts';
-import { isRun, newestStep, runCard } from '../store/run/runs.ts';
-import { withEngine, withoutAnswer } from './engines.ts';
+import { computeFingerprint } from '../store/checkpoint/fingerprint.ts';
+import { removeStalePartials } from '../store/fs/folder.ts';
+import type { Home } from '../store/home/home.ts';
+import { isRun, newestStep, summarizeRun } from '../store/run/runs.ts';
+import { throwNoResult, withEngine } from './engines.ts';
 import type { Jobs } from './jobs.ts';
-import { absolute, type Place } from './dependencies.ts';
-import { runFolder } from './runs.ts';
+import { toAbsolutePath, type Dependencies } from './dependencies.ts';
+import { findRunFolder } from './runs.ts';
 
-/**
- * What is grown: a checkpoint's folder, or of a run's the newest saved step, which brings its moments; and
- * what to call it.
- */
-async function originOf(
-  dir: string,
-): Promise<{ readonly checkpoint: Checkpoint; readonly name: string; readonly run: string | null }> {
-  const path = absolute(dir);
+/** The checkpoint that is grown. */
+interface Source {
+  readonly checkpoint: Checkpoint;
+  readonly name: string;
+  /** The folder of the run that saved it; null for a checkpoint. */
+  readonly run: string | null;
+}
+
+/** The source in `dir`: a checkpoint, or the newest saved step of a run. */
+async function openSource(dir: string): Promise<Source> {
+  const path = toAbsolutePath(dir);
   if (!(await isRun(path))) {
     const checkpoint = await openCheckpoint(path);
-    return { checkpoint, name: checkpoint.card.name, run: null };
+    return { checkpoint, name: checkpoint.summary.name, run: null };
   }
   const newest = (await newestStep(path)) ?? refuse('run/no-checkpoint', { run: basename(path) });
   return {
     checkpoint: await openCheckpoint(join(newest.dir, 'model')),
-    name: `${(await runCard(path)).name}, step ${newest.step}`,
+    name: `${(await summarizeRun(path)).name}, step ${newest.step}`,
     run: path,
   };
 }
 
+const nameSource = ({ checkpoint, name }: Source): NamedSource => ({ ...checkpoint.summary, name });
+
 /**
- * A run as a checkpoint to grow; it is not remembered among the checkpoints, because later steps push it out.
+ * The newest step of a run as a checkpoint to grow. It is not added to the known checkpoints, because the run
+ * deletes it later.
  */
-export async function openRun(place: Place, id: string): Promise<CheckpointCard> {
-  const { checkpoint, name } = await originOf(await runFolder(place, id));
-  return { ...checkpoint.card, name };
+export async function openRun(home: Home, id: string): Promise<CheckpointSummary> {
+  const { checkpoint, name } = await openSource(await findRunFolder(home, id));
+  return { ...checkpoint.summary, name };
 }
 
-/** The plan for the checkpoint or run in `dir`: what the page computes too, with a print of the weights. */
-export async function planFor(
+/** The plan for the checkpoint or run in `dir`, with a fingerprint of its weights. */
+export async function createPlan(
   dir: string,
   request: GrowthRequest | readonly GrowthRequest[],
 ): Promise<SavedPlan> {
-  const { checkpoint, name } = await originOf(dir);
-  return savedPlan({ ...checkpoint.card, name }, request, await fingerprintOf(checkpoint));
+  const source = await openSource(dir);
+  return createSavedPlan(nameSource(source), request, await computeFingerprint(source.checkpoint));
 }
 
-/** The plan, once it is sound and made for what is in `dir`. */
-export async function checkPlan(dir: string, given: unknown): Promise<SavedPlan> {
-  const { checkpoint, name } = await originOf(dir);
-  const plan = readPlan(given, 'the plan');
-  checkSource(plan, markOf({ ...checkpoint.card, name }, await fingerprintOf(checkpoint)));
+/** Reads a saved plan. Throws if it is invalid, or was made for another checkpoint than the one in `dir`. */
+export async function checkPlan(dir: string, json: unknown): Promise<SavedPlan> {
+  const source = await openSource(dir);
+  const plan = readPlan(json, 'the plan');
+  checkSource(plan, describeSource(nameSource(source), await computeFingerprint(source.checkpoint)));
   return plan;
 }
 
 export async function startGrowth(
-  place: Place,
+  { home, processes }: Dependencies,
   jobs: Jobs,
-  { source, out, request, plan: given, device }: GrowJob,
-): Promise<JobCard> {
-  const target = absolute(out);
-  const plan = request === undefined ? await checkPlan(source, given) : await planFor(source, request);
+  { source: sourceDir, out, request, plan: savedPlan, device }: GrowJob,
+): Promise<JobSummary> {
+  const target = toAbsolutePath(out);
+  const plan =
+    request === undefined ? await checkPlan(sourceDir, savedPlan) : await createPlan(sourceDir, request);
   if (await exists(target)) refuse('file/exists', { path: target });
-  const {
-    checkpoint: { dir },
-    name,
-    run,
-  } = await originOf(source);
-  if (run !== null && liveStates.includes((await runCard(run)).state))
-    refuse('run/already-running', { run: basename(run) }); // its steps come and go
-  return jobs.start<GrowEvent>('grow', `Growing ${name} into ${basename(target)}`, async (push, signal) => {
-    await swept(target, () =>
-      withEngine(place.processes, {}, async (engine) => {
-        let done = false;
-        for await (const event of engine.grow({ source: dir, out: target, plan, device }, signal)) {
-          push(event);
-          done ||= event.at === 'done';
-        }
-        if (!done) withoutAnswer();
+  const { checkpoint, name, run } = await openSource(sourceDir);
+  // A run that trains may delete the step while it is read.
+  if (run !== null && activeStates.includes((await summarizeRun(run)).state))
+    refuse('run/already-running', { run: basename(run) });
+  const title = `Growing ${name} into ${basename(target)}`;
+  return jobs.start<GrowEvent>('grow', title, async (push, signal) => {
+    await removePartialsOnError(target, () =>
+      withEngine(processes, {}, async (engine) => {
+        const job = { source: checkpoint.dir, out: target, plan, device };
+        await relay(engine.grow(job, signal), push);
       }),
     );
-    await place.home.rememberCheckpoint(target, basename(target));
+    await home.rememberCheckpoint(target, basename(target));
   });
 }
 
 export async function startExport(
-  place: Place,
+  { home, processes }: Dependencies,
   jobs: Jobs,
-  { run, out, ...how }: ExportRequest,
-): Promise<JobCard> {
-  const target = absolute(out);
-  const onnx = how.format === 'onnx';
-  const dir =
-    onnx && (await exists(join(absolute(run), 'config.json'))) ? absolute(run) : await runFolder(place, run);
+  { run, out, ...options }: ExportRequest,
+): Promise<JobSummary> {
+  const target = toAbsolutePath(out);
+  const isOnnx = options.format === 'onnx';
+  const path = toAbsolutePath(run);
+  const isCheckpoint = isOnnx && (await exists(join(path, 'config.json')));
+  const dir = isCheckpoint ? path : await findRunFolder(home, run);
   if (await exists(target)) refuse('file/exists', { path: target });
-  return jobs.start<ExportEvent>(
-    'export',
-    `Exporting ${basename(dir)} to ${basename(target)}`,
-    async (push, signal) => {
-      await swept(target, () =>
-        withEngine(place.processes, {}, async (engine) => {
-          let done = false;
-          for await (const event of engine.export({ run: dir, out: target, ...how }, signal)) {
-            push(event);
-            done ||= event.at === 'done';
-          }
-          if (!done) withoutAnswer();
-        }),
-      );
-      // it is nothing to grow or train
-      if (!onnx) await place.home.rememberCheckpoint(target, basename(target));
-    },
-  );
+  const title = `Exporting ${basename(dir)} to ${basename(target)}`;
+  return jobs.start<ExportEvent>('export', title, async (push, signal) => {
+    await removePartialsOnError(target, () =>
+      withEngine(processes, {}, async (engine) => {
+        const request = { run: dir, out: target, ...options };
+        await relay(engine.export(request, signal), push);
+      }),
+    );
+    // An ONNX file can be neither grown nor trained.
+    if (!isOnnx) await home.rememberCheckpoint(target, basename(target));
+  });
 }
 
-/** When the work fails, what its dead engine left beside `target` goes too. */
-async function swept(target: string, work: () => Promise<void>): Promise<void> {
+/** Pushes every event. Throws if the stream ends without a `done` event. */
+async function relay<E extends { readonly type: string }>(
+  events: AsyncIterable<E>,
+  push: (event: E) => void,
+): Promise<void> {
+  let isDone = false;
+  for await (const event of events) {
+    push(event);
+    isDone ||= event.type === 'done';
+  }
+  if (!isDone) throwNoResult();
+}
+
+/** Removes the partial folders that a dead engine left next to `target` if `work` fails. */
+async function removePartialsOnError(target: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    await sweepPartials(dirname(target)).catch(() => []);
+    await removeStalePartials(dirname(target)).catch(() => []);
     throw error;
   }
 }

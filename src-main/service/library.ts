@@ -1,23 +1,27 @@
-/** @file The checkpoints of this computer: those opened or made before, and the built-in one. */
+/** @file The checkpoints that were opened or made on this computer, and the built-in one. */
 import { basename, join } from 'node:path';
-import type { Known } from '../contract/activity.ts';
-import type { CheckpointCard } from '../contract/schema.ts';
+import type { KnownCheckpoint } from '../contract/activity.ts';
+import type { CheckpointSummary } from '../contract/schema.ts';
 import { openCheckpoint } from '../store/checkpoint/checkpoint.ts';
 import { exists } from '../store/fs/files.ts';
-import { absolute, builtIn, type Place } from './dependencies.ts';
+import { builtInCheckpoint, toAbsolutePath, type Dependencies } from './dependencies.ts';
 
-/** Newest first; folders that are gone are left out, the built-in one is last unless it was opened. */
-export async function knownCheckpoints(place: Place): Promise<readonly Known[]> {
-  const own = builtIn(place);
-  const known: Known[] = (await place.home.checkpoints()).map((c) => ({ ...c, builtIn: c.dir === own }));
-  if (!known.some((c) => c.builtIn) && (await exists(join(own, 'config.json'))))
-    known.push({ dir: own, name: 'Built-in example', opened: '', builtIn: true });
+/** Newest first. Deleted folders are left out; the built-in checkpoint is last unless it was opened. */
+export async function listCheckpoints(dependencies: Dependencies): Promise<readonly KnownCheckpoint[]> {
+  const builtInDir = builtInCheckpoint(dependencies);
+  const opened = await dependencies.home.listCheckpoints();
+  const known: KnownCheckpoint[] = opened.map((checkpoint) => ({
+    ...checkpoint,
+    builtIn: checkpoint.dir === builtInDir,
+  }));
+  if (!known.some(({ builtIn }) => builtIn) && (await exists(join(builtInDir, 'config.json'))))
+    known.push({ dir: builtInDir, name: 'Built-in example', opened: '', builtIn: true });
   return known;
 }
 
-/** Opens a folder, headers only, and remembers it. */
-export async function openAndRemember(place: Place, dir: string): Promise<CheckpointCard> {
-  const { card } = await openCheckpoint(absolute(dir));
-  await place.home.rememberCheckpoint(card.dir, card.name || basename(card.dir));
-  return card;
+/** Reads the headers of a checkpoint and adds it to the known ones. */
+export async function openAndRemember({ home }: Dependencies, dir: string): Promise<CheckpointSummary> {
+  const { summary } = await openCheckpoint(toAbsolutePath(dir));
+  await home.rememberCheckpoint(summary.dir, summary.name || basename(summary.dir));
+  return summary;
 }

@@ -1,87 +1,87 @@
-/**
- * @file The family tree of this place's checkpoints and runs, from the records that growing and exporting
- * leave in their folders.
- */
+/** @file The lineage of checkpoints and runs, read from the records that growth and export leave in folders. */
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import type { Lineage, LineageEdge, LineageNode } from '../contract/lineage.ts';
-import type { RunCard } from '../contract/schema.ts';
+import type { RunSummary } from '../contract/schema.ts';
 import {
   growthRecordFile,
   trainingRecordFile,
   type GrowthRecord,
   type TrainingRecord,
 } from '../model/records.ts';
-import { exists, readObject } from '../store/fs/files.ts';
-import { knownCheckpoints } from './library.ts';
-import type { Place } from './dependencies.ts';
+import { exists, readJsonObject } from '../store/fs/files.ts';
+import type { Dependencies } from './dependencies.ts';
+import { listCheckpoints } from './library.ts';
 
-/** All checkpoints and runs that are known, and what they came from, gone or not. */
-export async function lineageOf(place: Place, runs: readonly RunCard[]): Promise<Lineage> {
+/** The known checkpoints and runs and everything they came from, including folders that were deleted. */
+export async function buildLineage(
+  dependencies: Dependencies,
+  runs: readonly RunSummary[],
+): Promise<Lineage> {
   const nodes = new Map<string, LineageNode>();
-  const edges: LineageEdge[] = [];
-  for (const { dir, name } of await knownCheckpoints(place))
+  for (const { dir, name } of await listCheckpoints(dependencies))
     nodes.set(resolve(dir), { dir: resolve(dir), kind: 'checkpoint', name });
   for (const { dir, name, id, state, loss, heldOutLoss } of runs)
     nodes.set(resolve(dir), { dir: resolve(dir), kind: 'run', name, run: { id, state, loss, heldOutLoss } });
-  const parents = await Promise.all(
-    [...nodes.values()].filter((node) => node.kind === 'checkpoint').map((node) => originOf(node.dir)),
-  );
-  edges.push(
-    ...parents.flat(),
-    ...runs.map((run): LineageEdge => ({
-      from: resolve(run.checkpoint),
-      to: resolve(run.dir),
-      kind: 'trained',
-      what: `${run.tokens} tokens`,
-    })),
-  );
+
+  const checkpoints = [...nodes.values()].filter((node) => node.kind === 'checkpoint');
+  const recorded = (await Promise.all(checkpoints.map((node) => readOrigin(node.dir)))).flat();
+  const trained = runs.map((run): LineageEdge => ({
+    from: resolve(run.checkpoint),
+    to: resolve(run.dir),
+    kind: 'trained',
+    what: `${run.tokens} tokens`,
+  }));
+  const edges = [...recorded, ...trained].map((edge) => ({ ...edge, from: findRun(edge.from, nodes) }));
   for (const { from, kind } of edges) {
-    const dir = ownerOf(from, nodes);
-    if (!nodes.has(dir))
-      nodes.set(dir, {
-        dir,
-        kind: kind === 'exported' ? 'run' : 'checkpoint',
-        name: basename(dir),
-        ...(isAbsolute(dir) && (await exists(dir)) ? {} : { gone: true }),
-      });
+    if (nodes.has(from)) continue;
+    const stillExists = isAbsolute(from) && (await exists(from));
+    nodes.set(from, {
+      dir: from,
+      kind: kind === 'exported' ? 'run' : 'checkpoint',
+      name: basename(from),
+      ...(stillExists ? {} : { gone: true }),
+    });
   }
-  return {
-    nodes: [...nodes.values()],
-    edges: edges.map((edge) => ({ ...edge, from: ownerOf(edge.from, nodes) })),
-  };
+  return { nodes: [...nodes.values()], edges };
 }
 
-/** A folder; of a record that came from the Hub, which has no paths, the name. */
-const placed = (said: string): string => (isAbsolute(said) ? resolve(said) : said);
-
-/** A checkpoint that a run saved on its way stands for the run. */
-function ownerOf(dir: string, nodes: ReadonlyMap<string, LineageNode>): string {
+/** A checkpoint that was saved by a known run is represented by the run. */
+function findRun(dir: string, nodes: ReadonlyMap<string, LineageNode>): string {
   const run = /^(.*)[\\/]checkpoints[\\/]step-\d+[\\/]model$/.exec(dir)?.[1];
   return run !== undefined && nodes.has(run) ? run : dir;
 }
 
+/** The source in a record: a folder, or only a name in a record that was downloaded from the Hub. */
+const resolveSource = (source: string): string => (isAbsolute(source) ? resolve(source) : source);
+
 /**
- * What this folder was made from. An export of a grown model carries the growth's record on: the run is
- * nearer.
+ * What the checkpoint in `dir` was made from. The export of a grown model has both records; the run is the
+ * immediate source.
  */
-async function originOf(dir: string): Promise<readonly LineageEdge[]> {
-  const trained = (await readObject(join(dir, trainingRecordFile)).catch(() => undefined)) as
-    TrainingRecord | undefined;
-  if (typeof trained?.run === 'string')
-    return [{ from: placed(trained.run), to: dir, kind: 'exported', what: `step ${trained.step}` }];
-  const grown = (await readObject(join(dir, growthRecordFile)).catch(() => undefined)) as
-    GrowthRecord | undefined;
+async function readOrigin(dir: string): Promise<readonly LineageEdge[]> {
+  const trained = await readRecord<TrainingRecord>(join(dir, trainingRecordFile));
+  if (typeof trained?.run === 'string') {
+    const from = resolveSource(trained.run);
+    return [{ from, to: dir, kind: 'exported', what: `step ${trained.step}` }];
+  }
+  const grown = await readRecord<GrowthRecord>(join(dir, growthRecordFile));
   if (typeof grown?.source !== 'string') return [];
-  const { certificate } = grown;
   return [
     {
-      from: placed(grown.source),
+      from: resolveSource(grown.source),
       to: dir,
       kind: 'grown',
       what: grown.method,
-      proof: certificate
-        ? { passed: certificate.passed, promise: certificate.promise, maxLogit: certificate.maxLogit }
-        : null,
+      proof: summarizeCertificate(grown),
     },
   ];
 }
+
+/** A record, or undefined if it is missing or damaged. */
+const readRecord = async <T>(path: string): Promise<T | undefined> =>
+  (await readJsonObject(path).catch(() => undefined)) as T | undefined;
+
+const summarizeCertificate = ({ certificate }: GrowthRecord): NonNullable<LineageEdge['proof']> | null =>
+  certificate
+    ? { passed: certificate.passed, promise: certificate.promise, maxLogit: certificate.maxLogit }
+    : null;

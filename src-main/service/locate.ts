@@ -1,80 +1,101 @@
 /**
- * @file Finds the folder that was dropped on a page in a browser, which may not tell its path: same name,
- * same config.json, same file sizes. Bounded in depth, folders and time.
+ * @file Finds a folder that was dropped into a browser, which does not reveal its path. The search is bounded in
+ * depth, folders and time.
  */
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { browse } from '../store/fs/browse.ts';
+import { listFolder } from '../store/fs/browse.ts';
 import { readJson } from '../store/fs/files.ts';
-import type { Place } from './dependencies.ts';
+import type { Home } from '../store/home/home.ts';
 
-export interface Dropped {
+export interface DroppedFolder {
   readonly name: string;
+  /** The text of its config.json. */
   readonly config: string;
   readonly sizes: readonly { readonly name: string; readonly bytes: number }[];
 }
 
-const depth = 4;
-const folders = 3000;
-const milliseconds = 4000;
-const skipped = /^(\.|node_modules$|proc$|sys$|dev$)/;
+const maxDepth = 4;
+const maxFolders = 3000;
+const maxMilliseconds = 4000;
+const skippedFolders = /^(\.|node_modules$|proc$|sys$|dev$)/;
 
 /**
- * Matching folders, nearest to recent checkpoints first. Where the search starts: `roots`, or recent parents,
- * the working folder and home.
+ * Folders with the same name, config.json and file sizes, nearest first. Searches below `roots`; by default next
+ * to recent checkpoints, in the working folder, its parent, and the home folder.
  */
-export async function locate(
-  place: Place,
-  dropped: Dropped,
+export async function locateCheckpoint(
+  home: Home,
+  dropped: DroppedFolder,
   roots?: readonly string[],
 ): Promise<readonly string[]> {
-  const recent = roots ? [] : (await place.home.checkpoints()).map((c) => c.dir);
-  const starts = roots ?? [
-    ...recent.map((dir) => dirname(dir)),
-    process.cwd(),
-    dirname(process.cwd()),
-    homedir(),
-  ];
-  const wanted = new Map(
-    dropped.sizes.map((s) => [basename(s.name), s.bytes] as const).filter(([name]) => !name.startsWith('.')),
-  ); // `browse` leaves hidden files out
   let config: unknown;
   try {
     config = JSON.parse(dropped.config);
   } catch {
     return [];
   }
-  const until = Date.now() + milliseconds;
-  const seen = new Set<string>();
+  const sizes = visibleSizes(dropped);
   const found: string[] = [];
+  for await (const dir of walk(roots ?? (await defaultRoots(home)))) {
+    if (basename(dir) !== dropped.name) continue;
+    if (await hasContent(dir, config, sizes).catch(() => false)) found.push(dir);
+  }
+  return found;
+}
 
-  const matches = async (dir: string): Promise<boolean> => {
-    const { entries } = await browse(dir);
-    const sizes = new Map(entries.filter((e) => !e.folder).map((e) => [e.name, e.bytes]));
-    return (
-      [...wanted].every(([name, bytes]) => sizes.get(name) === bytes) &&
-      isDeepStrictEqual(await readJson(join(dir, 'config.json')), config)
-    );
-  };
+async function defaultRoots(home: Home): Promise<readonly string[]> {
+  const recent = (await home.listCheckpoints()).map(({ dir }) => dirname(dir));
+  return [...recent, process.cwd(), dirname(process.cwd()), homedir()];
+}
 
-  // Start by start and breadth first, so that near folders come before deep and crowded ones.
-  for (const start of starts)
-    for (let level = [{ dir: start, depth: 0 }]; level.length > 0;) {
-      const next: typeof level = [];
-      for (const { dir, depth: d } of level) {
-        if (seen.has(dir) || seen.size >= folders || Date.now() > until) continue;
+/** Bytes by file name, without hidden files, which `listFolder` leaves out. */
+const visibleSizes = ({ sizes }: DroppedFolder): ReadonlyMap<string, number> =>
+  new Map(
+    sizes
+      .map(({ name, bytes }) => [basename(name), bytes] as const)
+      .filter(([name]) => !name.startsWith('.')),
+  );
+
+async function hasContent(
+  dir: string,
+  config: unknown,
+  expected: ReadonlyMap<string, number>,
+): Promise<boolean> {
+  const { entries } = await listFolder(dir);
+  const sizes = new Map(entries.filter((entry) => !entry.folder).map(({ name, bytes }) => [name, bytes]));
+  return (
+    [...expected].every(([name, bytes]) => sizes.get(name) === bytes) &&
+    isDeepStrictEqual(await readJson(join(dir, 'config.json')), config)
+  );
+}
+
+/** The folders below each root in turn, breadth first, so that near folders come before deep ones. */
+async function* walk(roots: readonly string[]): AsyncGenerator<string> {
+  const deadline = Date.now() + maxMilliseconds;
+  const seen = new Set<string>();
+  for (const root of roots) {
+    let level = [root];
+    for (let depth = 0; level.length > 0; depth++) {
+      const next: string[] = [];
+      for (const dir of level) {
+        if (seen.has(dir) || seen.size >= maxFolders || Date.now() > deadline) continue;
         seen.add(dir);
-        if (basename(dir) === dropped.name && (await matches(dir).catch(() => false))) found.push(dir);
-        if (d >= depth) continue;
-        const inside = await browse(dir).then(
-          (folder) => folder.entries,
-          () => [],
-        );
-        for (const entry of inside)
-          if (entry.folder && !skipped.test(entry.name)) next.push({ dir: entry.path, depth: d + 1 });
+        yield dir;
+        if (depth < maxDepth) next.push(...(await listSubfolders(dir)));
       }
       level = next;
     }
-  return found;
+  }
+}
+
+async function listSubfolders(dir: string): Promise<readonly string[]> {
+  const entries = await listFolder(dir).then(
+    (folder) => folder.entries,
+    () => [],
+  );
+  return entries
+    .filter((entry) => entry.folder && !skippedFolders.test(entry.name))
+    .map((entry) => entry.path);
 }

@@ -1,67 +1,70 @@
-/**
- * @file GPU boxes: which there are, and the sessions that are open to them. How a box is reached is the
- * process entry's.
- */
+/** @file Remote hosts: the saved list, and the open sessions. The entry provides the connection (entry/tunnel.ts). */
 import { randomUUID } from 'node:crypto';
 import type { Channel } from '../base/channel.ts';
 import { refuse } from '../base/errors.ts';
-import { queue } from '../base/queue.ts';
+import { createQueue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
-import type { PlaceCard, PlaceEvent } from '../contract/remote-hosts.ts';
-import { savedPlaces, savePlaces } from '../store/home/remote-hosts.ts';
+import type { RemoteHost, RemoteEvent } from '../contract/remote-hosts.ts';
+import { readRemoteHosts, writeRemoteHosts } from '../store/home/remote-hosts.ts';
 
-/** A way to a box: a channel to its service, open. */
+/** An open connection to the service of a remote host. */
 export interface Tunnel {
   readonly channel: Channel;
+  /** The version of Cambium on the host. */
   readonly version: string;
   close(): void;
 }
-/** Opens one. Refuses `place/…`: no ssh here, no answer there, no Cambium there, another version. */
-export type OpenTunnel = (place: PlaceCard, signal?: AbortSignalLike) => Promise<Tunnel>;
 
-export interface Places {
-  list(): Promise<readonly PlaceCard[]>;
-  add(place: PlaceCard): Promise<readonly PlaceCard[]>;
-  remove(name: string): Promise<readonly PlaceCard[]>;
-  /** A session: its messages until either side ends it. */
-  open(name: string, signal?: AbortSignalLike): AsyncIterable<PlaceEvent>;
+/**
+ * Connects to a host. Throws `remote/no-ssh`, `remote/unreachable`, `remote/no-cambium`, `remote/version`, or
+ * `cancelled`.
+ */
+export type OpenTunnel = (host: RemoteHost, signal?: AbortSignalLike) => Promise<Tunnel>;
+
+export interface RemoteHosts {
+  list(): Promise<readonly RemoteHost[]>;
+  add(host: RemoteHost): Promise<readonly RemoteHost[]>;
+  remove(name: string): Promise<readonly RemoteHost[]>;
+  /** Opens a session and streams the messages of the host until either side closes it. */
+  open(name: string, signal?: AbortSignalLike): AsyncIterable<RemoteEvent>;
+  /** Sends a message to the host of a session. */
   send(session: string, message: unknown): void;
 }
 
-export function createPlaces(home: string, openTunnel: OpenTunnel): Places {
+/** `home` is the folder that stores the list. */
+export function createRemoteHosts(home: string, openTunnel: OpenTunnel): RemoteHosts {
   const sessions = new Map<string, Channel>();
-  const find = async (name: string): Promise<PlaceCard> =>
-    (await savedPlaces(home)).find((place) => place.name === name) ??
-    refuse('place/not-found', { place: name });
-  const saved = async (places: readonly PlaceCard[]): Promise<readonly PlaceCard[]> => {
-    await savePlaces(home, places);
-    return savedPlaces(home);
+  const find = async (name: string): Promise<RemoteHost> =>
+    (await readRemoteHosts(home)).find((host) => host.name === name) ??
+    refuse('remote/not-found', { host: name });
+  const save = async (hosts: readonly RemoteHost[]): Promise<readonly RemoteHost[]> => {
+    await writeRemoteHosts(home, hosts);
+    return readRemoteHosts(home);
   };
   return {
-    list: () => savedPlaces(home),
-    async add(place) {
-      const all = await savedPlaces(home);
-      return all.some((p) => p.name === place.name)
-        ? refuse('place/exists', { place: place.name })
-        : saved([...all, place]);
+    list: () => readRemoteHosts(home),
+    async add(host) {
+      const hosts = await readRemoteHosts(home);
+      if (hosts.some(({ name }) => name === host.name)) refuse('remote/exists', { host: host.name });
+      return save([...hosts, host]);
     },
     async remove(name) {
-      const { name: known } = await find(name);
-      return saved((await savedPlaces(home)).filter((p) => p.name !== known));
+      await find(name);
+      return save((await readRemoteHosts(home)).filter((host) => host.name !== name));
     },
     async *open(name, signal) {
       const tunnel = await openTunnel(await find(name), signal);
       const session = randomUUID();
-      const events = queue<PlaceEvent>();
+      const events = createQueue<RemoteEvent>();
       const end = (): void => {
         events.end();
       };
       sessions.set(session, tunnel.channel);
       signal?.addEventListener('abort', end, { once: true });
       if (signal?.aborted) end();
-      events.push({ at: 'open', session, version: tunnel.version });
+      events.push({ type: 'open', session, version: tunnel.version });
       tunnel.channel.onMessage((message) => {
-        events.push({ at: 'message', message });
+        events.push({ type: 'message', message });
       });
       tunnel.channel.onClose(end);
       try {

@@ -1,33 +1,26 @@
-/**
- * @file What a person does to runs as things on a desk: names them, tags them, writes on them, throws them
- * away and takes them back.
- */
+/** @file Names, tags and notes of runs, and the trash. */
 import { basename } from 'node:path';
 import { refuse } from '../base/errors.ts';
-import { liveStates } from '../contract/activity.ts';
-import type { RunCard } from '../contract/schema.ts';
+import { activeStates } from '../contract/activity.ts';
+import type { RunSummary } from '../contract/schema.ts';
+import type { Home } from '../store/home/home.ts';
 import { readNotes, writeNotes } from '../store/run/notes.ts';
-import { isRun, runCard } from '../store/run/runs.ts';
-import { restoreFolder, trashFolder } from '../store/fs/trash.ts';
-import { absolute, type Place } from './dependencies.ts';
-import { runFolder } from './runs.ts';
+import { isRun, summarizeRun } from '../store/run/runs.ts';
+import { restoreFromTrash, moveToTrash } from '../store/fs/trash.ts';
+import { toAbsolutePath } from './dependencies.ts';
+import { findRunFolder } from './runs.ts';
 
-/** `name`, `tags` and `notes` as given; what is absent stays. */
-export async function annotateRun(
-  place: Place,
-  {
-    id,
-    name,
-    tags,
-    notes,
-  }: {
-    readonly id: string;
-    readonly name?: string | undefined;
-    readonly tags?: readonly string[] | undefined;
-    readonly notes?: string | undefined;
-  },
-): Promise<RunCard> {
-  const dir = await runFolder(place, id);
+export interface Annotation {
+  /** The folder of the run, or its name. */
+  readonly id: string;
+  readonly name?: string | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly notes?: string | undefined;
+}
+
+/** Replaces the name, the tags and the notes that are given. */
+export async function annotateRun(home: Home, { id, name, tags, notes }: Annotation): Promise<RunSummary> {
+  const dir = await findRunFolder(home, id);
   const before = await readNotes(dir);
   await writeNotes(dir, {
     ...before,
@@ -35,20 +28,21 @@ export async function annotateRun(
     ...(tags === undefined ? {} : { tags: [...new Set(tags)] }),
     ...(notes === undefined ? {} : { notes }),
   });
-  return runCard(dir);
+  return summarizeRun(dir);
 }
 
-/** Where the run's folder lies now. Refuses a run that somebody is at. */
-export async function trashRun(place: Place, id: string): Promise<string> {
-  const dir = await runFolder(place, id);
-  return liveStates.includes((await runCard(dir)).state)
-    ? refuse('run/already-running', { run: basename(dir) })
-    : trashFolder(dir);
+/** Moves a run to the trash and returns its new folder. Throws `run/already-running` while it has an engine. */
+export async function trashRun(home: Home, id: string): Promise<string> {
+  const dir = await findRunFolder(home, id);
+  const { state } = await summarizeRun(dir);
+  if (activeStates.includes(state)) refuse('run/already-running', { run: basename(dir) });
+  return moveToTrash(dir);
 }
 
-export async function restoreRun(place: Place, trashed: string): Promise<RunCard> {
-  if (!(await isRun(absolute(trashed)))) refuse('run/not-found', { run: trashed });
-  const dir = await restoreFolder(absolute(trashed));
-  await place.home.rememberRun(dir);
-  return runCard(dir);
+export async function restoreRun(home: Home, trashed: string): Promise<RunSummary> {
+  const path = toAbsolutePath(trashed);
+  if (!(await isRun(path))) refuse('run/not-found', { run: trashed });
+  const dir = await restoreFromTrash(path);
+  await home.rememberRun(dir);
+  return summarizeRun(dir);
 }

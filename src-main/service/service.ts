@@ -1,187 +1,237 @@
-/**
- * @file contract/service.ts, each procedure one line; and the service's own life: what is under way, and how
- * it ends.
- */
+/** @file Implements the procedures of contract/service.ts, and ends the work of this process. */
 import type { Service } from '../contract/service.ts';
-import { browse } from '../store/fs/browse.ts';
+import { listFolder } from '../store/fs/browse.ts';
 import { historyOf } from '../store/run/history.ts';
-import { createActivity } from './activity.ts';
-import { createCosts } from './cost.ts';
-import { deviceList } from './devices.ts';
-import { diagnosticsText } from './diagnostics.ts';
-import { examine } from './doctor.ts';
-import { createGpu } from './gpu.ts';
+import { createActivityFeed } from './activity.ts';
+import { createCosts, type Costs } from './cost.ts';
+import { createDeviceList, type DeviceList } from './devices.ts';
+import { formatDiagnostics } from './diagnostics.ts';
+import { checkComputer } from './doctor.ts';
+import { createGpu, type Gpu } from './gpu.ts';
 import { engineStream, withEngine } from './engines.ts';
-import { checkPlan, openRun, planFor, startExport, startGrowth } from './growth.ts';
-import { createHubDesk } from './hub.ts';
-import { createJobs } from './jobs.ts';
-import { knownCheckpoints, openAndRemember } from './library.ts';
-import { lineageOf } from './lineage.ts';
-import { locate } from './locate.ts';
-import { absolute, builtIn, type Place } from './dependencies.ts';
-import { createPlaces } from './remote-hosts.ts';
+import { checkPlan, createPlan, openRun, startExport, startGrowth } from './growth.ts';
+import { createHubService, type HubService } from './hub.ts';
+import { createJobs, type Jobs } from './jobs.ts';
+import { listCheckpoints, openAndRemember } from './library.ts';
+import { buildLineage } from './lineage.ts';
+import { locateCheckpoint } from './locate.ts';
+import { builtInCheckpoint, toAbsolutePath, type Dependencies } from './dependencies.ts';
+import { createRemoteHosts } from './remote-hosts.ts';
 import { annotateRun, restoreRun, trashRun } from './run-metadata.ts';
-import { createRuns, followRun, modelFolder, runFolder, type RunsOptions } from './runs.ts';
+import {
+  createRuns,
+  findModelFolder,
+  findRunFolder,
+  followRun,
+  type Runs,
+  type RunsOptions,
+} from './runs.ts';
 
 export interface RunningService {
   readonly api: Service;
-  /** Runs and jobs under way in this process. */
-  busy(): number;
-  /** Cancels jobs, asks runs to stop and save, and waits for both. */
+  /** The number of runs and jobs of this process that have not ended. */
+  activeCount(): number;
+  /** Pauses downloads, cancels the other jobs, stops and saves the runs, and waits for them. */
   close(): Promise<void>;
 }
 
-export function createService(place: Place, options: RunsOptions = {}): RunningService {
-  const { home, processes, surroundings } = place;
+/** The parts of the service that keep state. */
+interface Parts {
+  readonly jobs: Jobs;
+  readonly devices: DeviceList;
+  readonly gpu: Gpu;
+  readonly costs: Costs;
+  readonly runs: Runs;
+  readonly hub: HubService;
+}
+
+export function createService(dependencies: Dependencies, options: RunsOptions = {}): RunningService {
   const jobs = createJobs();
-  const { list: devices, forget } = deviceList(processes);
-  const gpu = createGpu(place, forget);
-  const costs = createCosts(place, devices);
-  const runs = createRuns(place, { ...options, begun: costs.begin });
-  const activity = createActivity({
+  const devices = createDeviceList(dependencies.processes);
+  const gpu = createGpu(dependencies, devices.invalidate);
+  const costs = createCosts(dependencies, devices.list);
+  const runs = createRuns(dependencies, { ...options, onCreated: costs.recordEstimate });
+  const hub = createHubService(dependencies, jobs);
+  const parts: Parts = { jobs, devices, gpu, costs, runs, hub };
+  return {
+    api: {
+      ...computerApi(dependencies, parts),
+      ...checkpointApi(dependencies),
+      ...growthApi(dependencies, parts),
+      ...runApi(dependencies, parts),
+      ...inferenceApi(dependencies),
+      ...costApi(parts),
+      ...hubApi(parts),
+      ...remoteApi(dependencies),
+    },
+    activeCount: () => jobs.countRunning() + runs.countRunning(),
+    async close() {
+      await hub.pauseAll();
+      await Promise.all([jobs.cancelAll(), runs.stopAll()]);
+    },
+  };
+}
+
+function computerApi(dependencies: Dependencies, { jobs, devices, gpu, runs }: Parts) {
+  const { home, environment } = dependencies;
+  const runDoctor = (): ReturnType<typeof checkComputer> =>
+    checkComputer(dependencies, devices.list, gpu.status);
+  const subscribe = createActivityFeed({
     jobs: jobs.list,
     runs: runs.list,
-    run: runs.card,
-    checkpoints: () => knownCheckpoints(place),
+    run: runs.summarize,
+    checkpoints: () => listCheckpoints(dependencies),
   });
-  const hub = createHubDesk(place, jobs);
-  const places = createPlaces(home.dir, place.tunnel);
-  const api: Service = {
+  return {
     about: () =>
       Promise.resolve({
-        version: surroundings.version,
+        version: environment.version,
         home: home.dir,
-        demo: builtIn(place),
+        demo: builtInCheckpoint(dependencies),
         platform: `${process.platform}-${process.arch}`,
         node: process.versions.node,
-        desktop: surroundings.desktop,
+        desktop: environment.desktop,
       }),
-    devices,
-    doctor: () => examine(place, devices, gpu.status),
-    gpu: gpu.status,
+    devices: devices.list,
+    doctor: runDoctor,
+    gpuStatus: gpu.status,
     installGpu: gpu.install,
     removeGpu: gpu.remove,
-    diagnostics: async ({ run }) => {
-      const [found, checks, card] = await Promise.all([
-        devices(),
-        examine(place, devices, gpu.status),
-        run === undefined ? undefined : runs.card(run),
+    async diagnostics({ run: id }) {
+      const [found, checks, run] = await Promise.all([
+        devices.list(),
+        runDoctor(),
+        id === undefined ? undefined : runs.summarize(id),
       ]);
-      return { text: await diagnosticsText({ place, devices: found, checks, jobs: jobs.list(), run: card }) };
+      const text = await formatDiagnostics({ environment, devices: found, checks, jobs: jobs.list(), run });
+      return { text };
     },
-    activity: (_, signal) => activity(signal),
+    activity: (_, signal) => subscribe(signal),
+    listFolder: ({ dir }) => listFolder(dir === undefined ? undefined : toAbsolutePath(dir)),
+  } satisfies Partial<Service>;
+}
 
-    checkpoints: () => knownCheckpoints(place),
-    openCheckpoint: ({ dir }) => openAndRemember(place, dir),
-    forget: async ({ dir }) => {
-      await home.forgetCheckpoint(absolute(dir));
+const checkpointApi = (dependencies: Dependencies) =>
+  ({
+    checkpoints: () => listCheckpoints(dependencies),
+    openCheckpoint: ({ dir }) => openAndRemember(dependencies, dir),
+    async forgetCheckpoint({ dir }) {
+      await dependencies.home.forgetCheckpoint(toAbsolutePath(dir));
       return {};
     },
-    browse: ({ dir }) => browse(dir === undefined ? undefined : absolute(dir)),
-    locate: async (dropped) => ({ dirs: await locate(place, dropped) }),
+    locateCheckpoint: async (dropped) => ({ dirs: await locateCheckpoint(dependencies.home, dropped) }),
+  }) satisfies Partial<Service>;
 
-    planGrowth: ({ dir, request }) => planFor(dir, request),
-    checkPlan: async ({ dir, plan }) => {
+const growthApi = (dependencies: Dependencies, { jobs }: Parts) =>
+  ({
+    planGrowth: ({ dir, request }) => createPlan(dir, request),
+    async checkPlan({ dir, plan }) {
       await checkPlan(dir, plan);
       return {};
     },
-    startGrowth: (job) => startGrowth(place, jobs, job),
+    startGrowth: (job) => startGrowth(dependencies, jobs, job),
     followGrowth: ({ id }, signal) => jobs.follow(id, signal),
-    certify: (request, signal) =>
-      withEngine(processes, {}, (e) =>
-        e.certify(
+    certify: ({ source, grown, text, device }, signal) =>
+      withEngine(dependencies.processes, {}, (engine) =>
+        engine.certify(
           {
-            ...request,
-            source: absolute(request.source),
-            grown: absolute(request.grown),
-            ...(request.text === undefined ? {} : { text: absolute(request.text) }),
+            source: toAbsolutePath(source),
+            grown: toAbsolutePath(grown),
+            ...(text === undefined ? {} : { text: toAbsolutePath(text) }),
+            device,
           },
           signal,
         ),
       ),
-    startExport: (request) => startExport(place, jobs, request),
+    startExport: (request) => startExport(dependencies, jobs, request),
     followExport: ({ id }, signal) => jobs.follow(id, signal),
     jobs: () => Promise.resolve(jobs.list()),
-    cancelJob: async ({ id }) => {
+    async cancelJob({ id }) {
       await jobs.cancel(id);
       return {};
     },
+  }) satisfies Partial<Service>;
 
+function runApi(dependencies: Dependencies, { runs }: Parts) {
+  const { home } = dependencies;
+  return {
     startRun: runs.start,
     runs: runs.list,
-    run: ({ id }) => runs.card(id),
-    openRun: ({ id }) => openRun(place, id),
-    runHistory: async ({ id, ...range }) =>
-      historyOf(
-        await runFolder(place, id),
-        range.from === undefined || range.to === undefined ? undefined : { from: range.from, to: range.to },
-      ),
-    followRun: (ask, signal) => followRun(place, ask, signal),
+    run: ({ id }) => runs.summarize(id),
+    openRun: ({ id }) => openRun(home, id),
+    async runHistory({ id, from, to }) {
+      const range = from === undefined || to === undefined ? undefined : { from, to };
+      return historyOf(await findRunFolder(home, id), range);
+    },
+    followRun: (request, signal) => followRun(home, request, signal),
     stopRun: ({ id }) => runs.stop(id),
-    annotateRun: (said) => annotateRun(place, said),
-    trashRun: async ({ id }) => ({ trashed: await trashRun(place, id) }),
-    restoreRun: ({ trashed }) => restoreRun(place, trashed),
-    lineage: async () => lineageOf(place, await runs.list()),
+    annotateRun: (annotation) => annotateRun(home, annotation),
+    trashRun: async ({ id }) => ({ trashed: await trashRun(home, id) }),
+    restoreRun: ({ trashed }) => restoreRun(home, trashed),
+    lineage: async () => buildLineage(dependencies, await runs.list()),
     resumeRun: runs.resume,
     decayRun: runs.decay,
+  } satisfies Partial<Service>;
+}
 
+function inferenceApi({ home, processes }: Dependencies) {
+  const findModel = (id: string): Promise<string> => findModelFolder(home, id);
+  return {
     sample: (request, signal) =>
       engineStream(
         processes,
-        async function* (e, s) {
-          yield* e.sample({ ...request, from: await modelFolder(place, request.from) }, s);
+        async function* (engine, engineSignal) {
+          const from = await findModel(request.from);
+          yield* engine.sample({ ...request, from }, engineSignal);
         },
         signal,
       ),
-    choices: (request, signal) =>
+    evaluateChoices: (request, signal) =>
       engineStream(
         processes,
-        async function* (e, s) {
-          yield* e.choices(
-            {
-              ...request,
-              checkpoint: await modelFolder(place, request.checkpoint),
-              questions: absolute(request.questions),
-            },
-            s,
-          );
+        async function* (engine, engineSignal) {
+          const checkpoint = await findModel(request.checkpoint);
+          const questions = toAbsolutePath(request.questions);
+          yield* engine.evaluateChoices({ ...request, checkpoint, questions }, engineSignal);
         },
         signal,
       ),
     evaluate: (request, signal) =>
       engineStream(
         processes,
-        async function* (e, s) {
-          yield* e.evaluate(
-            {
-              ...request,
-              checkpoint: await modelFolder(place, request.checkpoint),
-              data: request.data.map(absolute),
-            },
-            s,
-          );
+        async function* (engine, engineSignal) {
+          const checkpoint = await findModel(request.checkpoint);
+          const data = request.data.map(toAbsolutePath);
+          yield* engine.evaluate({ ...request, checkpoint, data }, engineSignal);
         },
         signal,
       ),
+  } satisfies Partial<Service>;
+}
 
+const costApi = ({ costs }: Parts) =>
+  ({
     costs: ({ dir }) => costs.facts(dir),
     estimate: costs.estimate,
-    assume: costs.assume,
+    setAssumptions: costs.setAssumptions,
     measureDevice: ({ device }) => costs.measure(device),
-    runCost: ({ id }) => costs.ofRun(id),
+    runCost: ({ id }) => costs.runCost(id),
+  }) satisfies Partial<Service>;
 
+const hubApi = ({ hub, jobs }: Parts) =>
+  ({
     hubSearch: (search, signal) => hub.search(search, signal),
     hubModel: ({ repo, revision }, signal) => hub.model(repo, revision, signal),
     hubCached: hub.cached,
     hubDownloads: hub.downloads,
     startDownload: hub.download,
     followDownload: ({ id }, signal) => jobs.follow(id, signal),
-    pauseDownload: async ({ id }) => {
+    async pauseDownload({ id }) {
       await hub.pause(id);
       return {};
     },
-    dropDownload: async ({ repo, commit }) => {
-      await hub.drop(repo, commit);
+    async dropDownload({ repo, commit }) {
+      await hub.discard(repo, commit);
       return {};
     },
     hubAccount: hub.account,
@@ -189,22 +239,18 @@ export function createService(place: Place, options: RunsOptions = {}): RunningS
     planPush: ({ dir, repo }) => hub.planPush(dir, repo),
     startPush: (request) => hub.push(request.dir, request.repo, request.private),
     followPush: ({ id }, signal) => jobs.follow(id, signal),
+  }) satisfies Partial<Service>;
 
-    places: places.list,
-    addPlace: places.add,
-    removePlace: ({ name }) => places.remove(name),
-    openPlace: ({ name }, signal) => places.open(name, signal),
-    toPlace: ({ session, message }) => {
-      places.send(session, message);
+function remoteApi({ home, tunnel }: Dependencies) {
+  const hosts = createRemoteHosts(home.dir, tunnel);
+  return {
+    remoteHosts: hosts.list,
+    addRemoteHost: hosts.add,
+    removeRemoteHost: ({ name }) => hosts.remove(name),
+    openRemote: ({ name }, signal) => hosts.open(name, signal),
+    sendToRemote({ session, message }) {
+      hosts.send(session, message);
       return Promise.resolve({});
     },
-  };
-  return {
-    api,
-    busy: () => jobs.running() + runs.running(),
-    async close() {
-      await hub.pauseAll();
-      await Promise.all([jobs.cancelAll(), runs.stopAll()]);
-    },
-  };
+  } satisfies Partial<Service>;
 }

@@ -1,0 +1,15 @@
+/** @file Growth methods, training settings and other options, for the command line. */
+export { methods } from '../growth/methods/index.ts';
+export { combinePromises, mergeNotes, summarizeSizes } from '../growth/plan/stages.ts';
+export { diffPlans, type Difference } from '../growth/plan/plan-diff.ts';
+export { readPlan } from '../growth/plan/plan-file.ts';
+export { joinMethodIds, type SavedPlan } from '../growth/plan/saved-plan.ts';
+export { cudaPackages, getCudaVersionPattern, providerPackage } from '../store/gpu/packages.ts';
+export { families } from '../model/families/index.ts';
+export { multiplySizes } from '../growth/plan/sizes.ts';
+export { compareWithEstimate } from '../cost/calibration.ts';
+export { assumptionOptions, type Assumptions } from '../cost/assumptions.ts';
+export type { DeviceEstimate, Offer } from '../cost/estimate.ts';
+export { optionsOf, settingGroups, type Setting } from '../train/setting.ts';
+export { settingTable, trainingDefaults, trainingOptions, type TrainingSettings } from '../train/settings.ts';
+export type { GrowthPlan, GrowthRequest, TensorRecipe } from '../growth/recipe.ts';

@@ -1,0 +1,85 @@
+/** @file The engines that train runs in this process. */
+import { join } from 'node:path';
+import { toErrorData } from '../base/errors.ts';
+import { activeStates } from '../contract/activity.ts';
+import { closeRun, requestStop, summarizeRun } from '../store/run/runs.ts';
+import { addAdvice } from './advice.ts';
+import { withEngine, type Processes } from './engines.ts';
+
+export interface RunEngines {
+  /** Trains the run in `dir` in the background, once `claimed` has resolved. */
+  launch(dir: string, claimed: Promise<void>): void;
+  /** True while the run has an engine of this process. */
+  has(dir: string): boolean;
+  /** True if the run has written its last event, and its engine only has to exit. */
+  isExiting(dir: string): boolean;
+  /** Resolves when the run has no engine in any process. */
+  waitUntilStopped(dir: string): Promise<void>;
+  count(): number;
+  /** Stops and saves every run of this process. */
+  stopAll(): Promise<void>;
+}
+
+/** Milliseconds between two looks at the state of a run: the first, and the longest. */
+const firstPoll = 20;
+const longestPoll = 1000;
+
+/** `detached` engines keep running when this process ends. */
+export function createRunEngines(processes: Processes, detached: boolean): RunEngines {
+  const engines = new Map<string, Promise<void>>();
+  const exiting = new Set<string>();
+
+  const train = (dir: string): Promise<void> =>
+    withEngine(processes, { log: join(dir, 'log.txt'), detached }, async (engine) => {
+      for await (const event of engine.train({ run: dir })) if (event.type === 'stopped') exiting.add(dir);
+    });
+
+  /** Writes the last event of a run whose engine died, so that followers end. */
+  const closeFailed = async (dir: string, thrown: unknown): Promise<void> => {
+    const { step } = await summarizeRun(dir);
+    exiting.add(dir);
+    const error = await addAdvice(dir, toErrorData(thrown));
+    await closeRun(dir, {
+      type: 'stopped',
+      step,
+      reason: 'failed',
+      error,
+      time: new Date().toISOString(),
+    });
+  };
+
+  return {
+    launch(dir, claimed) {
+      const work = claimed
+        .then(() => train(dir).catch((thrown: unknown) => closeFailed(dir, thrown)))
+        // If the event cannot be written, the state of the run becomes `interrupted`.
+        .catch(() => undefined)
+        .finally(() => {
+          engines.delete(dir);
+          exiting.delete(dir);
+        });
+      engines.set(dir, work);
+    },
+    has: (dir) => engines.has(dir),
+    isExiting: (dir) => exiting.has(dir),
+    async waitUntilStopped(dir) {
+      await engines.get(dir);
+      let wait = firstPoll;
+      while (activeStates.includes((await summarizeRun(dir)).state)) {
+        await new Promise((resolve) => {
+          setTimeout(resolve, wait);
+        });
+        wait = Math.min(longestPoll, wait * 1.5);
+      }
+    },
+    count: () => engines.size,
+    async stopAll() {
+      await Promise.all(
+        [...engines].map(async ([dir, ended]) => {
+          await requestStop(dir).catch(() => undefined);
+          await ended;
+        }),
+      );
+    },
+  };
+}
