@@ -1,29 +1,26 @@
-/**
- * @file The desktop app itself, where Electron's binary and a display exist: its window opens a checkpoint,
- * grows it and shows the proof.
- */
+/** @file Tests of the desktop app, which need Electron's binary and a display. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { _electron, type ElectronApplication, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { electronBinary } from '../src-main/entry/environment.ts';
+import { findElectron } from '../src-main/entry/environment.ts';
 import { makeTinyCheckpoint } from '../tests/support/tiny.ts';
-import { patience, root, skipped } from './app.ts';
-import { openAndGrow } from './journey.ts';
+import { timeout, root, skipSuite } from './app.ts';
+import { growCheckpoint } from './growth-steps.ts';
 
-const binary = electronBinary(root);
+const binary = findElectron(root);
 const display =
   process.platform !== 'linux' ||
   process.env['DISPLAY'] !== undefined ||
   process.env['WAYLAND_DISPLAY'] !== undefined;
 
 if (binary === null)
-  skipped(
+  skipSuite(
     'the desktop app',
     'needs the binary of Electron, which npm ci does not download: run npx install-electron',
   );
-else if (!display) skipped('the desktop app', 'needs a display: run it under xvfb-run');
+else if (!display) skipSuite('the desktop app', 'needs a display: run it under xvfb-run');
 else {
   describe('the desktop app', () => {
     const dir = mkdtempSync(join(tmpdir(), 'cambium-desktop-'));
@@ -41,10 +38,10 @@ else {
         executablePath: binary,
         args: [...sandbox, `--user-data-dir=${join(dir, 'electron')}`, root],
         env,
-        timeout: patience,
+        timeout,
       });
       page = await app.firstWindow();
-      page.setDefaultTimeout(patience);
+      page.setDefaultTimeout(timeout);
       page.on('console', (message) => {
         if (message.type() === 'error') complaints.push(message.text());
       });
@@ -58,7 +55,7 @@ else {
       rmSync(dir, { recursive: true, force: true, maxRetries: 10 });
     });
 
-    it('shows its page in an isolated window', async () => {
+    it('isolates its page from Node', async () => {
       expect(page.url()).toMatch(/^app:\/\/cambium\//);
       expect(
         await page.evaluate(
@@ -67,17 +64,17 @@ else {
       ).toEqual(['undefined', 'undefined', 'function', 'desktop,pathOf']);
     });
 
-    it('opens, grows and proves', async () => {
+    it('grows a checkpoint and shows its certificate', async () => {
       const source = await makeTinyCheckpoint('llama', {
         dir: join(dir, 'small-llama'),
         tokenizer: true,
         dims: { hidden: 32, ffn: 64, head_dim: 8 },
       });
-      const out = await openAndGrow(page, source, 'small-llama');
+      const out = await growCheckpoint(page, source, 'small-llama');
       expect(existsSync(join(out, 'model.safetensors'))).toBe(true);
     });
 
-    it('is still there after a reload, and complained of nothing', async () => {
+    it('shows the certificate after a reload, without errors', async () => {
       await page.reload();
       await page.getByRole('region', { name: 'Certificate' }).waitFor();
       expect(complaints).toEqual([]);

@@ -1,7 +1,4 @@
-/**
- * @file The built page as files: which file an address means, its type, and the headers that keep the page to
- * itself. Nothing outside the folder is ever served.
- */
+/** @file Serves the files of the built page with strict headers. Nothing outside of their folder is served. */
 import { readFile, realpath } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
 
@@ -17,9 +14,20 @@ const types: Readonly<Record<string, string>> = {
   '.txt': 'text/plain; charset=utf-8',
 };
 
-export const headers: Readonly<Record<string, string>> = {
-  'Content-Security-Policy':
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self' ws://127.0.0.1:* ws://localhost:*; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data: blob:",
+  "font-src 'self'",
+  "connect-src 'self' ws://127.0.0.1:* ws://localhost:*",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+];
+
+export const pageHeaders: Readonly<Record<string, string>> = {
+  'Content-Security-Policy': contentSecurityPolicy.join('; '),
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
   'Cross-Origin-Opener-Policy': 'same-origin',
@@ -28,28 +36,29 @@ export const headers: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 };
 
-/**
- * The file below `folder` that an address's path means, with its type; undefined when there is none, or it
- * would leave the folder.
- */
-export async function pageFile(
+/** The file of an address and its type; undefined if there is none in `folder`. */
+export async function readPageFile(
   folder: string,
   address: string,
 ): Promise<{ readonly type: string; readonly body: Buffer } | undefined> {
-  let path: string;
-  try {
-    path = decodeURIComponent(address.split(/[?#]/, 1)[0]!);
-  } catch {
-    return undefined;
-  }
-  if (path.includes('\0') || path.includes('\\')) return undefined;
+  const path = decodePath(address);
+  if (path === undefined) return undefined;
   try {
     const root = await realpath(folder);
     const file = await realpath(join(root, path === '/' ? 'index.html' : path));
     const type = types[extname(file)];
-    return type !== undefined && file.startsWith(root + sep)
-      ? { type, body: await readFile(file) }
-      : undefined;
+    const isServed = type !== undefined && file.startsWith(root + sep);
+    return isServed ? { type, body: await readFile(file) } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The path of an address, without query and fragment; undefined if it is malformed. */
+function decodePath(address: string): string | undefined {
+  try {
+    const path = decodeURIComponent(address.split(/[?#]/, 1)[0]!);
+    return path.includes('\0') || path.includes('\\') ? undefined : path;
   } catch {
     return undefined;
   }

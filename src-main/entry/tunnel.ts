@@ -1,95 +1,91 @@
 /**
- * @file The way to a GPU box: ssh starts Cambium's server there if none runs, carries its port here, and a
- * WebSocket goes through. Keys and passwords are ssh's own business.
+ * @file The connection to a remote host: ssh starts Cambium's server there, if none is running, and forwards its
+ * port. ssh handles keys and passwords.
  */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
-import { createServer, connect as connectTo } from 'node:net';
+import { createServer, connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { WebSocket } from 'ws';
-import { appError, refuse, type AppError } from '../base/errors.ts';
-import { webSocketChannel, type WebSocketLike } from '../base/transports.ts';
+import { createError, refuse } from '../base/errors.ts';
+import { createWebSocketChannel, type WebSocketLike } from '../base/transports.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
-import type { PlaceCard } from '../contract/remote-hosts.ts';
+import type { RemoteHost } from '../contract/remote-hosts.ts';
 import type { OpenTunnel } from '../service/remote-hosts.ts';
 
-/** ssh asks nobody anything: the window has no terminal to ask in. */
-const options = [
-  '-o',
-  'BatchMode=yes',
-  '-o',
-  'ConnectTimeout=15',
-  '-o',
-  'ServerAliveInterval=15',
-  '-o',
-  'ServerAliveCountMax=3',
-  '-o',
-  'ExitOnForwardFailure=yes',
+/** BatchMode: ssh cannot ask for a password, because there may be no terminal. */
+const sshOptions = [
+  ...['-o', 'BatchMode=yes'],
+  ...['-o', 'ConnectTimeout=15'],
+  ...['-o', 'ServerAliveInterval=15'],
+  ...['-o', 'ServerAliveCountMax=3'],
+  ...['-o', 'ExitOnForwardFailure=yes'],
 ];
-/** ssh's own failures, and a shell that knows no such command. */
-const sshFailed = 255;
-const noCommand = 127;
-/** The last characters of what ssh says that an error carries. */
-const kept = 1000;
-const patience = 20_000;
+/** Exit codes of ssh itself, and of a shell that does not find the command. */
+const sshError = 255;
+const commandNotFound = 127;
+/** Characters of ssh's output that an error keeps. */
+const tailLength = 1000;
+/** Milliseconds until the forwarded port must be open, and between two attempts. */
+const forwardTimeout = 20_000;
+const forwardInterval = 50;
 
-/** `ssh`: the program, for this environment. */
-export const tunnelsBy =
+/** Opens tunnels with the program `ssh`. The host must have the same version of Cambium. */
+export const createTunnelOpener =
   (ssh: string, version: string): OpenTunnel =>
-  async (place, signal) => {
-    const remote = await serverOn(ssh, place, signal);
-    if (remote.version !== version)
-      refuse('place/version', { place: place.name, here: version, there: remote.version });
-    const port = await freePort();
-    const child = sshOf(
-      ssh,
-      ['-N', '-L', `127.0.0.1:${port}:127.0.0.1:${remote.port}`, place.target],
-      ['ignore', 'ignore', 'pipe'],
-    );
-    const close = (): void => {
-      child.kill();
-    };
+  async (host, signal) => {
+    const server = await startRemoteServer(ssh, host, signal);
+    if (server.version !== version)
+      refuse('remote/version', { host: host.name, here: version, there: server.version });
+    const port = await findFreePort();
+    const forwarding = `127.0.0.1:${port}:127.0.0.1:${server.port}`;
+    const child = spawnSsh(ssh, ['-N', '-L', forwarding, host.target], ['ignore', 'ignore', 'pipe']);
     try {
-      await forwarded(child, port, place);
-      const socket = new WebSocket(`ws://127.0.0.1:${port}/rpc`, ['cambium', `cambium.${remote.token}`]);
-      await new Promise<void>((resolve, reject) => {
-        socket.once('open', resolve);
-        socket.once('error', (error) => {
-          reject(appError('place/unreachable', { place: place.name, why: error.message }));
-        });
-      });
-      const channel = webSocketChannel(socket as unknown as WebSocketLike);
+      await waitForForwarding(child, port, host);
+      const socket = await openSocket(host, port, server.token);
+      const channel = createWebSocketChannel(socket as unknown as WebSocketLike);
       child.once('exit', channel.close);
       return {
         channel,
-        version: remote.version,
+        version: server.version,
         close() {
           channel.close();
-          close();
+          child.kill();
         },
       };
     } catch (error) {
-      close();
+      child.kill();
       throw error;
     }
   };
 
 /**
- * An ssh in a process group of its own, so that Ctrl+C in a terminal reaches this process alone, which still
- * has something to ask over there. It ends with this process.
+ * Starts ssh in its own process group, so that Ctrl+C on a terminal reaches only this process, which may still
+ * need the connection. It ends with this process.
  */
-function sshOf(ssh: string, given: readonly string[], stdio: SpawnOptions['stdio']): ChildProcess {
-  const child = spawn(ssh, [...options, ...given], {
+function spawnSsh(ssh: string, args: readonly string[], stdio: SpawnOptions['stdio']): ChildProcess {
+  const child = spawn(ssh, [...sshOptions, ...args], {
     stdio: stdio!,
     detached: process.platform !== 'win32',
     windowsHide: true,
   });
-  const end = (): void => {
+  const kill = (): void => {
     child.kill();
   };
-  process.once('exit', end);
+  process.once('exit', kill);
   return child.once('close', () => {
-    process.off('exit', end);
+    process.off('exit', kill);
   });
+}
+
+async function openSocket(host: RemoteHost, port: number, token: string): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/rpc`, ['cambium', `cambium.${token}`]);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('open', resolve);
+    socket.once('error', (error) => {
+      reject(createError('remote/unreachable', { host: host.name, why: error.message }));
+    });
+  });
+  return socket;
 }
 
 interface RemoteServer {
@@ -98,97 +94,124 @@ interface RemoteServer {
   readonly version: string;
 }
 
-/**
- * The server on the box, started there when none runs. It outlives this connection, and what it trains
- * outlives it too.
- */
-async function serverOn(ssh: string, place: PlaceCard, signal?: AbortSignalLike): Promise<RemoteServer> {
-  const child = sshOf(
+/** The background server of the host, started if it is not running. It outlives this connection. */
+async function startRemoteServer(
+  ssh: string,
+  { name, target, command }: RemoteHost,
+  signal?: AbortSignalLike,
+): Promise<RemoteServer> {
+  const { code, stdout, stderr } = await runOverSsh(
     ssh,
-    [place.target, `${place.command} serve --background --json`],
-    ['ignore', 'pipe', 'pipe'],
+    [target, `${command} serve --background --json`],
+    name,
+    signal,
   );
-  const { name } = place;
-  let out = '';
-  let said = '';
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
-    out += text;
-  });
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-kept);
-  });
-  const stop = (): void => {
-    child.kill();
-  };
-  signal?.addEventListener('abort', stop, { once: true });
-  const code = await new Promise<number | AppError>((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(
-        error.code === 'ENOENT'
-          ? appError('place/no-ssh', { ssh })
-          : appError('place/unreachable', { place: name, why: error.message }),
-      );
-    });
-    child.once('close', (exit) => {
-      resolve(exit ?? -1);
-    });
-  });
-  signal?.removeEventListener('abort', stop);
   if (signal?.aborted) refuse('cancelled', { what: `The connection to ${name}` });
-  if (typeof code !== 'number') throw code;
-  if (code === sshFailed)
-    refuse('place/unreachable', { place: name, why: said.trim() || 'ssh gave no reason' });
-  if (code === noCommand) refuse('place/no-cambium', { place: name, command: place.command });
-  try {
-    const { port, token, version } = JSON.parse(out.trim().split('\n').at(-1) ?? '') as RemoteServer;
-    if (code === 0 && Number.isInteger(port) && typeof token === 'string' && typeof version === 'string')
-      return { port, token, version };
-  } catch {
-    /* told below */
-  }
-  return refuse('place/unreachable', {
-    place: name,
-    why: `its server did not start: ${said.trim() || out.trim().slice(-kept) || `exit code ${code}`}`,
-  });
+  if (code === sshError) refuse('remote/unreachable', { host: name, why: stderr || 'ssh gave no reason' });
+  if (code === commandNotFound) refuse('remote/no-cambium', { host: name, command });
+  const server = code === 0 ? parseServer(stdout) : undefined;
+  const details = stderr || stdout.slice(-tailLength) || `exit code ${code}`;
+  const why = `its server did not start: ${details}`;
+  return server ?? refuse('remote/unreachable', { host: name, why });
 }
 
-const freePort = (): Promise<number> =>
+/** The address on the last line of the output, or undefined. */
+function parseServer(stdout: string): RemoteServer | undefined {
+  try {
+    const { port, token, version } = JSON.parse(stdout.split('\n').at(-1) ?? '') as RemoteServer;
+    const isValid = Number.isInteger(port) && typeof token === 'string' && typeof version === 'string';
+    return isValid ? { port, token, version } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface SshResult {
+  readonly code: number;
+  readonly stdout: string;
+  /** The end of standard error. */
+  readonly stderr: string;
+}
+
+/** Runs a command on a host. Throws `remote/no-ssh`, or `remote/unreachable` if ssh cannot be started. */
+async function runOverSsh(
+  ssh: string,
+  args: readonly string[],
+  host: string,
+  signal?: AbortSignalLike,
+): Promise<SshResult> {
+  const child = spawnSsh(ssh, args, ['ignore', 'pipe', 'pipe']);
+  let stdout = '';
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  const getStderr = collectTail(child);
+  const kill = (): void => {
+    child.kill();
+  };
+  signal?.addEventListener('abort', kill, { once: true });
+  try {
+    const code = await new Promise<number>((resolve, reject) => {
+      child.once('error', (error: NodeJS.ErrnoException) => {
+        const isMissing = error.code === 'ENOENT';
+        reject(
+          isMissing
+            ? createError('remote/no-ssh', { ssh })
+            : createError('remote/unreachable', { host, why: error.message }),
+        );
+      });
+      child.once('close', (exitCode) => {
+        resolve(exitCode ?? -1);
+      });
+    });
+    return { code, stdout: stdout.trim(), stderr: getStderr() };
+  } finally {
+    signal?.removeEventListener('abort', kill);
+  }
+}
+
+/** Returns a function that gets the end of the standard error of a process. */
+function collectTail(child: ChildProcess): () => string {
+  let tail = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    tail = (tail + text).slice(-tailLength);
+  });
+  return () => tail.trim();
+}
+
+const findFreePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => {
         resolve(port);
       });
     });
   });
 
-/** Resolves when something listens on the near end of the tunnel. Refuses when ssh ends first. */
-async function forwarded(child: ChildProcess, port: number, { name }: PlaceCard): Promise<void> {
-  let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-kept);
-  });
-  const answers = (): Promise<boolean> =>
-    new Promise((resolve) => {
-      const socket = connectTo(port, '127.0.0.1', () => {
-        socket.destroy();
-        resolve(true);
-      }).once('error', () => {
-        resolve(false);
-      });
-    });
-  for (
-    const since = Date.now();
-    Date.now() - since < patience;
-    await new Promise((r) => {
-      setTimeout(r, 50);
-    })
-  ) {
+/** Resolves when the local end of the tunnel accepts connections. Throws if ssh ends first. */
+async function waitForForwarding(child: ChildProcess, port: number, { name }: RemoteHost): Promise<void> {
+  const getStderr = collectTail(child);
+  const startTime = Date.now();
+  while (Date.now() - startTime < forwardTimeout) {
     if (child.exitCode !== null || child.signalCode !== null)
-      refuse('place/unreachable', { place: name, why: said.trim() || 'ssh ended' });
-    if (await answers()) return;
+      refuse('remote/unreachable', { host: name, why: getStderr() || 'ssh ended' });
+    if (await acceptsConnections(port)) return;
+    await new Promise((resolve) => {
+      setTimeout(resolve, forwardInterval);
+    });
   }
-  refuse('place/unreachable', { place: name, why: 'the tunnel did not open' });
+  refuse('remote/unreachable', { host: name, why: 'the tunnel did not open' });
 }
+
+const acceptsConnections = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    }).once('error', () => {
+      resolve(false);
+    });
+  });

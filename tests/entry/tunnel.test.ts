@@ -4,16 +4,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { channelPair } from '../../src-main/base/channel.ts';
+import { createChannelPair } from '../../src-main/base/channel.ts';
 import { connect } from '../../src-main/contract/connect.ts';
-import { placeChannel } from '../../src-main/contract/remote-channel.ts';
-import { placeRequest, type PlaceCard } from '../../src-main/contract/remote-hosts.ts';
+import { openRemoteChannel } from '../../src-main/contract/remote-channel.ts';
+import { remoteHostRequest, type RemoteHost } from '../../src-main/contract/remote-hosts.ts';
 import { serve } from '../../src-main/contract/serve.ts';
 import { service as contract, type Service } from '../../src-main/contract/service.ts';
-import { tunnelsBy } from '../../src-main/entry/tunnel.ts';
-import { createPlaces } from '../../src-main/service/remote-hosts.ts';
-import { isAlive } from '../../src-main/store/fs/files.ts';
-import { codeOf, root, until } from '../support/workplace.ts';
+import { createTunnelOpener } from '../../src-main/entry/tunnel.ts';
+import { createRemoteHosts } from '../../src-main/service/remote-hosts.ts';
+import { isProcessAlive } from '../../src-main/store/fs/process.ts';
+import { errorCodeOf, root, waitUntil } from '../support/test-service.ts';
 
 const ssh = join(root, 'tests/support/ssh.mjs');
 const cli = join(root, 'src-main/entry/node/cli.ts');
@@ -21,7 +21,7 @@ const command = `"${process.execPath}" "${cli}"`;
 const dir = mkdtempSync(join(tmpdir(), 'cambium-places-'));
 const box = join(dir, 'box');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-const card: PlaceCard = { name: 'box', target: 'me@box', command };
+const card: RemoteHost = { name: 'box', target: 'me@box', command };
 
 beforeAll(() => {
   process.env['BOX_HOME'] = box;
@@ -35,15 +35,15 @@ afterAll(() => {
 });
 
 describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
-  const places = createPlaces(dir, tunnelsBy(ssh, version));
+  const places = createRemoteHosts(dir, createTunnelOpener(ssh, version));
   /** The service at hand, as a page has it: places and nothing else. */
   const near = (): Service => {
-    const [a, b] = channelPair();
+    const [a, b] = createChannelPair();
     serve(
       contract,
       {
-        openPlace: ({ name }: { name: string }, signal: AbortSignal) => places.open(name, signal),
-        toPlace: ({ session, message }: { session: string; message: unknown }) => {
+        openRemote: ({ name }: { name: string }, signal: AbortSignal) => places.open(name, signal),
+        sendToRemote: ({ session, message }: { session: string; message: unknown }) => {
           places.send(session, message);
           return Promise.resolve({});
         },
@@ -57,7 +57,7 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
     await places.add(card);
     const ports: number[] = [];
     for (let round = 0; round < 2; round++) {
-      const channel = await placeChannel(near(), 'box');
+      const channel = await openRemoteChannel(near(), 'box');
       const there = connect(contract, channel);
       expect(await there.about({})).toMatchObject({ home: box, version });
       expect((await there.activity({})[Symbol.asyncIterator]().next()).value).toHaveProperty('jobs');
@@ -69,17 +69,17 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
   });
 
   it('says what is wrong: no ssh, no route, no Cambium, no forwarding, another version', async () => {
-    const open = (place: Partial<PlaceCard>, program = ssh, own = version): Promise<string> =>
-      codeOf(tunnelsBy(program, own)({ ...card, ...place }));
-    expect(await open({}, join(dir, 'nothing'))).toBe('place/no-ssh');
-    expect(await open({ target: 'me@elsewhere' })).toBe('place/unreachable');
-    expect(await open({ command: 'cambium-that-is-not-there' })).toBe('place/no-cambium');
-    expect(await open({ command: 'echo nonsense' })).toBe('place/unreachable');
-    expect(await open({}, ssh, '99.0.0')).toBe('place/version');
+    const open = (place: Partial<RemoteHost>, program = ssh, own = version): Promise<string> =>
+      errorCodeOf(createTunnelOpener(program, own)({ ...card, ...place }));
+    expect(await open({}, join(dir, 'nothing'))).toBe('remote/no-ssh');
+    expect(await open({ target: 'me@elsewhere' })).toBe('remote/unreachable');
+    expect(await open({ command: 'cambium-that-is-not-there' })).toBe('remote/no-cambium');
+    expect(await open({ command: 'echo nonsense' })).toBe('remote/unreachable');
+    expect(await open({}, ssh, '99.0.0')).toBe('remote/version');
     process.env['SSH_MOOD'] = 'no-forwarding';
-    expect(await open({})).toBe('place/unreachable');
+    expect(await open({})).toBe('remote/unreachable');
     process.env['SSH_MOOD'] = 'unreachable';
-    expect(await open({})).toBe('place/unreachable');
+    expect(await open({})).toBe('remote/unreachable');
   });
 
   it('outlives Ctrl+C, so that what trains over there can be asked to stop; it ends with the process', async () => {
@@ -98,52 +98,52 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text;
     });
-    await until(() => out !== '', 30_000);
+    await waitUntil(() => out !== '', 30_000);
     process.kill(-child.pid!, 'SIGINT'); // as a terminal does: to the whole group
     expect([(await ended)[0], out]).toEqual([0, `open\n${box}\n`]);
     const tunnel = Number(readFileSync(join(box, 'tunnel.pid'), 'utf8'));
-    await until(() => !isAlive(tunnel));
+    await waitUntil(() => !isProcessAlive(tunnel));
   });
 
   it('is given up at once by Ctrl+C while it is being reached', async () => {
     process.env['SSH_MOOD'] = 'hang';
     const stop = new AbortController();
-    const opening = codeOf(placeChannel(near(), 'box', stop.signal));
+    const opening = errorCodeOf(openRemoteChannel(near(), 'box', stop.signal));
     setTimeout(() => {
       stop.abort();
     }, 100);
     expect(await opening).toBe('cancelled');
     delete process.env['SSH_MOOD'];
-    const channel = await placeChannel(near(), 'box', AbortSignal.timeout(60_000));
+    const channel = await openRemoteChannel(near(), 'box', AbortSignal.timeout(60_000));
     channel.close();
   });
 
   it('ends calls under way when the far server goes, and starts it again when asked', async () => {
-    const channel = await placeChannel(near(), 'box');
+    const channel = await openRemoteChannel(near(), 'box');
     const there = connect(contract, channel);
     const activity = there.activity({})[Symbol.asyncIterator]();
     await activity.next();
     execFileSync(process.execPath, [cli, 'serve', '--stop'], { env: { ...process.env, CAMBIUM_HOME: box } });
     expect(
-      await codeOf(
+      await errorCodeOf(
         (async () => {
           for (;;) if ((await activity.next()).done) return;
         })(),
       ),
     ).toBe('rpc/closed');
     expect(existsSync(join(box, 'server.json'))).toBe(false);
-    const again = await placeChannel(near(), 'box');
+    const again = await openRemoteChannel(near(), 'box');
     expect(await connect(contract, again).about({})).toMatchObject({ home: box });
     again.close();
   });
 
   it('is a name, once; a target can be no switch of ssh', async () => {
-    expect(await codeOf(places.add(card))).toBe('place/exists');
-    expect(await codeOf(places.remove('other'))).toBe('place/not-found');
+    expect(await errorCodeOf(places.add(card))).toBe('remote/exists');
+    expect(await errorCodeOf(places.remove('other'))).toBe('remote/not-found');
     expect(await places.remove('box')).toEqual([]);
     for (const target of ['-oProxyCommand=evil', '', 'a b', 'a;b'])
-      expect(placeRequest.safeParse({ name: 'x', target }).success, target).toBe(false);
+      expect(remoteHostRequest.safeParse({ name: 'x', target }).success, target).toBe(false);
     for (const target of ['box', 'me@10.0.0.7', 'gpu-1.example.org', 'me@[fe80::1%eth0]'])
-      expect(placeRequest.safeParse({ name: 'x', target }).success, target).toBe(true);
+      expect(remoteHostRequest.safeParse({ name: 'x', target }).success, target).toBe(true);
   });
 });

@@ -1,20 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { runsAfter, type Activity } from '../../src-main/contract/activity.ts';
-import type { JobCard, RunCard } from '../../src-main/contract/schema.ts';
-import { createActivity } from '../../src-main/service/activity.ts';
+import { mergeRuns, type Activity } from '../../src-main/contract/activity.ts';
+import type { JobSummary, RunSummary } from '../../src-main/contract/schema.ts';
+import { createActivityFeed } from '../../src-main/service/activity.ts';
 
-const run = (id: string, step: number, state: RunCard['state'] = 'running'): RunCard =>
-  ({ id, step, state }) as RunCard;
-const job: JobCard = { id: 'j', kind: 'grow', title: 'Growing', state: 'running', started: '' };
+const run = (id: string, step: number, state: RunSummary['state'] = 'running'): RunSummary =>
+  ({ id, step, state }) as RunSummary;
+const job: JobSummary = { id: 'j', kind: 'grow', title: 'Growing', state: 'running', started: '' };
 
 function place() {
   const state = {
-    jobs: [] as JobCard[],
+    jobs: [] as JobSummary[],
     runs: [run('a', 1), run('b', 9, 'finished')],
     looks: 0,
     broken: false,
   };
-  const activity = createActivity({
+  const activity = createActivityFeed({
     jobs: () => state.jobs,
     runs: () => {
       state.looks++;
@@ -38,7 +38,7 @@ describe('activity', () => {
     expect(second).toEqual({ runs: [run('a', 2)] });
     state.jobs = [job];
     expect(await next()).toEqual({ jobs: [job] });
-    expect(runsAfter(runsAfter([], first), second)).toEqual([run('a', 2), run('b', 9, 'finished')]);
+    expect(mergeRuns(mergeRuns([], first), second)).toEqual([run('a', 2), run('b', 9, 'finished')]);
     await events.return!();
   });
 
@@ -51,7 +51,7 @@ describe('activity', () => {
     expect((await late.next()).value).toMatchObject({ runs: [{ id: 'c' }] });
     const change = (await early.next()).value as Activity;
     expect(change).toMatchObject({ runs: [{ id: 'c' }], gone: ['a', 'b'] });
-    expect(runsAfter([run('a', 1), run('b', 9)], change)).toEqual(state.runs);
+    expect(mergeRuns([run('a', 1), run('b', 9)], change)).toEqual(state.runs);
     await Promise.all([early.return!(), late.return!()]);
     const { looks } = state;
     await new Promise((r) => {

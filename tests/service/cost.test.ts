@@ -11,25 +11,25 @@ import { factsOf } from '../../src-main/cost/book.ts';
 import * as fit from '../../src-main/cost/fit.ts';
 import { costFile, type CostRecord } from '../../src-main/cost/record.ts';
 import { deviceBook } from '../../src-main/contract/cost.ts';
-import { savedPlan } from '../../src-main/growth/plan/saved-plan.ts';
-import { growthRecordFile, recordText } from '../../src-main/model/records.ts';
+import { createSavedPlan } from '../../src-main/growth/plan/saved-plan.ts';
+import { growthRecordFile, formatRecord } from '../../src-main/model/records.ts';
 import { createCosts } from '../../src-main/service/cost.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint/checkpoint.ts';
 import { openHome } from '../../src-main/store/home/home.ts';
 import { createRun } from '../../src-main/store/run/runs.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
-import { fakeProcesses } from '../support/fake-engine.ts';
-import { refusal } from '../support/refusal.ts';
+import { fakeProcesses } from '../support/fake-processes.ts';
+import { expectAppError } from '../support/expect-app-error.ts';
 import { freePath, freshFolder } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { noTunnel, surroundings } from '../support/workplace.ts';
+import { noTunnel, testEnvironment } from '../support/test-service.ts';
 
 const cores = vi.hoisted(() => ({ physical: 2 }));
 vi.mock('../../src-main/cost/fit.ts', { spy: true });
 vi.mock('../../src-main/store/fs/cores.ts', () => ({ physicalCores: () => cores.physical }));
 
 const resources = join(import.meta.dirname, '../../resources');
-const settings = { ...trainingDefaults, batch: 2, sequence: 16, tokens: 3200 };
+const settings = { ...trainingDefaults, microBatch: 2, contextLength: 16, tokens: 3200 };
 
 async function desk(at = freshFolder('home'), from = resources, memory = 16e9) {
   const home = openHome(at);
@@ -37,9 +37,9 @@ async function desk(at = freshFolder('home'), from = resources, memory = 16e9) {
   const costs = createCosts(
     {
       home,
-      processes: fakeProcesses({ mood: () => 'obey', pace: 1 }),
+      processes: fakeProcesses({ behavior: () => 'obey', stepMs: 1 }),
       tunnel: noTunnel,
-      surroundings: { ...surroundings, resources: from },
+      environment: { ...testEnvironment, resources: from },
     },
     () =>
       Promise.resolve([
@@ -83,8 +83,8 @@ describe('costs', () => {
   it('keep what is assumed, and nothing that cannot be', async () => {
     const { costs, home } = await desk();
     expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
-    await costs.assume({ tariff: 0.5 });
-    await costs.assume({ load: 0.6 });
+    await costs.setAssumptions({ tariff: 0.5 });
+    await costs.setAssumptions({ load: 0.6 });
     expect((await costs.facts()).assumptions).toEqual({ ...assumptionDefaults, tariff: 0.5, load: 0.6 });
     writeFileSync(join(home.dir, 'costs.json'), '{"assumptions":{"tariff":-4},"measured":{}}');
     expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
@@ -94,7 +94,7 @@ describe('costs', () => {
     const { costs, home } = await desk();
     const file = join(home.dir, 'costs.json');
     const { device, measured } = await costs.measure('cpu');
-    await costs.assume({ load: 0.6 });
+    await costs.setAssumptions({ load: 0.6 });
     writeFileSync(
       file,
       JSON.stringify({
@@ -102,12 +102,12 @@ describe('costs', () => {
         measured: { [device]: measured, other: { product: 'fast' } },
       }),
     );
-    await costs.assume({ carbon: 100 });
+    await costs.setAssumptions({ carbon: 100 });
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
       assumptions: { load: 0.6, carbon: 100 },
       measured: { [device]: measured },
     });
-    await Promise.all([costs.assume({ tariff: 0.5 }), costs.measure('cpu'), costs.assume({ load: 0.7 })]);
+    await Promise.all([costs.setAssumptions({ tariff: 0.5 }), costs.measure('cpu'), costs.setAssumptions({ load: 0.7 })]);
     expect((await costs.facts()).assumptions).toMatchObject({ tariff: 0.5, load: 0.7, carbon: 100 });
     for (const bad of ['{"assumptions":', '[]']) {
       writeFileSync(file, bad);
@@ -125,14 +125,14 @@ describe('costs', () => {
     const { costs, home } = await desk(freePath('home'));
     expect((await costs.facts()).free).toBeGreaterThan(0);
     expect(existsSync(home.dir)).toBe(false);
-    await costs.assume({ load: 0.6 });
+    await costs.setAssumptions({ load: 0.6 });
     expect(readdirSync(home.dir)).toEqual(['costs.json']);
   });
 
   it('read the book again where that failed once', async () => {
     const own = freshFolder('resources');
     const { costs } = await desk(freshFolder('home'), own);
-    await refusal('file/not-found', () => costs.facts());
+    await expectAppError('file/not-found', () => costs.facts());
     cpSync(join(resources, 'devices.json'), join(own, 'devices.json'));
     expect((await costs.facts()).book.devices.length).toBeGreaterThan(0);
   });
@@ -142,8 +142,8 @@ describe('costs', () => {
     const run = freePath('run');
     const tried = vi.mocked(fit.settingsThatFit);
     await createRun(run, { checkpoint: dir, data: [], settings, name: 'r' });
-    await costs.begin(run, { checkpoint: dir, data: [dir], settings });
-    expect((await costs.ofRun(run))!.told).not.toBeNull();
+    await costs.recordEstimate(run, { checkpoint: dir, data: [dir], settings });
+    expect((await costs.runCost(run))!.estimate).not.toBeNull();
     expect(tried).not.toHaveBeenCalled();
     expect((await costs.estimate({ dir, training: settings })).here[0]!.verdict).toBe('does not fit');
     expect(tried).toHaveBeenCalled();
@@ -184,7 +184,7 @@ describe('costs', () => {
         const run = freePath('run');
         await createRun(run, { checkpoint: dir, data: [], settings, name: `r${i}` });
         await home.rememberRun(run);
-        await costs.begin(run, { checkpoint: dir, data: [dir], settings });
+        await costs.recordEstimate(run, { checkpoint: dir, data: [dir], settings });
         const file = join(run, costFile);
         const record = JSON.parse(readFileSync(file, 'utf8')) as CostRecord;
         expect(record).toMatchObject({
@@ -198,24 +198,24 @@ describe('costs', () => {
     const plain = (await costs.estimate({ dir, training: settings })).here[0]!;
     expect(plain.record).toBeUndefined();
     for (const [i, { file, record, ratio }] of runs.entries()) {
-      const came = {
+      const actual = {
         steps: 100,
         tokens: 3200,
         seconds: 10,
-        stepSeconds: ratio * record.told!.plainStepSeconds,
-        memory: 1.1 * record.told!.plainMemory,
+        stepSeconds: ratio * record.estimate!.uncorrectedStepSeconds,
+        memory: 1.1 * record.estimate!.uncorrectedMemory,
         energy: 1,
-        power: 'assumed',
-        money: 1,
+        powerSource: 'assumed',
+        cost: 1,
         time: `2026-11-21T1${i}:00:00Z`,
       } as const;
-      writeFileSync(file, JSON.stringify({ ...record, came }));
+      writeFileSync(file, JSON.stringify({ ...record, actual }));
     }
     const taught = (await costs.estimate({ dir, training: settings })).here[0]!;
     expect(taught.step!.seconds / plain.step!.plain).toBeCloseTo(1.5, 9);
     expect(taught.memory.total.likely / plain.memory.total.likely).toBeCloseTo(1.1, 9);
     expect(taught.record).toMatch(/last 3 runs: within 60 %/);
-    expect(await costs.ofRun(runs[0]!.run)).toMatchObject({ came: { steps: 100 } });
+    expect(await costs.runCost(runs[0]!.run)).toMatchObject({ actual: { steps: 100 } });
   });
 
   it('say of a run without a record that there is none, and refuse a run that is not', async () => {
@@ -223,14 +223,14 @@ describe('costs', () => {
     const run = freePath('run');
     await createRun(run, { checkpoint: dir, data: [], settings, name: 'old' });
     expect(existsSync(join(run, costFile))).toBe(false);
-    expect(await costs.ofRun(run)).toBeNull();
-    await refusal('run/not-found', () => costs.ofRun(freePath('nowhere')));
+    expect(await costs.runCost(run)).toBeNull();
+    await expectAppError('run/not-found', () => costs.runCost(freePath('nowhere')));
   });
 
   it('of learning from a source are those of two models, where the growth record says which', async () => {
     const { costs, dir } = await desk();
-    const { card } = await openCheckpoint(dir);
-    const taught = { ...settings, distill: 0.5 };
+    const { summary: card } = await openCheckpoint(dir);
+    const taught = { ...settings, distillWeight: 0.5 };
     const request = { method: 'hypercloning', to: { ffn: 48 }, options: {}, seed: 0, dtype: 'keep' } as const;
     const flops = async (training: typeof settings, grow?: typeof request): Promise<number> =>
       (await costs.estimate({ dir, training, ...(grow ? { grow } : {}) })).flops.perToken;
@@ -238,11 +238,11 @@ describe('costs', () => {
     expect(await flops(taught, request)).toBeGreaterThan(await flops(settings, request));
     writeFileSync(
       join(dir, growthRecordFile),
-      recordText({
+      formatRecord({
         version: 1,
         source: dir,
         method: 'hypercloning',
-        plan: savedPlan(card, request, null),
+        plan: createSavedPlan(card, request, null),
         certificate: null,
         cambium: '0',
       }),
@@ -255,8 +255,8 @@ describe('costs', () => {
     });
     const run = freePath('run');
     await createRun(run, { checkpoint: dir, data: [], settings: taught, name: 'taught' });
-    await costs.begin(run, { checkpoint: dir, data: [dir], settings: taught });
-    expect((await costs.ofRun(run))!.told!.plainMemory).toBeCloseTo(
+    await costs.recordEstimate(run, { checkpoint: dir, data: [dir], settings: taught });
+    expect((await costs.runCost(run))!.estimate!.uncorrectedMemory).toBeCloseTo(
       (await costs.estimate({ dir, training: taught })).here[0]!.memory.total.likely,
       3,
     );

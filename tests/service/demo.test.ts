@@ -7,22 +7,22 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { forkProcesses } from '../../src-main/entry/node/processes.ts';
-import { demonstrate } from '../../src-main/service/demo.ts';
-import { demoReport, findings } from '../../src-main/service/demo-report.ts';
+import { createForkedProcesses } from '../../src-main/entry/node/processes.ts';
+import { runDemo } from '../../src-main/service/demo.ts';
+import { renderDemoReport, summarizeDemo } from '../../src-main/service/demo-report.ts';
 import { createService, type RunningService } from '../../src-main/service/service.ts';
 import { openHome } from '../../src-main/store/home/home.ts';
-import { codeOf, noTunnel, root, surroundings } from '../support/workplace.ts';
+import { errorCodeOf, noTunnel, root, testEnvironment } from '../support/test-service.ts';
 
 /** A service with real engines and the checkpoint that comes with Cambium, on a folder of its own. */
 async function withService(work: (running: RunningService, dir: string) => Promise<void>): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'cambium-demo-test-'));
   const home = openHome(join(dir, 'home'));
-  const processes = forkProcesses(join(root, 'src-main/engine/main.ts'));
+  const processes = createForkedProcesses(join(root, 'src-main/engine/main.ts'));
   const running = createService({
     home,
     processes,
-    surroundings: { ...surroundings, resources: join(root, 'resources') },
+    environment: { ...testEnvironment, resources: join(root, 'resources') },
     tunnel: noTunnel,
   });
   process.env['CAMBIUM_HOME'] = home.dir;
@@ -39,7 +39,7 @@ it('grows, proves, trains both starts on the same batches, exports and reads bac
   await withService(async (running, dir) => {
     const told: string[] = [];
     const signal = new AbortController().signal;
-    const result = await demonstrate(
+    const result = await runDemo(
       running.api,
       { dir: join(dir, 'demo'), tokens: 6144, seed: 0 },
       {
@@ -59,14 +59,14 @@ it('grows, proves, trains both starts on the same batches, exports and reads bac
     expect(result.tokensToMatch).toBeNull();
     expect(existsSync(join(result.exported.dir, 'model.safetensors'))).toBe(true);
     expect(told.length).toBeGreaterThanOrEqual(6);
-    const page = demoReport(result);
-    for (const [what, value] of findings(result)) {
+    const page = renderDemoReport(result);
+    for (const [what, value] of summarizeDemo(result)) {
       expect(page).toContain(what);
       expect(page).toContain(value.replaceAll('&', '&#38;'));
     }
     expect(page).not.toMatch(/NaN|undefined|https?:/);
     await expect(
-      demonstrate(
+      runDemo(
         running.api,
         { dir: join(dir, 'demo'), tokens: 1, seed: 0 },
         { phase: () => undefined, progress: () => undefined },
@@ -80,8 +80,8 @@ it('is cancelled in the middle of a training and leaves nothing', async () => {
   await withService(async (running, dir) => {
     const stop = new AbortController();
     const demo = join(dir, 'demo');
-    const code = await codeOf(
-      demonstrate(
+    const code = await errorCodeOf(
+      runDemo(
         running.api,
         { dir: demo, tokens: 5_000_000, seed: 0 },
         {
@@ -93,6 +93,6 @@ it('is cancelled in the middle of a training and leaves nothing', async () => {
         stop.signal,
       ),
     );
-    expect([code, existsSync(demo), running.busy()]).toEqual(['cancelled', false, 0]);
+    expect([code, existsSync(demo), running.activeCount()]).toEqual(['cancelled', false, 0]);
   });
 });

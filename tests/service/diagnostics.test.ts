@@ -2,32 +2,32 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
-import { withoutSecrets } from '../../src-main/service/diagnostics.ts';
+import { redactSecrets } from '../../src-main/service/diagnostics.ts';
 import { createRun } from '../../src-main/store/run/runs.ts';
-import { readEnd } from '../../src-main/store/data/text-end.ts';
+import { readTail } from '../../src-main/store/data/text-tail.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
-import { example, workplace, type Workplace } from '../support/workplace.ts';
+import { exampleCheckpoint, startTestService, type TestService } from '../support/test-service.ts';
 
 vi.mock('node:os', { spy: true });
 
-let place: Workplace;
-afterEach(() => place?.end());
+let place: TestService;
+afterEach(() => place?.cleanUp());
 const secrets = ['hf_abcdefghijKLMNOP1234', 'a'.repeat(64), 'swordfish', 'me:pass'];
 
 it('secrets, the home and the name of the person are taken out, and words are left alone', () => {
   const text = `Authorization: Bearer ${secrets[0]!}\nhttp://127.0.0.1:1/#token=${secrets[1]!}\n"password": "${secrets[2]!}"\nhttps://${secrets[3]!}@host/x\n/home/ada/models ada says: tokens 5, secretary`;
-  const plain = withoutSecrets(text, { home: '/home/ada', user: 'ada' });
+  const plain = redactSecrets(text, { home: '/home/ada', user: 'ada' });
   for (const secret of [...secrets, 'ada', '/home']) expect(plain).not.toContain(secret);
   expect(plain).toContain('~/models');
   expect(plain).toContain('tokens 5, secretary');
 });
 
 it('tell of devices, checks, and a run with its last lines, but not what it wrote', async () => {
-  place = workplace();
+  place = startTestService();
   const dir = join(place.dir, 'oak');
-  const { api } = place.running;
+  const { api } = place.service;
   await createRun(dir, {
-    checkpoint: example,
+    checkpoint: exampleCheckpoint,
     data: ['/t'],
     settings: { ...trainingDefaults, lr: 0.0123, prompt: 'dear Ada, between us' },
     name: 'oak',
@@ -35,7 +35,7 @@ it('tell of devices, checks, and a run with its last lines, but not what it wrot
   writeFileSync(join(dir, 'log.txt'), `it failed near HF_TOKEN=${secrets[0]!} in ${homedir()}/models\n`);
   appendFileSync(
     join(dir, 'events.jsonl'),
-    `${JSON.stringify({ at: 'sample', step: 1, prompt: 'my diary', text: 'private' })}\n${JSON.stringify({ at: 'saved', step: 7, dir: 'x' })}\n`,
+    `${JSON.stringify({ type: 'sample', step: 1, prompt: 'my diary', text: 'private' })}\n${JSON.stringify({ type: 'saved', step: 7, dir: 'x' })}\n`,
   );
   const { text } = await api.diagnostics({ run: dir });
   for (const part of ['# Cambium 0.0.0', '## Devices', '## Checks', '0.0123', 'it failed near', '"step":7'])
@@ -49,14 +49,14 @@ it('a user without an entry in the system has no name to take out', () => {
   vi.mocked(userInfo).mockImplementationOnce(() => {
     throw new Error('uv_os_get_passwd returned ENOENT');
   });
-  expect(withoutSecrets(`token=${secrets[0]!} of Ada`)).toBe('token=… of Ada');
+  expect(redactSecrets(`token=${secrets[0]!} of Ada`)).toBe('token=… of Ada');
 });
 
 it('the end of a file is whole lines', async () => {
-  place = workplace();
+  place = startTestService();
   const path = join(place.dir, 'log');
   writeFileSync(path, Array.from({ length: 100 }, (_, i) => `line ${i}`).join('\n'));
-  expect(await readEnd(path, 20)).toBe('line 98\nline 99');
-  expect(await readEnd(path, 1e6)).toMatch(/^line 0\n/);
-  expect(await readEnd(join(place.dir, 'none'), 10)).toBe('');
+  expect(await readTail(path, 20)).toBe('line 98\nline 99');
+  expect(await readTail(path, 1e6)).toMatch(/^line 0\n/);
+  expect(await readTail(join(place.dir, 'none'), 10)).toBe('');
 });

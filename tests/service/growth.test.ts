@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { growJob } from '../../src-main/contract/schema.ts';
 import { createRun, openSession, saveStep } from '../../src-main/store/run/runs.ts';
-import { collectAll, codeOf, example, settings, workplace, type Workplace } from '../support/workplace.ts';
+import { collectAll, errorCodeOf, exampleCheckpoint, trainingSettings, startTestService, type TestService } from '../support/test-service.ts';
 
-let place: Workplace;
+let place: TestService;
 beforeEach(() => {
-  place = workplace();
+  place = startTestService();
 });
 afterEach(async () => {
-  await place.running.close();
-  await place.end();
+  await place.service.close();
+  await place.cleanUp();
 });
 const stages = [
   { method: 'hypercloning', to: { hidden: 48 }, options: {}, seed: 3, dtype: 'keep' },
@@ -26,9 +26,9 @@ const recipe = stages.map((stage) => ({ ...stage }));
 /** A run that has saved a step, with the weights of the example. */
 async function savedRun(): Promise<string> {
   const dir = join(place.dir, 'a-run');
-  await createRun(dir, { name: 'A run', checkpoint: example, data: [place.text], settings: settings() });
+  await createRun(dir, { name: 'A run', checkpoint: exampleCheckpoint, data: [place.textFile], settings: trainingSettings() });
   await saveStep(dir, 6, async (temporary) => {
-    cpSync(example, join(temporary, 'model'), { recursive: true });
+    cpSync(exampleCheckpoint, join(temporary, 'model'), { recursive: true });
     writeFileSync(join(temporary, 'step.json'), '{}');
     await Promise.resolve();
   });
@@ -38,32 +38,32 @@ async function savedRun(): Promise<string> {
 
 describe('a recipe', () => {
   it('is planned as one and grown as one job', async () => {
-    const { api } = place.running;
-    const plan = await api.planGrowth({ dir: example, request: recipe });
+    const { api } = place.service;
+    const plan = await api.planGrowth({ dir: exampleCheckpoint, request: recipe });
     const out = join(place.dir, 'grown');
     expect(plan).toMatchObject({
       format: 'cambium-plan',
-      version: 1,
+      version: 2,
       source: { name: 'llama-tied-gqa', family: 'llama' },
       stages: [{ to: { hidden: 48, layers: 2 } }, { to: { hidden: 48, layers: 4 } }],
     });
     expect(plan.source.fingerprint).toMatch(/^[0-9a-f]{64}$/);
-    expect((await api.planGrowth({ dir: example, request: recipe[0]! })).stages).toEqual(
+    expect((await api.planGrowth({ dir: exampleCheckpoint, request: recipe[0]! })).stages).toEqual(
       plan.stages.slice(0, 1),
     );
-    const job = await api.startGrowth({ source: example, out, request: recipe, device: 'cpu' });
+    const job = await api.startGrowth({ source: exampleCheckpoint, out, request: recipe, device: 'cpu' });
     expect(
-      (await collectAll(api.followGrowth({ id: job.id }))).filter((e) => e.at === 'tensor'),
+      (await collectAll(api.followGrowth({ id: job.id }))).filter((e) => e.type === 'tensor'),
     ).toHaveLength(plan.stages[1]!.tensors.length);
   });
 
   it('that cannot be is refused before a job begins', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     const impossible = [recipe[0]!, { ...recipe[0]!, to: { hidden: 50 } }];
     expect(
-      await codeOf(
+      await errorCodeOf(
         api.startGrowth({
-          source: example,
+          source: exampleCheckpoint,
           out: join(place.dir, 'grown'),
           request: impossible,
           device: 'cpu',
@@ -76,46 +76,46 @@ describe('a recipe', () => {
 
 describe('a saved plan', () => {
   it('is carried out for what it was made for, and refused for anything else', async () => {
-    const { api } = place.running;
-    const plan = await api.planGrowth({ dir: example, request: recipe });
+    const { api } = place.service;
+    const plan = await api.planGrowth({ dir: exampleCheckpoint, request: recipe });
     const other = join(place.dir, 'other');
-    expect(await api.checkPlan({ dir: example, plan })).toEqual({});
+    expect(await api.checkPlan({ dir: exampleCheckpoint, plan })).toEqual({});
     const job = await api.startGrowth({
-      source: example,
+      source: exampleCheckpoint,
       out: join(place.dir, 'grown'),
       plan: JSON.parse(JSON.stringify(plan)) as typeof plan,
       device: 'cpu',
     });
     await collectAll(api.followGrowth({ id: job.id }));
     expect(existsSync(join(place.dir, 'grown', 'config.json'))).toBe(true);
-    cpSync(example, other, { recursive: true });
+    cpSync(exampleCheckpoint, other, { recursive: true });
     expect(await api.checkPlan({ dir: other, plan })).toEqual({});
     expect(
-      await codeOf(
+      await errorCodeOf(
         api.checkPlan({ dir: other, plan: { ...plan, source: { ...plan.source, fingerprint: 'another' } } }),
       ),
     ).toBe('growth/other-source');
     expect(
-      await codeOf(
+      await errorCodeOf(
         api.startGrowth({
-          source: join(example, '..', 'gpt2-tied'),
+          source: join(exampleCheckpoint, '..', 'gpt2-tied'),
           out: join(place.dir, 'x'),
           plan,
           device: 'cpu',
         }),
       ),
     ).toBe('growth/other-source');
-    expect(await codeOf(api.checkPlan({ dir: example, plan: { ...plan, stages: [] } }))).toBe(
+    expect(await errorCodeOf(api.checkPlan({ dir: exampleCheckpoint, plan: { ...plan, stages: [] } }))).toBe(
       'growth/bad-plan',
     );
     for (const what of [{}, { plan, request: recipe }])
-      expect(growJob.safeParse({ source: example, out: 'x', device: 'cpu', ...what }).success).toBe(false);
+      expect(growJob.safeParse({ source: exampleCheckpoint, out: 'x', device: 'cpu', ...what }).success).toBe(false);
   });
 });
 
 describe('a run', () => {
   it('is grown from its newest saved step, under its own name, and not remembered as a checkpoint', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     const run = await savedRun();
     const card = await api.openRun({ id: run });
     expect(card).toMatchObject({
@@ -136,15 +136,15 @@ describe('a run', () => {
   });
 
   it('that trains, or has saved nothing, is refused', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     const run = await savedRun();
     const empty = join(place.dir, 'empty');
-    await createRun(empty, { name: 'empty', checkpoint: example, data: [place.text], settings: settings() });
-    expect(await codeOf(api.openRun({ id: empty }))).toBe('run/no-checkpoint');
+    await createRun(empty, { name: 'empty', checkpoint: exampleCheckpoint, data: [place.textFile], settings: trainingSettings() });
+    expect(await errorCodeOf(api.openRun({ id: empty }))).toBe('run/no-checkpoint');
     const session = await openSession(run);
     await session.setState('running');
     expect(
-      await codeOf(
+      await errorCodeOf(
         api.startGrowth({ source: run, out: join(place.dir, 'grown'), request: recipe, device: 'cpu' }),
       ),
     ).toBe('run/already-running');

@@ -6,7 +6,7 @@ import type { DownloadEvent } from '../../src-main/contract/hub.ts';
 import { HubServer } from '../support/hub-server.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
 import { freshFolder } from '../support/temporary.ts';
-import { codeOf, collectAll, until, workplace, type Workplace } from '../support/workplace.ts';
+import { errorCodeOf, collectAll, waitUntil, startTestService, type TestService } from '../support/test-service.ts';
 
 const server = new HubServer();
 const secret = 'hf_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789';
@@ -14,14 +14,14 @@ const none = {
   query: '',
   sort: 'downloads',
   family: '',
-  least: null,
-  most: null,
+  minParameters: null,
+  maxParameters: null,
   licence: '',
   all: false,
   from: null,
 } as const;
 const kept = { ...process.env };
-let place: Workplace;
+let place: TestService;
 let cache: string;
 
 beforeAll(async () => {
@@ -35,16 +35,16 @@ beforeAll(async () => {
   server.addFolder(
     'org/oak',
     model,
-    { downloads: 9, licence: 'mit' },
+    { downloads: 9, license: 'mit' },
     { 'pytorch_model.bin': Buffer.alloc(1000) },
   );
   server.addFolder('org/gated', model, { gated: 'manual' });
-  server.add('org/odd', { 'config.json': '{"model_type":"mamba"}', 'model.safetensors': Buffer.alloc(30) });
-  server.accounts.set(secret, { name: 'me', role: 'write', may: ['org/gated'] });
+  server.addCommit('org/odd', { 'config.json': '{"model_type":"mamba"}', 'model.safetensors': Buffer.alloc(30) });
+  server.accounts.set(secret, { name: 'me', role: 'write', gatedRepos: ['org/gated'] });
 });
 afterAll(() => server.stop());
 beforeEach(() => {
-  place = workplace();
+  place = startTestService();
   cache = join(place.dir, 'hf', 'hub');
   const others = Object.entries(kept).filter(
     ([name]) => !/^(HF_|HUGGING|XDG_CACHE|TRANSFORMERS_OFF)/.test(name),
@@ -58,11 +58,11 @@ beforeEach(() => {
 afterEach(async () => {
   server.faults = [];
   process.env = { ...kept };
-  await place.running.close();
-  await place.end();
+  await place.service.close();
+  await place.cleanUp();
 });
 const slow = (): void => {
-  server.faults = [{ on: /GET cdn/, times: 999, slow: 4 }];
+  server.faults = [{ match: /GET cdn/, times: 999, chunkDelayMs: 4 }];
 };
 const everything = (dir: string): string =>
   readdirSync(dir, { withFileTypes: true, recursive: true })
@@ -80,7 +80,7 @@ async function cambium(
     signal,
     pages: place.dir,
     browser: null,
-    start: () => place.again(),
+    start: () => place.restart(),
     streams: {
       out: {
         write: (text) => {
@@ -106,7 +106,7 @@ async function cambium(
 
 describe('the Hub in the service', () => {
   it('judges a model against this computer', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     const model = await api.hubModel({ repo: 'org/oak' });
     expect(model).toMatchObject({
       repo: 'org/oak',
@@ -127,34 +127,34 @@ describe('the Hub in the service', () => {
   });
 
   it('fetches as a job: progress, the folder remembered, the cache listed; a second start is the same job', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     slow();
     const job = await api.startDownload({ repo: 'org/oak' });
     expect(await api.startDownload({ repo: 'org/oak' })).toMatchObject({ id: job.id });
-    await until(async () =>
+    await waitUntil(async () =>
       (await api.hubDownloads({})).some(
         (one) => one.state === 'running' && one.job === job.id && one.done > 0,
       ),
     );
     server.faults = [];
     const events = await collectAll(api.followDownload({ id: job.id }));
-    const done = events.at(-1) as Extract<DownloadEvent, { at: 'done' }>;
-    expect(done).toMatchObject({ at: 'done', repo: 'org/oak' });
+    const done = events.at(-1) as Extract<DownloadEvent, { type: 'done' }>;
+    expect(done).toMatchObject({ type: 'done', repo: 'org/oak' });
     expect((await api.openCheckpoint({ dir: done.dir })).name).toBe('org/oak');
     expect((await api.checkpoints({}))[0]).toMatchObject({ dir: done.dir, name: 'org/oak' });
     expect(await api.hubCached({})).toMatchObject([{ repo: 'org/oak', own: true, why: null }]);
     expect((await api.hubModel({ repo: 'org/oak' })).dir).toBe(done.dir);
     // who comes later hears the last of the bytes, and the end
     expect((await collectAll(api.followDownload({ id: job.id }))).length).toBe(2);
-    expect(await codeOf(api.startDownload({ repo: 'org/odd' }))).toBe('checkpoint/unknown-family');
-    expect(await codeOf(api.startDownload({ repo: '../odd' }))).toBe('hub/bad-name');
+    expect(await errorCodeOf(api.startDownload({ repo: 'org/odd' }))).toBe('checkpoint/unknown-family');
+    expect(await errorCodeOf(api.startDownload({ repo: '../odd' }))).toBe('hub/bad-name');
   });
 
   it('clicked twice is one job, and another commit of the same model waits for its end', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     const main = server.models.get('org/oak')!.branches.get('main')!;
     const files = server.models.get('org/oak')!.commits.get(main)!;
-    server.add(
+    server.addCommit(
       'org/oak',
       { ...Object.fromEntries([...files].map(([path, { bytes }]) => [path, bytes])), 'README.md': 'other' },
       {},
@@ -163,33 +163,33 @@ describe('the Hub in the service', () => {
     slow();
     const clicks = await Promise.all([1, 2, 3].map(() => api.startDownload({ repo: 'org/oak' })));
     expect(new Set(clicks.map((job) => job.id)).size).toBe(1);
-    expect(await codeOf(api.startDownload({ repo: 'org/oak', revision: 'other' }))).toBe('hub/already');
+    expect(await errorCodeOf(api.startDownload({ repo: 'org/oak', revision: 'other' }))).toBe('hub/already');
     server.faults = [];
     expect((await collectAll(api.followDownload({ id: clicks[0]!.id }))).at(-1)).toMatchObject({
-      at: 'done',
+      type: 'done',
       commit: main,
     });
     expect((await api.startDownload({ repo: 'org/oak', revision: 'other' })).state).toBe('running');
   });
 
   it('pauses, is picked up by another service after a restart, and cancelled leaves nothing', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     slow();
     const job = await api.startDownload({ repo: 'org/oak' });
-    await until(async () => ((await api.hubDownloads({}))[0]?.done ?? 0) > 20_000);
+    await waitUntil(async () => ((await api.hubDownloads({}))[0]?.done ?? 0) > 20_000);
     await api.pauseDownload({ id: job.id });
     const [left] = await api.hubDownloads({});
     expect(left).toMatchObject({ repo: 'org/oak', state: 'paused', job: null });
-    expect(await codeOf(collectAll(api.followDownload({ id: job.id })))).toBe('cancelled');
-    await place.running.close();
-    const later = place.again();
+    expect(await errorCodeOf(collectAll(api.followDownload({ id: job.id })))).toBe('cancelled');
+    await place.service.close();
+    const later = place.restart();
     expect(await later.api.hubDownloads({})).toEqual([left]);
     const second = await later.api.startDownload({ repo: left!.repo, revision: left!.commit });
-    await until(async () => ((await later.api.hubDownloads({}))[0]?.done ?? 0) > left!.done);
+    await waitUntil(async () => ((await later.api.hubDownloads({}))[0]?.done ?? 0) > left!.done);
     // Ending the service pauses: nothing is lost.
     await later.close();
     expect(second.state).toBe('running');
-    const third = place.again();
+    const third = place.restart();
     const again = await third.api.startDownload({ repo: left!.repo, revision: left!.commit });
     await third.api.cancelJob({ id: again.id });
     expect(await third.api.hubDownloads({})).toEqual([]);
@@ -197,10 +197,10 @@ describe('the Hub in the service', () => {
   });
 
   it('a paused download can be dropped', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     slow();
     const job = await api.startDownload({ repo: 'org/oak' });
-    await until(async () => ((await api.hubDownloads({}))[0]?.done ?? 0) > 0);
+    await waitUntil(async () => ((await api.hubDownloads({}))[0]?.done ?? 0) > 0);
     await api.pauseDownload({ id: job.id });
     const [left] = await api.hubDownloads({});
     await api.dropDownload({ repo: left!.repo, commit: left!.commit });
@@ -208,7 +208,7 @@ describe('the Hub in the service', () => {
   });
 
   it('stays awake while it fetches', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     const job = await api.startDownload({ repo: 'org/oak' });
     let longest = 0;
     let before = performance.now();
@@ -223,7 +223,7 @@ describe('the Hub in the service', () => {
   });
 
   it('keeps a token that the Hub accepts, tells whose it is, and never tells it', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     expect(await api.hubAccount({})).toMatchObject({
       from: null,
       name: null,
@@ -232,14 +232,14 @@ describe('the Hub in the service', () => {
       endpoint: server.endpoint,
       cache,
     });
-    expect(await codeOf(api.setHubToken({ token: 'hf_nobody' }))).toBe('hub/bad-token');
+    expect(await errorCodeOf(api.setHubToken({ token: 'hf_nobody' }))).toBe('hub/bad-token');
     expect(await api.hubAccount({})).toMatchObject({ from: null });
     const set = await api.setHubToken({ token: ` ${secret}\n` });
     expect(set).toMatchObject({ from: 'memory', name: 'me', write: true });
     expect(JSON.stringify(set)).not.toContain(secret);
     expect((await api.hubModel({ repo: 'org/gated' })).why).toBeNull();
     expect(await api.setHubToken({ token: null })).toMatchObject({ from: null });
-    expect(await codeOf(api.hubModel({ repo: 'org/gated' }))).toBe('hub/gated');
+    expect(await errorCodeOf(api.hubModel({ repo: 'org/gated' }))).toBe('hub/gated');
     mkdirSync(process.env['HF_HOME']!, { recursive: true });
     writeFileSync(join(process.env['HF_HOME']!, 'token'), `${secret}\n`);
     expect(await api.hubAccount({})).toMatchObject({ from: 'the token file', name: 'me' });
@@ -248,7 +248,7 @@ describe('the Hub in the service', () => {
   });
 
   it('says so when a token was not copied whole, wherever it comes from', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     await api.setHubToken({ token: secret });
     for (const token of [
       `${secret.slice(0, 6)}…${secret.slice(-4)}`,
@@ -275,29 +275,29 @@ describe('the Hub in the service', () => {
       name: null,
       error: { code: 'hub/token-form' },
     });
-    expect(await codeOf(api.hubModel({ repo: 'org/oak' }))).toBe('hub/token-form');
+    expect(await errorCodeOf(api.hubModel({ repo: 'org/oak' }))).toBe('hub/token-form');
   });
 
   it('pushes an export as a job, after telling what would go', async () => {
-    const { api } = place.running;
+    const { api } = place.service;
     const dir = await makeTinyCheckpoint('gpt2', { dir: join(place.dir, 'grown'), tokenizer: true, seed: 9 });
-    expect(await codeOf(api.planPush({ dir, repo: 'grown' }))).toBe('hub/no-token');
+    expect(await errorCodeOf(api.planPush({ dir, repo: 'grown' }))).toBe('hub/no-token');
     process.env['HF_TOKEN'] = secret;
     const plan = await api.planPush({ dir, repo: 'grown' });
     expect(plan).toMatchObject({ repo: 'me/grown', exists: false, private: true });
     const job = await api.startPush({ dir, repo: 'grown', private: true });
     expect((await collectAll(api.followPush({ id: job.id }))).at(-1)).toMatchObject({
-      at: 'done',
+      type: 'done',
       repo: 'me/grown',
       private: true,
     });
-    expect(server.pushed.at(-1)!.files.size).toBe(plan.files.length);
+    expect(server.pushes.at(-1)!.files.size).toBe(plan.files.length);
     expect((await api.planPush({ dir, repo: 'grown' })).exists).toBe(true);
   });
 
   it('writes the token into no file, event, card or error', async () => {
     process.env['HF_TOKEN'] = secret;
-    const { api } = place.running;
+    const { api } = place.service;
     const told: unknown[] = [];
     const job = await api.startDownload({ repo: 'org/gated' });
     told.push(
@@ -308,7 +308,7 @@ describe('the Hub in the service', () => {
       await api.hubModel({ repo: 'org/gated' }),
       await api.hubAccount({}),
     );
-    server.faults = [{ on: /GET hub/, times: 99, status: 400, json: { error: `you sent ${secret}` } }];
+    server.faults = [{ match: /GET hub/, times: 99, status: 400, json: { error: `you sent ${secret}` } }];
     told.push(
       await api
         .hubModel({ repo: 'org/gated' })
@@ -328,7 +328,7 @@ describe('commands', () => {
     const { out } = await cambium(['search', '--sort', 'downloads']);
     expect(out).toContain('org/oak');
     expect(out).not.toContain('org/odd');
-    expect((await cambium(['search', 'org/odd', '--all'])).out).toContain('is not a family Cambium knows');
+    expect((await cambium(['search', 'org/odd', '--all'])).out).toContain('Cambium does not support the model_type');
     expect(((await cambium(['search', '--most', '1', '--json'])).last()['hits'] as unknown[]).length).toBe(0);
     expect((await cambium(['search', '--family', 'cat'])).code).toBe(2);
   });
@@ -341,11 +341,11 @@ describe('commands', () => {
     const { code, last } = await cambium(['download', 'org/oak@main', '--json']);
     expect(code).toBe(0);
     expect(existsSync(join(String(last()['dir']), 'config.json'))).toBe(true);
-    server.seen.length = 0;
+    server.requests.length = 0;
     expect((await cambium(['download', `org/oak@${String(last()['commit'])}`])).out).toContain(
       'every hash checked',
     );
-    expect(server.seen).toEqual([]);
+    expect(server.requests).toEqual([]);
     expect((await cambium(['download', 'org/odd'])).code).toBe(1);
     expect((await cambium(['download', 'org/odd', '--anyway'])).code).toBe(0);
     expect((await cambium(['download', 'org/gated'])).err).toContain(`${server.endpoint}/org/gated`);
@@ -355,7 +355,7 @@ describe('commands', () => {
     slow();
     const stop = new AbortController();
     const work = cambium(['download', 'org/oak', '--json'], stop.signal);
-    await until(
+    await waitUntil(
       () =>
         existsSync(join(cache, 'models--org--oak', 'blobs')) &&
         readdirSync(join(cache, 'models--org--oak', 'blobs')).length > 0,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { refuse } from '../../src-main/base/errors.ts';
 import { createJobs } from '../../src-main/service/jobs.ts';
-import { codeOf, collectAll } from '../support/workplace.ts';
+import { errorCodeOf, collectAll } from '../support/test-service.ts';
 
 const wait = (ms = 1): Promise<void> =>
   new Promise((r) => {
@@ -69,8 +69,8 @@ describe('jobs', () => {
       await wait();
       refuse('file/exists', { path: '/x' });
     });
-    expect(await codeOf(collectAll(jobs.follow(id)))).toBe('file/exists');
-    expect(await codeOf(collectAll(jobs.follow(id)))).toBe('file/exists');
+    expect(await errorCodeOf(collectAll(jobs.follow(id)))).toBe('file/exists');
+    expect(await errorCodeOf(collectAll(jobs.follow(id)))).toBe('file/exists');
     expect(jobs.list()).toMatchObject([{ state: 'failed', error: { code: 'file/exists' } }]);
   });
 
@@ -83,7 +83,7 @@ describe('jobs', () => {
       cleaned = true;
       refuse('cancelled', { what: 'it' });
     });
-    const watcher = codeOf(collectAll(jobs.follow(id)));
+    const watcher = errorCodeOf(collectAll(jobs.follow(id)));
     await jobs.cancel(id);
     expect(cleaned).toBe(true);
     expect(await watcher).toBe('cancelled');

@@ -5,11 +5,11 @@ import { trainingRecordFile } from '../../src-main/model/records.ts';
 import { createRun } from '../../src-main/store/run/runs.ts';
 import { openHome } from '../../src-main/store/home/home.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
-import { codeOf, example, workplace, type Workplace } from '../support/workplace.ts';
+import { errorCodeOf, exampleCheckpoint, startTestService, type TestService } from '../support/test-service.ts';
 
-let place: Workplace;
-afterEach(() => place.end());
-const run = async (name: string, checkpoint = example): Promise<string> => {
+let place: TestService;
+afterEach(() => place.cleanUp());
+const run = async (name: string, checkpoint = exampleCheckpoint): Promise<string> => {
   const dir = join(place.dir, 'runs', name);
   mkdirSync(join(place.dir, 'runs'), { recursive: true });
   await createRun(dir, { checkpoint, data: ['/text.txt'], settings: trainingDefaults, name });
@@ -23,9 +23,9 @@ const run = async (name: string, checkpoint = example): Promise<string> => {
 
 describe('runs on the desk', () => {
   it('take a name, tags and notes, each for itself, and give them to whoever asks', async () => {
-    place = workplace();
+    place = startTestService();
     const dir = await run('oak');
-    const { api } = place.running;
+    const { api } = place.service;
     expect(await api.run({ id: dir })).toMatchObject({ name: 'oak', tags: [], notes: '' });
     await api.annotateRun({ id: 'oak', tags: ['good', 'good', 'long'], notes: 'With the new text.' });
     await api.annotateRun({ id: 'oak', name: 'The oak' });
@@ -35,16 +35,16 @@ describe('runs on the desk', () => {
       tags: ['good', 'long'],
       notes: 'With the new text.',
     });
-    expect(await codeOf(api.annotateRun({ id: 'elm', notes: '' }))).toBe('run/not-found');
+    expect(await errorCodeOf(api.annotateRun({ id: 'elm', notes: '' }))).toBe('run/not-found');
   });
 
   it('of one name are two runs wherever they lie', async () => {
-    place = workplace();
+    place = startTestService();
     const [here, there] = [await run('oak'), join(place.dir, 'elsewhere', 'oak')];
-    const { api } = place.running;
+    const { api } = place.service;
     mkdirSync(join(place.dir, 'elsewhere'));
     await createRun(there, {
-      checkpoint: example,
+      checkpoint: exampleCheckpoint,
       data: ['/text.txt'],
       settings: trainingDefaults,
       name: 'oak',
@@ -65,31 +65,31 @@ describe('runs on the desk', () => {
   });
 
   it('go into the trash and come back whole; one that is at work does not go', async () => {
-    place = workplace();
+    place = startTestService();
     const dir = await run('oak');
-    const { api } = place.running;
+    const { api } = place.service;
     const settings = readFileSync(join(dir, 'settings.json'), 'utf8');
     const { trashed } = await api.trashRun({ id: 'oak' });
     expect([existsSync(dir), existsSync(trashed), (await api.runs({})).length]).toEqual([false, true, 0]);
     await run('oak');
-    expect(await codeOf(api.restoreRun({ trashed }))).toBe('file/exists');
+    expect(await errorCodeOf(api.restoreRun({ trashed }))).toBe('file/exists');
     await api.trashRun({ id: 'oak' });
     expect(await api.restoreRun({ trashed })).toMatchObject({ id: dir, dir });
     expect(readFileSync(join(dir, 'settings.json'), 'utf8')).toBe(settings);
-    expect(await codeOf(api.restoreRun({ trashed }))).toBe('run/not-found');
-    expect(await codeOf(api.restoreRun({ trashed: dir }))).toBe('file/not-found');
+    expect(await errorCodeOf(api.restoreRun({ trashed }))).toBe('run/not-found');
+    expect(await errorCodeOf(api.restoreRun({ trashed: dir }))).toBe('file/not-found');
     writeFileSync(
       join(dir, 'state.json'),
       JSON.stringify({ pid: process.pid, born: null, state: 'running', heartbeat: Date.now(), told: false }),
     );
-    expect(await codeOf(api.trashRun({ id: 'oak' }))).toBe('run/already-running');
+    expect(await errorCodeOf(api.trashRun({ id: 'oak' }))).toBe('run/already-running');
   });
 });
 
 describe('the family tree', () => {
   it('ties source, grown, run and export together, also through what is gone', async () => {
-    place = workplace();
-    const { api } = place.running;
+    place = startTestService();
+    const { api } = place.service;
     const home = openHome(join(place.dir, 'home'));
     const folder = (name: string, file: string, value: unknown): string => {
       const dir = join(place.dir, name);

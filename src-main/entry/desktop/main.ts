@@ -1,122 +1,108 @@
-/**
- * @file The desktop app's process: one instance, one window, one service that goes on while anything trains.
- */
-import { app, Menu } from 'electron';
+/** @file The process of the desktop app: one instance, one window, and a service that outlives the window. */
+import { app } from 'electron';
 import type { BrowserWindow } from 'electron';
 import { join } from 'node:path';
 import { openHome } from '../../service/dependencies.ts';
 import { createService } from '../../service/service.ts';
-import { installation, surroundingsOf } from '../environment.ts';
-import { tunnelsBy } from '../tunnel.ts';
-import { watchFromOutside } from './attention.ts';
-import { openedPath, routeOfPath } from './opened.ts';
-import { utilityProcesses } from './processes.ts';
-import { keyStore } from './secrets.ts';
+import { detectEnvironment, findInstallation } from '../environment.ts';
+import { createTunnelOpener } from '../tunnel.ts';
+import { setMenu } from './menu.ts';
+import { showNotifications } from './notifications.ts';
+import { findPathArgument, routeOfPath } from './open-path.ts';
+import { createUtilityProcesses } from './processes.ts';
+import { createKeyStore } from './secrets.ts';
 import { offerUpdate } from './updates.ts';
 import { guardSession, openWindow, registerScheme, showRoute } from './window.ts';
 
 const here = import.meta.dirname;
-const root = installation(here);
-const surroundings = surroundingsOf(here, true);
-let window: BrowserWindow | undefined;
+const root = findInstallation(here);
+const environment = detectEnvironment(here, true);
+/** The address of the development server, if there is one. */
+const developmentAddress = process.env['ELECTRON_RENDERER_URL'];
+/** Milliseconds between two looks for work that keeps the app open without a window. */
+const idleInterval = 1000;
 
 registerScheme();
-if (!app.requestSingleInstanceLock()) app.quit();
-else {
+if (app.requestSingleInstanceLock()) startApp();
+else app.quit();
+
+function startApp(): void {
   const home = openHome();
-  const running = createService({
+  const service = createService({
     home,
-    secrets: keyStore(join(home.dir, 'secrets')),
-    processes: utilityProcesses(join(here, 'engine.js')),
-    surroundings,
-    tunnel: tunnelsBy('ssh', surroundings.version),
+    secrets: createKeyStore(join(home.dir, 'secrets')),
+    processes: createUtilityProcesses(join(here, 'engine.js')),
+    environment,
+    tunnel: createTunnelOpener('ssh', environment.version),
   });
+  let window: BrowserWindow | undefined;
+  const hasWindow = (): boolean => window?.isDestroyed() === false;
+
   const show = (route?: string): void => {
-    if (window && !window.isDestroyed()) {
-      if (window.isMinimized()) window.restore();
-      window.focus();
-      if (route !== undefined) showRoute(window, route);
-    } else
-      window = openWindow(running.api, join(root, 'out', 'preload', 'preload.cjs'), {
-        route,
-        address: process.env['ELECTRON_RENDERER_URL'],
-      });
+    if (!window || window.isDestroyed()) {
+      const preload = join(root, 'out', 'preload', 'preload.cjs');
+      window = openWindow(service.api, preload, { route, address: developmentAddress });
+      return;
+    }
+    if (window.isMinimized()) window.restore();
+    window.focus();
+    if (route !== undefined) showRoute(window, route);
   };
-  const routeIn = (commandLine: readonly string[], from?: string): string | undefined => {
-    const path = openedPath(commandLine, root, from);
+  const routeIn = (commandLine: readonly string[], workingDirectory?: string): string | undefined => {
+    const path = findPathArgument(commandLine, root, workingDirectory);
     return path === undefined ? undefined : routeOfPath(path);
   };
-  let leaving = false;
-  let first = routeIn(process.argv);
-  app.on('second-instance', (_event, commandLine, from) => {
-    show(routeIn(commandLine, from));
+
+  let firstRoute = routeIn(process.argv);
+  app.on('second-instance', (_event, commandLine, workingDirectory) => {
+    show(routeIn(commandLine, workingDirectory));
   });
   app.on('activate', () => {
     show();
   });
-  // macOS hands over what is dropped on the icon, even before the app is ready.
+  // macOS sends this for a file that is dropped on the icon, even before the app is ready.
   app.on('open-file', (event, path) => {
     event.preventDefault();
     if (app.isReady()) show(routeOfPath(path));
-    else first = routeOfPath(path);
+    else firstRoute = routeOfPath(path);
   });
-  // A run outlives its window: the app stays until it is done, and opening it again shows it.
+  quitWhenIdle(() => service.activeCount() > 0, hasWindow);
+  saveBeforeQuit(() => service.activeCount() > 0, service.close);
+  void app.whenReady().then(() => {
+    if (developmentAddress === undefined) guardSession(join(root, 'out', 'renderer'));
+    setMenu(() => {
+      void offerUpdate(false);
+    });
+    show(firstRoute);
+    void showNotifications(service.api, () => window, show);
+    void offerUpdate(true);
+  });
+}
+
+/** Quits after the last window is closed, as soon as nothing is running. */
+function quitWhenIdle(isBusy: () => boolean, hasWindow: () => boolean): void {
   app.on('window-all-closed', () => {
-    if (running.busy() === 0) {
+    if (!isBusy()) {
       app.quit();
       return;
     }
     const timer = setInterval(() => {
-      if (window && !window.isDestroyed()) clearInterval(timer);
-      else if (running.busy() === 0) {
-        clearInterval(timer);
-        app.quit();
-      }
-    }, 1000);
+      if (!hasWindow() && isBusy()) return;
+      clearInterval(timer);
+      if (!hasWindow()) app.quit();
+    }, idleInterval);
   });
-  // Quitting asks what trains to stop and save first.
+}
+
+/** Stops and saves everything that is running before the app quits. */
+function saveBeforeQuit(isBusy: () => boolean, close: () => Promise<void>): void {
+  let isClosing = false;
   app.on('before-quit', (event) => {
-    if (leaving || running.busy() === 0) return;
+    if (isClosing || !isBusy()) return;
     event.preventDefault();
-    leaving = true;
-    void running.close().finally(() => {
+    isClosing = true;
+    void close().finally(() => {
       app.quit();
     });
-  });
-  void app.whenReady().then(() => {
-    if (process.env['ELECTRON_RENDERER_URL'] === undefined) guardSession(join(root, 'out', 'renderer'));
-    Menu.setApplicationMenu(
-      Menu.buildFromTemplate([
-        ...(process.platform === 'darwin'
-          ? [{ role: 'appMenu' as const }]
-          : [{ label: 'File', submenu: [{ role: 'quit' as const }] }]),
-        { role: 'editMenu' },
-        {
-          label: 'View',
-          submenu: [
-            { role: 'reload' },
-            { role: 'resetZoom' },
-            { role: 'zoomIn' },
-            { role: 'zoomOut' },
-            { role: 'togglefullscreen' },
-          ],
-        },
-        { role: 'windowMenu' },
-        {
-          role: 'help',
-          submenu: [
-            {
-              label: 'Look for Updates…',
-              click: () => {
-                void offerUpdate(false);
-              },
-            },
-          ],
-        },
-      ]),
-    );
-    show(first);
-    void watchFromOutside(running.api, () => window, show);
-    void offerUpdate(true);
   });
 }

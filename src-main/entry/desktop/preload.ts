@@ -1,7 +1,4 @@
-/**
- * @file Hands the page its port, and the path of what is dropped on it; nothing else of Electron reaches the
- * page.
- */
+/** @file Gives the page its port to the service, and the paths of dropped files; no other part of Electron. */
 import { contextBridge, ipcRenderer, webUtils } from 'electron';
 
 contextBridge.exposeInMainWorld('cambium', {

@@ -1,47 +1,43 @@
-/**
- * @file Starts engines as Electron's utility processes: the same script, another host. They end with the app.
- */
+/** @file Starts engines as utility processes of Electron. They end with the app. */
 import { appendFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { utilityProcess } from 'electron';
-import { utilityChannel } from '../../base/transports.ts';
+import { createUtilityChannel } from '../../base/transports.ts';
 import type { EngineProcess, Exit, Processes } from '../../service/engines.ts';
-import { withoutTokens } from '../../service/secrets.ts';
+import { removeTokens } from '../../service/secrets.ts';
 
-/** How much of its standard error an error carries, in characters. */
-const kept = 4000;
+/** Characters of standard error that an error keeps. */
+const tailLength = 4000;
 
-export function utilityProcesses(script: string): Processes {
+export function createUtilityProcesses(script: string): Processes {
   return {
     async spawn({ log }) {
       const child = utilityProcess.fork(script, [], {
         stdio: ['ignore', 'ignore', 'pipe'],
         serviceName: 'Cambium engine',
-        env: withoutTokens(process.env) as Record<string, string>,
+        env: removeTokens(process.env) as Record<string, string>,
       });
       let lines = '';
       child.stderr?.on('data', (bytes: Buffer) => {
         const text = bytes.toString('utf8');
-        lines = (lines + text).slice(-kept);
-        if (log !== undefined) append(log, text);
+        lines = (lines + text).slice(-tailLength);
+        if (log !== undefined) appendToLog(log, text);
       });
       const exited = new Promise<Exit>((resolve) => {
         child.once('exit', (code) => {
-          resolve({ ...endOf(code), lines });
+          resolve({ ...parseExitCode(code), lines });
         });
       });
-      await Promise.race([
-        new Promise<void>((resolve) => {
-          child.once('spawn', () => {
-            resolve();
-          });
-        }),
-        exited,
-      ]);
+      const spawned = new Promise<void>((resolve) => {
+        child.once('spawn', () => {
+          resolve();
+        });
+      });
+      await Promise.race([spawned, exited]);
       return {
-        ...utilityChannel(child),
+        ...createUtilityChannel(child),
         kill() {
-          force(child.pid);
+          kill(child.pid);
         },
         exited,
       } satisfies EngineProcess;
@@ -49,42 +45,37 @@ export function utilityProcesses(script: string): Processes {
   };
 }
 
-/** A full disk, or a folder that has gone, costs the log its line and the app nothing. */
-function append(log: string, text: string): void {
+/** Ignores errors such as a full disk; the last lines are also kept in memory. */
+function appendToLog(log: string, text: string): void {
   try {
     appendFileSync(log, text);
   } catch {
-    /* an error carries the last lines all the same */
+    // The log is optional.
   }
 }
 
-/**
- * Ends a process that may not hear: the utility process's own `kill` only asks. It has no number once it has
- * ended.
- */
-function force(pid: number | undefined): void {
-  if (pid !== undefined)
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      /* it went by itself */
-    }
+/** Kills a process; `kill` of Electron only asks it to end. A process that has ended has no pid. */
+function kill(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has already ended.
+  }
 }
 
-/** Signals that end an engine. Its own exit codes are none of their numbers. */
-const fatal = ['SIGKILL', 'SIGABRT', 'SIGSEGV', 'SIGBUS', 'SIGTERM'] as const;
+/** Signals that end an engine. No exit code of an engine has the number of one. */
+const fatalSignals = ['SIGKILL', 'SIGABRT', 'SIGSEGV', 'SIGBUS', 'SIGTERM'] as const;
 
 /**
- * Electron tells a death by signal as waitpid does: the signal's number, 128 more where a core was dumped.
- * Windows has none.
+ * The exit code and signal of a utility process. Electron reports the status of waitpid: the number of the
+ * signal, plus 128 if core was dumped. Windows has no signals.
  */
-export function endOf(
+export function parseExitCode(
   code: number,
   platform: NodeJS.Platform = process.platform,
 ): Pick<Exit, 'code' | 'signal'> {
-  const signal =
-    platform === 'win32'
-      ? undefined
-      : fatal.find((name) => [0, 128].includes(code - constants.signals[name]));
+  if (platform === 'win32') return { code, signal: null };
+  const signal = fatalSignals.find((name) => [0, 128].includes(code - constants.signals[name]));
   return signal === undefined ? { code, signal: null } : { code: null, signal };
 }

@@ -1,49 +1,47 @@
-/**
- * @file The system's key store: a token is encrypted by it and only then written. Where the system has none,
- * the token stays in memory.
- */
+/** @file Stores secrets in files that are encrypted by the key store of the system, or in memory without one. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { safeStorage } from 'electron';
-import { memorySecrets, type Secrets } from '../../service/secrets.ts';
+import { createMemorySecrets, type Secrets } from '../../service/secrets.ts';
 
-/** Linux without a keyring would "encrypt" with a password that everybody knows. */
-const usable = (): boolean =>
+/** Linux without a keyring "encrypts" with a password that is public. */
+const isAvailable = (): boolean =>
   safeStorage.isEncryptionAvailable() &&
   !(process.platform === 'linux' && safeStorage.getSelectedStorageBackend() === 'basic_text');
 
 /**
- * Secrets below `folder`, one encrypted file each. May be made before the app is ready; the key store is
- * asked when it is needed.
+ * Secrets in `folder`, one file each. Can be created before the app is ready: the key store is first used when a
+ * secret is.
  */
-export function keyStore(folder: string): Secrets {
-  const memory = memorySecrets();
-  const file = (name: string): string => join(folder, `${name}.sealed`);
+export function createKeyStore(folder: string): Secrets {
+  const memory = createMemorySecrets();
+  const fileOf = (name: string): string => join(folder, `${name}.sealed`);
   return {
-    get keeps() {
-      return usable() ? ('key store' as const) : ('memory' as const);
+    get storage() {
+      return isAvailable() ? ('key store' as const) : ('memory' as const);
     },
     async get(name) {
-      if (!usable()) return memory.get(name);
-      const sealed = await readFile(file(name)).catch(() => undefined);
-      // Sealed by another user or machine, it is as good as absent.
+      if (!isAvailable()) return memory.get(name);
+      const encrypted = await readFile(fileOf(name)).catch(() => undefined);
+      if (!encrypted) return null;
       try {
-        return sealed ? safeStorage.decryptString(sealed) : null;
+        return safeStorage.decryptString(encrypted);
       } catch {
+        // It was encrypted by another user or on another computer.
         return null;
       }
     },
     async set(name, value) {
-      if (!usable()) {
+      if (!isAvailable()) {
         await memory.set(name, value);
         return;
       }
       if (value === null) {
-        await rm(file(name), { force: true });
+        await rm(fileOf(name), { force: true });
         return;
       }
       await mkdir(folder, { recursive: true });
-      await writeFile(file(name), safeStorage.encryptString(value), { mode: 0o600 });
+      await writeFile(fileOf(name), safeStorage.encryptString(value), { mode: 0o600 });
     },
   };
 }

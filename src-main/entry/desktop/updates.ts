@@ -1,30 +1,22 @@
-/**
- * @file New versions: looked for where the installer came from, fetched only when the person agrees, put in
- * place when they leave.
- */
+/** @file Updates of the app: downloaded if the person agrees, and installed when they quit. */
 import { app, dialog } from 'electron';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import updater from 'electron-updater';
 
-/**
- * Whether this installation knows where its updates are: one from a workflow does, one's own build and a
- * checkout do not.
- */
-export const updatesHere = (): boolean =>
+/** True if the installer told the app where its updates are. Local builds and checkouts have no updates. */
+export const canUpdate = (): boolean =>
   app.isPackaged && existsSync(join(process.resourcesPath, 'app-update.yml'));
 
-/**
- * Asks whether there is a newer version. `quiet`: says nothing when there is none, or when it can't be told.
- */
+/** Offers a newer version. With `quiet` nothing is shown if there is none, or if the check fails. */
 export async function offerUpdate(quiet: boolean): Promise<void> {
-  const say = async (message: string, detail: string): Promise<void> => {
+  const inform = async (message: string, detail: string): Promise<void> => {
     if (!quiet) await dialog.showMessageBox({ message, detail, buttons: ['OK'] });
   };
-  if (!updatesHere()) {
-    await say(
-      'This copy of Cambium does not update itself.',
-      'It was not installed by one of its installers. Fetch the newer version where you got this one.',
+  if (!canUpdate()) {
+    await inform(
+      'This copy of Cambium does not update automatically.',
+      'It was not installed by an installer. Download the newer version where you got this one.',
     );
     return;
   }
@@ -34,21 +26,24 @@ export async function offerUpdate(quiet: boolean): Promise<void> {
   try {
     const found = await autoUpdater.checkForUpdates();
     if (!found?.isUpdateAvailable) {
-      await say('Cambium is up to date.', `Version ${app.getVersion()}`);
+      await inform('Cambium is up to date.', `Version ${app.getVersion()}`);
       return;
     }
-    const { response } = await dialog.showMessageBox({
-      message: `Cambium ${found.updateInfo.version} is there.`,
-      detail: `You have ${app.getVersion()}. It is put in place when you quit; runs go on from their last save.`,
-      buttons: ['Download', 'Not now'],
-      defaultId: 0,
-      cancelId: 1,
-    });
-    if (response === 0) await autoUpdater.downloadUpdate();
+    if (await confirmDownload(found.updateInfo.version)) await autoUpdater.downloadUpdate();
   } catch (error) {
-    await say(
-      'It could not be told whether there is a newer version.',
-      error instanceof Error ? error.message : String(error),
-    );
+    await inform('Checking for updates failed.', error instanceof Error ? error.message : String(error));
   }
+}
+
+async function confirmDownload(version: string): Promise<boolean> {
+  const { response } = await dialog.showMessageBox({
+    message: `Cambium ${version} is available.`,
+    detail:
+      `You have ${app.getVersion()}. The new version is installed when you quit; ` +
+      'runs can be resumed from their last save.',
+    buttons: ['Download', 'Not now'],
+    defaultId: 0,
+    cancelId: 1,
+  });
+  return response === 0;
 }

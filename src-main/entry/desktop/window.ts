@@ -1,39 +1,34 @@
-/**
- * @file One window with every safety switch on: isolated, sandboxed, going nowhere, opening nothing, allowed
- * nothing.
- */
+/** @file The window of the app: sandboxed, without permissions, navigation or access to the network. */
 import { BrowserWindow, MessageChannelMain, protocol, session, shell } from 'electron';
-import { mainPortChannel } from '../../base/transports.ts';
+import { createMainPortChannel } from '../../base/transports.ts';
 import { serve } from '../../contract/serve.ts';
 import { service as contract, type Service } from '../../contract/service.ts';
-import { headers, pageFile } from '../pages.ts';
+import { pageHeaders, readPageFile } from '../pages.ts';
 
 export const origin = 'app://cambium';
 
-/** Before the app is ready: the page's own scheme, with the rights of https and no others. */
-export const registerScheme = (): void => {
+/** Registers the scheme of the page as a standard, secure one. Must be called before the app is ready. */
+export function registerScheme(): void {
   protocol.registerSchemesAsPrivileged([
     { scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true } },
   ]);
-};
+}
 
-/**
- * Serves the built page in `folder` as `app://cambium/`, and refuses every permission and every other
- * address.
- */
+/** Serves the built page in `folder` as `app://cambium/`. Denies all permissions and all other addresses. */
 export function guardSession(folder: string): void {
   protocol.handle('app', async (request) => {
     const { host, pathname } = new URL(request.url);
-    const file = host === 'cambium' ? await pageFile(folder, pathname) : undefined;
-    return file
-      ? new Response(new Uint8Array(file.body), { headers: { ...headers, 'Content-Type': file.type } })
-      : new Response('Not found', { status: 404, headers });
+    const file = host === 'cambium' ? await readPageFile(folder, pathname) : undefined;
+    if (!file) return new Response('Not found', { status: 404, headers: pageHeaders });
+    const headers = { ...pageHeaders, 'Content-Type': file.type };
+    return new Response(new Uint8Array(file.body), { headers });
   });
-  session.defaultSession.setPermissionRequestHandler((_contents, _permission, decide) => {
+  const { defaultSession } = session;
+  defaultSession.setPermissionRequestHandler((_contents, _permission, decide) => {
     decide(false);
   });
-  session.defaultSession.setPermissionCheckHandler(() => false);
-  session.defaultSession.webRequest.onBeforeRequest(
+  defaultSession.setPermissionCheckHandler(() => false);
+  defaultSession.webRequest.onBeforeRequest(
     { urls: ['http://*/*', 'https://*/*', 'ws://*/*', 'wss://*/*', 'file://*/*'] },
     (_details, decide) => {
       decide({ cancel: true });
@@ -41,12 +36,10 @@ export function guardSession(folder: string): void {
   );
 }
 
-/**
- * Where a window begins: a page (`#/…`), and another address than the built page's, when that is being
- * developed.
- */
-export interface Opening {
+export interface WindowOptions {
+  /** The first page (`#/…`). */
   readonly route?: string | undefined;
+  /** The address of a development server, instead of the built page. */
   readonly address?: string | undefined;
 }
 
@@ -57,27 +50,23 @@ export function showRoute(window: BrowserWindow, route: string): void {
   void window.loadURL(address.href);
 }
 
-/**
- * A page of the Hub, which the person's own browser may show: terms to accept, tokens to make. No other
- * address is passed on.
- */
-export function isHubPage(
-  address: string,
-  endpoint = process.env['HF_ENDPOINT'] || 'https://huggingface.co',
-): boolean {
-  const { origin: at } = URL.parse(address) ?? {};
+const hubAddress = 'https://huggingface.co';
+
+/** True for a page of the Hub, which may be opened in a browser to accept terms or to create a token. */
+export function isHubPage(address: string, endpoint = process.env['HF_ENDPOINT'] || hubAddress): boolean {
+  const addressOrigin = URL.parse(address)?.origin;
   return (
-    at !== undefined &&
-    at.startsWith('https://') &&
-    (at === 'https://huggingface.co' || at === URL.parse(endpoint)?.origin)
+    addressOrigin !== undefined &&
+    addressOrigin.startsWith('https://') &&
+    [hubAddress, URL.parse(endpoint)?.origin].includes(addressOrigin)
   );
 }
 
-/** Opens the window; every load of its page gets a fresh port to `api`. */
+/** Opens the window. Every load of its page gets a new port to `api`. */
 export function openWindow(
   api: Service,
   preload: string,
-  { route = '', address = `${origin}/index.html` }: Opening = {},
+  { route = '', address = `${origin}/index.html` }: WindowOptions = {},
 ): BrowserWindow {
   const window = new BrowserWindow({
     width: 1280,
@@ -95,7 +84,16 @@ export function openWindow(
       spellcheck: false,
     },
   });
-  const { webContents } = window;
+  denyNavigation(window);
+  connectPages(window, api);
+  window.once('ready-to-show', () => {
+    window.show();
+  });
+  void window.loadURL(`${address}${route}`);
+  return window;
+}
+
+function denyNavigation({ webContents }: BrowserWindow): void {
   webContents.setWindowOpenHandler(({ url }) => {
     if (isHubPage(url)) void shell.openExternal(url);
     return { action: 'deny' };
@@ -106,11 +104,16 @@ export function openWindow(
   webContents.on('will-attach-webview', (event) => {
     event.preventDefault();
   });
+}
+
+/** Connects each page that is loaded, and closes the connection of the one before. */
+function connectPages(window: BrowserWindow, api: Service): void {
+  const { webContents } = window;
   let close = (): void => undefined;
   webContents.on('did-finish-load', () => {
     close();
     const { port1, port2 } = new MessageChannelMain();
-    const channel = mainPortChannel(port1);
+    const channel = createMainPortChannel(port1);
     close = channel.close;
     serve(contract, api, channel);
     webContents.postMessage('cambium:port', null, [port2]);
@@ -118,9 +121,4 @@ export function openWindow(
   window.on('closed', () => {
     close();
   });
-  window.once('ready-to-show', () => {
-    window.show();
-  });
-  void window.loadURL(`${address}${route}`);
-  return window;
 }

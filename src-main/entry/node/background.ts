@@ -1,6 +1,6 @@
 /**
- * @file A server that goes on when the terminal, or the ssh connection, that started it is gone: one per
- * home, found again by its record.
+ * @file The server in the background, which outlives the terminal or ssh connection that starts it. There is one
+ * per home folder; its record in server.json lets later commands find it.
  */
 import { spawn } from 'node:child_process';
 import {
@@ -16,12 +16,9 @@ import {
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { refuse } from '../../base/errors.ts';
-import { isAlive } from '../../service/dependencies.ts';
+import { isProcessAlive } from '../../service/dependencies.ts';
 
-/**
- * What lets a later command find a running server. Whoever can read it can use the server, so it is the
- * owner's alone.
- */
+/** server.json. Only its owner may read it, because the token gives access to the server. */
 export interface ServerRecord {
   readonly port: number;
   readonly token: string;
@@ -29,35 +26,47 @@ export interface ServerRecord {
   readonly pid: number;
 }
 
-const recordIn = (home: string): string => join(home, 'server.json');
-const logIn = (home: string): string => join(home, 'server.log');
-/** How long a server may take to start, and to answer once it runs, in milliseconds. */
-const patience = 30_000;
-const answer = 5000;
-const pause = (ms: number): Promise<void> =>
+const recordFile = (home: string): string => join(home, 'server.json');
+const logFile = (home: string): string => join(home, 'server.log');
+const lockFile = (home: string): string => join(home, 'server.lock');
+
+/** Milliseconds for a server to start, and to answer once it runs. */
+const startTimeout = 30_000;
+const answerTimeout = 5000;
+const pollInterval = 50;
+/** Milliseconds after which a lock is stale: longer than any start takes. */
+const staleLockAge = startTimeout + 3 * answerTimeout;
+/** Characters of the log that an error keeps. */
+const tailLength = 1000;
+/** Milliseconds for a server to save the largest runs and end. */
+const stopTimeout = 10 * 60_000;
+
+const wait = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
 
 export function recordServer(home: string, record: ServerRecord): void {
   mkdirSync(home, { recursive: true });
-  writeFileSync(recordIn(home), JSON.stringify(record), { mode: 0o600 });
-  chmodSync(recordIn(home), 0o600); // one that was there keeps its rights otherwise
+  writeFileSync(recordFile(home), JSON.stringify(record), { mode: 0o600 });
+  // The mode above does not apply to a file that already exists.
+  chmodSync(recordFile(home), 0o600);
 }
 
-/** Takes the record away, if it is this process's. */
+/** Removes the record if it is of this process. */
 export function forgetServer(home: string): void {
-  if (readRecord(home)?.pid === process.pid) rmSync(recordIn(home), { force: true });
+  if (readRecord(home)?.pid === process.pid) rmSync(recordFile(home), { force: true });
 }
 
-/** The server of this home that answers to its token, or undefined. */
-export async function runningServer(home: string): Promise<ServerRecord | undefined> {
+/** The recorded server, if it accepts its token. */
+export async function findServer(home: string): Promise<ServerRecord | undefined> {
   const record = readRecord(home);
   if (!record) return undefined;
+  // Another program may listen on the port by now; hence the timeout.
   const socket = new WebSocket(`ws://127.0.0.1:${record.port}/rpc`, ['cambium', `cambium.${record.token}`], {
-    handshakeTimeout: answer,
-  }); // its port may be a silent stranger's by now
-  const answers = await new Promise<boolean>((resolve) => {
+    handshakeTimeout: answerTimeout,
+  });
+  const isOpen = await new Promise<boolean>((resolve) => {
     socket.once('open', () => {
       resolve(true);
     });
@@ -66,51 +75,43 @@ export async function runningServer(home: string): Promise<ServerRecord | undefi
     });
   });
   socket.terminate();
-  return answers ? record : undefined;
+  return isOpen ? record : undefined;
 }
 
 function readRecord(home: string): ServerRecord | undefined {
   try {
-    const { port, token, version, pid } = JSON.parse(readFileSync(recordIn(home), 'utf8')) as ServerRecord;
-    return Number.isInteger(port) &&
-      typeof token === 'string' &&
-      typeof version === 'string' &&
-      Number.isInteger(pid)
-      ? { port, token, version, pid }
-      : undefined;
+    const { port, token, version, pid } = JSON.parse(readFileSync(recordFile(home), 'utf8')) as ServerRecord;
+    const isValid = Number.isInteger(port) && typeof token === 'string' && typeof version === 'string';
+    return isValid && Number.isInteger(pid) ? { port, token, version, pid } : undefined;
   } catch {
     return undefined;
   }
 }
 
 /**
- * The running server, or a new one that outlives this process; of several who ask at once, one starts it.
- * Refuses `engine/crashed` with its last words.
+ * The running server, or a new one, started with `commandLine`. If several processes call this at once, one of
+ * them starts it. Throws `engine/crashed` with the end of its log.
  */
-export async function serverInBackground(
-  home: string,
-  commandLine: readonly string[],
-): Promise<ServerRecord> {
+export async function ensureServer(home: string, commandLine: readonly string[]): Promise<ServerRecord> {
   mkdirSync(home, { recursive: true });
-  for (; ; await pause(50)) {
-    const running = await runningServer(home);
-    if (running) return running;
-    const release = turnToStart(home);
-    if (!release) continue;
-    try {
-      return (await runningServer(home)) ?? (await started(home, commandLine));
-    } finally {
-      release();
+  for (;;) {
+    const server = await findServer(home);
+    if (server) return server;
+    const release = tryLock(home);
+    if (release) {
+      try {
+        return (await findServer(home)) ?? (await startBackgroundServer(home, commandLine));
+      } finally {
+        release();
+      }
     }
+    await wait(pollInterval);
   }
 }
 
-/**
- * The turn to start this home's server, given back by what is answered; undefined while another process has
- * it.
- */
-function turnToStart(home: string): (() => void) | undefined {
-  const lock = join(home, 'server.lock');
+/** Takes the lock for starting the server; returns its release, or undefined if another process has the lock. */
+function tryLock(home: string): (() => void) | undefined {
+  const lock = lockFile(home);
   try {
     writeFileSync(lock, String(process.pid), { flag: 'wx' });
     return () => {
@@ -118,61 +119,58 @@ function turnToStart(home: string): (() => void) | undefined {
     };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    if (isLeft(lock)) rmSync(lock, { force: true });
+    if (isStale(lock)) rmSync(lock, { force: true });
     return undefined;
   }
 }
 
-/** Whether whoever made a lock was killed: its process is gone, or it is older than any start. */
-function isLeft(lock: string): boolean {
+/** True if the process that made the lock no longer exists, or the lock is too old. */
+function isStale(lock: string): boolean {
   try {
     const pid = Number(readFileSync(lock, 'utf8'));
-    return (pid > 0 && !isAlive(pid)) || Date.now() - statSync(lock).mtimeMs > patience + 3 * answer;
+    return (pid > 0 && !isProcessAlive(pid)) || Date.now() - statSync(lock).mtimeMs > staleLockAge;
   } catch {
     return false;
   }
 }
 
-async function started(home: string, commandLine: readonly string[]): Promise<ServerRecord> {
-  const log = openSync(logIn(home), 'w', 0o600);
+async function startBackgroundServer(home: string, commandLine: readonly string[]): Promise<ServerRecord> {
+  const log = openSync(logFile(home), 'w', 0o600);
   const child = spawn(commandLine[0]!, [...commandLine.slice(1), 'serve', '--record'], {
     detached: true,
     stdio: ['ignore', log, log],
   });
   closeSync(log);
-  let gone = false;
-  child
-    .once('exit', () => {
-      gone = true;
-    })
-    .once('error', () => {
-      gone = true;
-    });
+  let hasEnded = false;
+  const markEnded = (): void => {
+    hasEnded = true;
+  };
+  child.once('exit', markEnded).once('error', markEnded);
   child.unref();
-  for (const since = Date.now(); Date.now() - since < patience && !gone; await pause(50)) {
-    const running = await runningServer(home);
-    if (running) return running;
+  const startTime = Date.now();
+  while (Date.now() - startTime < startTimeout && !hasEnded) {
+    const server = await findServer(home);
+    if (server) return server;
+    await wait(pollInterval);
   }
-  return refuse('engine/crashed', {
-    how: 'the server did not start',
-    lines: readFileSync(logIn(home), 'utf8').slice(-1000),
-  });
+  const lines = readFileSync(logFile(home), 'utf8').slice(-tailLength);
+  return refuse('engine/crashed', { how: 'the server did not start', lines });
 }
 
 /**
- * Asks the server to end and waits until its process has, because what trains saves first: as long as the
- * largest saves take, or until the signal. Undefined when none was running.
+ * Asks the server to end, and waits until its process has saved its runs and exited, at most `timeout`
+ * milliseconds or until the signal aborts. Undefined if no server is running.
  */
 export async function stopServer(
   home: string,
   signal: AbortSignal,
-  atMost = 10 * 60_000,
+  timeout = stopTimeout,
 ): Promise<{ readonly pid: number; readonly ended: boolean } | undefined> {
-  const running = await runningServer(home);
-  if (!running) return undefined;
-  const { pid } = running;
+  const server = await findServer(home);
+  if (!server) return undefined;
+  const { pid } = server;
   process.kill(pid, 'SIGTERM');
-  for (const since = Date.now(); isAlive(pid) && Date.now() - since < atMost && !signal.aborted;)
-    await pause(50);
-  return { pid, ended: !isAlive(pid) };
+  const startTime = Date.now();
+  while (isProcessAlive(pid) && Date.now() - startTime < timeout && !signal.aborted) await wait(pollInterval);
+  return { pid, ended: !isProcessAlive(pid) };
 }

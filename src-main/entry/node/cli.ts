@@ -1,51 +1,49 @@
-/** @file The command line's process: Ctrl+C as a request, then as an order. */
+/** @file The process of the command line. The first Ctrl+C asks the command to stop, the second one ends it. */
 import { join } from 'node:path';
 import { createService } from '../../service/service.ts';
 import { openHome } from '../../service/dependencies.ts';
-import { installation, surroundingsOf } from '../environment.ts';
-import { tunnelsBy } from '../tunnel.ts';
-import { forkProcesses } from './processes.ts';
+import { detectEnvironment, findInstallation } from '../environment.ts';
+import { createTunnelOpener } from '../tunnel.ts';
+import { createForkedProcesses } from './processes.ts';
 import { runProgram } from './program.ts';
 
 const here = import.meta.dirname;
-const root = installation(here);
-const processes = forkProcesses(
-  import.meta.filename.endsWith('.ts') ? join(here, '../../engine/main.ts') : join(here, 'engine.js'),
-);
-const stop = new AbortController();
-/** A terminal and a parent may send the same signal one after the other, in milliseconds. */
-const echo = 400;
-let asked = 0;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    if (!stop.signal.aborted) {
-      asked = Date.now();
-      stop.abort();
-      return;
-    }
-    if (Date.now() - asked < echo) return;
-    processes.killAll();
-    process.exit(130);
-  });
+const root = findInstallation(here);
+const isSource = import.meta.filename.endsWith('.ts');
+const engineScript = isSource ? join(here, '../../engine/main.ts') : join(here, 'engine.js');
+const processes = createForkedProcesses(engineScript);
+const controller = new AbortController();
+/** A terminal and a parent process may both send the signal of one Ctrl+C, within these milliseconds. */
+const repeatWindow = 400;
+let firstSignalTime = 0;
+
+function onSignal(): void {
+  if (!controller.signal.aborted) {
+    firstSignalTime = Date.now();
+    controller.abort();
+    return;
+  }
+  if (Date.now() - firstSignalTime < repeatWindow) return;
+  processes.killAll();
+  process.exit(130);
 }
-// A reader that has gone (`cambium runs | head`, `cambium train 2>&1 | head`) is no failure.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+
+// A reader may close early, as in `cambium runs | head`.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
   });
 
-const surroundings = surroundingsOf(here);
+const environment = detectEnvironment(here);
+const tunnel = createTunnelOpener('ssh', environment.version);
 const code = await runProgram(process.argv.slice(2), {
-  version: surroundings.version,
-  start: (options) =>
-    createService(
-      { home: openHome(), processes, surroundings, tunnel: tunnelsBy('ssh', surroundings.version) },
-      options,
-    ),
+  version: environment.version,
+  start: (options) => createService({ home: openHome(), processes, environment, tunnel }, options),
   streams: { out: process.stdout, err: process.stderr },
-  signal: stop.signal,
+  signal: controller.signal,
   pages: join(root, 'out', 'renderer'),
-  browser: surroundings.browser,
+  browser: environment.browser,
 });
 process.stdout.write('', () => {
   process.stderr.write('', () => process.exit(code));

@@ -1,26 +1,25 @@
 /**
- * @file What a command says: results on standard output, everything else on standard error; with `--json`,
- * one object as the last line.
+ * @file The output of a command: results on standard output, everything else on standard error. With `--json`,
+ * the result is one JSON object on the last line.
  */
-import { dataOf, wordsOf, type ErrorData } from '../../base/errors.ts';
-import { showDuration } from '../../base/units.ts';
+import { toErrorData, describeError, type ErrorData } from '../../base/errors.ts';
+import { formatDuration } from '../../base/format.ts';
 
-/** Exit codes: what a script can tell apart. */
 export const exits = { ok: 0, failed: 1, usage: 2, notProven: 3, cancelled: 130 } as const;
 
 export interface Output {
   readonly json: boolean;
-  /** The result: `human` lines without `--json`, `value` as one line of JSON with it. */
-  result(value: unknown, human: string): void;
-  /** A line beside the result. */
+  /** Prints `text`, or with `--json` the value on one line. */
+  result(value: unknown, text: string): void;
+  /** Prints a line to standard error. */
   note(line: string): void;
-  /** A bar on a terminal; in a log, a line at most every `quiet` milliseconds. */
+  /** Draws a progress bar on a terminal; elsewhere prints a line every few seconds. */
   progress(label: string, done: number, of: number, more?: string): void;
-  /** Ends the bar's line. */
-  settle(): void;
-  /** A piece of text as it comes (a sample): on standard output without `--json`. */
+  /** Ends the line of the progress bar. */
+  endProgress(): void;
+  /** Prints a piece of generated text, unless `--json` is given. */
   piece(text: string): void;
-  /** The error in words, or with `--json` as an object; the exit code that goes with it. */
+  /** Prints an error, with `--json` also as an object; returns its exit code. */
   error(thrown: unknown): number;
 }
 
@@ -34,96 +33,117 @@ export interface Streams {
   readonly now?: () => number;
 }
 
-const quiet = 3000;
-const frame = 80;
+/** Milliseconds between two progress lines, and between two drawings of the bar. */
+const lineInterval = 3000;
+const drawInterval = 80;
+const defaultColumns = 80;
+const longestBar = 24;
 
 export function createOutput(json: boolean, { out, err, now = Date.now }: Streams): Output {
-  const tty = err.isTTY === true;
-  let shown = -Infinity;
-  let label = '';
-  let since = 0;
-  let onLine = false;
-  const settle = (): void => {
-    if (onLine) err.write('\n');
-    onLine = false;
-  };
-  const note = (line: string): void => {
-    settle();
-    err.write(`${line}\n`);
-  };
+  const progress = createProgress(err, now);
   return {
     json,
-    result(value, human) {
-      settle();
-      out.write(json ? `${JSON.stringify(value)}\n` : `${human}\n`);
+    result(value, text) {
+      progress.end();
+      out.write(json ? `${JSON.stringify(value)}\n` : `${text}\n`);
     },
-    note,
-    progress(name, done, of, more = '') {
-      const time = now();
-      const last = done >= of;
-      if (name !== label) {
-        settle();
-        label = name;
-        since = time;
-        shown = -Infinity;
-      }
-      if (!last && time - shown < (tty ? frame : quiet)) return;
-      shown = time;
-      const share = of > 0 ? Math.min(1, done / of) : 0;
-      const seconds = (time - since) / 1000;
-      const left =
-        share > 0.02 && share < 1 && seconds > 2 ? `, ${showDuration(seconds / share - seconds)} left` : '';
-      const text = `${name} ${(share * 100).toFixed(0).padStart(3)} %${more ? `  ${more}` : ''}${left}`;
-      if (!tty) {
-        err.write(`${text}\n`);
-        return;
-      }
-      const width = Math.max(0, Math.min(24, (err.columns ?? 80) - text.length - 4));
-      const full = Math.round(share * width);
-      err.write(
-        `\r\u001b[K${'█'.repeat(full)}${'░'.repeat(width - full)} ${text}`.slice(0, (err.columns ?? 80) + 4),
-      );
-      onLine = true;
-      if (last) settle();
+    note(line) {
+      progress.end();
+      err.write(`${line}\n`);
     },
-    settle,
+    progress: progress.show,
+    endProgress: progress.end,
     piece(text) {
-      if (!json) {
-        settle();
-        out.write(text);
-      }
+      if (json) return;
+      progress.end();
+      out.write(text);
     },
     error(thrown) {
-      settle();
-      const error = dataOf(thrown);
-      const [message, remedy] = wordsOf(error);
+      progress.end();
+      const error = toErrorData(thrown);
+      const [message, remedy] = describeError(error);
       err.write(`${message}.\n${remedy}\n`);
-      const log = logOf(error);
+      const log = engineLog(error);
       if (log) err.write(`${log}\n`);
       if (json) out.write(`${JSON.stringify({ error: { code: error.code, message, remedy } })}\n`);
-      return error.code === 'usage'
-        ? exits.usage
-        : error.code === 'cancelled'
-          ? exits.cancelled
-          : exits.failed;
+      return exitCodeOf(error);
     },
   };
 }
 
-/** The last lines of an engine that died. */
-const logOf = (error: ErrorData): string =>
-  error.code === 'engine/crashed' ? String((error.detail as { lines?: unknown }).lines ?? '').trim() : '';
+function exitCodeOf({ code }: ErrorData): number {
+  if (code === 'usage') return exits.usage;
+  return code === 'cancelled' ? exits.cancelled : exits.failed;
+}
 
-/** Rows as aligned columns; numbers to the right. The first row is the heading. */
+interface Progress {
+  show(label: string, done: number, of: number, more?: string): void;
+  end(): void;
+}
+
+function createProgress(err: Streams['err'], now: () => number): Progress {
+  const isTerminal = err.isTTY === true;
+  const interval = isTerminal ? drawInterval : lineInterval;
+  let label = '';
+  let startTime = 0;
+  let lastShown = -Infinity;
+  let isOnLine = false;
+  const end = (): void => {
+    if (isOnLine) err.write('\n');
+    isOnLine = false;
+  };
+  const show: Progress['show'] = (name, done, of, more = '') => {
+    const time = now();
+    const isLast = done >= of;
+    if (name !== label) {
+      end();
+      label = name;
+      startTime = time;
+      lastShown = -Infinity;
+    }
+    if (!isLast && time - lastShown < interval) return;
+    lastShown = time;
+    const share = of > 0 ? Math.min(1, done / of) : 0;
+    const percent = (share * 100).toFixed(0).padStart(3);
+    const details = more ? `  ${more}` : '';
+    const text = `${name} ${percent} %${details}${timeLeft(share, (time - startTime) / 1000)}`;
+    if (!isTerminal) {
+      err.write(`${text}\n`);
+      return;
+    }
+    err.write(drawBar(text, share, err.columns ?? defaultColumns));
+    isOnLine = true;
+    if (isLast) end();
+  };
+  return { show, end };
+}
+
+function timeLeft(share: number, seconds: number): string {
+  const isKnown = share > 0.02 && share < 1 && seconds > 2;
+  return isKnown ? `, ${formatDuration(seconds / share - seconds)} left` : '';
+}
+
+/** Replaces the current line of the terminal. */
+function drawBar(text: string, share: number, columns: number): string {
+  const length = Math.max(0, Math.min(longestBar, columns - text.length - 4));
+  const full = Math.round(share * length);
+  const clearLine = '\r\u001b[K';
+  return `${clearLine}${'█'.repeat(full)}${'░'.repeat(length - full)} ${text}`.slice(
+    0,
+    columns + clearLine.length,
+  );
+}
+
+/** The last lines of an engine that crashed. */
+const engineLog = ({ code, detail }: ErrorData): string =>
+  code === 'engine/crashed' ? String((detail as { lines?: unknown }).lines ?? '').trim() : '';
+
+/** Aligns rows as columns, numbers to the right. The first row is the heading. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => String(row[i] ?? '').length)));
-  const right = (rows[0] ?? []).map((_, i) => rows.slice(1).every((row) => typeof row[i] === 'number'));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => (right[i] ? String(cell).padStart(widths[i]!) : String(cell).padEnd(widths[i]!)))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  const heading = rows[0] ?? [];
+  const widths = heading.map((_, i) => Math.max(...rows.map((row) => String(row[i] ?? '').length)));
+  const isNumeric = heading.map((_, i) => rows.slice(1).every((row) => typeof row[i] === 'number'));
+  const align = (cell: string | number, i: number): string =>
+    isNumeric[i] ? String(cell).padStart(widths[i]!) : String(cell).padEnd(widths[i]!);
+  return rows.map((row) => row.map(align).join('  ').trimEnd()).join('\n');
 }

@@ -1,72 +1,46 @@
 /**
- * @file Starts engines as child processes of Node. Each has its own process group, so that Ctrl+C in a
- * terminal reaches this process alone, which then asks.
+ * @file Starts engines as child processes of Node. Each has its own process group, so that Ctrl+C on a terminal
+ * reaches only this process, which then asks the engines to stop.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
-import { appError } from '../../base/errors.ts';
-import { childChannel } from '../../base/transports.ts';
-import type { EngineProcess, Exit, Processes } from '../../service/engines.ts';
-import { withoutTokens } from '../../service/secrets.ts';
+import { createError } from '../../base/errors.ts';
+import { createChildChannel } from '../../base/transports.ts';
+import type { EngineProcess, Exit, Processes, SpawnOptions } from '../../service/engines.ts';
+import { removeTokens } from '../../service/secrets.ts';
 
-/** How much of its standard error an error carries, in characters. */
-export const kept = 4000;
+/** Characters of standard error that an error keeps. */
+const tailLength = 4000;
+/** Milliseconds to wait for the last output of an engine that has exited. */
+const outputTimeout = 1000;
 
-/** Engines from `script`, run by this very Node. */
-export function forkProcesses(script: string): Processes & { killAll(): void } {
+export interface ForkedProcesses extends Processes {
+  killAll(): void;
+}
+
+/** Engines that run `script` with this version of Node. */
+export function createForkedProcesses(script: string): ForkedProcesses {
   const alive = new Set<ChildProcess>();
   return {
     killAll() {
       for (const child of alive) child.kill('SIGKILL');
     },
     async spawn({ log, detached = false }) {
-      const file = log === undefined ? undefined : openSync(log, 'a');
-      const from = log === undefined ? 0 : statSync(log).size;
-      let child: ChildProcess;
-      try {
-        child = fork(script, [], {
-          serialization: 'advanced',
-          execArgv: ['--disable-warning=ExperimentalWarning'],
-          detached: process.platform !== 'win32',
-          env: { ...withoutTokens(process.env), CAMBIUM_DETACHED: detached ? '1' : '' },
-          stdio: ['ignore', 'ignore', file ?? 'pipe', 'ipc'],
-        });
-      } finally {
-        if (file !== undefined) closeSync(file);
-      }
-      let lines = '';
-      child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-        lines = (lines + text).slice(-kept);
-      });
-      const ended = child.stderr ? once(child.stderr, 'close') : Promise.resolve();
-      const exited = new Promise<Exit>((resolve) => {
-        // Its last words may come after its exit. (`close` never comes to a parent that has disconnected.)
-        child.once('exit', (code, signal) => {
-          void Promise.race([ended, after(1000)]).then(() => {
-            resolve({ code, signal, lines: log === undefined ? lines : tail(log, from) });
-          });
-        });
-        child.once('error', (error) => {
-          resolve({ code: null, signal: null, lines: error.message });
-        });
-      });
-      const failed = new Promise<never>((_, reject) => {
-        child.once('error', (error) => {
-          reject(appError('engine/crashed', { how: `it cannot be started: ${error.message}`, lines: '' }));
-        });
-      });
-      failed.catch(() => undefined);
-      await Promise.race([once(child, 'spawn'), failed]);
+      const logStart = log === undefined ? 0 : sizeOf(log);
+      const child = forkEngine(script, { ...(log === undefined ? {} : { log }), detached });
+      const exited = waitForExit(child, (stderr) =>
+        log === undefined ? stderr : readAppended(log, logStart),
+      );
+      await waitForSpawn(child);
       alive.add(child);
       void exited.then(() => {
         alive.delete(child);
       });
-      // With a log of its own and nobody to wait for it, it must not hold this process.
+      // A detached engine must not keep this process alive.
       if (detached) child.unref();
-      const channel = childChannel(child);
       return {
-        ...channel,
+        ...createChildChannel(child),
         kill() {
           child.kill('SIGKILL');
         },
@@ -76,15 +50,63 @@ export function forkProcesses(script: string): Processes & { killAll(): void } {
   };
 }
 
-const after = (ms: number): Promise<void> =>
+function forkEngine(script: string, { log, detached = false }: SpawnOptions): ChildProcess {
+  const file = log === undefined ? undefined : openSync(log, 'a');
+  try {
+    return fork(script, [], {
+      serialization: 'advanced',
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      detached: process.platform !== 'win32',
+      env: { ...removeTokens(process.env), CAMBIUM_DETACHED: detached ? '1' : '' },
+      stdio: ['ignore', 'ignore', file ?? 'pipe', 'ipc'],
+    });
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+/** Rejects if the child cannot be started. */
+async function waitForSpawn(child: ChildProcess): Promise<void> {
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', (error) => {
+      reject(createError('engine/crashed', { how: `it cannot be started: ${error.message}`, lines: '' }));
+    });
+  });
+  failed.catch(() => undefined);
+  await Promise.race([once(child, 'spawn'), failed]);
+}
+
+/** Resolves with the exit of a child. `getLines` gets the end of its standard error if that is a pipe. */
+function waitForExit(child: ChildProcess, getLines: (stderr: string) => string): Promise<Exit> {
+  let stderr = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-tailLength);
+  });
+  const outputEnded = child.stderr ? once(child.stderr, 'close') : Promise.resolve();
+  return new Promise<Exit>((resolve) => {
+    // The last output may arrive after the exit. (`close` is not emitted once the channel is disconnected.)
+    child.once('exit', (code, signal) => {
+      void Promise.race([outputEnded, wait(outputTimeout)]).then(() => {
+        resolve({ code, signal, lines: getLines(stderr) });
+      });
+    });
+    child.once('error', (error) => {
+      resolve({ code: null, signal: null, lines: error.message });
+    });
+  });
+}
+
+const wait = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
 
-/** What was appended to `path` after `from`, its end. */
-function tail(path: string, from: number): string {
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+/** The end of what was appended to a file after `start`. */
+function readAppended(path: string, start: number): string {
   try {
-    return readFileSync(path).subarray(from).toString('utf8').slice(-kept);
+    return readFileSync(path).subarray(start).toString('utf8').slice(-tailLength);
   } catch {
     return '';
   }

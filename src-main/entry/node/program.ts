@@ -1,15 +1,14 @@
-/**
- * @file The command line as a whole: which commands there are, and how each one's end becomes an exit code.
- */
-import { Command, CommanderError } from 'commander';
-import { channelPair, type Channel } from '../../base/channel.ts';
-import { appError, refuse } from '../../base/errors.ts';
+/** @file The command line: its commands, and how their results become exit codes. */
+import { Command, CommanderError, Option } from 'commander';
+import { createChannelPair, type Channel } from '../../base/channel.ts';
+import { createError } from '../../base/errors.ts';
 import { connect } from '../../contract/connect.ts';
-import { placeChannel } from '../../contract/remote-channel.ts';
-import { serve as answer } from '../../contract/serve.ts';
+import { openRemoteChannel } from '../../contract/remote-channel.ts';
+import { serve as serveContract } from '../../contract/serve.ts';
 import { service as contract } from '../../contract/service.ts';
 import type { RunningService } from '../../service/service.ts';
-import type { AddCommand, Context, OnlyHere, Work } from './command.ts';
+import { findFlag, refuseUsage } from './arguments.ts';
+import type { AddCommand, Context, LocalReason, Options, Work } from './command.ts';
 import { computer } from './commands/computer.ts';
 import { demo } from './commands/demo.ts';
 import { download } from './commands/download.ts';
@@ -19,7 +18,7 @@ import { exportRun } from './commands/export.ts';
 import { gpu } from './commands/gpu.ts';
 import { grow } from './commands/grow.ts';
 import { inspect } from './commands/inspect.ts';
-import { place } from './commands/host.ts';
+import { host } from './commands/host.ts';
 import { plan } from './commands/plan.ts';
 import { push } from './commands/push.ts';
 import { runs } from './commands/runs.ts';
@@ -46,67 +45,101 @@ export const commands: readonly AddCommand[] = [
   push,
   computer,
   gpu,
-  place,
+  host,
   serve,
   demo,
 ];
 
-export interface Setting extends Pick<Context, 'signal' | 'pages' | 'browser'> {
+export interface ProgramOptions extends Pick<Context, 'signal' | 'pages' | 'browser'> {
   readonly version: string;
-  /** Made when a command needs it; `detached`: its engines go on when this process ends. */
+  /** Starts the service. `detached`: its engines keep running when this process ends. */
   readonly start: (options: { readonly detached: boolean }) => RunningService;
   readonly streams: Streams;
 }
 
-/** Runs one command line (without `node` and the script) and answers its exit code. */
-export async function runProgram(argv: readonly string[], setting: Setting): Promise<number> {
+/** Runs one command line (without `node` and the script) and returns its exit code. */
+export async function runProgram(argv: readonly string[], options: ProgramOptions): Promise<number> {
+  const { streams, version } = options;
+  const program = createProgram(version);
   let code: number = exits.ok;
-  const { streams, start, version, ...rest } = setting;
-  const bare = createOutput(argv.includes('--json'), streams);
-  const program = new Command('cambium')
+  for (const add of commands)
+    add(program, (work, localReason) => async (...given) => {
+      code = await runCommand(given.at(-1) as Command, work, localReason, options);
+    });
+  useStreams(program, streams);
+  const out = createOutput(argv.includes('--json'), streams);
+  try {
+    await program.parseAsync(replaceFormerCommands(argv), { from: 'user' });
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError)) return out.error(thrown);
+    if (thrown.exitCode === 0) return exits.ok;
+    if (thrown.code === 'commander.help') {
+      streams.err.write(program.helpInformation());
+      return exits.usage;
+    }
+    return out.error(createError('usage', { why: thrown.message.replace(/^error: /, '') }));
+  }
+  return code;
+}
+
+const createProgram = (version: string): Command =>
+  new Command('cambium')
     .description(
       'Grow a pre-trained language model, prove that it computes the same function, train it, export it.',
     )
     .version(version)
-    .option('--place <name>', "do it on this GPU box (see place); paths are the box's")
+    .option('--host <name>', 'run the command on this remote host (see host); paths are those of the host')
+    .addOption(new Option('--place <name>').hideHelp())
     .addHelpText(
       'after',
-      '\nEvery command has --help with examples, and --json.\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not proven, 130 cancelled.',
+      '\nEvery command has --help with examples, and --json.\n' +
+        'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not proven, 130 cancelled.',
     );
 
-  const run =
-    (work: Work, onlyHere: OnlyHere = () => undefined) =>
-    async (...given: unknown[]): Promise<void> => {
-      const command = given.at(-1) as Command;
-      const options = command.optsWithGlobals<Record<string, unknown>>();
-      const out = createOutput(options['json'] === true, streams);
-      const running = start({ detached: options['detach'] === true });
-      const [near, far] = channelPair();
-      const here = connect(contract, near);
-      answer(contract, running.api, far);
-      let there: Channel | undefined;
-      try {
-        const tie = options['place'] === undefined ? undefined : onlyHere(options);
-        if (tie !== undefined) refuse('usage', { why: `${tie}, so it takes no --place` });
-        there =
-          typeof options['place'] === 'string'
-            ? await placeChannel(here, options['place'], rest.signal)
-            : undefined;
-        code =
-          (await work(
-            { api: there ? connect(contract, there) : here, out, options, ...rest },
-            ...command.args,
-          )) ?? exits.ok;
-      } catch (thrown) {
-        code = out.error(thrown);
-      } finally {
-        there?.close();
-        if (options['detach'] !== true) await running.close();
-        near.close();
-      }
-    };
-  for (const add of commands) add(program, run);
-  for (const command of [program, ...program.commands, ...program.commands.flatMap((c) => c.commands)]) {
+/** Replaces the command `place` of the last release by `host`. */
+function replaceFormerCommands(argv: readonly string[]): readonly string[] {
+  const isCommand = (word: string, i: number): boolean =>
+    !word.startsWith('-') && !['--host', '--place'].includes(argv[i - 1] ?? '');
+  const index = argv.findIndex(isCommand);
+  return argv[index] === 'place' ? argv.with(index, 'host') : argv;
+}
+
+/** Runs the work of a command with a service, here or on a remote host. */
+async function runCommand(
+  command: Command,
+  work: Work,
+  localReason: LocalReason | undefined,
+  { streams, start, signal, pages, browser }: ProgramOptions,
+): Promise<number> {
+  const options: Options = command.optsWithGlobals();
+  const isDetached = options['detach'] === true;
+  const out = createOutput(options['json'] === true, streams);
+  const service = start({ detached: isDetached });
+  const [near, far] = createChannelPair();
+  const local = connect(contract, near);
+  serveContract(contract, service.api, far);
+  let remote: Channel | undefined;
+  try {
+    const hostName = findFlag(options, 'host', 'place')?.text;
+    const reason = hostName === undefined ? undefined : localReason?.(options);
+    if (reason !== undefined) refuseUsage(`${reason}, so it cannot run with --host`);
+    remote = hostName === undefined ? undefined : await openRemoteChannel(local, hostName, signal);
+    const api = remote ? connect(contract, remote) : local;
+    const context: Context = { api, out, options, signal, pages, browser };
+    return (await work(context, ...command.args)) ?? exits.ok;
+  } catch (thrown) {
+    return out.error(thrown);
+  } finally {
+    remote?.close();
+    if (!isDetached) await service.close();
+    near.close();
+  }
+}
+
+/** Makes commander throw instead of exiting, and print to `streams`. */
+function useStreams(program: Command, streams: Streams): void {
+  const subcommands = program.commands.flatMap((command) => [command, ...command.commands]);
+  for (const command of [program, ...subcommands])
     command.exitOverride().configureOutput({
       writeOut: (text) => {
         streams.out.write(text);
@@ -115,17 +148,4 @@ export async function runProgram(argv: readonly string[], setting: Setting): Pro
       getErrHasColors: () => false,
       getOutHasColors: () => false,
     });
-  }
-  try {
-    await program.parseAsync([...argv], { from: 'user' });
-  } catch (thrown) {
-    if (!(thrown instanceof CommanderError)) return bare.error(thrown);
-    if (thrown.exitCode === 0) return exits.ok;
-    if (thrown.code === 'commander.help') {
-      streams.err.write(program.helpInformation());
-      return exits.usage;
-    }
-    return bare.error(appError('usage', { why: thrown.message.replace(/^error: /, '') }));
-  }
-  return code;
 }

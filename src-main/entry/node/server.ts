@@ -1,20 +1,20 @@
 /**
- * @file The loopback server: the page, and the service behind a WebSocket. It binds to 127.0.0.1 only, and
- * answers only those who hold its token.
+ * @file The local server: serves the page, and the service over a WebSocket. It listens on 127.0.0.1 only and
+ * requires a token.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { appError } from '../../base/errors.ts';
-import { webSocketChannel, type WebSocketLike } from '../../base/transports.ts';
+import { createError } from '../../base/errors.ts';
+import { createWebSocketChannel, type WebSocketLike } from '../../base/transports.ts';
 import { serve } from '../../contract/serve.ts';
 import { service as contract, type Service } from '../../contract/service.ts';
-import { headers, pageFile } from '../pages.ts';
+import { pageHeaders, readPageFile } from '../pages.ts';
 
 export interface Server {
-  /** What a person opens: the address with the token in its fragment, which no browser sends anywhere. */
+  /** The address to open. The token is in its fragment, which browsers never send. */
   readonly address: string;
   readonly port: number;
   readonly token: string;
@@ -22,66 +22,51 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** The largest message a page may send, in bytes. */
-const largest = 16 << 20;
+/** Bytes of the largest message that a page may send. */
+const maxMessageBytes = 16 << 20;
 
-/** Why a port cannot be listened on, by the system's word for it. */
+/** Why a port cannot be used, by error code. */
 const portReasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program listens on it',
-  EACCES: 'the system does not let you have it',
-  ERR_SOCKET_BAD_PORT: 'ports end at 65535',
+  EADDRINUSE: 'another program uses it',
+  EACCES: 'you do not have permission to use it',
+  ERR_SOCKET_BAD_PORT: 'the largest port is 65535',
 };
 
-/** Serves the page in `folder` and `api`. Port 0 takes a free one. Refuses `serve/port`. */
+/** Serves the page in `folder`, and `api`. Port 0 chooses a free one. Throws `serve/port`. */
 export async function startServer(api: Service, folder: string, port = 0): Promise<Server> {
   const token = randomBytes(32).toString('hex');
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: largest,
+    maxPayload: maxMessageBytes,
     perMessageDeflate: false,
     handleProtocols: () => 'cambium',
   });
   const http = createServer((request, response) => {
-    void (async () => {
-      if (!isLoopback(request)) {
-        response.writeHead(403, headers).end('Forbidden: this server answers on loopback only.\n');
-        return;
-      }
-      if (request.method !== 'GET' && request.method !== 'HEAD') {
-        response.writeHead(405, { ...headers, Allow: 'GET, HEAD' }).end();
-        return;
-      }
-      const file = await pageFile(folder, request.url ?? '/');
-      if (!file) {
-        response.writeHead(404, { ...headers, 'Content-Type': 'text/plain' }).end('Not found\n');
-        return;
-      }
-      response
-        .writeHead(200, { ...headers, 'Content-Type': file.type, 'Content-Length': file.body.length })
-        .end(request.method === 'HEAD' ? undefined : file.body);
-    })();
+    void respond(request, response, folder);
   });
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on('error', () => undefined); // who asked may be gone before the answer
-    const refused = whyRefused(request, token);
-    if (refused !== undefined) {
-      socket.end(`HTTP/1.1 ${refused}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    // The client may have disconnected before the response.
+    socket.on('error', () => undefined);
+    const refusal = whyRefused(request, token);
+    if (refusal !== undefined) {
+      socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;
     }
     sockets.handleUpgrade(request, socket, head, (open: WebSocket) => {
-      serve(contract, api, webSocketChannel(open as unknown as WebSocketLike));
+      serve(contract, api, createWebSocketChannel(open as unknown as WebSocketLike));
     });
   });
-  await new Promise<void>((resolve, reject) => {
+  const listening = new Promise<void>((resolve, reject) => {
     http.once('error', reject);
     http.listen(port, '127.0.0.1', resolve);
-  }).catch((error: NodeJS.ErrnoException) => {
-    throw appError('serve/port', { port, why: portReasons[error.code ?? ''] ?? error.message });
   });
-  const chosen = (http.address() as AddressInfo).port;
+  await listening.catch((error: NodeJS.ErrnoException) => {
+    throw createError('serve/port', { port, why: portReasons[error.code ?? ''] ?? error.message });
+  });
+  const chosenPort = (http.address() as AddressInfo).port;
   return {
-    address: `http://127.0.0.1:${chosen}/#token=${token}`,
-    port: chosen,
+    address: addressOf(chosenPort, token),
+    port: chosenPort,
     token,
     connections: () => sockets.clients.size,
     close: () =>
@@ -95,19 +80,39 @@ export async function startServer(api: Service, folder: string, port = 0): Promi
   };
 }
 
+/** The address of a page with its token. */
+export const addressOf = (port: number, token: string): string => `http://127.0.0.1:${port}/#token=${token}`;
+
+/** Answers a request for a file of the page. */
+async function respond(request: IncomingMessage, response: ServerResponse, folder: string): Promise<void> {
+  if (!isLoopback(request)) {
+    response.writeHead(403, pageHeaders).end('Forbidden: this server answers on loopback only.\n');
+    return;
+  }
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.writeHead(405, { ...pageHeaders, Allow: 'GET, HEAD' }).end();
+    return;
+  }
+  const file = await readPageFile(folder, request.url ?? '/');
+  if (!file) {
+    response.writeHead(404, { ...pageHeaders, 'Content-Type': 'text/plain' }).end('Not found\n');
+    return;
+  }
+  const { type, body } = file;
+  response.writeHead(200, { ...pageHeaders, 'Content-Type': type, 'Content-Length': body.length });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
 const loopback = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 
 /**
- * A page elsewhere can make a browser send requests here under a name of its own (DNS rebinding): the name
- * must be loopback's.
+ * True if the request names a loopback host. Another page can make a browser connect to this server under its own
+ * name (DNS rebinding).
  */
 export const isLoopback = (request: { readonly headers: { readonly host?: string | undefined } }): boolean =>
   loopback.test(request.headers.host ?? '');
 
-/**
- * Why an upgrade is refused, as a status line, or undefined: the path, the host, the origin, the token, in
- * this order.
- */
+/** Why an upgrade is refused, as a status line; undefined if the path, host, origin and token are right. */
 export function whyRefused(
   request: Pick<IncomingMessage, 'url' | 'headers'>,
   token: string,
@@ -116,13 +121,13 @@ export function whyRefused(
   if (request.url?.split('?', 1)[0] !== '/rpc') return '404 Not Found';
   if (!isLoopback(request)) return '403 Forbidden';
   if (origin !== undefined && origin !== `http://${host ?? ''}`) return '403 Forbidden';
-  const offered = String(request.headers['sec-websocket-protocol'] ?? '')
-    .split(',')
-    .map((p) => p.trim());
-  const given = offered.find((p) => p.startsWith('cambium.'))?.slice('cambium.'.length);
-  return given !== undefined && same(given, token) ? undefined : '401 Unauthorized';
+  const protocols = String(request.headers['sec-websocket-protocol'] ?? '').split(',');
+  const prefix = 'cambium.';
+  const given = protocols.map((name) => name.trim()).find((name) => name.startsWith(prefix));
+  const isAllowed = given !== undefined && isSameText(given.slice(prefix.length), token);
+  return isAllowed ? undefined : '401 Unauthorized';
 }
 
-/** Equality whose time tells nothing about where two texts differ. */
-const same = (a: string, b: string): boolean =>
-  timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest());
+/** Compares in constant time. */
+const isSameText = (a: string, b: string): boolean => timingSafeEqual(hash(a), hash(b));
+const hash = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -139,14 +139,14 @@ vi.mock('electron', async () => {
     },
   };
 });
-import { endOf, utilityProcesses } from '../../../src-main/entry/desktop/processes.ts';
+import { parseExitCode, createUtilityProcesses } from '../../../src-main/entry/desktop/processes.ts';
 import {
   guardSession,
   openWindow,
   registerScheme,
   showRoute,
 } from '../../../src-main/entry/desktop/window.ts';
-import { mainPortChannel, type MainPortLike } from '../../../src-main/base/transports.ts';
+import { createMainPortChannel, type MainPortLike } from '../../../src-main/base/transports.ts';
 import { connect } from '../../../src-main/contract/connect.ts';
 import { engine } from '../../../src-main/contract/engine.ts';
 import { service as contract, type Service } from '../../../src-main/contract/service.ts';
@@ -209,7 +209,7 @@ describe('window', () => {
   it('hands each load of the page a fresh port to the service, and closes the one before', async () => {
     const { webContents } = open();
     webContents.emit('did-finish-load');
-    const first = connect(contract, mainPortChannel(webContents.posted[0]!.ports[0]!));
+    const first = connect(contract, createMainPortChannel(webContents.posted[0]!.ports[0]!));
     expect(webContents.posted[0]!.channel).toBe('cambium:port');
     expect(await first.about({})).toEqual({ version: '9' });
     webContents.emit('did-finish-load');
@@ -217,7 +217,7 @@ describe('window', () => {
       setTimeout(r, 20);
     });
     await expect(first.about({})).rejects.toMatchObject({ code: 'rpc/closed' });
-    const second = connect(contract, mainPortChannel(webContents.posted[1]!.ports[0]!));
+    const second = connect(contract, createMainPortChannel(webContents.posted[1]!.ports[0]!));
     expect(await second.about({})).toEqual({ version: '9' });
     (fake.windows[0] as EventEmitter).emit('closed');
     await new Promise((r) => {
@@ -284,12 +284,12 @@ describe('engines as utility processes', () => {
   it('speaks through its port, writes its log, tells its end', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'cambium-log-'));
     const log = join(dir, 'log.txt');
-    const process = await utilityProcesses('/engine.js').spawn({ log });
+    const process = await createUtilityProcesses('/engine.js').spawn({ log });
     const child = fake.forked[0] as Child;
     expect(child.script).toBe('/engine.js');
     const call = connect(engine, process).devices({});
-    expect(child.posted[0]).toMatchObject({ t: 'ask', name: 'devices' });
-    child.emit('message', { t: 'answer', id: 1, value: [] });
+    expect(child.posted[0]).toMatchObject({ type: 'request', name: 'devices' });
+    child.emit('message', { type: 'response', id: 1, value: [] });
     expect(await call).toEqual([]);
     child.stderr.emit('data', Buffer.from('a line\n'));
     const lost = connect(engine, process).devices({});
@@ -301,7 +301,7 @@ describe('engines as utility processes', () => {
   });
 
   it('ends when it is killed, also where it does not hear, and says by which signal', async () => {
-    const engineProcess = await utilityProcesses('/engine.js').spawn({});
+    const engineProcess = await createUtilityProcesses('/engine.js').spawn({});
     const child = fake.forked[0] as Child;
     const kill = vi.spyOn(process, 'kill').mockImplementation((pid, signal) => {
       if (pid === child.pid && signal === 'SIGKILL') child.emit('exit', 9);
@@ -333,13 +333,13 @@ describe('engines as utility processes', () => {
     [1, null],
     [3, null],
   ] as const)('an exit with %d is %s', (code, signal) => {
-    expect(endOf(code, 'linux')).toEqual({ code: signal === null ? code : null, signal });
-    expect(endOf(code, 'win32')).toEqual({ code, signal: null });
+    expect(parseExitCode(code, 'linux')).toEqual({ code: signal === null ? code : null, signal });
+    expect(parseExitCode(code, 'win32')).toEqual({ code, signal: null });
   });
 
   it('goes on without its log where that cannot be written', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'cambium-log-'));
-    const process = await utilityProcesses('/engine.js').spawn({ log: join(dir, 'gone', 'log.txt') });
+    const process = await createUtilityProcesses('/engine.js').spawn({ log: join(dir, 'gone', 'log.txt') });
     const child = fake.forked[0] as Child;
     child.stderr.emit('data', Buffer.from('its last words\n'));
     child.emit('exit', 1);

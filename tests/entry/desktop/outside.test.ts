@@ -50,11 +50,11 @@ vi.mock('electron-updater', () => ({
     }),
   },
 }));
-import { watchFromOutside } from '../../../src-main/entry/desktop/attention.ts';
-import { openedPath, routeOfPath } from '../../../src-main/entry/desktop/opened.ts';
+import { showNotifications } from '../../../src-main/entry/desktop/notifications.ts';
+import { findPathArgument, routeOfPath } from '../../../src-main/entry/desktop/open-path.ts';
 import { offerUpdate } from '../../../src-main/entry/desktop/updates.ts';
 import type { Activity } from '../../../src-main/contract/activity.ts';
-import type { JobCard, RunCard } from '../../../src-main/contract/schema.ts';
+import type { JobSummary, RunSummary } from '../../../src-main/contract/schema.ts';
 import type { Service } from '../../../src-main/contract/service.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'cambium-outside-'));
@@ -68,9 +68,9 @@ beforeEach(() => {
   fake.answer = 0;
 });
 
-const run = (state: RunCard['state'], step = 5): RunCard =>
-  ({ id: 'a', name: 'Oak', state, step, steps: 10, loss: 1.25 }) as RunCard;
-const job = (state: JobCard['state']): JobCard => ({
+const run = (state: RunSummary['state'], step = 5): RunSummary =>
+  ({ id: 'a', name: 'Oak', state, step, steps: 10, loss: 1.25 }) as RunSummary;
+const job = (state: JobSummary['state']): JobSummary => ({
   id: 'j',
   kind: 'grow',
   title: 'Growing oak',
@@ -110,7 +110,7 @@ describe('notices', () => {
       },
     };
     const watch = (): Promise<void> =>
-      watchFromOutside(
+      showNotifications(
         api,
         () => window as never,
         (route) => {
@@ -134,11 +134,11 @@ describe('notices', () => {
 describe('what the system asks to open', () => {
   it('is the first thing named that exists, but never the app itself', () => {
     writeFileSync(join(dir, 'model.safetensors'), '');
-    expect(openedPath(['/opt/electron', '--no-sandbox', dir], dir)).toBeUndefined();
-    expect(openedPath(['/opt/electron', '--flag', '.', 'gone', 'model.safetensors'], dir, dir)).toBe(
+    expect(findPathArgument(['/opt/electron', '--no-sandbox', dir], dir)).toBeUndefined();
+    expect(findPathArgument(['/opt/electron', '--flag', '.', 'gone', 'model.safetensors'], dir, dir)).toBe(
       join(dir, 'model.safetensors'),
     );
-    expect(openedPath(['/opt/Cambium'], '/x')).toBeUndefined();
+    expect(findPathArgument(['/opt/Cambium'], '/x')).toBeUndefined();
   });
 
   it('is shown as a checkpoint: the folder, or the folder of the weights', () => {

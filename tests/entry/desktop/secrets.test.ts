@@ -18,7 +18,7 @@ vi.mock('electron', () => ({
     },
   },
 }));
-import { keyStore } from '../../../src-main/entry/desktop/secrets.ts';
+import { createKeyStore } from '../../../src-main/entry/desktop/secrets.ts';
 import { freshFolder } from '../../support/temporary.ts';
 
 beforeEach(() => {
@@ -28,14 +28,14 @@ beforeEach(() => {
 describe('the key store', () => {
   it('writes a token only sealed, for this user alone, and gives it back to the next start', async () => {
     const folder = join(freshFolder(), 'secrets');
-    const store = keyStore(folder);
-    expect(store.keeps).toBe('key store');
+    const store = createKeyStore(folder);
+    expect(store.storage).toBe('key store');
     expect(await store.get('token')).toBeNull();
     await store.set('token', 'hf_abcdef');
     const [name] = readdirSync(folder);
     expect(readFileSync(join(folder, name!), 'latin1')).not.toContain('hf_');
     if (process.platform !== 'win32') expect(statSync(join(folder, name!)).mode & 0o077).toBe(0);
-    expect(await keyStore(folder).get('token')).toBe('hf_abcdef');
+    expect(await createKeyStore(folder).get('token')).toBe('hf_abcdef');
     await store.set('token', null);
     expect(readdirSync(folder)).toEqual([]);
     writeFileSync(join(folder, 'token.sealed'), 'x');
@@ -48,8 +48,8 @@ describe('the key store', () => {
   ])('without a key store of the system (%o) the token stays in memory', async (without) => {
     Object.assign(system, without);
     const folder = freshFolder();
-    const store = keyStore(folder);
-    expect(store.keeps).toBe('memory');
+    const store = createKeyStore(folder);
+    expect(store.storage).toBe('memory');
     await store.set('token', 'hf_abcdef');
     expect(await store.get('token')).toBe('hf_abcdef');
     expect(readdirSync(folder)).toEqual([]);

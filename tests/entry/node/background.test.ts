@@ -11,13 +11,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import {
   recordServer,
-  runningServer,
-  serverInBackground,
+  findServer,
+  ensureServer,
   stopServer,
 } from '../../../src-main/entry/node/background.ts';
-import { isAlive } from '../../../src-main/store/fs/files.ts';
+import { isProcessAlive } from '../../../src-main/store/fs/process.ts';
 import { freshFolder } from '../../support/temporary.ts';
-import { root } from '../../support/workplace.ts';
+import { root } from '../../support/test-service.ts';
 
 let home: string;
 const alive: ChildProcess[] = [];
@@ -64,7 +64,7 @@ describe('a server in the background', () => {
       writeFileSync(join(home, 'server.lock'), String(2 ** 22 + 12_345));
       const asked = await Promise.all(
         [1, 2, 3].map(() =>
-          serverInBackground(home, [
+          ensureServer(home, [
             'sh',
             '-c',
             `echo >> '${starts}'; exec '${process.execPath}' '${cli}' "$@"`,
@@ -89,14 +89,14 @@ describe('a server in the background', () => {
       version: '0',
       pid: process.pid,
     });
-    expect(await runningServer(home)).toBeUndefined();
+    expect(await findServer(home)).toBeUndefined();
   }, 15_000);
 
   it('has ended when its process has, not when it no longer answers', async () => {
     const pid = await serverSaving(700);
-    expect(await runningServer(home)).toMatchObject({ pid });
+    expect(await findServer(home)).toMatchObject({ pid });
     expect(await stopServer(home, never)).toEqual({ pid, ended: true });
-    expect(isAlive(pid)).toBe(false);
+    expect(isProcessAlive(pid)).toBe(false);
     expect(await stopServer(home, never)).toBeUndefined();
   });
 
@@ -104,7 +104,7 @@ describe('a server in the background', () => {
     const pid = await serverSaving(60_000);
     const other = AbortSignal.timeout(150);
     expect(await stopServer(home, never, 100)).toEqual({ pid, ended: false });
-    expect(isAlive(pid)).toBe(true);
+    expect(isProcessAlive(pid)).toBe(true);
     home = freshFolder('home');
     const again = await serverSaving(60_000);
     expect(await stopServer(home, other)).toEqual({ pid: again, ended: false });

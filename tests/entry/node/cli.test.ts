@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RunCard } from '../../../src-main/contract/schema.ts';
-import { runCard } from '../../../src-main/store/run/runs.ts';
+import type { RunSummary } from '../../../src-main/contract/schema.ts';
+import { summarizeRun } from '../../../src-main/store/run/runs.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
-import { root, until } from '../../support/workplace.ts';
+import { root, waitUntil } from '../../support/test-service.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'cambium-cli-'));
 const text = join(dir, 'text.txt');
@@ -25,7 +25,7 @@ afterAll(() => {
 /** The command line as a process of its own, with the real engine. */
 function cambium(...argv: string[]): {
   child: ChildProcess;
-  ended: Promise<{ code: number | null; last: () => RunCard & Record<string, unknown>; err: string }>;
+  ended: Promise<{ code: number | null; last: () => RunSummary & Record<string, unknown>; err: string }>;
 } {
   const child = spawn(process.execPath, [join(root, 'src-main/entry/node/cli.ts'), ...argv], {
     env: { ...process.env, CAMBIUM_HOME: join(dir, 'home') },
@@ -45,7 +45,7 @@ function cambium(...argv: string[]): {
     ended: once(child, 'close').then(([code]) => ({
       code: code as number | null,
       err,
-      last: () => JSON.parse(out.trimEnd().split('\n').at(-1)!) as RunCard & Record<string, unknown>,
+      last: () => JSON.parse(out.trimEnd().split('\n').at(-1)!) as RunSummary & Record<string, unknown>,
     })),
   };
 }
@@ -75,9 +75,9 @@ const train = (run: string, ...more: string[]) =>
     ...more,
   );
 const trained = (run: string) =>
-  until(
+  waitUntil(
     async () =>
-      runCard(join(dir, run)).then(
+      summarizeRun(join(dir, run)).then(
         (card) => card.step >= 3,
         () => false,
       ),
@@ -97,7 +97,7 @@ describe('the command line as a process', { timeout: 60_000 }, () => {
       error: { code: 'run/not-running' },
     });
     const again = cambium('resume', join(dir, 'one'), '--json');
-    await until(async () => (await runCard(join(dir, 'one'))).step > last().step, 30_000);
+    await waitUntil(async () => (await summarizeRun(join(dir, 'one'))).step > last().step, 30_000);
     expect((await cambium('stop', join(dir, 'one'), '--json').ended).last()).toMatchObject({
       state: 'paused',
     });
@@ -109,8 +109,8 @@ describe('the command line as a process', { timeout: 60_000 }, () => {
     await trained('two');
     child.kill('SIGKILL');
     await ended;
-    await until(async () => (await runCard(join(dir, 'two'))).state === 'paused', 15_000);
-    const card = await runCard(join(dir, 'two'));
+    await waitUntil(async () => (await summarizeRun(join(dir, 'two'))).state === 'paused', 15_000);
+    const card = await summarizeRun(join(dir, 'two'));
     expect(card.savedStep).toBe(card.step);
   });
 
@@ -119,7 +119,7 @@ describe('the command line as a process', { timeout: 60_000 }, () => {
     expect(code).toBe(0);
     expect(last()).toMatchObject({ dir: join(dir, 'three') });
     await trained('three');
-    expect((await runCard(join(dir, 'three'))).state).toBe('running');
+    expect((await summarizeRun(join(dir, 'three'))).state).toBe('running');
     const stopped = (await cambium('stop', join(dir, 'three'), '--json').ended).last();
     expect(stopped).toMatchObject({ state: 'paused' });
     expect((await cambium('runs', '--json').ended).last()).toMatchObject({
@@ -171,7 +171,7 @@ describe('the command line as a process', { timeout: 60_000 }, () => {
     const first = (await once(child.stdout!, 'data')) as [string];
     const { port, token } = JSON.parse(first[0]) as { port: number; token: string };
     const { WebSocket } = await import('ws');
-    const { webSocketChannel } = await import('../../../src-main/base/transports.ts');
+    const { createWebSocketChannel: webSocketChannel } = await import('../../../src-main/base/transports.ts');
     const { connect } = await import('../../../src-main/contract/connect.ts');
     const { service } = await import('../../../src-main/contract/service.ts');
     const { trainingDefaults } = await import('../../../src-main/train/settings.ts');
@@ -184,8 +184,8 @@ describe('the command line as a process', { timeout: 60_000 }, () => {
       settings: {
         ...trainingDefaults,
         tokens: 5e6,
-        batch: 2,
-        sequence: 16,
+        microBatch: 2,
+        contextLength: 16,
         saveEvery: 0,
         evaluateEvery: 0,
         sampleEvery: 0,
@@ -196,7 +196,7 @@ describe('the command line as a process', { timeout: 60_000 }, () => {
     socket.terminate();
     child.kill('SIGTERM');
     expect((await ended).code).toBe(0);
-    const card = await runCard(join(dir, 'four'));
+    const card = await summarizeRun(join(dir, 'four'));
     expect(card).toMatchObject({ state: 'paused', savedStep: card.step });
   });
 });

@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { assumptionDefaults, assumptionOptions } from '../../../src-main/cost/assumptions.ts';
 import { runProgram } from '../../../src-main/entry/node/program.ts';
-import { example, root, workplace, type Workplace } from '../../support/workplace.ts';
+import { exampleCheckpoint, root, startTestService, type TestService } from '../../support/test-service.ts';
 
-let place: Workplace;
+let place: TestService;
 beforeEach(() => {
-  place = workplace();
+  place = startTestService();
   cpSync(join(root, 'resources', 'devices.json'), join(place.dir, 'resources', 'devices.json'));
 });
 afterEach(async () => {
-  await place.running.close();
-  await place.end();
+  await place.service.close();
+  await place.cleanUp();
 });
 
 async function cambium(...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
@@ -24,7 +24,7 @@ async function cambium(...argv: readonly string[]): Promise<{ code: number; out:
     signal: new AbortController().signal,
     pages: place.dir,
     browser: null,
-    start: () => place.again(),
+    start: () => place.restart(),
     streams: {
       out: {
         write: (text) => {
@@ -42,7 +42,7 @@ async function cambium(...argv: readonly string[]): Promise<{ code: number; out:
   });
   return { code, out, err };
 }
-const told = ['estimate', example, '--batch', '2', '--sequence', '8', '--tokens', '10k'];
+const told = ['estimate', exampleCheckpoint, '--batch', '2', '--sequence', '8', '--tokens', '10k'];
 
 describe('estimate', () => {
   it('tells every figure in words, with its assumptions and what each price stands on', async () => {

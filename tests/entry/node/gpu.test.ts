@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { freshFolder } from '../../support/temporary.ts';
-import { providerName, writeProvider } from '../../store/gpu/wheels.ts';
+import { getProviderFileName, writeProvider } from '../../store/gpu/wheels.ts';
 
 const cli = join(import.meta.dirname, '../../../src-main/entry/node/cli.ts');
 const { version } = JSON.parse(
@@ -101,7 +101,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the CUD
       'gpu',
       'install',
       '--from',
-      writeProvider(wheels, { version: '1.2.3', file: providerName('1.2.3') }),
+      writeProvider(wheels, { version: '1.2.3', file: getProviderFileName('1.2.3') }),
     );
     expect([wrong.code, wrong.err]).toEqual([
       1,

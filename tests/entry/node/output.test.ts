@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { appError } from '../../../src-main/base/errors.ts';
+import { createError } from '../../../src-main/base/errors.ts';
 import { createOutput, table } from '../../../src-main/entry/node/output.ts';
 
 function streams(isTTY: boolean) {
@@ -65,9 +65,9 @@ describe('output', () => {
     const out = createOutput(true, s);
     expect(
       [
-        appError('usage', { why: 'x' }),
-        appError('cancelled', { what: 'x' }),
-        appError('file/not-found', { path: 'x' }),
+        createError('usage', { why: 'x' }),
+        createError('cancelled', { what: 'x' }),
+        createError('file/not-found', { path: 'x' }),
         new Error('bug'),
       ].map((e) => out.error(e)),
     ).toEqual([2, 130, 1, 1]);
@@ -77,7 +77,7 @@ describe('output', () => {
         .split('\n')
         .map((l) => (JSON.parse(l) as { error: { code: string } }).error.code),
     ).toEqual(['usage', 'cancelled', 'file/not-found', 'internal']);
-    out.error(appError('engine/crashed', { how: 'signal SIGSEGV', lines: 'the last line' }));
+    out.error(createError('engine/crashed', { how: 'signal SIGSEGV', lines: 'the last line' }));
     expect(said.err).toContain('the last line');
   });
 

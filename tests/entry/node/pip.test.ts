@@ -1,7 +1,7 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { fetchWheels } from '../../../src-main/entry/node/pip.ts';
+import { downloadWheels } from '../../../src-main/entry/node/pip.ts';
 import { freshFolder } from '../../support/temporary.ts';
 
 it.skipIf(process.platform === 'win32')(
@@ -22,7 +22,7 @@ it.skipIf(process.platform === 'win32')(
     onTestFinished(() => {
       process.env['PATH'] = before;
     });
-    const wheels = await fetchWheels(['some-package'], folder, {
+    const wheels = await downloadWheels(['some-package'], folder, {
       signal: new AbortController().signal,
       say: (line) => {
         said.push(line);

@@ -6,37 +6,37 @@ import { engine } from '../../../src-main/contract/engine.ts';
 import { withEngine } from '../../../src-main/service/engines.ts';
 import { readMark } from '../../../src-main/store/run/state.ts';
 import {
-  codeOf,
+  errorCodeOf,
   collectAll,
-  example,
-  forkedWorkplace,
-  settings,
-  until,
-  type Workplace,
-} from '../../support/workplace.ts';
+  exampleCheckpoint,
+  startForkedTestService,
+  trainingSettings,
+  waitUntil,
+  type TestService,
+} from '../../support/test-service.ts';
 import type { Processes } from '../../../src-main/service/engines.ts';
-import type { Mood } from '../../support/fake-engine.ts';
+import type { FakeBehavior } from '../../support/fake-engine.ts';
 
-let place: Workplace<Processes & { killAll(): void }>;
+let place: TestService<Processes & { killAll(): void }>;
 afterEach(async () => {
-  await place.running.close();
+  await place.service.close();
   place.processes.killAll();
-  await place.end();
+  await place.cleanUp();
 });
 const start = (tokens = 100) =>
-  place.running.api.startRun({
-    checkpoint: example,
-    data: [place.text],
+  place.service.api.startRun({
+    checkpoint: exampleCheckpoint,
+    data: [place.textFile],
     out: join(place.dir, 'run'),
-    settings: settings({ tokens }),
+    settings: trainingSettings({ tokens }),
   });
-const mood = (now: Mood): void => {
+const mood = (now: FakeBehavior): void => {
   process.env['FAKE_ENGINE'] = now;
 };
 
 describe('engines as processes', { timeout: 30_000 }, () => {
   it('answers, and leaves when its channel closes', async () => {
-    place = forkedWorkplace();
+    place = startForkedTestService();
     const child = await place.processes.spawn({});
     expect(await connect(engine, child).devices({})).toMatchObject([{ id: 'cpu' }]);
     child.close();
@@ -44,23 +44,23 @@ describe('engines as processes', { timeout: 30_000 }, () => {
   });
 
   it('tells how it died, with its last lines', async () => {
-    place = forkedWorkplace({ mood: 'full' });
+    place = startForkedTestService({ behavior: 'full' });
     const child = await place.processes.spawn({});
-    const call = codeOf(connect(engine, child).devices({}));
+    const call = errorCodeOf(connect(engine, child).devices({}));
     expect(await child.exited).toMatchObject({
       code: null,
       signal: 'SIGABRT',
       lines: expect.stringContaining('Failed to allocate') as string,
     });
     expect(await call).toBe('rpc/closed');
-    expect(await codeOf(withEngine(place.processes, {}, (e) => e.devices({})))).toBe('engine/out-of-memory');
+    expect(await errorCodeOf(withEngine(place.processes, {}, (e) => e.devices({})))).toBe('engine/out-of-memory');
   });
 
   it('is killed when it does not hear', async () => {
-    place = forkedWorkplace({ mood: 'deaf' });
+    place = startForkedTestService({ behavior: 'deaf' });
     const child = await place.processes.spawn({});
     // it is there, and hears
-    expect(await codeOf(connect({ hello: engine.devices }, child)['hello']({}))).toBe('rpc/unknown');
+    expect(await errorCodeOf(connect({ hello: engine.devices }, child)['hello']({}))).toBe('rpc/unknown');
     child.close();
     expect(
       await Promise.race([
@@ -75,8 +75,8 @@ describe('engines as processes', { timeout: 30_000 }, () => {
   });
 
   it('refuses a script that is not there, as a death with its reason', async () => {
-    place = forkedWorkplace();
-    const { forkProcesses } = await import('../../../src-main/entry/node/processes.ts');
+    place = startForkedTestService();
+    const { createForkedProcesses: forkProcesses } = await import('../../../src-main/entry/node/processes.ts');
     const error = await withEngine(forkProcesses('/nowhere/engine.js'), {}, (e) => e.devices({})).catch(
       (e: unknown) => e,
     );
@@ -92,64 +92,64 @@ describe('engines as processes', { timeout: 30_000 }, () => {
   ] as const)(
     'a run whose engine ends (%s) says so in its file, keeps the log, and can be resumed',
     async (how, code) => {
-      place = forkedWorkplace({ mood: how });
+      place = startForkedTestService({ behavior: how });
       const card = await start();
-      const events = await collectAll(place.running.api.followRun({ id: card.id, from: 0 }));
-      expect(events.at(-1)).toMatchObject({ at: 'stopped', reason: 'failed', error: { code } });
-      await until(() => place.running.busy() === 0);
-      expect(await place.running.api.run({ id: card.id })).toMatchObject({
+      const events = await collectAll(place.service.api.followRun({ id: card.id, from: 0 }));
+      expect(events.at(-1)).toMatchObject({ type: 'stopped', reason: 'failed', error: { code } });
+      await waitUntil(() => place.service.activeCount() === 0);
+      expect(await place.service.api.run({ id: card.id })).toMatchObject({
         state: 'failed',
         error: { code },
       });
       expect(readFileSync(join(card.dir, 'log.txt'), 'utf8')).not.toBe('');
       mood('obey');
-      await place.running.api.resumeRun({ id: card.id });
-      expect((await collectAll(place.running.api.followRun({ id: card.id, from: 0 }))).at(-1)).toMatchObject({
-        at: 'stopped',
+      await place.service.api.resumeRun({ id: card.id });
+      expect((await collectAll(place.service.api.followRun({ id: card.id, from: 0 }))).at(-1)).toMatchObject({
+        type: 'stopped',
         reason: 'finished',
       });
     },
   );
 
   it('a run whose engine is killed loses at most what came after its last checkpoint', async () => {
-    place = forkedWorkplace({ pace: 5 });
+    place = startForkedTestService({ stepMs: 5 });
     const card = await start(10_000);
-    await until(async () => (await place.running.api.run({ id: card.id })).step >= 5, 10_000);
+    await waitUntil(async () => (await place.service.api.run({ id: card.id })).step >= 5, 10_000);
     process.kill((await readMark(card.dir))!.pid, 'SIGKILL');
-    await until(() => place.running.busy() === 0, 10_000);
-    const dead = await place.running.api.run({ id: card.id });
+    await waitUntil(() => place.service.activeCount() === 0, 10_000);
+    const dead = await place.service.api.run({ id: card.id });
     expect(dead).toMatchObject({ state: 'failed', error: { code: 'engine/crashed' } });
     expect(dead.savedStep).toBeGreaterThanOrEqual(3);
-    await place.running.api.resumeRun({ id: card.id });
-    await until(async () => (await place.running.api.run({ id: card.id })).step > dead.step + 2, 10_000);
-    const stopped = await place.running.api.stopRun({ id: card.id });
-    const steps = (await collectAll(place.running.api.followRun({ id: card.id, from: 0 }))).flatMap((e) =>
-      e.at === 'step' ? [e.step] : [],
+    await place.service.api.resumeRun({ id: card.id });
+    await waitUntil(async () => (await place.service.api.run({ id: card.id })).step > dead.step + 2, 10_000);
+    const stopped = await place.service.api.stopRun({ id: card.id });
+    const steps = (await collectAll(place.service.api.followRun({ id: card.id, from: 0 }))).flatMap((e) =>
+      e.type === 'step' ? [e.step] : [],
     );
     expect(steps).toEqual(Array.from({ length: stopped.step }, (_, i) => i + 1));
   });
 
   it('saves and ends when the process that started it is gone', async () => {
-    place = forkedWorkplace({ pace: 5 });
+    place = startForkedTestService({ stepMs: 5 });
     const card = await start(10_000);
-    await until(async () => (await place.running.api.run({ id: card.id })).step >= 2, 10_000);
-    await place.running.close();
-    expect(await place.running.api.run({ id: card.id })).toMatchObject({ state: 'paused' });
+    await waitUntil(async () => (await place.service.api.run({ id: card.id })).step >= 2, 10_000);
+    await place.service.close();
+    expect(await place.service.api.run({ id: card.id })).toMatchObject({ state: 'paused' });
   });
 
   it('a cancelled growth leaves nothing, even when its engine must be killed', async () => {
-    place = forkedWorkplace({ mood: 'deaf' });
+    place = startForkedTestService({ behavior: 'deaf' });
     const out = join(place.dir, 'grown');
-    const job = await place.running.api.startGrowth({
-      source: example,
+    const job = await place.service.api.startGrowth({
+      source: exampleCheckpoint,
       out,
       request: { method: 'identity', to: { layers: 4 }, options: {}, seed: 0, dtype: 'keep' },
       device: 'cpu',
     });
-    await until(() => readdirSync(place.dir).some((name) => name.includes('partial')), 10_000);
-    await place.running.api.cancelJob({ id: job.id });
+    await waitUntil(() => readdirSync(place.dir).some((name) => name.includes('partial')), 10_000);
+    await place.service.api.cancelJob({ id: job.id });
     expect(existsSync(out)).toBe(false);
     expect(readdirSync(place.dir).filter((name) => name.includes('partial'))).toEqual([]);
-    expect(await place.running.api.jobs({})).toMatchObject([{ state: 'cancelled' }]);
+    expect(await place.service.api.jobs({})).toMatchObject([{ state: 'cancelled' }]);
   });
 });

@@ -2,16 +2,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { runProgram } from '../../../src-main/entry/node/program.ts';
-import { sparing as spare } from '../../../src-main/contract/schema.ts';
+import { memoryOverrides as spare } from '../../../src-main/contract/schema.ts';
 import { trainingOptions } from '../../../src-main/train/settings.ts';
 import { methods } from '../../../src-main/growth/methods/index.ts';
-import type { Mood } from '../../support/fake-engine.ts';
-import { example, until, workplace, type Workplace } from '../../support/workplace.ts';
+import type { FakeBehavior } from '../../support/fake-engine.ts';
+import { exampleCheckpoint, waitUntil, startTestService, type TestService } from '../../support/test-service.ts';
 
-let place: Workplace;
+let place: TestService;
 afterEach(async () => {
-  await place.running.close();
-  await place.end();
+  await place.service.close();
+  await place.cleanUp();
 });
 
 /** One command line against a fake engine: exit code, standard output and error. */
@@ -26,7 +26,7 @@ async function cambium(
     signal,
     pages: place.dir,
     browser: null,
-    start: () => place.again(),
+    start: () => place.restart(),
     streams: {
       out: {
         write: (text) => {
@@ -49,8 +49,8 @@ async function cambium(
     last: () => JSON.parse(out.trimEnd().split('\n').at(-1)!) as Record<string, unknown>,
   };
 }
-const begin = (mood: Mood = 'obey', pace = 1): void => {
-  place = workplace({ mood: () => mood, pace });
+const begin = (mood: FakeBehavior = 'obey', pace = 1): void => {
+  place = startTestService({ behavior: () => mood, stepMs: pace });
 };
 const sized = ['--method', 'hypercloning', '--times', 'hidden=2,ffn=2'];
 
@@ -103,10 +103,10 @@ describe('command line', () => {
 
   it('gives the result as one object in the last line with --json, and nothing else', async () => {
     begin();
-    const { code, out, last } = await cambium(['inspect', example, '--json']);
+    const { code, out, last } = await cambium(['inspect', exampleCheckpoint, '--json']);
     expect([code, out.trimEnd().split('\n').length]).toEqual([0, 1]);
-    expect(last()).toMatchObject({ dir: example, family: 'llama' });
-    expect((await cambium(['inspect', example])).out).toContain('Family      Llama');
+    expect(last()).toMatchObject({ dir: exampleCheckpoint, family: 'llama' });
+    expect((await cambium(['inspect', exampleCheckpoint])).out).toContain('Family      Llama');
     expect((await cambium(['--version'])).out).toBe('1.2.3\n');
   });
 
@@ -114,37 +114,37 @@ describe('command line', () => {
     [['inspect', '/nowhere'], 1, 'file/not-found'],
     [['inspect'], 2, 'usage'],
     [['nonsense'], 2, 'usage'],
-    [['inspect', example, '--nonsense'], 2, 'usage'],
-    [['plan', example], 2, 'usage'],
-    [['plan', example, '--method', 'hypercloning'], 2, 'usage'],
-    [['plan', example, '--method', 'nonsense', '--times', 'hidden=2'], 1, 'growth/unknown-method'],
-    [['plan', example, '--method', 'hypercloning', '--times', 'hidden'], 2, 'usage'],
-    [['plan', example, '--method', 'hypercloning', '--times', 'hidden=2,hidden=3'], 2, 'usage'],
-    [['plan', example, '--method', 'hypercloning', '--times', 'hidden=2', '--to', 'hidden=48'], 2, 'usage'],
-    [['plan', example, '--method', 'hypercloning', '--to', 'hidden=1.5'], 2, 'usage'],
-    [['plan', example, ...sized, '--option', 'noise'], 2, 'usage'],
-    [['plan', example, ...sized, '--option', 'noise=loud'], 1, 'growth/bad-option'],
-    [['plan', example, ...sized, '--seed', 'x'], 2, 'usage'],
-    [['plan', example, ...sized, '--dtype', 'int8'], 2, 'usage'],
-    [['train', example, '--data', 'x', '--lr', 'fast'], 2, 'usage'],
-    [['train', example, '--data', 'x', '--batch', '0'], 2, 'usage'],
-    [['train', example, '--data', 'x', '--schedule', 'zigzag'], 2, 'usage'],
-    [['train', example, '--data', '/nowhere.txt'], 1, 'file/not-found'],
-    [['train', example], 2, 'usage'],
+    [['inspect', exampleCheckpoint, '--nonsense'], 2, 'usage'],
+    [['plan', exampleCheckpoint], 2, 'usage'],
+    [['plan', exampleCheckpoint, '--method', 'hypercloning'], 2, 'usage'],
+    [['plan', exampleCheckpoint, '--method', 'nonsense', '--times', 'hidden=2'], 1, 'growth/unknown-method'],
+    [['plan', exampleCheckpoint, '--method', 'hypercloning', '--times', 'hidden'], 2, 'usage'],
+    [['plan', exampleCheckpoint, '--method', 'hypercloning', '--times', 'hidden=2,hidden=3'], 2, 'usage'],
+    [['plan', exampleCheckpoint, '--method', 'hypercloning', '--times', 'hidden=2', '--to', 'hidden=48'], 2, 'usage'],
+    [['plan', exampleCheckpoint, '--method', 'hypercloning', '--to', 'hidden=1.5'], 2, 'usage'],
+    [['plan', exampleCheckpoint, ...sized, '--option', 'noise'], 2, 'usage'],
+    [['plan', exampleCheckpoint, ...sized, '--option', 'noise=loud'], 1, 'growth/bad-option'],
+    [['plan', exampleCheckpoint, ...sized, '--seed', 'x'], 2, 'usage'],
+    [['plan', exampleCheckpoint, ...sized, '--dtype', 'int8'], 2, 'usage'],
+    [['train', exampleCheckpoint, '--data', 'x', '--lr', 'fast'], 2, 'usage'],
+    [['train', exampleCheckpoint, '--data', 'x', '--batch', '0'], 2, 'usage'],
+    [['train', exampleCheckpoint, '--data', 'x', '--schedule', 'zigzag'], 2, 'usage'],
+    [['train', exampleCheckpoint, '--data', '/nowhere.txt'], 1, 'file/not-found'],
+    [['train', exampleCheckpoint], 2, 'usage'],
     [['resume', 'nothing'], 1, 'run/not-found'],
     [['resume', 'nothing', '--precision', 'int8'], 2, 'usage'],
     [['resume', 'nothing', '--sequence', '1'], 2, 'usage'],
     [['decay', 'nothing', '--steps', '5'], 1, 'run/not-found'],
     [['decay', 'nothing', '--steps', 'few'], 2, 'usage'],
     [['resume', 'nothing', '--tokens', 'many'], 2, 'usage'],
-    [['sample', example, '--prompt', 'a', '--temperature', 'hot'], 2, 'usage'],
+    [['sample', exampleCheckpoint, '--prompt', 'a', '--temperature', 'hot'], 2, 'usage'],
     [['serve', '--port', 'x'], 2, 'usage'],
     [['demo', '--tokens', '0', '--out', '/nowhere/demo'], 2, 'usage'],
     [['serve', '--stop', '--place', 'box'], 2, 'usage'],
     [['--place', 'box', 'demo'], 2, 'usage'],
     [['--place', 'box', 'gpu', 'install'], 2, 'usage'],
     [['--place', 'box', 'gpu', 'install', '--from', 'x.whl'], 2, 'usage'],
-    [['--place', 'box', 'gpu', 'install', '--index', 'http://127.0.0.1:9/'], 1, 'place/not-found'],
+    [['--place', 'box', 'gpu', 'install', '--index', 'http://127.0.0.1:9/'], 1, 'remote/not-found'],
   ] as const)('refuses %j with exit code %d, in words and as an object', async (argv, code, name) => {
     begin();
     const human = await cambium(argv);
@@ -159,11 +159,11 @@ describe('command line', () => {
 
   it('shows a plan as a table: equal layers as one row, shapes, factors, promise', async () => {
     begin();
-    const { out } = await cambium(['plan', example, ...sized]);
+    const { out } = await cambium(['plan', exampleCheckpoint, ...sized]);
     expect(out).toMatch(/model\.layers\.\*\.mlp\.down_proj\.weight +\d+ +\[\d+, \d+\] +\[\d+, \d+\] +× 0\.5/);
     expect(out).toMatch(/Promise +exact/);
     expect(
-      (await cambium(['plan', example, ...sized, '--option', 'noise=none', '--json'])).last(),
+      (await cambium(['plan', exampleCheckpoint, ...sized, '--option', 'noise=none', '--json'])).last(),
     ).toMatchObject({ format: 'cambium-plan', stages: [{ request: { options: { noise: null } } }] });
   });
 
@@ -171,17 +171,17 @@ describe('command line', () => {
     begin();
     const { code, last, err } = await cambium([
       'grow',
-      example,
+      exampleCheckpoint,
       ...sized,
       '--out',
       join(place.dir, 'grown'),
       '--json',
     ]);
     expect(code).toBe(0);
-    expect(last()).toMatchObject({ at: 'done', certificate: { passed: true } });
+    expect(last()).toMatchObject({ type: 'done', certificate: { passed: true } });
     expect(err).toContain('Growing');
     expect(
-      (await cambium(['grow', example, ...sized, '--out', join(place.dir, 'grown'), '--json'])).last(),
+      (await cambium(['grow', exampleCheckpoint, ...sized, '--out', join(place.dir, 'grown'), '--json'])).last(),
     ).toMatchObject({ error: { code: 'file/exists' } });
   });
 
@@ -189,8 +189,8 @@ describe('command line', () => {
     begin('stall');
     const stop = new AbortController();
     const out = join(place.dir, 'grown');
-    const work = cambium(['grow', example, ...sized, '--out', out, '--json'], { signal: stop.signal });
-    await until(() => place.processes.spawned.length > 0);
+    const work = cambium(['grow', exampleCheckpoint, ...sized, '--out', out, '--json'], { signal: stop.signal });
+    await waitUntil(() => place.processes.spawned.length > 0);
     setTimeout(() => {
       stop.abort();
     }, 50);
@@ -206,7 +206,7 @@ describe('command line', () => {
     const stop = new AbortController();
     const out = join(place.dir, 'demo');
     const work = cambium(['demo', '--out', out, '--json'], { signal: stop.signal });
-    await until(() => place.processes.spawned.length > 0);
+    await waitUntil(() => place.processes.spawned.length > 0);
     setTimeout(() => {
       stop.abort();
     }, 50);
@@ -222,9 +222,9 @@ describe('command line', () => {
     const work = cambium(
       [
         'train',
-        example,
+        exampleCheckpoint,
         '--data',
-        place.text,
+        place.textFile,
         '--out',
         run,
         '--tokens',
@@ -239,8 +239,8 @@ describe('command line', () => {
       ],
       { signal: stop.signal },
     );
-    await until(async () =>
-      place.running.api.run({ id: run }).then(
+    await waitUntil(async () =>
+      place.service.api.run({ id: run }).then(
         (c) => c.step >= 5,
         () => false,
       ),
@@ -260,7 +260,7 @@ describe('command line', () => {
     });
     expect(
       (await cambium(['export', run, '--out', join(place.dir, 'x'), '--weights', 'raw', '--json'])).last(),
-    ).toMatchObject({ at: 'done' });
+    ).toMatchObject({ type: 'done' });
     expect((await cambium(['runs'])).out).toContain('finished');
     expect((await cambium(['decay', run, '--json'])).last()).toMatchObject({
       error: { code: 'run/finished' },
@@ -276,7 +276,7 @@ describe('command line', () => {
       settings: {
         phases: [
           { from: 0, until: 50 },
-          { from: 50, until: 62, warmup: 3 },
+          { from: 50, until: 62, warmupSteps: 3 },
         ],
       },
     });
@@ -290,9 +290,9 @@ describe('command line', () => {
     begin(mood);
     for (const argv of [
       ['devices'],
-      ['sample', example, '--prompt', 'a'],
-      ['evaluate', example, '--data', place.text],
-      ['verify', example, example],
+      ['sample', exampleCheckpoint, '--prompt', 'a'],
+      ['evaluate', exampleCheckpoint, '--data', place.textFile],
+      ['verify', exampleCheckpoint, exampleCheckpoint],
     ]) {
       const { code, last } = await cambium([...argv, '--json']);
       expect([code, (last()['error'] as { code: string }).code]).toEqual([1, name]);
@@ -301,15 +301,15 @@ describe('command line', () => {
 
   it('samples as it goes, evaluates, lists devices', async () => {
     begin();
-    expect((await cambium(['sample', example, '--prompt', 'a', '--tokens', '3'])).out).toBe('a a0 a1 a2\n');
+    expect((await cambium(['sample', exampleCheckpoint, '--prompt', 'a', '--tokens', '3'])).out).toBe('a a0 a1 a2\n');
     expect(
-      (await cambium(['sample', example, '--prompt', 'a', '--tokens', '2', '--json'])).last(),
+      (await cambium(['sample', exampleCheckpoint, '--prompt', 'a', '--tokens', '2', '--json'])).last(),
     ).toMatchObject({ prompt: 'a', text: ' a0 a1', tokens: 2 });
-    expect((await cambium(['evaluate', example, '--data', place.text, '--json'])).last()).toMatchObject({
+    expect((await cambium(['evaluate', exampleCheckpoint, '--data', place.textFile, '--json'])).last()).toMatchObject({
       bitsPerByte: 1,
     });
     expect((await cambium(['devices'])).out).toContain('Fake processor');
-    expect((await cambium(['verify', example, example, '--json'])).last()).toMatchObject({ passed: true });
+    expect((await cambium(['verify', exampleCheckpoint, exampleCheckpoint, '--json'])).last()).toMatchObject({ passed: true });
   });
 
   it('serves until it is asked to end', async () => {

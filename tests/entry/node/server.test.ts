@@ -5,37 +5,37 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { webSocketChannel, type WebSocketLike } from '../../../src-main/base/transports.ts';
+import { createWebSocketChannel, type WebSocketLike } from '../../../src-main/base/transports.ts';
 import { connect } from '../../../src-main/contract/connect.ts';
 import { service as contract } from '../../../src-main/contract/service.ts';
 import { startServer, whyRefused, type Server } from '../../../src-main/entry/node/server.ts';
-import { refusal } from '../../support/refusal.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
 import {
-  codeOf,
+  errorCodeOf,
   collectAll,
-  example,
-  settings,
-  until,
-  workplace,
-  type Workplace,
-} from '../../support/workplace.ts';
+  exampleCheckpoint,
+  trainingSettings,
+  waitUntil,
+  startTestService,
+  type TestService,
+} from '../../support/test-service.ts';
 
-let place: Workplace;
+let place: TestService;
 let server: Server;
 beforeEach(async () => {
-  place = workplace({ pace: 3 });
+  place = startTestService({ stepMs: 3 });
   const pages = join(place.dir, 'pages');
   mkdirSync(join(pages, 'assets'), { recursive: true });
   writeFileSync(join(pages, 'index.html'), '<title>Cambium</title>');
   writeFileSync(join(pages, 'assets', 'a.js'), '1');
   writeFileSync(join(place.dir, 'secret.js'), 'secret');
   symlinkSync(join(place.dir, 'secret.js'), join(pages, 'link.js'));
-  server = await startServer(place.running.api, pages);
+  server = await startServer(place.service.api, pages);
 });
 afterEach(async () => {
   await server.close();
-  await place.running.close();
-  await place.end();
+  await place.service.close();
+  await place.cleanUp();
 });
 
 const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
@@ -69,20 +69,20 @@ const outcome = (socket: WebSocket) =>
   });
 const joined = () => {
   const socket = open(['cambium', `cambium.${server.token}`]);
-  return { socket, api: connect(contract, webSocketChannel(socket as unknown as WebSocketLike)) };
+  return { socket, api: connect(contract, createWebSocketChannel(socket as unknown as WebSocketLike)) };
 };
 
 describe('server', () => {
   it("has a long token in its address's fragment, another one each time", async () => {
     expect(server.address).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#token=[0-9a-f]{64}$/);
-    const other = await startServer(place.running.api, place.dir);
+    const other = await startServer(place.service.api, place.dir);
     expect(other.token).not.toBe(server.token);
     await other.close();
   });
 
   it('says which port it cannot have, and why', async () => {
     const why = async (port: number): Promise<unknown> =>
-      (await refusal('serve/port', () => startServer(place.running.api, place.dir, port))).detail;
+      (await expectAppError('serve/port', () => startServer(place.service.api, place.dir, port))).detail;
     expect(await why(server.port)).toEqual({ port: server.port, why: 'another program listens on it' });
     expect(await why(99_999)).toEqual({ port: 99_999, why: 'ports end at 65535' });
     const listen = vi.spyOn(Listener.prototype, 'listen').mockImplementation(function (this: Listener) {
@@ -164,7 +164,7 @@ describe('server', () => {
     expect(
       whyRefused({ url: `/rpc?token=${server.token}`, headers: { host: 'localhost' } }, server.token),
     ).toBe('401 Unauthorized');
-    await until(() => server.connections() === 0);
+    await waitUntil(() => server.connections() === 0);
   });
 
   it('stays up when who is refused has gone before the answer', async () => {
@@ -194,27 +194,27 @@ describe('server', () => {
   it('speaks the contract: checked inputs, typed errors, streams', async () => {
     const { api, socket } = joined();
     expect(await api.about({})).toMatchObject({ version: '0.0.0' });
-    expect(await codeOf(api.openCheckpoint({ dir: '' }))).toBe('rpc/bad-input');
-    expect(await codeOf(api.openCheckpoint({ dir: join(place.dir, 'absent') }))).toBe('file/not-found');
-    expect(await api.openCheckpoint({ dir: example })).toMatchObject({ family: 'llama' });
+    expect(await errorCodeOf(api.openCheckpoint({ dir: '' }))).toBe('rpc/bad-input');
+    expect(await errorCodeOf(api.openCheckpoint({ dir: join(place.dir, 'absent') }))).toBe('file/not-found');
+    expect(await api.openCheckpoint({ dir: exampleCheckpoint })).toMatchObject({ family: 'llama' });
     socket.terminate();
-    expect(await codeOf(api.about({}))).toBe('rpc/closed');
+    expect(await errorCodeOf(api.about({}))).toBe('rpc/closed');
   });
 
   it('keeps a run training when the page goes, and a page that comes later sees all of it', async () => {
     const first = joined();
     const card = await first.api.startRun({
-      checkpoint: example,
-      data: [place.text],
+      checkpoint: exampleCheckpoint,
+      data: [place.textFile],
       out: join(place.dir, 'run'),
-      settings: settings({ tokens: 300 }),
+      settings: trainingSettings({ tokens: 300 }),
     });
-    for await (const event of first.api.followRun({ id: card.id, from: 0 })) if (event.at === 'step') break;
+    for await (const event of first.api.followRun({ id: card.id, from: 0 })) if (event.type === 'step') break;
     first.socket.terminate();
-    await until(() => server.connections() === 0);
+    await waitUntil(() => server.connections() === 0);
     const events = await collectAll(joined().api.followRun({ id: card.id, from: 0 }));
-    expect(events.filter((e) => e.at === 'step')).toHaveLength(30);
-    expect(events.at(-1)).toMatchObject({ at: 'stopped', reason: 'finished' });
+    expect(events.filter((e) => e.type === 'step')).toHaveLength(30);
+    expect(events.at(-1)).toMatchObject({ type: 'stopped', reason: 'finished' });
   });
 
   it('closes on what is too large or not JSON, and stays up', async () => {
@@ -235,10 +235,10 @@ describe('server', () => {
       1,
       [],
       {},
-      { t: 'ask' },
-      { t: 'cancel', id: 99 },
-      { t: 'answer', id: 1, value: 1 },
-      { t: 'ask', id: 7, name: '__proto__', input: {} },
+      { type: 'request' },
+      { type: 'cancel', id: 99 },
+      { type: 'response', id: 1, value: 1 },
+      { type: 'request', id: 7, name: '__proto__', input: {} },
     ])
       socket.send(JSON.stringify(message));
     expect(await api.about({})).toMatchObject({ version: '0.0.0' });

@@ -1,96 +1,94 @@
 /** @file cambium devices, doctor, diagnostics: what this computer can run on, and what is missing. */
-import { showBytes, showCount, showFlops } from '../../../base/units.ts';
+import { formatBytes, formatCount, formatFlops } from '../../../base/format.ts';
 import type { MeasuredDevice } from '../../../contract/cost.ts';
-import type { Device } from '../../../contract/schema.ts';
+import type { Check, Device } from '../../../contract/schema.ts';
 import type { Service } from '../../../contract/service.ts';
-import type { AddCommand } from '../command.ts';
+import { jsonFlag, type AddCommand } from '../command.ts';
 import { exits, table, type Output } from '../output.ts';
-import { runGiven } from './runs.ts';
-
-/** Every usable device, one after the other: two at once would slow each other. */
-async function measure(api: Service, devices: readonly Device[], out: Output): Promise<undefined> {
-  const found: MeasuredDevice[] = [];
-  for (const { id, name, software } of devices.filter((d) => d.available)) {
-    if (software === true) continue;
-    out.note(`Measuring ${name}`);
-    found.push(await api.measureDevice({ device: id }));
-  }
-  const rows = found.map(({ device, measured: m }) => [
-    device,
-    `${showFlops(m.product)}/s`,
-    `${showBytes(m.stream)}/s`,
-    `${showCount(m.functions)}/s`,
-    `${(1e6 * m.nodeSeconds).toFixed(1)} µs`,
-  ]);
-  out.result(
-    { measured: found },
-    table([['device', 'products', 'moves', 'functions', 'an operator'], ...rows]),
-  );
-  return undefined;
-}
+import { toRunId } from './runs.ts';
 
 export const computer: AddCommand = (program, run) => {
   program
     .command('devices')
-    .description('list what this computer can run on')
-    .option('--measure', 'measure how fast each usable one is, which estimates then stand on')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .description('list the devices of this computer')
+    .option('--measure', 'measure the speed of each available device, for estimates')
+    .option(...jsonFlag)
     .addHelpText('after', '\nExamples:\n  cambium devices\n  cambium devices --measure')
     .action(
       run(async ({ api, out, options }) => {
         const devices = await api.devices({});
-        if (options['measure'] === true) return measure(api, devices, out);
-        const rows = devices.map((d) => [
-          d.id,
-          d.available ? 'yes' : 'no',
-          d.name,
-          d.memory === null ? '-' : showBytes(d.memory),
-          d.why ?? '',
-        ]);
-        out.result({ devices }, table([['device', 'usable', 'name', 'memory', 'why'], ...rows]));
+        if (options['measure'] === true) await measureAll(api, devices, out);
+        else out.result({ devices }, tabulateDevices(devices));
         return undefined;
       }),
     );
 
   program
     .command('doctor')
-    .description('say what is present, what is missing, and what mends it')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .description('check what is installed, and say how to get what is missing')
+    .option(...jsonFlag)
     .addHelpText(
       'after',
-      '\nExit codes: 0 nothing that is needed is missing, 1 something is.\n\nExamples:\n  cambium doctor',
+      '\nExit codes: 0 everything that is needed is there, 1 something is missing.\n\nExamples:\n  cambium doctor',
     )
     .action(
       run(async ({ api, out }) => {
         const checks = await api.doctor({});
-        const ok = checks.every((c) => c.ok || c.optional === true);
-        const width = Math.max(...checks.map((c) => c.what.length));
-        out.result(
-          { ok, checks },
-          checks
-            .map(
-              (c) =>
-                `${c.ok ? '✓' : c.optional ? '·' : '✗'} ${c.what.padEnd(width)}  ${c.found}${c.ok || !c.remedy || c.remedy === c.found ? '' : `\n  ${' '.repeat(width)}  → ${c.remedy}`}`,
-            )
-            .join('\n'),
-        );
+        const ok = checks.every((check) => check.ok || check.optional === true);
+        const width = Math.max(...checks.map((check) => check.what.length));
+        out.result({ ok, checks }, checks.map((check) => describeCheck(check, width)).join('\n'));
         return ok ? exits.ok : exits.failed;
       }),
     );
 
   program
     .command('diagnostics')
-    .argument('[run]', 'a run, whose settings and last lines go along')
-    .description(
-      'print what to send along with a report of trouble; it holds no secret and none of your text',
-    )
-    .option('--json', 'one JSON object as the last line of standard output')
+    .argument('[run]', 'a run whose settings and last log lines are included')
+    .description('print a text for a bug report, without secrets and without training text')
+    .option(...jsonFlag)
     .addHelpText('after', '\nExamples:\n  cambium diagnostics ./run > report.txt')
     .action(
-      run(async ({ api, out }, one) => {
-        const found = await api.diagnostics(one === undefined ? {} : { run: runGiven(one) });
-        out.result(found, found.text);
+      run(async ({ api, out }, id) => {
+        const diagnostics = await api.diagnostics(id === undefined ? {} : { run: toRunId(id) });
+        out.result(diagnostics, diagnostics.text);
         return undefined;
       }),
     );
 };
+
+const tabulateDevices = (devices: readonly Device[]): string =>
+  table([
+    ['device', 'available', 'name', 'memory', 'why not'],
+    ...devices.map((device) => [
+      device.id,
+      device.available ? 'yes' : 'no',
+      device.name,
+      device.memory === null ? '-' : formatBytes(device.memory),
+      device.why ?? '',
+    ]),
+  ]);
+
+/** Measures the available devices one after the other: two at once would slow each other down. */
+async function measureAll(api: Service, devices: readonly Device[], out: Output): Promise<void> {
+  const measured: MeasuredDevice[] = [];
+  for (const { id, name, available, software } of devices) {
+    if (!available || software === true) continue;
+    out.note(`Measuring ${name}`);
+    measured.push(await api.measureDevice({ device: id }));
+  }
+  const rows = measured.map(({ device, measured: rates }) => [
+    device,
+    `${formatFlops(rates.product)}/s`,
+    `${formatBytes(rates.stream)}/s`,
+    `${formatCount(rates.functions)}/s`,
+    `${(1e6 * rates.nodeSeconds).toFixed(1)} µs`,
+  ]);
+  out.result({ measured }, table([['device', 'matrix products', 'memory', 'functions', 'launch'], ...rows]));
+}
+
+function describeCheck({ what, ok, found, remedy, optional }: Check, width: number): string {
+  const mark = ok ? '✓' : optional ? '·' : '✗';
+  const line = `${mark} ${what.padEnd(width)}  ${found}`;
+  const needsRemedy = !ok && remedy !== undefined && remedy !== '' && remedy !== found;
+  return needsRemedy ? `${line}\n  ${' '.repeat(width)}  → ${remedy}` : line;
+}

@@ -1,68 +1,55 @@
-/** @file cambium demo: the main job from end to end with nothing downloaded, and a report. */
+/** @file cambium demo: grows, trains and exports the built-in checkpoint, and writes a report. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { demonstrate, type DemoResult } from '../../../service/demo.ts';
-import { demoReport, findings } from '../../../service/demo-report.ts';
+import { runDemo, type Curve, type DemoResult } from '../../../service/demo.ts';
+import { renderDemoReport, summarizeDemo } from '../../../service/demo-report.ts';
 import { writeReport } from '../../../service/dependencies.ts';
 import { readWhole } from '../arguments.ts';
-import type { AddCommand } from '../command.ts';
+import { jsonFlag, type AddCommand } from '../command.ts';
 import { table } from '../output.ts';
-
-/** What `--json` answers: the numbers without the curves. */
-const summary = (
-  { plan, certificate, grown, random, sourceLoss, tokensToMatch, exported }: DemoResult,
-  report: string,
-): unknown => ({
-  parameters: plan.parameters,
-  certificate,
-  sourceLoss,
-  tokensToMatch,
-  exported,
-  report,
-  grown: { first: grown.heldOut[0]!.loss, last: grown.heldOut.at(-1)!.loss },
-  random: { first: random.heldOut[0]!.loss, last: random.heldOut.at(-1)!.loss },
-});
 
 export const demo: AddCommand = (program, run) => {
   program
     .command('demo')
     .description(
-      'grow the built-in checkpoint, prove it, train it beside random weights, export it; a few minutes on two cores',
+      'grow the built-in checkpoint, certify it, train it and random weights of the same size, export it; ' +
+        'takes a few minutes on two cores',
     )
-    .option('--out <dir>', 'the folder to make', 'cambium-demo')
-    .option('--tokens <n>', 'tokens each of the two models is trained on', '1.2M')
-    .option('--seed <n>', 'of noise, random weights and batches', '0')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .option('--out <dir>', 'the folder to create', 'cambium-demo')
+    .option('--tokens <n>', 'training tokens for each of the two models', '1.2M')
+    .option('--seed <n>', 'seed of noise, random weights and data order', '0')
+    .option(...jsonFlag)
     .addHelpText('after', '\nExamples:\n  npm run demo\n  cambium demo --out /tmp/demo --tokens 200k')
     .action(
       run(
         async ({ api, out, options, signal }) => {
           const dir = resolve(String(options['out']));
-          const result = await demonstrate(
-            api,
-            {
-              dir,
-              tokens: readWhole('--tokens', String(options['tokens']), 1),
-              seed: readWhole('--seed', String(options['seed'])),
-            },
-            {
-              phase: (text) => {
-                out.note(text);
-              },
-              progress: (label, done, of, more) => {
-                out.progress(label, done, of, more);
-              },
-            },
-            signal,
-          );
-          const report = await writeReport(dir, demoReport(result));
-          out.result(
-            summary(result, report),
-            `\n${table([['', ''], ...findings(result)]).trim()}\n\nReport: ${pathToFileURL(report).href}`,
-          );
+          const tokens = readWhole('--tokens', String(options['tokens']), 1);
+          const seed = readWhole('--seed', String(options['seed']));
+          const reporter = { phase: out.note, progress: out.progress };
+          const result = await runDemo(api, { dir, tokens, seed }, reporter, signal);
+          const report = await writeReport(dir, renderDemoReport(result));
+          const rows = table([['', ''], ...summarizeDemo(result)]).trim();
+          out.result(toJson(result, report), `\n${rows}\n\nReport: ${pathToFileURL(report).href}`);
           return undefined;
         },
         () => 'the demo writes its text and its report on this computer',
       ),
     );
 };
+
+/** The result without the curves. */
+function toJson(result: DemoResult, report: string): unknown {
+  const { plan, certificate, grown, random, sourceLoss, tokensToMatch, exported } = result;
+  const ends = ({ heldOut }: Curve): unknown => ({ first: heldOut[0]!.loss, last: heldOut.at(-1)!.loss });
+  return {
+    parameters: plan.parameters,
+    certificate,
+    sourceLoss,
+    tokensToMatch,
+    exported,
+    report,
+    grown: ends(grown),
+    random: ends(random),
+  };
+}

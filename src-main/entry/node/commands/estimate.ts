@@ -1,145 +1,152 @@
-/**
- * @file cambium estimate: what a training would cost, here and on every device known, without starting
- * anything.
- */
+/** @file cambium estimate: what a training run would cost, on this computer and on rented devices. */
 import { resolve } from 'node:path';
-import { showBytes, showCount, showDuration, showFlops } from '../../../base/units.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatEnergy,
+  formatFlops,
+  formatMass,
+  formatMoney,
+  formatRange,
+  formatRoughDuration,
+} from '../../../base/format.ts';
+import { readOption } from '../../../base/option.ts';
 import type { CostFacts, Estimate } from '../../../contract/cost.ts';
 import {
   assumptionOptions,
-  readOption,
   type Assumptions,
+  type DeviceEstimate,
   type GrowthRequest,
-  type OnDevice,
-  type Range,
-} from '../../../service/choices.ts';
-import { flagOf, readChoice, readSizes, readTraining, trainingFlags } from '../arguments.ts';
-import { refuse } from '../../../base/errors.ts';
-import { text, type AddCommand } from '../command.ts';
-import { devices } from '../following.ts';
-import { dtypes } from '../growing.ts';
+  type Offer,
+} from '../../../service/catalog.ts';
+import { flagOf, readSizes, refuseUsage } from '../arguments.ts';
+import { getText, jsonFlag, type AddCommand, type Options } from '../command.ts';
+import { addSettingFlags, readTraining, settingIds } from '../setting-flags.ts';
 import { table } from '../output.ts';
+
+/** A prompt does not change the cost. */
+const estimatedSettings = settingIds.filter((id) => id !== 'prompt');
+
+const help = `
+Uses the measured speed of the device (cambium devices --measure) and the times of earlier runs.
+
+Examples:
+  cambium estimate ./model --tokens 100M --micro-batch 16
+  cambium estimate ./model --sizes hidden=2048,ffn=8192 --tokens 1B --precision bfloat16 --json`;
 
 export const estimate: AddCommand = (program, run) => {
   const command = program
     .command('estimate')
-    .argument('<dir>', 'folder of the checkpoint that would be trained')
-    .description(
-      'say what a training would cost: arithmetic, memory, time, energy, money, disk; needs no GPU',
-    )
-    .option('--sizes <sizes>', 'as if it were grown first: hidden=1024,ffn=4096')
-    .option('--method <id>', 'how it would be grown', 'hypercloning')
-    .option('--device <device>', `where it would run: ${devices.join(', ')}`, 'auto');
-  for (const { flags, help } of trainingFlags) command.option(flags, help);
-  for (const option of assumptionOptions)
-    command.option(`${flagOf(option.id)} <n>`, `assumed: ${option.help} (${String(option.otherwise)})`);
-  command
-    .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText(
-      'after',
-      '\nWhat was measured here before (cambium devices --measure) and what earlier runs took is used.\n\nExamples:\n  cambium estimate ./model --tokens 100M --batch 16\n  cambium estimate ./model --sizes hidden=2048,ffn=8192 --tokens 1B --precision bfloat16 --json',
-    )
-    .action(
-      run(async ({ api, out, options }, dir) => {
-        const training = {
-          ...readTraining(options),
-          device: readChoice('--device', String(options['device']), devices),
-        };
-        const sizes = text(options['sizes']);
-        const grow: GrowthRequest | undefined =
-          sizes === undefined
-            ? undefined
-            : {
-                method: String(options['method']),
-                to: readSizes('--sizes', sizes, { whole: true }),
-                options: {},
-                seed: 0,
-                dtype: dtypes[0],
-              };
-        const assumptions = readAssumptions(options);
-        const facts = await api.costs({ dir: resolve(dir!) });
-        const told = await api.estimate({
-          dir: resolve(dir!),
-          training,
-          assumptions,
-          ...(grow ? { grow } : {}),
-        });
-        out.result(
-          { ...told, assumptions: { ...facts.assumptions, ...assumptions } },
-          describe(told, facts, { ...facts.assumptions, ...assumptions }),
-        );
-        return undefined;
-      }),
-    );
+    .argument('<dir>', 'folder of the checkpoint to train')
+    .description('estimate compute, memory, time, energy, cost and disk of a training run, without a GPU')
+    .option('--sizes <sizes>', 'estimate it as if it were grown first: hidden=1024,ffn=4096')
+    .option('--method <id>', 'growth method for --sizes', 'hypercloning')
+    .option(...jsonFlag);
+  addSettingFlags(command, estimatedSettings).optionsGroup('Assumptions:');
+  for (const { id, help: description, default: value } of assumptionOptions)
+    command.option(`${flagOf(id)} <n>`, `${description} (default: ${String(value)})`);
+  command.addHelpText('after', help).action(
+    run(async ({ api, out, options }, path) => {
+      const dir = resolve(path!);
+      const training = readTraining(options, estimatedSettings);
+      const grow = readGrowth(options);
+      const changed = readAssumptions(options);
+      const facts = await api.costs({ dir });
+      const request = { dir, training, assumptions: changed, ...(grow ? { grow } : {}) };
+      const estimated = await api.estimate(request);
+      const assumptions = { ...facts.assumptions, ...changed };
+      out.result({ ...estimated, assumptions }, describeEstimate(estimated, facts, assumptions));
+      return undefined;
+    }),
+  );
 };
 
-function readAssumptions(options: Readonly<Record<string, unknown>>): Partial<Assumptions> {
-  const given: Record<string, number> = {};
+function readGrowth(options: Options): GrowthRequest | undefined {
+  const sizes = getText(options['sizes']);
+  if (sizes === undefined) return undefined;
+  const to = readSizes('--sizes', sizes, { whole: true });
+  return { method: String(options['method']), to, options: {}, seed: 0, dtype: 'keep' };
+}
+
+function readAssumptions(options: Options): Partial<Assumptions> {
+  const assumptions: Record<string, number> = {};
   for (const option of assumptionOptions) {
-    const value = options[option.id];
-    if (typeof value !== 'string') continue;
-    const read = readOption(option, value);
-    if ('why' in read) refuse('usage', { why: `${flagOf(option.id)} ${read.why}` });
-    else given[option.id] = Number(read.value);
+    const text = getText(options[option.id]);
+    if (text === undefined) continue;
+    const read = readOption(option, text);
+    if ('problem' in read) return refuseUsage(`${flagOf(option.id)}: ${read.problem}, not "${text}"`);
+    assumptions[option.id] = Number(read.value);
   }
-  return given;
+  return assumptions;
 }
 
-const between = (r: Range, show: (n: number) => string): string =>
-  show(r.low) === show(r.high) ? show(r.likely) : `${show(r.likely)} (${show(r.low)} to ${show(r.high)})`;
-const dollars = (n: number): string => `US$ ${n < 0.1 ? n.toPrecision(2) : n.toFixed(2)}`;
-const energy = (kWh: number): string =>
-  kWh < 1 ? `${(1000 * kWh).toPrecision(3)} Wh` : `${kWh.toPrecision(3)} kWh`;
-const carbon = (grams: number): string =>
-  grams < 1000 ? `${grams.toPrecision(3)} g` : `${(grams / 1000).toPrecision(3)} kg`;
-
-function describeDevice(on: OnDevice): readonly string[] {
-  const parts = on.memory.parts
-    .filter((p) => p.bytes > 0)
-    .map((p) => `${p.what.toLowerCase()} ${showBytes(p.bytes)}`)
-    .join(', ');
-  return [
-    `On ${on.target.name}`,
-    `  Memory     ${between(on.memory.total, showBytes)}: ${on.verdict}${on.target.memory === null ? '' : ` in ${showBytes(on.target.memory)}`}`,
-    `             ${parts}`,
-    ...(on.alternatives ?? []).map((a) => `             try ${a.what}: ${showBytes(a.bytes)}`),
-    ...(on.seconds && on.tokensPerSecond
-      ? [
-          `  Time       ${between(on.seconds, showDuration)}, ${between(on.tokensPerSecond, showCount)} tokens a second`,
-        ]
-      : []),
-    `             ${on.basis}${on.record === undefined ? '' : `; ${on.record}`}`,
-    ...(on.energy && on.carbon
-      ? [`  Energy     ${between(on.energy, energy)}, CO\u2082 ${between(on.carbon, carbon)}`]
-      : []),
-  ];
-}
-
-function describe(e: Estimate, { free }: CostFacts, a: Assumptions): string {
-  const prices = e.offers.map((o) => [
-    o.own ? 'here' : '',
-    o.name,
-    o.words,
-    showDuration(o.seconds.likely),
-    between(o.money, dollars),
-    o.verdict,
-    o.price ? `${o.price.date} ${o.price.source}` : '',
-  ]);
-  return [
-    `${showCount(e.parameters)} parameters, ${showCount(e.tokens)} tokens in ${e.steps} steps`,
-    `Arithmetic   ${showFlops(e.flops.total)}; ${showFlops(e.flops.perToken)} a token counted in the graph (attention in full), ${showFlops(e.flops.rule)} by 6N + 12LHQS`,
-    `Disk         ${showBytes(e.disk.total)}: ${e.disk.kept} checkpoints of ${showBytes(e.disk.perSave)} and an export; ${showBytes(free)} free`,
+function describeEstimate(e: Estimate, { free }: CostFacts, assumptions: Assumptions): string {
+  const { flops, disk } = e;
+  const compute =
+    `${formatFlops(flops.total)}; ${formatFlops(flops.perToken)} per token ` +
+    `(${formatFlops(flops.rule)} by 6N + 12LHQS), full attention`;
+  const files = `${disk.kept} checkpoints of ${formatBytes(disk.perSave)} and an export`;
+  const lines = [
+    `${formatCount(e.parameters)} parameters, ${formatCount(e.tokens)} tokens in ${e.steps} steps`,
+    `Compute      ${compute}`,
+    `Disk         ${formatBytes(disk.total)}: ${files}; ${formatBytes(free)} free`,
     ...e.here.flatMap(describeDevice),
-    ...(e.offers.length > 0
-      ? ['', table([['', 'device', 'price', 'time', 'money', 'memory', 'read on'], ...prices])]
-      : []),
-    ...(e.scratch
-      ? [
-          '',
-          `From random weights  ${between(e.scratch.tokens, showCount)} tokens to the loss of its source${e.scratch.money ? `, ${between(e.scratch.money, dollars)}` : ''} (${e.scratch.assumption})`,
-        ]
-      : []),
-    '',
-    `Assumed: ${assumptionOptions.map((o) => `${o.label.toLowerCase()} ${a[o.id as keyof Assumptions]}${o.unit === undefined ? '' : ` ${o.unit}`}`).join('; ')}`,
-  ].join('\n');
+  ];
+  if (e.offers.length > 0) lines.push('', tabulateOffers(e.offers));
+  if (e.scratch) lines.push('', describeScratch(e.scratch));
+  lines.push('', `Assumptions: ${describeAssumptions(assumptions)}`);
+  return lines.join('\n');
 }
+
+function describeDevice(device: DeviceEstimate): readonly string[] {
+  const { target, memory, verdict, alternatives = [], seconds, tokensPerSecond, energy, carbon } = device;
+  const parts = memory.parts
+    .filter((part) => part.bytes > 0)
+    .map((part) => `${part.what.toLowerCase()} ${formatBytes(part.bytes)}`);
+  const capacity = target.memory === null ? '' : ` in ${formatBytes(target.memory)}`;
+  const record = device.record === undefined ? '' : `; ${device.record}`;
+  const lines = [
+    `On ${target.name}`,
+    `  Memory     ${formatRange(memory.total, formatBytes)}: ${verdict}${capacity}`,
+    `             ${parts.join(', ')}`,
+    ...alternatives.map(({ what, bytes }) => `             try ${what}: ${formatBytes(bytes)}`),
+  ];
+  if (seconds && tokensPerSecond) {
+    const speed = `${formatRange(tokensPerSecond, formatCount)} tokens per second`;
+    lines.push(`  Time       ${formatRange(seconds, formatRoughDuration)}, ${speed}`);
+  }
+  lines.push(`             ${device.basis}${record}`);
+  if (energy && carbon) {
+    const emissions = `CO\u2082 ${formatRange(carbon, formatMass)}`;
+    lines.push(`  Energy     ${formatRange(energy, formatEnergy)}, ${emissions}`);
+  }
+  return lines;
+}
+
+const tabulateOffers = (offers: readonly Offer[]): string =>
+  table([
+    ['', 'device', 'price', 'time', 'cost', 'memory', 'as of'],
+    ...offers.map((offer) => [
+      offer.own ? 'yours' : '',
+      offer.name,
+      offer.words,
+      formatRoughDuration(offer.seconds.likely),
+      formatRange(offer.money, formatMoney),
+      offer.verdict,
+      offer.price ? `${offer.price.date} ${offer.price.source}` : '',
+    ]),
+  ]);
+
+function describeScratch({ tokens, money, assumption }: NonNullable<Estimate['scratch']>): string {
+  const cost = money ? `, ${formatRange(money, formatMoney)}` : '';
+  const needed = `${formatRange(tokens, formatCount)} tokens to the loss of the source${cost}`;
+  return `From random weights  ${needed} (${assumption})`;
+}
+
+const describeAssumptions = (assumptions: Assumptions): string =>
+  assumptionOptions
+    .map(({ id, label, unit }) => {
+      const value = assumptions[id as keyof Assumptions];
+      return `${label.toLowerCase()} ${value}${unit === undefined ? '' : ` ${unit}`}`;
+    })
+    .join('; ');

@@ -1,19 +1,34 @@
-/**
- * @file cambium evaluate: loss, perplexity and bits per byte on a text; or accuracy on multiple-choice
- * questions.
- */
+/** @file cambium evaluate: loss, perplexity and bits per byte on a text, or accuracy on multiple-choice questions. */
 import { resolve } from 'node:path';
-import { appError } from '../../../base/errors.ts';
-import type { Answers, Evaluation } from '../../../contract/schema.ts';
-import type { Service } from '../../../contract/service.ts';
-import { readChoice, readWhole } from '../arguments.ts';
-import { collect, text, texts, type AddCommand } from '../command.ts';
-import { devices } from '../following.ts';
-import type { Output } from '../output.ts';
-import { runGiven } from './runs.ts';
+import { refuse } from '../../../base/errors.ts';
+import { formatPercent } from '../../../base/format.ts';
+import { deviceChoices } from '../../../base/device.ts';
+import type { ChoicesResult, Evaluation } from '../../../contract/schema.ts';
+import { findFlag, flagOf, readChoice, readWhole, refuseUsage } from '../arguments.ts';
+import {
+  collect,
+  deviceFlag,
+  getText,
+  getTexts,
+  jsonFlag,
+  type AddCommand,
+  type Context,
+  type Options,
+} from '../command.ts';
+import { addFormerFlag } from '../setting-flags.ts';
+import { toRunId } from './runs.ts';
+
+const defaultContextLength = '256';
+const defaultBatchSize = '8';
+
+const examples = `
+Examples:
+  cambium evaluate ./model --data held-out.txt
+  cambium evaluate ./model --questions samples_arc_easy.jsonl
+  cambium evaluate ./run --data held-out.txt --json | tail -n 1 | jq .bitsPerByte`;
 
 export const evaluate: AddCommand = (program, run) => {
-  program
+  const command = program
     .command('evaluate')
     .argument('<dir|run>', 'a checkpoint, or a run (its newest weights)')
     .description(
@@ -21,87 +36,104 @@ export const evaluate: AddCommand = (program, run) => {
     )
     .option(
       '--questions <file>',
-      'a .jsonl file of questions, as lm-evaluation-harness logs them or {"question", "choices", "answer"}',
+      'a .jsonl file of questions, as logged by lm-evaluation-harness, or {"question", "choices", "answer"}',
     )
-    .option('--limit <n>', 'at most so many questions; by default all')
+    .option('--limit <n>', 'evaluate at most this many questions (default: all)')
     .option(
-      '--data <what>',
+      '--data <path>',
       'a text, .jsonl or .parquet file, a pattern, or a folder; may be repeated',
       collect,
     )
     .option('--field <name>', 'the JSON field or column with the text', 'text')
-    .option('--sequence <tokens>', 'tokens per sequence', '256')
-    .option('--batch <sequences>', 'sequences at once', '8')
-    .option('--tokens <n>', 'at most so many tokens; by default all')
-    .option('--device <device>', devices.join(', '), 'auto')
-    .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  cambium evaluate ./model --data held-out.txt\n  cambium evaluate ./model --questions samples_arc_easy.jsonl\n  cambium evaluate ./run --data held-out.txt --json | tail -n 1 | jq .bitsPerByte',
-    )
-    .action(
-      run(async ({ api, out, options, signal }, dir) => {
-        if ((options['questions'] === undefined) === (options['data'] === undefined))
-          throw appError('usage', { why: 'give either --data or --questions' });
-        if (options['questions'] !== undefined) {
-          await answers(api, out, options, signal, dir!);
-          return undefined;
-        }
-        const most = text(options['tokens']);
-        let evaluation: Evaluation | undefined;
-        for await (const event of api.evaluate(
-          {
-            checkpoint: runGiven(dir!),
-            data: texts(options['data']).map((file) => resolve(file)),
-            field: String(options['field']),
-            device: readChoice('--device', String(options['device']), devices),
-            sequence: readWhole('--sequence', String(options['sequence']), 2),
-            batch: readWhole('--batch', String(options['batch']), 1),
-            ...(most === undefined ? {} : { tokens: readWhole('--tokens', most, 1) }),
-          },
-          signal,
-        )) {
-          if (event.at === 'tokens') out.progress('Evaluating', event.done, event.of);
-          else evaluation = event.evaluation;
-        }
-        if (!evaluation) throw appError('engine/crashed', { how: 'it ended without an answer', lines: '' });
-        const { loss, perplexity, bitsPerByte, tokens, bytes, device } = evaluation;
-        out.result(
-          evaluation,
-          `loss ${loss.toFixed(4)} nats per token, perplexity ${perplexity.toPrecision(5)}, ${bitsPerByte.toFixed(4)} bits per byte\n  on ${tokens} tokens (${bytes} bytes), ${device}`,
-        );
-        return undefined;
-      }),
-    );
+    .option('--context-length <tokens>', `tokens per sequence (default: ${defaultContextLength})`)
+    .option('--batch-size <n>', `sequences per forward pass (default: ${defaultBatchSize})`)
+    .option('--tokens <n>', 'evaluate at most this many tokens (default: all)')
+    .option(...deviceFlag)
+    .option(...jsonFlag)
+    .addHelpText('after', examples);
+  addFormerFlag(command, 'sequence');
+  addFormerFlag(command, 'batch');
+  command.action(
+    run(async (context, id) => {
+      const { options } = context;
+      const hasQuestions = options['questions'] !== undefined;
+      const hasData = options['data'] !== undefined;
+      if (hasQuestions === hasData) refuseUsage('give either --data or --questions');
+      await (hasQuestions ? evaluateQuestions : evaluateText)(context, toRunId(id!));
+      return undefined;
+    }),
+  );
 };
 
-async function answers(
-  api: Service,
-  out: Output,
-  options: Readonly<Record<string, unknown>>,
-  signal: AbortSignal,
-  dir: string,
-): Promise<void> {
-  const limit = text(options['limit']);
-  let found: Answers | undefined;
-  for await (const event of api.choices(
+const readDevice = (options: Options): (typeof deviceChoices)[number] =>
+  readChoice('--device', String(options['device']), deviceChoices);
+
+/** Reads a whole number from a flag, from its former name, or from its default. */
+function readRenamed(options: Options, id: string, formerId: string, value: string, min: number): number {
+  const { flag, text } = findFlag(options, id, formerId) ?? { flag: flagOf(id), text: value };
+  return readWhole(flag, text, min);
+}
+const readContextLength = (options: Options): number =>
+  readRenamed(options, 'contextLength', 'sequence', defaultContextLength, 2);
+const readBatchSize = (options: Options): number =>
+  readRenamed(options, 'batchSize', 'batch', defaultBatchSize, 1);
+
+async function evaluateText({ api, out, options, signal }: Context, checkpoint: string): Promise<void> {
+  const limit = getText(options['tokens']);
+  let evaluation: Evaluation | undefined;
+  const events = api.evaluate(
     {
-      checkpoint: runGiven(dir),
+      checkpoint,
+      data: getTexts(options['data']).map((file) => resolve(file)),
+      field: String(options['field']),
+      device: readDevice(options),
+      contextLength: readContextLength(options),
+      batchSize: readBatchSize(options),
+      ...(limit === undefined ? {} : { tokens: readWhole('--tokens', limit, 1) }),
+    },
+    signal,
+  );
+  for await (const event of events) {
+    if (event.type === 'tokens') out.progress('Evaluating', event.done, event.of);
+    else ({ evaluation } = event);
+  }
+  out.result(evaluation, describeEvaluation(evaluation ?? refuseEmpty()));
+}
+
+async function evaluateQuestions({ api, out, options, signal }: Context, checkpoint: string): Promise<void> {
+  const limit = getText(options['limit']);
+  let result: ChoicesResult | undefined;
+  const events = api.evaluateChoices(
+    {
+      checkpoint,
       questions: resolve(String(options['questions'])),
-      batch: readWhole('--batch', String(options['batch']), 1),
-      device: readChoice('--device', String(options['device']), devices),
+      batchSize: readBatchSize(options),
+      device: readDevice(options),
       ...(limit === undefined ? {} : { limit: readWhole('--limit', limit, 1) }),
     },
     signal,
-  )) {
-    if (event.at === 'choices') out.progress('Answering', event.done, event.of);
-    else found = event.answers;
-  }
-  if (!found) throw appError('engine/crashed', { how: 'it ended without an answer', lines: '' });
-  const percent = (share: number, error: number): string =>
-    `${(100 * share).toFixed(2)} % ± ${(100 * error).toFixed(2)}`;
-  out.result(
-    found,
-    `${percent(found.accuracy, found.error)} right by likelihood, ${percent(found.perByte, found.perByteError)} by likelihood per byte\n  of ${found.questions} questions, ${found.device}`,
   );
+  for await (const event of events) {
+    if (event.type === 'choices') out.progress('Evaluating', event.done, event.of);
+    else result = event.answers;
+  }
+  out.result(result, describeAccuracy(result ?? refuseEmpty()));
+}
+
+const refuseEmpty = (): never => refuse('engine/crashed', { how: 'it ended without a result', lines: '' });
+
+function describeEvaluation(e: Evaluation): string {
+  const loss = `loss ${e.loss.toFixed(4)} nats per token`;
+  const perplexity = `perplexity ${e.perplexity.toPrecision(5)}`;
+  const bits = `${e.bitsPerByte.toFixed(4)} bits per byte`;
+  return `${loss}, ${perplexity}, ${bits}\n  on ${e.tokens} tokens (${e.bytes} bytes), ${e.device}`;
+}
+
+/** acc and acc_norm of lm-evaluation-harness, with their standard errors. */
+function describeAccuracy(r: ChoicesResult): string {
+  const withError = (share: number, error: number): string =>
+    `${formatPercent(share, 2)} ± ${(100 * error).toFixed(2)}`;
+  const accuracy = `accuracy ${withError(r.accuracy, r.error)}`;
+  const normalized = `${withError(r.perByte, r.perByteError)} by likelihood per byte`;
+  return `${accuracy}, ${normalized}\n  on ${r.questions} questions, ${r.device}`;
 }

@@ -1,87 +1,69 @@
-/** @file cambium gpu: brings the CUDA provider, says what is there and what is missing, takes it away. */
+/** @file cambium gpu: status, installation and removal of the CUDA provider. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { refuse } from '../../../base/errors.ts';
-import { showBytes } from '../../../base/units.ts';
-import type { GpuInstall, GpuStatus } from '../../../contract/gpu.ts';
-import type { Service } from '../../../contract/service.ts';
-import { cudaPackages, cudaVersions, providerPackage } from '../../../service/choices.ts';
-import { collect, text, texts, type AddCommand } from '../command.ts';
-import { exits, type Output } from '../output.ts';
-import { fetchWheels } from '../pip.ts';
+import { formatBytes } from '../../../base/format.ts';
+import type { GpuInstall, GpuStatus, NativeLibrary } from '../../../contract/gpu.ts';
+import { cudaPackages, getCudaVersionPattern, providerPackage } from '../../../service/catalog.ts';
+import { refuseUsage } from '../arguments.ts';
+import { collect, getText, getTexts, jsonFlag, type AddCommand, type Context } from '../command.ts';
+import { exits } from '../output.ts';
+import { downloadWheels } from '../pip.ts';
+
+const cudaRequirements = cudaPackages.map((name) => `${name} ${getCudaVersionPattern(name)}`).join(', ');
+
+const installHelp = `
+Packages: ${providerPackage} (in the version that cambium gpu status names); with --cuda ${cudaRequirements}.
+
+Examples:
+  cambium gpu install
+  cambium gpu install --cuda
+  cambium gpu install --from onnxruntime_gpu-1.30.0-cp312-cp312-manylinux_2_28_x86_64.whl`;
 
 export const gpu: AddCommand = (program, run) => {
   const command = program
     .command('gpu')
-    .description('the CUDA provider for NVIDIA GPUs: install it, look at it, remove it');
+    .description('install, show or remove the CUDA provider for NVIDIA GPUs');
   command
     .command('status', { isDefault: true })
-    .description("say what is installed, and which of NVIDIA's libraries are found")
-    .option('--json', 'one JSON object as the last line of standard output')
+    .description('show what is installed, and which NVIDIA libraries are found')
+    .option(...jsonFlag)
     .addHelpText(
       'after',
       '\nExit codes: 0 everything is there, 1 something is missing.\n\nExamples:\n  cambium gpu status',
     )
     .action(
       run(async ({ api, out }) => {
-        const status = await api.gpu({});
-        out.result(status, describeGpu(status));
+        const status = await api.gpuStatus({});
+        out.result(status, describeStatus(status));
         return isComplete(status) ? exits.ok : exits.failed;
       }),
     );
   command
     .command('install')
     .description(
-      "bring the CUDA provider of the very version of ONNX Runtime that Cambium uses, with pip or uv, into Cambium's own folder",
+      'install the CUDA provider for the version of ONNX Runtime that Cambium uses, with pip or uv, ' +
+        'into the folder of Cambium',
     )
     .option(
       '--cuda',
-      "NVIDIA's CUDA libraries and cuDNN too (about 2 GB), for a computer without a CUDA 13 toolkit",
+      'also install the CUDA libraries and cuDNN (about 2 GB), for a computer without a CUDA 13 toolkit',
     )
-    .option('--from <file>', 'a wheel that is here already; may be repeated', collect)
-    .option('--index <url>', 'fetch from this package index instead of through pip')
-    .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText(
-      'after',
-      `\nPackages: ${providerPackage} (of the version that cambium gpu status names); with --cuda ${cudaPackages.map((name) => `${name} ${cudaVersions(name)}`).join(', ')}.\n\nExamples:\n  cambium gpu install\n  cambium gpu install --cuda\n  cambium gpu install --from onnxruntime_gpu-1.30.0-cp312-cp312-manylinux_2_28_x86_64.whl`,
-    )
+    .option('--from <file>', 'a local wheel; may be repeated', collect)
+    .option('--index <url>', 'download from this package index instead of with pip')
+    .option(...jsonFlag)
+    .addHelpText('after', installHelp)
     .action(
-      run(
-        async ({ api, out, options, signal }) => {
-          const files = texts(options['from']).map((file) => resolve(file));
-          const index = text(options['index']);
-          const cuda = options['cuda'] === true;
-          if (files.length > 0 && index !== undefined)
-            refuse('usage', { why: 'give --from or --index, not both' });
-          const brought =
-            files.length === 0 && index === undefined ? await fetched(api, cuda, out, signal) : [];
-          const request: GpuInstall =
-            index === undefined ? { files: [...files, ...brought], cuda } : { index, cuda };
-          let status: GpuStatus | undefined;
-          for await (const event of api.installGpu(request, signal)) {
-            if (event.at === 'done') ({ status } = event);
-            else
-              out.progress(
-                event.at === 'downloading' ? 'Downloading' : 'Unpacking',
-                event.done,
-                event.of,
-                `${event.what}, ${showBytes(event.done)}`,
-              );
-          }
-          for (const wheel of brought) await rm(wheel, { force: true });
-          out.result(status, describeGpu(status!));
-          return exits.ok;
-        },
-        (options) =>
-          text(options['index']) === undefined
-            ? 'the installation takes its wheels from this computer unless --index is given'
-            : undefined,
+      run(install, ({ index }) =>
+        getText(index) === undefined
+          ? 'the installation takes its wheels from this computer unless --index is given'
+          : undefined,
       ),
     );
   command
     .command('remove')
-    .description('take it away again')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .description('remove the CUDA provider')
+    .option(...jsonFlag)
     .addHelpText('after', '\nExamples:\n  cambium gpu remove')
     .action(
       run(async ({ api, out }) => {
@@ -92,51 +74,74 @@ export const gpu: AddCommand = (program, run) => {
     );
 };
 
-/** Wheels brought by pip or uv. */
-async function fetched(
-  api: Service,
-  cuda: boolean,
-  out: Output,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const { possible, needed } = await api.gpu({});
+async function install(context: Context): Promise<number> {
+  const { api, out, options, signal } = context;
+  const files = getTexts(options['from']).map((file) => resolve(file));
+  const index = getText(options['index']);
+  const cuda = options['cuda'] === true;
+  if (files.length > 0 && index !== undefined) refuseUsage('give --from or --index, not both');
+  const usesPip = files.length === 0 && index === undefined;
+  const downloaded = usesPip ? await downloadWithPip(context, cuda) : [];
+  const request: GpuInstall =
+    index === undefined ? { files: [...files, ...downloaded], cuda } : { index, cuda };
+  let status: GpuStatus | undefined;
+  for await (const event of api.installGpu(request, signal)) {
+    if (event.type === 'done') {
+      ({ status } = event);
+      continue;
+    }
+    const label = event.type === 'downloading' ? 'Downloading' : 'Unpacking';
+    out.progress(label, event.done, event.of, `${event.what}, ${formatBytes(event.done)}`);
+  }
+  for (const wheel of downloaded) await rm(wheel, { force: true });
+  out.result(status, describeStatus(status!));
+  return exits.ok;
+}
+
+/** Downloads the wheels with pip or uv into the cache; returns their paths. */
+async function downloadWithPip({ api, out, signal }: Context, cuda: boolean): Promise<readonly string[]> {
+  const { possible, needed } = await api.gpuStatus({});
   const { home, platform } = await api.about({});
   if (!possible) refuse('gpu/platform', { platform });
   const folder = join(home, 'cache', 'wheels');
   await mkdir(folder, { recursive: true });
-  out.note(`Fetching ${providerPackage} ${needed}${cuda ? " and NVIDIA's libraries" : ''} with pip`);
-  return fetchWheels(
-    [
-      `${providerPackage}==${needed}`,
-      ...(cuda ? cudaPackages.map((name) => `${name}==${cudaVersions(name)}`) : []),
-    ],
-    folder,
-    {
-      signal,
-      say: (line) => {
-        if (/^(Downloading|Saved)/.test(line)) out.note(line);
-      },
+  out.note(`Downloading ${providerPackage} ${needed}${cuda ? ' and the CUDA libraries' : ''} with pip`);
+  const libraries = cuda ? cudaPackages.map((name) => `${name}==${getCudaVersionPattern(name)}`) : [];
+  return downloadWheels([`${providerPackage}==${needed}`, ...libraries], folder, {
+    signal,
+    onLine: (line) => {
+      if (/^(Downloading|Saved)/.test(line)) out.note(line);
     },
-  );
+  });
 }
 
 const isComplete = ({ installed, libraries }: GpuStatus): boolean =>
-  installed?.current === true && libraries.every((l) => l.found);
+  installed?.current === true && libraries.every((library) => library.found);
 
-/** A status in words, with what mends it. */
-function describeGpu({ possible, needed, folder, installed, libraries, packages }: GpuStatus): string {
-  if (!possible) return 'The CUDA provider is not made for this computer; its GPU is used through WebGPU';
-  const bytes = installed?.files.reduce((n, f) => n + f.bytes, 0) ?? 0;
+function describeStatus(status: GpuStatus): string {
+  const { possible, libraries, packages } = status;
+  if (!possible) return 'There is no CUDA provider for this computer; its GPU is used through WebGPU';
   return [
-    !installed
-      ? `CUDA provider   not installed; ONNX Runtime ${needed} needs its own\n  → cambium gpu install`
-      : installed.current
-        ? `CUDA provider   ${installed.runtime}, ${showBytes(bytes)} in ${folder}`
-        : `CUDA provider   ${installed.runtime} in ${folder}, but ${needed} is needed, or files are missing\n  → cambium gpu install`,
-    ...libraries.map(
-      ({ name, found, carrier }) =>
-        `${found ? '✓' : '✗'} ${name.padEnd(18)}${found ? 'found' : carrier === null ? 'not found: it comes with the NVIDIA driver' : `not found: in the package ${carrier}`}`,
-    ),
+    ...describeProvider(status),
+    ...libraries.map(describeLibrary),
     ...(packages.length > 0 ? ['  → cambium gpu install --cuda'] : []),
   ].join('\n');
+}
+
+function describeProvider({ installed, needed, folder }: GpuStatus): readonly string[] {
+  const remedy = '  → cambium gpu install';
+  if (!installed)
+    return [`CUDA provider   not installed; ONNX Runtime ${needed} needs it for NVIDIA GPUs`, remedy];
+  if (!installed.current) {
+    const problem = `but ${needed} is needed, or files are missing`;
+    return [`CUDA provider   ${installed.runtime} in ${folder}, ${problem}`, remedy];
+  }
+  const bytes = installed.files.reduce((n, file) => n + file.bytes, 0);
+  return [`CUDA provider   ${installed.runtime}, ${formatBytes(bytes)} in ${folder}`];
+}
+
+function describeLibrary({ name, found, carrier }: NativeLibrary): string {
+  if (found) return `✓ ${name.padEnd(18)}found`;
+  const origin = carrier === null ? 'part of the NVIDIA driver' : `in the package ${carrier}`;
+  return `✗ ${name.padEnd(18)}not found: ${origin}`;
 }

@@ -1,93 +1,92 @@
-/**
- * @file cambium grow: grows a checkpoint, or the newest step of a run, in one stage or several; proves it,
- * and says so.
- */
+/** @file cambium grow: grows a checkpoint, or the newest step of a run, and certifies the result. */
 import { resolve } from 'node:path';
-import { refuse } from '../../../base/errors.ts';
-import { showBytes, showDuration } from '../../../base/units.ts';
-import { text, type AddCommand } from '../command.ts';
-import { readChoice } from '../arguments.ts';
-import { devices, followJob } from '../following.ts';
-import { describeCertificate, growthFlags, methodHelp } from '../growing.ts';
-import { exits } from '../output.ts';
-import { readPlanFile, readStages } from '../stages.ts';
+import { deviceChoices } from '../../../base/device.ts';
+import { formatBytes, formatDuration } from '../../../base/format.ts';
+import type { GrowEvent } from '../../../contract/schema.ts';
+import { readChoice, refuseUsage } from '../arguments.ts';
+import { deviceFlag, getText, jsonFlag, type AddCommand, type Options } from '../command.ts';
+import { followJob } from '../follow.ts';
+import { addGrowthFlags, describeMethods } from '../growth-flags.ts';
+import { describeCertificate } from '../growth-text.ts';
+import { exits, type Output } from '../output.ts';
+import { readPlanFile, readRequests } from '../recipe.ts';
 
 const examples = `
-Exit codes: 0 grown and proven, 3 grown but not proven, 1 failed, 130 cancelled (nothing is left behind).
+Exit codes: 0 grown and proven, 3 grown but not proven, 1 failed, 130 cancelled (no files are left).
 
 Examples:
   cambium grow ./model --method hypercloning --times hidden=2,ffn=2 --out ./grown
   cambium grow ./model --method expand --to hidden=1024,heads=16 --out ./grown --device cpu
-  cambium grow ./model --method hypercloning --times hidden=2,ffn=2 --then identity layers=x2 --then vocab multiple=128 --out ./grown
+  cambium grow ./model --method hypercloning --times hidden=2,ffn=2 --then identity layers=x2 \\
+    --then vocab multiple=128 --out ./grown
   cambium grow ./model --recipe recipe.json --out ./grown
   cambium grow ./model --plan plan.json --out ./grown
   cambium grow --from-run ./run --method net2net --times ffn=2 --out ./grown`;
 
 export const grow: AddCommand = (program, run) => {
-  growthFlags(program.command('grow').argument('[dir]', 'folder of the checkpoint to grow, or of a run'))
+  const command = program.command('grow').argument('[dir]', 'folder of the checkpoint or of the run to grow');
+  addGrowthFlags(command)
     .description('grow a checkpoint into a new folder and prove that it computes the same function')
-    .requiredOption('--out <dir>', 'the folder to make; it must not exist')
+    .requiredOption('--out <dir>', 'the folder to create; it must not exist')
     .option(
       '--plan <file>',
-      'carry out a plan that `cambium plan --save` or the page wrote: the same bytes again',
+      'apply a plan that was saved by `cambium plan --save` or the page: the same bytes',
     )
-    .option('--from-run <run>', 'grow the newest saved step of this run; its optimizer moments go along')
-    .option('--device <device>', devices.join(', '), 'auto')
-    .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', () => methodHelp() + examples)
+    .option('--from-run <run>', 'grow the newest saved step of this run, with its optimizer moments')
+    .option(...deviceFlag)
+    .option(...jsonFlag)
+    .addHelpText('after', () => describeMethods() + examples)
     .action(
       run(async ({ api, out, options, signal }, dir) => {
-        const source = sourceOf(dir, options);
-        const file = text(options['plan']);
-        if (
-          file !== undefined &&
-          (text(options['method']) !== undefined ||
-            text(options['recipe']) !== undefined ||
-            options['then'] !== undefined)
-        )
-          refuse('usage', { why: 'give either --plan, or a method or recipe' });
-        const what =
-          file === undefined
-            ? { request: [...(await readStages(api, source, options))] }
-            : { plan: await readPlanFile(file) };
+        const source = findSource(dir, options);
+        const planFile = getText(options['plan']);
+        if (planFile !== undefined) refuseMethodFlags(options);
+        const growth =
+          planFile === undefined
+            ? { request: [...(await readRequests(api, source, options))] }
+            : { plan: await readPlanFile(planFile) };
         const job = await api.startGrowth({
           source,
           out: resolve(String(options['out'])),
-          ...what,
-          device: readChoice('--device', String(options['device']), devices),
+          ...growth,
+          device: readChoice('--device', String(options['device']), deviceChoices),
         });
         const done = await followJob(api, job, api.followGrowth({ id: job.id }), signal, (event) => {
-          if (event.at === 'tensor')
-            out.progress(
-              'Growing',
-              event.bytes,
-              event.ofBytes,
-              `${event.tensors}/${event.ofTensors} weights, ${showBytes(event.bytes)}`,
-            );
-          else if (event.at === 'moments')
-            out.progress("Carrying the optimizer's moments", event.done, event.of);
-          else if (event.at === 'certifying') out.note('Comparing the grown model with its source');
-          return event.at === 'done' ? event : undefined;
+          showProgress(event, out);
+          return event.type === 'done' ? event : undefined;
         });
         const { certificate } = done;
-        out.result(
-          done,
-          `Grown into ${done.dir}: ${showBytes(done.bytes)} in ${showDuration(done.seconds)} on ${done.device}${certificate ? `\n${describeCertificate(certificate)}` : '\nNot proven: the checkpoint has no tokenizer to make text with'}`,
-        );
+        out.result(done, describeGrowth(done));
         return certificate && !certificate.passed ? exits.notProven : exits.ok;
       }),
     );
 };
 
-/** What is grown: the folder named, or the run. */
-export function sourceOf(dir: string | undefined, options: Readonly<Record<string, unknown>>): string {
-  const run = text(options['fromRun']);
-  if ((dir === undefined) === (run === undefined))
-    return refuse('usage', {
-      why:
-        run === undefined
-          ? 'name the folder to grow, or a run with --from-run'
-          : 'name either a folder or a run, not both',
-    });
-  return resolve(dir ?? run!);
+function refuseMethodFlags(options: Options): void {
+  if (['method', 'recipe', 'then'].some((name) => options[name] !== undefined))
+    refuseUsage('give either --plan, or a method or recipe');
+}
+
+function showProgress(event: GrowEvent, out: Output): void {
+  if (event.type === 'tensor') {
+    const weights = `${event.tensors}/${event.ofTensors} weights, ${formatBytes(event.bytes)}`;
+    out.progress('Growing', event.bytes, event.ofBytes, weights);
+  }
+  if (event.type === 'moments') out.progress('Growing the optimizer moments', event.done, event.of);
+  if (event.type === 'certifying') out.note('Comparing the grown model with its source');
+}
+
+function describeGrowth(done: Extract<GrowEvent, { type: 'done' }>): string {
+  const size = `${formatBytes(done.bytes)} in ${formatDuration(done.seconds)} on ${done.device}`;
+  const result = done.certificate
+    ? describeCertificate(done.certificate)
+    : 'Not certified: the checkpoint has no tokenizer, which is needed for the comparison';
+  return `Grown into ${done.dir}: ${size}\n${result}`;
+}
+
+/** The folder to grow: the argument, or the run of --from-run. */
+export function findSource(dir: string | undefined, options: Options): string {
+  const run = getText(options['fromRun']);
+  if (dir !== undefined && run !== undefined) refuseUsage('give either a folder or a run, not both');
+  return resolve(dir ?? run ?? refuseUsage('give the folder to grow, or a run with --from-run'));
 }

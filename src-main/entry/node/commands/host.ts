@@ -1,76 +1,80 @@
-/** @file cambium place: GPU boxes by their ssh target; `--place NAME` before any command runs it there. */
+/** @file cambium host: the remote hosts on which --host runs commands. */
 import { connect } from '../../../contract/connect.ts';
-import { placeChannel } from '../../../contract/remote-channel.ts';
+import { openRemoteChannel } from '../../../contract/remote-channel.ts';
 import { service as contract } from '../../../contract/service.ts';
-import type { AddCommand } from '../command.ts';
+import { jsonFlag, type AddCommand } from '../command.ts';
 import { table } from '../output.ts';
 
-export const place: AddCommand = (program, run) => {
-  const places = program.command('place').description('use a GPU box through ssh as if it were here');
-  places
+const examples = `
+Examples:
+  cambium host add gpu me@10.0.0.7
+  cambium host add gpu me@10.0.0.7 --command "node cambium/bin/cambium.mjs"
+  cambium --host gpu runs`;
+
+export const host: AddCommand = (program, run) => {
+  const command = program.command('host').description('manage remote hosts, which are reached through ssh');
+  command
     .command('add')
-    .description('name a box')
-    .argument('<name>')
+    .description('add a remote host')
+    .argument('<name>', 'a name for the host')
     .argument('<target>', 'host, user@host, or a name of ~/.ssh/config')
-    .option('--command <command>', 'how the box starts Cambium', 'cambium')
-    .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  cambium place add box me@10.0.0.7\n  cambium place add box me@10.0.0.7 --command "node cambium/bin/cambium.mjs"\n  cambium --place box runs',
-    )
+    .option('--command <command>', 'the command that starts Cambium on the host', 'cambium')
+    .option(...jsonFlag)
+    .addHelpText('after', examples)
     .action(
       run(async ({ api, out, options }, name, target) => {
-        const all = await api.addPlace({ name: name!, target: target!, command: String(options['command']) });
-        out.result({ places: all }, `${name!} is ${target!}. Try it: cambium place check ${name!}`);
+        const request = { name: name!, target: target!, command: String(options['command']) };
+        const hosts = await api.addRemoteHost(request);
+        out.result({ hosts }, `Added ${name!} (${target!}). Try it: cambium host check ${name!}`);
         return undefined;
       }),
     );
-  places
+  command
     .command('list')
-    .description('list the boxes')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .description('list the remote hosts')
+    .option(...jsonFlag)
     .action(
       run(async ({ api, out }) => {
-        const all = await api.places({});
+        const hosts = await api.remoteHosts({});
+        const rows = hosts.map(({ name, target, command: start }) => [name, target, start]);
         out.result(
-          { places: all },
-          all.length > 0
-            ? table([['name', 'target', 'command'], ...all.map((p) => [p.name, p.target, p.command])])
-            : 'No boxes are named yet: cambium place add NAME user@host',
+          { hosts },
+          hosts.length > 0
+            ? table([['name', 'target', 'command'], ...rows])
+            : 'There are no remote hosts yet; add one with cambium host add NAME user@host.',
         );
         return undefined;
       }),
     );
-  places
+  command
     .command('check')
-    .description('connect to a box and say what it can run on')
-    .argument('<name>')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .description('connect to a remote host and list its devices')
+    .argument('<name>', 'the name of the host')
+    .option(...jsonFlag)
     .action(
       run(async ({ api, out, signal }, name) => {
-        const channel = await placeChannel(api, name!, signal);
-        const there = connect(contract, channel);
+        const channel = await openRemoteChannel(api, name!, signal);
         try {
-          const [about, devices] = await Promise.all([there.about({}), there.devices({})]);
-          const usable = devices.filter((d) => d.available);
-          out.result(
-            { about, devices },
-            `${name!} answers: Cambium ${about.version} on ${about.platform}, with ${usable.map((d) => d.name).join(', ')}`,
-          );
+          const remote = connect(contract, channel);
+          const [about, devices] = await Promise.all([remote.about({}), remote.devices({})]);
+          const available = devices.filter((device) => device.available).map((device) => device.name);
+          const version = `Cambium ${about.version} on ${about.platform}`;
+          out.result({ about, devices }, `Connected to ${name!}: ${version}, with ${available.join(', ')}`);
         } finally {
           channel.close();
         }
         return undefined;
       }),
     );
-  places
+  command
     .command('remove')
-    .description('forget a box; nothing on it changes')
-    .argument('<name>')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .description('remove a remote host from the list; nothing on it changes')
+    .argument('<name>', 'the name of the host')
+    .option(...jsonFlag)
     .action(
       run(async ({ api, out }, name) => {
-        out.result({ places: await api.removePlace({ name: name! }) }, `${name!} is forgotten.`);
+        const hosts = await api.removeRemoteHost({ name: name! });
+        out.result({ hosts }, `Removed ${name!} from the list.`);
         return undefined;
       }),
     );

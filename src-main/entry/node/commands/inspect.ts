@@ -1,61 +1,65 @@
-/** @file cambium inspect: what a checkpoint is. */
+/** @file cambium inspect: describes a checkpoint. */
 import { resolve } from 'node:path';
-import { showBytes, showCount } from '../../../base/units.ts';
-import type { CheckpointCard } from '../../../contract/schema.ts';
-import type { AddCommand } from '../command.ts';
+import { formatBytes, formatCount } from '../../../base/format.ts';
+import type { CheckpointSummary } from '../../../contract/schema.ts';
+import { jsonFlag, type AddCommand } from '../command.ts';
 import { table } from '../output.ts';
+
+const examples = `
+Examples:
+  cambium inspect ./model
+  cambium inspect ./model --json | tail -n 1 | jq .parameters`;
 
 export const inspect: AddCommand = (program, run) => {
   program
     .command('inspect')
     .argument('<dir>', 'folder of a Hugging Face checkpoint')
-    .description('say what a checkpoint is: family, sizes, parameters, dtypes, tokenizer')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .description('show the family, sizes, parameters, types and tokenizer of a checkpoint')
+    .option(...jsonFlag)
     .option('--tensors', 'list every weight')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  cambium inspect ./model\n  cambium inspect ./model --json | tail -n 1 | jq .parameters',
-    )
+    .addHelpText('after', examples)
     .action(
       run(async ({ api, out, options }, dir) => {
-        const card = await api.openCheckpoint({ dir: resolve(dir!) });
-        out.result(card, describe(card, options['tensors'] === true));
+        const summary = await api.openCheckpoint({ dir: resolve(dir!) });
+        const weights = options['tensors'] === true ? `\n\n${tabulateWeights(summary)}` : '';
+        out.result(summary, describeCheckpoint(summary) + weights);
         return undefined;
       }),
     );
 };
 
-function describe(card: CheckpointCard, tensors: boolean): string {
-  const rows: [string, string][] = [
-    ['Checkpoint', card.dir],
-    ['Family', card.familyTitle],
-    [
-      'Sizes',
-      Object.entries(card.dims)
-        .map(([name, size]) => `${name} ${size}`)
-        .join(', '),
-    ],
-    [
-      'Parameters',
-      `${showCount(card.parameters)} (${Object.entries(card.groups)
-        .filter(([, n]) => n > 0)
-        .map(([name, n]) => `${name} ${showCount(n)}`)
-        .join(', ')})`,
-    ],
-    [
-      'Weights',
-      `${card.tensors.length} in ${card.shards} ${card.shards === 1 ? 'file' : 'files'}, ${card.dtypes.join(' and ')}, ${showBytes(card.bytes)}`,
-    ],
-    ['Head', card.tied ? 'tied to the token table' : 'of its own'],
-    ['Tokenizer', card.tokenizer ? `${card.tokenizer.kind}, ${card.tokenizer.size} tokens` : 'none'],
+function describeCheckpoint(summary: CheckpointSummary): string {
+  const { dir, familyTitle, dims, parameters, groups, tensors, shards, dtypes, bytes, tied } = summary;
+  const { tokenizer, grownFrom } = summary;
+  const sizes = Object.entries(dims).map(([name, size]) => `${name} ${size}`);
+  const counts = Object.entries(groups)
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => `${name} ${formatCount(count)}`);
+  const files = `${shards} ${shards === 1 ? 'file' : 'files'}`;
+  const rows = [
+    ['Checkpoint', dir],
+    ['Family', familyTitle],
+    ['Sizes', sizes.join(', ')],
+    ['Parameters', `${formatCount(parameters)} (${counts.join(', ')})`],
+    ['Weights', `${tensors.length} in ${files}, ${dtypes.join(' and ')}, ${formatBytes(bytes)}`],
+    ['LM head', tied ? 'tied to the token embeddings' : 'separate weights'],
+    ['Tokenizer', tokenizer ? `${tokenizer.kind}, ${tokenizer.size} tokens` : 'none'],
   ];
-  if (card.grownFrom)
-    rows.push([
-      'Grown from',
-      `${card.grownFrom.source} by ${card.grownFrom.method}${card.grownFrom.certificate ? (card.grownFrom.certificate.passed ? ', proven' : ', not proven') : ''}`,
-    ]);
-  const list = tensors
-    ? `\n\n${table([['weight', 'shape', 'dtype'], ...card.tensors.map((t) => [t.name, `[${t.shape.join(', ')}]`, t.dtype])])}`
-    : '';
-  return rows.map(([name, value]) => `${name.padEnd(12)}${value}`).join('\n') + list;
+  if (grownFrom) rows.push(['Grown from', describeGrowth(grownFrom)]);
+  return rows.map(([name, value]) => `${name!.padEnd(12)}${value!}`).join('\n');
 }
+
+function describeGrowth({
+  source,
+  method,
+  certificate,
+}: NonNullable<CheckpointSummary['grownFrom']>): string {
+  const result = certificate ? (certificate.passed ? ', proven' : ', not proven') : '';
+  return `${source} by ${method}${result}`;
+}
+
+const tabulateWeights = ({ tensors }: CheckpointSummary): string =>
+  table([
+    ['weight', 'shape', 'dtype'],
+    ...tensors.map(({ name, shape, dtype }) => [name, `[${shape.join(', ')}]`, dtype]),
+  ]);

@@ -1,68 +1,71 @@
-/** @file cambium plan: what a growth would do to every weight; kept as a file, compared with another. */
+/** @file cambium plan: shows what a growth does to every weight, saves plans, and compares them. */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { refuse } from '../../../base/errors.ts';
-import { diffPlans } from '../../../service/choices.ts';
-import { text, type AddCommand } from '../command.ts';
-import { describeDifferences, describePlan, growthFlags, methodHelp } from '../growing.ts';
-import { readPlanFile, readStages } from '../stages.ts';
-import { sourceOf } from './grow.ts';
+import type { Service } from '../../../contract/service.ts';
+import { diffPlans, type SavedPlan } from '../../../service/catalog.ts';
+import { getText, jsonFlag, type AddCommand, type Options } from '../command.ts';
+import { addGrowthFlags, describeMethods } from '../growth-flags.ts';
+import { describeDifferences, describePlan } from '../growth-text.ts';
+import { readPlanFile, readRequests } from '../recipe.ts';
+import { findSource } from './grow.ts';
 
 const examples = `
 Examples:
   cambium plan ./model --method hypercloning --times hidden=2,ffn=2
   cambium plan ./model --method hypercloning --times hidden=2 --then identity layers=24 --save plan.json
-  cambium plan ./model --plan plan.json        is this plan for that model? then what it does
+  cambium plan ./model --plan plan.json
   cambium plan diff plan.json other.json`;
 
 export const plan: AddCommand = (program, run) => {
-  const command = growthFlags(
-    program.command('plan').argument('[dir]', 'folder of the checkpoint to grow, or of a run'),
-  )
+  const command = program.command('plan').argument('[dir]', 'folder of the checkpoint or of the run to grow');
+  addGrowthFlags(command)
     .description('show what a growth would do to every weight, without doing it')
     .option('--from-run <run>', 'plan for the newest saved step of this run')
-    .option(
-      '--plan <file>',
-      'a plan that was saved: whether it was made for this checkpoint, and what it does',
-    )
-    .option('--save <file>', 'keep the plan as JSON, for `cambium grow --plan`; the file must not exist')
-    .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText('after', () => methodHelp() + examples)
+    .option('--plan <file>', 'show a saved plan, after checking that it was made for this checkpoint')
+    .option('--save <file>', 'save the plan as JSON, for `cambium grow --plan`; the file must not exist')
+    .option(...jsonFlag)
+    .addHelpText('after', () => describeMethods() + examples)
     .action(
       run(async ({ api, out, options }, dir) => {
-        const source = sourceOf(dir, options);
-        const file = text(options['plan']);
-        const save = text(options['save']);
-        const made =
-          file === undefined
-            ? await api.planGrowth({ dir: source, request: [...(await readStages(api, source, options))] })
-            : await readPlanFile(file);
-        if (file !== undefined) await api.checkPlan({ dir: source, plan: made });
-        if (save !== undefined)
-          await writeFile(resolve(save), `${JSON.stringify(made, null, 1)}\n`, { flag: 'wx' }).catch(
-            (error: NodeJS.ErrnoException) =>
-              error.code === 'EEXIST'
-                ? refuse('file/exists', { path: save })
-                : refuse('file/unwritable', { path: save, why: error.message }),
-          );
-        out.result(made, `${describePlan(made)}${save === undefined ? '' : `\nSaved        ${save}`}`);
+        const saved = await readOrCreatePlan(api, findSource(dir, options), options);
+        const file = getText(options['save']);
+        if (file !== undefined) await savePlan(saved, file);
+        const note = file === undefined ? '' : `\nSaved        ${file}`;
+        out.result(saved, `${describePlan(saved)}${note}`);
         return undefined;
       }),
     );
   command
     .command('diff')
-    .argument('<first>', 'a plan that was saved')
-    .argument('<second>', 'another')
-    .description('show in what two saved plans differ, from what was asked to what happens to each weight')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .argument('<first>', 'a saved plan')
+    .argument('<second>', 'another one')
+    .description('compare the requests and the weights of two saved plans')
+    .option(...jsonFlag)
     .action(
       run(async ({ out }, first, second) => {
         const differences = diffPlans(await readPlanFile(first!), await readPlanFile(second!));
-        out.result(
-          { equal: differences.length === 0, differences },
-          describeDifferences(differences, first!, second!),
-        );
+        const text = describeDifferences(differences, first!, second!);
+        out.result({ equal: differences.length === 0, differences }, text);
         return undefined;
       }),
     );
 };
+
+/** The plan of --plan, checked against the source, or a new one. */
+async function readOrCreatePlan(api: Service, dir: string, options: Options): Promise<SavedPlan> {
+  const file = getText(options['plan']);
+  if (file === undefined)
+    return api.planGrowth({ dir, request: [...(await readRequests(api, dir, options))] });
+  const saved = await readPlanFile(file);
+  await api.checkPlan({ dir, plan: saved });
+  return saved;
+}
+
+const savePlan = (saved: SavedPlan, path: string): Promise<void> =>
+  writeFile(resolve(path), `${JSON.stringify(saved, null, 1)}\n`, { flag: 'wx' }).catch(
+    (error: NodeJS.ErrnoException) =>
+      error.code === 'EEXIST'
+        ? refuse('file/exists', { path })
+        : refuse('file/unwritable', { path, why: error.message }),
+  );

@@ -1,58 +1,60 @@
-/** @file cambium push: an export to a repository of the user's on the Hub, as one commit. */
+/** @file cambium push: uploads an exported model to the Hub as one commit. */
 import { resolve } from 'node:path';
-import { showBytes } from '../../../base/units.ts';
-import type { AddCommand } from '../command.ts';
-import { followJob } from '../following.ts';
+import { formatBytes } from '../../../base/format.ts';
+import type { PushPlan } from '../../../contract/hub.ts';
+import { jsonFlag, type AddCommand } from '../command.ts';
+import { followJob } from '../follow.ts';
 import { table } from '../output.ts';
+
+const help = `
+Needs a token with write access: HF_TOKEN, or the file that \`hf auth login\` writes.
+
+Examples:
+  cambium push ./trained my-model --dry-run
+  cambium push ./trained my-model`;
+
+const phaseLabels = { hashing: 'Hashing', uploading: 'Uploading', committing: 'Committing' } as const;
 
 export const push: AddCommand = (program, run) => {
   program
     .command('push')
-    .argument('<dir>', 'a folder that export or grow has made')
-    .argument('<repo>', 'name, or owner/name, on the Hub; made when it does not exist')
-    .description('push an exported model to the Hugging Face Hub as one commit')
-    .option('--public', 'make a new repository public; private otherwise')
+    .argument('<dir>', 'a folder made by export or grow')
+    .argument('<repo>', 'name, or owner/name, on the Hub; it is created if it does not exist')
+    .description('upload an exported model to the Hugging Face Hub as one commit')
+    .option('--public', 'make a new repository public instead of private')
     .option('--dry-run', 'only list the files and their sizes')
-    .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText(
-      'after',
-      '\nNeeds a token with write access: HF_TOKEN, or the file that `hf auth login` writes.\n\nExamples:\n  cambium push ./trained my-model --dry-run\n  cambium push ./trained my-model',
-    )
+    .option(...jsonFlag)
+    .addHelpText('after', help)
     .action(
-      run(async ({ api, out, options, signal }, dir, repo) => {
-        const plan = await api.planPush({ dir: resolve(dir!), repo: repo! });
-        const where = `${plan.url} (${plan.exists ? `exists, ${plan.private ? 'private' : 'public'}` : `new, ${options['public'] === true ? 'public' : 'private'}`})`;
+      run(async ({ api, out, options, signal }, path, repo) => {
+        const dir = resolve(path!);
+        const isPublic = options['public'] === true;
+        const plan = await api.planPush({ dir, repo: repo! });
         if (options['dryRun'] === true) {
-          out.result(
-            plan,
-            `${table([['file', 'size'], ...plan.files.map((file) => [file.path, showBytes(file.bytes)])])}\n\n${plan.files.length} files, ${showBytes(plan.bytes)}, would go to ${where}`,
-          );
+          out.result(plan, describePlan(plan, isPublic));
           return undefined;
         }
-        const job = await api.startPush({
-          dir: resolve(dir!),
-          repo: repo!,
-          private: options['public'] !== true,
-        });
+        const job = await api.startPush({ dir, repo: repo!, private: !isPublic });
         const done = await followJob(api, job, api.followPush({ id: job.id }), signal, (event) => {
-          if (event.at === 'bytes')
-            out.progress(
-              event.phase === 'hashing'
-                ? 'Hashing'
-                : event.phase === 'uploading'
-                  ? 'Uploading'
-                  : 'Committing',
-              event.done,
-              event.of,
-              event.now,
-            );
-          return event.at === 'done' ? event : undefined;
+          if (event.type === 'done') return event;
+          out.progress(phaseLabels[event.phase], event.done, event.of, event.now);
+          return undefined;
         });
-        out.result(
-          done,
-          `Pushed ${done.files} files, ${showBytes(done.bytes)}, as commit ${done.commit}\n${done.url}${done.private ? ' (private)' : ''}`,
-        );
+        const summary = `Pushed ${done.files} files, ${formatBytes(done.bytes)}, as commit ${done.commit}`;
+        out.result(done, `${summary}\n${done.url}${done.private ? ' (private)' : ''}`);
         return undefined;
       }),
     );
 };
+
+function describePlan(
+  { url, exists, private: isPrivate, files, bytes }: PushPlan,
+  isPublic: boolean,
+): string {
+  const visibility = exists ? `exists, ${isPrivate ? 'private' : 'public'}` : newVisibility(isPublic);
+  const rows = files.map((file) => [file.path, formatBytes(file.bytes)]);
+  const list = table([['file', 'size'], ...rows]);
+  return `${list}\n\nWould upload ${files.length} files, ${formatBytes(bytes)}, to ${url} (${visibility})`;
+}
+
+const newVisibility = (isPublic: boolean): string => `new, ${isPublic ? 'public' : 'private'}`;

@@ -1,147 +1,170 @@
 /** @file cambium runs, resume, decay, stop: the training runs of this computer. */
 import { resolve } from 'node:path';
 import { existsSync } from 'node:fs';
-import { showCount } from '../../../base/units.ts';
-import { readSettings, readWhole, trainingFlags } from '../arguments.ts';
-import { text, type AddCommand, type Context } from '../command.ts';
-import { liveStates } from '../../../contract/activity.ts';
-import type { ResumeRequest, RunCard } from '../../../contract/schema.ts';
-import { describeRun, followRun } from '../following.ts';
+import type { Command } from 'commander';
+import { formatCount } from '../../../base/format.ts';
+import { activeStates } from '../../../contract/activity.ts';
+import type { ResumeRequest, RunSummary } from '../../../contract/schema.ts';
+import { findFlag, readWhole } from '../arguments.ts';
+import { getText, jsonFlag, type AddCommand, type Context, type Options } from '../command.ts';
+import { describeRun, followRun } from '../follow.ts';
 import { exits, table } from '../output.ts';
+import { addFormerFlag, addSettingFlags, readSettings } from '../setting-flags.ts';
 
-/** A run given by its folder (from here) or by its name. */
-export const runGiven = (text: string): string => (existsSync(resolve(text)) ? resolve(text) : text);
+type MemoryOverrides = NonNullable<ResumeRequest['memoryOverrides']>;
 
-/** Settings that spare memory, and what each says to a run that goes on. */
-const sparing: Readonly<Record<keyof NonNullable<ResumeRequest['spare']>, string>> = {
-  batch: 'sequences computed at once from here on; times --accumulate it must stay what it was',
-  accumulate: 'batches per update from here on',
-  sequence: 'tokens per sequence; only before the first save',
-  recompute: 'what is computed twice to save memory, from here on',
-  precision: 'what products compute in, from here on',
+/** The id of a run for the service: the absolute path of a folder, or a name. */
+export const toRunId = (text: string): string => (existsSync(resolve(text)) ? resolve(text) : text);
+
+const runArgument = ['<run>', 'folder or name of the run'] as const;
+const detachFlag = ['--detach', 'train in the background'] as const;
+
+/** The settings that resume can change to save memory, with their help. */
+const overrideHelp: Readonly<Record<keyof MemoryOverrides, string>> = {
+  microBatch: 'sequences per forward and backward pass from now on; times --grad-accum it must stay the same',
+  gradAccum: 'micro-batches per update from now on',
+  contextLength: 'tokens per sequence; only before the first save',
+  activationCheckpointing: 'what the backward pass recomputes to save memory, from now on',
+  precision: 'type of matrix products, from now on',
 };
-
-function spareIn(options: Readonly<Record<string, unknown>>): Pick<ResumeRequest, 'spare'> {
-  const spare = readSettings(options, Object.keys(sparing));
-  return Object.keys(spare).length > 0 ? { spare } : {};
-}
-
-/** Follows a run that goes on, unless it is left to itself. */
-async function watched(
-  { api, out, options, signal }: Pick<Context, 'api' | 'out' | 'options' | 'signal'>,
-  card: RunCard,
-  since: string,
-): Promise<number> {
-  if (options['detach'] === true) {
-    out.result(card, describeRun(card));
-    return exits.ok;
-  }
-  const end = await followRun(api, card, since, out, signal);
-  out.result(end.card, describeRun(end.card));
-  return end.code;
-}
+const overrideIds = Object.keys(overrideHelp) as readonly (keyof MemoryOverrides)[];
 
 export const runs: AddCommand = (program, run) => {
+  addRuns(program, run);
+  addResume(program, run);
+  addDecay(program, run);
+  addStop(program, run);
+};
+
+const addRuns: AddCommand = (program, run) => {
   program
     .command('runs')
-    .argument('[run]', 'one run: its folder or name')
+    .argument('[run]', 'folder or name of one run')
     .description('list the training runs of this computer, or show one')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .option(...jsonFlag)
     .addHelpText('after', '\nExamples:\n  cambium runs\n  cambium runs ./run --json')
     .action(
-      run(async ({ api, out }, one) => {
-        if (one !== undefined) {
-          const card = await api.run({ id: runGiven(one) });
-          out.result(card, describeRun(card));
+      run(async ({ api, out }, id) => {
+        if (id !== undefined) {
+          const summary = await api.run({ id: toRunId(id) });
+          out.result(summary, describeRun(summary));
           return undefined;
         }
-        const cards = await api.runs({});
-        const rows = cards.map((c) => [
-          c.name,
-          c.state,
-          `${c.step}/${c.steps}`,
-          showCount(c.tokens),
-          c.loss?.toFixed(4) ?? '-',
-          c.heldOutLoss?.toFixed(4) ?? '-',
-          c.dir,
-        ]);
-        out.result(
-          { runs: cards },
-          rows.length
-            ? table([['run', 'state', 'step', 'tokens', 'loss', 'held out', 'folder'], ...rows])
-            : 'There are no runs yet; cambium train starts one.',
-        );
+        const summaries = await api.runs({});
+        out.result({ runs: summaries }, tabulateRuns(summaries));
         return undefined;
       }),
     );
+};
 
-  const resume = program
+function tabulateRuns(summaries: readonly RunSummary[]): string {
+  if (summaries.length === 0) return 'There are no runs yet; start one with cambium train.';
+  const rows = summaries.map((summary) => [
+    summary.name,
+    summary.state,
+    `${summary.step}/${summary.steps}`,
+    formatCount(summary.tokens),
+    summary.loss?.toFixed(4) ?? '-',
+    summary.heldOutLoss?.toFixed(4) ?? '-',
+    summary.dir,
+  ]);
+  return table([['run', 'state', 'step', 'tokens', 'loss', 'held out', 'folder'], ...rows]);
+}
+
+const addResume: AddCommand = (program, run) => {
+  const command: Command = program
     .command('resume')
-    .argument('<run>', "the run's folder or name")
-    .description('go on with a run from its newest checkpoint, or train further than was planned')
-    .option('--tokens <tokens>', 'tokens of the whole run, more than it has done; a finished run goes on too')
+    .argument(...runArgument)
+    .description('continue a run from its newest checkpoint, or train longer than planned')
+    .option('--tokens <tokens>', 'new total of the run, more than it has done; also continues a finished run')
     .option(
-      '--rewarm <steps>',
-      'with --tokens: steps over which the learning rate rises to its peak again (for a finished run its own setting, else 0)',
-    );
-  for (const { id, flags } of trainingFlags)
-    if (id in sparing) resume.option(flags, sparing[id as keyof typeof sparing]);
-  resume
-    .option('--json', 'one JSON object as the last line of standard output')
-    .option('--detach', 'leave it training in the background')
+      '--rewarm-steps <steps>',
+      'with --tokens: steps over which the learning rate rises to its peak again ' +
+        '(default: the setting of the run if it has finished, else 0)',
+    )
+    .option(...jsonFlag)
+    .option(...detachFlag);
+  addFormerFlag(command, 'rewarm');
+  addSettingFlags(command, overrideIds, overrideHelp)
     .addHelpText(
       'after',
-      '\nExamples:\n  cambium resume ./run\n  cambium resume ./run --batch 2 --accumulate 4 --recompute full\n  cambium resume ./run --tokens 20M --rewarm 100',
+      '\nExamples:\n  cambium resume ./run\n' +
+        '  cambium resume ./run --micro-batch 2 --grad-accum 4 --activation-checkpointing full\n' +
+        '  cambium resume ./run --tokens 20M --rewarm-steps 100',
     )
     .action(
-      run(async ({ api, out, options, signal }, id) => {
+      run(async (context, id) => {
         const since = new Date().toISOString();
-        const tokens = text(options['tokens']);
-        const rewarm = text(options['rewarm']);
-        const card = await api.resumeRun({
-          id: runGiven(id!),
-          ...(tokens === undefined ? {} : { tokens: readWhole('--tokens', tokens, 1) }),
-          ...(rewarm === undefined ? {} : { rewarm: readWhole('--rewarm', rewarm) }),
-          ...spareIn(options),
-        });
-        return watched({ api, out, options, signal }, card, since);
+        const request = { id: toRunId(id!), ...readResume(context.options) };
+        return follow(context, await context.api.resumeRun(request), since);
       }),
     );
+};
 
+function readResume(options: Options): Omit<ResumeRequest, 'id'> {
+  const tokens = getText(options['tokens']);
+  const rewarm = findFlag(options, 'rewarmSteps', 'rewarm');
+  const memoryOverrides: MemoryOverrides = readSettings(options, overrideIds);
+  return {
+    ...(tokens === undefined ? {} : { tokens: readWhole('--tokens', tokens, 1) }),
+    ...(rewarm === undefined ? {} : { rewarmSteps: readWhole(rewarm.flag, rewarm.text) }),
+    ...(Object.keys(memoryOverrides).length > 0 ? { memoryOverrides } : {}),
+  };
+}
+
+const addDecay: AddCommand = (program, run) => {
   program
     .command('decay')
-    .argument('<run>', "the run's folder or name")
+    .argument(...runArgument)
     .description(
-      "let a run's learning rate fall from here to its floor, and end there; a run that is paused goes on with it",
+      'decay the learning rate of a run to its minimum from now on, and end the run there; resumes a paused run',
     )
-    .option('--steps <steps>', "over so many steps; by default the cool-down's share of the steps planned")
-    .option('--json', 'one JSON object as the last line of standard output')
-    .option('--detach', 'where it goes on: leave it training in the background')
+    .option('--steps <steps>', 'length of the decay (default: the decay fraction of the planned steps)')
+    .option(...jsonFlag)
+    .option(...detachFlag)
     .addHelpText('after', '\nExamples:\n  cambium decay ./run\n  cambium decay ./run --steps 500')
     .action(
-      run(async ({ api, out, options, signal }, id) => {
+      run(async (context, id) => {
+        const { api, out, options } = context;
         const since = new Date().toISOString();
-        const asked = text(options['steps']);
-        const over = asked === undefined ? {} : { steps: readWhole('--steps', asked, 1) };
-        const before = await api.run({ id: runGiven(id!) });
-        const card = await api.decayRun({ id: before.dir, ...over });
-        if (!liveStates.includes(before.state)) return watched({ api, out, options, signal }, card, since);
-        out.result(card, `${card.name} decays from its next step on`);
+        const steps = getText(options['steps']);
+        const length = steps === undefined ? {} : { steps: readWhole('--steps', steps, 1) };
+        const before = await api.run({ id: toRunId(id!) });
+        const summary = await api.decayRun({ id: before.dir, ...length });
+        if (!activeStates.includes(before.state)) return follow(context, summary, since);
+        out.result(summary, `${summary.name} decays from its next step on`);
         return exits.ok;
       }),
     );
+};
 
+const addStop: AddCommand = (program, run) => {
   program
     .command('stop')
-    .argument('<run>', "the run's folder or name")
-    .description('ask a run to stop after its current step and save; waits until it has')
-    .option('--json', 'one JSON object as the last line of standard output')
+    .argument(...runArgument)
+    .description('stop a run after its current step and save it; waits until it has stopped')
+    .option(...jsonFlag)
     .addHelpText('after', '\nExamples:\n  cambium stop ./run')
     .action(
       run(async ({ api, out }, id) => {
-        const card = await api.stopRun({ id: runGiven(id!) });
-        out.result(card, describeRun(card));
+        const summary = await api.stopRun({ id: toRunId(id!) });
+        out.result(summary, describeRun(summary));
         return undefined;
       }),
     );
 };
+
+/** Follows a run that was resumed, unless it trains in the background. */
+async function follow(
+  { api, out, options, signal }: Context,
+  summary: RunSummary,
+  since: string,
+): Promise<number> {
+  if (options['detach'] === true) {
+    out.result(summary, describeRun(summary));
+    return exits.ok;
+  }
+  const end = await followRun(api, summary, since, out, signal);
+  out.result(end.run, describeRun(end.run));
+  return end.code;
+}

@@ -1,58 +1,57 @@
-/** @file cambium sample: the model goes on with a text. */
-import { readChoice, readWhole } from '../arguments.ts';
+/** @file cambium sample: generates text. */
+import { deviceChoices } from '../../../base/device.ts';
+import { readChoice, readWhole, refuseUsage } from '../arguments.ts';
+import { deviceFlag, jsonFlag, type AddCommand, type Options } from '../command.ts';
 import { exits } from '../output.ts';
-import { refuse } from '../../../base/errors.ts';
-import type { AddCommand } from '../command.ts';
-import { devices } from '../following.ts';
-import { runGiven } from './runs.ts';
+import { toRunId } from './runs.ts';
+
+const examples = `
+Examples:
+  cambium sample ./grown --prompt "Once upon a time"
+  cambium sample ./run --prompt "ROMEO:" --tokens 200 --temperature 0.8`;
 
 export const sample: AddCommand = (program, run) => {
   program
     .command('sample')
     .argument('<dir|run>', 'a checkpoint, or a run (its newest weights)')
-    .description('let a model go on with a text')
-    .requiredOption('--prompt <text>', 'what the text begins with')
-    .option('--tokens <n>', 'how many tokens to write', '100')
-    .option('--temperature <x>', '0 takes the likeliest token each time', '0')
-    .option('--seed <n>', 'of the draws', '0')
-    .option('--device <device>', devices.join(', '), 'auto')
-    .option('--json', 'one JSON object as the last line of standard output')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  cambium sample ./grown --prompt "Once upon a time"\n  cambium sample ./run --prompt "ROMEO:" --tokens 200 --temperature 0.8',
-    )
+    .description('generate text with a model')
+    .requiredOption('--prompt <text>', 'the text to continue')
+    .option('--tokens <n>', 'tokens to generate', '100')
+    .option('--temperature <x>', 'sampling temperature; 0 always takes the most likely token', '0')
+    .option('--seed <n>', 'seed of the sampling', '0')
+    .option(...deviceFlag)
+    .option(...jsonFlag)
+    .addHelpText('after', examples)
     .action(
-      run(async ({ api, out, options, signal }, from) => {
+      run(async ({ api, out, options, signal }, id) => {
         const prompt = String(options['prompt']);
-        const temperature = Number(options['temperature']);
-        if (!(temperature >= 0))
-          refuse('usage', {
-            why: `--temperature is "${String(options['temperature'])}", which is not a number of at least 0`,
-          });
+        const request = {
+          from: toRunId(id!),
+          prompt,
+          temperature: readTemperature(options),
+          tokens: readWhole('--tokens', String(options['tokens']), 1),
+          seed: readWhole('--seed', String(options['seed'])),
+          device: readChoice('--device', String(options['device']), deviceChoices),
+        };
         let text = '';
         let tokens = 0;
         let seconds = 0;
         out.piece(prompt);
-        for await (const event of api.sample(
-          {
-            from: runGiven(from!),
-            prompt,
-            temperature,
-            tokens: readWhole('--tokens', String(options['tokens']), 1),
-            seed: readWhole('--seed', String(options['seed'])),
-            device: readChoice('--device', String(options['device']), devices),
-          },
-          signal,
-        )) {
-          if (event.at === 'text') {
+        for await (const event of api.sample(request, signal)) {
+          if (event.type === 'text') {
             text += event.text;
             out.piece(event.text);
-          } else {
-            ({ tokens, seconds } = event);
-          }
+          } else ({ tokens, seconds } = event);
         }
         out.result({ prompt, text, tokens, seconds }, '');
         return exits.ok;
       }),
     );
 };
+
+function readTemperature(options: Options): number {
+  const text = String(options['temperature']);
+  const temperature = Number(text);
+  if (!(temperature >= 0)) refuseUsage(`--temperature is "${text}", which is not a number of at least 0`);
+  return temperature;
+}

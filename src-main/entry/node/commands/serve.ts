@@ -1,101 +1,125 @@
-/**
- * @file cambium serve: the interface on a loopback port, until Ctrl+C; what trains then stops and saves
- * first. Or in the background, where it outlives its terminal.
- */
+/** @file cambium serve: serves the page on a loopback port, in the foreground or in the background. */
 import { spawn } from 'node:child_process';
 import { readWhole } from '../arguments.ts';
-import { forgetServer, recordServer, serverInBackground, stopServer } from '../background.ts';
-import type { AddCommand } from '../command.ts';
-import { exits } from '../output.ts';
-import { startServer } from '../server.ts';
+import { ensureServer, forgetServer, recordServer, stopServer } from '../background.ts';
+import { jsonFlag, type AddCommand, type Context } from '../command.ts';
+import { exits, type Output } from '../output.ts';
+import { addressOf, startServer } from '../server.ts';
+
+const help = `
+The server listens on 127.0.0.1 only. To use a remote computer, add it with cambium host add NAME user@host.
+Ctrl+C stops and saves the runs, then ends; a second Ctrl+C ends at once.
+
+Examples:
+  cambium serve
+  cambium serve --port 8321 --open
+  cambium serve --background`;
+
+/** Milliseconds after which stopping is reported to take longer. */
+const slowStop = 2000;
 
 export const serve: AddCommand = (program, run) => {
   program
     .command('serve')
-    .description('serve the interface on a loopback port and print its address')
-    .option('--port <port>', 'the port; 0 takes a free one', '0')
-    .option('--open', 'open it in a browser if there is one')
-    .option(
-      '--background',
-      'print the address of the server that runs in the background, starting it if none does',
-    )
-    .option('--stop', 'end the server that runs in the background')
+    .description('serve the page on a loopback port and print its address')
+    .option('--port <port>', 'the port; 0 chooses a free one', '0')
+    .option('--open', 'open the page in a browser')
+    .option('--background', 'print the address of the background server; starts it if it is not running')
+    .option('--stop', 'stop the background server')
     .option('--record', 'let --background find this server')
-    .option('--json', 'print the address as a JSON object')
-    .addHelpText(
-      'after',
-      '\nThe server listens on 127.0.0.1 only. A GPU box is used from another computer as a place: cambium place add NAME user@host there.\nCtrl+C asks what trains to stop and save, then ends; a second one ends at once.\n\nExamples:\n  cambium serve\n  cambium serve --port 8321 --open\n  cambium serve --background',
-    )
+    .option(...jsonFlag)
+    .addHelpText('after', help)
     .action(
       run(
-        async ({ api, out, options, signal, pages, browser }) => {
-          const { home, version } = await api.about({});
-          const show = (server: { address: string; port: number; token: string }, more: string): void => {
-            out.result(
-              { address: server.address, port: server.port, token: server.token, version },
-              `Cambium is at ${server.address}\nThe address holds the key to this session: do not share it. ${more}`,
-            );
-          };
-          if (options['stop'] === true) {
-            const slow = setTimeout(() => {
-              out.note('The server ends when what trains has saved; Ctrl+C stops waiting for it');
-            }, 2000);
-            const stopped = await stopServer(home, signal);
-            clearTimeout(slow);
-            out.result(
-              {
-                ended: stopped?.ended ?? false,
-                ...(stopped?.ended === false ? { saving: stopped.pid } : {}),
-              },
-              !stopped
-                ? 'No server runs in the background.'
-                : stopped.ended
-                  ? 'The server has ended.'
-                  : `The server was asked to end and is still saving what trains; its process ${stopped.pid} ends by itself when that is done.`,
-            );
-            return stopped?.ended !== false ? exits.ok : signal.aborted ? exits.cancelled : exits.failed;
-          }
-          if (options['background'] === true) {
-            const server = await serverInBackground(home, [
-              process.execPath,
-              ...process.execArgv,
-              process.argv[1]!,
-            ]);
-            show(
-              { ...server, address: `http://127.0.0.1:${server.port}/#token=${server.token}` },
-              'cambium serve --stop ends it.',
-            );
-            return exits.ok;
-          }
-          const server = await startServer(api, pages, readWhole('--port', String(options['port'])));
-          if (options['record'] === true)
-            recordServer(home, { port: server.port, token: server.token, version, pid: process.pid });
-          show(server, 'Ctrl+C ends it.');
-          if (options['open'] === true) {
-            if (browser === null) out.note('There is no browser here: open the address yourself');
-            else
-              spawn(browser, [server.address], { stdio: 'ignore', detached: true })
-                .on('error', () => {
-                  out.note('The browser could not be started: open the address yourself');
-                })
-                .unref();
-          }
-          if (!signal.aborted)
-            await new Promise<void>((resolve) => {
-              signal.addEventListener(
-                'abort',
-                () => {
-                  resolve();
-                },
-                { once: true },
-              );
-            });
-          out.note('Ending; what trains is asked to stop and save');
-          forgetServer(home);
-          await server.close();
-          return exits.ok;
+        (context) => {
+          if (context.options['stop'] === true) return stopBackground(context);
+          if (context.options['background'] === true) return startBackground(context);
+          return serveUntilStopped(context);
         },
         () => 'the server runs on this computer',
       ),
     );
 };
+
+interface Address {
+  readonly address: string;
+  readonly port: number;
+  readonly token: string;
+}
+
+function printAddress(out: Output, { address, port, token }: Address, version: string, how: string): void {
+  const warning = 'The address contains the key to this session; do not share it.';
+  out.result({ address, port, token, version }, `Cambium is at ${address}\n${warning} ${how}`);
+}
+
+async function stopBackground({ api, out, signal }: Context): Promise<number> {
+  const { home } = await api.about({});
+  const timer = setTimeout(() => {
+    out.note('The server ends after its runs have been saved; Ctrl+C stops waiting');
+  }, slowStop);
+  const server = await stopServer(home, signal);
+  clearTimeout(timer);
+  if (!server) {
+    out.result({ ended: false }, 'No server runs in the background.');
+    return exits.ok;
+  }
+  if (server.ended) {
+    out.result({ ended: true }, 'The server has ended.');
+    return exits.ok;
+  }
+  const { pid } = server;
+  out.result(
+    { ended: false, saving: pid },
+    `The server is still saving its runs; its process ${pid} ends after that.`,
+  );
+  return signal.aborted ? exits.cancelled : exits.failed;
+}
+
+async function startBackground({ api, out }: Context): Promise<number> {
+  const { home } = await api.about({});
+  const server = await ensureServer(home, [process.execPath, ...process.execArgv, process.argv[1]!]);
+  const { port, token, version } = server;
+  const address = addressOf(port, token);
+  printAddress(out, { address, port, token }, version, 'cambium serve --stop ends the server.');
+  return exits.ok;
+}
+
+async function serveUntilStopped(context: Context): Promise<number> {
+  const { api, out, options, signal, pages } = context;
+  const { home, version } = await api.about({});
+  const server = await startServer(api, pages, readWhole('--port', String(options['port'])));
+  const { port, token, address } = server;
+  if (options['record'] === true) recordServer(home, { port, token, version, pid: process.pid });
+  printAddress(out, server, version, 'Ctrl+C ends the server.');
+  if (options['open'] === true) openBrowser(context, address);
+  await waitForAbort(signal);
+  out.note('Ending; runs are stopped and saved');
+  forgetServer(home);
+  await server.close();
+  return exits.ok;
+}
+
+function openBrowser({ browser, out }: Context, address: string): void {
+  if (browser === null) {
+    out.note('No browser was found; open the address yourself');
+    return;
+  }
+  spawn(browser, [address], { stdio: 'ignore', detached: true })
+    .on('error', () => {
+      out.note('The browser could not be started; open the address yourself');
+    })
+    .unref();
+}
+
+function waitForAbort(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener(
+      'abort',
+      () => {
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runProgram } from '../../../src-main/entry/node/program.ts';
 import type { SavedPlan } from '../../../src-main/growth/plan/saved-plan.ts';
-import { example, workplace, type Workplace } from '../../support/workplace.ts';
+import { exampleCheckpoint, startTestService, type TestService } from '../../support/test-service.ts';
 
-let place: Workplace;
+let place: TestService;
 beforeEach(() => {
-  place = workplace();
+  place = startTestService();
 });
 afterEach(async () => {
-  await place.running.close();
-  await place.end();
+  await place.service.close();
+  await place.cleanUp();
 });
 
 async function cambium(
@@ -28,7 +28,7 @@ async function cambium(
     signal: new AbortController().signal,
     pages: place.dir,
     browser: null,
-    start: () => place.again(),
+    start: () => place.restart(),
     streams: {
       out: {
         write: (text) => {
@@ -47,7 +47,7 @@ async function cambium(
 const at = (name: string): string => join(place.dir, name);
 const first = ['--method', 'hypercloning', '--times', 'hidden=2,ffn=2', '--seed', '5'];
 const planned = async (...argv: readonly string[]): Promise<SavedPlan> =>
-  (await cambium('plan', example, ...argv, '--json')).last<SavedPlan>();
+  (await cambium('plan', exampleCheckpoint, ...argv, '--json')).last<SavedPlan>();
 
 describe('stages', () => {
   it('--then adds one on what the one before makes', async () => {
@@ -102,7 +102,7 @@ describe('stages', () => {
   });
 
   it('are shown one after the other, and as a whole', async () => {
-    const { out } = await cambium('plan', example, ...first, '--then', 'stack', 'layers=x2');
+    const { out } = await cambium('plan', exampleCheckpoint, ...first, '--then', 'stack', 'layers=x2');
     expect(out).toMatch(/Stage 1: hypercloning, .*hidden 24 → 48.*; exact/);
     expect(out).toMatch(/Stage 2: stack, layers 2 → 4; approximate/);
     expect(out).toMatch(/Sizes +.*hidden 24 → 48.*layers 2 → 4/);
@@ -110,15 +110,15 @@ describe('stages', () => {
   });
 
   it.each([
-    [['plan', example, ...first, '--then', 'layers=4'], 2, 'usage'],
-    [['plan', example, ...first, '--then', 'nonsense'], 2, 'usage'],
-    [['plan', example, ...first, '--then', 'identity'], 2, 'usage'],
-    [['plan', example, ...first, '--then', 'identity', 'layers=1'], 1, 'growth/smaller'],
-    [['plan', example, ...first, '--recipe', 'x.json'], 2, 'usage'],
-    [['plan', example, '--recipe', '/nowhere.json'], 1, 'file/not-found'],
+    [['plan', exampleCheckpoint, ...first, '--then', 'layers=4'], 2, 'usage'],
+    [['plan', exampleCheckpoint, ...first, '--then', 'nonsense'], 2, 'usage'],
+    [['plan', exampleCheckpoint, ...first, '--then', 'identity'], 2, 'usage'],
+    [['plan', exampleCheckpoint, ...first, '--then', 'identity', 'layers=1'], 1, 'growth/smaller'],
+    [['plan', exampleCheckpoint, ...first, '--recipe', 'x.json'], 2, 'usage'],
+    [['plan', exampleCheckpoint, '--recipe', '/nowhere.json'], 1, 'file/not-found'],
     [['plan', '--method', 'identity', '--to', 'layers=4'], 2, 'usage'],
-    [['plan', example, '--from-run', 'x', '--method', 'identity', '--to', 'layers=4'], 2, 'usage'],
-    [['grow', example, '--plan', 'x', ...first, '--out', '/nowhere/x'], 2, 'usage'],
+    [['plan', exampleCheckpoint, '--from-run', 'x', '--method', 'identity', '--to', 'layers=4'], 2, 'usage'],
+    [['grow', exampleCheckpoint, '--plan', 'x', ...first, '--out', '/nowhere/x'], 2, 'usage'],
     [['plan', '--from-run', '/nowhere', '--method', 'identity', '--to', 'layers=4'], 1, 'file/not-found'],
   ] as const)('%j is refused', async (argv, code, error) => {
     const done = await cambium(...argv, '--json');
@@ -132,7 +132,7 @@ describe('stages', () => {
     [[{ method: 'identity', to: { layers: 'four' } }]],
   ])('the recipe %j is refused', async (recipe) => {
     writeFileSync(at('recipe.json'), JSON.stringify(recipe));
-    expect((await cambium('plan', example, '--recipe', at('recipe.json'), '--json')).last()).toMatchObject({
+    expect((await cambium('plan', exampleCheckpoint, '--recipe', at('recipe.json'), '--json')).last()).toMatchObject({
       error: { code: 'file/bad-json' },
     });
   });
@@ -151,7 +151,7 @@ describe('stages', () => {
       at('recipe.json'),
       JSON.stringify([{ method: 'hypercloning', times: { hidden: 2, ffn: 2 } }, stage]),
     );
-    const { last } = await cambium('plan', example, '--recipe', at('recipe.json'), '--json');
+    const { last } = await cambium('plan', exampleCheckpoint, '--recipe', at('recipe.json'), '--json');
     expect(last()).toMatchObject({
       error: { code: 'file/bad-json', message: expect.stringContaining(`stage 2: ${field}: `) as string },
     });
@@ -162,7 +162,7 @@ describe('plans', () => {
   it('are kept, carried out again, and shown', async () => {
     const { code, out } = await cambium(
       'plan',
-      example,
+      exampleCheckpoint,
       ...first,
       '--then',
       'identity',
@@ -174,19 +174,19 @@ describe('plans', () => {
     const saved = JSON.parse(readFileSync(at('plan.json'), 'utf8')) as SavedPlan;
     expect(saved).toEqual(await planned(...first, '--then', 'identity', 'layers=4'));
     expect(saved.source.fingerprint).toMatch(/^[0-9a-f]{64}$/);
-    expect((await cambium('plan', example, '--plan', at('plan.json'))).out).toContain(
+    expect((await cambium('plan', exampleCheckpoint, '--plan', at('plan.json'))).out).toContain(
       'hypercloning + identity',
     );
-    const grown = await cambium('grow', example, '--plan', at('plan.json'), '--out', at('grown'), '--json');
+    const grown = await cambium('grow', exampleCheckpoint, '--plan', at('plan.json'), '--out', at('grown'), '--json');
     expect([grown.code, grown.last()['dir']]).toEqual([0, at('grown')]);
     expect(
-      (await cambium('plan', example, ...first, '--save', at('plan.json'), '--json')).last(),
+      (await cambium('plan', exampleCheckpoint, ...first, '--save', at('plan.json'), '--json')).last(),
     ).toMatchObject({ error: { code: 'file/exists' } });
   });
 
   it('of another source are refused with what differs', async () => {
-    await cambium('plan', example, ...first, '--save', at('plan.json'));
-    cpSync(example, at('other'), { recursive: true });
+    await cambium('plan', exampleCheckpoint, ...first, '--save', at('plan.json'));
+    cpSync(exampleCheckpoint, at('other'), { recursive: true });
     const config = JSON.parse(readFileSync(join(at('other'), 'config.json'), 'utf8')) as Record<
       string,
       unknown
@@ -209,15 +209,15 @@ describe('plans', () => {
     }
     writeFileSync(at('plan.json'), '{ "format": "cambium-plan", "version": 7 }');
     expect(
-      (await cambium('grow', example, '--plan', at('plan.json'), '--out', at('grown'), '--json')).last(),
+      (await cambium('grow', exampleCheckpoint, '--plan', at('plan.json'), '--out', at('grown'), '--json')).last(),
     ).toMatchObject({ error: { code: 'growth/bad-plan' } });
   });
 
   it('are compared', async () => {
-    await cambium('plan', example, ...first, '--save', at('a.json'));
+    await cambium('plan', exampleCheckpoint, ...first, '--save', at('a.json'));
     await cambium(
       'plan',
-      example,
+      exampleCheckpoint,
       '--method',
       'hypercloning',
       '--times',

@@ -1,0 +1,171 @@
+/** @file Follows jobs and runs on a terminal. Ctrl+C cancels a job, and stops and saves a run. */
+import { AppError, createError, refuse } from '../../base/errors.ts';
+import { formatCount, formatDuration, formatNumber } from '../../base/format.ts';
+import type { JobSummary, RunSummary, RunEvent } from '../../contract/schema.ts';
+import type { Service } from '../../contract/service.ts';
+import { compareWithEstimate } from '../../service/catalog.ts';
+import { exits, type Output } from './output.ts';
+
+/** Follows the events of a job until `findResult` returns one. The signal cancels the job. */
+export async function followJob<E, R>(
+  api: Service,
+  job: JobSummary,
+  events: AsyncIterable<E>,
+  signal: AbortSignal,
+  findResult: (event: E) => R | undefined,
+): Promise<R> {
+  const cancel = (): void => {
+    void api.cancelJob({ id: job.id }).catch(() => undefined);
+  };
+  if (signal.aborted) cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    let result: R | undefined;
+    for await (const event of events) result = findResult(event) ?? result;
+    return result ?? refuse('engine/crashed', { how: 'it ended without a result', lines: '' });
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}
+
+/**
+ * Follows a run until it stops, and prints what happens after `since` (ISO 8601). Returns its last summary and
+ * the exit code. The signal stops and saves the run.
+ */
+export async function followRun(
+  api: Service,
+  run: RunSummary,
+  since: string,
+  out: Output,
+  signal: AbortSignal,
+): Promise<{ readonly run: RunSummary; readonly code: number }> {
+  const stop = (): void => {
+    out.note('Stopping after this step and saving; press Ctrl+C again to quit at once');
+    api.stopRun({ id: run.dir }).catch((error: unknown) => {
+      const hasStopped = error instanceof AppError && error.code === 'run/not-running';
+      if (!hasStopped) out.note(String(error));
+    });
+  };
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    let { steps } = run;
+    let isCurrent = false;
+    let last: RunEvent | undefined;
+    for await (const event of api.followRun({ id: run.dir, from: 0 })) {
+      last = event;
+      if (event.type === 'started' || event.type === 'rescheduled') ({ steps } = event);
+      isCurrent ||= event.type === 'preparing' || ('time' in event && event.time >= since);
+      if (isCurrent) show(event, steps, out);
+    }
+    const isStopped = checkEnd(last) === 'requested' && signal.aborted;
+    return { run: await api.run({ id: run.dir }), code: isStopped ? exits.cancelled : exits.ok };
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+type StopReason = Extract<RunEvent, { type: 'stopped' }>['reason'];
+
+/** Why the run stopped. Throws the error of a run that failed. */
+function checkEnd(last: RunEvent | undefined): StopReason {
+  if (last?.type !== 'stopped')
+    return refuse('engine/crashed', { how: 'the run ended without its last event', lines: '' });
+  if (last.reason !== 'failed') return last.reason;
+  throw last.error
+    ? new AppError(last.error.code, last.error.detail)
+    : createError('internal', { message: 'the run failed without an error' });
+}
+
+function show(event: RunEvent, steps: number, out: Output): void {
+  if (event.type === 'preparing') {
+    out.progress(event.what, event.done, event.of);
+    return;
+  }
+  if (event.type === 'step') {
+    const loss = `loss ${event.loss.toFixed(4)}`;
+    const lr = `lr ${event.lr.toExponential(2)}`;
+    const details = `step ${event.step}  ${loss}  ${lr}  ${formatCount(event.tokens)} tokens`;
+    out.progress('Training', event.step, steps, details);
+    return;
+  }
+  const text = describeEvent(event);
+  if (text !== undefined) out.note(text);
+}
+
+/** A line about an event, or undefined if it is not printed. */
+function describeEvent(event: RunEvent): string | undefined {
+  switch (event.type) {
+    case 'started':
+      return describeStart(event);
+    case 'evaluated':
+      return `step ${event.step}: held-out loss ${event.loss.toFixed(4)}`;
+    case 'averaged': {
+      const weights = event.weights === 'ema' ? 'EMA weights' : 'averaged checkpoints';
+      return `step ${event.step}: held-out loss of the ${weights} ${event.loss.toFixed(4)}`;
+    }
+    case 'sample':
+      return `step ${event.step}, sample: ${event.prompt}${event.text}`;
+    case 'measured': {
+      const { stepSeconds, estimated, secondsLeft } = event;
+      const comparison = estimated === null ? '' : `, ${compareWithEstimate(stepSeconds, estimated)}`;
+      return `A step takes ${formatStepTime(stepSeconds)}${comparison}; ${formatDuration(secondsLeft)} left`;
+    }
+    case 'budget': {
+      const { step, what, spent, limit } = event;
+      const use = `${what}: ${spent.toPrecision(4)} of ${limit}`;
+      return `The budget is used up at step ${step} (${use}). Saving; resuming grants it again`;
+    }
+    case 'skipped':
+      return describeSkip(event);
+    case 'rolled-back':
+      return `step ${event.from}: rolled back to the checkpoint of step ${event.step}; the data continues`;
+    case 'rescheduled':
+      return `step ${event.step}: the learning rate decays from here; the run ends at step ${event.steps}`;
+    case 'asymmetry':
+      return `step ${event.step}: distance between copies ${event.value.toPrecision(2)}`;
+    case 'saved':
+      return `step ${event.step}: saved`;
+    case 'stopped':
+      return `${event.reason === 'finished' ? 'Finished' : 'Stopped'} at step ${event.step}`;
+    default:
+      return undefined;
+  }
+}
+
+function describeStart(event: Extract<RunEvent, { type: 'started' }>): string {
+  const parameters = formatCount(event.parameters);
+  const tokens = formatCount(event.trainTokens);
+  const moments =
+    event.momentUpdates === undefined
+      ? ''
+      : `; starts with the optimizer moments of ${event.momentUpdates} updates`;
+  return (
+    `Training ${parameters} parameters on ${event.deviceName} (${event.device}): ` +
+    `${event.steps} steps over ${tokens} tokens${moments}`
+  );
+}
+
+function describeSkip({ step, what, value, limit }: Extract<RunEvent, { type: 'skipped' }>): string {
+  const number = value === null ? 'is not finite' : `is ${formatNumber(value)}`;
+  const excess = value === null || limit === null ? '' : `, above ${formatNumber(limit)}`;
+  return `step ${step}: skipped, because its ${what} ${number}${excess}`;
+}
+
+const formatStepTime = (seconds: number): string =>
+  seconds < 0.1 ? `${(1000 * seconds).toPrecision(2)} ms` : formatDuration(seconds);
+
+/** The summary of a run in several lines. */
+export function describeRun(run: RunSummary): string {
+  const lines = [
+    `${run.name}: ${run.state} at step ${run.step} of ${run.steps}`,
+    `  folder    ${run.dir}`,
+    `  tokens    ${formatCount(run.tokens)}`,
+  ];
+  if (run.loss !== null) {
+    const heldOut = run.heldOutLoss === null ? '' : ` (held out ${run.heldOutLoss.toFixed(4)})`;
+    lines.push(`  loss      ${run.loss.toFixed(4)}${heldOut}`);
+  }
+  if (run.savedStep !== null) lines.push(`  saved     at step ${run.savedStep}`);
+  return lines.join('\n');
+}

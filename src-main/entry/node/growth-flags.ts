@@ -1,0 +1,45 @@
+/** @file The flags of a growth, which `plan` and `grow` share. */
+import type { Command } from 'commander';
+import { methods } from '../../service/catalog.ts';
+import { collect } from './command.ts';
+
+type Method = NonNullable<ReturnType<typeof methods.get>>;
+
+export const outputDTypes = ['keep', 'float32', 'bfloat16', 'float16'] as const;
+
+export const addGrowthFlags = (command: Command): Command =>
+  command
+    .option('--method <id>', `growth method: ${[...methods.keys()].join(', ')}`)
+    .option('--times <sizes>', 'new sizes as multiples: hidden=2,ffn=2')
+    .option('--to <sizes>', 'new sizes: hidden=1024,ffn=4096')
+    .option('--option <key=value>', 'an option of the method; may be repeated', collect)
+    .option('--dtype <dtype>', `type of the grown weights: ${outputDTypes.join(', ')}`, 'keep')
+    .option('--seed <n>', 'seed of noise and of new weights', '0')
+    .option(
+      '--then <method...>',
+      'another stage, applied to the result of the one before: --then identity layers=x2; may be repeated',
+    )
+    .option(
+      '--recipe <file>',
+      'stages from a JSON file: [{ "method": …, "to" or "times": {…}, "options": {…} }, …]',
+    );
+
+/** The methods and their options, for the help. */
+export const describeMethods = (): string =>
+  `\nMethods:\n${[...methods.values()].map(describeMethod).join('')}`;
+
+const indent = ' '.repeat(16);
+
+function describeMethod({ id, summary, caveat, options }: Method): string {
+  const lines = [
+    `  ${id.padEnd(14)}${summary}`,
+    ...(caveat === undefined ? [] : [`${indent}note: ${caveat}`]),
+    ...options.map((option) => `${indent}--option ${option.id}=${valuesOf(option)}  ${option.help}`),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function valuesOf(option: Method['options'][number]): string {
+  if (option.kind === 'choice') return option.choices.map(({ value }) => value).join('|');
+  return option.off ? `N|${option.off}` : 'N';
+}

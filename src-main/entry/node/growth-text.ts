@@ -1,0 +1,121 @@
+/** @file Growth plans, differences of plans, and certificates as text. */
+import { formatCount, formatPercent } from '../../base/format.ts';
+import type { Certificate } from '../../contract/schema.ts';
+import {
+  combinePromises,
+  joinMethodIds,
+  mergeNotes,
+  summarizeSizes,
+  type Difference,
+  type GrowthPlan,
+  type SavedPlan,
+  type TensorRecipe,
+} from '../../service/catalog.ts';
+import { table } from './output.ts';
+
+/** What each stage does to every weight, then sizes, parameters and promise of the whole growth. */
+export function describePlan({ source, stages }: SavedPlan): string {
+  const hasStages = stages.length > 1;
+  const weights = stages.flatMap((plan, i) => [
+    ...(hasStages ? [describeStage(plan, i), ''] : []),
+    tabulateWeights(plan),
+    '',
+  ]);
+  const sizes = summarizeSizes(stages);
+  const { before, after, active } = sizes.parameters;
+  const promise = combinePromises(stages);
+  const summary = [
+    `Sizes        ${describeSizes(sizes)}`,
+    `Parameters   ${describeGrowth(before, after)}`,
+    ...(active
+      ? [
+          `Per token    ${describeGrowth(active.before, active.after)}: ` +
+            'the selected experts and everything outside of experts',
+        ]
+      : []),
+    `Promise      ${promise.kind}: ${promise.why.join('; ')}`,
+    ...mergeNotes(stages).map((note) => `Note         ${note}`),
+  ];
+  if (hasStages)
+    summary.unshift(
+      `Source       ${source.name}`,
+      `Stages       ${joinMethodIds(stages)}: applied in one pass, without intermediate checkpoints`,
+    );
+  return [...weights, ...summary].join('\n');
+}
+
+const describeStage = (plan: GrowthPlan, index: number): string =>
+  `Stage ${index + 1}: ${plan.request.method}, ${describeSizes(plan)}; ${plan.promise.kind}`;
+
+const describeGrowth = (before: number, after: number): string =>
+  `${formatCount(before)} → ${formatCount(after)} (× ${(after / before).toFixed(2)})`;
+
+const describeSizes = ({ from, to }: Pick<GrowthPlan, 'from' | 'to'>): string =>
+  Object.keys(to)
+    .filter((name) => from[name] !== to[name])
+    .map((name) => `${name} ${from[name] ?? '-'} → ${to[name]!}`)
+    .join(', ');
+
+/** The weights of a plan. Weights of several layers that change in the same way share a row. */
+function tabulateWeights(plan: GrowthPlan): string {
+  const groups = new Map<string, { readonly cells: readonly string[]; count: number }>();
+  for (const tensor of plan.tensors) {
+    const name = tensor.name.replace(/(^|\.)\d+(?=\.)/g, '$1*');
+    const cells = [name, formatShape(tensor.from), formatShape(tensor.to), describeFactors(tensor)];
+    const key = JSON.stringify(cells);
+    const group = groups.get(key) ?? { cells, count: 0 };
+    group.count++;
+    groups.set(key, group);
+  }
+  const rows = [...groups.values()].map(({ cells: [name, ...others], count }) => [name!, count, ...others]);
+  return table([['weight', 'count', 'from', 'to', 'factors'], ...rows]);
+}
+
+const formatShape = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
+
+function describeFactors({ slice, factors, zeroOutput }: TensorRecipe): string {
+  const parts = factors.map(({ by, part, why }) => {
+    const where = part ? ` (${part.axis} ${part.entry})` : '';
+    return `× ${Number(by.toPrecision(6))}${where} ${why}`;
+  });
+  if (slice) parts.unshift(`slice ${slice.at + 1} of ${slice.of} of ${slice.axis}`);
+  if (parts.length > 0) return parts.join('; ');
+  return zeroOutput ? 'all zeros' : '';
+}
+
+/** The differences of two plans as a table. */
+export const describeDifferences = (
+  differences: readonly Difference[],
+  first: string,
+  second: string,
+): string =>
+  differences.length === 0
+    ? 'The two plans are the same: they produce identical files from the same source.'
+    : table([
+        ['where', 'what', first, second],
+        ...differences.map((d) => [d.where, d.what, d.first ?? '-', d.second ?? '-']),
+      ]);
+
+export function describeCertificate(c: Certificate): string {
+  const tolerance = `tolerance ${c.tolerance.toExponential(2)}; RMS of the logits ${c.rmsLogit.toFixed(2)}`;
+  const lines = [
+    describeResult(c),
+    `  largest |Δlogit|  ${c.maxLogit.toExponential(2)} (${tolerance})`,
+    `  KL divergence     ${c.kl.toExponential(2)} nats per token`,
+    `  loss              ${c.lossSource.toFixed(4)} → ${c.lossGrown.toFixed(4)} nats per token`,
+    `  top-1 agreement   ${formatPercent(c.agreement, 2)} of ${c.tokens} positions`,
+    `  measured on       ${c.text}, ${c.device}`,
+  ];
+  if (c.stages) {
+    const stages = c.stages.map((stage) => `${stage.method}: ${stage.promise}`).join(', ');
+    lines.push(`  stages            ${stages}`);
+  }
+  return lines.join('\n');
+}
+
+function describeResult({ promise, passed }: Certificate): string {
+  if (promise === 'approximate') return 'Not function-preserving; the distances from the source are:';
+  return passed
+    ? 'Certified: the grown model computes the same function as its source'
+    : 'NOT certified: the grown model computes another function than its source';
+}
