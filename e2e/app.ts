@@ -1,11 +1,9 @@
-/**
- * @file The built app on a temporary home, in a real browser: starts the server, opens pages, and fails a
- * spec on any complaint of a page.
- */
+/** @file Starts the built app with a temporary home, and opens it in Chromium. Errors of a page fail its test. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -14,10 +12,10 @@ import { makeTinyCheckpoint, type TinyOptions } from '../tests/support/tiny.ts';
 
 export const root = resolve(import.meta.dirname, '..');
 export const screenshots = join(root, 'e2e', 'screenshots');
-/** How long anything may take on a busy machine, in milliseconds. */
-export const patience = 60_000;
+/** How long an action may take, in milliseconds. Long, because a busy machine is slow. */
+export const timeout = 60_000;
 
-const names = [
+const executableNames = [
   'chromium',
   'chromium-browser',
   'google-chrome',
@@ -25,66 +23,67 @@ const names = [
   'chrome',
   'microsoft-edge',
 ];
-const installed = [
+const installedPaths = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
   'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
 ];
 
-/** A Chromium of this computer: CAMBIUM_CHROMIUM, or the first that is installed. */
+/** The path of a Chromium: CAMBIUM_CHROMIUM, or the first that is installed. */
 export function findChromium(): string | undefined {
   const folders = ['/usr/bin', ...(process.env['PATH'] ?? '').split(delimiter)];
   return [
     process.env['CAMBIUM_CHROMIUM'],
-    ...names.flatMap((name) => folders.map((dir) => join(dir, name))),
-    ...installed,
+    ...executableNames.flatMap((name) => folders.map((dir) => join(dir, name))),
+    ...installedPaths,
   ].find((path) => path && existsSync(path));
 }
 
-/** Specs that need a browser; where there is none, one skipped test says so. */
+/** A suite that needs a browser. Without one it is skipped. */
 export function scenario(title: string, body: (app: App) => void): void {
   const executablePath = findChromium();
   if (executablePath === undefined) {
-    skipped(title, 'needs Chromium: install it, or give its path in CAMBIUM_CHROMIUM');
+    skipSuite(title, 'needs Chromium: install it, or set CAMBIUM_CHROMIUM to its path');
     return;
   }
   describe(title, () => {
     const app = new App(executablePath);
     beforeAll(() => app.start());
     afterEach(async ({ task }) => {
-      await app.judge(task.name, task.result?.state === 'fail');
+      await app.checkComplaints(task.name, task.result?.state === 'fail');
     });
-    afterAll(() => app.end());
+    afterAll(() => app.stop());
     body(app);
   });
 }
 
-/** A test that tells why it cannot run here. */
-export function skipped(title: string, why: string): void {
-  console.warn(`skipped: ${title}: ${why}`);
+/** Skips a suite and shows the reason. */
+export function skipSuite(title: string, reason: string): void {
+  console.warn(`skipped: ${title}: ${reason}`);
   describe(title, () => {
-    it.skip(why, () => undefined);
+    it.skip(reason, () => undefined);
   });
 }
 
-/** What the default checkpoint of the specs is like. */
-const tiny: TinyOptions = {
+/** The default checkpoint. */
+const tinyOptions: TinyOptions = {
   tokenizer: true,
   dims: { hidden: 32, ffn: 64, kv_heads: 2, heads: 4, group: 2, head_dim: 8, positions: 128, layers: 2 },
   config: { max_position_embeddings: 128 },
 };
 
 export class App {
-  /** A temporary folder: the person's own folder, and where the server is started. */
+  /** A temporary home folder, in which the server is started. */
   readonly dir = mkdtempSync(join(tmpdir(), 'cambium-e2e-'));
   readonly home = join(this.dir, 'home');
   readonly text = join(this.dir, 'stories.txt');
-  /** More of the environment of the servers that are started from here. */
+  /** Environment variables of the server. */
   readonly environment: Record<string, string> = {};
   readonly #executablePath: string;
   #browser: Browser | undefined;
   #server: ChildProcess | undefined;
   #page: Page | undefined;
+  /** Errors of the page since the last check. */
   #complaints: string[] = [];
   #allowed: RegExp[] = [];
   address = '';
@@ -109,28 +108,29 @@ export class App {
   async start(): Promise<void> {
     writeFileSync(this.text, toyCorpus(60_000, { seed: 7 }));
     const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    [this.#browser] = await Promise.all([
+    const [browser] = await Promise.all([
       chromium.launch({
         executablePath: this.#executablePath,
         args: [...sandbox, '--disable-dev-shm-usage'],
       }),
-      this.serve(),
+      this.startServer(),
     ]);
-    await this.open();
+    this.#browser = browser;
+    await this.openPage();
   }
 
-  /** A tiny random checkpoint below the person's folder. */
-  checkpoint(name: string, family = 'llama', more: TinyOptions = {}): Promise<string> {
+  /** Writes a tiny random checkpoint to the home folder and returns its path. */
+  createCheckpoint(name: string, family = 'llama', more: TinyOptions = {}): Promise<string> {
     return makeTinyCheckpoint(family, {
-      ...tiny,
+      ...tinyOptions,
       ...more,
-      dims: { ...tiny.dims, ...more.dims },
+      dims: { ...tinyOptions.dims, ...more.dims },
       dir: join(this.dir, name),
     });
   }
 
-  /** Starts the server; its address is known when this settles. */
-  async serve(port = 0): Promise<void> {
+  /** Starts the server and reads its address. */
+  async startServer(port = 0): Promise<void> {
     const child = spawn(
       process.execPath,
       [join(root, 'bin', 'cambium.mjs'), 'serve', '--port', String(port), '--json'],
@@ -148,56 +148,52 @@ export class App {
       },
     );
     this.#server = child;
-    let said = '';
+    let errorOutput = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-4000);
+      errorOutput = (errorOutput + text).slice(-4000);
     });
-    this.address = await new Promise((good, bad) => {
+    this.address = await new Promise((resolveAddress, reject) => {
       createInterface(child.stdout).on('line', (line) => {
-        good((JSON.parse(line) as { address: string }).address);
+        resolveAddress((JSON.parse(line) as { address: string }).address);
       });
       child.once('exit', (code) => {
-        bad(new Error(`the server ended with ${code}: ${said}`));
+        reject(new Error(`the server ended with ${code}: ${errorOutput}`));
       });
     });
   }
 
-  /** Ends the server as a person does, or as a power cut does; settles when it is gone. */
-  async endServer(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  /** Ends the server, politely or like a power failure, and waits until it is gone. */
+  async stopServer(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#server!;
     if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise<void>((good) => {
-      child.once('exit', () => {
-        good();
-      });
-    });
+    const exit = once(child, 'exit');
     if (process.platform === 'win32') child.kill(signal);
     else process.kill(-child.pid!, signal);
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
     }, 20_000);
-    await gone;
+    await exit;
     clearTimeout(timer);
   }
 
-  /** A new page at the printed address, in place of the old one. */
-  async open(
+  /** Replaces the page by a new one at the address of the server. */
+  async openPage(
     options: Parameters<Browser['newPage']>[0] = {
       viewport: { width: 1280, height: 860 },
       reducedMotion: 'reduce',
     },
   ): Promise<Page> {
     await this.#page?.context().close();
-    const page = this.watched(await this.browser.newPage(options));
+    const page = this.watchPage(await this.browser.newPage(options));
     this.#page = page;
     await page.goto(this.address);
     await page.getByTestId('drop-zone').waitFor();
     return page;
   }
 
-  /** Hears every complaint of this page: console errors, thrown errors, broken content policy. */
-  watched(page: Page): Page {
-    page.setDefaultTimeout(patience);
+  /** Collects console errors, thrown errors and violations of the content security policy. */
+  watchPage(page: Page): Page {
+    page.setDefaultTimeout(timeout);
     const complain = (what: string): void => {
       this.#complaints.push(what);
     };
@@ -210,30 +206,30 @@ export class App {
     page.on('crash', () => {
       complain('the page crashed');
     });
-    void page.addInitScript(
-      "addEventListener('securitypolicyviolation', (e) => console.error(`content policy: ${e.violatedDirective} ${e.blockedURI}`))",
-    );
+    void page.addInitScript(`addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+      console.error('content policy: ' + violatedDirective + ' ' + blockedURI);
+    })`);
     return page;
   }
 
-  /** Complaints that this test provokes. */
-  allow(...patterns: readonly RegExp[]): void {
+  /** Allows complaints that the current test causes. */
+  allowComplaints(...patterns: readonly RegExp[]): void {
     this.#allowed.push(...patterns);
   }
-  heard(pattern: RegExp): boolean {
+  hasComplaint(pattern: RegExp): boolean {
     return this.#complaints.some((text) => pattern.test(text));
   }
 
-  /** Fails the test that ran when its page complained; keeps a picture of a failure. */
-  async judge(name: string, failed: boolean): Promise<void> {
-    // what it said last arrives first
-    await this.#page?.evaluate('new Promise((good) => setTimeout(good, 0))').catch(() => undefined);
+  /** Fails a test whose page has complained. Takes a screenshot of a failure. */
+  async checkComplaints(name: string, hasFailed: boolean): Promise<void> {
+    // Waits for complaints that are still on their way.
+    await this.#page?.evaluate('new Promise((resolve) => setTimeout(resolve, 0))').catch(() => undefined);
     const complaints = this.#complaints.filter(
       (text) => !this.#allowed.some((pattern) => pattern.test(text)),
     );
     this.#complaints = [];
     this.#allowed = [];
-    if (failed || complaints.length > 0) {
+    if (hasFailed || complaints.length > 0) {
       mkdirSync(screenshots, { recursive: true });
       await this.#page
         ?.screenshot({
@@ -246,9 +242,9 @@ export class App {
     expect(complaints, 'complaints of the page').toEqual([]);
   }
 
-  async end(): Promise<void> {
+  async stop(): Promise<void> {
     await this.#browser?.close();
-    if (this.#server) await this.endServer('SIGTERM');
+    if (this.#server) await this.stopServer('SIGTERM');
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 10 });
   }
 }

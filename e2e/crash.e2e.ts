@@ -1,124 +1,124 @@
-/**
- * @file Things that die: the engine, the server, the connection. The page tells the truth, and the work goes
- * on from what was saved.
- */
+/** @file Tests of crashes: the engine, the server or the connection fails, and the run resumes from its checkpoint. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { patience, scenario } from './app.ts';
+import { timeout, scenario } from './app.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
-import { alertOf } from './pages/frame.ts';
+import { readAlert } from './pages/common.ts';
 import { library } from './pages/library.ts';
 import { runPage } from './pages/run.ts';
 import { trainPage } from './pages/train.ts';
 
 const settings = {
   Tokens: 50_000_000,
-  Batch: 4,
-  Sequence: 64,
+  'Micro-batch size': 4,
+  'Context length': 64,
   'Save every': 5,
   'Sample every': 0,
   'Evaluate every': 0,
 };
-const gone = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|WebSocket connection to .* failed/;
+const connectionErrors = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|WebSocket connection to .* failed/;
 
-interface Line {
-  readonly at: string;
+interface EventLine {
+  readonly type: string;
   readonly step?: number;
   readonly loss?: number;
 }
 
-scenario('what dies', (app) => {
-  const dir = (): string => join(app.home, 'runs', 'steady');
-  const engine = (): number =>
-    (JSON.parse(readFileSync(join(dir(), 'state.json'), 'utf8')) as { pid: number }).pid;
-  /** Every line that ends: the last may be on its way. */
-  const lines = (): Line[] =>
-    readFileSync(join(dir(), 'events.jsonl'), 'utf8')
+scenario('crashes', (app) => {
+  const runFolder = (): string => join(app.home, 'runs', 'steady');
+  const readEnginePid = (): number =>
+    (JSON.parse(readFileSync(join(runFolder(), 'state.json'), 'utf8')) as { pid: number }).pid;
+  /** Every complete line; the last one may be incomplete. */
+  const readEvents = (): EventLine[] =>
+    readFileSync(join(runFolder(), 'events.jsonl'), 'utf8')
       .split('\n')
       .slice(0, -1)
-      .map((line) => JSON.parse(line) as Line);
-  /** The curve in the file has every step once, in order. */
-  const unbroken = (): void => {
-    const steps = lines()
-      .filter((e) => e.at === 'step')
-      .map((e) => e.step);
+      .map((line) => JSON.parse(line) as EventLine);
+  /** Checks that events.jsonl has every step once, in order. */
+  function expectAllSteps(): void {
+    const steps = readEvents()
+      .filter(({ type }) => type === 'step')
+      .map(({ step }) => step);
     expect(steps).toEqual(steps.map((_, i) => i + 1));
-  };
+  }
 
-  it('starts a run that would take an hour', async () => {
-    const checkpoint = await app.checkpoint('small-llama');
+  it('starts a run of an hour', async () => {
+    const checkpoint = await app.createCheckpoint('small-llama');
     const { page } = app;
-    await library(page).type(checkpoint);
+    await library(page).openPath(checkpoint);
     await checkpointPage(page).train();
     await trainPage(page).fill(app.text, settings, 'steady');
     await trainPage(page).start();
-    await runPage(page).reaches(8);
+    await runPage(page).waitForStep(8);
   });
 
-  it('tells that the engine was killed, and resumes from what was saved', async () => {
+  it('shows that the engine was killed, and resumes from the last checkpoint', async () => {
     const { page } = app;
     const run = runPage(page);
-    process.kill(engine(), 'SIGKILL');
-    await run.is('Failed');
-    expect(await alertOf(page)).toMatch(
-      /engine process ended unexpectedly.*can be resumed from its last checkpoint/,
+    process.kill(readEnginePid(), 'SIGKILL');
+    await run.waitForState('Failed');
+    expect(await readAlert(page)).toMatch(
+      /engine process ended unexpectedly.*Resume the run from its last checkpoint/,
     );
     await expect
-      .poll(() => page.getByRole('region', { name: 'Under way' }).count(), { timeout: patience })
+      .poll(() => page.getByRole('region', { name: 'Running', exact: true }).count(), { timeout })
       .toBe(0);
-    const before = (await run.curve())!;
+    const before = (await run.readCurve())!;
     const saved = Math.max(
-      ...readdirSync(join(dir(), 'checkpoints')).map((name) => Number(/^step-(\d+)$/.exec(name)?.[1] ?? 0)),
+      ...readdirSync(join(runFolder(), 'checkpoints')).map((name) =>
+        Number(/^step-(\d+)$/.exec(name)?.[1] ?? 0),
+      ),
     );
     expect(saved).toBeGreaterThanOrEqual(5);
 
     await run.resume();
-    await run.is('Training');
-    const after = await run.reaches(before.last.step + 2);
+    await run.waitForState('Training');
+    const after = await run.waitForStep(before.last.step + 2);
     expect(after.first).toEqual(before.first);
     await run.log
-      .getByText(/Went on from step/)
+      .getByText(/Resumed at step/)
       .first()
       .waitFor();
-    unbroken();
+    expectAllSteps();
   });
 
-  it('finds a run interrupted when the engine died and nobody saw it', async () => {
+  it('shows a run as interrupted when its engine died without a server', async () => {
     const { page } = app;
-    const pid = engine();
-    app.allow(gone);
-    process.kill(pid, 'SIGSTOP'); // it must not hear that its server is gone, or it would save and leave
-    await app.endServer('SIGKILL');
+    const pid = readEnginePid();
+    app.allowComplaints(connectionErrors);
+    // A stopped engine does not notice that the server is gone, so it does not save.
+    process.kill(pid, 'SIGSTOP');
+    await app.stopServer('SIGKILL');
     process.kill(pid, 'SIGKILL');
-    await page.getByText('The connection is lost; trying again.').waitFor();
-    await expect.poll(() => app.heard(gone), { timeout: patience }).toBe(true);
-    await app.serve();
-    await app.open();
+    await page.getByText('Disconnected. Reconnecting…').waitFor();
+    await expect.poll(() => app.hasComplaint(connectionErrors), { timeout }).toBe(true);
+    await app.startServer();
+    await app.openPage();
     await library(app.page)
       .runs.getByRole('link', { name: /steady/ })
       .filter({ hasText: 'Interrupted' })
       .click();
-    await runPage(app.page).is('Interrupted');
-    expect(await alertOf(app.page)).toMatch(/It stopped without saying why\..*Resume goes on from step \d+/);
-    const told = lines().findLast((line) => line.at === 'step')!.step!;
+    await runPage(app.page).waitForState('Interrupted');
+    expect(await readAlert(app.page)).toMatch(/The run was interrupted\..*Resuming continues from step \d+/);
+    const lastStep = readEvents().findLast(({ type }) => type === 'step')!.step!;
     await runPage(app.page).resume();
-    await runPage(app.page).is('Training');
-    await runPage(app.page).reaches(told + 2);
-    unbroken();
+    await runPage(app.page).waitForState('Training');
+    await runPage(app.page).waitForStep(lastStep + 2);
+    expectAllSteps();
   });
 
-  it('stops and saves when its server dies', async () => {
+  it('saves and stops a run when the server dies', async () => {
     const run = runPage(app.page);
-    const pid = engine();
-    const before = lines().findLast((line) => line.at === 'started')!.step!;
-    // it has something to save
-    await expect.poll(() => lines().at(-1)!.step ?? 0, { timeout: patience }).toBeGreaterThan(before);
-    const { first } = (await run.curve())!;
-    app.allow(gone);
-    await app.endServer('SIGKILL');
-    await app.page.getByText('The connection is lost; trying again.').waitFor();
-    expect(await run.curve()).toMatchObject({ first });
+    const pid = readEnginePid();
+    const before = readEvents().findLast(({ type }) => type === 'started')!.step!;
+    // Waits until there is something to save.
+    await expect.poll(() => readEvents().at(-1)!.step ?? 0, { timeout }).toBeGreaterThan(before);
+    const { first } = (await run.readCurve())!;
+    app.allowComplaints(connectionErrors);
+    await app.stopServer('SIGKILL');
+    await app.page.getByText('Disconnected. Reconnecting…').waitFor();
+    expect(await run.readCurve()).toMatchObject({ first });
     await expect
       .poll(
         () => {
@@ -129,36 +129,36 @@ scenario('what dies', (app) => {
             return false;
           }
         },
-        { timeout: patience },
+        { timeout },
       )
       .toBe(false);
-    const end = lines().at(-1)!;
-    expect(end).toMatchObject({ at: 'stopped', reason: 'asked' });
+    const end = readEvents().at(-1)!;
+    expect(end).toMatchObject({ type: 'stopped', reason: 'requested' });
     expect(end.step).toBeGreaterThan(before);
-    expect(lines().findLast((line) => line.at === 'saved')!.step).toBe(end.step);
+    expect(readEvents().findLast(({ type }) => type === 'saved')!.step).toBe(end.step);
   });
 
-  it('is back when the new address is opened in the same tab, on the same port', async () => {
+  it('reconnects when the new address is opened in the same tab', async () => {
     const { port, page } = app;
-    app.allow(gone);
-    await app.serve(port);
+    app.allowComplaints(connectionErrors);
+    await app.startServer(port);
     await Promise.all([page.waitForEvent('load'), page.goto(app.address)]);
     await library(page)
       .runs.getByRole('link', { name: /steady/ })
       .filter({ hasText: 'Paused' })
       .click();
-    await runPage(page).is('Paused');
+    await runPage(page).waitForState('Paused');
     await runPage(page).resume();
-    await runPage(page).is('Training');
-    const { last } = await runPage(page).reaches(1);
-    await runPage(page).reaches(last.step + 2);
+    await runPage(page).waitForState('Training');
+    const { last } = await runPage(page).waitForStep(1);
+    await runPage(page).waitForStep(last.step + 2);
   });
 
-  it('asks what trains to stop and save when it is ended politely', async () => {
-    app.allow(gone);
-    await app.endServer('SIGTERM');
-    expect(lines().at(-1)).toMatchObject({ at: 'stopped', reason: 'asked' });
-    unbroken();
-    await app.page.getByText('The connection is lost; trying again.').waitFor();
+  it('saves and stops a run when the server is terminated', async () => {
+    app.allowComplaints(connectionErrors);
+    await app.stopServer('SIGTERM');
+    expect(readEvents().at(-1)).toMatchObject({ type: 'stopped', reason: 'requested' });
+    expectAllSteps();
+    await app.page.getByText('Disconnected. Reconnecting…').waitFor();
   });
 });

@@ -1,45 +1,41 @@
-/**
- * @file Growing: the plan follows every move, a refusal offers what to click, progress is told, cancelling
- * leaves nothing, and every method proves itself.
- */
+/** @file Tests of growing on the page: plan, refusals, progress, cancelling, and the certificate of every method. */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { methods } from '../src-main/growth/methods/index.ts';
 import { scenario } from './app.ts';
-import { openToGrow } from './journey.ts';
+import { openGrowPage } from './growth-steps.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
-import { alertOf, heading } from './pages/frame.ts';
+import { readAlert, waitForHeading } from './pages/common.ts';
 import { growingPage, growPage } from './pages/grow.ts';
 import { library } from './pages/library.ts';
 
-const whole = (text: string): number => Number(text.replace(/\D/g, ''));
+const parseInteger = (text: string): number => Number(text.replace(/\D/g, ''));
 
 scenario('growing', (app) => {
-  const made = (): string[] =>
+  const listCheckpoints = (): string[] =>
     existsSync(join(app.home, 'checkpoints')) ? readdirSync(join(app.home, 'checkpoints')) : [];
-  /** From the library to the plan of this checkpoint. */
-  async function plan(dir: string, name: string): Promise<void> {
+  async function openForm(dir: string, name: string): Promise<void> {
     await library(app.page).visit();
-    await openToGrow(app.page, dir, name);
+    await openGrowPage(app.page, dir, name);
   }
 
   let small: string;
   let large: string;
   beforeAll(async () => {
-    small = await app.checkpoint('small-llama');
-    large = await app.checkpoint('large-llama', 'llama', {
+    small = await app.createCheckpoint('small-llama');
+    large = await app.createCheckpoint('large-llama', 'llama', {
       dims: { hidden: 256, kv_heads: 4, group: 2, head_dim: 32, ffn: 768, layers: 8 },
     });
   });
 
-  it('follows the slider and the number with its plan', async () => {
+  it('plans again when a size changes by slider or by number', async () => {
     const { page } = app;
     const grow = growPage(page);
-    await plan(small, 'small-llama');
-    const doubled = await grow.after();
-    expect(await grow.size('hidden').inputValue()).toBe('64');
-    await grow.plan.getByText('Exact: the grown model will say the same.').waitFor();
+    await openForm(small, 'small-llama');
+    const doubled = await grow.readParameters();
+    expect(await grow.sizeField('hidden').inputValue()).toBe('64');
+    await grow.plan.getByText('Function-preserving', { exact: true }).waitFor();
     await grow.weights.getByText('32 × 32 → 64 × 64').first().waitFor();
     const blocks = grow.weights.getByTestId('axis-diagram');
     expect(await blocks.count()).toBeGreaterThan(9);
@@ -48,71 +44,71 @@ scenario('growing', (app) => {
 
     await grow.slider('hidden').focus();
     await page.keyboard.press('ArrowRight');
-    await expect.poll(() => grow.size('hidden').inputValue()).toBe('96');
-    await expect.poll(() => grow.after()).not.toBe(doubled);
+    await expect.poll(() => grow.sizeField('hidden').inputValue()).toBe('96');
+    await expect.poll(() => grow.readParameters()).not.toBe(doubled);
     await grow.weights.getByText('32 × 32 → 96 × 96').first().waitFor();
     await grow.weights.getByText('sums 3 equal copies of hidden').first().waitFor();
 
-    await grow.size('hidden').fill('128');
+    await grow.sizeField('hidden').fill('128');
     await grow.weights.getByText('32 × 32 → 128 × 128').first().waitFor();
     expect(
       await grow.plan
-        .getByRole('row', { name: /^FLOP per token/ })
+        .getByRole('row', { name: /^FLOPs per token/ })
         .getByRole('cell')
         .count(),
     ).toBe(3);
   });
 
-  it('refuses an impossible size and offers the nearest to click', async () => {
+  it('refuses an impossible size and suggests the nearest one', async () => {
     const { page } = app;
     const grow = growPage(page);
-    await grow.size('hidden').fill('50');
+    await grow.sizeField('hidden').fill('50');
     await grow.refusal.waitFor();
-    expect(await alertOf(page)).toMatch(
+    expect(await readAlert(page)).toMatch(
       /Hidden 32 → 50 is not a whole multiple\. The nearest possible hidden is 64/,
     );
-    expect(await grow.button.isDisabled()).toBe(true);
-    expect(await grow.size('hidden').getAttribute('aria-invalid')).toBe('true');
+    expect(await grow.growButton.isDisabled()).toBe(true);
+    expect(await grow.sizeField('hidden').getAttribute('aria-invalid')).toBe('true');
     await grow.refusal.getByRole('button', { name: 'hidden 64' }).click();
     await expect.poll(() => grow.refusal.count()).toBe(0);
-    expect(await grow.size('hidden').inputValue()).toBe('64');
-    expect(await grow.button.isEnabled()).toBe(true);
+    expect(await grow.sizeField('hidden').inputValue()).toBe('64');
+    expect(await grow.growButton.isEnabled()).toBe(true);
   });
 
-  it('offers the method that reaches the size', async () => {
+  it('suggests a method that can reach the size', async () => {
     const { page } = app;
     const grow = growPage(page);
-    await grow.size('ffn').fill('100');
+    await grow.sizeField('ffn').fill('100');
     await grow.refusal.getByRole('button', { name: `use ${methods.get('expand')!.title}` }).click();
     await expect.poll(() => grow.refusal.count()).toBe(0);
     expect(await page.locator('input[type=radio][value=expand]').isChecked()).toBe(true);
-    expect(await grow.size('ffn').inputValue()).toBe('100');
+    expect(await grow.sizeField('ffn').inputValue()).toBe('100');
   });
 
-  it('refuses a folder that exists', async () => {
+  it('refuses an output folder that exists', async () => {
     const { page } = app;
     const grow = growPage(page);
-    await grow.plan.getByRole('textbox', { name: 'New folder' }).fill(small);
-    await grow.button.click();
+    await grow.plan.getByRole('textbox', { name: 'Output folder' }).fill(small);
+    await grow.growButton.click();
     await grow.plan.getByText('already exists').waitFor();
-    expect(await alertOf(page)).toMatch(/small-llama already exists\. Choose a new name/);
+    expect(await readAlert(page)).toMatch(/small-llama already exists\. Choose a new name/);
   });
 
-  it('tells its progress in tensors and bytes, and a cancel leaves nothing behind', async () => {
+  it('shows its progress in tensors and bytes, and leaves no files after cancelling', async () => {
     const { page } = app;
     const growing = growingPage(page);
     mkdirSync(join(app.home, 'checkpoints'), { recursive: true });
-    const before = made();
-    await plan(large, 'large-llama');
-    await growPage(page).button.click();
+    const before = listCheckpoints();
+    await openForm(large, 'large-llama');
+    await growPage(page).growButton.click();
     await page.getByText(/\d+ of \d+ tensors · [\d.]+ .?B of [\d.]+ .?B/).waitFor();
     expect(readdirSync(join(app.home, 'checkpoints')).length).toBeGreaterThan(before.length);
     await growing.cancel();
-    await heading(page, 'Cancelled');
-    await page.getByText('Nothing was left behind.').waitFor();
-    expect(made()).toEqual(before);
+    await waitForHeading(page, 'Cancelled');
+    await page.getByText('No files were left behind.').waitFor();
+    expect(listCheckpoints()).toEqual(before);
     await library(page).visit();
-    await expect.poll(() => page.getByRole('region', { name: 'Under way' }).count()).toBe(0);
+    await expect.poll(() => page.getByRole('region', { name: 'Running', exact: true }).count()).toBe(0);
     expect(
       await library(page)
         .checkpoints.getByRole('link', { name: /large-llama-hypercloning/ })
@@ -121,38 +117,39 @@ scenario('growing', (app) => {
   });
 
   for (const method of methods.values()) {
-    it(`grows by ${method.title} and measures or proves it`, async () => {
+    it(`grows by ${method.title} and certifies the result`, async () => {
       const { page } = app;
       const growing = growingPage(page);
       const name = 'small-llama';
-      await plan(small, name);
-      await growPage(page).method(method.id);
-      const exact =
-        (await growPage(page).plan.getByText('Exact: the grown model will say the same.').count()) === 1;
-      const out = await growPage(page).out();
-      const parameters = await growPage(page).after();
+      await openForm(small, name);
+      await growPage(page).chooseMethod(method.id);
+      const promise = growPage(page).plan.getByText('Function-preserving', { exact: true });
+      const isExact = (await promise.count()) === 1;
+      const out = await growPage(page).readOutputFolder();
+      const parameters = await growPage(page).readParameters();
       expect(out.startsWith(join(app.home, 'checkpoints', `${name}-${method.id}`))).toBe(true);
-      await growPage(page).button.click();
-      await growing.proved();
-      if (exact) {
+      await growPage(page).growButton.click();
+      await growing.waitForCertificate();
+      if (isExact) {
         expect(
           await growing.certificate.getByText('The grown model computes the same function').count(),
         ).toBe(1);
-        expect(await growing.number('Largest difference of a logit')).toBeLessThan(1e-4);
-      } else expect(await growing.certificate.getByText('An approximate growth, measured').count()).toBe(1);
+        expect(await growing.readNumber('Largest logit difference')).toBeLessThan(1e-4);
+      } else
+        expect(await growing.certificate.getByText('Approximate growth: distance measured').count()).toBe(1);
       expect(readdirSync(out)).toEqual(
         expect.arrayContaining(['config.json', 'tokenizer.json', 'growth.json']),
       );
-      expect(made().filter((entry) => /partial|tmp|^\./.test(entry))).toEqual([]);
+      expect(listCheckpoints().filter((entry) => /partial|tmp|^\./.test(entry))).toEqual([]);
 
-      await growing.look();
+      await growing.openModel();
       const checkpoint = checkpointPage(page);
       await checkpoint.certificate.waitFor();
       await checkpoint.facts.getByText(`by ${method.title}`).waitFor();
       await page
-        .getByRole('heading', { name: `${method.mixes ? 'Mixtral' : 'Llama'}, ${parameters} parameters` })
+        .getByRole('heading', { name: `${method.mixture ? 'Mixtral' : 'Llama'}, ${parameters} parameters` })
         .waitFor();
-      expect(whole(await checkpoint.fact('Parameters'))).toBeGreaterThan(20_000);
+      expect(parseInteger(await checkpoint.readFact('Parameters'))).toBeGreaterThan(20_000);
     });
   }
 });

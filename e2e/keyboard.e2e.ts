@@ -1,32 +1,29 @@
-/**
- * @file The whole way with Tab, Enter, space and the arrows alone: every stop shows its focus, and nothing is
- * a trap.
- */
+/** @file Tests of the page by keyboard: every control can be reached and shows its focus. */
 import { expect, it } from 'vitest';
 import { methods } from '../src-main/growth/methods/index.ts';
 import { scenario } from './app.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
-import { heading, tabTo } from './pages/frame.ts';
+import { waitForHeading, tabTo } from './pages/common.ts';
 import { growingPage, growPage } from './pages/grow.ts';
 import { runPage } from './pages/run.ts';
 
 scenario('keyboard', (app) => {
-  it('skips to the content first', async () => {
+  it('skips to the content', async () => {
     const { page } = app;
-    await tabTo(page, 'a', 'Skip to the content', 1);
+    await tabTo(page, 'a', 'Skip to content', 1);
     await page.keyboard.press('Enter');
     await tabTo(page, 'input', 'Path of a checkpoint folder', 1);
   });
 
   it('opens a checkpoint', async () => {
     const { page } = app;
-    const dir = await app.checkpoint('small-gpt2', 'gpt2');
+    const dir = await app.createCheckpoint('small-gpt2', 'gpt2');
     await page.keyboard.type(dir);
     await page.keyboard.press('Enter');
-    await checkpointPage(page).opened('small-gpt2');
-    await tabTo(page, 'a', 'Grow it', 3);
+    await checkpointPage(page).waitFor('small-gpt2');
+    await tabTo(page, 'a', 'Grow', 3);
     await page.keyboard.press('Enter');
-    await growPage(page).opened('small-gpt2');
+    await growPage(page).waitFor('small-gpt2');
   });
 
   it('chooses a method and a size, and grows', async () => {
@@ -39,38 +36,38 @@ scenario('keyboard', (app) => {
     }
     expect(await page.locator('input[value=expand]').isChecked()).toBe(true);
     await tabTo(page, 'input', 'hidden, slider');
-    const before = await grow.size('hidden').inputValue();
+    const before = await grow.sizeField('hidden').inputValue();
     await page.keyboard.press('ArrowLeft');
-    await expect.poll(() => grow.size('hidden').inputValue()).not.toBe(before);
-    await tabTo(page, 'input', 'New folder');
+    await expect.poll(() => grow.sizeField('hidden').inputValue()).not.toBe(before);
+    await tabTo(page, 'input', 'Output folder');
     await tabTo(page, 'button', 'Grow', 4);
     await page.keyboard.press('Enter');
-    await growingPage(page).proved();
+    await growingPage(page).waitForCertificate();
   });
 
-  it('starts a training and pauses it', async () => {
+  it('starts and pauses a run', async () => {
     const { page } = app;
     const run = runPage(page);
-    await tabTo(page, 'a', 'Train it', 4);
+    await tabTo(page, 'a', 'Train', 4);
     await page.keyboard.press('Enter');
-    await heading(page, /^Train small-gpt2-expand/);
+    await waitForHeading(page, /^Train small-gpt2-expand/);
     await page.getByRole('button', { name: 'Start training' }).waitFor();
     await tabTo(page, 'input', 'Text', 4);
     await page.keyboard.type(app.text);
-    await tabTo(page, 'input', 'Sequence', 6);
+    await tabTo(page, 'input', 'Context length', 6);
     await page.keyboard.press('ControlOrMeta+a');
     await page.keyboard.type('32');
     await tabTo(page, 'button', 'Start training');
     await page.keyboard.press('Enter');
-    await run.is('Training');
-    await run.reaches(1);
+    await run.waitForState('Training');
+    await run.waitForStep(1);
     await tabTo(page, 'button', 'Pause', 6);
     await page.keyboard.press('Enter');
-    await run.is('Paused');
+    await run.waitForState('Paused');
     await expect.poll(() => page.evaluate('document.activeElement.textContent')).toBe('Resume');
   });
 
-  it('leaves the browser of folders with Escape, back where it was', async () => {
+  it('closes the folder dialog with Escape and returns the focus', async () => {
     const { page } = app;
     await page.goto(`${new URL(page.url()).origin}/#/`);
     await page.getByTestId('drop-zone').waitFor();

@@ -1,7 +1,4 @@
-/**
- * @file Opening a checkpoint: the first start, every way in, and every folder that cannot be opened with its
- * sentence and its remedy.
- */
+/** @file Tests of opening a checkpoint: every way to open one, and the error of every folder that cannot be opened. */
 import {
   cpSync,
   existsSync,
@@ -13,20 +10,20 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { root, scenario, skipped } from './app.ts';
+import { root, scenario, skipSuite } from './app.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
-import { alertOf } from './pages/frame.ts';
+import { readAlert } from './pages/common.ts';
 import { library } from './pages/library.ts';
 
-const builtIn = join(root, 'resources', 'demo', 'seedling');
+const demo = join(root, 'resources', 'demo', 'seedling');
 
-scenario('opening', (app) => {
-  let good: string;
+scenario('opening a checkpoint', (app) => {
+  let checkpointDir: string;
   beforeAll(async () => {
-    good = await app.checkpoint('models/small-llama');
+    checkpointDir = await app.createCheckpoint('models/small-llama');
   });
 
-  it('starts with one thing to do and no token in the address bar', async () => {
+  it('starts with an empty library and without the token in the address', async () => {
     const { page } = app;
     await page.getByText('Drop a checkpoint folder here').waitFor();
     expect(page.url()).not.toContain('token');
@@ -34,19 +31,19 @@ scenario('opening', (app) => {
     expect(await page.title()).toBe('Models · Cambium');
   });
 
-  it('opens a typed path and says what it is', async () => {
+  it('opens a path and shows its facts', async () => {
     const { page } = app;
     const checkpoint = checkpointPage(page);
-    await library(page).type(good);
-    await checkpoint.opened('small-llama');
+    await library(page).openPath(checkpointDir);
+    await checkpoint.waitFor('small-llama');
     await page.getByRole('heading', { name: /^Llama, [\d.]+ k parameters$/ }).waitFor();
-    expect(await checkpoint.fact('Element type')).toBe('float32');
-    expect(await checkpoint.fact('Tokenizer')).toBe('BPE, 260 tokens');
-    expect(await checkpoint.fact('Output head')).toMatch(/tied|its own/);
-    expect(Number((await checkpoint.fact('Parameters')).replace(/\D/g, ''))).toBeGreaterThan(10_000);
+    expect(await checkpoint.readFact('Element type')).toBe('float32');
+    expect(await checkpoint.readFact('Tokenizer')).toBe('BPE, 260 tokens');
+    expect(await checkpoint.readFact('Output head')).toMatch(/tied|separate/);
+    expect(Number((await checkpoint.readFact('Parameters')).replace(/\D/g, ''))).toBeGreaterThan(10_000);
     for (const [axis, size] of [
       ['hidden', '32'],
-      ['kv heads', '2'],
+      ['KV heads', '2'],
       ['ffn', '64'],
       ['layers', '2'],
     ])
@@ -57,70 +54,70 @@ scenario('opening', (app) => {
         .waitFor();
   });
 
-  it('lets it write', async () => {
-    const text = await checkpointPage(app.page).write(8);
+  it('generates text', async () => {
+    const text = await checkpointPage(app.page).generate(8);
     expect(text.startsWith('Once upon a time')).toBe(true);
     expect(text.length).toBeGreaterThan('Once upon a time'.length);
   });
 
-  it('remembers it, and forgets it when told', async () => {
+  it('lists the opened checkpoint, and removes it from the list', async () => {
     const { page } = app;
     const lib = library(page);
     await lib.visit();
     await lib.checkpoints.getByRole('link', { name: /small-llama/ }).waitFor();
-    await lib.checkpoints.getByRole('button', { name: 'Forget small-llama' }).click();
+    await lib.checkpoints.getByRole('button', { name: 'Remove from list small-llama' }).click();
     await expect.poll(() => lib.checkpoints.getByRole('link', { name: /small-llama/ }).count()).toBe(0);
-    expect(existsSync(join(good, 'config.json'))).toBe(true);
+    expect(existsSync(join(checkpointDir, 'config.json'))).toBe(true);
   });
 
-  it('picks a folder with the browser of folders', async () => {
+  it('opens a folder from the folder dialog', async () => {
     const { page } = app;
     const lib = library(page);
-    await lib.pick('models');
+    await lib.browse('models');
     await lib.dialog.getByRole('button', { name: 'small-llama/ checkpoint' }).click();
-    await checkpointPage(page).opened('small-llama');
+    await checkpointPage(page).waitFor('small-llama');
   });
 
-  it('takes a folder that is dropped on it', async () => {
+  it('opens a dropped folder', async () => {
     const { page } = app;
     const lib = library(page);
     await lib.visit();
-    await lib.drop(good);
-    await checkpointPage(page).opened('small-llama');
-    expect(await page.getByText(good, { exact: true }).count()).toBeGreaterThan(0);
+    await lib.drop(checkpointDir);
+    await checkpointPage(page).waitFor('small-llama');
+    expect(await page.getByText(checkpointDir, { exact: true }).count()).toBeGreaterThan(0);
   });
 
-  it('asks which, when two folders look like the one that was dropped', async () => {
+  it('offers a choice when two folders match the dropped one', async () => {
     const { page } = app;
     const lib = library(page);
     const twin = join(app.dir, 'elsewhere', 'small-llama');
-    cpSync(good, twin, { recursive: true });
+    cpSync(checkpointDir, twin, { recursive: true });
     await lib.visit();
     await lib.drop(twin);
-    await page.getByText('Several folders look like this one.').waitFor();
+    await page.getByText('Several folders match.').waitFor();
     await page.getByRole('button', { name: twin, exact: true }).click();
-    await checkpointPage(page).opened('small-llama');
+    await checkpointPage(page).waitFor('small-llama');
   });
 
-  it('says so when a dropped file is not a folder', async () => {
+  it('shows an error for a dropped file', async () => {
     const { page } = app;
     const lib = library(page);
     await lib.visit();
     await lib.drop(app.text);
-    expect(await lib.refusal()).toMatch(/That was not a folder\. Drop the folder that holds config\.json/);
+    expect(await lib.readError()).toMatch(/That was not a folder\. Drop the folder that holds config\.json/);
   });
 
-  const change = (path: string, keys: object): void => {
+  const changeJson = (path: string, keys: object): void => {
     writeFileSync(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, 'utf8')) as object), ...keys }));
   };
-  const copy = (name: string): string => {
+  const copyCheckpoint = (name: string): string => {
     const dir = join(app.dir, 'bad', name);
-    cpSync(good, dir, { recursive: true });
+    cpSync(checkpointDir, dir, { recursive: true });
     return dir;
   };
-  const bad: readonly (readonly [what: string, make: () => string, told: RegExp])[] = [
+  const invalidFolders: readonly (readonly [what: string, create: () => string, message: RegExp])[] = [
     ['a path to nothing', () => join(app.dir, 'nowhere'), /nowhere does not exist\. Check the path/],
-    ['a file', () => app.text, /stories\.txt is not a folder\. Choose the folder that holds config\.json/],
+    ['a file', () => app.text, /stories\.txt is not a folder\. Choose the folder that contains config\.json/],
     [
       'a folder without a config',
       () => {
@@ -133,7 +130,7 @@ scenario('opening', (app) => {
     [
       'a pickle-only checkpoint',
       () => {
-        const dir = copy('pickle');
+        const dir = copyCheckpoint('pickle');
         renameSync(join(dir, 'model.safetensors'), join(dir, 'pytorch_model.bin'));
         return dir;
       },
@@ -142,80 +139,80 @@ scenario('opening', (app) => {
     [
       'a truncated shard',
       () => {
-        const dir = copy('short');
+        const dir = copyCheckpoint('short');
         truncateSync(join(dir, 'model.safetensors'), 20_000);
         return dir;
       },
-      /model\.safetensors is 20000 bytes but its header promises \d+\. The download was cut off/,
+      /model\.safetensors has 20000 bytes, but its header requires \d+\. The download was cut off/,
     ],
     [
       'an unknown family',
       () => {
-        const dir = copy('strange');
-        change(join(dir, 'config.json'), { model_type: 'unheard_of' });
+        const dir = copyCheckpoint('strange');
+        changeJson(join(dir, 'config.json'), { model_type: 'unheard_of' });
         return dir;
       },
-      /model_type "unheard_of" is not a family Cambium knows\. It knows .*gpt2.*llama/,
+      /does not support the model_type "unheard_of"\. The supported ones are .*gpt2.*llama/,
     ],
     [
       'a config that disagrees with the shapes',
       () => {
-        const dir = copy('wrong');
-        change(join(dir, 'config.json'), { hidden_size: 64 });
+        const dir = copyCheckpoint('wrong');
+        changeJson(join(dir, 'config.json'), { hidden_size: 64 });
         return dir;
       },
-      /but config\.json implies \[.*not of the same model/,
+      /but config\.json implies \[.*belong to the same model/,
     ],
     [
       'a config that is not JSON',
       () => {
-        const dir = copy('torn');
+        const dir = copyCheckpoint('torn');
         writeFileSync(join(dir, 'config.json'), '{"model_type": "lla');
         return dir;
       },
-      /config\.json is not valid JSON.*fetch it again/,
+      /config\.json is not valid JSON.*download it again/,
     ],
     [
       'quantized weights',
       () => {
-        const dir = copy('quantized');
-        change(join(dir, 'config.json'), { quantization_config: { quant_method: 'gptq' } });
+        const dir = copyCheckpoint('quantized');
+        changeJson(join(dir, 'config.json'), { quantization_config: { quant_method: 'gptq' } });
         return dir;
       },
       /is quantized \(gptq\).*full-precision/,
     ],
   ];
-  it.each(bad)('refuses %s with its name and a remedy', async (_, make, told) => {
+  it.each(invalidFolders)('shows an error with a remedy for %s', async (_, create, message) => {
     const { page } = app;
     const lib = library(page);
     await lib.visit();
-    await lib.type(make());
-    expect(await lib.refusal()).toMatch(told);
+    await lib.openPath(create());
+    expect(await lib.readError()).toMatch(message);
     expect(await page.getByRole('main').getByRole('alert').count()).toBe(1);
     expect(page.url()).toMatch(/#\/$/);
   });
 
-  it('refuses a bad address inside the page as well, and a dropped folder without a config', async () => {
+  it('shows an error for an address of a missing folder, and for a dropped folder without a config', async () => {
     const { page } = app;
     await page.goto(
       `${new URL(page.url()).origin}/#/grow?dir=${encodeURIComponent(join(app.dir, 'nowhere'))}`,
     );
-    expect(await alertOf(page)).toMatch(/does not exist/);
+    expect(await readAlert(page)).toMatch(/does not exist/);
     await page.getByRole('link', { name: 'Choose another checkpoint' }).click();
     await library(page).zone.waitFor();
     await library(page).drop(join(app.dir, 'bad', 'empty'));
-    expect(await alertOf(page)).toMatch(/has no config\.json/);
+    expect(await readAlert(page)).toMatch(/has no config\.json/);
   });
 
-  if (existsSync(join(builtIn, 'model.safetensors'))) {
-    it('offers the built-in checkpoint', async () => {
+  if (existsSync(join(demo, 'model.safetensors'))) {
+    it('opens the demo checkpoint', async () => {
       const { page } = app;
       await library(page).visit();
-      await page.getByTestId('built-in').click();
-      await page.getByRole('link', { name: 'Grow it' }).waitFor();
-      expect(await checkpointPage(page).fact('Tokenizer')).toMatch(/\d+ tokens/);
+      await page.getByTestId('demo').click();
+      await page.getByRole('link', { name: 'Grow', exact: true }).waitFor();
+      expect(await checkpointPage(page).readFact('Tokenizer')).toMatch(/\d+ tokens/);
     });
   }
 });
-if (!existsSync(join(builtIn, 'model.safetensors')))
-  skipped('the built-in checkpoint', 'is not in resources/demo/seedling yet');
+if (!existsSync(join(demo, 'model.safetensors')))
+  skipSuite('the demo checkpoint', 'is not in resources/demo/seedling yet');

@@ -1,7 +1,6 @@
 /**
- * @file Recipes in the page: stages added, moved, taken out; plans kept, carried out again to the same bytes,
- * compared, refused where they do not belong; a run grown in its middle; a large model's plan at the speed of
- * a slider.
+ * @file Tests of growing in stages on the page: stages, plan files, growing the checkpoint of a run, and the time to
+ * plan a large model.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -19,24 +18,21 @@ import { dimsOf, settingsOf } from '../src-main/model/config.ts';
 import { familyOf } from '../src-main/model/families/index.ts';
 import { parametersOf } from '../src-main/model/parameters.ts';
 import { scenario } from './app.ts';
-import { openToGrow } from './journey.ts';
+import { openGrowPage } from './growth-steps.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
-import { alertOf, medianOf, paintTimes } from './pages/frame.ts';
+import { readAlert, median, measurePaintTimes } from './pages/common.ts';
 import { growingPage, growPage, type GrowPage } from './pages/grow.ts';
 import { library } from './pages/library.ts';
 import { runPage } from './pages/run.ts';
 import { trainPage } from './pages/train.ts';
 
-const digest = (dir: string): string =>
+const hashWeights = (dir: string): string =>
   createHash('sha256')
     .update(readFileSync(join(dir, 'model.safetensors')))
     .digest('hex');
 
-/**
- * A model of seven thousand million parameters as far as a plan looks: its config.json and a header, and no
- * weights behind it.
- */
-function hollow(dir: string): string {
+/** Writes a model of 7 billion parameters with a config.json and a header, and a sparse file in place of weights. */
+function createSparseModel(dir: string): string {
   const config = {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
@@ -54,13 +50,12 @@ function hollow(dir: string): string {
   };
   const family = familyOf(config);
   const header: Record<string, unknown> = {};
-  let end = 0;
-  for (const { name, shape } of parametersOf(family, dimsOf(family, config), settingsOf(family, config)))
-    header[name] = {
-      dtype: 'BF16',
-      shape,
-      data_offsets: [end, (end += 2 * shape.reduce((a, b) => a * b, 1))],
-    };
+  let start = 0;
+  for (const { name, shape } of parametersOf(family, dimsOf(family, config), settingsOf(family, config))) {
+    const end = start + 2 * shape.reduce((a, b) => a * b, 1);
+    header[name] = { dtype: 'BF16', shape, data_offsets: [start, end] };
+    start = end;
+  }
   const text = Buffer.from(JSON.stringify(header));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(text.length));
@@ -68,108 +63,106 @@ function hollow(dir: string): string {
   writeFileSync(join(dir, 'config.json'), JSON.stringify(config));
   const file = openSync(join(dir, 'model.safetensors'), 'w');
   writeSync(file, Buffer.concat([length, text]));
-  ftruncateSync(file, 8 + text.length + end);
+  ftruncateSync(file, 8 + text.length + start);
   closeSync(file);
   return dir;
 }
 
-scenario('recipes', (app) => {
+const shortSettings = { 'Micro-batch size': 4, 'Context length': 32, 'Warmup steps': 2 };
+
+scenario('growth in stages', (app) => {
   let small: string;
   let other: string;
-  let kept: string;
-  async function plan(dir: string, name: string): Promise<GrowPage> {
+  let planFile: string;
+  async function openForm(dir: string, name: string): Promise<GrowPage> {
     await library(app.page).visit();
-    return openToGrow(app.page, dir, name);
+    return openGrowPage(app.page, dir, name);
   }
   beforeAll(async () => {
-    [small, other] = [
-      await app.checkpoint('small-llama'),
-      await app.checkpoint('other-llama', 'llama', { dims: { ffn: 96 } }),
-    ];
-    kept = join(app.dir, 'kept.plan.json');
+    small = await app.createCheckpoint('small-llama');
+    other = await app.createCheckpoint('other-llama', 'llama', { dims: { ffn: 96 } });
+    planFile = join(app.dir, 'saved.plan.json');
   });
 
-  it('has stages that start from each other, can be moved and taken out', async () => {
+  it('adds, moves and removes stages, each of which starts from the one before', async () => {
     const { page } = app;
-    const grow = await plan(small, 'small-llama');
+    const grow = await openForm(small, 'small-llama');
     expect(await grow.stages.count()).toBe(1);
-    await grow.add();
-    await grow.method('identity');
-    await grow.size('layers').fill('3');
+    await grow.addStage();
+    await grow.chooseMethod('identity');
+    await grow.sizeField('layers').fill('3');
     expect(await grow.stages.allInnerTexts()).toEqual([
       expect.stringContaining('hidden 32→64'),
       expect.stringContaining('layers 2→3'),
     ]);
     await grow.weights.getByText('32 × 32 → 64 × 64').first().waitFor();
     expect(
-      await grow.weights.getByText('All zeros: the new layer adds nothing until it has learned.').count(),
+      await grow.weights.getByText('Zero-initialised: the new layer adds nothing before training.').count(),
     ).toBe(2);
     await page.locator('label').filter({ hasText: '2 Identity layers' }).click();
     await grow.weights.getByText('64 × 64').first().waitFor();
-    const both = await grow.after();
+    const parameters = await grow.readParameters();
 
-    await page.getByRole('button', { name: 'Stage 2 earlier' }).click();
+    await page.getByRole('button', { name: 'Move stage 2 up' }).click();
     await expect
       .poll(() => grow.stages.allInnerTexts())
       .toEqual([expect.stringContaining('layers 2→3'), expect.stringContaining('hidden 32→64')]);
-    expect(await grow.after()).toBe(both);
-    await page.getByRole('button', { name: 'Stage 1 later' }).click();
-    await grow.stage(1);
-    await grow.size('hidden').fill('50');
+    expect(await grow.readParameters()).toBe(parameters);
+    await page.getByRole('button', { name: 'Move stage 1 down' }).click();
+    await grow.selectStage(1);
+    await grow.sizeField('hidden').fill('50');
     await grow.refusal.waitFor();
-    expect(await alertOf(page)).toMatch(/Stage 1.*Hidden 32 → 50 is not a whole multiple/s);
-    await grow.stage(2);
-    await page.getByRole('button', { name: 'Change it' }).click();
+    expect(await readAlert(page)).toMatch(/Stage 1.*Hidden 32 → 50 is not a whole multiple/s);
+    await grow.selectStage(2);
+    await page.getByRole('button', { name: 'Edit stage' }).click();
     await grow.refusal.getByRole('button', { name: 'hidden 64' }).click();
-    await expect.poll(() => grow.after()).toBe(both);
-    await grow.add();
+    await expect.poll(() => grow.readParameters()).toBe(parameters);
+    await grow.addStage();
     await page.getByRole('button', { name: 'Remove stage 3' }).click();
     expect(await grow.stages.count()).toBe(2);
   });
 
-  it('is kept as a file, carried out, taken up again, and gives the same bytes', async () => {
+  it('saves a plan that produces the same bytes when it is loaded again', async () => {
     const { page } = app;
     const grow = growPage(page);
-    await grow.save(kept);
-    expect(JSON.parse(readFileSync(kept, 'utf8'))).toMatchObject({
+    await grow.savePlan(planFile);
+    expect(JSON.parse(readFileSync(planFile, 'utf8'))).toMatchObject({
       format: 'cambium-plan',
-      version: 1,
+      version: 2,
       source: { name: 'small-llama' },
       stages: [{ to: { hidden: 64 } }, { to: { layers: 3 } }],
     });
-    const first = await grow.out();
+    const first = await grow.readOutputFolder();
     expect(first).toContain('small-llama-hypercloning-identity');
-    await grow.button.click();
-    await growingPage(page).proved();
+    await grow.growButton.click();
+    await growingPage(page).waitForCertificate();
     await growingPage(page)
-      .certificate.getByText(
-        /^Over the whole recipe\. Its stages promise: HyperCloning exact, Identity layers exact\./,
-      )
+      .certificate.getByText(/^Measured over all stages: HyperCloning exact, Identity layers exact\./)
       .waitFor();
-    await growingPage(page).look();
+    await growingPage(page).openModel();
     await checkpointPage(page).facts.getByText('by HyperCloning, then Identity layers').waitFor();
 
-    const again = await plan(small, 'small-llama');
-    await again.load(kept);
-    await again.plan.getByText('the same bytes as whenever it was carried out').waitFor();
+    const again = await openForm(small, 'small-llama');
+    await again.loadPlan(planFile);
+    await again.plan.getByText('it produces the same bytes as before').waitFor();
     expect(await again.stages.count()).toBe(2);
-    await expect.poll(() => again.out()).not.toBe(first);
-    const second = await again.out();
-    await again.button.click();
-    await growingPage(page).proved();
-    expect(digest(second)).toBe(digest(first));
+    await expect.poll(() => again.readOutputFolder()).not.toBe(first);
+    const second = await again.readOutputFolder();
+    await again.growButton.click();
+    await growingPage(page).waitForCertificate();
+    expect(hashWeights(second)).toBe(hashWeights(first));
   });
 
-  it('shows in what two plans differ', async () => {
+  it('compares two plans', async () => {
     const { page } = app;
-    const grow = await plan(small, 'small-llama');
-    await grow.load(kept);
+    const grow = await openForm(small, 'small-llama');
+    await grow.loadPlan(planFile);
     await grow.plan.getByText('the same bytes').waitFor();
-    const same = await grow.compare(kept);
-    await same.getByText('They are the same').waitFor();
-    await grow.size('ffn').fill('192');
+    const same = await grow.comparePlan(planFile);
+    await same.getByText('The plans are identical').waitFor();
+    await grow.sizeField('ffn').fill('192');
     await expect.poll(() => grow.plan.getByText('the same bytes').count()).toBe(0);
-    const differs = await grow.compare(kept);
+    const differs = await grow.comparePlan(planFile);
     await differs.getByRole('row', { name: 'ffn after 192 128' }).first().waitFor();
     await differs
       .getByRole('row', {
@@ -180,58 +173,50 @@ scenario('recipes', (app) => {
     await expect.poll(() => differs.count()).toBe(0);
   });
 
-  it('refuses a plan for another checkpoint, and what is no plan', async () => {
+  it('refuses a plan for another checkpoint, and a file that is no plan', async () => {
     const { page } = app;
-    const grow = await plan(other, 'other-llama');
+    const grow = await openForm(other, 'other-llama');
     const broken = join(app.dir, 'broken.json');
-    await grow.load(kept);
-    expect(await alertOf(page)).toMatch(
-      /The plan was made for another source: ffn is 64 in the plan and 96 in other-llama\./,
+    await grow.loadPlan(planFile);
+    expect(await readAlert(page)).toMatch(
+      /The plan was made for another checkpoint: ffn is 64 in the plan and 96 in other-llama\./,
     );
     writeFileSync(broken, 'no plan');
-    await grow.load(broken);
+    await grow.loadPlan(broken);
     await grow.plan
-      .getByText('Broken.json is not a plan that can be carried out')
-      .or(grow.plan.getByText('broken.json is not a plan that can be carried out'))
+      .getByText('Broken.json is not a valid plan')
+      .or(grow.plan.getByText('broken.json is not a valid plan'))
       .waitFor();
     expect(await grow.stages.count()).toBe(1);
   });
 
-  it('grows a run in its middle, and the moments go along', async () => {
+  it('grows the checkpoint of a run with its optimizer moments', async () => {
     const { page } = app;
     await library(page).visit();
-    await library(page).type(small);
+    await library(page).openPath(small);
     await checkpointPage(page).train();
-    await trainPage(page).fill(
-      app.text,
-      { Tokens: 8 * 4 * 32, Batch: 4, Sequence: 32, 'Warm-up': 2 },
-      'first',
-    );
+    await trainPage(page).fill(app.text, { Tokens: 8 * 4 * 32, ...shortSettings }, 'first');
     await trainPage(page).start();
-    await runPage(page).is('Finished');
-    await page.getByRole('link', { name: 'Grow it' }).click();
+    await runPage(page).waitForState('Finished');
+    await page.getByRole('link', { name: 'Grow', exact: true }).click();
     const grow = growPage(page);
-    await grow.opened('first, step 8');
-    await page.getByText(/The optimizer’s moments come along/).waitFor();
-    await grow.button.click();
-    await growingPage(page).proved();
+    await grow.waitFor('first, step 8');
+    await page.getByText(/The optimizer moments are grown too/).waitFor();
+    await grow.growButton.click();
+    await growingPage(page).waitForCertificate();
     await growingPage(page).train();
-    await trainPage(page).fill(
-      app.text,
-      { Tokens: 4 * 4 * 32, Batch: 4, Sequence: 32, 'Warm-up': 2 },
-      'second',
-    );
+    await trainPage(page).fill(app.text, { Tokens: 4 * 4 * 32, ...shortSettings }, 'second');
     await trainPage(page).start();
-    await runPage(page).is('Finished');
+    await runPage(page).waitForState('Finished');
     await runPage(page)
-      .log.getByText(/The optimizer's moments came along, after 8 updates/)
+      .log.getByText(/Optimizer moments loaded from the grown run, after 8 updates/)
       .waitFor();
   });
 
-  it('plans a model of seven thousand million parameters within 50 ms of a move, from its config and header alone', async () => {
+  it('plans a model of 7 billion parameters within 50 ms, from its config and header', async () => {
     const { page } = app;
-    const grow = await plan(hollow(join(app.dir, 'hollow')), 'hollow');
-    const told: string[] = [];
+    const grow = await openForm(createSparseModel(join(app.dir, 'sparse')), 'sparse');
+    const report: string[] = [];
     await grow.weights.getByText('4096 × 4096 → 8192 × 8192').first().waitFor();
     for (const [method, axis, sizes] of [
       ['hypercloning', 'hidden', [12_288, 16_384, 8192]],
@@ -239,24 +224,27 @@ scenario('recipes', (app) => {
       ['aki', 'ffn', [12_500, 13_200, 15_002]],
       ['identity', 'layers', [40, 50, 64]],
     ] as const) {
-      await grow.method(method);
-      await grow.size(axis).waitFor();
-      const label = await grow.size(axis).getAttribute('id');
-      // From the event to the page as it will be painted; the best, because other work on the machine only
-      // adds.
+      await grow.chooseMethod(method);
+      await grow.sizeField(axis).waitFor();
+      const id = await grow.sizeField(axis).getAttribute('id');
+      // The best of several times counts, because other work on the machine only adds to it.
       const measure = (): Promise<readonly number[]> =>
-        paintTimes(
+        measurePaintTimes(
           page,
           [...sizes, ...sizes, ...sizes].map(
-            (size) =>
-              `const field = document.getElementById(${JSON.stringify(label)}); field.value = ${size}; field.dispatchEvent(new Event('input', { bubbles: true }));`,
+            (size) => `
+              const field = document.getElementById(${JSON.stringify(id)});
+              field.value = ${size};
+              field.dispatchEvent(new Event('input', { bubbles: true }));`,
           ),
         );
-      const took = [...(await measure())];
-      for (let round = 0; round < 5 && Math.min(...took) >= 50; round++) took.push(...(await measure()));
-      told.push(`${method}: best ${Math.min(...took).toFixed(1)} ms, median ${medianOf(took).toFixed(1)} ms`);
-      expect(Math.min(...took), told.at(-1)).toBeLessThan(50);
+      const times = [...(await measure())];
+      for (let round = 0; round < 5 && Math.min(...times) >= 50; round++) times.push(...(await measure()));
+      const best = Math.min(...times);
+      const line = `${method}: best ${best.toFixed(1)} ms, median ${median(times).toFixed(1)} ms`;
+      report.push(line);
+      expect(best, line).toBeLessThan(50);
     }
-    console.log(told.join('\n'));
+    console.log(report.join('\n'));
   });
 });

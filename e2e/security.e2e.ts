@@ -1,7 +1,4 @@
-/**
- * @file Who is let in: the holder of the token, from this computer, on this page; and what the page itself
- * may do.
- */
+/** @file Tests of the access to the server: token, origin, host, paths, and the content security policy. */
 import { once } from 'node:events';
 import { get, request, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
@@ -9,20 +6,20 @@ import { networkInterfaces } from 'node:os';
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { scenario } from './app.ts';
-import { heading } from './pages/frame.ts';
+import { waitForHeading } from './pages/common.ts';
 import { library } from './pages/library.ts';
 
 scenario('security', (app) => {
-  const token = (): string => new URL(app.address).hash.slice('#token='.length);
-  interface Answer {
+  const readToken = (): string => new URL(app.address).hash.slice('#token='.length);
+  interface Response {
     readonly status: number;
     readonly headers: IncomingHttpHeaders;
     readonly body: string;
   }
-  /** One request whose path is sent as it is. */
-  const ask = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> =>
-    new Promise((good, bad) => {
-      const asked = (method === 'GET' ? get : request)(
+  /** Sends a request without normalizing its path. */
+  const send = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> =>
+    new Promise((resolve, reject) => {
+      const sent = (method === 'GET' ? get : request)(
         { host: '127.0.0.1', port: app.port, path, headers, method },
         (response) => {
           let body = '';
@@ -32,14 +29,14 @@ scenario('security', (app) => {
               body += text;
             })
             .on('end', () => {
-              good({ status: response.statusCode!, headers: response.headers, body });
+              resolve({ status: response.statusCode!, headers: response.headers, body });
             });
         },
-      ).on('error', bad);
-      if (method !== 'GET') asked.end();
+      ).on('error', reject);
+      if (method !== 'GET') sent.end();
     });
-  /** How an attempt to connect ends: `open`, or the status that refused it. */
-  async function upgrade(
+  /** Opens a WebSocket and returns `open`, or the status of the refusal. */
+  async function connectSocket(
     protocols: readonly string[],
     headers: Record<string, string> = {},
     path = '/rpc',
@@ -49,33 +46,33 @@ scenario('security', (app) => {
       String((response as { statusCode: number }).statusCode),
     );
     socket.on('error', () => undefined);
-    const how = await Promise.race([once(socket, 'open').then(() => 'open'), refused]);
+    const result = await Promise.race([once(socket, 'open').then(() => 'open'), refused]);
     socket.terminate();
-    return how;
+    return result;
   }
-  const own = (): string[] => ['cambium', `cambium.${token()}`];
+  const validProtocols = (): string[] => ['cambium', `cambium.${readToken()}`];
 
-  it('refuses a page without its token, and lets it in when the address is pasted', async () => {
+  it('refuses a page without the token, and connects when the address is pasted', async () => {
     const { page } = app;
-    const stranger = app.watched(await app.browser.newPage());
-    app.allow(/HTTP Authentication failed|401/);
+    const stranger = app.watchPage(await app.browser.newPage());
+    app.allowComplaints(/HTTP Authentication failed|401/);
     await stranger.goto(`http://127.0.0.1:${app.port}/`);
-    await heading(stranger, 'Open the address that Cambium printed');
+    await waitForHeading(stranger, 'Open the address that Cambium printed');
     await stranger.getByLabel('Address or token').fill('0'.repeat(64));
     await stranger.getByRole('button', { name: 'Connect' }).click();
-    await heading(stranger, 'Open the address that Cambium printed');
+    await waitForHeading(stranger, 'Open the address that Cambium printed');
     await stranger.getByLabel('Address or token').fill(app.address);
     await stranger.getByRole('button', { name: 'Connect' }).click();
     await stranger.getByTestId('drop-zone').waitFor();
     await stranger.context().close();
     await library(page).zone.waitFor();
-    expect(page.url()).not.toContain(token());
+    expect(page.url()).not.toContain(readToken());
   });
 
-  it('connects only the holder of the token, from its own page', async () => {
+  it('connects only with the token and from its own page', async () => {
     const port = app.port;
-    expect(await upgrade(own())).toBe('open');
-    expect(await upgrade(own(), { Origin: `http://127.0.0.1:${port}` })).toBe('open');
+    expect(await connectSocket(validProtocols())).toBe('open');
+    expect(await connectSocket(validProtocols(), { Origin: `http://127.0.0.1:${port}` })).toBe('open');
     for (const origin of [
       'http://evil.example',
       'http://127.0.0.1:1',
@@ -83,28 +80,28 @@ scenario('security', (app) => {
       `https://127.0.0.1:${port}`,
       `http://127.0.0.1:${port}.evil.example`,
     ])
-      expect(await upgrade(own(), { Origin: origin }), origin).toBe('403');
+      expect(await connectSocket(validProtocols(), { Origin: origin }), origin).toBe('403');
     for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', '10.0.0.1'])
-      expect(await upgrade(own(), { Host: host }), host).toBe('403');
+      expect(await connectSocket(validProtocols(), { Host: host }), host).toBe('403');
     for (const protocols of [
       [],
       ['cambium'],
       ['cambium', 'cambium.'],
       ['cambium', `cambium.${'0'.repeat(64)}`],
-      ['cambium', `cambium.${token().slice(0, 63)}`],
-      ['cambium', token()],
+      ['cambium', `cambium.${readToken().slice(0, 63)}`],
+      ['cambium', readToken()],
     ])
-      expect(await upgrade(protocols), protocols.join()).toBe('401');
-    expect(await upgrade(own(), {}, '/other')).toBe('404');
-    expect(await upgrade(['cambium'], {}, `/rpc?token=${token()}`)).toBe('401');
+      expect(await connectSocket(protocols), protocols.join()).toBe('401');
+    expect(await connectSocket(validProtocols(), {}, '/other')).toBe('404');
+    expect(await connectSocket(['cambium'], {}, `/rpc?token=${readToken()}`)).toBe('401');
   });
 
-  it('serves its page to loopback names only, and never what lies outside the page', async () => {
+  it('serves only the page, and only to loopback names', async () => {
     const { port } = app;
-    expect((await ask('/')).body).toContain('<div id="app">');
-    expect((await ask('/', { Host: `localhost:${port}` })).status).toBe(200);
+    expect((await send('/')).body).toContain('<div id="app">');
+    expect((await send('/', { Host: `localhost:${port}` })).status).toBe(200);
     for (const host of ['evil.example', `evil.example:${port}`, `127.0.0.1.evil.example:${port}`])
-      expect((await ask('/', { Host: host })).status, host).toBe(403);
+      expect((await send('/', { Host: host })).status, host).toBe(403);
     for (const path of [
       '/../package.json',
       '/../../package.json',
@@ -120,17 +117,17 @@ scenario('security', (app) => {
       '/assets',
       '/assets/',
     ]) {
-      const { status, body } = await ask(path);
+      const { status, body } = await send(path);
       expect(status, path).toBe(404);
       expect(body, path).toBe('Not found\n');
     }
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS'])
-      expect((await ask('/', {}, method)).status, method).toBe(405);
+      expect((await send('/', {}, method)).status, method).toBe(405);
   });
 
-  it('sends its policy with every answer', async () => {
+  it('sends security headers with every response', async () => {
     for (const path of ['/', '/nothing']) {
-      const { headers } = await ask(path);
+      const { headers } = await send(path);
       const policy = String(headers['content-security-policy']);
       for (const part of [
         "default-src 'none'",
@@ -152,9 +149,9 @@ scenario('security', (app) => {
     }
   });
 
-  it('lets nothing run or call out that is not its own', async () => {
+  it('blocks inline scripts and requests to other hosts', async () => {
     const { page } = app;
-    app.allow(/content policy|Content Security Policy|violates|Refused|Failed to fetch/i);
+    app.allowComplaints(/content policy|Content Security Policy|violates|Refused|Failed to fetch/i);
     const found = await page.evaluate<{ inline: boolean; fetched: string; framed: boolean }>(`(async () => {
       const script = document.createElement('script');
       script.textContent = 'window.inline = true';
@@ -168,22 +165,22 @@ scenario('security', (app) => {
       return { inline: window.inline === true, fetched, framed: window.top !== window };
     })()`);
     expect(found).toEqual({ inline: false, fetched: 'refused', framed: false });
-    for (const told of [
+    for (const complaint of [
       /content policy: script-src-elem inline/,
       /content policy: script-src-attr inline/,
       /content policy: connect-src https:\/\/example\.com/,
     ])
-      await expect.poll(() => app.heard(told)).toBe(true);
+      await expect.poll(() => app.hasComplaint(complaint)).toBe(true);
   });
 
-  it('listens on loopback alone', async () => {
-    const outside = Object.values(networkInterfaces())
+  it('listens on loopback only', async () => {
+    const otherAddresses = Object.values(networkInterfaces())
       .flatMap((list) => list ?? [])
       .filter((one) => !one.internal && one.family === 'IPv4')
       .map((one) => one.address);
-    for (const host of outside) {
+    for (const host of otherAddresses) {
       const socket = connect({ host, port: app.port });
-      const how = await Promise.race([
+      const result = await Promise.race([
         once(socket, 'connect').then(() => 'connected'),
         once(socket, 'error').then(
           () => 'refused',
@@ -191,7 +188,7 @@ scenario('security', (app) => {
         ),
       ]).catch(() => 'refused');
       socket.destroy();
-      expect(how, host).toBe('refused');
+      expect(result, host).toBe('refused');
     }
   });
 });

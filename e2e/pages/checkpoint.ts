@@ -1,15 +1,15 @@
-/** @file One checkpoint's page: its facts, its text, its ways on. */
+/** @file The page of a checkpoint. */
 import type { Locator, Page } from 'playwright-core';
-import { heading } from './frame.ts';
+import { waitForHeading } from './common.ts';
 
 export interface CheckpointPage {
   readonly facts: Locator;
   readonly certificate: Locator;
-  opened(name: string): Promise<void>;
-  /** A number of the facts, such as `Parameters`. */
-  fact(what: string): Promise<string>;
-  /** Lets the model write; what it wrote, its prompt before it. */
-  write(tokens: number): Promise<string>;
+  waitFor(name: string): Promise<void>;
+  /** A fact, such as `Parameters`. */
+  readFact(name: string): Promise<string>;
+  /** Generates text and returns it after its prompt. */
+  generate(tokens: number): Promise<string>;
   grow(): Promise<void>;
   train(): Promise<void>;
 }
@@ -19,30 +19,30 @@ export function checkpointPage(page: Page): CheckpointPage {
   return {
     facts,
     certificate: page.getByRole('region', { name: 'Certificate' }),
-    async opened(name) {
-      await heading(page, name);
+    async waitFor(name) {
+      await waitForHeading(page, name);
       await facts.waitFor();
     },
-    async fact(what) {
+    async readFact(name) {
       return (
         await facts
           .locator('dl > div')
-          .filter({ has: page.getByText(what, { exact: true }) })
+          .filter({ has: page.getByText(name, { exact: true }) })
           .locator('dd')
           .innerText()
       ).trim();
     },
-    async write(tokens) {
+    async generate(tokens) {
       await page.getByLabel('Tokens', { exact: true }).fill(String(tokens));
-      await page.getByTestId('write').click();
+      await page.getByTestId('generate').click();
       await page.getByText(new RegExp(`^${tokens} tokens in`)).waitFor();
       return page.getByTestId('sample-text').innerText();
     },
     async grow() {
-      await page.getByRole('link', { name: 'Grow it' }).click();
+      await page.getByRole('link', { name: 'Grow', exact: true }).click();
     },
     async train() {
-      await page.getByRole('link', { name: 'Train it' }).click();
+      await page.getByRole('link', { name: 'Train', exact: true }).click();
     },
   };
 }

@@ -1,28 +1,27 @@
-/** @file The pages of the Hub: the search, one model, a push. */
+/** @file The pages of the Hub: search, model, upload. */
 import type { Locator, Page } from 'playwright-core';
-import { heading } from './frame.ts';
+import { waitForHeading } from './common.ts';
 
 export interface HubSearchPage {
   readonly hits: Locator;
   readonly unfinished: Locator;
   readonly account: Locator;
   visit(): Promise<void>;
-  search(words: string): Promise<void>;
-  /** The names that are listed. */
-  names(): Promise<readonly string[]>;
-  filter(what: 'Order' | 'Family' | 'Size' | 'Licence', label: string): Promise<void>;
+  search(query: string): Promise<void>;
+  /** The names of the results. */
+  readNames(): Promise<readonly string[]>;
+  filter(name: 'Sort by' | 'Family' | 'Size' | 'Licence', label: string): Promise<void>;
   open(repo: string): Promise<void>;
 }
 
 export function hubPage(page: Page): HubSearchPage {
-  const hits = page.getByRole('region', { name: 'Found' }).getByRole('listitem');
-  const answered = async (): Promise<void> => {
-    await page
-      .getByRole('region', { name: 'Found' })
+  const results = page.getByRole('region', { name: 'Results' });
+  const hits = results.getByRole('listitem');
+  const waitForResults = (): Promise<void> =>
+    results
       .getByRole('status')
-      .filter({ hasText: /^\d/ })
+      .filter({ hasText: /^\s*\d/ })
       .waitFor();
-  };
   return {
     hits,
     unfinished: page.getByRole('region', { name: 'Unfinished downloads' }),
@@ -32,22 +31,22 @@ export function hubPage(page: Page): HubSearchPage {
         .getByRole('navigation', { name: 'Main' })
         .getByRole('link', { name: 'Hub', exact: true })
         .click();
-      await heading(page, 'Models on the Hugging Face Hub');
-      await answered();
+      await waitForHeading(page, 'Models on the Hugging Face Hub');
+      await waitForResults();
     },
-    async search(words) {
-      await page.getByLabel('Name of a model, or part of it').fill(words);
+    async search(query) {
+      await page.getByLabel('Model name').fill(query);
       await page.getByRole('button', { name: 'Search', exact: true }).click();
-      await answered();
+      await waitForResults();
     },
-    names: () => hits.locator('.name').allInnerTexts(),
-    async filter(what, label) {
-      await page.getByLabel(what, { exact: true }).selectOption({ label });
-      await answered();
+    readNames: () => hits.locator('.name').allInnerTexts(),
+    async filter(name, label) {
+      await page.getByLabel(name, { exact: true }).selectOption({ label });
+      await waitForResults();
     },
     async open(repo) {
       await hits.getByRole('link', { name: new RegExp(`^${repo}`) }).click();
-      await heading(page, repo);
+      await waitForHeading(page, repo);
     },
   };
 }
@@ -56,14 +55,14 @@ export interface ModelPage {
   readonly facts: Locator;
   readonly doubled: Locator;
   readonly download: Locator;
-  readonly fetch: Locator;
-  readonly goOn: Locator;
-  readonly pause: Locator;
-  readonly open: Locator;
-  fact(what: string): Promise<string>;
-  done(): Promise<void>;
-  /** Gives a token, wherever the page asks for one. */
-  giveToken(token: string): Promise<void>;
+  readonly downloadButton: Locator;
+  readonly resumeButton: Locator;
+  readonly pauseButton: Locator;
+  readonly openLink: Locator;
+  readFact(name: string): Promise<string>;
+  waitForDownload(): Promise<void>;
+  /** Enters a token in the account form. */
+  setToken(token: string): Promise<void>;
 }
 
 export function modelPage(page: Page): ModelPage {
@@ -74,34 +73,34 @@ export function modelPage(page: Page): ModelPage {
     facts,
     download,
     doubled: page.getByRole('region', { name: 'Grown to twice the width' }),
-    fetch: main.getByRole('button', { name: /^Fetch it/ }),
-    goOn: main.getByRole('button', { name: /^Go on fetching/ }),
-    pause: download.getByRole('button', { name: 'Pause' }),
-    open: main.getByRole('link', { name: 'Open it' }),
-    async fact(what) {
+    downloadButton: main.getByRole('button', { name: /^Download \(/ }),
+    resumeButton: main.getByRole('button', { name: /^Resume download/ }),
+    pauseButton: download.getByRole('button', { name: 'Pause' }),
+    openLink: main.getByRole('link', { name: 'Open model' }),
+    async readFact(name) {
       return (
         await facts
           .locator('dl > div')
-          .filter({ has: page.getByText(what, { exact: true }) })
+          .filter({ has: page.getByText(name, { exact: true }) })
           .locator('dd')
           .innerText()
       )
         .replace(/\s+/g, ' ')
         .trim();
     },
-    async done() {
-      await page.getByText('It is here, and every hash is right.').waitFor();
+    async waitForDownload() {
+      await page.getByText('Downloaded. All hashes match.').waitFor();
     },
-    async giveToken(token) {
+    async setToken(token) {
       await main.getByLabel('Token', { exact: true }).fill(token);
-      await main.getByRole('button', { name: 'Use it' }).click();
+      await main.getByRole('button', { name: 'Save', exact: true }).click();
     },
   };
 }
 
 export interface PushPage {
   readonly plan: Locator;
-  look(repo?: string): Promise<void>;
+  preview(repo?: string): Promise<void>;
   push(): Promise<void>;
 }
 
@@ -109,9 +108,9 @@ export function pushPage(page: Page): PushPage {
   const plan = page.getByRole('region', { name: /^\d+ files,/ });
   return {
     plan,
-    async look(repo) {
+    async preview(repo) {
       if (repo !== undefined) await page.getByLabel('Repository', { exact: true }).fill(repo);
-      await page.getByRole('button', { name: 'See what would go' }).click();
+      await page.getByRole('button', { name: 'Preview upload' }).click();
     },
     async push() {
       await plan.getByRole('button', { name: /^Push / }).click();

@@ -1,9 +1,6 @@
-/**
- * @file The start page: opening a checkpoint by path, by the folder browser, by dropping it; the lists of
- * what was done before.
- */
+/** @file The start page, which opens a checkpoint by path, by the folder dialog, or by a drop. */
 import type { Locator, Page } from 'playwright-core';
-import { alertOf } from './frame.ts';
+import { readAlert } from './common.ts';
 
 export interface Library {
   readonly zone: Locator;
@@ -11,14 +8,14 @@ export interface Library {
   readonly checkpoints: Locator;
   readonly runs: Locator;
   visit(): Promise<void>;
-  /** Types a path and opens it; what comes then is for the caller to see. */
-  type(dir: string): Promise<void>;
-  /** Opens the folder browser and walks down these names. */
-  pick(...names: readonly string[]): Promise<void>;
-  /** Drags a folder from outside the browser onto the page, by the browser's own input. */
+  /** Enters a path and opens it, without waiting for the result. */
+  openPath(dir: string): Promise<void>;
+  /** Opens the folder dialog and the folders with these names. */
+  browse(...names: readonly string[]): Promise<void>;
+  /** Drops a file or folder of the system on the page. */
   drop(path: string): Promise<void>;
-  /** The sentence and the remedy of the refusal that is shown. */
-  refusal(): Promise<string>;
+  /** The error that is shown, with its remedy. */
+  readError(): Promise<string>;
 }
 
 export function library(page: Page): Library {
@@ -33,24 +30,24 @@ export function library(page: Page): Library {
       await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Models' }).click();
       await zone.waitFor();
     },
-    async type(dir) {
+    async openPath(dir) {
       await page.getByLabel('Path of a checkpoint folder').fill(dir);
       await page.getByRole('button', { name: 'Open', exact: true }).click();
     },
-    async pick(...path) {
+    async browse(...names) {
       await zone.getByRole('button', { name: 'Browse…' }).click();
-      for (const name of path) await dialog.getByRole('button', { name: `${name}/` }).click();
+      for (const name of names) await dialog.getByRole('button', { name: `${name}/` }).click();
     },
     async drop(path) {
       await page.bringToFront();
       const box = (await zone.boundingBox())!;
       const client = await page.context().newCDPSession(page);
-      const at = { x: box.x + box.width / 2, y: box.y + 60 };
+      const position = { x: box.x + box.width / 2, y: box.y + 60 };
       const data = { items: [], files: [path], dragOperationsMask: 1 };
       for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
-        await client.send('Input.dispatchDragEvent', { type, ...at, data });
+        await client.send('Input.dispatchDragEvent', { type, ...position, data });
       await client.detach();
     },
-    refusal: () => alertOf(page),
+    readError: () => readAlert(page),
   };
 }

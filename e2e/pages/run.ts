@@ -1,9 +1,9 @@
-/** @file A run's page: its state, its curve, its buttons, its samples, its export. */
+/** @file The page of a run. */
 import type { Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { patience } from '../app.ts';
+import { timeout } from '../app.ts';
 
-/** The ends of the loss curve as the page tells them. */
+/** Both ends of the loss curve, from its description. */
 export interface Curve {
   readonly first: { readonly step: number; readonly loss: number };
   readonly last: { readonly step: number; readonly loss: number };
@@ -11,18 +11,17 @@ export interface Curve {
 
 export interface RunPage {
   readonly samples: Locator;
-  readonly exporting: Locator;
+  readonly exportForm: Locator;
   readonly log: Locator;
-  state(): Promise<string>;
-  /** Waits until the run is in this state. */
-  is(state: string): Promise<void>;
-  curve(): Promise<Curve | undefined>;
-  /** Waits until the curve reaches this step, and tells it. */
-  reaches(step: number): Promise<Curve>;
+  readState(): Promise<string>;
+  waitForState(state: string): Promise<void>;
+  readCurve(): Promise<Curve | undefined>;
+  /** Waits until the curve reaches this step, and returns it. */
+  waitForStep(step: number): Promise<Curve>;
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** Exports to the suggested folder; its path. */
-  export(): Promise<string>;
+  /** Exports to the default folder and returns its path. */
+  exportModel(): Promise<string>;
 }
 
 export function runPage(page: Page): RunPage {
@@ -31,30 +30,29 @@ export function runPage(page: Page): RunPage {
   const exporting = page.getByRole('region', { name: 'Export' });
   const chart = page.getByRole('img', { name: /^Loss/ });
   const curve = async (): Promise<Curve | undefined> => {
-    const words = await chart.getAttribute('aria-label');
-    const found = /from ([\d.e-]+) at step (\d+) to ([\d.e-]+) at step (\d+)\./.exec(words ?? '');
-    return found
-      ? {
-          first: { loss: Number(found[1]), step: Number(found[2]) },
-          last: { loss: Number(found[3]), step: Number(found[4]) },
-        }
-      : undefined;
+    const description = await chart.getAttribute('aria-label');
+    const pattern = /from ([\d.e-]+) at step (\d+) to ([\d.e-]+) at step (\d+)\./;
+    const match = pattern.exec(description ?? '');
+    if (!match) return undefined;
+    const [firstLoss, firstStep, lastLoss, lastStep] = match.slice(1).map(Number);
+    return {
+      first: { loss: firstLoss!, step: firstStep! },
+      last: { loss: lastLoss!, step: lastStep! },
+    };
   };
   return {
-    samples: page.getByRole('region', { name: 'Samples' }),
-    exporting,
+    samples: page.getByRole('region', { name: 'Sample texts' }),
+    exportForm: exporting,
     log: page.getByRole('region', { name: 'Log' }),
-    state: () => state.innerText(),
-    async is(wanted) {
-      await expect
-        .poll(() => state.innerText(), { timeout: patience, message: 'state of the run' })
-        .toBe(wanted);
+    readState: () => state.innerText(),
+    async waitForState(wanted) {
+      await expect.poll(() => state.innerText(), { timeout, message: 'state of the run' }).toBe(wanted);
     },
-    curve,
-    async reaches(step) {
+    readCurve: curve,
+    async waitForStep(step) {
       await expect
         .poll(async () => (await curve())?.last.step ?? 0, {
-          timeout: patience,
+          timeout,
           message: 'last step of the curve',
         })
         .toBeGreaterThanOrEqual(step);
@@ -66,9 +64,9 @@ export function runPage(page: Page): RunPage {
     async resume() {
       await main.getByRole('button', { name: 'Resume', exact: true }).click();
     },
-    async export() {
+    async exportModel() {
       await exporting.getByRole('button', { name: 'Export', exact: true }).click();
-      await exporting.getByText('Exported and checked.').waitFor();
+      await exporting.getByText('Exported and verified.').waitFor();
       return exporting.locator('.notice .mono').innerText();
     },
   };

@@ -1,22 +1,22 @@
-/** @file The page that asks for a training. */
+/** @file The training form. */
 import type { Page } from 'playwright-core';
-import { heading } from './frame.ts';
+import { waitForHeading } from './common.ts';
 
-/** Settings by their labels. */
-export type Labelled = Readonly<Record<string, string | number>>;
+/** Values by the labels of their fields. */
+export type FieldValues = Readonly<Record<string, string | number>>;
 
 export interface TrainPage {
-  opened(name: string): Promise<void>;
-  /** Fills the form. Settings beneath “More settings” are named with the others. */
-  fill(text: string, settings: Labelled, name?: string): Promise<void>;
+  waitFor(name: string): Promise<void>;
+  /** Fills the form, with its further settings. */
+  fill(text: string, settings: FieldValues, name?: string): Promise<void>;
   start(): Promise<void>;
 }
 
 export function trainPage(page: Page): TrainPage {
   return {
-    opened: (name) => heading(page, `Train ${name}`),
+    waitFor: (name) => waitForHeading(page, `Train ${name}`),
     async fill(text, settings, name) {
-      // the page before has a field of that name too
+      // The page before has a field with the same name.
       await page.getByRole('button', { name: 'Start training' }).waitFor();
       await page.getByRole('textbox', { name: 'Text', exact: true }).fill(text);
       const more = page.locator('details').filter({ hasText: 'More settings' });
