@@ -9,130 +9,132 @@ import {
   windowStarts,
 } from '../../src-main/train/batches.ts';
 
-const one = (tokens: number) => partsOf([{ tokens, weight: 1 }], 0, 8);
+const contextLength = 8;
+/** Windows that are drawn before the weights of several texts are met exactly. */
+const drawsPerRound = 1024;
 
-describe('batches', () => {
-  it('of one text visit every window once an epoch, each epoch in another order', () => {
+const oneText = (tokens: number) => partsOf([{ tokens, weight: 1 }], 0, contextLength);
+const range = (length: number): readonly number[] => Array.from({ length }, (_, i) => i);
+const sortNumbers = (values: readonly number[]): readonly number[] => [...values].sort((a, b) => a - b);
+
+describe('windowStarts', () => {
+  it('visits every window of one text once an epoch, each epoch in another order', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 9, max: 3000 }),
         fc.integer({ min: 1, max: 7 }),
         fc.nat(),
         (tokens, microBatch, seed) => {
-          const windows = windowsIn(tokens, 8);
-          const all = Array.from({ length: Math.ceil((2 * windows) / microBatch) }, (_, n) =>
-            windowStarts(n, { microBatch, contextLength: 8, seed, parts: one(tokens) }),
-          ).flat();
-          const wanted = Array.from({ length: windows }, (_, i) => i * 8);
-          const sorted = (xs: readonly number[]): number[] => [...xs].sort((a, b) => a - b);
-          expect(sorted(all.slice(0, windows))).toEqual(wanted);
-          expect(sorted(all.slice(windows, 2 * windows))).toEqual(wanted);
-          if (windows > 20) expect(all.slice(0, windows)).not.toEqual(all.slice(windows, 2 * windows));
+          const windows = windowsIn(tokens, contextLength);
+          const order = { microBatch, contextLength, seed, parts: oneText(tokens) };
+          const batches = Math.ceil((2 * windows) / microBatch);
+          const starts = range(batches).flatMap((n) => windowStarts(n, order));
+          const firstEpoch = starts.slice(0, windows);
+          const secondEpoch = starts.slice(windows, 2 * windows);
+          const everyWindow = range(windows).map((i) => i * contextLength);
+          expect(sortNumbers(firstEpoch)).toEqual(everyWindow);
+          expect(sortNumbers(secondEpoch)).toEqual(everyWindow);
+          if (windows > 20) expect(firstEpoch).not.toEqual(secondEpoch);
         },
       ),
       { numRuns: 50 },
     );
   });
 
-  it('depend on nothing but the seed and their number: any batch can be made first', () => {
-    const how = {
-      microBatch: 4,
-      contextLength: 8,
-      seed: 3,
-      parts: partsOf(
-        [
-          { tokens: 500, weight: 1 },
-          { tokens: 4000, weight: 2 },
-        ],
-        0.1,
-        8,
-      ),
-    };
-    const all = Array.from({ length: 600 }, (_, n) => windowStarts(n, how));
-    expect(windowStarts(577, how)).toEqual(all[577]);
-    expect(windowStarts(577, { ...how, seed: 4 })).not.toEqual(all[577]);
-    const flat = { ...how, microBatch: 1 };
-    expect([0, 1, 2, 3].flatMap((i) => windowStarts(4 * 577 + i, flat))).toEqual(all[577]);
+  it('depends only on the seed and the number of the batch', () => {
+    const texts = [
+      { tokens: 500, weight: 1 },
+      { tokens: 4000, weight: 2 },
+    ];
+    const order = { microBatch: 4, contextLength, seed: 3, parts: partsOf(texts, 0.1, contextLength) };
+    const batches = range(600).map((n) => windowStarts(n, order));
+    expect(windowStarts(577, order)).toEqual(batches[577]);
+    expect(windowStarts(577, { ...order, seed: 4 })).not.toEqual(batches[577]);
+    const single = { ...order, microBatch: 1 };
+    expect(range(4).flatMap((i) => windowStarts(4 * 577 + i, single))).toEqual(batches[577]);
   });
 
-  it('of several texts keep their weights, stay in their text, and visit each window of a text as often as its others', () => {
+  it('draws from several texts by their weights, and equally often each window of a text', () => {
+    const text = fc.record({
+      tokens: fc.integer({ min: 40, max: 5000 }),
+      weight: fc.double({ min: 0.05, max: 10, noNaN: true }),
+    });
     fc.assert(
-      fc.property(
-        fc.array(
-          fc.record({
-            tokens: fc.integer({ min: 40, max: 5000 }),
-            weight: fc.double({ min: 0.05, max: 10, noNaN: true }),
-          }),
-          { minLength: 2, maxLength: 5 },
-        ),
-        fc.nat(),
-        (texts, seed) => {
-          const parts = partsOf(texts, 0.05, 8);
-          const draws = 2 * 1024;
-          const starts = Array.from({ length: draws / 8 }, (_, n) =>
-            windowStarts(n, { microBatch: 8, contextLength: 8, seed, parts }),
-          ).flat();
-          const sum = texts.reduce((n, t) => n + t.weight, 0);
-          for (const { start, train, weight } of parts) {
-            const own = starts.filter((s) => s >= start && s < start + train);
-            const windows = windowsIn(train, 8);
-            expect(Math.abs(own.length / draws - weight / sum)).toBeLessThanOrEqual(parts.length / 1024);
-            expect(own.every((s) => (s - start) % 8 === 0 && s + 9 <= start + train)).toBe(true);
-            const visits = [...Map.groupBy(own, (s) => s).values()].map((of) => of.length);
-            const least = own.length < windows || visits.length < windows ? 0 : Math.min(...visits);
-            expect(Math.max(0, ...visits) - least).toBeLessThanOrEqual(1);
-          }
-          expect(
-            parts.reduce(
-              (n, { start, train }) => n + starts.filter((s) => s >= start && s < start + train).length,
-              0,
-            ),
-          ).toBe(draws);
-        },
-      ),
+      fc.property(fc.array(text, { minLength: 2, maxLength: 5 }), fc.nat(), (texts, seed) => {
+        const parts = partsOf(texts, 0.05, contextLength);
+        const order = { microBatch: 8, contextLength, seed, parts };
+        const draws = 2 * drawsPerRound;
+        const starts = range(draws / 8).flatMap((n) => windowStarts(n, order));
+        const totalWeight = texts.reduce((sum, { weight }) => sum + weight, 0);
+        let drawn = 0;
+        for (const { start, train, weight } of parts) {
+          const own = starts.filter((s) => s >= start && s < start + train);
+          drawn += own.length;
+          const windows = windowsIn(train, contextLength);
+          const error = Math.abs(own.length / draws - weight / totalWeight);
+          expect(error).toBeLessThanOrEqual(parts.length / drawsPerRound);
+          const isWindow = (s: number): boolean =>
+            (s - start) % contextLength === 0 && s + contextLength + 1 <= start + train;
+          expect(own.every(isWindow)).toBe(true);
+          const visits = [...Map.groupBy(own, (s) => s).values()].map((same) => same.length);
+          const fewest = own.length < windows || visits.length < windows ? 0 : Math.min(...visits);
+          expect(Math.max(0, ...visits) - fewest).toBeLessThanOrEqual(1);
+        }
+        expect(drawn).toBe(draws);
+      }),
       { numRuns: 40 },
     );
   });
+});
 
-  it('share out a round exactly, and leave no text out', () => {
+describe('drawsOf', () => {
+  it('adds up to one round and leaves no text out', () => {
+    const weight = fc.double({ min: 1e-9, max: 1e9, noNaN: true });
     fc.assert(
-      fc.property(
-        fc.array(fc.double({ min: 1e-9, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 40 }),
-        (weights) => {
-          const draws = drawsOf(weights);
-          expect(draws.reduce((a, b) => a + b, 0)).toBe(1024);
-          expect(Math.min(...draws)).toBeGreaterThanOrEqual(1);
-        },
-      ),
+      fc.property(fc.array(weight, { minLength: 1, maxLength: 40 }), (weights) => {
+        const draws = drawsOf(weights);
+        expect(draws.reduce((a, b) => a + b, 0)).toBe(drawsPerRound);
+        expect(Math.min(...draws)).toBeGreaterThanOrEqual(1);
+      }),
     );
   });
 });
 
 describe('held-out text', () => {
-  it('is the end of every text, and no window of it is trained on', () => {
-    const parts = partsOf(
-      [
-        { tokens: 1000, weight: 1 },
-        { tokens: 3000, weight: 1 },
-      ],
-      0.1,
-      8,
-    );
-    const starts = heldOutStarts(parts, 8, 64);
+  const texts = [
+    { tokens: 1000, weight: 1 },
+    { tokens: 3000, weight: 1 },
+  ];
+  const parts = partsOf(texts, 0.1, contextLength);
+
+  it('is the end of every text', () => {
     expect(parts).toMatchObject([
       { start: 0, train: 900, heldOut: 100 },
       { start: 1000, train: 2700, heldOut: 300 },
     ]);
     expect(trainTokensIn(parts)).toBe(3600);
+  });
+
+  it('is read in windows that contain no training text', () => {
+    const starts = heldOutStarts(parts, contextLength, 64);
     expect(starts.filter((s) => s < 1000)).toHaveLength(12);
     expect(starts).toHaveLength(49);
-    for (const s of starts)
-      expect(
-        parts.some(({ start, train, heldOut }) => s >= start + train && s + 9 <= start + train + heldOut),
-      ).toBe(true);
-    const few = heldOutStarts(parts, 8, 7);
-    expect(few).toHaveLength(7);
-    expect(new Set(few).size).toBe(7);
-    expect(heldOutStarts(partsOf([{ tokens: 1000, weight: 1 }], 0, 8), 8, 64)).toEqual([]);
+    for (const s of starts) {
+      const isHeldOut = parts.some(({ start, train, heldOut }) => {
+        const first = start + train;
+        return s >= first && s + contextLength + 1 <= first + heldOut;
+      });
+      expect(isHeldOut).toBe(true);
+    }
+  });
+
+  it('is read in different windows when only a few are wanted', () => {
+    const starts = heldOutStarts(parts, contextLength, 7);
+    expect(starts).toHaveLength(7);
+    expect(new Set(starts).size).toBe(7);
+  });
+
+  it('does not exist with a held-out fraction of 0', () => {
+    expect(heldOutStarts(oneText(1000), contextLength, 64)).toEqual([]);
   });
 });

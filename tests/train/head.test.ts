@@ -1,7 +1,4 @@
-/**
- * @file The head in parts: the loss and the gradients of the whole, of every family, with one part's logits
- * in memory.
- */
+/** @file The output head in parts has the loss and the gradients of a single part, with less memory. */
 import { describe, expect, it } from 'vitest';
 import {
   constant,
@@ -28,6 +25,8 @@ import { evaluate } from '../support/evaluate.ts';
 import { loadGolden, goldenCases } from '../support/golden.ts';
 
 const length = 9;
+
+/** One golden checkpoint of each family. */
 const families = [
   ...Map.groupBy(
     goldenCases.filter((name) => !name.includes('float16')),
@@ -35,76 +34,81 @@ const families = [
   ).values(),
 ].map((names) => names[0]!);
 
-describe.each(families)('%s', (name) => {
-  const g = loadGolden(name);
-  const family = familyOf(g.config);
-  const dims = dimsOf(family, g.config);
-  const settings = settingsOf(family, g.config);
+describe.each(families)('the head of %s', (name) => {
+  const golden = loadGolden(name);
+  const family = familyOf(golden.config);
+  const dims = dimsOf(family, golden.config);
+  const settings = settingsOf(family, golden.config);
   const parameters = parametersOf(family, dims, settings);
   const weights: ReadonlyMap<string, Value> = new Map(
-    parameters.map((p) => [p.name, input(p.name, 'float32', p.shape)]),
+    parameters.map((parameter) => [parameter.name, input(parameter.name, 'float32', parameter.shape)]),
   );
   const wrt = [...weights.values()];
-  const m = createModelBuilder(family, dims, settings, weights);
-  const tokens = constant(g.ids[0]!.slice(0, length), 'int32', [1, length]);
-  const targets = constant(g.ids[0]!.slice(1, length + 1), 'int32', [length]);
-  const head = (x: NamedValue): Value => reshape(m.head(x).value, [-1, dims['vocab']!]);
-  const x = family.forward(m, tokens);
+  const builder = createModelBuilder(family, dims, settings, weights);
+  const tokens = constant(golden.ids[0]!.slice(0, length), 'int32', [1, length]);
+  const targets = constant(golden.ids[0]!.slice(1, length + 1), 'int32', [length]);
+  const head = (x: NamedValue): Value => reshape(builder.head(x).value, [-1, dims['vocab']!]);
+  const x = family.forward(builder, tokens);
   const feeds = Object.fromEntries(
     parameters.map(({ name: weight, shape }) => [
       weight,
-      { shape, data: Float64Array.from(g.weights.get(weight)!) },
+      { shape, data: Float64Array.from(golden.weights.get(weight)!) },
     ]),
   );
 
-  it('loss and gradients are those of the whole', () => {
-    const whole = mean(crossEntropy(head(x), targets));
+  it('has the same loss and gradients in three parts as in one', () => {
     const seed = constant(3);
     const { loss, seeds } = headGradients(head, x, targets, [4, 2, 3], wrt, seed);
-    const parted = vjp(seeds, wrt);
-    const expected = grad(whole, wrt, { seed });
-    const found = evaluate([loss, ...parted.map((v, i) => v ?? mul(wrt[i]!, 0))], feeds);
-    const right = evaluate([whole, ...expected], feeds);
-    found.forEach((v, i) => {
-      expect(
-        compareArrays(v.data, right[i]!.data).worst,
-        i === 0 ? 'loss' : parameters[i - 1]!.name,
-      ).toBeLessThan(1e-10);
-    });
+    const gradients = vjp(seeds, wrt).map((gradient, i) => gradient ?? mul(wrt[i]!, 0));
+    const wholeLoss = mean(crossEntropy(head(x), targets));
+    const inParts = evaluate([loss, ...gradients], feeds);
+    const whole = evaluate([wholeLoss, ...grad(wholeLoss, wrt, { seed })], feeds);
+    for (const [i, value] of inParts.entries()) {
+      const what = i === 0 ? 'loss' : parameters[i - 1]!.name;
+      expect(compareArrays(value.data, whole[i]!.data).worst, what).toBeLessThan(1e-10);
+    }
   });
 });
 
-describe('memory', () => {
+describe('the memory of the head', () => {
   const rows = 4096;
   const vocab = 32_000;
   const width = 64;
-  const logits = 4 * rows * vocab;
-  const w = input('w', 'float32', [vocab, width]);
+  const floatBytes = 4;
+  const logitsBytes = floatBytes * rows * vocab;
+  const weight = input('w', 'float32', [vocab, width]);
   const hidden = input('x', 'float32', [1, rows, width]);
   const targets = input('targets', 'int32', [rows]);
   const x: NamedValue = { value: mul(hidden, 2), axes: ['batch', 'seq', 'hidden'] };
-  const head = ({ value }: NamedValue): Value => reshape(matmul(value, w, { transB: true }), [-1, vocab]);
-  const peakOf = (lengths: readonly number[]): number => {
-    const { loss, seeds } = headGradients(head, x, targets, lengths, [w], constant(1));
-    const [dx, dw] = vjp(seeds, [hidden, w]);
+  const head = ({ value }: NamedValue): Value =>
+    reshape(matmul(value, weight, { transB: true }), [-1, vocab]);
+
+  /** Peak bytes of loss and gradients in parts of these lengths. */
+  const peakBytes = (lengths: readonly number[]): number => {
+    const { loss, seeds } = headGradients(head, x, targets, lengths, [weight], constant(1));
+    const [dx, dw] = vjp(seeds, [hidden, weight]);
     return analyzeLiveness(simplify(graphOf({ loss, dx: dx!, dw: dw! }))).peakBytes;
   };
-  it('holds the logits of one part', () => {
+
+  it('holds the logits of one part only', () => {
     const parts = headParts(rows, vocab);
     expect(parts.length).toBeGreaterThan(4);
     expect(parts.reduce((a, b) => a + b)).toBe(rows);
-    expect(peakOf([rows])).toBeGreaterThan(2 * logits);
-    expect(peakOf(parts)).toBeLessThan(
-      (3.2 * logits) / parts.length + 4 * 4 * vocab * width + 6 * 4 * rows * width,
-    );
+    expect(peakBytes([rows])).toBeGreaterThan(2 * logitsBytes);
+    const weights = 4 * floatBytes * vocab * width;
+    const activations = 6 * floatBytes * rows * width;
+    expect(peakBytes(parts)).toBeLessThan((3.2 * logitsBytes) / parts.length + weights + activations);
   });
-  it('few rows or a small vocabulary stay whole', () => {
+
+  it('holds half of the logits at most when only losses are computed', () => {
+    const losses = headLosses(head, x, targets, vocab);
+    expect(analyzeLiveness(simplify(graphOf({ losses }))).peakBytes).toBeLessThan(logitsBytes / 2);
+  });
+});
+
+describe('headParts', () => {
+  it('is a single part for few rows or a small vocabulary', () => {
     expect(headParts(2048, 1024)).toEqual([2048]);
     expect(headParts(64, 256_000)).toEqual([64]);
-  });
-  it('losses are read in the same parts', () => {
-    expect(
-      analyzeLiveness(simplify(graphOf({ losses: headLosses(head, x, targets, vocab) }))).peakBytes,
-    ).toBeLessThan(logits / 2);
   });
 });

@@ -1,22 +1,22 @@
 /**
- * @file Mixed precision: which rows compute in the short type, gradients against float64 finite differences
- * within the type's own tolerance, and the loss scale's life inside the graph.
+ * @file Mixed precision: which ops compute in half precision, gradients compared with finite differences in
+ * float64, and the loss scale inside the graph.
  */
 import { describe, expect, it } from 'vitest';
+import { deviceKinds } from '../../src-main/base/device.ts';
 import { deriveKey, normalAt } from '../../src-main/base/random.ts';
-import { checkExportable, checkWellFormed } from '../../src-main/graph/passes/check.ts';
 import { nodesOf, type Graph } from '../../src-main/graph/graph.ts';
 import { lowerGraph } from '../../src-main/graph/onnx.ts';
-import { deviceKinds } from '../../src-main/base/device.ts';
+import { checkExportable, checkWellFormed } from '../../src-main/graph/passes/check.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { families } from '../../src-main/model/families/index.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
 import {
   checkPrecision,
+  initialLossScale,
   inPrecision,
   precisions,
   precisionsOf,
-  initialLossScale,
   type Precision,
 } from '../../src-main/train/precision.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
@@ -26,25 +26,27 @@ import { hostScalars, noLimit } from '../../src-main/train/update.ts';
 import { evaluate, tensor, type Tensor } from '../support/evaluate.ts';
 import { createGraphRunner, type Feed } from '../support/run-graph.ts';
 import { tinyConfig, tinyValues } from '../support/tiny.ts';
+import { initialState, toScalarFeeds } from './bucket-state.ts';
 
-const batch = 2;
-const sequence = 6;
-const short = [
+const shape = { microBatch: 2, contextLength: 6 };
+
+/** Half precisions, each with a device that has it. */
+const halfPrecisions = [
   ['float16', 'webgpu'],
   ['bfloat16', 'cuda'],
 ] as const;
 
 /**
- * Largest share by which a gradient's length may differ from the slope of the float64 loss along it: some ten
- * roundings of the type.
+ * Largest relative difference between the length of a gradient and the slope of the float64 loss along it: about
+ * ten rounding errors of the type.
  */
 const tolerance = { float16: 4e-3, bfloat16: 3e-2 } as const;
 
 /**
- * ONNX operators with a bfloat16 kernel in ONNX Runtime 1.30's CUDA provider (docs/OperatorKernels.md there),
- * of those that training uses.
+ * ONNX operators of training that have a bfloat16 kernel in the CUDA provider of ONNX Runtime 1.30
+ * (docs/OperatorKernels.md there).
  */
-const cudaBrain = new Set([
+const bfloat16Kernels = new Set([
   'Add',
   'Sub',
   'Mul',
@@ -69,190 +71,169 @@ const cudaBrain = new Set([
   'Transpose',
 ]);
 
-function modelOf(
-  id: string,
-  most = 700,
-): { readonly model: BucketModel; readonly weights: Readonly<Record<string, Float32Array>> } {
+/** Ops that must compute in float32. */
+const exactOps = /^(Reduce|Softmax|LogSoftmax|Log|Exp|Sqrt|Scatter|Reciprocal|Div)/;
+
+type Feeds = Readonly<Record<string, Feed>>;
+
+interface TinyModel {
+  readonly model: BucketModel;
+  /** The weights by the names of parameters. */
+  readonly weights: ReadonlyMap<string, Float32Array>;
+}
+function createModel(id: string): TinyModel {
   const config = tinyConfig(id, { config: { num_experts_per_tok: 2 } });
   const family = families.get(id)!;
   const dims = dimsOf(family, config);
   const settings = settingsOf(family, config);
   const parameters = parametersOf(family, dims, settings);
-  const buckets = bucketsOf(family, parameters, { maxElements: most });
-  const values = new Map(parameters.map((p) => [p.name, tinyValues(p, dims, 3)]));
-  const weights = Object.fromEntries(
-    buckets.map((b) => {
-      const flat = new Float32Array(b.length);
-      for (const slot of b.slots) flat.set(values.get(slot.name)!, slot.offset);
-      return [`weights/${b.index}`, flat];
-    }),
-  );
+  const buckets = bucketsOf(family, parameters, { maxElements: 700 });
+  const weights = new Map(parameters.map((parameter) => [parameter.name, tinyValues(parameter, dims, 3)]));
   return { model: { family, dims, settings, buckets }, weights };
 }
 
-const tokens = (vocab: number): Int32Array =>
-  Int32Array.from(
-    { length: batch * (sequence + 1) },
-    (_, i) => Math.floor(Math.abs(normalAt(deriveKey(9), i)) * 1e6) % vocab,
+/** Random tokens [batch, seq + 1]. */
+function createTokens(vocab: number): Int32Array {
+  const length = shape.microBatch * (shape.contextLength + 1);
+  return Int32Array.from({ length }, (_, i) => Math.floor(Math.abs(normalAt(deriveKey(9), i)) * 1e6) % vocab);
+}
+
+/** The inputs of a graph as tensors of the reference evaluation. */
+const toTensors = (graph: Graph, feeds: Feeds): Readonly<Record<string, Tensor>> =>
+  Object.fromEntries(
+    graph.inputs.map(({ name, shape: of }) => [name!, tensor(of, Array.from(feeds[name!]!, Number))]),
   );
-const asTensors = (graph: Graph, fed: Readonly<Record<string, Feed>>): Record<string, Tensor> =>
-  Object.fromEntries(graph.inputs.map((v) => [v.name!, tensor(v.shape, Array.from(fed[v.name!]!, Number))]));
 
-describe.each(short)('%s for %s', (precision, provider) => {
-  it.each([...families.keys()])(
-    '%s: products are short, what must be exact is not, and gradients are those of the loss',
-    (id) => {
-      const { model, weights } = modelOf(id);
-      const plain = accumulateProgram(model, { microBatch: batch, contextLength: sequence });
-      const graph = inPrecision(
-        accumulateProgram(model, { microBatch: batch, contextLength: sequence, precision }),
-        provider,
-        precision,
-      );
+describe.each(halfPrecisions)('%s on %s', (precision, device) => {
+  describe.each([...families.keys()])('for %s', (id) => {
+    const { model, weights } = createModel(id);
+    const graph = inPrecision(accumulateProgram(model, { ...shape, precision }), device, precision);
+
+    it('computes products in half precision and the rest exactly, with kernels that exist', () => {
+      const lowered = lowerGraph(graph, device);
       checkWellFormed(graph, 'mixed');
-      checkExportable(lowerGraph(graph, provider), provider, 'mixed');
-      for (const { op, inputs, outputs, attrs } of nodesOf(
-        Object.values(lowerGraph(graph, provider).outputs),
-      )) {
-        const kinds = new Set(
-          [...inputs, ...outputs]
-            .map((v) => v.dtype)
-            .filter((t) => (precisions as readonly string[]).includes(t)),
-        );
-        if (op.name === 'MatMul') expect([op.name, ...kinds]).toEqual([op.name, precision]);
-        if (/^(Reduce|Softmax|LogSoftmax|Log|Exp|Sqrt|Scatter|Reciprocal|Div)/.test(op.name))
-          expect([op.name, ...kinds]).toEqual([op.name, 'float32']);
-        if (op.name !== 'Cast') expect(kinds.size).toBeLessThan(2);
-        if (precision === 'bfloat16' && kinds.has('bfloat16'))
-          expect(cudaBrain).toContain(op.onnx?.({ inputs, outputs, attrs })?.op ?? op.name);
+      checkExportable(lowered, device, 'mixed');
+      for (const { op, inputs, outputs, attrs } of nodesOf(Object.values(lowered.outputs))) {
+        const floats = [...inputs, ...outputs]
+          .map((value) => value.dtype)
+          .filter((dtype) => (precisions as readonly string[]).includes(dtype));
+        const types = new Set(floats);
+        if (op.name === 'MatMul') expect([op.name, ...types]).toEqual([op.name, precision]);
+        if (exactOps.test(op.name)) expect([op.name, ...types]).toEqual([op.name, 'float32']);
+        if (op.name !== 'Cast') expect(types.size).toBeLessThan(2);
+        if (precision === 'bfloat16' && types.has('bfloat16'))
+          expect(bfloat16Kernels).toContain(op.onnx?.({ inputs, outputs, attrs })?.op ?? op.name);
       }
-      expect(Object.values(graph.outputs).every((v) => v.dtype === 'float32')).toBe(true);
+      expect(Object.values(graph.outputs).every((value) => value.dtype === 'float32')).toBe(true);
+    });
 
-      const gradients = Object.fromEntries(
-        model.buckets.map((b) => [`gradient/${b.index}`, new Float32Array(b.length)]),
-      );
+    it('has gradients that are the slope of the float64 loss', () => {
+      const exact = accumulateProgram(model, shape);
       const scale = 1024;
-      const fed: Record<string, Feed> = {
-        ...weights,
-        ...gradients,
-        tokens: tokens(model.dims['vocab']!),
+      const feeds: Record<string, Feed> = {
+        ...initialState(model.buckets, weights),
+        tokens: createTokens(model.dims['vocab']!),
         keep: Float32Array.of(0),
         'scaling/factor': Float32Array.of(scale),
         loss: Float32Array.of(0),
       };
-      const names = Object.keys(graph.outputs).filter((n) => n.startsWith('next/gradient'));
-      const found = evaluate(
-        names.map((n) => graph.outputs[n]!),
-        asTensors(graph, fed),
+      for (const bucket of model.buckets) feeds[`gradient/${bucket.index}`] = new Float32Array(bucket.length);
+      const names = Object.keys(graph.outputs).filter((name) => name.startsWith('next/gradient'));
+      const gradients = evaluate(
+        names.map((name) => graph.outputs[name]!),
+        toTensors(graph, feeds),
       );
       const factor = precision === 'float16' ? scale : 1;
+      /** The gradient of each bucket of weights. */
       const direction = new Map(
-        names.map((n, i) => [n.replace('next/gradient', 'weights'), found[i]!.data.map((v) => v / factor)]),
+        names.map((name, i) => [
+          name.replace('next/gradient', 'weights'),
+          gradients[i]!.data.map((x) => x / factor),
+        ]),
       );
-      const length = Math.hypot(...[...direction.values()].map((d) => Math.hypot(...d)));
+      const length = Math.hypot(...[...direction.values()].map((values) => Math.hypot(...values)));
+      const inputs = toTensors(exact, feeds);
+      /** The loss after a move along the gradient. */
+      const lossAt = (distance: number): number => {
+        const moved = { ...inputs };
+        for (const [name, values] of direction) {
+          const { shape: of, data } = inputs[name]!;
+          moved[name] = tensor(
+            of,
+            data.map((x, i) => x + distance * values[i]!),
+          );
+        }
+        return evaluate([exact.outputs['loss']!], moved)[0]!.data[0]!;
+      };
       const step = 1e-4 / length;
-      const lossAt = (by: number): number =>
-        evaluate(
-          [plain.outputs['loss']!],
-          Object.fromEntries(
-            Object.entries(asTensors(plain, fed)).map(([n, t]) => [
-              n,
-              direction.has(n)
-                ? tensor(
-                    t.shape,
-                    t.data.map((v, i) => v + by * direction.get(n)![i]!),
-                  )
-                : t,
-            ]),
-          ),
-        )[0]!.data[0]!;
       const slope = (lossAt(step) - lossAt(-step)) / (2 * step * length);
       expect(length).toBeGreaterThan(1e-3);
       expect(Math.abs(slope / length - 1)).toBeLessThan(tolerance[precision]);
-    },
-  );
+    });
+  });
 });
 
 describe('the loss scale', () => {
-  const { model, weights } = modelOf('llama');
+  const { model, weights } = createModel('llama');
   const { buckets } = model;
-  const hyper = { ...trainingDefaults, momentum: 0.9 };
-  const state: Record<string, Feed> = {
-    ...Object.fromEntries(
-      stateNames(buckets).map((n) => [n, new Float32Array(buckets[Number(n.split('/')[1])]!.length)]),
-    ),
-    ...weights,
-  };
-  const scalars = Object.fromEntries(
-    Object.entries(hostScalars({ ...hyper, gradClip: 1 }, 1, 1e-3)).map(([n, v]) => [n, Float32Array.of(v)]),
-  );
-  const graph = (precision: Precision): Graph =>
-    inPrecision(
-      stepProgram(model, { microBatch: batch, contextLength: sequence, precision }, hyper),
-      'cpu',
-      precision,
-    );
-  const stepped = async (
-    graph: Graph,
-    fed: Readonly<Record<string, Feed>>,
-  ): Promise<Record<string, Float32Array>> => {
-    const all: Readonly<Record<string, Feed>> = {
-      ...state,
-      ...scalars,
-      ...fed,
-      tokens: tokens(model.dims['vocab']!),
-    };
-    return (await createGraphRunner(graph))(
-      Object.fromEntries(graph.inputs.map(({ name }) => [name!, all[name!]!])),
-    );
-  };
-  const run = (factor: number, good: number): Promise<Record<string, Float32Array>> =>
-    stepped(graph('float16'), {
+  const settings = { ...trainingDefaults, momentum: 0.9 };
+  const state = initialState(buckets, weights);
+  const scalars = toScalarFeeds(hostScalars({ ...settings, gradClip: 1 }, 1, 1e-3));
+
+  /** Runs a training step on the CPU. */
+  async function runStep(precision: Precision, feeds: Feeds): Promise<Record<string, Float32Array>> {
+    const graph = inPrecision(stepProgram(model, { ...shape, precision }, settings), 'cpu', precision);
+    const all: Feeds = { ...state, ...scalars, ...feeds, tokens: createTokens(model.dims['vocab']!) };
+    const run = await createGraphRunner(graph);
+    return run(Object.fromEntries(graph.inputs.map(({ name }) => [name!, all[name!]!])));
+  }
+  const runScaled = (factor: number, finiteUpdates: number): Promise<Record<string, Float32Array>> =>
+    runStep('float16', {
       'scaling/factor': Float32Array.of(factor),
-      'scaling/finiteUpdates': Float32Array.of(good),
+      'scaling/finiteUpdates': Float32Array.of(finiteUpdates),
     });
+  const scaleAfter = (outputs: Readonly<Record<string, Float32Array>>): readonly number[] => [
+    outputs['next/scaling/factor']![0]!,
+    outputs['next/scaling/finiteUpdates']![0]!,
+  ];
 
   it('does not change the gradients', async () => {
-    const plain = await stepped(graph('float32'), {});
-    const out = await run(initialLossScale.factor, 0);
-    expect(Math.abs(out['loss']![0]! / plain['loss']![0]! - 1)).toBeLessThan(tolerance.float16);
-    expect(Math.abs(out['gradNorm']![0]! / plain['gradNorm']![0]! - 1)).toBeLessThan(tolerance.float16);
-    expect([
-      out['applied']![0],
-      out['next/scaling/factor']![0],
-      out['next/scaling/finiteUpdates']![0],
-    ]).toEqual([1, initialLossScale.factor, 1]);
+    const exact = await runStep('float32', {});
+    const scaled = await runScaled(initialLossScale.factor, 0);
+    for (const name of ['loss', 'gradNorm'])
+      expect(Math.abs(scaled[name]![0]! / exact[name]![0]! - 1), name).toBeLessThan(tolerance.float16);
+    expect(scaled['applied']![0]).toBe(1);
+    expect(scaleAfter(scaled)).toEqual([initialLossScale.factor, 1]);
   });
 
-  it('skips an update that overflows and halves the scale', async () => {
-    const out = await run(2 ** 40, 7);
-    expect(out['gradNorm']![0]! < noLimit).toBe(false);
-    expect([
-      out['applied']![0],
-      out['next/scaling/factor']![0],
-      out['next/scaling/finiteUpdates']![0],
-    ]).toEqual([0, 2 ** 39, 0]);
-    for (const name of stateNames(buckets)) expect(out[`next/${name}`]).toEqual(state[name]);
+  it('is halved by an update that overflows, which is skipped', async () => {
+    const skipped = await runScaled(2 ** 40, 7);
+    expect(skipped['gradNorm']![0]! < noLimit).toBe(false);
+    expect(skipped['applied']![0]).toBe(0);
+    expect(scaleAfter(skipped)).toEqual([2 ** 39, 0]);
+    for (const name of stateNames(buckets)) expect(skipped[`next/${name}`]).toEqual(state[name]);
   });
 
-  it('doubles after a thousand finite updates, up to a limit', async () => {
-    expect((await run(256, 998))['next/scaling/factor']![0]).toBe(256);
-    const grown = await run(256, 999);
-    expect([grown['next/scaling/factor']![0], grown['next/scaling/finiteUpdates']![0]]).toEqual([512, 0]);
-    expect((await run(2 ** 24, 999))['next/scaling/factor']![0]).toBeLessThanOrEqual(2 ** 24);
+  it('doubles after a thousand finite updates', async () => {
+    expect(scaleAfter(await runScaled(256, 998))[0]).toBe(256);
+    expect(scaleAfter(await runScaled(256, 999))).toEqual([512, 0]);
+  });
+
+  it('does not exceed its limit', async () => {
+    expect(scaleAfter(await runScaled(2 ** 24, 999))[0]).toBeLessThanOrEqual(2 ** 24);
   });
 });
 
 describe('checkPrecision', () => {
-  it.each(deviceKinds)('%s', (device) => {
+  it.each(deviceKinds)('refuses the precisions that %s does not have', (device) => {
     const possible = precisionsOf(device);
     expect(possible).toContain('float32');
     for (const precision of precisions) {
-      const ask = (): void => {
+      const check = (): void => {
         checkPrecision(device, precision);
       };
-      if (possible.includes(precision)) expect(ask).not.toThrow();
-      else expect(ask).toThrow(`does not compute in ${precision}`);
+      if (possible.includes(precision)) expect(check).not.toThrow();
+      else expect(check).toThrow(`does not compute in ${precision}`);
     }
   });
 });

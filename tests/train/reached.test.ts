@@ -1,17 +1,23 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { firstReach } from '../../src-main/train/reached.ts';
 
-it('interpolates where a curve first reaches a loss', () => {
+describe('firstReach', () => {
   const curve = [
     { x: 0, loss: 5 },
     { x: 100, loss: 3 },
     { x: 200, loss: 1 },
   ];
-  expect([
-    firstReach(curve, 6),
-    firstReach(curve, 4),
-    firstReach(curve, 1),
-    firstReach(curve, 0.5),
-    firstReach([], 1),
-  ]).toEqual([0, 50, 200, null, null]);
+
+  it.each([
+    [6, 0],
+    [4, 50],
+    [1, 200],
+    [0.5, null],
+  ])('of a loss of %d is %s, interpolated between points', (loss, x) => {
+    expect(firstReach(curve, loss)).toBe(x);
+  });
+
+  it('of an empty curve is null', () => {
+    expect(firstReach([], 1)).toBe(null);
+  });
 });
