@@ -1,135 +1,161 @@
 import { appendFileSync, existsSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { followEvents } from '../../../src-main/store/run/events.ts';
-import { totalsOf, historyOf } from '../../../src-main/store/run/history.ts';
+import { eventsFile, followEvents } from '../../../src-main/store/run/events.ts';
+import { historyOf, totalsOf } from '../../../src-main/store/run/history.ts';
 import type { RunEvent } from '../../../src-main/train/run.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
+import { startedAt, stepAt, stoppedAt, toLines } from './run-fixtures.ts';
 
-const started = (step: number): RunEvent => ({
-  type: 'started',
-  step,
-  device: 'cpu',
-  deviceName: 'x',
-  parameters: 1,
-  steps: 9000,
-  trainTokens: 1,
-  heldOutTokens: 1,
-  time: 'then',
-});
-const step = (n: number, loss = 5 / n): RunEvent => ({
-  type: 'step',
-  step: n,
-  loss,
-  lr: 1,
-  gradNorm: 1,
-  tokens: n * 8,
-  seconds: 0.5,
-});
-const stopped = (n: number): RunEvent => ({ type: 'stopped', step: n, reason: 'finished', time: 'later' });
-/** A run that rests: nobody is at it. */
-const upTo = (n: number): RunEvent[] => [
-  started(0),
-  ...Array.from({ length: n }, (_, i) => i + 1).flatMap((i) => [
-    step(i, i === 7777 ? 99 : undefined),
-    ...(i % 1000 === 0 ? [{ type: 'evaluated', step: i, loss: 1 / i, tokens: 8 } as RunEvent] : []),
-  ]),
-  stopped(n),
-];
-const text = (events: readonly RunEvent[]): string => events.map((e) => `${JSON.stringify(e)}\n`).join('');
-function runOf(events: readonly RunEvent[]): { dir: string; file: string } {
+const totalSteps = 9000;
+const spike = { step: 7777, loss: 99 };
+
+const lossAt = (step: number): number => (step === spike.step ? spike.loss : 5 / step);
+const evaluatedAt = (step: number): RunEvent => ({ type: 'evaluated', step, loss: 1 / step, tokens: 8 });
+
+/** The events of a run that has stopped at `last`, with an evaluation at every 1,000th step and one spike. */
+function eventsTo(last: number): readonly RunEvent[] {
+  const events: RunEvent[] = [startedAt(0, totalSteps)];
+  for (let step = 1; step <= last; step++) {
+    events.push(stepAt(step, lossAt(step)));
+    if (step % 1000 === 0) events.push(evaluatedAt(step));
+  }
+  return [...events, stoppedAt(last, 'finished')];
+}
+
+/** Writes events.jsonl of a run without a process. */
+function writeRun(events: readonly RunEvent[]): { readonly dir: string; readonly file: string } {
   const dir = freshFolder();
-  const file = join(dir, 'events.jsonl');
-  writeFileSync(file, text(events));
+  const file = eventsFile(dir);
+  writeFileSync(file, toLines(events));
   return { dir, file };
 }
 
-describe('a run\u2019s history', () => {
-  it('of a short run is all of it', async () => {
-    const events = upTo(20);
-    const { dir, file } = runOf(events);
-    const history = await historyOf(dir);
-    expect(history).toEqual({ events, lines: events.length, offset: statSync(file).size, isComplete: true });
+/** Replaces every line by zeros, so that nothing but the size of the file is left. */
+function eraseLines(file: string): void {
+  const { size } = statSync(file);
+  truncateSync(file, 0);
+  truncateSync(file, size);
+}
+
+describe('the history of a short run', () => {
+  it('has every event', async () => {
+    const events = eventsTo(20);
+    const { dir, file } = writeRun(events);
+    const offset = statSync(file).size;
+    expect(await historyOf(dir)).toEqual({ events, lines: events.length, offset, isComplete: true });
     expect(await totalsOf(dir)).toMatchObject({
       step: 20,
-      steps: 9000,
-      tokens: 160,
+      steps: totalSteps,
+      tokens: 20 * 64,
       loss: 0.25,
       seconds: 10,
       lastEvent: { type: 'stopped' },
     });
-    expect(existsSync(join(dir, 'digest.json'))).toBe(false);
   });
 
-  it('of a long one keeps its ends, its spikes and all that is rare, and is the same when it is read again without its lines', async () => {
-    const { dir, file } = runOf(upTo(9000));
+  it('is not cached', async () => {
+    const { dir } = writeRun(eventsTo(20));
+    await historyOf(dir);
+    expect(existsSync(join(dir, 'digest.json'))).toBe(false);
+  });
+});
+
+describe('the history of a long run', () => {
+  it('has fewer steps, among them the ends and the spikes, and every other event', async () => {
+    const { dir } = writeRun(eventsTo(totalSteps));
+    const { events, isComplete } = await historyOf(dir);
+    expect(isComplete).toBe(false);
+    expect(events.length).toBeLessThan(4100);
+    for (const step of [1, spike.step, totalSteps])
+      expect(events).toContainEqual({ ...stepAt(step, lossAt(step)), elapsed: step / 2 });
+    const isOther = ({ type }: RunEvent): boolean => type !== 'step';
+    expect(events.filter(isOther)).toEqual(eventsTo(totalSteps).filter(isOther));
+  });
+
+  it('is cached with the totals, so that its lines are not read again', async () => {
+    const { dir, file } = writeRun(eventsTo(totalSteps));
     const history = await historyOf(dir);
-    const fold = await totalsOf(dir);
-    const { size } = statSync(file);
-    expect(history.isComplete).toBe(false);
-    expect(history.events.length).toBeLessThan(4100);
-    for (const n of [1, 7777, 9000])
-      expect(history.events).toContainEqual({ ...step(n, n === 7777 ? 99 : undefined), elapsed: n / 2 });
-    expect(history.events.filter((e) => e.type !== 'step')).toEqual(upTo(9000).filter((e) => e.type !== 'step'));
-    // The lines are gone but for their length: what a list and a chart show comes from what was kept.
-    truncateSync(file, 0);
-    truncateSync(file, size);
-    expect(await totalsOf(dir)).toEqual(fold);
+    const totals = await totalsOf(dir);
+    eraseLines(file);
+    expect(await totalsOf(dir)).toEqual(totals);
     expect(await historyOf(dir)).toEqual(history);
   });
 
-  it('of a stretch has its steps, and finds them by the index', async () => {
-    const { dir } = runOf(upTo(9000));
+  it('has every step of a range, which it finds by the index of lines', async () => {
+    const { dir } = writeRun(eventsTo(totalSteps));
     await historyOf(dir);
-    const { events, isComplete: whole, lines } = await historyOf(dir, { from: 5000, to: 5999 });
-    expect(events).toEqual(Array.from({ length: 1000 }, (_, i) => step(5000 + i)));
-    expect([whole, lines]).toEqual([true, 9011]);
+    const { events, isComplete, lines } = await historyOf(dir, { from: 5000, to: 5999 });
+    const expected = Array.from({ length: 1000 }, (_, i) => stepAt(5000 + i, lossAt(5000 + i)));
+    expect(events).toEqual(expected);
+    expect(isComplete).toBe(true);
+    expect(lines).toBe(totalSteps + 11);
     expect((await historyOf(dir, { from: 20_000, to: 30_000 })).events).toEqual([]);
   });
 
-  it('goes on with what is appended, and anew when lines were taken back or what was kept is half gone', async () => {
-    const { dir, file } = runOf(upTo(3000));
-    expect(await totalsOf(dir)).toMatchObject({ step: 3000, lastEvent: { type: 'stopped' } });
-    appendFileSync(file, text([started(3000), step(3001, 0.125)]));
-    expect(await totalsOf(dir)).toMatchObject({ step: 3001, loss: 0.125, lastEvent: { type: 'step' } });
-    truncateSync(file, Buffer.byteLength(text(upTo(3000).slice(0, 100))));
-    expect(await totalsOf(dir)).toMatchObject({ step: 99 });
-    writeFileSync(file, text(upTo(2500)));
-    expect(await totalsOf(dir)).toMatchObject({ step: 2500, lastEvent: { type: 'stopped' } });
-    const whole = await historyOf(dir);
+  it('is read again when half of its cache is gone', async () => {
+    const { dir, file } = writeRun(eventsTo(2500));
+    const before = await historyOf(dir);
     rmSync(join(dir, 'history.json'));
-    // as long as before, and not what this process has read
-    writeFileSync(file, text(upTo(2500)).replace('later', 'LATER'));
-    expect((await historyOf(dir)).events).toEqual([
-      ...whole.events.slice(0, -1),
-      { ...stopped(2500), time: 'LATER' },
-    ]);
+    // As long as before, but different from what this process has read.
+    const changed = { ...stoppedAt(2500, 'finished'), time: '2026-01-01T00:00:02Z' };
+    writeFileSync(file, toLines([...eventsTo(2500).slice(0, -1), changed]));
+    expect((await historyOf(dir)).events).toEqual([...before.events.slice(0, -1), changed]);
     expect(existsSync(join(dir, 'history.json'))).toBe(true);
   });
+});
 
-  it('is where following goes on; what is written anew is told anew', async () => {
-    const { dir, file } = runOf(upTo(50));
-    const { lines, offset } = await historyOf(dir);
-    const more = [started(50), step(51, 1), stopped(51)];
-    appendFileSync(file, text(more));
-    const told: RunEvent[] = [];
-    for await (const event of followEvents(dir, lines, { offset })) told.push(event);
-    expect(told).toEqual(more);
-    const again: RunEvent[] = [];
-    const stop = new AbortController();
-    for await (const event of followEvents(dir, lines, { offset, signal: stop.signal })) {
-      if (again.length === 0) writeFileSync(file, text(upTo(3)));
-      again.push(event);
-    }
-    expect(again.slice(-5)).toEqual(upTo(3));
+describe('the totals', () => {
+  it('continue with lines that are appended', async () => {
+    const { dir, file } = writeRun(eventsTo(3000));
+    expect(await totalsOf(dir)).toMatchObject({ step: 3000, lastEvent: { type: 'stopped' } });
+    appendFileSync(file, toLines([startedAt(3000, totalSteps), stepAt(3001, 0.125)]));
+    expect(await totalsOf(dir)).toMatchObject({ step: 3001, loss: 0.125, lastEvent: { type: 'step' } });
   });
 
-  it('of a run without events is empty; a line that is none is refused', async () => {
-    const dir = freshFolder();
-    expect(await historyOf(dir)).toEqual({ events: [], lines: 0, offset: 0, isComplete: true });
-    const { dir: bad } = runOf([started(0)]);
-    appendFileSync(join(bad, 'events.jsonl'), 'nonsense\n');
-    await expectAppError('run/damaged', () => totalsOf(bad));
+  it('start anew when lines were removed or replaced', async () => {
+    const { dir, file } = writeRun(eventsTo(3000));
+    await totalsOf(dir);
+    truncateSync(file, Buffer.byteLength(toLines(eventsTo(3000).slice(0, 100))));
+    expect(await totalsOf(dir)).toMatchObject({ step: 99 });
+    writeFileSync(file, toLines(eventsTo(2500)));
+    expect(await totalsOf(dir)).toMatchObject({ step: 2500, lastEvent: { type: 'stopped' } });
+  });
+});
+
+describe('following from the end of a history', () => {
+  it('yields the events that are appended', async () => {
+    const { dir, file } = writeRun(eventsTo(50));
+    const { lines, offset } = await historyOf(dir);
+    const appended = [startedAt(50), stepAt(51, 1), stoppedAt(51, 'finished')];
+    appendFileSync(file, toLines(appended));
+    const events: RunEvent[] = [];
+    for await (const event of followEvents(dir, lines, { offset })) events.push(event);
+    expect(events).toEqual(appended);
+  });
+
+  it('yields every event again when the file is replaced', async () => {
+    const { dir, file } = writeRun(eventsTo(50));
+    const { lines, offset } = await historyOf(dir);
+    appendFileSync(file, toLines([startedAt(50), stepAt(51, 1), stoppedAt(51, 'finished')]));
+    const events: RunEvent[] = [];
+    for await (const event of followEvents(dir, lines, { offset })) {
+      if (events.length === 0) writeFileSync(file, toLines(eventsTo(3)));
+      events.push(event);
+    }
+    expect(events.slice(-5)).toEqual(eventsTo(3));
+  });
+});
+
+describe('historyOf', () => {
+  it('is empty for a run without events', async () => {
+    expect(await historyOf(freshFolder())).toEqual({ events: [], lines: 0, offset: 0, isComplete: true });
+  });
+
+  it('refuses a line that is no event', async () => {
+    const { dir, file } = writeRun([startedAt(0)]);
+    appendFileSync(file, 'nonsense\n');
+    await expectAppError('run/damaged', () => totalsOf(dir));
   });
 });

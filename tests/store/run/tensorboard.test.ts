@@ -22,7 +22,15 @@ describe('openTensorBoard', () => {
     const clock = (): number => 1_700_000_000_000;
     const first = await openTensorBoard(dir, 0, clock);
     for (let step = 1; step <= 3; step++)
-      await first.append({ type: 'step', step, loss: 4 - step, lr: 0.5, gradNorm: 1, tokens: step, seconds: 0.25 });
+      await first.append({
+        type: 'step',
+        step,
+        loss: 4 - step,
+        lr: 0.5,
+        gradNorm: 1,
+        tokens: step,
+        seconds: 0.25,
+      });
     await first.append({ type: 'saved', step: 3, dir: 'x' });
     await first.close();
     const second = await openTensorBoard(dir, 2, clock);

@@ -1,0 +1,381 @@
+/** @file Run folders of format version 1. Their names and values are written out, because files have them. */
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { eventsFile, readEvents } from '../../../src-main/store/run/events.ts';
+import { isVersion1, readRun, settingsFile } from '../../../src-main/store/run/folder.ts';
+import { openSession } from '../../../src-main/store/run/runs.ts';
+import { translateEvent, translateSettings } from '../../../src-main/store/run/version-1.ts';
+import type { RunEvent } from '../../../src-main/train/run.ts';
+import {
+  settingTable,
+  storedSettingsSchema,
+  trainingDefaults,
+  type TrainingSettings,
+} from '../../../src-main/train/settings.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
+import { createTestRun } from './run-fixtures.ts';
+
+/** Every setting of version 1. No value is the default. */
+const oldSettings = {
+  tokens: 768,
+  batch: 3,
+  sequence: 17,
+  documents: 'apart',
+  accumulate: 5,
+  lr: 0.02,
+  schedule: 'wsd',
+  warmup: 7,
+  rewarm: 9,
+  optimizer: 'muon',
+  precision: 'bfloat16',
+  tf32: 'on',
+  recompute: 'attention',
+  decay: 0.3,
+  clip: 2.5,
+  beta1: 0.8,
+  beta2: 0.99,
+  eps: 1e-6,
+  momentum: 0.7,
+  ema: 0.999,
+  average: 4,
+  distill: 0.6,
+  temperature: 2,
+  skip: 5,
+  rollback: 8,
+  patience: 11,
+  cooldown: 0.25,
+  floor: 0.05,
+  rates: 'plain',
+  start: 'random',
+  seed: 13,
+  budgetMoney: 1.5,
+  budgetHours: 2.25,
+  budgetTokens: 512,
+  device: 'cpu',
+  saveEvery: 12,
+  evaluateEvery: 14,
+  heldOut: 0.04,
+  sampleEvery: 16,
+  prompt: 'the cat',
+  threads: 2,
+};
+
+/** The same settings in version 2. */
+const newSettings: TrainingSettings = {
+  tokens: 768,
+  microBatch: 3,
+  contextLength: 17,
+  documentMask: 'on',
+  gradAccum: 5,
+  lr: 0.02,
+  schedule: 'wsd',
+  warmupSteps: 7,
+  rewarmSteps: 9,
+  optimizer: 'muon',
+  precision: 'bfloat16',
+  tf32: 'on',
+  activationCheckpointing: 'attention',
+  weightDecay: 0.3,
+  gradClip: 2.5,
+  beta1: 0.8,
+  beta2: 0.99,
+  eps: 1e-6,
+  momentum: 0.7,
+  emaDecay: 0.999,
+  averageCheckpoints: 4,
+  distillWeight: 0.6,
+  distillTemperature: 2,
+  spikeThreshold: 5,
+  rollbackAfter: 8,
+  maxRollbacks: 11,
+  decayFraction: 0.25,
+  minLrRatio: 0.05,
+  perTensorLr: 'off',
+  init: 'random',
+  seed: 13,
+  budgetCost: 1.5,
+  budgetHours: 2.25,
+  budgetTokens: 512,
+  device: 'cpu',
+  saveEvery: 12,
+  evaluateEvery: 14,
+  heldOut: 0.04,
+  sampleEvery: 16,
+  prompt: 'the cat',
+  threads: 2,
+};
+
+describe('translateSettings', () => {
+  it('renames every setting of version 1', () => {
+    expect(translateSettings(oldSettings)).toEqual(newSettings);
+  });
+
+  it.each(Object.entries(oldSettings))('translates %s alone', (id, value) => {
+    const translated = Object.entries(translateSettings({ [id]: value }));
+    expect(translated).toHaveLength(1);
+    const [newId, newValue] = translated[0]!;
+    expect(newSettings).toHaveProperty(newId, newValue);
+  });
+
+  it.each([
+    ['documents', 'joined', 'documentMask', 'off'],
+    ['documents', 'apart', 'documentMask', 'on'],
+    ['rates', 'plan', 'perTensorLr', 'on'],
+    ['rates', 'plain', 'perTensorLr', 'off'],
+    ['start', 'source', 'init', 'checkpoint'],
+    ['start', 'random', 'init', 'random'],
+    ['recompute', 'auto', 'activationCheckpointing', 'auto'],
+    ['recompute', 'off', 'activationCheckpointing', 'off'],
+    ['recompute', 'attention', 'activationCheckpointing', 'attention'],
+    ['recompute', 'full', 'activationCheckpointing', 'full'],
+  ])('translates %s: %s to %s: %s', (oldId, oldValue, id, value) => {
+    expect(translateSettings({ [oldId]: oldValue })).toEqual({ [id]: value });
+  });
+
+  it.each(['constant', 'linear', 'cosine', 'wsd'])('keeps the schedule %s', (schedule) => {
+    expect(translateSettings({ schedule })).toEqual({ schedule });
+  });
+
+  it('raises an epsilon of 0 to the smallest that is allowed', () => {
+    expect(translateSettings({ eps: 0 })).toEqual({ eps: settingTable.eps.min });
+  });
+
+  it('translates the changes of the schedule', () => {
+    const phases = [
+      { from: 0, until: 24, schedule: 'wsd', warmup: 4 },
+      { from: 10, until: 30, schedule: 'cosine', warmup: 2 },
+      { from: 16, until: 20, schedule: 'fall', warmup: 0 },
+    ];
+    expect(translateSettings({ phases })).toEqual({
+      phases: [
+        { from: 0, until: 24, schedule: 'wsd', warmupSteps: 4 },
+        { from: 10, until: 30, schedule: 'cosine', warmupSteps: 2 },
+        { from: 16, until: 20, schedule: 'decay', warmupSteps: 0 },
+      ],
+    });
+  });
+
+  it('leaves out a setting that the file lacks, so that it has its default', () => {
+    expect(translateSettings({})).toEqual({});
+    expect(storedSettingsSchema.parse(translateSettings({ batch: 3 }))).toEqual({
+      ...trainingDefaults,
+      microBatch: 3,
+    });
+  });
+
+  it('gives settings that version 2 accepts', () => {
+    expect(storedSettingsSchema.parse(translateSettings(oldSettings))).toEqual(newSettings);
+  });
+});
+
+const time = '2026-11-29T12:19:49.619Z';
+
+/** An event of every type, in version 1 and in version 2. */
+const eventPairs: {
+  readonly [T in RunEvent['type']]: readonly [old: object, event: RunEvent & { type: T }];
+} = {
+  preparing: [
+    { at: 'preparing', what: 'reading the text', done: 5, of: 8 },
+    { type: 'preparing', what: 'reading the text', done: 5, of: 8 },
+  ],
+  started: [
+    {
+      at: 'started',
+      step: 0,
+      device: 'cpu',
+      deviceName: 'AMD EPYC',
+      memory: 2 ** 34,
+      parameters: 23_136,
+      steps: 24,
+      trainTokens: 4530,
+      heldOutTokens: 92,
+      carried: 200,
+      time,
+    },
+    {
+      type: 'started',
+      step: 0,
+      device: 'cpu',
+      deviceName: 'AMD EPYC',
+      memory: 2 ** 34,
+      parameters: 23_136,
+      steps: 24,
+      trainTokens: 4530,
+      heldOutTokens: 92,
+      momentUpdates: 200,
+      time,
+    },
+  ],
+  step: [
+    { at: 'step', step: 1, lr: 0.1, loss: 6, norm: 1.5, ratio: 0.01, kl: 0.2, tokens: 32, seconds: 3 },
+    {
+      type: 'step',
+      step: 1,
+      lr: 0.1,
+      loss: 6,
+      gradNorm: 1.5,
+      updateRatio: 0.01,
+      kl: 0.2,
+      tokens: 32,
+      seconds: 3,
+    },
+  ],
+  skipped: [
+    { at: 'skipped', step: 2, what: 'gradient norm', value: 9, limit: 4 },
+    { type: 'skipped', step: 2, what: 'gradient norm', value: 9, limit: 4 },
+  ],
+  'rolled-back': [
+    { at: 'rolled-back', step: 8, from: 12, time },
+    { type: 'rolled-back', step: 8, from: 12, time },
+  ],
+  rescheduled: [
+    { at: 'rescheduled', step: 8, steps: 12, time },
+    { type: 'rescheduled', step: 8, steps: 12, time },
+  ],
+  evaluated: [
+    { at: 'evaluated', step: 8, loss: 5, tokens: 80 },
+    { type: 'evaluated', step: 8, loss: 5, tokens: 80 },
+  ],
+  averaged: [
+    { at: 'averaged', step: 8, which: 'ema', loss: 5, tokens: 80 },
+    { type: 'averaged', step: 8, weights: 'ema', loss: 5, tokens: 80 },
+  ],
+  asymmetry: [
+    { at: 'asymmetry', step: 8, value: 0.01 },
+    { type: 'asymmetry', step: 8, value: 0.01 },
+  ],
+  sample: [
+    { at: 'sample', step: 8, prompt: 'the cat', text: ' sat' },
+    { type: 'sample', step: 8, prompt: 'the cat', text: ' sat' },
+  ],
+  saved: [
+    { at: 'saved', step: 8, dir: '/run/checkpoints/step-000008' },
+    { type: 'saved', step: 8, dir: '/run/checkpoints/step-000008' },
+  ],
+  usage: [
+    {
+      at: 'reading',
+      step: 8,
+      seconds: 4,
+      memory: 2 ** 27,
+      watts: 8,
+      utilisation: 0.5,
+      temperature: 61,
+      energy: 1e-6,
+      power: 'assumed',
+      money: 1e-7,
+    },
+    {
+      type: 'usage',
+      step: 8,
+      seconds: 4,
+      memory: 2 ** 27,
+      watts: 8,
+      utilisation: 0.5,
+      temperature: 61,
+      energy: 1e-6,
+      powerSource: 'assumed',
+      cost: 1e-7,
+    },
+  ],
+  measured: [
+    { at: 'measured', step: 20, stepSeconds: 1, told: 0.5, secondsLeft: 80 },
+    { type: 'measured', step: 20, stepSeconds: 1, estimated: 0.5, secondsLeft: 80 },
+  ],
+  budget: [
+    { at: 'budget', step: 16, what: 'money', limit: 1, spent: 1.5 },
+    { type: 'budget', step: 16, what: 'cost', limit: 1, spent: 1.5 },
+  ],
+  stopped: [
+    { at: 'stopped', step: 16, reason: 'asked', time },
+    { type: 'stopped', step: 16, reason: 'requested', time },
+  ],
+};
+
+describe('translateEvent', () => {
+  it.each(Object.entries(eventPairs))('translates a %s event', (_, [old, event]) => {
+    expect(translateEvent(old as Readonly<Record<string, unknown>>)).toEqual(event);
+  });
+
+  it.each(['finished', 'failed'])('keeps the reason %s of a stop', (reason) => {
+    expect(translateEvent({ at: 'stopped', step: 1, reason, time })).toMatchObject({ reason });
+  });
+
+  it('keeps the error of a run that failed', () => {
+    const error = { code: 'run/not-finite', detail: { step: 3, what: 'loss' } };
+    expect(translateEvent({ at: 'stopped', step: 3, reason: 'failed', error, time })).toMatchObject({
+      error,
+    });
+  });
+
+  it.each(['hours', 'tokens'])('keeps the kind %s of a budget', (what) => {
+    expect(translateEvent({ at: 'budget', step: 1, what, limit: 1, spent: 1 })).toMatchObject({ what });
+  });
+
+  it('keeps a value that is unknown', () => {
+    expect(translateEvent({ at: 'reading', step: 1, power: null, money: null })).toEqual({
+      type: 'usage',
+      step: 1,
+      powerSource: null,
+      cost: null,
+    });
+  });
+});
+
+describe('a folder of version 1', () => {
+  const oldEvents = Object.values(eventPairs).map(([old]) => old);
+  const newEvents = Object.values(eventPairs).map(([, event]) => event);
+  const toLines = (events: readonly object[]): string =>
+    events.map((event) => `${JSON.stringify(event)}\n`).join('');
+
+  /** Creates a run folder and replaces its files by those of version 1. */
+  async function createOldRun(settings: unknown = oldSettings): Promise<string> {
+    const dir = await createTestRun();
+    const { name, created, checkpoint, data } = await readRun(dir);
+    const run = { version: 1, name, created, checkpoint, data, weights: [2], field: 'content', settings };
+    writeFileSync(settingsFile(dir), JSON.stringify(run));
+    writeFileSync(eventsFile(dir), toLines(oldEvents));
+    return dir;
+  }
+
+  it('is read with the names of version 2 and stays as it is', async () => {
+    const dir = await createOldRun();
+    expect(await readRun(dir)).toMatchObject({
+      version: 2,
+      name: 'first',
+      data: ['/d.txt'],
+      weights: [2],
+      field: 'content',
+      settings: newSettings,
+    });
+    expect(await readEvents(dir)).toEqual(newEvents);
+    expect(await isVersion1(dir)).toBe(true);
+    expect(readFileSync(eventsFile(dir), 'utf8')).toBe(toLines(oldEvents));
+  });
+
+  it('becomes version 2 when a session is opened', async () => {
+    const dir = await createOldRun();
+    const run = await readRun(dir);
+    await (await openSession(dir)).close();
+    expect(await isVersion1(dir)).toBe(false);
+    expect(JSON.parse(readFileSync(settingsFile(dir), 'utf8'))).toEqual(run);
+    expect(readFileSync(eventsFile(dir), 'utf8')).toBe(toLines(newEvents));
+  });
+
+  it('may have events of both versions', async () => {
+    const dir = await createOldRun();
+    appendFileSync(eventsFile(dir), toLines(newEvents));
+    expect(await readEvents(dir)).toEqual([...newEvents, ...newEvents]);
+  });
+
+  it('is refused with the current name of a setting whose value is not allowed', async () => {
+    const dir = await createOldRun({ ...oldSettings, batch: 0 });
+    const { message } = await expectAppError('run/damaged', () => readRun(dir));
+    expect(message).toContain('settings.json, settings.microBatch: ');
+  });
+
+  it.each([null, [], 'all'])('is refused when its settings are %j', async (settings) => {
+    const dir = await createOldRun(settings);
+    await expectAppError('run/damaged', () => readRun(dir));
+  });
+});
