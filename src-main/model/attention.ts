@@ -3,6 +3,7 @@ import * as op from '../graph/ops/build.ts';
 import type { Value } from '../graph/graph.ts';
 import { softcap } from './activations.ts';
 import type { AttentionOptions } from './builder-types.ts';
+import { slidingAttention } from './layer-type-names.ts';
 import { nameAxes, permute, type AxisName, type NamedValue } from './named-value.ts';
 import type { Settings } from './settings.ts';
 
@@ -14,7 +15,7 @@ export function windowOf(s: Settings, layer: number): number | undefined {
   const types = s['layerTypes'];
   const window = s['window'];
   if (typeof window !== 'number') return undefined;
-  const slides = !Array.isArray(types) || types[layer] === 'sliding_attention';
+  const slides = !Array.isArray(types) || types[layer] === slidingAttention;
   return slides ? window : undefined;
 }
 

@@ -7,6 +7,7 @@ import type { Value } from '../graph/graph.ts';
 import type { Axis, Dims, Layout } from '../tensor/layout.ts';
 import type { ModelBuilder } from './builder-types.ts';
 import type { NamedValue } from './named-value.ts';
+import type { RopeSpec } from './rope-spec.ts';
 import type { SettingName, Settings, SettingValue } from './settings.ts';
 
 export type { SettingName, Settings, SettingValue } from './settings.ts';
@@ -144,6 +145,8 @@ export interface ModelFamily {
   readonly ignoredKeys: readonly RegExp[];
   /** Config keys that transformers validates as floats, so that 30 must be written as 30.0. */
   readonly floatKeys?: readonly string[];
+  /** How config.json says rotary positions. Absent: the family has none. */
+  readonly rope?: RopeSpec;
   /** Refuses config values that the forward pass does not implement, by the name of their key. */
   assertSupported(config: JsonObject): void;
   /** The config keys that list one value per layer, for a model whose layer i was layer `sources[i]`. */

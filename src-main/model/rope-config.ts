@@ -1,71 +1,240 @@
 /**
- * @file What config.json says about rotary position embedding, in both of its forms: `rope_theta` and
- * `rope_scaling` (transformers 4) or `rope_parameters` (transformers 5).
+ * @file What config.json says about rotary position embedding. Two objects may hold it, `rope_scaling`
+ * (transformers 4) and `rope_parameters` (transformers 5), and some values may be at the top level. They are
+ * resolved as transformers 5.24 does it, for every family by `readRope`.
  */
 import { refuse } from '../base/errors.ts';
-import type { JsonObject } from '../base/json.ts';
+import type { Json, JsonObject } from '../base/json.ts';
 import type { ModelFamily, SettingField } from './family.ts';
+import { fullAttention, slidingAttention } from './layer-type-names.ts';
+import type { RopeSpec } from './rope-spec.ts';
 import type { SettingValue } from './settings.ts';
+import { without } from './tensor-specs.ts';
 
-/** The names and default values of a family. Without `factorKey`, whole heads are rotated. */
-export interface RopeDefaults {
-  readonly theta?: number;
-  readonly thetaKey?: string;
-  readonly factor?: number;
-  /** The config key for the rotated share of a head: `partial_rotary_factor`, or its older name. */
-  readonly factorKey?: string;
+/** The resolved parameters. */
+export interface Rope {
+  readonly type: string;
+  readonly theta: number;
+  readonly factor: number;
+  readonly lowFreqFactor: number;
+  readonly highFreqFactor: number;
+  readonly originalPositions: number;
+  /** The rotated share of a head. */
+  readonly partialRotaryFactor: number;
 }
 
 const ropeKeys = ['rope_scaling', 'rope_parameters'];
+const defaultType = 'default';
+const implementedTypes: readonly string[] = [defaultType, 'linear', 'llama3'];
 
-/** Both objects of config.json merged; `rope_parameters` wins. */
-const mergedRope = (config: JsonObject): JsonObject => ({
-  ...(config['rope_scaling'] as JsonObject | null | undefined),
-  ...(config['rope_parameters'] as JsonObject | null | undefined),
-});
+const badConfig = (key: string, why: string): never =>
+  refuse('checkpoint/bad-config', { path: 'config.json', key, why });
 
-function ropeTypeOf(config: JsonObject): SettingValue {
-  const rope = mergedRope(config);
-  return (rope['rope_type'] ?? rope['type'] ?? 'default') as SettingValue;
+/** One of the two objects; undefined if it is absent or null. */
+function ropeObject(config: JsonObject, key: string): JsonObject | undefined {
+  const value = config[key] ?? undefined;
+  if (value === undefined) return undefined;
+  if (typeof value === 'object' && !Array.isArray(value)) return value as JsonObject;
+  return badConfig(key, `is ${JSON.stringify(value)}, which is not an object`);
 }
 
-/** The settings that `ropeFrequencies` and `applyRotary` read. */
-export function ropeSettings({
-  theta = 10_000,
-  thetaKey = 'rope_theta',
-  factor = 1,
-  factorKey,
-}: RopeDefaults = {}): ModelFamily['settings'] {
-  /** Read from the merged object, or from the top level of config.json under `key`. */
-  const topLevel = (name: string, key: string, defaultValue: number): SettingField => ({
-    keys: [key, ...ropeKeys],
-    read: (config) => (mergedRope(config)[name] ?? config[key] ?? defaultValue) as SettingValue,
-  });
-  const nested = (name: string, defaultValue: number): SettingField => ({
-    keys: ropeKeys,
-    read: (config) => (mergedRope(config)[name] ?? defaultValue) as SettingValue,
-  });
+const isEmpty = (object: JsonObject): boolean => Object.keys(object).length === 0;
+
+/** A positive number under `key`. */
+function positiveNumber(key: string, value: Json | undefined): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+  return badConfig(
+    key,
+    value === undefined ? 'is missing' : `is ${JSON.stringify(value)}, not a number above zero`,
+  );
+}
+
+/** The layer types that are keys of `rope_parameters`. */
+const layerTypesIn = (rope: JsonObject): readonly string[] =>
+  [fullAttention, slidingAttention].filter((type) => type in rope);
+
+/**
+ * The object that transformers uses: `rope_scaling` unless it is absent, null or empty, otherwise
+ * `rope_parameters`. They are never merged.
+ */
+const flatRope = (config: JsonObject): JsonObject => {
+  const scaling = ropeObject(config, 'rope_scaling');
+  const parameters = ropeObject(config, 'rope_parameters');
+  return scaling && !isEmpty(scaling) ? scaling : (parameters ?? {});
+};
+
+/**
+ * Of a class with parameters for each layer type: the object of one type. `rope_scaling` adds to that of full
+ * attention. Without `rope_parameters` that has the type "default", which a `type` in `rope_scaling` does not
+ * replace, but a `rope_type` does.
+ */
+function layerRope(config: JsonObject, layerType: string): JsonObject {
+  const scaling = ropeObject(config, 'rope_scaling');
+  const parameters = ropeObject(config, 'rope_parameters');
+  const own = parameters ? ropeObject(parameters, layerType) : { rope_type: defaultType };
+  if (scaling === undefined || layerType !== fullAttention) return own ?? {};
+  if (own === undefined)
+    badConfig('rope_scaling', `adds to rope_parameters.${fullAttention}, which is missing`);
+  return { ...own, ...scaling };
+}
+
+/**
+ * The rotary parameters of a config.json, for the layers of `layerType` where a family has several. Follows
+ * `RotaryEmbeddingConfigMixin.convert_rope_params_to_dict` and `standardize_rope_params` in
+ * modeling_rope_utils.py of transformers 5.24, and the classes that override the former: `GPTNeoXConfig`,
+ * `Phi3Config` and `Gemma3TextConfig`. Refuses `checkpoint/bad-config` where transformers raises an error, and
+ * `checkpoint/unsupported` for types that the forward pass lacks. tests/model/rope-config.test.ts compares it
+ * with transformers.
+ */
+export function readRope(config: JsonObject, spec: RopeSpec, layerType = fullAttention): Rope {
+  const isSliding = spec.sliding !== undefined && layerType === slidingAttention;
+  const rope = spec.sliding ? layerRope(config, layerType) : flatRope(config);
+  if (!spec.sliding && spec.hasLayerTypes && layerTypesIn(rope).length > 0)
+    badConfig('rope_parameters', 'lists layer types, but all layers of this family share their parameters');
+  const type = typeOf(rope, spec);
+  const { theta, thetaKey } = isSliding
+    ? spec.sliding
+    : { theta: spec.theta ?? 10_000, thetaKey: spec.thetaKey ?? 'rope_theta' };
+  const inRope = 'rope_theta' in rope;
+  const isScaled = type !== defaultType;
   return {
-    ropeTheta: topLevel('rope_theta', thetaKey, theta),
-    ...(factorKey === undefined
-      ? {}
-      : { partialRotaryFactor: topLevel('partial_rotary_factor', factorKey, factor) }),
-    ropeType: { keys: ropeKeys, read: ropeTypeOf },
-    ropeFactor: nested('factor', 1),
-    ropeLowFreqFactor: nested('low_freq_factor', 1),
-    ropeHighFreqFactor: nested('high_freq_factor', 4),
-    ropeOriginalPositions: nested('original_max_position_embeddings', 8192),
+    type,
+    theta: positiveNumber(
+      inRope ? 'rope_theta' : thetaKey,
+      inRope ? rope['rope_theta'] : thetaKey in config ? config[thetaKey] : theta,
+    ),
+    factor: isScaled ? positiveNumber('factor', rope['factor']) : 1,
+    ...(type === 'llama3' ? readLlama3(config, rope, spec) : plainLlama3),
+    partialRotaryFactor: readPartialFactor(config, rope, spec, isScaled),
   };
 }
 
-/** Refuses rope types whose frequencies depend on the sequence length. */
-export function assertRopeSupported(config: JsonObject): void {
-  const type = String(ropeTypeOf(config));
-  if (!['default', 'linear', 'llama3'].includes(type))
+/** `rope_type`, or `type` in older files. */
+function typeOf(rope: JsonObject, { types = implementedTypes }: RopeSpec): string {
+  const type = 'rope_type' in rope ? rope['rope_type'] : 'type' in rope ? rope['type'] : defaultType;
+  if (typeof type === 'string' && types.includes(type)) return type;
+  return refuse('checkpoint/unsupported', {
+    what: `rope type ${JSON.stringify(type)}`,
+    why: `the types of this family are ${types.join(', ')}`,
+  });
+}
+
+const plainLlama3 = { lowFreqFactor: 1, highFreqFactor: 4, originalPositions: 8192 };
+
+function readLlama3(config: JsonObject, rope: JsonObject, spec: RopeSpec): typeof plainLlama3 {
+  const key = 'original_max_position_embeddings';
+  // A value at the top level replaces the one in the object, unless there is an object for each layer type.
+  const holder = spec.sliding === undefined && key in config ? config : rope;
+  const positions = config['max_position_embeddings'] ?? spec.positions;
+  return {
+    lowFreqFactor: positiveNumber('low_freq_factor', rope['low_freq_factor']),
+    highFreqFactor: positiveNumber('high_freq_factor', rope['high_freq_factor']),
+    originalPositions: positiveNumber(key, key in holder ? holder[key] : positions),
+  };
+}
+
+/** Families that rotate whole heads ignore a factor, but scaled frequencies would have its width. */
+function readPartialFactor(
+  config: JsonObject,
+  rope: JsonObject,
+  { factorKey, factor = 1 }: RopeSpec,
+  isScaled: boolean,
+): number {
+  const key = 'partial_rotary_factor';
+  if (factorKey !== undefined) {
+    if (key in rope) return positiveNumber(key, rope[key]);
+    return positiveNumber(factorKey, factorKey in config ? config[factorKey] : factor);
+  }
+  const given = key in rope ? rope[key] : (config[key] ?? 1);
+  if (isScaled && given !== 1)
     refuse('checkpoint/unsupported', {
-      what: `rope type "${type}"`,
-      why: 'its frequencies depend on the sequence length',
+      what: `${key} ${JSON.stringify(given)}`,
+      why: 'this family rotates whole heads',
     });
+  return 1;
+}
+
+/** The settings that `ropeFrequencies` and `applyRotary` read. */
+export function ropeSettings(spec: RopeSpec): ModelFamily['settings'] {
+  const { thetaKey = 'rope_theta', factorKey, sliding } = spec;
+  const field = (read: (rope: Rope) => SettingValue, ...keys: readonly string[]): SettingField => ({
+    keys: [...keys, ...ropeKeys],
+    read: (config) => read(readRope(config, spec)),
+  });
+  return {
+    ropeTheta: field((rope) => rope.theta, thetaKey),
+    ...(factorKey === undefined
+      ? {}
+      : { partialRotaryFactor: field((rope) => rope.partialRotaryFactor, factorKey) }),
+    ropeType: field((rope) => rope.type),
+    ropeFactor: field((rope) => rope.factor),
+    ropeLowFreqFactor: field((rope) => rope.lowFreqFactor),
+    ropeHighFreqFactor: field((rope) => rope.highFreqFactor),
+    ropeOriginalPositions: field((rope) => rope.originalPositions),
+    ...(sliding
+      ? {
+          ropeLocalTheta: {
+            keys: [sliding.thetaKey, ...ropeKeys],
+            read: (config) => readRope(config, spec, slidingAttention).theta,
+          },
+        }
+      : {}),
+  };
+}
+
+/** Refuses rotary parameters that `readRope` refuses, and scaled ones of sliding layers. */
+export function assertRopeSupported(config: JsonObject, spec: RopeSpec): void {
+  readRope(config, spec);
+  if (!spec.sliding) return;
+  const { type } = readRope(config, spec, slidingAttention);
+  if (type !== defaultType)
+    refuse('checkpoint/unsupported', {
+      what: `rope type "${type}" of sliding layers`,
+      why: 'only rope_theta of these layers is read',
+    });
+}
+
+/** A config.json, and what was changed in it. */
+export interface ConfigChange {
+  readonly config: JsonObject;
+  /** Sentences without a full stop. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The config.json with one set of rotary parameters, so that every program reads the same. Where both objects
+ * are given, both become the one that `readRope` uses.
+ */
+export function unifyRope(config: JsonObject, spec: RopeSpec): ConfigChange {
+  const scaling = ropeObject(config, 'rope_scaling');
+  const parameters = ropeObject(config, 'rope_parameters');
+  const notes: string[] = [];
+  if (parameters && !spec.sliding && !spec.hasLayerTypes && flatRope(config) === parameters) {
+    const ignored = layerTypesIn(parameters);
+    if (ignored.length > 0)
+      notes.push(`rope_parameters of ${ignored.join(' and ')} are ignored, as in transformers`);
+  }
+  if (spec.sliding && scaling && !parameters && 'type' in scaling && !('rope_type' in scaling))
+    notes.push('rope_scaling.type is ignored, as in transformers, which reads rope_type');
+  if (!scaling || isEmpty(scaling) || !parameters || isEmpty(parameters)) return { config, notes };
+  if (spec.sliding) {
+    const full = layerRope(config, fullAttention);
+    notes.push(`rope_scaling was added to rope_parameters.${fullAttention}, as in transformers`);
+    return {
+      config: {
+        ...without(config, 'rope_scaling'),
+        rope_parameters: { ...parameters, [fullAttention]: full },
+      },
+      notes,
+    };
+  }
+  const { type, theta } = readRope(config, spec);
+  const rope: JsonObject = { ...without(scaling, 'type'), rope_type: type, rope_theta: theta };
+  const isSame = Object.keys({ ...rope, ...parameters }).every(
+    (key) => JSON.stringify(rope[key]) === JSON.stringify(parameters[key]),
+  );
+  if (!isSame) notes.push('rope_scaling replaces rope_parameters, as in transformers');
+  return { config: { ...config, rope_scaling: rope, rope_parameters: rope }, notes };
 }
 
 /**

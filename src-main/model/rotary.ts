@@ -56,7 +56,7 @@ export type AngleLookup = (frequencies: readonly number[], seq: number) => reado
 export function applyRotary(x: NamedValue, s: Settings, lookup: AngleLookup): NamedValue {
   const headDim = x.value.shape.at(-1)!;
   const width = Math.trunc(headDim * Number(s['partialRotaryFactor'] ?? 1));
-  if (width % 2 !== 0)
+  if (width % 2 !== 0 || width < 2 || width > headDim)
     refuse('checkpoint/unsupported', {
       what: `a partial_rotary_factor of ${String(s['partialRotaryFactor'])}`,
       why: `it would rotate ${width} of the ${headDim} entries of a head, and they rotate in pairs`,

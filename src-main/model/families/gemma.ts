@@ -9,6 +9,7 @@ import type { Dims } from '../../tensor/layout.ts';
 import { elementType, setting, size } from '../config-fields.ts';
 import type { ModelFamily, Settings } from '../family.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import type { RopeSpec } from '../rope-spec.ts';
 import { withOffset, without } from '../tensor-specs.ts';
 import { gatedDecoder } from './gated-decoder.ts';
 import { llama } from './llama.ts';
@@ -29,6 +30,8 @@ export function assertCausal(config: JsonObject): void {
     });
 }
 
+const rope: RopeSpec = { positions: 8192 };
+
 export const gemma: ModelFamily = {
   ...llama,
   id: 'gemma',
@@ -47,7 +50,7 @@ export const gemma: ModelFamily = {
     },
     positions: setting('max_position_embeddings', 8192),
     dtype: elementType,
-    ...ropeSettings(),
+    ...ropeSettings(rope),
   },
   embedScale,
   constraints: [],
@@ -55,8 +58,9 @@ export const gemma: ModelFamily = {
     Object.fromEntries(Object.entries(llama.tensors).filter(([, spec]) => spec.when !== 'mlpBias')),
     1,
   ),
+  rope,
   assertSupported(config) {
-    assertRopeSupported(config);
+    assertRopeSupported(config, rope);
     assertCausal(config);
     const activation = config['hidden_activation'] ?? 'gelu_pytorch_tanh';
     if (activation !== 'gelu_pytorch_tanh')

@@ -4,13 +4,16 @@
  */
 import { optional, setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
-import { assertRopeSupported } from '../rope-config.ts';
+import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import type { RopeSpec } from '../rope-spec.ts';
 import { assertCausal, gemma } from './gemma.ts';
 import { assertLayerTypesSupported, periodicLayerTypes } from './layer-types.ts';
 import { llama } from './llama.ts';
 import { sandwichDecoder, sandwichNorms } from './sandwich-decoder.ts';
 
 const layerTypes = periodicLayerTypes(() => 2);
+
+const rope: RopeSpec = { positions: 8192, hasLayerTypes: true };
 
 export const gemma2: ModelFamily = {
   ...gemma,
@@ -26,6 +29,7 @@ export const gemma2: ModelFamily = {
     finalLogitSoftcap: optional('final_logit_softcapping', 30),
     window: optional('sliding_window', 4096),
     layerTypes: layerTypes.setting,
+    ...ropeSettings(rope),
   },
   head: { ...gemma.head, softcap: 'finalLogitSoftcap' },
   scores: { ...gemma.scores, scale: () => 1 }, // query_pre_attn_scalar does not depend on sizes
@@ -33,8 +37,9 @@ export const gemma2: ModelFamily = {
   tensors: { ...gemma.tensors, ...sandwichNorms },
   remapLayers: layerTypes.remapLayers,
   floatKeys: ['attn_logit_softcapping', 'final_logit_softcapping'],
+  rope,
   assertSupported(config) {
-    assertRopeSupported(config);
+    assertRopeSupported(config, rope);
     assertCausal(config);
     assertLayerTypesSupported(config);
   },

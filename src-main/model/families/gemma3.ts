@@ -3,19 +3,27 @@
  * base for sliding layers. Must agree with transformers' modeling_gemma3.py.
  */
 import { refuse } from '../../base/errors.ts';
-import { optional } from '../config-fields.ts';
+import { optional, setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
-import { assertRopeSupported } from '../rope-config.ts';
+import { slidingAttention } from '../layer-type-names.ts';
+import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import type { RopeSpec } from '../rope-spec.ts';
 import { outputGain, withOffset, without } from '../tensor-specs.ts';
 import { assertCausal } from './gemma.ts';
 import { gemma2 } from './gemma2.ts';
-import { fullRope, gemma3RopeSettings, slidingRope } from './gemma3-rope.ts';
-import { assertLayerTypesSupported, periodicLayerTypes, slidingAttention } from './layer-types.ts';
+import { assertLayerTypesSupported, periodicLayerTypes } from './layer-types.ts';
 import { sandwichDecoder } from './sandwich-decoder.ts';
 
 const layerTypes = periodicLayerTypes(({ sliding_window_pattern: period }) =>
   typeof period === 'number' ? period : 6,
 );
+
+const rope: RopeSpec = {
+  theta: 1e6,
+  positions: 131_072,
+  hasLayerTypes: true,
+  sliding: { theta: 1e4, thetaKey: 'rope_local_base_freq' },
+};
 
 const attn = 'model.layers.{layer}.self_attn';
 
@@ -29,7 +37,8 @@ export const gemma3: ModelFamily = {
     ...without(gemma2.settings, 'attnLogitSoftcap'),
     finalLogitSoftcap: optional('final_logit_softcapping', null),
     layerTypes: layerTypes.setting,
-    ...gemma3RopeSettings,
+    positions: setting('max_position_embeddings', 131_072),
+    ...ropeSettings(rope),
   },
   scores: { ...gemma2.scores, between: ['self_attn.q_norm', 'self_attn.k_norm'] },
   tensors: {
@@ -43,16 +52,11 @@ export const gemma3: ModelFamily = {
     ),
   },
   remapLayers: layerTypes.remapLayers,
+  rope,
   assertSupported(config) {
     assertCausal(config);
     assertLayerTypesSupported(config);
-    assertRopeSupported({ rope_scaling: fullRope(config) });
-    const slidingType = slidingRope(config)['rope_type'] ?? 'default';
-    if (slidingType !== 'default')
-      refuse('checkpoint/unsupported', {
-        what: `rope type "${JSON.stringify(slidingType)}" of sliding layers`,
-        why: 'only rope_theta of these layers is read',
-      });
+    assertRopeSupported(config, rope);
     if ((config['attn_logit_softcapping'] ?? null) !== null)
       refuse('checkpoint/unsupported', {
         what: 'attn_logit_softcapping',
@@ -63,7 +67,7 @@ export const gemma3: ModelFamily = {
     sandwichDecoder(m, tokens, (x, name, layer) => {
       const s = m.settings;
       const slides = (s['layerTypes'] as readonly string[])[layer] === slidingAttention;
-      const rope = slides ? { ...s, ropeTheta: s['ropeLocalTheta']!, ropeType: 'default' } : s;
-      return m.rotary(m.norm(x, `${name}_norm`), rope);
+      const settings = slides ? { ...s, ropeTheta: s['ropeLocalTheta']!, ropeType: 'default' } : s;
+      return m.rotary(m.norm(x, `${name}_norm`), settings);
     }),
 };

@@ -7,8 +7,16 @@ import { derived, setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { add, unbind, type NamedValue } from '../named-value.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import type { RopeSpec } from '../rope-spec.ts';
 import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
 import { wholeHeads } from './constraints.ts';
+
+const rope: RopeSpec = {
+  thetaKey: 'rotary_emb_base',
+  factor: 0.25,
+  factorKey: 'rotary_pct',
+  positions: 2048,
+};
 
 export const gptNeox: ModelFamily = {
   id: 'gpt_neox',
@@ -32,7 +40,7 @@ export const gptNeox: ModelFamily = {
     attentionBias: setting('attention_bias', true),
     parallelResidual: setting('use_parallel_residual', true),
     positions: setting('max_position_embeddings', 2048),
-    ...ropeSettings({ thetaKey: 'rotary_emb_base', factor: 0.25, factorKey: 'rotary_pct' }),
+    ...ropeSettings(rope),
   },
   parts: { qkv: ['q', 'k', 'v'] },
   stream: { axis: 'hidden', norm: 'layer' },
@@ -66,7 +74,10 @@ export const gptNeox: ModelFamily = {
   },
   prefixes: ['gpt_neox.'],
   ignoredKeys: [/^layers\.\d+\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/],
-  assertSupported: assertRopeSupported,
+  rope,
+  assertSupported(config) {
+    assertRopeSupported(config, rope);
+  },
   forward(m, tokens) {
     const scale = m.dims['head_dim']! ** -0.5;
     let x = m.embed('embed_in', tokens);

@@ -2,9 +2,7 @@
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { ModelFamily, SettingField } from '../family.ts';
-
-export const fullAttention = 'full_attention';
-export const slidingAttention = 'sliding_attention';
+import { fullAttention, slidingAttention } from '../layer-type-names.ts';
 
 /** The attention type of each layer: `layer_types`, or the family's rule if config.json has no list. */
 export function layerTypesOf(config: JsonObject, slides: (layer: number) => boolean): readonly string[] {

@@ -2,8 +2,11 @@
 import { setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import type { RopeSpec } from '../rope-spec.ts';
 import { bias, gain, linear, lookup } from '../tensor-specs.ts';
 import { gatedDecoder, groupedHeads } from './gated-decoder.ts';
+
+const rope: RopeSpec = { positions: 2048 };
 
 export const llama: ModelFamily = {
   id: 'llama',
@@ -27,7 +30,7 @@ export const llama: ModelFamily = {
     attentionBias: setting('attention_bias', false),
     mlpBias: setting('mlp_bias', false),
     positions: setting('max_position_embeddings', 2048),
-    ...ropeSettings(),
+    ...ropeSettings(rope),
   },
   parts: {},
   stream: { axis: 'hidden', norm: 'rms' },
@@ -70,7 +73,10 @@ export const llama: ModelFamily = {
   },
   prefixes: [],
   ignoredKeys: [/^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/],
-  assertSupported: assertRopeSupported,
+  rope,
+  assertSupported(config) {
+    assertRopeSupported(config, rope);
+  },
   forward: (m, tokens) => gatedDecoder(m, tokens),
 };
 

@@ -2,10 +2,13 @@
 import { refuse } from '../../base/errors.ts';
 import { optional, setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
-import { assertRopeSupported } from '../rope-config.ts';
+import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import type { RopeSpec } from '../rope-spec.ts';
 import { without } from '../tensor-specs.ts';
 import { groupedHeads } from './gated-decoder.ts';
 import { llama, withBiases } from './llama.ts';
+
+const rope: RopeSpec = { positions: 131_072 };
 
 export const mistral: ModelFamily = {
   ...llama,
@@ -18,11 +21,13 @@ export const mistral: ModelFamily = {
     ...without(llama.settings, 'attentionBias', 'mlpBias'),
     positions: setting('max_position_embeddings', 131_072),
     window: optional('sliding_window', 4096),
+    ...ropeSettings(rope),
   },
   constraints: [],
   tensors: withBiases(/^$/),
+  rope,
   assertSupported(config) {
-    assertRopeSupported(config);
+    assertRopeSupported(config, rope);
     if (config['layer_types'] !== undefined)
       refuse('checkpoint/unsupported', {
         what: 'layer_types',

@@ -3,6 +3,7 @@ import { refuse } from '../../base/errors.ts';
 import { optional, setting } from '../config-fields.ts';
 import type { Mixture, ModelFamily } from '../family.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import type { RopeSpec } from '../rope-spec.ts';
 import { linear, without } from '../tensor-specs.ts';
 import * as moe from './experts.ts';
 import { gatedDecoder } from './gated-decoder.ts';
@@ -11,6 +12,8 @@ import { mistral } from './mistral.ts';
 const mlp = 'model.layers.{layer}.mlp';
 const block = 'model.layers.{layer}.block_sparse_moe';
 const expert = `${block}.experts.{expert}`;
+
+const rope: RopeSpec = { theta: 1e6, positions: 131_072 };
 
 const mixture: Mixture = {
   denseFamilies: ['llama', 'mistral'],
@@ -42,7 +45,7 @@ export const mixtral: ModelFamily = {
   dims: { ...mistral.dims, experts: moe.expertCount('num_local_experts', 8) },
   settings: {
     ...mistral.settings,
-    ...ropeSettings({ theta: 1e6 }),
+    ...ropeSettings(rope),
     eps: setting('rms_norm_eps', 1e-5),
     window: optional('sliding_window', null),
     expertsPerToken: setting('num_experts_per_tok', 2),
@@ -58,8 +61,9 @@ export const mixtral: ModelFamily = {
   }),
   mixture,
   floatKeys: moe.floatKeys,
+  rope,
   assertSupported(config) {
-    assertRopeSupported(config);
+    assertRopeSupported(config, rope);
     moe.assertRoutingSupported(config, { experts: 8, expertsPerToken: 2 });
   },
   forward: (m, tokens) =>

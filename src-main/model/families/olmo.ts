@@ -2,7 +2,6 @@
 import { refuse } from '../../base/errors.ts';
 import { hasAxis } from '../../tensor/layout.ts';
 import type { ModelFamily, TensorSpec } from '../family.ts';
-import { assertRopeSupported } from '../rope-config.ts';
 import { unscaledLinear, without } from '../tensor-specs.ts';
 import { gatedDecoder } from './gated-decoder.ts';
 import { llama } from './llama.ts';
@@ -28,7 +27,7 @@ export const olmo: ModelFamily = {
       .map(([key, spec]) => [key, readsStream(spec) ? unscaledLinear('norm', spec.layout.text) : spec]),
   ),
   assertSupported(config) {
-    assertRopeSupported(config);
+    llama.assertSupported(config);
     if ((config['clip_qkv'] ?? null) !== null)
       refuse('checkpoint/unsupported', {
         what: 'clip_qkv',

@@ -5,7 +5,6 @@
 import { setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { add } from '../named-value.ts';
-import { assertRopeSupported } from '../rope-config.ts';
 import { bias, gain, linear, lookup, outputGain, unscaledLinear, without } from '../tensor-specs.ts';
 import { gatedMlp } from './gated-decoder.ts';
 import { llama } from './llama.ts';
@@ -43,7 +42,6 @@ export const olmo2: ModelFamily = {
     'model.norm.weight':                              gain('hidden'),
     'lm_head.weight':                                 linear('vocab <- hidden'),
   },
-  assertSupported: assertRopeSupported,
   forward(m, tokens) {
     const scale = m.dims['head_dim']! ** -0.5;
     let x = m.embed('model.embed_tokens', tokens);

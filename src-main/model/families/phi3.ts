@@ -2,16 +2,18 @@
  * @file Phi-3: Llama's layers with q, k, v in one weight, and gate and up in another. Must agree with transformers'
  * modeling_phi3.py.
  */
-import { refuse } from '../../base/errors.ts';
-import type { JsonObject } from '../../base/json.ts';
 import { activate } from '../activations.ts';
 import { windowOf } from '../attention.ts';
 import { optional, setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { add, mul, unbind, type NamedValue } from '../named-value.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import type { RopeSpec } from '../rope-spec.ts';
 import { gain, linear, lookup, without } from '../tensor-specs.ts';
 import { llama } from './llama.ts';
+
+// The other type of the class is longrope, whose frequencies depend on the sequence length.
+const rope: RopeSpec = { factorKey: 'partial_rotary_factor', positions: 4096, types: ['default'] };
 
 export const phi3: ModelFamily = {
   ...llama,
@@ -24,7 +26,7 @@ export const phi3: ModelFamily = {
     eps: setting('rms_norm_eps', 1e-5),
     positions: setting('max_position_embeddings', 4096),
     window: optional('sliding_window', null),
-    ...ropeSettings({ factorKey: 'partial_rotary_factor' }),
+    ...ropeSettings(rope),
   },
   parts: { qkv: ['q', 'k', 'v'], gate_up: ['gate', 'up'] },
   scores: { ...llama.scores, between: ['self_attn.qkv_proj/q', 'self_attn.qkv_proj/k'] },
@@ -42,17 +44,9 @@ export const phi3: ModelFamily = {
     'model.norm.weight':                                    gain('hidden'),
     'lm_head.weight':                                       linear('vocab <- hidden'),
   },
+  rope,
   assertSupported(config) {
-    assertRopeSupported(config);
-    for (const key of ['rope_scaling', 'rope_parameters']) {
-      const rope = (config[key] ?? {}) as JsonObject;
-      const type = rope['rope_type'] ?? rope['type'] ?? 'default';
-      if (type !== 'default')
-        refuse('checkpoint/unsupported', {
-          what: `rope type "${JSON.stringify(type)}"`,
-          why: 'this family has no such rope type in transformers, or its frequencies depend on the sequence length',
-        });
-    }
+    assertRopeSupported(config, rope);
   },
   forward(m, tokens) {
     const s = m.settings;

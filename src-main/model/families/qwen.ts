@@ -6,11 +6,15 @@ import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
-import { assertRopeSupported } from '../rope-config.ts';
+import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import type { RopeSpec } from '../rope-spec.ts';
 import { outputGain, without } from '../tensor-specs.ts';
 import { gatedDecoder, groupedHeads } from './gated-decoder.ts';
-import { assertLayerTypesSupported, layerTypesOf, slidingAttention } from './layer-types.ts';
+import { slidingAttention } from '../layer-type-names.ts';
+import { assertLayerTypesSupported, layerTypesOf } from './layer-types.ts';
 import { llama, withBiases } from './llama.ts';
+
+const rope: RopeSpec = { positions: 32_768, hasLayerTypes: true };
 
 const hasWindow = (config: JsonObject): boolean =>
   config['use_sliding_window'] === true && config['sliding_window'] !== null;
@@ -30,7 +34,7 @@ function remapLayers(config: JsonObject, sources: readonly number[]): JsonObject
 }
 
 function assertSupported(config: JsonObject): void {
-  assertRopeSupported(config);
+  assertRopeSupported(config, rope);
   assertLayerTypesSupported(config);
   const list = config['layer_types'];
   if (Array.isArray(list) && list.includes(slidingAttention) && !hasWindow(config))
@@ -43,6 +47,7 @@ function assertSupported(config: JsonObject): void {
 const settings: ModelFamily['settings'] = {
   ...llama.settings,
   positions: setting('max_position_embeddings', 32_768),
+  ...ropeSettings(rope),
   window: {
     keys: ['sliding_window', 'use_sliding_window'],
     read: (config) => (hasWindow(config) ? Number(config['sliding_window'] ?? 4096) : null),
@@ -61,6 +66,7 @@ export const qwen2: ModelFamily = {
   constraints: [],
   tensors: withBiases(/\.[qkv]_proj\./),
   remapLayers,
+  rope,
   assertSupported,
 };
 
@@ -83,6 +89,7 @@ export const qwen3: ModelFamily = {
     [`${attn}.k_norm.weight`]: outputGain(`${attn}.k_proj.weight`, 'head_dim'),
   },
   remapLayers,
+  rope,
   assertSupported,
   forward: (m, tokens) => gatedDecoder(m, tokens, { beforeRotary: (x, name) => m.norm(x, `${name}_norm`) }),
 };

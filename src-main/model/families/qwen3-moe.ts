@@ -2,13 +2,16 @@
 import { refuse } from '../../base/errors.ts';
 import { size } from '../config-fields.ts';
 import type { Mixture, ModelFamily } from '../family.ts';
-import { assertRopeSupported } from '../rope-config.ts';
+import { fullAttention, slidingAttention } from '../layer-type-names.ts';
+import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import type { RopeSpec } from '../rope-spec.ts';
 import { without } from '../tensor-specs.ts';
 import * as moe from './experts.ts';
 import { gatedDecoder, groupedHeads } from './gated-decoder.ts';
-import { fullAttention, slidingAttention } from './layer-types.ts';
 import * as qwenMoe from './qwen-moe.ts';
 import { qwen3 } from './qwen.ts';
+
+const rope: RopeSpec = { positions: 32_768 };
 
 const mixture: Mixture = {
   denseFamilies: ['qwen3'],
@@ -50,14 +53,16 @@ export const qwen3Moe: ModelFamily = {
     ...without(qwen3.settings, 'layerTypes'),
     ...qwenMoe.routingSettings,
     window: qwenMoe.windowField,
+    ...ropeSettings(rope),
   },
   frozen: { ...qwen3.frozen, experts: moe.frozenExperts },
   tensors: moe.withExperts(qwen3.tensors, qwenMoe.expertTensors),
   mixture,
   remapLayers: () => ({}),
   floatKeys: moe.floatKeys,
+  rope,
   assertSupported(config) {
-    assertRopeSupported(config);
+    assertRopeSupported(config, rope);
     moe.assertRoutingSupported(config, { experts: 128, expertsPerToken: 8 });
   },
   forward: (m, tokens) =>

@@ -7,9 +7,12 @@ import { derived, setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { add } from '../named-value.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import type { RopeSpec } from '../rope-spec.ts';
 import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
 import { wholeHeads } from './constraints.ts';
 import { gatedMlp, groupedHeads } from './gated-decoder.ts';
+
+const rope: RopeSpec = { factor: 0.25, factorKey: 'partial_rotary_factor', positions: 4096 };
 
 export const stablelm: ModelFamily = {
   id: 'stablelm',
@@ -38,7 +41,7 @@ export const stablelm: ModelFamily = {
       read: (config) => config['use_parallel_residual'] !== true,
     },
     positions: setting('max_position_embeddings', 4096),
-    ...ropeSettings({ factor: 0.25, factorKey: 'partial_rotary_factor' }),
+    ...ropeSettings(rope),
   },
   parts: {},
   stream: { axis: 'hidden', norm: 'layer' },
@@ -74,8 +77,9 @@ export const stablelm: ModelFamily = {
   },
   prefixes: [],
   ignoredKeys: [/^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/],
+  rope,
   assertSupported(config) {
-    assertRopeSupported(config);
+    assertRopeSupported(config, rope);
     if (config['qk_layernorm'] === true)
       refuse('checkpoint/unsupported', {
         what: 'qk_layernorm',
