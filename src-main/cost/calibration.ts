@@ -2,10 +2,10 @@
 import type { Precision } from '../train/precision.ts';
 
 /**
- * What a time estimate is based on: rates measured on the device, or its peak. A correction learned with one is
- * not used with the other.
+ * What a time estimate is based on: rates measured on the device, the roofline of its kernels, or its peak. A
+ * correction learned with one is not used with another.
  */
-export type Basis = 'measured' | 'peak';
+export type Basis = 'measured' | 'roofline' | 'peak';
 
 /** Actual over estimated figures of one run. `time` and `memory` are against the uncorrected estimate. */
 export interface Ratio {

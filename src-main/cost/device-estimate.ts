@@ -9,8 +9,9 @@ import { settingsThatFit, type Fitting } from './fit.ts';
 import { memoryOf, verdictOf, type Memory, type Verdict } from './memory.ts';
 import { programsOf, type Programs, type Subject } from './programs.ts';
 import { scaleRange, type Range } from './range.ts';
-import { timingOf, type Target, type Timing } from './speed.ts';
-import { addWork, noWork, workOf, type Work } from './work.ts';
+import { kernelsOf } from './roofline.ts';
+import { timingOf, type Target, type TimedWork, type Timing } from './speed.ts';
+import { addWork, noWork, workOf } from './work.ts';
 
 /** Times and energy are undefined if nothing is known about the speed of the device. */
 export interface DeviceEstimate {
@@ -40,9 +41,9 @@ export interface Workload {
   readonly programs: Programs;
   readonly memory: Memory;
   /** One update. */
-  readonly step: Work;
+  readonly step: TimedWork;
   /** One evaluation of the held-out text. */
-  readonly evaluation: Work;
+  readonly evaluation: TimedWork;
   readonly evaluations: number;
   readonly steps: number;
 }
@@ -58,11 +59,20 @@ export function workloadOf(
   return {
     programs,
     memory: memoryOf(programs, s, device),
-    step: programs.update.reduce((sum, { graph, times }) => addWork(sum, workOf(graph), times), noWork),
-    evaluation: addWork(noWork, workOf(programs.evaluation), batches),
+    step: timedWork(programs.update, device),
+    evaluation: timedWork([{ graph: programs.evaluation, times: batches }], device),
     evaluations: countEvaluations(s, steps),
     steps,
   };
+}
+
+function timedWork(runs: Programs['update'], device: DeviceKind): TimedWork {
+  const work = runs.reduce((sum, { graph, times }) => addWork(sum, workOf(graph), times), noWork);
+  if (device !== 'cuda') return { work };
+  const repeated = runs.flatMap(({ graph, times }) =>
+    kernelsOf(graph).map((kernel) => ({ ...kernel, count: times * kernel.count })),
+  );
+  return { work, kernels: repeated };
 }
 
 /**

@@ -3,6 +3,7 @@
  * computer and on rented ones. A pure function, so that the page and the command line show the same figures.
  */
 import type { DeviceKind } from '../base/device.ts';
+import type { ActivationCheckpointing } from '../graph/passes/activation-checkpointing.ts';
 import { familyById } from '../model/families/index.ts';
 import { parametersOf } from '../model/parameters.ts';
 import { byteLengthOf } from '../tensor/dtype.ts';
@@ -13,6 +14,7 @@ import { checkPrecision, precisionsOf } from '../train/precision.ts';
 import { keptCheckpoints } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceBook } from './book.ts';
+import { chooseCheckpointing } from './checkpointing.ts';
 import {
   estimateOnDevice,
   workloadOf,
@@ -74,14 +76,21 @@ export function estimate(request: EstimateRequest): Estimate {
   const steps = stepsOf(s);
   const tokens = steps * tokensPerStep(s);
   if (s.device !== 'auto') checkPrecision(s.device, s.precision);
-  const workloads = new Map<DeviceKind, Workload>();
-  const workloadOn = (kind: DeviceKind): Workload => {
-    const workload = workloads.get(kind) ?? workloadOf(subject, s, kind, steps);
-    workloads.set(kind, workload);
+  const workloads = new Map<string, Workload>();
+  const workloadWith = (kind: DeviceKind, activationCheckpointing: ActivationCheckpointing): Workload => {
+    const key = `${kind} ${activationCheckpointing}`;
+    const workload =
+      workloads.get(key) ?? workloadOf(subject, { ...s, activationCheckpointing }, kind, steps);
+    workloads.set(key, workload);
     return workload;
   };
+  const workloadOn = ({ kind, memory }: Pick<Target, 'kind' | 'memory'>): Workload => {
+    const bytesWith = (checkpointing: ActivationCheckpointing): number =>
+      workloadWith(kind, checkpointing).memory.total.likely;
+    return workloadWith(kind, chooseCheckpointing(s, kind, memory, bytesWith));
+  };
   const estimateOn = (target: Target): DeviceEstimate =>
-    estimateOnDevice(request, target, workloadOn(target.kind));
+    estimateOnDevice(request, target, workloadOn(target));
 
   const usable = targets.filter(({ kind }) => precisionsOf(kind).includes(s.precision));
   const here = usable.map(estimateOn);
@@ -89,9 +98,9 @@ export function estimate(request: EstimateRequest): Estimate {
   const rented = precisionsOf('cuda').includes(s.precision) ? rentalOffers(book, estimateOn) : [];
   const offers = [...own, ...rented];
 
-  const { programs, step } = workloadOn(usable[0]?.kind ?? 'cuda');
+  const { programs, step } = workloadOn(usable[0] ?? { kind: 'cuda', memory: null });
   const { parameters } = programs;
-  const perToken = step.flops / tokensPerStep(s);
+  const perToken = step.work.flops / tokensPerStep(s);
   const result: Estimate = {
     parameters,
     steps,

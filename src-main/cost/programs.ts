@@ -1,6 +1,7 @@
 /** @file The programs of a training run as the engine builds them, so that their work and memory can be counted. */
 import type { DeviceKind } from '../base/device.ts';
 import type { Graph } from '../graph/graph.ts';
+import { resolveCheckpointing } from '../graph/passes/activation-checkpointing.ts';
 import { simplify } from '../graph/passes/simplify.ts';
 import { sourceFromRecord } from '../growth/plan/saved-plan.ts';
 import type { CheckpointSummary } from '../model/summary.ts';
@@ -76,19 +77,24 @@ export function programsOf(subject: Subject, s: TrainingSettings, device: Device
   const source = s.distillWeight > 0 && subject.source ? createModel(subject.source) : undefined;
   const teacher = source && { model: source, temperature: s.distillTemperature };
   const lower = (graph: Graph): Graph => inPrecision(graph, device, s.precision);
+  const shape = {
+    ...s,
+    deviceKind: device,
+    activationCheckpointing: resolveCheckpointing(s.activationCheckpointing, s.contextLength),
+  };
   const update =
     s.gradAccum > 1
       ? [
-          { graph: lower(accumulateProgram(model, s, teacher)), times: s.gradAccum },
+          { graph: lower(accumulateProgram(model, shape, teacher)), times: s.gradAccum },
           { graph: simplify(updateProgram(model, s, s.gradAccum, s.precision)), times: 1 },
         ]
-      : [{ graph: lower(stepProgram(model, s, s, teacher)), times: 1 }];
+      : [{ graph: lower(stepProgram(model, shape, s, teacher)), times: 1 }];
   return {
     parameters: countModel(model),
     source: source ? countModel(source) : 0,
     vocab: model.dims['vocab']!,
     buckets: model.buckets,
     update,
-    evaluation: simplify(lossProgram(model, s)),
+    evaluation: simplify(lossProgram(model, shape)),
   };
 }

@@ -7,7 +7,8 @@ import type { TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceFacts } from './book.ts';
 import { correctionOf, type Basis, type Ratio } from './calibration.ts';
-import { divideByRange, widen, type Range } from './range.ts';
+import { divideByRange, scaleRange, widen, type Range } from './range.ts';
+import { rooflineSeconds, totalsOf, usualEfficiency, type KernelGroup } from './roofline.ts';
 import type { Work } from './work.ts';
 
 /** Float32 rates of a device, from the engine's speed test. */
@@ -80,21 +81,61 @@ export function peakOf(
 /** Spread of an estimate from measured rates before the first run. */
 const measuredSpread = 0.3;
 
+/** The same work, for each way to time it. */
+export interface TimedWork {
+  readonly work: Work;
+  /** Its kernels on CUDA. */
+  readonly kernels?: readonly KernelGroup[];
+}
+
 /**
  * How long work takes, or undefined if nothing is known about the device. Rates are only measured in float32, so
- * other precisions use the peak.
+ * other precisions use the roofline, or the peak of a device without one.
  */
 export function timingOf(
-  work: Work,
+  { work, kernels }: TimedWork,
   target: Target,
   s: PrecisionSettings,
   assumptions: Assumptions,
 ): Timing | undefined {
-  const { measured } = target;
+  const { measured, facts } = target;
   if (measured && s.precision === 'float32') return timingByRates(work, target, measured, assumptions);
   const peak = peakOf(target, s);
-  return peak === undefined ? undefined : timingByPeak(work, target, peak, assumptions);
+  if (peak === undefined) return undefined;
+  const bandwidth = facts?.bandwidth;
+  if (kernels && bandwidth) return timingByRoofline(kernels, target, { peak, bandwidth }, assumptions);
+  return timingByPeak(work, target, peak, assumptions);
 }
+
+/** How far a device may be from its roofline before the first run on it. */
+const rooflineSpread: Range = { low: 0.85, likely: 1, high: 1.6 };
+
+function timingByRoofline(
+  kernels: readonly KernelGroup[],
+  { past }: Target,
+  { peak, bandwidth }: { readonly peak: number; readonly bandwidth: number },
+  { launch }: Assumptions,
+): Timing {
+  const { correction, isCorrected, note } = learnFrom(past, 'roofline');
+  const { products, streams } = usualEfficiency;
+  const onDevice = rooflineSeconds(kernels, { peak, bandwidth, efficiency: usualEfficiency });
+  // The host launches kernels while earlier ones run: the slower of the two decides.
+  const totals = totalsOf(kernels);
+  const onHost = ((totals.kernels + totals.products) * launch) / 1e6;
+  const seconds = Math.max(onDevice, onHost);
+  return {
+    uncorrectedSeconds: seconds,
+    seconds: isCorrected
+      ? widen(seconds * correction.factor, correction.spread)
+      : scaleRange(rooflineSpread, seconds),
+    basis: 'roofline',
+    description:
+      `roofline of ${formatTeraflops(peak)} TFLOP/s and ${(bandwidth / 1e12).toFixed(1)} TB/s, of which kernels ` +
+      `reach ${formatPercent(products)} and ${formatPercent(streams)}${note}`,
+  };
+}
+
+const formatTeraflops = (peak: number): string => (peak / 1e12).toFixed(peak < 1e13 ? 1 : 0);
 
 function timingByRates(
   work: Work,
@@ -127,14 +168,13 @@ function timingByPeak(
   const launchSeconds = (work.nodes * launch) / 1e6;
   const at = (end: keyof Range): number => Math.max(computeSeconds[end], memorySeconds) + launchSeconds;
   const uncorrected: Range = { low: at('low'), likely: at('likely'), high: at('high') };
-  const teraflops = (peak / 1e12).toFixed(peak < 1e13 ? 1 : 0);
   const launchNote = launchSeconds > 0 ? `, ${launch} µs to launch an operator` : '';
   return {
     uncorrectedSeconds: uncorrected.likely,
     seconds: isCorrected ? widen(uncorrected.likely * correction.factor, correction.spread) : uncorrected,
     basis: 'peak',
     description:
-      `${teraflops} TFLOP/s at ${formatPercent(low)} to ${formatPercent(high)} utilisation` +
+      `${formatTeraflops(peak)} TFLOP/s at ${formatPercent(low)} to ${formatPercent(high)} utilisation` +
       `${launchNote}${note}`,
   };
 }

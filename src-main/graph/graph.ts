@@ -96,11 +96,16 @@ export interface OpCost<A extends Attrs = Attrs> {
  * - `low`: computes in the low-precision type.
  * - `float32`: computes in float32.
  * - `promote`: computes in the widest type of its inputs: low precision if all of them have it.
- * - `promote-float16`: like `promote` under float16; float32 under bfloat16, where CUDA has no kernel for it.
+ * - `promote-bfloat16`: like `promote` under bfloat16, whose range is that of float32; float32 under float16.
  * - `passthrough`: like `promote`, and a weight that passes through it still counts as a weight.
  * - `store-low`: computes in float32 and stores its result in low precision only.
+ * - `store-bfloat16`: like `store-low` under bfloat16; float32 under float16.
+ *
+ * Where the kernel computes in float32 inside (`float32Inside` of the provider), `float32` and `store-low` keep
+ * low-precision inputs as they are.
  */
-export type CastPolicy = 'low' | 'float32' | 'promote' | 'promote-float16' | 'passthrough' | 'store-low';
+export type CastPolicy =
+  'low' | 'float32' | 'promote' | 'promote-bfloat16' | 'passthrough' | 'store-low' | 'store-bfloat16';
 
 /** One operator: everything that the passes, the export and the cost model know about it. */
 export interface Op<A extends Attrs = Attrs> {
@@ -217,9 +222,10 @@ export function leavesOf(outputs: Readonly<Record<string, Value>>): readonly Val
   return [...all].filter((v) => !v.node).sort((a, b) => a.id - b.id);
 }
 
-/** The element of a constant that has only one, also through Expand; undefined for any other value. */
+/** The number that all elements of a constant equal that has one element or repeats one; undefined otherwise. */
 export function scalarOf(value: Value): number | undefined {
-  if (value.node) return value.node.op.name === 'Expand' ? scalarOf(value.node.inputs[0]!) : undefined;
+  const { node } = value;
+  if (node) return node.op.name === 'Expand' || node.op.view ? scalarOf(node.inputs[0]!) : undefined;
   return value.constant && countOf(value.shape) === 1 ? value.constant.values()[0] : undefined;
 }
 

@@ -18,7 +18,7 @@ import { writeBytes, writeFloat, writeInt, writeMessage, writeString } from './o
 import { identity } from './ops/movement.ts';
 import type { DynamicShape } from './passes/dynamic-axes.ts';
 import { rewrite } from './passes/rewrite.ts';
-import { providers, type Provider } from './providers.ts';
+import { lacksKernel, type Provider } from './providers.ts';
 
 /** The elements of an initializer: little-endian bytes, or their range in a file next to the model. */
 export type Initializer =
@@ -86,15 +86,11 @@ export function kernelOf(op: Op, node: OpNode): string | undefined {
  * operator has no replacement.
  */
 export function lowerGraph(graph: Graph, provider: Provider): Graph {
-  const { missingKernels } = providers[provider];
   let hasChanged = false;
   const lowered = rewrite(graph, (node, inputs) => {
     const { op, attrs } = node;
     const kernel = kernelOf(op, { ...node, inputs });
-    const typedKernel = `${kernel}(${inputs[0]?.dtype})`;
-    if (kernel !== undefined && !missingKernels.has(kernel) && !missingKernels.has(typedKernel)) {
-      return undefined;
-    }
+    if (kernel !== undefined && !lacksKernel(provider, kernel, inputs[0]?.dtype)) return undefined;
     hasChanged = true;
     return (
       op.lower?.(inputs, attrs) ??

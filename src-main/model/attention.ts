@@ -31,31 +31,35 @@ export const headAxesOf = (
 /**
  * softmax(scale · q·k + causal mask) · v, [batch, seq, heads…, head_dim] each. Head axes that only `q` has
  * become rows next to `seq` and share the keys. Multi-head, grouped-query and multi-query attention are
- * therefore one function, and no key is repeated in memory.
+ * therefore one function, and no key is repeated in memory. The queries are computed in blocks: a block needs
+ * no key after its last query, which saves almost half of the scores.
  */
 export function attention(
   q: NamedValue,
   k: NamedValue,
   v: NamedValue,
   scale: number,
-  { window = Infinity, softcap: cap, documents }: AttentionOptions = {},
+  { window = Infinity, softcap: cap, documents, queryBlocks = 8 }: AttentionOptions = {},
 ): NamedValue {
   const { shared, queryOnly } = headAxesOf(q, k);
   const queries = permute(q, [...shared, ...queryOnly, 'seq', 'head_dim']).value;
   const keys = permute(k, [...shared, 'seq', 'head_dim']).value;
   const values = permute(v, [...shared, 'seq', 'head_dim']).value;
   const [seq, headDim] = queries.shape.slice(-2) as [number, number];
-  const block = queryBlockSize(seq);
-  const blocks = Array.from({ length: Math.ceil(seq / block) }, (_, i) => {
+  const block = Math.max(smallestBlock, Math.ceil(seq / queryBlocks));
+  const lengths = Array.from({ length: Math.ceil(seq / block) }, (_, i) => Math.min(block, seq - i * block));
+  const keysOf = blockRanges(keys, lengths);
+  const valuesOf = blockRanges(values, lengths);
+  const blocks = op.split(queries, lengths, -2).map((rows, i) => {
     const from = i * block;
-    const to = Math.min(seq, from + block);
-    const first = Math.max(0, from - window + 1);
-    const rows = op.slice(queries, -2, from, to);
+    const to = from + lengths[i]!;
+    const firstBlock = Math.floor(Math.max(0, from - window + 1) / block);
+    const first = firstBlock * block;
     const causal = causalMask(from, to, first, Math.min(window, seq));
     const output = attend(
       op.reshape(rows, [...queries.shape.slice(0, shared.length), -1, headDim]),
-      op.slice(keys, -2, first, to),
-      op.slice(values, -2, first, to),
+      keysOf(firstBlock, i),
+      valuesOf(firstBlock, i),
       documents ? maskOtherDocuments(causal, documents, from, to, first) : causal,
       scale,
       cap,
@@ -66,8 +70,20 @@ export function attention(
   return nameAxes(output, ...shared, ...queryOnly, 'seq', 'head_dim');
 }
 
-/** Queries per block. A block needs no key after its last query, so blocks save almost half of the scores. */
-const queryBlockSize = (seq: number): number => Math.max(128, Math.ceil(seq / 8));
+/** Fewest queries of a block. */
+const smallestBlock = 128;
+
+/**
+ * Returns the function from the first and the last of some blocks to the part of `x` [..., seq, width] that
+ * they cover. The blocks are cut out once: the gradient of a cut per range would be padded to the whole.
+ */
+function blockRanges(x: Value, lengths: readonly number[]): (first: number, last: number) => Value {
+  const blocks = op.split(x, lengths, -2);
+  return (first, last) => {
+    const isWhole = first === 0 && last === lengths.length - 1;
+    return isWhole ? x : op.concat(blocks.slice(first, last + 1), -2);
+  };
+}
 
 /** softmax(softcap(scale · q kᵀ) + mask) v. */
 function attend(q: Value, k: Value, v: Value, mask: Value, scale: number, cap: number | undefined): Value {

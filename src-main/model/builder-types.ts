@@ -11,6 +11,8 @@ export interface AttentionOptions {
   readonly softcap?: number | undefined;
   /** Document number of each token, [batch, seq]; a token attends only to its own document. */
   readonly documents?: Value | undefined;
+  /** Blocks that the queries are computed in. Default: 8. */
+  readonly queryBlocks?: number | undefined;
 }
 
 /**

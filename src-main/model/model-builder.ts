@@ -5,7 +5,7 @@ import { storedShapeOf, viewShapeOf, type Dims } from '../tensor/layout.ts';
 import { softcap } from './activations.ts';
 import type { ModelBuilder, SequenceContext } from './builder-types.ts';
 import { tensorKey, type ModelFamily, type TensorSpec } from './family.ts';
-import { add, applyWeight, mapValue, mul, nameAxes, permute } from './named-value.ts';
+import { add, applyWeight, mapValue, nameAxes, permute } from './named-value.ts';
 import type { AxisName, NamedValue } from './named-value.ts';
 import { wholeSequence } from './sequence.ts';
 import type { Settings } from './settings.ts';
@@ -70,11 +70,9 @@ export function createModelBuilder(
     norm(x, name) {
       const gain = vector(`${name}.weight`);
       const shift = vector(`${name}.bias`);
-      const axes = gain?.axes ?? [x.axes.at(-1)!];
-      const normalize = family.stream.norm === 'rms' ? op.rmsNorm : layerNorm;
-      const y = normOver(normalize, x, axes, Number(settings['eps']));
-      const scaled = gain ? mul(y, gain) : y;
-      return shift ? add(scaled, shift) : scaled;
+      const kind = family.stream.norm === 'rms' ? op.rmsNorm : op.layerNorm;
+      const y = normOver(kind, x, Number(settings['eps']), gain);
+      return shift ? add(y, shift) : y;
     },
     head(x) {
       const logits = linear(x, family.head.weight.replace(/\.weight$/, ''));
@@ -84,20 +82,15 @@ export function createModelBuilder(
   };
 }
 
-/** A norm over several axes as if they were one, such as the query norm over all heads. */
-function normOver(
-  normalize: (x: Value, eps: number) => Value,
-  x: NamedValue,
-  axes: readonly AxisName[],
-  eps: number,
-): NamedValue {
+/**
+ * A norm over the axes of its gain as if they were one, such as the query norm over all heads; over the last axis
+ * if there is no gain.
+ */
+function normOver(kind: op.Norm, x: NamedValue, eps: number, gain: NamedValue | undefined): NamedValue {
+  const axes: readonly AxisName[] = gain?.axes ?? [x.axes.at(-1)!];
   const lead = x.axes.filter((axis) => !axes.includes(axis));
   const y = permute(x, [...lead, ...axes]);
-  if (axes.length === 1) return { value: normalize(y.value, eps), axes: y.axes };
-  const flat = op.reshape(y.value, [...y.value.shape.slice(0, lead.length), -1]);
-  return { value: op.reshape(normalize(flat, eps), y.value.shape), axes: y.axes };
+  const rows = op.reshape(y.value, [...y.value.shape.slice(0, lead.length), -1]);
+  const normalized = kind(rows, eps, gain && op.reshape(gain.value, [-1]));
+  return { value: op.reshape(normalized, y.value.shape), axes: y.axes };
 }
-
-/** (x - mean) / sqrt(variance + eps) over the last axis (Ba et al. 2016). */
-const layerNorm = (x: Value, eps: number): Value =>
-  op.rmsNorm(op.sub(x, op.mean(x, [-1], { keepdim: true })), eps);

@@ -1,7 +1,7 @@
 /** @file Complete sequences: tokens from position 0 on, as one text or as packed documents. */
-import { lazyConstant, type Value } from '../graph/ops/build.ts';
+import { lazyConstant } from '../graph/ops/build.ts';
 import { attention } from './attention.ts';
-import type { SequenceContext } from './builder-types.ts';
+import type { AttentionOptions, SequenceContext } from './builder-types.ts';
 import { angleTable, applyRotary } from './rotary.ts';
 
 /** A sequence read from position 0. Packed documents attend to earlier ones. */
@@ -19,10 +19,12 @@ export const wholeSequence: SequenceContext = {
 };
 
 /**
- * A sequence of packed documents that do not attend to each other. `documents` [batch, seq] numbers them;
- * positions count across all of them.
+ * A sequence read from position 0 with other options of attention. With `documents` [batch, seq], the numbers of
+ * packed documents, these do not attend to each other; positions count across all of them.
  */
-export const maskDocuments = (documents: Value): SequenceContext => ({
+export const createSequence = (
+  defaults: Pick<AttentionOptions, 'documents' | 'queryBlocks'>,
+): SequenceContext => ({
   ...wholeSequence,
-  attention: (q, k, v, scale, options = {}) => attention(q, k, v, scale, { ...options, documents }),
+  attention: (q, k, v, scale, options = {}) => attention(q, k, v, scale, { ...defaults, ...options }),
 });

@@ -3,6 +3,7 @@
  * never exist at once.
  */
 import {
+  accumulate,
   add,
   concat,
   crossEntropy,
@@ -10,6 +11,7 @@ import {
   mul,
   reshape,
   slice,
+  split,
   sum,
   where,
   type Value,
@@ -20,15 +22,18 @@ import type { NamedValue } from '../model/named-value.ts';
 /** Logits [rows, vocab] from the output of the last norm. */
 export type Head = (x: NamedValue) => Value;
 
-/** Most bytes of the float32 logits of one part. */
-const partBytes = 2 ** 26;
 /** Fewest rows of a part: every part reads the head's weight again and adds to its gradient. */
 const partRows = 256;
 
-/** Rows of each part of logits [rows, vocab], nearly equal. */
-export function headParts(rows: number, vocab: number): readonly number[] {
-  const byMemory = Math.ceil((4 * rows * vocab) / partBytes);
-  const count = Math.max(1, Math.min(byMemory, Math.floor(rows / partRows)));
+/**
+ * Rows of each part of logits [rows, vocab]: as few parts as keep the float32 logits of one below `mostBytes`,
+ * or up to twice as many if they are equal then.
+ */
+export function headParts(rows: number, vocab: number, mostBytes: number): readonly number[] {
+  const byMemory = Math.ceil((4 * rows * vocab) / mostBytes);
+  const fewest = Math.max(1, Math.min(byMemory, Math.floor(rows / partRows)));
+  const candidates = Array.from({ length: fewest }, (_, i) => fewest + i);
+  const count = candidates.find((n) => rows % n === 0) ?? fewest;
   const bound = (i: number): number => Math.floor((i * rows) / count);
   return Array.from({ length: count }, (_, i) => bound(i + 1) - bound(i));
 }
@@ -40,23 +45,15 @@ interface Part {
 
 /** Cuts `x` [batch, seq, width] into parts [1, rows, width] with their targets. */
 function cutRows(x: NamedValue, targets: Value, lengths: readonly number[]): readonly Part[] {
-  const flat = reshape(x.value, [1, targets.shape[0]!, x.value.shape.at(-1)!]);
-  let from = 0;
-  return lengths.map((length) => {
-    const part = {
-      x: { value: slice(flat, 1, from, from + length), axes: x.axes },
-      targets: slice(targets, 0, from, from + length),
-    };
-    from += length;
-    return part;
-  });
+  const rows = split(reshape(x.value, [1, targets.shape[0]!, x.value.shape.at(-1)!]), lengths, 1);
+  const targetsOf = split(targets, lengths, 0);
+  return rows.map((value, i) => ({ x: { value, axes: x.axes }, targets: targetsOf[i]! }));
 }
 
-/** Losses [rows] in nats. */
-export function headLosses(head: Head, x: NamedValue, targets: Value, vocab: number): Value {
-  const parts = cutRows(x, targets, headParts(targets.shape[0]!, vocab));
+/** Losses [rows] in nats, computed in parts of these `lengths`. */
+export function headLosses(head: Head, x: NamedValue, targets: Value, lengths: readonly number[]): Value {
   return concat(
-    parts.map((part) => crossEntropy(head(part.x), part.targets)),
+    cutRows(x, targets, lengths).map((part) => crossEntropy(head(part.x), part.targets)),
     0,
   );
 }
@@ -91,7 +88,7 @@ export function headGradients(
     for (const [i, gradient] of dw.entries()) {
       if (!gradient) continue;
       const before = weightGradients.get(weights[i]!);
-      weightGradients.set(weights[i]!, before ? add(before, gradient) : gradient);
+      weightGradients.set(weights[i]!, before ? accumulate(before, gradient) : gradient);
     }
   }
   const dx = reshape(concat(xGradients, 1), x.value.shape);

@@ -52,7 +52,8 @@ export function checkPrecision(device: DeviceKind, precision: Precision): void {
 export function inPrecision(graph: Graph, device: DeviceKind, precision: Precision): Graph {
   const simplified = simplify(graph);
   if (precision === 'float32') return simplified;
-  return simplify(toMixedPrecision(lowerGraph(simplified, device), precision));
+  const mixed = toMixedPrecision(lowerGraph(simplified, device), precision, device);
+  return simplify(lowerGraph(mixed, device));
 }
 
 /** True if the loss is scaled: float16 cannot hold small gradients. */

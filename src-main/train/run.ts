@@ -1,4 +1,5 @@
 /** @file What a run's folder holds, as types: settings, events, summary. docs/runs.md describes the files. */
+import type { ActivationCheckpointing } from '../graph/passes/activation-checkpointing.ts';
 import type { DeviceKind } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
 import type { TrainingSettings } from './settings.ts';
@@ -42,6 +43,8 @@ export interface StartedEvent {
   readonly steps: number;
   readonly trainTokens: number;
   readonly heldOutTokens: number;
+  /** What the backward pass recomputes: the setting, or what `auto` stands for on this device. */
+  readonly activationCheckpointing?: ActivationCheckpointing;
   /** Updates that the optimizer's moments come from, made before this run. */
   readonly momentUpdates?: number;
   readonly time: string;
@@ -55,7 +58,7 @@ export interface StepEvent {
   readonly lr: number;
   /** Global gradient norm before clipping. */
   readonly gradNorm: number;
-  /** ‖Δw‖ / ‖w‖ over all weights. */
+  /** Norm of the optimizer's step, without weight decay, over the norm of the weights. */
   readonly updateRatio?: number;
   /** Divergence from the source model, in nats, with distillation. */
   readonly kl?: number;

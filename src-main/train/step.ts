@@ -26,7 +26,6 @@ import {
   attentionSegments,
   blockSegments,
   recomputeSegments,
-  resolveCheckpointing,
   type ActivationCheckpointing,
   type RecomputeNode,
 } from '../graph/passes/activation-checkpointing.ts';
@@ -34,12 +33,13 @@ import type { ModelFamily } from '../model/family.ts';
 import type { Settings } from '../model/settings.ts';
 import type { SequenceContext } from '../model/builder-types.ts';
 import { createModelBuilder } from '../model/model-builder.ts';
-import { maskDocuments, wholeSequence } from '../model/sequence.ts';
+import { wholeSequence } from '../model/sequence.ts';
 import type { NamedValue } from '../model/named-value.ts';
 import { parametersOf } from '../model/parameters.ts';
 import type { Dims } from '../tensor/layout.ts';
 import { blendLosses, distillScalar, divergence, sourceName } from './distill.ts';
 import { headGradients, headLosses, headParts } from './head.ts';
+import { partsOf, sequenceOf, tokensInput, type BatchShape, type StepShape } from './program-shape.ts';
 import { lossScaleInputs, nextLossScale, usesLossScaling, type Precision } from './precision.ts';
 import { stateName, type Bucket, type StatePart } from './state.ts';
 import { update, type UpdateSettings } from './update.ts';
@@ -50,18 +50,6 @@ export interface BucketModel {
   readonly dims: Dims;
   readonly settings: Settings;
   readonly buckets: readonly Bucket[];
-}
-export interface BatchShape {
-  readonly microBatch: number;
-  readonly contextLength: number;
-  /** `on`: tokens attend only to their own document; input `documents` [batch, seq] numbers the documents. */
-  readonly documentMask?: 'off' | 'on';
-}
-export interface StepShape extends BatchShape {
-  /** Default: float32. */
-  readonly precision?: Precision;
-  /** Default: off. */
-  readonly activationCheckpointing?: ActivationCheckpointing | 'auto';
 }
 /** The frozen model of distillation. */
 export interface Teacher {
@@ -155,14 +143,6 @@ function splitTargets(tokens: Value): { readonly inputs: Value; readonly targets
   };
 }
 
-const sequenceContext = ({ microBatch, contextLength, documentMask }: BatchShape): SequenceContext =>
-  documentMask === 'on'
-    ? maskDocuments(input('documents', 'int32', [microBatch, contextLength]))
-    : wholeSequence;
-
-const tokensInput = ({ microBatch, contextLength }: BatchShape, extra = 1): Value =>
-  input('tokens', 'int32', [microBatch, contextLength + extra]);
-
 interface Reports {
   readonly loss: Value;
   readonly kl?: Value;
@@ -182,6 +162,8 @@ interface BackwardRequest {
   readonly seed: Value;
   /** Chooses what the backward pass recomputes, from the values that the gradients start at. */
   readonly checkpoint: (outputs: readonly Value[]) => RecomputeNode | undefined;
+  /** Most bytes of the logits of one part of the head. */
+  readonly logitsBytes: number;
 }
 
 /**
@@ -196,13 +178,14 @@ function lossAndGradients(
   seed: Value = constant(1),
 ): { readonly reports: Reports; readonly gradients: readonly Value[] } {
   const slots = model.buckets.flatMap((bucket) => bucket.slots);
-  const checkpointing = resolveCheckpointing(shape.activationCheckpointing ?? 'off', shape.contextLength);
   const request: BackwardRequest = {
     tokens: tokensInput(shape),
-    context: sequenceContext(shape),
+    context: sequenceOf(shape),
     wrt: slots.map((slot) => weights.get(slot.name)!),
     seed,
-    checkpoint: (outputs) => chooseRecomputed(model, weights, outputs, checkpointing),
+    checkpoint: (outputs) =>
+      chooseRecomputed(model, weights, outputs, shape.activationCheckpointing ?? 'off'),
+    logitsBytes: partsOf(shape).logitsBytes,
   };
   const { gradients, reports } = teacher
     ? distillBackward(model, weights, teacher, request)
@@ -238,12 +221,12 @@ function chooseRecomputed(
 function plainBackward(
   model: BucketModel,
   weights: Weights,
-  { tokens, context, wrt, seed, checkpoint }: BackwardRequest,
+  { tokens, context, wrt, seed, checkpoint, logitsBytes }: BackwardRequest,
 ): Gradients {
   const { inputs, targets } = splitTargets(tokens);
   const { x, auxiliaryLoss } = forwardForTraining(model, weights, inputs, context);
   const head = (part: NamedValue): Value => logitsOf(model, weights, part);
-  const parts = headParts(targets.shape[0]!, model.dims['vocab']!);
+  const parts = headParts(targets.shape[0]!, model.dims['vocab']!, logitsBytes);
   const { loss, seeds } = headGradients(head, x, targets, parts, wrt, seed);
   const allSeeds = auxiliaryLoss ? [...seeds, { value: auxiliaryLoss, gradient: seed }] : seeds;
   const outputs = auxiliaryLoss ? [x.value, auxiliaryLoss] : [x.value];
@@ -347,15 +330,16 @@ function updateState(
 export function lossProgram(model: BucketModel, shape: BatchShape): Graph {
   const { weights } = createState(model);
   const { inputs, targets } = splitTargets(tokensInput(shape));
-  const x = forward(model, weights, inputs, sequenceContext(shape));
-  const losses = headLosses((part) => logitsOf(model, weights, part), x, targets, model.dims['vocab']!);
+  const x = forward(model, weights, inputs, sequenceOf(shape));
+  const parts = headParts(targets.shape[0]!, model.dims['vocab']!, partsOf(shape).logitsBytes);
+  const losses = headLosses((part) => logitsOf(model, weights, part), x, targets, parts);
   return graphOf({ losses });
 }
 
 /** tokens [batch, seq] → `logits` [batch × seq, vocab]. */
 export function logitsProgram(model: BucketModel, shape: BatchShape): Graph {
   const { weights } = createState(model);
-  const x = forward(model, weights, tokensInput(shape, 0));
+  const x = forward(model, weights, tokensInput(shape, 0), sequenceOf({ ...shape, documentMask: 'off' }));
   return graphOf({ logits: logitsOf(model, weights, x) });
 }
 

@@ -94,8 +94,8 @@ function globalNorm(buckets: readonly Bucket[], gradients: readonly Value[]): Va
 const normOf = (squares: readonly Value[]): Value => sqrt(squares.reduce((a, b) => add(a, b)));
 
 /**
- * The next state under the names of the state tensors, and beside it `gradNorm`, `updateRatio` (‖Δw‖ / ‖w‖ with
- * w after the step) and `applied` (0 where the step was skipped because loss or norm was not below its limit).
+ * The next state under the names of the state tensors, and beside it `gradNorm`, `updateRatio` (the norm of
+ * the step, without weight decay, over that of the weights after it) and `applied` (0 where the step was skipped because loss or norm was not below its limit).
  * The true gradient is `gradients` times `scale`.
  * Every update waits for the norm, so every read of the state in the backward pass precedes the first write;
  * updating the state in place depends on that.
@@ -123,21 +123,22 @@ export function update(
   };
   const emaDecay = s.emaDecay ? where(isGood, scalar('emaDecay'), 1) : undefined;
   const next: Record<string, Value> = {};
-  const changeSquares: Value[] = [];
+  const stepSquares: Value[] = [];
   const weightSquares: Value[] = [];
   for (const [i, bucket] of buckets.entries()) {
     const read = (part: StatePart): Value => state(part, bucket);
     // 0 × ∞ is not 0: a gradient that is not finite has to go before it is scaled.
     const finite = where(isGood, gradients[i]!, 0);
-    const { change, next: parts } = rules[bucket.rule].move(bucket, read, finite, s, values);
-    const weights = sub(read('weights'), change);
-    changeSquares.push(sumSquares(change));
+    const { step, weightDecay, next: parts } = rules[bucket.rule].move(bucket, read, finite, s, values);
+    const decayed = weightDecay ? mul(read('weights'), sub(1, weightDecay)) : read('weights');
+    const weights = sub(decayed, step);
+    stepSquares.push(sumSquares(step));
     weightSquares.push(sumSquares(weights));
     for (const [part, value] of Object.entries({ weights, ...parts }))
       next[stateName(part as StatePart, bucket)] = value;
     if (emaDecay)
       next[stateName('ema', bucket)] = add(mul(read('ema'), emaDecay), mul(weights, sub(1, emaDecay)));
   }
-  const updateRatio = div(normOf(changeSquares), max(normOf(weightSquares), 1e-30));
+  const updateRatio = div(normOf(stepSquares), max(normOf(weightSquares), 1e-30));
   return { gradNorm, updateRatio, applied: on, ...next };
 }

@@ -3,6 +3,8 @@
  * DEVICE PRECISION`. Prints one JSON object.
  */
 import { readFileSync } from 'node:fs';
+import { resolveSettings } from '../../src-main/cost/checkpointing.ts';
+import { subjectOf } from '../../src-main/cost/programs.ts';
 import { chooseDevice } from '../../src-main/engine/device/choose.ts';
 import { checkpointWeights, loadModel } from '../../src-main/engine/model/weights.ts';
 import { findAdapter } from '../../src-main/engine/ort/adapters.ts';
@@ -37,7 +39,9 @@ const settings: TrainingSettings = {
   schedule: 'constant',
   warmupSteps: 0,
 };
-const training = await Training.open(device, model, settings);
+const capacity = findAdapter(device.kind).memory;
+const resolved = resolveSettings(subjectOf(checkpoint), settings, device.kind, capacity);
+const training = await Training.open(device, model, resolved);
 
 const seconds: number[] = [];
 const cpuSeconds: number[] = [];

@@ -102,6 +102,10 @@ const unarySamples = (build: (x: Value) => Value, x = floats): Sample[] => [
 ];
 
 export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
+  Accumulate: [
+    sample((x, y) => b.accumulate(x, y), floats(2, 3), floats(2, 3)),
+    sample((x, y) => b.accumulate(x, y), floats(2, 3), floats(3)),
+  ],
   Add: [
     ...binarySamples(b.add),
     sample((x) => b.add(x, 2), floats(3)),
@@ -289,7 +293,14 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
       floats(2, 2, 3, 4),
     ),
   ],
-  RmsNorm: [sample((x) => b.rmsNorm(x, 0.1), floats(2, 3, 4)), sample((x) => b.rmsNorm(x, 1e-5), floats(5))],
+  RmsNorm: [
+    sample((x, gain) => b.rmsNorm(x, 0.1, gain), floats(2, 3, 4), floats(4)),
+    sample((x) => b.rmsNorm(x, 1e-5), floats(5)),
+  ],
+  LayerNorm: [
+    sample((x, gain) => b.layerNorm(x, 0.1, gain), floats(2, 3, 4), floats(4)),
+    sample((x) => b.layerNorm(x, 1e-5), floats(3, 5)),
+  ],
   Rotary: [
     sample((x) => b.applyRotary(x, randomConstant(3, 2), randomConstant(3, 2)), floats(2, 3, 8)),
     sample((x) => b.applyRotary(x, randomConstant(4, 3), randomConstant(4, 3)), floats(1, 4, 6)),

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { constant, reshape, type Value } from '../../src-main/graph/ops/build.ts';
 import type { SequenceContext } from '../../src-main/model/builder-types.ts';
 import { createModelBuilder } from '../../src-main/model/model-builder.ts';
-import { maskDocuments, wholeSequence } from '../../src-main/model/sequence.ts';
+import { createSequence, wholeSequence } from '../../src-main/model/sequence.ts';
 import { compareArrays, tolerances } from '../support/close.ts';
 import { evaluate } from '../support/evaluate.ts';
 import { goldenByFamily, openGoldenModel } from './golden-model.ts';
@@ -38,8 +38,8 @@ describe.each(goldenByFamily.map((names) => names[0]!))('%s', (name) => {
   const second = (logits: Float64Array): Float64Array => rows(logits, boundary, length);
 
   it('computes the second document independently of the first, but only with a document mask', () => {
-    const masked = logitsOf(ids, maskDocuments(documentsOf(twoDocuments)));
-    const maskedChanged = logitsOf(changedIds, maskDocuments(documentsOf(twoDocuments)));
+    const masked = logitsOf(ids, createSequence({ documents: documentsOf(twoDocuments) }));
+    const maskedChanged = logitsOf(changedIds, createSequence({ documents: documentsOf(twoDocuments) }));
     expect(difference(second(masked), second(maskedChanged))).toBe(0);
     expect(difference(first(masked), first(maskedChanged))).toBeGreaterThan(0);
     const plain = logitsOf(ids, wholeSequence);
@@ -48,12 +48,12 @@ describe.each(goldenByFamily.map((names) => names[0]!))('%s', (name) => {
   });
 
   it('leaves the first document, and sequences of one document, as they are without a mask', () => {
-    const masked = logitsOf(ids, maskDocuments(documentsOf(twoDocuments)));
+    const masked = logitsOf(ids, createSequence({ documents: documentsOf(twoDocuments) }));
     const plain = logitsOf(ids, wholeSequence);
     expect(difference(first(masked), first(plain))).toBeLessThan(1e-12);
     const secondRow = (logits: Float64Array): Float64Array => rows(logits, length, 2 * length);
     expect(difference(secondRow(masked), secondRow(plain))).toBeLessThan(1e-12);
-    const oneDocument = logitsOf(ids, maskDocuments(documentsOf(twoDocuments.map(() => 3))));
+    const oneDocument = logitsOf(ids, createSequence({ documents: documentsOf(twoDocuments.map(() => 3)) }));
     expect(difference(oneDocument, plain)).toBeLessThan(1e-12);
   });
 
@@ -62,7 +62,7 @@ describe.each(goldenByFamily.map((names) => names[0]!))('%s', (name) => {
     'computes the second document as if it stood alone, with rotary positions',
     () => {
       const alone = logitsOf(ids.slice(boundary), wholeSequence);
-      const masked = logitsOf(ids, maskDocuments(documentsOf(twoDocuments)));
+      const masked = logitsOf(ids, createSequence({ documents: documentsOf(twoDocuments) }));
       const expected = rows(alone, 0, length - boundary);
       expect(difference(second(masked), expected)).toBeLessThan(tolerances.float32);
     },

@@ -1,5 +1,5 @@
 /** @file Evaluates graphs in float64 by the reference implementation of each op. */
-import type { Value } from '../../src-main/graph/graph.ts';
+import type { Node, Value } from '../../src-main/graph/graph.ts';
 import { mapElements, tensor, type Tensor } from './dense-tensor.ts';
 import { opSemantics, type Attributes } from './op-semantics.ts';
 
@@ -34,6 +34,30 @@ function roundToDtype(value: Value, result: Tensor): Tensor {
   return result;
 }
 
+type Rounding = (value: number) => number;
+const roundings: Readonly<Record<string, Rounding>> = { float16: roundToFloat16, bfloat16: roundToBfloat16 };
+
+/** ONNX Runtime's CUDA kernels of the logistic function round after each step when they compute in half precision. */
+function roundedSigmoid(x: number, round: Rounding): number {
+  const positive = round(1 / round(1 + round(Math.exp(-Math.abs(x)))));
+  return x > 0 ? positive : round(1 - positive);
+}
+
+/** Kernels of several steps, which round after each. Other kernels round when they store their result. */
+const roundedSteps: Readonly<Record<string, (x: number, round: Rounding) => number>> = {
+  Sigmoid: roundedSigmoid,
+  Silu: (x, round) => round(x * roundedSigmoid(x, round)),
+};
+
+function computeNode({ op, attrs, outputs }: Node, inputs: readonly Tensor[]): readonly Tensor[] {
+  const compute = opSemantics[op.name];
+  if (!compute) throw new Error(`op-semantics.ts does not define ${op.name}`);
+  const round = roundings[outputs[0]!.dtype];
+  const steps = roundedSteps[op.name];
+  if (round && steps) return [mapElements(inputs[0]!, (x) => steps(x, round))];
+  return [compute(inputs, attrs as unknown as Attributes)].flat() as readonly Tensor[];
+}
+
 /** Computes `values` of a graph, given its inputs by name. */
 export function evaluate(
   values: readonly Value[],
@@ -54,10 +78,8 @@ export function evaluate(
       results.set(value, result);
       return result;
     }
-    const { op, inputs, attrs, outputs } = value.node;
-    const compute = opSemantics[op.name];
-    if (!compute) throw new Error(`op-semantics.ts does not define ${op.name}`);
-    const computed = [compute(inputs.map(visit), attrs as unknown as Attributes)].flat() as readonly Tensor[];
+    const { inputs, outputs } = value.node;
+    const computed = computeNode(value.node, inputs.map(visit));
     outputs.forEach((output, i) => results.set(output, roundToDtype(output, computed[i]!)));
     return results.get(value)!;
   };

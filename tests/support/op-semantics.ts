@@ -92,6 +92,7 @@ const elementwiseOps: Table = {
   Tanh: elementwise(Math.tanh),
   Erf: elementwise(erf),
   Sigmoid: elementwise(sigmoid),
+  Accumulate: elementwise((a, b) => a + b),
   Relu: elementwise((x) => Math.max(x, 0)),
   Silu: elementwise((x) => x * sigmoid(x)),
   Greater: elementwise((a, b) => Number(a > b)),
@@ -249,6 +250,22 @@ const lookupOps: Table = {
     ),
 };
 
+/** gain · (x - center) / √(mean of (x - center)² + eps) over the last axis; the center; and the inverse root. */
+function normalize(x: Tensor, gain: Tensor, center: Tensor, eps: number): [Tensor, Tensor, Tensor] {
+  const n = x.shape.at(-1)!;
+  const centered = fromFunction(x.shape, (index) => elementAt(x, index) - broadcastElement(center, index));
+  const inverse = fromFunction([...x.shape.slice(0, -1), 1], (index) => {
+    const squares = range(n).map((i) => elementAt(centered, [...index.slice(0, -1), i]) ** 2);
+    return (sum(squares) / n + eps) ** -0.5;
+  });
+  const output = fromFunction(
+    x.shape,
+    (index) =>
+      elementAt(centered, index) * broadcastElement(inverse, index) * elementAt(gain, [index.at(-1)!]),
+  );
+  return [output, center, inverse];
+}
+
 const transformerOps: Table = {
   MatMul([a, b], { transA, transB, alpha }) {
     const rows = a!.shape.at(transA ? -1 : -2)!;
@@ -297,14 +314,18 @@ const transformerOps: Table = {
     return [output, probabilities];
   },
   // Also returns 1 / √(mean square + eps), which the gradient needs.
-  RmsNorm([x], { eps }) {
-    const n = x!.shape.at(-1)!;
-    const inverse = fromFunction([...x!.shape.slice(0, -1), 1], (index) => {
-      const squares = range(n).map((i) => elementAt(x!, [...index.slice(0, -1), i]) ** 2);
-      return (sum(squares) / n + eps) ** -0.5;
-    });
-    const output = fromFunction(x!.shape, (index) => elementAt(x!, index) * broadcastElement(inverse, index));
+  RmsNorm([x, gain], { eps }) {
+    const zero = fromFunction([...x!.shape.slice(0, -1), 1], () => 0);
+    const [output, , inverse] = normalize(x!, gain!, zero, eps);
     return [output, inverse];
+  },
+  // Also returns the mean and 1 / √(variance + eps).
+  LayerNorm([x, gain], { eps }) {
+    const n = x!.shape.at(-1)!;
+    const mean = fromFunction([...x!.shape.slice(0, -1), 1], (index) =>
+      sum(range(n).map((i) => elementAt(x!, [...index.slice(0, -1), i]) / n)),
+    );
+    return normalize(x!, gain!, mean, eps);
   },
   // x [batch, positions, heads × headDim]; cos and sin [positions, headDim / 2].
   Rotary([x, cos, sin]) {

@@ -33,7 +33,7 @@ function createModel(id: string, changedDims: Dims = {}, maxElements = 1): Bucke
 /** The graph of a micro-batch, as it is run on the CPU. */
 function createProgram(
   model: BucketModel,
-  activationCheckpointing: ActivationCheckpointing | 'auto',
+  activationCheckpointing: ActivationCheckpointing,
   contextLength = shortContext,
 ): Graph {
   const program = accumulateProgram(model, { microBatch, contextLength, activationCheckpointing });
@@ -42,7 +42,7 @@ function createProgram(
 
 const peakBytes = (
   model: BucketModel,
-  checkpointing: ActivationCheckpointing | 'auto',
+  checkpointing: ActivationCheckpointing,
   contextLength: number,
 ): number => analyzeLiveness(createProgram(model, checkpointing, contextLength)).peakBytes;
 
@@ -109,10 +109,10 @@ describe.each(['llama', 'gpt2', 'gemma2'])('activation checkpointing of %s with 
   const deepModel = createModel(id, { layers: 8, positions: longContext }, manyElements);
 
   it('keeps no attention scores for the backward pass', () => {
-    const overlapWith = (checkpointing: ActivationCheckpointing | 'auto'): number =>
+    const overlapWith = (checkpointing: ActivationCheckpointing): number =>
       countOverlappingScores(createProgram(model, checkpointing, longContext));
     expect(overlapWith('off')).toBeGreaterThan(3 * 8);
-    for (const checkpointing of ['attention', 'auto', 'full'] as const)
+    for (const checkpointing of ['attention', 'full'] as const)
       expect(overlapWith(checkpointing), checkpointing).toBeLessThanOrEqual(8);
   });
 
@@ -124,11 +124,5 @@ describe.each(['llama', 'gpt2', 'gemma2'])('activation checkpointing of %s with 
 
   it('halves the memory of a short context too when every block is recomputed', () => {
     expect(peakBytes(deepModel, 'full', 64)).toBeLessThan(0.5 * peakBytes(deepModel, 'off', 64));
-  });
-
-  it('is automatic for a long context, and off for a short one', () => {
-    const automatic = (context: number): number => peakBytes(model, 'auto', context);
-    expect(automatic(longContext)).toBe(peakBytes(model, 'attention', longContext));
-    expect(automatic(128)).toBe(peakBytes(model, 'off', 128));
   });
 });

@@ -91,7 +91,7 @@ describe('the memory of the head', () => {
   };
 
   it('holds the logits of one part only', () => {
-    const parts = headParts(rows, vocab);
+    const parts = headParts(rows, vocab, 2 ** 26);
     expect(parts.length).toBeGreaterThan(4);
     expect(parts.reduce((a, b) => a + b)).toBe(rows);
     expect(peakBytes([rows])).toBeGreaterThan(2 * logitsBytes);
@@ -101,14 +101,14 @@ describe('the memory of the head', () => {
   });
 
   it('holds half of the logits at most when only losses are computed', () => {
-    const losses = headLosses(head, x, targets, vocab);
+    const losses = headLosses(head, x, targets, headParts(rows, vocab, 2 ** 26));
     expect(analyzeLiveness(simplify(graphOf({ losses }))).peakBytes).toBeLessThan(logitsBytes / 2);
   });
 });
 
 describe('headParts', () => {
   it('is a single part for few rows or a small vocabulary', () => {
-    expect(headParts(2048, 1024)).toEqual([2048]);
-    expect(headParts(64, 256_000)).toEqual([64]);
+    expect(headParts(2048, 1024, 2 ** 26)).toEqual([2048]);
+    expect(headParts(64, 256_000, 2 ** 26)).toEqual([64]);
   });
 });

@@ -6,7 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { deviceKinds } from '../../src-main/base/device.ts';
 import { deriveKey, normalAt } from '../../src-main/base/random.ts';
 import { nodesOf, type Graph } from '../../src-main/graph/graph.ts';
-import { lowerGraph } from '../../src-main/graph/onnx.ts';
+import { constant, graphOf, input, matmul, sigmoid, silu } from '../../src-main/graph/ops/build.ts';
+import { kernelOf, lowerGraph } from '../../src-main/graph/onnx.ts';
+import { lacksKernel, providers } from '../../src-main/graph/providers.ts';
 import { checkExportable, checkWellFormed } from '../../src-main/graph/passes/check.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { families } from '../../src-main/model/families/index.ts';
@@ -42,37 +44,10 @@ const halfPrecisions = [
  */
 const tolerance = { float16: 4e-3, bfloat16: 3e-2 } as const;
 
-/**
- * ONNX operators of training that have a bfloat16 kernel in the CUDA provider of ONNX Runtime 1.30
- * (docs/OperatorKernels.md there).
- */
-const bfloat16Kernels = new Set([
-  'Add',
-  'Sub',
-  'Mul',
-  'Div',
-  'Cast',
-  'Concat',
-  'Gather',
-  'Gemm',
-  'Identity',
-  'MatMul',
-  'FusedMatMul',
-  'Neg',
-  'QuickGelu',
-  'Relu',
-  'Reshape',
-  'RotaryEmbedding',
-  'Sigmoid',
-  'Slice',
-  'Softmax',
-  'Split',
-  'Tanh',
-  'Transpose',
-]);
-
-/** Ops that must compute in float32. */
-const exactOps = /^(Reduce|Softmax|LogSoftmax|Log|Exp|Sqrt|Scatter|Reciprocal|Div)/;
+/** Ops that must compute in float32, in any kernel. */
+const exactOps = /^(ReduceSumSquare|LogSoftmax|Log|Sqrt|ScatterND)$/;
+/** Ops that may read and write half precision only where the kernel computes in float32 inside. */
+const insideOps = /^(ReduceSum|ReduceMean|Softmax|RmsNorm|LayerNorm)$/;
 
 type Feeds = Readonly<Record<string, Feed>>;
 
@@ -119,10 +94,13 @@ describe.each(halfPrecisions)('%s on %s', (precision, device) => {
           .filter((dtype) => (precisions as readonly string[]).includes(dtype));
         const types = new Set(floats);
         if (op.name === 'MatMul') expect([op.name, ...types]).toEqual([op.name, precision]);
-        if (exactOps.test(op.name)) expect([op.name, ...types]).toEqual([op.name, 'float32']);
-        if (op.name !== 'Cast') expect(types.size).toBeLessThan(2);
-        if (precision === 'bfloat16' && types.has('bfloat16'))
-          expect(bfloat16Kernels).toContain(op.onnx?.({ inputs, outputs, attrs })?.op ?? op.name);
+        const kernel = kernelOf(op, { inputs, outputs, attrs })!;
+        const isInside = insideOps.test(op.name) && providers[device].float32Inside.has(kernel);
+        if (exactOps.test(op.name) || (insideOps.test(op.name) && !isInside))
+          expect([op.name, ...types]).toEqual([op.name, 'float32']);
+        if (op.name !== 'Cast' && !isInside) expect(types.size).toBeLessThan(2);
+        if (types.has(precision) && op.name !== 'Cast')
+          expect([kernel, lacksKernel(device, kernel, precision)]).toEqual([kernel, false]);
       }
       expect(Object.values(graph.outputs).every((value) => value.dtype === 'float32')).toBe(true);
     });
@@ -172,6 +150,30 @@ describe.each(halfPrecisions)('%s on %s', (precision, device) => {
     });
   });
 });
+
+describe.each([...halfPrecisions, ['float16', 'cuda'] as const])(
+  'activations in %s on %s',
+  (precision, device) => {
+    const half = { float16: 2 ** -11, bfloat16: 2 ** -8 }[precision];
+    const xs = Array.from({ length: 61 }, (_, i) => -30 + i * 0.75);
+
+    it.each([
+      ['silu', silu, (x: number) => x / (1 + Math.exp(-x))],
+      ['sigmoid', sigmoid, (x: number) => 1 / (1 + Math.exp(-x))],
+    ] as const)('%s keeps its digits where it is small', (_, activation, expected) => {
+      const x = input('x', 'float32', [xs.length, 1]);
+      // A product makes the activation compute in half precision.
+      const y = activation(matmul(x, constant([1], 'float32', [1, 1])));
+      const graph = inPrecision(graphOf({ y }), device, precision);
+      const { data } = evaluate([graph.outputs['y']!], { x: tensor([xs.length, 1], xs) })[0]!;
+      for (const [i, at] of xs.entries()) {
+        const value = expected(at);
+        const smallest = precision === 'float16' ? 2 ** -25 : 2 ** -126;
+        expect(Math.abs(data[i]! - value), `at ${at}`).toBeLessThan(6 * half * Math.abs(value) + smallest);
+      }
+    });
+  },
+);
 
 describe('the loss scale', () => {
   const { model, weights } = createModel('llama');

@@ -3,7 +3,8 @@ import { graphOf, type Graph } from '../../graph/graph.ts';
 import { encodeOnnxModel } from '../../graph/onnx.ts';
 import { buildAsymmetry, type CopiedWeight } from '../../growth/asymmetry.ts';
 import { inPrecision, type Precision } from '../../train/precision.ts';
-import { logitsProgram, lossProgram, weightValues, type BatchShape } from '../../train/step.ts';
+import type { BatchShape } from '../../train/program-shape.ts';
+import { logitsProgram, lossProgram, weightValues } from '../../train/step.ts';
 import type { Device } from '../ort/device.ts';
 import { DeviceTensor } from '../ort/device-tensor.ts';
 import type { Session, SessionOptions } from '../ort/session.ts';
@@ -95,7 +96,12 @@ export async function openLossMeter(
   loaded: LoadedModel,
   { microBatch, contextLength, documentMask = 'off' }: BatchShape,
 ): Promise<LossMeter> {
-  const graph = lossProgram(loaded.model, { microBatch, contextLength, documentMask });
+  const graph = lossProgram(loaded.model, {
+    microBatch,
+    contextLength,
+    documentMask,
+    deviceKind: device.kind,
+  });
   const reader = await openReader(device, loaded, graph, 'losses');
   const tokens = new Int32Array(microBatch * (contextLength + 1));
   const documentNumbers = new Int32Array(microBatch * contextLength);
@@ -143,7 +149,12 @@ export const openLogitsReader = (
   microBatch: number,
   contextLength: number,
 ): Promise<Reader> =>
-  openReader(device, loaded, logitsProgram(loaded.model, { microBatch, contextLength }), 'logits');
+  openReader(
+    device,
+    loaded,
+    logitsProgram(loaded.model, { microBatch, contextLength, deviceKind: device.kind }),
+    'logits',
+  );
 
 /** Returns how far the copies among a grown model's weights have moved apart (see growth/asymmetry.ts). */
 export async function measureAsymmetry(

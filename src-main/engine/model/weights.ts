@@ -8,13 +8,7 @@ import { countElements, hasAxis } from '../../tensor/layout.ts';
 import { upcast, type WeightDType } from '../../tensor/dtype.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { Factors, OptimizerId } from '../../train/optimizers/index.ts';
-import {
-  bucketsOf,
-  bucketKeyOf,
-  stateName,
-  type Bucket,
-  type StatePart,
-} from '../../train/state.ts';
+import { bucketsOf, bucketKeyOf, stateName, type Bucket, type StatePart } from '../../train/state.ts';
 import type { BucketModel } from '../../train/step.ts';
 import { bucketElements } from '../device/choose.ts';
 import type { Device } from '../ort/device.ts';

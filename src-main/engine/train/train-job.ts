@@ -17,6 +17,8 @@ import { newestStep, openSession, readRun, type RunSession } from '../../store/r
 import { partsOf, trainTokensIn, windowsIn, type TextPart } from '../../train/batches.ts';
 import type { RunSettings } from '../../train/run.ts';
 import { stepsOf } from '../../train/schedule.ts';
+import { resolveSettings } from '../../cost/checkpointing.ts';
+import { subjectOf } from '../../cost/programs.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
 import { chooseDevice } from '../device/choose.ts';
 import { loadGrownMoments } from '../grow/optimizer-moments.ts';
@@ -39,7 +41,7 @@ import { openMeter, type Meter } from './meter.ts';
 import { runSegment, type Rollback, type TrainingSession } from './run-loop.ts';
 import { loadNewest } from './step-checkpoint.ts';
 import type { StepRecord } from './step-record.ts';
-import { Training } from './training.ts';
+import { Training, type ResolvedSettings } from './training.ts';
 
 /**
  * Trains a run from its newest complete checkpoint, or from its start, until it is finished, is asked to stop,
@@ -202,6 +204,8 @@ async function* trainSegments(session: SessionWithoutClock, weights: WeightSourc
   const { base, device, run } = session;
   const { settings } = run;
   const startedAt = performance.now();
+  const capacity = findAdapter(device.kind).memory;
+  const resolved = resolveSettings(subjectOf(base), settings, device.kind, capacity);
   const teacher = settings.distillWeight > 0 ? await loadSource(device, base) : undefined;
   let rollback: Rollback | undefined;
   let earlierSeconds: number | undefined;
@@ -210,10 +214,10 @@ async function* trainSegments(session: SessionWithoutClock, weights: WeightSourc
       const state = await loadState(session, weights);
       const { loaded, record, momentUpdates } = state;
       try {
-        const training = await Training.open(device, loaded, settings, teacher, record?.lossScale);
+        const training = await Training.open(device, loaded, resolved, teacher, record?.lossScale);
         try {
           if (rollback) yield rolledBackEvent(record, rollback);
-          else yield await startedEvent(session, state);
+          else yield await startedEvent(session, state, resolved);
           earlierSeconds ??= record?.deviceSeconds ?? 0;
           const before = earlierSeconds;
           const deviceSeconds = (): number => before + (performance.now() - startedAt) / 1000;
@@ -286,6 +290,7 @@ const rolledBackEvent = (record: StepRecord | undefined, { from }: Rollback): Ru
 async function startedEvent(
   { run, base, parts, device, session }: SessionWithoutClock,
   { record, momentUpdates }: LoadedState,
+  { activationCheckpointing }: ResolvedSettings,
 ): Promise<RunEvent> {
   await session.setState('running');
   return {
@@ -298,6 +303,7 @@ async function startedEvent(
     steps: stepsOf(run.settings),
     trainTokens: trainTokensIn(parts),
     heldOutTokens: parts.reduce((sum, part) => sum + part.heldOut, 0),
+    activationCheckpointing,
     ...(momentUpdates > 0 ? { momentUpdates } : {}),
     time: new Date().toISOString(),
   };

@@ -1,4 +1,5 @@
 /** @file Training on a device. The state stays there and is updated in place; one call of `step` is one update. */
+import type { ActivationCheckpointing } from '../../graph/passes/activation-checkpointing.ts';
 import { sourceName } from '../../train/distill.ts';
 import { partsOf, type StatePart } from '../../train/optimizers/index.ts';
 import { initialLossScale, lossScaleNames, usesLossScaling, type LossScale } from '../../train/precision.ts';
@@ -12,6 +13,11 @@ import type { LoadedModel } from '../model/weights.ts';
 import { DeviceTensor } from '../ort/device-tensor.ts';
 import type { Device } from '../ort/device.ts';
 import type { Fetches, Session } from '../ort/session.ts';
+
+/** Settings of a run on its device: `auto` is replaced by what it stands for there. */
+export type ResolvedSettings = TrainingSettings & {
+  readonly activationCheckpointing: ActivationCheckpointing;
+};
 
 /** What the host decides about one update. */
 export interface StepOrder {
@@ -95,7 +101,7 @@ export class Training {
   static async open(
     device: Device,
     { model, tensors }: LoadedModel,
-    settings: TrainingSettings,
+    settings: ResolvedSettings,
     source?: LoadedModel,
     lossScale: LossScale<number> = initialLossScale,
   ): Promise<Training> {
@@ -106,16 +112,17 @@ export class Training {
     const inputs = new Map(tensors);
     for (const bucket of source?.model.buckets ?? [])
       inputs.set(sourceName(bucket), source!.tensors.get(stateName('weights', bucket))!);
+    const shape = { ...settings, deviceKind: device.kind };
     const teacher = source && { model: source.model, temperature: settings.distillTemperature };
     const sessions: Sessions =
       gradAccum === 1
         ? {
             kind: 'single',
-            step: await compile(device, stepProgram(model, settings, settings, teacher), { precision }),
+            step: await compile(device, stepProgram(model, shape, settings, teacher), { precision }),
           }
         : {
             kind: 'accumulating',
-            accumulate: await compile(device, accumulateProgram(model, settings, teacher), { precision }),
+            accumulate: await compile(device, accumulateProgram(model, shape, teacher), { precision }),
             update: await compile(device, updateProgram(model, settings, gradAccum, precision), {
               precision,
             }),

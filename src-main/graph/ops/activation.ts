@@ -2,7 +2,7 @@
 import { emitOne, type Attrs, type Op, type Value } from '../graph.ts';
 import { functionCost } from '../op-cost.ts';
 import { isFloat } from '../types.ts';
-import { add, erf, exp, mul, sigmoid, square, sub } from './elementwise.ts';
+import { add, div, erf, exp, mul, neg, sigmoid, square, sub } from './elementwise.ts';
 
 const infer: Op['infer'] = ([x]) => (isFloat(x!) ? [x!] : 'not a float');
 
@@ -11,11 +11,11 @@ const Silu: Op = {
   name: 'Silu',
   elementwise: true,
   cost: functionCost(1),
-  castPolicy: 'promote',
+  castPolicy: 'promote-bfloat16',
   infer,
   backward: (g, { inputs: [x], output }) => [mul(g, mul(sigmoid(x!), add(sub(x!, output), 1)))],
   onnx: () => ({ op: 'QuickGelu', domain: 'com.microsoft', attrs: { alpha: { float: 1 } } }),
-  lower: ([x]) => [mul(x!, sigmoid(x!))],
+  lower: ([x]) => [div(x!, add(exp(neg(x!)), 1))],
 };
 
 type Approximation = 'none' | 'tanh';

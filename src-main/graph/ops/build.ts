@@ -4,8 +4,9 @@ import { largestFinite } from '../types.ts';
 import { and, greater, less } from './logic.ts';
 
 export { gelu, silu } from './activation.ts';
-export { addMask, applyRotary, attend, rmsNorm } from './decoder.ts';
+export { addMask, applyRotary, attend } from './decoder.ts';
 export {
+  accumulate,
   add,
   clip,
   div,
@@ -45,6 +46,7 @@ export {
 } from './movement.ts';
 export { matmul } from './matmul.ts';
 export { cumsum, mean, reduceMax, sum, sumSquares } from './reduce.ts';
+export { layerNorm, rmsNorm, type Norm } from './norm.ts';
 export { loadBalancingLoss, routingWeights, topKMask } from './routing.ts';
 export { crossEntropy, logSoftmax, softmax } from './softmax.ts';
 

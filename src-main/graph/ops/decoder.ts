@@ -1,15 +1,15 @@
 /**
- * @file Attention, RMS norm and rotary positions. As single operators they have much leaner gradients than the
- * operators they consist of.
+ * @file Attention and rotary positions. As single operators they have much leaner gradients than the operators
+ * they consist of.
  */
-import { constant, countOf, emit, emitOne, lazyConstant, type Op, type Value } from '../graph.ts';
+import { constant, countOf, emit, emitOne, type Op, type Value } from '../graph.ts';
 import { streamingCost } from '../op-cost.ts';
 import { sameShape } from '../shapes.ts';
 import { isFloat } from '../types.ts';
-import { add, mul, neg, reciprocal, sqrt, square, sub } from './elementwise.ts';
+import { add, mul, neg, sub } from './elementwise.ts';
 import { matmul } from './matmul.ts';
 import { concat, reshape, split } from './movement.ts';
-import { mean, sum } from './reduce.ts';
+import { sum } from './reduce.ts';
 import { softmax } from './softmax.ts';
 
 /**
@@ -81,36 +81,6 @@ const Attention: Op<{ readonly scale: number }> = {
   },
 };
 
-/** A gain of ones over the last axis. */
-const unitGain = ({ dtype, shape }: Value): Value => {
-  const size = shape.at(-1)!;
-  return lazyConstant('ones', dtype, [size], () => new Float32Array(size).fill(1));
-};
-
-/** x / sqrt(mean(x²) + eps) over the last axis (Zhang and Sennrich 2019), and 1 / sqrt(mean(x²) + eps). */
-const RmsNorm: Op<{ readonly eps: number }> = {
-  name: 'RmsNorm',
-  cost: { ...streamingCost, extraPasses: 3 },
-  castPolicy: 'float32',
-  infer: ([x]) =>
-    isFloat(x!) && x!.shape.length > 0
-      ? [x!, { dtype: x!.dtype, shape: [...x!.shape.slice(0, -1), 1] }]
-      : 'not a float with at least one axis',
-  backward: (g, { output, outputs: [, factor] }) => {
-    const projection = mul(output, mean(mul(g, output), lastAxis, keepdim));
-    return [mul(factor!, sub(g, projection))];
-  },
-  onnx: ({ inputs: [x], attrs: { eps } }) => ({
-    op: 'SimplifiedLayerNormalization',
-    inputs: [x!, unitGain(x!)],
-    attrs: { axis: -1, epsilon: { float: eps } },
-  }),
-  lower: ([x], { eps }) => {
-    const factor = reciprocal(sqrt(add(mean(square(x!), lastAxis, keepdim), eps)));
-    return [mul(x!, factor), factor];
-  },
-};
-
 /**
  * Rotary position embedding in its half-split form (Su et al. 2021): rotates each pair (i, i + d/2) of every
  * head of x [batch, seq, heads × d] by the angle with the given cos and sin [seq, d/2]. The gradient is
@@ -151,14 +121,11 @@ const Rotary: Op = {
   },
 };
 
-export const decoderOps = { Attention, RmsNorm, Rotary };
+export const decoderOps = { Attention, Rotary };
 
 /** Attention output softmax(scale · q kᵀ + mask) v; see `Attention` for the shapes. */
 export const attend = (q: Value, k: Value, v: Value, mask: Value, scale: number): Value =>
   emit(Attention, [q, k, v, mask], { scale })[0]!;
-
-/** x / sqrt(mean(x²) + eps) over the last axis, without a gain. */
-export const rmsNorm = (x: Value, eps: number): Value => emit(RmsNorm, [x], { eps })[0]!;
 
 /** Rotates the heads of x [batch, seq, heads × d] by the angles with the given cos and sin [seq, d/2]. */
 export const applyRotary = (x: Value, cos: Value, sin: Value): Value => emitOne(Rotary, [x, cos, sin], {});

@@ -35,7 +35,7 @@ const unary = (name: string, cost: OpCost, castPolicy: CastPolicy, backward: Bac
 const Add = binary('Add', streamingCost, 'promote', (g) => [g, g]);
 const Sub = binary('Sub', streamingCost, 'promote', (g) => [g, neg(g)]);
 const Mul = binary('Mul', streamingCost, 'promote', (g, { inputs: [a, b] }) => [mul(g, b!), mul(g, a!)]);
-const Div = binary('Div', streamingCost, 'float32', (g, { inputs: [, b], output }) => {
+const Div = binary('Div', streamingCost, 'promote-bfloat16', (g, { inputs: [, b], output }) => {
   const da = div(g, b!);
   return [da, neg(mul(da, output))];
 });
@@ -51,21 +51,29 @@ const Max = binary('Max', streamingCost, 'float32', (g, { inputs: [a, b] }) => {
   const isSecond = greater(b!, a!);
   return [where(isSecond, 0, g), where(isSecond, g, 0)];
 });
+/** a + b in float32 in every precision: for a sum that is built up from many parts. */
+const Accumulate: Op = {
+  ...binary('Accumulate', streamingCost, 'float32', (g) => [g, g]),
+  onnx: () => ({ op: 'Add' }),
+};
 
 const Neg = unary('Neg', streamingCost, 'promote', (g) => [neg(g)]);
 const Reciprocal = unary('Reciprocal', streamingCost, 'float32', (g, { output }) => [
   neg(mul(g, square(output))),
 ]);
 const Sqrt = unary('Sqrt', streamingCost, 'float32', (g, { output }) => [div(mul(g, 0.5), output)]);
-const Exp = unary('Exp', functionCost(1), 'float32', (g, { output }) => [mul(g, output)]);
+const Exp = unary('Exp', functionCost(1), 'promote-bfloat16', (g, { output }) => [mul(g, output)]);
 const Log = unary('Log', functionCost(1), 'float32', (g, { inputs: [x] }) => [div(g, x!)]);
 const Tanh = unary('Tanh', functionCost(1), 'promote', (g, { output }) => [mul(g, sub(1, square(output)))]);
 const Erf = unary('Erf', functionCost(1), 'float32', (g, { inputs: [x] }) => [
   mul(g, mul(exp(neg(square(x!))), 2 / Math.sqrt(Math.PI))),
 ]);
-const Sigmoid = unary('Sigmoid', functionCost(1), 'promote', (g, { output }) => [
-  mul(g, sub(output, square(output))),
-]);
+const Sigmoid: Op = {
+  ...unary('Sigmoid', functionCost(1), 'promote-bfloat16', (g, { output }) => [
+    mul(g, sub(output, square(output))),
+  ]),
+  lower: ([x]) => [div(1, add(exp(neg(x!)), 1))],
+};
 const Relu = unary('Relu', streamingCost, 'promote', (g, { output }) => [where(greater(output, 0), g, 0)]);
 
 /** Limits values to [low, high]. No gradient flows through a value that was limited. */
@@ -83,7 +91,7 @@ const Clip: Op<{ readonly low: number; readonly high: number }> = {
 };
 
 export const elementwiseOps = {
-  ...{ Add, Sub, Mul, Div, Pow, Min, Max },
+  ...{ Add, Sub, Mul, Div, Pow, Min, Max, Accumulate },
   ...{ Neg, Reciprocal, Sqrt, Exp, Log, Tanh, Erf, Sigmoid, Relu, Clip },
 };
 
@@ -98,6 +106,7 @@ const emitUnary =
     emitOne(op, [x], noAttrs);
 
 export const add = emitBinary(Add);
+export const accumulate = emitBinary(Accumulate);
 export const sub = emitBinary(Sub);
 export const mul = emitBinary(Mul);
 export const div = emitBinary(Div);

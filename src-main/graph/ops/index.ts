@@ -7,6 +7,7 @@ import { logicOps } from './logic.ts';
 import { lookupOps } from './lookup.ts';
 import { MatMul } from './matmul.ts';
 import { movementOps } from './movement.ts';
+import { normOps } from './norm.ts';
 import { reduceOps } from './reduce.ts';
 import { routingOps } from './routing.ts';
 import { softmaxOps } from './softmax.ts';
@@ -21,6 +22,7 @@ const table = {
   ...softmaxOps,
   ...activationOps,
   ...decoderOps,
+  ...normOps,
   ...routingOps,
 };
 

@@ -63,7 +63,7 @@ const Where: Op = {
   name: 'Where',
   elementwise: true,
   cost: streamingCost,
-  castPolicy: 'promote-float16',
+  castPolicy: 'promote',
   infer: ([condition, a, b]) => {
     const branches = inferBroadcast([a!, b!]);
     if (typeof branches === 'string') return branches;

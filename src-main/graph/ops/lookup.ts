@@ -10,11 +10,14 @@ import { expand, full, reshape, transpose, unsqueeze, zerosLike } from './moveme
 type Axis = { readonly axis: number };
 const addReduction = { reduction: 'add' } as const;
 
-/** Entries of one axis, selected by a tensor of indices whose axes replace that axis. */
+/**
+ * Entries of one axis, selected by a tensor of indices whose axes replace that axis. The rows of an embedding
+ * begin the residual stream, so they decide its type.
+ */
 const Gather: Op<Axis> = {
   name: 'Gather',
   cost: streamingCost,
-  castPolicy: 'float32',
+  castPolicy: 'store-bfloat16',
   infer: ([x, indices], { axis }) => {
     if (!(axis in x!.shape) || !isIndexType(indices!)) return 'no such axis, or the indices are not integers';
     const shape = [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)];
@@ -83,7 +86,7 @@ const GatherElements: Op<Axis> = {
 const ScatterElements: Op<Axis> = {
   name: 'ScatterElements',
   cost: streamingCost,
-  castPolicy: 'float32',
+  castPolicy: 'promote-bfloat16',
   infer: ([into, indices, updates], { axis }) =>
     fitsAlong(into!.shape, indices!.shape, axis) &&
     isIndexType(indices!) &&

@@ -7,7 +7,7 @@ import { broadcastShape } from '../shapes.ts';
 import { mul } from './elementwise.ts';
 import { reshape, swapLastAxes } from './movement.ts';
 
-type MatMulAttrs = { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+export type MatMulAttrs = { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
 
 /** Rows and columns of an operand, after transposition. */
 const matrixSize = ({ shape }: TensorType, isTransposed: boolean): readonly [number, number] =>

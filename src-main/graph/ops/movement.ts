@@ -49,7 +49,7 @@ export const Transpose: Op<{ readonly perm: readonly number[] }> = {
 export const Expand: Op<{ readonly shape: Shape }> = {
   name: 'Expand',
   cost: streamingCost,
-  castPolicy: 'promote-float16',
+  castPolicy: 'promote',
   infer: ([x], { shape }) =>
     broadcastsTo(x!.shape, shape) ? [{ dtype: x!.dtype, shape }] : 'it does not broadcast to that shape',
   backward: (g) => [g],
@@ -128,7 +128,7 @@ const Slice: Op<{ readonly axis: number; readonly start: number; readonly end: n
 const Pad: Op<{ readonly before: Shape; readonly after: Shape }> = {
   name: 'Pad',
   cost: streamingCost,
-  castPolicy: 'promote-float16',
+  castPolicy: 'promote',
   infer: ([x], { before, after }) =>
     before.length === x!.shape.length && after.length === x!.shape.length
       ? [{ dtype: x!.dtype, shape: x!.shape.map((size, i) => size + before[i]! + after[i]!) }]

@@ -5,7 +5,7 @@ import { normalizeAxis, sameShape } from '../shapes.ts';
 import { isFloat, isIndexType } from '../types.ts';
 import { exp, log, mul, neg, sub } from './elementwise.ts';
 import { gatherElements, scatterAdd } from './lookup.ts';
-import { squeeze, unsqueeze } from './movement.ts';
+import { full, squeeze, unsqueeze } from './movement.ts';
 import { reduceMax, sum } from './reduce.ts';
 
 type Axis = { readonly axis: number };
@@ -48,9 +48,10 @@ const CrossEntropy: Op = {
       ? [{ dtype: logits!.dtype, shape: targets!.shape }]
       : 'the targets do not fit the logits',
   backward: (g, { inputs: [logits, targets] }) => {
-    const perRow = unsqueeze(g, [-1]);
-    const scaled = mul(softmax(logits!), perRow);
-    return [scatterAdd(scaled, unsqueeze(targets!, [-1]), neg(perRow), -1), null];
+    const ids = unsqueeze(targets!, [-1]);
+    const minusOne = full(ids.shape, -1, g.dtype);
+    // Scaled last: a constant scale then becomes part of the products that read the gradient.
+    return [mul(scatterAdd(softmax(logits!), ids, minusOne, -1), unsqueeze(g, [-1])), null];
   },
   lower: ([logits, targets]) => {
     const picked = gatherElements(logSoftmax(logits!), unsqueeze(targets!, [-1]), -1);

@@ -2,20 +2,32 @@
  * @file Mixed precision: converts a float32 graph to one in which matrix products, and what connects them,
  * compute in a low-precision type. Each operator's `castPolicy` says how.
  */
-import { emit, lazyConstant, nodesOf, type Constant, type Graph, type Node, type Value } from '../graph.ts';
+import {
+  countOf,
+  emit,
+  lazyConstant,
+  nodesOf,
+  type Constant,
+  type Graph,
+  type Node,
+  type Value,
+} from '../graph.ts';
+import { kernelOf } from '../onnx.ts';
 import { cast } from '../ops/logic.ts';
 import { slice, split } from '../ops/movement.ts';
+import { lacksKernel, providers, type Provider } from '../providers.ts';
 import { largestFinite } from '../types.ts';
 
 export type LowPrecisionType = 'float16' | 'bfloat16';
 
 /**
- * `graph` with products, and the operators between them, in `type`. Norms, softmax, reductions, losses and the
- * optimizer stay in float32, and so do the inputs and outputs of the graph. Weights and constants are cast
- * once, where they are used. The graph must be lowered, so that each node is one kernel.
+ * `graph` with products, and the operators between them, in `type`. Losses and the optimizer stay in float32,
+ * norms, softmax and reductions compute in it, and so do the inputs and outputs of the graph. Weights and
+ * constants are cast once, where they are used. The graph must be lowered for `provider`, so that each node is
+ * one kernel.
  */
-export function toMixedPrecision(graph: Graph, type: LowPrecisionType): Graph {
-  const converter = new Converter(type);
+export function toMixedPrecision(graph: Graph, type: LowPrecisionType, provider: Provider): Graph {
+  const converter = new Converter(type, provider);
   for (const node of nodesOf(Object.values(graph.outputs))) converter.convert(node);
   const outputs = Object.entries(graph.outputs).map(
     ([name, v]) => [name, converter.inOriginalType(v)] as const,
@@ -39,10 +51,12 @@ const isWeight = (v: Value): boolean =>
 
 class Converter {
   private readonly type: LowPrecisionType;
+  private readonly provider: Provider;
   private readonly versions = new Map<Value, Versions>();
 
-  constructor(type: LowPrecisionType) {
+  constructor(type: LowPrecisionType, provider: Provider) {
     this.type = type;
+    this.provider = provider;
   }
 
   convert(node: Node): void {
@@ -52,9 +66,9 @@ class Converter {
     const outputs = this.emitWith(node, isLow ? (v) => this.low(v) : (v) => this.float32(v));
     node.outputs.forEach((v, i) => {
       const output = outputs[i]!;
-      if (isFloat32(v) && isLow) {
+      if (output.dtype === this.type) {
         this.versions.set(v, { computedIn: 'low', low: output });
-      } else if (isFloat32(v) && node.op.castPolicy === 'store-low') {
+      } else if (isFloat32(v) && this.storesLow(node)) {
         this.versions.set(v, { computedIn: 'low', low: cast(output, this.type) });
       } else {
         this.versions.set(v, { computedIn: 'float32', float32: output });
@@ -67,30 +81,48 @@ class Converter {
     return isFloat32(v) ? this.float32(v) : (this.versions.get(v)?.float32 ?? v);
   }
 
-  private computesInLow({ op, inputs }: Node): boolean {
+  private computesInLow(node: Node): boolean {
+    const { op, inputs } = node;
+    if (lacksKernel(this.provider, kernelOf(op, node) ?? op.name, this.type) && !op.lower) return false;
     switch (op.castPolicy) {
       case 'low':
         return inputs.every(isFloat32);
-      case 'promote-float16':
-        return this.type === 'float16' && this.hasLowInputs(inputs);
       case 'promote':
       case 'passthrough':
         // A square leaves the range of float16 long before its root does.
-        return !(op.name === 'Mul' && inputs[0] === inputs[1]) && this.hasLowInputs(inputs);
-      default:
-        return false;
+        return !(op.name === 'Mul' && inputs[0] === inputs[1]) && this.hasLowInputs(node);
+      case 'promote-bfloat16':
+        return this.type === 'bfloat16' && this.hasLowInputs(node);
+      case 'float32':
+      case 'store-low':
+      case 'store-bfloat16':
+        return (
+          providers[this.provider].float32Inside.has(kernelOf(op, node) ?? op.name) && this.hasLowInputs(node)
+        );
     }
   }
 
-  /** Whether all activations among the inputs are computed in low precision, and all weights fit into it. */
-  private hasLowInputs(inputs: readonly Value[]): boolean {
-    const floats = inputs.filter(isFloat32);
+  private storesLow({ op: { castPolicy } }: Node): boolean {
+    return castPolicy === 'store-low' || (castPolicy === 'store-bfloat16' && this.type === 'bfloat16');
+  }
+
+  /** Whether the activations among the inputs are computed in low precision, and all weights fit into it. */
+  private hasLowInputs(node: Node): boolean {
+    const floats = node.inputs.filter(isFloat32);
     const activations = floats.filter((v) => !isWeight(v));
     return (
-      activations.length > 0 &&
-      activations.every((v) => this.versionsOf(v).computedIn === 'low') &&
+      activations.some((v) => this.versionsOf(v).computedIn === 'low') &&
+      activations.every((v) => this.versionsOf(v).computedIn === 'low' || this.isRowStatistic(v, node)) &&
       floats.every((v) => !isWeight(v) || this.fitsRange(v))
     );
+  }
+
+  /**
+   * Whether `v` is much smaller than what it is broadcast to: the factor of a norm, a sum over a row. Under
+   * bfloat16 it is rounded rather than that all the others are widened; under float16 it might overflow.
+   */
+  private isRowStatistic(v: Value, { outputs: [output] }: Node): boolean {
+    return this.type === 'bfloat16' && v.shape.length > 0 && 4 * countOf(v.shape) <= countOf(output!.shape);
   }
 
   private fitsRange({ constant }: Value): boolean {

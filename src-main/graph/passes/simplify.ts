@@ -2,10 +2,21 @@
  * @file Simplifies a graph without changing its values: drops neutral elements, merges movements and factors,
  * and shares equal nodes.
  */
-import { emit, emitOne, formatAttrs, scalarOf, type Graph, type Node, type Value } from '../graph.ts';
-import { mul } from '../ops/elementwise.ts';
-import { MatMul } from '../ops/matmul.ts';
-import { expand, reshape, transpose } from '../ops/movement.ts';
+import {
+  constant,
+  emit,
+  emitOne,
+  formatAttrs,
+  scalarOf,
+  type Graph,
+  type Node,
+  type Value,
+} from '../graph.ts';
+import { byteLengthOf } from '../../tensor/dtype.ts';
+import { div, mul } from '../ops/elementwise.ts';
+import { cast } from '../ops/logic.ts';
+import { MatMul, type MatMulAttrs } from '../ops/matmul.ts';
+import { concat, expand, reshape, transpose } from '../ops/movement.ts';
 import { broadcastShape, normalizeAxes, sameShape } from '../shapes.ts';
 import { rewrite } from './rewrite.ts';
 
@@ -29,18 +40,39 @@ const dropNeutral =
   };
 
 /** (x · a) · b → x · (a · b) for scalars a and b. */
-const mergeFactors: Simplification = (inputs) => {
-  const outer = splitFactor(inputs);
+const mergeFactors: Simplification = (inputs, { outputs: [output] }) => {
+  const outer = splitFactor(inputs, output!);
   const innerInputs = outer && inputsOf(outer.rest, 'Mul');
-  const inner = innerInputs && splitFactor(innerInputs);
+  const inner = innerInputs && splitFactor(innerInputs, outer.rest);
   return inner && mul(inner.rest, outer.factor * inner.factor);
 };
 
-/** The scalar factor of a Mul and the other operand. */
-function splitFactor(
-  inputs: readonly Value[],
-): { readonly factor: number; readonly rest: Value } | undefined {
-  const side = inputs.findIndex((v) => v.shape.length === 0 && scalarOf(v) !== undefined);
+/** a · b for two numbers. */
+const multiplyConstants: Simplification = ([a, b], { outputs: [output] }) => {
+  const factors = [scalarOf(a!), scalarOf(b!)];
+  if (output!.shape.length > 0 || factors.includes(undefined)) return undefined;
+  return constant(factors[0]! * factors[1]!, output!.dtype);
+};
+
+/** (1 / x) · y → y / x. */
+const multiplyByReciprocal: Simplification = (inputs, { outputs: [output] }) => {
+  const side = inputs.findIndex((v) => {
+    const quotient = inputsOf(v, 'Div');
+    return quotient && scalarOf(quotient[0]!) === 1 && sameShape(v.shape, output!.shape);
+  });
+  return side < 0 ? undefined : div(inputs[1 - side]!, inputs[side]!.node!.inputs[1]!);
+};
+
+interface Scaled {
+  readonly factor: number;
+  readonly rest: Value;
+}
+
+/** The constant factor of the Mul `output` of `inputs`, and the other operand, which has the shape of `output`. */
+function splitFactor(inputs: readonly Value[], output: Value): Scaled | undefined {
+  const side = inputs.findIndex(
+    (v, i) => scalarOf(v) !== undefined && sameShape(inputs[1 - i]!.shape, output.shape),
+  );
   return side < 0 ? undefined : { factor: scalarOf(inputs[side]!)!, rest: inputs[1 - side]! };
 }
 
@@ -76,6 +108,41 @@ const absorbTranspose: Simplification = (inputs, { attrs }) => {
   });
 };
 
+/** (x · a) y → the product with the factor a. */
+const absorbFactor: Simplification = (inputs, { attrs }) => {
+  let alpha = attrs.alpha as number;
+  const unscaled = inputs.map((v) => {
+    const found = splitFactorOf(v);
+    alpha *= found?.factor ?? 1;
+    return found?.rest ?? v;
+  });
+  if (alpha === attrs.alpha) return undefined;
+  return emitOne(MatMul, unscaled, { ...(attrs as MatMulAttrs), alpha });
+};
+
+/** The scalar factor of a value and the value without it, if it is a Mul, or a view or rounding of one. */
+function splitFactorOf(v: Value): Scaled | undefined {
+  const { node } = v;
+  if (node?.op.name === 'Mul') return splitFactor(node.inputs, v);
+  const isRounding = node?.op.name === 'Cast' && v.dtype === 'bfloat16';
+  if (!isRounding && node?.op.name !== 'Reshape') return undefined;
+  const found = splitFactorOf(node.inputs[0]!);
+  if (!found) return undefined;
+  return {
+    factor: found.factor,
+    rest: isRounding ? cast(found.rest, v.dtype) : reshape(found.rest, v.shape),
+  };
+}
+
+/** Concat(Cast(x), Cast(y)) → Cast(Concat(x, y)): the narrower type is joined. */
+const joinBeforeCast: Simplification = (inputs, { attrs, outputs: [output] }) => {
+  const from = inputs.map((v) => inputsOf(v, 'Cast')?.[0]);
+  const type = from[0]?.dtype;
+  const isWider = type !== undefined && byteLengthOf(type, 8) < byteLengthOf(output!.dtype, 8);
+  if (!isWider || from.some((v) => v?.dtype !== type)) return undefined;
+  return cast(concat(from as Value[], attrs.axis as number), output!.dtype);
+};
+
 const dropDoubleNegation: Simplification = ([x]) => inputsOf(x!, 'Neg')?.[0];
 const dropIdentity: Simplification = ([x]) => x;
 const dropCast: Simplification = ([x], { attrs }) => (x!.dtype === attrs.to ? x : undefined);
@@ -106,7 +173,7 @@ const dropSameShape: Simplification = ([x], { outputs: [output] }) =>
 const simplifications: Readonly<Record<string, readonly Simplification[]>> = {
   Add: [dropNeutral(0, [0, 1]), scatterIntoSum],
   Sub: [dropNeutral(0, [1])],
-  Mul: [dropNeutral(1, [0, 1]), mergeFactors],
+  Mul: [dropNeutral(1, [0, 1]), multiplyConstants, mergeFactors, multiplyByReciprocal],
   Div: [dropNeutral(1, [1])],
   Neg: [dropDoubleNegation],
   Identity: [dropIdentity],
@@ -114,7 +181,8 @@ const simplifications: Readonly<Record<string, readonly Simplification[]>> = {
   Transpose: [mergeTransposes, dropTranspose],
   Reshape: [mergeReshapes, dropSameShape],
   Expand: [mergeExpands, dropSameShape],
-  MatMul: [absorbTranspose],
+  Concat: [joinBeforeCast],
+  MatMul: [absorbTranspose, absorbFactor],
 };
 
 /** The operands of an elementwise pair without Expands that broadcasting makes unnecessary. */

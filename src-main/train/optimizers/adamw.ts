@@ -26,7 +26,10 @@ export const adamw: Rule = {
     const denominator = add(sqrt(expAvgSq), mul(biasCorrection2, eps * bucket.epsScale));
     const step = div(mul(expAvg, stepSize), denominator);
     const hasDecay = bucket.hasWeightDecay && weightDecay > 0;
-    const change = hasDecay ? add(step, mul(state('weights'), mul(lr, weightDecay))) : step;
-    return { change, next: { expAvg, expAvgSq } };
+    return {
+      step,
+      next: { expAvg, expAvgSq },
+      ...(hasDecay ? { weightDecay: mul(lr, weightDecay) } : {}),
+    };
   },
 };

@@ -73,7 +73,6 @@ export const muon: Rule = {
     });
     const step = moves.length === 1 ? moves[0]! : concat(moves, 0);
     const hasDecay = bucket.hasWeightDecay && weightDecay > 0;
-    const change = hasDecay ? add(step, mul(state('weights'), mul(lr, weightDecay))) : step;
-    return { change, next: { momentum } };
+    return { step, next: { momentum }, ...(hasDecay ? { weightDecay: mul(lr, weightDecay) } : {}) };
   },
 };

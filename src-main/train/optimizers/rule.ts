@@ -46,8 +46,10 @@ export interface StepValues {
 }
 
 export interface Move {
-  /** Subtracted from the weights. */
-  readonly change: Value;
+  /** Subtracted from the weights once they have decayed. */
+  readonly step: Value;
+  /** The weight decay of the step, lr · wd: the weights are multiplied by 1 minus this. */
+  readonly weightDecay?: Value;
   /** New values of the other state parts. */
   readonly next: Readonly<Partial<Record<StatePart, Value>>>;
 }

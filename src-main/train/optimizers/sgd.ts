@@ -20,6 +20,6 @@ export const sgd: Rule = {
       ? add(clipped, mul(state('weights'), mul(on, weightDecay / bucket.lrScale)))
       : clipped;
     const momentum = add(mul(state('momentum'), decay(mu)), pulled);
-    return { change: mul(momentum, mul(lr, bucket.lrScale)), next: { momentum } };
+    return { step: mul(momentum, mul(lr, bucket.lrScale)), next: { momentum } };
   },
 };

@@ -71,7 +71,11 @@ describe('a run of format version 1', () => {
 
   it('resumes with the losses that it had before the format changed, and becomes version 2', async () => {
     const resumed = await collect(train({ run: dir }, neverAborted));
-    expect(eventsOfType(resumed, 'step').map((event) => [event.step, event.loss])).toEqual(expected);
+    const steps = eventsOfType(resumed, 'step');
+    expect(steps.map((event) => event.step)).toEqual(expected.map(([step]) => step));
+    // The gradient norm is summed by bucket, and buckets have changed since: the last digit may differ.
+    for (const [i, { loss }] of steps.entries())
+      expect(Math.abs(loss / expected[i]![1]! - 1)).toBeLessThan(1e-6);
     expect(resumed.at(-1)).toMatchObject({ type: 'stopped', reason: 'finished', step: 24 });
     expect(versionOnDisk()).toBe(2);
     const lines = readFileSync(join(dir, 'events.jsonl'), 'utf8').trim().split('\n');

@@ -14,7 +14,12 @@ async function trainWithDistillWeights(
   checkpoint: Checkpoint,
   distillWeights: readonly number[],
 ): Promise<readonly StepReport[]> {
-  const settings = { ...smallSettings, gradAccum: 2, distillWeight: 0.5 };
+  const settings = {
+    ...smallSettings,
+    gradAccum: 2,
+    distillWeight: 0.5,
+    activationCheckpointing: 'off',
+  } as const;
   const model = await loadModel(device, checkpoint, checkpointWeights(checkpoint));
   const source = await loadModel(device, checkpoint, checkpointWeights(checkpoint));
   const training = await Training.open(device, model, settings, source);

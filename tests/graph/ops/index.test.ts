@@ -85,6 +85,7 @@ describe('costs', () => {
     expect(Object.fromEntries(several.map((op) => [op.name, op.cost.extraPasses]))).toEqual({
       Attention: 3,
       CrossEntropy: 2,
+      LayerNorm: 3,
       RmsNorm: 3,
     });
   });
@@ -121,21 +122,23 @@ describe('cast policies', () => {
       namesOf(table.filter((op) => op.castPolicy === policy));
     expect(byPolicy('low')).toEqual(['MatMul']);
     expect(byPolicy('store-low')).toEqual(['Softmax']);
+    expect(byPolicy('store-bfloat16')).toEqual(['Gather']);
     expect(byPolicy('passthrough')).toEqual(['Identity', 'Reshape', 'Split']);
-    expect(byPolicy('promote-float16')).toEqual(['Expand', 'Pad', 'Where']);
+    expect(byPolicy('promote-bfloat16')).toEqual(['Div', 'Exp', 'ScatterElements', 'Sigmoid', 'Silu']);
     expect(byPolicy('promote')).toEqual([
       'Add',
       'Concat',
+      'Expand',
       'Mul',
       'Neg',
+      'Pad',
       'Relu',
       'Rotary',
-      'Sigmoid',
-      'Silu',
       'Slice',
       'Sub',
       'Tanh',
       'Transpose',
+      'Where',
     ]);
   });
 
@@ -143,7 +146,7 @@ describe('cast policies', () => {
     for (const { inputs, outputs } of samples[name].map(buildSample)) {
       const graph = lowerGraph(graphOfList(outputs, inputs), 'cuda');
       for (const type of ['float16', 'bfloat16'] as const) {
-        const mixed = toMixedPrecision(graph, type);
+        const mixed = toMixedPrecision(graph, type, 'cuda');
         checkWellFormed(mixed, 'mixed precision');
         for (const [output, v] of Object.entries(mixed.outputs)) {
           expect(v.dtype).toBe(graph.outputs[output]!.dtype);

@@ -1,0 +1,51 @@
+/** @file The shape of a program: its batch, its precision, and the parts that a device computes it in. */
+import type { DeviceKind } from '../base/device.ts';
+import { input, type Value } from '../graph/ops/build.ts';
+import type { ActivationCheckpointing } from '../graph/passes/activation-checkpointing.ts';
+import type { SequenceContext } from '../model/builder-types.ts';
+import { createSequence } from '../model/sequence.ts';
+import type { Precision } from './precision.ts';
+
+export interface BatchShape {
+  readonly microBatch: number;
+  readonly contextLength: number;
+  /** `on`: tokens attend only to their own document; input `documents` [batch, seq] numbers the documents. */
+  readonly documentMask?: 'off' | 'on';
+  /** The device that the program is cut for. Default: cpu. */
+  readonly deviceKind?: DeviceKind;
+}
+
+export interface StepShape extends BatchShape {
+  /** Default: float32. */
+  readonly precision?: Precision;
+  /** Default: off. */
+  readonly activationCheckpointing?: ActivationCheckpointing;
+}
+
+/** Parts save memory; on a GPU each costs kernel launches, and small ones leave it idle. */
+interface Parts {
+  /** Blocks of queries in attention. */
+  readonly queryBlocks: number;
+  /** Most bytes of the float32 logits of one part of the head. */
+  readonly logitsBytes: number;
+}
+
+const partsOn: Readonly<Record<DeviceKind, Parts>> = {
+  cpu: { queryBlocks: 8, logitsBytes: 2 ** 26 },
+  webgpu: { queryBlocks: 8, logitsBytes: 2 ** 26 },
+  cuda: { queryBlocks: 4, logitsBytes: 2 ** 29 },
+};
+
+export const partsOf = ({ deviceKind = 'cpu' }: Pick<BatchShape, 'deviceKind'>): Parts => partsOn[deviceKind];
+
+/** What the tokens of a program attend to. */
+export function sequenceOf(shape: BatchShape): SequenceContext {
+  const { queryBlocks } = partsOf(shape);
+  const size = [shape.microBatch, shape.contextLength];
+  const documents = shape.documentMask === 'on' ? input('documents', 'int32', size) : undefined;
+  return createSequence({ queryBlocks, documents });
+}
+
+/** The input `tokens` [batch, seq + extra]. */
+export const tokensInput = ({ microBatch, contextLength }: BatchShape, extra = 1): Value =>
+  input('tokens', 'int32', [microBatch, contextLength + extra]);
