@@ -34,4 +34,7 @@ export interface Bucket {
 }
 
 /** What two weights must agree in to share a bucket. */
-export type BucketKey = Pick<Bucket, 'rule' | 'lrScale' | 'epsScale' | 'normShare' | 'hasWeightDecay' | 'slotLength'>;
+export type BucketKey = Pick<
+  Bucket,
+  'rule' | 'lrScale' | 'epsScale' | 'normShare' | 'hasWeightDecay' | 'slotLength'
+>;

@@ -66,7 +66,7 @@ export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike):
     const event = await stoppedEvent(error, run, step);
     const events = (await meter?.take(event).catch(() => [event])) ?? [event];
     for (const last of events) {
-      // A full disk takes no last line; the caller gets it all the same.
+      // On a full disk the last line cannot be written; the caller still gets the event.
       await session.append(last).catch(() => undefined);
       yield last;
     }
