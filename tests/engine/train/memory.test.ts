@@ -49,7 +49,7 @@ async function addGrowthRecord(checkpoint: string, model: ModelName): Promise<vo
   const { summary } = await openCheckpoint(await makeCheckpoint(model));
   const plan: SavedPlan = {
     format: 'cambium-plan',
-    version: 2,
+    version: 3,
     source: describeSource(summary, null),
     stages: [],
   };
