@@ -4,7 +4,7 @@
  */
 
 /** What the suites check. */
-export type Property = 'copies' | 'allocations' | 'waits' | 'order' | 'FLOPs' | 'memory' | 'budget';
+export type Property = 'copies' | 'allocations' | 'waits' | 'order' | 'FLOPs' | 'memory';
 
 interface KnownFailure {
   readonly property: Property;
