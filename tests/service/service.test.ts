@@ -78,7 +78,7 @@ describe('a growth', () => {
     expect(job).toMatchObject({ kind: 'grow', state: 'running' });
     const events = await collectAll(api.followGrowth({ id: job.id }));
     expect(events.filter((e) => e.type === 'tensor')).toHaveLength(plan.stages[0]!.tensors.length);
-    expect(events.at(-1)).toMatchObject({ type: 'done', dir: out, certificate: { passed: true } });
+    expect(events.at(-1)).toMatchObject({ type: 'done', dir: out, certificate: { verdict: 'passed' } });
     expect(await collectAll(api.followGrowth({ id: job.id }))).toEqual(events);
     expect(await api.jobs({})).toMatchObject([{ id: job.id, state: 'done' }]);
     expect((await api.checkpoints({}))[0]).toMatchObject({ dir: out });
@@ -117,7 +117,7 @@ it.each([
   const job = await api.startGrowth(growJob(join(app.dir, 'grown')));
   expect(await errorCodeOf(collectAll(api.followGrowth({ id: job.id })))).toBe(code);
   expect(await api.jobs({})).toMatchObject([{ state: 'failed', error: { code } }]);
-  expect(await errorCodeOf(api.certify(certifyRequest))).toBe(code);
+  expect(await errorCodeOf(collectAll(api.certify(certifyRequest)))).toBe(code);
   expect(await errorCodeOf(collectAll(api.sample(sampleRequest)))).toBe(code);
 });
 
@@ -135,7 +135,9 @@ it('samples, evaluates and certifies with an engine', async () => {
     }),
   );
   expect(evaluation.at(-1)).toMatchObject({ type: 'done', evaluation: { loss: 2 } });
-  expect(await api.certify(certifyRequest)).toMatchObject({ passed: true });
+  const certified = await collectAll(api.certify(certifyRequest));
+  expect(certified.map((event) => (event.type === 'progress' ? event.done : event.type))).toEqual([4, 8, 'done']);
+  expect(certified.at(-1)).toMatchObject({ certificate: { verdict: 'passed' } });
 });
 
 describe('the device list', () => {

@@ -1,15 +1,18 @@
-/** @file Plans of format version 1, as growth.json files of earlier releases hold them. */
+/** @file Plans of format versions 1 and 2, as growth.json files of earlier releases hold them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readPlan } from '../../../src-main/growth/plan/plan-file.ts';
-import { upgradePlan } from '../../../src-main/growth/plan/plan-v1.ts';
+import { upgradePlan } from '../../../src-main/growth/plan/upgrade-plan.ts';
 import {
   createSavedPlan,
   sourceFromRecord,
   stagesFromRecord,
 } from '../../../src-main/growth/plan/saved-plan.ts';
 import type { GrowthRecord } from '../../../src-main/model/records.ts';
+import { makeRequest } from '../tiny-model.ts';
+import { llama } from '../variants/index.ts';
+import { makeNamedSource } from './named-source.ts';
 
 const file = join(import.meta.dirname, '../../fixtures/run-v1/grown/growth.json');
 const record = JSON.parse(readFileSync(file, 'utf8')) as GrowthRecord;
@@ -36,7 +39,7 @@ describe('a growth.json with a plan of version 1', () => {
     const requests = plan.stages.map((stage) => stage.request);
     const today = createSavedPlan(source, requests, plan.source.fingerprint);
     expect(withoutText(plan)).toEqual(withoutText(today));
-    expect(today.version).toBe(2);
+    expect(today.version).toBe(3);
   });
 
   it('has the same stages in a record, in a record of one stage and among earlier growths', () => {
@@ -50,9 +53,51 @@ describe('a growth.json with a plan of version 1', () => {
     ]);
   });
 
-  it('keeps the fields of a plan of version 2', () => {
+  it('promises what its method promises today', () => {
+    const { stages } = readPlan(record.plan, 'growth.json');
+    expect(stages.map((stage) => stage.promise.kind)).toEqual(['function-preserving']);
+  });
+
+  it('keeps the fields of a plan of the current version', () => {
     const plan = readPlan(record.plan, 'growth.json');
     expect(upgradePlan(plan)).toBe(plan);
     expect(JSON.stringify(plan)).not.toMatch(/"(silent|deviation|alike|fresh|rate|gradient)":/);
+  });
+});
+
+describe('a plan of version 2', () => {
+  const source = makeNamedSource(llama);
+  const plan = createSavedPlan(
+    source,
+    [
+      makeRequest('hypercloning', { hidden: 2 * source.dims['hidden']! }),
+      makeRequest('vocab', {}, { multiple: 64 }),
+      makeRequest('stack', { layers: 2 * source.dims['layers']! }),
+    ],
+    null,
+  );
+  /** The plan as version 2 wrote it, which had two kinds of promises. */
+  const old = {
+    ...plan,
+    version: 2,
+    stages: plan.stages.map((stage) => ({
+      ...stage,
+      version: 2,
+      promise: { ...stage.promise, kind: stage.promise.kind === 'none' ? 'approximate' : 'exact' },
+    })),
+  };
+
+  it('reads as the same plan of the current version', () => {
+    expect(plan.stages.map((stage) => stage.promise.kind)).toEqual([
+      'function-preserving',
+      'old-logits',
+      'none',
+    ]);
+    expect(readPlan(JSON.parse(JSON.stringify(old)), 'plan.json')).toEqual(JSON.parse(JSON.stringify(plan)));
+  });
+
+  it('has the same stages in a record', () => {
+    expect(stagesFromRecord({ plan: old })).toEqual(plan.stages);
+    expect(stagesFromRecord({ plan: old.stages[1] })).toEqual([plan.stages[1]]);
   });
 });
