@@ -50,6 +50,10 @@ export const checkpointErrors = {
     `${d.path} has ${d.names.length} weights that its architecture does not define: ${listNames(d.names)}`,
     'Use a checkpoint of the plain architecture; Cambium does not drop weights silently.',
   ],
+  'checkpoint/stored-twice': (d: { path: string; names: readonly string[] }): ErrorText => [
+    `${d.path} stores one weight under several names: ${listNames(d.names)}`,
+    'Remove all but one of them, or load and save the checkpoint with transformers.',
+  ],
   'checkpoint/wrong-shape': (d: {
     path: string;
     name: string;
