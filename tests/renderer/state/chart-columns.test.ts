@@ -8,7 +8,7 @@ import {
   addLevel,
   buildLossData,
   findMissingSteps,
-} from '../../../src-renderer/state/chart-data.ts';
+} from '../../../src-renderer/state/chart-columns.ts';
 import { createEvents } from '../fake/run-events.ts';
 import { createView } from '../views.ts';
 import { createStep, evaluatedRun, shortRun, started } from './example-runs.ts';
