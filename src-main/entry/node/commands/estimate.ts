@@ -159,6 +159,6 @@ const describeAssumptions = (assumptions: Assumptions): string =>
   assumptionOptions
     .map(({ id, label, unit }) => {
       const value = assumptions[id as keyof Assumptions];
-      return `${label.toLowerCase()} ${value}${unit === undefined ? '' : ` ${unit}`}`;
+      return `${label} ${value}${unit === undefined ? '' : ` ${unit}`}`;
     })
     .join('; ');
