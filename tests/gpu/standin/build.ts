@@ -194,7 +194,10 @@ export async function build(): Promise<Build | Missing> {
   try {
     await createFolder(provider, (folder) => createProvider(folder, runtime));
   } catch (error) {
-    const reason = String((error as { stderr?: Buffer }).stderr ?? error).trim();
+    const reason = String((error as { stderr?: Buffer }).stderr ?? error)
+      .trim()
+      .split('\n')
+      .at(-1)!;
     return { missing: `pip cannot download ${providerPackage} ${runtime.version} (${reason})` };
   }
   const folder = join(cacheFolder(), `libraries-${hashSources(runtime.version)}`);
