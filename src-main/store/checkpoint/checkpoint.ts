@@ -11,6 +11,7 @@ import type { CheckpointSummary } from '../../model/summary.ts';
 import { readTokenizerInfo } from '../data/tokenizer.ts';
 import { readDirect } from '../fs/direct-io.ts';
 import { exists, isObject, readJsonObject, readOrRefuse } from '../fs/files.ts';
+import { findInside, refuseCacheFolder } from '../fs/inside.ts';
 import { parseConfig, resolveCheckpoint, type ResolvedCheckpoint, type TensorRef } from './resolve.ts';
 import { readBytes } from './safetensors.ts';
 import { listShards, readShardHeaders } from './shards.ts';
@@ -46,8 +47,9 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
 }
 
 async function readConfigFile(dir: string): Promise<JsonObject> {
-  const path = join(dir, 'config.json');
-  if (await exists(path)) return readJsonObject(path);
+  const path = await findInside(dir, 'config.json');
+  if (path !== undefined) return readJsonObject(path);
+  await refuseCacheFolder(dir);
   return (await exists(join(dir, 'adapter_config.json')))
     ? refuse('checkpoint/adapter', { path: dir })
     : refuse('checkpoint/no-config', { path: dir });
@@ -61,8 +63,8 @@ const readRange: ReadRange = async ({ file, offset }, start, length) => {
 
 /** Reads growth.json, with its certificate in the current version; null when there is none. Refuses `file/bad-json`. */
 async function readGrowthRecord(dir: string): Promise<GrowthRecord | null> {
-  const path = join(dir, growthRecordFile);
-  if (!(await exists(path))) return null;
+  const path = await findInside(dir, growthRecordFile);
+  if (path === undefined) return null;
   const record = await readJsonObject(path);
   if (
     record['version'] !== 1 ||

@@ -118,11 +118,10 @@ export async function resolveTiedHead(
     };
   }
   const key = settings['tied']!.keys[0]!;
+  const differs = `${head.name} differs from ${embedding.name}`;
   return {
     config: { ...config, [key]: false },
     tensors,
-    notes: [
-      `${head.name} differs from ${embedding.name}, so that the head is not tied, as in transformers, although ${key} is true`,
-    ],
+    notes: [`${differs}: the head is not tied, as in transformers, although ${key} is true`],
   };
 }
