@@ -146,6 +146,7 @@ describe('assumptions', () => {
       const { costs, home } = await createTestCosts();
       writeFileSync(join(home.dir, 'costs.json'), bad);
       expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
+      await costs.setAssumptions({ load: 0.6 });
       const [setAside] = readdirSync(home.dir).filter((name) => name.startsWith('costs.json.damaged-'));
       expect(readFileSync(join(home.dir, setAside!), 'utf8')).toBe(bad);
     },
@@ -219,14 +220,19 @@ describe('estimates', () => {
     );
   });
 
-  it('of a planned growth are for the grown sizes, and compare with random weights', async () => {
+  it('of a planned growth use the grown sizes, and compare with random weights if that is known', async () => {
     const { costs, dir } = await createTestCosts();
     const plain = await costs.estimate({ dir, training: settings });
-    const assumptions = { sourceTokens: 40 };
-    const grown = await costs.estimate({ dir, training: settings, grow: doubleFfn, assumptions });
+    const request = { dir, training: settings, grow: doubleFfn };
+    const grown = await costs.estimate(request);
     expect(grown.parameters).toBeGreaterThan(plain.parameters);
-    expect(grown.scratch!.assumption).toContain('40 tokens per parameter');
-    expect(plain.scratch).toBeUndefined();
+    expect(grown.scratchRefusal).toMatch(/tokens that the source was trained on is unknown/);
+    const tiny = await costs.estimate({ ...request, sourceTokens: 1e9 });
+    expect(tiny.scratchRefusal).toMatch(/the source has .* parameters, and the scaling law was fitted to/);
+    const warm = { ...doubleFfn, method: 'copy-pad' };
+    const lossy = await costs.estimate({ ...request, grow: warm, sourceTokens: 1e9 });
+    for (const estimated of [plain, lossy])
+      expect([estimated.scratch, estimated.scratchRefusal]).toEqual([undefined, undefined]);
   });
 });
 

@@ -55,7 +55,7 @@ describe('a recipe', () => {
     const out = join(app.dir, 'grown');
     expect(plan).toMatchObject({
       format: 'cambium-plan',
-      version: 2,
+      version: 3,
       source: { name: 'llama-tied-gqa', family: 'llama' },
       stages: [{ to: { hidden: 48, layers: 2 } }, { to: { hidden: 48, layers: 4 } }],
     });

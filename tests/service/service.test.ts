@@ -136,7 +136,11 @@ it('samples, evaluates and certifies with an engine', async () => {
   );
   expect(evaluation.at(-1)).toMatchObject({ type: 'done', evaluation: { loss: 2 } });
   const certified = await collectAll(api.certify(certifyRequest));
-  expect(certified.map((event) => (event.type === 'progress' ? event.done : event.type))).toEqual([4, 8, 'done']);
+  expect(certified.map((event) => (event.type === 'progress' ? event.done : event.type))).toEqual([
+    4,
+    8,
+    'done',
+  ]);
   expect(certified.at(-1)).toMatchObject({ certificate: { verdict: 'passed' } });
 });
 

@@ -133,7 +133,9 @@ describe('the command line as a process', { timeout: 60_000 }, () => {
     const options = ['--device', 'cpu', '--json'];
     const { code, last } = await cambium('grow', model, ...method, '--out', grown, ...options).ended;
     expect(code).toBe(0);
-    expect(last()).toMatchObject({ certificate: { verdict: 'passed', promise: 'function-preserving', device: 'cpu' } });
+    expect(last()).toMatchObject({
+      certificate: { verdict: 'passed', promise: 'function-preserving', device: 'cpu' },
+    });
     const verify = (checkpoint: string): Promise<Result> =>
       cambium('verify', model, checkpoint, '--text', text, ...options).ended;
     expect((await verify(grown)).last()).toMatchObject({ verdict: 'passed' });

@@ -56,7 +56,7 @@ describe('--then', () => {
 
   it('prints each stage and the whole growth', async () => {
     const { out } = await plan(...widen, '--then', 'stack', 'layers=x2');
-    expect(out).toMatch(/Stage 1: hypercloning, .*hidden 24 → 48.*; exact/);
+    expect(out).toMatch(/Stage 1: hypercloning, .*hidden 24 → 48.*; function-preserving/);
     expect(out).toMatch(/Stage 2: stack, layers 2 → 4; not function-preserving/);
     expect(out).toMatch(/Sizes +.*hidden 24 → 48.*layers 2 → 4/);
     expect(out).toMatch(/Promise +not function-preserving/);
