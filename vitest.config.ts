@@ -1,6 +1,7 @@
 /**
  * @file The test projects, by what they need: `std` nothing, `cpu` ONNX Runtime, `service` child processes, `dom` a
- * simulated page, `gpu` a GPU, `e2e` a browser.
+ * simulated page, `gpu` a GPU, `standin` the stand-in for NVIDIA's libraries (npm run
+ * test:standin), `e2e` a browser.
  */
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
@@ -61,6 +62,16 @@ export default defineConfig({
         test: {
           name: 'gpu',
           include: ['tests/gpu/**/*.gpu.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 600_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'standin',
+          include: ['tests/gpu/standin/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 600_000,

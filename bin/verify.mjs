@@ -18,6 +18,7 @@ const stages = [
   ['cpu', ...vitest('cpu')],
   ['service', ...vitest('service')],
   ['dom', ...vitest('dom')],
+  ['standin', join(root, 'tests/gpu/standin/run.ts')],
   ['svelte-check', commandPath('svelte-check'), '--tsconfig', './tsconfig.dom.json', '--fail-on-warnings'],
   ['build', script('build.mjs')],
   ['e2e', ...vitest('e2e')],

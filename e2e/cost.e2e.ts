@@ -70,7 +70,7 @@ scenario('cost', (app) => {
     await setAssumption('Your price', 36);
     await expect
       .poll(() => priceTable().getByRole('row').nth(1).innerText(), { timeout })
-      .toContain('your price, US$ 36 an hour');
+      .toContain('your price, US$ 36 per hour');
     await expect
       .poll(
         () => {
@@ -88,7 +88,7 @@ scenario('cost', (app) => {
     await app.page.reload();
     await expect
       .poll(() => priceTable().getByRole('row').nth(1).innerText(), { timeout })
-      .toContain('your price, US$ 36 an hour');
+      .toContain('your price, US$ 36 per hour');
   });
 
   it('uses the speed of a device after it was measured', async () => {

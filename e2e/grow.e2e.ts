@@ -132,7 +132,7 @@ scenario('growing', (app) => {
       await growing.waitForCertificate();
       if (isExact) {
         expect(
-          await growing.certificate.getByText('The grown model computes the same function').count(),
+          await growing.certificate.getByText('Function-preserving, as measured on this text').count(),
         ).toBe(1);
         expect(await growing.readNumber('Largest logit difference')).toBeLessThan(1e-4);
       } else

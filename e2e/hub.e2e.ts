@@ -203,7 +203,7 @@ scenario('the Hub', (app) => {
       { match: /GET hub .*resolve.*safetensors/, times: 99, etag: 'f'.repeat(64) },
       'has changed since the download began',
     ],
-    ['wrong bytes', { match: /GET cdn/, times: 99, corrupt: true }, 'another hash'],
+    ['wrong bytes', { match: /GET cdn/, times: 99, corrupt: true }, 'its hash was wrong'],
     [
       'a server error',
       { match: /GET cdn .*/, times: 99, status: 503, headers: { 'Retry-After': '9999' } },
@@ -212,7 +212,7 @@ scenario('the Hub', (app) => {
     [
       'too many requests',
       { match: /GET hub .*resolve.*safetensors/, times: 99, status: 429, headers: { 'Retry-After': '3000' } },
-      'Wait 3000 seconds',
+      'Try again in 3000 seconds',
     ],
   ])('shows %s as an error, and resumes the download', async (name, fault, message) => {
     const repo = `faults/${name.replace(/\W+/g, '-')}`;

@@ -62,7 +62,7 @@ else {
     });
 
     it('opens the models of the host, and shows its home folder', async () => {
-      await addHost('gpu-server', 'me@gpu-server');
+      await addHost('gpu-server', 'me@box');
       mkdirSync(screenshots, { recursive: true });
       await app.page.screenshot({ path: join(screenshots, 'remote-hosts.png'), fullPage: true });
       await app.page.getByRole('button', { name: /Connect.*gpu-server/ }).click();

@@ -37,7 +37,7 @@ const forbidden: readonly (readonly [RegExp, string])[] = [
   [/\bunevenness\b/i, 'load-balancing loss'],
   [/\bdeviations?\b(?<!standard deviations?)/i, 'std, standard deviation'],
   [/\bGPU box(es)?\b|\bthis box\b|\bthe box\b/i, 'remote host'],
-  [/\bcambium place\b|--place\b/i, 'cambium remote, --remote'],
+  [/\bcambium place\b|--place\b/i, 'cambium host, --host'],
   [/\bwhat would go\b/i, 'preview upload'],
   [/--(sequence|accumulate|floor|clip|recompute|rates)\b/, 'the current name of the flag'],
 ];

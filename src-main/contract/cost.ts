@@ -5,6 +5,7 @@ import { assumptionDefaults, assumptionOptions, type Assumptions } from '../cost
 import type { DeviceBook } from '../cost/book.ts';
 import type { Subject } from '../cost/programs.ts';
 import type { Measured, Target } from '../cost/speed.ts';
+import type { PromiseKind } from '../model/promise.ts';
 import { trainingSettingsSchema } from '../train/settings.ts';
 import { deviceChoice, growthRequest, path } from './schema.ts';
 
@@ -31,6 +32,7 @@ const deviceFacts = z.strictObject({
   memory: positive.nullable(),
   bandwidth: positive.nullable(),
   power: positive,
+  noCuda: text.exactOptional(),
   source: text,
 });
 
@@ -107,8 +109,9 @@ export interface CostFacts {
   /** The devices of this computer; the first is the one that `auto` chooses. */
   readonly targets: readonly Target[];
   readonly assumptions: Assumptions;
-  /** Parameters of the source of a grown checkpoint. */
+  /** Parameters of the source of a grown checkpoint, and what its growth preserves. */
   readonly sourceParameters?: number;
+  readonly growthPromise?: PromiseKind;
   /** The source of a grown checkpoint, which distillation runs too; absent if it is not recorded. */
   readonly source?: NonNullable<Subject['source']>;
   /** Free bytes on the disk of the runs. */
@@ -120,6 +123,8 @@ export const estimateRequest = z.object({
   dir: path,
   training: trainingSettingsSchema,
   grow: growthRequest.optional(),
+  /** Tokens that the source of a growth was trained on, for the comparison with random weights. */
+  sourceTokens: positive.optional(),
   assumptions: assumptionChange.optional(),
 });
 export const measureRequest = z.object({ device: deviceChoice });

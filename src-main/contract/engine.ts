@@ -9,6 +9,7 @@ import { measureRequest, type DeviceSpeed } from './cost.ts';
 import type { NativeLibrary } from './gpu.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
+  certificateText,
   certifyRequest,
   choicesRequest,
   deviceChoice,
@@ -18,7 +19,7 @@ import {
   path,
   sampleRequest,
   weightsKind,
-  type Certificate,
+  type CertifyEvent,
   type ChoicesEvent,
   type Device,
   type EvaluateEvent,
@@ -41,9 +42,10 @@ export const engine = {
       out: path,
       plan: z.custom<SavedPlan | GrowthPlan>((value) => typeof value === 'object' && value !== null),
       device: deviceChoice,
+      certificateText: certificateText.optional(),
     }),
   )<GrowEvent>(),
-  certify: call(certifyRequest)<Certificate>(),
+  certify: stream(certifyRequest)<CertifyEvent>(),
   /**
    * Trains the run in a folder from its newest complete checkpoint, or from its start. Every event is written to
    * events.jsonl before it is sent.

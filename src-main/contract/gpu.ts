@@ -7,7 +7,15 @@ export interface NativeLibrary {
   readonly name: string;
   readonly found: boolean;
   readonly carrier: string | null;
+  /** True if only operators that Cambium does not use need it. */
+  readonly optional?: boolean;
+  /** Why a library that exists does not count as found, such as a driver that is too old. */
+  readonly why?: string;
 }
+
+/** The libraries that are needed and not found. */
+export const missingLibraries = (libraries: readonly NativeLibrary[]): readonly NativeLibrary[] =>
+  libraries.filter((library) => !library.found && library.optional !== true);
 
 export interface GpuStatus {
   /** True if a CUDA provider exists for this platform. */

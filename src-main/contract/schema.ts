@@ -4,11 +4,12 @@ import { z } from 'zod';
 import { deviceChoices } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
 import type { SavedPlan } from '../growth/plan/saved-plan.ts';
-import type { Certificate } from '../model/summary.ts';
+import type { Certificate } from '../model/certificate.ts';
 import { schemasOf } from '../train/setting.ts';
 import { settingTable, trainingSettingsSchema, type DeviceKind } from '../train/settings.ts';
 
-export type { Certificate, CheckpointSummary, TensorSummary } from '../model/summary.ts';
+export type { Certificate } from '../model/certificate.ts';
+export type { CheckpointSummary, TensorSummary } from '../model/summary.ts';
 export type { RunEvent, RunState, RunSummary } from '../train/run.ts';
 
 export const nothing = z.object({});
@@ -46,6 +47,17 @@ export const recipeStage = z.strictObject({
 /** One growth, or several stages that are applied in one pass. */
 export const growthRecipe = z.union([growthRequest, z.array(growthRequest).min(1).max(64)]);
 
+/**
+ * A text to compare two models on: files, patterns and folders, the most tokens to read (default 1 M), and how many
+ * the models read at once (default: the source's context length, at most 1024).
+ */
+export const certificateText = z.object({
+  data: z.array(path).min(1),
+  field: field.optional(),
+  tokens: positiveInteger.optional(),
+  contextLength: nonNegativeInteger.min(2).optional(),
+});
+
 /** `source` is the folder of a checkpoint or of a run (its newest saved step). */
 export const growJob = z
   .object({
@@ -54,6 +66,8 @@ export const growJob = z
     request: growthRecipe.optional(),
     plan: savedPlan.optional(),
     device: deviceChoice,
+    /** The text of the certificate; default: a built-in text. */
+    certificateText: certificateText.optional(),
   })
   .refine(
     (job) => (job.request === undefined) !== (job.plan === undefined),
@@ -109,12 +123,27 @@ export const choicesRequest = z.object({
   device: deviceChoice,
 });
 
+/**
+ * Without `text`, the models read a built-in text. With `save`, the certificate replaces the one in growth.json of
+ * the grown checkpoint.
+ */
 export const certifyRequest = z.object({
   source: path,
   grown: path,
-  text: path.optional(),
+  text: certificateText.optional(),
+  save: z.boolean().optional(),
   device: deviceChoice,
 });
+
+export const reportFormat = z.enum(['json', 'html']);
+/** The stored certificate of the grown checkpoint in `dir`, as a file to download. */
+export const certificateReportRequest = z.object({ dir: path, format: reportFormat });
+
+export interface CertificateReport {
+  /** A name for the file. */
+  readonly name: string;
+  readonly text: string;
+}
 
 /** A folder that was dropped into a browser: its name, the text of its config.json, and its files. */
 export const locateRequest = z.object({
@@ -161,6 +190,9 @@ export const resumeRequest = z.object({
 export const decayRequest = z.object({ id: runId, steps: positiveInteger.optional() });
 
 export type GrowJob = z.infer<typeof growJob>;
+export type CertificateText = z.infer<typeof certificateText>;
+export type CertifyRequest = z.infer<typeof certifyRequest>;
+export type CertificateReportRequest = z.infer<typeof certificateReportRequest>;
 export type TrainingRequest = z.infer<typeof trainingRequest>;
 export type ExportRequest = z.infer<typeof exportRequest>;
 export type ResumeRequest = z.infer<typeof resumeRequest>;
@@ -179,6 +211,18 @@ export interface Device {
   readonly free: number | null;
 }
 
+/** Bytes of text that are tokenized, or tokens that are compared, and the seconds since this part began. */
+export interface CertifyProgress {
+  readonly what: 'tokenizing' | 'comparing';
+  readonly done: number;
+  readonly of: number;
+  readonly seconds: number;
+}
+
+export type CertifyEvent =
+  | ({ readonly type: 'progress' } & CertifyProgress)
+  | { readonly type: 'done'; readonly certificate: Certificate };
+
 export type GrowEvent =
   | {
       readonly type: 'tensor';
@@ -191,7 +235,8 @@ export type GrowEvent =
     }
   /** The moments of the optimizer are grown too, when the source is a run. */
   | { readonly type: 'moments'; readonly done: number; readonly of: number }
-  | { readonly type: 'certifying' }
+  /** Source and grown model read a text. Absent numbers: it has just begun. */
+  | ({ readonly type: 'certifying' } & Partial<CertifyProgress>)
   | {
       readonly type: 'done';
       readonly dir: string;

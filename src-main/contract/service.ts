@@ -41,6 +41,7 @@ import {
 } from './remote-hosts.ts';
 import { call, stream, type Api } from './rpc.ts';
 import {
+  certificateReportRequest,
   certifyRequest,
   choicesRequest,
   decayRequest,
@@ -59,7 +60,8 @@ import {
   savedPlan,
   trainingRequest,
   type About,
-  type Certificate,
+  type CertificateReport,
+  type CertifyEvent,
   type Check,
   type CheckpointSummary,
   type ChoicesEvent,
@@ -115,7 +117,10 @@ export const service = {
   /** Growing, certifying and exporting are jobs, which continue when the window closes. */
   startGrowth: call(growJob)<JobSummary>(),
   followGrowth: stream(job)<GrowEvent>(),
-  certify: call(certifyRequest)<Certificate>(),
+  /** Compares a grown checkpoint with its source on a text; leaving the stream cancels it. */
+  certify: stream(certifyRequest)<CertifyEvent>(),
+  /** The certificate in growth.json of a checkpoint, as JSON or as a web page of its own. */
+  certificateReport: call(certificateReportRequest)<CertificateReport>(),
   startExport: call(exportRequest)<JobSummary>(),
   followExport: stream(job)<ExportEvent>(),
   jobs: call(nothing)<readonly JobSummary[]>(),

@@ -20,8 +20,6 @@ export interface Assumptions {
   readonly ownPrice: number;
   /** Grams of CO₂ per kilowatt-hour. */
   readonly carbon: number;
-  /** Training tokens of the source per parameter. */
-  readonly sourceTokens: number;
 }
 
 export const assumptionDefaults: Assumptions = {
@@ -35,7 +33,6 @@ export const assumptionDefaults: Assumptions = {
   tariff: 0.3,
   ownPrice: 0,
   carbon: 450,
-  sourceTokens: 20,
 };
 
 type Description = Pick<NumberOption, 'label' | 'help' | 'min' | 'max' | 'unit'>;
@@ -109,15 +106,6 @@ const descriptions: Readonly<Record<keyof Assumptions, Description>> = {
     help: 'Time of a step over the sum of its operators, on a measured device.',
     min: 1,
     max: 10,
-  },
-  sourceTokens: {
-    label: 'Training tokens of the source',
-    help:
-      'Used for the comparison with random weights. ' +
-      '20 is compute-optimal; newer models were trained on far more.',
-    min: 0.01,
-    max: 1e6,
-    unit: 'tokens per parameter',
   },
 };
 

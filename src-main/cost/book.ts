@@ -18,6 +18,8 @@ export interface DeviceFacts {
   readonly bandwidth: number | null;
   /** Maximum power in watts. */
   readonly power: number;
+  /** Why a GPU cannot run the CUDA provider, as a clause; absent if it can. */
+  readonly noCuda?: string;
   readonly source: string;
 }
 

@@ -121,6 +121,8 @@ export function estimateOnDevice(
   };
   const accuracy = describeAccuracy(past);
   const record = accuracy === undefined ? {} : { record: accuracy };
+  const noCuda = kind === 'cuda' ? target.facts?.noCuda : undefined;
+  if (noCuda !== undefined) return { ...common, basis: `cannot train: ${noCuda}` };
   const step = timingOf(workload.step, target, s, assumptions);
   if (!step) return { ...common, basis: unknownSpeed, ...record };
   const evaluation = timingOf(workload.evaluation, target, s, assumptions);

@@ -6,13 +6,13 @@ import type { DeviceKind } from '../base/device.ts';
 import type { ActivationCheckpointing } from '../graph/passes/activation-checkpointing.ts';
 import { familyById } from '../model/families/index.ts';
 import { parametersOf } from '../model/parameters.ts';
+import type { PromiseKind } from '../model/promise.ts';
 import { byteLengthOf } from '../tensor/dtype.ts';
 import { countElements } from '../tensor/layout.ts';
 import { stepsOf, tokensPerStep } from '../train/schedule.ts';
 import { partsOf } from '../train/optimizers/index.ts';
 import { checkPrecision, precisionsOf } from '../train/precision.ts';
 import { keptCheckpoints } from '../train/settings.ts';
-import type { Assumptions } from './assumptions.ts';
 import type { DeviceBook } from './book.ts';
 import { chooseCheckpointing } from './checkpointing.ts';
 import {
@@ -35,6 +35,10 @@ export type { Offer } from './offers.ts';
 export interface EstimateRequest extends DeviceEstimateInput {
   /** Parameters of the source of a grown model. Without it there is no comparison with random weights. */
   readonly sourceParameters?: number;
+  /** Tokens that the source was trained on, if they are known. */
+  readonly sourceTokens?: number;
+  /** What the growth preserves. The comparison needs a growth that keeps the loss of the source. */
+  readonly growthPromise?: PromiseKind;
   /** The devices of this computer; the run uses the first. */
   readonly targets: readonly Target[];
   readonly book: DeviceBook;
@@ -68,11 +72,13 @@ export interface Estimate {
   /** Your own devices first, then rented ones: cheapest first, those that do not fit last. */
   readonly offers: readonly Offer[];
   readonly scratch?: ScratchEstimate;
+  /** Why there is no comparison with random weights, as a clause, for a growth that keeps the loss. */
+  readonly scratchRefusal?: string;
 }
 
 /** Throws the errors of the settings that training would throw. */
 export function estimate(request: EstimateRequest): Estimate {
-  const { subject, training: s, targets, book, assumptions, sourceParameters } = request;
+  const { subject, training: s, targets, book, assumptions } = request;
   const steps = stepsOf(s);
   const tokens = steps * tokensPerStep(s);
   if (s.device !== 'auto') checkPrecision(s.device, s.precision);
@@ -114,9 +120,7 @@ export function estimate(request: EstimateRequest): Estimate {
     here,
     offers,
   };
-  if (sourceParameters === undefined) return result;
-  const scratch = compareWithScratch(result, sourceParameters, here[0], own[0] ?? offers[0], assumptions);
-  return { ...result, scratch };
+  return { ...result, ...compareWithScratch(request, result, here[0], own[0] ?? offers[0]) };
 }
 
 const float32Bytes = 4;
@@ -139,24 +143,26 @@ function exportedBytes({ family: id, dims, settings, tensors = [] }: Subject): n
 
 /** Time and cost from random weights: those of the run, in proportion to the tokens. */
 function compareWithScratch(
+  { sourceParameters, sourceTokens, growthPromise }: EstimateRequest,
   { parameters, tokens, flops }: Estimate,
-  sourceParameters: number,
   device: DeviceEstimate | undefined,
   offer: Offer | undefined,
-  { sourceTokens }: Assumptions,
-): ScratchEstimate {
+): Pick<Estimate, 'scratch' | 'scratchRefusal'> {
+  if (sourceParameters === undefined || growthPromise !== 'function-preserving') return {};
   const needed = estimateFromScratch(sourceParameters, parameters, sourceTokens);
+  if ('why' in needed) return { scratchRefusal: needed.why };
   const ratio = scaleRange(needed.tokens, 1 / tokens);
   const scale = (r: Range): Range => ({
     low: r.low * ratio.low,
     likely: r.likely * ratio.likely,
     high: r.high * ratio.high,
   });
-  return {
+  const scratch: ScratchEstimate = {
     tokens: needed.tokens,
     flops: scaleRange(needed.tokens, flops.perToken),
     assumption: needed.assumption,
     ...(device?.seconds ? { seconds: scale(device.seconds) } : {}),
     ...(offer ? { money: scale(offer.money) } : {}),
   };
+  return { scratch };
 }

@@ -43,7 +43,8 @@ export function ownOffer(
 }
 
 /**
- * An offer for each price of each GPU in the book, cheapest first; devices whose memory is too small come last.
+ * An offer for each price of each GPU with CUDA in the book, cheapest first; devices whose memory is too small
+ * come last.
  * `estimateOn` estimates the run on a device.
  */
 export function rentalOffers(
@@ -51,7 +52,7 @@ export function rentalOffers(
   estimateOn: (target: Target) => DeviceEstimate,
 ): readonly Offer[] {
   const offers = book.devices
-    .filter((facts) => facts.kind === 'gpu')
+    .filter((facts) => facts.kind === 'gpu' && facts.noCuda === undefined)
     .flatMap((facts) => offersOf(rentalTarget(facts), pricesOf(book, facts.id), estimateOn));
   const rank = (offer: Offer): number => (offer.verdict === 'does not fit' ? Infinity : offer.money.likely);
   return offers.sort((a, b) => rank(a) - rank(b) || a.money.likely - b.money.likely);

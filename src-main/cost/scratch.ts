@@ -1,4 +1,8 @@
-/** @file How many tokens a model of the same size needs from random weights to reach the loss of the source. */
+/**
+ * @file How many tokens a model of the same size needs from random weights to reach the loss of the source, by two
+ * published fits of one scaling law, and only inside the range that they were fitted to.
+ */
+import { formatCount } from '../base/format.ts';
 import type { Range } from './range.ts';
 
 /** L(N, D) = E + A / N^α + B / D^β for N parameters and D tokens. */
@@ -12,18 +16,22 @@ export interface ScalingLaw {
   readonly beta: number;
 }
 
-/** Two fits to the same experiments. The range of an estimate covers both. */
+/**
+ * Two fits to the same experiments; the range of an estimate covers both. The first has the parameters of the
+ * paper's source file: those printed in the paper are rounded, which biases them (Besiroglu et al. 2024,
+ * arXiv:2404.10102).
+ */
 export const scalingLaws: readonly ScalingLaw[] = [
   {
-    name: 'Hoffmann et al. 2022, approach 3',
-    irreducible: 1.69,
+    name: 'Hoffmann et al. 2022 (arXiv:2203.15556), approach 3',
+    irreducible: 1.6934,
     a: 406.4,
-    alpha: 0.34,
+    alpha: 0.3392,
     b: 410.7,
-    beta: 0.28,
+    beta: 0.2849,
   },
   {
-    name: 'Besiroglu et al. 2024, a refit of approach 3',
+    name: 'Besiroglu et al. 2024 (arXiv:2404.10102), a refit of approach 3',
     irreducible: 1.8172,
     a: 482.01,
     alpha: 0.3478,
@@ -31,6 +39,16 @@ export const scalingLaws: readonly ScalingLaw[] = [
     beta: 0.3658,
   },
 ];
+
+/**
+ * The experiments behind both fits: models of 70 million to 16 billion parameters on 5 to 500 billion tokens
+ * (abstract of arXiv:2203.15556).
+ */
+export const fittedRange = {
+  parameters: { low: 70e6, high: 16e9 },
+  tokens: { low: 5e9, high: 500e9 },
+  source: 'arXiv:2203.15556',
+} as const;
 
 /** Nats per token. */
 export const lossAt = (law: ScalingLaw, parameters: number, tokens: number): number =>
@@ -47,25 +65,48 @@ export interface TokensFromScratch {
   readonly assumption: string;
 }
 
+/** Why there is no estimate, as a clause. */
+export interface NoEstimate {
+  readonly why: string;
+}
+
 /**
- * Tokens that a model of `target` parameters needs to reach the loss of a source of `source` parameters. The
- * source was trained on `tokensPerParameter` tokens per parameter; the range covers half to twice that.
+ * Tokens that a model of `target` parameters needs to reach the loss of a source of `source` parameters that was
+ * trained on `sourceTokens` tokens. No estimate if the law was not fitted to such sizes.
  */
 export function estimateFromScratch(
   source: number,
   target: number,
-  tokensPerParameter: number,
-): TokensFromScratch {
-  const tokensNeeded = (law: ScalingLaw, share: number): number => {
-    const loss = lossAt(law, source, source * tokensPerParameter * share);
-    return tokensToReach(law, target, loss);
-  };
-  const all = scalingLaws.flatMap((law) => [0.5, 1, 2].map((share) => tokensNeeded(law, share)));
-  const product = scalingLaws.map((law) => tokensNeeded(law, 1)).reduce((a, b) => a * b, 1);
+  sourceTokens: number | undefined,
+): TokensFromScratch | NoEstimate {
+  if (sourceTokens === undefined)
+    return { why: 'the number of tokens that the source was trained on is unknown' };
+  const given =
+    explainOutside('the source', source, 'parameters') ??
+    explainOutside('the grown model', target, 'parameters') ??
+    explainOutside('the source was trained on', sourceTokens, 'tokens');
+  if (given !== undefined) return { why: given };
+  const all = scalingLaws.map((law) => tokensToReach(law, target, lossAt(law, source, sourceTokens)));
+  const low = Math.min(...all);
+  const high = Math.max(...all);
+  const found =
+    explainOutside('it would need', low, 'tokens') ?? explainOutside('it would need', high, 'tokens');
+  if (found !== undefined) return { why: found };
+  const product = all.reduce((a, b) => a * b, 1);
   return {
-    tokens: { low: Math.min(...all), likely: Math.sqrt(product), high: Math.max(...all) },
+    tokens: { low, likely: product ** (1 / all.length), high },
     assumption:
-      `Chinchilla scaling law; source trained on ${tokensPerParameter} tokens per parameter ` +
-      '(the range covers half to twice that); fitted to general web text, not to your data',
+      `two fits of the Chinchilla scaling law, ${scalingLaws.map(({ name }) => name).join(' and ')}; ` +
+      `source trained on ${formatCount(sourceTokens)} tokens; fitted to web text with another tokenizer, not to yours`,
   };
+}
+
+/** Why a number of parameters or tokens is outside the fitted range; undefined if it is inside. */
+function explainOutside(subject: string, value: number, what: 'parameters' | 'tokens'): string | undefined {
+  const { low, high } = fittedRange[what];
+  if (value >= low && value <= high) return undefined;
+  const verb = what === 'parameters' ? ' has' : '';
+  const range = `${formatCount(low)} to ${formatCount(high)} ${what}`;
+  const law = `the scaling law was fitted to ${range} (${fittedRange.source})`;
+  return `${subject}${verb} ${formatCount(value)} ${what}, and ${law}`;
 }

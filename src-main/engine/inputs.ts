@@ -2,6 +2,7 @@
 import type { Engine } from '../contract/engine.ts';
 
 export type GrowInput = Parameters<Engine['grow']>[0];
+export type CertifyInput = Parameters<Engine['certify']>[0];
 export type TrainInput = Parameters<Engine['train']>[0];
 export type SampleInput = Parameters<Engine['sample']>[0];
 export type EvaluateInput = Parameters<Engine['evaluate']>[0];

@@ -12,7 +12,7 @@ import { createQueue } from '../base/queue.ts';
 import { createAborter, type AbortSignalLike, anySignal, neverAborts } from '../base/signals.ts';
 import { engine, type Engine } from '../contract/engine.ts';
 import { serve } from '../contract/serve.ts';
-import { certify } from './grow/certify-job.ts';
+import { certifyJob } from './grow/certify-job.ts';
 import { evaluateChoices } from './infer/choices-job.ts';
 import { chooseDevice } from './device/choose.ts';
 import { listDevices } from './device/devices.ts';
@@ -69,14 +69,7 @@ const implementation: Engine = {
     }
   },
   grow: (input, signal) => runToCompletion(grow(input, orShutdown(signal))),
-  async certify({ source, grown, text, device: choice }, signal) {
-    const device = await chooseDevice(choice);
-    try {
-      return await certify(device, source, grown, { text, signal: orShutdown(signal) });
-    } finally {
-      await device.dispose();
-    }
-  },
+  certify: (input, signal) => runToCompletion(certifyJob(input, orShutdown(signal))),
   train: (input, signal) => runToCompletion(train(input, isDetached ? shutdown.signal : orShutdown(signal))),
   sample: (input, signal) => runToCompletion(sample(input, orShutdown(signal))),
   evaluate: (input, signal) => runToCompletion(evaluate(input, orShutdown(signal))),

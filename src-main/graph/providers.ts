@@ -24,6 +24,7 @@ export const providers: Readonly<Record<Provider, Capabilities>> = {
     computeTypes: new Set(['float32', 'float64']),
   },
   cuda: {
+    // tests/gpu/standin proves that every node is placed; tests/gpu/ops.gpu.test.ts checks values on a GPU.
     // Sigmoid and QuickGelu in low precision compute 1 - 1 / (1 + exp(x)) in that precision for x < 0: few
     // digits are left at -4, none at -6. The others have no kernel for the type.
     missingKernels: new Set([

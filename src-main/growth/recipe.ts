@@ -5,6 +5,7 @@ import type { AxisMap } from '../tensor/axis-map.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 import type { Axis, Dims } from '../tensor/layout.ts';
 import type { Settings, TensorKind } from '../model/family.ts';
+import type { PromiseKind } from '../model/promise.ts';
 
 /** What the planner reads of the checkpoint to grow. A `CheckpointSummary` is one. */
 export interface GrowthSource {
@@ -115,14 +116,14 @@ export interface LayerSource {
   readonly identity: boolean;
 }
 
-/** Whether the growth preserves the function, with the reasons as sentences for the user. */
+/** What the growth preserves, with the reasons as sentences for the user. */
 export interface Promised {
-  readonly kind: 'exact' | 'approximate';
+  readonly kind: PromiseKind;
   readonly why: readonly string[];
 }
 
 export interface GrowthPlan {
-  readonly version: 2;
+  readonly version: 3;
   /** Family of the grown model. */
   readonly family: string;
   /** The request, with every option of the method filled in. */

@@ -11,7 +11,7 @@ import { nameAxes, permute, type NamedValue } from './named-value.ts';
 import { angleTable, applyRotary } from './rotary.ts';
 import { wholeSequence } from './sequence.ts';
 
-/** The cached keys and values of one layer, [1, key-value heads, slots, head_dim] each. */
+/** The cached keys and values of one layer, [batch, key-value heads, slots, head_dim] each. */
 export interface KeyValue {
   readonly key: Value;
   readonly value: Value;
@@ -28,10 +28,10 @@ export interface CachedSequence {
 function toCacheShape(x: NamedValue): Value {
   const heads = x.axes.filter((axis) => axis !== 'batch' && axis !== 'seq' && axis !== 'head_dim');
   const { value } = permute(x, ['batch', ...heads, 'seq', 'head_dim']);
-  return op.reshape(value, [1, -1, ...value.shape.slice(-2)]);
+  return op.reshape(value, [value.shape[0]!, -1, ...value.shape.slice(-2)]);
 }
 
-/** A prompt [1, seq] read from position 0. */
+/** Prompts [batch, seq] read from position 0. */
 export function prefillSequence(): CachedSequence {
   const cache: KeyValue[] = [];
   return {
@@ -54,7 +54,7 @@ export interface ContinueOptions {
   readonly maxPositions: number;
   /** Position of each cache slot once the tokens are in it, [slots], float32. Unused slots are far beyond. */
   readonly slotPositions: Value;
-  /** The new cache of a layer, from its old one and from `fresh` [1, heads, seq, head_dim]. */
+  /** The new cache of a layer, from its old one and from `fresh` [batch, heads, seq, head_dim]. */
   updateCache(fresh: Value, layer: number, which: keyof KeyValue): Value;
 }
 
@@ -90,7 +90,7 @@ export function continueSequence(options: ContinueOptions): CachedSequence {
     const { shared, queryOnly } = headAxesOf(q, k);
     const queries = permute(q, [...shared, ...queryOnly, 'seq', 'head_dim']).value;
     const [seq, headDim] = queries.shape.slice(-2) as [number, number];
-    const rows = op.reshape(queries, [1, key.shape[1]!, -1, headDim]);
+    const rows = op.reshape(queries, [key.shape[0]!, key.shape[1]!, -1, headDim]);
     const product = op.matmul(rows, key, { transB: true, alpha: scale });
     const scores = cap === undefined ? product : softcap(product, cap);
     const mask = maskFor(rows.shape[2]! / seq, window);

@@ -1,11 +1,21 @@
 /** @file The fields of a family's table that are read from config.json: sizes and settings. */
+import { refuse } from '../base/errors.ts';
+import type { Json } from '../base/json.ts';
 import type { Dims } from '../tensor/layout.ts';
 import type { SettingField, SettingValue, SizeField } from './family.ts';
 
-/** A size stored under `name`. If it is absent or null, `fallback` computes it; it is always written. */
-export const size = (name: string, fallback?: (dims: Dims) => number): SizeField => ({
+export interface SizeOptions {
+  /** The default of the family's config class in transformers, for a config.json without the key. */
+  readonly default?: number;
+  /** Computes the size if config.json has null, or has no key and there is no default. */
+  readonly fallback?: (dims: Dims) => number;
+}
+
+/** A size stored under `name`. It is always written. */
+export const size = (name: string, { default: defaultSize, fallback }: SizeOptions = {}): SizeField => ({
   keys: [name],
-  read: (config) => config[name] ?? undefined,
+  read: (config) => (name in config ? config[name] : defaultSize),
+  ...(defaultSize === undefined ? {} : { default: defaultSize }),
   ...(fallback ? { fallback } : {}),
   write: (dims, axis) => ({ [name]: dims[axis]! }),
 });
@@ -18,20 +28,36 @@ export const derived = (compute: (dims: Dims) => number): SizeField => ({
   write: () => ({}),
 });
 
-/** A setting stored under `name`; `defaultValue` if it is absent, null or an object. */
-export const setting = (name: string, defaultValue: SettingValue): SettingField => ({
+const typeNames: Readonly<Record<string, string>> = {
+  number: 'a number',
+  boolean: 'true or false',
+  string: 'text',
+};
+
+/** Refuses a value of another type than `type`, as the config classes of transformers do. */
+function checkType<T extends Json>(name: string, value: T, type: string): T {
+  if (typeof value === type) return value;
+  const why = `is ${JSON.stringify(value)}, which is not ${typeNames[type]!}`;
+  return refuse('checkpoint/bad-config', { path: 'config.json', key: name, why });
+}
+
+/** A setting stored under `name`; `defaultValue` if it is absent. Refuses null and other types. */
+export const setting = (name: string, defaultValue: number | boolean | string): SettingField => ({
   keys: [name],
-  read: (config) => {
-    const value = config[name];
-    if (value === undefined || value === null || typeof value === 'object') return defaultValue;
-    return value;
-  },
+  default: defaultValue,
+  read: (config) =>
+    name in config ? (checkType(name, config[name]!, typeof defaultValue) as SettingValue) : defaultValue,
 });
 
 /** A number where null means "none"; `defaultValue` if config.json lacks the key. */
 export const optional = (name: string, defaultValue: number | null): SettingField => ({
   keys: [name],
-  read: (config) => (config[name] === undefined ? defaultValue : (config[name] as SettingValue)),
+  default: defaultValue,
+  read(config) {
+    if (!(name in config)) return defaultValue;
+    const value = config[name]!;
+    return value === null ? null : (checkType(name, value, 'number') as number);
+  },
 });
 
 /** The element type of the weights, under either of its two names. */

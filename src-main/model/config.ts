@@ -7,19 +7,28 @@ import type { JsonObject } from '../base/json.ts';
 import type { Axis, Dims } from '../tensor/layout.ts';
 import type { ModelFamily } from './family.ts';
 import type { Settings } from './settings.ts';
+import { without } from './tensor-specs.ts';
 
 /** A larger size means a damaged or hostile config. */
 const maxSize = 2 ** 31;
 
+/** `config` with the family's own names of keys that transformers reads under other names too. */
+export function withOwnNames({ attributeMap = {} }: ModelFamily, config: JsonObject): JsonObject {
+  const others = Object.keys(attributeMap).filter((name) => name in config);
+  if (others.length === 0) return config;
+  const own = Object.fromEntries(others.map((name) => [attributeMap[name]!, config[name]!]));
+  return { ...without(config, ...others), ...own };
+}
+
 /** All sizes of a model, including axes of fused weights. `path` names the file in errors. */
-export function dimsOf(family: ModelFamily, config: JsonObject, path = 'config.json'): Dims {
+export function dimsOf(family: ModelFamily, given: JsonObject, path = 'config.json'): Dims {
+  const config = withOwnNames(family, given);
   const dims: Record<string, number> = {};
   for (const [axis, parts] of Object.entries(family.parts)) dims[axis] = parts.length;
   for (const [axis, field] of Object.entries(family.dims)) {
     const key = field.keys[0] ?? axis;
-    const value = field.read(config, dims) ?? field.fallback?.(dims);
-    if (value === undefined || value === null)
-      return refuse('checkpoint/bad-config', { path, key, why: 'is missing' });
+    const value = field.read(config, dims) ?? field.fallback?.(dims) ?? config[key];
+    if (value === undefined) return refuse('checkpoint/bad-config', { path, key, why: 'is missing' });
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > maxSize)
       return refuse('checkpoint/bad-config', {
         path,
@@ -31,7 +40,8 @@ export function dimsOf(family: ModelFamily, config: JsonObject, path = 'config.j
   return dims;
 }
 
-export function settingsOf(family: ModelFamily, config: JsonObject): Settings {
+export function settingsOf(family: ModelFamily, given: JsonObject): Settings {
+  const config = withOwnNames(family, given);
   return Object.fromEntries(
     Object.entries(family.settings).map(([name, field]) => [name, field.read(config)]),
   );
@@ -47,11 +57,20 @@ export function configWith(
   dims: Dims,
   sources?: readonly number[],
 ): JsonObject {
-  const changed: Record<string, JsonObject[string]> = { ...config };
+  const changed: Record<string, JsonObject[string]> = { ...withOwnNames(family, config) };
   for (const [axis, field] of Object.entries(family.dims)) Object.assign(changed, field.write(dims, axis));
   if (sources && family.remapLayers) Object.assign(changed, family.remapLayers(config, sources));
   return changed;
 }
+
+/** The config keys of sizes that a config.json lacks, with the defaults that `dimsOf` uses for them. */
+export const defaultSizes = (family: ModelFamily, config: JsonObject): ReadonlyMap<string, number> => {
+  const given = withOwnNames(family, config);
+  const absent = Object.values(family.dims).filter(({ keys: [key] }) => key !== undefined && !(key in given));
+  return new Map(
+    absent.flatMap((field) => (field.default === undefined ? [] : [[field.keys[0]!, field.default]])),
+  );
+};
 
 /** `dims` with derived sizes computed again, such as head_dim in families that do not store it. */
 export function withDerivedDims(family: ModelFamily, dims: Dims): Dims {

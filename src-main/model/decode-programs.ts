@@ -40,7 +40,7 @@ export const presentName = (layer: number, which: keyof KeyValue): string => `pr
 /** The input that takes this output's value at the next token. */
 export const pastNameOf = (present: string): string => present.replace('present', 'past');
 
-/** Logits of the rows that `selectRows` takes from the last norm's output [1, seq, hidden]. */
+/** Logits of the rows that `selectRows` takes from the last norm's output [batch, seq, hidden]. */
 function logitsOf(
   { family, dims, settings, weights }: ModelWithWeights,
   tokens: Value,
@@ -65,21 +65,22 @@ const cacheOutputs = (
   );
 
 /**
- * Reads a prompt. Inputs: `tokens` [1, length] and `at` [1], the position of its last token. Outputs: `logits`
- * [vocab] at that position, and the cache of every layer, [1, heads, length, head_dim].
+ * Reads `batch` prompts of the same length. Inputs: `tokens` [batch, length] and `at` [1], the position of their
+ * last token. Outputs: `logits` [batch × vocab] at that position, and the cache of every layer, [batch, heads,
+ * length, head_dim].
  */
-export function prefillProgram(m: ModelWithWeights, length: number): Graph {
+export function prefillProgram(m: ModelWithWeights, length: number, batch = 1): Graph {
   const sequence = prefillSequence();
-  const tokens = input('tokens', 'int32', [1, length]);
+  const tokens = input('tokens', 'int32', [batch, length]);
   const logits = logitsOf(m, tokens, sequence, (x) => gather(x, input('at', 'int32', [1]), 1));
-  return graphOf({ logits: reshape(logits, [m.dims['vocab']!]), ...cacheOutputs(sequence, presentName) });
+  return graphOf({ logits: reshape(logits, [-1]), ...cacheOutputs(sequence, presentName) });
 }
 
 /**
- * Reads one more token. Inputs: `tokens` [1, 1], its position `at` [1], and the cache (`past/…`, `length`
- * slots). Outputs: `logits` [vocab] and the new cache.
+ * Reads one more token of each of `batch` texts. Inputs: `tokens` [batch, 1], their position `at` [1], and the
+ * cache (`past/…`, `length` slots). Outputs: `logits` [batch × vocab] and the new cache.
  */
-export function decodeStepProgram(m: ModelWithWeights, length: number): Graph {
+export function decodeStepProgram(m: ModelWithWeights, length: number, batch = 1): Graph {
   const at = input('at', 'int32', [1]);
   const slots = lazyConstant(`slots ${length}`, 'float32', [length], () =>
     Float32Array.from({ length }, (_, i) => i),
@@ -90,12 +91,12 @@ export function decodeStepProgram(m: ModelWithWeights, length: number): Graph {
     maxPositions: length,
     slotPositions: slots,
     updateCache: (fresh, layer, which) => {
-      const shape = [1, fresh.shape[1]!, length, fresh.shape[3]!];
+      const shape = [batch, fresh.shape[1]!, length, fresh.shape[3]!];
       return where(isCurrent, fresh, input(pastName(layer, which), 'float32', shape));
     },
   });
-  const logits = logitsOf(m, input('tokens', 'int32', [1, 1]), sequence);
-  return graphOf({ logits: reshape(logits, [m.dims['vocab']!]), ...cacheOutputs(sequence, presentName) });
+  const logits = logitsOf(m, input('tokens', 'int32', [batch, 1]), sequence);
+  return graphOf({ logits: reshape(logits, [-1]), ...cacheOutputs(sequence, presentName) });
 }
 
 /** Input and output names of decoders exported by Hugging Face Optimum, which other programs expect. */

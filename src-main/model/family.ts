@@ -42,10 +42,12 @@ export interface SizeField {
   /** All config keys that the field may read or write. */
   readonly keys: readonly string[];
   /**
-   * The size, or undefined if config.json lacks it; then `fallback` applies. `dims` holds the sizes listed
-   * before this one.
+   * The size; undefined if config.json lacks it and there is no default, or null if it says so: then
+   * `fallback` applies. `dims` holds the sizes listed before this one.
    */
   read(config: JsonObject, dims: Dims): Json | undefined;
+  /** The default of transformers that `read` returns for a config.json without the key. */
+  readonly default?: number;
   readonly fallback?: (dims: Dims) => number;
   /** The config keys and values that store this size. A derived size stores nothing. */
   write(dims: Dims, axis: string): JsonObject;
@@ -54,6 +56,8 @@ export interface SizeField {
 /** How one setting is read from config.json. Growing a model keeps its settings. */
 export interface SettingField {
   readonly keys: readonly string[];
+  /** The default of transformers for a config.json without the key. */
+  readonly default?: SettingValue;
   read(config: JsonObject): SettingValue;
 }
 
@@ -101,6 +105,11 @@ export interface ModelFamily {
   readonly architecture: string;
   /** Where two families share a `model_type`: whether a config.json belongs to this one. */
   readonly matches?: (config: JsonObject) => boolean;
+  /**
+   * Other names of config.json keys, with the family's own name of each (`attribute_map` of the config class in
+   * transformers). Where both are given, the other name counts.
+   */
+  readonly attributeMap?: Readonly<Record<string, string>>;
   /** In reading order. */
   readonly dims: Readonly<Record<string, SizeField>>;
   readonly settings: Readonly<Partial<Record<SettingName, SettingField>>>;
@@ -139,10 +148,12 @@ export interface ModelFamily {
   readonly tensors: Readonly<Record<string, TensorSpec>>;
   /** Set if llama.cpp's convert_hf_to_gguf.py supports the family. */
   readonly gguf?: true;
-  /** Prefixes that some checkpoints put before every name, such as `transformer.`. */
-  readonly prefixes: readonly string[];
-  /** Names of buffers in old checkpoints that are not weights. */
-  readonly ignoredKeys: readonly RegExp[];
+  /** `base_model_prefix` of the class in transformers: the attribute that holds the model without its head. */
+  readonly baseModelPrefix: string;
+  /** What stands before every key but the head's in transformers' causal language model: `transformer.`. */
+  readonly namePrefix: string;
+  /** Other spellings of parts of names that transformers reads, with the family's own. */
+  readonly otherNames?: Readonly<Record<string, string>>;
   /** Config keys that transformers validates as floats, so that 30 must be written as 30.0. */
   readonly floatKeys?: readonly string[];
   /** How config.json says rotary positions. Absent: the family has none. */

@@ -1,5 +1,5 @@
 /** @file The files that record where a checkpoint came from: growth.json and training.json. */
-import type { Certificate } from './summary.ts';
+import type { Certificate } from './certificate.ts';
 
 export const growthRecordFile = 'growth.json';
 export const trainingRecordFile = 'training.json';
@@ -17,6 +17,7 @@ export interface GrowthRecord {
   readonly before?: readonly unknown[];
   /** The optimizer moments that were grown too, and the number of updates behind them. */
   readonly moments?: { readonly parts: readonly string[]; readonly updates: number };
+  /** Read by `readCertificate`, which translates earlier versions. */
   readonly certificate: Certificate | null;
   /** The version of Cambium that grew it. */
   readonly cambium: string;
@@ -31,6 +32,8 @@ export interface TrainingRecord {
   readonly checkpoint: string;
   readonly step: number;
   readonly tokens: number;
+  /** The run started from random weights: of the checkpoint it has only the architecture and the tokenizer. */
+  readonly init?: 'random';
   readonly weights: string;
   /** The version of Cambium that exported it. */
   readonly cambium: string;

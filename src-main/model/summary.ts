@@ -1,8 +1,8 @@
-/** @file What the interface shows of a checkpoint, and how growth was verified. Contains no weights. */
-import type { DeviceKind } from '../base/device.ts';
+/** @file What the interface shows of a checkpoint. Contains no weights. */
 import type { JsonObject } from '../base/json.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
+import type { Certificate } from './certificate.ts';
 import type { ParameterGroup } from './parameters.ts';
 import type { Settings } from './settings.ts';
 
@@ -29,6 +29,10 @@ export interface CheckpointSummary {
   readonly bytes: number;
   readonly shards: number;
   readonly tied: boolean;
+  /** How config.json and the weights were read where there was a choice: sentences without a full stop. */
+  readonly notes?: readonly string[];
+  /** Stored tensors that are buffers, such as rotary frequencies, and were not read. */
+  readonly ignored?: readonly string[];
   /** `size` is the vocabulary size. Null if the folder has no tokenizer. */
   readonly tokenizer: { readonly kind: string; readonly size: number } | null;
   readonly tensors: readonly TensorSummary[];
@@ -38,33 +42,4 @@ export interface CheckpointSummary {
     readonly method: string;
     readonly certificate: Certificate | null;
   };
-}
-
-/** The difference between the logits of two models on the same tokens. */
-export interface LogitDifference {
-  readonly tokens: number;
-  /** Largest absolute difference. */
-  readonly maxLogit: number;
-  /** Root mean square of the source's logits, as the scale for `maxLogit`. */
-  readonly rmsLogit: number;
-  /** Mean KL divergence from source to grown model, nats per token. */
-  readonly kl: number;
-  /** Mean next-token loss in nats. */
-  readonly lossSource: number;
-  readonly lossGrown: number;
-  /** Top-1 agreement: the share of positions where both models rank the same token first. */
-  readonly agreement: number;
-}
-
-/** The result of comparing a grown model with its source on the same tokens. */
-export interface Certificate extends LogitDifference {
-  readonly promise: 'exact' | 'approximate';
-  /** The largest `maxLogit` that counts as function-preserving for the element types used. */
-  readonly tolerance: number;
-  readonly passed: boolean;
-  readonly device: DeviceKind;
-  /** The promise of each stage of a recipe that has several. */
-  readonly stages?: readonly { readonly method: string; readonly promise: 'exact' | 'approximate' }[];
-  /** Where the tokens come from: a file, or text sampled from the source. */
-  readonly text: string;
 }

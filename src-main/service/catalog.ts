@@ -1,10 +1,13 @@
 /** @file Growth methods, training settings and other options, for the command line. */
 export { methods } from '../growth/methods/index.ts';
+export { formatReport } from '../growth/certificate-report.ts';
+export { describeCertificate, listCertificateRows } from '../growth/certificate-words.ts';
 export { combinePromises, mergeNotes, summarizeSizes } from '../growth/plan/stages.ts';
 export { diffPlans, type Difference } from '../growth/plan/plan-diff.ts';
 export { readPlan } from '../growth/plan/plan-file.ts';
 export { joinMethodIds, type SavedPlan } from '../growth/plan/saved-plan.ts';
 export { cudaPackages, getCudaVersionPattern, providerPackage } from '../store/gpu/packages.ts';
+export { promiseLabels } from '../model/promise.ts';
 export { families } from '../model/families/index.ts';
 export { multiplySizes } from '../growth/plan/sizes.ts';
 export { compareWithEstimate } from '../cost/calibration.ts';

@@ -22,7 +22,7 @@ import { estimate, type Estimate } from '../cost/estimate.ts';
 import { costFile, ratioOf, createRecord, parseRecord, type CostRecord } from '../cost/record.ts';
 import { subjectOf } from '../cost/programs.ts';
 import { sortByChoice, type Measured, type Target } from '../cost/speed.ts';
-import { sourceFromPlan } from '../growth/plan/stages.ts';
+import { combinePromises, sourceFromPlan } from '../growth/plan/stages.ts';
 import { planGrowth } from '../growth/plan/plan.ts';
 import { sourceFromRecord, stagesFromRecord } from '../growth/plan/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint/checkpoint.ts';
@@ -97,33 +97,33 @@ export function createCosts(
         .catch(() => 0),
       dir === undefined ? undefined : openCheckpoint(toAbsolutePath(dir)),
     ]);
-    const sourceParameters = checkpoint && countSourceParameters(checkpoint);
+    const growth = checkpoint && describeGrowth(checkpoint);
     const source = checkpoint && sourceFromRecord(checkpoint.growth);
     return {
       book: loaded,
       targets,
       assumptions: completeAssumptions(assumptions),
       free,
-      ...(sourceParameters === undefined ? {} : { sourceParameters }),
+      ...growth,
       ...(source ? { source } : {}),
     };
   };
 
   return {
     facts,
-    async estimate({ dir, training, grow, assumptions = {} }) {
+    async estimate({ dir, training, grow, sourceTokens, assumptions = {} }) {
       const known = await facts(dir);
       const checkpoint = await openCheckpoint(toAbsolutePath(dir));
       const { summary } = checkpoint;
       const plan = grow && planGrowth(summary, grow);
-      const sourceParameters = plan?.parameters.before ?? known.sourceParameters;
       return estimate({
         subject: plan ? { ...sourceFromPlan(plan), source: summary } : subjectOf(checkpoint),
         training,
         ...known,
         targets: sortByChoice(known.targets, training.device),
         assumptions: { ...known.assumptions, ...assumptions },
-        ...(sourceParameters === undefined ? {} : { sourceParameters }),
+        ...(plan ? { sourceParameters: plan.parameters.before, growthPromise: plan.promise.kind } : {}),
+        ...(sourceTokens === undefined ? {} : { sourceTokens }),
       });
     },
     async setAssumptions(change) {
@@ -229,6 +229,12 @@ async function readBook(file: string): Promise<DeviceBook> {
 const readRecord = async (dir: string): Promise<CostRecord | null> =>
   parseRecord(await readJsonIfValid(join(dir, costFile)));
 
-/** Parameters of the model that a checkpoint was grown from. */
-const countSourceParameters = (checkpoint: Checkpoint): number | undefined =>
-  stagesFromRecord(checkpoint.growth)[0]?.parameters.before;
+/** Parameters of the model that a checkpoint was grown from, and what the growth preserves. */
+function describeGrowth({ growth }: Checkpoint): Pick<CostFacts, 'sourceParameters' | 'growthPromise'> {
+  const stages = stagesFromRecord(growth);
+  if (stages.length === 0) return {};
+  return {
+    sourceParameters: stages[0]!.parameters.before,
+    growthPromise: combinePromises(stages).kind,
+  };
+}

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Certificate, CheckpointSummary, RunEvent } from '../contract/schema.ts';
 import type { Service } from '../contract/service.ts';
 import type { GrowthPlan, GrowthRequest } from '../growth/recipe.ts';
+import { promiseLabels } from '../model/promise.ts';
 import { exists, writeText } from '../store/fs/files.ts';
 import { removeFolder } from '../store/fs/folder.ts';
 import { firstReach } from '../train/reached.ts';
@@ -140,9 +141,8 @@ async function runPhases(session: Session, { dir, tokens, seed }: DemoOptions): 
   };
 }
 
-/** Whether the growth preserves the function of the source. */
-export const describePromise = ({ promise }: GrowthPlan): string =>
-  promise.kind === 'exact' ? 'function-preserving' : 'not function-preserving';
+/** What the growth preserves. */
+export const describePromise = ({ promise }: GrowthPlan): string => promiseLabels[promise.kind];
 
 const formatLoss = (loss: number): string => loss.toFixed(4);
 

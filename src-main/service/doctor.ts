@@ -3,10 +3,11 @@ import { freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { toErrorData, describeError } from '../base/errors.ts';
 import { formatBytes } from '../base/format.ts';
-import type { GpuStatus } from '../contract/gpu.ts';
+import { missingLibraries, type GpuStatus, type NativeLibrary } from '../contract/gpu.ts';
 import type { Check, Device } from '../contract/schema.ts';
 import { exists } from '../store/fs/files.ts';
 import { getFreeBytes, findExistingAncestor } from '../store/fs/folder.ts';
+import { neededDriver } from '../store/gpu/packages.ts';
 import { builtInCheckpoint, type Dependencies, type Environment } from './dependencies.ts';
 
 /** The platforms for which the package of ONNX Runtime 1.30 has a library. */
@@ -105,7 +106,7 @@ async function checkGpu(
 ): Promise<readonly Check[]> {
   const { possible, needed, installed, libraries, folder } = await getGpuStatus().catch(() => noGpuStatus);
   if (!possible) return [];
-  const missing = libraries.filter((library) => !library.found);
+  const missing = missingLibraries(libraries);
   const lacksDriver = missing.some((library) => library.carrier === null);
   return [
     optional(
@@ -117,14 +118,19 @@ async function checkGpu(
     optional(
       'CUDA libraries',
       missing.length === 0,
-      missing.length === 0
-        ? `all ${libraries.length} found`
-        : `not found: ${missing.map((library) => library.name).join(', ')}`,
+      missing.length === 0 ? 'all found' : describeMissing(missing),
       lacksDriver
-        ? 'For an NVIDIA GPU: install its driver from the packages of your system, then cambium gpu install --cuda'
+        ? `For an NVIDIA GPU: install its driver, ${neededDriver} or newer, from the packages of your system, ` +
+            'then cambium gpu install --cuda'
         : 'cambium gpu install --cuda',
     ),
   ];
+}
+
+function describeMissing(missing: readonly NativeLibrary[]): string {
+  const absent = missing.filter((library) => library.why === undefined).map((library) => library.name);
+  const problems = missing.flatMap((library) => library.why ?? []);
+  return [...problems, ...(absent.length > 0 ? [`not found: ${absent.join(', ')}`] : [])].join('; ');
 }
 
 function describeProvider(

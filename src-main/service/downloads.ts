@@ -77,7 +77,10 @@ export function createDownloads(home: Home, jobs: Jobs): Downloads {
   const startJob = (hub: Hub, snapshot: HubSnapshot): JobSummary => {
     const { repo, commit, files } = snapshot;
     const controller = new AbortController();
-    const { promise: ended, resolve: end } = Promise.withResolvers<undefined>();
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
     const startTime = Date.now();
     let isPaused = false;
     const job = jobs.start<DownloadEvent>('download', `Downloading ${repo}`, async (push, signal) => {
@@ -107,7 +110,7 @@ export function createDownloads(home: Home, jobs: Jobs): Downloads {
         throw error;
       } finally {
         active.delete(job.id);
-        end(undefined);
+        end();
       }
     });
     const pause = (): void => {

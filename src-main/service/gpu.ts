@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { refuse } from '../base/errors.ts';
 import { createQueue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
-import type { GpuEvent, GpuInstall, GpuStatus, NativeLibrary } from '../contract/gpu.ts';
+import {
+  missingLibraries,
+  type GpuEvent,
+  type GpuInstall,
+  type GpuStatus,
+  type NativeLibrary,
+} from '../contract/gpu.ts';
 import { downloadWheel, removeWheels } from '../store/gpu/download.ts';
 import { findDamagedFiles, getGpuDir, readGpuManifest, installGpu, removeGpu } from '../store/gpu/install.ts';
 import {
@@ -39,8 +45,9 @@ export function createGpu(
     const libraries: readonly NativeLibrary[] = isSupported
       ? await withEngine(processes, {}, (engine) => engine.libraries({}))
       : [];
-    const missing = libraries.filter((library) => !library.found);
-    const carriers = missing.flatMap(({ carrier }) => (carrier === null ? [] : [carrier]));
+    const carriers = missingLibraries(libraries).flatMap(({ carrier }) =>
+      carrier === null ? [] : [carrier],
+    );
     return {
       possible: isSupported,
       needed: needed.version,

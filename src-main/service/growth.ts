@@ -25,6 +25,7 @@ import { computeFingerprint } from '../store/checkpoint/fingerprint.ts';
 import { removeStalePartials } from '../store/fs/folder.ts';
 import type { Home } from '../store/home/home.ts';
 import { isRun, newestStep, summarizeRun } from '../store/run/runs.ts';
+import { withAbsolutePaths } from './certificates.ts';
 import { throwNoResult, withEngine } from './engines.ts';
 import type { Jobs } from './jobs.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
@@ -46,11 +47,19 @@ async function openSource(dir: string): Promise<Source> {
     return { checkpoint, name: checkpoint.summary.name, run: null };
   }
   const newest = (await newestStep(path)) ?? refuse('run/no-checkpoint', { run: basename(path) });
+  const checkpoint = await openCheckpoint(join(newest.dir, 'model'));
+  const { name, settings } = await summarizeRun(path);
   return {
-    checkpoint: await openCheckpoint(join(newest.dir, 'model')),
-    name: `${(await summarizeRun(path)).name}, step ${newest.step}`,
+    checkpoint: settings.init === 'random' ? withoutGrowth(checkpoint) : checkpoint,
+    name: `${name}, step ${newest.step}`,
     run: path,
   };
+}
+
+/** Runs of earlier versions saved the growth record of their checkpoint even if they began with random weights. */
+function withoutGrowth(checkpoint: Checkpoint): Checkpoint {
+  const { grownFrom: _, ...summary } = checkpoint.summary;
+  return { ...checkpoint, growth: null, summary };
 }
 
 const nameSource = ({ checkpoint, name }: Source): NamedSource => ({ ...checkpoint.summary, name });
@@ -84,7 +93,7 @@ export async function checkPlan(dir: string, json: unknown): Promise<SavedPlan> 
 export async function startGrowth(
   { home, processes }: Dependencies,
   jobs: Jobs,
-  { source: sourceDir, out, request, plan: savedPlan, device }: GrowJob,
+  { source: sourceDir, out, request, plan: savedPlan, device, certificateText }: GrowJob,
 ): Promise<JobSummary> {
   const target = toAbsolutePath(out);
   const plan =
@@ -98,8 +107,18 @@ export async function startGrowth(
   return jobs.start<GrowEvent>('grow', title, async (push, signal) => {
     await removePartialsOnError(target, () =>
       withEngine(processes, {}, async (engine) => {
-        const job = { source: checkpoint.dir, out: target, plan, device };
-        await relay(engine.grow(job, signal), push);
+        const text = certificateText && withAbsolutePaths(certificateText);
+        const job = {
+          source: checkpoint.dir,
+          out: target,
+          plan,
+          device,
+          ...(text ? { certificateText: text } : {}),
+        };
+        // Of the progress of the certificate, later followers need only the last event.
+        await relay(engine.grow(job, signal), (event) => {
+          push(event, event.type === 'certifying' ? event.type : undefined);
+        });
       }),
     );
     await home.rememberCheckpoint(target, basename(target));

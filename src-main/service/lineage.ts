@@ -2,6 +2,7 @@
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import type { Lineage, LineageEdge, LineageNode } from '../contract/lineage.ts';
 import type { RunSummary } from '../contract/schema.ts';
+import { readCertificate } from '../model/certificate.ts';
 import {
   growthRecordFile,
   trainingRecordFile,
@@ -20,8 +21,10 @@ export async function buildLineage(
   const nodes = new Map<string, LineageNode>();
   for (const { dir, name } of await listCheckpoints(dependencies))
     nodes.set(resolve(dir), { dir: resolve(dir), kind: 'checkpoint', name });
-  for (const { dir, name, id, state, loss, heldOutLoss } of runs)
-    nodes.set(resolve(dir), { dir: resolve(dir), kind: 'run', name, run: { id, state, loss, heldOutLoss } });
+  for (const { dir, name, id, state, loss, heldOutLoss, settings } of runs) {
+    const run = { id, state, loss, heldOutLoss, init: settings.init };
+    nodes.set(resolve(dir), { dir: resolve(dir), kind: 'run', name, run });
+  }
 
   const checkpoints = [...nodes.values()].filter((node) => node.kind === 'checkpoint');
   const recorded = (await Promise.all(checkpoints.map((node) => readOrigin(node.dir)))).flat();
@@ -30,6 +33,7 @@ export async function buildLineage(
     to: resolve(run.dir),
     kind: 'trained',
     what: `${run.tokens} tokens`,
+    ...(run.settings.init === 'random' ? { init: 'random' } : {}),
   }));
   const edges = [...recorded, ...trained].map((edge) => ({ ...edge, from: findRun(edge.from, nodes) }));
   for (const { from, kind } of edges) {
@@ -62,7 +66,8 @@ async function readOrigin(dir: string): Promise<readonly LineageEdge[]> {
   const trained = await readRecord<TrainingRecord>(join(dir, trainingRecordFile));
   if (typeof trained?.run === 'string') {
     const from = resolveSource(trained.run);
-    return [{ from, to: dir, kind: 'exported', what: `step ${trained.step}` }];
+    const init = trained.init === 'random' ? ({ init: 'random' } as const) : {};
+    return [{ from, to: dir, kind: 'exported', what: `step ${trained.step}`, ...init }];
   }
   const grown = await readRecord<GrowthRecord>(join(dir, growthRecordFile));
   if (typeof grown?.source !== 'string') return [];
@@ -81,7 +86,13 @@ async function readOrigin(dir: string): Promise<readonly LineageEdge[]> {
 const readRecord = async <T>(path: string): Promise<T | undefined> =>
   (await readJsonObject(path).catch(() => undefined)) as T | undefined;
 
-const summarizeCertificate = ({ certificate }: GrowthRecord): NonNullable<LineageEdge['proof']> | null =>
-  certificate
-    ? { passed: certificate.passed, promise: certificate.promise, maxLogit: certificate.maxLogit }
-    : null;
+/** Null without a certificate, and with one that cannot be read. */
+function summarizeCertificate({
+  certificate,
+  method,
+}: GrowthRecord): NonNullable<LineageEdge['proof']> | null {
+  const reading = certificate ? readCertificate(certificate, String(method)) : undefined;
+  if (!reading || 'problem' in reading) return null;
+  const { verdict, promise, maxLogit } = reading.certificate;
+  return { verdict, promise, maxLogit };
+}

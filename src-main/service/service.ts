@@ -8,7 +8,8 @@ import { createDeviceList, type DeviceList } from './devices.ts';
 import { formatDiagnostics } from './diagnostics.ts';
 import { checkComputer } from './doctor.ts';
 import { createGpu, type Gpu } from './gpu.ts';
-import { engineStream, withEngine } from './engines.ts';
+import { engineStream } from './engines.ts';
+import { certify, createCertificateReport } from './certificates.ts';
 import { checkPlan, createPlan, openRun, startExport, startGrowth } from './growth.ts';
 import { createHubService, type HubService } from './hub.ts';
 import { createJobs, type Jobs } from './jobs.ts';
@@ -131,18 +132,8 @@ const growthApi = (dependencies: Dependencies, { jobs }: Parts) =>
     },
     startGrowth: (job) => startGrowth(dependencies, jobs, job),
     followGrowth: ({ id }, signal) => jobs.follow(id, signal),
-    certify: ({ source, grown, text, device }, signal) =>
-      withEngine(dependencies.processes, {}, (engine) =>
-        engine.certify(
-          {
-            source: toAbsolutePath(source),
-            grown: toAbsolutePath(grown),
-            ...(text === undefined ? {} : { text: toAbsolutePath(text) }),
-            device,
-          },
-          signal,
-        ),
-      ),
+    certify: (request, signal) => certify(dependencies.processes, request, signal),
+    certificateReport: createCertificateReport,
     startExport: (request) => startExport(dependencies, jobs, request),
     followExport: ({ id }, signal) => jobs.follow(id, signal),
     jobs: () => Promise.resolve(jobs.list()),

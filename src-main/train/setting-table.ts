@@ -21,7 +21,6 @@ const checkpointingLabels: Readonly<Record<ActivationCheckpointing | 'auto', str
 };
 const deviceLabels = Object.fromEntries(deviceChoices.map((id) => [id, id])) as Record<DeviceChoice, string>;
 const onOff = { off: 'Off', on: 'On' } as const;
-const anyCount = Number.MAX_SAFE_INTEGER;
 
 export const settingTable = {
   tokens: integer({
@@ -58,7 +57,9 @@ export const settingTable = {
   }),
   documentMask: choice({
     label: 'Mask across documents',
-    help: 'On: tokens attend only to their own document. Off: packed documents attend to earlier ones. Positions count through the sequence in both cases.',
+    help:
+      'On: tokens attend only to their own document. Off: packed documents attend to earlier ones. ' +
+      'Positions count through the sequence in both cases.',
     group: 'length',
     default: 'off',
     labels: onOff,
@@ -103,7 +104,9 @@ export const settingTable = {
   }),
   rewarmSteps: integer({
     label: 'Re-warmup steps',
-    help: 'Steps over which the learning rate rises again when a finished run is extended. 0 continues at the last rate.',
+    help:
+      'Steps over which the learning rate rises again when a finished run is extended. ' +
+      '0 continues at the last rate.',
     group: 'schedule',
     default: 20,
     min: 0,
@@ -189,7 +192,9 @@ export const settingTable = {
   }),
   perTensorLr: choice({
     label: 'Per-tensor learning rates',
-    help: 'On: grown weights use the learning rate and weight decay that the growth plan gives them. Off: one learning rate for all.',
+    help:
+      'On: grown weights use the learning rate and weight decay that the growth plan gives them. ' +
+      'Off: one learning rate for all.',
     group: 'optimizer',
     default: 'on',
     labels: { on: 'On', off: 'Off' },
@@ -256,7 +261,9 @@ export const settingTable = {
   }),
   spikeThreshold: real({
     label: 'Spike threshold',
-    help: 'Skips a step whose loss or gradient norm is an outlier: this many standard deviations above the mean of the last 128 steps. 0 skips only steps that are not finite.',
+    help:
+      'Skips a step whose loss or gradient norm is an outlier: this many standard deviations above the ' +
+      'mean of the last 128 steps. 0 skips only steps that are not finite.',
     group: 'safety',
     default: 6,
     min: 0,
@@ -299,7 +306,7 @@ export const settingTable = {
     group: 'length',
     default: 0,
     min: 0,
-    max: anyCount,
+    max: Number.MAX_SAFE_INTEGER,
   }),
   saveEvery: integer({
     label: 'Save every',

@@ -1,6 +1,6 @@
 /**
- * @file The little world of the embedded corpus: who lives in it, what things are made of and cost, what
- * animals eat and say, what follows from what. ASCII only.
+ * @file The words of the embedded corpus: people, things with their material and price, places, animals with
+ * their food and sounds, causes and their effects. ASCII only.
  */
 
 export interface Person {
@@ -66,7 +66,7 @@ export const days = split('Monday Tuesday Wednesday Thursday Friday Saturday Sun
 export const months = split(
   'January February March April May June July August September October November December',
 );
-export const kin = split('mother father grandmother grandfather aunt uncle sister brother');
+export const relatives = split('mother father grandmother grandfather aunt uncle sister brother');
 export const jobs: readonly (readonly string[])[] = rows(`
   baker | bread | an oven
   farmer | corn | a plough
@@ -114,6 +114,8 @@ export const things: readonly Thing[] = rows(`
   coins: Number(coins),
 }));
 
+// One place per line.
+// prettier-ignore
 export const places: readonly Place[] = rows(`
   by | the river | fish in the clear water; a little bridge; reeds in the wind | under the bridge; behind the reeds; on the flat rock
   in | the forest | tall dark trees; red berries; a fallen log | under the log; behind the oldest tree; in a hollow stump
@@ -206,7 +208,7 @@ export const dishes: readonly Dish[] = rows(`
   step: step!,
 }));
 
-/** Words that rhyme, a family to a line. */
+/** Words that rhyme with each other, one group per line. */
 export const rhymes: readonly (readonly string[])[] = rows(`
   cat | hat | mat | bat | rat
   tree | bee | sea | key | knee
@@ -222,10 +224,11 @@ export const rhymes: readonly (readonly string[])[] = rows(`
   stone | bone | throne | cone | phone`);
 
 const ones = split(
-  'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen',
+  'zero one two three four five six seven eight nine ' +
+    'ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen',
 );
 const tens = split('_ _ twenty thirty forty fifty sixty seventy eighty ninety');
 
-/** A whole number below one hundred, in words. */
+/** Writes a whole number below one hundred in words. */
 export const inWords = (n: number): string =>
   n < 20 ? ones[n]! : tens[Math.floor(n / 10)]! + (n % 10 === 0 ? '' : `-${ones[n % 10]!}`);

@@ -94,8 +94,9 @@ function globalNorm(buckets: readonly Bucket[], gradients: readonly Value[]): Va
 const normOf = (squares: readonly Value[]): Value => sqrt(squares.reduce((a, b) => add(a, b)));
 
 /**
- * The next state under the names of the state tensors, and beside it `gradNorm`, `updateRatio` (the norm of
- * the step, without weight decay, over that of the weights after it) and `applied` (0 where the step was skipped because loss or norm was not below its limit).
+ * The next state under the names of the state tensors, and `gradNorm`, `updateRatio` (norm of the step, without
+ * weight decay, over the norm of the weights after it) and `applied` (0 if the step was skipped because its loss or
+ * norm was not below the limit).
  * The true gradient is `gradients` times `scale`.
  * Every update waits for the norm, so every read of the state in the backward pass precedes the first write;
  * updating the state in place depends on that.

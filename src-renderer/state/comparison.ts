@@ -5,7 +5,7 @@ import type { Service } from '../../src-main/contract/service.ts';
 import { firstReach } from '../../src-main/train/reached.ts';
 import { settingTable, trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 import { chartAxes, type ChartAxis, type XAxis } from './chart-axes.ts';
-import { buildCurveData } from './chart-data.ts';
+import { buildCurveData } from './chart-columns.ts';
 import { RunView } from './run-view.svelte.ts';
 
 export interface LoadedRun {

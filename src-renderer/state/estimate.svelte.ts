@@ -6,14 +6,18 @@ import type { Service } from '../../src-main/contract/service.ts';
 import type { Assumptions } from '../../src-main/cost/assumptions.ts';
 import { estimate, type Estimate } from '../../src-main/cost/estimate.ts';
 import type { Subject } from '../../src-main/cost/programs.ts';
+import type { PromiseKind } from '../../src-main/model/promise.ts';
 import { sortByChoice } from '../../src-main/cost/speed.ts';
 import type { TrainingSettings } from '../../src-main/train/settings.ts';
 
 export interface EstimateInput {
   readonly subject: Subject;
   readonly training: TrainingSettings;
-  /** Parameters of the source, if a checkpoint is about to be grown. */
+  /** Parameters of the source, and what the growth preserves, if a checkpoint is about to be grown. */
   readonly sourceParameters?: number;
+  readonly growthPromise?: PromiseKind;
+  /** Tokens that the source was trained on, if they are known. */
+  readonly sourceTokens?: number;
 }
 
 /** Milliseconds from the last change to the figures, from the figures to the alternatives, and to saving. */
@@ -91,7 +95,8 @@ export class EstimateState {
   #estimate(): void {
     if (!this.facts || !this.#input) return;
     const { source, book, assumptions } = this.facts;
-    const { sourceParameters = this.facts.sourceParameters, training } = this.#input;
+    const { sourceParameters = this.facts.sourceParameters, sourceTokens, training } = this.#input;
+    const { growthPromise = this.facts.growthPromise } = this.#input;
     const subject = source ? { ...this.#input.subject, source } : this.#input.subject;
     const targets = sortByChoice(this.facts.targets, training.device);
     try {
@@ -103,6 +108,8 @@ export class EstimateState {
         assumptions,
         skipAlternatives: true,
         ...(sourceParameters === undefined ? {} : { sourceParameters }),
+        ...(growthPromise === undefined ? {} : { growthPromise }),
+        ...(sourceTokens === undefined ? {} : { sourceTokens }),
       });
       this.error = undefined;
     } catch (thrown) {

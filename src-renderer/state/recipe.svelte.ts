@@ -117,7 +117,7 @@ export class RecipeState {
     return (
       this.plans && {
         format: 'cambium-plan',
-        version: 2,
+        version: 3,
         source: describeSource(this.checkpoint, fingerprint),
         stages: this.plans,
       }

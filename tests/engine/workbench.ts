@@ -11,6 +11,7 @@ import type { GrowthMethod } from '../../src-main/growth/method.ts';
 import { methods } from '../../src-main/growth/methods/index.ts';
 import { planGrowth } from '../../src-main/growth/plan/plan.ts';
 import type { GrowthPlan, GrowthRequest } from '../../src-main/growth/recipe.ts';
+import type { Verdict } from '../../src-main/model/certificate.ts';
 import { openCheckpoint, readTensor, type Checkpoint } from '../../src-main/store/checkpoint/checkpoint.ts';
 import { createRun } from '../../src-main/store/run/runs.ts';
 import { upcast } from '../../src-main/tensor/dtype.ts';
@@ -67,6 +68,10 @@ export async function planFor(
   }
   return planGrowth(summary, { method, to, options, seed: 3, dtype: 'keep', ...more });
 }
+
+/** The verdict of the certificate of a correct growth. */
+export const verdictOf = ({ promise }: GrowthPlan): Verdict =>
+  promise.kind === 'none' ? 'measured' : 'passed';
 
 /** Plans a growth; without heads if the method cannot grow them, undefined if it refuses the family. */
 export async function planIfPossible(

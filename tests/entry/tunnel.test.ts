@@ -1,3 +1,4 @@
+/** @file Remote hosts through a fake ssh, whose remote machine is this one with another home folder. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -17,60 +18,85 @@ import { errorCodeOf, root, waitUntil } from '../support/test-service.ts';
 
 const ssh = join(root, 'tests/support/ssh.mjs');
 const cli = join(root, 'src-main/entry/node/cli.ts');
-const command = `"${process.execPath}" "${cli}"`;
-const dir = mkdtempSync(join(tmpdir(), 'cambium-places-'));
-const box = join(dir, 'box');
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-const card: RemoteHost = { name: 'box', target: 'me@box', command };
+const dir = mkdtempSync(join(tmpdir(), 'cambium-remote-'));
+const remoteHome = join(dir, 'remote');
+const packageFile = readFileSync(join(root, 'package.json'), 'utf8');
+const { version } = JSON.parse(packageFile) as { version: string };
+const host: RemoteHost = { name: 'box', target: 'me@box', command: `"${process.execPath}" "${cli}"` };
+
+const stopRemoteServer = (): void => {
+  execFileSync(process.execPath, [cli, 'serve', '--stop'], {
+    env: { ...process.env, CAMBIUM_HOME: remoteHome },
+  });
+};
 
 beforeAll(() => {
-  process.env['BOX_HOME'] = box;
+  process.env['BOX_HOME'] = remoteHome;
 });
 afterEach(() => {
   delete process.env['SSH_MOOD'];
 });
 afterAll(() => {
-  execFileSync(process.execPath, [cli, 'serve', '--stop'], { env: { ...process.env, CAMBIUM_HOME: box } });
+  stopRemoteServer();
   rmSync(dir, { recursive: true, force: true });
 });
 
-describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
-  const places = createRemoteHosts(dir, createTunnelOpener(ssh, version));
-  /** The service at hand, as a page has it: places and nothing else. */
-  const near = (): Service => {
-    const [a, b] = createChannelPair();
-    serve(
-      contract,
-      {
-        openRemote: ({ name }: { name: string }, signal: AbortSignal) => places.open(name, signal),
-        sendToRemote: ({ session, message }: { session: string; message: unknown }) => {
-          places.send(session, message);
-          return Promise.resolve({});
-        },
-      } as unknown as Service,
-      b,
-    );
-    return connect(contract, a);
-  };
+/** A script that prints the remote home 300 ms after SIGINT. */
+function createClientScript(): string {
+  const pathOf = (path: string): string => JSON.stringify(join(root, 'src-main', path));
+  return `
+    import { connect } from ${pathOf('contract/connect.ts')};
+    import { service } from ${pathOf('contract/service.ts')};
+    import { createTunnelOpener } from ${pathOf('entry/tunnel.ts')};
+    const open = createTunnelOpener(${JSON.stringify(ssh)}, '${version}');
+    const { channel } = await open(${JSON.stringify(host)});
+    const api = connect(service, channel);
+    process.on('SIGINT', () => {
+      setTimeout(async () => {
+        console.log((await api.about({})).home);
+        process.exit(0);
+      }, 300);
+    });
+    console.log('open');`;
+}
 
-  it('answers as this computer does, with its own home; its server outlives the connection, and the next one finds it', async () => {
-    await places.add(card);
+describe.skipIf(process.platform === 'win32')('a remote host', () => {
+  const hosts = createRemoteHosts(dir, createTunnelOpener(ssh, version));
+
+  /** The local service, as far as remote hosts need it. */
+  function connectLocally(): Service {
+    const [near, far] = createChannelPair();
+    const api = {
+      openRemote: ({ name }: { name: string }, signal: AbortSignal) => hosts.open(name, signal),
+      sendToRemote({ session, message }: { session: string; message: unknown }) {
+        hosts.send(session, message);
+        return Promise.resolve({});
+      },
+    };
+    serve(contract, api as unknown as Service, far);
+    return connect(contract, near);
+  }
+
+  it('answers like this computer, with its own home; its server outlives the connection', async () => {
+    await hosts.add(host);
+    const serverFile = join(remoteHome, 'server.json');
     const ports: number[] = [];
-    for (let round = 0; round < 2; round++) {
-      const channel = await openRemoteChannel(near(), 'box');
-      const there = connect(contract, channel);
-      expect(await there.about({})).toMatchObject({ home: box, version });
-      expect((await there.activity({})[Symbol.asyncIterator]().next()).value).toHaveProperty('jobs');
+    for (let i = 0; i < 2; i++) {
+      const channel = await openRemoteChannel(connectLocally(), 'box');
+      const api = connect(contract, channel);
+      expect(await api.about({})).toMatchObject({ home: remoteHome, version });
+      const firstActivity = await api.activity({})[Symbol.asyncIterator]().next();
+      expect(firstActivity.value).toHaveProperty('jobs');
       channel.close();
-      ports.push((JSON.parse(readFileSync(join(box, 'server.json'), 'utf8')) as { port: number }).port);
+      ports.push((JSON.parse(readFileSync(serverFile, 'utf8')) as { port: number }).port);
     }
     expect(ports[0]).toBe(ports[1]);
-    expect(statSync(join(box, 'server.json')).mode & 0o77).toBe(0);
+    expect(statSync(serverFile).mode & 0o77).toBe(0);
   });
 
-  it('says what is wrong: no ssh, no route, no Cambium, no forwarding, another version', async () => {
-    const open = (place: Partial<RemoteHost>, program = ssh, own = version): Promise<string> =>
-      errorCodeOf(createTunnelOpener(program, own)({ ...card, ...place }));
+  it('reports why it cannot be reached', async () => {
+    const open = (change: Partial<RemoteHost>, program = ssh, ownVersion = version): Promise<string> =>
+      errorCodeOf(createTunnelOpener(program, ownVersion)({ ...host, ...change }));
     expect(await open({}, join(dir, 'nothing'))).toBe('remote/no-ssh');
     expect(await open({ target: 'me@elsewhere' })).toBe('remote/unreachable');
     expect(await open({ command: 'cambium-that-is-not-there' })).toBe('remote/no-cambium');
@@ -82,65 +108,57 @@ describe.skipIf(process.platform === 'win32')('a place reached by ssh', () => {
     expect(await open({})).toBe('remote/unreachable');
   });
 
-  it('outlives Ctrl+C, so that what trains over there can be asked to stop; it ends with the process', async () => {
-    const from = (path: string): string => JSON.stringify(join(root, 'src-main', path));
-    const script = `import { connect } from ${from('contract/connect.ts')}; import { service } from ${from('contract/service.ts')}; import { tunnelsBy } from ${from('entry/tunnel.ts')};
-      const { channel } = await tunnelsBy(${JSON.stringify(ssh)}, '${version}')(${JSON.stringify(card)}), there = connect(service, channel);
-      process.on('SIGINT', () => { setTimeout(async () => { console.log((await there.about({})).home); process.exit(0); }, 300); });
-      console.log('open');`;
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script],
-      { detached: true, stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+  it('stays connected after Ctrl+C, and is disconnected when the process ends', async () => {
+    const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module'];
+    const child = spawn(process.execPath, [...flags, '-e', createClientScript()], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const ended = once(child, 'close');
     let out = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text;
     });
     await waitUntil(() => out !== '', 30_000);
-    process.kill(-child.pid!, 'SIGINT'); // as a terminal does: to the whole group
-    expect([(await ended)[0], out]).toEqual([0, `open\n${box}\n`]);
-    const tunnel = Number(readFileSync(join(box, 'tunnel.pid'), 'utf8'));
+    // A terminal sends the signal to the whole process group.
+    process.kill(-child.pid!, 'SIGINT');
+    expect([(await ended)[0], out]).toEqual([0, `open\n${remoteHome}\n`]);
+    const tunnel = Number(readFileSync(join(remoteHome, 'tunnel.pid'), 'utf8'));
     await waitUntil(() => !isProcessAlive(tunnel));
   });
 
-  it('is given up at once by Ctrl+C while it is being reached', async () => {
+  it('can be cancelled while it connects', async () => {
     process.env['SSH_MOOD'] = 'hang';
-    const stop = new AbortController();
-    const opening = errorCodeOf(openRemoteChannel(near(), 'box', stop.signal));
+    const controller = new AbortController();
+    const opening = errorCodeOf(openRemoteChannel(connectLocally(), 'box', controller.signal));
     setTimeout(() => {
-      stop.abort();
+      controller.abort();
     }, 100);
     expect(await opening).toBe('cancelled');
     delete process.env['SSH_MOOD'];
-    const channel = await openRemoteChannel(near(), 'box', AbortSignal.timeout(60_000));
+    const channel = await openRemoteChannel(connectLocally(), 'box', AbortSignal.timeout(60_000));
     channel.close();
   });
 
-  it('ends calls under way when the far server goes, and starts it again when asked', async () => {
-    const channel = await openRemoteChannel(near(), 'box');
-    const there = connect(contract, channel);
-    const activity = there.activity({})[Symbol.asyncIterator]();
+  it('ends pending calls when its server ends, and starts the server again', async () => {
+    const channel = await openRemoteChannel(connectLocally(), 'box');
+    const activity = connect(contract, channel).activity({})[Symbol.asyncIterator]();
     await activity.next();
-    execFileSync(process.execPath, [cli, 'serve', '--stop'], { env: { ...process.env, CAMBIUM_HOME: box } });
-    expect(
-      await errorCodeOf(
-        (async () => {
-          for (;;) if ((await activity.next()).done) return;
-        })(),
-      ),
-    ).toBe('rpc/closed');
-    expect(existsSync(join(box, 'server.json'))).toBe(false);
-    const again = await openRemoteChannel(near(), 'box');
-    expect(await connect(contract, again).about({})).toMatchObject({ home: box });
+    stopRemoteServer();
+    const readToEnd = async (): Promise<void> => {
+      while (!(await activity.next()).done);
+    };
+    expect(await errorCodeOf(readToEnd())).toBe('rpc/closed');
+    expect(existsSync(join(remoteHome, 'server.json'))).toBe(false);
+    const again = await openRemoteChannel(connectLocally(), 'box');
+    expect(await connect(contract, again).about({})).toMatchObject({ home: remoteHome });
     again.close();
   });
 
-  it('is a name, once; a target can be no switch of ssh', async () => {
-    expect(await errorCodeOf(places.add(card))).toBe('remote/exists');
-    expect(await errorCodeOf(places.remove('other'))).toBe('remote/not-found');
-    expect(await places.remove('box')).toEqual([]);
+  it('has a unique name, and a target that ssh cannot read as a flag', async () => {
+    expect(await errorCodeOf(hosts.add(host))).toBe('remote/exists');
+    expect(await errorCodeOf(hosts.remove('other'))).toBe('remote/not-found');
+    expect(await hosts.remove('box')).toEqual([]);
     for (const target of ['-oProxyCommand=evil', '', 'a b', 'a;b'])
       expect(remoteHostRequest.safeParse({ name: 'x', target }).success, target).toBe(false);
     for (const target of ['box', 'me@10.0.0.7', 'gpu-1.example.org', 'me@[fe80::1%eth0]'])

@@ -10,7 +10,7 @@ import { exportRun } from '../../src-main/engine/export/export-job.ts';
 import { grow } from '../../src-main/engine/grow/grow-job.ts';
 import { evaluate } from '../../src-main/engine/infer/evaluate-job.ts';
 import { sample } from '../../src-main/engine/infer/sample-job.ts';
-import { adapterOf } from '../../src-main/engine/ort/adapters.ts';
+import { findAdapter } from '../../src-main/engine/ort/adapters.ts';
 import { train } from '../../src-main/engine/train/train-job.ts';
 import { applyRecipe } from '../../src-main/growth/apply/apply.ts';
 import { families } from '../../src-main/model/families/index.ts';
@@ -22,18 +22,7 @@ import type { TrainingSettings } from '../../src-main/train/settings.ts';
 import '../support/close.ts';
 import { freePath } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
-import {
-  collect,
-  createTestRun,
-  createTextFile,
-  eventsOfType,
-  growthNamed,
-  growths,
-  mainFamilies,
-  neverAborted,
-  planIfPossible,
-  readValues,
-} from '../engine/workbench.ts';
+import { collect, createTestRun, createTextFile, eventsOfType, growthNamed, growths, mainFamilies, neverAborted, planIfPossible, readValues, verdictOf } from '../engine/workbench.ts';
 import { accelerators } from './devices.ts';
 
 const text = createTextFile(3000);
@@ -72,7 +61,7 @@ async function evaluateAndSample(
 }
 
 for (const [kind, device] of accelerators) {
-  const isSoftware = device !== undefined && adapterOf(kind).software;
+  const isSoftware = device !== undefined && findAdapter(kind).software;
   const ids = isSoftware ? mainFamilies : [...families.keys()];
   describe.skipIf(!device).each(ids)(`${kind}: %s`, (id) => {
     const source = makeTinyCheckpoint(id, { tokenizer: true });
@@ -156,7 +145,7 @@ for (const [kind, device] of accelerators) {
           expect(done).toMatchObject({
             type: 'done',
             device: kind,
-            certificate: { passed: true, device: kind, promise: plan.promise.kind },
+            certificate: { verdict: verdictOf(plan), device: kind, promise: plan.promise.kind },
           });
           const grown = await openCheckpoint(out);
           for (const recipe of plan.tensors) {

@@ -153,8 +153,13 @@ def attribute_cases(config):
 
 
 def sizes_read(config):
+    """The sizes, or the error of the config class or of a model with these sizes."""
     try:
         found = read_config(config)
+        with torch.device("meta"):
+            # The other implementations of experts need values.
+            experts = {"experts_implementation": "batched_mm"} if hasattr(found, "num_experts_per_tok") else {}
+            AutoModelForCausalLM.from_config(found, **experts)(torch.zeros(1, 4, dtype=torch.long))
     except Exception as error:
         return {"error": describe_error(error)}
     names = [
@@ -307,12 +312,16 @@ def rope_cases(config):
 # --- names.json
 
 
-def name_variants(name, prefix):
-    """Names under which a weight may be stored: as it is, and with one prefix less or more."""
+def name_variants(name, prefix, model_type):
+    """Names under which a weight may be stored: as it is, with one prefix less or more, in the spelling of old files."""
     bare = name.removeprefix(f"{prefix}.")
     variants = [name, bare, f"{prefix}.{name}"]
     if prefix == "model":
         variants.append(bare.removeprefix("decoder."))
+    if model_type == "mixtral":
+        variants += [variant.replace(".mlp.", ".block_sparse_moe.") for variant in variants]
+    if model_type == "gpt_neox":
+        variants += [variant.replace("lm_head.", "embed_out.") for variant in variants]
     return list(dict.fromkeys(variants))
 
 
@@ -327,7 +336,7 @@ def loaded_names(config):
     stored = [name for name in names if "experts." not in name]
     pairs = []
     for name in stored:
-        for variant in name_variants(name, model.base_model_prefix):
+        for variant in name_variants(name, model.base_model_prefix, model.config.model_type):
             target, _ = rename_source_key(variant, renamings, converters, model.base_model_prefix, meta)
             pairs.append([variant, target if target in meta else None])
     return {"names": names, "loaded": pairs}

@@ -24,7 +24,7 @@ it('grows the demo checkpoint and shows its certificate', async () => {
   await screen.findByText('Function-preserving');
   expect(screen.getAllByTestId('axis-diagram').length).toBeGreaterThan(5);
   await fireEvent.click(screen.getByRole('button', { name: 'Grow' }));
-  await screen.findByText('The grown model computes the same function', {}, { timeout: 10_000 });
+  await screen.findByText('Function-preserving, as measured on this text', {}, { timeout: 10_000 });
   expect(service.calls).toContain('startGrowth');
   expect(document.title).toBe('Growing · Cambium');
 });

@@ -7,29 +7,35 @@ const run = (id: string, step: number, state: RunSummary['state'] = 'running'): 
   ({ id, step, state }) as RunSummary;
 const job: JobSummary = { id: 'j', kind: 'grow', title: 'Growing', state: 'running', started: '' };
 
-function place() {
+/** A feed of lists that the test changes. `polls` counts how often all runs were read. */
+function createTestFeed() {
   const state = {
     jobs: [] as JobSummary[],
     runs: [run('a', 1), run('b', 9, 'finished')],
-    looks: 0,
-    broken: false,
+    polls: 0,
+    fails: false,
   };
-  const activity = createActivityFeed({
+  const subscribe = createActivityFeed({
     jobs: () => state.jobs,
-    runs: () => {
-      state.looks++;
-      return state.broken ? Promise.reject(new Error('the disk sleeps')) : Promise.resolve([...state.runs]);
+    runs() {
+      state.polls++;
+      return state.fails ? Promise.reject(new Error('cannot read')) : Promise.resolve([...state.runs]);
     },
     run: (id) => Promise.resolve(state.runs.find((r) => r.id === id)!),
     checkpoints: () => Promise.resolve([{ dir: '/a', name: 'a', opened: '', builtIn: false }]),
   });
-  return { state, activity };
+  return { state, subscribe };
 }
 
-describe('activity', () => {
-  it('tells everything first, then only what changed', async () => {
-    const { state, activity } = place();
-    const events = activity()[Symbol.asyncIterator]();
+const wait = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+
+describe('createActivityFeed', () => {
+  it('sends everything first, then only changes', async () => {
+    const { state, subscribe } = createTestFeed();
+    const events = subscribe()[Symbol.asyncIterator]();
     const next = async (): Promise<Activity> => (await events.next()).value as Activity;
     const first = await next();
     expect(first).toMatchObject({ jobs: [], runs: [{ id: 'a' }, { id: 'b' }], checkpoints: [{ dir: '/a' }] });
@@ -42,36 +48,39 @@ describe('activity', () => {
     await events.return!();
   });
 
-  it('hears of runs that others start and remove, tells late listeners all, and stops looking when nobody listens', async () => {
-    const { state, activity } = place();
-    const early = activity()[Symbol.asyncIterator]();
+  it('finds runs that other processes start and remove', async () => {
+    const { state, subscribe } = createTestFeed();
+    const early = subscribe()[Symbol.asyncIterator]();
     await early.next();
     state.runs = [run('c', 0, 'finished')];
-    const late = activity()[Symbol.asyncIterator]();
+    const late = subscribe()[Symbol.asyncIterator]();
     expect((await late.next()).value).toMatchObject({ runs: [{ id: 'c' }] });
     const change = (await early.next()).value as Activity;
     expect(change).toMatchObject({ runs: [{ id: 'c' }], gone: ['a', 'b'] });
     expect(mergeRuns([run('a', 1), run('b', 9)], change)).toEqual(state.runs);
     await Promise.all([early.return!(), late.return!()]);
-    const { looks } = state;
-    await new Promise((r) => {
-      setTimeout(r, 700);
-    });
-    expect(state.looks).toBe(looks);
   });
 
-  it('outlives a look that fails, and a listener that is aborted', async () => {
-    const { state, activity } = place();
-    const stop = new AbortController();
-    state.broken = true;
-    const events = activity(stop.signal)[Symbol.asyncIterator]();
-    const waiting = events.next();
-    await new Promise((r) => {
-      setTimeout(r, 100);
-    });
-    state.broken = false;
-    expect((await waiting).value).toMatchObject({ runs: [{ id: 'a' }, { id: 'b' }] });
-    stop.abort();
+  it('stops polling without listeners', async () => {
+    const { state, subscribe } = createTestFeed();
+    const listeners = [subscribe(), subscribe()].map((events) => events[Symbol.asyncIterator]());
+    await Promise.all(listeners.map((events) => events.next()));
+    await Promise.all(listeners.map((events) => events.return!()));
+    const { polls } = state;
+    await wait(700);
+    expect(state.polls).toBe(polls);
+  });
+
+  it('polls again after a poll that failed, and ends a listener whose signal aborts', async () => {
+    const { state, subscribe } = createTestFeed();
+    const controller = new AbortController();
+    state.fails = true;
+    const events = subscribe(controller.signal)[Symbol.asyncIterator]();
+    const first = events.next();
+    await wait(100);
+    state.fails = false;
+    expect((await first).value).toMatchObject({ runs: [{ id: 'a' }, { id: 'b' }] });
+    controller.abort();
     expect((await events.next()).done).toBe(true);
   });
 });

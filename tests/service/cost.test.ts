@@ -1,7 +1,3 @@
-/**
- * @file Cost at the service: the book that comes with Cambium, what is assumed and measured, what a run
- * keeps, and what the next estimate learns from it.
- */
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
@@ -13,43 +9,62 @@ import { costFile, type CostRecord } from '../../src-main/cost/record.ts';
 import { deviceBook } from '../../src-main/contract/cost.ts';
 import { createSavedPlan } from '../../src-main/growth/plan/saved-plan.ts';
 import { growthRecordFile, formatRecord } from '../../src-main/model/records.ts';
-import { createCosts } from '../../src-main/service/cost.ts';
+import { createCosts, type Costs } from '../../src-main/service/cost.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint/checkpoint.ts';
-import { openHome } from '../../src-main/store/home/home.ts';
+import { openHome, type Home } from '../../src-main/store/home/home.ts';
 import { createRun } from '../../src-main/store/run/runs.ts';
-import { trainingDefaults } from '../../src-main/train/settings.ts';
+import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 import { fakeProcesses } from '../support/fake-processes.ts';
 import { expectAppError } from '../support/expect-app-error.ts';
 import { freePath, freshFolder } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { noTunnel, testEnvironment } from '../support/test-service.ts';
+import { noTunnel, root, testEnvironment } from '../support/test-service.ts';
 
 const cores = vi.hoisted(() => ({ physical: 2 }));
 vi.mock('../../src-main/cost/fit.ts', { spy: true });
-vi.mock('../../src-main/store/fs/cores.ts', () => ({ physicalCores: () => cores.physical }));
+vi.mock('../../src-main/store/fs/cores.ts', () => ({ countPhysicalCores: () => cores.physical }));
 
-const resources = join(import.meta.dirname, '../../resources');
+const resources = join(root, 'resources');
 const settings = { ...trainingDefaults, microBatch: 2, contextLength: 16, tokens: 3200 };
+const doubleFfn = { method: 'hypercloning', to: { ffn: 48 }, options: {}, seed: 0, dtype: 'keep' } as const;
 
-async function desk(at = freshFolder('home'), from = resources, memory = 16e9) {
-  const home = openHome(at);
-  const dir = await makeTinyCheckpoint('llama');
-  const costs = createCosts(
-    {
-      home,
-      processes: fakeProcesses({ behavior: () => 'obey', stepMs: 1 }),
-      tunnel: noTunnel,
-      environment: { ...testEnvironment, resources: from },
-    },
-    () =>
-      Promise.resolve([
-        { id: 'cpu', name: 'Intel(R) Xeon(R) Processor', available: true, memory, free: 8e9 },
-      ]),
-  );
-  return { costs, home, dir };
+interface TestCosts {
+  readonly costs: Costs;
+  readonly home: Home;
+  /** A tiny checkpoint. */
+  readonly dir: string;
 }
 
-describe('the book', () => {
+async function createTestCosts({
+  homeDir = freshFolder('home'),
+  resourcesDir = resources,
+  memory = 16e9,
+} = {}): Promise<TestCosts> {
+  const home = openHome(homeDir);
+  const dir = await makeTinyCheckpoint('llama');
+  const dependencies = {
+    home,
+    processes: fakeProcesses({ behavior: () => 'obey', stepMs: 1 }),
+    tunnel: noTunnel,
+    environment: { ...testEnvironment, resources: resourcesDir },
+  };
+  const name = 'Intel(R) Xeon(R) Processor';
+  const device = { id: 'cpu', name, available: true, memory, free: 8e9 } as const;
+  return { costs: createCosts(dependencies, () => Promise.resolve([device])), home, dir };
+}
+
+/** Creates a run with a cost record; returns its folder. */
+async function createTestRun(
+  { costs, dir }: TestCosts,
+  training: TrainingSettings = settings,
+): Promise<string> {
+  const run = freePath('run');
+  await createRun(run, { checkpoint: dir, data: [], settings: training, name: 'r' });
+  await costs.recordEstimate(run, { checkpoint: dir, data: [dir], settings: training });
+  return run;
+}
+
+describe('the device book', () => {
   const book = deviceBook.parse(JSON.parse(readFileSync(join(resources, 'devices.json'), 'utf8')));
   it.each([
     ['NVIDIA H200', 'h200'],
@@ -64,24 +79,34 @@ describe('the book', () => {
     ['NVIDIA L4', 'l4'],
     ['NVIDIA GH200 480GB', undefined],
     ['Made-up 9000', undefined],
-  ])('knows %s as %s', (name, id) => {
+  ])('lists %s as %s', (name, id) => {
     expect(factsOf(book, name)?.id).toBe(id);
   });
-  it('has a source for every device and price, one id each, and a price for none that it lacks', () => {
+
+  it('has unique ids and a source for every device and price', () => {
     expect(new Set(book.devices.map((d) => d.id)).size).toBe(book.devices.length);
     for (const { source } of [...book.devices, ...book.prices]) expect(source.length).toBeGreaterThan(10);
-    expect(
-      deviceBook.safeParse({ ...book, prices: [{ ...book.prices[0], device: 'nowhere' }] }).success,
-    ).toBe(false);
-    expect(
-      deviceBook.safeParse({ ...book, devices: [{ ...book.devices[0], peaks: { float32: -1 } }] }).success,
-    ).toBe(false);
+  });
+
+  it('is refused if a price names an unknown device, or a peak is negative', () => {
+    const prices = [{ ...book.prices[0], device: 'nowhere' }];
+    expect(deviceBook.safeParse({ ...book, prices }).success).toBe(false);
+    const devices = [{ ...book.devices[0], peaks: { float32: -1 } }];
+    expect(deviceBook.safeParse({ ...book, devices }).success).toBe(false);
+  });
+
+  it('is read again after it could not be read', async () => {
+    const resourcesDir = freshFolder('resources');
+    const { costs } = await createTestCosts({ resourcesDir });
+    await expectAppError('file/not-found', () => costs.facts());
+    cpSync(join(resources, 'devices.json'), join(resourcesDir, 'devices.json'));
+    expect((await costs.facts()).book.devices.length).toBeGreaterThan(0);
   });
 });
 
-describe('costs', () => {
-  it('keep what is assumed, and nothing that cannot be', async () => {
-    const { costs, home } = await desk();
+describe('assumptions', () => {
+  it('are stored if they are valid', async () => {
+    const { costs, home } = await createTestCosts();
     expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
     await costs.setAssumptions({ tariff: 0.5 });
     await costs.setAssumptions({ load: 0.6 });
@@ -90,8 +115,8 @@ describe('costs', () => {
     expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
   });
 
-  it('lose nothing by an entry that cannot be, and set a file aside that is none', async () => {
-    const { costs, home } = await desk();
+  it('keep their valid entries if other entries are invalid', async () => {
+    const { costs, home } = await createTestCosts();
     const file = join(home.dir, 'costs.json');
     const { device, measured } = await costs.measure('cpu');
     await costs.setAssumptions({ load: 0.6 });
@@ -107,50 +132,38 @@ describe('costs', () => {
       assumptions: { load: 0.6, carbon: 100 },
       measured: { [device]: measured },
     });
-    await Promise.all([costs.setAssumptions({ tariff: 0.5 }), costs.measure('cpu'), costs.setAssumptions({ load: 0.7 })]);
+    await Promise.all([
+      costs.setAssumptions({ tariff: 0.5 }),
+      costs.measure('cpu'),
+      costs.setAssumptions({ load: 0.7 }),
+    ]);
     expect((await costs.facts()).assumptions).toMatchObject({ tariff: 0.5, load: 0.7, carbon: 100 });
-    for (const bad of ['{"assumptions":', '[]']) {
-      writeFileSync(file, bad);
-      expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
-      expect(
-        readdirSync(home.dir).some(
-          (name) =>
-            name.startsWith('costs.json.damaged-') && readFileSync(join(home.dir, name), 'utf8') === bad,
-        ),
-      ).toBe(true);
-    }
   });
 
-  it('need no folder but the home, which they make', async () => {
-    const { costs, home } = await desk(freePath('home'));
+  it.each(['{"assumptions":', '[]'])(
+    'are the defaults if the file is %s, which is set aside',
+    async (bad) => {
+      const { costs, home } = await createTestCosts();
+      writeFileSync(join(home.dir, 'costs.json'), bad);
+      expect((await costs.facts()).assumptions).toEqual(assumptionDefaults);
+      await costs.setAssumptions({ load: 0.6 });
+      const [setAside] = readdirSync(home.dir).filter((name) => name.startsWith('costs.json.damaged-'));
+      expect(readFileSync(join(home.dir, setAside!), 'utf8')).toBe(bad);
+    },
+  );
+
+  it('create the home folder only when they are stored', async () => {
+    const { costs, home } = await createTestCosts({ homeDir: freePath('home') });
     expect((await costs.facts()).free).toBeGreaterThan(0);
     expect(existsSync(home.dir)).toBe(false);
     await costs.setAssumptions({ load: 0.6 });
     expect(readdirSync(home.dir)).toEqual(['costs.json']);
   });
+});
 
-  it('read the book again where that failed once', async () => {
-    const own = freshFolder('resources');
-    const { costs } = await desk(freshFolder('home'), own);
-    await expectAppError('file/not-found', () => costs.facts());
-    cpSync(join(resources, 'devices.json'), join(own, 'devices.json'));
-    expect((await costs.facts()).book.devices.length).toBeGreaterThan(0);
-  });
-
-  it('of a run that begins are not weighed against settings that would fit', async () => {
-    const { costs, dir } = await desk(undefined, undefined, 1e6);
-    const run = freePath('run');
-    const tried = vi.mocked(fit.settingsThatFit);
-    await createRun(run, { checkpoint: dir, data: [], settings, name: 'r' });
-    await costs.recordEstimate(run, { checkpoint: dir, data: [dir], settings });
-    expect((await costs.runCost(run))!.estimate).not.toBeNull();
-    expect(tried).not.toHaveBeenCalled();
-    expect((await costs.estimate({ dir, training: settings })).here[0]!.verdict).toBe('does not fit');
-    expect(tried).toHaveBeenCalled();
-  });
-
-  it('stand on what an engine measured', async () => {
-    const { costs, dir } = await desk();
+describe('estimates', () => {
+  it('use the rates that an engine measured', async () => {
+    const { costs, dir } = await createTestCosts();
     const before = await costs.estimate({ dir, training: settings });
     const { device, measured } = await costs.measure('cpu');
     const { targets } = await costs.facts();
@@ -160,44 +173,97 @@ describe('costs', () => {
     expect(after.here[0]!.basis).toMatch(/measured here/);
   });
 
-  it('count a processor by its physical cores, as the book and the speed test do', async () => {
+  it('count the physical cores of a CPU', async () => {
     cores.physical = availableParallelism() + 3;
     try {
-      const { costs, dir } = await desk();
+      const { costs, dir } = await createTestCosts();
       const id = `cpu: Intel(R) Xeon(R) Processor × ${cores.physical}`;
-      const {
-        targets: [target],
-      } = await costs.facts();
-      const [on] = (await costs.estimate({ dir, training: settings })).here;
+      const [target] = (await costs.facts()).targets;
+      const [device] = (await costs.estimate({ dir, training: settings })).here;
       expect(target).toMatchObject({ id, cores: cores.physical });
-      expect(on!.watts).toBeCloseTo(cores.physical * target!.facts!.power * assumptionDefaults.load, 9);
+      const watts = cores.physical * target!.facts!.power * assumptionDefaults.load;
+      expect(device!.watts).toBeCloseTo(watts, 9);
       expect((await costs.measure('cpu')).device).toBe(id);
     } finally {
       cores.physical = 2;
     }
   });
 
-  it('begin a run with a record, and learn from runs that ended', async () => {
-    const { costs, home, dir } = await desk();
-    const runs = await Promise.all(
-      [1.5, 1.6, 1.4].map(async (ratio, i) => {
-        const run = freePath('run');
-        await createRun(run, { checkpoint: dir, data: [], settings, name: `r${i}` });
-        await home.rememberRun(run);
-        await costs.recordEstimate(run, { checkpoint: dir, data: [dir], settings });
-        const file = join(run, costFile);
-        const record = JSON.parse(readFileSync(file, 'utf8')) as CostRecord;
-        expect(record).toMatchObject({
-          version: 1,
-          kind: 'cpu',
-          price: { unit: 'kWh', source: 'your tariff' },
-        });
-        return { run, file, record, ratio };
+  it('of distillation include the source that the growth record names', async () => {
+    const test = await createTestCosts();
+    const { costs, dir } = test;
+    const { summary } = await openCheckpoint(dir);
+    const distilled = { ...settings, distillWeight: 0.5 };
+    const flops = async (training: TrainingSettings, grow?: typeof doubleFfn): Promise<number> =>
+      (await costs.estimate({ dir, training, ...(grow ? { grow } : {}) })).flops.perToken;
+    expect(await flops(distilled)).toBe(await flops(settings));
+    expect(await flops(distilled, doubleFfn)).toBeGreaterThan(await flops(settings, doubleFfn));
+    writeFileSync(
+      join(dir, growthRecordFile),
+      formatRecord({
+        version: 1,
+        source: dir,
+        method: 'hypercloning',
+        plan: createSavedPlan(summary, doubleFfn, null),
+        certificate: null,
+        cambium: '0',
       }),
     );
-    const plain = (await costs.estimate({ dir, training: settings })).here[0]!;
-    expect(plain.record).toBeUndefined();
-    for (const [i, { file, record, ratio }] of runs.entries()) {
+    expect(await flops(distilled)).toBeGreaterThan(await flops(settings));
+    const { family, dims, settings: modelSettings } = summary;
+    expect((await costs.facts(dir)).source).toMatchObject({ family, dims, settings: modelSettings });
+    const run = await createTestRun(test, distilled);
+    const { here } = await costs.estimate({ dir, training: distilled });
+    expect((await costs.runCost(run))!.estimate!.uncorrectedMemory).toBeCloseTo(
+      here[0]!.memory.total.likely,
+      3,
+    );
+  });
+
+  it('of a planned growth use the grown sizes, and compare with random weights if that is known', async () => {
+    const { costs, dir } = await createTestCosts();
+    const plain = await costs.estimate({ dir, training: settings });
+    const request = { dir, training: settings, grow: doubleFfn };
+    const grown = await costs.estimate(request);
+    expect(grown.parameters).toBeGreaterThan(plain.parameters);
+    expect(grown.scratchRefusal).toMatch(/tokens that the source was trained on is unknown/);
+    const tiny = await costs.estimate({ ...request, sourceTokens: 1e9 });
+    expect(tiny.scratchRefusal).toMatch(/the source has .* parameters, and the scaling law was fitted to/);
+    const warm = { ...doubleFfn, method: 'copy-pad' };
+    const lossy = await costs.estimate({ ...request, grow: warm, sourceTokens: 1e9 });
+    for (const estimated of [plain, lossy])
+      expect([estimated.scratch, estimated.scratchRefusal]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('cost records', () => {
+  it('are written without a search for settings that fit', async () => {
+    const test = await createTestCosts({ memory: 1e6 });
+    const { costs, dir } = test;
+    const search = vi.mocked(fit.settingsThatFit);
+    const run = await createTestRun(test);
+    expect((await costs.runCost(run))!.estimate).not.toBeNull();
+    expect(search).not.toHaveBeenCalled();
+    const estimated = await costs.estimate({ dir, training: settings });
+    expect(estimated.here[0]!.verdict).toBe('does not fit');
+    expect(search).toHaveBeenCalled();
+  });
+
+  it('of finished runs correct the next estimate', async () => {
+    const test = await createTestCosts();
+    const { costs, home, dir } = test;
+    const runs = await Promise.all([1, 2, 3].map(() => createTestRun(test)));
+    for (const run of runs) await home.rememberRun(run);
+    const before = (await costs.estimate({ dir, training: settings })).here[0]!;
+    expect(before.record).toBeUndefined();
+    for (const [i, ratio] of [1.5, 1.6, 1.4].entries()) {
+      const file = join(runs[i]!, costFile);
+      const record = JSON.parse(readFileSync(file, 'utf8')) as CostRecord;
+      expect(record).toMatchObject({
+        version: 2,
+        kind: 'cpu',
+        price: { unit: 'kWh', source: 'your tariff' },
+      });
       const actual = {
         steps: 100,
         tokens: 3200,
@@ -211,68 +277,19 @@ describe('costs', () => {
       } as const;
       writeFileSync(file, JSON.stringify({ ...record, actual }));
     }
-    const taught = (await costs.estimate({ dir, training: settings })).here[0]!;
-    expect(taught.step!.seconds / plain.step!.plain).toBeCloseTo(1.5, 9);
-    expect(taught.memory.total.likely / plain.memory.total.likely).toBeCloseTo(1.1, 9);
-    expect(taught.record).toMatch(/last 3 runs: within 60 %/);
-    expect(await costs.runCost(runs[0]!.run)).toMatchObject({ actual: { steps: 100 } });
+    const after = (await costs.estimate({ dir, training: settings })).here[0]!;
+    expect(after.step!.seconds / before.step!.plain).toBeCloseTo(1.5, 9);
+    expect(after.memory.total.likely / before.memory.total.likely).toBeCloseTo(1.1, 9);
+    expect(after.record).toMatch(/last 3 runs: within 60 %/);
+    expect(await costs.runCost(runs[0]!)).toMatchObject({ actual: { steps: 100 } });
   });
 
-  it('say of a run without a record that there is none, and refuse a run that is not', async () => {
-    const { costs, dir } = await desk();
+  it('are null for a run without one; an unknown run is refused', async () => {
+    const { costs, dir } = await createTestCosts();
     const run = freePath('run');
     await createRun(run, { checkpoint: dir, data: [], settings, name: 'old' });
     expect(existsSync(join(run, costFile))).toBe(false);
     expect(await costs.runCost(run)).toBeNull();
     await expectAppError('run/not-found', () => costs.runCost(freePath('nowhere')));
-  });
-
-  it('of learning from a source are those of two models, where the growth record says which', async () => {
-    const { costs, dir } = await desk();
-    const { summary: card } = await openCheckpoint(dir);
-    const taught = { ...settings, distillWeight: 0.5 };
-    const request = { method: 'hypercloning', to: { ffn: 48 }, options: {}, seed: 0, dtype: 'keep' } as const;
-    const flops = async (training: typeof settings, grow?: typeof request): Promise<number> =>
-      (await costs.estimate({ dir, training, ...(grow ? { grow } : {}) })).flops.perToken;
-    expect(await flops(taught)).toBe(await flops(settings));
-    expect(await flops(taught, request)).toBeGreaterThan(await flops(settings, request));
-    writeFileSync(
-      join(dir, growthRecordFile),
-      formatRecord({
-        version: 1,
-        source: dir,
-        method: 'hypercloning',
-        plan: createSavedPlan(card, request, null),
-        certificate: null,
-        cambium: '0',
-      }),
-    );
-    expect(await flops(taught)).toBeGreaterThan(await flops(settings));
-    expect((await costs.facts(dir)).source).toMatchObject({
-      family: card.family,
-      dims: card.dims,
-      settings: card.settings,
-    });
-    const run = freePath('run');
-    await createRun(run, { checkpoint: dir, data: [], settings: taught, name: 'taught' });
-    await costs.recordEstimate(run, { checkpoint: dir, data: [dir], settings: taught });
-    expect((await costs.runCost(run))!.estimate!.uncorrectedMemory).toBeCloseTo(
-      (await costs.estimate({ dir, training: taught })).here[0]!.memory.total.likely,
-      3,
-    );
-  });
-
-  it('of a growth that is only planned are those of its sizes, beside random weights', async () => {
-    const { costs, dir } = await desk();
-    const plain = await costs.estimate({ dir, training: settings });
-    const grown = await costs.estimate({
-      dir,
-      training: settings,
-      grow: { method: 'hypercloning', to: { ffn: 48 }, options: {}, seed: 0, dtype: 'keep' },
-      assumptions: { sourceTokens: 40 },
-    });
-    expect(grown.parameters).toBeGreaterThan(plain.parameters);
-    expect(grown.scratch!.assumption).toContain('40 tokens a parameter');
-    expect(plain.scratch).toBeUndefined();
   });
 });

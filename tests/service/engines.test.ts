@@ -1,19 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../src-main/base/errors.ts';
-import { exitError, engineStream, withEngine } from '../../src-main/service/engines.ts';
+import type { Device } from '../../src-main/contract/schema.ts';
+import { engineStream, exitError, withEngine, type Processes } from '../../src-main/service/engines.ts';
 import { fakeProcesses } from '../support/fake-processes.ts';
-import { errorCodeOf } from '../support/test-service.ts';
+import { errorCodeOf, waitUntil } from '../support/test-service.ts';
 
-describe('engines', () => {
-  it('gives the answer, and the engine is gone', async () => {
+const listDevices = (processes: Processes): Promise<readonly Device[]> =>
+  withEngine(processes, {}, (engine) => engine.devices({}));
+
+describe('withEngine', () => {
+  it('returns the result after the engine has exited', async () => {
     const processes = fakeProcesses();
-    expect(await withEngine(processes, {}, (e) => e.devices({}))).toMatchObject([{ id: 'cpu' }]);
+    expect(await listDevices(processes)).toMatchObject([{ id: 'cpu' }]);
     expect(processes.spawned).toMatchObject([{ exited: true, killed: false }]);
   });
 
-  it('turns a death into an error with its last lines', async () => {
+  it('throws the error of an engine that dies, with its last lines', async () => {
     const processes = fakeProcesses({ behavior: () => 'die' });
-    const error = await withEngine(processes, {}, (e) => e.devices({})).catch((e: unknown) => e);
+    const error = await listDevices(processes).catch((e: unknown) => e);
     expect(error).toMatchObject({
       code: 'engine/crashed',
       detail: { how: 'exit code 1', lines: 'something broke\n' },
@@ -21,18 +25,41 @@ describe('engines', () => {
     expect(processes.spawned[0]!.exited).toBe(true);
   });
 
-  it('tells when memory ran out', async () => {
-    expect(await errorCodeOf(withEngine(fakeProcesses({ behavior: () => 'full' }), {}, (e) => e.devices({})))).toBe(
-      'engine/out-of-memory',
-    );
+  it('throws engine/out-of-memory if memory ran out', async () => {
+    const processes = fakeProcesses({ behavior: () => 'full' });
+    expect(await errorCodeOf(listDevices(processes))).toBe('engine/out-of-memory');
   });
 
-  it('passes a proper error on', async () => {
+  it('throws the errors of the engine', async () => {
     const processes = fakeProcesses({ behavior: () => 'refuse' });
-    expect(await errorCodeOf(withEngine(processes, {}, (e) => e.devices({})))).toBe('engine/no-device');
+    expect(await errorCodeOf(listDevices(processes))).toBe('engine/no-device');
     expect(processes.spawned[0]!.exited).toBe(true);
   });
 
+  it('kills an engine that does not exit', async () => {
+    const processes = fakeProcesses({ behavior: () => 'deaf' });
+    const controller = new AbortController();
+    const work = withEngine(processes, {}, (engine) => engine.devices({}, controller.signal));
+    setTimeout(() => {
+      controller.abort();
+    }, 20);
+    expect(await errorCodeOf(work)).toBe('cancelled');
+    expect(processes.spawned[0]).toMatchObject({ exited: true, killed: true });
+  }, 15_000);
+});
+
+describe('engineStream', () => {
+  it('ends the engine when the loop is left', async () => {
+    const processes = fakeProcesses();
+    const request = { from: 'x', prompt: 'a', tokens: 1000, temperature: 0, seed: 0, device: 'cpu' } as const;
+    const events = engineStream(processes, (engine, signal) => engine.sample(request, signal));
+    for await (const event of events) if (event.type === 'text') break;
+    await waitUntil(() => processes.spawned[0]!.exited);
+    expect(processes.spawned[0]).toMatchObject({ exited: true, killed: false });
+  });
+});
+
+describe('exitError', () => {
   it.each([
     [{ code: null, signal: 'SIGKILL', lines: '' }, 'engine/crashed'],
     [{ code: 3, signal: null, lines: 'x' }, 'engine/crashed'],
@@ -47,33 +74,9 @@ describe('engines', () => {
     ],
     [{ code: 1, signal: null, lines: 'CUDA failure 2: out of memory ; GPU=0' }, 'engine/out-of-memory'],
     [{ code: 1, signal: null, lines: 'std::bad_alloc' }, 'engine/out-of-memory'],
-  ])('names the death %o', (exit, code) => {
+  ])('of %o is %s', (exit, code) => {
     const error = exitError(exit);
     expect(error).toBeInstanceOf(AppError);
     expect(error.code).toBe(code);
   });
-
-  it('ends the engine when a stream is left', async () => {
-    const processes = fakeProcesses();
-    for await (const event of engineStream(processes, (e, s) =>
-      e.sample({ from: 'x', prompt: 'a', tokens: 1000, temperature: 0, seed: 0, device: 'cpu' }, s),
-    ))
-      if (event.type === 'text') break;
-    for (let i = 0; i < 200 && !processes.spawned[0]!.exited; i++)
-      await new Promise((r) => {
-        setTimeout(r, 5);
-      });
-    expect(processes.spawned[0]).toMatchObject({ exited: true, killed: false });
-  });
-
-  it('kills an engine that does not hear', async () => {
-    const processes = fakeProcesses({ behavior: () => 'deaf' });
-    const stop = new AbortController();
-    const work = errorCodeOf(withEngine(processes, {}, (e) => e.devices({}, stop.signal)));
-    setTimeout(() => {
-      stop.abort();
-    }, 20);
-    expect(await work).toBe('cancelled');
-    expect(processes.spawned[0]).toMatchObject({ exited: true, killed: true });
-  }, 15_000);
 });

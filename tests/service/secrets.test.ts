@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createMemorySecrets, removeTokens } from '../../src-main/service/secrets.ts';
 
-describe('secrets', () => {
-  it('stay in memory until they are forgotten', async () => {
+describe('createMemorySecrets', () => {
+  it('keeps a secret until it is removed', async () => {
     const secrets = createMemorySecrets();
     expect(await secrets.get('a')).toBeNull();
     await secrets.set('a', 'hf_x');
@@ -11,10 +11,11 @@ describe('secrets', () => {
     await secrets.set('a', null);
     expect(await secrets.get('a')).toBeNull();
   });
+});
 
-  it('do not reach an engine, which gets everything else', () => {
-    expect(
-      removeTokens({ HF_TOKEN: 'hf_x', HUGGING_FACE_HUB_TOKEN: 'hf_y', HF_HOME: '/h', PATH: '/bin' }),
-    ).toEqual({ HF_HOME: '/h', PATH: '/bin' });
+describe('removeTokens', () => {
+  it('removes Hub tokens from an environment and nothing else', () => {
+    const environment = { HF_TOKEN: 'hf_x', HUGGING_FACE_HUB_TOKEN: 'hf_y', HF_HOME: '/h', PATH: '/bin' };
+    expect(removeTokens(environment)).toEqual({ HF_HOME: '/h', PATH: '/bin' });
   });
 });

@@ -9,6 +9,7 @@ import type { AbortSignalLike } from '../../src-main/base/signals.ts';
 import type { Engine } from '../../src-main/contract/engine.ts';
 import type {
   Certificate,
+  CertifyEvent,
   ChoicesEvent,
   Device,
   EvaluateEvent,
@@ -31,18 +32,24 @@ import { stepsOf, tokensPerStep } from '../../src-main/train/schedule.ts';
 export type FakeBehavior = 'obey' | 'stall' | 'die' | 'full' | 'refuse' | 'deaf';
 
 export const certificate: Certificate = {
+  version: 2,
   tokens: 8,
+  nonFinite: 0,
   maxLogit: 1e-6,
   rmsLogit: 1,
   kl: 0,
   lossSource: 2,
   lossGrown: 2,
   agreement: 1,
-  promise: 'exact',
+  newTokenShare: 0,
+  promise: 'function-preserving',
+  verdict: 'passed',
   tolerance: 1e-4,
-  passed: true,
+  vocab: { source: 512, grown: 512 },
+  softmax: 'all-tokens',
+  contextLength: 128,
   device: 'cpu',
-  text: "the source's own text",
+  text: 'a text',
 };
 const cpu: Device = { id: 'cpu', name: 'Fake processor', available: true, memory: 8e9, free: 4e9 };
 const pause = (ms: number): Promise<void> =>
@@ -146,9 +153,12 @@ export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0
         await folder.abort();
       }
     },
-    certify: async (_, signal) => {
-      await unlessAborted(behave(), signal);
-      return certificate;
+    async *certify(_, signal): AsyncGenerator<CertifyEvent> {
+      for (let done = 4; done <= 8; done += 4) {
+        await unlessAborted(behave(), signal);
+        yield { type: 'progress', what: 'comparing', done, of: 8, seconds: done };
+      }
+      yield { type: 'done', certificate };
     },
     train: ({ run }, signal) =>
       trainByCounting(

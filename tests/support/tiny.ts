@@ -7,6 +7,7 @@ import { configWith, dimsOf, settingsOf, withDerivedDims } from '../../src-main/
 import { familyById } from '../../src-main/model/families/index.ts';
 import { parametersOf, type Parameter } from '../../src-main/model/parameters.ts';
 import type { SettingName } from '../../src-main/model/settings.ts';
+import type { NameStyle } from '../../src-main/model/tensor-names.ts';
 import { createCheckpointWriter } from '../../src-main/store/checkpoint/checkpoint-writer.ts';
 import { downcast, type WeightDType } from '../../src-main/tensor/dtype.ts';
 import { countElements, type Dims } from '../../src-main/tensor/layout.ts';
@@ -24,7 +25,7 @@ export interface TinyOptions {
   readonly dtype?: WeightDType;
   /** Approximate number of files. */
   readonly shards?: number;
-  readonly prefix?: string;
+  readonly nameStyle?: NameStyle;
   readonly seed?: number;
   /** Adds a byte-level tokenizer of 260 tokens. The vocabulary gets the same size unless `dims` sets it. */
   readonly tokenizer?: boolean;
@@ -100,7 +101,7 @@ export function tinyValues(
 
 /** Writes a checkpoint folder and returns its path. */
 export async function makeTinyCheckpoint(id: string, options: TinyOptions = {}): Promise<string> {
-  const { dtype = 'float32', shards = 1, prefix = '', seed = 1, tokenizer = false } = options;
+  const { dtype = 'float32', shards = 1, nameStyle = 'causal', seed = 1, tokenizer = false } = options;
   const family = familyById(id);
   const config = tinyConfig(id, options);
   const dims = dimsOf(family, config);
@@ -113,7 +114,7 @@ export async function makeTinyCheckpoint(id: string, options: TinyOptions = {}):
   const writer = await createCheckpointWriter({
     target,
     family,
-    prefix,
+    nameStyle,
     config,
     tensors: all.map(({ name, shape }) => ({ name, shape, dtype })),
     ...(shards > 1 ? { maxShardBytes: Math.ceil(bytes / shards) } : {}),

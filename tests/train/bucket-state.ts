@@ -1,5 +1,6 @@
 /** @file The inputs of training graphs: state in buckets, and scalars. */
 import { stateNames, type Bucket } from '../../src-main/train/state.ts';
+import type { HostScalars } from '../../src-main/train/update.ts';
 
 type State = Record<string, Float32Array>;
 type Weights = ReadonlyMap<string, ArrayLike<number>>;
@@ -27,5 +28,5 @@ export function initialState(
 export const nextState = (buckets: readonly Bucket[], outputs: Readonly<State>): State =>
   Object.fromEntries(stateNames(buckets).map((name) => [name, outputs[`next/${name}`]!]));
 
-export const toScalarFeeds = <Name extends string>(scalars: Readonly<Record<Name, number>>): State =>
-  Object.fromEntries(Object.entries<number>(scalars).map(([name, value]) => [name, Float32Array.of(value)]));
+export const toScalarFeeds = (scalars: Partial<HostScalars>): State =>
+  Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, Float32Array.of(value)]));

@@ -42,6 +42,36 @@ export const checkpointErrors = {
     `the index of ${d.path} lists a file outside of the folder: ${d.file}`,
     'Do not trust this checkpoint; download it again from its source.',
   ],
+  'checkpoint/missing-blob': (d: { path: string; file: string; blob: string; repo: string }): ErrorText => [
+    `${d.file} in ${d.path} is a link to the blob ${d.blob}, which is missing from the Hugging Face cache`,
+    `Download the model again: cambium download ${d.repo}, or: hf download ${d.repo}.`,
+  ],
+  'checkpoint/broken-link': (d: { path: string; target: string }): ErrorText => [
+    `${d.path} is a link to ${d.target}, which does not exist`,
+    'Restore the file that it points to, or put the file itself into the folder.',
+  ],
+  'checkpoint/link-outside': (d: { path: string; target: string }): ErrorText => [
+    `${d.path} is a link to ${d.target}, outside of the model's folder`,
+    'If you trust that file, copy it into the folder: links may only point into the folder, or into its repository in the Hugging Face cache.',
+  ],
+  'checkpoint/cache-repository': (d: {
+    path: string;
+    repo: string;
+    snapshots: readonly string[];
+  }): ErrorText => [
+    `${d.path} belongs to the repository ${d.repo} in the Hugging Face cache and is not a model's folder`,
+    d.snapshots.length > 0
+      ? `Open its snapshot: ${d.snapshots[0]!}.`
+      : `It has no snapshot with a config.json; download the model again: cambium download ${d.repo}.`,
+  ],
+  'checkpoint/cache': (d: {
+    path: string;
+    models: readonly string[];
+    snapshots: readonly string[];
+  }): ErrorText => [
+    `${d.path} is a Hugging Face cache with ${d.models.length} models: ${listNames(d.models)}`,
+    d.snapshots.length > 0 ? `Open a snapshot, such as ${d.snapshots[0]!}.` : 'Open the snapshot of a model.',
+  ],
   'checkpoint/missing-tensors': (d: { path: string; names: readonly string[] }): ErrorText => [
     `${d.path} lacks ${d.names.length} weights: ${listNames(d.names)}`,
     'Check that the download is complete and that config.json belongs to this model.',
@@ -49,6 +79,10 @@ export const checkpointErrors = {
   'checkpoint/unknown-tensors': (d: { path: string; names: readonly string[] }): ErrorText => [
     `${d.path} has ${d.names.length} weights that its architecture does not define: ${listNames(d.names)}`,
     'Use a checkpoint of the plain architecture; Cambium does not drop weights silently.',
+  ],
+  'checkpoint/stored-twice': (d: { path: string; names: readonly string[] }): ErrorText => [
+    `${d.path} stores one weight under several names: ${listNames(d.names)}`,
+    'Remove all but one of them, or load and save the checkpoint with transformers.',
   ],
   'checkpoint/wrong-shape': (d: {
     path: string;

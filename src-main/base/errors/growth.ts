@@ -99,6 +99,10 @@ export const growthErrors = {
     `${d.path} is not a valid plan: ${d.why}`,
     'Create it again with cambium plan --save or on the Grow page.',
   ],
+  'growth/no-certificate': (d: { path: string }): ErrorText => [
+    `${d.path} has no certificate`,
+    'Compare it with its source: cambium verify SOURCE GROWN --save.',
+  ],
   'growth/other-source': (d: { source: string; what: string; plan: string; found: string }): ErrorText => [
     `the plan was made for another checkpoint: ${d.what} is ${d.plan} in the plan and ${d.found} in ${d.source}`,
     'Choose the checkpoint that the plan was made for, or make a new plan.',

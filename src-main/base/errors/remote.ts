@@ -4,7 +4,7 @@ import type { ErrorText } from './text.ts';
 export const remoteErrors = {
   'remote/not-found': (d: { host: string }): ErrorText => [
     `there is no remote host called ${d.host}`,
-    'List the remote hosts with cambium remote list.',
+    'List the remote hosts with cambium host list.',
   ],
   'remote/exists': (d: { host: string }): ErrorText => [
     `there is already a remote host called ${d.host}`,

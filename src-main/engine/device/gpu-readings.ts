@@ -39,7 +39,10 @@ export function parseReading(line: string): GpuReading | undefined {
   };
 }
 
-/** Returns the index or the UUID of CUDA's device 0: the first of CUDA_VISIBLE_DEVICES. */
+/**
+ * Returns the index or the UUID of CUDA's device 0: the first of CUDA_VISIBLE_DEVICES. The engine makes CUDA
+ * number its devices as nvidia-smi does (`numberDevicesByBus`).
+ */
 export const findVisibleGpu = (visible = process.env['CUDA_VISIBLE_DEVICES'] ?? ''): string =>
   visible.split(',')[0]!.trim() || '0';
 

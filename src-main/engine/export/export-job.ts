@@ -5,7 +5,7 @@
 import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { ExportEvent } from '../../contract/schema.ts';
-import { createLogitComparison, computeTolerance } from '../../growth/certificate.ts';
+import { computeTolerance } from '../../growth/certificate.ts';
 import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { createCheckpointWriter, findMainDType } from '../../store/checkpoint/checkpoint-writer.ts';
 import type { TensorSummary } from '../../model/summary.ts';
@@ -14,7 +14,7 @@ import { readRun } from '../../store/run/runs.ts';
 import { downcast } from '../../tensor/dtype.ts';
 import { checkOverflow } from '../../tensor/range.ts';
 import { createTrainingCard } from '../model-card/training-card.ts';
-import { computeLogitPair } from '../grow/logit-pair.ts';
+import { compareModels } from '../grow/compare-models.ts';
 import { chooseDevice } from '../device/choose.ts';
 import type { ExportInput } from '../inputs.ts';
 import type { Device } from '../ort/device.ts';
@@ -38,7 +38,7 @@ export async function* exportRun(
   const writer = await createCheckpointWriter({
     target: out,
     family: model.family,
-    prefix: model.prefix,
+    nameStyle: model.nameStyle,
     config: model.config,
     tensors,
     auxiliaryFilesFrom: model.dir,
@@ -110,12 +110,16 @@ async function verifyExport(
   signal: AbortSignalLike,
 ): Promise<number> {
   const exported = await openCheckpoint(out);
-  const { before, after, next, vocab } = await computeLogitPair(device, model, exported, { signal, weights });
-  const comparison = createLogitComparison(vocab);
-  comparison.add(before, after, next);
-  const { maxLogit, rmsLogit } = comparison.result();
+  const comparison = await compareModels(device, model, exported, { signal, weights });
+  comparison.close();
+  const { maxLogit, rmsLogit, nonFinite, tokens } = comparison.difference;
+  if (nonFinite > 0)
+    refuse('export/differs', {
+      path: out,
+      what: `logits are not finite at ${nonFinite} of ${tokens} positions`,
+    });
   const tolerance = computeTolerance(exported.summary.dtypes, rmsLogit);
-  if (!(maxLogit <= tolerance)) {
+  if (maxLogit > tolerance) {
     const difference = `logits differ by ${maxLogit.toExponential(1)}`;
     refuse('export/differs', {
       path: out,

@@ -4,7 +4,7 @@
  */
 import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
-import type { GrowEvent } from '../../contract/schema.ts';
+import type { Certificate, GrowEvent } from '../../contract/schema.ts';
 import { growthRecordFile, formatRecord, type GrowthRecord } from '../../model/records.ts';
 import type { GrowthPlan } from '../../growth/recipe.ts';
 import { joinMethodIds, stagesFromRecord, type SavedPlan } from '../../growth/plan/saved-plan.ts';
@@ -20,7 +20,7 @@ import { byteLengthOf } from '../../tensor/dtype.ts';
 import { countElements } from '../../tensor/layout.ts';
 import { createGrowthCard } from '../model-card/growth-card.ts';
 import { planMomentGrowth, type MomentGrowth } from './optimizer-moments.ts';
-import { certify } from './certify-job.ts';
+import { certify, withProgress } from './certify-job.ts';
 import { chooseDevice } from '../device/choose.ts';
 import type { Device } from '../ort/device.ts';
 import { Grower } from './grower.ts';
@@ -37,7 +37,7 @@ export interface GrowOptions {
  * leaves nothing behind.
  */
 export async function* grow(
-  { source: dir, out, plan, device: choice }: GrowInput,
+  { source: dir, out, plan, device: choice, certificateText: files }: GrowInput,
   signal: AbortSignalLike,
   options: GrowOptions = {},
 ): AsyncGenerator<GrowEvent> {
@@ -50,7 +50,9 @@ export async function* grow(
     const bytes = yield* writeGrownCheckpoint(device, source, plan, out, signal, options);
     isWritten = true;
     yield { type: 'certifying' };
-    const certificate = await certify(device, dir, out, { signal });
+    const certificate = yield* reportCertifying((onProgress) =>
+      certify(device, dir, out, { files, signal, onProgress }),
+    );
     checkCancelled(signal);
     await writeCertificate(out, certificate);
     isCertified = true;
@@ -66,6 +68,19 @@ export async function* grow(
     if (isWritten && !isCertified) await removeFolder(out);
     await device.dispose();
   }
+}
+
+/** The progress of a certificate as events of the growth. Returns the certificate. */
+async function* reportCertifying(
+  ...[work]: Parameters<typeof withProgress<Certificate>>
+): AsyncGenerator<GrowEvent, Certificate> {
+  const events = withProgress(work);
+  let next = await events.next();
+  while (!next.done) {
+    yield { type: 'certifying', ...next.value };
+    next = await events.next();
+  }
+  return next.value;
 }
 
 /**
@@ -87,7 +102,7 @@ export async function* writeGrownCheckpoint(
   const writer = await createCheckpointWriter({
     target: out,
     family: familyById(last.family),
-    prefix: source.prefix,
+    nameStyle: source.nameStyle,
     config: last.config,
     tensors: last.tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.to })),
     auxiliaryFilesFrom: source.dir,

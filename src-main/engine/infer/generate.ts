@@ -1,4 +1,5 @@
-/** @file Generates text token by token. The sampled tokens depend only on the model, the prompt and the seed. */
+/** @file Generates text token by token, of one text or of several at once. Model, prompt and seed decide it. */
+import { refuse } from '../../base/errors.ts';
 import { deriveKey, uniformAt } from '../../base/random.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { Device } from '../ort/device.ts';
@@ -54,8 +55,8 @@ export async function* generate(
       // Beyond the maximum length every token moves to an earlier position, which invalidates the cache.
       const logits =
         isFilled && text.length <= maxLength
-          ? await decoder.decode(text.at(-1)!, text.length - 1)
-          : await decoder.prefill(context);
+          ? await decoder.decode([text.at(-1)!], text.length - 1)
+          : await decoder.prefill([context]);
       isFilled = true;
       const token = sampleToken(logits, temperature, uniformAt(key, i));
       if (stops.includes(token)) return;
@@ -64,6 +65,45 @@ export async function* generate(
     }
   } finally {
     await decoder?.dispose();
+  }
+}
+
+/**
+ * Continues texts of the same length by `count` tokens each, all of them in one batch. Text i is sampled with the
+ * seed `seed` + i. Length and `count` together must not exceed the maximum context length by more than one.
+ * Throws `cancelled`.
+ */
+export async function continueTexts(
+  device: Device,
+  loaded: LoadedModel,
+  texts: readonly (readonly number[])[],
+  count: number,
+  { temperature, seed }: Pick<SamplingOptions, 'temperature' | 'seed'>,
+  signal: AbortSignalLike,
+): Promise<readonly (readonly number[])[]> {
+  const { length } = texts[0]!;
+  const keys = texts.map((_, i) => deriveKey(seed + i, 'choice'));
+  const added: number[][] = texts.map(() => []);
+  const decoder = await openDecoder(device, loaded, length + count - 1, texts.length);
+  try {
+    for (let i = 0; i < count; i++) {
+      if (signal.aborted) refuse('cancelled', { what: 'Generating' });
+      const logits =
+        i === 0
+          ? await decoder.prefill(texts)
+          : await decoder.decode(
+              added.map((tokens) => tokens.at(-1)!),
+              length + i - 1,
+            );
+      const vocab = logits.length / texts.length;
+      for (const [text, key] of keys.entries()) {
+        const ofText = logits.subarray(text * vocab, (text + 1) * vocab);
+        added[text]!.push(sampleToken(ofText, temperature, uniformAt(key, i)));
+      }
+    }
+    return added;
+  } finally {
+    await decoder.dispose();
   }
 }
 

@@ -9,13 +9,13 @@ import type { Session } from '../ort/session.ts';
 import { compile, selectFeeds } from '../model/programs.ts';
 import type { LoadedModel } from '../model/weights.ts';
 
-/** Decodes a text of at most `capacity` tokens. */
+/** Decodes one text, or several of the same length at once, of at most `capacity` tokens. */
 export interface Decoder {
   readonly capacity: number;
-  /** Reads a text into the empty cache. Returns the logits [vocab] after its last token. */
-  prefill(text: readonly number[]): Promise<Float32Array>;
-  /** Reads one more token, at `position`. Returns the logits [vocab] after it. */
-  decode(token: number, position: number): Promise<Float32Array>;
+  /** Reads texts into the empty cache. Returns the logits [texts × vocab] after their last tokens. */
+  prefill(texts: readonly (readonly number[])[]): Promise<Float32Array>;
+  /** Reads one more token of each text, at `position`. Returns the logits [texts × vocab] after it. */
+  decode(tokens: readonly number[], position: number): Promise<Float32Array>;
   dispose(): Promise<void>;
 }
 
@@ -37,28 +37,33 @@ function takeLogits(outputs: ReadonlyMap<string, DeviceTensor>): Float32Array {
 }
 
 /**
- * Opens a decoder with room for `capacity` tokens. The cache exists twice on the device: a step reads one copy
- * and writes the other, then they are swapped.
+ * Opens a decoder of `batch` texts with room for `capacity` tokens each. The cache exists twice on the device: a
+ * step reads one copy and writes the other, then they are swapped.
  */
-export async function openDecoder(device: Device, loaded: LoadedModel, capacity: number): Promise<Decoder> {
+export async function openDecoder(
+  device: Device,
+  loaded: LoadedModel,
+  capacity: number,
+  batch = 1,
+): Promise<Decoder> {
   const model = { ...loaded.model, weights: weightValues(loaded.model) };
-  const prefillSession = await compile(device, prefillProgram(model, capacity));
+  const prefillSession = await compile(device, prefillProgram(model, capacity, batch));
   let stepSession: Session | undefined;
   const cacheNames = prefillSession.outputs.filter((name) => name !== 'logits');
-  const textIds = new Int32Array(capacity);
-  const tokenId = new Int32Array(1);
+  const textIds = new Int32Array(batch * capacity);
+  const tokenIds = new Int32Array(batch);
   const positionId = new Int32Array(1);
-  const textTensor = DeviceTensor.fromArray(textIds, 'int32', [1, capacity]);
-  const tokenTensor = DeviceTensor.fromArray(tokenId, 'int32', [1, 1]);
+  const textTensor = DeviceTensor.fromArray(textIds, 'int32', [batch, capacity]);
+  const tokenTensor = DeviceTensor.fromArray(tokenIds, 'int32', [batch, 1]);
   const positionTensor = DeviceTensor.fromArray(positionId, 'int32', [1]);
   let cache: Cache = new Map();
   let spare: Cache = new Map();
   return {
     capacity,
-    async prefill(text) {
+    async prefill(texts) {
       textIds.fill(0);
-      textIds.set(text);
-      positionId[0] = text.length - 1;
+      for (const [i, text] of texts.entries()) textIds.set(text, i * capacity);
+      positionId[0] = texts[0]!.length - 1;
       disposeCache(cache);
       const outputs = await prefillSession.run(
         { ...selectFeeds(prefillSession, loaded.tensors), tokens: textTensor, at: positionTensor },
@@ -67,11 +72,11 @@ export async function openDecoder(device: Device, loaded: LoadedModel, capacity:
       cache = new Map(cacheNames.map((name) => [name, outputs.get(name)!]));
       return takeLogits(outputs);
     },
-    async decode(token, position) {
-      stepSession ??= await compile(device, decodeStepProgram(model, capacity));
+    async decode(tokens, position) {
+      stepSession ??= await compile(device, decodeStepProgram(model, capacity, batch));
       if (spare.size === 0)
         for (const [name, tensor] of cache) spare.set(name, await device.zeros('float32', tensor.shape));
-      tokenId[0] = token;
+      tokenIds.set(tokens);
       positionId[0] = position;
       const past = Object.fromEntries([...cache].map(([name, tensor]) => [pastNameOf(name), tensor]));
       const outputs = await stepSession.run(

@@ -2,6 +2,7 @@
 import { formatInteger } from '../../base/format.ts';
 import { combinePromises, summarizeSizes } from '../../growth/plan/stages.ts';
 import type { GrowthPlan } from '../../growth/recipe.ts';
+import { promiseLabels } from '../../model/promise.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { ModelCard } from '../../store/checkpoint/model-card.ts';
 import { inheritLicense, limitations, type CardFact } from './shared.ts';
@@ -24,7 +25,7 @@ export async function createGrowthCard(
   ];
   if (parameters.active) facts.push(['Active parameters', formatChange(parameters.active)]);
   facts.push(
-    [promise.kind === 'exact' ? 'Function-preserving' : 'Not function-preserving', promise.why.join(' ')],
+    ['Promise', `${promiseLabels[promise.kind]}. ${promise.why.join(' ')}`],
     ['Seed', [...seeds].join(', ')],
   );
   return {

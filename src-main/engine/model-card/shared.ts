@@ -1,8 +1,9 @@
 /** @file What all model cards have in common: the licence, the lineage and the record of the growth. */
 import { basename } from 'node:path';
 import { formatInteger, formatNumber } from '../../base/format.ts';
+import { describeCertificate, describePerplexity } from '../../growth/certificate-words.ts';
 import { formatRecord, growthRecordFile } from '../../model/records.ts';
-import type { Certificate } from '../../model/summary.ts';
+import type { Certificate } from '../../model/certificate.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { readLicense, type ModelCard } from '../../store/checkpoint/model-card.ts';
 
@@ -37,22 +38,21 @@ export const createGrowthRecordFiles = ({ growth }: Checkpoint): ModelCardFiles[
 /** Lists the steps that led to the model, oldest first. `training` is one more step after the checkpoint. */
 export function createLineageSection({ growth, summary }: Checkpoint, training?: string): CardSection {
   const steps = growth
-    ? [
-        `\`${basename(growth.source)}\``,
-        `Grown with ${growth.method}. ${describeCertificate(growth.certificate)}`,
-      ]
+    ? [`\`${basename(growth.source)}\``, `Grown with ${growth.method}. ${describeResult(growth.certificate)}`]
     : [`\`${summary.name}\``];
   if (training !== undefined) steps.push(training);
   return { title: 'Lineage', text: steps.map((step, i) => `${i + 1}. ${step}`).join('\n') };
 }
 
-function describeCertificate(certificate: Certificate | null): string {
+function describeResult(certificate: Certificate | null): string {
   if (!certificate) return 'Not certified.';
-  const { passed, promise, tolerance, device } = certificate;
-  const outcome = `Certificate (${promise}) ${passed ? 'passed' : 'not passed'}`;
-  return `${outcome}: ${describeDifference(certificate)} on ${device}, tolerance ${formatNumber(tolerance, 3)}.`;
+  const { title, explanation } = describeCertificate(certificate);
+  return `${title}. ${explanation} Text: ${certificate.text}; device: ${certificate.device}.`;
 }
 
-/** `largest logit difference 1.20e-6 over 256 tokens`. */
-export const describeDifference = ({ maxLogit, tokens }: Certificate): string =>
-  `largest logit difference ${formatNumber(maxLogit)} over ${formatInteger(tokens)} tokens`;
+/** `largest logit difference 1.20e-6, perplexity 79.69 → 79.69 over 256 tokens`. */
+export const describeDifference = (certificate: Certificate): string =>
+  [
+    `largest logit difference ${formatNumber(certificate.maxLogit)}`,
+    `${describePerplexity(certificate)} over ${formatInteger(certificate.tokens)} tokens`,
+  ].join(', ');

@@ -5,6 +5,7 @@ import type { RunSummary } from '../../contract/schema.ts';
 import { ggufCommands } from '../../model/families/gguf.ts';
 import { formatRecord, trainingRecordFile, type TrainingRecord } from '../../model/records.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
+import type { ModelCard } from '../../store/checkpoint/model-card.ts';
 import { historyOf } from '../../store/run/history.ts';
 import { summarizeRun } from '../../store/run/runs.ts';
 import { optimizerLabels } from '../../train/optimizers/index.ts';
@@ -42,7 +43,9 @@ export async function createTrainingCard(
   run: RunSettings,
   weights: TrainedWeights,
 ): Promise<ModelCardFiles> {
-  const { model, step, kind } = weights;
+  const { step, kind } = weights;
+  const isRandom = run.settings.init === 'random';
+  const model = isRandom ? { ...weights.model, growth: null } : weights.model;
   const curve = extractLossCurve((await historyOf(dir)).events, step);
   const drawing = drawLossCurve(curve);
   const record: TrainingRecord = {
@@ -51,25 +54,28 @@ export async function createTrainingCard(
     checkpoint: run.checkpoint,
     step,
     tokens: step * tokensPerStep(run.settings),
+    ...(isRandom ? { init: 'random' } : {}),
     weights: kind,
     cambium: version,
   };
   const { facts: costFacts, ...emissions } = await readCardCost(dir);
   const sections = [
-    createLineageSection(model, describeTraining(run, step)),
+    isRandom ? createRandomLineage(run, step) : createLineageSection(model, describeTraining(run, step)),
     ...createLossSections(formatLossTable(curve), drawing !== ''),
     ...createGgufSections(model),
   ];
   return {
     card: {
       summary: summarize(run, model),
-      ...(await inheritLicense(run.checkpoint)),
-      baseModel: basename(model.growth?.source ?? run.checkpoint),
+      ...(isRandom ? {} : await inheritedFrom(run, model)),
       tags: listMethodTags(model),
-      facts: [...listTrainingFacts(run.settings, await summarizeRun(dir), weights), ...costFacts],
+      facts: [
+        ...listTrainingFacts(run.settings, await summarizeRun(dir), { ...weights, model }),
+        ...costFacts,
+      ],
       ...emissions,
       sections,
-      limitations,
+      limitations: isRandom ? listRandomLimitations(run) : limitations,
     },
     files: {
       ...(drawing === '' ? {} : { [lossDrawingFile]: drawing }),
@@ -79,11 +85,35 @@ export async function createTrainingCard(
   };
 }
 
+/** What the card says only of weights that come from another model. */
+const inheritedFrom = async (
+  { checkpoint }: RunSettings,
+  { growth }: Checkpoint,
+): Promise<Pick<ModelCard, 'license' | 'baseModel'>> => ({
+  ...(await inheritLicense(checkpoint)),
+  baseModel: basename(growth?.source ?? checkpoint),
+});
+
 function summarize({ settings, checkpoint }: RunSettings, { growth }: Checkpoint): string {
+  const origin = basename(checkpoint);
+  if (settings.init === 'random')
+    return `Trained with Cambium from random weights. It has the architecture and the tokenizer of ${origin}.`;
   if (growth) return `Grown from ${basename(growth.source)} by ${growth.method}, then trained with Cambium.`;
-  const start = settings.init === 'random' ? 'random weights' : basename(checkpoint);
-  return `Trained with Cambium from ${start}.`;
+  return `Trained with Cambium from ${origin}.`;
 }
+
+const createRandomLineage = (run: RunSettings, step: number): CardSection => ({
+  title: 'Lineage',
+  text: [
+    `1. Random weights with the architecture and the tokenizer of \`${basename(run.checkpoint)}\``,
+    `2. ${describeTraining(run, step)}`,
+  ].join('\n'),
+});
+
+const listRandomLimitations = ({ checkpoint }: RunSettings): readonly string[] => [
+  `No weight of this model comes from ${basename(checkpoint)}; only its configuration and its tokenizer do.`,
+  'It was trained on nothing but the text named above.',
+];
 
 function describeTraining({ data }: RunSettings, step: number): string {
   const files = data.map((path) => `\`${basename(path)}\``).join(', ');

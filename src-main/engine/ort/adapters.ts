@@ -6,6 +6,7 @@ import { cpus, freemem, totalmem } from 'node:os';
 import koffi from 'koffi';
 import type { DeviceKind } from '../../train/settings.ts';
 import { outParameter } from './api.ts';
+import { numberDevicesByBus } from './cuda-libraries.ts';
 
 export interface Adapter {
   readonly name: string;
@@ -59,6 +60,7 @@ export function findAdapter(kind: DeviceKind): Adapter {
  * Free memory is only reported while the process has a context on the device.
  */
 function readCudaAdapter(index = 0): Adapter | undefined {
+  numberDevicesByBus();
   const driver = loadDriver({ linux: 'libcuda.so.1', win32: 'nvcuda.dll' });
   if (!driver) return undefined;
   const device = new Int32Array(1);

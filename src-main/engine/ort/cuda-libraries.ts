@@ -1,11 +1,11 @@
 /**
  * @file Loads the CUDA libraries before the execution provider needs them: from Cambium's own folder if they
- * are installed there, otherwise from the system.
+ * are installed there, otherwise from the system. Checks the driver's version.
  */
 import { join } from 'node:path';
 import koffi, { type LibraryHandle } from 'koffi';
 import type { NativeLibrary } from '../../contract/gpu.ts';
-import { cudaLibraries, driverLibrary } from '../../store/gpu/packages.ts';
+import { cudaLibraries, driverLibrary, neededCuda, neededDriver } from '../../store/gpu/packages.ts';
 import { findInstalledGpuLibraries } from './library.ts';
 
 /** Handles by library name. koffi unloads a library when its handle is collected, so they stay here. */
@@ -39,13 +39,43 @@ export function loadInstalledLibraries(): void {
   } while (remaining.length !== before);
 }
 
+/**
+ * Returns why the installed driver cannot run CUDA 13, as a clause; undefined if it can, or if there is no
+ * driver on this system.
+ */
+export function findDriverProblem(): string | undefined {
+  if (process.platform !== 'linux' || !tryLoad(driverLibrary, driverLibrary)) return undefined;
+  const version = new Int32Array(1);
+  const getVersion = loaded.get(driverLibrary)!.func('cuDriverGetVersion', 'int32_t', ['void *']) as (
+    out: Int32Array,
+  ) => number;
+  if (getVersion(version) === 0 && version[0]! >= neededCuda) return undefined;
+  const supported = `${Math.floor(version[0]! / 1000)}.${Math.floor((version[0]! % 1000) / 10)}`;
+  const needed = `driver ${neededDriver} or newer is needed, for CUDA ${neededCuda / 1000}`;
+  return `the driver supports CUDA ${supported} at most; ${needed}`;
+}
+
 /** Returns the libraries that CUDA needs, and which of them this process can load. */
 export function listNativeLibraries(): readonly NativeLibrary[] {
   if (process.platform !== 'linux') return [];
   loadInstalledLibraries();
-  return [{ name: driverLibrary, carrier: null }, ...cudaLibraries].map(({ name, carrier }) => ({
-    name,
-    carrier,
-    found: tryLoad(name, name),
-  }));
+  const problem = findDriverProblem();
+  const driver: NativeLibrary = {
+    name: driverLibrary,
+    carrier: null,
+    found: tryLoad(driverLibrary, driverLibrary) && problem === undefined,
+    ...(problem === undefined ? {} : { why: problem }),
+  };
+  return [
+    driver,
+    ...cudaLibraries.map((library) => ({ ...library, found: tryLoad(library.name, library.name) })),
+  ];
+}
+
+/**
+ * Makes CUDA number its devices as nvidia-smi does, by bus. Otherwise device 0 is the fastest one, and
+ * readings of GPU 0 may be those of another. Must run before CUDA is initialized.
+ */
+export function numberDevicesByBus(): void {
+  process.env['CUDA_DEVICE_ORDER'] = 'PCI_BUS_ID';
 }

@@ -2,7 +2,7 @@
 import { refuse, type AppError } from '../../base/errors.ts';
 import type { DeviceKind } from '../../train/settings.ts';
 import { api, getPointer } from './api.ts';
-import { loadInstalledLibraries } from './cuda-libraries.ts';
+import { findDriverProblem, loadInstalledLibraries, numberDevicesByBus } from './cuda-libraries.ts';
 import type { Pointer } from './library.ts';
 
 /** Options of an execution provider by ONNX Runtime's names, such as `device_id` or `gpu_mem_limit`. */
@@ -37,7 +37,10 @@ export function addProvider(settings: Pointer, device: DeviceKind, options: Prov
 }
 
 function addCuda(settings: Pointer, keys: readonly string[], values: readonly string[]): void {
+  numberDevicesByBus();
   loadInstalledLibraries();
+  const problem = findDriverProblem();
+  if (problem !== undefined) refuse('engine/no-device', { device: 'cuda', why: problem });
   const cuda = getPointer((out) => {
     api().CreateCUDAProviderOptions(out);
   });

@@ -102,7 +102,7 @@ async function writeModel(
   const writer = await createCheckpointWriter({
     target,
     family: base.family,
-    prefix: base.prefix,
+    nameStyle: base.nameStyle,
     config: base.config,
     tensors: byName.map(({ name, shape }) => ({ name, shape, dtype: 'float32' as const })),
     auxiliaryFilesFrom: tokenizerFrom,

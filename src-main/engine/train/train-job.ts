@@ -68,7 +68,7 @@ export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike):
     const event = await stoppedEvent(error, run, step);
     const events = (await meter?.take(event).catch(() => [event])) ?? [event];
     for (const last of events) {
-      // A full disk takes no last line; the caller gets it all the same.
+      // On a full disk the last line cannot be written; the caller still gets the event.
       await session.append(last).catch(() => undefined);
       yield last;
     }
@@ -101,7 +101,9 @@ async function* runSession(
   if (newest && newest.step >= steps) refuse('run/finished', { run: run.name, steps });
   const opened = await openCheckpoint(newest ? join(newest.dir, modelFolder) : run.checkpoint);
   // Training and its checkpoints are float32.
-  const { checkpoint: base, weights } = retypeCheckpoint(opened, 'float32');
+  const { checkpoint, weights } = retypeCheckpoint(opened, 'float32');
+  // Random weights were not made by the growth of the checkpoint, so what is saved must not have its record.
+  const base = settings.init === 'random' ? { ...checkpoint, growth: null } : checkpoint;
   checkContextLength(base, settings);
   const shouldStop = (): boolean => signal.aborted || session.isStopRequested() || meter.isBudgetSpent();
   await session.setState('preparing');
@@ -206,7 +208,7 @@ async function* trainSegments(session: SessionWithoutClock, weights: WeightSourc
   const startedAt = performance.now();
   const capacity = findAdapter(device.kind).memory;
   const resolved = resolveSettings(subjectOf(base), settings, device.kind, capacity);
-  const teacher = settings.distillWeight > 0 ? await loadSource(device, base) : undefined;
+  const teacher = settings.distillWeight > 0 ? await loadSource(device, base, run) : undefined;
   let rollback: Rollback | undefined;
   let earlierSeconds: number | undefined;
   try {
@@ -310,12 +312,17 @@ async function startedEvent(
 }
 
 /** The frozen model that a grown checkpoint came from. Throws `run/no-source`. */
-async function loadSource(device: Device, base: Checkpoint): Promise<LoadedModel> {
+async function loadSource(
+  device: Device,
+  base: Checkpoint,
+  { checkpoint, settings }: RunSettings,
+): Promise<LoadedModel> {
   const fail = (why: string): never => refuse('run/no-source', { checkpoint: base.dir, why });
-  if (!base.growth) return fail('it was not grown by Cambium');
-  const source = await openCheckpoint(base.growth.source).catch((error: unknown) =>
-    fail((error as Error).message),
-  );
+  const open = (dir: string): Promise<Checkpoint> =>
+    openCheckpoint(dir).catch((error: unknown) => fail((error as Error).message));
+  const growth = settings.init === 'random' ? (await open(checkpoint)).growth : base.growth;
+  if (!growth) return fail('it was not grown by Cambium');
+  const source = await open(growth.source);
   if (source.dims['vocab']! > base.dims['vocab']!) return fail('its vocabulary is larger');
   return loadModel(device, source, checkpointWeights(source));
 }

@@ -221,8 +221,9 @@ export class Training {
   }
 
   async dispose(): Promise<void> {
-    const { kind, ...sessions } = this.#sessions;
-    for (const session of Object.values(sessions)) await session.dispose();
+    const sessions = this.#sessions;
+    const opened = sessions.kind === 'single' ? [sessions.step] : [sessions.accumulate, sessions.update];
+    for (const session of opened) await session.dispose();
     for (const name of this.#gradientSums.keys()) this.#inputs.get(name)?.dispose();
     for (const tensor of this.#owned) tensor.dispose();
   }

@@ -1,10 +1,13 @@
 /** @file Growth plans, differences of plans, and certificates as text. */
-import { formatCount, formatPercent } from '../../base/format.ts';
+import { formatCount } from '../../base/format.ts';
 import type { Certificate } from '../../contract/schema.ts';
 import {
   combinePromises,
+  describeCertificate as describeResult,
   joinMethodIds,
+  listCertificateRows,
   mergeNotes,
+  promiseLabels,
   summarizeSizes,
   type Difference,
   type GrowthPlan,
@@ -33,7 +36,7 @@ export function describePlan({ source, stages }: SavedPlan): string {
             'the selected experts and everything outside of experts',
         ]
       : []),
-    `Promise      ${promise.kind}: ${promise.why.join('; ')}`,
+    `Promise      ${promiseLabels[promise.kind]}: ${promise.why.join(' ')}`,
     ...mergeNotes(stages).map((note) => `Note         ${note}`),
   ];
   if (hasStages)
@@ -45,7 +48,7 @@ export function describePlan({ source, stages }: SavedPlan): string {
 }
 
 const describeStage = (plan: GrowthPlan, index: number): string =>
-  `Stage ${index + 1}: ${plan.request.method}, ${describeSizes(plan)}; ${plan.promise.kind}`;
+  `Stage ${index + 1}: ${plan.request.method}, ${describeSizes(plan)}; ${promiseLabels[plan.promise.kind]}`;
 
 const describeGrowth = (before: number, after: number): string =>
   `${formatCount(before)} → ${formatCount(after)} (× ${(after / before).toFixed(2)})`;
@@ -96,26 +99,17 @@ export const describeDifferences = (
         ...differences.map((d) => [d.where, d.what, d.first ?? '-', d.second ?? '-']),
       ]);
 
+/** The result of a certificate, and its numbers as aligned rows. */
 export function describeCertificate(c: Certificate): string {
-  const tolerance = `tolerance ${c.tolerance.toExponential(2)}; RMS of the logits ${c.rmsLogit.toFixed(2)}`;
-  const lines = [
-    describeResult(c),
-    `  largest |Δlogit|  ${c.maxLogit.toExponential(2)} (${tolerance})`,
-    `  KL divergence     ${c.kl.toExponential(2)} nats per token`,
-    `  loss              ${c.lossSource.toFixed(4)} → ${c.lossGrown.toFixed(4)} nats per token`,
-    `  top-1 agreement   ${formatPercent(c.agreement, 2)} of ${c.tokens} positions`,
-    `  measured on       ${c.text}, ${c.device}`,
-  ];
-  if (c.stages) {
-    const stages = c.stages.map((stage) => `${stage.method}: ${stage.promise}`).join(', ');
-    lines.push(`  stages            ${stages}`);
-  }
-  return lines.join('\n');
-}
-
-function describeResult({ promise, passed }: Certificate): string {
-  if (promise === 'approximate') return 'Not function-preserving; the distances from the source are:';
-  return passed
-    ? 'Certified: the grown model computes the same function as its source'
-    : 'NOT certified: the grown model computes another function than its source';
+  const { title, explanation } = describeResult(c);
+  const rows = listCertificateRows(c);
+  const width = Math.max(...rows.map(({ label }) => label.length));
+  return [
+    title,
+    explanation,
+    ...rows.map(
+      ({ label, value, note }) =>
+        `  ${label.padEnd(width)}  ${value}${note === undefined ? '' : ` (${note})`}`,
+    ),
+  ].join('\n');
 }

@@ -19,7 +19,7 @@ export const aki: GrowthMethod = {
   fill: () => 'zero',
   weightRules: () => defaultRules,
   promise: () => ({
-    kind: 'approximate',
+    kind: 'none',
     why: [
       'New units compute what units of the next layer compute, and share output weights with the old ones.',
       'The last layer has no next layer and copies its own units.',

@@ -26,7 +26,7 @@ export const clonePad: GrowthMethod = {
   fill: fillWithoutEffect,
   weightRules: (options) => ({ ...defaultRules, ...readSymmetryBreaking(options) }),
   promise: (family, options, grown) => ({
-    kind: 'exact',
+    kind: 'function-preserving',
     why: [
       'Old entries become equal copies, and the weights that read them are divided by their number.',
       ...explainStreamPadding(family, grown),

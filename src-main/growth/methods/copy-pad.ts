@@ -81,12 +81,17 @@ export const copyPad: GrowthMethod = {
 function promiseOfPadding(family: ModelFamily, hasZeros: boolean, grown?: readonly string[]): Promised {
   if (hasZeros && grown && !affectsNorms(family, grown))
     return {
-      kind: 'exact',
+      kind: 'function-preserving',
       why: [
         'New inner units have output weights of zero, and no norm averages over more entries than before.',
       ],
     };
-  const norms = 'Norms average over more entries than have values, so their outputs are larger.';
-  const units = 'New inner units have small random output weights, so they have an effect at once.';
-  return { kind: 'approximate', why: hasZeros ? [norms] : [norms, units] };
+  const why = ['Norms average over more entries than have values, so their outputs are larger.'];
+  if (family.stream.postNorm && (!grown || grown.includes(family.stream.axis)))
+    why.push(
+      'The residual stream is normalized itself, which gives all its new entries one value that is not zero.',
+    );
+  if (!hasZeros)
+    why.push('New inner units have small random output weights, so they have an effect at once.');
+  return { kind: 'none', why };
 }

@@ -46,7 +46,9 @@ export const expand: GrowthMethod = {
     ];
     const scalesEps = eps === 'scale' && growsStream(family, grown);
     const problem = scalesEps ? explainFixedEps(family) : undefined;
-    return problem === undefined ? { kind: 'exact', why } : { kind: 'approximate', why: [...why, problem] };
+    return problem === undefined
+      ? { kind: 'function-preserving', why }
+      : { kind: 'none', why: [...why, problem] };
   },
   deadReason: (family, axis) => explainDeadHeads(family, axis),
 };

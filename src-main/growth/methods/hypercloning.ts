@@ -48,7 +48,7 @@ export const hypercloning: GrowthMethod = {
     ...readSymmetryBreaking(options),
   }),
   promise: (_, options) => ({
-    kind: 'exact',
+    kind: 'function-preserving',
     why: [
       'Every hidden vector becomes several copies of the old one, and a norm of copies gives copies of the norm.',
       ...explainSymmetryBreaking(options),

@@ -32,14 +32,14 @@ export const identity: GrowthMethod = {
   promise: (family) =>
     family.stream.postNorm
       ? {
-          kind: 'approximate',
+          kind: 'none',
           why: [
             'New layers add zeros to the stream but normalize it again, which changes normalized values by about ' +
               'eps.',
           ],
         }
       : {
-          kind: 'exact',
+          kind: 'function-preserving',
           why: ['New layers add zeros to the stream, so all later layers get the same input.'],
         },
 };

@@ -17,7 +17,7 @@ export const interleave: GrowthMethod = {
     Array.from({ length: to }, (_, i) => ({ source: Math.floor((i * from) / to), identity: false })),
   weightRules: () => defaultRules,
   promise: () => ({
-    kind: 'approximate',
+    kind: 'none',
     why: ['A repeated layer acts twice on the stream, but was trained to act once.'],
   }),
 };

@@ -25,7 +25,7 @@ export const net2net: GrowthMethod = {
   fill: () => 'zero',
   weightRules: (options) => ({ ...defaultRules, ...readSymmetryBreaking(options) }),
   promise: (_, options) => ({
-    kind: 'exact',
+    kind: 'function-preserving',
     why: [
       'A copied unit computes the same as its source, and output weights are divided by the number of copies.',
       ...explainSymmetryBreaking(options),

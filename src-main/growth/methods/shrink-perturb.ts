@@ -37,7 +37,7 @@ export const shrinkPerturb: GrowthMethod = {
   weightRules: () => ({ ...defaultRules, preserveBy: 'none' }),
   adapt: (weight, _, { lambda }) => applyMup(weight, Number(lambda)),
   promise: () => ({
-    kind: 'approximate',
+    kind: 'none',
     why: [
       'It is not meant to preserve the function: old weights are shrunk, and random weights of the new width are ' +
         'added to all of them.',

@@ -65,7 +65,7 @@ export const solar: GrowthMethod = {
   },
   weightRules: () => defaultRules,
   promise: () => ({
-    kind: 'approximate',
+    kind: 'none',
     why: [
       'At each seam a layer gets the output of a later layer than before, so the loss jumps and recovers in ' +
         'training.',

@@ -20,7 +20,7 @@ export const stack: GrowthMethod = {
   },
   weightRules: () => defaultRules,
   promise: () => ({
-    kind: 'approximate',
+    kind: 'none',
     why: ['Every layer acts again on the output of all layers, which it never saw in training.'],
   }),
   notes: () => [

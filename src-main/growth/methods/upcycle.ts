@@ -83,7 +83,7 @@ function promiseOfUpcycling(options: OptionValues): Promised {
   const { shards, normTopkProb } = readMixture(options);
   if (!normTopkProb)
     return {
-      kind: 'approximate',
+      kind: 'none',
       why: [
         'Without normalization the weights of the selected experts have a different sum for every token; only the ' +
           'mean is compensated.',
@@ -95,7 +95,7 @@ function promiseOfUpcycling(options: OptionValues): Promised {
         ? 'Every expert is a copy of the MLP'
         : 'The slices of an MLP have equal router rows and are selected together';
     return {
-      kind: 'exact',
+      kind: 'function-preserving',
       why: [
         `${experts}, and the weights of the selected experts sum to one: together they compute the MLP, whatever ` +
           'the router selects.',
@@ -106,5 +106,5 @@ function promiseOfUpcycling(options: OptionValues): Promised {
     options['scale'] === 'none'
       ? 'The selected slices compute only part of the output of the MLP.'
       : 'A factor before the activation function is not the same as one after it.';
-  return { kind: 'approximate', why: [why] };
+  return { kind: 'none', why: [why] };
 }

@@ -45,7 +45,7 @@ export const vocab: GrowthMethod = {
   },
   weightRules: () => defaultRules,
   promise: () => ({
-    kind: 'exact',
+    kind: 'old-logits',
     why: [
       'The logits of all old tokens stay the same.',
       'Their probabilities fall a little, because new tokens take a share of every softmax.',

@@ -4,21 +4,19 @@ import type { WeightDType } from '../../tensor/dtype.ts';
 import type { GrowthPlan, GrowthRequest, GrowthSource } from '../recipe.ts';
 
 /**
- * A function from a source weight's name to the dtype of the grown weight. `prefixes` are the family's. The
- * function refuses weights that the source does not have.
+ * A function from a source weight's name to the dtype of the grown weight. `prefix` is the `namePrefix` of the
+ * family, which names in old plans have. The function refuses weights that the source does not have.
  */
 export function createDTypeLookup(
   source: GrowthSource,
   { dtype }: GrowthRequest,
-  prefixes: readonly string[],
+  prefix: string,
 ): (name: string) => WeightDType {
   if (dtype !== 'keep') return () => dtype;
   const known = new Map(source.tensors.map((t) => [t.name, t.dtype]));
-  const prefixed = (name: string): WeightDType | undefined =>
-    prefixes.map((prefix) => known.get(prefix + name)).find((found) => found !== undefined);
   return (name) =>
     known.get(name) ??
-    prefixed(name) ??
+    known.get(prefix + name) ??
     refuse('checkpoint/missing-tensors', {
       path: String(source.config['_name_or_path'] ?? 'the checkpoint'),
       names: [name],

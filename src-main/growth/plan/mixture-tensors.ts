@@ -34,7 +34,7 @@ export function planMixtureTensors(
 ): readonly TensorRecipe[] {
   const { dense, family, to, settings } = families;
   const { shards } = mixture;
-  const dtypeOf = createDTypeLookup(source, request, dense.prefixes);
+  const dtypeOf = createDTypeLookup(source, request, dense.namePrefix);
   const shared = new Map<string, SharedRecipe>();
   return parametersOf(family, to, settings).map((parameter) => {
     const { key, name, layer, expert } = parameter;

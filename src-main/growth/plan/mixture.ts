@@ -42,7 +42,7 @@ export function planMixture(
   const config = growMixtureConfig(source, request, family, mixture, to);
   const settings = settingsOf(family, config);
   const plan: GrowthPlan = {
-    version: 2,
+    version: 3,
     family: family.id,
     request: { ...request, options },
     from,

@@ -6,15 +6,16 @@ import { dimsOf, settingsOf } from '../../model/config.ts';
 import { families } from '../../model/families/index.ts';
 import type { ModelFamily } from '../../model/family.ts';
 import { parametersOf } from '../../model/parameters.ts';
+import { promiseKinds } from '../../model/promise.ts';
 import type { AxisMap } from '../../tensor/axis-map.ts';
 import { weightDTypes } from '../../tensor/dtype.ts';
 import { parseLayout, type Dims } from '../../tensor/layout.ts';
 import type { GrowthPlan } from '../recipe.ts';
 import { isEqual, toText } from './compare-json.ts';
-import { upgradePlan } from './plan-v1.ts';
+import { upgradePlan } from './upgrade-plan.ts';
 import type { PlanSource, SavedPlan } from './saved-plan.ts';
 
-const version = 2;
+const version = 3;
 
 // As in contract/schema.ts: whichever module loads first must set it.
 z.config({ jitless: true });
@@ -77,7 +78,7 @@ const stage = z.looseObject({
   maps: z.record(word, map),
   layers: z.array(z.object({ source: index, identity: z.boolean() })),
   tensors: z.array(tensor).min(1),
-  promise: z.object({ kind: z.enum(['exact', 'approximate']), why: z.array(z.string()) }),
+  promise: z.object({ kind: z.enum(promiseKinds), why: z.array(z.string()) }),
   dead: z.array(z.looseObject({ axis: word, why: z.string() })),
   notes: z.array(z.string()),
   parameters: z.object({
@@ -167,7 +168,7 @@ function checkOrigins(plan: GrowthPlan, family: ModelFamily, source: StageSource
   const exists = (name: string): boolean =>
     name === family.head.tiedTo ||
     known.has(name) ||
-    family.prefixes.some((prefix) => known.has(prefix + name));
+    known.has(family.namePrefix + name);
   for (const { name, source: first, second } of plan.tensors)
     for (const origin of [first, second])
       if (origin !== undefined && !exists(origin))

@@ -40,7 +40,7 @@ export function planGrowth(source: GrowthSource, request: GrowthRequest): Growth
     map: (axis) => maps[axis] ?? keep(from[axis]!),
   };
   const plan: GrowthPlan = {
-    version: 2,
+    version: 3,
     family: family.id,
     request: { ...request, options },
     from,

@@ -6,7 +6,7 @@ import { families } from '../../model/families/index.ts';
 import type { WeightDType } from '../../tensor/dtype.ts';
 import type { Dims } from '../../tensor/layout.ts';
 import type { GrowthPlan, GrowthRequest, GrowthSource } from '../recipe.ts';
-import { upgradePlan } from './plan-v1.ts';
+import { upgradePlan } from './upgrade-plan.ts';
 import { planStages } from './stages.ts';
 
 /** The checkpoint that a plan was made for: everything that the planner reads of it. */
@@ -26,7 +26,7 @@ export interface PlanSource {
  */
 export interface SavedPlan {
   readonly format: 'cambium-plan';
-  readonly version: 2;
+  readonly version: 3;
   readonly source: PlanSource;
   readonly stages: readonly GrowthPlan[];
 }
@@ -52,7 +52,7 @@ export const createSavedPlan = (
   fingerprint: string | null,
 ): SavedPlan => ({
   format: 'cambium-plan',
-  version: 2,
+  version: 3,
   source: describeSource(source, fingerprint),
   stages: planStages(source, toRequestList(request)),
 });

@@ -2,6 +2,7 @@
 import { refuse } from '../../base/errors.ts';
 import { familyById } from '../../model/families/index.ts';
 import { settingsOf } from '../../model/config.ts';
+import { weakestPromise } from '../../model/promise.ts';
 import type { GrowthPlan, GrowthRequest, GrowthSource, Promised, TensorRecipe } from '../recipe.ts';
 import { planGrowth } from './plan.ts';
 
@@ -50,9 +51,9 @@ export function listSourceWeights(stages: readonly GrowthPlan[], name: string): 
   return [...new Set(names)];
 }
 
-/** Exact if every stage is, with the reasons of all stages. */
+/** What the weakest stage promises, with the reasons of all stages. */
 export const combinePromises = (stages: readonly GrowthPlan[]): Promised => ({
-  kind: stages.every((plan) => plan.promise.kind === 'exact') ? 'exact' : 'approximate',
+  kind: weakestPromise(stages.map((plan) => plan.promise.kind)),
   why: [...new Set(stages.flatMap((plan) => plan.promise.why))],
 });
 

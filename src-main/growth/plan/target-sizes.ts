@@ -150,18 +150,20 @@ function findMapProblem(growth: Growth, axis: string, to: number): Problem | und
     : createProblem('growth/constraint', { axis, to, why, nearest });
 }
 
-/** Why norms rule out a map of a method that preserves the function; undefined if they do not. */
+/** Why norms rule out a map of a method that is meant to preserve the function; undefined if they do not. */
 function findNormProblem(growth: Growth, axis: string, map: AxisMap): Problem | undefined {
   const { family, method, options } = growth;
   const { from, to } = map;
-  if (method.promise(family, options, [axis]).kind !== 'exact') return undefined;
-  const why = explainForbiddenMap(family, axis, map);
+  const isPromised = method.promise(family, options, [axis]).kind !== 'none';
+  const why = isPromised ? explainForbiddenMap(family, axis, map) : undefined;
   if (why !== undefined) {
     const isAllowed = (other: AxisMap): boolean => explainForbiddenMap(family, axis, other) === undefined;
     const nearest = findNearestMultiples(growth, axis, to, isAllowed);
     return createProblem('growth/constraint', { axis, to, why, nearest });
   }
-  if (!padsNormedStream(family, axis, map)) return undefined;
+  // Not the promise: a method that compensates for padding cannot do it here, whatever it does with eps.
+  const compensates = method.weightRules(options).preserveBy !== 'none';
+  if (!compensates || !padsNormedStream(family, axis, map)) return undefined;
   const isWhole = (other: AxisMap): boolean => !padsNormedStream(family, axis, other);
   const nearest = findNearestMultiples(growth, axis, to, isWhole);
   return createProblem('growth/post-norm', { axis, from, to, nearest });

@@ -19,7 +19,7 @@ export function planTensors(
   layers: readonly LayerSource[],
 ): readonly TensorRecipe[] {
   const { family, to, settings } = context;
-  const dtypeOf = createDTypeLookup(source, request, family.prefixes);
+  const dtypeOf = createDTypeLookup(source, request, family.namePrefix);
   const planShared = createSharedPlanner(source, configured, context);
   return parametersOf(family, to, settings.after).map((parameter): TensorRecipe => {
     const { name, key, layer, spec, shape } = parameter;

@@ -3,7 +3,8 @@ import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { routingWeights } from '../../graph/ops/build.ts';
 import type { ModelBuilder } from '../builder-types.ts';
-import type { ModelFamily, SizeField } from '../family.ts';
+import { withOwnNames } from '../config.ts';
+import type { ModelFamily } from '../family.ts';
 import { add, mapValue, mul, unbind, type NamedValue } from '../named-value.ts';
 import type { Settings } from '../settings.ts';
 import { gatedMlp, type MlpNames } from './gated-decoder.ts';
@@ -27,14 +28,6 @@ export const floatKeys: readonly string[] = ['router_aux_loss_coef', 'router_jit
 export const frozenExperts =
   'a mixture gets its experts when it is made from a dense model, with the method "upcycle"';
 
-/** The number of experts. transformers uses two names; `key` is the one that the family writes. */
-export const expertCount = (key: string, defaultCount: number): SizeField => ({
-  keys: ['num_experts', 'num_local_experts'],
-  read: (config) => config['num_local_experts'] ?? config['num_experts'],
-  fallback: () => defaultCount,
-  write: (dims) => ({ [key]: dims['experts']! }),
-});
-
 /**
  * A mixture-of-experts layer named `layer`, such as `model.layers.0.mlp`. Every expert runs on every token,
  * and experts that the router does not choose get weight zero. Shapes are therefore known when the graph is
@@ -57,12 +50,9 @@ export function mixtureOfExperts(
 }
 
 /** Refuses routers that choose more experts than there are, and models with dense layers among sparse ones. */
-export function assertRoutingSupported(
-  config: JsonObject,
-  defaults: { readonly experts: number; readonly expertsPerToken: number },
-): void {
-  const experts = Number(config['num_local_experts'] ?? config['num_experts'] ?? defaults.experts);
-  const expertsPerToken = Number(config['num_experts_per_tok'] ?? defaults.expertsPerToken);
+export function assertRoutingSupported(config: JsonObject, family: ModelFamily): void {
+  const experts = Number(family.dims['experts']!.read(withOwnNames(family, config), {}));
+  const expertsPerToken = Number(family.settings['expertsPerToken']!.read(config));
   const noDenseLayers = 'every layer of a mixture must have experts';
   if (!Number.isInteger(expertsPerToken) || expertsPerToken < 1 || expertsPerToken > experts)
     refuse('checkpoint/unsupported', {

@@ -2,35 +2,83 @@
  * @file The forward pass that Llama and its variants share: pre-norm layers with rotary positions, grouped-query
  * attention and a gated MLP.
  */
+import { refuse } from '../../base/errors.ts';
+import type { Json, JsonObject } from '../../base/json.ts';
 import type { Value } from '../../graph/graph.ts';
 import { activate } from '../activations.ts';
 import { windowOf } from '../attention.ts';
 import type { ModelBuilder } from '../builder-types.ts';
-import type { SizeField } from '../family.ts';
+import { size } from '../config-fields.ts';
+import type { ModelFamily, SizeField } from '../family.ts';
 import { add, mul, type NamedValue } from '../named-value.ts';
 
-/**
- * The sizes of grouped-query heads. If config.json lacks num_key_value_heads, there are `defaultKvHeads`, or
- * as many as query heads.
- */
-export const groupedHeads = (defaultKvHeads?: number): Readonly<Record<'kv_heads' | 'group', SizeField>> => ({
-  kv_heads: {
-    keys: ['num_key_value_heads'],
-    read: (config) => {
-      const stored = config['num_key_value_heads'];
-      return (stored === undefined ? defaultKvHeads : stored) ?? config['num_attention_heads'];
-    },
-    write: (dims) => ({ num_key_value_heads: dims['kv_heads']! }),
-  },
-  group: {
-    keys: ['num_attention_heads'],
-    read: (config, dims) => {
-      const heads = config['num_attention_heads'];
-      return typeof heads === 'number' ? heads / dims['kv_heads']! : undefined;
-    },
-    write: (dims) => ({ num_attention_heads: dims['kv_heads']! * dims['group']! }),
-  },
+/** The default sizes of a config class in transformers. */
+export interface GatedDefaults {
+  readonly vocab: number;
+  readonly hidden: number;
+  readonly ffn: number;
+  readonly layers: number;
+  readonly heads: number;
+  /** Default: as many as query heads. */
+  readonly kvHeads?: number;
+  /** Whether null means as many KV heads as query heads. Default: only if there is no default. */
+  readonly kvHeadsMayBeNull?: boolean;
+}
+
+/** The sizes of the families that use `gatedDecoder`. */
+export const gatedDims = (defaults: GatedDefaults): ModelFamily['dims'] => ({
+  vocab: size('vocab_size', { default: defaults.vocab }),
+  hidden: size('hidden_size', { default: defaults.hidden }),
+  ...groupedHeads(defaults),
+  head_dim: size('head_dim', {
+    fallback: ({ hidden, kv_heads, group }) => Math.floor(hidden! / (kv_heads! * group!)),
+  }),
+  ffn: size('intermediate_size', { default: defaults.ffn }),
+  layers: size('num_hidden_layers', { default: defaults.layers }),
 });
+
+const kvHeadsKey = 'num_key_value_heads';
+const headsKey = 'num_attention_heads';
+
+/** The sizes of grouped-query heads. */
+export const groupedHeads = ({
+  heads: defaultHeads,
+  kvHeads,
+  kvHeadsMayBeNull = kvHeads === undefined,
+}: Pick<GatedDefaults, 'heads' | 'kvHeads' | 'kvHeadsMayBeNull'>): Readonly<
+  Record<'kv_heads' | 'group', SizeField>
+> => {
+  const headsOf = (config: JsonObject): Json | undefined =>
+    headsKey in config ? config[headsKey] : defaultHeads;
+  return {
+    kv_heads: {
+      keys: [kvHeadsKey],
+      ...(kvHeads === undefined ? {} : { default: kvHeads }),
+      read(config) {
+        if (!(kvHeadsKey in config)) return kvHeads ?? headsOf(config);
+        const stored = config[kvHeadsKey];
+        return stored === null && kvHeadsMayBeNull ? headsOf(config) : stored;
+      },
+      write: (dims) => ({ [kvHeadsKey]: dims['kv_heads']! }),
+    },
+    group: {
+      keys: [headsKey],
+      default: defaultHeads,
+      read(config, dims) {
+        const heads = headsOf(config);
+        const kvHeads = dims['kv_heads']!;
+        if (typeof heads === 'number' && heads % kvHeads !== 0)
+          refuse('checkpoint/bad-config', {
+            path: 'config.json',
+            key: headsKey,
+            why: `is ${heads}, which is not a multiple of the ${kvHeads} key/value heads`,
+          });
+        return typeof heads === 'number' ? heads / kvHeads : heads;
+      },
+      write: (dims) => ({ [headsKey]: dims['kv_heads']! * dims['group']! }),
+    },
+  };
+};
 
 export interface GatedDecoderOptions {
   /** Applied to queries and keys before rotation; `name` is `model.layers.0.self_attn.q` or `….k`. */

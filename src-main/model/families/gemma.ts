@@ -11,7 +11,7 @@ import type { ModelFamily, Settings } from '../family.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { withOffset, without } from '../tensor-specs.ts';
-import { gatedDecoder } from './gated-decoder.ts';
+import { gatedDecoder, gatedDims, type GatedDefaults } from './gated-decoder.ts';
 import { llama } from './llama.ts';
 
 /** sqrt(hidden_size), rounded as transformers does: to float32, then to the element type of the weights. */
@@ -32,13 +32,19 @@ export function assertCausal(config: JsonObject): void {
 
 const rope: RopeSpec = { positions: 8192 };
 
+/** The sizes of every Gemma: heads are 256 wide by default. */
+export const gemmaDims = (defaults: GatedDefaults): ModelFamily['dims'] => ({
+  ...gatedDims(defaults),
+  head_dim: size('head_dim', { default: 256 }),
+});
+
 export const gemma: ModelFamily = {
   ...llama,
   id: 'gemma',
   title: 'Gemma',
   modelTypes: ['gemma'],
   architecture: 'GemmaForCausalLM',
-  dims: { ...llama.dims, kv_heads: size('num_key_value_heads'), head_dim: size('head_dim', () => 256) },
+  dims: gemmaDims({ vocab: 256_000, hidden: 3072, ffn: 24_576, layers: 28, heads: 16, kvHeads: 16 }),
   settings: {
     ...without(llama.settings, 'mlpBias'),
     tied: setting('tie_word_embeddings', true),

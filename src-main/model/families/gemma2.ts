@@ -6,7 +6,7 @@ import { optional, setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
-import { assertCausal, gemma } from './gemma.ts';
+import { assertCausal, gemma, gemmaDims } from './gemma.ts';
 import { assertLayerTypesSupported, periodicLayerTypes } from './layer-types.ts';
 import { llama } from './llama.ts';
 import { sandwichDecoder, sandwichNorms } from './sandwich-decoder.ts';
@@ -21,6 +21,7 @@ export const gemma2: ModelFamily = {
   title: 'Gemma 2',
   modelTypes: ['gemma2'],
   architecture: 'Gemma2ForCausalLM',
+  dims: gemmaDims({ vocab: 256_000, hidden: 2304, ffn: 9216, layers: 26, heads: 8, kvHeads: 4 }),
   settings: {
     ...gemma.settings,
     activation: setting('hidden_activation', 'gelu_pytorch_tanh'),

@@ -9,14 +9,13 @@ import { slidingAttention } from '../layer-type-names.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { outputGain, withOffset, without } from '../tensor-specs.ts';
-import { assertCausal } from './gemma.ts';
+import { assertCausal, gemmaDims } from './gemma.ts';
 import { gemma2 } from './gemma2.ts';
 import { assertLayerTypesSupported, periodicLayerTypes } from './layer-types.ts';
 import { sandwichDecoder } from './sandwich-decoder.ts';
 
-const layerTypes = periodicLayerTypes(({ sliding_window_pattern: period }) =>
-  typeof period === 'number' ? period : 6,
-);
+const slidingWindowPattern = setting('sliding_window_pattern', 6);
+const layerTypes = periodicLayerTypes((config) => Number(slidingWindowPattern.read(config)));
 
 const rope: RopeSpec = {
   theta: 1e6,
@@ -33,6 +32,7 @@ export const gemma3: ModelFamily = {
   title: 'Gemma 3',
   modelTypes: ['gemma3_text'],
   architecture: 'Gemma3ForCausalLM',
+  dims: gemmaDims({ vocab: 262_208, hidden: 2304, ffn: 9216, layers: 26, heads: 8, kvHeads: 4 }),
   settings: {
     ...without(gemma2.settings, 'attnLogitSoftcap'),
     finalLogitSoftcap: optional('final_logit_softcapping', null),

@@ -25,12 +25,12 @@ export const gptNeox: ModelFamily = {
   architecture: 'GPTNeoXForCausalLM',
   gguf: true,
   dims: {
-    vocab: size('vocab_size'),
-    hidden: size('hidden_size'),
-    heads: size('num_attention_heads'),
-    ffn: size('intermediate_size'),
+    vocab: size('vocab_size', { default: 50_432 }),
+    hidden: size('hidden_size', { default: 6144 }),
+    heads: size('num_attention_heads', { default: 64 }),
+    ffn: size('intermediate_size', { default: 24_576 }),
     head_dim: derived(({ hidden, heads }) => hidden! / heads!),
-    layers: size('num_hidden_layers'),
+    layers: size('num_hidden_layers', { default: 44 }),
   },
   settings: {
     eps: setting('layer_norm_eps', 1e-5),
@@ -72,8 +72,9 @@ export const gptNeox: ModelFamily = {
     'final_layer_norm.bias':                              shift('hidden'),
     'embed_out.weight':                                   linear('vocab <- hidden'),
   },
-  prefixes: ['gpt_neox.'],
-  ignoredKeys: [/^layers\.\d+\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/],
+  baseModelPrefix: 'gpt_neox',
+  namePrefix: 'gpt_neox.',
+  otherNames: { 'lm_head.': 'embed_out.' },
   rope,
   assertSupported(config) {
     assertRopeSupported(config, rope);

@@ -16,14 +16,20 @@ export const gpt2: ModelFamily = {
   modelTypes: ['gpt2'],
   architecture: 'GPT2LMHeadModel',
   gguf: true,
+  attributeMap: {
+    hidden_size: 'n_embd',
+    max_position_embeddings: 'n_positions',
+    num_attention_heads: 'n_head',
+    num_hidden_layers: 'n_layer',
+  },
   dims: {
-    vocab: size('vocab_size'),
-    positions: size('n_positions'),
-    hidden: size('n_embd'),
-    heads: size('n_head'),
-    ffn: size('n_inner', ({ hidden }) => 4 * hidden!),
+    vocab: size('vocab_size', { default: 50_257 }),
+    positions: size('n_positions', { default: 1024 }),
+    hidden: size('n_embd', { default: 768 }),
+    heads: size('n_head', { default: 12 }),
+    ffn: size('n_inner', { fallback: ({ hidden }) => 4 * hidden! }),
     head_dim: derived(({ hidden, heads }) => hidden! / heads!),
-    layers: size('n_layer'),
+    layers: size('n_layer', { default: 12 }),
   },
   settings: {
     eps: setting('layer_norm_epsilon', 1e-5),
@@ -62,8 +68,8 @@ export const gpt2: ModelFamily = {
     'ln_f.bias':                    shift('hidden'),
     'lm_head.weight':               linear('vocab <- hidden'),
   },
-  prefixes: ['transformer.'],
-  ignoredKeys: [/^h\.\d+\.attn\.(bias|masked_bias)$/],
+  baseModelPrefix: 'transformer',
+  namePrefix: 'transformer.',
   assertSupported(config) {
     const unsupported = (what: string, why: string): never => refuse('checkpoint/unsupported', { what, why });
     if (config['scale_attn_by_inverse_layer_idx'] === true)

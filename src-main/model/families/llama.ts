@@ -1,10 +1,10 @@
 /** @file Llama. Must agree with transformers' modeling_llama.py. */
-import { setting, size } from '../config-fields.ts';
+import { setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { bias, gain, linear, lookup } from '../tensor-specs.ts';
-import { gatedDecoder, groupedHeads } from './gated-decoder.ts';
+import { gatedDecoder, gatedDims } from './gated-decoder.ts';
 
 const rope: RopeSpec = { positions: 2048 };
 
@@ -14,14 +14,7 @@ export const llama: ModelFamily = {
   modelTypes: ['llama'],
   architecture: 'LlamaForCausalLM',
   gguf: true,
-  dims: {
-    vocab: size('vocab_size'),
-    hidden: size('hidden_size'),
-    ...groupedHeads(),
-    head_dim: size('head_dim', ({ hidden, kv_heads, group }) => hidden! / (kv_heads! * group!)),
-    ffn: size('intermediate_size'),
-    layers: size('num_hidden_layers'),
-  },
+  dims: gatedDims({ vocab: 32_000, hidden: 4096, ffn: 11_008, layers: 32, heads: 32 }),
   settings: {
     eps: setting('rms_norm_eps', 1e-6),
     tied: setting('tie_word_embeddings', false),
@@ -71,8 +64,8 @@ export const llama: ModelFamily = {
     'model.norm.weight':                                      gain('hidden'),
     'lm_head.weight':                                         linear('vocab <- hidden'),
   },
-  prefixes: [],
-  ignoredKeys: [/^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/],
+  baseModelPrefix: 'model',
+  namePrefix: '',
   rope,
   assertSupported(config) {
     assertRopeSupported(config, rope);

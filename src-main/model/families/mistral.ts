@@ -5,7 +5,7 @@ import type { ModelFamily } from '../family.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { without } from '../tensor-specs.ts';
-import { groupedHeads } from './gated-decoder.ts';
+import { gatedDims } from './gated-decoder.ts';
 import { llama, withBiases } from './llama.ts';
 
 const rope: RopeSpec = { positions: 131_072 };
@@ -16,7 +16,7 @@ export const mistral: ModelFamily = {
   title: 'Mistral',
   modelTypes: ['mistral'],
   architecture: 'MistralForCausalLM',
-  dims: { ...llama.dims, ...groupedHeads(8) },
+  dims: gatedDims({ vocab: 32_000, hidden: 4096, ffn: 14_336, layers: 32, heads: 32, kvHeads: 8 }),
   settings: {
     ...without(llama.settings, 'attentionBias', 'mlpBias'),
     positions: setting('max_position_embeddings', 131_072),

@@ -1,6 +1,6 @@
 /** @file Mixtral: Mistral with experts in place of every MLP. Must agree with modeling_mixtral.py. */
 import { refuse } from '../../base/errors.ts';
-import { optional, setting } from '../config-fields.ts';
+import { optional, setting, size } from '../config-fields.ts';
 import type { Mixture, ModelFamily } from '../family.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
@@ -42,7 +42,8 @@ export const mixtral: ModelFamily = {
   title: 'Mixtral',
   modelTypes: ['mixtral'],
   architecture: 'MixtralForCausalLM',
-  dims: { ...mistral.dims, experts: moe.expertCount('num_local_experts', 8) },
+  attributeMap: { num_experts: 'num_local_experts' },
+  dims: { ...mistral.dims, experts: size('num_local_experts', { default: 8 }) },
   settings: {
     ...mistral.settings,
     ...ropeSettings(rope),
@@ -59,12 +60,13 @@ export const mixtral: ModelFamily = {
     [`${expert}.w2.weight`]: linear('hidden <- ffn'),
     [`${expert}.w3.weight`]: linear('ffn <- hidden'),
   }),
+  otherNames: { '.mlp.': '.block_sparse_moe.' },
   mixture,
   floatKeys: moe.floatKeys,
   rope,
   assertSupported(config) {
     assertRopeSupported(config, rope);
-    moe.assertRoutingSupported(config, { experts: 8, expertsPerToken: 2 });
+    moe.assertRoutingSupported(config, mixtral);
   },
   forward: (m, tokens) =>
     gatedDecoder(m, tokens, {

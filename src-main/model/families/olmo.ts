@@ -3,7 +3,7 @@ import { refuse } from '../../base/errors.ts';
 import { hasAxis } from '../../tensor/layout.ts';
 import type { ModelFamily, TensorSpec } from '../family.ts';
 import { unscaledLinear, without } from '../tensor-specs.ts';
-import { gatedDecoder } from './gated-decoder.ts';
+import { gatedDecoder, gatedDims } from './gated-decoder.ts';
 import { llama } from './llama.ts';
 
 const readsStream = ({ kind, layout }: TensorSpec): boolean =>
@@ -15,6 +15,7 @@ export const olmo: ModelFamily = {
   title: 'OLMo',
   modelTypes: ['olmo'],
   architecture: 'OlmoForCausalLM',
+  dims: gatedDims({ vocab: 50_304, hidden: 4096, ffn: 11_008, layers: 32, heads: 32 }),
   settings: {
     ...without(llama.settings, 'mlpBias'),
     eps: { keys: [], read: () => 1e-5 }, // a constant in modeling_olmo.py

@@ -6,7 +6,7 @@ import { setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { add } from '../named-value.ts';
 import { bias, gain, linear, lookup, outputGain, unscaledLinear, without } from '../tensor-specs.ts';
-import { gatedMlp } from './gated-decoder.ts';
+import { gatedDims, gatedMlp } from './gated-decoder.ts';
 import { llama } from './llama.ts';
 
 const layerKey = 'model.layers.{layer}.';
@@ -17,6 +17,7 @@ export const olmo2: ModelFamily = {
   title: 'OLMo 2',
   modelTypes: ['olmo2'],
   architecture: 'Olmo2ForCausalLM',
+  dims: gatedDims({ vocab: 50_304, hidden: 4096, ffn: 11_008, layers: 32, heads: 32 }),
   settings: { ...without(llama.settings, 'mlpBias'), eps: setting('rms_norm_eps', 1e-5) },
   scores: { ...llama.scores, between: ['self_attn.q_norm', 'self_attn.k_norm'] },
   constraints: [],

@@ -13,7 +13,7 @@ export const optProjected: ModelFamily = {
   id: 'opt-projected',
   title: 'OPT (projected)',
   matches: isPostNorm,
-  dims: { embed: size('word_embed_proj_dim'), ...opt.dims, hidden: size('hidden_size') },
+  dims: { embed: size('word_embed_proj_dim'), ...opt.dims, hidden: size('hidden_size', { default: 768 }) },
   stream: {
     axis: 'hidden',
     norm: 'layer',

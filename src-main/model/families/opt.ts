@@ -15,18 +15,18 @@ export const opt: ModelFamily = {
   architecture: 'OPTForCausalLM',
   matches: (config) => !isPostNorm(config),
   dims: {
-    vocab: size('vocab_size'),
-    positions: size('max_position_embeddings'),
+    vocab: size('vocab_size', { default: 50_272 }),
+    positions: size('max_position_embeddings', { default: 2048 }),
     places: derived(({ positions }) => positions! + unusedRows),
     hidden: {
-      ...size('hidden_size'),
+      ...size('hidden_size', { default: 768 }),
       keys: ['hidden_size', 'word_embed_proj_dim'],
       write: ({ hidden }) => ({ hidden_size: hidden!, word_embed_proj_dim: hidden! }),
     },
-    heads: size('num_attention_heads'),
-    ffn: size('ffn_dim'),
+    heads: size('num_attention_heads', { default: 12 }),
+    ffn: size('ffn_dim', { default: 3072 }),
     head_dim: derived(({ hidden, heads }) => hidden! / heads!),
-    layers: size('num_hidden_layers'),
+    layers: size('num_hidden_layers', { default: 12 }),
   },
   settings: {
     eps: { keys: [], read: () => 1e-5 }, // the default of nn.LayerNorm
@@ -70,8 +70,8 @@ export const opt: ModelFamily = {
     'final_layer_norm.bias':                       shift('hidden'),
     'lm_head.weight':                              linear('vocab <- hidden'),
   },
-  prefixes: ['model.decoder.', 'decoder.'],
-  ignoredKeys: [],
+  baseModelPrefix: 'model',
+  namePrefix: 'model.decoder.',
   assertSupported(config) {
     const { word_embed_proj_dim: width, hidden_size: hidden } = config;
     if (typeof width === 'number' && typeof hidden === 'number' && hidden > 0 && width !== hidden)

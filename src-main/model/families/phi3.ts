@@ -10,6 +10,7 @@ import { add, mul, unbind, type NamedValue } from '../named-value.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { gain, linear, lookup, without } from '../tensor-specs.ts';
+import { gatedDims } from './gated-decoder.ts';
 import { llama } from './llama.ts';
 
 // The other type of the class is longrope, whose frequencies depend on the sequence length.
@@ -21,6 +22,7 @@ export const phi3: ModelFamily = {
   title: 'Phi-3',
   modelTypes: ['phi3'],
   architecture: 'Phi3ForCausalLM',
+  dims: gatedDims({ vocab: 32_064, hidden: 3072, ffn: 8192, layers: 32, heads: 32 }),
   settings: {
     ...without(llama.settings, 'attentionBias', 'mlpBias'),
     eps: setting('rms_norm_eps', 1e-5),

@@ -9,7 +9,7 @@ import type { ModelFamily } from '../family.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { outputGain, without } from '../tensor-specs.ts';
-import { gatedDecoder, groupedHeads } from './gated-decoder.ts';
+import { gatedDecoder, gatedDims, type GatedDefaults } from './gated-decoder.ts';
 import { slidingAttention } from '../layer-type-names.ts';
 import { assertLayerTypesSupported, layerTypesOf } from './layer-types.ts';
 import { llama, withBiases } from './llama.ts';
@@ -55,13 +55,23 @@ const settings: ModelFamily['settings'] = {
   layerTypes: { keys: ['layer_types', 'max_window_layers', 'num_hidden_layers'], read: qwenLayerTypes },
 };
 
+const defaults: GatedDefaults = {
+  vocab: 151_936,
+  hidden: 4096,
+  ffn: 22_016,
+  layers: 32,
+  heads: 32,
+  kvHeads: 32,
+  kvHeadsMayBeNull: true,
+};
+
 export const qwen2: ModelFamily = {
   ...llama,
   id: 'qwen2',
   title: 'Qwen 2',
   modelTypes: ['qwen2'],
   architecture: 'Qwen2ForCausalLM',
-  dims: { ...llama.dims, ...groupedHeads(32) },
+  dims: gatedDims(defaults),
   settings: without(settings, 'attentionBias', 'mlpBias'),
   constraints: [],
   tensors: withBiases(/\.[qkv]_proj\./),
@@ -79,7 +89,7 @@ export const qwen3: ModelFamily = {
   title: 'Qwen 3',
   modelTypes: ['qwen3'],
   architecture: 'Qwen3ForCausalLM',
-  dims: { ...llama.dims, ...groupedHeads(32), head_dim: size('head_dim', () => 128) },
+  dims: { ...gatedDims(defaults), head_dim: size('head_dim', { default: 128 }) },
   settings: without(settings, 'mlpBias'),
   scores: { ...llama.scores, between: ['self_attn.q_norm', 'self_attn.k_norm'] },
   constraints: [],

@@ -10,7 +10,7 @@ import type { Mixture, ModelFamily } from '../family.ts';
 import { add, mapValue, mul, unbind } from '../named-value.ts';
 import { linear } from '../tensor-specs.ts';
 import * as moe from './experts.ts';
-import { gatedDecoder, gatedMlp, groupedHeads } from './gated-decoder.ts';
+import { gatedDecoder, gatedDims, gatedMlp } from './gated-decoder.ts';
 import { layerTypesOf } from './layer-types.ts';
 import * as qwenMoe from './qwen-moe.ts';
 import { qwen2 } from './qwen.ts';
@@ -45,12 +45,11 @@ export const qwen2Moe: ModelFamily = {
   modelTypes: ['qwen2_moe'],
   architecture: 'Qwen2MoeForCausalLM',
   dims: {
-    ...qwen2.dims,
-    ...groupedHeads(16),
-    ffn: size('moe_intermediate_size', () => 1408),
-    experts: moe.expertCount('num_experts', 60),
+    ...gatedDims({ vocab: 151_936, hidden: 2048, ffn: 5632, layers: 24, heads: 16, kvHeads: 16 }),
+    ffn: size('moe_intermediate_size', { default: 1408 }),
+    experts: size('num_experts', { default: 60 }),
     shared: derived(() => 1),
-    shared_ffn: size('shared_expert_intermediate_size', () => 5632),
+    shared_ffn: size('shared_expert_intermediate_size', { default: 5632 }),
   },
   settings: {
     ...qwen2.settings,
@@ -81,7 +80,7 @@ export const qwen2Moe: ModelFamily = {
         what: 'qkv_bias false',
         why: 'queries, keys and values of this family have biases',
       });
-    moe.assertRoutingSupported(config, { experts: 60, expertsPerToken: 4 });
+    moe.assertRoutingSupported(config, qwen2Moe);
   },
   forward: (m, tokens) =>
     gatedDecoder(m, tokens, {

@@ -7,7 +7,7 @@ import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { without } from '../tensor-specs.ts';
 import * as moe from './experts.ts';
-import { gatedDecoder, groupedHeads } from './gated-decoder.ts';
+import { gatedDecoder, gatedDims } from './gated-decoder.ts';
 import * as qwenMoe from './qwen-moe.ts';
 import { qwen3 } from './qwen.ts';
 
@@ -42,12 +42,11 @@ export const qwen3Moe: ModelFamily = {
   title: 'Qwen 3 MoE',
   modelTypes: ['qwen3_moe'],
   architecture: 'Qwen3MoeForCausalLM',
+  attributeMap: { num_local_experts: 'num_experts' },
   dims: {
-    ...qwen3.dims,
-    ...groupedHeads(4),
-    head_dim: size('head_dim', ({ hidden, kv_heads, group }) => hidden! / (kv_heads! * group!)),
-    ffn: size('moe_intermediate_size', () => 768),
-    experts: moe.expertCount('num_experts', 128),
+    ...gatedDims({ vocab: 151_936, hidden: 2048, ffn: 6144, layers: 24, heads: 32, kvHeads: 4 }),
+    ffn: size('moe_intermediate_size', { default: 768 }),
+    experts: size('num_experts', { default: 128 }),
   },
   settings: {
     ...without(qwen3.settings, 'layerTypes'),
@@ -63,7 +62,7 @@ export const qwen3Moe: ModelFamily = {
   rope,
   assertSupported(config) {
     assertRopeSupported(config, rope);
-    moe.assertRoutingSupported(config, { experts: 128, expertsPerToken: 8 });
+    moe.assertRoutingSupported(config, qwen3Moe);
   },
   forward: (m, tokens) =>
     gatedDecoder(m, tokens, {

@@ -21,12 +21,12 @@ export const stablelm: ModelFamily = {
   architecture: 'StableLmForCausalLM',
   gguf: true,
   dims: {
-    vocab: size('vocab_size'),
-    hidden: size('hidden_size'),
-    ...groupedHeads(32),
+    vocab: size('vocab_size', { default: 50_304 }),
+    hidden: size('hidden_size', { default: 2560 }),
+    ...groupedHeads({ heads: 32, kvHeads: 32 }),
     head_dim: derived(({ hidden, kv_heads, group }) => hidden! / (kv_heads! * group!)),
-    ffn: size('intermediate_size'),
-    layers: size('num_hidden_layers'),
+    ffn: size('intermediate_size', { default: 6912 }),
+    layers: size('num_hidden_layers', { default: 32 }),
   },
   settings: {
     eps: setting('layer_norm_eps', 1e-5),
@@ -75,8 +75,8 @@ export const stablelm: ModelFamily = {
     'model.norm.bias':                                        shift('hidden'),
     'lm_head.weight':                                         linear('vocab <- hidden'),
   },
-  prefixes: [],
-  ignoredKeys: [/^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/],
+  baseModelPrefix: 'model',
+  namePrefix: '',
   rope,
   assertSupported(config) {
     assertRopeSupported(config, rope);

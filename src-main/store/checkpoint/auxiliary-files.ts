@@ -2,6 +2,7 @@
 import { chmod, copyFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readOrRefuse } from '../fs/files.ts';
+import { findInside } from '../fs/inside.ts';
 
 /** Patterns of the names that transformers and tokenizers read besides config.json and the weights. */
 export const auxiliaryPatterns: readonly string[] = [
@@ -27,15 +28,18 @@ export interface AuxiliaryFile {
   readonly bytes: number;
 }
 
-/** Lists tokenizer, generation config and license files of `dir`, sorted by name. */
+/**
+ * Lists tokenizer, generation config and license files of `dir`, sorted by name. Refuses as `findInside`: a
+ * link must not bring another file into a copy.
+ */
 export async function listAuxiliaryFiles(dir: string): Promise<readonly AuxiliaryFile[]> {
   const names = (await readOrRefuse(dir, () => readdir(dir)))
     .filter((name) => auxiliaryName.test(name))
     .sort();
   const entries = await Promise.all(
     names.map(async (name) => {
-      const path = join(dir, name);
-      return { name, path, found: await stat(path) };
+      const path = (await findInside(dir, name))!;
+      return { name, path, found: await readOrRefuse(path, () => stat(path)) };
     }),
   );
   return entries

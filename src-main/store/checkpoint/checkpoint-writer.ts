@@ -7,9 +7,11 @@ import { basename, join } from 'node:path';
 import type { Json, JsonObject } from '../../base/json.ts';
 import { byteLengthOf, isWeightDType, type WeightDType } from '../../tensor/dtype.ts';
 import { countElements } from '../../tensor/layout.ts';
-import type { Certificate, TensorSummary } from '../../model/summary.ts';
+import type { Certificate } from '../../model/certificate.ts';
+import type { TensorSummary } from '../../model/summary.ts';
 import { growthRecordFile, type GrowthRecord } from '../../model/records.ts';
 import type { ModelFamily } from '../../model/family.ts';
+import { storedNameOf, type NameStyle } from '../../model/tensor-names.ts';
 import { readJsonObject, writeJson, writeOrRefuse, writeText } from '../fs/files.ts';
 import { createPartialFolder, withFinalPath, type FolderOptions } from '../fs/folder.ts';
 import { copyAuxiliaryFiles, listAuxiliaryFiles } from './auxiliary-files.ts';
@@ -25,8 +27,8 @@ const smallFilesBytes = 1_000_000;
 export interface CheckpointWriterOptions extends FolderOptions {
   readonly target: string;
   readonly family: ModelFamily;
-  /** The prefix of every stored name but the head's, as in the source. */
-  readonly prefix?: string;
+  /** How names are stored, as in the source. Default: as transformers' causal language model has them. */
+  readonly nameStyle?: NameStyle;
   readonly config: JsonObject;
   /** With the family's names, in the order in which shards are filled. */
   readonly tensors: readonly TensorSummary[];
@@ -124,13 +126,12 @@ interface Shard {
 
 function planShards({
   family,
-  prefix = '',
+  nameStyle = 'causal',
   tensors,
   maxShardBytes,
 }: CheckpointWriterOptions): readonly Shard[] {
   const stored = tensors.map(({ name, dtype, shape }) => ({
-    // The prefix belongs to the base model; the head is outside of it.
-    name: name === family.head.weight ? name : prefix + name,
+    name: storedNameOf(family, nameStyle, name),
     familyName: name,
     dtype,
     shape,

@@ -5,19 +5,21 @@ import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { areAllFinite } from '../../tensor/range.ts';
 import { countActiveParameters, countByGroup, countParameters } from '../../model/parameters.ts';
+import { readCertificate } from '../../model/certificate.ts';
 import { growthRecordFile, type GrowthRecord } from '../../model/records.ts';
 import type { CheckpointSummary } from '../../model/summary.ts';
 import { readTokenizerInfo } from '../data/tokenizer.ts';
 import { readDirect } from '../fs/direct-io.ts';
 import { exists, isObject, readJsonObject, readOrRefuse } from '../fs/files.ts';
+import { findInside, refuseCacheFolder } from '../fs/inside.ts';
 import { parseConfig, resolveCheckpoint, type ResolvedCheckpoint, type TensorRef } from './resolve.ts';
 import { readBytes } from './safetensors.ts';
-import { listShards, readShardHeaders, type StoredTensor } from './shards.ts';
+import { listShards, readShardHeaders } from './shards.ts';
+import type { ReadRange } from './tied-head.ts';
 
 /** A checkpoint folder whose files agree with each other. */
 export interface Checkpoint extends ResolvedCheckpoint {
   readonly dir: string;
-  readonly config: JsonObject;
   readonly summary: CheckpointSummary;
   /** The record of its growth; null when Cambium did not grow it. */
   readonly growth: GrowthRecord | null;
@@ -31,45 +33,38 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   const dir = resolve(folder);
   const found = await readOrRefuse(dir, () => stat(dir));
   if (!found.isDirectory()) refuse('file/not-a-folder', { path: dir });
-  const config = await readConfigFile(dir);
-  const parsed = parseConfig(dir, config);
+  const parsed = parseConfig(dir, await readConfigFile(dir));
   const stored = await readShardHeaders(dir, await listShards(dir));
-  const resolved = await resolveCheckpoint(dir, config, parsed, stored, haveSameBytes);
+  const resolved = await resolveCheckpoint(dir, parsed, stored, { read: readRange });
   const growth = await readGrowthRecord(dir);
   const name = getCheckpointName(dir);
   const tokenizer = await readTokenizerInfo(dir);
-  const summary = summarizeCheckpoint(dir, config, resolved, { name, tokenizer });
-  if (!growth) return { dir, config, ...resolved, growth, summary };
-  const { source, method, certificate = null } = growth;
+  const summary = summarizeCheckpoint(dir, resolved, { name, tokenizer });
+  if (!growth) return { dir, ...resolved, growth, summary };
+  const { source, method, certificate } = growth;
   const grownFrom = { source, method, certificate };
-  return { dir, config, ...resolved, growth, summary: { ...summary, grownFrom } };
+  return { dir, ...resolved, growth, summary: { ...summary, grownFrom } };
 }
 
 async function readConfigFile(dir: string): Promise<JsonObject> {
-  const path = join(dir, 'config.json');
-  if (await exists(path)) return readJsonObject(path);
+  const path = await findInside(dir, 'config.json');
+  if (path !== undefined) return readJsonObject(path);
+  await refuseCacheFolder(dir);
   return (await exists(join(dir, 'adapter_config.json')))
     ? refuse('checkpoint/adapter', { path: dir })
     : refuse('checkpoint/no-config', { path: dir });
 }
 
-/** Compares two tensors of equal length in blocks, so that memory stays constant. */
-async function haveSameBytes(a: StoredTensor, b: StoredTensor): Promise<boolean> {
-  const blockBytes = 1 << 22;
-  for (let at = 0; at < a.bytes; at += blockBytes) {
-    const length = Math.min(blockBytes, a.bytes - at);
-    const left = Buffer.allocUnsafe(length);
-    const right = Buffer.allocUnsafe(length);
-    await Promise.all([readBytes(a.file, a.offset + at, left), readBytes(b.file, b.offset + at, right)]);
-    if (!left.equals(right)) return false;
-  }
-  return true;
-}
+const readRange: ReadRange = async ({ file, offset }, start, length) => {
+  const bytes = Buffer.allocUnsafe(length);
+  await readBytes(file, offset + start, bytes);
+  return bytes;
+};
 
-/** Reads growth.json; null when there is none. Refuses `file/bad-json`. */
+/** Reads growth.json, with its certificate in the current version; null when there is none. Refuses `file/bad-json`. */
 async function readGrowthRecord(dir: string): Promise<GrowthRecord | null> {
-  const path = join(dir, growthRecordFile);
-  if (!(await exists(path))) return null;
+  const path = await findInside(dir, growthRecordFile);
+  if (path === undefined) return null;
   const record = await readJsonObject(path);
   if (
     record['version'] !== 1 ||
@@ -78,7 +73,11 @@ async function readGrowthRecord(dir: string): Promise<GrowthRecord | null> {
     !isObject(record['plan'])
   )
     return refuse('file/bad-json', { path, why: 'it is not a growth record of version 1' });
-  return record as unknown as GrowthRecord;
+  const { certificate = null, ...rest } = record;
+  if (certificate === null) return { ...(rest as unknown as GrowthRecord), certificate };
+  const reading = readCertificate(certificate, record['method']);
+  if ('problem' in reading) return refuse('file/bad-json', { path, why: reading.problem });
+  return { ...(rest as unknown as GrowthRecord), certificate: reading.certificate };
 }
 
 /** The name of a folder; for a snapshot in the Hugging Face cache, the name of its repository. */
@@ -92,8 +91,7 @@ export function getCheckpointName(dir: string): string {
 /** Collects what the interface shows of a checkpoint. `dir` is a folder or the name of a repository. */
 export function summarizeCheckpoint(
   dir: string,
-  config: JsonObject,
-  { family, dims, settings, tensors }: ResolvedCheckpoint,
+  { family, dims, config, settings, tensors, notes, ignored }: ResolvedCheckpoint,
   known: Pick<CheckpointSummary, 'name' | 'tokenizer'>,
 ): CheckpointSummary {
   const all = [...tensors.values()];
@@ -112,6 +110,8 @@ export function summarizeCheckpoint(
     bytes: all.reduce((sum, tensor) => sum + tensor.bytes, 0),
     shards: new Set(all.map((tensor) => tensor.file)).size,
     tied: settings['tied'] === true,
+    notes,
+    ignored,
     tensors: all.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
   };
 }

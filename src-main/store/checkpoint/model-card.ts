@@ -5,8 +5,8 @@ import { join } from 'node:path';
 export interface ModelCard {
   /** One paragraph: what the model is and how it was made. */
   readonly summary: string;
-  /** The model it was made from: a name on the Hub, or a folder name. */
-  readonly baseModel: string;
+  /** The model whose weights it started from: a name on the Hub, or a folder name. Absent: random weights. */
+  readonly baseModel?: string;
   readonly tags: readonly string[];
   readonly license?: License;
   readonly datasets?: readonly string[];
@@ -65,8 +65,9 @@ function formatMetadata({ license, library, baseModel, tags, datasets, emissions
   lines.push(
     `library_name: ${quoteYaml(library ?? 'transformers')}`,
     'pipeline_tag: text-generation',
-    `base_model: ${quoteYaml(baseModel)}`,
-    'base_model_relation: finetune',
+    ...(baseModel === undefined
+      ? []
+      : [`base_model: ${quoteYaml(baseModel)}`, 'base_model_relation: finetune']),
     ...formatYamlList('tags', ['model-growth', 'cambium', ...tags]),
     ...formatYamlList('datasets', datasets ?? []),
   );
@@ -75,7 +76,7 @@ function formatMetadata({ license, library, baseModel, tags, datasets, emissions
       'co2_eq_emissions:',
       `  emissions: ${emissions.grams.toPrecision(3)}`,
       `  source: ${quoteYaml(emissions.source)}`,
-      '  training_type: fine-tuning',
+      `  training_type: ${baseModel === undefined ? 'pre-training' : 'fine-tuning'}`,
     );
   return lines;
 }

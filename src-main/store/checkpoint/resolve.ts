@@ -3,22 +3,26 @@
  * family, from the headers alone. Works on a local folder and on a repository of the Hub.
  */
 import { join } from 'node:path';
-import { refuse } from '../../base/errors.ts';
+import { AppError, refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { parseSafetensorsDType, isWeightDType, type WeightDType } from '../../tensor/dtype.ts';
 import { storedShapeOf, type Dims, type Layout } from '../../tensor/layout.ts';
-import { dimsOf, settingsOf } from '../../model/config.ts';
+import { defaultSizes, dimsOf, settingsOf } from '../../model/config.ts';
 import { familyOf } from '../../model/families/index.ts';
-import type { ModelFamily, Settings } from '../../model/family.ts';
+import { isBuffer } from '../../model/buffers.ts';
+import { tensorKey, type ModelFamily, type Settings } from '../../model/family.ts';
 import { parametersOf } from '../../model/parameters.ts';
+import { readConfig } from '../../model/read-config.ts';
+import { resolveStoredName, styleOf, type NameStyle, type ResolvedName } from '../../model/tensor-names.ts';
 import { isObject } from '../fs/files.ts';
 import type { StoredTensor } from './shards.ts';
+import { findLoadedDType, resolveTiedHead, type Comparison } from './tied-head.ts';
 
 /** Where one weight is stored. */
 export interface TensorRef {
   /** The family's name of the weight. */
   readonly name: string;
-  /** Its name in the file, with the prefix. */
+  /** Its name in the file. */
   readonly storedName: string;
   readonly dtype: WeightDType;
   readonly shape: readonly number[];
@@ -31,6 +35,12 @@ export interface TensorRef {
 export interface ParsedConfig {
   readonly family: ModelFamily;
   readonly dims: Dims;
+  /** config.json as `readConfig` returns it. */
+  readonly config: JsonObject;
+  /** What was changed in it, as sentences without a full stop. */
+  readonly notes: readonly string[];
+  /** Keys of sizes that config.json lacks, with the defaults of transformers that stand for them. */
+  readonly absentSizes: ReadonlyMap<string, number>;
 }
 
 /** A checkpoint as config.json and the headers describe it. */
@@ -38,28 +48,40 @@ export interface ResolvedCheckpoint extends ParsedConfig {
   readonly settings: Settings;
   /** Keyed by the family's names, in the order of its table. A tied head has no entry. */
   readonly tensors: ReadonlyMap<string, TensorRef>;
-  /** The prefix of stored names, such as `transformer.`; empty for none. */
-  readonly prefix: string;
+  readonly nameStyle: NameStyle;
+  /** Stored names of buffers that are not read. */
+  readonly ignored: readonly string[];
 }
-
-/** Compares the bytes of two stored tensors. */
-export type CompareTensors = (a: StoredTensor, b: StoredTensor) => Promise<boolean>;
 
 /**
  * Reads the family and the sizes from config.json. Refuses `checkpoint/quantized`,
  * `checkpoint/unknown-family`, `checkpoint/unsupported` and `checkpoint/bad-config`. `dir` is a folder or the
  * name of a repository.
  */
-export function parseConfig(dir: string, config: JsonObject): ParsedConfig {
-  const quantization = config['quantization_config'];
+export function parseConfig(dir: string, given: JsonObject): ParsedConfig {
+  const quantization = given['quantization_config'];
   if (isObject(quantization))
     refuse('checkpoint/quantized', {
       path: dir,
       how: String(quantization['quant_method'] ?? 'quantization_config'),
     });
-  const family = familyOf(config);
-  family.assertSupported(config);
-  return { family, dims: dimsOf(family, config, join(dir, 'config.json')) };
+  const family = familyOf(given);
+  const path = join(dir, 'config.json');
+  return withConfigPath(path, () => {
+    const { config, notes } = readConfig(family, given);
+    const dims = dimsOf(family, config, path);
+    return { family, dims, config, notes, absentSizes: defaultSizes(family, given) };
+  });
+}
+
+/** Names the file in an error about a config.json whose place its thrower does not know. */
+function withConfigPath<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'checkpoint/bad-config') throw error;
+    throw new AppError(error.code, { ...(error.detail as object), path });
+  }
 }
 
 /**
@@ -68,18 +90,59 @@ export function parseConfig(dir: string, config: JsonObject): ParsedConfig {
  */
 export async function resolveCheckpoint(
   dir: string,
-  config: JsonObject,
-  { family, dims }: ParsedConfig,
+  parsed: ParsedConfig,
   stored: ReadonlyMap<string, StoredTensor>,
-  areEqual: CompareTensors,
+  comparison: Comparison,
 ): Promise<ResolvedCheckpoint> {
-  checkCounts(dir, family, dims, stored.size);
-  // `checkCounts` comes first: some settings have one entry per layer.
-  const settings = settingsOf(family, config);
-  const { tensors, prefix } = stripPrefix(dir, family, stored);
-  if (settings['tied'] === true) await dropTiedHead(dir, family, tensors, areEqual);
-  return { family, dims, settings, prefix, tensors: matchTensors(dir, family, dims, settings, tensors) };
+  const { family, dims, absentSizes } = parsed;
+  return explainAbsentSizes(dir, absentSizes, async () => {
+    checkCounts(dir, family, dims, stored.size);
+    const { named, unknown, ignored, nameStyle } = resolveNames(dir, family, stored);
+    const typed = withDType(family, parsed.config, named);
+    const { config, tensors, notes } = await resolveTiedHead(family, typed, named, comparison);
+    // `checkCounts` comes first: some settings have one entry per layer.
+    const settings = withConfigPath(join(dir, 'config.json'), () => settingsOf(family, config));
+    const model = { family, dims, config, settings };
+    return {
+      ...model,
+      absentSizes,
+      notes: [...parsed.notes, ...notes],
+      nameStyle,
+      ignored,
+      tensors: matchTensors(dir, model, tensors, unknown),
+    };
+  });
 }
+
+/** Where weights do not fit, and a size is a default, names the size that config.json lacks. */
+async function explainAbsentSizes<T>(
+  dir: string,
+  absent: ReadonlyMap<string, number>,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AppError) || !isMisfit(error) || absent.size === 0) throw error;
+    const keys = [...absent.keys()].join(', ');
+    const defaults = [...absent.values()].join(', ');
+    const why = `is missing, and the default of transformers (${defaults}) does not fit the weights`;
+    return refuseConfig(dir, keys, why);
+  }
+}
+
+const isMisfit = ({ code }: AppError): boolean =>
+  ['checkpoint/bad-config', 'checkpoint/missing-tensors', 'checkpoint/wrong-shape'].includes(code);
+
+/** Of a family that computes with the dtype of its weights: config.json with that dtype, if it names none. */
+const withDType = (
+  { settings }: ModelFamily,
+  config: JsonObject,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): JsonObject =>
+  settings['dtype'] === undefined || (config['dtype'] ?? config['torch_dtype'] ?? null) !== null
+    ? config
+    : { ...config, torch_dtype: findLoadedDType(config, tensors) };
 
 const refuseConfig = (dir: string, key: string, why: string): never =>
   refuse('checkpoint/bad-config', { path: join(dir, 'config.json'), key, why });
@@ -94,59 +157,53 @@ function checkCounts(dir: string, family: ModelFamily, dims: Dims, count: number
   }
 }
 
-/** Removes the prefix from the stored names, and leaves buffers out. */
-function stripPrefix(
+interface NamedTensors {
+  /** By the family's names. */
+  readonly named: ReadonlyMap<string, StoredTensor>;
+  /** Stored names that are neither weights of the family nor buffers. */
+  readonly unknown: readonly string[];
+  readonly ignored: readonly string[];
+  readonly nameStyle: NameStyle;
+}
+
+/** Finds the weight of every stored name, and leaves buffers out. Refuses a weight that is stored twice. */
+function resolveNames(
   dir: string,
   family: ModelFamily,
   stored: ReadonlyMap<string, StoredTensor>,
-): { tensors: Map<string, StoredTensor>; prefix: string } {
-  const tensors = new Map<string, StoredTensor>();
-  let prefix = '';
+): NamedTensors {
+  const named = new Map<string, StoredTensor>();
+  const names: ResolvedName[] = [];
+  const unknown: string[] = [];
+  const ignored: string[] = [];
   for (const [storedName, tensor] of stored) {
-    const ownPrefix = family.prefixes.find((one) => storedName.startsWith(one)) ?? '';
-    const name = storedName.slice(ownPrefix.length);
-    if (family.ignoredKeys.some((pattern) => pattern.test(name))) continue;
-    if (tensors.has(name)) refuse('checkpoint/unknown-tensors', { path: dir, names: [storedName] });
-    if (ownPrefix !== '') prefix = ownPrefix;
-    tensors.set(name, tensor);
+    const found = resolveStoredName(family, storedName);
+    if (!found) {
+      const isIgnored = isBuffer(storedName, tensor.shape, { rotary: family.rope !== undefined });
+      (isIgnored ? ignored : unknown).push(storedName);
+      continue;
+    }
+    const other = named.get(found.name);
+    if (other) refuse('checkpoint/stored-twice', { path: dir, names: [other.name, storedName] });
+    named.set(found.name, tensor);
+    names.push(found);
   }
-  return { tensors, prefix };
+  return { named, unknown, ignored, nameStyle: styleOf(names, family.head.weight) };
 }
 
-/** Removes a stored copy of a tied head. Refuses a head that differs from the embedding it is tied to. */
-async function dropTiedHead(
-  dir: string,
-  family: ModelFamily,
-  tensors: Map<string, StoredTensor>,
-  areEqual: CompareTensors,
-): Promise<void> {
-  const { weight, tiedTo } = family.head;
-  const head = tensors.get(weight);
-  const embedding = tensors.get(tiedTo);
-  if (!head || !embedding) return;
-  const isCopy =
-    head.dtype === embedding.dtype && head.bytes === embedding.bytes && (await areEqual(head, embedding));
-  if (!isCopy)
-    refuseConfig(
-      dir,
-      'tie_word_embeddings',
-      `says that ${weight} is ${tiedTo}, but the files hold two different weights; it should be false`,
-    );
-  tensors.delete(weight);
-}
+type Model = Pick<ResolvedCheckpoint, 'family' | 'dims' | 'settings'>;
 
 /** A reference for each weight of the family's table. */
 function matchTensors(
   dir: string,
-  family: ModelFamily,
-  dims: Dims,
-  settings: Settings,
+  { family, dims, settings }: Model,
   tensors: ReadonlyMap<string, StoredTensor>,
+  unknownNames: readonly string[],
 ): ReadonlyMap<string, TensorRef> {
   const expected = parametersOf(family, dims, settings);
   const names = new Set(expected.map((parameter) => parameter.name));
-  const packed = [...tensors].find(([, tensor]) => /^([UI]8$|F8_|F4$|F6_)/.test(tensor.dtype));
-  if (packed) refuse('checkpoint/quantized', { path: dir, how: `${packed[0]} is ${packed[1].dtype}` });
+  const packed = [...tensors.values()].find(({ dtype }) => /^([UI]8$|F8_|F4$|F6_)/.test(dtype));
+  if (packed) refuse('checkpoint/quantized', { path: dir, how: `${packed.name} is ${packed.dtype}` });
   const { weight, tiedTo } = family.head;
   if (names.has(weight) && !tensors.has(weight) && tensors.has(tiedTo))
     refuseConfig(
@@ -155,8 +212,9 @@ function matchTensors(
       `is false or absent, but there is no ${weight}; it should be true if the head is ${tiedTo}`,
     );
   const missing = expected.map(({ name }) => name).filter((name) => !tensors.has(name));
-  const unknown = [...tensors].filter(([name]) => !names.has(name)).map(([, tensor]) => tensor.name);
-  checkLayers(dir, family, dims['layers']!, unknown);
+  const surplus = [...tensors].filter(([name]) => !names.has(name));
+  checkLayers(dir, family, dims['layers']!, surplus);
+  const unknown = [...unknownNames, ...surplus.map(([, tensor]) => tensor.name)];
   if (unknown.length > 0 && missing.length === 0)
     refuse('checkpoint/unknown-tensors', { path: dir, names: unknown });
   if (missing.length > 0) refuse('checkpoint/missing-tensors', { path: dir, names: missing });
@@ -165,19 +223,17 @@ function matchTensors(
   );
 }
 
-/** Refuses unknown weights whose layer number is not below `layers`: config.json has too few layers. */
-function checkLayers(dir: string, family: ModelFamily, layers: number, unknown: readonly string[]): void {
-  for (const pattern of Object.keys(family.tensors)) {
-    if (!pattern.includes('{layer}')) continue;
-    const [before, after] = pattern.split('{layer}') as [string, string];
-    const beyond = unknown.find((name) => {
-      if (!name.includes(before) || !name.endsWith(after)) return false;
-      const layer = name.slice(name.indexOf(before) + before.length, -after.length);
-      return Number(layer) >= layers;
-    });
-    if (beyond !== undefined)
-      refuseConfig(dir, family.dims['layers']!.keys[0]!, `is ${layers}, but the files hold ${beyond}`);
-  }
+/** Refuses weights whose layer number is not below `layers`: config.json has too few layers. */
+function checkLayers(
+  dir: string,
+  family: ModelFamily,
+  layers: number,
+  surplus: readonly (readonly [name: string, tensor: StoredTensor])[],
+): void {
+  const layerOf = (name: string): number => Number(/\.(\d+)\./.exec(name)?.[1] ?? -1);
+  const beyond = surplus.find(([name]) => tensorKey(name).includes('{layer}') && layerOf(name) >= layers);
+  if (beyond)
+    refuseConfig(dir, family.dims['layers']!.keys[0]!, `is ${layers}, but the files hold ${beyond[1].name}`);
 }
 
 /** Refuses another shape than config.json implies, and a dtype that is not one of weights. */

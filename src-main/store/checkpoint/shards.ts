@@ -1,35 +1,20 @@
 /** @file Finds the safetensors files of a checkpoint: one file, or the shards that an index names. */
-import { readdir, realpath } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { basename, isAbsolute, join, resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { exists, isObject, readJsonObject, readOrRefuse } from '../fs/files.ts';
+import { isObject, readJsonObject, readOrRefuse } from '../fs/files.ts';
+import { findInside, isInside } from '../fs/inside.ts';
 import { readHeader, type SafetensorsEntry } from './safetensors.ts';
 
 /** File names of transformers. */
 export const safetensorsFile = 'model.safetensors';
 export const safetensorsIndexFile = 'model.safetensors.index.json';
 
-function isInside(root: string, path: string): boolean {
-  const way = relative(root, path);
-  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-}
-
-/**
- * The folder that links in `dir` may point into: `dir` itself, or the folder of the repository when `dir` is a
- * snapshot in the Hugging Face cache, whose files are links to ../../blobs.
- */
-async function findLinkRoot(dir: string): Promise<string> {
-  const real = await realpath(dir);
-  const repoDir = dirname(dirname(real));
-  const isSnapshot = basename(dirname(real)) === 'snapshots' && (await exists(join(repoDir, 'blobs')));
-  return isSnapshot ? repoDir : real;
-}
-
 /** Names of the safetensors files that hold the weights of `dir`. Refuses as `selectShards` does. */
 export async function listShards(dir: string): Promise<readonly string[]> {
   const names = await readOrRefuse(dir, () => readdir(dir));
-  return selectShards(dir, names, () => readJsonObject(join(dir, safetensorsIndexFile)));
+  return selectShards(dir, names, async () => readJsonObject(await requireInside(dir, safetensorsIndexFile)));
 }
 
 /**
@@ -71,6 +56,9 @@ function listIndexedFiles(dir: string, index: JsonObject): readonly string[] {
   return files.sort();
 }
 
+const requireInside = async (dir: string, name: string): Promise<string> =>
+  (await findInside(dir, name)) ?? refuse('checkpoint/missing-shard', { path: dir, file: name });
+
 /** A tensor and the file that holds it. */
 export interface StoredTensor extends SafetensorsEntry {
   readonly file: string;
@@ -78,20 +66,15 @@ export interface StoredTensor extends SafetensorsEntry {
 
 /**
  * Reads the headers of the named files. Returns their tensors by stored name. Refuses
- * `checkpoint/missing-shard`, `checkpoint/shard-outside`, and what `readHeader` refuses.
+ * `checkpoint/missing-shard`, and what `findInside` and `readHeader` refuse.
  */
 export async function readShardHeaders(
   dir: string,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, StoredTensor>> {
-  const root = await findLinkRoot(dir);
   const all = new Map<string, StoredTensor>();
   for (const name of names) {
-    const file = join(dir, name);
-    const real = await realpath(file).catch(() =>
-      refuse('checkpoint/missing-shard', { path: dir, file: name }),
-    );
-    if (!isInside(root, real)) refuse('checkpoint/shard-outside', { path: dir, file: name });
+    const file = await requireInside(dir, name);
     for (const entry of (await readHeader(file)).entries.values()) addTensor(all, { ...entry, file });
   }
   return all;

@@ -11,7 +11,7 @@ import { refuse } from '../../base/errors.ts';
 import { exists, readOrRefuse, writeJson } from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
 import {
-  cudaPackages,
+  acceptedPackages,
   getInstalledName,
   isPlatformCompatible,
   parseWheelName,
@@ -160,9 +160,8 @@ async function openWheel(path: string, version: string, arch: string): Promise<W
   const refuseWheel = (why: string): never => refuse('gpu/wheel', { path, why });
   const wheel = parseWheelName(file);
   if (!wheel) return refuseWheel('its name is not that of a wheel');
-  const accepted = [providerPackage, ...cudaPackages];
-  if (!accepted.includes(wheel.name))
-    return refuseWheel(`${wheel.name} is not one of ${accepted.join(', ')}`);
+  if (!acceptedPackages.includes(wheel.name))
+    return refuseWheel(`${wheel.name} is not one of ${acceptedPackages.join(', ')}`);
   if (wheel.name === providerPackage && wheel.version !== version)
     return refuseWheel(`it is version ${wheel.version}, and ${version} is needed`);
   if (!isPlatformCompatible(wheel.platform, arch)) return refuseWheel(`it is for ${wheel.platform}`);

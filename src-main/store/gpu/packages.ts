@@ -3,25 +3,46 @@
 /** The package with the CUDA provider. Its version is exactly that of onnxruntime-node. */
 export const providerPackage = 'onnxruntime-gpu';
 
-/** The shared libraries that the CUDA provider loads, and the package of each. */
-export const cudaLibraries = [
+interface CudaLibrary {
+  readonly name: string;
+  /** The package that contains it. */
+  readonly carrier: string;
+  /** True if only operators that Cambium does not use need it. */
+  readonly optional?: boolean;
+}
+
+/** The shared libraries that the CUDA provider loads. cuBLASLt compiles some of its kernels with NVRTC. */
+export const cudaLibraries: readonly CudaLibrary[] = [
   { name: 'libcudart.so.13', carrier: 'nvidia-cuda-runtime' },
+  { name: 'libnvrtc.so.13', carrier: 'nvidia-cuda-nvrtc' },
   { name: 'libcublasLt.so.13', carrier: 'nvidia-cublas' },
   { name: 'libcublas.so.13', carrier: 'nvidia-cublas' },
   { name: 'libcurand.so.10', carrier: 'nvidia-curand' },
-  { name: 'libcufft.so.12', carrier: 'nvidia-cufft' },
   { name: 'libcudnn.so.9', carrier: 'nvidia-cudnn-cu13' },
-] as const;
+  { name: 'libcufft.so.12', carrier: 'nvidia-cufft', optional: true },
+];
 
 /** The driver's own library. No package has it; it is installed with the driver. */
 export const driverLibrary = 'libcuda.so.1';
 
-/** The packages of the CUDA libraries, each once. */
-export const cudaPackages: readonly string[] = [...new Set(cudaLibraries.map((l) => l.carrier))];
+/** The CUDA version that the driver must support at least, as cuDriverGetVersion reports it: 1000 · major. */
+export const neededCuda = 13_000;
+/** The first driver that supports `neededCuda`. */
+export const neededDriver = '580';
+
+const packagesOf = (libraries: readonly CudaLibrary[]): readonly string[] => [
+  ...new Set(libraries.map((library) => library.carrier)),
+];
+
+/** The packages that are installed with CUDA's libraries, each once. */
+export const cudaPackages = packagesOf(cudaLibraries.filter((library) => library.optional !== true));
+
+/** The packages whose wheels can be installed. */
+export const acceptedPackages: readonly string[] = [providerPackage, ...packagesOf(cudaLibraries)];
 
 /**
  * The versions of a package with the needed library, such as `13.*`: the major version is that in the
- * library's name. cudart and cublas have CUDA's version; curand, cufft and cudnn have their own.
+ * library's name. cudart, nvrtc and cublas have CUDA's version; curand, cufft and cudnn have their own.
  */
 export function getCudaVersionPattern(carrier: string): string {
   const { name } = cudaLibraries.find((library) => library.carrier === carrier)!;
@@ -36,7 +57,9 @@ export function getInstalledName(path: string): string | undefined {
   const name = path.slice(path.lastIndexOf('/') + 1);
   const isProvider = /^onnxruntime\/capi\/libonnxruntime_providers_(cuda|shared)\.so$/.test(path);
   const isCudaLibrary =
-    /^nvidia\/.*\/lib\/lib(cudart|cublas|cublasLt|curand|cufft|cudnn\w*)\.so(\.\d+)*$/.test(path);
+    /^nvidia\/.*\/lib\/lib(cudart|nvrtc(-builtins)?|cublas|cublasLt|curand|cufft|cudnn\w*)\.so(\.\d+)*$/.test(
+      path,
+    );
   return isProvider || isCudaLibrary ? name : undefined;
 }
 

@@ -7,7 +7,7 @@ import { formatRecord, localPathFields } from '../../model/records.ts';
 import { getCheckpointName, openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { momentsFolder } from '../checkpoint/moments.ts';
 import { listShards } from '../checkpoint/shards.ts';
-import { readJsonObject, readOrRefuse } from '../fs/files.ts';
+import { isObject, readJsonObject, readOrRefuse } from '../fs/files.ts';
 import { pushedName } from './model-files.ts';
 
 const tokenPattern = /\bhf_[A-Za-z0-9]{30,}/;
@@ -48,7 +48,15 @@ export async function listExportFiles(dir: string, token?: string): Promise<read
   return files.sort((a, b) => a.path.localeCompare(b.path, 'en'));
 }
 
-/** The text of a record with local paths replaced by the names of what they lead to. */
+/** The record without the pieces of text that its certificate quotes, which may be private. */
+function withoutTexts<T extends Readonly<Record<string, unknown>>>(record: T): T {
+  const { certificate } = record;
+  if (!isObject(certificate)) return record;
+  const { worst: _, ...rest } = certificate;
+  return { ...record, certificate: rest };
+}
+
+/** The text of a record with local paths replaced by the names of what they lead to, and without quoted text. */
 export async function formatPublicRecord(dir: string, file: string): Promise<string> {
   const record = await readJsonObject(join(dir, file));
   const names: Record<string, string> = {};
@@ -56,5 +64,5 @@ export async function formatPublicRecord(dir: string, file: string): Promise<str
     const path = record[field];
     if (typeof path === 'string') names[field] = getCheckpointName(path);
   }
-  return formatRecord({ ...record, ...names });
+  return formatRecord(withoutTexts({ ...record, ...names }));
 }

@@ -17,8 +17,8 @@ import { findLicense, refuseUnexpectedResponse, toIsoDate } from './responses.ts
 
 /** Headers that are fetched at the same time. */
 const maxConnections = 4;
-/** Bytes that are compared to tell whether a tied head is a copy of the embedding. */
-const comparedBytes = 1 << 16;
+/** Elements that are compared to tell whether a tied head is a copy of the embedding. */
+const comparedElements = 1 << 14;
 
 /**
  * Inspects a model at a revision, pinned to its commit. `why` of the result says why a model cannot be grown.
@@ -129,11 +129,13 @@ async function inspectCommit(context: CommitContext, files: readonly HubFile[]):
     const parsed = parseConfig(repo, config);
     shards = await selectShards(repo, names, () => fetchJsonObject(context, safetensorsIndexFile));
     const stored = await fetchHeaders(context, files, shards);
-    const resolved = await resolveCheckpoint(repo, config, parsed, stored, (a, b) =>
-      haveSameStart(context, a, b),
-    );
+    const resolved = await resolveCheckpoint(repo, parsed, stored, {
+      read: ({ file, offset }, start, length) =>
+        fetchRange(context, file, offset + start, offset + start + length),
+      maxElements: comparedElements,
+    });
     const known = { name: repo, tokenizer: null };
-    const card = summarizeCheckpoint(`${repo}@${commit}`, config, resolved, known);
+    const card = summarizeCheckpoint(`${repo}@${commit}`, resolved, known);
     return { card, why: null, shards };
   } catch (error) {
     const isModelError = error instanceof AppError && /^(checkpoint|safetensors|file)\//.test(error.code);
@@ -157,12 +159,4 @@ async function fetchHeaders(
   const stored = new Map<string, StoredTensor>();
   for (const tensor of headers.flat()) addTensor(stored, tensor);
   return stored;
-}
-
-/** Compares the first bytes of two tensors. All bytes are compared when the downloaded folder is opened. */
-async function haveSameStart(context: CommitContext, a: StoredTensor, b: StoredTensor): Promise<boolean> {
-  const fetchStart = ({ file, offset, bytes }: StoredTensor): Promise<Uint8Array> =>
-    fetchRange(context, file, offset, offset + Math.min(comparedBytes, bytes));
-  const [left, right] = await Promise.all([fetchStart(a), fetchStart(b)]);
-  return Buffer.from(left).equals(right);
 }

@@ -52,7 +52,7 @@ interface ReadState {
 
 const digestFile = (dir: string): string => join(dir, 'digest.json');
 const historyFile = (dir: string): string => join(dir, 'history.json');
-/** Bytes that are read at once. The same process answers its windows between two blocks. */
+/** Bytes that are read at once. Between two blocks the process can answer other requests. */
 const blockBytes = 1 << 19;
 /** A run with fewer lines is read faster than its cache. */
 const fewestCachedLines = 2000;

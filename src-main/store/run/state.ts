@@ -86,7 +86,7 @@ export async function holdRun(dir: string): Promise<Hold> {
       try {
         await beat();
       } catch (error) {
-        // A full disk takes no mark. No mark is true, the old one is not.
+        // On a full disk no mark can be written. A missing mark is correct, the old one is not.
         await rm(stateFile(dir), { force: true });
         throw error;
       } finally {

@@ -4,7 +4,8 @@ import { normShare } from './norm-share.ts';
 import type { Rule } from './rule.ts';
 
 /**
- * m' = β1 m + (1-β1) g; v' = β2 v + (1-β2) g²; Δ = lr (wd p + √b2/b1 · m' / (√v' + eps √b2)), with b = 1 - β^t.
+ * m' = β1 m + (1-β1) g; v' = β2 v + (1-β2) g²; Δ = lr (wd p + √b2/b1 · m' / (√v' + eps √b2)),
+ * with b1 = 1 - β1^t and b2 = 1 - β2^t.
  * Scalars are multiplied with each other before they touch the state.
  * The step does not depend on the gradient's scale, so a grown weight needs lr·c and eps·f.
  */

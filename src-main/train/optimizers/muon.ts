@@ -17,7 +17,9 @@ import { normShare } from './norm-share.ts';
 import type { Rule } from './rule.ts';
 
 /** Jordan's coefficients of the quintic, and the number of Newton-Schulz iterations. */
-const [a, b, c] = [3.4445, -4.775, 2.0315] as const;
+const a = 3.4445;
+const b = -4.775;
+const c = 2.0315;
 const iterations = 5;
 const smallestNorm = 1e-7;
 

@@ -5,7 +5,7 @@ import type { Factors } from './rule.ts';
 
 /**
  * c/f for a weight that consists of copies (there are 1/(c·f) of them): the norm, and with it the clipping, is
- * then the source's. 1 for every other weight, whose factors do not tell the size of its gradient.
+ * then the source's. 1 for every other weight: its factors do not determine the size of its gradient.
  */
 export function normShare(factors: Factors | undefined, { shape }: Parameter): number {
   if (!factors) return 1;

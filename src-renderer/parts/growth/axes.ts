@@ -16,8 +16,14 @@ const labels: Readonly<Record<string, string>> = {
   shared_ffn: 'shared ffn',
 };
 
+const descriptions: Readonly<Record<string, string>> = {
+  ...axes,
+  group: 'group size of grouped-query attention',
+  layers: 'transformer blocks',
+};
+
 /** The style of an axis, or of `layers`. */
 export function axisStyle(axis: string): AxisStyle {
-  const description = axis === 'layers' ? 'transformer blocks' : (axes[axis as keyof typeof axes] ?? axis);
-  return { label: labels[axis] ?? axis, description, colour: `var(--axis-${axis}, var(--quiet))` };
+  const label = labels[axis] ?? axis;
+  return { label, description: descriptions[axis] ?? axis, colour: `var(--axis-${axis}, var(--quiet))` };
 }

@@ -21,6 +21,7 @@ import {
   planIfPossible,
   neverAborted,
   readWeights,
+  verdictOf,
 } from '../workbench.ts';
 import { expectReferenceWeights } from './reference.ts';
 
@@ -86,14 +87,14 @@ describe.each(mainFamilies)('%s', (id) => {
         type: 'done',
         dir: out,
         device: 'cpu',
-        certificate: { passed: true, device: 'cpu', promise: plan.promise.kind },
+        certificate: { verdict: verdictOf(plan), device: 'cpu', promise: plan.promise.kind },
       });
       expect(grown.summary.dtypes).toEqual([dtype]);
       expect(grown.growth).toMatchObject({
         version: 1,
         source,
         method,
-        certificate: { passed: true },
+        certificate: { verdict: verdictOf(plan) },
       });
       expect(grown.growth!.plan).toEqual(JSON.parse(JSON.stringify(plan)));
       await expectReferenceWeights(plan, source, out);
@@ -184,7 +185,7 @@ describe.each(mainFamilies)('%s', (id) => {
     const out = freePath('grown');
     const plan = await planFor(source, deeper);
     const events = await collect(grow({ source, out, plan, device: 'cpu' }, neverAborted));
-    expect(events.at(-1)).toMatchObject({ type: 'done', certificate: { passed: true } });
+    expect(events.at(-1)).toMatchObject({ type: 'done', certificate: { verdict: 'passed' } });
     expect((await openCheckpoint(out)).summary.tokenizer).toBeNull();
   });
 });

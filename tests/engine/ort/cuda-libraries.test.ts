@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { NativeLibrary } from '../../../src-main/contract/gpu.ts';
+import { missingLibraries, type NativeLibrary } from '../../../src-main/contract/gpu.ts';
 import { findLibrary } from '../../../src-main/engine/ort/library.ts';
 import { freshFolder } from '../../support/temporary.ts';
 
@@ -61,8 +61,8 @@ function install(files: readonly string[], runtime = version): string {
 
 const module = join(import.meta.dirname, '../../../src-main/engine/ort/cuda-libraries.ts');
 
-/** Returns the libraries that a new process can load with this home and this search path. */
-const findLibraries = (home: string, folders = ''): readonly string[] => {
+/** Returns the libraries as a new process with this home and this search path lists them. */
+const listLibraries = (home: string, folders = ''): readonly NativeLibrary[] => {
   const script = [
     `import { listNativeLibraries } from ${JSON.stringify(module)};`,
     'console.log(JSON.stringify(listNativeLibraries()));',
@@ -72,8 +72,22 @@ const findLibraries = (home: string, folders = ''): readonly string[] => {
     ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script],
     { encoding: 'utf8', env: { ...process.env, CAMBIUM_HOME: home, LD_LIBRARY_PATH: folders } },
   );
-  return (JSON.parse(out) as readonly NativeLibrary[]).filter((l) => l.found).map((l) => l.name);
+  return JSON.parse(out) as readonly NativeLibrary[];
 };
+const findLibraries = (home: string, folders = ''): readonly string[] =>
+  listLibraries(home, folders)
+    .filter((library) => library.found)
+    .map((library) => library.name);
+
+/** Returns the driver as it is listed where one that reports this version of CUDA is installed. */
+function findDriver(version: number): NativeLibrary {
+  const folder = freshFolder('driver');
+  const source = join(folder, 'driver.c');
+  writeFileSync(source, `int cuDriverGetVersion(int *version) { *version = ${version}; return 0; }\n`);
+  const library = join(folder, 'libcuda.so.1');
+  execFileSync('gcc', ['-shared', '-fPIC', '-Wl,-soname,libcuda.so.1', '-o', library, source]);
+  return listLibraries(freshFolder('home'), folder).find(({ name }) => name === 'libcuda.so.1')!;
+}
 
 describe.skipIf(process.platform !== 'linux' || !hasCompiler)('stand-in libraries', () => {
   const files = ['libcudart.so.13', 'libcublasLt.so.13', 'libcublas.so.13', 'libcudnn.so.9'];
@@ -94,9 +108,28 @@ describe.skipIf(process.platform !== 'linux' || !hasCompiler)('stand-in librarie
     expect(findLibrary({ CAMBIUM_HOME: home })).toContain('onnxruntime-node');
   });
 
-  it('include a stand-in driver, which the loader finds by its soname', () => {
-    const folder = join(install(['libcuda.so.1']), 'gpu');
-    expect(findLibraries(freshFolder('home'), folder)).toContain('libcuda.so.1');
+  it('include a driver that supports CUDA 13, which the loader finds by its soname', () => {
+    const driver = findDriver(13_000);
+    expect(driver).toMatchObject({ found: true, carrier: null });
+    expect(driver.why).toBeUndefined();
+  });
+
+  it.each([
+    [12_080, '12.8'],
+    [11_020, '11.2'],
+  ])('do not include a driver for CUDA %i, and name the driver that is needed', (version, supported) => {
+    const why = `the driver supports CUDA ${supported} at most; driver 580 or newer is needed, for CUDA 13`;
+    expect(findDriver(version)).toMatchObject({ found: false, why });
+  });
+
+  it('are all needed, except for those of operators that Cambium does not use', () => {
+    const listed = listLibraries(freshFolder('home'));
+    expect(listed.filter((library) => library.optional).map((library) => library.name)).toEqual([
+      'libcufft.so.12',
+    ]);
+    expect(listed.map((library) => library.name)).toContain('libnvrtc.so.13');
+    const missing = missingLibraries(listed).map((library) => library.name);
+    expect(missing).not.toContain('libcufft.so.12');
   });
 
   it('come with their own copy of ONNX Runtime, which is the one to load', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { memoryOf } from '../../../src-main/cost/memory.ts';
 import { programsOf, subjectOf } from '../../../src-main/cost/programs.ts';
-import { describeSource, type SavedPlan } from '../../../src-main/growth/plan/saved-plan.ts';
+import { createSavedPlan } from '../../../src-main/growth/plan/saved-plan.ts';
 import { formatRecord, growthRecordFile } from '../../../src-main/model/records.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
 import { createRun } from '../../../src-main/store/run/runs.ts';
@@ -47,12 +47,10 @@ const makeCheckpoint = (model: ModelName): Promise<string> =>
 /** Adds a growth record, so that the checkpoint counts as grown from another one of the same sizes. */
 async function addGrowthRecord(checkpoint: string, model: ModelName): Promise<void> {
   const { summary } = await openCheckpoint(await makeCheckpoint(model));
-  const plan: SavedPlan = {
-    format: 'cambium-plan',
-    version: 2,
-    source: describeSource(summary, null),
-    stages: [],
-  };
+  const layers = summary.dims['layers']! + 1;
+  const request = { method: 'identity', to: { layers }, options: {}, seed: 0, dtype: 'keep' } as const;
+  // Without stages, no learning rate is scaled.
+  const plan = { ...createSavedPlan(summary, request, null), stages: [] };
   const record = formatRecord({
     version: 1,
     source: summary.dir,

@@ -1,100 +1,86 @@
-/** @file `cambium estimate` and `cambium devices --measure`, against a fake engine. */
+/** @file The commands estimate and devices --measure. */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { assumptionDefaults, assumptionOptions } from '../../../src-main/cost/assumptions.ts';
-import { runProgram } from '../../../src-main/entry/node/program.ts';
+import { flagOf } from '../../../src-main/entry/node/arguments.ts';
 import { exampleCheckpoint, root, startTestService, type TestService } from '../../support/test-service.ts';
+import { runCommand, type CommandResult } from './run-command.ts';
 
-let place: TestService;
+let app: TestService;
 beforeEach(() => {
-  place = startTestService();
-  cpSync(join(root, 'resources', 'devices.json'), join(place.dir, 'resources', 'devices.json'));
+  app = startTestService();
+  cpSync(join(root, 'resources', 'devices.json'), join(app.dir, 'resources', 'devices.json'));
 });
 afterEach(async () => {
-  await place.service.close();
-  await place.cleanUp();
+  await app.service.close();
+  await app.cleanUp();
 });
 
-async function cambium(...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const code = await runProgram(argv, {
-    version: '1.2.3',
-    signal: new AbortController().signal,
-    pages: place.dir,
-    browser: null,
-    start: () => place.restart(),
-    streams: {
-      out: {
-        write: (text) => {
-          out += text;
-        },
-      },
-      err: {
-        isTTY: false,
-        columns: 100,
-        write: (text) => {
-          err += text;
-        },
-      },
-    },
-  });
-  return { code, out, err };
-}
-const told = ['estimate', exampleCheckpoint, '--batch', '2', '--sequence', '8', '--tokens', '10k'];
+const cambium = (...argv: readonly string[]): Promise<CommandResult> => runCommand(app, argv);
+const estimate = (...more: readonly string[]): Promise<CommandResult> =>
+  cambium(
+    'estimate',
+    exampleCheckpoint,
+    ...['--micro-batch', '2', '--context-length', '8', '--tokens', '10k'],
+    ...more,
+  );
 
 describe('estimate', () => {
-  it('tells every figure in words, with its assumptions and what each price stands on', async () => {
-    const { code, out } = await cambium(...told);
+  it('prints all figures, the assumptions, and the source of each price', async () => {
+    const { code, out } = await estimate();
     expect(code).toBe(0);
-    for (const word of ['Arithmetic', '6N + 12LHQS', 'Disk', 'Memory', 'Assumed:'])
+    for (const word of ['Compute', '6N + 12LHQS', 'Disk', 'Memory', 'Assumptions:'])
       expect(out).toContain(word);
     expect(out).toMatch(/NVIDIA H200 +Hugging Face Jobs.*2026-08-21 https:\/\/huggingface\.co/);
-    for (const option of assumptionOptions) expect(out).toContain(option.label.toLowerCase());
+    for (const option of assumptionOptions) expect(out).toContain(option.label);
   });
 
-  it('is one JSON object with --json, and follows what is assumed', async () => {
-    const once = JSON.parse((await cambium(...told, '--json')).out) as {
-      steps: number;
-      assumptions: unknown;
-      offers: { money: { likely: number } }[];
-    };
-    expect(once).toMatchObject({ steps: 625, assumptions: assumptionDefaults });
-    const priced = JSON.parse((await cambium(...told, '--own-price', '7', '--json')).out) as {
-      assumptions: { ownPrice: number };
-    };
-    expect(priced.assumptions.ownPrice).toBe(7);
+  it('prints one JSON object with --json', async () => {
+    const result = JSON.parse((await estimate('--json')).out) as unknown;
+    expect(result).toMatchObject({ steps: 625, assumptions: assumptionDefaults });
   });
 
-  it('asks as if it were grown', async () => {
-    const total = async (...more: string[]): Promise<number> =>
-      (JSON.parse((await cambium(...told, '--json', ...more)).out) as { parameters: number }).parameters;
-    expect(await total('--sizes', 'ffn=80')).toBeGreaterThan(await total());
+  it('takes assumptions from flags', async () => {
+    const { last } = await estimate('--own-price', '7', '--json');
+    expect(last()).toMatchObject({ assumptions: { ownPrice: 7 } });
+  });
+
+  it('accepts the flags of the last release', async () => {
+    const current = await estimate('--json');
+    const former = ['--batch', '2', '--sequence', '8', '--tokens', '10k', '--json'];
+    expect((await cambium('estimate', exampleCheckpoint, ...former)).out).toBe(current.out);
+  });
+
+  it('estimates the grown model with --sizes', async () => {
+    const countParameters = async (...more: readonly string[]): Promise<number> =>
+      (await estimate('--json', ...more)).last<{ parameters: number }>().parameters;
+    expect(await countParameters('--sizes', 'ffn=80')).toBeGreaterThan(await countParameters());
   });
 
   it.each([
     [['--tariff', '-1'], /--tariff: enter a number from 0 to 10, not "-1"/],
     [['--sizes', 'ffn=41'], /ffn \d+ → 41 is not a whole multiple/],
-    [['--batch', 'many'], /--batch: enter a whole number, not "many"/],
-  ])('refuses %j with a sentence', async (flags, why) => {
-    const { code, err } = await cambium(...told, ...flags);
+    [['--grad-accum', 'many'], /--grad-accum: enter a whole number, not "many"/],
+  ])('refuses %j with a reason', async (flags, why) => {
+    const { code, err } = await estimate(...flags);
     expect(code).not.toBe(0);
     expect(err).toMatch(why);
   });
 
-  it('explains itself with examples', async () => {
+  it('has a flag for every assumption, and examples in its help', async () => {
     const { code, out } = await cambium('estimate', '--help');
-    expect([code, out.includes('--json'), out.includes('Examples:\n  cambium')]).toEqual([0, true, true]);
-    for (const { id } of assumptionOptions)
-      expect(out).toContain(`--${id.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} <n>`);
+    expect(code).toBe(0);
+    expect(out).toContain('--json');
+    expect(out).toContain('Examples:\n  cambium');
+    for (const { id } of assumptionOptions) expect(out).toContain(`${flagOf(id)} <n>`);
   });
 });
 
-it('devices --measure tells rates, and estimates stand on them from then on', async () => {
+it('devices --measure prints the rates, which later estimates use', async () => {
   const { code, out, err } = await cambium('devices', '--measure');
   expect(code).toBe(0);
   expect(err).toContain('Measuring');
   expect(out).toMatch(/100 GFLOP\/s/);
-  expect((await cambium(...told)).out).toContain('rates measured here on 2026-11-21');
+  expect((await estimate()).out).toContain('rates measured here on 2026-11-21');
 });

@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connect } from '../../../src-main/contract/connect.ts';
 import { engine } from '../../../src-main/contract/engine.ts';
-import { withEngine } from '../../../src-main/service/engines.ts';
+import type { Device, RunEvent, RunSummary } from '../../../src-main/contract/schema.ts';
+import { createForkedProcesses, type ForkedProcesses } from '../../../src-main/entry/node/processes.ts';
+import { withEngine, type Processes } from '../../../src-main/service/engines.ts';
 import { readMark } from '../../../src-main/store/run/state.ts';
+import type { FakeBehavior } from '../../support/fake-engine.ts';
 import {
   errorCodeOf,
   collectAll,
@@ -12,40 +15,50 @@ import {
   startForkedTestService,
   trainingSettings,
   waitUntil,
+  type ForkedEngineOptions,
   type TestService,
 } from '../../support/test-service.ts';
-import type { Processes } from '../../../src-main/service/engines.ts';
-import type { FakeBehavior } from '../../support/fake-engine.ts';
 
-let place: TestService<Processes & { killAll(): void }>;
+let app: TestService<ForkedProcesses>;
+const start = (options: ForkedEngineOptions = {}): TestService['service']['api'] => {
+  app = startForkedTestService(options);
+  return app.service.api;
+};
 afterEach(async () => {
-  await place.service.close();
-  place.processes.killAll();
-  await place.cleanUp();
+  await app.service.close();
+  app.processes.killAll();
+  await app.cleanUp();
 });
-const start = (tokens = 100) =>
-  place.service.api.startRun({
+
+const startRun = (tokens = 100): Promise<RunSummary> =>
+  app.service.api.startRun({
     checkpoint: exampleCheckpoint,
-    data: [place.textFile],
-    out: join(place.dir, 'run'),
+    data: [app.textFile],
+    out: join(app.dir, 'run'),
     settings: trainingSettings({ tokens }),
   });
-const mood = (now: FakeBehavior): void => {
-  process.env['FAKE_ENGINE'] = now;
+const readEvents = (run: RunSummary): Promise<RunEvent[]> =>
+  collectAll(app.service.api.followRun({ id: run.id, from: 0 }));
+const waitForStep = ({ id }: RunSummary, step: number): Promise<void> =>
+  waitUntil(async () => (await app.service.api.run({ id })).step >= step, 10_000);
+const listDevices = (processes: Processes): Promise<readonly Device[]> =>
+  withEngine(processes, {}, (connected) => connected.devices({}));
+const setBehavior = (behavior: FakeBehavior): void => {
+  process.env['FAKE_ENGINE'] = behavior;
 };
 
-describe('engines as processes', { timeout: 30_000 }, () => {
-  it('answers, and leaves when its channel closes', async () => {
-    place = startForkedTestService();
-    const child = await place.processes.spawn({});
+describe('a forked engine', { timeout: 30_000 }, () => {
+  it('answers, and exits when its channel closes', async () => {
+    start();
+    const child = await app.processes.spawn({});
     expect(await connect(engine, child).devices({})).toMatchObject([{ id: 'cpu' }]);
     child.close();
     expect(await child.exited).toMatchObject({ code: 0, signal: null });
   });
 
-  it('tells how it died, with its last lines', async () => {
-    place = startForkedTestService({ behavior: 'full' });
-    const child = await place.processes.spawn({});
+  it('reports how it died, with its last lines', async () => {
+    start({ behavior: 'full' });
+    const child = await app.processes.spawn({});
     const call = errorCodeOf(connect(engine, child).devices({}));
     expect(await child.exited).toMatchObject({
       code: null,
@@ -53,103 +66,88 @@ describe('engines as processes', { timeout: 30_000 }, () => {
       lines: expect.stringContaining('Failed to allocate') as string,
     });
     expect(await call).toBe('rpc/closed');
-    expect(await errorCodeOf(withEngine(place.processes, {}, (e) => e.devices({})))).toBe('engine/out-of-memory');
+    expect(await errorCodeOf(listDevices(app.processes))).toBe('engine/out-of-memory');
   });
 
-  it('is killed when it does not hear', async () => {
-    place = startForkedTestService({ behavior: 'deaf' });
-    const child = await place.processes.spawn({});
-    // it is there, and hears
-    expect(await errorCodeOf(connect({ hello: engine.devices }, child)['hello']({}))).toBe('rpc/unknown');
+  it('can be killed if it does not exit', async () => {
+    start({ behavior: 'deaf' });
+    const child = await app.processes.spawn({});
+    // An answer shows that it runs.
+    const call = connect({ hello: engine.devices }, child)['hello']({});
+    expect(await errorCodeOf(call)).toBe('rpc/unknown');
     child.close();
-    expect(
-      await Promise.race([
-        child.exited,
-        new Promise((r) => {
-          setTimeout(r, 300, 'alive');
-        }),
-      ]),
-    ).toBe('alive');
+    const timeout = new Promise((resolve) => {
+      setTimeout(resolve, 300, 'alive');
+    });
+    expect(await Promise.race([child.exited, timeout])).toBe('alive');
     child.kill();
     expect(await child.exited).toMatchObject({ signal: 'SIGKILL' });
   });
 
-  it('refuses a script that is not there, as a death with its reason', async () => {
-    place = startForkedTestService();
-    const { createForkedProcesses: forkProcesses } = await import('../../../src-main/entry/node/processes.ts');
-    const error = await withEngine(forkProcesses('/nowhere/engine.js'), {}, (e) => e.devices({})).catch(
-      (e: unknown) => e,
-    );
+  it('reports a missing script in its last lines', async () => {
+    start();
+    const processes = createForkedProcesses('/nowhere/engine.js');
+    const error = await listDevices(processes).catch((e: unknown) => e);
     expect(error).toMatchObject({
       code: 'engine/crashed',
       detail: { lines: expect.stringContaining('Cannot find module') as string },
     });
   });
+});
 
+describe('a run with a forked engine', { timeout: 30_000 }, () => {
   it.each([
     ['die', 'engine/crashed'],
     ['full', 'engine/out-of-memory'],
-  ] as const)(
-    'a run whose engine ends (%s) says so in its file, keeps the log, and can be resumed',
-    async (how, code) => {
-      place = startForkedTestService({ behavior: how });
-      const card = await start();
-      const events = await collectAll(place.service.api.followRun({ id: card.id, from: 0 }));
-      expect(events.at(-1)).toMatchObject({ type: 'stopped', reason: 'failed', error: { code } });
-      await waitUntil(() => place.service.activeCount() === 0);
-      expect(await place.service.api.run({ id: card.id })).toMatchObject({
-        state: 'failed',
-        error: { code },
-      });
-      expect(readFileSync(join(card.dir, 'log.txt'), 'utf8')).not.toBe('');
-      mood('obey');
-      await place.service.api.resumeRun({ id: card.id });
-      expect((await collectAll(place.service.api.followRun({ id: card.id, from: 0 }))).at(-1)).toMatchObject({
-        type: 'stopped',
-        reason: 'finished',
-      });
-    },
-  );
+  ] as const)('records the error of an engine that dies (%s), and can be resumed', async (behavior, code) => {
+    const api = start({ behavior });
+    const run = await startRun();
+    const failed = { type: 'stopped', reason: 'failed', error: { code } };
+    expect((await readEvents(run)).at(-1)).toMatchObject(failed);
+    await waitUntil(() => app.service.activeCount() === 0);
+    expect(await api.run({ id: run.id })).toMatchObject({ state: 'failed', error: { code } });
+    expect(readFileSync(join(run.dir, 'log.txt'), 'utf8')).not.toBe('');
+    setBehavior('obey');
+    await api.resumeRun({ id: run.id });
+    expect((await readEvents(run)).at(-1)).toMatchObject({ type: 'stopped', reason: 'finished' });
+  });
 
-  it('a run whose engine is killed loses at most what came after its last checkpoint', async () => {
-    place = startForkedTestService({ stepMs: 5 });
-    const card = await start(10_000);
-    await waitUntil(async () => (await place.service.api.run({ id: card.id })).step >= 5, 10_000);
-    process.kill((await readMark(card.dir))!.pid, 'SIGKILL');
-    await waitUntil(() => place.service.activeCount() === 0, 10_000);
-    const dead = await place.service.api.run({ id: card.id });
-    expect(dead).toMatchObject({ state: 'failed', error: { code: 'engine/crashed' } });
-    expect(dead.savedStep).toBeGreaterThanOrEqual(3);
-    await place.service.api.resumeRun({ id: card.id });
-    await waitUntil(async () => (await place.service.api.run({ id: card.id })).step > dead.step + 2, 10_000);
-    const stopped = await place.service.api.stopRun({ id: card.id });
-    const steps = (await collectAll(place.service.api.followRun({ id: card.id, from: 0 }))).flatMap((e) =>
-      e.type === 'step' ? [e.step] : [],
-    );
+  it('loses only the steps after its last checkpoint when the engine is killed', async () => {
+    const api = start({ stepMs: 5 });
+    const run = await startRun(10_000);
+    await waitForStep(run, 5);
+    process.kill((await readMark(run.dir))!.pid, 'SIGKILL');
+    await waitUntil(() => app.service.activeCount() === 0, 10_000);
+    const killed = await api.run({ id: run.id });
+    expect(killed).toMatchObject({ state: 'failed', error: { code: 'engine/crashed' } });
+    expect(killed.savedStep).toBeGreaterThanOrEqual(3);
+    await api.resumeRun({ id: run.id });
+    await waitForStep(run, killed.step + 3);
+    const stopped = await api.stopRun({ id: run.id });
+    const steps = (await readEvents(run)).flatMap((e) => (e.type === 'step' ? [e.step] : []));
     expect(steps).toEqual(Array.from({ length: stopped.step }, (_, i) => i + 1));
   });
 
-  it('saves and ends when the process that started it is gone', async () => {
-    place = startForkedTestService({ stepMs: 5 });
-    const card = await start(10_000);
-    await waitUntil(async () => (await place.service.api.run({ id: card.id })).step >= 2, 10_000);
-    await place.service.close();
-    expect(await place.service.api.run({ id: card.id })).toMatchObject({ state: 'paused' });
+  it('is saved when the service closes', async () => {
+    const api = start({ stepMs: 5 });
+    const run = await startRun(10_000);
+    await waitForStep(run, 2);
+    await app.service.close();
+    expect(await api.run({ id: run.id })).toMatchObject({ state: 'paused' });
   });
+});
 
-  it('a cancelled growth leaves nothing, even when its engine must be killed', async () => {
-    place = startForkedTestService({ behavior: 'deaf' });
-    const out = join(place.dir, 'grown');
-    const job = await place.service.api.startGrowth({
-      source: exampleCheckpoint,
-      out,
-      request: { method: 'identity', to: { layers: 4 }, options: {}, seed: 0, dtype: 'keep' },
-      device: 'cpu',
-    });
-    await waitUntil(() => readdirSync(place.dir).some((name) => name.includes('partial')), 10_000);
-    await place.service.api.cancelJob({ id: job.id });
+describe('a growth with a forked engine', { timeout: 30_000 }, () => {
+  it('leaves no files when it is cancelled, even if the engine must be killed', async () => {
+    const api = start({ behavior: 'deaf' });
+    const out = join(app.dir, 'grown');
+    const request = { method: 'identity', to: { layers: 4 }, options: {}, seed: 0, dtype: 'keep' } as const;
+    const job = await api.startGrowth({ source: exampleCheckpoint, out, request, device: 'cpu' });
+    const partials = (): readonly string[] => readdirSync(app.dir).filter((name) => name.includes('partial'));
+    await waitUntil(() => partials().length > 0, 10_000);
+    await api.cancelJob({ id: job.id });
     expect(existsSync(out)).toBe(false);
-    expect(readdirSync(place.dir).filter((name) => name.includes('partial'))).toEqual([]);
-    expect(await place.service.api.jobs({})).toMatchObject([{ state: 'cancelled' }]);
+    expect(partials()).toEqual([]);
+    expect(await api.jobs({})).toMatchObject([{ state: 'cancelled' }]);
   });
 });

@@ -1,13 +1,14 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { request as ask } from 'node:http';
-import { connect as dial, Server as Listener } from 'node:net';
+import { request as httpRequest } from 'node:http';
+import { connect as connectSocket, Server as NetServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { createWebSocketChannel, type WebSocketLike } from '../../../src-main/base/transports.ts';
 import { connect } from '../../../src-main/contract/connect.ts';
-import { service as contract } from '../../../src-main/contract/service.ts';
+import { service as contract, type Service } from '../../../src-main/contract/service.ts';
 import { startServer, whyRefused, type Server } from '../../../src-main/entry/node/server.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import {
@@ -20,44 +21,51 @@ import {
   type TestService,
 } from '../../support/test-service.ts';
 
-let place: TestService;
+let app: TestService;
 let server: Server;
 beforeEach(async () => {
-  place = startTestService({ stepMs: 3 });
-  const pages = join(place.dir, 'pages');
+  app = startTestService({ stepMs: 3 });
+  const pages = join(app.dir, 'pages');
   mkdirSync(join(pages, 'assets'), { recursive: true });
   writeFileSync(join(pages, 'index.html'), '<title>Cambium</title>');
   writeFileSync(join(pages, 'assets', 'a.js'), '1');
-  writeFileSync(join(place.dir, 'secret.js'), 'secret');
-  symlinkSync(join(place.dir, 'secret.js'), join(pages, 'link.js'));
-  server = await startServer(place.service.api, pages);
+  writeFileSync(join(app.dir, 'secret.js'), 'secret');
+  symlinkSync(join(app.dir, 'secret.js'), join(pages, 'link.js'));
+  server = await startServer(app.service.api, pages);
 });
 afterEach(async () => {
   await server.close();
-  await place.service.close();
-  await place.cleanUp();
+  await app.service.close();
+  await app.cleanUp();
 });
 
-const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
-  new Promise<{ status: number; headers: Record<string, unknown>; body: string }>((resolve, reject) => {
-    const req = ask({ host: '127.0.0.1', port: server.port, path, method, headers }, (response) => {
+interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+}
+
+const get = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<HttpResponse> =>
+  new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port: server.port, path, method, headers };
+    const request = httpRequest(options, (response) => {
       let body = '';
-      response
-        .setEncoding('utf8')
-        .on('data', (text: string) => {
-          body += text;
-        })
-        .on('end', () => {
-          resolve({ status: response.statusCode!, headers: response.headers, body });
-        });
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      response.on('end', () => {
+        resolve({ status: response.statusCode!, headers: response.headers, body });
+      });
     });
-    req.on('error', reject).end();
+    request.on('error', reject).end();
   });
-const open = (protocols: string[], headers: Record<string, string> = {}, path = '/rpc') =>
+
+const openSocket = (protocols: string[], headers: Record<string, string> = {}, path = '/rpc'): WebSocket =>
   new WebSocket(`ws://127.0.0.1:${server.port}${path}`, protocols, { headers });
-/** 'open', or the status of the refusal. */
-const outcome = (socket: WebSocket) =>
-  new Promise<string>((resolve) => {
+
+/** `open` with the protocol, or the status of the refusal. */
+const outcomeOf = (socket: WebSocket): Promise<string> =>
+  new Promise((resolve) => {
     socket.on('open', () => {
       resolve(`open ${socket.protocol}`);
       socket.terminate();
@@ -67,51 +75,69 @@ const outcome = (socket: WebSocket) =>
     });
     socket.on('error', () => undefined);
   });
-const joined = () => {
-  const socket = open(['cambium', `cambium.${server.token}`]);
-  return { socket, api: connect(contract, createWebSocketChannel(socket as unknown as WebSocketLike)) };
-};
 
-describe('server', () => {
-  it("has a long token in its address's fragment, another one each time", async () => {
+/** Connects as a page does. */
+function connectPage(): { readonly socket: WebSocket; readonly api: Service } {
+  const socket = openSocket(['cambium', `cambium.${server.token}`]);
+  return { socket, api: connect(contract, createWebSocketChannel(socket as unknown as WebSocketLike)) };
+}
+
+describe('startServer', () => {
+  it('has a new long token in the fragment of its address', async () => {
     expect(server.address).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#token=[0-9a-f]{64}$/);
-    const other = await startServer(place.service.api, place.dir);
+    const other = await startServer(app.service.api, app.dir);
     expect(other.token).not.toBe(server.token);
     await other.close();
   });
 
-  it('says which port it cannot have, and why', async () => {
-    const why = async (port: number): Promise<unknown> =>
-      (await expectAppError('serve/port', () => startServer(place.service.api, place.dir, port))).detail;
-    expect(await why(server.port)).toEqual({ port: server.port, why: 'another program listens on it' });
-    expect(await why(99_999)).toEqual({ port: 99_999, why: 'ports end at 65535' });
-    const listen = vi.spyOn(Listener.prototype, 'listen').mockImplementation(function (this: Listener) {
+  it('reports which port it cannot use and why', async () => {
+    const detailOf = async (port: number): Promise<unknown> => {
+      const start = (): Promise<Server> => startServer(app.service.api, app.dir, port);
+      return (await expectAppError('serve/port', start)).detail;
+    };
+    expect(await detailOf(server.port)).toEqual({ port: server.port, why: 'another program uses it' });
+    expect(await detailOf(99_999)).toEqual({ port: 99_999, why: 'the largest port is 65535' });
+    const listen = vi.spyOn(NetServer.prototype, 'listen').mockImplementation(function (this: NetServer) {
       queueMicrotask(() => this.emit('error', Object.assign(new Error('listen EACCES'), { code: 'EACCES' })));
       return this;
     });
     onTestFinished(() => {
       listen.mockRestore();
     });
-    expect(await why(80)).toEqual({ port: 80, why: 'the system does not let you have it' });
+    expect(await detailOf(80)).toEqual({ port: 80, why: 'you do not have permission to use it' });
   });
 
-  it('serves the page with strict headers', async () => {
-    for (const path of ['/', '/index.html', '/?x=1']) {
-      const { status, headers, body } = await get(path);
-      expect([status, body, headers['content-type']]).toEqual([
-        200,
-        '<title>Cambium</title>',
-        'text/html; charset=utf-8',
-      ]);
-      expect(headers).toMatchObject({
-        'x-content-type-options': 'nosniff',
-        'referrer-policy': 'no-referrer',
-        'cross-origin-opener-policy': 'same-origin',
-        'cache-control': 'no-store',
-      });
-      expect(headers['content-security-policy']).toContain("default-src 'none'; script-src 'self'");
-    }
-    expect((await get('/assets/a.js')).headers['content-type']).toBe('text/javascript; charset=utf-8');
+  it('listens on loopback only', async () => {
+    const addresses = Object.values(networkInterfaces()).flat();
+    const outside = addresses.find((n) => n && n.family === 'IPv4' && !n.internal)?.address;
+    if (outside === undefined) return;
+    const socket = connectSocket(server.port, outside);
+    const outcome = await Promise.race([
+      once(socket, 'connect').then(() => 'connected'),
+      once(socket, 'error').then(() => 'refused'),
+    ]).catch(() => 'refused');
+    expect(outcome).toBe('refused');
+    socket.destroy();
+  });
+});
+
+describe('a request', () => {
+  it.each(['/', '/index.html', '/?x=1'])('for %s gets the page with strict headers', async (path) => {
+    const { status, headers, body } = await get(path);
+    expect([status, body]).toEqual([200, '<title>Cambium</title>']);
+    expect(headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+      'cross-origin-opener-policy': 'same-origin',
+      'cache-control': 'no-store',
+    });
+    expect(headers['content-security-policy']).toContain("default-src 'none'; script-src 'self'");
+  });
+
+  it('gets the type of its file, and only GET and HEAD are allowed', async () => {
+    const script = await get('/assets/a.js');
+    expect(script.headers['content-type']).toBe('text/javascript; charset=utf-8');
     expect(await get('/', {}, 'HEAD')).toMatchObject({ status: 200, body: '' });
     expect(await get('/', {}, 'POST')).toMatchObject({ status: 405 });
   });
@@ -129,106 +155,108 @@ describe('server', () => {
     '/absent.js',
     '//etc/passwd',
     '/rpc',
-  ])('does not serve %s', async (path) => {
+  ])('for %s is not found', async (path) => {
     const { status, body } = await get(path);
     expect(status).toBe(404);
     expect(body).not.toContain('secret');
   });
 
-  it('answers on loopback names only', async () => {
-    for (const host of [
-      'evil.example',
-      'evil.example:80',
-      '127.0.0.1.evil.example',
-      'localhost.evil.example',
-    ])
-      expect((await get('/', { host })).status).toBe(403);
-    for (const host of [`localhost:${server.port}`, `127.0.0.1:${server.port}`, `[::1]:${server.port}`])
+  it('must name a loopback host', async () => {
+    const { port } = server;
+    const foreign = ['evil.example', 'evil.example:80', '127.0.0.1.evil.example', 'localhost.evil.example'];
+    for (const host of foreign) expect((await get('/', { host })).status).toBe(403);
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])
       expect((await get('/', { host })).status).toBe(200);
   });
+});
 
-  it('lets in who has the token, and nobody else', async () => {
-    const good = `cambium.${server.token}`;
-    expect(await outcome(open(['cambium', good]))).toBe('open cambium');
-    expect(await outcome(open(['cambium', good], { origin: `http://127.0.0.1:${server.port}` }))).toBe(
-      'open cambium',
-    );
-    expect(await outcome(open(['cambium']))).toBe('401');
-    expect(await outcome(open([]))).toBe('401');
-    expect(await outcome(open(['cambium', `cambium.${server.token.slice(1)}0`]))).toBe('401');
-    expect(await outcome(open(['cambium', 'cambium.x']))).toBe('401');
-    expect(await outcome(open(['cambium', good], { origin: 'http://evil.example' }))).toBe('403');
-    expect(await outcome(open(['cambium', good], { origin: 'null' }))).toBe('403');
-    expect(await outcome(open(['cambium', good], { host: 'evil.example' }))).toBe('403');
-    expect(await outcome(open(['cambium', good], {}, '/other'))).toBe('404');
-    expect(
-      whyRefused({ url: `/rpc?token=${server.token}`, headers: { host: 'localhost' } }, server.token),
-    ).toBe('401 Unauthorized');
+describe('a connection', () => {
+  it('needs the token, and a page from this server', async () => {
+    const { port, token } = server;
+    const protocols = ['cambium', `cambium.${token}`];
+    const ownOrigin = `http://127.0.0.1:${port}`;
+    const outcome = (...args: Parameters<typeof openSocket>): Promise<string> =>
+      outcomeOf(openSocket(...args));
+    expect(await outcome(protocols)).toBe('open cambium');
+    expect(await outcome(protocols, { origin: ownOrigin })).toBe('open cambium');
+    expect(await outcome(['cambium'])).toBe('401');
+    expect(await outcome([])).toBe('401');
+    expect(await outcome(['cambium', `cambium.${token.slice(1)}0`])).toBe('401');
+    expect(await outcome(['cambium', 'cambium.x'])).toBe('401');
+    expect(await outcome(protocols, { origin: 'http://evil.example' })).toBe('403');
+    expect(await outcome(protocols, { origin: 'null' })).toBe('403');
+    expect(await outcome(protocols, { host: 'evil.example' })).toBe('403');
+    expect(await outcome(protocols, {}, '/other')).toBe('404');
     await waitUntil(() => server.connections() === 0);
   });
 
-  it('stays up when who is refused has gone before the answer', async () => {
+  it('does not take the token from the address', () => {
+    const request = { url: `/rpc?token=${server.token}`, headers: { host: 'localhost' } };
+    expect(whyRefused(request, server.token)).toBe('401 Unauthorized');
+  });
+
+  it('that is refused and reset early does not stop the server', async () => {
     const thrown: unknown[] = [];
-    const note = (error: unknown): void => {
+    const onUncaught = (error: unknown): void => {
       thrown.push(error);
     };
-    process.on('uncaughtException', note);
+    process.on('uncaughtException', onUncaught);
     onTestFinished(() => {
-      process.off('uncaughtException', note);
+      process.off('uncaughtException', onUncaught);
     });
+    const upgrade = ['GET /rpc HTTP/1.1', 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket'];
     for (let i = 0; i < 20; i++) {
-      const socket = dial(server.port, '127.0.0.1').on('error', () => undefined);
+      const socket = connectSocket(server.port, '127.0.0.1').on('error', () => undefined);
       await once(socket, 'connect');
-      socket.write(
-        'GET /rpc HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
-        () => {
-          socket.resetAndDestroy();
-        },
-      );
+      socket.write(`${upgrade.join('\r\n')}\r\n\r\n`, () => {
+        socket.resetAndDestroy();
+      });
       await once(socket, 'close');
     }
     expect((await get('/')).status).toBe(200);
     expect(thrown).toEqual([]);
   });
 
-  it('speaks the contract: checked inputs, typed errors, streams', async () => {
-    const { api, socket } = joined();
+  it('serves the contract: checked inputs, typed errors, closing', async () => {
+    const { api, socket } = connectPage();
     expect(await api.about({})).toMatchObject({ version: '0.0.0' });
     expect(await errorCodeOf(api.openCheckpoint({ dir: '' }))).toBe('rpc/bad-input');
-    expect(await errorCodeOf(api.openCheckpoint({ dir: join(place.dir, 'absent') }))).toBe('file/not-found');
+    const absent = api.openCheckpoint({ dir: join(app.dir, 'absent') });
+    expect(await errorCodeOf(absent)).toBe('file/not-found');
     expect(await api.openCheckpoint({ dir: exampleCheckpoint })).toMatchObject({ family: 'llama' });
     socket.terminate();
     expect(await errorCodeOf(api.about({}))).toBe('rpc/closed');
   });
 
-  it('keeps a run training when the page goes, and a page that comes later sees all of it', async () => {
-    const first = joined();
-    const card = await first.api.startRun({
+  it('can end without stopping a run; a later page gets all events', async () => {
+    const first = connectPage();
+    const run = await first.api.startRun({
       checkpoint: exampleCheckpoint,
-      data: [place.textFile],
-      out: join(place.dir, 'run'),
+      data: [app.textFile],
+      out: join(app.dir, 'run'),
       settings: trainingSettings({ tokens: 300 }),
     });
-    for await (const event of first.api.followRun({ id: card.id, from: 0 })) if (event.type === 'step') break;
+    for await (const event of first.api.followRun({ id: run.id, from: 0 })) if (event.type === 'step') break;
     first.socket.terminate();
     await waitUntil(() => server.connections() === 0);
-    const events = await collectAll(joined().api.followRun({ id: card.id, from: 0 }));
+    const events = await collectAll(connectPage().api.followRun({ id: run.id, from: 0 }));
     expect(events.filter((e) => e.type === 'step')).toHaveLength(30);
     expect(events.at(-1)).toMatchObject({ type: 'stopped', reason: 'finished' });
   });
 
-  it('closes on what is too large or not JSON, and stays up', async () => {
-    for (const text of ['x'.repeat((16 << 20) + 1), '{not json']) {
-      const { socket } = joined();
-      await once(socket, 'open');
-      socket.send(text);
-      await once(socket, 'close');
-    }
+  it.each([
+    ['is too large', 'x'.repeat((16 << 20) + 1)],
+    ['is not JSON', '{not json'],
+  ])('is closed after a message that %s', async (_, text) => {
+    const { socket } = connectPage();
+    await once(socket, 'open');
+    socket.send(text);
+    await once(socket, 'close');
     expect((await get('/')).status).toBe(200);
   });
 
-  it('ignores messages that are none of ours', async () => {
-    const { socket, api } = joined();
+  it('ignores messages that are not part of the protocol', async () => {
+    const { socket, api } = connectPage();
     await once(socket, 'open');
     for (const message of [
       null,
@@ -243,21 +271,5 @@ describe('server', () => {
       socket.send(JSON.stringify(message));
     expect(await api.about({})).toMatchObject({ version: '0.0.0' });
     socket.terminate();
-  });
-
-  it('is not reachable but through loopback', async () => {
-    const { networkInterfaces } = await import('node:os');
-    const outside = Object.values(networkInterfaces())
-      .flat()
-      .find((n) => n && n.family === 'IPv4' && !n.internal)?.address;
-    if (outside === undefined) return;
-    const socket = dial(server.port, outside);
-    expect(
-      await Promise.race([
-        once(socket, 'connect').then(() => 'connected'),
-        once(socket, 'error').then(() => 'refused'),
-      ]).catch(() => 'refused'),
-    ).toBe('refused');
-    socket.destroy();
   });
 });

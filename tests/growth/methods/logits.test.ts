@@ -55,7 +55,7 @@ describe.each([...methods.keys()])('%s', (method) => {
     it.each(cases)('to %s with %s changes the logits only if the plan says so', (__, ___, to, options) => {
       const plan = planGrowth(source, makeRequest(method, to, options));
       const change = maxLogitChange(source, plan);
-      if (plan.promise.kind === 'exact') {
+      if (plan.promise.kind !== 'none') {
         expect(change).toBeLessThan(exactTolerance);
         return;
       }
@@ -78,17 +78,20 @@ describe('the promise of a plan', () => {
     return [...new Set(plans.map((plan) => plan.promise.kind))];
   };
 
-  it.each(['hypercloning', 'clone-pad', 'expand', 'net2net', 'vocab'])('is exact for %s', (method) => {
-    expect(kindsOf(method)).toEqual(['exact']);
+  it.each(['hypercloning', 'clone-pad', 'expand', 'net2net'])('is function-preserving for %s', (method) => {
+    expect(kindsOf(method)).toEqual(['function-preserving']);
   });
-  it.each(['aki', 'copy-pad', 'shrink-perturb', 'interleave'])('is approximate for %s', (method) => {
-    expect(kindsOf(method)).toEqual(['approximate']);
+  it('is that old logits stay for vocab', () => {
+    expect(kindsOf('vocab')).toEqual(['old-logits']);
   });
-  it('is exact for copy-pad with exact on', () => {
-    expect(kindsOf('copy-pad', { exact: 'on' })).toEqual(['exact']);
+  it.each(['aki', 'copy-pad', 'shrink-perturb', 'interleave'])('is nothing for %s', (method) => {
+    expect(kindsOf(method)).toEqual(['none']);
   });
-  it('is approximate for stack', () => {
+  it('is function-preserving for copy-pad with exact on', () => {
+    expect(kindsOf('copy-pad', { exact: 'on' })).toEqual(['function-preserving']);
+  });
+  it('is nothing for stack', () => {
     const plan = planGrowth(makeTinyModel(llama), makeRequest('stack', { layers: 4 }));
-    expect(plan.promise.kind).toBe('approximate');
+    expect(plan.promise.kind).toBe('none');
   });
 });

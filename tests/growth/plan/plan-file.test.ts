@@ -71,7 +71,7 @@ describe('a plan file is refused', () => {
   // One fault a line: what it is, where, the value, the error.
   // prettier-ignore
   const faults: readonly (readonly [fault: string, path: Path, value: unknown, message: RegExp])[] = [
-    ['a newer version', ['version'], 3, /version 3, and this Cambium reads versions up to 2/],
+    ['a newer version', ['version'], 4, /version 4, and this Cambium reads versions up to 3/],
     ['another format', ['format'], 'x', /format/],
     ['no stages', ['stages'], [], /stages/],
     ['a size that is not whole', ['stages', 0, 'to', 'hidden'], 24.5, /stages\.0\.to\.hidden/],

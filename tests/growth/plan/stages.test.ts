@@ -52,7 +52,8 @@ describe('four stages in width, depth, units and vocabulary', () => {
       makeRequest('identity', { layers: layers! + 1 }),
       makeRequest('vocab', {}, { multiple: 32 }),
     ]);
-    const isExact = combinePromises(stages).kind === 'exact';
+    // A new layer of a post-norm family is only nearly the identity.
+    const isExact = combinePromises(stages).kind !== 'none';
     const change = maxLogitChange(source, applyAllStages(source, stages), stages.at(-1)!.config);
     expect(change).toBeLessThan(isExact ? exactTolerance : 0.05);
   });
@@ -85,14 +86,14 @@ describe('several stages', () => {
     ]);
   });
 
-  it('are exact only if all are, and multiply their learning-rate factors', () => {
+  it('promise what the weakest promises, and multiply their learning-rate factors', () => {
     const stages = planStages(makeTinyModel(gpt2), [
       makeRequest('hypercloning', { hidden: 24 }),
       makeRequest('net2net', { ffn: 40 }),
       makeRequest('stack', { layers: 4 }),
     ]);
-    expect(combinePromises(stages).kind).toBe('approximate');
-    expect(combinePromises(stages.slice(0, 2)).kind).toBe('exact');
+    expect(combinePromises(stages).kind).toBe('none');
+    expect(combinePromises(stages.slice(0, 2)).kind).toBe('function-preserving');
     const scales = multiplyScales(stages);
     expect(scales.get('h.3.mlp.c_fc.weight')).toMatchObject({ lrScale: 1 / 2 });
     expect(scales.get('h.3.mlp.c_proj.weight')).toMatchObject({ lrScale: 1 / 2 });

@@ -1,7 +1,13 @@
 /** @file Growing and exporting in the fake service. */
 import { AppError, refuse } from '../../../src-main/base/errors.ts';
-import type { CheckpointSummary, ExportEvent, GrowEvent } from '../../../src-main/contract/schema.ts';
+import type {
+  CertifyEvent,
+  CheckpointSummary,
+  ExportEvent,
+  GrowEvent,
+} from '../../../src-main/contract/schema.ts';
 import type { Service } from '../../../src-main/contract/service.ts';
+import { formatReport } from '../../../src-main/growth/certificate-report.ts';
 import type { GrowthRequest } from '../../../src-main/growth/recipe.ts';
 import { checkSource } from '../../../src-main/growth/plan/check-source.ts';
 import { createSavedPlan, describeSource, joinMethodIds } from '../../../src-main/growth/plan/saved-plan.ts';
@@ -12,7 +18,14 @@ import { sleep } from './sleep.ts';
 
 type GrowthPart = Pick<
   Service,
-  'planGrowth' | 'checkPlan' | 'startGrowth' | 'followGrowth' | 'certify' | 'startExport' | 'followExport'
+  | 'planGrowth'
+  | 'checkPlan'
+  | 'startGrowth'
+  | 'followGrowth'
+  | 'certify'
+  | 'certificateReport'
+  | 'startExport'
+  | 'followExport'
 >;
 
 export function createFakeGrowth(
@@ -61,7 +74,15 @@ export function createFakeGrowth(
       jobs.setState(id, 'done');
       yield { type: 'done', dir, seconds: 1.4, bytes: ofBytes, certificate, device: 'cpu' };
     },
-    certify: async () => certificate,
+    certify: async function* (): AsyncIterable<CertifyEvent> {
+      yield { type: 'progress', what: 'comparing', done: 1024, of: 2048, seconds: 1 };
+      await sleep(pace);
+      yield { type: 'done', certificate };
+    },
+    certificateReport: async ({ dir, format }) => ({
+      name: `certificate.${format}`,
+      text: formatReport(certificate, { source: 'stories260K', grown: dir }, format),
+    }),
     startExport: async () => jobs.start('export', 'Exporting stories'),
     followExport: async function* ({ id }): AsyncIterable<ExportEvent> {
       for (let i = 1; i <= 20; i++) {

@@ -139,11 +139,11 @@ async function createLineage({ runs }: Pick<Service, 'runs'>): ReturnType<Servic
     nodes: [
       { dir: '/data/stories260K', kind: 'checkpoint', name: 'stories260K' },
       { dir: grownDir, kind: 'checkpoint', name: 'stories-grown' },
-      ...all.map(({ id, dir, name, state, loss, heldOutLoss }) => ({
+      ...all.map(({ id, dir, name, state, loss, heldOutLoss, settings }) => ({
         dir,
         kind: 'run' as const,
         name,
-        run: { id, state, loss, heldOutLoss },
+        run: { id, state, loss, heldOutLoss, init: settings.init },
       })),
     ],
     edges: [
@@ -152,7 +152,7 @@ async function createLineage({ runs }: Pick<Service, 'runs'>): ReturnType<Servic
         to: grownDir,
         kind: 'grown',
         what: 'hypercloning',
-        proof: { passed: true, promise: 'exact', maxLogit: 2.1e-5 },
+        proof: { verdict: 'passed', promise: 'function-preserving', maxLogit: 2.1e-5 },
       },
       ...all.map(({ checkpoint, dir, tokens }) => ({
         from: checkpoint,

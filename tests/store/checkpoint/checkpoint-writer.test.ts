@@ -17,6 +17,7 @@ import {
   type Checkpoint,
 } from '../../../src-main/store/checkpoint/checkpoint.ts';
 import { readLicense } from '../../../src-main/store/checkpoint/model-card.ts';
+import { storedNameOf, type NameStyle } from '../../../src-main/model/tensor-names.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freePath, freshFolder } from '../../support/temporary.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
@@ -33,7 +34,7 @@ async function copy(
   const writer = await createCheckpointWriter({
     target,
     family: source.family,
-    prefix: source.prefix,
+    nameStyle: source.nameStyle,
     config: source.config,
     tensors: source.summary.tensors,
     auxiliaryFilesFrom: source.dir,
@@ -49,19 +50,18 @@ async function copy(
 }
 
 describe.each([...families.keys()])('createCheckpointWriter for %s', (id) => {
-  it('writes what openCheckpoint reads, for any shards, prefix, dtype and tied head', async () => {
-    const { prefixes } = familyById(id);
+  it('writes what openCheckpoint reads, for any shards, names, dtype and tied head', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 6 }),
-        fc.constantFrom('', ...prefixes),
+        fc.constantFrom<NameStyle>('causal', 'base'),
         fc.constantFrom('float32', 'bfloat16', 'float16'),
         fc.boolean(),
-        async (shards, prefix, dtype, tied) => {
+        async (shards, nameStyle, dtype, tied) => {
           const source = await openCheckpoint(
             await makeTinyCheckpoint(id, {
               dtype,
-              prefix,
+              nameStyle,
               shards,
               settings: { tied },
             }),
@@ -70,7 +70,7 @@ describe.each([...families.keys()])('createCheckpointWriter for %s', (id) => {
           const written = await openCheckpoint(target);
           const ignored = { dir: '', name: '', shards: 0 };
           expect({ ...written.summary, ...ignored }).toEqual({ ...source.summary, ...ignored });
-          expect(written.prefix).toBe(source.prefix);
+          expect(written.nameStyle).toBe(nameStyle);
           for (const name of source.tensors.keys())
             expect(await readTensor(written, name)).toEqual(await readTensor(source, name));
         },
@@ -79,14 +79,15 @@ describe.each([...families.keys()])('createCheckpointWriter for %s', (id) => {
     );
   });
 
-  it('adds the prefix to every name but the head', async () => {
-    for (const prefix of familyById(id).prefixes) {
+  it('stores the names of the causal model or of its base model, and the head without a prefix', async () => {
+    const family = familyById(id);
+    for (const nameStyle of ['causal', 'base'] as const) {
       const source = await openCheckpoint(
-        await makeTinyCheckpoint(id, { prefix, settings: { tied: false } }),
+        await makeTinyCheckpoint(id, { nameStyle, settings: { tied: false } }),
       );
-      expect([...source.tensors.values()].map((ref) => ref.storedName)).toEqual(
-        [...source.tensors.keys()].map((name) => (name === source.family.head.weight ? name : prefix + name)),
-      );
+      for (const { name, storedName } of source.tensors.values())
+        expect(storedName).toBe(storedNameOf(family, nameStyle, name));
+      expect(source.tensors.get(family.head.weight)!.storedName).toBe(family.head.weight);
     }
   });
 });
@@ -295,16 +296,20 @@ describe('writeCertificate', () => {
     };
     writeFileSync(join(dir, 'growth.json'), JSON.stringify(record));
     const certificate = {
+      version: 2,
       tokens: 3,
+      nonFinite: 0,
       maxLogit: 1e-6,
       rmsLogit: 1,
       kl: 0,
       lossSource: 1,
       lossGrown: 1,
       agreement: 1,
-      promise: 'exact',
+      newTokenShare: 0,
+      promise: 'function-preserving',
+      verdict: 'passed',
       tolerance: 1e-4,
-      passed: true,
+      softmax: 'all-tokens',
       device: 'cpu',
       text: 'own',
     } as const;

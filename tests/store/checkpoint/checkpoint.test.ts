@@ -24,14 +24,14 @@ describe.each([...families.values()].map((family) => [family.id, family] as cons
     it.each(weightDTypes)('finds every weight, %s', async (dtype) => {
       for (const shards of [1, 3])
         for (const tied of [true, false])
-          for (const prefix of ['', ...family.prefixes]) {
-            const dir = await makeTinyCheckpoint(id, { dtype, shards, prefix, settings: { tied } });
+          for (const nameStyle of ['causal', 'base'] as const) {
+            const dir = await makeTinyCheckpoint(id, { dtype, shards, nameStyle, settings: { tied } });
             const checkpoint = await openCheckpoint(dir);
             const { summary, dims, settings } = checkpoint;
             const expected = parametersOf(family, dims, settings);
             expect([...checkpoint.tensors.keys()]).toEqual(expected.map((parameter) => parameter.name));
             expect(checkpoint.tensors.has(family.head.weight)).toBe(!tied);
-            expect(checkpoint.prefix).toBe(prefix);
+            expect(checkpoint.nameStyle).toBe(nameStyle);
             expect(summary).toMatchObject({ family: id, tied, dtypes: [dtype], tokenizer: null });
             expect(summary.shards > 1).toBe(shards > 1);
             expect(summary.parameters).toBe(

@@ -6,6 +6,7 @@ import {
   readHeader,
   type SafetensorsTensor,
 } from '../../../src-main/store/checkpoint/safetensors.ts';
+import { parseSafetensorsDType } from '../../../src-main/tensor/dtype.ts';
 import { countElements } from '../../../src-main/tensor/layout.ts';
 
 export const readConfig = (dir: string): Record<string, unknown> =>
@@ -21,7 +22,7 @@ export interface EditableTensor {
   bytes: Uint8Array;
 }
 
-/** Rewrites model.safetensors, whose weights are float32, with tensors added, removed or changed. */
+/** Rewrites model.safetensors with tensors added, removed or changed, by their stored names. */
 export async function editWeights(
   dir: string,
   change: (tensors: Map<string, EditableTensor>) => void,
@@ -29,9 +30,9 @@ export async function editWeights(
   const path = join(dir, 'model.safetensors');
   const file = readFileSync(path);
   const tensors = new Map<string, EditableTensor>();
-  for (const { name, shape, offset, bytes } of (await readHeader(path)).entries.values())
+  for (const { name, dtype, shape, offset, bytes } of (await readHeader(path)).entries.values())
     tensors.set(name, {
-      tensor: { name, dtype: 'float32', shape },
+      tensor: { name, dtype: parseSafetensorsDType(dtype)!, shape },
       bytes: file.subarray(offset, offset + bytes),
     });
   change(tensors);

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { families } from '../../../src-main/model/families/index.ts';
 import { parametersOf } from '../../../src-main/model/parameters.ts';
-import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
+import { storedNameOf } from '../../../src-main/model/tensor-names.ts';
+import { openCheckpoint, readTensor } from '../../../src-main/store/checkpoint/checkpoint.ts';
+import { downcast, upcast } from '../../../src-main/tensor/dtype.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import { createOnes, editWeights, readConfig, setConfig } from './edit-checkpoint.ts';
@@ -11,42 +13,82 @@ import { createOnes, editWeights, readConfig, setConfig } from './edit-checkpoin
 describe.each([...families.values()].map((family) => [family.id, family] as const))(
   'resolving a tiny %s',
   (id, family) => {
-    it('ignores the buffers of old checkpoints', async () => {
+    const stored = (name: string): string => storedNameOf(family, 'causal', name);
+
+    it('ignores buffers and lists them', async () => {
       const dir = await makeTinyCheckpoint(id);
-      const buffers = [...family.ignoredKeys].map((pattern) =>
-        pattern.source
-          .replace(/^\^|\$$/g, '')
-          .replaceAll('\\.', '.')
-          .replace('\\d+', '0')
-          .replace(/\(([^|)]*)\|[^)]*\)/, '$1'),
-      );
+      const rotary = family.rope
+        ? ['rotary_emb.inv_freq', 'model.layers.1.self_attn.rotary_emb.cos_cached']
+        : [];
+      const buffers = ['h.0.attn.bias', 'layers.0.attention.masked_bias', 'causal_mask', ...rotary];
       await editWeights(dir, (tensors) => {
-        for (const name of buffers) tensors.set(name, createOnes(name, [3]));
+        for (const name of buffers) tensors.set(name, createOnes(name, [3, 3]));
       });
-      const { tensors, dims, settings } = await openCheckpoint(dir);
+      const { tensors, dims, settings, summary } = await openCheckpoint(dir);
       expect(tensors.size).toBe(parametersOf(family, dims, settings).length);
+      expect([...summary.ignored!].sort()).toEqual(buffers.sort());
     });
 
-    it('accepts a stored copy of a tied head, and refuses one that differs or is missing', async () => {
+    it('leaves out a stored copy of a tied head, also one of another dtype', async () => {
       const { weight, tiedTo } = family.head;
       const dir = await makeTinyCheckpoint(id, { settings: { tied: true } });
       await editWeights(dir, (tensors) => {
-        const embedding = tensors.get(tiedTo)!;
+        const embedding = tensors.get(stored(tiedTo))!;
         tensors.set(weight, { tensor: { ...embedding.tensor, name: weight }, bytes: embedding.bytes });
       });
-      expect((await openCheckpoint(dir)).tensors.has(weight)).toBe(false);
+      const copied = await openCheckpoint(dir);
+      expect(copied.tensors.has(weight)).toBe(false);
+      expect(copied.summary).toMatchObject({ tied: true, notes: [] });
+      setConfig(dir, { torch_dtype: 'bfloat16' });
       await editWeights(dir, (tensors) => {
-        const bytes = Uint8Array.from(tensors.get(weight)!.bytes);
-        bytes[bytes.length - 1]! ^= 1;
-        tensors.get(weight)!.bytes = bytes;
+        const { tensor, bytes } = tensors.get(stored(tiedTo))!;
+        const rounded = downcast(upcast(bytes, 'float32'), 'bfloat16');
+        tensors.set(weight, { tensor: { ...tensor, name: weight, dtype: 'bfloat16' }, bytes: rounded });
       });
-      const differing = await expectAppError('checkpoint/bad-config', () => openCheckpoint(dir));
-      expect(differing.message).toContain('two different weights; it should be false');
-      const untied = await makeTinyCheckpoint(id, { settings: { tied: false } });
-      await editWeights(untied, (tensors) => {
+      const rounded = await openCheckpoint(dir);
+      expect(rounded.tensors.has(weight)).toBe(false);
+      expect(rounded.summary.tied).toBe(true);
+      expect(rounded.summary.notes![0]).toMatch(/is BF16 and .* F32, with equal values; the head is tied/);
+    });
+
+    it('unties a stored head that differs, as transformers does', async () => {
+      const { weight, tiedTo } = family.head;
+      const dir = await makeTinyCheckpoint(id, { settings: { tied: true } });
+      await editWeights(dir, (tensors) => {
+        const embedding = tensors.get(stored(tiedTo))!;
+        const bytes = Uint8Array.from(embedding.bytes);
+        bytes[bytes.length - 1]! ^= 1;
+        tensors.set(weight, { tensor: { ...embedding.tensor, name: weight }, bytes });
+      });
+      const { tensors, summary, settings, config } = await openCheckpoint(dir);
+      expect(tensors.has(weight)).toBe(true);
+      expect([summary.tied, settings['tied'], config['tie_word_embeddings']]).toEqual([false, false, false]);
+      expect(summary.notes![0]).toContain(`${weight} differs from ${stored(tiedTo)}`);
+    });
+
+    it('uses a tied head as the embedding if only the head is stored', async () => {
+      const { weight, tiedTo } = family.head;
+      const dir = await makeTinyCheckpoint(id, { settings: { tied: true } });
+      const before = await openCheckpoint(dir);
+      const values = await readTensor(before, tiedTo);
+      await editWeights(dir, (tensors) => {
+        const { tensor, bytes } = tensors.get(stored(tiedTo))!;
+        tensors.delete(stored(tiedTo));
+        tensors.set(weight, { tensor: { ...tensor, name: weight }, bytes });
+      });
+      const checkpoint = await openCheckpoint(dir);
+      expect(await readTensor(checkpoint, tiedTo)).toEqual(values);
+      expect(checkpoint.tensors.has(weight)).toBe(false);
+      expect(checkpoint.summary.notes![0]).toContain(`${weight} is used as ${tiedTo} too`);
+    });
+
+    it('refuses a file without a head if it is not tied', async () => {
+      const { weight, tiedTo } = family.head;
+      const dir = await makeTinyCheckpoint(id, { settings: { tied: false } });
+      await editWeights(dir, (tensors) => {
         tensors.delete(weight);
       });
-      const missing = await expectAppError('checkpoint/bad-config', () => openCheckpoint(untied));
+      const missing = await expectAppError('checkpoint/bad-config', () => openCheckpoint(dir));
       expect(missing.message).toContain(`there is no ${weight}; it should be true if the head is ${tiedTo}`);
     });
 
@@ -75,7 +117,12 @@ describe.each([...families.values()].map((family) => [family.id, family] as cons
       expect(huge.message).toContain('hold only');
       await expectAppError('checkpoint/bad-config', () => openWith({ [getKey('hidden')]: 'wide' }));
       await expectAppError('checkpoint/bad-config', () => openWith({ [getKey('hidden')]: -16 }));
-      await expectAppError('checkpoint/bad-config', () => openWith({ [getKey('vocab')]: undefined }));
+      const absent = await expectAppError('checkpoint/bad-config', () =>
+        openWith({ [getKey('vocab')]: undefined }),
+      );
+      expect(absent.message).toMatch(
+        /vocab_size is missing, and the default of transformers \(\d+\) does not/,
+      );
     });
   },
 );
@@ -149,10 +196,53 @@ describe('resolveCheckpoint', () => {
   it('refuses a weight that is stored twice, with and without the prefix', async () => {
     const dir = await makeTinyCheckpoint('gpt2');
     await editWeights(dir, (tensors) => {
-      const embedding = tensors.get('wte.weight')!;
-      const name = 'transformer.wte.weight';
-      tensors.set(name, { ...embedding, tensor: { ...embedding.tensor, name } });
+      const embedding = tensors.get('transformer.wte.weight')!;
+      tensors.set('wte.weight', { ...embedding, tensor: { ...embedding.tensor, name: 'wte.weight' } });
     });
-    await expectAppError('checkpoint/unknown-tensors', () => openCheckpoint(dir));
+    const { message } = await expectAppError('checkpoint/stored-twice', () => openCheckpoint(dir));
+    expect(message).toMatch(/transformer\.wte\.weight.*wte\.weight|wte\.weight.*transformer\.wte\.weight/);
+  });
+
+  it('reads GPT-2 sizes under the other names of transformers, and writes down its own', async () => {
+    const dir = await makeTinyCheckpoint('gpt2');
+    const { n_embd, n_layer, n_head, n_positions, ...rest } = readConfig(dir);
+    const before = await openCheckpoint(dir);
+    const others = {
+      hidden_size: n_embd,
+      num_hidden_layers: n_layer,
+      num_attention_heads: n_head,
+      max_position_embeddings: n_positions,
+    };
+    writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...rest, ...others }));
+    const { dims, config, summary } = await openCheckpoint(dir);
+    expect(dims).toEqual(before.dims);
+    expect(config).toMatchObject({ n_embd, n_layer, n_head, n_positions });
+    expect(config).not.toHaveProperty('hidden_size');
+    expect(summary.notes).toContain('hidden_size is read as n_embd, as in transformers');
+  });
+
+  it('reads both rotary objects as transformers does', async () => {
+    const dir = await makeTinyCheckpoint('llama', {
+      config: {
+        rope_parameters: { rope_type: 'default', rope_theta: 500 },
+        rope_scaling: { type: 'linear', factor: 4 },
+      },
+    });
+    const { settings, summary } = await openCheckpoint(dir);
+    expect(settings).toMatchObject({ ropeType: 'linear', ropeFactor: 4, ropeTheta: 10_000 });
+    expect(summary.notes).toEqual(['rope_scaling replaces rope_parameters, as in transformers']);
+    setConfig(dir, { rope_scaling: { rope_type: 'yarn', factor: 4 } });
+    await expectAppError('checkpoint/unsupported', () => openCheckpoint(dir));
+    setConfig(dir, { rope_scaling: { rope_type: 'linear' } });
+    const { detail } = await expectAppError('checkpoint/bad-config', () => openCheckpoint(dir));
+    expect(detail).toMatchObject({ path: join(dir, 'config.json'), key: 'factor' });
+  });
+
+  it('computes with the dtype of the weights where config.json names none', async () => {
+    const dir = await makeTinyCheckpoint('gemma', { dtype: 'bfloat16' });
+    const before = await openCheckpoint(dir);
+    setConfig(dir, { torch_dtype: null });
+    expect((await openCheckpoint(dir)).settings).toEqual(before.settings);
+    expect(before.settings['dtype']).toBe('bfloat16');
   });
 });

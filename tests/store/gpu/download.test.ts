@@ -119,9 +119,9 @@ describe('downloadWheel', () => {
   it("downloads the newest version of CUDA's libraries that matches their names", async () => {
     expect(Object.fromEntries(cudaPackages.map((name) => [name, getCudaVersionPattern(name)]))).toEqual({
       'nvidia-cuda-runtime': '13.*',
+      'nvidia-cuda-nvrtc': '13.*',
       'nvidia-cublas': '13.*',
       'nvidia-curand': '10.*',
-      'nvidia-cufft': '12.*',
       'nvidia-cudnn-cu13': '9.*',
     });
     const folder = freshFolder('wheels');

@@ -19,7 +19,7 @@ import {
   type GrowthRequest,
   type Offer,
 } from '../../../service/catalog.ts';
-import { flagOf, readSizes, refuseUsage } from '../arguments.ts';
+import { flagOf, readSizes, readWhole, refuseUsage } from '../arguments.ts';
 import { getText, jsonFlag, type AddCommand, type Options } from '../command.ts';
 import { addSettingFlags, readTraining, settingIds } from '../setting-flags.ts';
 import { table } from '../output.ts';
@@ -41,6 +41,10 @@ export const estimate: AddCommand = (program, run) => {
     .description('estimate compute, memory, time, energy, cost and disk of a training run, without a GPU')
     .option('--sizes <sizes>', 'estimate it as if it were grown first: hidden=1024,ffn=4096')
     .option('--method <id>', 'growth method for --sizes', 'hypercloning')
+    .option(
+      '--source-tokens <n>',
+      'tokens that the source of a growth was trained on, to compare with random weights',
+    )
     .option(...jsonFlag);
   addSettingFlags(command, estimatedSettings).optionsGroup('Assumptions:');
   for (const { id, help: description, default: value } of assumptionOptions)
@@ -52,7 +56,14 @@ export const estimate: AddCommand = (program, run) => {
       const grow = readGrowth(options);
       const changed = readAssumptions(options);
       const facts = await api.costs({ dir });
-      const request = { dir, training, assumptions: changed, ...(grow ? { grow } : {}) };
+      const tokens = getText(options['sourceTokens']);
+      const request = {
+        dir,
+        training,
+        assumptions: changed,
+        ...(grow ? { grow } : {}),
+        ...(tokens === undefined ? {} : { sourceTokens: readWhole('--source-tokens', tokens, 1) }),
+      };
       const estimated = await api.estimate(request);
       const assumptions = { ...facts.assumptions, ...changed };
       out.result({ ...estimated, assumptions }, describeEstimate(estimated, facts, assumptions));
@@ -94,6 +105,7 @@ function describeEstimate(e: Estimate, { free }: CostFacts, assumptions: Assumpt
   ];
   if (e.offers.length > 0) lines.push('', tabulateOffers(e.offers));
   if (e.scratch) lines.push('', describeScratch(e.scratch));
+  if (e.scratchRefusal !== undefined) lines.push('', `From random weights  no estimate: ${e.scratchRefusal}`);
   lines.push('', `Assumptions: ${describeAssumptions(assumptions)}`);
   return lines.join('\n');
 }
@@ -147,6 +159,6 @@ const describeAssumptions = (assumptions: Assumptions): string =>
   assumptionOptions
     .map(({ id, label, unit }) => {
       const value = assumptions[id as keyof Assumptions];
-      return `${label.toLowerCase()} ${value}${unit === undefined ? '' : ` ${unit}`}`;
+      return `${label} ${value}${unit === undefined ? '' : ` ${unit}`}`;
     })
     .join('; ');

@@ -3,7 +3,12 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { refuse } from '../../../base/errors.ts';
 import { formatBytes } from '../../../base/format.ts';
-import type { GpuInstall, GpuStatus, NativeLibrary } from '../../../contract/gpu.ts';
+import {
+  missingLibraries,
+  type GpuInstall,
+  type GpuStatus,
+  type NativeLibrary,
+} from '../../../contract/gpu.ts';
 import { cudaPackages, getCudaVersionPattern, providerPackage } from '../../../service/catalog.ts';
 import { refuseUsage } from '../arguments.ts';
 import { collect, getText, getTexts, jsonFlag, type AddCommand, type Context } from '../command.ts';
@@ -116,7 +121,7 @@ async function downloadWithPip({ api, out, signal }: Context, cuda: boolean): Pr
 }
 
 const isComplete = ({ installed, libraries }: GpuStatus): boolean =>
-  installed?.current === true && libraries.every((library) => library.found);
+  installed?.current === true && missingLibraries(libraries).length === 0;
 
 function describeStatus(status: GpuStatus): string {
   const { possible, libraries, packages } = status;
@@ -140,8 +145,10 @@ function describeProvider({ installed, needed, folder }: GpuStatus): readonly st
   return [`CUDA provider   ${installed.runtime}, ${formatBytes(bytes)} in ${folder}`];
 }
 
-function describeLibrary({ name, found, carrier }: NativeLibrary): string {
+function describeLibrary({ name, found, carrier, optional, why }: NativeLibrary): string {
   if (found) return `✓ ${name.padEnd(18)}found`;
+  if (why !== undefined) return `✗ ${name.padEnd(18)}${why}`;
+  if (optional === true) return `- ${name.padEnd(18)}not found; Cambium does not need it`;
   const origin = carrier === null ? 'part of the NVIDIA driver' : `in the package ${carrier}`;
   return `✗ ${name.padEnd(18)}not found: ${origin}`;
 }

@@ -6,13 +6,16 @@ import type { GrowEvent } from '../../../contract/schema.ts';
 import { readChoice, refuseUsage } from '../arguments.ts';
 import { deviceFlag, getText, jsonFlag, type AddCommand, type Options } from '../command.ts';
 import { followJob } from '../follow.ts';
+import { addCertificateTextFlags, readCertificateText } from '../certificate-flags.ts';
 import { addGrowthFlags, describeMethods } from '../growth-flags.ts';
 import { describeCertificate } from '../growth-text.ts';
 import { exits, type Output } from '../output.ts';
 import { readPlanFile, readRequests } from '../recipe.ts';
+import { exitOf, showCertifying } from './verify.ts';
 
 const examples = `
-Exit codes: 0 grown and proven, 3 grown but not proven, 1 failed, 130 cancelled (no files are left).
+Exit codes: 0 grown, and what the plan promised was measured (or nothing was promised); 3 grown, but the certificate
+failed; 1 failed; 130 cancelled (no files are left).
 
 Examples:
   cambium grow ./model --method hypercloning --times hidden=2,ffn=2 --out ./grown
@@ -21,12 +24,13 @@ Examples:
     --then vocab multiple=128 --out ./grown
   cambium grow ./model --recipe recipe.json --out ./grown
   cambium grow ./model --plan plan.json --out ./grown
-  cambium grow --from-run ./run --method net2net --times ffn=2 --out ./grown`;
+  cambium grow --from-run ./run --method net2net --times ffn=2 --out ./grown
+  cambium grow ./model --method vocab --option multiple=128 --out ./grown --certificate-data corpus.txt`;
 
 export const grow: AddCommand = (program, run) => {
   const command = program.command('grow').argument('[dir]', 'folder of the checkpoint or of the run to grow');
   addGrowthFlags(command)
-    .description('grow a checkpoint into a new folder and prove that it computes the same function')
+    .description('grow a checkpoint into a new folder, and measure what it preserves')
     .requiredOption('--out <dir>', 'the folder to create; it must not exist')
     .option(
       '--plan <file>',
@@ -34,7 +38,8 @@ export const grow: AddCommand = (program, run) => {
     )
     .option('--from-run <run>', 'grow the newest saved step of this run, with its optimizer moments')
     .option(...deviceFlag)
-    .option(...jsonFlag)
+    .option(...jsonFlag);
+  addCertificateTextFlags(command, 'certificate')
     .addHelpText('after', () => describeMethods() + examples)
     .action(
       run(async ({ api, out, options, signal }, dir) => {
@@ -45,11 +50,13 @@ export const grow: AddCommand = (program, run) => {
           planFile === undefined
             ? { request: [...(await readRequests(api, source, options))] }
             : { plan: await readPlanFile(planFile) };
+        const certificateText = readCertificateText(options, 'certificate');
         const job = await api.startGrowth({
           source,
           out: resolve(String(options['out'])),
           ...growth,
           device: readChoice('--device', String(options['device']), deviceChoices),
+          ...(certificateText ? { certificateText } : {}),
         });
         const done = await followJob(api, job, api.followGrowth({ id: job.id }), signal, (event) => {
           showProgress(event, out);
@@ -57,7 +64,7 @@ export const grow: AddCommand = (program, run) => {
         });
         const { certificate } = done;
         out.result(done, describeGrowth(done));
-        return certificate && !certificate.passed ? exits.notProven : exits.ok;
+        return certificate ? exitOf(certificate) : exits.ok;
       }),
     );
 };
@@ -73,14 +80,15 @@ function showProgress(event: GrowEvent, out: Output): void {
     out.progress('Growing', event.bytes, event.ofBytes, weights);
   }
   if (event.type === 'moments') out.progress('Growing the optimizer moments', event.done, event.of);
-  if (event.type === 'certifying') out.note('Comparing the grown model with its source');
+  if (event.type !== 'certifying') return;
+  const { what, done, of, seconds } = event;
+  if (what === undefined) out.note('Comparing the grown model with its source');
+  else showCertifying({ what, done: done!, of: of!, seconds: seconds! }, out);
 }
 
 function describeGrowth(done: Extract<GrowEvent, { type: 'done' }>): string {
   const size = `${formatBytes(done.bytes)} in ${formatDuration(done.seconds)} on ${done.device}`;
-  const result = done.certificate
-    ? describeCertificate(done.certificate)
-    : 'Not certified: the checkpoint has no tokenizer, which is needed for the comparison';
+  const result = done.certificate ? describeCertificate(done.certificate) : 'Not certified';
   return `Grown into ${done.dir}: ${size}\n${result}`;
 }
 

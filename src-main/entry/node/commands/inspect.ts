@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { formatBytes, formatCount } from '../../../base/format.ts';
 import type { CheckpointSummary } from '../../../contract/schema.ts';
+import { describeCertificate } from '../../../service/catalog.ts';
 import { jsonFlag, type AddCommand } from '../command.ts';
 import { table } from '../output.ts';
 
@@ -54,7 +55,7 @@ function describeGrowth({
   method,
   certificate,
 }: NonNullable<CheckpointSummary['grownFrom']>): string {
-  const result = certificate ? (certificate.passed ? ', proven' : ', not proven') : '';
+  const result = certificate ? `. ${describeCertificate(certificate).title}` : '';
   return `${source} by ${method}${result}`;
 }
 

@@ -1,40 +1,100 @@
 /** @file cambium verify: compares a grown checkpoint with its source. */
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import { deviceChoices } from '../../../base/device.ts';
-import { readChoice } from '../arguments.ts';
-import { deviceFlag, getText, jsonFlag, type AddCommand } from '../command.ts';
+import { refuse } from '../../../base/errors.ts';
+import { formatBytes, formatInteger } from '../../../base/format.ts';
+import type { Certificate, CertificateText, CertifyProgress } from '../../../contract/schema.ts';
+import { formatReport } from '../../../service/catalog.ts';
+import { readChoice, refuseUsage } from '../arguments.ts';
+import {
+  addCertificateTextFlags,
+  readCertificateText,
+  reportFormatOf,
+  writeReportFile,
+} from '../certificate-flags.ts';
+import { deviceFlag, getText, jsonFlag, type AddCommand, type Options } from '../command.ts';
 import { describeCertificate } from '../growth-text.ts';
-import { exits } from '../output.ts';
+import { exits, type Output } from '../output.ts';
+import { addFormerFlag } from '../setting-flags.ts';
 
 const help = `
-Exit codes: 0 proven, 3 not proven, 1 failed.
+Exit codes: 0 what the plan promised was measured, or nothing was promised; 3 it was not; 1 failed.
 
 Examples:
   cambium verify ./model ./grown
-  cambium verify ./model ./grown --text corpus.txt --json`;
+  cambium verify ./model ./grown --data corpus.txt --tokens 1M --report certificate.html
+  cambium verify ./model ./grown --data 'held-out/*.jsonl' --save --json`;
 
 export const verify: AddCommand = (program, run) => {
-  program
+  const command = program
     .command('verify')
     .argument('<source>', 'folder of the source')
     .argument('<grown>', 'folder of the grown checkpoint')
-    .description('compare the logits of a grown checkpoint with those of its source')
-    .option('--text <file>', 'text to compare on (default: tokens sampled from the source)')
+    .description(
+      'compare the logits, losses and probabilities of a grown checkpoint with those of its source',
+    );
+  addCertificateTextFlags(command)
+    .option('--report <file>', 'write the certificate as a web page (.html) or as .json; it must not exist')
+    .option('--save', 'store the certificate in growth.json of the grown checkpoint')
     .option(...deviceFlag)
     .option(...jsonFlag)
-    .addHelpText('after', help)
-    .action(
-      run(async ({ api, out, options, signal }, source, grown) => {
-        const text = getText(options['text']);
-        const request = {
-          source: resolve(source!),
-          grown: resolve(grown!),
-          device: readChoice('--device', String(options['device']), deviceChoices),
-          ...(text === undefined ? {} : { text: resolve(text) }),
-        };
-        const certificate = await api.certify(request, signal);
-        out.result(certificate, describeCertificate(certificate));
-        return certificate.passed ? exits.ok : exits.notProven;
-      }),
-    );
+    .addHelpText('after', help);
+  addFormerFlag(command, 'text');
+  command.action(
+    run(async ({ api, out, options, signal }, source, grown) => {
+      const report = getText(options['report']);
+      if (report !== undefined) checkReport(report);
+      const text = readText(options);
+      const request = {
+        source: resolve(source!),
+        grown: resolve(grown!),
+        device: readChoice('--device', String(options['device']), deviceChoices),
+        save: options['save'] === true,
+        ...(text ? { text } : {}),
+      };
+      let certificate: Certificate | undefined;
+      for await (const event of api.certify(request, signal)) {
+        if (event.type === 'progress') showCertifying(event, out);
+        else ({ certificate } = event);
+      }
+      if (!certificate) return refuse('engine/crashed', { how: 'it ended without a result', lines: '' });
+      if (report !== undefined) await writeReport(report, certificate, request);
+      const note = report === undefined ? '' : `\nReport: ${report}`;
+      out.result(certificate, describeCertificate(certificate) + note);
+      return exitOf(certificate);
+    }),
+  );
 };
+
+/** Refuses a report that cannot be written before the work of comparing. */
+function checkReport(path: string): void {
+  reportFormatOf(path);
+  if (existsSync(resolve(path))) refuse('file/exists', { path });
+}
+
+const writeReport = (
+  path: string,
+  certificate: Certificate,
+  { source, grown }: { readonly source: string; readonly grown: string },
+): Promise<void> => {
+  const subject = { source: basename(source), grown: basename(grown) };
+  return writeReportFile(path, formatReport(certificate, subject, reportFormatOf(path)));
+};
+
+/** The text to compare on. The last release had --text for one file. */
+function readText(options: Options): CertificateText | undefined {
+  const former = getText(options['text']);
+  if (former === undefined) return readCertificateText(options);
+  if (options['data'] !== undefined) refuseUsage('--data and --text are the same setting; give only --data');
+  return readCertificateText({ ...options, data: [former] });
+}
+
+/** The progress of a comparison: bytes of text, then tokens. */
+export function showCertifying({ what, done, of }: CertifyProgress, out: Output): void {
+  if (what === 'tokenizing') out.progress('Tokenizing the text', done, of, formatBytes(done));
+  else out.progress('Comparing', done, of, `${formatInteger(done)} of ${formatInteger(of)} tokens`);
+}
+
+export const exitOf = ({ verdict }: Certificate): number =>
+  verdict === 'failed' ? exits.notProven : exits.ok;

@@ -7,11 +7,11 @@ afterEach(cleanup);
 
 it('shows that the function was preserved', () => {
   render(CertificateCard, { certificate });
-  expect(screen.getByText('The grown model computes the same function')).toBeTruthy();
+  expect(screen.getByText('Function-preserving, as measured on this text')).toBeTruthy();
   expect(screen.getByText('2.10e-5')).toBeTruthy();
 });
 
 it('shows that the function was not preserved', () => {
-  render(CertificateCard, { certificate: { ...certificate, maxLogit: 0.3, passed: false } });
-  expect(screen.getByText('The grown model differs from its source')).toBeTruthy();
+  render(CertificateCard, { certificate: { ...certificate, maxLogit: 0.3, verdict: 'failed' } });
+  expect(screen.getByText('The grown model is not what the plan promised')).toBeTruthy();
 });

@@ -1,0 +1,80 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readStepRecord } from '../../../src-main/engine/train/step-record.ts';
+import { emptyHistory } from '../../../src-main/train/spikes.ts';
+import { expectAppError } from '../../support/expect-app-error.ts';
+import { freshFolder } from '../../support/temporary.ts';
+
+/** Writes step.json of step 16. */
+function writeRecord(record: unknown): { readonly step: number; readonly dir: string } {
+  const dir = freshFolder('step');
+  writeFileSync(join(dir, 'step.json'), JSON.stringify(record));
+  return { step: 16, dir };
+}
+
+const common = {
+  step: 16,
+  tokens: 512,
+  seconds: 0.05,
+  deviceSeconds: 0.09,
+  joules: 3,
+  trainTokens: 4530,
+  cursor: 18,
+  updates: 15,
+};
+const current = {
+  ...common,
+  version: 2,
+  history: { losses: [6, 5], gradNorms: [2, 1], nonFinite: 1 },
+  lossScale: { factor: 1024, finiteUpdates: 7 },
+};
+
+describe('readStepRecord', () => {
+  it('reads a record of version 2', async () => {
+    expect(await readStepRecord(writeRecord(current))).toEqual(current);
+  });
+
+  it('reads a record of version 1 with the names of version 2', async () => {
+    const old = {
+      ...common,
+      version: 1,
+      watch: { losses: [6, 5], norms: [2, 1], bad: 1 },
+      scaling: { factor: 1024, good: 7 },
+    };
+    expect(await readStepRecord(writeRecord(old))).toEqual(current);
+  });
+
+  it('gives fields that early records lack the values that they would have had', async () => {
+    const { step, tokens, seconds, trainTokens } = common;
+    expect(await readStepRecord(writeRecord({ version: 1, step, tokens, seconds, trainTokens }))).toEqual({
+      version: 2,
+      step,
+      tokens,
+      seconds,
+      deviceSeconds: seconds,
+      joules: null,
+      trainTokens,
+      cursor: step,
+      updates: step,
+      history: emptyHistory,
+    });
+  });
+
+  it.each([
+    ['another version', { ...current, version: 3 }, 'version 3'],
+    ['another step', { ...current, step: 8 }, 'step 8'],
+    ['a field of a wrong type', { ...current, cursor: -1 }, 'cursor'],
+    [
+      'a damaged history',
+      { ...current, history: { losses: 'many', gradNorms: [], nonFinite: 0 } },
+      'history.losses',
+    ],
+    ['a damaged history of version 1', { ...common, version: 1, watch: { losses: [], bad: 0 } }, 'history'],
+  ])('refuses a record with %s and says what is wrong', async (_, record, what) => {
+    const { message } = await expectAppError('run/damaged-checkpoint', () =>
+      readStepRecord(writeRecord(record)),
+    );
+    expect(message).toContain(what);
+  });
+});

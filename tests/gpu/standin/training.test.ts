@@ -1,0 +1,68 @@
+/** @file One update of every family in every precision: what it asks of the device. */
+import { describe, expect, it } from 'vitest';
+import { programsOf, subjectOf } from '../../../src-main/cost/programs.ts';
+import { workOf } from '../../../src-main/cost/work.ts';
+import { openDevice } from '../../../src-main/engine/ort/device.ts';
+import { families } from '../../../src-main/model/families/index.ts';
+import { openCheckpoint, type Checkpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
+import { optimizerIds } from '../../../src-main/train/optimizers/index.ts';
+import { precisionsOf } from '../../../src-main/train/precision.ts';
+import { trainingDefaults, type TrainingSettings } from '../../../src-main/train/settings.ts';
+import { makeTinyCheckpoint } from '../../support/tiny.ts';
+import { check } from './known.ts';
+import { expectModestDemands } from './limits.ts';
+import { measureTraining } from './measure.ts';
+import { missing } from './standin.ts';
+
+/** The kinds of training, by the settings that they change. */
+const kinds: Readonly<Record<string, Partial<TrainingSettings>>> = {
+  'a step': {},
+  'an update of two micro-batches': { gradAccum: 2 },
+  'a step with a document mask': { documentMask: 'on' },
+  'a step with an EMA of the weights': { emaDecay: 0.9 },
+  'a step with distillation': { distillWeight: 0.5 },
+  'a step with activation checkpointing': { activationCheckpointing: 'full' },
+  ...Object.fromEntries(
+    optimizerIds
+      .filter((optimizer) => optimizer !== trainingDefaults.optimizer)
+      .map((optimizer) => [`a step by ${optimizer}`, { optimizer }]),
+  ),
+};
+
+const settingsOf = (change: Partial<TrainingSettings>): TrainingSettings => ({
+  ...trainingDefaults,
+  microBatch: 2,
+  contextLength: 16,
+  device: 'cuda',
+  ...change,
+});
+
+/** FLOPs of the matrix products of one update, as an estimate counts them. */
+function countFlops(checkpoint: Checkpoint, settings: TrainingSettings): number {
+  const subject = subjectOf(checkpoint);
+  const programs = programsOf({ ...subject, source: subject }, settings, 'cuda');
+  return programs.update.reduce((sum, { graph, times }) => sum + times * workOf(graph).flops, 0);
+}
+
+describe.skipIf(missing)(`training on the stand-in${missing ? `, skipped: ${missing}` : ''}`, async () => {
+  const device = missing ? undefined! : await openDevice('cuda');
+
+  describe.each([...families.keys()])('of %s', (id) => {
+    const opened = missing ? undefined! : makeTinyCheckpoint(id).then(openCheckpoint);
+    const cases = precisionsOf('cuda').flatMap((precision) =>
+      Object.keys(kinds).map((kind) => [kind, precision] as const),
+    );
+
+    it.each(cases)('makes %s in %s on the GPU alone', async (kind, precision) => {
+      const checkpoint = await opened;
+      const settings = settingsOf({ ...kinds[kind], precision });
+      const source = settings.distillWeight > 0 ? checkpoint : undefined;
+      const title = `${kind} of ${id} in ${precision}`;
+      const demands = await measureTraining(device, checkpoint, settings, source);
+      await expectModestDemands(title, demands);
+      await check(title, 'FLOPs', () => {
+        expect(demands.productFlops).toBe(countFlops(checkpoint, settings));
+      });
+    });
+  });
+});
