@@ -22,7 +22,19 @@ import type { TrainingSettings } from '../../src-main/train/settings.ts';
 import '../support/close.ts';
 import { freePath } from '../support/temporary.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
-import { collect, createTestRun, createTextFile, eventsOfType, growthNamed, growths, mainFamilies, neverAborted, planIfPossible, readValues, verdictOf } from '../engine/workbench.ts';
+import {
+  collect,
+  createTestRun,
+  createTextFile,
+  eventsOfType,
+  growthNamed,
+  growths,
+  mainFamilies,
+  neverAborted,
+  planIfPossible,
+  readValues,
+  verdictOf,
+} from '../engine/workbench.ts';
 import { accelerators } from './devices.ts';
 
 const text = createTextFile(3000);

@@ -5,7 +5,8 @@
 import { concat, graphOf, input, reshape, slice, type Graph, type Value } from '../../graph/ops/build.ts';
 import { compareLogits } from '../../growth/compare-logits.ts';
 import { createModelBuilder } from '../../model/model-builder.ts';
-import { weightValues, type BatchShape, type BucketModel } from '../../train/step.ts';
+import type { BatchShape } from '../../train/program-shape.ts';
+import { weightValues, type BucketModel } from '../../train/step.ts';
 
 /** Most bytes of the float32 logits of one part. */
 const partBytes = 2 ** 25;

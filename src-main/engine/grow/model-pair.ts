@@ -2,7 +2,7 @@
 import type { AppError } from '../../base/errors.ts';
 import { statisticCount } from '../../growth/compare-logits.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
-import type { BatchShape } from '../../train/step.ts';
+import type { BatchShape } from '../../train/program-shape.ts';
 import { compile, selectFeeds } from '../model/programs.ts';
 import { checkpointWeights, loadModel, type LoadedModel, type WeightSource } from '../model/weights.ts';
 import { DeviceTensor } from '../ort/device-tensor.ts';

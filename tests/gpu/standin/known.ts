@@ -22,18 +22,6 @@ export const known: readonly KnownFailure[] = [
     reason: 'the host reads the loss of every micro-batch, so it waits for each and for the update',
   },
   {
-    property: 'allocations',
-    subjects: / of (phi3|opt-projected) in |^decoding of (gpt2|gpt_neox)$/,
-    reason: 'the arena still grows by a few KB at the third and fourth run',
-    isIntermittent: true,
-  },
-  {
-    property: 'allocations',
-    subjects: /^a step by muon of qwen2-moe in /,
-    reason: 'a Gemm with a bias allocates its vector of ones, 4 bytes, when it first runs on another thread',
-    isIntermittent: true,
-  },
-  {
     property: 'FLOPs',
     subjects: /^a step by muon of qwen2-moe in float32/,
     reason: 'ONNX Runtime adds a · x to the product of a one-row matrix as a bias, by a product with ones',

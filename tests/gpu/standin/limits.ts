@@ -5,6 +5,11 @@ import type { Demands } from './measure.ts';
 
 /** Bytes to and from the device: the batch and the scalars, and the reports. */
 const maxCopiedBytes = 1e6;
+/**
+ * New device memory. A run on another thread of the pool than the runs before it gets handles of its own, which
+ * hold a few kilobytes.
+ */
+const maxAllocatedBytes = 65_536;
 /** Waits of the host: one for the reports. */
 const maxWaits = 2;
 
@@ -18,7 +23,7 @@ export async function expectModestDemands(subject: string, demands: Demands): Pr
     expect(demands.bytesToDevice + demands.bytesToHost).toBeLessThanOrEqual(maxCopiedBytes);
   });
   await check(subject, 'allocations', () => {
-    expect(demands.allocations).toBe(0);
+    expect(demands.allocatedBytes).toBeLessThanOrEqual(maxAllocatedBytes);
   });
   await check(subject, 'waits', () => {
     expect(demands.waits).toBeLessThanOrEqual(maxWaits);

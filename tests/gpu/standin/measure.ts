@@ -1,9 +1,8 @@
 /** @file What the engine's programs ask of the device, as the ledger of the stand-in counts it. */
 import { checkpointWeights, loadModel, type LoadedModel } from '../../../src-main/engine/model/weights.ts';
 import type { Device } from '../../../src-main/engine/ort/device.ts';
-import { Training } from '../../../src-main/engine/train/training.ts';
+import { Training, type ResolvedSettings } from '../../../src-main/engine/train/training.ts';
 import type { Checkpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
-import type { TrainingSettings } from '../../../src-main/train/settings.ts';
 import { noLimit } from '../../../src-main/train/update.ts';
 import { standin, sumOf, type Ledger } from './standin.ts';
 
@@ -16,7 +15,8 @@ export interface Demands {
   readonly bytesToHost: number;
   readonly bytesOnDevice: number;
   readonly memsetBytes: number;
-  readonly allocations: number;
+  /** Bytes of new device memory. */
+  readonly allocatedBytes: number;
   /** Waits of the host for a stream, an event or the device, and copies that the host waits for. */
   readonly waits: number;
   /** Work that does not wait for work of another stream that it depends on, by what it is. */
@@ -41,7 +41,7 @@ function demandsOf(ledger: Ledger, runs: number): Demands {
     bytesToHost: amount('copy to host', 'blocking-copy to host'),
     bytesOnDevice: amount('copy on device', 'blocking-copy on device'),
     memsetBytes: amount('memset '),
-    allocations: count('memory cudaMalloc'),
+    allocatedBytes: amount('memory cudaMalloc'),
     waits: count('wait ') + count('blocking-copy to host') + count('blocking-copy to device'),
     races: racesOf(ledger),
     ledger,
@@ -78,7 +78,7 @@ export const makeStep = (training: Training, vocab: number, update: number): Pro
 export async function measureTraining(
   device: Device,
   checkpoint: Checkpoint,
-  settings: TrainingSettings,
+  settings: ResolvedSettings,
   source?: Checkpoint,
 ): Promise<Demands> {
   const load = (from: Checkpoint): Promise<LoadedModel> =>

@@ -1,13 +1,14 @@
 /** @file Models of real sizes without their files: the weights are zeros, which take no memory on the stand-in. */
+import { resolveSettings } from '../../../src-main/cost/checkpointing.ts';
 import type { Subject } from '../../../src-main/cost/programs.ts';
 import { openLossMeter } from '../../../src-main/engine/model/programs.ts';
 import { loadModel, type LoadedModel, type WeightSource } from '../../../src-main/engine/model/weights.ts';
 import { generate } from '../../../src-main/engine/infer/generate.ts';
 import { openDevice, type Device } from '../../../src-main/engine/ort/device.ts';
-import { Training } from '../../../src-main/engine/train/training.ts';
+import { Training, type ResolvedSettings } from '../../../src-main/engine/train/training.ts';
 import type { Checkpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
 import { countElements } from '../../../src-main/tensor/layout.ts';
-import { trainingDefaults, type TrainingSettings } from '../../../src-main/train/settings.ts';
+import { trainingDefaults } from '../../../src-main/train/settings.ts';
 import { gpuTrainCases } from '../../bench/cases.ts';
 import { subjectOf } from '../../cost/subjects.ts';
 import { collect } from '../../engine/workbench.ts';
@@ -19,15 +20,18 @@ import { standin } from './standin.ts';
 export interface SizeCase {
   readonly name: string;
   readonly subject: Subject;
-  readonly settings: TrainingSettings;
+  readonly settings: ResolvedSettings;
 }
 
-const microBatches: Readonly<Record<string, number>> = { '124M': 16, '350M': 16, '1.1B': 8 };
+const microBatch = 16;
+/** Bytes of an H200. */
+const capacity = 141e9;
 
 export const sizeCases: readonly SizeCase[] = gpuTrainCases.map(({ name, config, contextLength }) => {
-  const batch = { microBatch: microBatches[name]!, contextLength };
+  const batch = { microBatch, contextLength };
   const settings = { ...trainingDefaults, ...batch, precision: 'bfloat16', device: 'cuda' } as const;
-  return { name, subject: subjectOf(config), settings };
+  const subject = subjectOf(config);
+  return { name, subject, settings: resolveSettings(subject, settings, 'cuda', capacity) };
 });
 
 const zeros: WeightSource = ({ shape }) => Promise.resolve(new Float32Array(countElements(shape)));

@@ -7,7 +7,8 @@ import { families } from '../../../src-main/model/families/index.ts';
 import { openCheckpoint, type Checkpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
 import { optimizerIds } from '../../../src-main/train/optimizers/index.ts';
 import { precisionsOf } from '../../../src-main/train/precision.ts';
-import { trainingDefaults, type TrainingSettings } from '../../../src-main/train/settings.ts';
+import type { ResolvedSettings } from '../../../src-main/engine/train/training.ts';
+import { trainingDefaults } from '../../../src-main/train/settings.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import { check } from './known.ts';
 import { expectModestDemands } from './limits.ts';
@@ -15,7 +16,7 @@ import { measureTraining } from './measure.ts';
 import { missing } from './standin.ts';
 
 /** The kinds of training, by the settings that they change. */
-const kinds: Readonly<Record<string, Partial<TrainingSettings>>> = {
+const kinds: Readonly<Record<string, Partial<ResolvedSettings>>> = {
   'a step': {},
   'an update of two micro-batches': { gradAccum: 2 },
   'a step with a document mask': { documentMask: 'on' },
@@ -29,16 +30,17 @@ const kinds: Readonly<Record<string, Partial<TrainingSettings>>> = {
   ),
 };
 
-const settingsOf = (change: Partial<TrainingSettings>): TrainingSettings => ({
+const settingsOf = (change: Partial<ResolvedSettings>): ResolvedSettings => ({
   ...trainingDefaults,
   microBatch: 2,
   contextLength: 16,
   device: 'cuda',
+  activationCheckpointing: 'off',
   ...change,
 });
 
 /** FLOPs of the matrix products of one update, as an estimate counts them. */
-function countFlops(checkpoint: Checkpoint, settings: TrainingSettings): number {
+function countFlops(checkpoint: Checkpoint, settings: ResolvedSettings): number {
   const subject = subjectOf(checkpoint);
   const programs = programsOf({ ...subject, source: subject }, settings, 'cuda');
   return programs.update.reduce((sum, { graph, times }) => sum + times * workOf(graph).flops, 0);
