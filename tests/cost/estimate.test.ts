@@ -183,9 +183,35 @@ it('of an export uses the types that the weights have in their files', () => {
   expect(shorter.disk.exported).toBe(2 * parameters);
 });
 
-it('compares with random weights if the size of the source is known', () => {
-  const { scratch } = estimate(estimateRequest({ sourceParameters: 200_000 }));
-  expect(scratch!.tokens.low).toBeLessThan(scratch!.tokens.likely);
-  expect(scratch!.money!.likely).toBeGreaterThan(0);
-  expect(estimate(estimateRequest()).scratch).toBeUndefined();
+describe('the comparison with random weights', () => {
+  /** GPT-2 medium grown from GPT-2: sizes inside the range that the law was fitted to. */
+  const grown = {
+    subject: subjectOf({ model_type: 'gpt2', n_embd: 1024, n_head: 16, n_layer: 24, n_positions: 1024 }),
+    sourceParameters: 124e6,
+    sourceTokens: 100e9,
+    growthPromise: 'function-preserving',
+  } as const;
+
+  it('needs a growth that keeps the loss, and the tokens of the source', () => {
+    const { scratch, scratchRefusal } = estimate(estimateRequest(grown));
+    expect(scratchRefusal).toBeUndefined();
+    expect(scratch!.tokens.low).toBeLessThan(scratch!.tokens.likely);
+    expect(scratch!.money!.likely).toBeGreaterThan(0);
+    const { sourceTokens, ...unknown } = grown;
+    expect(sourceTokens).toBeGreaterThan(0);
+    expect(estimate(estimateRequest(unknown))).toMatchObject({
+      scratchRefusal: expect.stringMatching(/unknown/),
+    });
+    expect(estimate(estimateRequest(unknown)).scratch).toBeUndefined();
+  });
+
+  it.each(['old-logits', 'none'] as const)('says nothing of a growth that promises %s', (growthPromise) => {
+    const result = estimate(estimateRequest({ ...grown, growthPromise }));
+    expect([result.scratch, result.scratchRefusal]).toEqual([undefined, undefined]);
+  });
+
+  it('says nothing of a model that was not grown', () => {
+    const { scratch, scratchRefusal } = estimate(estimateRequest());
+    expect([scratch, scratchRefusal]).toEqual([undefined, undefined]);
+  });
 });
