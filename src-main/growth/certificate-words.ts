@@ -47,6 +47,8 @@ function explain(c: Certificate): readonly string[] {
     return [
       `Logits are not finite at ${formatInteger(c.nonFinite)} of ${positions}. Please report this growth.`,
     ];
+  if (c.rmsLogit === 0)
+    return [`All logits of the source are zero at ${positions}, so nothing was compared.`];
   if (c.verdict === 'failed')
     return [
       `The largest difference of a logit is ${formatDelta(c.maxLogit)}, above ${tolerance}.`,
@@ -60,7 +62,7 @@ function explain(c: Certificate): readonly string[] {
 }
 
 const describeAgreement = ({ agreement }: Certificate): string =>
-  `the same token first at ${formatPercent(agreement, agreementDigits(agreement))} of them`;
+  `top-1 agreement ${formatPercent(agreement, agreementDigits(agreement))}`;
 
 function explainNewTokens(c: Certificate): string {
   if (c.softmax === 'old-tokens') return 'New tokens take a share of every softmax.';

@@ -135,8 +135,9 @@ describe('the verdict', () => {
   ] as const)('of %s with a tolerance of %s is %s', (promise, tolerance, verdict) => {
     expect(judge(promise, difference, tolerance)).toBe(verdict);
   });
-  it.each(promiseKinds)('of %s is that it failed if a logit is not finite', (promise) => {
+  it.each(promiseKinds)('of %s is that it failed if a logit is not finite, or if all are zero', (promise) => {
     expect(judge(promise, { ...difference, nonFinite: 1 }, 1)).toBe('failed');
+    expect(judge(promise, { ...difference, rmsLogit: 0 }, 1)).toBe('failed');
   });
 });
 

@@ -5,6 +5,7 @@ import { growthRecordFile, trainingRecordFile } from '../../src-main/model/recor
 import { createRun } from '../../src-main/store/run/runs.ts';
 import { openHome } from '../../src-main/store/home/home.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
+import { certificate } from '../support/fake-engine.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let app: TestService;
@@ -30,7 +31,7 @@ it('connects source, grown checkpoint, run and export, including deleted folders
     source: '/gone/source',
     method: 'hypercloning',
     plan: {},
-    certificate: { passed: true, promise: 'exact', maxLogit: 1e-5 },
+    certificate: { ...certificate, maxLogit: 1e-5 },
   });
   const run = join(app.dir, 'oak');
   await createRun(run, { checkpoint: grown, data: ['/t'], settings: trainingDefaults, name: 'oak' });
@@ -55,7 +56,7 @@ it('connects source, grown checkpoint, run and export, including deleted folders
         to: grown,
         kind: 'grown',
         what: 'hypercloning',
-        proof: { passed: true, promise: 'exact', maxLogit: 1e-5 },
+        proof: { verdict: 'passed', promise: 'function-preserving', maxLogit: 1e-5 },
       },
       { from: grown, to: run, kind: 'trained', what: '0 tokens' },
       { from: run, to: exported, kind: 'exported', what: 'step 40' },
@@ -67,4 +68,68 @@ it('connects source, grown checkpoint, run and export, including deleted folders
   const dirs = new Set(nodes.map(({ dir }) => dir));
   expect(dirs.size).toBe(nodes.length);
   for (const { from, to } of edges) expect([dirs.has(from), dirs.has(to)]).toEqual([true, true]);
+});
+
+it('tells a run from random weights, and its export, from runs of the weights of a checkpoint', async () => {
+  const { api } = app.service;
+  const home = openHome(join(app.dir, 'home'));
+  const checkpoint = createCheckpoint('grown', growthRecordFile, {
+    version: 1,
+    source: '/gone/source',
+    method: 'hypercloning',
+    plan: {},
+    certificate: null,
+  });
+  for (const init of ['checkpoint', 'random'] as const) {
+    const run = join(app.dir, init);
+    const settings = { ...trainingDefaults, init };
+    await createRun(run, { checkpoint, data: ['/t'], settings, name: init });
+    await home.rememberRun(run);
+    const record = { version: 1, run, step: 2, ...(init === 'random' ? { init } : {}) };
+    const exported = createCheckpoint(`${init}-export`, trainingRecordFile, record);
+    await home.rememberCheckpoint(exported, exported);
+  }
+
+  const { nodes, edges } = await api.lineage({});
+  const initOf = (name: string): unknown => nodes.find((node) => node.name === name)?.run?.init;
+  expect([initOf('random'), initOf('checkpoint')]).toEqual(['random', 'checkpoint']);
+  const marked = edges.filter((edge) => edge.init === 'random').map(({ kind, to }) => [kind, to]);
+  expect(marked.sort()).toEqual([
+    ['exported', join(app.dir, 'random-export')],
+    ['trained', join(app.dir, 'random')],
+  ]);
+});
+
+it.each([
+  [
+    'of version 1',
+    {
+      tokens: 4,
+      rmsLogit: 1,
+      kl: 0,
+      lossSource: 1,
+      lossGrown: 1,
+      agreement: 1,
+      tolerance: 1e-4,
+      device: 'cpu',
+      text: 'own',
+      maxLogit: 1e-5,
+      promise: 'approximate',
+      passed: true,
+    },
+    { verdict: 'measured', promise: 'none', maxLogit: 1e-5 },
+  ],
+  ['that cannot be read', { promise: 'exact' }, null],
+])('reads a certificate %s', async (_, stored, proof) => {
+  const home = openHome(join(app.dir, 'home'));
+  const grown = createCheckpoint('grown', growthRecordFile, {
+    version: 1,
+    source: '/gone/source',
+    method: 'stack',
+    plan: {},
+    certificate: stored,
+  });
+  await home.rememberCheckpoint(grown, grown);
+  const { edges } = await app.service.api.lineage({});
+  expect(edges.find(({ to }) => to === grown)).toMatchObject({ proof });
 });

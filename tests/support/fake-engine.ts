@@ -146,6 +146,8 @@ export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0
           if (signal?.aborted) refuse('cancelled', { what: 'The growth' });
         }
         yield { type: 'certifying' };
+        for (let done = 4; done <= 8; done += 4)
+          yield { type: 'certifying', what: 'comparing', done, of: 8, seconds: done };
         await writeFile(join(folder.path, 'config.json'), '{}');
         await folder.commit();
         yield { type: 'done', dir: out, seconds: 0.1, bytes: tensors.length, certificate, device: 'cpu' };
@@ -159,6 +161,28 @@ export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0
         yield { type: 'progress', what: 'comparing', done, of: 8, seconds: done };
       }
       yield { type: 'done', certificate };
+    },
+    async check({ text }, signal) {
+      await unlessAborted(behave(), signal);
+      return {
+        verdict: 'plausible',
+        why: 'its loss 2.00 is below 4.00, which the frequencies of the tokens alone would give',
+        tokens: 8,
+        loss: 2,
+        entropy: 1.8,
+        uniform: 6,
+        unigram: 4,
+        byPosition: null,
+        nonFinite: 0,
+        text: text ?? 'built-in English text',
+        contextLength: 8,
+        device: 'cpu',
+      };
+    },
+    async logits({ models, out }, signal) {
+      await unlessAborted(behave(), signal);
+      const files = models.map((model, i) => ({ model, logits: join(out, `logits-${i}.safetensors`) }));
+      return { text: 'built-in English text', tokens: 8, files };
     },
     train: ({ run }, signal) =>
       trainByCounting(

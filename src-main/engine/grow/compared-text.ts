@@ -66,9 +66,8 @@ export async function openTextFiles(
   const windows = Math.min(windowsIn(tokens.length, length), Math.max(1, Math.floor(maxTokens / length)));
   const names = data.map((path) => basename(path)).join(', ');
   const isPart = windows < windowsIn(tokens.length, length);
-  const part = `the first ${formatInteger(windows * length)} of ${formatInteger(tokens.length)} tokens`;
   return {
-    description: isPart ? `${names} (${part})` : names,
+    description: isPart ? `${names}, the beginning of ${formatInteger(tokens.length)} tokens` : names,
     contextLength: length,
     windows,
     read: (index) => tokens.read(index * length, length + 1),

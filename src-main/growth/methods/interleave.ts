@@ -9,6 +9,10 @@ export const interleave: GrowthMethod = {
     'Repeats each layer directly after itself, evenly spread if the depth is not a multiple. Not ' +
     'function-preserving.',
   paper: 'arXiv:1710.10348',
+  caveat:
+    'The paper inserts copies of residual blocks in the same order, and then halves the step size of every block, so ' +
+    'that two steps go about as far as one did. Here weights are copied unchanged, as public growth code for ' +
+    'transformers does, so repeated layers go too far.',
   options: [],
   grows: ['layers'],
   mapAxis: ({ from }) => keep(from),

@@ -5,7 +5,9 @@ import { defaultRules, type GrowthMethod } from '../method.ts';
 export const vocab: GrowthMethod = {
   id: 'vocab',
   title: 'Vocabulary',
-  summary: 'More tokens, or a rounder number of them. Old tokens keep their logits.',
+  summary:
+    'More tokens, or a rounder number of them. Old tokens keep their logits; new tokens take a share of the ' +
+    'probability.',
   paper: 'Hewitt 2021',
   options: [
     {
@@ -48,7 +50,8 @@ export const vocab: GrowthMethod = {
     kind: 'old-logits',
     why: [
       'The logits of all old tokens stay the same.',
-      'Their probabilities fall a little, because new tokens take a share of every softmax.',
+      'Their probabilities fall, because new tokens take a share of every softmax: the loss rises by −log of what ' +
+        'is left.',
     ],
   }),
   notes(_, { rows }) {

@@ -19,11 +19,26 @@ describe('a post-norm model', () => {
   };
 
   it('cannot be padded, and is offered whole multiples by hypercloning', () => {
-    expect(errorOf(makeRequest('expand', { hidden: 16 })).code).toBe('growth/post-norm');
+    for (const eps of ['keep', 'scale'])
+      expect(errorOf(makeRequest('expand', { hidden: 16 }, { eps })).code).toBe('growth/post-norm');
     expect(errorOf(makeRequest('expand', { hidden: 24 })).message).toContain('hypercloning');
     const { nearest } = errorOf(makeRequest('hypercloning', { hidden: 16 })).detail as { nearest: unknown };
     expect(nearest).toEqual([24]);
-    expect(planGrowth(source, makeRequest('hypercloning', { hidden: 24 })).promise.kind).toBe('function-preserving');
+    expect(planGrowth(source, makeRequest('hypercloning', { hidden: 24 })).promise.kind).toBe(
+      'function-preserving',
+    );
+  });
+
+  it.each([
+    ['copy-pad', {}],
+    ['copy-pad', { fill: 'zero' }],
+    ['shrink-perturb', {}],
+  ])('can be padded by %s with %j, which promises nothing', (method, options) => {
+    const plan = planGrowth(source, makeRequest(method, { hidden: 16 }, options));
+    expect(plan.promise.kind).toBe('none');
+    expect(maxLogitChange(source, plan)).toBeGreaterThan(0.5);
+    if (method === 'copy-pad')
+      expect(plan.promise.why.join(' ')).toMatch(/residual stream is normalized itself/);
   });
 
   it.each([{ layers: 3 }, { layers: 4 }, { layers: 7 }])(

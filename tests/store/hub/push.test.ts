@@ -1,11 +1,13 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Certificate } from '../../../src-main/model/certificate.ts';
 import type { PushEvent } from '../../../src-main/model/hub.ts';
 import { localPathFields } from '../../../src-main/model/records.ts';
 import { planPush, pushExport } from '../../../src-main/store/hub/push.ts';
 import { pushInWorker } from '../../../src-main/store/hub/workers.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
+import { certificate as passedCertificate } from '../../support/fake-engine.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import { createClient, writeToken, server, useLocalHub } from './local-hub.ts';
@@ -17,6 +19,25 @@ afterEach(() => {
   server.pushes.length = 0;
 });
 const neverAborted = new AbortController().signal;
+/** A certificate that quotes the text it was made on. */
+const certificate: Certificate = {
+  ...passedCertificate,
+  kl: 0.25,
+  worst: [
+    {
+      token: 3,
+      position: 3,
+      context: 'a private sentence',
+      next: ' of',
+      topSource: ' of',
+      topGrown: ' a',
+      maxLogit: 1e-6,
+      kl: 0,
+      lossSource: 1,
+      lossGrown: 1,
+    },
+  ],
+};
 /** Writes an export with Cambium's records. */
 async function createExport(seed = 1): Promise<string> {
   const dir = await makeTinyCheckpoint('llama', {
@@ -33,7 +54,7 @@ async function createExport(seed = 1): Promise<string> {
       source: '/home/somebody/private/source',
       method: 'x',
       plan: {},
-      certificate: null,
+      certificate,
       cambium: '0',
     }),
   );
@@ -93,7 +114,12 @@ describe('pushExport', () => {
     );
     for (const [name, bytes] of commit!.files)
       if (!(name in localPathFields)) expect(bytes.equals(readFileSync(join(dir, name))), name).toBe(true);
-    expect(JSON.parse(commit!.files.get('growth.json')!.toString())).toMatchObject({ source: 'source' });
+    const growth = JSON.parse(commit!.files.get('growth.json')!.toString()) as object;
+    expect(growth).toMatchObject({
+      source: 'source',
+      certificate: { verdict: 'passed', kl: certificate.kl },
+    });
+    expect(JSON.stringify(growth)).not.toContain('a private sentence');
     expect(JSON.parse(commit!.files.get('training.json')!.toString())).toEqual({
       version: 1,
       run: 'run',
