@@ -7,6 +7,7 @@ import { engineErrors } from './errors/engine.ts';
 import { fileErrors } from './errors/file.ts';
 import { growthErrors } from './errors/growth.ts';
 import { hubErrors } from './errors/hub.ts';
+import { pythonErrors } from './errors/python.ts';
 import { remoteErrors } from './errors/remote.ts';
 import { runErrors } from './errors/run.ts';
 import type { ErrorText } from './errors/text.ts';
@@ -31,6 +32,7 @@ export const errors = {
   ...hubErrors,
   ...engineErrors,
   ...remoteErrors,
+  ...pythonErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errors;

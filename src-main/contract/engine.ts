@@ -11,15 +11,18 @@ import { call, stream, type Api } from './rpc.ts';
 import {
   certificateText,
   certifyRequest,
+  checkRequest,
   choicesRequest,
   deviceChoice,
   evaluateRequest,
   exportFormat,
+  logitsRequest,
   nothing,
   path,
   sampleRequest,
   weightsKind,
   type CertifyEvent,
+  type CheckResult,
   type ChoicesEvent,
   type Device,
   type EvaluateEvent,
@@ -27,6 +30,7 @@ import {
   type GrowEvent,
   type RunEvent,
   type SampleEvent,
+  type WrittenLogits,
 } from './schema.ts';
 
 export const engine = {
@@ -46,6 +50,10 @@ export const engine = {
     }),
   )<GrowEvent>(),
   certify: stream(certifyRequest)<CertifyEvent>(),
+  /** Measures whether a checkpoint was read rightly. */
+  check: call(checkRequest)<CheckResult>(),
+  /** Writes logits into a folder, to compare them with those of another program. */
+  logits: call(logitsRequest)<WrittenLogits>(),
   /**
    * Trains the run in a folder from its newest complete checkpoint, or from its start. Every event is written to
    * events.jsonl before it is sent.

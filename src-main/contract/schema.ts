@@ -5,6 +5,7 @@ import { deviceChoices } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
 import type { SavedPlan } from '../growth/plan/saved-plan.ts';
 import type { Certificate } from '../model/certificate.ts';
+import type { ReadingCheck } from '../model/reading-check.ts';
 import { schemasOf } from '../train/setting.ts';
 import { settingTable, trainingSettingsSchema, type DeviceKind } from '../train/settings.ts';
 
@@ -145,6 +146,21 @@ export interface CertificateReport {
   readonly text: string;
 }
 
+/** Without `text`, a file, the model reads a built-in English text. */
+export const checkRequest = z.object({ dir: path, text: path.optional(), device: deviceChoice });
+
+/**
+ * Writes the logits of the `models` into the new folder `out`. Without `text`, the models read a built-in English
+ * text. With `rewrite`, the models are written again there too.
+ */
+export const logitsRequest = z.object({
+  models: z.array(path).min(1).max(2),
+  text: certificateText.optional(),
+  rewrite: z.boolean().optional(),
+  out: path,
+  device: deviceChoice,
+});
+
 /** A folder that was dropped into a browser: its name, the text of its config.json, and its files. */
 export const locateRequest = z.object({
   name: z.string().min(1).max(1024),
@@ -189,6 +205,8 @@ export const resumeRequest = z.object({
 /** `steps` is the length of the decay; without it the settings of the run decide. */
 export const decayRequest = z.object({ id: runId, steps: positiveInteger.optional() });
 
+export type CheckRequest = z.infer<typeof checkRequest>;
+export type LogitsRequest = z.infer<typeof logitsRequest>;
 export type GrowJob = z.infer<typeof growJob>;
 export type CertificateText = z.infer<typeof certificateText>;
 export type CertifyRequest = z.infer<typeof certifyRequest>;
@@ -245,6 +263,18 @@ export type GrowEvent =
       readonly certificate: Certificate | null;
       readonly device: DeviceKind;
     };
+
+/** Whether the loss of a checkpoint on a text is that of a trained model. */
+export interface CheckResult extends ReadingCheck {
+  readonly device: DeviceKind;
+}
+
+/** The files of `logitsRequest`: for each model its folder, or that of its copy, and the file of its logits. */
+export interface WrittenLogits {
+  readonly text: string;
+  readonly tokens: number;
+  readonly files: readonly { readonly model: string; readonly logits: string }[];
+}
 
 export interface Evaluation {
   readonly loss: number;

@@ -43,6 +43,7 @@ import { call, stream, type Api } from './rpc.ts';
 import {
   certificateReportRequest,
   certifyRequest,
+  checkRequest,
   choicesRequest,
   decayRequest,
   evaluateRequest,
@@ -51,6 +52,7 @@ import {
   growthRecipe,
   jobId,
   locateRequest,
+  logitsRequest,
   nonNegativeInteger,
   nothing,
   path,
@@ -63,6 +65,7 @@ import {
   type CertificateReport,
   type CertifyEvent,
   type Check,
+  type CheckResult,
   type CheckpointSummary,
   type ChoicesEvent,
   type Device,
@@ -74,6 +77,7 @@ import {
   type RunEvent,
   type RunSummary,
   type SampleEvent,
+  type WrittenLogits,
 } from './schema.ts';
 
 const job = z.object({ id: jobId });
@@ -98,6 +102,13 @@ export const service = {
   /** Checkpoints that were opened or made before, newest first, with the built-in one. Missing folders are omitted. */
   checkpoints: call(nothing)<readonly KnownCheckpoint[]>(),
   openCheckpoint: call(checkpoint)<CheckpointSummary>(),
+  /**
+   * Whether a checkpoint was read rightly: measures its loss on a text, and judges whether a trained model has it.
+   * A certificate cannot see an error that source and grown model share.
+   */
+  checkCheckpoint: call(checkRequest)<CheckResult>(),
+  /** Writes the logits of checkpoints into a new folder, to compare them with those of another program. */
+  writeLogits: call(logitsRequest)<WrittenLogits>(),
   /** Removes a checkpoint from the list; its files stay. */
   forgetCheckpoint: call(checkpoint)<Done>(),
   listFolder: call(z.object({ dir: path.optional() }))<Folder>(),

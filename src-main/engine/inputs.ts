@@ -3,6 +3,8 @@ import type { Engine } from '../contract/engine.ts';
 
 export type GrowInput = Parameters<Engine['grow']>[0];
 export type CertifyInput = Parameters<Engine['certify']>[0];
+export type CheckInput = Parameters<Engine['check']>[0];
+export type LogitsInput = Parameters<Engine['logits']>[0];
 export type TrainInput = Parameters<Engine['train']>[0];
 export type SampleInput = Parameters<Engine['sample']>[0];
 export type EvaluateInput = Parameters<Engine['evaluate']>[0];

@@ -17,10 +17,12 @@ import { evaluateChoices } from './infer/choices-job.ts';
 import { chooseDevice } from './device/choose.ts';
 import { listDevices } from './device/devices.ts';
 import { listNativeLibraries } from './ort/cuda-libraries.ts';
+import { checkReading } from './infer/check-job.ts';
 import { evaluate } from './infer/evaluate-job.ts';
 import { exportRun } from './export/export-job.ts';
 import { exportOnnx } from './export/onnx-job.ts';
 import { grow } from './grow/grow-job.ts';
+import { writeLogits } from './infer/logits-job.ts';
 import { sample } from './infer/sample-job.ts';
 import { measureSpeed } from './device/speed-test.ts';
 import { train } from './train/train-job.ts';
@@ -70,6 +72,8 @@ const implementation: Engine = {
   },
   grow: (input, signal) => runToCompletion(grow(input, orShutdown(signal))),
   certify: (input, signal) => runToCompletion(certifyJob(input, orShutdown(signal))),
+  check: (input, signal) => checkReading(input, orShutdown(signal)),
+  logits: (input, signal) => writeLogits(input, orShutdown(signal)),
   train: (input, signal) => runToCompletion(train(input, isDetached ? shutdown.signal : orShutdown(signal))),
   sample: (input, signal) => runToCompletion(sample(input, orShutdown(signal))),
   evaluate: (input, signal) => runToCompletion(evaluate(input, orShutdown(signal))),

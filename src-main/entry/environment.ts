@@ -16,12 +16,16 @@ export function findInstallation(start: string): string {
 const readPackage = (dir: string): { readonly name?: string; readonly version: string } =>
   JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as { name?: string; version: string };
 
+/** The folder of files that programs open by their path. */
+export const findResources = (root: string): string =>
+  join(root, 'resources').replace('app.asar', 'app.asar.unpacked');
+
 export function detectEnvironment(start: string, desktop = false): Environment {
   const root = findInstallation(start);
   return {
     version: readPackage(root).version,
     desktop,
-    resources: join(root, 'resources').replace('app.asar', 'app.asar.unpacked'),
+    resources: findResources(root),
     electron: desktop ? process.execPath : findElectron(root),
     browser: findBrowser(),
     runtime: findRuntime(root),

@@ -3,6 +3,7 @@ import type { Service } from '../contract/service.ts';
 import { listFolder } from '../store/fs/browse.ts';
 import { historyOf } from '../store/run/history.ts';
 import { createActivityFeed } from './activity.ts';
+import { checkReading, writeLogits } from './readings.ts';
 import { createCosts, type Costs } from './cost.ts';
 import { createDeviceList, type DeviceList } from './devices.ts';
 import { formatDiagnostics } from './diagnostics.ts';
@@ -120,6 +121,8 @@ const checkpointApi = (dependencies: Dependencies) =>
       await dependencies.home.forgetCheckpoint(toAbsolutePath(dir));
       return {};
     },
+    checkCheckpoint: (request, signal) => checkReading(dependencies.processes, request, signal),
+    writeLogits: (request, signal) => writeLogits(dependencies.processes, request, signal),
     locateCheckpoint: async (dropped) => ({ dirs: await locateCheckpoint(dependencies.home, dropped) }),
   }) satisfies Partial<Service>;
 

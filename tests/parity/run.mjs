@@ -15,6 +15,7 @@ import { appliesTo, mixtureTypes, requests } from './requests.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
 const golden = join(root, 'tests/fixtures/golden');
+const unusual = join(root, 'tests/fixtures/unusual');
 const filters = process.argv.slice(2);
 const prompt = 'Once upon a time';
 const scratch = mkdtempSync(join(tmpdir(), 'cambium-parity-'));
@@ -127,6 +128,18 @@ async function checkGolden(transformers) {
   }
 }
 
+/** Reads and writes checkpoints whose files differ from what transformers writes today. */
+async function checkUnusual() {
+  for (const name of readdirSync(unusual))
+    for (const more of [[], ['--export']])
+      await check(`${name}: read${more.length > 0 ? ' and written' : ''} as in transformers`, async () => {
+        const dir = join(unusual, name);
+        const args = ['--against', 'transformers', '--python', findPython(), '--device', 'cpu', ...more];
+        const { results } = await cambium('verify', dir, ...args);
+        return `Δ ${results[0].maxLogit.toExponential(1)}`;
+      });
+}
+
 /** Grows a trained checkpoint and compares the greedy continuation too. */
 async function checkReal(transformers, name, source) {
   for (const [id, [request]] of Object.entries(requests).filter(([, [first]]) => !first.approximate))
@@ -190,6 +203,7 @@ try {
         Promise.reject(new Error('tests/parity/requests.mjs has no request')),
       );
   await checkGolden(transformers);
+  await checkUnusual();
   const stories = process.env.CAMBIUM_STORIES;
   const realName = stories ? 'stories' : 'demo';
   const real = resolve(stories ?? join(root, 'resources/demo/seedling'));

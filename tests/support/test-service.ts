@@ -54,6 +54,10 @@ export interface TestService<P extends Processes = FakeProcesses> {
 export const startTestService = (options: FakeProcessOptions = {}): TestService =>
   startWith(fakeProcesses(options));
 
+/** Starts a service with the real engine, in processes of its own. */
+export const startEngineTestService = (): TestService<ReturnType<typeof createForkedProcesses>> =>
+  startWith(createForkedProcesses(join(root, 'src-main', 'engine', 'main.ts')));
+
 export interface ForkedEngineOptions {
   readonly behavior?: FakeBehavior;
   readonly stepMs?: number;

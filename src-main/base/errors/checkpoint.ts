@@ -52,7 +52,7 @@ export const checkpointErrors = {
   ],
   'checkpoint/link-outside': (d: { path: string; target: string }): ErrorText => [
     `${d.path} is a link to ${d.target}, outside of the model's folder`,
-    'If you trust that file, copy it into the folder: links may only point into the folder, or into its repository in the Hugging Face cache.',
+    'If you trust the file, copy it into the folder; links may only point into the folder or its cache repository.',
   ],
   'checkpoint/cache-repository': (d: {
     path: string;

@@ -14,6 +14,7 @@ import { createFakeInference } from './inference.ts';
 import { createFakeJobs } from './jobs.ts';
 import { createCheckpoints, demoDir, devices, grownDir } from './models.ts';
 import { createFakeRuns } from './runs.ts';
+import { sleep } from './sleep.ts';
 
 interface FakeOptions {
   /** Thrown when a checkpoint is opened. */
@@ -58,6 +59,28 @@ export function createFakeService(pace: number, { openError }: FakeOptions = {})
       if (openError) throw openError;
       return checkpoints.get(dir) ?? refuse('file/not-found', { path: dir });
     },
+    checkCheckpoint: async ({ text }) => {
+      await sleep(pace);
+      return {
+        verdict: 'plausible',
+        why: 'its loss 2.00 is below 4.00, which the frequencies of the tokens alone would give',
+        tokens: 8,
+        loss: 2,
+        entropy: 1.8,
+        uniform: 6,
+        unigram: 4,
+        byPosition: null,
+        nonFinite: 0,
+        text: text ?? 'built-in English text',
+        contextLength: 8,
+        device: 'cpu',
+      };
+    },
+    writeLogits: async ({ models, out }) => ({
+      text: 'built-in English text',
+      tokens: 8,
+      files: models.map((model, i) => ({ model, logits: `${out}/logits-${i}.safetensors` })),
+    }),
     forgetCheckpoint: async ({ dir }) => {
       known.splice(
         known.findIndex((checkpoint) => checkpoint.dir === dir),
