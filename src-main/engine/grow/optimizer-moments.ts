@@ -23,7 +23,7 @@ import { countElements } from '../../tensor/layout.ts';
 import { partsOf } from '../../train/optimizers/index.ts';
 import { stateName } from '../../train/state.ts';
 import type { Device } from '../ort/device.ts';
-import { readStepRecord } from '../train/step-record.ts';
+import { readStepRecord } from '../../store/run/step-record.ts';
 import { uploadBucket, type LoadedModel } from '../model/weights.ts';
 
 /** The moments of a source, ready to be grown. */

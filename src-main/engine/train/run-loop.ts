@@ -17,7 +17,7 @@ import type { Device } from '../ort/device.ts';
 import type { LoadedModel } from '../model/weights.ts';
 import { evaluateAverage, evaluateWeights, heldOutText, sample, type Measured } from './run-measures.ts';
 import { saveCheckpoint } from './step-checkpoint.ts';
-import type { StepRecord } from './step-record.ts';
+import type { StepRecord } from '../../store/run/step-record.ts';
 import type { ReadBatch, StepReport, Training } from './training.ts';
 
 /** What stays the same from the first step of a session to its last. */

@@ -32,7 +32,7 @@ import {
   type WeightSource,
 } from '../model/weights.ts';
 import type { Device } from '../ort/device.ts';
-import { readStepRecord, type StepRecord } from './step-record.ts';
+import { readStepRecord, type StepRecord } from '../../store/run/step-record.ts';
 
 /** The model folder of a run's newest complete checkpoint. Throws `run/no-checkpoint`. */
 export async function newestModel(run: string): Promise<string> {

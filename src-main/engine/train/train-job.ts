@@ -40,7 +40,7 @@ import { addMemoryAdvice } from './advice.ts';
 import { openMeter, type Meter } from './meter.ts';
 import { runSegment, type Rollback, type TrainingSession } from './run-loop.ts';
 import { loadNewest } from './step-checkpoint.ts';
-import type { StepRecord } from './step-record.ts';
+import type { StepRecord } from '../../store/run/step-record.ts';
 import { Training, type ResolvedSettings } from './training.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** @file Steps that are not finite: skipped, rolled back to the last checkpoint, and in the end the run stops. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { readStepRecord } from '../../../src-main/engine/train/step-record.ts';
+import { readStepRecord } from '../../../src-main/store/run/step-record.ts';
 import { Training, type StepReport } from '../../../src-main/engine/train/training.ts';
 import { readEvents } from '../../../src-main/store/run/events.ts';
 import { newestStep, summarizeRun } from '../../../src-main/store/run/runs.ts';

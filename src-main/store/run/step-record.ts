@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
-import { stepFile } from '../../store/checkpoint/moments.ts';
-import { readJsonObject } from '../../store/fs/files.ts';
+import { stepFile } from '../checkpoint/moments.ts';
+import { readJsonObject } from '../fs/files.ts';
 import type { LossScale } from '../../train/precision.ts';
 import { emptyHistory, type SpikeHistory } from '../../train/spikes.ts';
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readStepRecord } from '../../../src-main/engine/train/step-record.ts';
+import { readStepRecord } from '../../../src-main/store/run/step-record.ts';
 import { emptyHistory } from '../../../src-main/train/spikes.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
