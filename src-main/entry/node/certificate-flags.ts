@@ -1,4 +1,5 @@
 /** @file The flags of the text of a certificate, and the report file. */
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
@@ -62,6 +63,12 @@ export function reportFormatOf(path: string): 'json' | 'html' {
   return end === 'json' || end === 'html'
     ? end
     : refuseUsage(`--report is "${path}", which ends neither in .html nor in .json`);
+}
+
+/** Refuses a report that could not be written, before the work for it. */
+export function checkReportFile(path: string): void {
+  reportFormatOf(path);
+  if (existsSync(resolve(path))) refuse('file/exists', { path });
 }
 
 /** Writes a report. Throws `file/exists`, `file/unwritable`. */

@@ -1,5 +1,5 @@
 /** @file cambium verify and the certificate flags of grow, over an engine that computes nothing. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { certificate, type FakeBehavior } from '../../support/fake-engine.ts';
@@ -76,6 +76,25 @@ describe('verify', () => {
     const { code, last } = await verify(...argv, '--json');
     expect(code).toBe(2);
     expect(last()).toMatchObject({ error: { code: 'usage', message: expect.stringMatching(message) } });
+  });
+});
+
+describe('inspect', () => {
+  it('writes the stored certificate of a grown checkpoint as a report', async () => {
+    const grown = join(app.dir, 'grown');
+    cpSync(example, grown, { recursive: true });
+    const record = { version: 1, source: '/models/small', method: 'hypercloning', plan: {}, certificate };
+    writeFileSync(join(grown, 'growth.json'), JSON.stringify(record));
+    const report = join(app.dir, 'stored.json');
+    const { out } = await runCommand(app, ['inspect', grown, '--report', report]);
+    expect(out).toMatch(/Grown from +\/models\/small by hypercloning\. Function-preserving, as measured/);
+    expect(JSON.parse(readFileSync(report, 'utf8'))).toEqual({
+      source: 'small',
+      grown: 'grown',
+      certificate,
+    });
+    const none = await runCommand(app, ['inspect', example, '--report', join(app.dir, 'x.json'), '--json']);
+    expect(none.last()).toMatchObject({ error: { code: 'growth/no-certificate' } });
   });
 });
 

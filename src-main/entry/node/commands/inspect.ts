@@ -5,6 +5,7 @@ import { formatBytes, formatCount, formatInteger } from '../../../base/format.ts
 import type { CheckpointSummary, CheckResult } from '../../../contract/schema.ts';
 import { describeCertificate } from '../../../service/catalog.ts';
 import { readChoice, refuseUsage } from '../arguments.ts';
+import { checkReportFile, reportFormatOf, writeReportFile } from '../certificate-flags.ts';
 import { deviceFlag, getText, jsonFlag, type AddCommand, type Context } from '../command.ts';
 import { exits, table } from '../output.ts';
 
@@ -13,6 +14,7 @@ Examples:
   cambium inspect ./model
   cambium inspect ./model --json | tail -n 1 | jq .parameters
   cambium inspect ./model --check --text sample.txt
+  cambium inspect ./grown --report certificate.html
 
 Exit codes: 0 done; 3 with --check: the loss is not that of a trained model; 1 failed.`;
 
@@ -23,6 +25,10 @@ export const inspect: AddCommand = (program, run) => {
     .description('show the family, sizes, parameters, types and tokenizer of a checkpoint')
     .option(...jsonFlag)
     .option('--tensors', 'list every weight')
+    .option(
+      '--report <file>',
+      'write the stored certificate of a grown checkpoint as a web page (.html) or as .json; it must not exist',
+    )
     .option('--check', 'measure the loss on a text, and judge whether a trained model has it')
     .option('--text <file>', 'with --check: the text (default: a built-in English text)')
     .option(...deviceFlag)
@@ -32,7 +38,10 @@ export const inspect: AddCommand = (program, run) => {
         const { api, out, options } = context;
         const text = getText(options['text']);
         if (text !== undefined && options['check'] !== true) refuseUsage('--text needs --check');
+        const report = getText(options['report']);
+        if (report !== undefined) checkReportFile(report);
         const summary = await api.openCheckpoint({ dir: resolve(dir!) });
+        if (report !== undefined) await writeReport(context, summary.dir, report);
         const check = options['check'] === true ? await measure(context, summary.dir, text) : undefined;
         const weights = options['tensors'] === true ? `\n\n${tabulateWeights(summary)}` : '';
         const checked = check ? `\n\n${describeCheck(check)}` : '';
@@ -41,6 +50,13 @@ export const inspect: AddCommand = (program, run) => {
       }),
     );
 };
+
+/** Writes the stored certificate of the checkpoint in `dir`. */
+async function writeReport({ api, out }: Context, dir: string, path: string): Promise<void> {
+  const { text } = await api.certificateReport({ dir, format: reportFormatOf(path) });
+  await writeReportFile(path, text);
+  out.note(`Report: ${path}`);
+}
 
 function describeCheckpoint(summary: CheckpointSummary): string {
   const { dir, familyTitle, dims, parameters, groups, tensors, shards, dtypes, bytes, tied } = summary;

@@ -1,5 +1,4 @@
 /** @file cambium verify: compares a grown checkpoint with its source. */
-import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { deviceChoices } from '../../../base/device.ts';
 import { refuse } from '../../../base/errors.ts';
@@ -10,6 +9,7 @@ import { readChoice, refuseUsage } from '../arguments.ts';
 import {
   addCertificateTextFlags,
   readCertificateText,
+  checkReportFile,
   reportFormatOf,
   writeReportFile,
 } from '../certificate-flags.ts';
@@ -30,7 +30,7 @@ computes other logits; 1 failed.
 Examples:
   cambium verify ./model ./grown
   cambium verify ./model ./grown --data corpus.txt --tokens 1M --report certificate.html
-  cambium verify ./model ./grown --data 'held-out/*.jsonl' --save --json
+  cambium verify ./model ./grown --data ./held-out --save --json
   cambium verify ./model --against transformers --python ./venv/bin/python
   cambium verify ./grown --against transformers --export`;
 
@@ -67,7 +67,7 @@ export const verify: AddCommand = (program, run) => {
         if (grown === undefined)
           refuseUsage('give the source and the grown checkpoint, or --against transformers');
         const report = getText(options['report']);
-        if (report !== undefined) checkReport(report);
+        if (report !== undefined) checkReportFile(report);
         const text = readText(options);
         const request = {
           source: resolve(source!),
@@ -91,12 +91,6 @@ export const verify: AddCommand = (program, run) => {
     ),
   );
 };
-
-/** Refuses a report that cannot be written before the work of comparing. */
-function checkReport(path: string): void {
-  reportFormatOf(path);
-  if (existsSync(resolve(path))) refuse('file/exists', { path });
-}
 
 const writeReport = (
   path: string,
