@@ -102,8 +102,12 @@ export const checkpointErrors = {
     'Choose float32 or bfloat16.',
   ],
   'checkpoint/no-tokenizer': (d: { path: string }): ErrorText => [
-    `${d.path} has no tokenizer.json`,
+    `${d.path} has no tokenizer.json, and no vocab.json with merges.txt`,
     'Copy the tokenizer files of the model into the folder.',
+  ],
+  'checkpoint/sentencepiece-only': (d: { path: string; file: string }): ErrorText => [
+    `the tokenizer of ${d.path} is only there as ${d.file}, which Cambium does not read`,
+    `Make tokenizer.json in Python: from transformers import AutoTokenizer; AutoTokenizer.from_pretrained("${d.path}").save_pretrained("${d.path}")`,
   ],
   'checkpoint/bad-tokenizer': (d: { path: string; why: string }): ErrorText => [
     `the tokenizer of ${d.path} cannot be read: ${d.why}`,

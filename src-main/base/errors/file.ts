@@ -31,7 +31,19 @@ export const fileErrors = {
   ],
   'file/not-text': (d: { path: string; at: number }): ErrorText => [
     `${d.path} is not UTF-8 text (byte ${d.at})`,
-    'Choose a plain text file, or a .jsonl file with a "text" field on each line.',
+    'Choose a plain text file, or convert it to UTF-8 first (iconv -f LATIN1 -t UTF-8).',
+  ],
+  'file/utf-16': (d: { path: string; encoding: string }): ErrorText => [
+    `${d.path} is ${d.encoding} text, but Cambium reads UTF-8`,
+    `Convert it first: iconv -f ${d.encoding} -t UTF-8 OLD > NEW.`,
+  ],
+  'file/bad-packing': (d: { path: string; packing: string; why: string }): ErrorText => [
+    `${d.path} cannot be unpacked as ${d.packing}: ${d.why}`,
+    'The file is damaged or incomplete; download it again.',
+  ],
+  'file/bomb': (d: { path: string; packed: number; unpacked: number }): ErrorText => [
+    `${d.path} of ${formatBytes(d.packed)} unpacks to more than ${formatBytes(d.unpacked)}`,
+    'If you trust the file, unpack it yourself and choose the unpacked one.',
   ],
   'file/bad-json': (d: { path: string; why: string }): ErrorText => [
     `${d.path} is not valid JSON: ${d.why}`,

@@ -1,14 +1,16 @@
 /** @file Errors of training text. */
+import { formatBytes } from '../format.ts';
 import { listNames, type ErrorText } from './text.ts';
 
 export const trainingTextErrors = {
-  'data/empty': (d: { path: string; tokens: number; needed: number }): ErrorText => [
-    `${d.path} has ${d.tokens} tokens but ${d.needed} are needed`,
+  'data/empty': (d: { path: string; tokens: number; needed: number; leftOut?: number }): ErrorText => [
+    `${d.path} has ${d.tokens} tokens but ${d.needed} are needed` +
+      (d.leftOut ? ` (${d.leftOut} records without text were left out)` : ''),
     'Add more text, or shorten the context length.',
   ],
   'data/no-files': (d: { path: string }): ErrorText => [
     `${d.path} has no text that can be read`,
-    'Choose .txt, .jsonl or .parquet files (gzip and zstd are read too), or a folder or pattern that contains some.',
+    'Choose .txt, .jsonl, .json, .csv or .parquet files (gzip and zstd are read too), or a folder or pattern that contains some.',
   ],
   'data/arrow': (d: { path: string }): ErrorText => [
     `${d.path} contains Arrow files, which Cambium does not read`,
@@ -19,16 +21,30 @@ export const trainingTextErrors = {
     'Choose the folder of one of them.',
   ],
   'data/no-column': (d: { path: string; column: string; found: readonly string[] }): ErrorText => [
-    `${d.path} has no column ${d.column}`,
-    `Choose the column with the text; there are ${listNames(d.found, 12)}.`,
+    `${d.path} has no field or column "${d.column}"`,
+    `Choose the one with the text, with --field; there are ${listNames(d.found, 12)}.`,
   ],
   'data/bad-parquet': (d: { path: string; why: string }): ErrorText => [
     `${d.path} cannot be read as Parquet: ${d.why}`,
     'Download the file again; if the error stays, write it again with pyarrow or datasets.',
   ],
-  'data/bad-line': (d: { path: string; line: number; why: string }): ErrorText => [
-    `${d.path}, line ${d.line}: ${d.why}`,
-    'Each line of a .jsonl file is one JSON object with a "text" field.',
+  'data/bad-line': (d: { path: string; line: number; why: string; unit?: 'row' }): ErrorText => [
+    `${d.path}, ${d.unit ?? 'line'} ${d.line}: ${d.why}`,
+    'A file of documents has one JSON object per line, a list of objects, or rows; --field names the one with the text.',
+  ],
+  'data/too-long': (d: { path: string; line: number; limit: number }): ErrorText => [
+    `${d.path}, line ${d.line}: the value is longer than ${d.limit} characters`,
+    'Split it into several documents.',
+  ],
+  'data/no-cut': (d: { path: string; limit: number }): ErrorText => [
+    `${d.path} has a piece of more than ${d.limit} characters that cannot be cut without changing its tokens`,
+    'Split the text into several documents or files.',
+  ],
+  'data/large-row-group': (d: { path: string; index: number; rows: number; bytes: number }): ErrorText => [
+    d.bytes > 0
+      ? `row group ${d.index} of ${d.path} unpacks to ${formatBytes(d.bytes)}, which does not fit in memory`
+      : `row group ${d.index} of ${d.path} has ${d.rows} rows, which do not fit in memory`,
+    'Write the file again with smaller row groups, such as row_group_size=10000 in pyarrow.',
   ],
   'data/tokens-damaged': (d: { path: string; why: string }): ErrorText => [
     `the token file ${d.path} is damaged: ${d.why}`,

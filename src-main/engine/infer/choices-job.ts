@@ -26,20 +26,22 @@ interface EncodedChoice {
   readonly count: number;
 }
 
+/** What rstrip of Python removes. (`trimEnd` also removes U+FEFF, and keeps U+0085 and others.) */
+const trailingSpace = /[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/;
+
 /**
  * Encodes a context and a continuation, like TemplateLM._encode_pair of lm-evaluation-harness: spaces at the
  * end of the context belong to the continuation, both are encoded together, and the tokens beyond those of the
  * context alone are the continuation. Keeps the last `maxTokens` + 1 tokens.
  */
-export function encodePair(
+export async function encodePair(
   tokenizer: Pick<TextTokenizer, 'encode' | 'bos' | 'eos'>,
   context: string,
   continuation: string,
   maxTokens: number,
-): Pick<EncodedChoice, 'tokens' | 'count'> {
-  const trimmed = context.trimEnd();
-  const contextTokens = tokenizer.encode(trimmed);
-  const allTokens = tokenizer.encode(context + continuation);
+): Promise<Pick<EncodedChoice, 'tokens' | 'count'>> {
+  const contextTokens = await tokenizer.encode(context.replace(trailingSpace, ''));
+  const allTokens = await tokenizer.encode(context + continuation);
   const tokens = contextTokens.length > 0 ? allTokens : [tokenizer.bos ?? tokenizer.eos ?? 0, ...allTokens];
   const count = Math.max(1, allTokens.length - contextTokens.length);
   return { tokens: tokens.slice(-(maxTokens + 1)), count: Math.min(count, maxTokens) };
@@ -61,13 +63,13 @@ export async function* evaluateChoices(
   const tokenizer = await openTokenizer(checkpoint.dir, checkpoint.dims['vocab']!);
   const questions = await readMultipleChoiceQuestions(questionsPath, limit);
   const maxTokens = Math.min(getMaxPositions(checkpoint), 1 << 16);
-  const encoded = questions.flatMap(({ context, choices }, question) =>
-    choices.map((text, i): EncodedChoice => ({
-      question,
-      choice: i,
-      ...encodePair(tokenizer, context, text, maxTokens),
-    })),
-  );
+  const encoded: EncodedChoice[] = [];
+  for (const [question, { context, choices }] of questions.entries()) {
+    if (signal.aborted) refuse('cancelled', { what: 'Answering' });
+    const pairs = choices.map((text) => encodePair(tokenizer, context, text, maxTokens));
+    for (const [index, pair] of (await Promise.all(pairs)).entries())
+      encoded.push({ question, choice: index, ...pair });
+  }
   const groups = Map.groupBy(encoded, ({ tokens }) => computePaddedLength(tokens.length, maxTokens));
   const likelihoods = questions.map((q) => new Float64Array(q.choices.length));
   const device = await chooseDevice(choice);

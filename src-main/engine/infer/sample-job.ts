@@ -23,17 +23,17 @@ export async function* sample(
   try {
     const loaded = await loadModel(device, checkpoint, checkpointWeights(checkpoint));
     try {
-      const encoded = tokenizer.encode(prompt);
+      const encoded = await tokenizer.encode(prompt);
       const ids = encoded.length > 0 ? encoded : [tokenizer.bos ?? tokenizer.eos ?? 0];
       const stream = tokenizer.createDecodeStream(ids);
       const options = { temperature, seed, stops: tokenizer.eos === null ? [] : [tokenizer.eos] };
       let count = 0;
       for await (const token of generate(device, loaded, ids, tokens, options, signal)) {
         count++;
-        const text = stream.push(token);
+        const text = await stream.push(token);
         if (text !== '') yield { type: 'text', text };
       }
-      const rest = stream.end();
+      const rest = await stream.end();
       if (rest !== '') yield { type: 'text', text: rest };
       const seconds = (performance.now() - started) / 1000;
       yield { type: 'done', tokens: count, seconds, device: device.kind };

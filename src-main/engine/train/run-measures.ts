@@ -105,13 +105,13 @@ export async function sample(
   { prompt, seed }: TrainingSettings,
   step: number,
 ): Promise<RunEvent> {
-  const encoded = tokenizer.encode(prompt);
+  const encoded = await tokenizer.encode(prompt);
   const context = encoded.length > 0 ? encoded : [tokenizer.bos ?? tokenizer.eos ?? 0];
   const stops = tokenizer.eos === null ? [] : [tokenizer.eos];
   const decoder = tokenizer.createDecodeStream(context);
   const options = { temperature: sampleTemperature, seed, stops };
   let text = '';
   for await (const token of generate(device, loaded, context, sampleTokens, options))
-    text += decoder.push(token);
-  return { type: 'sample', step, prompt, text: text + decoder.end() };
+    text += await decoder.push(token);
+  return { type: 'sample', step, prompt, text: text + (await decoder.end()) };
 }

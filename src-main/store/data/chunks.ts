@@ -1,147 +1,87 @@
 /**
- * @file Splits documents into chunks that can be tokenized one by one in constant memory. A document gives the
- * same chunks however its bytes arrive.
+ * @file Cuts documents into chunks that are encoded one by one, in constant memory, where the rule of the
+ * tokenizer allows it. A document gives the same ids in chunks as at once.
  */
 import { refuse } from '../../base/errors.ts';
-import { getDataFormat } from './dataset-files.ts';
-import { readParquetDocuments } from './parquet.ts';
-import { streamText } from './text.ts';
+import type { CutRule } from './cut-rule.ts';
+import type { DocumentPart } from './documents.ts';
 
-/** Part of the token cache's key. Change it whenever the chunks change. */
-export const chunkingVersion = 'lines-1';
+/** Part of the token cache's key. Change it whenever the ids of a document could change. */
+export const chunkingVersion = 'cuts-1';
 
-/** A chunk ends at the first suitable character from `minLength` on, and at `maxLength` at the latest. */
-const minLength = 8192;
-const maxLength = 65_536;
-
-/**
- * The end of the first chunk of `text`, or 0 when more text is needed to decide. A chunk ends after a single
- * line break between two words, where tokenizers split too; else before a space.
- */
-export function findChunkEnd(text: string, isLast: boolean): number {
-  const isBetweenWords = (at: number): boolean => /\S/.test(text[at - 1]!) && /\S/.test(text[at + 1]!);
-  let lineBreak = text.indexOf('\n', minLength);
-  while (lineBreak >= 0 && lineBreak < maxLength && lineBreak + 1 < text.length) {
-    if (isBetweenWords(lineBreak)) return lineBreak + 1;
-    lineBreak = text.indexOf('\n', lineBreak + 1);
-  }
-  if (text.length <= maxLength + 1) return isLast ? Math.min(text.length, maxLength) : 0;
-  for (let at = maxLength; at > minLength; at--) if (text[at] === ' ' && isBetweenWords(at)) return at;
-  const splitsSurrogatePair = /[\ud800-\udbff]/.test(text[maxLength - 1]!);
-  return splitsSurrogatePair ? maxLength - 1 : maxLength;
-}
-
-/** The chunks of one document. */
-export function* splitIntoChunks(text: string): Generator<string> {
-  for (let at = 0; at < text.length;) {
-    const rest = text.slice(at, at + maxLength + 2);
-    const end = at + findChunkEnd(rest, at + rest.length === text.length);
-    yield text.slice(at, end);
-    at = end;
-  }
-}
-
-/** The JSON field or Parquet column with the text, unless another is given. */
-export const defaultTextField = 'text';
+/** A chunk ends at the first safe cut from `minLength` characters on. */
+const minLength = 2048;
+/** Longer pieces without a safe cut are refused: the library needs about 100 bytes for each character. */
+const maxLength = 2 ** 25;
 
 export interface TextChunk {
   readonly text: string;
+  /** The character before the chunk; empty at the start of a document. */
+  readonly before: string;
   /** True for the first and the last chunk of a document. */
   readonly isFirst: boolean;
   readonly isLast: boolean;
 }
 
-export interface ReadOptions {
-  readonly field?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
+export interface ChunkLimits {
+  readonly minLength: number;
+  readonly maxLength: number;
 }
 
 /**
- * Yields the chunks of all documents of a file: one document per line of .jsonl, one per row of .parquet, from
- * `field`; any other file is one document. Calls `onBytes` with the bytes of the file read so far.
+ * Yields the chunks of documents. Refuses `data/no-cut` when a piece of more than `maxLength` characters
+ * cannot be cut.
  */
-export async function* readDocumentChunks(
+export async function* chunkDocuments(
   path: string,
-  onBytes: (done: number) => void,
-  { field = defaultTextField, signal }: ReadOptions = {},
+  parts: AsyncIterable<DocumentPart>,
+  canCut: CutRule,
+  limits: ChunkLimits = { minLength, maxLength },
 ): AsyncGenerator<TextChunk> {
-  let read = 0;
-  const onBlock = (bytes: Uint8Array): void => {
-    read += bytes.byteLength;
-    onBytes(read);
-  };
-  const format = getDataFormat(path);
-  if (format === '.parquet') yield* chunkDocuments(readParquetDocuments(path, field, onBytes, signal));
-  else if (format === '.jsonl' || format === '.ndjson')
-    yield* chunkDocuments(readJsonLines(path, field, onBlock, signal));
-  else yield* chunkStream(streamText(path, onBlock, signal));
-}
-
-async function* chunkDocuments(documents: AsyncIterable<string>): AsyncGenerator<TextChunk> {
-  for await (const text of documents) {
-    let at = 0;
-    for (const chunk of splitIntoChunks(text)) {
-      yield { text: chunk, isFirst: at === 0, isLast: at + chunk.length === text.length };
-      at += chunk.length;
-    }
-  }
-}
-
-/** Chunks of one document whose text arrives in parts. */
-async function* chunkStream(parts: AsyncIterable<string>): AsyncGenerator<TextChunk> {
-  let rest = '';
+  let pieces: string[] = [];
+  let length = 0;
+  let before = '';
   let isFirst = true;
-  for await (const part of parts) {
-    rest += part;
-    let at = 0;
+  /** Joins the pieces with `text`, of which the first `end` characters belong to the chunk. */
+  const take = (text: string, end: number, isLast: boolean): TextChunk => {
+    pieces.push(text.slice(0, end));
+    const chunk = { text: pieces.length === 1 ? pieces[0]! : pieces.join(''), before, isFirst, isLast };
+    before = isLast ? '' : chunk.text.at(-1)!;
+    isFirst = isLast;
+    pieces = [];
+    length = 0;
+    return chunk;
+  };
+  for await (const { text, isLast } of parts) {
+    let start = 0;
     for (;;) {
-      const length = findChunkEnd(at === 0 ? rest : rest.slice(at, at + maxLength + 2), false);
-      if (length === 0) break;
-      yield { text: rest.slice(at, at + length), isFirst, isLast: false };
-      isFirst = false;
-      at += length;
+      const from = start + Math.max(0, limits.minLength - length);
+      const cut = findCut(text, Math.max(from, start + 1), canCut);
+      if (cut === undefined) break;
+      yield take(text.slice(start, cut), cut - start, false);
+      start = cut;
     }
-    rest = rest.slice(at);
+    const rest = start === 0 ? text : text.slice(start);
+    length += rest.length;
+    if (length > limits.maxLength) refuse('data/no-cut', { path, limit: limits.maxLength });
+    if (isLast) yield take(rest, rest.length, true);
+    else if (rest !== '') pieces.push(rest);
   }
-  const chunks = [...splitIntoChunks(rest)];
-  for (const [i, text] of chunks.entries())
-    yield { text, isFirst: isFirst && i === 0, isLast: i === chunks.length - 1 };
 }
 
-/** Yields the texts of a .jsonl file. Refuses `data/bad-line`. */
-async function* readJsonLines(
-  path: string,
-  field: string,
-  onBytes: (block: Uint8Array) => void,
-  signal?: AbortSignal,
-): AsyncGenerator<string> {
-  let rest = '';
-  let number = 0;
-  for await (const part of streamText(path, onBytes, signal)) {
-    const lines = (rest + part).split('\n');
-    rest = lines.pop()!;
-    for (const line of lines) {
-      number++;
-      const text = readTextField(path, field, line, number);
-      if (text !== '') yield text;
-    }
-  }
-  const text = readTextField(path, field, rest, number + 1);
-  if (text !== '') yield text;
+/** The first safe cut of `text` from `from` on. */
+function findCut(text: string, from: number, canCut: CutRule): number | undefined {
+  for (let at = from; at + 1 < text.length; at++)
+    if (canCut(text[at - 1]!, text[at]!, text[at + 1]!)) return at;
+  return undefined;
 }
 
-/** The text of one line. Lone surrogates, which JSON can escape, become U+FFFD. */
-function readTextField(path: string, field: string, line: string, number: number): string {
-  if (line.trim() === '') return '';
-  const refuseLine = (why: string): never => refuse('data/bad-line', { path, line: number, why });
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (error) {
-    return refuseLine(`it is not JSON (${(error as Error).message})`);
+/** The chunks of one text. */
+export async function chunkText(text: string, canCut: CutRule, limits?: ChunkLimits): Promise<TextChunk[]> {
+  async function* parts(): AsyncGenerator<DocumentPart> {
+    yield { text, isFirst: true, isLast: true };
   }
-  const text = (value as Readonly<Record<string, unknown>> | null)?.[field];
-  return typeof text === 'string'
-    ? text.toWellFormed()
-    : refuseLine(`it has no "${field}" field that is text`);
+  const chunks: TextChunk[] = [];
+  for await (const chunk of chunkDocuments('', parts(), canCut, limits)) chunks.push(chunk);
+  return chunks;
 }

@@ -1,19 +1,39 @@
 /** @file Finds the data files that a path means: a file, a glob pattern, or a folder such as a Hub dataset. */
 import { glob, readdir, stat } from 'node:fs/promises';
-import { extname, join, relative, resolve, sep } from 'node:path';
+import { basename, extname, join, relative, resolve, sep } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import { readOrRefuse } from '../fs/files.ts';
+import { packedExtensions } from './decompress.ts';
 
-/** Formats with many documents per file. Any other file is one document of plain text. */
-const documentFormats = ['.parquet', '.jsonl', '.ndjson'];
-/** Extensions of plain text that are picked from a folder. */
-const textFormats = ['.txt', '.text', '.md'];
-const compressedExtensions = ['.gz', '.zst'];
+/**
+ * The formats that are picked from a folder, in this order: those of the first row that has files. The first
+ * two rows have many documents per file; any other file is one document of plain text.
+ */
+const formatRows: readonly (readonly string[])[] = [
+  ['.parquet', '.jsonl', '.ndjson'],
+  ['.json', '.csv', '.tsv'],
+  ['.txt', '.text', '.md'],
+];
+/** Files beside a dataset or of a checkpoint that are no data. */
+const ignoredNames = [
+  'added_tokens.json',
+  'config.json',
+  'dataset_dict.json',
+  'dataset_info.json',
+  'dataset_infos.json',
+  'generation_config.json',
+  'model.safetensors.index.json',
+  'special_tokens_map.json',
+  'state.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'vocab.json',
+];
 
 /** The lower-case extension of a file's content, without the extension of its compression. */
 export function getDataFormat(path: string): string {
   const extension = extname(path).toLowerCase();
-  if (!compressedExtensions.includes(extension)) return extension;
+  if (!packedExtensions.includes(extension)) return extension;
   return extname(path.slice(0, -extension.length)).toLowerCase();
 }
 
@@ -52,10 +72,10 @@ async function findInFolder(dir: string): Promise<readonly string[]> {
     .filter((name) => !name.split(sep).some((part) => part.startsWith('.')))
     .sort();
   if (names.some((name) => name.endsWith('.arrow'))) refuse('data/arrow', { path: dir });
-  const filterByFormat = (formats: readonly string[]): readonly string[] =>
-    names.filter((name) => formats.includes(getDataFormat(name)));
-  const documentFiles = filterByFormat(documentFormats);
-  const files = documentFiles.length > 0 ? documentFiles : filterByFormat(textFormats);
+  const rows = formatRows.map((formats) =>
+    names.filter((name) => formats.includes(getDataFormat(name)) && !ignoredNames.includes(basename(name))),
+  );
+  const files = rows.find((row) => row.length > 0) ?? [];
   if (files.length === 0) refuse('data/no-files', { path: dir });
   const train = files.filter((name) => findSplit(name.split(sep).join('/')) === 'train');
   const configs = listConfigs(train);

@@ -1,51 +1,95 @@
-/** @file Decodes tokens one by one, as they are generated. */
+/** @file Decodes tokens one by one, as they are generated, to the text that all of them have together. */
+import { cleanUpSpaces, createSpaceCleaner, type TextStream } from './clean-up-spaces.ts';
+import type { DecoderRules } from './decoder-rules.ts';
 
 export interface DecodeStream {
-  /** Adds a token. Returns the text that can be decoded now; empty while a character is incomplete. */
-  push(token: number): string;
+  /** Adds a token. Returns the text that no later token can change. */
+  push(token: number): Promise<string>;
   /** Returns the rest. */
-  end(): string;
+  end(): Promise<string>;
 }
 
-/** Tokens kept as context for decoding. */
-const contextLength = 8;
-/** The window is cut back to the context when it is longer than this. */
-const maxWindow = 32;
-/** A character has at most this many tokens; then its replacement character is returned as it is. */
-const maxIncomplete = 8;
+export interface StreamOptions {
+  /** Decodes tokens at once, without clean-up. */
+  readonly decode: (tokens: readonly number[]) => Promise<string>;
+  readonly rules: DecoderRules;
+  /** The text of a token; undefined if decoding leaves it out. */
+  readonly getTokenText: (token: number) => string | undefined;
+  /** Whether spaces before punctuation are removed from the text. */
+  readonly cleansSpaces: boolean;
+}
+
+/** The replacement character stands for bytes that are no character, or not yet. */
+const replacement = '\ufffd';
+const byteToken = /^<0x[0-9A-Fa-f]{2}>$/;
 
 /**
- * Decodes the continuation of `context`. A token's text depends on its neighbours (spaces, characters split
- * over several tokens), so each piece is the difference of two decodings with the same start.
+ * Decodes the continuation of `context`. A token's text depends on what is before it, so a piece is what the
+ * text of the tokens adds to the text of those before them (the anchor). The anchor begins where bytes and
+ * characters are complete, and has text, so that a decoder that changes the beginning of a text changes the
+ * anchor and not the piece.
  */
-export function createDecodeStream(
-  decode: (tokens: readonly number[]) => string,
-  context: readonly number[],
-): DecodeStream {
-  let window = context.slice(-contextLength);
-  let decoded = decode(window);
-  let pending = 0;
-  /** The part of `text` after what was decoded before. */
-  const advance = (text: string): string => {
-    let same = 0;
-    while (same < decoded.length && text[same] === decoded[same]) same++;
-    decoded = text;
+export function createDecodeStream(context: readonly number[], options: StreamOptions): DecodeStream {
+  const { decode, rules, getTokenText, cleansSpaces } = options;
+  const cleaner: TextStream = cleansSpaces ? createSpaceCleaner() : { push: (text) => text, end: () => '' };
+  let anchor = context.filter((token) => getTokenText(token) !== undefined);
+  let window: number[] = [];
+  /** The text of anchor and window that was returned. */
+  let done = '';
+  /** The end of the context's text that the cleaner keeps back. */
+  let known = '';
+  let isStarted = false;
+  const start = async (): Promise<void> => {
+    if (isStarted) return;
+    isStarted = true;
+    done = anchor.length > 0 ? await decode(anchor) : '';
+    const cleaned = cleaner.push(done);
+    if (cleansSpaces) known = cleanUpSpaces(done).slice(cleaned.length);
+  };
+  const skipKnown = (text: string): string => {
+    const same = countCommonStart(text, known);
+    known = same === text.length ? known.slice(same) : '';
     return text.slice(same);
   };
+  const take = (text: string): string => {
+    const same = countCommonStart(text, done);
+    done = text;
+    return skipKnown(cleaner.push(text.slice(same)));
+  };
+  const isIncomplete = (token: number): boolean =>
+    rules.hasByteTokens && byteToken.test(getTokenText(token)!);
   return {
-    push(token) {
-      window = [...window, token];
-      pending++;
-      const text = decode(window);
-      if (text.endsWith('\ufffd') && pending < maxIncomplete) return '';
-      const piece = advance(text);
-      pending = 0;
-      if (window.length > maxWindow) {
-        window = window.slice(-contextLength);
-        decoded = decode(window);
+    async push(token) {
+      await start();
+      if (getTokenText(token) === undefined) return '';
+      window.push(token);
+      if (!rules.canStream || isIncomplete(token)) return '';
+      const text = await decode([...anchor, ...window]);
+      if (text.endsWith(replacement)) {
+        const complete = text.slice(0, -replacement.length);
+        return complete.length > done.length ? take(complete) : '';
       }
+      const piece = take(text);
+      const next = await decode(window);
+      if (next === '') anchor = [...anchor, ...window];
+      else {
+        anchor = window;
+        done = next;
+      }
+      window = [];
       return piece;
     },
-    end: () => (pending > 0 ? advance(decode(window)) : ''),
+    async end() {
+      await start();
+      const piece = window.length > 0 ? take(await decode([...anchor, ...window])) : '';
+      return piece + skipKnown(cleaner.end());
+    },
   };
+}
+
+/** The number of characters that two texts begin with in common. */
+function countCommonStart(a: string, b: string): number {
+  let same = 0;
+  while (same < a.length && same < b.length && a[same] === b[same]) same++;
+  return same;
 }

@@ -1,24 +1,36 @@
-/** @file Reads the documents of a Parquet file: one text column, with one row group in memory at a time. */
+/** @file Reads a text column of a Parquet file, with one row group in memory at a time. */
 import { parquetMetadataAsync, parquetReadObjects, parquetSchema, type FileMetaData } from 'hyparquet';
 import { asyncBufferFromFile } from 'hyparquet/src/node.js';
 import { compressors } from 'hyparquet-compressors';
-import { refuse } from '../../base/errors.ts';
+import { AppError, createError, refuse } from '../../base/errors.ts';
+import type { AbortSignalLike } from '../../base/signals.ts';
 import { readOrRefuse } from '../fs/files.ts';
 
+/** The column of a row group may unpack to this many bytes, and have this many rows: it is held in memory. */
+const maxGroupBytes = 2 ** 31;
+const maxGroupRows = 2 ** 26;
+
+export interface ParquetOptions {
+  readonly signal?: AbortSignalLike | undefined;
+  /** Called with the bytes of the file read so far. */
+  readonly onBytes?: ((done: number) => void) | undefined;
+}
+
 /**
- * Yields the texts of `column` in row order, without empty ones. Calls `onBytes` with the bytes of the file
- * read so far. Refuses `data/bad-parquet`, `data/no-column`.
+ * Yields `column` of every row, with the number of the row from 1 as its line. Refuses `data/bad-parquet`,
+ * `data/no-column`, and `data/large-row-group` when a row group does not fit the memory budget.
  */
-export async function* readParquetDocuments(
+export async function* readParquetColumn(
   path: string,
   column: string,
-  onBytes: (bytes: number) => void,
-  signal?: AbortSignal,
-): AsyncGenerator<string> {
+  { signal, onBytes }: ParquetOptions = {},
+): AsyncGenerator<{ readonly value: unknown; readonly line: number }> {
   const file = await readOrRefuse(path, () => asyncBufferFromFile(path));
   const size = file.byteLength;
-  const refuseDamaged = (error: unknown): never =>
-    refuse('data/bad-parquet', { path, why: error instanceof Error ? error.message : String(error) });
+  const refuseDamaged = (error: unknown): never => {
+    if (error instanceof AppError) throw error;
+    return refuse('data/bad-parquet', { path, why: error instanceof Error ? error.message : String(error) });
+  };
   let metadata: FileMetaData;
   try {
     metadata = await parquetMetadataAsync(file);
@@ -31,6 +43,7 @@ export async function* readParquetDocuments(
   let row = 0;
   for (const [i, group] of groups.entries()) {
     if (signal?.aborted) refuse('cancelled', { what: 'reading the text' });
+    checkGroup(path, i, group, column);
     const rowEnd = row + Number(group.num_rows);
     let rows: Record<string, unknown>[];
     try {
@@ -40,18 +53,39 @@ export async function* readParquetDocuments(
         columns: [column],
         rowStart: row,
         rowEnd,
-        compressors,
+        compressors: limitCompressors(path, i),
       });
     } catch (error) {
       return refuseDamaged(error);
     }
-    for (const [j, { [column]: text }] of rows.entries()) {
-      if (text === null || text === undefined || text === '') continue;
-      if (typeof text !== 'string')
-        refuse('data/bad-parquet', { path, why: `row ${row + j} of its column ${column} is not text` });
-      yield text.toWellFormed();
-    }
+    for (const [j, { [column]: value }] of rows.entries()) yield { value: value ?? null, line: row + j + 1 };
     row = rowEnd;
-    onBytes(Math.floor((size * (i + 1)) / groups.length));
+    onBytes?.(Math.floor((size * (i + 1)) / groups.length));
   }
+}
+
+type RowGroup = FileMetaData['row_groups'][number];
+
+/** Checks what the metadata says of a row group. */
+function checkGroup(path: string, index: number, group: RowGroup, column: string): void {
+  const chunk = group.columns.find(({ meta_data: found }) => found?.path_in_schema[0] === column);
+  const bytes = Number(chunk?.meta_data?.total_uncompressed_size ?? 0);
+  const rows = Number(group.num_rows);
+  if (bytes > maxGroupBytes || rows > maxGroupRows)
+    refuse('data/large-row-group', { path, index, rows, bytes });
+}
+
+/** Decompressors that together give at most `maxGroupBytes`: the metadata of a file may be wrong. */
+function limitCompressors(path: string, index: number): typeof compressors {
+  let total = 0;
+  const limited = Object.entries(compressors).map(([name, decompress]) => {
+    const limit: typeof decompress = (input, outputLength) => {
+      total += outputLength;
+      if (total > maxGroupBytes)
+        throw createError('data/large-row-group', { path, index, rows: 0, bytes: total });
+      return decompress(input, outputLength);
+    };
+    return [name, limit];
+  });
+  return Object.fromEntries(limited) as typeof compressors;
 }

@@ -1,46 +1,40 @@
-/** @file Streams text files in constant memory, decompresses them, and checks that they are UTF-8. */
+/** @file Streams text files in constant memory and checks that they are UTF-8. */
 import { isUtf8 } from 'node:buffer';
-import { createReadStream } from 'node:fs';
-import { extname } from 'node:path';
-import { pipeline, type Transform } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { createError, refuse } from '../../base/errors.ts';
-import { toReadError } from '../fs/files.ts';
+import { refuse } from '../../base/errors.ts';
+import type { AbortSignalLike } from '../../base/signals.ts';
+import { streamBytes, type ByteOptions } from './decompress.ts';
 
-/** Bytes of one read. */
-const blockBytes = 1 << 16;
+/** U+FEFF, which some programs write at the start of a text. */
+const byteOrderMark = '\ufeff';
 
-const decompressors: Readonly<Record<string, () => Transform>> = {
-  '.gz': createGunzip,
-  '.zst': createZstdDecompress,
-};
+export interface TextOptions extends ByteOptions {
+  readonly signal?: AbortSignalLike | undefined;
+}
 
 /**
- * Yields a file's text as it is read, decompressed according to its extension and without a byte order mark.
- * Calls `onBytes` with the bytes of the file. Refuses `file/not-text` with the byte offset when it is not
- * UTF-8 or holds a NUL.
+ * Yields a file's text as it is read, unpacked, and without a byte order mark at its start. Refuses
+ * `file/utf-16`, and `file/not-text` with the byte offset when it is not UTF-8 or holds a NUL.
  */
-export async function* streamText(
-  path: string,
-  onBytes: (block: Uint8Array) => void,
-  signal?: AbortSignal,
-): AsyncGenerator<string> {
+export async function* streamText(path: string, options: TextOptions = {}): AsyncGenerator<string> {
   let incomplete: Buffer = Buffer.alloc(0);
   let offset = 0;
   const decode = (bytes: Buffer, isLast: boolean): string => {
-    if (signal?.aborted) refuse('cancelled', { what: 'reading the text' });
+    if (options.signal?.aborted) refuse('cancelled', { what: 'reading the text' });
     const all = incomplete.length > 0 ? Buffer.concat([incomplete, bytes]) : bytes;
     const end = isLast ? all.length : all.length - countIncompleteBytes(all);
     const complete = all.subarray(0, end);
-    if (!isUtf8(complete) || complete.includes(0))
+    if (!isUtf8(complete) || complete.includes(0)) {
+      const encoding = offset === 0 ? findWideEncoding(complete) : undefined;
+      if (encoding !== undefined) refuse('file/utf-16', { path, encoding });
       refuse('file/not-text', { path, at: offset + findInvalidByte(complete) });
+    }
     const text = complete.toString('utf8');
     incomplete = Buffer.from(all.subarray(end));
-    const hasByteOrderMark = offset === 0 && text.startsWith('\ufeff');
+    const startsWithMark = offset === 0 && text.startsWith(byteOrderMark);
     offset += end;
-    return hasByteOrderMark ? text.slice(1) : text;
+    return startsWithMark ? text.slice(1) : text;
   };
-  for await (const bytes of streamBytes(path, onBytes)) {
+  for await (const bytes of streamBytes(path, options)) {
     const text = decode(bytes, false);
     if (text !== '') yield text;
   }
@@ -48,31 +42,10 @@ export async function* streamText(
   if (text !== '') yield text;
 }
 
-/** Yields the bytes of a file, decompressed according to its extension. Refuses `file/unreadable`. */
-async function* streamBytes(path: string, onBytes: (block: Uint8Array) => void): AsyncGenerator<Buffer> {
-  const decompressor = decompressors[extname(path).toLowerCase()]?.();
-  const file = createReadStream(path, { highWaterMark: blockBytes });
-  file.on('data', (bytes) => {
-    onBytes(bytes as Buffer);
-  });
-  // The callback of `pipeline` is required; its error is also thrown by the iteration below.
-  const source: AsyncIterable<Buffer> = decompressor ? pipeline(file, decompressor, () => undefined) : file;
-  try {
-    yield* source;
-  } catch (error) {
-    const isSystemError = /^E[A-Z]+$/.test((error as NodeJS.ErrnoException).code ?? '');
-    if (!decompressor || isSystemError) throw toReadError(path, error);
-    const why = `it cannot be decompressed: ${(error as Error).message}`;
-    throw createError('file/unreadable', { path, why });
-  } finally {
-    file.destroy();
-  }
-}
-
 /** Reads a text file, at most `maxLength` characters of it. */
 export async function readText(path: string, maxLength = Infinity): Promise<string> {
   let all = '';
-  for await (const text of streamText(path, () => undefined)) {
+  for await (const text of streamText(path)) {
     all += text;
     if (all.length >= maxLength) break;
   }
@@ -103,4 +76,17 @@ function findInvalidByte(bytes: Buffer): number {
     if (bytes[at] === 0 || !isUtf8(bytes.subarray(at, end))) return at;
   }
   return bytes.length;
+}
+
+/** UTF-16 or UTF-32, by the byte order mark or by the places of the zeros; else undefined. */
+function findWideEncoding(start: Buffer): string | undefined {
+  const mark = start.toString('hex', 0, 4);
+  if (mark === 'fffe0000' || mark === '0000feff') return 'UTF-32';
+  if (mark.startsWith('fffe') || mark.startsWith('feff')) return 'UTF-16';
+  const sample = start.subarray(0, 1024);
+  const zeros = [0, 0];
+  for (let at = 0; at < sample.length; at++) if (sample[at] === 0) zeros[at % 2]!++;
+  const [even, odd] = zeros as [number, number];
+  const isWide = Math.max(even, odd) > 0.3 * sample.length && Math.min(even, odd) < 0.02 * sample.length;
+  return isWide ? 'UTF-16' : undefined;
 }

@@ -5,9 +5,11 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
 import { countUpTo } from '../../base/sorted.ts';
 import { readJsonObject, readOrRefuse } from '../fs/files.ts';
+import type { LeftOut } from './documents.ts';
 
 export const tokenFileMagic = 278_895_051;
 /** Number of int32 values in the header. */
@@ -18,7 +20,7 @@ export const maxTokensPerFile = 2 ** 31 - 1;
 
 /** tokens.json: describes a folder of tokens. */
 export interface TokenSummary {
-  readonly version: 1;
+  readonly version: 2;
   /** Path of the text file. */
   readonly text: string;
   /** SHA-256 of the text file. */
@@ -27,6 +29,10 @@ export interface TokenSummary {
   readonly tokenizer: string;
   /** Version of the rule that splits documents into chunks. */
   readonly rule: string;
+  /** The library that made the tokens; null in version 1, which used another one. */
+  readonly library: { readonly name: string; readonly version: string } | null;
+  /** Records without the field, and with an empty one; null in version 1, which did not count them. */
+  readonly leftOut: LeftOut | null;
   /** Bytes per token. */
   readonly width: 2 | 4;
   readonly tokens: number;
@@ -35,6 +41,28 @@ export interface TokenSummary {
   readonly bytes: number;
   readonly parts: readonly { readonly file: string; readonly tokens: number }[];
 }
+
+const count = z.number().int().nonnegative();
+const commonFields = {
+  text: z.string(),
+  sha256: z.string(),
+  tokenizer: z.string(),
+  rule: z.string(),
+  width: z.union([z.literal(2), z.literal(4)]),
+  tokens: count,
+  documents: count,
+  bytes: count,
+  parts: z.array(z.object({ file: z.string(), tokens: count })),
+};
+const summarySchema = z.discriminatedUnion('version', [
+  z.object({ version: z.literal(1), ...commonFields }),
+  z.object({
+    version: z.literal(2),
+    ...commonFields,
+    library: z.object({ name: z.string(), version: z.string() }),
+    leftOut: z.object({ missing: count, empty: count }),
+  }),
+]);
 
 /** The tokens of one or several folders as one sequence. */
 export interface Tokens {
@@ -118,14 +146,11 @@ export async function openTokens(
 /** Reads tokens.json of a folder. Refuses `data/tokens-damaged`. */
 export async function readTokenSummary(folder: string): Promise<TokenSummary> {
   const path = join(folder, 'tokens.json');
-  const summary = (await readJsonObject(path)) as unknown as TokenSummary;
-  if (
-    summary.version !== 1 ||
-    !Array.isArray(summary.parts) ||
-    summary.parts.reduce((n, part) => n + part.tokens, 0) !== summary.tokens
-  )
+  const parsed = summarySchema.safeParse(await readJsonObject(path));
+  const summary = parsed.data;
+  if (!summary || summary.parts.reduce((n, part) => n + part.tokens, 0) !== summary.tokens)
     return refuse('data/tokens-damaged', { path, why: 'its summary does not add up' });
-  return summary;
+  return summary.version === 1 ? { ...summary, version: 2, library: null, leftOut: null } : summary;
 }
 
 async function readDocumentStarts(folder: string, { documents }: TokenSummary): Promise<Float64Array> {

@@ -10,10 +10,11 @@ import { refuse } from '../../base/errors.ts';
 import { exists, readOrRefuse, writeJson, writeOrRefuse } from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
 import { writeAt } from '../fs/sequential-file.ts';
-import { chunkingVersion, defaultTextField, readDocumentChunks } from './chunks.ts';
+import { chunkDocuments, chunkingVersion, type TextChunk } from './chunks.ts';
 import { getDataFormat } from './dataset-files.ts';
+import { defaultTextField, readDocuments } from './documents.ts';
 import { headerLength, maxTokensPerFile, tokenFileMagic, type TokenSummary } from './token-files.ts';
-import type { TextTokenizer } from './tokenizer.ts';
+import { tokenizerLibrary, type TextTokenizer } from './tokenizer.ts';
 
 export interface TokenizeOptions {
   /** Rows of the model's token embedding; decides the bytes per token in the file. */
@@ -44,6 +45,7 @@ export async function tokenizeFile(
   const keyParts = [
     textHash,
     tokenizer.hash,
+    `${tokenizerLibrary.name} ${tokenizerLibrary.version}`,
     chunkingVersion,
     getDataFormat(path),
     field,
@@ -64,11 +66,12 @@ export async function tokenizeFile(
       if ((await hashFile(path, signal)) !== textHash)
         refuse('file/unreadable', { path, why: 'it changed while it was read' });
       const summary: TokenSummary = {
-        version: 1,
+        version: 2,
         text: path,
         sha256: textHash,
         tokenizer: tokenizer.hash,
         rule: chunkingVersion,
+        library: tokenizerLibrary,
         width,
         ...written,
       };
@@ -94,34 +97,70 @@ async function writeTokens(
   tokenizer: TextTokenizer,
   folder: string,
   { width, tokensPerFile, field, signal, onBytes }: WriteOptions,
-): Promise<Pick<TokenSummary, 'tokens' | 'documents' | 'bytes' | 'parts'>> {
-  const { before, after } = tokenizer.documentTokens;
+): Promise<Pick<TokenSummary, 'tokens' | 'documents' | 'bytes' | 'parts' | 'leftOut'>> {
+  const { before, after, appended } = tokenizer.documentTokens;
   const tokens = createTokenWriter(folder, width, tokensPerFile);
   const starts = await createNumberWriter(join(folder, 'documents.bin'));
+  const leftOut = { missing: 0, empty: 0 };
   let documents = 0;
   let bytes = 0;
-  try {
-    for await (const chunk of readDocumentChunks(path, (done) => onBytes?.(done), { field, signal })) {
-      if (signal?.aborted) refuse('cancelled', { what: 'tokenizing' });
+  const write = async ({ chunks, ids }: Batch): Promise<void> => {
+    for (const [i, all] of (await ids).entries()) {
+      const chunk = chunks[i]!;
       if (chunk.isFirst) {
         await starts.add(Float64Array.of(tokens.count()));
         documents++;
         await tokens.add(before);
       }
-      const ids = chunk.isFirst
-        ? tokenizer.encode(chunk.text, { addSpecialTokens: false })
-        : tokenizer.encodeContinuation(chunk.text);
-      await tokens.add(ids);
+      await tokens.add(all);
       bytes += Buffer.byteLength(chunk.text);
-      if (chunk.isLast) await tokens.add(after);
+      if (chunk.isLast) await tokens.add([...after, ...appended]);
     }
-    if (documents === 0) refuse('data/empty', { path, tokens: 0, needed: 1 });
+  };
+  try {
+    const parts = readDocuments(path, { field, signal, onBytes, leftOut });
+    const chunks = chunkDocuments(path, parts, tokenizer.canCut);
+    // While the library encodes a batch on its threads, the next one is read.
+    let previous: Batch | undefined;
+    for await (const batch of batchChunks(chunks)) {
+      if (signal?.aborted) refuse('cancelled', { what: 'tokenizing' });
+      const ids = tokenizer.encodeChunks(batch);
+      ids.catch(() => undefined);
+      if (previous) await write(previous);
+      previous = { chunks: batch, ids };
+    }
+    if (previous) await write(previous);
+    const records = leftOut.missing + leftOut.empty;
+    if (documents === 0) refuse('data/empty', { path, tokens: 0, needed: 1, leftOut: records });
     await starts.finish();
   } finally {
     await starts.close();
     await tokens.finish();
   }
-  return { tokens: tokens.count(), documents, bytes, parts: tokens.parts() };
+  return { tokens: tokens.count(), documents, bytes, parts: tokens.parts(), leftOut };
+}
+
+interface Batch {
+  readonly chunks: readonly TextChunk[];
+  readonly ids: Promise<number[][]>;
+}
+
+/** Characters and chunks of a batch: enough for all cores, and few enough for little memory. */
+const batchLength = 2 ** 18;
+const batchChunkCount = 1024;
+
+async function* batchChunks(chunks: AsyncIterable<TextChunk>): AsyncGenerator<TextChunk[]> {
+  let batch: TextChunk[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    batch.push(chunk);
+    length += chunk.text.length;
+    if (length < batchLength && batch.length < batchChunkCount) continue;
+    yield batch;
+    batch = [];
+    length = 0;
+  }
+  if (batch.length > 0) yield batch;
 }
 
 /** SHA-256 of a file. */

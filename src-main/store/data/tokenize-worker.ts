@@ -30,6 +30,7 @@ try {
     const result = await tokenizeFile(file, tokenizer, { vocabSize, cacheDir, field, signal, onBytes });
     send({ type: 'file', file, ...result });
   }
+  send({ type: 'done', notes: tokenizer.notes });
 } catch (error) {
   send({ type: 'failed', error: toErrorData(error) });
 }

@@ -6,6 +6,7 @@ import { AppError, createError, refuse, type ErrorData } from '../../base/errors
 import { readOrRefuse, writeOrRefuse } from '../fs/files.ts';
 import { resolveWorkerUrl } from '../fs/worker-url.ts';
 import { findDataFiles } from './dataset-files.ts';
+import type { LeftOut } from './documents.ts';
 import { readTokenSummary } from './token-files.ts';
 
 export { openTokens, type Tokens } from './token-files.ts';
@@ -36,6 +37,10 @@ export interface TokenizedData {
   readonly bytes: number;
   /** True when all tokens came from the cache. */
   readonly cached: boolean;
+  /** Records that gave no document. */
+  readonly leftOut: LeftOut;
+  /** What transformers changes of the tokenizer's files, as sentences. */
+  readonly notes: readonly string[];
 }
 
 /** What the worker is started with. */
@@ -51,10 +56,13 @@ export interface TokenizeTask {
 export type TokenizeMessage =
   | { readonly type: 'bytes'; readonly file: string; readonly done: number }
   | { readonly type: 'file'; readonly file: string; readonly folder: string; readonly cached: boolean }
+  | { readonly type: 'done'; readonly notes: readonly string[] }
   | { readonly type: 'failed'; readonly error: ErrorData };
 
 /** Without this limit, the worker's garbage makes the process 35 MB larger and is never given back. */
 const maxYoungGenerationSizeMb = 8;
+/** Milliseconds for the worker to remove its files after a cancellation, before it is left behind. */
+const cancelTimeout = 3000;
 
 /**
  * Tokenizes all data, or reads its tokens from the cache. Every document begins with the tokens that the
@@ -75,7 +83,7 @@ export async function tokenizeFiles(request: TokenizeRequest): Promise<Tokenized
     vocabSize,
     cacheDir: resolve(request.cacheDir),
   };
-  const results = await runWorker(task, sizes, onProgress, signal);
+  const { results, notes } = await runWorker(task, sizes, onProgress, signal);
   const folders = paths.map((path) => results.get(path)!.folder);
   const summaries = await Promise.all(folders.map(readTokenSummary));
   const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
@@ -93,18 +101,32 @@ export async function tokenizeFiles(request: TokenizeRequest): Promise<Tokenized
     documents: sum(summaries.map((summary) => summary.documents)),
     bytes: sum(summaries.map((summary) => summary.bytes)),
     cached: [...results.values()].every((result) => result.cached),
+    leftOut: {
+      missing: sum(summaries.map(({ leftOut }) => leftOut?.missing ?? 0)),
+      empty: sum(summaries.map(({ leftOut }) => leftOut?.empty ?? 0)),
+    },
+    notes,
   };
 }
 
 type FileResult = Extract<TokenizeMessage, { type: 'file' }>;
 
-/** Runs the worker to its end. Returns the result of each file. `sizes` has the bytes of each. */
+interface WorkerResult {
+  readonly results: ReadonlyMap<string, FileResult>;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Runs the worker to its end. Returns the result of each file. `sizes` has the bytes of each. After a
+ * cancellation it waits for the worker only for a while: the library's threads cannot be interrupted, and a
+ * tokenizer may be endlessly slow.
+ */
 function runWorker(
   task: TokenizeTask,
   sizes: ReadonlyMap<string, number>,
   onProgress: TokenizeRequest['onProgress'],
   signal: AbortSignal | undefined,
-): Promise<ReadonlyMap<string, FileResult>> {
+): Promise<WorkerResult> {
   const totalBytes = [...sizes.values()].reduce((a, b) => a + b, 0);
   const results = new Map<string, FileResult>();
   let doneBytes = 0;
@@ -114,13 +136,22 @@ function runWorker(
       execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb },
     });
+    let timer: NodeJS.Timeout | undefined;
     const cancel = (): void => {
       worker.postMessage('cancel');
+      timer = setTimeout(() => {
+        void worker.terminate();
+        fail(createError('cancelled', { what: 'tokenizing' }));
+      }, cancelTimeout);
     };
     signal?.addEventListener('abort', cancel, { once: true });
     worker.on('message', (message: TokenizeMessage) => {
       if (message.type === 'failed') {
         fail(new AppError(message.error.code, message.error.detail));
+        return;
+      }
+      if (message.type === 'done') {
+        done({ results, notes: message.notes });
         return;
       }
       if (message.type === 'file') {
@@ -131,9 +162,9 @@ function runWorker(
     });
     worker.on('error', fail);
     worker.on('exit', () => {
+      clearTimeout(timer);
       signal?.removeEventListener('abort', cancel);
-      if (results.size === task.files.length) done(results);
-      else fail(createError('internal', { message: 'the tokenizing worker ended early' }));
+      fail(createError('internal', { message: 'the tokenizing worker ended early' }));
     });
   });
 }

@@ -1,81 +1,133 @@
+/** @file Cutting a text into chunks never changes a token, for every golden tokenizer and nasty text. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  findChunkEnd,
-  readDocumentChunks,
-  splitIntoChunks,
-  type TextChunk,
-} from '../../../src-main/store/data/chunks.ts';
+import { chunkDocuments, chunkText, type TextChunk } from '../../../src-main/store/data/chunks.ts';
+import type { DocumentPart } from '../../../src-main/store/data/documents.ts';
+import { openTokenizer, type TextTokenizer } from '../../../src-main/store/data/tokenizer.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
-import { readDocuments, writeTextFile } from './samples.ts';
+import {
+  difficultTexts,
+  readComponentCases,
+  readFolderCases,
+  readRealCases,
+  writeComponentFolder,
+  writeTokenizerFolder,
+} from '../../support/tokenizer-fixtures.ts';
 
-const arbitraryText = fc
-  .array(
-    fc.constantFrom(
-      'the ',
-      'x',
-      '\n',
-      '\n\n',
-      ' ',
-      '🎉',
-      'y'.repeat(3000),
-      'line\n'.repeat(500),
-      '🎉'.repeat(9000),
-      ' '.repeat(5000),
-    ),
-    { maxLength: 40 },
-  )
-  .map((parts) => parts.join(''));
+const texts = Object.values(difficultTexts);
+/** Pieces that meet in every order: words, spaces of all kinds, line breaks, marks and special tokens. */
+const nastyPieces = [
+  ...texts.filter((text) => text !== '' && text.length < 120),
+  'the ',
+  ' the',
+  'word',
+  ' ',
+  '  ',
+  '\n',
+  '\n\n',
+  '\r\n',
+  '\t',
+  'a.\nb',
+  "don't ",
+  '你好',
+  '。\n',
+  '😀',
+  '\u0301',
+  '<s>',
+  '</s> ',
+  ' <|endoftext|>',
+  '[MASK]',
+  ' 12345 ',
+  '...\n',
+  '▁',
+];
+const nastyText = fc.array(fc.constantFrom(...nastyPieces), { maxLength: 24 }).map((all) => all.join(''));
+/** Cuts at every place that the rule allows. */
+const everyCut = { minLength: 1, maxLength: 2 ** 20 };
 
-describe('splitIntoChunks', () => {
-  it('gives chunks that join to the text, are bounded and split no character', () => {
-    fc.assert(
-      fc.property(arbitraryText, (text) => {
-        const chunks = [...splitIntoChunks(text)];
-        expect(chunks.join('') === text).toBe(true);
-        for (const chunk of chunks)
-          expect(chunk.length > 0 && chunk.length <= 65_536 && chunk.isWellFormed()).toBe(true);
-      }),
-      { numRuns: 100 },
-    );
-  });
-});
+async function encodeInChunks(
+  tokenizer: TextTokenizer,
+  text: string,
+  minLength: number,
+): Promise<{ ids: number[]; chunks: number }> {
+  const chunks = await chunkText(text, tokenizer.canCut, { ...everyCut, minLength });
+  expect(chunks.map((chunk) => chunk.text).join('')).toBe(text);
+  return { ids: (await tokenizer.encodeChunks(chunks)).flat(), chunks: chunks.length };
+}
 
-describe('readDocumentChunks', () => {
-  it('gives the chunks of splitIntoChunks, however the file is read', async () => {
+const subjects = [
+  ...readRealCases().map(({ name, files }) => ({
+    name,
+    open: () => openTokenizer(writeTokenizerFolder(files)),
+  })),
+  ...readComponentCases().map((golden) => ({
+    name: golden.name,
+    open: () => openTokenizer(writeComponentFolder(golden)),
+  })),
+  ...readFolderCases().cases.map(({ name, files }) => ({
+    name: `folder ${name}`,
+    open: () => openTokenizer(writeTokenizerFolder(files)),
+  })),
+];
+
+describe.each(subjects)('chunks of $name', ({ open }) => {
+  it('have the tokens of the whole text', async () => {
+    const tokenizer = await open();
     await fc.assert(
-      fc.asyncProperty(arbitraryText, async (text) => {
-        fc.pre(text !== '');
-        const found: TextChunk[] = [];
-        for await (const chunk of readDocumentChunks(writeTextFile(text), () => undefined)) found.push(chunk);
-        const joined = found.map((chunk) => chunk.text).join('|');
-        expect(joined === [...splitIntoChunks(text)].join('|')).toBe(true);
-        expect(found.map((chunk) => [chunk.isFirst, chunk.isLast])).toEqual(
-          found.map((_, i) => [i === 0, i === found.length - 1]),
-        );
+      fc.asyncProperty(nastyText, fc.constantFrom(1, 1, 7, 40), async (text, minLength) => {
+        const whole = await tokenizer.encode(text, { addSpecialTokens: false });
+        expect((await encodeInChunks(tokenizer, text, minLength)).ids).toEqual(whole);
       }),
-      { numRuns: 40 },
+      { numRuns: 60 },
     );
-  });
-
-  it('refuses a line that is not JSON or has no text, with its number', async () => {
-    const findLine = async (text: string): Promise<unknown> => {
-      const { detail } = await expectAppError('data/bad-line', () =>
-        readDocuments(writeTextFile(text, 'jsonl')),
-      );
-      return detail['line'];
-    };
-    expect(await findLine('{"text":"a"}\n{"text":\n')).toBe(2);
-    expect(await findLine('{"text":"a"}\n\n{"words":"a"}')).toBe(3);
-    expect(await findLine('null')).toBe(1);
   });
 });
 
-describe('findChunkEnd', () => {
-  it('ends a chunk after a single line break between words', () => {
-    const text = `${'a'.repeat(9000)}\n\n${'b'.repeat(10)}\nc${'d '.repeat(100)}`;
-    expect(findChunkEnd(text, false)).toBe(9013);
-    expect(findChunkEnd('short', false)).toBe(0);
-    expect(findChunkEnd('short', true)).toBe(5);
+describe.each(readRealCases())('chunks of the real tokenizer $name', ({ files }) => {
+  it('are short for text with words, lines or Chinese sentences', async () => {
+    const tokenizer = await openTokenizer(writeTokenizerFolder(files));
+    for (const text of [difficultTexts['plain']!, difficultTexts['code']!, difficultTexts['cyrillic']!]) {
+      const long = `${text} `.repeat(50);
+      const { chunks } = await encodeInChunks(tokenizer, long, 100);
+      expect(chunks).toBeGreaterThan(long.length / 300);
+    }
+  });
+});
+
+/** The parts of one document. */
+async function* partsOf(parts: readonly string[]): AsyncGenerator<DocumentPart> {
+  for (const [i, text] of parts.entries()) yield { text, isFirst: i === 0, isLast: i === parts.length - 1 };
+}
+
+async function collect(chunks: AsyncIterable<TextChunk>): Promise<TextChunk[]> {
+  const all: TextChunk[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return all;
+}
+
+describe('chunkDocuments', () => {
+  const canCut = (before: string, after: string): boolean => before !== ' ' && after === ' ';
+
+  it('joins parts, and marks the first and the last chunk of a document', async () => {
+    const limits = { minLength: 4, maxLength: 100 };
+    const chunks = await collect(
+      chunkDocuments('f', partsOf(['one t', 'wo three fo', 'ur']), canCut, limits),
+    );
+    expect(chunks.map(({ text }) => text)).toEqual(['one two', ' three', ' four']);
+    expect(chunks.map(({ before }) => before)).toEqual(['', 'o', 'e']);
+    expect(chunks.map(({ isFirst, isLast }) => [isFirst, isLast])).toEqual([
+      [true, false],
+      [false, false],
+      [false, true],
+    ]);
+  });
+
+  it('refuses a piece that is too long, however it arrives', async () => {
+    const limits = { minLength: 4, maxLength: 10 };
+    const long = ['abcdefg', 'hijklmn'];
+    await expectAppError('data/no-cut', () => collect(chunkDocuments('f', partsOf(long), canCut, limits)));
+    await expectAppError('data/no-cut', () =>
+      collect(chunkDocuments('f', partsOf([long.join('')]), canCut, limits)),
+    );
   });
 });

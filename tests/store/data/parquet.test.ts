@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readDocumentChunks } from '../../../src-main/store/data/chunks.ts';
+import { readDocuments as readParts } from '../../../src-main/store/data/documents.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import { parquetFixtures, readDocuments, sampleTexts } from './samples.ts';
@@ -21,7 +21,8 @@ describe('readParquetDocuments', () => {
     const cutOff = join(freshFolder(), 'cut-off.parquet');
     const { detail } = await expectAppError('data/no-column', () => readDocuments(path, 'content'));
     expect(detail).toMatchObject({ column: 'content', found: ['id', 'text', 'body', 'score'] });
-    await expectAppError('data/bad-parquet', () => readDocuments(path, 'score'));
+    const score = await expectAppError('data/bad-line', () => readDocuments(path, 'score'));
+    expect(score.message).toContain('row 1: its "score" is a number, not text');
     const bytes = readFileSync(path);
     for (const part of [bytes.subarray(0, bytes.length - 20), Buffer.from('PAR1'), Buffer.alloc(0)]) {
       writeFileSync(cutOff, part);
@@ -32,10 +33,8 @@ describe('readParquetDocuments', () => {
   it('reports progress up to the size of the file', async () => {
     const progress: number[] = [];
     const path = join(parquetFixtures, 'zstd.parquet');
-    const chunks = readDocumentChunks(path, (done) => {
-      progress.push(done);
-    });
-    for await (const chunk of chunks) void chunk;
+    const parts = readParts(path, { onBytes: (done) => progress.push(done) });
+    for await (const part of parts) void part;
     expect(progress).toEqual([...progress].sort((a, b) => a - b));
     expect(progress.at(-1)).toBe(readFileSync(path).length);
   });

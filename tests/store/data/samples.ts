@@ -1,7 +1,7 @@
 /** @file Text files, a tiny tokenizer and helpers for the tests of this folder. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readDocumentChunks } from '../../../src-main/store/data/chunks.ts';
+import { readDocuments as readParts, type LeftOut } from '../../../src-main/store/data/documents.ts';
 import {
   openTokens,
   tokenizeFiles,
@@ -38,12 +38,12 @@ export const tokenize = (
   more: Partial<TokenizeRequest> = {},
 ): Promise<TokenizedData> => tokenizeFiles({ data, tokenizerDir, vocabSize: tinyVocab, cacheDir, ...more });
 
-/** The documents of a file, each joined from its chunks. */
-export async function readDocuments(path: string, field?: string): Promise<string[]> {
+/** The documents of a file, each joined from its parts. */
+export async function readDocuments(path: string, field?: string, leftOut?: LeftOut): Promise<string[]> {
   const documents: string[] = [];
-  for await (const chunk of readDocumentChunks(path, () => undefined, { field })) {
-    if (chunk.isFirst) documents.push('');
-    documents[documents.length - 1] += chunk.text;
+  for await (const part of readParts(path, { field, ...(leftOut && { leftOut }) })) {
+    if (part.isFirst) documents.push('');
+    documents[documents.length - 1] += part.text;
   }
   return documents;
 }

@@ -22,8 +22,26 @@ describe('streamText', () => {
       const { detail } = await expectAppError('file/not-text', () => tokenize([path]));
       expect(detail, what).toEqual({ path, at: start.length });
     }
-    const utf16 = writeTextFile(Buffer.from('utf-16 text', 'utf16le'));
-    await expectAppError('file/not-text', () => tokenize([utf16]));
+  });
+
+  it('names UTF-16 and UTF-32, with a byte order mark or without', async () => {
+    const little = Buffer.from('plain text in two bytes each', 'utf16le');
+    const big = Buffer.from(little).swap16();
+    const marked = Buffer.from('\ufeffé 你好', 'utf16le');
+    const wide = Buffer.from([0xff, 0xfe, 0, 0, 0x61, 0, 0, 0]);
+    for (const [bytes, encoding] of [
+      [little, 'UTF-16'],
+      [big, 'UTF-16'],
+      [marked, 'UTF-16'],
+      [Buffer.from(marked).swap16(), 'UTF-16'],
+      [wide, 'UTF-32'],
+    ] as const) {
+      const { detail, message } = await expectAppError('file/utf-16', () => tokenize([writeTextFile(bytes)]));
+      expect(detail).toMatchObject({ encoding });
+      expect(message).toContain('iconv');
+    }
+    const jsonl = writeTextFile(Buffer.from('\ufeff{"text":"a"}', 'utf16le'), 'jsonl');
+    await expectAppError('file/utf-16', () => tokenize([jsonl]));
   });
 
   it('decodes a character that is split over two reads', async () => {
@@ -50,6 +68,6 @@ describe('streamText', () => {
     expect(await readDocuments(path, 'body')).toEqual(sampleTexts.map(() => 'other'));
     const cutOff = join(dir, `cut-off.txt.${extension}`);
     writeFileSync(cutOff, compress('x'.repeat(100_000)).subarray(0, 20));
-    await expectAppError('file/unreadable', () => readDocuments(cutOff));
+    await expectAppError('file/bad-packing', () => readDocuments(cutOff));
   });
 });

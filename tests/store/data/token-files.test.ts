@@ -21,7 +21,7 @@ describe('a token file', () => {
     expect([...header.subarray(0, 5)]).toEqual([278895051, 1, tokens, 2, 0]);
     expect(file.length).toBe(1024 + 2 * tokens);
     expect([bytes, documents, cached]).toEqual([Buffer.byteLength(content), 1, false]);
-    const expected = { ids: [...tokenizer.encode(content), 0], documentStarts: [0], bytes };
+    const expected = { ids: [...(await tokenizer.encode(content)), 0], documentStarts: [0], bytes };
     expect(await readAllTokens(folders)).toEqual(expected);
     expect(await readAllTokens(folders, { maxInMemory: 0 })).toEqual(expected);
   });
@@ -30,7 +30,7 @@ describe('a token file', () => {
     const { folders, tokens } = await tokenize([writeTextFile(makeLines(5))], { vocabSize: 65_537 });
     expect(readFileSync(join(folders[0]!, 'tokens-00000.bin')).length).toBe(1024 + 4 * tokens);
     const { ids } = await readAllTokens(folders, { maxInMemory: 0 });
-    expect(ids).toEqual([...tokenizer.encode(makeLines(5)), 0]);
+    expect(ids).toEqual([...(await tokenizer.encode(makeLines(5))), 0]);
   });
 });
 
@@ -42,8 +42,8 @@ describe('openTokens', () => {
     const one = writeTextFile('alone');
     const { folders, documents, bytes } = await tokenize([many, one, many]);
     const kept = texts.filter((text) => text !== '').map((text) => text.toWellFormed());
-    const each = kept.map((text) => [...tokenizer.encode(text), 0]);
-    const all = [...each, [...tokenizer.encode('alone'), 0], ...each];
+    const each = await Promise.all(kept.map(async (text) => [...(await tokenizer.encode(text)), 0]));
+    const all = [...each, [...(await tokenizer.encode('alone')), 0], ...each];
     const found = await readAllTokens(folders);
     expect(found.ids).toEqual(all.flat());
     const ends = all.reduce<number[]>((starts, ids) => [...starts, starts.at(-1)! + ids.length], [0]);
@@ -62,7 +62,7 @@ describe('openTokens', () => {
     const options = { vocabSize: tinyVocab, cacheDir, maxTokensPerFile: 100 };
     const { folder } = await tokenizeFile(path, tokenizer, options);
     expect(readdirSync(folder).filter((name) => name.endsWith('.bin')).length).toBeGreaterThan(5);
-    const expected = [...tokenizer.encode(makeLines(50)), 0];
+    const expected = [...(await tokenizer.encode(makeLines(50))), 0];
     const tokens = await openTokens([folder]);
     expect(tokens.length).toBe(expected.length);
     fc.assert(

@@ -83,7 +83,7 @@ describe('tokenizeFiles', () => {
 
   it('passes on what a line of .jsonl is refused for', async () => {
     const notJson = writeTextFile('{"text":"a"}\n{"text":\n', 'jsonl');
-    const noText = writeTextFile('{"text":"a"}\n\n{"words":"a"}', 'jsonl');
+    const noText = writeTextFile('{"text":"a"}\n\n{"text":["a"]}', 'jsonl');
     const first = await expectAppError('data/bad-line', () => tokenize([notJson]));
     expect(first.detail).toMatchObject({ line: 2 });
     const second = await expectAppError('data/bad-line', () => tokenize([noText]));
