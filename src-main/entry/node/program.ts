@@ -85,7 +85,7 @@ export async function runProgram(argv: readonly string[], options: ProgramOption
 const createProgram = (version: string): Command =>
   new Command('cambium')
     .description(
-      'Grow a pre-trained language model, prove that it computes the same function, train it, export it.',
+      'Grow a pre-trained language model, measure what the growth preserves, train it, export it.',
     )
     .version(version)
     .option('--host <name>', 'run the command on this remote host (see host); paths are those of the host')
@@ -93,7 +93,7 @@ const createProgram = (version: string): Command =>
     .addHelpText(
       'after',
       '\nEvery command has --help with examples, and --json.\n' +
-        'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not proven, 130 cancelled.',
+        'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check failed, 130 cancelled.',
     );
 
 /** Replaces the command `place` of the last release by `host`. */
