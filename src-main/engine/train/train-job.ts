@@ -4,22 +4,18 @@
  */
 import { join } from 'node:path';
 import { toErrorData, refuse } from '../../base/errors.ts';
-import { createQueue } from '../../base/queue.ts';
-import { anySignal, createAborter, type AbortSignalLike } from '../../base/signals.ts';
+import type { AbortSignalLike } from '../../base/signals.ts';
 import type { RunEvent } from '../../contract/schema.ts';
 import { countParameters } from '../../model/parameters.ts';
 import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { modelFolder } from '../../store/checkpoint/moments.ts';
-import { openTokens, tokenizeFiles, type TokenizedData } from '../../store/data/tokenize.ts';
-import { createLinkedController } from '../../store/fs/signals.ts';
-import { openHome } from '../../store/home/home.ts';
+import { openTokens } from '../../store/data/tokenize.ts';
 import { newestStep, openSession, readRun, type RunSession } from '../../store/run/runs.ts';
-import { partsOf, trainTokensIn, windowsIn, type TextPart } from '../../train/batches.ts';
+import { trainTokensIn } from '../../train/batches.ts';
 import type { RunSettings } from '../../train/run.ts';
 import { stepsOf } from '../../train/schedule.ts';
 import { resolveSettings } from '../../cost/checkpointing.ts';
 import { subjectOf } from '../../cost/programs.ts';
-import type { TrainingSettings } from '../../train/settings.ts';
 import { chooseDevice } from '../device/choose.ts';
 import { loadGrownMoments } from '../grow/optimizer-moments.ts';
 import type { TrainInput } from '../inputs.ts';
@@ -27,7 +23,6 @@ import {
   checkpointWeights,
   readFactors,
   loadModel,
-  getMaxPositions,
   randomWeights,
   retypeCheckpoint,
   type LoadedModel,
@@ -41,6 +36,7 @@ import { openMeter, type Meter } from './meter.ts';
 import { runSegment, type Rollback, type TrainingSession } from './run-loop.ts';
 import { loadNewest } from './step-checkpoint.ts';
 import type { StepRecord } from '../../store/run/step-record.ts';
+import { checkContextLength, textParts, tokenizeText } from './training-text.ts';
 import { Training, type ResolvedSettings } from './training.ts';
 
 /**
@@ -107,7 +103,7 @@ async function* runSession(
   checkContextLength(base, settings);
   const shouldStop = (): boolean => signal.aborted || session.isStopRequested() || meter.isBudgetSpent();
   await session.setState('preparing');
-  const tokenized = yield* tokenize(run, base, signal, shouldStop);
+  const tokenized = yield* tokenizeText(run, base, signal, shouldStop);
   const tokens = await openTokens(tokenized.folders);
   const parts = textParts(run, tokenized);
   try {
@@ -121,79 +117,6 @@ async function* runSession(
   } finally {
     tokens.close();
   }
-}
-
-/** Throws `run/bad-setting` if the context is longer than the model's positions. */
-function checkContextLength(base: Checkpoint, { contextLength }: TrainingSettings): void {
-  const positions = getMaxPositions(base);
-  if (contextLength <= positions) return;
-  const why = `is ${contextLength}, but the model has ${positions} positions`;
-  refuse('run/bad-setting', { setting: 'context length', why });
-}
-
-/** Tokens of the run's text, with progress. Throws `cancelled` if the run is asked to stop. */
-async function* tokenize(
-  { data, field }: RunSettings,
-  base: Checkpoint,
-  signal: AbortSignalLike,
-  shouldStop: () => boolean,
-): AsyncGenerator<RunEvent, TokenizedData> {
-  const events = createQueue<RunEvent>();
-  const own = createAborter();
-  let lastPercent = -1;
-  const onProgress = (done: number, of: number): void => {
-    if (shouldStop()) own.abort();
-    const percent = Math.floor((100 * done) / Math.max(1, of));
-    if (percent <= lastPercent) return;
-    lastPercent = percent;
-    events.push({ type: 'preparing', what: 'reading the text', done, of });
-  };
-  const work = tokenizeFiles({
-    data,
-    field,
-    tokenizerDir: base.dir,
-    vocabSize: base.dims['vocab']!,
-    cacheDir: await openHome().createCacheDir('tokens'),
-    onProgress,
-    signal: createLinkedController(anySignal(signal, own.signal)).signal,
-  });
-  work.then(
-    () => {
-      events.end();
-    },
-    (error: unknown) => {
-      events.fail(error);
-    },
-  );
-  try {
-    yield* events;
-    return await work;
-  } finally {
-    own.abort();
-  }
-}
-
-/**
- * The parts that batches are drawn from: all text as one, or each of the data by its weight. Throws
- * `data/empty` if a part is shorter than one window.
- */
-function textParts(
-  { data, weights, settings: { heldOut, contextLength } }: RunSettings,
-  { lengths, tokens }: TokenizedData,
-): readonly TextPart[] {
-  const texts = weights
-    ? lengths.map((length, i) => ({ tokens: length, weight: weights[i]! }))
-    : [{ tokens, weight: 1 }];
-  const parts = partsOf(texts, heldOut, contextLength);
-  for (const [i, part] of parts.entries()) {
-    if (windowsIn(part.train, contextLength) > 0) continue;
-    refuse('data/empty', {
-      path: weights ? data[i]! : data.join(', '),
-      tokens: part.train + part.heldOut,
-      needed: contextLength + 1,
-    });
-  }
-  return parts;
 }
 
 type SessionWithoutClock = Omit<TrainingSession, 'deviceSeconds'>;
