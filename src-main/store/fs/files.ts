@@ -2,9 +2,12 @@
  * @file Reads and writes small files: JSON with readable errors, atomic replacement of a file, and system
  * errors converted to `AppError`.
  */
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { AppError, createError, refuse } from '../../base/errors.ts';
 import type { Json, JsonObject } from '../../base/json.ts';
+import { createOwnerPattern, formatOwner, judgeProcess, markOwnProcess, parseOwner } from './process.ts';
 
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
@@ -90,17 +93,35 @@ export async function readJsonObject(path: string): Promise<JsonObject> {
   return isObject(value) ? value : refuse('file/bad-json', { path, why: 'it is not an object' });
 }
 
+export interface WriteOptions {
+  /** Only its owner can read the file. */
+  readonly isPrivate?: boolean;
+  /**
+   * Default true: once written, the content survives a power failure. False for marks that mean nothing after one;
+   * then the file may be empty.
+   */
+  readonly isDurable?: boolean;
+}
+
 let temporaryFiles = 0;
+const createTemporaryPath = (path: string): string =>
+  `${path}.${formatOwner(markOwnProcess())}-${threadId}-${temporaryFiles++}.new`;
+const temporaryName = createOwnerPattern('.+\\.', '-\\d+-\\d+\\.new');
 
 /** Replaces a file atomically: a reader sees the old content or the new one, never a part. */
-export async function writeText(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}-${temporaryFiles++}.new`;
+export async function writeText(
+  path: string,
+  text: string,
+  { isPrivate = false, isDurable = true }: WriteOptions = {},
+): Promise<void> {
+  const temporary = createTemporaryPath(path);
   await writeOrRefuse(
     path,
     async () => {
       try {
-        await writeAndSync(temporary, text);
+        await writeNew(temporary, text, { isPrivate, isDurable });
         await rename(temporary, path);
+        if (isDurable) await syncFolder(dirname(path));
       } catch (error) {
         await rm(temporary, { force: true });
         throw error;
@@ -110,16 +131,59 @@ export async function writeText(path: string, text: string): Promise<void> {
   );
 }
 
-async function writeAndSync(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w');
+async function writeNew(path: string, text: string, options: Required<WriteOptions>): Promise<void> {
+  const file = await open(path, 'wx', options.isPrivate ? 0o600 : 0o666);
   try {
     await file.writeFile(text);
-    await file.sync();
+    if (options.isDurable) await file.sync();
   } finally {
     await file.close();
   }
 }
 
 /** As `writeText`, with JSON indented by two spaces and a final newline. */
-export const writeJson = (path: string, value: unknown): Promise<void> =>
-  writeText(path, `${JSON.stringify(value, null, 2)}\n`);
+export const writeJson = (path: string, value: unknown, options: WriteOptions = {}): Promise<void> =>
+  writeText(path, `${JSON.stringify(value, null, 2)}\n`, options);
+
+/** Removes the temporary files that processes left in `folder` when they died during a write. */
+export async function removeStaleFiles(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const owner = parseOwner(temporaryName.exec(name)?.groups?.['owner'] ?? '');
+    if (!owner) continue;
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found && judgeProcess(owner, { key: path, time: found.mtimeMs }) === 'dead')
+      await rm(path, { force: true });
+  }
+}
+
+/** Errors of file systems that cannot sync a folder, and of folders that may be written but not read. */
+const unsyncable = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'EACCES', 'EPERM', 'EISDIR']);
+
+/**
+ * Makes the names in a folder survive a power failure. Windows cannot open a folder to sync it, and journals its
+ * renames.
+ */
+export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  try {
+    const folder = await open(path, 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  } catch (error) {
+    if (!unsyncable.has(getCode(error))) throw error;
+  }
+}
+
+/** Creates a folder and its missing parents. Only the owner can enter the new ones if `isPrivate` is true. */
+export async function makeFolder(path: string, { isPrivate = false } = {}): Promise<void> {
+  const first = await mkdir(path, { recursive: true, ...(isPrivate ? { mode: 0o700 } : {}) });
+  if (first === undefined) return;
+  for (let created = resolve(path); ; created = dirname(created)) {
+    await syncFolder(dirname(created));
+    if (created === resolve(first)) return;
+  }
+}

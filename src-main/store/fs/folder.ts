@@ -1,19 +1,23 @@
 /**
  * @file Writes folders atomically: a folder is filled under a temporary name in the same parent, synced to
- * disk and then renamed, so an incomplete folder never has the final name.
+ * disk and then renamed, so an incomplete folder never has the final name. The temporary name says who fills it,
+ * and its modification time is the heartbeat of that process.
  */
-import { lstat, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm, rmdir, statfs, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { threadId } from 'node:worker_threads';
 import { AppError, refuse } from '../../base/errors.ts';
-import { exists, isNotFound, writeOrRefuse } from './files.ts';
-import { isProcessAlive } from './process.ts';
+import { exists, isNotFound, makeFolder, syncFolder, writeOrRefuse } from './files.ts';
+import { createFolderName, removeStaleFolders, toReplacedName } from './stale-folders.ts';
 
 export interface FolderOptions {
   /** Bytes that will be written. Refuses `file/no-space` before the first write if the disk has fewer free. */
   readonly requiredBytes?: number;
   /** Replaces an existing folder at the end, instead of refusing it at the start. */
   readonly replace?: boolean;
+  /** Takes the place of an existing folder if that is empty. */
+  readonly mayBeEmpty?: boolean;
+  /** Only its owner can enter the folder. */
+  readonly isPrivate?: boolean;
   /** Overrides how free disk space is measured; for tests. */
   readonly getFreeBytes?: (folder: string) => Promise<number>;
 }
@@ -28,8 +32,8 @@ export interface PartialFolder {
   abort(): Promise<void>;
 }
 
-const partialName = /^\.(.+)\.partial-(\d+)-[\d-]+$/;
-let partialFolders = 0;
+/** Milliseconds between two heartbeats of a process that fills a folder. */
+const heartbeatInterval = 2000;
 
 /** Free bytes for this user on the disk that holds `folder`. */
 export async function getFreeBytes(folder: string): Promise<number> {
@@ -51,8 +55,31 @@ const isTaken = async (path: string): Promise<boolean> =>
     },
   );
 
+/** True for a folder without entries. */
+const isEmptyFolder = (path: string): Promise<boolean> =>
+  readdir(path).then(
+    (entries) => entries.length === 0,
+    () => false,
+  );
+
+/** True when something at `path` is in the way of a new folder. */
+const isBlocked = async (path: string, mayBeEmpty: boolean): Promise<boolean> =>
+  (await isTaken(path)) && !(mayBeEmpty && (await isEmptyFolder(path)));
+
+/** Changes the modification time of a folder every few seconds. Returns a function that ends it. */
+function startHeartbeat(path: string): () => void {
+  const timer = setInterval(() => {
+    const now = new Date();
+    utimes(path, now, now).catch(() => undefined);
+  }, heartbeatInterval);
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+  };
+}
+
 /**
- * Creates `.<name>.partial-<pid>-<thread>-<n>` next to `target`, after removing what dead processes left of
+ * Creates `.<name>.partial-<owner>-<thread>-<n>` next to `target`, after removing what dead processes left of
  * the same target. Refuses `file/exists`, `file/no-space`, `file/unwritable`.
  */
 export async function createPartialFolder(
@@ -62,20 +89,29 @@ export async function createPartialFolder(
   const finalPath = resolve(target);
   const parent = dirname(finalPath);
   const name = basename(finalPath);
-  const { requiredBytes = 0, replace = false, getFreeBytes: measureFree = getFreeBytes } = options;
+  const { requiredBytes = 0, replace = false, mayBeEmpty = false, isPrivate = false } = options;
+  const refuseIfBlocked = async (): Promise<void> => {
+    if (!replace && (await isBlocked(finalPath, mayBeEmpty))) refuse('file/exists', { path: finalPath });
+  };
   const create = async (): Promise<PartialFolder> => {
-    if (!replace && (await isTaken(finalPath))) refuse('file/exists', { path: finalPath });
-    await mkdir(parent, { recursive: true });
-    await removeStalePartials(parent, name);
-    const free = requiredBytes > 0 ? await measureFree(parent) : Infinity;
+    await refuseIfBlocked();
+    await makeFolder(parent);
+    await removeStaleFolders(parent, name);
+    await refuseIfBlocked(); // the folder may have got its name back
+    const free = requiredBytes > 0 ? await (options.getFreeBytes ?? getFreeBytes)(parent) : Infinity;
     if (free < requiredBytes) refuse('file/no-space', { path: finalPath, needed: requiredBytes, free });
-    const path = join(parent, `.${name}.partial-${process.pid}-${threadId}-${partialFolders++}`);
-    await mkdir(path);
-    const abort = (): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 3 });
+    const path = join(parent, createFolderName(name));
+    await mkdir(path, isPrivate ? 0o700 : 0o777);
+    const stopHeartbeat = startHeartbeat(path);
+    const abort = async (): Promise<void> => {
+      stopHeartbeat();
+      await rm(path, { recursive: true, force: true, maxRetries: 3 });
+    };
     const finish = async (): Promise<void> => {
       try {
         await syncTree(path);
-        await moveIntoPlace(path, finalPath, replace);
+        await moveIntoPlace(path, finalPath, { replace, mayBeEmpty });
+        stopHeartbeat();
       } catch (error) {
         await abort();
         throw error;
@@ -86,12 +122,24 @@ export async function createPartialFolder(
   return writeOrRefuse(finalPath, create, requiredBytes);
 }
 
-async function moveIntoPlace(path: string, finalPath: string, replace: boolean): Promise<void> {
-  const taken = await isTaken(finalPath);
-  if (taken && !replace) refuse('file/exists', { path: finalPath });
-  const old = taken ? `${path}-old` : undefined;
+type Placement = Required<Pick<FolderOptions, 'replace' | 'mayBeEmpty'>>;
+
+async function moveIntoPlace(
+  path: string,
+  finalPath: string,
+  { replace, mayBeEmpty }: Placement,
+): Promise<void> {
+  if (!replace && (await isBlocked(finalPath, mayBeEmpty))) refuse('file/exists', { path: finalPath });
+  const old = replace && (await isTaken(finalPath)) ? toReplacedName(path) : undefined;
   if (old !== undefined) await rename(finalPath, old);
-  await rename(path, finalPath);
+  // Other systems replace an empty folder by a rename.
+  if (mayBeEmpty && process.platform === 'win32') await rmdir(finalPath).catch(() => undefined);
+  try {
+    await rename(path, finalPath);
+  } catch (error) {
+    if (old !== undefined) await rename(old, finalPath);
+    throw error;
+  }
   await syncFolder(dirname(finalPath));
   if (old !== undefined) await rm(old, { recursive: true, force: true });
 }
@@ -126,24 +174,23 @@ export async function writeFolder<T>(
   }
 }
 
-/** Removes a folder that Cambium wrote, with its contents. */
-export const removeFolder = (path: string): Promise<void> =>
-  writeOrRefuse(path, () => rm(path, { recursive: true, force: true, maxRetries: 3 }));
-
 /**
- * Removes unfinished folders of processes that are dead; with `name`, only those of that target. Returns the
- * removed paths.
+ * Removes a folder that Cambium wrote, with its contents. It loses its name first: a folder of which only a part
+ * is left never has it.
  */
-export async function removeStalePartials(parent: string, name?: string): Promise<readonly string[]> {
-  const removed: string[] = [];
-  for (const entry of await readdir(parent)) {
-    const found = partialName.exec(entry.replace(/-old$/, ''));
-    if (!found || (name !== undefined && found[1] !== name) || isProcessAlive(Number(found[2]))) continue;
-    await rm(join(parent, entry), { recursive: true, force: true });
-    removed.push(join(parent, entry));
-  }
-  return removed;
-}
+export const removeFolder = (path: string): Promise<void> =>
+  writeOrRefuse(path, async () => {
+    const parent = dirname(resolve(path));
+    const removed = join(parent, createFolderName(basename(resolve(path)), '-removed'));
+    try {
+      await rename(path, removed);
+    } catch (error) {
+      if (isNotFound(error)) return;
+      throw error;
+    }
+    await syncFolder(parent);
+    await rm(removed, { recursive: true, force: true, maxRetries: 3 });
+  });
 
 /** Syncs every file and folder below `path` to disk. */
 async function syncTree(path: string): Promise<void> {
@@ -161,15 +208,4 @@ async function syncTree(path: string): Promise<void> {
     }
   }
   await syncFolder(path);
-}
-
-/** Windows cannot open a folder to sync it, and journals its renames. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { exists, isObject, writeOrRefuse } from '../fs/files.ts';
+import { withLock } from '../fs/lock.ts';
 import { hashFile } from './install.ts';
 import { isPlatformCompatible, parseWheelName } from './packages.ts';
 
@@ -62,10 +63,23 @@ export async function downloadWheel(
   const expected = file.hashes['sha256'];
   if (typeof expected !== 'string') return context.refuse('the index gives no SHA-256');
   const path = join(folder, file.filename);
-  const partial = `${path}.part`;
-  if ((await exists(path)) && (await hashFile(path, 'hex')) === expected) return path;
   const onBytes = (done: number, of: number): void => onProgress?.(file.filename, done, of);
   const url = new URL(file.url, page).href;
+  // Two processes must not append to the same partial file.
+  await withLock(path, () => fetchWheel(context, url, path, expected, onBytes), { signal });
+  return path;
+}
+
+/** Downloads a wheel to `path`, unless it is there with its hash. */
+async function fetchWheel(
+  context: DownloadContext,
+  url: string,
+  path: string,
+  expected: string,
+  onBytes: (done: number, of: number) => void,
+): Promise<void> {
+  const partial = `${path}.part`;
+  if ((await exists(path)) && (await hashFile(path, 'hex')) === expected) return;
   await appendRest(context, url, partial, onBytes);
   if ((await hashFile(partial, 'hex')) !== expected) {
     // The partial file may have begun with the bytes of another wheel: start again, once.
@@ -77,7 +91,6 @@ export async function downloadWheel(
     }
   }
   await writeOrRefuse(path, () => rename(partial, path));
-  return path;
 }
 
 async function request(

@@ -7,9 +7,12 @@ import { createReadStream, readFileSync } from 'node:fs';
 import { copyFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
 import { exists, readOrRefuse, writeJson } from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
+import { withLock } from '../fs/lock.ts';
+import { restoreReplacedFolder } from '../fs/stale-folders.ts';
 import {
   acceptedPackages,
   getInstalledName,
@@ -41,22 +44,42 @@ export interface GpuManifest {
   readonly time: string;
 }
 
+const manifestSchema = z.object({
+  version: z.literal(1),
+  runtime: z.string(),
+  wheels: z.record(z.string(), z.string()),
+  files: z.array(
+    z.object({
+      name: z.string().regex(/^[\w.+-]+$/),
+      bytes: z.number().int().min(0),
+      sha256: z.string(),
+      from: z.string(),
+    }),
+  ),
+  time: z.string(),
+});
+
 /** The folder of the installation. */
 export const getGpuDir = (home: string): string => join(home, 'gpu');
 const manifestFile = 'manifest.json';
 
 /**
  * Reads the manifest of the installation; null when there is none. Synchronous, because the library of ONNX
- * Runtime is chosen before anything else is loaded.
+ * Runtime is chosen before anything else is loaded. An installation whose replacement was interrupted comes back.
  */
 export function readGpuManifest(home: string): GpuManifest | null {
   try {
-    const manifest = JSON.parse(readFileSync(join(getGpuDir(home), manifestFile), 'utf8')) as GpuManifest;
-    return manifest.version === 1 && Array.isArray(manifest.files) ? manifest : null;
+    restoreReplacedFolder(getGpuDir(home));
+    const text = readFileSync(join(getGpuDir(home), manifestFile), 'utf8');
+    return manifestSchema.parse(JSON.parse(text));
   } catch {
     return null;
   }
 }
+
+/** Installations and removals of several processes come one after the other. */
+const withGpuLock = <T>(home: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> =>
+  withLock(getGpuDir(home), work, { signal });
 
 /** Names of the installed files that are missing or have another size. */
 export async function findDamagedFiles(home: string, { files }: GpuManifest): Promise<readonly string[]> {
@@ -100,34 +123,32 @@ export async function installGpu(wheels: readonly string[], options: InstallOpti
   const { size: runtimeBytes } = await readOrRefuse(runtime.library, () => stat(runtime.library));
   const wheelBytes = opened.flatMap((wheel) => wheel.entries.map(({ entry }) => entry.bytes));
   const requiredBytes = wheelBytes.reduce((a, b) => a + b, runtimeBytes);
-  return writeFolder(
-    getGpuDir(home),
-    async (folder) => {
-      await copyFile(runtime.library, join(folder, runtimeLibrary));
-      const runtimeFile: InstalledFile = {
-        name: runtimeLibrary,
-        bytes: runtimeBytes,
-        sha256: await hashFile(runtime.library, 'base64url'),
-        from: 'onnxruntime-node',
-      };
-      const files = [
-        runtimeFile,
-        ...(await extractWheels(opened, folder, runtimeBytes, requiredBytes, options)),
-      ];
-      const wheelHashes: Record<string, string> = {};
-      for (const { path, file } of opened) wheelHashes[file] = await hashFile(path, 'hex');
-      const manifest: GpuManifest = {
-        version: 1,
-        runtime: runtime.version,
-        wheels: wheelHashes,
-        files,
-        time: new Date().toISOString(),
-      };
-      await writeJson(join(folder, manifestFile), manifest);
-      return manifest;
-    },
-    { replace: true, requiredBytes, ...(signal ? { signal } : {}) },
-  );
+  const fill = async (folder: string): Promise<GpuManifest> => {
+    await copyFile(runtime.library, join(folder, runtimeLibrary));
+    const runtimeFile: InstalledFile = {
+      name: runtimeLibrary,
+      bytes: runtimeBytes,
+      sha256: await hashFile(runtime.library, 'base64url'),
+      from: 'onnxruntime-node',
+    };
+    const files = [
+      runtimeFile,
+      ...(await extractWheels(opened, folder, runtimeBytes, requiredBytes, options)),
+    ];
+    const wheelHashes: Record<string, string> = {};
+    for (const { path, file } of opened) wheelHashes[file] = await hashFile(path, 'hex');
+    const manifest: GpuManifest = {
+      version: 1,
+      runtime: runtime.version,
+      wheels: wheelHashes,
+      files,
+      time: new Date().toISOString(),
+    };
+    await writeJson(join(folder, manifestFile), manifest);
+    return manifest;
+  };
+  const writeOptions = { replace: true, requiredBytes, ...(signal ? { signal } : {}) };
+  return withGpuLock(home, () => writeFolder(getGpuDir(home), fill, writeOptions), signal);
 }
 
 /** Extracts the libraries of the wheels into `folder`, and checks their hashes. */
@@ -195,8 +216,10 @@ export async function hashFile(path: string, encoding: 'hex' | 'base64url'): Pro
 }
 
 /** Removes the installation. Returns whether there was one. */
-export async function removeGpu(home: string): Promise<boolean> {
-  const wasInstalled = await exists(getGpuDir(home));
-  await removeFolder(getGpuDir(home));
-  return wasInstalled;
-}
+export const removeGpu = (home: string): Promise<boolean> =>
+  withGpuLock(home, async () => {
+    restoreReplacedFolder(getGpuDir(home));
+    const wasInstalled = await exists(getGpuDir(home));
+    await removeFolder(getGpuDir(home));
+    return wasInstalled;
+  });

@@ -6,7 +6,6 @@ import {
   copyFile,
   link,
   lstat,
-  mkdir,
   readdir,
   readFile,
   readlink,
@@ -16,12 +15,14 @@ import {
   symlink,
 } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import { AppError, type ErrorData } from '../../base/errors.ts';
+import { AppError, refuse, type ErrorData } from '../../base/errors.ts';
 import { familyOf } from '../../model/families/index.ts';
-import type { HubCached, HubSnapshot } from '../../model/hub.ts';
+import type { HubCached, HubFile, HubSnapshot } from '../../model/hub.ts';
 import { listShards } from '../checkpoint/shards.ts';
-import { exists, readJsonObject, writeOrRefuse, writeText } from '../fs/files.ts';
+import { findInside } from '../fs/inside.ts';
+import { exists, makeFolder, readJsonObject, syncFolder, writeOrRefuse, writeText } from '../fs/files.ts';
 import { journalFolder, readJournals } from './journal.ts';
+import { isValidRevision } from './settings.ts';
 
 /** `models--owner--name` in the cache. */
 export const getRepoDir = (cache: string, repo: string): string =>
@@ -85,7 +86,9 @@ async function readCachedModel(
   let family: string | null = null;
   try {
     family = familyOf(await readJsonObject(join(dir, 'config.json'))).id;
-    for (const name of await listShards(dir)) await stat(join(dir, name));
+    for (const name of await listShards(dir))
+      if ((await findInside(dir, name)) === undefined)
+        refuse('checkpoint/missing-shard', { path: repo, file: name });
     return { ...base, family, why: null };
   } catch (error) {
     const why: ErrorData =
@@ -123,20 +126,25 @@ async function readRefs(repoDir: string): Promise<ReadonlyMap<string, readonly s
 }
 
 /**
- * Creates a snapshot whose blobs are all in the cache: a link per file, then the ref of its branch or tag.
- * Returns its folder.
+ * Creates a snapshot whose blobs are all in the cache: a link per file, then the ref of its branch or tag. The link
+ * of config.json comes last: without it, the folder is no model. Returns its folder. Refuses `hub/bad-name` for a
+ * revision that is unsafe as a path.
  */
 export async function linkSnapshot(
   cache: string,
   { repo, revision, commit, files }: HubSnapshot,
 ): Promise<string> {
+  if (!isValidRevision(revision)) refuse('hub/bad-name', { given: `${repo}@${revision}` });
   const dir = getSnapshotDir(cache, repo, commit);
+  const isConfig = ({ path }: HubFile): boolean => path === 'config.json';
+  const ordered = [...files].sort((a, b) => Number(isConfig(a)) - Number(isConfig(b)));
   const ref = join(getRepoDir(cache, repo), 'refs', ...revision.split('/'));
   await writeOrRefuse(dir, async () => {
-    await mkdir(dir, { recursive: true });
-    for (const { path, etag } of files) await linkFile(getBlobPath(cache, repo, etag), join(dir, path));
+    await makeFolder(dir);
+    for (const { path, etag } of ordered) await linkFile(getBlobPath(cache, repo, etag), join(dir, path));
+    await syncFolder(dir);
     if (revision === commit) return;
-    await mkdir(dirname(ref), { recursive: true });
+    await makeFolder(dirname(ref));
     await writeText(ref, commit);
   });
   return dir;

@@ -2,11 +2,10 @@
  * @file Downloads a snapshot into the Hugging Face cache: several files at a time, resumed where they stopped.
  * The snapshot counts as complete once its journal says so, which is written last.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { DownloadEvent, HubFile, HubPartial, HubSnapshot } from '../../model/hub.ts';
-import { writeOrRefuse } from '../fs/files.ts';
+import { makeFolder, syncFolder, writeOrRefuse } from '../fs/files.ts';
 import { findExistingAncestor, getFreeBytes } from '../fs/folder.ts';
 import {
   getRepoDir,
@@ -23,6 +22,7 @@ import {
   lockRepo,
   readJournals,
   readLockedCommit,
+  safeSnapshot,
   writeJournal,
   type Journal,
 } from './journal.ts';
@@ -41,7 +41,7 @@ const maxConnections = 4;
 
 /**
  * Downloads the missing files of a snapshot. Returns its folder. Refuses `hub/already` while the repository is
- * being downloaded, `file/no-space`, `cancelled`, and what `downloadFile` refuses.
+ * being downloaded, `hub/bad-name`, `file/no-space`, `cancelled`, and what `downloadFile` refuses.
  */
 export async function downloadSnapshot(
   hub: Hub,
@@ -50,6 +50,7 @@ export async function downloadSnapshot(
 ): Promise<string> {
   const { cache } = hub.settings;
   const { repo, revision, commit } = snapshot;
+  if (!safeSnapshot.safeParse(snapshot).success) refuse('hub/bad-name', { given: `${repo}@${revision}` });
   const complete = await findCompleteSnapshot(cache, repo, commit);
   if (complete) {
     if (revision !== commit) await linkSnapshot(cache, { ...snapshot, files: [] });
@@ -59,8 +60,7 @@ export async function downloadSnapshot(
   const release = await lockRepo(repoDir, repo, commit);
   try {
     await writeOrRefuse(repoDir, async () => {
-      for (const name of ['blobs', 'snapshots', 'refs'])
-        await mkdir(join(repoDir, name), { recursive: true });
+      for (const name of ['blobs', 'snapshots', 'refs']) await makeFolder(join(repoDir, name));
     });
     await checkFreeSpace(cache, snapshot, options.getFreeBytes);
     const journal: Journal = {
@@ -74,6 +74,7 @@ export async function downloadSnapshot(
     };
     await writeJournal(repoDir, journal);
     await downloadBlobs(hub, snapshot, options);
+    await writeOrRefuse(repoDir, () => syncFolder(join(repoDir, 'blobs')));
     const dir = await linkSnapshot(cache, snapshot);
     await writeJournal(repoDir, { ...journal, complete: new Date().toISOString() });
     return dir;

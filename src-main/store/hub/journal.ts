@@ -2,13 +2,34 @@
  * @file The journal of a download and the lock of a repository, in the repository's folder in the cache. The
  * journal lists the files to fetch; once complete, it is the manifest of a checked snapshot.
  */
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, utimes } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
-import type { HubFile, HubSnapshot } from '../../model/hub.ts';
-import { isNotFound, isObject, readJsonIfValid, writeJson, writeOrRefuse } from '../fs/files.ts';
-import { isProcessAlive } from '../fs/process.ts';
+import type { HubSnapshot } from '../../model/hub.ts';
+import { makeFolder, readJsonIfValid, removeStaleFiles, writeJson, writeOrRefuse } from '../fs/files.ts';
+import { readLock, takeLock } from '../fs/lock.ts';
+import { isValidRepo, isValidRevision } from './settings.ts';
+
+/** Names become paths, which must not leave their folder. */
+const hubFile = z.object({
+  path: z.string().regex(/^(?!\.{1,2}$)[^/\\\0:]{1,255}$/),
+  bytes: z.number().int().min(0),
+  etag: z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/),
+  sha256: z.boolean(),
+});
+/** A snapshot whose names are safe as paths. */
+export const safeSnapshot = z.object({
+  repo: z.string().refine(isValidRepo),
+  revision: z.string().refine(isValidRevision),
+  commit: z.string().regex(/^[0-9a-f]{40}$/),
+  files: z.array(hubFile),
+});
+const journalSchema = safeSnapshot.extend({
+  version: z.literal(1),
+  begun: z.string(),
+  complete: z.string().nullable(),
+});
 
 export interface Journal extends HubSnapshot {
   readonly version: 1;
@@ -32,60 +53,27 @@ export async function readJournals(repoDir: string): Promise<readonly Journal[]>
   const journals: Journal[] = [];
   for (const name of names) {
     if (!/^[0-9a-f]{40}\.json$/.test(name)) continue;
-    const value: unknown = await readJsonIfValid(join(getJournalDir(repoDir), name));
-    if (isJournal(value) && value.commit === name.slice(0, 40)) journals.push(value);
+    const journal = journalSchema.safeParse(await readJsonIfValid(join(getJournalDir(repoDir), name)));
+    if (journal.success && journal.data.commit === name.slice(0, 40)) journals.push(journal.data);
   }
   return journals;
 }
 
-const isJournal = (value: unknown): value is Journal =>
-  isObject(value) &&
-  value['version'] === 1 &&
-  isSafeName(value['repo']) &&
-  isSafeName(value['revision']) &&
-  Array.isArray(value['files']) &&
-  (value['files'] as unknown[]).every(isHubFile);
-
-/** Names become paths, which must not leave their folder. */
-const isSafeName = (value: unknown): boolean =>
-  typeof value === 'string' && /^(?!.*\.\.)\w[\w./-]*$/.test(value);
-
-const isHubFile = (value: unknown): value is HubFile =>
-  isObject(value) &&
-  typeof value['path'] === 'string' &&
-  typeof value['etag'] === 'string' &&
-  Number.isSafeInteger(value['bytes']) &&
-  /^[0-9a-f]{40,64}$/.test(value['etag']) &&
-  !/[/\\]/.test(value['path']);
-
 export async function writeJournal(repoDir: string, journal: Journal): Promise<void> {
-  await writeOrRefuse(repoDir, () => mkdir(getJournalDir(repoDir), { recursive: true }));
+  await writeOrRefuse(repoDir, () => makeFolder(getJournalDir(repoDir)));
   await writeJson(getJournalFile(repoDir, journal.commit), journal);
 }
 
 export const deleteJournal = (repoDir: string, commit: string): Promise<void> =>
   writeOrRefuse(repoDir, () => rm(getJournalFile(repoDir, commit), { force: true }));
 
-/** Milliseconds between two updates of a lock's time. */
-const heartbeatInterval = 3000;
-/** A lock whose time is older was left by a process that died. */
-const staleAfter = 20_000;
-/** Tries to take a lock while other processes take and release it. */
-const maxAttempts = 5;
-
 /** One lock per repository, because its commits share blobs and partial files. */
 const getLockFile = (repoDir: string): string => join(getJournalDir(repoDir), 'lock');
 
 /** The commit that a live process downloads into a repository; undefined when there is none. */
-export const readLockedCommit = (repoDir: string): Promise<string | undefined> =>
-  readLiveLock(getLockFile(repoDir));
-
-/** The commit in a lock of a live process. Empty in the moment between creating and writing the lock. */
-async function readLiveLock(path: string): Promise<string | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  const [pid, commit = ''] = (await readFile(path, 'utf8').catch(() => '')).split(' ');
-  if (!found || Date.now() - found.mtimeMs >= staleAfter) return undefined;
-  return commit === '' || isProcessAlive(Number(pid)) ? commit : undefined;
+export async function readLockedCommit(repoDir: string): Promise<string | undefined> {
+  const holder = await readLock(getLockFile(repoDir));
+  return holder && holder.verdict !== 'dead' ? holder.note : undefined;
 }
 
 /**
@@ -93,51 +81,11 @@ async function readLiveLock(path: string): Promise<string | undefined> {
  * function that releases the lock and removes folders that are empty.
  */
 export async function lockRepo(repoDir: string, repo: string, commit: string): Promise<() => Promise<void>> {
-  const path = getLockFile(repoDir);
-  const own = `${process.pid} ${commit}`;
-  for (let attempt = 1; !(await createLock(path, own)); attempt++) {
-    if (attempt === maxAttempts || (await readLiveLock(path)) !== undefined) refuse('hub/already', { repo });
-    await removeStaleLock(path);
-  }
-  const timer = setInterval(() => {
-    const now = new Date();
-    void utimes(path, now, now).catch(() => undefined);
-  }, heartbeatInterval);
-  timer.unref();
+  const lock = await takeLock(getLockFile(repoDir), { note: commit, createFolder: true });
+  if (!lock) return refuse('hub/already', { repo });
+  await removeStaleFiles(getJournalDir(repoDir)).catch(() => undefined);
   return async () => {
-    clearInterval(timer);
-    if ((await readFile(path, 'utf8').catch(() => '')) === own) await rm(path, { force: true });
+    await lock.release();
     for (const folder of [getJournalDir(repoDir), repoDir]) await rmdir(folder).catch(() => undefined);
   };
-}
-
-/** Creates the lock file. False when it exists, or when another process removed its folder meanwhile. */
-const createLock = (path: string, own: string): Promise<boolean> =>
-  writeOrRefuse(path, async () => {
-    await mkdir(dirname(path), { recursive: true });
-    const file = await open(path, 'wx').catch((thrown: unknown) => {
-      if (isNotFound(thrown) || (thrown as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
-      throw thrown;
-    });
-    if (!file) return false;
-    try {
-      await file.writeFile(own);
-    } catch (error) {
-      await rm(path, { force: true });
-      throw error;
-    } finally {
-      await file.close();
-    }
-    return true;
-  });
-
-/**
- * Removes a stale lock. It is moved aside and checked again, because another process may have replaced it by
- * a live one, which is moved back.
- */
-async function removeStaleLock(path: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
-  await rename(path, aside).catch(() => undefined);
-  if ((await readLiveLock(aside)) !== undefined) await rename(aside, path);
-  else await rm(aside, { force: true });
 }

@@ -14,6 +14,7 @@ import { mapConcurrently } from './parallel.ts';
 import { fetchHeader, fetchJsonObject, fetchRange, type CommitContext } from './ranges.ts';
 import type { Hub } from './requests.ts';
 import { findLicense, refuseUnexpectedResponse, toIsoDate } from './responses.ts';
+import { isValidRevision } from './settings.ts';
 
 /** Headers that are fetched at the same time. */
 const maxConnections = 4;
@@ -31,6 +32,7 @@ export async function inspectModel(
   signal?: AbortSignal,
 ): Promise<HubModelInfo> {
   const { endpoint } = hub.settings;
+  if (!isValidRevision(revision)) refuse('hub/bad-name', { given: `${repo}@${revision}` });
   const found = await modelInfo({
     name: repo,
     revision,

@@ -67,6 +67,21 @@ export async function findToken(
 /** True for one line of printable ASCII: a header takes nothing else, and a masked token is something else. */
 export const isValidToken = (text: string): boolean => /^[\x21-\x7e]+$/.test(text);
 
+/** The rules of huggingface_hub's `validate_repo_id`, with fewer first characters. */
+const isValidRepoPart = (part: string): boolean =>
+  /^(?!.*(?:--|\.\.))[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$/.test(part) &&
+  !/[.-]$/.test(part) &&
+  !part.endsWith('.git');
+
+/** True for `name` and `owner/name` that are safe as paths and URLs. */
+export function isValidRepo(repo: string): boolean {
+  const parts = repo.split('/');
+  return parts.length <= 2 && parts.every(isValidRepoPart);
+}
+
+/** True for the name of a branch, a tag or a commit that is safe as a path and URL. */
+export const isValidRevision = (revision: string): boolean => /^(?!.*\.\.)\w[\w./-]{0,199}$/.test(revision);
+
 /**
  * Parses `owner/name`, `owner/name@revision`, or the URL of a repository. Refuses `hub/bad-name`: the parts
  * become paths and URLs.
@@ -78,15 +93,7 @@ export function parseRepo(given: string): { readonly repo: string; readonly revi
     .replace(/\/+$/, '')
     .split('@');
   const revision = rest.length > 0 ? rest.join('@') : undefined;
-  const parts = repo.split('/');
-  const isRevisionValid = revision === undefined || /^(?!.*\.\.)[\w][\w./-]{0,199}$/.test(revision);
-  if (parts.length > 2 || !parts.every(isValidRepoPart) || !isRevisionValid)
+  if (!isValidRepo(repo) || (revision !== undefined && !isValidRevision(revision)))
     return refuse('hub/bad-name', { given });
   return { repo, revision };
 }
-
-/** The rules of huggingface_hub's `validate_repo_id`, with fewer first characters. */
-const isValidRepoPart = (part: string): boolean =>
-  /^(?!.*(?:--|\.\.))[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$/.test(part) &&
-  !/[.-]$/.test(part) &&
-  !part.endsWith('.git');

@@ -1,20 +1,19 @@
 /**
- * @file Whether a run is alive: state.json names the process and its heartbeat. A flag alone would outlive a
- * killed process.
+ * @file Whether a run is alive: state.json names the process and its heartbeat, and the lock makes it the only one.
+ * A flag alone would outlive a killed process.
  */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
-import { readJsonObject, writeJson, writeOrRefuse } from '../fs/files.ts';
-import { getProcessStart, isSameProcessAlive } from '../fs/process.ts';
+import { readJsonObject, writeJson } from '../fs/files.ts';
+import { briefNote, takeLock, type Lock } from '../fs/lock.ts';
+import { judgeProcess, markOwnProcess, type ProcessMark, type Verdict } from '../fs/process.ts';
 
 export type Activity = 'preparing' | 'running' | 'pausing' | 'stopped';
 
 /** state.json of a run. */
-export interface RunMark {
-  readonly pid: number;
-  /** When that process began, as its system counts; null if the system does not say. */
-  readonly born: string | null;
+export interface RunMark extends ProcessMark {
   readonly state: Activity;
   /** Milliseconds since 1970. */
   readonly heartbeat: number;
@@ -23,48 +22,107 @@ export interface RunMark {
 }
 
 const heartbeatMilliseconds = 2000;
+/** Milliseconds between two looks at a process on another machine. */
+const lookMilliseconds = 500;
 const stateFile = (dir: string): string => join(dir, 'state.json');
+const lockFile = (dir: string): string => join(dir, 'lock');
+
+/** Versions before `system` had no such field, and version 1 called `hasStopped` `told`. */
+const storedMark = z.object({
+  pid: z.number().int(),
+  born: z.string().nullable().default(null),
+  system: z.string().optional(),
+  machine: z.string().nullable().optional(),
+  state: z.enum(['preparing', 'running', 'pausing', 'stopped']),
+  heartbeat: z.number(),
+  hasStopped: z.boolean().optional(),
+  told: z.boolean().optional(),
+});
 
 /** The mark of a run; null if there is none that can be read. */
 export async function readMark(dir: string): Promise<RunMark | null> {
-  const mark = await readJsonObject(stateFile(dir)).catch(() => null);
-  if (mark === null || typeof mark['pid'] !== 'number' || typeof mark['heartbeat'] !== 'number') return null;
-  // `told` is the name of `hasStopped` in format version 1.
-  return { born: null, hasStopped: mark['told'] === true, ...mark } as unknown as RunMark;
+  const parsed = storedMark.safeParse(await readJsonObject(stateFile(dir)).catch(() => null));
+  if (!parsed.success) return null;
+  const { told, hasStopped = told ?? false, ...mark } = parsed.data;
+  return { ...mark, hasStopped } as RunMark;
 }
 
 export const writeMark = (dir: string, state: Activity, hasStopped = false): Promise<void> =>
-  writeJson(stateFile(dir), {
-    pid: process.pid,
-    born: getProcessStart(process.pid),
-    state,
-    heartbeat: Date.now(),
-    hasStopped,
-  } satisfies RunMark);
+  writeJson(
+    stateFile(dir),
+    { ...markOwnProcess(), state, heartbeat: Date.now(), hasStopped } satisfies RunMark,
+    { isDurable: false },
+  );
 
-/** The mark of the live process that works on the run, or null. */
-export async function activityOf(dir: string): Promise<RunMark | null> {
+interface Activeness {
+  readonly mark: RunMark;
+  readonly verdict: Verdict;
+}
+
+/** The mark of a process that is not known to be dead, and the verdict on it. */
+async function readActiveMark(dir: string): Promise<Activeness | null> {
   const mark = await readMark(dir);
   if (mark === null || mark.state === 'stopped') return null;
-  return isSameProcessAlive(mark, { key: dir, time: mark.heartbeat }) ? mark : null;
+  const verdict = judgeProcess(mark, { key: dir, time: mark.heartbeat });
+  return verdict === 'dead' ? null : { mark, verdict };
+}
+
+/** The mark of the live process that works on the run, or null. */
+export const activityOf = async (dir: string): Promise<RunMark | null> =>
+  (await readActiveMark(dir))?.mark ?? null;
+
+/** As `activityOf`. A process on another machine or in another container is watched until it is clear. */
+export async function watchActivity(dir: string): Promise<RunMark | null> {
+  for (;;) {
+    const active = await readActiveMark(dir);
+    if (active?.verdict !== 'unknown') return active?.mark ?? null;
+    await new Promise((resolve) => {
+      setTimeout(resolve, lookMilliseconds);
+    });
+  }
 }
 
 /** A run that this process has locked. The heartbeat continues until it is released. */
 export interface Hold {
   setState(state: Activity): Promise<void>;
+  /** Throws `run/taken-over` if another process has taken the run, because this one was silent for too long. */
+  check(): Promise<void>;
   release(hasStopped: boolean): Promise<void>;
 }
 
 /** Locks a run for this process. Throws `run/already-running`. */
+const lockRun = async (dir: string, note: string): Promise<Lock> =>
+  (await takeLock(lockFile(dir), { note })) ?? refuse('run/already-running', { run: basename(dir) });
+
+/** Runs `work`, which is short, while no other process can work on the run. Throws `run/already-running`. */
+export async function withRunLock<T>(dir: string, work: () => Promise<T>): Promise<T> {
+  const lock = await lockRun(dir, briefNote);
+  try {
+    return await work();
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Locks a run for this process and marks it as prepared by it. Throws `run/already-running`. */
 export async function holdRun(dir: string): Promise<Hold> {
-  const lock = join(dir, 'lock');
-  await takeLock(dir, lock);
+  const lock = await lockRun(dir, 'training');
   let state: Activity = 'preparing';
   let writing: Promise<void> = Promise.resolve();
   let isReleased = false;
+  let isLost = false;
   let hasStopped = false;
+  const check = async (): Promise<void> => {
+    isLost ||= !(await lock.isHeld());
+    if (isLost) refuse('run/taken-over', { run: basename(dir) });
+  };
   const beat = (): Promise<void> => {
-    writing = writing.catch(() => undefined).then(() => writeMark(dir, state, hasStopped));
+    writing = writing
+      .catch(() => undefined)
+      .then(async () => {
+        await check();
+        await writeMark(dir, state, hasStopped);
+      });
     return writing;
   };
   const timer = setInterval(() => {
@@ -72,12 +130,19 @@ export async function holdRun(dir: string): Promise<Hold> {
     if (!isReleased) beat().catch(() => undefined);
   }, heartbeatMilliseconds);
   timer.unref();
-  await beat();
+  try {
+    await beat();
+  } catch (error) {
+    clearInterval(timer);
+    await lock.release();
+    throw error;
+  }
   return {
     setState(next) {
       state = next;
       return beat();
     },
+    check,
     async release(stopped) {
       isReleased = true;
       hasStopped = stopped;
@@ -86,45 +151,12 @@ export async function holdRun(dir: string): Promise<Hold> {
       try {
         await beat();
       } catch (error) {
-        // On a full disk no mark can be written. A missing mark is correct, the old one is not.
-        await rm(stateFile(dir), { force: true });
+        // A full disk takes no mark. No mark is true, the old one is not.
+        if (!isLost) await rm(stateFile(dir), { force: true });
         throw error;
       } finally {
-        await rm(lock, { force: true });
+        await lock.release();
       }
     },
   };
-}
-
-const lockAttempts = 3;
-
-async function takeLock(dir: string, lock: string): Promise<void> {
-  const owner = JSON.stringify({ pid: process.pid, born: getProcessStart(process.pid) });
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await writeOrRefuse(lock, () => writeFile(lock, owner, { flag: 'wx' }));
-      return;
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'file/exists') throw error;
-      if (attempt > lockAttempts || (await isHeld(dir, lock)))
-        refuse('run/already-running', { run: basename(dir) });
-      await rm(lock, { force: true });
-    }
-  }
-}
-
-/** True if the process that made the lock is alive. The heartbeat decides where its start time is unknown. */
-async function isHeld(dir: string, lock: string): Promise<boolean> {
-  let holder: { pid?: unknown; born?: unknown };
-  try {
-    holder = JSON.parse(await readFile(lock, 'utf8')) as typeof holder;
-  } catch {
-    // Gone, or cut off when its process was killed.
-    return false;
-  }
-  const { pid, born } = holder;
-  if (typeof pid !== 'number') return false;
-  const mark = await readMark(dir);
-  const time = mark?.pid === pid ? mark.heartbeat : 0;
-  return isSameProcessAlive({ pid, born: typeof born === 'string' ? born : null }, { key: lock, time });
 }

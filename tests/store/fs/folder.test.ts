@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { refuse } from '../../../src-main/base/errors.ts';
@@ -6,14 +15,12 @@ import { toWriteError } from '../../../src-main/store/fs/files.ts';
 import {
   createPartialFolder,
   findExistingAncestor,
-  removeStalePartials,
+  removeFolder,
   writeFolder,
 } from '../../../src-main/store/fs/folder.ts';
-import { isProcessAlive } from '../../../src-main/store/fs/process.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freePath, freshFolder } from '../../support/temporary.ts';
 
-const deadPid = 2 ** 22 + 12_345; // above the largest process id on Linux
 const listParent = (target: string): string[] =>
   existsSync(dirname(target)) ? readdirSync(dirname(target)) : [];
 const createSystemError = (code: string): NodeJS.ErrnoException => Object.assign(new Error(code), { code });
@@ -149,15 +156,39 @@ describe('writeFolder', () => {
     await expectAppError('file/unwritable', () => createPartialFolder(join(file, 'x', 'y')));
   });
 
-  it('removes partial folders of dead processes and keeps those of live ones', async () => {
-    const parent = freshFolder();
-    const live = `.a.partial-${process.pid}-0-99`;
-    const dead = `.a.partial-${deadPid}-0-1`;
-    const other = `.b.partial-${deadPid}-0-1`;
-    expect(isProcessAlive(deadPid)).toBe(false);
-    for (const name of [live, dead, other, '.hidden', `${dead}-old`]) mkdirSync(join(parent, name));
-    await writeFolder(join(parent, 'a'), () => Promise.resolve());
-    expect(readdirSync(parent).sort()).toEqual([live, other, '.hidden', 'a'].sort());
-    expect(await removeStalePartials(parent)).toEqual([join(parent, other)]);
+  it('takes the place of an empty folder, and of no other, if it may', async () => {
+    const target = freshFolder('claimed');
+    const write = (): Promise<void> =>
+      writeFolder(target, (t) => Promise.resolve(writeFileSync(join(t, 'a'), 'A')), { mayBeEmpty: true });
+    await write();
+    expect(readFileSync(join(target, 'a'), 'utf8')).toBe('A');
+    await expectAppError('file/exists', write);
+    await expectAppError('file/exists', () => writeFolder(freshFolder('empty'), () => Promise.resolve()));
+  });
+
+  it.skipIf(process.platform === 'win32')('lets only its owner enter a private folder', async () => {
+    const target = freePath('private');
+    await writeFolder(target, () => Promise.resolve(), { isPrivate: true });
+    expect(statSync(target).mode & 0o777).toBe(0o700);
+  });
+
+  it('accepts the longest names', async () => {
+    for (const name of ['x'.repeat(255), 'ä'.repeat(127)]) {
+      const target = freePath(name);
+      await writeFolder(target, () => Promise.resolve());
+      expect(listParent(target)).toEqual([name]);
+      await removeFolder(target);
+      expect(listParent(target)).toEqual([]);
+    }
+  });
+
+  it('gives a folder its name back when the new one cannot take its place', async () => {
+    const target = freshFolder('taken');
+    writeFileSync(join(target, 'a'), 'old');
+    const folder = await createPartialFolder(target, { replace: true });
+    rmSync(folder.path, { recursive: true });
+    await expect(folder.commit()).rejects.toThrow();
+    expect(readFileSync(join(target, 'a'), 'utf8')).toBe('old');
+    expect(listParent(target)).toEqual(['taken']);
   });
 });

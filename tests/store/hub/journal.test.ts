@@ -1,23 +1,22 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lockRepo, readLockedCommit } from '../../../src-main/store/hub/journal.ts';
+import { tryLock } from '../../../src-main/store/fs/lock.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
 
 const commit = 'c'.repeat(40);
 const otherCommit = 'd'.repeat(40);
 const deadPid = spawnSync(process.execPath, ['-e', '']).pid;
-const oneMinuteAgo = new Date(Date.now() - 60_000);
 
 /** Creates the folder of a repository with a lock of this text. */
-function createLocked(text: string, time = new Date()): string {
+function createLocked(text: string): string {
   const folder = join(freshFolder(), 'models--a--b');
   const lock = join(folder, '.cambium', 'lock');
   mkdirSync(join(folder, '.cambium'), { recursive: true });
   writeFileSync(lock, text);
-  utimesSync(lock, time, time);
   return folder;
 }
 
@@ -35,6 +34,7 @@ describe('lockRepo', () => {
   it('gives a stale lock to one of several processes that find it', async () => {
     for (let round = 0; round < 20; round++) {
       const folder = createLocked(`${deadPid} ${otherCommit}`);
+      expect(await readLockedCommit(folder)).toBeUndefined();
       const attempts = Array.from({ length: 8 }, () => lockRepo(folder, 'a/b', commit));
       const results = await Promise.allSettled(attempts);
       expect(results.filter(({ status }) => status === 'fulfilled').length).toBe(1);
@@ -45,17 +45,11 @@ describe('lockRepo', () => {
     }
   });
 
-  it('respects a new lock without content, and takes one that is old or of a dead process', async () => {
-    const empty = createLocked('');
-    await expectAppError('hub/already', () => lockRepo(empty, 'a/b', commit));
-    for (const folder of [
-      createLocked('', oneMinuteAgo),
-      createLocked(`${process.pid} ${otherCommit}`, oneMinuteAgo),
-      createLocked(`${deadPid} ${otherCommit}`),
-    ]) {
-      const release = await lockRepo(folder, 'a/b', commit);
-      expect(await readLockedCommit(folder)).toBe(commit);
-      await release();
+  it('respects the lock of a live process, and one that is just being written', async () => {
+    for (const text of ['', `${process.ppid} ${otherCommit}`]) {
+      const folder = createLocked(text);
+      expect(await readLockedCommit(folder)).toBe(text === '' ? '' : otherCommit);
+      expect(await tryLock(join(folder, '.cambium', 'lock'))).toBeUndefined();
     }
   });
 
