@@ -1,39 +1,56 @@
 /**
- * @file Cambium's own folder: recently opened checkpoints, known runs, and caches. A damaged list is renamed
- * and started again, because losing it loses no work.
+ * @file Cambium's own folder: recently opened checkpoints, known runs, and caches. Only its owner can enter it. A
+ * list that was read and does not parse is renamed and started again; one that cannot be read now is left alone.
  */
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { AppError } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { exists, isNotFound, isObject, readJsonIfValid, writeJson, writeOrRefuse } from '../fs/files.ts';
-import { withLock } from '../fs/lock.ts';
+import { exists, makeFolder, removeStaleFiles, writeOrRefuse } from '../fs/files.ts';
 import { isRun } from '../run/runs.ts';
+import { readStored, updateStored } from './stored-list.ts';
 
-export interface KnownCheckpoint {
-  readonly dir: string;
-  readonly name: string;
+const knownCheckpoint = z.object({
+  dir: z.string(),
+  name: z.string(),
   /** ISO 8601. */
-  readonly opened: string;
-}
+  opened: z.string().default(''),
+});
+export type KnownCheckpoint = Readonly<z.infer<typeof knownCheckpoint>>;
+
+/** Entries that are no checkpoints or paths are left out: another version of Cambium may have written them. */
+const checkpointList = z
+  .array(z.unknown())
+  .transform((items) => items.flatMap((item) => knownCheckpoint.safeParse(item).data ?? []));
+const pathList = z
+  .array(z.unknown())
+  .transform((items) => items.filter((item): item is string => typeof item === 'string'));
+const jsonObject = z.record(z.string(), z.json());
 
 export interface Home {
   readonly dir: string;
   /** Creates a cache folder: its contents can be made again. Returns its path. */
   createCacheDir(name: string): Promise<string>;
-  /** Reads a JSON file of this folder; undefined when it is missing or damaged. */
+  /** Reads a JSON file of this folder; undefined when it is missing or damaged. Refuses `file/unreadable`. */
   readFile(name: string): Promise<JsonObject | undefined>;
   /** Replaces a JSON file of this folder. Updates of several processes run one after the other. */
   updateFile(name: string, update: (before: JsonObject | undefined) => unknown): Promise<void>;
   /** Recently opened checkpoints that still exist, newest first. */
   listCheckpoints(): Promise<readonly KnownCheckpoint[]>;
-  rememberCheckpoint(dir: string, name: string): Promise<void>;
+  /** False when the list cannot be written, which must not keep anybody from using the checkpoint. */
+  rememberCheckpoint(dir: string, name: string): Promise<boolean>;
   forgetCheckpoint(dir: string): Promise<void>;
-  /** Folders of runs that still exist, newest first. */
+  /** Folders of runs that still exist, newest first: those that were remembered, and those in the home. */
   listRuns(): Promise<readonly string[]>;
-  rememberRun(dir: string): Promise<void>;
-  /** A free path for a new run of this name. Does not create the folder. */
-  getFreeRunDir(name: string): Promise<string>;
+  /** False when the list cannot be written. */
+  rememberRun(dir: string): Promise<boolean>;
+  /**
+   * Calls `create` with a new, empty folder for a run of this name, which no other process is given. Returns the
+   * folder. Removes it if `create` throws.
+   */
+  createRunFolder(name: string, create: (dir: string) => Promise<unknown>): Promise<string>;
 }
 
 /** Cambium's own folder: CAMBIUM_HOME, or the folder for application data of the platform. */
@@ -51,63 +68,100 @@ export function resolveHomeDir(
 }
 
 const maxListLength = 5000;
+const isPrivate = true;
 
 /** Opens Cambium's own folder. Creates nothing until something is written. */
 export function openHome(dir = resolveHomeDir()): Home {
   const checkpointsFile = join(dir, 'checkpoints.json');
   const runsFile = join(dir, 'runs.json');
+  const runsFolder = join(dir, 'runs');
   const enqueue = createQueue();
-  const update = (path: string, work: () => Promise<void>): Promise<void> =>
-    enqueue(() => withLock(path, work));
-  const updateList = <T>(
+  let isPrepared = false;
+  const update = <T>(
     path: string,
-    read: () => Promise<readonly T[]>,
-    change: (list: readonly T[]) => readonly T[],
-  ): Promise<void> => update(path, async () => writeJson(path, change(await read()).slice(0, maxListLength)));
-  const readCheckpoints = async (): Promise<readonly KnownCheckpoint[]> =>
-    (await readList(checkpointsFile)).filter(isKnownCheckpoint);
-  const readRuns = async (): Promise<readonly string[]> =>
-    (await readList(runsFile)).filter((item) => typeof item === 'string');
+    schema: z.ZodType<T>,
+    change: (before: T | undefined) => unknown,
+  ): Promise<void> =>
+    enqueue(async () => {
+      await writeOrRefuse(dir, () => makeFolder(dir, { isPrivate }));
+      if (!isPrepared) await removeStaleFiles(dir).catch(() => undefined);
+      isPrepared = true;
+      await updateStored(path, schema, change);
+    });
+  const updateCheckpoints = (
+    change: (list: readonly KnownCheckpoint[]) => readonly KnownCheckpoint[],
+  ): Promise<void> =>
+    update(checkpointsFile, checkpointList, (list = []) => change(list).slice(0, maxListLength));
   return {
     dir,
     async createCacheDir(name) {
       const path = join(dir, 'cache', name);
-      await writeOrRefuse(path, () => mkdir(path, { recursive: true }));
+      await writeOrRefuse(path, () => makeFolder(path, { isPrivate }));
       return path;
     },
-    readFile: (name) => readOrSetAside(join(dir, name), isObject),
-    updateFile(name, change) {
-      const path = join(dir, name);
-      return update(path, async () => writeJson(path, change(await readOrSetAside(path, isObject))));
+    readFile: (name) => readStored(join(dir, name), jsonObject),
+    updateFile: (name, change) => update(join(dir, name), jsonObject, change),
+    async listCheckpoints() {
+      const list = (await readStored(checkpointsFile, checkpointList)) ?? [];
+      return filterAsync(list, (item) => exists(join(item.dir, 'config.json')));
     },
-    listCheckpoints: async () =>
-      filterAsync(await readCheckpoints(), (item) => exists(join(item.dir, 'config.json'))),
     rememberCheckpoint(path, name) {
       const full = resolve(path);
-      return updateList(checkpointsFile, readCheckpoints, (list) => [
-        { dir: full, name, opened: new Date().toISOString() },
-        ...list.filter((item) => item.dir !== full),
-      ]);
+      const entry = { dir: full, name, opened: new Date().toISOString() };
+      return succeeds(updateCheckpoints((list) => [entry, ...list.filter((item) => item.dir !== full)]));
     },
     forgetCheckpoint: (path) =>
-      updateList(checkpointsFile, readCheckpoints, (list) =>
-        list.filter((item) => item.dir !== resolve(path)),
-      ),
-    listRuns: async () => filterAsync(await readRuns(), isRun),
-    rememberRun: (path) =>
-      updateList(runsFile, readRuns, (list) => [
-        resolve(path),
-        ...list.filter((item) => item !== resolve(path)),
-      ]),
-    async getFreeRunDir(name) {
-      const base = toFolderName(name);
-      for (let n = 1; ; n++) {
-        const path = join(dir, 'runs', n === 1 ? base : `${base}-${n}`);
-        if (!(await exists(path))) return path;
+      updateCheckpoints((list) => list.filter((item) => item.dir !== resolve(path))),
+    async listRuns() {
+      const remembered = (await readStored(runsFile, pathList)) ?? [];
+      const names = await readdir(runsFolder).catch(() => []);
+      // A process may have died after it created a run and before it remembered it.
+      const found = names.filter((name) => !name.startsWith('.')).map((name) => join(runsFolder, name));
+      return filterAsync([...new Set([...remembered, ...found])], isRun);
+    },
+    rememberRun(path) {
+      const full = resolve(path);
+      const change = (list: readonly string[] = []): readonly string[] =>
+        [full, ...list.filter((item) => item !== full)].slice(0, maxListLength);
+      return succeeds(update(runsFile, pathList, change));
+    },
+    async createRunFolder(name, create) {
+      await writeOrRefuse(runsFolder, () => makeFolder(runsFolder, { isPrivate }));
+      const path = await claimFolder(runsFolder, toFolderName(name));
+      try {
+        await create(path);
+      } catch (error) {
+        await rmdir(path).catch(() => undefined);
+        throw error;
       }
+      return path;
     },
   };
 }
+
+/** Creates the first of `<name>`, `<name>-2`, `<name>-3` and so on that does not exist. Returns its path. */
+async function claimFolder(parent: string, name: string): Promise<string> {
+  for (let n = 1; ; n++) {
+    const path = join(parent, n === 1 ? name : `${name}-${n}`);
+    try {
+      await mkdir(path, 0o700);
+      return path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
+        return writeOrRefuse(path, () => Promise.reject(error));
+    }
+  }
+}
+
+/** False when `work` fails for a reason that a person can act on. */
+const succeeds = (work: Promise<void>): Promise<boolean> =>
+  work.then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof AppError) return false;
+      throw error;
+    },
+  );
 
 /** Lower-case letters, digits and single dashes. */
 const toFolderName = (name: string): string =>
@@ -117,35 +171,12 @@ const toFolderName = (name: string): string =>
     .replace(/^-|-$/g, '')
     .slice(0, 60) || 'run';
 
-const isKnownCheckpoint = (item: unknown): item is KnownCheckpoint =>
-  isObject(item) && typeof item['dir'] === 'string' && typeof item['name'] === 'string';
-
 async function filterAsync<T>(
   items: readonly T[],
   predicate: (item: T) => Promise<boolean>,
 ): Promise<readonly T[]> {
   const kept = await Promise.all(items.map(predicate));
   return items.filter((_, i) => kept[i]);
-}
-
-const readList = async (path: string): Promise<readonly unknown[]> =>
-  (await readOrSetAside(path, Array.isArray)) ?? [];
-
-/** Reads a JSON file; undefined when it is missing. A file of another type is renamed to `*.damaged-<time>`. */
-async function readOrSetAside<T>(
-  path: string,
-  isExpected: (value: unknown) => value is T,
-): Promise<T | undefined> {
-  if (!(await exists(path))) return undefined;
-  const value = await readJsonIfValid(path);
-  if (isExpected(value)) return value;
-  await writeOrRefuse(path, () =>
-    rename(path, `${path}.damaged-${Date.now()}`).catch((error: unknown) => {
-      // Another process may have renamed it at the same moment.
-      if (!isNotFound(error)) throw error;
-    }),
-  );
-  return undefined;
 }
 
 /** Runs updates of this process one after the other. */

@@ -1,0 +1,52 @@
+/**
+ * @file Reads and updates the small JSON files of Cambium's own folder. Updates of several processes run one after the
+ * other. A file that was read and is no JSON of its schema is renamed to `*.damaged-<time>`, never one that could not
+ * be read: the next update would replace it by an empty one.
+ */
+import { readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { z } from 'zod';
+import { isNotFound, makeFolder, readOrRefuse, writeJson, writeOrRefuse } from '../fs/files.ts';
+import { withLock } from '../fs/lock.ts';
+
+type Content<T> = { readonly state: 'missing' | 'damaged' } | { readonly state: 'valid'; readonly value: T };
+
+async function readContent<T>(path: string, schema: z.ZodType<T>): Promise<Content<T>> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (isNotFound(error)) return { state: 'missing' };
+    return readOrRefuse(path, () => Promise.reject(error));
+  }
+  try {
+    return { state: 'valid', value: schema.parse(JSON.parse(text)) };
+  } catch {
+    return { state: 'damaged' };
+  }
+}
+
+/**
+ * Reads a file; undefined when it is missing or damaged. A damaged file stays until the next update, so that readers
+ * write nothing. Refuses `file/unreadable`.
+ */
+export async function readStored<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  const content = await readContent(path, schema);
+  return content.state === 'valid' ? content.value : undefined;
+}
+
+/** Replaces a file by what `change` makes of its content. */
+export async function updateStored<T>(
+  path: string,
+  schema: z.ZodType<T>,
+  change: (before: T | undefined) => unknown,
+): Promise<void> {
+  await writeOrRefuse(path, () => makeFolder(dirname(path), { isPrivate: true }));
+  await withLock(path, async () => {
+    const content = await readContent(path, schema);
+    const next = change(content.state === 'valid' ? content.value : undefined);
+    if (content.state === 'damaged')
+      await writeOrRefuse(path, () => rename(path, `${path}.damaged-${Date.now()}`));
+    await writeJson(path, next, { isPrivate: true });
+  });
+}
