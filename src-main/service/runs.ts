@@ -1,6 +1,6 @@
 /** @file Training runs. The folder of a run is its state; while it trains it has its own engine. */
 import { basename } from 'node:path';
-import { AppError, refuse } from '../base/errors.ts';
+import { refuse } from '../base/errors.ts';
 import { createQueue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import { activeStates } from '../contract/activity.ts';
@@ -16,7 +16,6 @@ import { exists } from '../store/fs/files.ts';
 import { findDataFiles } from '../store/data/dataset-files.ts';
 import { followEvents } from '../store/run/events.ts';
 import {
-  changeSettings,
   claimRun,
   createRun,
   isRun,
@@ -89,7 +88,7 @@ export function createRuns(
   const resumeWith = async (run: RunSummary, settings?: TrainingSettings): Promise<RunSummary> => {
     const { dir } = run;
     if (isActive(run) || engines.has(dir)) refuse('run/already-running', { run: basename(dir) });
-    const claimed = claimRun(dir).then(() => (settings ? changeSettings(dir, settings) : undefined));
+    const claimed = claimRun(dir, settings);
     // Registers the engine before anything is awaited: two resumes at once must not start two engines.
     engines.launch(dir, claimed);
     await claimed;
@@ -107,7 +106,9 @@ export function createRuns(
       const name = request.name?.trim() || (out === undefined ? summary.name : basename(out));
       const { settings } = request;
       const run = { checkpoint, data, ...readingOf(request), settings, name };
-      const dir = await createIn(home, out, name, (path) => createRun(path, run));
+      const create = (path: string): Promise<unknown> => createRun(path, run);
+      if (out !== undefined) await create(out);
+      const dir = out ?? (await home.createRunFolder(name, create));
       await home.rememberRun(dir);
       const created = onCreated?.(dir, { ...request, checkpoint, data }).catch(() => undefined);
       engines.launch(dir, created ?? Promise.resolve());
@@ -160,27 +161,6 @@ export function createRuns(
     countRunning: engines.count,
     stopAll: engines.stopAll,
   };
-}
-
-/**
- * Calls `create` with `out`, or with a free folder of the home. Retries if another process takes the free folder
- * first. Returns the folder.
- */
-async function createIn(
-  home: Home,
-  out: string | undefined,
-  name: string,
-  create: (dir: string) => Promise<unknown>,
-): Promise<string> {
-  const dir = out ?? (await home.getFreeRunDir(name));
-  try {
-    await create(dir);
-  } catch (error) {
-    if (out === undefined && error instanceof AppError && error.code === 'file/exists')
-      return createIn(home, out, name, create);
-    throw error;
-  }
-  return dir;
 }
 
 /** The sampling weights and the text field, if they are given. */

@@ -14,6 +14,15 @@ export const runErrors = {
     `the run ${d.run} is already training`,
     'Follow it, or stop it first.',
   ],
+  'run/taken-over': (d: { run: string }): ErrorText => [
+    `another process has taken over the run ${d.run}, because this one gave no sign of life for two minutes`,
+    'Follow it there; nothing of this session was saved since.',
+  ],
+  'run/damaged-lines': (d: { run: string; lines: number }): ErrorText => [
+    `${d.lines} ${d.lines === 1 ? 'line' : 'lines'} in events.jsonl of the run ${d.run} cannot be read and ` +
+      `${d.lines === 1 ? 'was' : 'were'} skipped`,
+    'The charts lack those events. The checkpoints do not depend on them: resume, export and growth work.',
+  ],
   'run/not-running': (d: { run: string; state: string }): ErrorText => [
     `the run ${d.run} is ${d.state}, not training`,
     'Resume it first.',

@@ -1,24 +1,24 @@
 /**
- * @file events.jsonl of a run: one event per line, append-only. A last line without a line break was cut off
- * when its process was killed, and is ignored. Lines of format version 1 are translated when they are read.
+ * @file Reads and follows events.jsonl of a run: one event per line, append-only. A last line without a line break
+ * was cut off when its process was killed, and is ignored; other lines that are no events are skipped.
  */
 import { watch } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { refuse } from '../../base/errors.ts';
+import { join } from 'node:path';
 import type { RunEvent } from '../../train/run.ts';
-import { isNotFound, readOrRefuse, toReadError, writeOrRefuse, writeText } from '../fs/files.ts';
+import { isNotFound, toReadError } from '../fs/files.ts';
+import { parseEvent, splitLines } from './event-lines.ts';
 import { activityOf } from './state.ts';
-import { translateEvent } from './version-1.ts';
 
 export const eventsFile = (dir: string): string => join(dir, 'events.jsonl');
 
-const lineBreak = 10;
-
-/** Events from line `from` on. After a resume removed lines, `from` is the first line that is new or different. */
+/**
+ * The lines from line `from` on; null for a line that is no event. After a resume removed lines, `from` is the first
+ * line that is new or different.
+ */
 export interface EventBatch {
   readonly from: number;
-  readonly events: readonly RunEvent[];
+  readonly events: readonly (RunEvent | null)[];
 }
 
 /** A position in the file: the number of a line, from 0, and the byte where it begins. */
@@ -75,8 +75,7 @@ export function createEventReader(
       while (unchanged < newHashes.length && newHashes[unchanged] === hashes[unchanged]) unchanged++;
     hashes = continued ? [...hashes, ...newHashes] : newHashes;
     const from = lineBefore + unchanged;
-    const events = lines.slice(unchanged).map(({ text }, i) => parseEvent(path, text(), from + i + 1));
-    return { from, events };
+    return { from, events: lines.slice(unchanged).map(({ text }) => parseEvent(text())) };
   }
 
   return {
@@ -99,28 +98,6 @@ export const openIfPresent = (path: string): Promise<FileHandle | undefined> =>
     throw toReadError(path, error);
   });
 
-interface Line {
-  /** Byte positions, the line break included in `end`. */
-  readonly start: number;
-  readonly end: number;
-  /** With the line break. */
-  readonly bytes: Buffer;
-  /** Without the line break. */
-  text(): string;
-}
-
-/** The complete lines of a buffer. */
-function splitLines(buffer: Buffer): readonly Line[] {
-  const lines: Line[] = [];
-  let start = 0;
-  for (let end = buffer.indexOf(lineBreak); end >= 0; end = buffer.indexOf(lineBreak, start)) {
-    const bytes = buffer.subarray(start, end + 1);
-    lines.push({ start, end: end + 1, bytes, text: () => bytes.toString('utf8', 0, bytes.length - 1) });
-    start = end + 1;
-  }
-  return lines;
-}
-
 /** The bytes from `from` to `to`; fewer if the file ends before. */
 export async function readRange(file: FileHandle, from: number, to: number): Promise<Buffer> {
   const bytes = Buffer.alloc(Math.max(0, to - from));
@@ -140,23 +117,10 @@ function hashOf(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
-/** Parses a line. Throws `run/damaged` with the number of a line that is no event. */
-export function parseEvent(path: string, line: string, number: number): RunEvent {
-  try {
-    const event = JSON.parse(line) as Readonly<Record<string, unknown>> | null;
-    if (typeof event?.['type'] === 'string') return event as unknown as RunEvent;
-    if (typeof event?.['at'] === 'string') return translateEvent(event) as unknown as RunEvent;
-  } catch {
-    // Refused below, like every other line that is no event.
-  }
-  const why = `line ${number} of ${basename(path)} is not an event`;
-  return refuse('run/damaged', { run: dirname(path), why });
-}
-
 /** Every complete event from line `from` (counted from 0) on. */
 export async function readEvents(dir: string, from = 0): Promise<readonly RunEvent[]> {
   const { events } = await createEventReader(eventsFile(dir)).next();
-  return events.slice(from);
+  return events.slice(from).filter((event) => event !== null);
 }
 
 /** How long a follower waits for the last line of a run whose process has just ended. */
@@ -193,6 +157,7 @@ export async function* followEvents(
       const batch = await reader.next();
       if (offset !== undefined && batch.from < firstWanted) firstWanted = 0;
       for (const [i, event] of batch.events.entries()) {
+        if (event === null) continue;
         last = event;
         if (batch.from + i >= firstWanted) yield event;
         if (signal?.aborted) return;
@@ -248,60 +213,4 @@ function watchFolder(dir: string, signal?: AbortSignal): { wait(): Promise<void>
       signal?.removeEventListener('abort', onChange);
     },
   };
-}
-
-export interface EventLog {
-  append(event: RunEvent): Promise<void>;
-  sync(): Promise<void>;
-  close(): Promise<void>;
-}
-
-/**
- * Opens the file for appending and removes a line that was cut off. With `after`, a saved step, it also removes
- * every line from the first event of a later step on; later steps that the run rolled back before that save are
- * its history, and stay.
- */
-export async function openEventLog(
-  dir: string,
-  { after = Infinity }: { readonly after?: number } = {},
-): Promise<EventLog> {
-  const path = eventsFile(dir);
-  const file = await writeOrRefuse(path, () => open(path, 'a+'));
-  try {
-    const { size } = await file.stat();
-    const bytes = await readOrRefuse(path, () => readRange(file, 0, size));
-    const length = keptLength(path, splitLines(bytes), after);
-    if (length < bytes.length) await writeOrRefuse(path, () => file.truncate(length));
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-  return {
-    async append(event) {
-      await writeOrRefuse(path, () => file.appendFile(`${JSON.stringify(event)}\n`));
-    },
-    sync: () => writeOrRefuse(path, () => file.sync()),
-    async close() {
-      await file.sync().catch(() => undefined);
-      await file.close();
-    },
-  };
-}
-
-/** Bytes of the lines that a run keeps when it continues after step `after`. */
-function keptLength(path: string, lines: readonly Line[], after: number): number {
-  let firstLaterLine = Infinity;
-  for (const [i, line] of lines.entries()) {
-    const event = parseEvent(path, line.text(), i + 1);
-    if (event.type === 'rolled-back' && event.step < after) firstLaterLine = Infinity;
-    else if ('step' in event && event.step > after) firstLaterLine = Math.min(firstLaterLine, line.start);
-  }
-  return Math.min(lines.at(-1)?.end ?? 0, firstLaterLine);
-}
-
-/** Rewrites the events of version 1 in the current format, all lines or none. */
-export async function upgradeEvents(dir: string): Promise<void> {
-  const events = await readEvents(dir);
-  const lines = events.map((event) => `${JSON.stringify(event)}\n`);
-  await writeText(eventsFile(dir), lines.join(''));
 }

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import type { ErrorData } from '../../base/errors.ts';
 import type { RunEvent, RunHistory } from '../../train/run.ts';
 import { readJsonObject, writeJson } from '../fs/files.ts';
-import { eventsFile, openIfPresent, parseEvent, readRange } from './events.ts';
+import { parseEvent } from './event-lines.ts';
+import { eventsFile, openIfPresent, readRange } from './events.ts';
 import { activityOf } from './state.ts';
 import { createEventThinner, type EventThinner } from './thinned-events.ts';
 
@@ -19,17 +20,20 @@ export interface RunTotals {
   loss: number | null;
   heldOutLoss: number | null;
   seconds: number;
+  cost: number | null;
   error?: ErrorData;
   lastEvent?: RunEvent;
+  /** Lines that are no events. */
+  badLines?: number;
 }
 
 /** One entry per `indexStride` lines: the step before the line, and the byte where it begins. */
 type LineIndex = (readonly [step: number, offset: number])[];
 const indexStride = 4096;
 
-/** digest.json. Version 1 had events of format version 1, and is read anew. */
+/** digest.json. Version 1 had events of format version 1, version 2 had no cost; both are read anew. */
 interface Digest {
-  readonly version: 2;
+  readonly version: 3;
   readonly size: number;
   readonly lines: number;
   readonly totals: RunTotals;
@@ -57,13 +61,14 @@ const blockBytes = 1 << 19;
 /** A run with fewer lines is read faster than its cache. */
 const fewestCachedLines = 2000;
 
-const emptyTotals = (): RunTotals => ({
+export const emptyTotals = (): RunTotals => ({
   step: 0,
   steps: 0,
   tokens: 0,
   loss: null,
   heldOutLoss: null,
   seconds: 0,
+  cost: null,
 });
 const emptyState = (): ReadState => ({
   offset: 0,
@@ -94,6 +99,9 @@ function addToTotals(totals: RunTotals, event: RunEvent): void {
       break;
     case 'evaluated':
       totals.heldOutLoss = event.loss;
+      break;
+    case 'usage':
+      totals.cost = event.cost;
       break;
     case 'stopped':
       if (event.error) totals.error = event.error;
@@ -141,9 +149,11 @@ async function readFurther(dir: string, before: ReadState | undefined): Promise<
       for (const { text, end } of lines) {
         if (state.lines % indexStride === 0) state.index.push([state.totals.step, state.offset]);
         state.lines++;
-        const event = parseEvent(eventsFile(dir), text, state.lines);
-        addToTotals(state.totals, event);
-        state.thinner.add(event);
+        const event = parseEvent(text);
+        if (event) {
+          addToTotals(state.totals, event);
+          state.thinner.add(event);
+        } else state.totals.badLines = (state.totals.badLines ?? 0) + 1;
         state.offset = end;
         state.lastLine = text;
         state.isCached = false;
@@ -169,7 +179,7 @@ async function isContinued(
 /** The cached state, if it belongs to a file of this size. */
 async function readCached(dir: string, size: number): Promise<ReadState | undefined> {
   const digest = (await readJsonObject(digestFile(dir)).catch(() => undefined)) as Digest | undefined;
-  if (digest?.version !== 2 || digest.size !== size || !Array.isArray(digest.index)) return undefined;
+  if (digest?.version !== 3 || digest.size !== size || !Array.isArray(digest.index)) return undefined;
   const { lines, totals, index } = digest;
   return { ...emptyState(), offset: size, lines, totals, index, isCached: true, isFromCache: true };
 }
@@ -184,7 +194,7 @@ async function writeCache(dir: string, state: ReadState): Promise<void> {
     lines,
     offset,
   } satisfies RunHistory);
-  await writeJson(digestFile(dir), { version: 2, size: offset, lines, totals, index } satisfies Digest);
+  await writeJson(digestFile(dir), { version: 3, size: offset, lines, totals, index } satisfies Digest);
 }
 
 /** Read states by folder. Reads of one folder wait for each other. */
@@ -234,8 +244,7 @@ async function readStepRange(
   { index, totals, offset: fileEnd }: ReadState,
   { from, to }: StepRange,
 ): Promise<Pick<RunHistory, 'events' | 'isComplete'>> {
-  const path = eventsFile(dir);
-  const file = await openIfPresent(path);
+  const file = await openIfPresent(eventsFile(dir));
   const thinner = createEventThinner();
   if (!file) return thinner.result();
   // After a rollback the same step is in several parts of the file: read every part that may hold it.
@@ -244,14 +253,12 @@ async function readStepRange(
     const mayHold = Math.max(step, stepAfter) >= from && Math.min(step, stepAfter) <= to;
     return mayHold ? [[offset, end]] : [];
   });
-  let lines = 0;
   try {
     for (const [start, end] of parts)
       for await (const block of readLines(file, start, end))
         for (const { text } of block) {
-          lines++;
-          const event = parseEvent(path, text, lines);
-          if (event.type === 'step' && event.step >= from && event.step <= to) thinner.add(event);
+          const event = parseEvent(text);
+          if (event?.type === 'step' && event.step >= from && event.step <= to) thinner.add(event);
         }
     return thinner.result();
   } finally {

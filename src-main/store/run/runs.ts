@@ -5,9 +5,10 @@ import { basename, resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import { runVersion, type RunEvent, type RunSettings, type StoppedEvent } from '../../train/run.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
-import { isNotFound, writeJson, writeOrRefuse } from '../fs/files.ts';
-import { removeFolder, removeStalePartials, writeFolder } from '../fs/folder.ts';
-import { openEventLog, upgradeEvents } from './events.ts';
+import { isNotFound, removeStaleFiles, writeJson, writeOrRefuse } from '../fs/files.ts';
+import { removeFolder, writeFolder } from '../fs/folder.ts';
+import { removeStaleFolders } from '../fs/stale-folders.ts';
+import { openEventLog, upgradeEvents } from './event-log.ts';
 import {
   decayFile,
   isStopRequested,
@@ -18,7 +19,7 @@ import {
   stepsFolder,
   stopFile,
 } from './folder.ts';
-import { activityOf, holdRun, readMark, writeMark } from './state.ts';
+import { holdRun, readMark, watchActivity, withRunLock, writeMark } from './state.ts';
 import { openTensorBoard } from './tensorboard.ts';
 
 export { summarizeRun } from './summary.ts';
@@ -26,34 +27,38 @@ export { isRun, newestStep, readRun, savedSteps, stateOf } from './folder.ts';
 
 export type RunRequest = Omit<RunSettings, 'version' | 'created'>;
 
-/** Creates a run's folder, complete or not at all. Throws `file/exists`. */
+/** Creates a run's folder, complete or not at all, in the place of an empty one. Throws `file/exists`. */
 export async function createRun(dir: string, request: RunRequest): Promise<RunSettings> {
   const { name, checkpoint, data, settings, ...reading } = request;
   const created = new Date().toISOString();
   const run: RunSettings = { version: runVersion, name, created, checkpoint, data, ...reading, settings };
-  await writeFolder(dir, async (temporary) => {
+  const fill = async (temporary: string): Promise<void> => {
     await mkdir(stepsFolder(temporary));
     await writeJson(settingsFile(temporary), run);
     await writeMark(temporary, 'preparing');
-  });
+  };
+  // Samples and logs repeat private text.
+  await writeFolder(dir, fill, { isPrivate: true, mayBeEmpty: true });
   return run;
 }
 
 /** Throws `run/already-running` if another process works on the run. */
 async function checkNoOtherProcess(dir: string): Promise<void> {
-  const active = await activityOf(dir);
+  const active = await watchActivity(dir);
   if (active && active.pid !== process.pid) refuse('run/already-running', { run: basename(dir) });
 }
 
 /**
- * Marks the run as being prepared by this process and removes an old stop request. Throws
- * `run/already-running`.
+ * Marks the run as being prepared by this process, removes an old stop request, and writes new settings if they are
+ * given. Throws `run/already-running`.
  */
-export async function claimRun(dir: string): Promise<void> {
-  await checkNoOtherProcess(dir);
-  await rm(stopFile(dir), { force: true });
-  await writeMark(dir, 'preparing');
-}
+export const claimRun = (dir: string, settings?: TrainingSettings): Promise<void> =>
+  withRunLock(dir, async () => {
+    await checkNoOtherProcess(dir);
+    await rm(stopFile(dir), { force: true });
+    if (settings) await changeSettings(dir, settings);
+    await writeMark(dir, 'preparing');
+  });
 
 /** Writes new settings of a run that this process holds or has claimed. A decay request is then answered. */
 export async function changeSettings(dir: string, settings: TrainingSettings): Promise<void> {
@@ -81,14 +86,17 @@ export interface DecayRequest {
 
 /** The trainer's side of a run. It is the only writer. */
 export interface RunSession {
-  /** Appends an event. It is written when the promise resolves. */
+  /** Appends an event. It is written when the promise resolves, and not at all when it rejects. */
   append(event: RunEvent): Promise<void>;
   setState(state: 'preparing' | 'running' | 'pausing'): Promise<void>;
   isStopRequested(): boolean;
   decayRequest(): DecayRequest | undefined;
   /** Writes changed settings. */
   reschedule(settings: TrainingSettings): Promise<void>;
-  /** Flushes all appended events to the disk. */
+  /**
+   * Flushes all appended events to the disk, so that a checkpoint never stands without the events before it. Throws
+   * `run/taken-over` if another process works on the run by now.
+   */
   sync(): Promise<void>;
   /** Releases the run. Its state follows from its last event. */
   close(): Promise<void>;
@@ -115,6 +123,7 @@ export async function openSession(
   const hold = await holdRun(dir);
   let hasStopped = false;
   try {
+    await removeStaleFiles(dir);
     if (await isVersion1(dir)) {
       await upgradeEvents(dir);
       await writeJson(settingsFile(dir), await readRun(dir));
@@ -123,15 +132,18 @@ export async function openSession(
     const board = await openTensorBoard(dir, options.after ?? 0);
     return {
       async append(event) {
-        hasStopped = event.type === 'stopped';
         await log.append(event);
+        hasStopped = event.type === 'stopped';
         await board.append(event);
       },
       setState: (state) => hold.setState(state),
       isStopRequested: () => isStopRequested(dir),
       decayRequest: () => readDecayRequest(dir),
       reschedule: (settings) => changeSettings(dir, settings),
-      sync: () => log.sync(),
+      async sync() {
+        await hold.check();
+        await log.sync();
+      },
       async close() {
         await log.close();
         await board.close();
@@ -174,7 +186,7 @@ export async function saveStep(
 ): Promise<string> {
   const target = resolve(stepsFolder(dir), `step-${String(step).padStart(6, '0')}`);
   await writeFolder(target, fill, { requiredBytes, replace: true });
-  await removeStalePartials(stepsFolder(dir));
+  await removeStaleFolders(stepsFolder(dir));
   for (const old of (await savedSteps(dir)).slice(0, -kept)) await removeFolder(old.dir);
   return target;
 }

@@ -1,16 +1,30 @@
 /** @file The summary of a run: its settings, the totals of its events, and its state. */
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
+import type { ErrorData } from '../../base/errors.ts';
 import type { RunSummary } from '../../train/run.ts';
 import { stepsOf } from '../../train/schedule.ts';
+import { toReadError } from '../fs/files.ts';
+import { eventsFile } from './events.ts';
 import { newestStep, readRun, stateOf } from './folder.ts';
-import { totalsOf } from './history.ts';
+import { emptyTotals, totalsOf, type RunTotals } from './history.ts';
 import { readNotes } from './notes.ts';
+
+/** The totals of the events, and what is wrong with the file. A run is its checkpoints: it works without events. */
+async function readTotals(dir: string): Promise<RunTotals & { readonly damage?: ErrorData }> {
+  try {
+    const { badLines: lines = 0, ...totals } = await totalsOf(dir);
+    if (lines === 0) return totals;
+    return { ...totals, damage: { code: 'run/damaged-lines', detail: { run: basename(dir), lines } } };
+  } catch (error) {
+    return { ...emptyTotals(), damage: toReadError(eventsFile(dir), error).toData() };
+  }
+}
 
 /** Summarizes the run in a folder as it is now. */
 export async function summarizeRun(folder: string): Promise<RunSummary> {
   const dir = resolve(folder);
   const { name: originalName, created, checkpoint, data, settings } = await readRun(dir);
-  const { lastEvent, error, ...totals } = await totalsOf(dir);
+  const { lastEvent, error, ...totals } = await readTotals(dir);
   const state = await stateOf(dir, lastEvent);
   const { name = originalName, tags, notes } = await readNotes(dir);
   const savedStep = (await newestStep(dir))?.step ?? null;
@@ -26,6 +40,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary> {
     tags,
     notes,
     ...totals,
+    step: Math.max(totals.step, savedStep ?? 0),
     steps: totals.steps || stepsOf(settings),
     ...(error && state === 'failed' ? { error } : {}),
     savedStep,

@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { eventsFile, followEvents } from '../../../src-main/store/run/events.ts';
 import { historyOf, totalsOf } from '../../../src-main/store/run/history.ts';
 import type { RunEvent } from '../../../src-main/train/run.ts';
-import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import { startedAt, stepAt, stoppedAt, toLines } from './run-fixtures.ts';
 
@@ -153,9 +152,13 @@ describe('historyOf', () => {
     expect(await historyOf(freshFolder())).toEqual({ events: [], lines: 0, offset: 0, isComplete: true });
   });
 
-  it('refuses a line that is no event', async () => {
-    const { dir, file } = writeRun([startedAt(0)]);
+  it('counts lines that are no events, also from its cache, and follows from the right line', async () => {
+    const { dir, file } = writeRun(eventsTo(2500));
     appendFileSync(file, 'nonsense\n');
-    await expectAppError('run/damaged', () => totalsOf(dir));
+    expect(await totalsOf(dir)).toMatchObject({ step: 2500, badLines: 1 });
+    const { lines, offset } = await historyOf(dir);
+    expect([lines, offset]).toEqual([eventsTo(2500).length + 1, statSync(file).size]);
+    eraseLines(file);
+    expect(await totalsOf(dir)).toMatchObject({ step: 2500, badLines: 1 });
   });
 });

@@ -1,0 +1,84 @@
+/** @file The lines of events.jsonl: splits bytes into lines and parses a line. Version 1 is translated. */
+import type { RunEvent } from '../../train/run.ts';
+import { isObject } from '../fs/files.ts';
+import { translateEvent } from './version-1.ts';
+
+const lineBreak = 10;
+
+export interface Line {
+  /** Byte positions, the line break included in `end`. */
+  readonly start: number;
+  readonly end: number;
+  /** With the line break. */
+  readonly bytes: Buffer;
+  /** Without the line break. */
+  text(): string;
+}
+
+/** The complete lines of a buffer. */
+export function splitLines(buffer: Buffer): readonly Line[] {
+  const lines: Line[] = [];
+  let start = 0;
+  for (let end = buffer.indexOf(lineBreak); end >= 0; end = buffer.indexOf(lineBreak, start)) {
+    const bytes = buffer.subarray(start, end + 1);
+    lines.push({ start, end: end + 1, bytes, text: () => bytes.toString('utf8', 0, bytes.length - 1) });
+    start = end + 1;
+  }
+  return lines;
+}
+
+interface Fields {
+  readonly numbers?: readonly string[];
+  readonly texts?: readonly string[];
+}
+/** What readers compute with, besides `step`: fields that are finite numbers, and fields that are text. */
+const fields: Readonly<Record<string, Fields>> = {
+  preparing: { numbers: ['done', 'of'], texts: ['what'] },
+  started: { numbers: ['steps'], texts: ['device', 'deviceName', 'time'] },
+  step: { numbers: ['loss', 'lr', 'gradNorm', 'tokens', 'seconds'] },
+  skipped: { texts: ['what'] },
+  'rolled-back': { numbers: ['from'] },
+  rescheduled: { numbers: ['steps'] },
+  grown: {
+    numbers: ['stage', 'parametersBefore', 'parameters', 'steps', 'tokens'],
+    texts: ['reason', 'source'],
+  },
+  slope: { numbers: ['fall', 'low', 'high'] },
+  evaluated: { numbers: ['loss'] },
+  averaged: { numbers: ['loss'], texts: ['weights'] },
+  asymmetry: { numbers: ['value'] },
+  sample: { texts: ['prompt', 'text'] },
+  saved: { texts: ['dir'] },
+  usage: { numbers: ['seconds'] },
+  measured: { numbers: ['stepSeconds', 'secondsLeft'] },
+  budget: { numbers: ['limit', 'spent'], texts: ['what'] },
+  stopped: { texts: ['reason'] },
+};
+const stopReasons: readonly unknown[] = ['finished', 'requested', 'failed'];
+
+/** An event of a type that a later version added only needs its step. */
+function isEvent(event: Readonly<Record<string, unknown>>): boolean {
+  const { type, step, reason } = event;
+  if (typeof type !== 'string') return false;
+  if (type !== 'preparing' && !(Number.isSafeInteger(step) && (step as number) >= 0)) return false;
+  if (type === 'stopped' && !stopReasons.includes(reason)) return false;
+  const { numbers = [], texts = [] } = Object.hasOwn(fields, type) ? fields[type]! : {};
+  return (
+    numbers.every((name) => Number.isFinite(event[name])) &&
+    texts.every((name) => typeof event[name] === 'string')
+  );
+}
+
+/** Parses a line. Null for a line that is no event, such as one that a full disk cut off. */
+export function parseEvent(line: string): RunEvent | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return null;
+  }
+  if (!isObject(value)) return null;
+  const event =
+    typeof value['at'] === 'string' && value['type'] === undefined ? translateEvent(value) : value;
+  return isEvent(event) ? (event as unknown as RunEvent) : null;
+}
