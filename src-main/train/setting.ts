@@ -66,6 +66,9 @@ export const integer = (row: NumberRow): NumberSetting => ({ kind: 'number', int
 export const choice = <T extends string>(row: ChoiceRow<T>): ChoiceSetting<T> => ({ kind: 'choice', ...row });
 export const text = (row: TextRow): TextSetting => ({ kind: 'text', ...row });
 
+/** The values of a choice that is off or on. */
+export const onOff = { off: 'Off', on: 'On' } as const;
+
 type ValueOf<S extends Setting> =
   S extends ChoiceSetting<infer T> ? T : S extends NumberSetting ? number : string;
 /** The type of the settings that a table describes. */
