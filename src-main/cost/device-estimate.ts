@@ -2,7 +2,7 @@
 import type { DeviceKind } from '../base/device.ts';
 import { heldOutWindows } from '../train/batches.ts';
 import { tokensPerStep } from '../train/schedule.ts';
-import type { TrainingSettings } from '../train/settings.ts';
+import { evaluationPrecisionOf, type TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import { correctionOf, describeAccuracy, withPrecision, type Basis } from './calibration.ts';
 import { settingsThatFit, type Fitting } from './fit.ts';
@@ -125,7 +125,8 @@ export function estimateOnDevice(
   if (noCuda !== undefined) return { ...common, basis: `cannot train: ${noCuda}` };
   const step = timingOf(workload.step, target, s, assumptions);
   if (!step) return { ...common, basis: unknownSpeed, ...record };
-  const evaluation = timingOf(workload.evaluation, target, s, assumptions);
+  const inEvaluation = { ...s, precision: evaluationPrecisionOf(s) };
+  const evaluation = timingOf(workload.evaluation, target, inEvaluation, assumptions);
   const seconds = addEvaluations(step, evaluation, workload);
   const tokens = tokensPerStep(s);
   return {

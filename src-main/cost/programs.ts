@@ -12,7 +12,7 @@ import type { GrowthRecord } from '../model/records.ts';
 import type { WeightDType } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
 import { inPrecision } from '../train/precision.ts';
-import type { TrainingSettings } from '../train/settings.ts';
+import { evaluationPrecisionOf, type TrainingSettings } from '../train/settings.ts';
 import { bucketsOf, type Bucket, type BucketOptions } from '../train/state.ts';
 import {
   accumulateProgram,
@@ -82,6 +82,7 @@ export function programsOf(subject: Subject, s: TrainingSettings, device: Device
     deviceKind: device,
     activationCheckpointing: resolveCheckpointing(s.activationCheckpointing, s.contextLength),
   };
+  const evaluationPrecision = evaluationPrecisionOf(s);
   const update =
     s.gradAccum > 1
       ? [
@@ -95,6 +96,10 @@ export function programsOf(subject: Subject, s: TrainingSettings, device: Device
     vocab: model.dims['vocab']!,
     buckets: model.buckets,
     update,
-    evaluation: simplify(lossProgram(model, shape)),
+    evaluation: inPrecision(
+      lossProgram(model, { ...shape, precision: evaluationPrecision }),
+      device,
+      evaluationPrecision,
+    ),
   };
 }

@@ -65,6 +65,8 @@ export interface BackwardContext<A extends Attrs = Attrs> {
 export interface OnnxForm {
   readonly op?: string;
   readonly domain?: 'com.microsoft';
+  /** The operator set that has the operator, where it is newer than that of all others. */
+  readonly opset?: number;
   readonly inputs?: readonly Value[];
   readonly attrs?: Readonly<Record<string, Attr | { readonly float: number }>>;
 }

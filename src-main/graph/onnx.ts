@@ -1,4 +1,4 @@
-/** @file Encodes a graph as an ONNX model: onnx.proto3, IR version 10, operator set 21. */
+/** @file Encodes a graph as an ONNX model: onnx.proto3, IR version 10, operator set 21 or what its operators need. */
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { refuse } from '../base/errors.ts';
 import { dtypes, downcast, type DType } from '../tensor/dtype.ts';
@@ -34,7 +34,8 @@ export interface OnnxOptions {
 }
 
 const irVersion = 10;
-const opsetVersion = 21;
+/** The operator set of a model whose operators need no newer one. */
+const usualOpset = 21;
 const producer = 'cambium';
 
 /**
@@ -71,7 +72,7 @@ export function encodeOnnxModel(
       writeValueInfo(g, proto.graphFields.output, name, value, dynamicShapes[name]);
     }
   });
-  writeOpset(model, '', opsetVersion);
+  writeOpset(model, '', Math.max(usualOpset, ...nodes.map((node) => node.op.onnx?.(node).opset ?? 0)));
   for (const domain of domains) writeOpset(model, domain, 1);
   return model.finish();
 }

@@ -1,6 +1,6 @@
 /** @file Causal attention over named axes, with sliding windows, soft-capped scores and document masks. */
 import * as op from '../graph/ops/build.ts';
-import type { Value } from '../graph/graph.ts';
+import { countOf, type Value } from '../graph/graph.ts';
 import { softcap } from './activations.ts';
 import type { AttentionOptions } from './builder-types.ts';
 import { slidingAttention } from './layer-type-names.ts';
@@ -39,9 +39,18 @@ export function attention(
   k: NamedValue,
   v: NamedValue,
   scale: number,
-  { window = Infinity, softcap: cap, documents, queryBlocks = 8 }: AttentionOptions = {},
+  {
+    window = Infinity,
+    softcap: cap,
+    documents,
+    queryBlocks = 8,
+    forwardKernel = false,
+  }: AttentionOptions = {},
 ): NamedValue {
   const { shared, queryOnly } = headAxesOf(q, k);
+  const seesAllBefore = window >= q.value.shape[q.axes.indexOf('seq')]!;
+  if (forwardKernel && seesAllBefore && cap === undefined && !documents)
+    return attendInOneKernel(q, k, v, scale);
   const queries = permute(q, [...shared, ...queryOnly, 'seq', 'head_dim']).value;
   const keys = permute(k, [...shared, 'seq', 'head_dim']).value;
   const values = permute(v, [...shared, 'seq', 'head_dim']).value;
@@ -68,6 +77,29 @@ export function attention(
   });
   const output = blocks.length === 1 ? blocks[0]! : op.concat(blocks, -2);
   return nameAxes(output, ...shared, ...queryOnly, 'seq', 'head_dim');
+}
+
+/** Causal attention over all positions as one node, whose heads are one axis after the positions. */
+function attendInOneKernel(q: NamedValue, k: NamedValue, v: NamedValue, scale: number): NamedValue {
+  const { shared, queryOnly } = headAxesOf(q, k);
+  const keyHeads = shared.filter((axis) => axis !== 'batch');
+  const queryHeads = [...keyHeads, ...queryOnly];
+  const queries = permute(q, ['batch', 'seq', ...queryHeads, 'head_dim']).value;
+  const keys = permute(k, ['batch', 'seq', ...keyHeads, 'head_dim']).value;
+  const values = permute(v, ['batch', 'seq', ...keyHeads, 'head_dim']).value;
+  const [batch, seq] = queries.shape as [number, number];
+  const output = op.causalAttention(
+    op.reshape(queries, [batch, seq, -1]),
+    op.reshape(keys, [batch, seq, -1]),
+    op.reshape(values, [batch, seq, -1]),
+    {
+      queryHeads: countOf(queries.shape.slice(2, -1)),
+      keyHeads: countOf(keys.shape.slice(2, -1)),
+      scale,
+    },
+  );
+  const shape = [...queries.shape.slice(0, -1), values.shape.at(-1)!];
+  return nameAxes(op.reshape(output, shape), 'batch', 'seq', ...queryHeads, 'head_dim');
 }
 
 /** Fewest queries of a block. */

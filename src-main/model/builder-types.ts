@@ -13,6 +13,8 @@ export interface AttentionOptions {
   readonly documents?: Value | undefined;
   /** Blocks that the queries are computed in. Default: 8. */
   readonly queryBlocks?: number | undefined;
+  /** Uses one kernel without a gradient where it computes the same: for forward passes on CUDA. Default: false. */
+  readonly forwardKernel?: boolean | undefined;
 }
 
 /**

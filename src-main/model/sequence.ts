@@ -23,7 +23,7 @@ export const wholeSequence: SequenceContext = {
  * packed documents, these do not attend to each other; positions count across all of them.
  */
 export const createSequence = (
-  defaults: Pick<AttentionOptions, 'documents' | 'queryBlocks'>,
+  defaults: Pick<AttentionOptions, 'documents' | 'queryBlocks' | 'forwardKernel'>,
 ): SequenceContext => ({
   ...wholeSequence,
   attention: (q, k, v, scale, options = {}) => attention(q, k, v, scale, { ...defaults, ...options }),

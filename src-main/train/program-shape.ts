@@ -13,11 +13,11 @@ export interface BatchShape {
   readonly documentMask?: 'off' | 'on';
   /** The device that the program is cut for. Default: cpu. */
   readonly deviceKind?: DeviceKind;
+  /** Default: float32. */
+  readonly precision?: Precision;
 }
 
 export interface StepShape extends BatchShape {
-  /** Default: float32. */
-  readonly precision?: Precision;
   /** Default: off. */
   readonly activationCheckpointing?: ActivationCheckpointing;
 }
@@ -38,12 +38,20 @@ const partsOn: Readonly<Record<DeviceKind, Parts>> = {
 
 export const partsOf = ({ deviceKind = 'cpu' }: Pick<BatchShape, 'deviceKind'>): Parts => partsOn[deviceKind];
 
-/** What the tokens of a program attend to. */
-export function sequenceOf(shape: BatchShape): SequenceContext {
+/**
+ * What the tokens of a program attend to, for passes with and without a gradient. CUDA has a kernel for the latter
+ * that keeps no scores, in low precision only.
+ */
+export function sequencesOf(shape: BatchShape): Readonly<Record<'training' | 'forward', SequenceContext>> {
+  const { documentMask, microBatch, contextLength, deviceKind = 'cpu', precision = 'float32' } = shape;
   const { queryBlocks } = partsOf(shape);
-  const size = [shape.microBatch, shape.contextLength];
-  const documents = shape.documentMask === 'on' ? input('documents', 'int32', size) : undefined;
-  return createSequence({ queryBlocks, documents });
+  const documents =
+    documentMask === 'on' ? input('documents', 'int32', [microBatch, contextLength]) : undefined;
+  const forwardKernel = deviceKind === 'cuda' && precision !== 'float32';
+  return {
+    training: createSequence({ queryBlocks, documents }),
+    forward: createSequence({ queryBlocks, documents, forwardKernel }),
+  };
 }
 
 /** The input `tokens` [batch, seq + extra]. */

@@ -2,6 +2,7 @@
 import type { ActivationCheckpointing } from '../graph/passes/activation-checkpointing.ts';
 import type { DeviceKind } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
+import type { Precision } from './precision.ts';
 import type { TrainingSettings } from './settings.ts';
 
 export type RunState = 'preparing' | 'running' | 'pausing' | 'paused' | 'finished' | 'failed' | 'interrupted';
@@ -98,6 +99,8 @@ export interface EvaluatedEvent {
   readonly step: number;
   readonly loss: number;
   readonly tokens: number;
+  /** The type of matrix products; absent in older runs: float32. */
+  readonly precision?: Precision;
 }
 /** Loss of averaged weights on the same held-out text. */
 export interface AveragedEvent {

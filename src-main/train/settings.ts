@@ -1,5 +1,6 @@
 /** @file The settings of a training run, derived from the table: type, defaults, options and schemas. */
 import { z } from 'zod';
+import type { Precision } from './precision.ts';
 import { scheduleLabels, settingTable, type Schedule } from './setting-table.ts';
 import { defaultsOf, optionsOf, schemasOf, type SettingsOf } from './setting.ts';
 
@@ -50,3 +51,10 @@ export const storedSettingsSchema: z.ZodType<TrainingSettings> = z
 export const keptCheckpoints = ({
   averageCheckpoints,
 }: Pick<TrainingSettings, 'averageCheckpoints'>): number => Math.max(2, averageCheckpoints);
+
+/** The precision of held-out losses. */
+export const evaluationPrecisionOf = ({
+  precision,
+  evaluationPrecision,
+}: Pick<TrainingSettings, 'precision' | 'evaluationPrecision'>): Precision =>
+  evaluationPrecision === 'run' ? precision : evaluationPrecision;

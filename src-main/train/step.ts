@@ -39,7 +39,7 @@ import { parametersOf } from '../model/parameters.ts';
 import type { Dims } from '../tensor/layout.ts';
 import { blendLosses, distillScalar, divergence, sourceName } from './distill.ts';
 import { headGradients, headLosses, headParts } from './head.ts';
-import { partsOf, sequenceOf, tokensInput, type BatchShape, type StepShape } from './program-shape.ts';
+import { partsOf, sequencesOf, tokensInput, type BatchShape, type StepShape } from './program-shape.ts';
 import { lossScaleInputs, nextLossScale, usesLossScaling, type Precision } from './precision.ts';
 import { stateName, type Bucket, type StatePart } from './state.ts';
 import { update, type UpdateSettings } from './update.ts';
@@ -156,6 +156,8 @@ interface Gradients {
 interface BackwardRequest {
   readonly tokens: Value;
   readonly context: SequenceContext;
+  /** For a teacher, which has no gradient. */
+  readonly forwardContext: SequenceContext;
   /** The weights to differentiate by. */
   readonly wrt: readonly Value[];
   /** Gradient of the loss itself: 1, or the loss scale. */
@@ -178,9 +180,11 @@ function lossAndGradients(
   seed: Value = constant(1),
 ): { readonly reports: Reports; readonly gradients: readonly Value[] } {
   const slots = model.buckets.flatMap((bucket) => bucket.slots);
+  const sequences = sequencesOf(shape);
   const request: BackwardRequest = {
     tokens: tokensInput(shape),
-    context: sequenceOf(shape),
+    context: sequences.training,
+    forwardContext: sequences.forward,
     wrt: slots.map((slot) => weights.get(slot.name)!),
     seed,
     checkpoint: (outputs) =>
@@ -240,13 +244,17 @@ function distillBackward(
   model: BucketModel,
   weights: Weights,
   { model: source, temperature }: Teacher,
-  { tokens, context, wrt, seed, checkpoint }: BackwardRequest,
+  { tokens, context, forwardContext, wrt, seed, checkpoint }: BackwardRequest,
 ): Gradients {
   const { inputs, targets } = splitTargets(tokens);
   const sourceWeights = createState(source, (_, bucket) => sourceName(bucket)).weights;
   const { x, auxiliaryLoss } = forwardForTraining(model, weights, inputs, context);
   const logits = logitsOf(model, weights, x);
-  const sourceLogits = logitsOf(source, sourceWeights, forward(source, sourceWeights, inputs, context));
+  const sourceLogits = logitsOf(
+    source,
+    sourceWeights,
+    forward(source, sourceWeights, inputs, forwardContext),
+  );
   const loss = mean(crossEntropy(logits, targets));
   const kl = divergence(logits, sourceLogits, temperature);
   const blended = blendLosses(loss, kl, distillScalar());
@@ -330,7 +338,7 @@ function updateState(
 export function lossProgram(model: BucketModel, shape: BatchShape): Graph {
   const { weights } = createState(model);
   const { inputs, targets } = splitTargets(tokensInput(shape));
-  const x = forward(model, weights, inputs, sequenceOf(shape));
+  const x = forward(model, weights, inputs, sequencesOf(shape).forward);
   const parts = headParts(targets.shape[0]!, model.dims['vocab']!, partsOf(shape).logitsBytes);
   const losses = headLosses((part) => logitsOf(model, weights, part), x, targets, parts);
   return graphOf({ losses });
@@ -339,7 +347,8 @@ export function lossProgram(model: BucketModel, shape: BatchShape): Graph {
 /** tokens [batch, seq] → `logits` [batch × seq, vocab]. */
 export function logitsProgram(model: BucketModel, shape: BatchShape): Graph {
   const { weights } = createState(model);
-  const x = forward(model, weights, tokensInput(shape, 0), sequenceOf({ ...shape, documentMask: 'off' }));
+  const { forward: context } = sequencesOf({ ...shape, documentMask: 'off' });
+  const x = forward(model, weights, tokensInput(shape, 0), context);
   return graphOf({ logits: logitsOf(model, weights, x) });
 }
 

@@ -10,6 +10,7 @@ import { streamingCost } from '../../src-main/graph/op-cost.ts';
 import {
   add,
   cast,
+  causalAttention,
   constant,
   graphOf,
   input,
@@ -110,6 +111,16 @@ describe('encodeOnnxModel', () => {
     const opsets = (v: Value): number =>
       fieldsOf(encodeOnnxModel(graphOf({ v }))).filter(([field]) => field === modelFields.opset).length;
     expect([opsets(mul(x, 2)), opsets(silu(x))]).toEqual([1, 2]);
+  });
+
+  it('imports a newer operator set only if an operator needs it', () => {
+    const version = (v: Value): number | undefined => {
+      const [, opset] = fieldsOf(encodeOnnxModel(graphOf({ v }))).find(([f]) => f === modelFields.opset)!;
+      return (opset as Uint8Array).at(-1);
+    };
+    const q = input('q', 'float32', [1, 4, 8]);
+    const attention = causalAttention(q, q, q, { queryHeads: 2, keyHeads: 2, scale: 1 });
+    expect([version(mul(x, 2)), version(attention)]).toEqual([21, 23]);
   });
 
   it('turns inputs into initializers, from bytes or from a range of a file', async () => {

@@ -293,6 +293,20 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
       floats(2, 2, 3, 4),
     ),
   ],
+  CausalAttention: [
+    sample(
+      (q, k, v) => b.causalAttention(q, k, v, { queryHeads: 2, keyHeads: 2, scale: 0.5 }),
+      floats(2, 5, 8),
+      floats(2, 5, 8),
+      floats(2, 5, 8),
+    ),
+    sample(
+      (q, k, v) => b.causalAttention(q, k, v, { queryHeads: 4, keyHeads: 2, scale: 0.7 }),
+      floats(1, 4, 16),
+      floats(1, 4, 8),
+      floats(1, 4, 8),
+    ),
+  ],
   RmsNorm: [
     sample((x, gain) => b.rmsNorm(x, 0.1, gain), floats(2, 3, 4), floats(4)),
     sample((x) => b.rmsNorm(x, 1e-5), floats(5)),

@@ -29,6 +29,8 @@ export interface Attributes {
   readonly alpha: number;
   readonly depth: number;
   readonly scale: number;
+  readonly queryHeads: number;
+  readonly keyHeads: number;
   readonly eps: number;
   readonly axes: readonly number[];
   readonly perm: readonly number[];
@@ -312,6 +314,31 @@ const transformerOps: Table = {
       return sum(weighted);
     });
     return [output, probabilities];
+  },
+  // Inputs q [B, seq, Hq × d], k [B, seq, Hk × d], v [B, seq, Hk × dv]: Hq / Hk neighbouring heads share a key head.
+  CausalAttention([q, k, v], { queryHeads, keyHeads, scale }) {
+    const headDim = q!.shape[2]! / queryHeads;
+    const valueDim = v!.shape[2]! / keyHeads;
+    const keyHeadOf = (head: number): number => Math.floor(head / (queryHeads / keyHeads));
+    const shape = [q!.shape[0]!, q!.shape[1]!, queryHeads * valueDim];
+    return fromFunction(shape, ([b, row, column]) => {
+      const head = Math.floor(column! / valueDim);
+      const weights = range(row! + 1).map((key) =>
+        Math.exp(
+          scale *
+            sum(
+              range(headDim).map(
+                (i) =>
+                  elementAt(q!, [b!, row!, head * headDim + i]) *
+                  elementAt(k!, [b!, key, keyHeadOf(head) * headDim + i]),
+              ),
+            ),
+        ),
+      );
+      const valueColumn = keyHeadOf(head) * valueDim + (column! % valueDim);
+      const weighted = weights.map((weight, key) => weight * elementAt(v!, [b!, key, valueColumn]));
+      return sum(weighted) / sum(weights);
+    });
   },
   // Also returns 1 / √(mean square + eps), which the gradient needs.
   RmsNorm([x, gain], { eps }) {

@@ -2,7 +2,7 @@
 import { graphOf, type Graph } from '../../graph/graph.ts';
 import { encodeOnnxModel } from '../../graph/onnx.ts';
 import { buildAsymmetry, type CopiedWeight } from '../../growth/asymmetry.ts';
-import { inPrecision, type Precision } from '../../train/precision.ts';
+import { checkPrecision, inPrecision, type Precision } from '../../train/precision.ts';
 import type { BatchShape } from '../../train/program-shape.ts';
 import { logitsProgram, lossProgram, weightValues } from '../../train/step.ts';
 import type { Device } from '../ort/device.ts';
@@ -46,8 +46,9 @@ async function openReader(
   loaded: LoadedModel,
   graph: Graph,
   output: string,
+  precision: Precision = 'float32',
 ): Promise<Reader> {
-  const session = await compile(device, graph);
+  const session = await compile(device, graph, { precision });
   const shape = graph.inputs.find((v) => v.name === 'tokens')!.shape;
   return {
     async run(tokens, documents) {
@@ -90,19 +91,15 @@ export interface LossMeter {
   dispose(): Promise<void>;
 }
 
-/** Opens a loss meter that reads `microBatch` windows at once. */
+/** Opens a loss meter that reads `microBatch` windows at once. Throws `run/precision`. */
 export async function openLossMeter(
   device: Device,
   loaded: LoadedModel,
-  { microBatch, contextLength, documentMask = 'off' }: BatchShape,
+  { microBatch, contextLength, documentMask = 'off', precision = 'float32' }: BatchShape,
 ): Promise<LossMeter> {
-  const graph = lossProgram(loaded.model, {
-    microBatch,
-    contextLength,
-    documentMask,
-    deviceKind: device.kind,
-  });
-  const reader = await openReader(device, loaded, graph, 'losses');
+  checkPrecision(device.kind, precision);
+  const shape = { microBatch, contextLength, documentMask, deviceKind: device.kind, precision };
+  const reader = await openReader(device, loaded, lossProgram(loaded.model, shape), 'losses', precision);
   const tokens = new Int32Array(microBatch * (contextLength + 1));
   const documentNumbers = new Int32Array(microBatch * contextLength);
   /** Losses [windows × seq] of at most `microBatch` windows. */

@@ -6,7 +6,7 @@ import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { TextTokenizer } from '../../store/data/tokenizer.ts';
 import type { Tokens } from '../../store/data/tokenize.ts';
 import { heldOutStarts, heldOutWindows, type TextPart } from '../../train/batches.ts';
-import type { TrainingSettings } from '../../train/settings.ts';
+import { evaluationPrecisionOf, type TrainingSettings } from '../../train/settings.ts';
 import { generate } from '../infer/generate.ts';
 import { measureAsymmetry, openLossMeter } from '../model/programs.ts';
 import { loadModel, withWeights, type LoadedModel } from '../model/weights.ts';
@@ -40,7 +40,7 @@ export async function* evaluateWeights(
   if (heldOut.length > 0) {
     const tokens = heldOut.length * settings.contextLength;
     const loss = await heldOutLoss(device, loaded, settings, heldOut);
-    yield { type: 'evaluated', step, loss, tokens };
+    yield { type: 'evaluated', step, loss, tokens, precision: evaluationPrecisionOf(settings) };
     if (settings.emaDecay > 0 && step > 0) {
       const emaLoss = await heldOutLoss(device, withWeights(loaded, 'ema'), settings, heldOut);
       yield { type: 'averaged', step, weights: 'ema', loss: emaLoss, tokens };
@@ -73,10 +73,12 @@ export async function* evaluateAverage(
 async function heldOutLoss(
   device: Device,
   loaded: LoadedModel,
-  { microBatch, contextLength, documentMask }: TrainingSettings,
+  settings: TrainingSettings,
   heldOut: readonly Window[],
 ): Promise<number> {
-  const meter = await openLossMeter(device, loaded, { microBatch, contextLength, documentMask });
+  const { microBatch, contextLength, documentMask } = settings;
+  const precision = evaluationPrecisionOf(settings);
+  const meter = await openLossMeter(device, loaded, { microBatch, contextLength, documentMask, precision });
   try {
     return await meter.meanLoss(
       heldOut.map((window) => window.tokens),

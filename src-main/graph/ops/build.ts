@@ -4,7 +4,7 @@ import { largestFinite } from '../types.ts';
 import { and, greater, less } from './logic.ts';
 
 export { gelu, silu } from './activation.ts';
-export { addMask, applyRotary, attend } from './decoder.ts';
+export { addMask, applyRotary, attend, causalAttention } from './decoder.ts';
 export {
   accumulate,
   add,

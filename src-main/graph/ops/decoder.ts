@@ -2,13 +2,13 @@
  * @file Attention and rotary positions. As single operators they have much leaner gradients than the operators
  * they consist of.
  */
-import { constant, countOf, emit, emitOne, type Op, type Value } from '../graph.ts';
+import { constant, countOf, emit, emitOne, lazyConstant, type Op, type Value } from '../graph.ts';
 import { streamingCost } from '../op-cost.ts';
 import { sameShape } from '../shapes.ts';
 import { isFloat } from '../types.ts';
 import { add, mul, neg, sub } from './elementwise.ts';
 import { matmul } from './matmul.ts';
-import { concat, reshape, split } from './movement.ts';
+import { concat, reshape, split, transpose } from './movement.ts';
 import { sum } from './reduce.ts';
 import { softmax } from './softmax.ts';
 
@@ -81,6 +81,70 @@ const Attention: Op<{ readonly scale: number }> = {
   },
 };
 
+type HeadCounts = { readonly queryHeads: number; readonly keyHeads: number; readonly scale: number };
+
+/** Splits x [batch, seq, heads × width] into heads: [batch, heads, seq, width]. */
+function splitHeads(x: Value, heads: number): Value {
+  const [batch, seq] = x.shape as [number, number];
+  return transpose(reshape(x, [batch, seq, heads, -1]), [0, 2, 1, 3]);
+}
+
+/**
+ * Attention of a whole sequence for forward passes, as one kernel that keeps no scores (ONNX `Attention`, opset
+ * 23; flash attention in ONNX Runtime's CUDA provider): q [batch, seq, queryHeads × d], k [batch, seq,
+ * keyHeads × d], v [batch, seq, keyHeads × e] → [batch, seq, queryHeads × e]. Each position attends to itself
+ * and to those before it; `queryHeads / keyHeads` neighbouring query heads share a key head. It has no gradient:
+ * the kernel does not return the statistics that a backward pass needs.
+ */
+const CausalAttention: Op<HeadCounts> = {
+  name: 'CausalAttention',
+  cost: {
+    // Position i has i + 1 keys.
+    products: ([q, k, v], output) => {
+      const perKey = 2 * (countOf(q!.shape) + countOf(output.shape));
+      const keyWidth = Math.min(k!.shape.at(-1)!, v!.shape.at(-1)!);
+      return { flops: (perKey * (q!.shape[1]! + 1)) / 2, smallestSide: Math.min(q!.shape[1]!, keyWidth) };
+    },
+    extraPasses: 0,
+    functions: 0,
+  },
+  castPolicy: 'low',
+  infer: ([q, k, v], { queryHeads, keyHeads }) => {
+    const [batch, seq, queryWidth] = q!.shape as [number, number, number];
+    const [keyWidth, valueWidth] = [k!.shape[2]!, v!.shape[2]!];
+    const fits =
+      isFloat(q!) &&
+      [q, k, v].every((x) => x!.shape.length === 3 && x!.dtype === q!.dtype) &&
+      [k, v].every((x) => sameShape(x!.shape.slice(0, 2), [batch, seq])) &&
+      queryHeads % keyHeads === 0 &&
+      queryWidth / queryHeads === keyWidth / keyHeads &&
+      valueWidth % keyHeads === 0;
+    if (!fits) return 'queries, keys and values do not fit';
+    return [{ dtype: q!.dtype, shape: [batch, seq, (queryHeads * valueWidth) / keyHeads] }];
+  },
+  onnx: ({ attrs: { queryHeads, keyHeads, scale } }) => ({
+    op: 'Attention',
+    opset: 23,
+    attrs: {
+      is_causal: true,
+      kv_num_heads: keyHeads,
+      q_num_heads: queryHeads,
+      scale: { float: scale },
+    },
+  }),
+  lower: ([q, k, v], { queryHeads, keyHeads, scale }) => {
+    const [batch, seq] = q!.shape as [number, number];
+    const shared = [batch, keyHeads];
+    const queries = reshape(splitHeads(q!, queryHeads), [...shared, -1, q!.shape[2]! / queryHeads]);
+    const mask = lazyConstant(`causal ${seq}`, 'float32', [seq, seq], () =>
+      Float32Array.from({ length: seq * seq }, (_, i) => (i % seq > Math.floor(i / seq) ? -1e30 : 0)),
+    );
+    const output = attend(queries, splitHeads(k!, keyHeads), splitHeads(v!, keyHeads), mask, scale);
+    const heads = reshape(output, [batch, queryHeads, seq, -1]);
+    return [reshape(transpose(heads, [0, 2, 1, 3]), [batch, seq, -1])];
+  },
+};
+
 /**
  * Rotary position embedding in its half-split form (Su et al. 2021): rotates each pair (i, i + d/2) of every
  * head of x [batch, seq, heads × d] by the angle with the given cos and sin [seq, d/2]. The gradient is
@@ -121,11 +185,15 @@ const Rotary: Op = {
   },
 };
 
-export const decoderOps = { Attention, Rotary };
+export const decoderOps = { Attention, CausalAttention, Rotary };
 
 /** Attention output softmax(scale · q kᵀ + mask) v; see `Attention` for the shapes. */
 export const attend = (q: Value, k: Value, v: Value, mask: Value, scale: number): Value =>
   emit(Attention, [q, k, v, mask], { scale })[0]!;
+
+/** Causal attention as one kernel without a gradient; see `CausalAttention` for the shapes. */
+export const causalAttention = (q: Value, k: Value, v: Value, attrs: HeadCounts): Value =>
+  emitOne(CausalAttention, [q, k, v], attrs);
 
 /** Rotates the heads of x [batch, seq, heads × d] by the angles with the given cos and sin [seq, d/2]. */
 export const applyRotary = (x: Value, cos: Value, sin: Value): Value => emitOne(Rotary, [x, cos, sin], {});

@@ -1,5 +1,5 @@
 /** @file Settings of evaluation and checkpoints. */
-import { integer, real, text } from '../setting.ts';
+import { choice, integer, real, text } from '../setting.ts';
 
 export const evaluationSettings = {
   saveEvery: integer({
@@ -27,6 +27,13 @@ export const evaluationSettings = {
     default: 0.02,
     min: 0,
     max: 0.5,
+  }),
+  evaluationPrecision: choice({
+    label: 'Evaluation precision',
+    help: "Type of matrix products in held-out losses: the run's, or float32, which is slower and exact.",
+    group: 'evaluation',
+    default: 'run',
+    labels: { run: 'As the run', float32: 'float32' },
   }),
   sampleEvery: integer({
     label: 'Sample every',

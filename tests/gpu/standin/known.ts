@@ -4,7 +4,7 @@
  */
 
 /** What the suites check. */
-export type Property = 'copies' | 'allocations' | 'waits' | 'order' | 'FLOPs' | 'memory';
+export type Property = 'copies' | 'allocations' | 'waits' | 'order' | 'FLOPs' | 'memory' | 'roofline';
 
 interface KnownFailure {
   readonly property: Property;

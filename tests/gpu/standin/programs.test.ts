@@ -13,6 +13,7 @@ import { openDevice } from '../../../src-main/engine/ort/device.ts';
 import { findCopies } from '../../../src-main/growth/asymmetry.ts';
 import { families } from '../../../src-main/model/families/index.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
+import { precisions } from '../../../src-main/train/precision.ts';
 import { weightDTypes } from '../../../src-main/tensor/dtype.ts';
 import { collect, growthNamed, growths, neverAborted, planIfPossible } from '../../engine/workbench.ts';
 import { freePath } from '../../support/temporary.ts';
@@ -47,13 +48,17 @@ describe.skipIf(missing)(`programs on the stand-in${missing ? `, skipped: ${miss
       (await loading)?.dispose();
     });
 
-    it.each(['off', 'on'] as const)(
-      'evaluate on the GPU alone with the document mask %s',
-      async (documentMask) => {
-        const meter = await openLossMeter(device, await load(), { microBatch, contextLength, documentMask });
+    it.each(precisions.flatMap((precision) => [[precision, 'off'] as const, [precision, 'on'] as const]))(
+      'evaluate in %s on the GPU alone with the document mask %s',
+      async (precision, documentMask) => {
+        const shape = { microBatch, contextLength, documentMask, precision };
+        const meter = await openLossMeter(device, await load(), shape);
         try {
           const demands = await measureRuns(() => meter.meanLoss(windows, documents));
-          await expectModestDemands(`evaluation of ${id}, document mask ${documentMask}`, demands);
+          await expectModestDemands(
+            `evaluation of ${id} in ${precision}, document mask ${documentMask}`,
+            demands,
+          );
         } finally {
           await meter.dispose();
         }

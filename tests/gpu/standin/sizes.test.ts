@@ -5,15 +5,20 @@
 import { describe, expect, it } from 'vitest';
 import { memoryOf } from '../../../src-main/cost/memory.ts';
 import { programsOf, type Programs } from '../../../src-main/cost/programs.ts';
+import { kernelsOf, totalsOf } from '../../../src-main/cost/roofline.ts';
 import { workOf } from '../../../src-main/cost/work.ts';
 import { budgetOf, isUpdating, readBudgets, shortenKernel, writeBudgets, type Budget } from './budget.ts';
 import { check } from './known.ts';
 import { expectModestDemands } from './limits.ts';
-import { measureSize, sizeCases, type SizeCase, type SizeMeasurement } from './sizes.ts';
+import type { SizeCase } from '../../bench/gpu-sizes.ts';
+import { measureSize, sizeCases, type SizeMeasurement } from './sizes.ts';
 import { missing } from './standin.ts';
 
 /** Largest relative error of the estimated memory. */
 const memoryTolerance = 0.1;
+
+/** Largest relative error of the kernels of the roofline. Some operators run as two kernels or as none. */
+const kernelTolerance = 0.05;
 
 const programsAt = ({ subject, settings }: SizeCase): Programs => programsOf(subject, settings, 'cuda');
 
@@ -36,6 +41,15 @@ describe.skipIf(missing)(`real sizes on the stand-in${missing ? `, skipped: ${mi
       await expectModestDemands(title, step);
       await check(title, 'FLOPs', () => {
         expect(step.productFlops).toBe(workOf(programsAt(size).update[0]!.graph).flops);
+      });
+    });
+
+    it('runs the kernels and products that the roofline counts', async () => {
+      const { step } = await measure();
+      const totals = totalsOf(kernelsOf(programsAt(size).update[0]!.graph));
+      await check(title, 'roofline', () => {
+        expect(step.products).toBe(totals.products);
+        expect(Math.abs(totals.kernels / step.kernels - 1)).toBeLessThan(kernelTolerance);
       });
     });
 

@@ -1,38 +1,21 @@
 /** @file Models of real sizes without their files: the weights are zeros, which take no memory on the stand-in. */
-import { resolveSettings } from '../../../src-main/cost/checkpointing.ts';
-import type { Subject } from '../../../src-main/cost/programs.ts';
 import { openLossMeter } from '../../../src-main/engine/model/programs.ts';
 import { loadModel, type LoadedModel, type WeightSource } from '../../../src-main/engine/model/weights.ts';
 import { generate } from '../../../src-main/engine/infer/generate.ts';
 import { openDevice, type Device } from '../../../src-main/engine/ort/device.ts';
-import { Training, type ResolvedSettings } from '../../../src-main/engine/train/training.ts';
+import { Training } from '../../../src-main/engine/train/training.ts';
 import type { Checkpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
 import { countElements } from '../../../src-main/tensor/layout.ts';
-import { trainingDefaults } from '../../../src-main/train/settings.ts';
-import { gpuTrainCases } from '../../bench/cases.ts';
-import { subjectOf } from '../../cost/subjects.ts';
+import { sizeCasesFor, type SizeCase } from '../../bench/gpu-sizes.ts';
 import { collect } from '../../engine/workbench.ts';
 import { familyById } from '../../../src-main/model/families/index.ts';
 import { makeStep, measureRuns, type Demands } from './measure.ts';
 import { standin } from './standin.ts';
 
-/** A Llama-like model and how it is trained. */
-export interface SizeCase {
-  readonly name: string;
-  readonly subject: Subject;
-  readonly settings: ResolvedSettings;
-}
-
-const microBatch = 16;
 /** Bytes of an H200. */
 const capacity = 141e9;
 
-export const sizeCases: readonly SizeCase[] = gpuTrainCases.map(({ name, config, contextLength }) => {
-  const batch = { microBatch, contextLength };
-  const settings = { ...trainingDefaults, ...batch, precision: 'bfloat16', device: 'cuda' } as const;
-  const subject = subjectOf(config);
-  return { name, subject, settings: resolveSettings(subject, settings, 'cuda', capacity) };
-});
+export const sizeCases: readonly SizeCase[] = sizeCasesFor(capacity);
 
 const zeros: WeightSource = ({ shape }) => Promise.resolve(new Float32Array(countElements(shape)));
 
