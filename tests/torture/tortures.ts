@@ -1,0 +1,6 @@
+/** @file The tortures of `npm run torture`, by name. Each is loaded only when it is run. */
+import type { Torture } from './torture.ts';
+
+export const tortures: Readonly<Record<string, () => Promise<Torture>>> = {
+  neighbour: async () => (await import('./neighbour/torture.ts')).neighbour,
+};
