@@ -40,6 +40,7 @@ import {
   type RemoteHost,
 } from './remote-hosts.ts';
 import { call, stream, type Api } from './rpc.ts';
+import { previewRequest, tokenizeRequest, type PreviewEvent, type TokenizeEvent } from './text.ts';
 import {
   certificateReportRequest,
   certifyRequest,
@@ -173,6 +174,11 @@ export const service = {
   sample: stream(sampleRequest)<SampleEvent>(),
   evaluate: stream(evaluateRequest)<EvaluateEvent>(),
   evaluateChoices: stream(choicesRequest)<ChoicesEvent>(),
+
+  /** The tokens of a text or of documents, as training reads them. */
+  tokenizeText: stream(tokenizeRequest)<TokenizeEvent>(),
+  /** What training would read of some data: files, documents, tokens, a beginning, and what is left out. */
+  previewText: stream(previewRequest)<PreviewEvent>(),
 
   /** What estimates are based on: devices, prices, measured speeds, earlier runs and the user's own prices. */
   costs: call(costRequest)<CostFacts>(),

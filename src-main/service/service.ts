@@ -28,6 +28,7 @@ import {
   type Runs,
   type RunsOptions,
 } from './runs.ts';
+import { textApi } from './text.ts';
 
 export interface RunningService {
   readonly api: Service;
@@ -62,6 +63,7 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
       ...growthApi(dependencies, parts),
       ...runApi(dependencies, parts),
       ...inferenceApi(dependencies),
+      ...textApi(dependencies),
       ...costApi(parts),
       ...hubApi(parts),
       ...remoteApi(dependencies),
