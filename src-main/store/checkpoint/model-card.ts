@@ -1,6 +1,5 @@
 /** @file Formats the model card (README.md) of a checkpoint: metadata in YAML for the Hub, then Markdown. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readInside } from '../fs/inside.ts';
 
 export interface ModelCard {
   /** One paragraph: what the model is and how it was made. */
@@ -83,7 +82,7 @@ function formatMetadata({ license, library, baseModel, tags, datasets, emissions
 
 /** Reads the license from the metadata of a folder's README.md; undefined when there is none. */
 export async function readLicense(dir: string): Promise<License | undefined> {
-  const text = await readFile(join(dir, 'README.md'), 'utf8').catch(() => '');
+  const text = (await readInside(dir, 'README.md'))?.toString('utf8') ?? '';
   const yaml = /^---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1] ?? '';
   const readValue = (key: string): string | undefined =>
     new RegExp(`^${key}:[ \\t]*["']?([^"'\\r\\n]+?)["']?[ \\t]*$`, 'm').exec(yaml)?.[1];
