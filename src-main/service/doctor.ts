@@ -163,7 +163,7 @@ async function checkDisk(home: string): Promise<Check> {
 
 const checkBuiltInCheckpoint = async (dir: string): Promise<Check> =>
   required(
-    'Built-in example',
+    'Demo checkpoint',
     await exists(join(dir, 'config.json')),
     dir,
     'Restore the folder resources/demo from the repository.',
