@@ -49,6 +49,16 @@ export const recipeStage = z.strictObject({
 /** One growth, or several stages that are applied in one pass. */
 export const growthRecipe = z.union([growthRequest, z.array(growthRequest).min(1).max(64)]);
 
+/** The growth form of one source, which the page keeps until its tab closes. */
+export const growthDraft = z.object({
+  requests: z.array(growthRequest).min(1).max(64),
+  selected: nonNegativeInteger,
+  /** Absent while the page proposes the folder. */
+  out: z.string().optional(),
+  device: deviceChoice,
+});
+export type GrowthDraft = z.infer<typeof growthDraft>;
+
 /**
  * A text to compare two models on: files, patterns and folders, the most tokens to read (default 1 M), and how many
  * the models read at once (default: the source's context length, at most 1024).
@@ -107,12 +117,15 @@ export const sampleRequest = z.object({
   device: deviceChoice,
 });
 
-/** `tokens` is the most that is read; without it all of the text is. */
+/**
+ * `tokens` is the most that is read; without it all of the text is. `contextLength` is how many tokens the model
+ * reads at once (default: the model's positions, at most 256).
+ */
 export const evaluateRequest = z.object({
   checkpoint: path,
   data: z.array(path).min(1),
   field: field.optional(),
-  contextLength: nonNegativeInteger.min(2),
+  contextLength: nonNegativeInteger.min(2).optional(),
   batchSize: positiveInteger,
   tokens: nonNegativeInteger.optional(),
   device: deviceChoice,
@@ -285,12 +298,22 @@ export interface WrittenLogits {
   readonly files: readonly { readonly model: string; readonly logits: string }[];
 }
 
+/** Records that gave no document: without the field, and with null or an empty text. */
+export interface LeftOutRecords {
+  readonly missing: number;
+  readonly empty: number;
+}
+
 export interface Evaluation {
   readonly loss: number;
   readonly perplexity: number;
   readonly bitsPerByte: number;
   readonly tokens: number;
   readonly bytes: number;
+  readonly contextLength: number;
+  /** Documents of all the data, of which the first `tokens` were read. */
+  readonly documents: number;
+  readonly leftOut: LeftOutRecords;
   readonly device: DeviceKind;
 }
 
