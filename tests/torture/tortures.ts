@@ -2,5 +2,6 @@
 import type { Torture } from './torture.ts';
 
 export const tortures: Readonly<Record<string, () => Promise<Torture>>> = {
+  kills: async () => (await import('./kills/torture.ts')).kills,
   neighbour: async () => (await import('./neighbour/torture.ts')).neighbour,
 };
