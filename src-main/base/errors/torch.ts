@@ -1,5 +1,5 @@
 /** @file Errors of the PyTorch engine and of the jobs that run it. */
-import type { ErrorText } from './text.ts';
+import { listNames, type ErrorText } from './text.ts';
 
 export const torchErrors = {
   'torch/unsupported': (d: { what: string }): ErrorText => [
@@ -13,5 +13,26 @@ export const torchErrors = {
   'torch/too-many-processes': (d: { processes: number; sequences: number }): ErrorText => [
     `an update has ${d.sequences} sequences, which are too few for ${d.processes} processes`,
     'Raise --grad-accum or --micro-batch, or use fewer processes.',
+  ],
+  'torch/not-installed': (d: { python: string }): ErrorText => [
+    `there is no Python with PyTorch: ${d.python} cannot be run`,
+    'Run cambium torch install, or set CAMBIUM_PYTHON to a Python that has torch, transformers and safetensors.',
+  ],
+  'torch/missing-packages': (d: { python: string; packages: readonly string[] }): ErrorText => [
+    `${d.python} lacks ${listNames(d.packages, 5)}`,
+    'Install them there, or unset CAMBIUM_PYTHON and run cambium torch install.',
+  ],
+  'torch/no-gpus': (d: { python: string; wanted: number; found: number }): ErrorText => [
+    `PyTorch of ${d.python} finds ${d.found} GPUs, and ${d.wanted} are needed`,
+    'Use fewer with --gpus, or train on the CPU with --device cpu. `nvidia-smi` shows which GPUs the driver has.',
+  ],
+  'torch/failed': (d: { how: string; log: string; lines: string }): ErrorText => [
+    `the PyTorch trainer ended unexpectedly (${d.how})${d.lines === '' ? '' : `: ${d.lines.split('\n').at(-1)!}`}`,
+    `Its log is ${d.log}. Resume the run from its last checkpoint.`,
+  ],
+  'torch/only-sharded': (d: { sharded: number; consolidated: number }): ErrorText => [
+    `only PyTorch reads the checkpoint of step ${d.sharded}; ` +
+      `the newest one for Cambium's engine is of step ${d.consolidated}`,
+    'Resume with --engine torch and stop it once: it then writes a checkpoint that both read.',
   ],
 } as const;
