@@ -1,17 +1,16 @@
 /** @file Sentences about the files and records that training does not read, for the page and the command line. */
-import { formatInteger } from '../base/format.ts';
-import type { DataItemPreview, LeftOutRecords } from './text.ts';
+import { formatQuantity } from '../base/format.ts';
+import type { LeftOutRecords } from './schema.ts';
+import type { DataItemPreview } from './text.ts';
 
 /** Names of files that a sentence lists. */
 const listedNames = 3;
 
-const count = (n: number, noun: string): string => `${formatInteger(n)} ${noun}${n === 1 ? '' : 's'}`;
-
 /** A sentence about the records that gave no document; undefined if all did. */
 export function describeLeftOutRecords({ missing, empty }: LeftOutRecords): string | undefined {
   const parts = [
-    ...(missing > 0 ? [`${count(missing, 'record')} without the field`] : []),
-    ...(empty > 0 ? [`${count(empty, 'record')} with an empty text`] : []),
+    ...(missing > 0 ? [`${formatQuantity(missing, 'record')} without the field`] : []),
+    ...(empty > 0 ? [`${formatQuantity(empty, 'record')} with an empty text`] : []),
   ];
   return parts.length > 0 ? `Left out: ${parts.join(', ')}.` : undefined;
 }
@@ -20,5 +19,5 @@ export function describeLeftOutRecords({ missing, empty }: LeftOutRecords): stri
 export const describeLeftOutFiles = ({ path, leftOutFiles }: DataItemPreview): readonly string[] =>
   leftOutFiles.map(({ why, names }) => {
     const listed = [...names.slice(0, listedNames), ...(names.length > listedNames ? ['…'] : [])];
-    return `Left out of ${path}: ${count(names.length, 'file')}, ${why} (${listed.join(', ')}).`;
+    return `Left out of ${path}: ${formatQuantity(names.length, 'file')}, ${why} (${listed.join(', ')}).`;
   });

@@ -1,6 +1,6 @@
 /** @file The requests and results that show what training reads: the tokens of texts, and a summary of data. */
 import { z } from 'zod';
-import { field, nonNegativeInteger, path } from './schema.ts';
+import { field, nonNegativeInteger, path, type LeftOutRecords } from './schema.ts';
 
 const positiveInteger = nonNegativeInteger.min(1);
 
@@ -31,12 +31,6 @@ export const previewRequest = z
     ({ data, weights }) => weights === undefined || weights.length === data.length,
     'give a weight for each of the data, or none',
   );
-
-/** Records that gave no document: without the field, and with null or an empty text. */
-export interface LeftOutRecords {
-  readonly missing: number;
-  readonly empty: number;
-}
 
 /** A document as a model reads it. */
 export interface TokenizedDocument {

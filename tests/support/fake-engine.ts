@@ -200,14 +200,24 @@ export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0
       }
       yield { type: 'done', tokens, seconds: 0.1, device: 'cpu' };
     },
-    async *evaluate(_, signal): AsyncGenerator<EvaluateEvent> {
+    async *evaluate({ contextLength }, signal): AsyncGenerator<EvaluateEvent> {
       for (let i = 1; i <= 4; i++) {
         await unlessAborted(behave(), signal);
         yield { type: 'tokens', done: i, of: 4 };
       }
       yield {
         type: 'done',
-        evaluation: { loss: 2, perplexity: Math.E ** 2, bitsPerByte: 1, tokens: 4, bytes: 12, device: 'cpu' },
+        evaluation: {
+          loss: 2,
+          perplexity: Math.E ** 2,
+          bitsPerByte: 1,
+          tokens: 4,
+          bytes: 12,
+          contextLength: contextLength ?? 256,
+          documents: 2,
+          leftOut: { missing: 1, empty: 0 },
+          device: 'cpu',
+        },
       };
     },
     async *evaluateChoices(_, signal): AsyncGenerator<ChoicesEvent> {

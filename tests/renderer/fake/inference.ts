@@ -71,6 +71,9 @@ export function createFakeInference(pace: number): Pick<Service, Inference> {
         bitsPerByte: 1.42,
         tokens: 10_000,
         bytes: 24_511,
+        contextLength: 256,
+        documents: 120,
+        leftOut: { missing: 0, empty: 3 },
         device,
       };
       yield { type: 'done' as const, evaluation };
