@@ -78,6 +78,9 @@ describe.each(mainFamilies)('%s', (id) => {
     expect(exported.summary.dtypes).toEqual([exportedDType]);
     expect(exported.config['torch_dtype']).toBe(exportedDType);
     expect(exported.growth).toEqual((await openCheckpoint(grown)).growth);
+    // The grown copies differ by what a short training changed, which rounding to 8 bits partly removes.
+    const merged = expect.stringContaining('are equal in bfloat16');
+    if (exportedDType !== 'float16') expect(done.notes).toEqual(exportedDType === 'float32' ? [] : [merged]);
     for (const name of model.tensors.keys()) {
       const expected = downcast(await readValues(model, name), exportedDType);
       expect(Buffer.compare(await readTensor(exported, name), expected), name).toBe(0);
