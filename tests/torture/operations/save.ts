@@ -68,15 +68,20 @@ export const save: Operation = {
     const newest = (await newestStep(dir))?.step ?? 0;
     const session = await openSession(dir, { after: newest });
     const step = newest + 1;
-    await session.append(stepEvent(step));
-    await session.sync();
-    const copies = n % 3 === 0 ? 2 : 1;
-    for (let copy = 0; copy < copies; copy++) {
-      const write = (folder: string): Promise<void> => Promise.resolve(fill(folder, 2 * n + copy));
-      const saved = await saveStep(dir, step, write);
-      await session.append({ type: 'saved', step, dir: saved });
+    try {
+      await session.append(stepEvent(step));
+      await session.sync();
+      const copies = n % 3 === 0 ? 2 : 1;
+      for (let copy = 0; copy < copies; copy++) {
+        const saved = await saveStep(dir, step, async (folder) => {
+          await Promise.resolve();
+          fill(folder, 2 * n + copy);
+        });
+        await session.append({ type: 'saved', step, dir: saved });
+      }
+    } finally {
+      await session.close();
     }
-    await session.close();
   },
   async check(place, { begun, completed }) {
     const dir = runOf(place);
