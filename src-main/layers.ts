@@ -48,6 +48,7 @@ export const packageOwners: Readonly<Record<string, readonly string[]>> = {
   'node:fs/promises':        ['src-main/store', 'src-main/entry', 'src-main/launch'],
   tokenizers:                ['src-main/store/data'],
   'csv-parse':               ['src-main/store/data'],
+  yaml:                      ['src-main/store/checkpoint/front-matter.ts'],
   '@huggingface/hub':        ['src-main/store/hub'],
   hyparquet:                 ['src-main/store'],
   'hyparquet-compressors':   ['src-main/store'],

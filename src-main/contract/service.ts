@@ -80,6 +80,7 @@ import {
   type SampleEvent,
   type WrittenLogits,
 } from './schema.ts';
+import type { TorchEvent, TorchStatus } from './torch.ts';
 
 const job = z.object({ id: jobId });
 const run = z.object({ id: runId });
@@ -97,6 +98,10 @@ export const service = {
   gpuStatus: call(nothing)<GpuStatus>(),
   installGpu: stream(gpuInstall)<GpuEvent>(),
   removeGpu: call(nothing)<{ readonly removed: boolean }>(),
+  /** PyTorch, which trains on several devices: its status, installing and removing it. */
+  torchStatus: call(nothing)<TorchStatus>(),
+  installTorch: stream(nothing)<TorchEvent>(),
+  removeTorch: call(nothing)<{ readonly removed: boolean }>(),
   /** Jobs, runs and known checkpoints: first all of them, then the changes. */
   activity: stream(nothing)<Activity>(),
 

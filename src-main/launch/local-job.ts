@@ -11,6 +11,7 @@ import { readJsonIfValid, writeJson, writeOrRefuse, writeText } from '../store/f
 import { getProcessStart } from '../store/fs/process.ts';
 import { createEventReader, type EventReader } from '../store/run/events.ts';
 import { killGroup, type RunningCommand } from './commands.ts';
+import { checkTrainerEvent } from './trainer-errors.ts';
 import { decayFile, eventsFile, logFile, shardedFolder, stopFile } from './work/work-folder.ts';
 
 const positionFile = 'read.json';
@@ -91,7 +92,7 @@ export async function* followJob(
 async function* readNew(work: string, reader: EventReader): AsyncGenerator<RunEvent> {
   const { from, events } = await reader.next();
   if (events.length === 0) return;
-  for (const event of events) if (event) yield event;
+  for (const event of events) if (event) yield checkTrainerEvent(event, join(work, logFile));
   const position = { line: from + events.length };
   await writeText(join(work, positionFile), JSON.stringify(position), { isDurable: false });
 }

@@ -22,6 +22,18 @@ export const torchErrors = {
     `${d.python} lacks ${listNames(d.packages, 5)}`,
     'Install them there, or unset CAMBIUM_PYTHON and run cambium torch install.',
   ],
+  'torch/no-python': (d: { tried: readonly string[]; oldest: string }): ErrorText => [
+    `no Python ${d.oldest} or newer with venv was found (tried ${listNames(d.tried, 9)})`,
+    'Install Python (on Debian and Ubuntu: python3 and python3-venv), and try again.',
+  ],
+  'torch/install': (d: { what: string; why: string }): ErrorText => [
+    `PyTorch could not be installed: ${d.what} ended with: ${d.why}`,
+    'Check the connection and the free disk space, and try again. pip reads its index and proxy from its own settings.',
+  ],
+  'torch/chosen': (d: { python: string }): ErrorText => [
+    `CAMBIUM_PYTHON is set to ${d.python}, so another installation would not be used`,
+    'Unset CAMBIUM_PYTHON and try again, or install the packages in that Python yourself.',
+  ],
   'torch/no-gpus': (d: { python: string; wanted: number; found: number }): ErrorText => [
     `PyTorch of ${d.python} finds ${d.found} GPUs, and ${d.wanted} are needed`,
     'Use fewer with --gpus, or train on the CPU with --device cpu. `nvidia-smi` shows which GPUs the driver has.',

@@ -26,6 +26,7 @@ import { sample } from './commands/sample.ts';
 import { search } from './commands/search.ts';
 import { serve } from './commands/serve.ts';
 import { tokenize } from './commands/tokenize.ts';
+import { torch } from './commands/torch.ts';
 import { train } from './commands/train.ts';
 import { verify } from './commands/verify.ts';
 import { createOutput, exits, type Streams } from './output.ts';
@@ -47,6 +48,7 @@ export const commands: readonly AddCommand[] = [
   push,
   computer,
   gpu,
+  torch,
   host,
   serve,
   demo,

@@ -69,7 +69,7 @@ export async function startServer(
       void respond(request, response, { folder, access });
     },
   );
-  const markKnown = limitStrangers(http);
+  const strangers = limitStrangers(http);
   const revoke = (): void => {
     access.revoke();
     for (const client of sockets.clients) client.terminate();
@@ -83,7 +83,7 @@ export async function startServer(
       refuseUpgrade(socket, decision.refusal);
       return;
     }
-    markKnown(socket);
+    strangers.markKnown(socket);
     if (decision.proof !== undefined) proofs.set(request, decision.proof);
     sockets.handleUpgrade(request, socket, head, (open: WebSocket) => {
       if (pathOf(request) === revokePath) revoke();
@@ -115,7 +115,7 @@ export async function startServer(
         http.close(() => {
           resolve();
         });
-        http.closeAllConnections();
+        strangers.closeAll();
       }),
   };
 }

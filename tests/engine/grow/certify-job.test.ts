@@ -227,7 +227,7 @@ describe('a certificate on the text of files', () => {
     expect(certificate.tokens).toBe(320);
   });
 
-  it('of a growth is on the text that was asked for, which is refused before the growth if it has a fault', async () => {
+  it('of a growth is on the given text, which is refused before the growth if it has a fault', async () => {
     const plan = await planFor(await source, growthNamed('hypercloning'));
     const growOn = (data: string, out: string): ReturnType<typeof grow> => {
       const certificateText = { data: [data], contextLength: 16, tokens: 160 };

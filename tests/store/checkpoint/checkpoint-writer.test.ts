@@ -16,7 +16,7 @@ import {
   readTensor,
   type Checkpoint,
 } from '../../../src-main/store/checkpoint/checkpoint.ts';
-import { readLicense } from '../../../src-main/store/checkpoint/model-card.ts';
+import { readSourceCard } from '../../../src-main/store/checkpoint/model-card.ts';
 import { storedNameOf, type NameStyle } from '../../../src-main/model/tensor-names.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freePath, freshFolder } from '../../support/temporary.ts';
@@ -153,7 +153,7 @@ describe('createCheckpointWriter', () => {
       summary: 'Grown.',
       baseModel: 'someone/tiny',
       tags: ['hypercloning'],
-      license: (await readLicense(dir))!,
+      license: (await readSourceCard(dir)).license!,
       facts: [['max |Δlogit|', '1e-6']] as const,
       limitations: ['Small.'],
     };

@@ -15,7 +15,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { listAuxiliaryFiles } from '../../../src-main/store/checkpoint/auxiliary-files.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
 import { copyCheckpoint } from '../../../src-main/store/checkpoint/copy-checkpoint.ts';
-import { readLicense } from '../../../src-main/store/checkpoint/model-card.ts';
+import { readSourceCard } from '../../../src-main/store/checkpoint/model-card.ts';
 import { readTokenizerFiles } from '../../../src-main/store/data/tokenizer-files.ts';
 import { listExportFiles } from '../../../src-main/store/hub/export-files.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
@@ -167,7 +167,7 @@ describe('a folder of unknown origin', () => {
     'reading the tokenizer': readTokenizerFiles,
     copying: async (dir) => copyCheckpoint(await openCheckpoint(dir), join(freshFolder(), 'copy')),
     pushing: listExportFiles,
-    'reading the license': readLicense,
+    'reading the license': readSourceCard,
   };
   const affected: readonly (readonly [file: string, readers: readonly string[]])[] = [
     ['config.json', ['opening', 'reading the tokenizer', 'copying', 'pushing']],
