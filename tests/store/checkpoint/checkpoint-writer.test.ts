@@ -184,7 +184,7 @@ describe('createCheckpointWriter', () => {
     for (const line of [
       'license: other',
       'license_name: tiny-1',
-      'license_link: "https://example.org/l"',
+      'license_link: https://example.org/l',
       'library_name: transformers',
       'pipeline_tag: text-generation',
       'base_model: someone/tiny',
