@@ -15,8 +15,9 @@ const sourceOf = ({ inputs }: Place): string => join(inputs, 'source');
 const outOf = ({ root }: Place): string => join(root, 'grown');
 const readJson = ({ inputs }: Place, name: string): unknown =>
   JSON.parse(readFileSync(join(inputs, name), 'utf8'));
-/** Times are in growth.json and the card. */
-const isReproducible = (path: string): boolean => !['growth.json', 'README.md'].includes(path);
+/** Times are in growth.json and the card. The certificate is written to a temporary file first. */
+const isReproducible = (path: string): boolean =>
+  !['growth.json', 'README.md'].includes(path) && !path.endsWith('.new');
 
 async function growInto(place: Place, out: string): Promise<void> {
   const { signal } = createAborter();

@@ -98,7 +98,8 @@ export function crashAt({ before, entries, nodes }: Trace, end: number, choice: 
     else if (survival === 'random' && chance < 0.8) {
       // A torn write: its beginning, or zeros in the place of its beginning.
       const cut = Math.floor(((chance - 0.4) / 0.4) * entry.bytes.length);
-      const bytes = chance < 0.6 ? entry.bytes.subarray(0, cut) : entry.bytes.slice().fill(0, 0, cut);
+      const bytes =
+        chance < 0.6 ? entry.bytes.subarray(0, cut) : Uint8Array.from(entry.bytes).fill(0, 0, cut);
       writeBytes(tree, entry.inode, entry.offset, bytes);
     }
   });

@@ -46,9 +46,10 @@ function writeTree(tree: Tree, dir: string): void {
 
 /** How far the work was before entry number `end`. */
 function progressAt({ entries }: Trace, end: number): Progress {
-  const marks = entries.slice(0, end).filter((entry) => entry.type === 'begun' || entry.type === 'done');
-  const last = (type: string): number => marks.filter((mark) => mark.type === type).at(-1)?.n ?? 0;
-  return { begun: last('begun'), done: last('done'), completed: last('done') };
+  const last = { begun: 0, done: 0 };
+  for (const entry of entries.slice(0, end))
+    if (entry.type === 'begun' || entry.type === 'done') last[entry.type] = entry.n;
+  return { ...last, completed: last.done };
 }
 
 interface Tally {
