@@ -1,6 +1,6 @@
 /**
  * @file The test projects, by what they need: `std` nothing, `cpu` ONNX Runtime, `service` child processes, `dom` a
- * simulated page, `gpu` a GPU, `standin` the stand-in for NVIDIA's libraries (npm run
+ * simulated page, `torch` a Python with PyTorch, `gpu` a GPU, `standin` the stand-in for NVIDIA's libraries (npm run
  * test:standin), `e2e` a browser.
  */
 import { svelte } from '@sveltejs/vite-plugin-svelte';
@@ -75,6 +75,16 @@ export default defineConfig({
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 600_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'torch',
+          include: folders('torch'),
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 900_000,
         },
       },
       {

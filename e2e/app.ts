@@ -1,43 +1,20 @@
 /** @file Starts the built app with a temporary home, and opens it in Chromium. Errors of a page fail its test. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { toyCorpus } from '../src-main/train/toy-corpus.ts';
+import { findChromium } from '../tests/support/chromium.ts';
 import { makeTinyCheckpoint, type TinyOptions } from '../tests/support/tiny.ts';
 
 export const root = resolve(import.meta.dirname, '..');
 export const screenshots = join(root, 'e2e', 'screenshots');
 /** How long an action may take, in milliseconds. Long, because a busy machine is slow. */
 export const timeout = 60_000;
-
-const executableNames = [
-  'chromium',
-  'chromium-browser',
-  'google-chrome',
-  'google-chrome-stable',
-  'chrome',
-  'microsoft-edge',
-];
-const installedPaths = [
-  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-  '/Applications/Chromium.app/Contents/MacOS/Chromium',
-  'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
-];
-
-/** The path of a Chromium: CAMBIUM_CHROMIUM, or the first that is installed. */
-export function findChromium(): string | undefined {
-  const folders = ['/usr/bin', ...(process.env['PATH'] ?? '').split(delimiter)];
-  return [
-    process.env['CAMBIUM_CHROMIUM'],
-    ...executableNames.flatMap((name) => folders.map((dir) => join(dir, name))),
-    ...installedPaths,
-  ].find((path) => path && existsSync(path));
-}
 
 /** A suite that needs a browser. Without one it is skipped. */
 export function scenario(title: string, body: (app: App) => void): void {

@@ -62,6 +62,7 @@ scenario('appearance', (app) => {
     await trainPage(page).fill(app.text, settings, 'a run');
     await trainPage(page).start();
     await runPage(page).waitForState('Finished');
+    await runPage(page).openTab('Samples');
     await runPage(page).samples.getByText('Step 60').waitFor();
     rememberRoute('run');
   });

@@ -116,7 +116,9 @@ scenario('cost', (app) => {
     await trainPage(app.page).start();
     const run = runPage(app.page);
     await run.waitForState('Paused');
+    await run.openTab('Log');
     await run.log.getByText('The token budget is spent').waitFor();
+    await run.openTab('Cost');
     const cost = app.page.getByTestId('run-cost');
     await expect.poll(() => cost.innerText(), { timeout }).toMatch(/\$\d/);
     expect((await run.waitForStep(60)).last.step).toBe(60);
@@ -137,7 +139,9 @@ scenario('cost', (app) => {
     await trainPage(app.page).start();
     const run = runPage(app.page);
     await run.waitForState('Finished');
+    await run.openTab('Log');
     await run.log.getByText(/A step takes/).waitFor();
+    await run.openTab('Cost');
     await expect
       .poll(() => app.page.getByTestId('run-cost').innerText(), { timeout })
       .toMatch(/Step time: .* estimated, .* actual \(.*\)\. Memory: .* estimated, .* actual/s);
@@ -190,6 +194,7 @@ scenario('cost', (app) => {
       );
       await takeScreenshot('cost-prices', priceTable());
       await app.page.goto(`${new URL(app.page.url()).origin}/#/run?id=the-complete-one`);
+      await runPage(app.page).openTab('Cost');
       await app.page.getByTestId('run-cost').waitFor();
       await takeScreenshot('cost-run', app.page.getByRole('main'));
       await app.page.goto(`${new URL(app.page.url()).origin}/#/run?id=the-bounded-one`);

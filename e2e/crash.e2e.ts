@@ -76,6 +76,7 @@ scenario('crashes', (app) => {
     await run.waitForState('Training');
     const after = await run.waitForStep(before.last.step + 2);
     expect(after.first).toEqual(before.first);
+    await run.openTab('Log');
     await run.log
       .getByText(/Resumed at step/)
       .first()

@@ -208,6 +208,7 @@ scenario('growth in stages', (app) => {
     await trainPage(page).fill(app.text, { Tokens: 4 * 4 * 32, ...shortSettings }, 'second');
     await trainPage(page).start();
     await runPage(page).waitForState('Finished');
+    await runPage(page).openTab('Log');
     await runPage(page)
       .log.getByText(/Optimizer moments loaded from the grown run, after 8 updates/)
       .waitFor();

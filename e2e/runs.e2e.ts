@@ -42,6 +42,7 @@ scenario('runs', (app) => {
     const dir = await app.createCheckpoint('small-llama');
     await train(dir, 'slow', { 'Learning rate': 0.0003 });
     await train(dir, 'quick', {});
+    await runPage(app.page).openTab('Settings');
     await app.page.getByRole('textbox', { name: 'Tags' }).fill('good, short');
     await app.page.getByRole('textbox', { name: 'Notes' }).fill('The higher rate.');
     await app.page.getByLabel('Name', { exact: true }).fill('Quick one');
@@ -79,7 +80,7 @@ scenario('runs', (app) => {
   });
 
   it('generates text with the run and with its source from the same prompt', async () => {
-    await app.page.getByText('Generate text').click();
+    await runPage(app.page).openTab('Samples');
     await app.page.getByLabel('Compare with small-llama').check();
     await app.page.getByLabel('Tokens', { exact: true }).fill('12');
     await app.page.getByTestId('generate').click();

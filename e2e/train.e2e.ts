@@ -161,6 +161,7 @@ scenario('training', (app) => {
     expect(end).toMatchObject({ type: 'stopped', reason: 'requested' });
     before = await run.waitForStep(end.step!);
     expect(before.last.step).toBe(end.step);
+    await run.openTab('Log');
     await run.log.getByText('Saved').first().waitFor();
     await library(page).visit();
     await library(page)
@@ -182,6 +183,7 @@ scenario('training', (app) => {
       .filter(({ type }) => type === 'step')
       .map(({ step }) => step);
     expect(steps).toEqual(steps.map((_, i) => i + 1));
+    await run.openTab('Log');
     await run.log.getByText('Resumed at step').first().waitFor();
     await library(page).visit();
     await page.getByRole('button', { name: 'Pause the long one' }).click();
@@ -200,6 +202,7 @@ scenario('training', (app) => {
     const curve = await run.waitForStep(40);
     expect(curve.last.step).toBe(40);
     expect(curve.last.loss).toBeLessThan(curve.first.loss - 0.3);
+    await run.openTab('Samples');
     await run.samples.getByText('Step 40').waitFor();
     expect(await run.samples.getByRole('listitem').count()).toBe(2);
     expect(

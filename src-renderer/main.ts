@@ -1,5 +1,6 @@
 /** @file Starts the page: connects to the service and mounts the app. */
 import '../src-main/contract/no-eval.ts';
+import '@fontsource-variable/inter';
 import { mount } from 'svelte';
 import App from './app.svelte';
 import { Connection } from './state/connection.svelte.ts';
@@ -8,6 +9,8 @@ import { createRemoteTransport } from './state/remote-host.ts';
 import { createLocalTransport, reloadOnNewToken, takeToken } from './transport.ts';
 import './styles/tokens.css';
 import './styles/base.css';
+import './styles/controls.css';
+import './styles/layout.css';
 
 takeToken();
 reloadOnNewToken();

@@ -24,20 +24,36 @@ export interface Transport {
 
 const tokenKey = 'cambium.token';
 
-/** Moves the token from the address into the session storage of this tab, and returns it; null if there is none. */
-export function takeToken(): string | null {
-  const token = /^#token=([^&]+)/.exec(location.hash)?.[1];
-  if (token !== undefined) {
-    storeToken(decodeURIComponent(token));
-    history.replaceState(null, '', `${location.pathname}${location.search}#/`);
-  }
-  return sessionStorage.getItem(tokenKey);
+/** A code from the address that has not been exchanged for the token yet. */
+let pendingCode: string | undefined;
+
+/**
+ * Moves the token from the address into the session storage of this tab. A one-time code is kept until the page
+ * connects.
+ */
+export function takeToken(): void {
+  const [, kind, value] = /^#(token|code)=([^&]+)/.exec(location.hash) ?? [];
+  if (value === undefined) return;
+  if (kind === 'code') pendingCode = decodeURIComponent(value);
+  else storeToken(decodeURIComponent(value));
+  history.replaceState(null, '', `${location.pathname}${location.search}#/`);
 }
 
-/** Reloads the page when an address with a token is opened in this tab, which only changes the hash. */
+/** Exchanges the code of the address for the token. A code that is refused leaves the token of this tab. */
+async function exchangeCode(): Promise<void> {
+  if (pendingCode === undefined) return;
+  const body = pendingCode;
+  pendingCode = undefined;
+  const response = await fetch('/token', { method: 'POST', body }).catch(() => undefined);
+  if (response?.ok !== true) return;
+  const { token } = (await response.json()) as { token: string };
+  storeToken(token);
+}
+
+/** Reloads the page when an address with a token or a code is opened in this tab, which only changes the hash. */
 export const reloadOnNewToken = (): void => {
   window.addEventListener('hashchange', () => {
-    if (location.hash.startsWith('#token=')) location.reload();
+    if (/^#(token|code)=/.test(location.hash)) location.reload();
   });
 };
 
@@ -65,7 +81,7 @@ function createWebSocketTransport(): Transport {
   };
   return {
     start(onOpen, onFail) {
-      open = () => {
+      const connect = (): void => {
         const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
         const token = sessionStorage.getItem(tokenKey) ?? '';
         const socket = new WebSocket(`${scheme}://${location.host}/rpc`, ['cambium', `cambium.${token}`]);
@@ -77,6 +93,9 @@ function createWebSocketTransport(): Transport {
         socket.addEventListener('close', () => {
           if (!wasOpen) onFail();
         });
+      };
+      open = () => {
+        void exchangeCode().then(connect);
       };
       open();
     },

@@ -1,3 +1,4 @@
+import { dirname, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkImport, findLayer, packageName } from '../eslint-rules/layering.ts';
 import { errors } from '../src-main/base/errors.ts';
@@ -5,6 +6,7 @@ import { engine } from '../src-main/contract/engine.ts';
 import { service } from '../src-main/contract/service.ts';
 import { layers, packageOwners } from '../src-main/layers.ts';
 import { families } from '../src-main/model/families/index.ts';
+import { anyErrorDetail } from './support/interface-texts.ts';
 import {
   buildImportGraph,
   listFiles,
@@ -140,28 +142,6 @@ describe('files', () => {
   });
 });
 
-/** Data for any error: lists where the tables expect lists, text elsewhere. */
-const anyDetail = new Proxy(
-  {},
-  {
-    get: (_, key) => {
-      const lists = [
-        'names',
-        'known',
-        'nearest',
-        'methods',
-        'found',
-        'expected',
-        'possible',
-        'tried',
-        'fits',
-      ];
-      if (lists.includes(String(key))) return ['a', 'b'];
-      return key === 'shapes' ? '[1]' : '1';
-    },
-  },
-) as never;
-
 describe('errors', () => {
   it('are all used', () => {
     const code = sourceFiles
@@ -175,7 +155,7 @@ describe('errors', () => {
 
   it('have a sentence without its full stop, and a remedy of one sentence', () => {
     for (const [name, toText] of Object.entries(errors)) {
-      const [sentence, remedy] = (toText as (detail: never) => readonly [string, string])(anyDetail);
+      const [sentence, remedy] = (toText as (detail: never) => readonly [string, string])(anyErrorDetail);
       expect(sentence, name).toMatch(/^\S(.*[^.\s])?$/s);
       expect(remedy, name).toMatch(/^\S.*[.?\d]$/s);
     }
@@ -183,14 +163,17 @@ describe('errors', () => {
 });
 
 describe('contracts', () => {
-  const missingIn = (path: string, names: readonly string[]): string[] => {
-    const code = removeComments(readSource(path));
+  const missingIn = (folder: string, names: readonly string[]): string[] => {
+    const code = sourceFiles
+      .filter((path) => path.startsWith(folder))
+      .map((path) => removeComments(readSource(path)))
+      .join('\n');
     return names.filter((name) => !new RegExp(`\\b${name}\\b\\s*[:(,]`).test(code));
   };
 
   it('are implemented completely by the service and the engine', () => {
-    expect(missingIn('src-main/service/service.ts', Object.keys(service))).toEqual([]);
-    expect(missingIn('src-main/engine/main.ts', Object.keys(engine))).toEqual([]);
+    expect(missingIn('src-main/service/', Object.keys(service))).toEqual([]);
+    expect(missingIn('src-main/engine/', Object.keys(engine))).toEqual([]);
   });
 
   it('have only procedures that are used, on the command line or on the page', () => {
@@ -210,5 +193,24 @@ describe('contracts', () => {
       .map(readSource)
       .join('\n');
     expect(Object.keys(engine).filter((name) => !new RegExp(`\\.${name}\\(`).test(services))).toEqual([]);
+  });
+});
+
+describe('the preview of components', () => {
+  /** The files that a file imports, itself included, also through others. */
+  const listReached = (path: string, reached = new Set<string>()): ReadonlySet<string> => {
+    if (reached.has(path)) return reached;
+    reached.add(path);
+    for (const specifier of listImports(path))
+      if (specifier.startsWith('.') && specifier.endsWith('.ts'))
+        listReached(posix.join(dirname(path), specifier), reached);
+    return reached;
+  };
+
+  it('imports no Node module, because it runs in a browser', () => {
+    const files = [...listReached('tests/renderer/preview/main.ts')];
+    expect(files).toContain('tests/cost/subjects.ts');
+    const usesNode = (path: string): boolean => listImports(path).some((name) => name.startsWith('node:'));
+    expect(files.filter(usesNode)).toEqual([]);
   });
 });

@@ -11,6 +11,8 @@ export interface Curve {
 
 export interface RunPage {
   readonly samples: Locator;
+  /** Opens one of the tabs below the loss. */
+  openTab(name: 'Metrics' | 'Samples' | 'Checkpoints' | 'Cost' | 'Settings' | 'Log'): Promise<void>;
   readonly exportForm: Locator;
   readonly log: Locator;
   readState(): Promise<string>;
@@ -27,6 +29,7 @@ export interface RunPage {
 export function runPage(page: Page): RunPage {
   const state = page.getByTestId('run-state');
   const main = page.getByRole('main');
+  const openTab: RunPage['openTab'] = (name) => page.getByRole('tab', { name, exact: true }).click();
   const exporting = page.getByRole('region', { name: 'Export' });
   const chart = page.getByRole('img', { name: /^Loss/ });
   const curve = async (): Promise<Curve | undefined> => {
@@ -42,6 +45,7 @@ export function runPage(page: Page): RunPage {
   };
   return {
     samples: page.getByRole('region', { name: 'Sample texts' }),
+    openTab,
     exportForm: exporting,
     log: page.getByRole('region', { name: 'Log' }),
     readState: () => state.innerText(),
@@ -65,6 +69,7 @@ export function runPage(page: Page): RunPage {
       await main.getByRole('button', { name: 'Resume', exact: true }).click();
     },
     async exportModel() {
+      await openTab('Checkpoints');
       await exporting.getByRole('button', { name: 'Export', exact: true }).click();
       await exporting.getByText('Exported and verified.').waitFor();
       return exporting.locator('.notice .mono').innerText();

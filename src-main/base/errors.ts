@@ -11,6 +11,7 @@ import { pythonErrors } from './errors/python.ts';
 import { remoteErrors } from './errors/remote.ts';
 import { runErrors } from './errors/run.ts';
 import type { ErrorText } from './errors/text.ts';
+import { torchErrors } from './errors/torch.ts';
 import { trainingTextErrors } from './errors/training-text.ts';
 
 /** Every error of the app, as a function from its data to its text. Any other error is shown as `internal`. */
@@ -33,6 +34,7 @@ export const errors = {
   ...engineErrors,
   ...remoteErrors,
   ...pythonErrors,
+  ...torchErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errors;

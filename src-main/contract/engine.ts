@@ -8,6 +8,7 @@ import type { GrowthPlan } from '../growth/recipe.ts';
 import { measureRequest, type DeviceSpeed } from './cost.ts';
 import type { NativeLibrary } from './gpu.ts';
 import { call, stream, type Api } from './rpc.ts';
+import { previewRequest, tokenizeRequest, type PreviewEvent, type TokenizeEvent } from './text.ts';
 import {
   certificateText,
   certifyRequest,
@@ -62,6 +63,8 @@ export const engine = {
   sample: stream(sampleRequest)<SampleEvent>(),
   evaluate: stream(evaluateRequest)<EvaluateEvent>(),
   evaluateChoices: stream(choicesRequest)<ChoicesEvent>(),
+  tokenizeText: stream(tokenizeRequest)<TokenizeEvent>(),
+  previewText: stream(previewRequest)<PreviewEvent>(),
   export: stream(
     z.object({
       run: path,

@@ -1,11 +1,8 @@
 /** @file Requests and events of remote hosts, which Cambium reaches through ssh. */
 import { z } from 'zod';
+import { sshTarget } from '../base/ssh-target.ts';
 
-/** `host`, `user@host`, or a name of ~/.ssh/config. A leading dash is forbidden: ssh would read it as a flag. */
-const target = z
-  .string()
-  .regex(/^[A-Za-z0-9_][\w.@:[\]%-]*$/, 'must be a host, user@host, or a name of ~/.ssh/config')
-  .max(255);
+const target = z.string().regex(sshTarget, 'must be a host, user@host, or a name of ~/.ssh/config');
 const name = z.string().trim().min(1).max(60);
 
 export const remoteHostName = z.object({ name });

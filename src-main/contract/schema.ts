@@ -6,6 +6,7 @@ import type { ErrorData } from '../base/errors.ts';
 import type { SavedPlan } from '../growth/plan/saved-plan.ts';
 import type { Certificate } from '../model/certificate.ts';
 import type { ReadingCheck } from '../model/reading-check.ts';
+import { launchSettings } from '../train/launch.ts';
 import { schemasOf } from '../train/setting.ts';
 import { settingTable, trainingSettingsSchema, type DeviceKind } from '../train/settings.ts';
 
@@ -23,7 +24,7 @@ export const nonNegativeInteger = z.number().int().min(0).max(Number.MAX_SAFE_IN
 const positiveInteger = nonNegativeInteger.min(1);
 const outputDType = z.enum(['keep', 'float32', 'float16', 'bfloat16']);
 /** The JSON field or column that contains the text. */
-const field = z.string().min(1).max(200);
+export const field = z.string().min(1).max(200);
 /** An object whose content is checked later, where the checkpoint is known. */
 export const savedPlan = z.custom<SavedPlan>((value) => typeof value === 'object' && value !== null);
 
@@ -47,6 +48,16 @@ export const recipeStage = z.strictObject({
 
 /** One growth, or several stages that are applied in one pass. */
 export const growthRecipe = z.union([growthRequest, z.array(growthRequest).min(1).max(64)]);
+
+/** The growth form of one source, which the page keeps until its tab closes. */
+export const growthDraft = z.object({
+  requests: z.array(growthRequest).min(1).max(64),
+  selected: nonNegativeInteger,
+  /** Absent while the page proposes the folder. */
+  out: z.string().optional(),
+  device: deviceChoice,
+});
+export type GrowthDraft = z.infer<typeof growthDraft>;
 
 /**
  * A text to compare two models on: files, patterns and folders, the most tokens to read (default 1 M), and how many
@@ -88,6 +99,8 @@ export const trainingRequest = z
     out: path.optional(),
     name: z.string().max(200).optional(),
     settings: trainingSettingsSchema,
+    /** How PyTorch trains the run; without it Cambium's own engine does. */
+    launch: launchSettings.optional(),
   })
   .refine(
     ({ data, weights }) => weights === undefined || weights.length === data.length,
@@ -104,12 +117,15 @@ export const sampleRequest = z.object({
   device: deviceChoice,
 });
 
-/** `tokens` is the most that is read; without it all of the text is. */
+/**
+ * `tokens` is the most that is read; without it all of the text is. `contextLength` is how many tokens the model
+ * reads at once (default: the model's positions, at most 256).
+ */
 export const evaluateRequest = z.object({
   checkpoint: path,
   data: z.array(path).min(1),
   field: field.optional(),
-  contextLength: nonNegativeInteger.min(2),
+  contextLength: nonNegativeInteger.min(2).optional(),
   batchSize: positiveInteger,
   tokens: nonNegativeInteger.optional(),
   device: deviceChoice,
@@ -195,12 +211,16 @@ export const memoryOverrides = z
   })
   .partial();
 
-/** `tokens` is the new total of the run; `rewarmSteps` are the steps of a second warm-up. */
+/**
+ * `tokens` is the new total of the run; `rewarmSteps` are the steps of a second warm-up. `launch` changes the engine or
+ * its processes; null: Cambium's own engine.
+ */
 export const resumeRequest = z.object({
   id: runId,
   tokens: positiveInteger.optional(),
   rewarmSteps: nonNegativeInteger.optional(),
   memoryOverrides: memoryOverrides.optional(),
+  launch: launchSettings.nullable().optional(),
 });
 /** `steps` is the length of the decay; without it the settings of the run decide. */
 export const decayRequest = z.object({ id: runId, steps: positiveInteger.optional() });
@@ -241,6 +261,7 @@ export type CertifyEvent =
   | ({ readonly type: 'progress' } & CertifyProgress)
   | { readonly type: 'done'; readonly certificate: Certificate };
 
+/** `notes` say what was changed or lost when the files were written: sentences without a full stop. */
 export type GrowEvent =
   | {
       readonly type: 'tensor';
@@ -262,6 +283,7 @@ export type GrowEvent =
       readonly bytes: number;
       readonly certificate: Certificate | null;
       readonly device: DeviceKind;
+      readonly notes?: readonly string[];
     };
 
 /** Whether the loss of a checkpoint on a text is that of a trained model. */
@@ -276,12 +298,22 @@ export interface WrittenLogits {
   readonly files: readonly { readonly model: string; readonly logits: string }[];
 }
 
+/** Records that gave no document: without the field, and with null or an empty text. */
+export interface LeftOutRecords {
+  readonly missing: number;
+  readonly empty: number;
+}
+
 export interface Evaluation {
   readonly loss: number;
   readonly perplexity: number;
   readonly bitsPerByte: number;
   readonly tokens: number;
   readonly bytes: number;
+  readonly contextLength: number;
+  /** Documents of all the data, of which the first `tokens` were read. */
+  readonly documents: number;
+  readonly leftOut: LeftOutRecords;
   readonly device: DeviceKind;
 }
 
@@ -310,6 +342,7 @@ export type SampleEvent =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'done'; readonly tokens: number; readonly seconds: number; readonly device: DeviceKind };
 
+/** `notes` as in a `GrowEvent`. */
 export type ExportEvent =
   | { readonly type: 'tensor'; readonly name: string; readonly tensors: number; readonly ofTensors: number }
   | { readonly type: 'comparing' }
@@ -320,6 +353,7 @@ export type ExportEvent =
       readonly bytes: number;
       readonly maxLogit: number;
       readonly device: DeviceKind;
+      readonly notes?: readonly string[];
     };
 
 /** Work that runs in the service and continues when the window closes. */

@@ -40,6 +40,7 @@ import {
   type RemoteHost,
 } from './remote-hosts.ts';
 import { call, stream, type Api } from './rpc.ts';
+import { previewRequest, tokenizeRequest, type PreviewEvent, type TokenizeEvent } from './text.ts';
 import {
   certificateReportRequest,
   certifyRequest,
@@ -79,6 +80,7 @@ import {
   type SampleEvent,
   type WrittenLogits,
 } from './schema.ts';
+import type { TorchEvent, TorchStatus } from './torch.ts';
 
 const job = z.object({ id: jobId });
 const run = z.object({ id: runId });
@@ -96,6 +98,10 @@ export const service = {
   gpuStatus: call(nothing)<GpuStatus>(),
   installGpu: stream(gpuInstall)<GpuEvent>(),
   removeGpu: call(nothing)<{ readonly removed: boolean }>(),
+  /** PyTorch, which trains on several devices: its status, installing and removing it. */
+  torchStatus: call(nothing)<TorchStatus>(),
+  installTorch: stream(nothing)<TorchEvent>(),
+  removeTorch: call(nothing)<{ readonly removed: boolean }>(),
   /** Jobs, runs and known checkpoints: first all of them, then the changes. */
   activity: stream(nothing)<Activity>(),
 
@@ -173,6 +179,11 @@ export const service = {
   sample: stream(sampleRequest)<SampleEvent>(),
   evaluate: stream(evaluateRequest)<EvaluateEvent>(),
   evaluateChoices: stream(choicesRequest)<ChoicesEvent>(),
+
+  /** The tokens of a text or of documents, as training reads them. */
+  tokenizeText: stream(tokenizeRequest)<TokenizeEvent>(),
+  /** What training would read of some data: files, documents, tokens, a beginning, and what is left out. */
+  previewText: stream(previewRequest)<PreviewEvent>(),
 
   /** What estimates are based on: devices, prices, measured speeds, earlier runs and the user's own prices. */
   costs: call(costRequest)<CostFacts>(),

@@ -9,4 +9,6 @@ export type TrainInput = Parameters<Engine['train']>[0];
 export type SampleInput = Parameters<Engine['sample']>[0];
 export type EvaluateInput = Parameters<Engine['evaluate']>[0];
 export type ChoicesInput = Parameters<Engine['evaluateChoices']>[0];
+export type TokenizeInput = Parameters<Engine['tokenizeText']>[0];
+export type PreviewInput = Parameters<Engine['previewText']>[0];
 export type ExportInput = Parameters<Engine['export']>[0];

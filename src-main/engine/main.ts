@@ -25,6 +25,8 @@ import { grow } from './grow/grow-job.ts';
 import { writeLogits } from './infer/logits-job.ts';
 import { sample } from './infer/sample-job.ts';
 import { measureSpeed } from './device/speed-test.ts';
+import { preview } from './text/preview-job.ts';
+import { tokenize } from './text/tokenize-job.ts';
 import { train } from './train/train-job.ts';
 
 /** Jobs that have not ended. A cancelled run still saves a checkpoint, a cancelled growth removes its files. */
@@ -78,6 +80,8 @@ const implementation: Engine = {
   sample: (input, signal) => runToCompletion(sample(input, orShutdown(signal))),
   evaluate: (input, signal) => runToCompletion(evaluate(input, orShutdown(signal))),
   evaluateChoices: (input, signal) => runToCompletion(evaluateChoices(input, orShutdown(signal))),
+  tokenizeText: (input, signal) => runToCompletion(tokenize(input, orShutdown(signal))),
+  previewText: (input, signal) => runToCompletion(preview(input, orShutdown(signal))),
   export(input, signal) {
     const exportTo = input.format === 'onnx' ? exportOnnx : exportRun;
     return runToCompletion(exportTo(input, orShutdown(signal)));

@@ -1,5 +1,5 @@
 /** @file Serves the files of the built page with strict headers. Nothing outside of their folder is served. */
-import { readFile, realpath } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
 
 const types: Readonly<Record<string, string>> = {
@@ -20,7 +20,8 @@ const contentSecurityPolicy = [
   "style-src 'self' 'unsafe-inline'",
   "img-src 'self' data: blob:",
   "font-src 'self'",
-  "connect-src 'self' ws://127.0.0.1:* ws://localhost:*",
+  // Also the WebSocket of the page's own host and port.
+  "connect-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
@@ -36,11 +37,25 @@ export const pageHeaders: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 };
 
+interface PageFile {
+  readonly type: string;
+  readonly body: Buffer;
+}
+
+/** The files that were read, so that many readers share one copy. */
+const cached = new Map<string, { readonly changed: number; readonly body: Buffer }>();
+
+async function readCached(path: string): Promise<Buffer> {
+  const { mtimeMs: changed } = await stat(path);
+  const known = cached.get(path);
+  if (known?.changed === changed) return known.body;
+  const body = await readFile(path);
+  cached.set(path, { changed, body });
+  return body;
+}
+
 /** The file of an address and its type; undefined if there is none in `folder`. */
-export async function readPageFile(
-  folder: string,
-  address: string,
-): Promise<{ readonly type: string; readonly body: Buffer } | undefined> {
+export async function readPageFile(folder: string, address: string): Promise<PageFile | undefined> {
   const path = decodePath(address);
   if (path === undefined) return undefined;
   try {
@@ -48,7 +63,7 @@ export async function readPageFile(
     const file = await realpath(join(root, path === '/' ? 'index.html' : path));
     const type = types[extname(file)];
     const isServed = type !== undefined && file.startsWith(root + sep);
-    return isServed ? { type, body: await readFile(file) } : undefined;
+    return isServed ? { type, body: await readCached(file) } : undefined;
   } catch {
     return undefined;
   }

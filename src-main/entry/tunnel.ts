@@ -3,14 +3,20 @@
  * port. ssh handles keys and passwords.
  */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { WebSocket } from 'ws';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { WebSocket } from 'ws';
+import { z } from 'zod';
 import { createError, refuse } from '../base/errors.ts';
 import { createWebSocketChannel, type WebSocketLike } from '../base/transports.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import type { RemoteHost } from '../contract/remote-hosts.ts';
 import type { OpenTunnel } from '../service/remote-hosts.ts';
+import { removeTokens } from '../service/secrets.ts';
+import { openProvenSocket, type ServerPlace } from './handshake.ts';
 
 /** BatchMode: ssh cannot ask for a password, because there may be no terminal. */
 const sshOptions = [
@@ -27,6 +33,10 @@ const commandNotFound = 127;
 const tailLength = 1000;
 /** Milliseconds until the forwarded port must be open, and between two attempts. */
 const forwardTimeout = 20_000;
+/** Milliseconds for the server at the other end of the tunnel to answer. */
+const answerTimeout = 20_000;
+/** Characters of the longest output of the command that starts the server. */
+const maxOutput = 1_000_000;
 const forwardInterval = 50;
 
 /** Opens tunnels with the program `ssh`. The host must have the same version of Cambium. */
@@ -36,12 +46,16 @@ export const createTunnelOpener =
     const server = await startRemoteServer(ssh, host, signal);
     if (server.version !== version)
       refuse('remote/version', { host: host.name, here: version, there: server.version });
-    const port = await findFreePort();
-    const forwarding = `127.0.0.1:${port}:127.0.0.1:${server.port}`;
-    const child = spawnSsh(ssh, ['-N', '-L', forwarding, host.target], ['ignore', 'ignore', 'pipe']);
+    const end = await createLocalEnd(server.port);
+    const options = ['-N', '-L', `${end.forwarding}:127.0.0.1:${server.port}`];
+    const child = spawnSsh(ssh, [...options, '--', host.target], ['ignore', 'ignore', 'pipe']);
+    const close = (): void => {
+      child.kill();
+      end.remove();
+    };
     try {
-      await waitForForwarding(child, port, host);
-      const socket = await openSocket(host, port, server.token);
+      await waitForForwarding(child, end.place, host);
+      const socket = await openSocket(host, end.place, server.token);
       const channel = createWebSocketChannel(socket as unknown as WebSocketLike);
       child.once('exit', channel.close);
       return {
@@ -49,14 +63,41 @@ export const createTunnelOpener =
         version: server.version,
         close() {
           channel.close();
-          child.kill();
+          close();
         },
       };
     } catch (error) {
-      child.kill();
+      close();
       throw error;
     }
   };
+
+/** Where ssh listens on this computer. */
+interface LocalEnd {
+  readonly place: ServerPlace;
+  /** As ssh takes it in -L. */
+  readonly forwarding: string;
+  remove(): void;
+}
+
+/**
+ * A Unix socket in a private folder, which no other user can take or open; on Windows, whose ssh has none, a free
+ * port. `port` is that of the server.
+ */
+async function createLocalEnd(port: number): Promise<LocalEnd> {
+  if (process.platform === 'win32') {
+    const own = await findFreePort();
+    return { place: { port: own }, forwarding: `127.0.0.1:${own}`, remove: () => undefined };
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'cambium-ssh-'));
+  const socketPath = join(folder, 's');
+  const remove = (): void => {
+    process.off('exit', remove);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', remove);
+  return { place: { port, socketPath }, forwarding: socketPath, remove };
+}
 
 /**
  * Starts ssh in its own process group, so that Ctrl+C on a terminal reaches only this process, which may still
@@ -67,6 +108,8 @@ function spawnSsh(ssh: string, args: readonly string[], stdio: SpawnOptions['std
     stdio: stdio!,
     detached: process.platform !== 'win32',
     windowsHide: true,
+    // ~/.ssh/config may send variables to the host.
+    env: removeTokens(process.env),
   });
   const kill = (): void => {
     child.kill();
@@ -77,22 +120,19 @@ function spawnSsh(ssh: string, args: readonly string[], stdio: SpawnOptions['std
   });
 }
 
-async function openSocket(host: RemoteHost, port: number, token: string): Promise<WebSocket> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/rpc`, ['cambium', `cambium.${token}`]);
-  await new Promise<void>((resolve, reject) => {
-    socket.once('open', resolve);
-    socket.once('error', (error) => {
-      reject(createError('remote/unreachable', { host: host.name, why: error.message }));
-    });
-  });
-  return socket;
+async function openSocket(host: RemoteHost, place: ServerPlace, token: string): Promise<WebSocket> {
+  return openProvenSocket(place, token, { timeout: answerTimeout }).catch((error: unknown) =>
+    refuse('remote/unreachable', { host: host.name, why: (error as Error).message }),
+  );
 }
 
-interface RemoteServer {
-  readonly port: number;
-  readonly token: string;
-  readonly version: string;
-}
+/** What the command of a host prints. */
+const remoteServer = z.object({
+  port: z.number().int().min(1).max(65_535),
+  token: z.string().regex(/^[0-9a-f]{64}$/),
+  version: z.string().max(100),
+});
+type RemoteServer = z.infer<typeof remoteServer>;
 
 /** The background server of the host, started if it is not running. It outlives this connection. */
 async function startRemoteServer(
@@ -102,7 +142,7 @@ async function startRemoteServer(
 ): Promise<RemoteServer> {
   const { code, stdout, stderr } = await runOverSsh(
     ssh,
-    [target, `${command} serve --background --json`],
+    ['--', target, `${command} serve --background --json`],
     name,
     signal,
   );
@@ -118,9 +158,7 @@ async function startRemoteServer(
 /** The address on the last line of the output, or undefined. */
 function parseServer(stdout: string): RemoteServer | undefined {
   try {
-    const { port, token, version } = JSON.parse(stdout.split('\n').at(-1) ?? '') as RemoteServer;
-    const isValid = Number.isInteger(port) && typeof token === 'string' && typeof version === 'string';
-    return isValid ? { port, token, version } : undefined;
+    return remoteServer.safeParse(JSON.parse(stdout.split('\n').at(-1) ?? '')).data;
   } catch {
     return undefined;
   }
@@ -143,7 +181,7 @@ async function runOverSsh(
   const child = spawnSsh(ssh, args, ['ignore', 'pipe', 'pipe']);
   let stdout = '';
   child.stdout!.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
+    stdout = (stdout + text).slice(-maxOutput);
   });
   const getStderr = collectTail(child);
   const kill = (): void => {
@@ -192,13 +230,17 @@ const findFreePort = (): Promise<number> =>
   });
 
 /** Resolves when the local end of the tunnel accepts connections. Throws if ssh ends first. */
-async function waitForForwarding(child: ChildProcess, port: number, { name }: RemoteHost): Promise<void> {
+async function waitForForwarding(
+  child: ChildProcess,
+  place: ServerPlace,
+  { name }: RemoteHost,
+): Promise<void> {
   const getStderr = collectTail(child);
   const startTime = Date.now();
   while (Date.now() - startTime < forwardTimeout) {
     if (child.exitCode !== null || child.signalCode !== null)
       refuse('remote/unreachable', { host: name, why: getStderr() || 'ssh ended' });
-    if (await acceptsConnections(port)) return;
+    if (await acceptsConnections(place)) return;
     await new Promise((resolve) => {
       setTimeout(resolve, forwardInterval);
     });
@@ -206,9 +248,10 @@ async function waitForForwarding(child: ChildProcess, port: number, { name }: Re
   refuse('remote/unreachable', { host: name, why: 'the tunnel did not open' });
 }
 
-const acceptsConnections = (port: number): Promise<boolean> =>
+const acceptsConnections = ({ port, socketPath }: ServerPlace): Promise<boolean> =>
   new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
+    const target = socketPath === undefined ? { port, host: '127.0.0.1' } : { path: socketPath };
+    const socket = connect(target, () => {
       socket.destroy();
       resolve(true);
     }).once('error', () => {

@@ -50,6 +50,13 @@ export function findCopies(stages: readonly GrowthPlan[]): readonly CopiedWeight
   return [...found.values()];
 }
 
+/** All copies in the weights that the last of `stages` makes, by name. */
+export const findAllCopies = (stages: readonly GrowthPlan[]): ReadonlyMap<string, CopiedWeight> => {
+  const last = stages.at(-1);
+  const found = last?.tensors.flatMap((recipe) => findCopiesIn(recipe, last) ?? []);
+  return new Map(found?.map((copied) => [copied.name, copied]));
+};
+
 /** The copies in one weight; undefined if there are none. */
 function findCopiesIn(recipe: TensorRecipe, { maps, from, to }: GrowthPlan): CopiedWeight | undefined {
   const { rows, columns } = resolveSides(recipe, maps, from, to);

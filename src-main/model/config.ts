@@ -47,9 +47,20 @@ export function settingsOf(family: ModelFamily, given: JsonObject): Settings {
   );
 }
 
+/** `own`, whose keys are the family's names, under the names that `given` has for them, in its order. */
+function withGivenNames({ attributeMap = {} }: ModelFamily, given: JsonObject, own: JsonObject): JsonObject {
+  const others = Object.entries(attributeMap).filter(([other]) => other in given);
+  if (others.length === 0) return own;
+  const ownNames = new Map(others);
+  const renamed = new Set(others.map(([, name]) => name).filter((name) => !(name in given)));
+  const kept = Object.keys(given).map((key) => [key, own[ownNames.get(key) ?? key]!]);
+  const added = Object.entries(own).filter(([key]) => !(key in given) && !renamed.has(key));
+  return Object.fromEntries([...kept, ...added]) as JsonObject;
+}
+
 /**
  * `config` with the sizes `dims`. With `sources`, keys that list one value per layer are rewritten too: layer
- * i takes the value of layer `sources[i]`. Every other key stays as it is.
+ * i takes the value of layer `sources[i]`. Every other key stays as it is, and a size keeps the name that it has.
  */
 export function configWith(
   family: ModelFamily,
@@ -57,10 +68,11 @@ export function configWith(
   dims: Dims,
   sources?: readonly number[],
 ): JsonObject {
-  const changed: Record<string, JsonObject[string]> = { ...withOwnNames(family, config) };
+  const own = withOwnNames(family, config);
+  const changed: Record<string, JsonObject[string]> = { ...own };
   for (const [axis, field] of Object.entries(family.dims)) Object.assign(changed, field.write(dims, axis));
-  if (sources && family.remapLayers) Object.assign(changed, family.remapLayers(config, sources));
-  return changed;
+  if (sources && family.remapLayers) Object.assign(changed, family.remapLayers(own, sources));
+  return withGivenNames(family, config, changed);
 }
 
 /** The config keys of sizes that a config.json lacks, with the defaults that `dimsOf` uses for them. */

@@ -96,9 +96,17 @@ export interface PostNorm {
   readonly afterMlp: string;
 }
 
+/** A published model of a family: its name and the sizes that tell it from the others. */
+export interface Release {
+  readonly name: string;
+  readonly dims: Dims;
+}
+
 export interface ModelFamily {
   readonly id: string;
   readonly title: string;
+  /** Published models, the smallest first: sizes to grow to. Facts of their config.json. */
+  readonly releases?: readonly Release[];
   /** Values of `model_type` in config.json. */
   readonly modelTypes: readonly string[];
   /** Written to `architectures` if config.json lacks it. */

@@ -19,6 +19,8 @@ export interface GrowthRecord {
   readonly moments?: { readonly parts: readonly string[]; readonly updates: number };
   /** Read by `readCertificate`, which translates earlier versions. */
   readonly certificate: Certificate | null;
+  /** What was changed or lost when the files were written: sentences without a full stop. */
+  readonly notes?: readonly string[];
   /** The version of Cambium that grew it. */
   readonly cambium: string;
 }

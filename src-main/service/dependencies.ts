@@ -7,6 +7,8 @@ import type { Processes } from './engines.ts';
 import type { OpenTunnel } from './remote-hosts.ts';
 import type { Secrets } from './secrets.ts';
 
+export { writeJson } from '../store/fs/files.ts';
+export { takeLock } from '../store/fs/lock.ts';
 export { isProcessAlive } from '../store/fs/process.ts';
 export { openHome } from '../store/home/home.ts';
 

@@ -5,6 +5,7 @@ import { toErrorData, describeError } from '../base/errors.ts';
 import { formatBytes } from '../base/format.ts';
 import { missingLibraries, type GpuStatus, type NativeLibrary } from '../contract/gpu.ts';
 import type { Check, Device } from '../contract/schema.ts';
+import type { TorchStatus } from '../contract/torch.ts';
 import { exists } from '../store/fs/files.ts';
 import { getFreeBytes, findExistingAncestor } from '../store/fs/folder.ts';
 import { neededDriver } from '../store/gpu/packages.ts';
@@ -16,16 +17,23 @@ const minimumNodeVersion = 24;
 const minimumMemory = 2e9;
 const minimumDisk = 5e9;
 
+/** What other parts of the service find on this computer. */
+export interface Findings {
+  readonly listDevices: () => Promise<readonly Device[]>;
+  readonly getGpuStatus: () => Promise<GpuStatus>;
+  readonly getTorchStatus: () => Promise<TorchStatus>;
+}
+
 export async function checkComputer(
   dependencies: Dependencies,
-  listDevices: () => Promise<readonly Device[]>,
-  getGpuStatus: () => Promise<GpuStatus>,
+  { listDevices, getGpuStatus, getTorchStatus }: Findings,
 ): Promise<readonly Check[]> {
   const { environment, home } = dependencies;
   return [
     ...checkRuntime(environment),
     ...(await checkDevices(listDevices)),
     ...(await checkGpu(getGpuStatus, environment.runtime?.cuda === true)),
+    checkTorch(await getTorchStatus()),
     required(
       'Memory',
       totalmem() > minimumMemory,
@@ -127,6 +135,18 @@ async function checkGpu(
   ];
 }
 
+/** PyTorch, which `--engine torch` needs. */
+function checkTorch({ command, found }: TorchStatus): Check {
+  const remedy = 'To train on several devices: cambium torch install';
+  if (!found) return optional('PyTorch', false, 'not installed', remedy);
+  const { packages, missing, gpus } = found;
+  const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
+  const devices = gpus.length > 0 ? gpus.join(', ') : 'no GPU, trains on the CPU';
+  const lacks = missing.length > 0 ? `; lacks ${missing.join(', ')}` : '';
+  const text = `${versions.join(', ')} in ${command}; ${devices}${lacks}`;
+  return optional('PyTorch', missing.length === 0, text, remedy);
+}
+
 function describeMissing(missing: readonly NativeLibrary[]): string {
   const absent = missing.filter((library) => library.why === undefined).map((library) => library.name);
   const problems = missing.flatMap((library) => library.why ?? []);
@@ -163,7 +183,7 @@ async function checkDisk(home: string): Promise<Check> {
 
 const checkBuiltInCheckpoint = async (dir: string): Promise<Check> =>
   required(
-    'Built-in example',
+    'Demo checkpoint',
     await exists(join(dir, 'config.json')),
     dir,
     'Restore the folder resources/demo from the repository.',

@@ -22,7 +22,7 @@ import {
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint/checkpoint.ts';
 import { exists } from '../store/fs/files.ts';
 import { computeFingerprint } from '../store/checkpoint/fingerprint.ts';
-import { removeStalePartials } from '../store/fs/folder.ts';
+import { removeStaleFolders } from '../store/fs/stale-folders.ts';
 import type { Home } from '../store/home/home.ts';
 import { isRun, newestStep, summarizeRun } from '../store/run/runs.ts';
 import { withAbsolutePaths } from './certificates.ts';
@@ -167,7 +167,7 @@ async function removePartialsOnError(target: string, work: () => Promise<void>):
   try {
     await work();
   } catch (error) {
-    await removeStalePartials(dirname(target)).catch(() => []);
+    await removeStaleFolders(dirname(target)).catch(() => []);
     throw error;
   }
 }

@@ -15,7 +15,7 @@ export async function listCheckpoints(dependencies: Dependencies): Promise<reado
     builtIn: checkpoint.dir === builtInDir,
   }));
   if (!known.some(({ builtIn }) => builtIn) && (await exists(join(builtInDir, 'config.json'))))
-    known.push({ dir: builtInDir, name: 'Built-in example', opened: '', builtIn: true });
+    known.push({ dir: builtInDir, name: 'Demo checkpoint', opened: '', builtIn: true });
   return known;
 }
 

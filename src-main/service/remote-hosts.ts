@@ -5,7 +5,7 @@ import { refuse } from '../base/errors.ts';
 import { createQueue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import type { RemoteHost, RemoteEvent } from '../contract/remote-hosts.ts';
-import { readRemoteHosts, writeRemoteHosts } from '../store/home/remote-hosts.ts';
+import { readRemoteHosts, updateRemoteHosts } from '../store/home/remote-hosts.ts';
 
 /** An open connection to the service of a remote host. */
 export interface Tunnel {
@@ -37,20 +37,19 @@ export function createRemoteHosts(home: string, openTunnel: OpenTunnel): RemoteH
   const find = async (name: string): Promise<RemoteHost> =>
     (await readRemoteHosts(home)).find((host) => host.name === name) ??
     refuse('remote/not-found', { host: name });
-  const save = async (hosts: readonly RemoteHost[]): Promise<readonly RemoteHost[]> => {
-    await writeRemoteHosts(home, hosts);
-    return readRemoteHosts(home);
-  };
   return {
     list: () => readRemoteHosts(home),
     async add(host) {
-      const hosts = await readRemoteHosts(home);
-      if (hosts.some(({ name }) => name === host.name)) refuse('remote/exists', { host: host.name });
-      return save([...hosts, host]);
+      await updateRemoteHosts(home, (hosts) => {
+        if (hosts.some(({ name }) => name === host.name)) refuse('remote/exists', { host: host.name });
+        return [...hosts, host];
+      });
+      return readRemoteHosts(home);
     },
     async remove(name) {
       await find(name);
-      return save((await readRemoteHosts(home)).filter((host) => host.name !== name));
+      await updateRemoteHosts(home, (hosts) => hosts.filter((host) => host.name !== name));
+      return readRemoteHosts(home);
     },
     async *open(name, signal) {
       const tunnel = await openTunnel(await find(name), signal);

@@ -15,16 +15,10 @@ import { openCheckpoint } from '../store/checkpoint/checkpoint.ts';
 import { exists } from '../store/fs/files.ts';
 import { findDataFiles } from '../store/data/dataset-files.ts';
 import { followEvents } from '../store/run/events.ts';
-import {
-  claimRun,
-  createRun,
-  isRun,
-  requestDecay,
-  requestStop,
-  summarizeRun,
-} from '../store/run/runs.ts';
+import { claimRun, createRun, isRun, requestDecay, requestStop, summarizeRun } from '../store/run/runs.ts';
 import { createLinkedController } from '../store/fs/signals.ts';
 import type { Home } from '../store/home/home.ts';
+import type { LaunchSettings } from '../train/launch.ts';
 import type { RunSettings } from '../train/run.ts';
 import { decayFrom, extend, isDecaying, tokensPerStep } from '../train/schedule.ts';
 import type { TrainingSettings } from '../train/settings.ts';
@@ -85,10 +79,14 @@ export function createRuns(
   };
 
   /** Claims the run, applies `settings`, and trains it. */
-  const resumeWith = async (run: RunSummary, settings?: TrainingSettings): Promise<RunSummary> => {
+  const resumeWith = async (
+    run: RunSummary,
+    settings?: TrainingSettings,
+    launch?: LaunchSettings | null,
+  ): Promise<RunSummary> => {
     const { dir } = run;
     if (isActive(run) || engines.has(dir)) refuse('run/already-running', { run: basename(dir) });
-    const claimed = claimRun(dir, settings);
+    const claimed = claimRun(dir, settings, launch);
     // Registers the engine before anything is awaited: two resumes at once must not start two engines.
     engines.launch(dir, claimed);
     await claimed;
@@ -115,7 +113,7 @@ export function createRuns(
       return summarizeRun(dir);
     },
 
-    async resume({ id, tokens, rewarmSteps, memoryOverrides }) {
+    async resume({ id, tokens, rewarmSteps, memoryOverrides, launch }) {
       const run = await summarizeStopped(id);
       const { state, steps } = run;
       const name = basename(run.dir);
@@ -125,11 +123,11 @@ export function createRuns(
       const isFinished = state === 'finished';
       if (tokens === undefined) {
         if (isFinished) refuse('run/finished', { run: name, steps });
-        return resumeWith(run, memoryOverrides && settings);
+        return resumeWith(run, memoryOverrides && settings, launch);
       }
       if (tokens <= done) refuse('run/fewer-tokens', { run: name, asked: tokens, done });
       const rewarm = rewarmSteps ?? (isFinished ? settings.rewarmSteps : 0);
-      return resumeWith(run, extend(settings, savedStep, tokens, rewarm));
+      return resumeWith(run, extend(settings, savedStep, tokens, rewarm), launch);
     },
 
     async decay({ id, steps }) {
@@ -163,10 +161,15 @@ export function createRuns(
   };
 }
 
-/** The sampling weights and the text field, if they are given. */
-const readingOf = ({ weights, field }: TrainingRequest): Pick<RunSettings, 'weights' | 'field'> => ({
+/** The sampling weights, the text field and the engine, if they are given. */
+const readingOf = ({
+  weights,
+  field,
+  launch,
+}: TrainingRequest): Pick<RunSettings, 'weights' | 'field' | 'launch'> => ({
   ...(weights ? { weights } : {}),
   ...(field === undefined ? {} : { field }),
+  ...(launch ? { launch } : {}),
 });
 
 const sequencesPerUpdate = (s: TrainingSettings): number => s.microBatch * s.gradAccum;

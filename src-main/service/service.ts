@@ -28,6 +28,8 @@ import {
   type Runs,
   type RunsOptions,
 } from './runs.ts';
+import { textApi } from './text.ts';
+import { installTorchWithProgress, removeTorchFolder, torchStatus } from './torch.ts';
 
 export interface RunningService {
   readonly api: Service;
@@ -62,6 +64,7 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
       ...growthApi(dependencies, parts),
       ...runApi(dependencies, parts),
       ...inferenceApi(dependencies),
+      ...textApi(dependencies),
       ...costApi(parts),
       ...hubApi(parts),
       ...remoteApi(dependencies),
@@ -77,7 +80,11 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
 function computerApi(dependencies: Dependencies, { jobs, devices, gpu, runs }: Parts) {
   const { home, environment } = dependencies;
   const runDoctor = (): ReturnType<typeof checkComputer> =>
-    checkComputer(dependencies, devices.list, gpu.status);
+    checkComputer(dependencies, {
+      listDevices: devices.list,
+      getGpuStatus: gpu.status,
+      getTorchStatus: torchStatus,
+    });
   const subscribe = createActivityFeed({
     jobs: jobs.list,
     runs: runs.list,
@@ -99,6 +106,9 @@ function computerApi(dependencies: Dependencies, { jobs, devices, gpu, runs }: P
     gpuStatus: gpu.status,
     installGpu: gpu.install,
     removeGpu: gpu.remove,
+    torchStatus: () => torchStatus(),
+    installTorch: (_, signal) => installTorchWithProgress(signal),
+    removeTorch: () => removeTorchFolder(),
     async diagnostics({ run: id }) {
       const [found, checks, run] = await Promise.all([
         devices.list(),

@@ -104,6 +104,10 @@ export interface BatchOrder {
   readonly contextLength: number;
   readonly seed: number;
   readonly parts: readonly TextPart[];
+  /** Windows that were drawn before micro-batch 0; default 0. */
+  readonly firstDraw?: number;
+  /** Number of the order of the windows; default 0. Another context length needs another order. */
+  readonly order?: number;
 }
 
 /**
@@ -113,12 +117,13 @@ export interface BatchOrder {
  */
 export function windowStarts(
   n: number,
-  { microBatch, contextLength, seed, parts }: BatchOrder,
+  { microBatch, contextLength, seed: runSeed, parts, firstDraw = 0, order = 0 }: BatchOrder,
 ): readonly number[] {
+  const seed = order === 0 ? runSeed : deriveKey(runSeed, 'order of the text', order);
   const isMixture = parts.length > 1;
   const draws = isMixture ? drawsOf(parts.map((part) => part.weight)) : [drawsPerRound];
   return Array.from({ length: microBatch }, (_, row) => {
-    const draw = n * microBatch + row;
+    const draw = firstDraw + n * microBatch + row;
     const round = Math.floor(draw / drawsPerRound);
     const drawInRound = draw % drawsPerRound;
     const { part: p, offset } = isMixture

@@ -2,8 +2,12 @@
 import type { ActivationCheckpointing } from '../graph/passes/activation-checkpointing.ts';
 import type { DeviceKind } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
+import type { PromiseKind } from '../model/promise.ts';
+import type { Verdict } from '../model/certificate.ts';
+import type { LaunchSettings } from './launch.ts';
 import type { Precision } from './precision.ts';
 import type { TrainingSettings } from './settings.ts';
+import type { RunStage, StageEndReason, StageStart } from './stages.ts';
 
 export type RunState = 'preparing' | 'running' | 'pausing' | 'paused' | 'finished' | 'failed' | 'interrupted';
 
@@ -25,6 +29,10 @@ export interface RunSettings {
   /** Column or JSON field that holds the text; default `text`. */
   readonly field?: string;
   readonly settings: TrainingSettings;
+  /** What the run grows into, and when; absent for a run of one stage. */
+  readonly stages?: readonly RunStage[];
+  /** How PyTorch trains the run; absent: Cambium's own engine does. */
+  readonly launch?: LaunchSettings;
 }
 
 export interface PreparingEvent {
@@ -48,6 +56,10 @@ export interface StartedEvent {
   readonly activationCheckpointing?: ActivationCheckpointing;
   /** Updates that the optimizer's moments come from, made before this run. */
   readonly momentUpdates?: number;
+  /** Training FLOPs of one token, counted in the graph. */
+  readonly flopsPerToken?: number;
+  /** The stage that is trained, from 1, in a run with stages. */
+  readonly stage?: number;
   readonly time: string;
 }
 /** One update. Every number is finite. */
@@ -92,6 +104,51 @@ export interface RescheduledEvent {
   readonly step: number;
   readonly steps: number;
   readonly time: string;
+}
+/** The certificate of a growth, in short. The whole of it is in growth.json of the grown checkpoint. */
+export interface CertificateSummary {
+  readonly promise: PromiseKind;
+  readonly verdict: Verdict;
+  readonly maxLogit: number;
+  readonly tolerance: number;
+  readonly kl: number;
+}
+/** The model has grown, and the next stage begins. `step` is the last of the stage before. */
+export interface GrownEvent {
+  readonly type: 'grown';
+  readonly step: number;
+  /** The stage that begins, from 1: the first growth begins stage 2. */
+  readonly stage: number;
+  readonly reason: StageEndReason;
+  /** Ids of the growth methods, in order. */
+  readonly method: string;
+  readonly parametersBefore: number;
+  readonly parameters: number;
+  /** Held-out loss before and after growing, on the same windows; null without held-out text. */
+  readonly lossBefore: number | null;
+  readonly lossAfter: number | null;
+  readonly certificate: CertificateSummary;
+  /** Since the start of the run. */
+  readonly tokens: number;
+  readonly flops: number;
+  /** Of the grown model. */
+  readonly flopsPerToken: number;
+  /** Steps of the run if it ends in this stage. */
+  readonly steps: number;
+  /** How long growing and certifying took. */
+  readonly seconds: number;
+  /** The step folder that was grown, which the run keeps. */
+  readonly source: string;
+  readonly time: string;
+}
+/** How fast the loss falls, from a curve fitted to the losses of the stage, in nats per million tokens. */
+export interface SlopeEvent {
+  readonly type: 'slope';
+  readonly step: number;
+  readonly fall: number;
+  /** The 90 % band. */
+  readonly low: number;
+  readonly high: number;
 }
 /** Loss on held-out text, in nats per token. */
 export interface EvaluatedEvent {
@@ -186,6 +243,8 @@ export type RunEvent =
   | SkippedEvent
   | RolledBackEvent
   | RescheduledEvent
+  | GrownEvent
+  | SlopeEvent
   | EvaluatedEvent
   | AveragedEvent
   | AsymmetryEvent
@@ -225,10 +284,17 @@ export interface RunSummary {
   readonly loss: number | null;
   readonly heldOutLoss: number | null;
   readonly seconds: number;
+  /** US dollars so far; null if it is unknown. */
+  readonly cost: number | null;
   readonly created: string;
   readonly tags?: readonly string[];
   readonly notes?: string;
   readonly error?: ErrorData;
+  /** What is wrong with events.jsonl, if anything. The checkpoints do not depend on it. */
+  readonly damage?: ErrorData;
   /** Step of the newest complete checkpoint; null if there is none. */
   readonly savedStep: number | null;
+  readonly stages?: readonly RunStage[];
+  /** The starts of the stages so far, in a run with stages; the last is that of its stage. */
+  readonly stageStarts?: readonly StageStart[];
 }

@@ -51,15 +51,33 @@ function rateInPhase(s: TrainingSettings, phases: readonly Phase[], i: number, s
   }
 }
 
-/** Replaces every phase that begins where `phase` does or later. */
+/** The phases with `phase` in the place of those that begin where it does or later. */
+const replacePhases = (s: TrainingSettings, phase: Phase): readonly Phase[] => [
+  ...phasesOf(s).filter((earlier) => earlier.from < phase.from),
+  phase.from === 0 ? { ...phase, warmupSteps: s.warmupSteps } : phase,
+];
+
+/** Settings of a run that ends with `phase`. */
 const withPhase = (s: TrainingSettings, phase: Phase): TrainingSettings => ({
   ...s,
-  tokens: phase.until * tokensPerStep(s),
-  phases: [
-    ...phasesOf(s).filter((earlier) => earlier.from < phase.from),
-    phase.from === 0 ? { ...phase, warmupSteps: s.warmupSteps } : phase,
-  ],
+  tokens: Math.round(phase.until * tokensPerStep(s)),
+  phases: replacePhases(s, phase),
 });
+
+/**
+ * Settings of a run whose learning rate rises to its peak again where stage `stage` begins, and then continues to
+ * the planned end. A warmup that would pass the end is cut there. They stay as they are if they have this phase.
+ */
+export function withRewarm(
+  s: TrainingSettings,
+  { stage, from, warmupSteps }: Required<Pick<Phase, 'stage' | 'from' | 'warmupSteps'>>,
+): TrainingSettings {
+  const phases = phasesOf(s);
+  if (phases.some((phase) => (phase.stage ?? 0) >= stage)) return s;
+  const { until, schedule } = phases.at(-1)!;
+  const length = Math.max(0, Math.min(warmupSteps, until - from));
+  return { ...s, phases: replacePhases(s, { from, until, schedule, warmupSteps: length, stage }) };
+}
 
 /**
  * Settings of a run whose learning rate decays from after `step` straight to the minimum over `steps` steps and

@@ -9,13 +9,16 @@ export { settingTable, type Schedule } from './setting-table.ts';
 
 /**
  * A part of the schedule after step `from`, planned to end at step `until`. `decay` falls straight to the
- * minimum. Without a warmup it begins at the learning rate that the part before it ends with.
+ * minimum. Without a warmup it begins at the learning rate that the part before it ends with. Steps have the
+ * tokens of the run's settings; in a run with stages of other batches they may be fractions.
  */
 export interface Phase {
   readonly from: number;
   readonly until: number;
   readonly schedule: Schedule | 'decay';
   readonly warmupSteps: number;
+  /** The stage, from 0, whose start began this part with a warmup. */
+  readonly stage?: number;
 }
 
 /** The settings in settings.json of a run. */
@@ -35,10 +38,11 @@ const schemas = schemasOf(settingTable);
 export const trainingSettingsSchema: z.ZodType<TrainingSettings> = z.object(schemas);
 
 const phase: z.ZodType<Phase> = z.object({
-  from: z.number().int().min(0),
-  until: z.number().int().min(0),
+  from: z.number().min(0),
+  until: z.number().min(0),
   schedule: z.enum([...(Object.keys(scheduleLabels) as Schedule[]), 'decay']),
-  warmupSteps: z.number().int().min(0),
+  warmupSteps: z.number().min(0),
+  stage: z.number().int().min(1).exactOptional(),
 });
 
 /** The settings of a settings.json: what it lacks has its default. */

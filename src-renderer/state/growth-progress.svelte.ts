@@ -21,6 +21,8 @@ export class GrowthProgress {
   add(event: GrowEvent): void {
     switch (event.type) {
       case 'tensor':
+        // The text of a certificate is tokenized before the growth.
+        this.isCertifying = false;
         this.written = event;
         break;
       case 'moments':

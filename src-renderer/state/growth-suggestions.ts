@@ -45,8 +45,8 @@ export function suggestFixes(refusal: ErrorData): readonly Suggestion[] {
   }
   if (detail.methods) return detail.methods.map((id) => suggestMethod(id, methods.get(id)?.title ?? id));
   if (detail.most !== undefined) return [suggestSize(axis, detail.most)];
-  if (refusal.code === 'growth/smaller' && typeof detail.from === 'number')
-    return [suggestSize(axis, detail.from)];
+  const isTooSmall = refusal.code === 'growth/smaller' || refusal.code === 'growth/not-an-integer';
+  if (isTooSmall && typeof detail.from === 'number') return [suggestSize(axis, detail.from)];
   return [];
 }
 

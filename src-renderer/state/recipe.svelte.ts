@@ -99,15 +99,20 @@ export class RecipeState {
     else if (this.selected === target) this.selected = index;
   }
 
-  /** Loads a saved plan. It is executed unchanged as long as no setting changes. */
-  load(plan: SavedPlan, name: string): void {
+  /** Replaces all stages. */
+  setRequests(requests: readonly GrowthRequest[], selected = 0): void {
     this.stages = [];
-    for (const { request } of plan.stages) {
+    for (const request of requests) {
       const stage = this.#createStage(request.method);
       stage.load(request);
       this.stages = [...this.stages, stage];
     }
-    this.selected = 0;
+    this.selected = Math.min(selected, this.stages.length - 1);
+  }
+
+  /** Loads a saved plan. It is executed unchanged as long as no setting changes. */
+  load(plan: SavedPlan, name: string): void {
+    this.setRequests(plan.stages.map(({ request }) => request));
     const current = this.toSavedPlan(plan.source.fingerprint);
     this.#loadedPlan = { name, plan, differences: current ? diffPlans(plan, current) : [] };
   }

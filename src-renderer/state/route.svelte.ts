@@ -5,6 +5,7 @@ export const pageNames = [
   'checkpoint',
   'grow',
   'growing',
+  'certificate',
   'train',
   'run',
   'runs',

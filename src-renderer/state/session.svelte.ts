@@ -20,6 +20,8 @@ export class Session {
   jobs = $state.raw<readonly JobSummary[]>([]);
   runs = $state.raw<readonly RunSummary[]>([]);
   checkpoints = $state.raw<readonly KnownCheckpoint[]>([]);
+  /** False while the server cannot be reached: what is shown may be out of date. */
+  isConnected = $state(true);
   /** True once everything above was read. */
   isReady = $state(false);
   activeRuns = $derived(this.runs.filter((run) => activeStates.includes(run.state)));

@@ -6,7 +6,7 @@ import { memoryOf } from '../../src-main/cost/memory.ts';
 import { programsOf } from '../../src-main/cost/programs.ts';
 import type { ActivationCheckpointing } from '../../src-main/graph/passes/activation-checkpointing.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
-import { goldenSubjects } from './subjects.ts';
+import { goldenSubjects } from './golden-subjects.ts';
 
 const bytes: Readonly<Record<ActivationCheckpointing, number>> = { off: 100, attention: 60, full: 20 };
 const bytesWith = (checkpointing: ActivationCheckpointing): number => bytes[checkpointing];

@@ -1,6 +1,4 @@
-/** @file Fixtures of cost tests: a model of every family, a device book, CPUs, and an estimate request. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** @file Fixtures of cost tests and of the preview in a browser: a device book, CPUs, and an estimate request. */
 import type { JsonObject } from '../../src-main/base/json.ts';
 import { assumptionDefaults } from '../../src-main/cost/assumptions.ts';
 import type { DeviceBook } from '../../src-main/cost/book.ts';
@@ -8,7 +6,7 @@ import type { EstimateRequest } from '../../src-main/cost/estimate.ts';
 import type { Subject } from '../../src-main/cost/programs.ts';
 import type { Target } from '../../src-main/cost/speed.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
-import { families, familyOf } from '../../src-main/model/families/index.ts';
+import { familyOf } from '../../src-main/model/families/index.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
 
 /** The subject of a config.json. */
@@ -16,19 +14,6 @@ export const subjectOf = (config: JsonObject): Subject => {
   const family = familyOf(config);
   return { family: family.id, dims: dimsOf(family, config), settings: settingsOf(family, config) };
 };
-
-const golden = join(import.meta.dirname, '../fixtures/golden');
-/** The models of the golden checkpoints, which cover every family. */
-export const goldenSubjects: readonly { readonly name: string; readonly subject: Subject }[] = readdirSync(
-  golden,
-).map((name) => ({
-  name,
-  subject: subjectOf(JSON.parse(readFileSync(join(golden, name, 'config.json'), 'utf8')) as JsonObject),
-}));
-/** Families without a golden checkpoint. */
-export const uncoveredFamilies: readonly string[] = [...families.keys()].filter((id) =>
-  goldenSubjects.every(({ subject }) => subject.family !== id),
-);
 
 export const book: DeviceBook = {
   devices: [

@@ -10,7 +10,7 @@ import { familyOf } from '../../src-main/model/families/index.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { tokensPerStep } from '../../src-main/train/schedule.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
-import { goldenSubjects, uncoveredFamilies } from './subjects.ts';
+import { goldenSubjects, uncoveredFamilies } from './golden-subjects.ts';
 
 /** 2·m·n·k summed over every MatMul after all fused operators are lowered. */
 const countMatMulFlops = (graph: Graph): number =>

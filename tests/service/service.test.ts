@@ -190,7 +190,7 @@ it('checks the computer, with a remedy for everything that is missing', async ()
       'Device cpu',
       'Disk',
       'Memory',
-      'Built-in example',
+      'Demo checkpoint',
       'Desktop window',
       'Browser',
     ]) as string[],

@@ -18,6 +18,7 @@ import type {
   RunEvent,
   SampleEvent,
 } from '../../src-main/contract/schema.ts';
+import type { PreviewEvent, TextPreview, TokenizeEvent } from '../../src-main/contract/text.ts';
 import type { Exit } from '../../src-main/service/engines.ts';
 import { stagesFromRecord } from '../../src-main/growth/plan/saved-plan.ts';
 import { createPartialFolder } from '../../src-main/store/fs/folder.ts';
@@ -199,14 +200,24 @@ export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0
       }
       yield { type: 'done', tokens, seconds: 0.1, device: 'cpu' };
     },
-    async *evaluate(_, signal): AsyncGenerator<EvaluateEvent> {
+    async *evaluate({ contextLength }, signal): AsyncGenerator<EvaluateEvent> {
       for (let i = 1; i <= 4; i++) {
         await unlessAborted(behave(), signal);
         yield { type: 'tokens', done: i, of: 4 };
       }
       yield {
         type: 'done',
-        evaluation: { loss: 2, perplexity: Math.E ** 2, bitsPerByte: 1, tokens: 4, bytes: 12, device: 'cpu' },
+        evaluation: {
+          loss: 2,
+          perplexity: Math.E ** 2,
+          bitsPerByte: 1,
+          tokens: 4,
+          bytes: 12,
+          contextLength: contextLength ?? 256,
+          documents: 2,
+          leftOut: { missing: 1, empty: 0 },
+          device: 'cpu',
+        },
       };
     },
     async *evaluateChoices(_, signal): AsyncGenerator<ChoicesEvent> {
@@ -225,6 +236,31 @@ export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0
           device: 'cpu',
         },
       };
+    },
+    async *tokenizeText({ text, data }, signal): AsyncGenerator<TokenizeEvent> {
+      await unlessAborted(behave(), signal);
+      const file = data?.[0] ?? null;
+      const document = { file, ids: [7, 8], tokens: [text ?? 'one', 'two'], appended: [0] };
+      yield { type: 'document', document };
+      yield { type: 'done', documents: 1, leftOut: { missing: 0, empty: 2 }, notes: [] };
+    },
+    async *previewText({ data, weights, limit }, signal): AsyncGenerator<PreviewEvent> {
+      await unlessAborted(behave(), signal);
+      yield { type: 'bytes', done: 1, of: 1 };
+      const counts = { files: 1, documents: 2, tokens: 30, bytes: 120 };
+      const leftOutFiles = [{ why: 'another format', names: ['README.md'] }];
+      const items = data.map((path, i) => ({ path, ...counts, share: weights?.[i] ?? 1, leftOutFiles }));
+      const first = { file: data[0]!, text: 'one two', ids: [7, 8], tokens: ['one', 'two'] };
+      const preview: TextPreview = {
+        ...counts,
+        tokenizer: { type: 'BPE', vocabSize: 300 },
+        leftOut: { missing: 1, empty: 0 },
+        items,
+        first,
+        isPartial: limit !== undefined,
+        notes: ['A note.'],
+      };
+      yield { type: 'done', preview };
     },
     async *export({ out }, signal): AsyncGenerator<ExportEvent> {
       const folder = await createPartialFolder(out);

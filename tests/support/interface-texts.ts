@@ -9,7 +9,7 @@ import { commands } from '../../src-main/entry/node/program.ts';
 import { methods } from '../../src-main/growth/methods/index.ts';
 import { settingGroups } from '../../src-main/train/setting.ts';
 import { settingTable } from '../../src-main/train/settings.ts';
-import { readSource, sourceFiles } from './source-files.ts';
+import { listFiles, readSource, sourceFiles } from './source-files.ts';
 
 /** A text, and where it comes from. */
 export interface InterfaceText {
@@ -51,13 +51,30 @@ export function collectOptionTexts(): InterfaceText[] {
   return [...settings, ...groups, ...methodTexts, ...assumptions];
 }
 
-/** Data for any error: every field is a short text that is also a list. */
-const anyDetail = new Proxy({}, { get: () => Object.assign(['x', 'y'], { toString: () => 'x' }) }) as never;
+/** Fields of errors that are lists, by their types in the tables. */
+const listFields = new Set<string | symbol>(
+  listFiles('src-main/base/errors').flatMap((path) =>
+    [...readSource(path).matchAll(/(\w+)\??: readonly (?:\{[^}]*\}|[^;{]*?)\[\]/g)].map(
+      ([, field]) => field!,
+    ),
+  ),
+);
+
+/** Data for any error: short lists where the tables expect lists, short texts elsewhere. */
+export const anyErrorDetail = new Proxy(
+  {},
+  {
+    get: (_, field) => {
+      if (listFields.has(field)) return ['a', 'b'];
+      return field === 'shapes' ? '[1]' : '1';
+    },
+  },
+) as never;
 
 /** The sentence and the remedy of every error. */
 export const collectErrorTexts = (): InterfaceText[] =>
   Object.entries(errors).flatMap(([code, toText]) =>
-    (toText as (detail: never) => readonly string[])(anyDetail).map((text) => ({
+    (toText as (detail: never) => readonly string[])(anyErrorDetail).map((text) => ({
       from: `error ${code}`,
       text,
     })),

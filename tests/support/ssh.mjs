@@ -20,7 +20,7 @@ let forward;
 for (let i = 0; i < args.length; i++) {
   if (args[i] === '-o') i++;
   else if (args[i] === '-L') forward = args[++i];
-  else if (args[i] !== '-N') positional.push(args[i]);
+  else if (!['-N', '--'].includes(args[i])) positional.push(args[i]);
 }
 const [target, command] = positional;
 if (target !== 'me@box') {
@@ -33,10 +33,11 @@ else if (forward) {
     process.stderr.write('bind: Address already in use\n');
     process.exit(255);
   }
-  const [, localPort, , remotePort] = forward.split(':').map(Number);
+  // A Unix socket, or 127.0.0.1 and a port; then the address and port of the other end.
+  const [, local, remotePort] = /^(.*):127\.0\.0\.1:(\d+)$/.exec(forward);
   writeFileSync(join(process.env.BOX_HOME, 'tunnel.pid'), String(process.pid));
   createServer((socket) => {
-    const remote = connect(remotePort, '127.0.0.1');
+    const remote = connect(Number(remotePort), '127.0.0.1');
     socket.pipe(remote).pipe(socket);
     for (const end of [socket, remote]) {
       end.on('error', () => {
@@ -44,7 +45,7 @@ else if (forward) {
         remote.destroy();
       });
     }
-  }).listen(localPort, '127.0.0.1');
+  }).listen(local.startsWith('/') ? local : Number(local.split(':')[1]));
 } else {
   const child = spawn('sh', ['-c', command], {
     stdio: 'inherit',

@@ -107,7 +107,8 @@ export const checkpointErrors = {
   ],
   'checkpoint/sentencepiece-only': (d: { path: string; file: string }): ErrorText => [
     `the tokenizer of ${d.path} is only there as ${d.file}, which Cambium does not read`,
-    `Make tokenizer.json in Python: from transformers import AutoTokenizer; AutoTokenizer.from_pretrained("${d.path}").save_pretrained("${d.path}")`,
+    'Make tokenizer.json in Python (from transformers import AutoTokenizer; ' +
+      `AutoTokenizer.from_pretrained(${JSON.stringify(d.path)}).save_pretrained(${JSON.stringify(d.path)})).`,
   ],
   'checkpoint/bad-tokenizer': (d: { path: string; why: string }): ErrorText => [
     `the tokenizer of ${d.path} cannot be read: ${d.why}`,

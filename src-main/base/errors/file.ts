@@ -29,6 +29,10 @@ export const fileErrors = {
       : `the disk of ${d.path} is full`,
     'Free some space, or choose another disk.',
   ],
+  'file/too-large': (d: { path: string; bytes: number; limit: number }): ErrorText => [
+    `${d.path} has ${formatBytes(d.bytes)}, and a file of its kind has at most ${formatBytes(d.limit)}`,
+    'It is damaged or was made to exhaust the memory: get the file again from where it comes from.',
+  ],
   'file/not-text': (d: { path: string; at: number }): ErrorText => [
     `${d.path} is not UTF-8 text (byte ${d.at})`,
     'Choose a plain text file, or convert it to UTF-8 first (iconv -f LATIN1 -t UTF-8).',

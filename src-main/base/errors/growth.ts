@@ -22,6 +22,10 @@ export const growthErrors = {
     `${d.axis} cannot shrink from ${d.from} to ${d.to}`,
     `Choose ${d.from} or more.`,
   ],
+  'growth/not-an-integer': (d: { axis: string; from: number }): ErrorText => [
+    `${d.axis} must be a whole number`,
+    `Enter a whole number of ${d.from} or more.`,
+  ],
   'growth/not-by-this-method': (d: {
     axis: string;
     method: string;

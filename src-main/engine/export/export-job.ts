@@ -5,13 +5,16 @@
 import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { ExportEvent } from '../../contract/schema.ts';
+import { findAllCopies } from '../../growth/asymmetry.ts';
 import { computeTolerance } from '../../growth/certificate.ts';
+import { addCounts, countMergedCopies, describeEqualCopies } from '../../growth/equal-copies.ts';
+import { stagesFromRecord } from '../../growth/plan/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { createCheckpointWriter, findMainDType } from '../../store/checkpoint/checkpoint-writer.ts';
 import type { TensorSummary } from '../../model/summary.ts';
 import { removeFolder } from '../../store/fs/folder.ts';
 import { readRun } from '../../store/run/runs.ts';
-import { downcast } from '../../tensor/dtype.ts';
+import { downcast, type WeightDType } from '../../tensor/dtype.ts';
 import { checkOverflow } from '../../tensor/range.ts';
 import { createTrainingCard } from '../model-card/training-card.ts';
 import { compareModels } from '../grow/compare-models.ts';
@@ -48,13 +51,16 @@ export async function* exportRun(
   let isVerified = false;
   try {
     const dtypes = new Map(tensors.map((t) => [t.name, t.dtype]));
+    const merged = createMergedCounter(model, dtypes);
     const { weights } = retypeCheckpoint(model, findMainDType(tensors), source);
     const parameters = new Map(
       parametersOf(model.family, model.dims, model.settings).map((p) => [p.name, p]),
     );
     for (const [i, name] of writer.order.entries()) {
       checkCancelled(signal);
-      const bytes = downcast(await weights(parameters.get(name)!), dtypes.get(name)!);
+      const values = await weights(parameters.get(name)!);
+      const bytes = downcast(values, dtypes.get(name)!);
+      merged.count(name, values, bytes);
       checkOverflow(bytes, dtypes.get(name)!, name);
       await writer.write(name, bytes);
       yield { type: 'tensor', name, tensors: i + 1, ofTensors: writer.order.length };
@@ -69,13 +75,43 @@ export async function* exportRun(
       const maxLogit = await verifyExport(device, model, source, out, signal);
       checkCancelled(signal);
       isVerified = true;
-      yield { type: 'done', dir: out, files, bytes: writer.bytes, maxLogit, device: device.kind };
+      const notes = [...writer.notes, ...merged.notes()];
+      yield { type: 'done', dir: out, files, bytes: writer.bytes, maxLogit, device: device.kind, notes };
     } finally {
       await device.dispose();
     }
   } finally {
     if (!isVerified) await (isFinished ? removeFolder(out) : writer.abort());
   }
+}
+
+interface MergedCounter {
+  /** Counts the copies of one weight that are equal in `bytes`, its values in its dtype. */
+  count(name: string, values: Float32Array, bytes: Uint8Array): void;
+  /** A sentence if there are any. */
+  notes(): readonly string[];
+}
+
+/** Counts the copies of a grown model that training made different, and that a 16-bit type makes equal. */
+function createMergedCounter(
+  { growth }: Checkpoint,
+  dtypes: ReadonlyMap<string, WeightDType>,
+): MergedCounter {
+  const copies = findAllCopies(stagesFromRecord(growth));
+  let total = { pairs: 0, equal: 0 };
+  let rounded: WeightDType | undefined;
+  return {
+    count(name, values, bytes) {
+      const copied = copies.get(name);
+      const dtype = dtypes.get(name)!;
+      if (!copied || dtype === 'float32' || copied.rows * copied.columns !== values.length) return;
+      rounded = dtype;
+      const bits = new Uint16Array(bytes.buffer, bytes.byteOffset, values.length);
+      total = addCounts(total, countMergedCopies(copied, values, bits));
+    },
+    notes: () =>
+      [describeEqualCopies(total, String(rounded), { isSample: false })].filter((s) => s !== undefined),
+  };
 }
 
 function checkCancelled(signal: AbortSignalLike): void {

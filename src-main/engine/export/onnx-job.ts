@@ -91,7 +91,7 @@ export async function* exportOnnx(input: ExportInput, signal: AbortSignalLike): 
     const files = await writer.commit();
     isCommitted = true;
     const bytes = decoder.weightBytes + decoder.bytes.length;
-    yield { type: 'done', dir: out, files, bytes, maxLogit, device: 'cpu' };
+    yield { type: 'done', dir: out, files, bytes, maxLogit, device: 'cpu', notes: writer.notes };
   } catch (error) {
     throw writer.withFinalPath(error);
   } finally {

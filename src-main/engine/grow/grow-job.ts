@@ -4,7 +4,7 @@
  */
 import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
-import type { Certificate, GrowEvent } from '../../contract/schema.ts';
+import type { CertificateText, GrowEvent } from '../../contract/schema.ts';
 import { growthRecordFile, formatRecord, type GrowthRecord } from '../../model/records.ts';
 import type { GrowthPlan } from '../../growth/recipe.ts';
 import { joinMethodIds, stagesFromRecord, type SavedPlan } from '../../growth/plan/saved-plan.ts';
@@ -21,9 +21,12 @@ import { countElements } from '../../tensor/layout.ts';
 import { createGrowthCard } from '../model-card/growth-card.ts';
 import { planMomentGrowth, type MomentGrowth } from './optimizer-moments.ts';
 import { certify, withProgress } from './certify-job.ts';
+import type { CompareProgress } from './compare-models.ts';
+import { openTextFiles } from './compared-text.ts';
 import { chooseDevice } from '../device/choose.ts';
 import type { Device } from '../ort/device.ts';
 import { Grower } from './grower.ts';
+import { findRoundedCopies } from './rounded-copies.ts';
 import type { GrowInput } from '../inputs.ts';
 import { version } from '../version.ts';
 
@@ -47,22 +50,27 @@ export async function* grow(
   let isWritten = false;
   let isCertified = false;
   try {
-    const bytes = yield* writeGrownCheckpoint(device, source, plan, out, signal, options);
+    // A text with a fault is refused before the work of growing. Its tokens are cached for the certificate.
+    if (files) yield* reportCertifying((onProgress) => checkText(source, files, signal, onProgress));
+    const written = yield* writeGrownCheckpoint(device, source, plan, out, signal, options);
     isWritten = true;
+    const stages = stagesFromRecord({ plan });
+    const notes = [...written.notes, ...(await findRoundedCopies(out, stages.at(-1)!))];
     yield { type: 'certifying' };
     const certificate = yield* reportCertifying((onProgress) =>
       certify(device, dir, out, { files, signal, onProgress }),
     );
     checkCancelled(signal);
-    await writeCertificate(out, certificate);
+    await writeCertificate(out, certificate, notes);
     isCertified = true;
     yield {
       type: 'done',
       dir: out,
       seconds: (performance.now() - started) / 1000,
-      bytes,
+      bytes: written.bytes,
       certificate,
       device: device.kind,
+      notes,
     };
   } finally {
     if (isWritten && !isCertified) await removeFolder(out);
@@ -70,10 +78,23 @@ export async function* grow(
   }
 }
 
-/** The progress of a certificate as events of the growth. Returns the certificate. */
-async function* reportCertifying(
-  ...[work]: Parameters<typeof withProgress<Certificate>>
-): AsyncGenerator<GrowEvent, Certificate> {
+/** Throws what opening the text of the certificate throws. */
+const checkText = async (
+  source: Checkpoint,
+  files: CertificateText,
+  signal: AbortSignalLike,
+  onProgress: (progress: CompareProgress) => void,
+): Promise<void> => {
+  const report = (done: number, of: number): void => {
+    onProgress({ what: 'tokenizing', done, of });
+  };
+  (await openTextFiles(source, files, signal, report)).close();
+};
+
+/** The progress of work for a certificate as events of the growth. Returns the result of the work. */
+async function* reportCertifying<T>(
+  ...[work]: Parameters<typeof withProgress<T>>
+): AsyncGenerator<GrowEvent, T> {
   const events = withProgress(work);
   let next = await events.next();
   while (!next.done) {
@@ -85,7 +106,8 @@ async function* reportCertifying(
 
 /**
  * Writes the grown checkpoint in one pass over its weights, without a certificate. Returns the bytes of the
- * weights. On any error nothing is left behind. `plan` may be a saved plan or its only stage.
+ * weights, and notes about what was written. On any error nothing is left behind. `plan` may be a saved plan or
+ * its only stage.
  */
 export async function* writeGrownCheckpoint(
   device: Device,
@@ -94,7 +116,7 @@ export async function* writeGrownCheckpoint(
   out: string,
   signal: AbortSignalLike,
   { blockBytes = 2 ** 24 }: GrowOptions = {},
-): AsyncGenerator<GrowEvent, number> {
+): AsyncGenerator<GrowEvent, { readonly bytes: number; readonly notes: readonly string[] }> {
   const started = performance.now();
   const stages = stagesFromRecord({ plan });
   const last = stages.at(-1)!;
@@ -116,7 +138,7 @@ export async function* writeGrownCheckpoint(
     checkCancelled(signal);
     const record = createRecord(source, plan, moments);
     await writer.finish({ [growthRecordFile]: formatRecord(record) });
-    return writer.bytes;
+    return { bytes: writer.bytes, notes: writer.notes };
   } finally {
     await writer.abort(); // does nothing if the folder is finished
     await grower.dispose();

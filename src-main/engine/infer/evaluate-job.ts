@@ -5,7 +5,7 @@ import type { EvaluateEvent } from '../../contract/schema.ts';
 import { openCheckpoint } from '../../store/checkpoint/checkpoint.ts';
 import { openHome } from '../../store/home/home.ts';
 import { isRun } from '../../store/run/runs.ts';
-import { openTokens, tokenizeFiles, type Tokens } from '../../store/data/tokenize.ts';
+import { openTokens, tokenizeFiles, type TokenizedData, type Tokens } from '../../store/data/tokenize.ts';
 import { createLinkedController } from '../../store/fs/signals.ts';
 import { windowsIn } from '../../train/batches.ts';
 import { chooseDevice } from '../device/choose.ts';
@@ -17,6 +17,8 @@ import { checkpointWeights, loadModel, getMaxPositions, type LoadedModel } from 
 
 /** Batches between two progress events. */
 const batchesPerEvent = 8;
+/** Tokens of a window, unless a length is given or the model has fewer positions. */
+const defaultContextLength = 256;
 
 /**
  * Evaluates a checkpoint, or the newest checkpoint of a run, on windows of `contextLength` tokens from the
@@ -26,9 +28,10 @@ export async function* evaluate(
   input: EvaluateInput,
   signal: AbortSignalLike,
 ): AsyncGenerator<EvaluateEvent> {
-  const { checkpoint: path, data, contextLength } = input;
+  const { checkpoint: path, data } = input;
   const checkpoint = await openCheckpoint((await isRun(path)) ? await newestModel(path) : path);
   const positions = getMaxPositions(checkpoint);
+  const contextLength = input.contextLength ?? Math.min(positions, defaultContextLength);
   if (contextLength > positions)
     refuse('run/bad-setting', {
       setting: 'context length',
@@ -49,7 +52,7 @@ export async function* evaluate(
     try {
       const loaded = await loadModel(device, checkpoint, checkpointWeights(checkpoint));
       try {
-        yield* evaluateTokens(device, loaded, tokens, input, signal);
+        yield* evaluateTokens(device, loaded, tokens, { ...input, contextLength, set }, signal);
       } finally {
         loaded.dispose();
       }
@@ -61,11 +64,16 @@ export async function* evaluate(
   }
 }
 
+interface EvaluateTokensInput extends EvaluateInput {
+  readonly contextLength: number;
+  readonly set: TokenizedData;
+}
+
 async function* evaluateTokens(
   device: Device,
   loaded: LoadedModel,
   tokens: Tokens,
-  { contextLength: requestedLength, batchSize, tokens: maxTokens = Infinity }: EvaluateInput,
+  { contextLength: requestedLength, batchSize, tokens: maxTokens = Infinity, set }: EvaluateTokensInput,
   signal: AbortSignalLike,
 ): AsyncGenerator<EvaluateEvent> {
   const contextLength = Math.min(requestedLength, tokens.length - 1);
@@ -100,6 +108,9 @@ async function* evaluateTokens(
         bitsPerByte: (loss * tokenCount) / (Math.LN2 * bytes),
         tokens: tokenCount,
         bytes: Math.round(bytes),
+        contextLength,
+        documents: set.documents,
+        leftOut: set.leftOut,
         device: device.kind,
       },
     };

@@ -4,8 +4,7 @@ import { formatInteger } from '../../base/format.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import {
   createGrowthRecordFiles,
-  inheritLicense,
-  limitations,
+  inheritFrom,
   createLineageSection,
   listMethodTags,
   type ModelCardFiles,
@@ -18,12 +17,11 @@ export async function createCheckpointCard(model: Checkpoint): Promise<ModelCard
       summary: growth
         ? `Grown from ${basename(growth.source)} with Cambium by ${growth.method}.`
         : `${summary.name}, exported with Cambium.`,
-      ...(await inheritLicense(model.dir)),
+      ...(await inheritFrom(model.dir)),
       baseModel: basename(growth?.source ?? summary.name),
       tags: listMethodTags(model),
       facts: [['Parameters', formatInteger(summary.parameters)]],
       sections: [createLineageSection(model)],
-      limitations,
     },
     files: createGrowthRecordFiles(model),
   };

@@ -5,7 +5,7 @@ import type { GrowthPlan } from '../../growth/recipe.ts';
 import { promiseLabels } from '../../model/promise.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { ModelCard } from '../../store/checkpoint/model-card.ts';
-import { inheritLicense, limitations, type CardFact } from './shared.ts';
+import { inheritFrom, type CardFact } from './shared.ts';
 
 /** `stages` are the stages of the growth, oldest first. */
 export async function createGrowthCard(
@@ -34,11 +34,10 @@ export async function createGrowthCard(
       'It has not been trained since.',
       'growth.json has the plan and the certificate.',
     ].join(' '),
-    ...(await inheritLicense(source.dir)),
+    ...(await inheritFrom(source.dir)),
     baseModel: source.summary.name,
     tags: [...new Set(methods)],
     facts,
-    limitations,
   };
 }
 

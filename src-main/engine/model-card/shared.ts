@@ -5,7 +5,7 @@ import { describeCertificate, describePerplexity } from '../../growth/certificat
 import { formatRecord, growthRecordFile } from '../../model/records.ts';
 import type { Certificate } from '../../model/certificate.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
-import { readLicense, type ModelCard } from '../../store/checkpoint/model-card.ts';
+import { readSourceCard, type Inherited, type ModelCard } from '../../store/checkpoint/model-card.ts';
 
 /** A model card and the files that are published with it: records and drawings, by name. */
 export interface ModelCardFiles {
@@ -19,12 +19,14 @@ export type CardFact = ModelCard['facts'][number];
 /** Title of the section about GGUF, which an ONNX folder does not have. */
 export const ggufTitle = 'GGUF';
 
-export const limitations = ['This model has the limitations and the licence of the model it was made from.'];
+const limitations = ['This model has the limitations and the licence of the model it was made from.'];
 
-/** Returns the licence that the model card in `dir` states, if there is one. */
-export async function inheritLicense(dir: string): Promise<Pick<ModelCard, 'license'>> {
-  const license = await readLicense(dir);
-  return license ? { license } : {};
+/** Returns the licence and the languages that the model card in `dir` states, and the limits of the new model. */
+export async function inheritFrom(dir: string): Promise<Inherited & Pick<ModelCard, 'limitations'>> {
+  const { isReadable, ...inherited } = await readSourceCard(dir);
+  if (isReadable) return { ...inherited, limitations };
+  const unread = `The metadata of the README.md of ${basename(dir)} is not valid YAML: its licence was not taken over.`;
+  return { ...inherited, limitations: [...limitations, unread] };
 }
 
 /** Returns the methods a checkpoint was grown by, as tags. */

@@ -5,11 +5,11 @@ import type { RunSummary } from '../../contract/schema.ts';
 import { ggufCommands } from '../../model/families/gguf.ts';
 import { formatRecord, trainingRecordFile, type TrainingRecord } from '../../model/records.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
-import type { ModelCard } from '../../store/checkpoint/model-card.ts';
+import type { EvaluationResult, Inherited, ModelCard } from '../../store/checkpoint/model-card.ts';
 import { historyOf } from '../../store/run/history.ts';
 import { summarizeRun } from '../../store/run/runs.ts';
 import { optimizerLabels } from '../../train/optimizers/index.ts';
-import type { RunSettings, WeightsKind } from '../../train/run.ts';
+import type { AveragedEvent, EvaluatedEvent, RunEvent, RunSettings, WeightsKind } from '../../train/run.ts';
 import { tokensPerStep } from '../../train/schedule.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
 import { version } from '../version.ts';
@@ -19,8 +19,7 @@ import {
   describeDifference,
   ggufTitle,
   createGrowthRecordFiles,
-  inheritLicense,
-  limitations,
+  inheritFrom,
   createLineageSection,
   listMethodTags,
   type CardFact,
@@ -46,7 +45,8 @@ export async function createTrainingCard(
   const { step, kind } = weights;
   const isRandom = run.settings.init === 'random';
   const model = isRandom ? { ...weights.model, growth: null } : weights.model;
-  const curve = extractLossCurve((await historyOf(dir)).events, step);
+  const { events } = await historyOf(dir);
+  const curve = extractLossCurve(events, step);
   const drawing = drawLossCurve(curve);
   const record: TrainingRecord = {
     version: 1,
@@ -67,15 +67,15 @@ export async function createTrainingCard(
   return {
     card: {
       summary: summarize(run, model),
-      ...(isRandom ? {} : await inheritedFrom(run, model)),
+      ...(isRandom ? { limitations: listRandomLimitations(run) } : await inheritedFrom(run, model)),
       tags: listMethodTags(model),
       facts: [
         ...listTrainingFacts(run.settings, await summarizeRun(dir), { ...weights, model }),
         ...costFacts,
       ],
       ...emissions,
+      results: listResults(events, run, weights),
       sections,
-      limitations: isRandom ? listRandomLimitations(run) : limitations,
     },
     files: {
       ...(drawing === '' ? {} : { [lossDrawingFile]: drawing }),
@@ -85,12 +85,25 @@ export async function createTrainingCard(
   };
 }
 
+/** The held-out loss of the exported weights, if they were evaluated. */
+function listResults(
+  events: readonly RunEvent[],
+  { data }: RunSettings,
+  { step, kind }: TrainedWeights,
+): readonly EvaluationResult[] {
+  const isOfWeights = (event: RunEvent): event is EvaluatedEvent | AveragedEvent =>
+    kind === 'raw' ? event.type === 'evaluated' : event.type === 'averaged' && event.weights === kind;
+  const evaluated = events.findLast((event) => isOfWeights(event) && event.step === step);
+  const text = `held-out part of ${data.map((path) => basename(path)).join(', ')}`;
+  return evaluated && isOfWeights(evaluated) ? [{ text, loss: evaluated.loss }] : [];
+}
+
 /** What the card says only of weights that come from another model. */
 const inheritedFrom = async (
   { checkpoint }: RunSettings,
   { growth }: Checkpoint,
-): Promise<Pick<ModelCard, 'license' | 'baseModel'>> => ({
-  ...(await inheritLicense(checkpoint)),
+): Promise<Inherited & Pick<ModelCard, 'baseModel' | 'limitations'>> => ({
+  ...(await inheritFrom(checkpoint)),
   baseModel: basename(growth?.source ?? checkpoint),
 });
 

@@ -3,8 +3,9 @@ import { deriveKey, normalAt } from '../../base/random.ts';
 import { multiplyScales } from '../../growth/plan/stages.ts';
 import { changeDType } from '../../growth/apply/change-dtype.ts';
 import { stagesFromRecord } from '../../growth/plan/saved-plan.ts';
+import { initialValueOf } from '../../model/initial-values.ts';
 import { parametersOf, type Parameter } from '../../model/parameters.ts';
-import { countElements, hasAxis } from '../../tensor/layout.ts';
+import { countElements } from '../../tensor/layout.ts';
 import { upcast, type WeightDType } from '../../tensor/dtype.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { Factors, OptimizerId } from '../../train/optimizers/index.ts';
@@ -54,22 +55,15 @@ export function retypeCheckpoint<C extends Checkpoint>(
   };
 }
 
-/**
- * Returns random initial weights: linears and embeddings from a normal distribution with the family's std,
- * norm weights one, biases zero. Layers that write to the residual stream are divided by sqrt(2 · layers), as
- * in GPT-2 (Radford et al. 2019).
- */
+/** Returns the random initial weights of a model (model/initial-values.ts). */
 export const randomWeights =
   (checkpoint: Checkpoint, seed: number): WeightSource =>
-  ({ name, spec, layer, shape }) => {
-    const values = new Float32Array(countElements(shape));
-    const key = deriveKey(seed, 'start', name);
-    const { family, dims, settings } = checkpoint;
-    if (spec.kind === 'gain') values.fill(1 - spec.offset);
-    const writesStream = layer !== undefined && hasAxis(spec.layout, family.stream.axis, 'out');
-    const std = Number(settings['std']) / (writesStream ? Math.sqrt(2 * dims['layers']!) : 1);
-    if (spec.kind === 'linear' || spec.kind === 'lookup')
-      for (let i = 0; i < values.length; i++) values[i] = std * normalAt(key, i);
+  (parameter) => {
+    const values = new Float32Array(countElements(parameter.shape));
+    const key = deriveKey(seed, 'start', parameter.name);
+    const initial = initialValueOf(parameter, checkpoint);
+    if ('fill' in initial) values.fill(initial.fill);
+    else for (let i = 0; i < values.length; i++) values[i] = initial.std * normalAt(key, i);
     return Promise.resolve(values);
   };
 

@@ -9,22 +9,30 @@ import type { RunSession } from '../../store/run/runs.ts';
 import { trainTokensIn, windowStarts, type TextPart } from '../../train/batches.ts';
 import { distillWeightAt } from '../../train/distill.ts';
 import type { RunSettings } from '../../train/run.ts';
-import { decayFrom, isDecaying, learningRate, stepsOf, tokensPerStep } from '../../train/schedule.ts';
+import { isDecaying } from '../../train/schedule.ts';
 import { keptCheckpoints, type TrainingSettings } from '../../train/settings.ts';
+import {
+  decayInStage,
+  lastStepOf,
+  learningRateAt,
+  tokensAt,
+  withRunSettings,
+  type TrainingStage,
+} from '../../train/stages.ts';
 import { addStep, emptyHistory, limitsOf, type SpikeHistory } from '../../train/spikes.ts';
 import { noLimit, type StepLimits } from '../../train/update.ts';
 import type { Device } from '../ort/device.ts';
 import type { LoadedModel } from '../model/weights.ts';
 import { evaluateAverage, evaluateWeights, heldOutText, sample, type Measured } from './run-measures.ts';
+import { openStageWatch } from './stage-watch.ts';
 import { saveCheckpoint } from './step-checkpoint.ts';
-import type { StepRecord } from '../../store/run/step-record.ts';
+import type { StageEnded, StepRecord } from '../../store/run/step-record.ts';
 import type { ReadBatch, StepReport, Training } from './training.ts';
 
 /** What stays the same from the first step of a session to its last. */
 export interface TrainingSession {
   readonly dir: string;
   readonly run: RunSettings;
-  readonly base: Checkpoint;
   readonly tokens: Tokens;
   readonly parts: readonly TextPart[];
   readonly device: Device;
@@ -36,8 +44,11 @@ export interface TrainingSession {
   joules(): number | null;
 }
 
-/** What a segment of steps begins with: a run's start, a resume, or a rollback. */
+/** What a segment of steps begins with: a run's start, a resume, a rollback, or a growth. */
 export interface Segment {
+  /** The checkpoint that the model was loaded from. */
+  readonly base: Checkpoint;
+  readonly stage: TrainingStage;
   readonly loaded: LoadedModel;
   readonly training: Training;
   /** Record of the checkpoint that the segment continues; undefined at the start of a run. */
@@ -50,6 +61,7 @@ export interface Segment {
 
 /** A return to the last checkpoint, after too many bad steps in a row. */
 export interface Rollback {
+  readonly type: 'rollback';
   readonly from: number;
   readonly report: StepReport;
   /** Where to continue in the text: behind the batches that went wrong. */
@@ -59,6 +71,9 @@ export interface Rollback {
   /** Rollbacks in a row without a new checkpoint, this one included. */
   readonly count: number;
 }
+
+/** Why a segment ends before the run does or stops. After the end of a stage, the newest checkpoint says so. */
+export type SegmentEnd = Rollback | { readonly type: 'stage-end' };
 
 /** How far a run is. */
 interface Progress {
@@ -92,86 +107,133 @@ const advance = (progress: Progress, report: StepReport, seconds: number): Progr
 const timestamp = (): string => new Date().toISOString();
 
 /**
- * Trains from the state in `segment` to the last step or until a stop is requested. Returns a rollback if the
- * run has to go back to its last checkpoint.
+ * Trains from the state in `segment` to the last step, to the end of its stage, or until a stop is requested. Returns
+ * a rollback if the run has to go back to its last checkpoint.
  */
 export async function* runSegment(
   context: TrainingSession,
   segment: Segment,
-): AsyncGenerator<RunEvent, Rollback | undefined> {
-  const { base, tokens, parts, session } = context;
-  const { training, record, rollback } = segment;
-  let settings = rollback?.settings ?? context.run.settings;
-  let totalSteps = stepsOf(settings);
+): AsyncGenerator<RunEvent, SegmentEnd | undefined> {
+  const { tokens, parts, session, run } = context;
+  const { base, training, record, rollback } = segment;
+  let { stage } = segment;
+  let runSettings = run.settings;
+  let lastStep = lastStepOf(stage);
   let progress = startProgress(segment);
   let savedStep = progress.step;
   let rollbacks = rollback?.count ?? 0;
-  const measured = measuredOf(context, segment, settings);
+  const { settings } = stage;
+  const measured = measuredOf(context, segment);
   const tokenizer = await openTokenizer(base.dir, base.dims['vocab']!);
   const saver = createSaver(context, segment, measured);
+  const isRequested = (): boolean => session.isGrowthRequested(stage.index + 1);
+  const watch = run.stages && (await openStageWatch(context.dir, stage, progress.step, isRequested));
 
-  async function* save(): AsyncGenerator<RunEvent> {
-    yield* saver(progress, settings);
+  async function* save(stageEnd?: StageEnded): AsyncGenerator<RunEvent> {
+    yield* saver(progress, stage, stageEnd);
     savedStep = progress.step;
     rollbacks = 0;
   }
 
   if (!record && !rollback) yield* evaluateWeights(measured, settings, progress.step);
-  while (progress.step < totalSteps && !context.shouldStop()) {
+  while (progress.step < lastStep && !context.shouldStop()) {
     const decay = session.decayRequest();
     if (decay) {
-      if (!isDecaying(settings)) settings = decayFrom(settings, progress.step, decay.steps);
-      totalSteps = stepsOf(settings);
-      await session.reschedule(settings);
-      yield { type: 'rescheduled', step: progress.step, steps: totalSteps, time: timestamp() };
+      if (!isDecaying(runSettings)) {
+        runSettings = decayInStage(stage, progress.step, decay.steps);
+        stage = withRunSettings(stage, run, runSettings);
+      }
+      lastStep = lastStepOf(stage);
+      await session.reschedule(runSettings);
+      yield { type: 'rescheduled', step: progress.step, steps: lastStep, time: timestamp() };
     }
     const started = performance.now();
     const step = progress.step + 1;
     const limits = limitsOf(progress.history, settings.spikeThreshold);
-    const lr = learningRate(settings, step);
-    const distill = distillWeightAt(settings.distillWeight, step, totalSteps);
-    const order = { update: progress.updates + 1, lr, limits, distill };
-    const report = await training.step(order, batchReader(settings, tokens, parts, progress.cursor));
+    const lr = learningRateAt(stage, step);
+    const order = {
+      update: progress.updates + 1,
+      lr,
+      limits,
+      distill: distillWeightIn(stage, step, lastStep),
+    };
+    const report = await training.step(order, batchReader(stage, tokens, parts, progress.cursor));
     const seconds = (performance.now() - started) / 1000;
     progress = advance(progress, report, seconds);
 
     const isFinite = progress.history.nonFinite === 0;
-    if (isFinite && !report.rescaled) yield stepEvent(report, { step, lr, seconds, settings });
-    if (!report.applied) yield skippedEvent(report, limits, step);
-    const isLast = step === totalSteps;
-    if (progress.history.nonFinite >= settings.rollbackAfter || (isLast && !isFinite)) {
-      const { cursor } = progress;
-      return { from: step, report, cursor, seconds: progress.seconds, settings, count: rollbacks + 1 };
+    if (isFinite && !report.rescaled) {
+      yield stepEvent(report, { step, lr, seconds, tokens: tokensAt(stage, step) });
+      watch?.add(step, report.loss);
     }
+    if (!report.applied) yield skippedEvent(report, limits, step);
+    const isLast = step === lastStep;
+    if (progress.history.nonFinite >= settings.rollbackAfter || (isLast && !isFinite)) {
+      const { cursor, seconds: trained } = progress;
+      const count = rollbacks + 1;
+      return { type: 'rollback', from: step, report, cursor, seconds: trained, settings: runSettings, count };
+    }
+    const slope = watch?.measure(step);
+    if (slope) yield slope;
     const isDue = (every: number): boolean => isLast || (every > 0 && step % every === 0);
-    if (isDue(settings.evaluateEvery)) yield* evaluateWeights(measured, settings, step);
+    let end = isFinite && !isLast ? watch?.findEnd(step, slope) : undefined;
+    let heldOutLoss: number | null = null;
+    if (end !== undefined || isDue(settings.evaluateEvery))
+      for await (const event of evaluateWeights(measured, settings, step)) {
+        if (event.type === 'evaluated') heldOutLoss = event.loss;
+        yield event;
+      }
+    if (isFinite && !isLast && isLossReached(stage, heldOutLoss)) end ??= 'loss';
     if (isDue(settings.sampleEvery)) yield await sample(measured, tokenizer, settings, step);
+    if (end !== undefined) {
+      yield* save({ reason: end, heldOutLoss });
+      return { type: 'stage-end' };
+    }
     if (isFinite && isDue(settings.saveEvery)) yield* save();
   }
   // While steps are not finite, the last checkpoint is the good state.
   const canSave = progress.history.nonFinite === 0;
   if (canSave && (savedStep !== progress.step || progress.step === 0)) yield* save();
-  const reason = progress.step >= totalSteps ? 'finished' : 'requested';
+  const reason = progress.step >= lastStep ? 'finished' : 'requested';
   yield { type: 'stopped', step: progress.step, reason, time: timestamp() };
   return undefined;
 }
 
+/** The weight of the distillation loss, which falls over the stage. */
+const distillWeightIn = ({ start, settings }: TrainingStage, step: number, lastStep: number): number =>
+  distillWeightAt(settings.distillWeight, step - start.step, lastStep - start.step);
+
+/** True if the held-out loss ends the stage. */
+const isLossReached = ({ until, next }: TrainingStage, heldOutLoss: number | null): boolean =>
+  next !== undefined && until?.loss !== undefined && heldOutLoss !== null && heldOutLoss <= until.loss;
+
 const measuredOf = (
-  { dir, base, device, tokens, parts }: TrainingSession,
-  { loaded }: Segment,
-  { contextLength }: TrainingSettings,
-): Measured => ({ dir, base, device, loaded, heldOut: heldOutText(tokens, parts, contextLength) });
+  { dir, device, tokens, parts }: TrainingSession,
+  { base, loaded, stage }: Segment,
+): Measured => ({
+  dir,
+  base,
+  device,
+  loaded,
+  heldOut: heldOutText(tokens, parts, stage.settings.contextLength),
+});
+
+type Saver = (
+  progress: Progress,
+  stage: TrainingStage,
+  stageEnd: StageEnded | undefined,
+) => AsyncGenerator<RunEvent>;
 
 /** A function that saves a checkpoint and evaluates the average that it completes. */
 function createSaver(
-  { dir, base, device, session, parts, deviceSeconds, joules }: TrainingSession,
-  { loaded, training }: Segment,
+  { dir, run, device, session, parts, deviceSeconds, joules }: TrainingSession,
+  { base, loaded, training }: Segment,
   measured: Measured,
-): (progress: Progress, settings: TrainingSettings) => AsyncGenerator<RunEvent> {
+): Saver {
   // After a resume `base` is a checkpoint of the run, which a later save deletes: then the tokenizer comes from
   // the newest one.
   let tokenizerFrom = base.dir;
-  return async function* (progress, settings) {
+  return async function* (progress, stage, stageEnd) {
     const { step, cursor, updates, history, seconds } = progress;
     // The events that led to a checkpoint are on the disk before it.
     await session.sync();
@@ -179,7 +241,7 @@ function createSaver(
     const record: StepRecord = {
       version: 2,
       step,
-      tokens: step * tokensPerStep(settings),
+      tokens: tokensAt(stage, step),
       seconds,
       deviceSeconds: deviceSeconds(),
       joules: joules(),
@@ -188,30 +250,34 @@ function createSaver(
       updates,
       history,
       ...(lossScale ? { lossScale } : {}),
+      ...(run.stages ? { stages: stage.starts } : {}),
+      ...(stageEnd ? { stageEnd } : {}),
     };
-    const kept = keptCheckpoints(settings);
+    const kept = keptCheckpoints(stage.settings);
     const folder = await saveCheckpoint(device, dir, base, loaded, record, { tokenizerFrom, kept });
     tokenizerFrom = join(folder, modelFolder);
     yield { type: 'saved', step, dir: folder };
-    yield* evaluateAverage(measured, settings, step);
+    yield* evaluateAverage(measured, stage.settings, step);
   };
 }
 
 /** Reads the micro-batches of the update number `cursor`. */
 function batchReader(
-  { microBatch, contextLength, gradAccum, documentMask, seed }: TrainingSettings,
+  { start, settings }: TrainingStage,
   tokens: Tokens,
   parts: readonly TextPart[],
   cursor: number,
 ): ReadBatch {
+  const { microBatch, contextLength, gradAccum, documentMask, seed } = settings;
+  const order = { microBatch, contextLength, seed, parts, firstDraw: start.draws, order: start.order };
   return (i, intoTokens, intoDocuments) => {
-    const starts = windowStarts(cursor * gradAccum + i, { microBatch, contextLength, seed, parts });
-    for (const [row, start] of starts.entries()) {
+    const starts = windowStarts((cursor - start.cursor) * gradAccum + i, order);
+    for (const [row, first] of starts.entries()) {
       const width = contextLength + 1;
-      tokens.read(start, width, intoTokens.subarray(row * width, (row + 1) * width));
+      tokens.read(first, width, intoTokens.subarray(row * width, (row + 1) * width));
       if (documentMask === 'off') continue;
       const documents = intoDocuments.subarray(row * contextLength, (row + 1) * contextLength);
-      tokens.readDocumentIds(start, contextLength, documents);
+      tokens.readDocumentIds(first, contextLength, documents);
     }
   };
 }
@@ -220,12 +286,12 @@ interface StepContext {
   readonly step: number;
   readonly lr: number;
   readonly seconds: number;
-  readonly settings: TrainingSettings;
+  readonly tokens: number;
 }
 
 const stepEvent = (
   { loss, gradNorm, updateRatio, kl }: StepReport,
-  { step, lr, seconds, settings }: StepContext,
+  { step, lr, seconds, tokens }: StepContext,
 ): RunEvent => ({
   type: 'step',
   step,
@@ -234,7 +300,7 @@ const stepEvent = (
   gradNorm,
   updateRatio,
   ...(kl === undefined ? {} : { kl }),
-  tokens: step * tokensPerStep(settings),
+  tokens,
   seconds,
 });
 

@@ -70,7 +70,8 @@ export async function* evaluateAverage(
   }
 }
 
-async function heldOutLoss(
+/** Mean loss of the held-out windows, in nats per token. */
+export async function heldOutLoss(
   device: Device,
   loaded: LoadedModel,
   settings: TrainingSettings,

@@ -10,6 +10,7 @@ import { openHome } from '../../store/home/home.ts';
 import { partsOf, windowsIn, type TextPart } from '../../train/batches.ts';
 import type { RunSettings } from '../../train/run.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
+import { longestContext } from '../../train/stages.ts';
 import { getMaxPositions } from '../model/weights.ts';
 
 /** Throws `run/bad-setting` if the context is longer than the model's positions. */
@@ -64,16 +65,15 @@ export async function* tokenizeText(
 
 /**
  * The parts that batches are drawn from: all text as one, or each of the data by its weight. Throws
- * `data/empty` if a part is shorter than one window.
+ * `data/empty` if a part is shorter than one window. All stages of a run have the same parts.
  */
-export function textParts(
-  { data, weights, settings: { heldOut, contextLength } }: RunSettings,
-  { lengths, tokens }: TokenizedData,
-): readonly TextPart[] {
+export function textParts(run: RunSettings, { lengths, tokens }: TokenizedData): readonly TextPart[] {
+  const { data, weights, settings } = run;
+  const contextLength = longestContext(run);
   const texts = weights
     ? lengths.map((length, i) => ({ tokens: length, weight: weights[i]! }))
     : [{ tokens, weight: 1 }];
-  const parts = partsOf(texts, heldOut, contextLength);
+  const parts = partsOf(texts, settings.heldOut, contextLength);
   for (const [i, part] of parts.entries()) {
     if (windowsIn(part.train, contextLength) > 0) continue;
     refuse('data/empty', {

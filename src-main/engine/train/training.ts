@@ -230,7 +230,7 @@ export class Training {
 }
 
 /** Creates a state tensor that a model without it starts training with. */
-async function createMissingState(
+export async function createMissingState(
   device: Device,
   tensors: Map<string, DeviceTensor>,
   part: StatePart,

@@ -3,28 +3,22 @@
  * per home folder; its record in server.json lets later commands find it.
  */
 import { spawn } from 'node:child_process';
-import {
-  chmodSync,
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { WebSocket } from 'ws';
+import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
-import { isProcessAlive } from '../../service/dependencies.ts';
+import { isProcessAlive, takeLock, writeJson } from '../../service/dependencies.ts';
+import { openProvenSocket } from '../handshake.ts';
+import { revokePath } from './server.ts';
 
 /** server.json. Only its owner may read it, because the token gives access to the server. */
-export interface ServerRecord {
-  readonly port: number;
-  readonly token: string;
-  readonly version: string;
-  readonly pid: number;
-}
+const serverRecord = z.object({
+  port: z.number().int().min(1).max(65_535),
+  token: z.string().regex(/^[0-9a-f]{64}$/),
+  version: z.string().max(100),
+  pid: z.number().int().positive(),
+});
+export type ServerRecord = Readonly<z.infer<typeof serverRecord>>;
 
 const recordFile = (home: string): string => join(home, 'server.json');
 const logFile = (home: string): string => join(home, 'server.log');
@@ -34,8 +28,6 @@ const lockFile = (home: string): string => join(home, 'server.lock');
 const startTimeout = 30_000;
 const answerTimeout = 5000;
 const pollInterval = 50;
-/** Milliseconds after which a lock is stale: longer than any start takes. */
-const staleLockAge = startTimeout + 3 * answerTimeout;
 /** Characters of the log that an error keeps. */
 const tailLength = 1000;
 /** Milliseconds for a server to save the largest runs and end. */
@@ -46,11 +38,9 @@ const wait = (ms: number): Promise<void> =>
     setTimeout(resolve, ms);
   });
 
-export function recordServer(home: string, record: ServerRecord): void {
-  mkdirSync(home, { recursive: true });
-  writeFileSync(recordFile(home), JSON.stringify(record), { mode: 0o600 });
-  // The mode above does not apply to a file that already exists.
-  chmodSync(recordFile(home), 0o600);
+export async function recordServer(home: string, record: ServerRecord): Promise<void> {
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  await writeJson(recordFile(home), record, { isPrivate: true });
 }
 
 /** Removes the record if it is of this process. */
@@ -58,33 +48,31 @@ export function forgetServer(home: string): void {
   if (readRecord(home)?.pid === process.pid) rmSync(recordFile(home), { force: true });
 }
 
-/** The recorded server, if it accepts its token. */
+/** The recorded server, if what listens on its port proves to know the token. */
 export async function findServer(home: string): Promise<ServerRecord | undefined> {
   const record = readRecord(home);
   if (!record) return undefined;
-  // Another program may listen on the port by now; hence the timeout.
-  const socket = new WebSocket(`ws://127.0.0.1:${record.port}/rpc`, ['cambium', `cambium.${record.token}`], {
-    handshakeTimeout: answerTimeout,
-  });
-  const isOpen = await new Promise<boolean>((resolve) => {
-    socket.once('open', () => {
-      resolve(true);
-    });
-    socket.once('error', () => {
-      resolve(false);
-    });
-  });
-  socket.terminate();
-  return isOpen ? record : undefined;
-}
-
-function readRecord(home: string): ServerRecord | undefined {
   try {
-    const { port, token, version, pid } = JSON.parse(readFileSync(recordFile(home), 'utf8')) as ServerRecord;
-    const isValid = Number.isInteger(port) && typeof token === 'string' && typeof version === 'string';
-    return isValid && Number.isInteger(pid) ? { port, token, version, pid } : undefined;
+    const socket = await openProvenSocket(record, record.token, { timeout: answerTimeout });
+    socket.terminate();
+    return record;
   } catch {
     return undefined;
+  }
+}
+
+/** The record; undefined if there is none, if it is damaged, or if another user wrote it. */
+function readRecord(home: string): ServerRecord | undefined {
+  let file: number | undefined;
+  try {
+    file = openSync(recordFile(home), 'r');
+    const owner = fstatSync(file).uid;
+    if (process.getuid && owner !== process.getuid()) return undefined;
+    return serverRecord.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 
@@ -93,45 +81,36 @@ function readRecord(home: string): ServerRecord | undefined {
  * them starts it. Throws `engine/crashed` with the end of its log.
  */
 export async function ensureServer(home: string, commandLine: readonly string[]): Promise<ServerRecord> {
-  mkdirSync(home, { recursive: true });
+  mkdirSync(home, { recursive: true, mode: 0o700 });
   for (;;) {
     const server = await findServer(home);
     if (server) return server;
-    const release = tryLock(home);
-    if (release) {
+    const lock = await takeLock(lockFile(home));
+    if (lock) {
       try {
         return (await findServer(home)) ?? (await startBackgroundServer(home, commandLine));
       } finally {
-        release();
+        await lock.release();
       }
     }
     await wait(pollInterval);
   }
 }
 
-/** Takes the lock for starting the server; returns its release, or undefined if another process has the lock. */
-function tryLock(home: string): (() => void) | undefined {
-  const lock = lockFile(home);
-  try {
-    writeFileSync(lock, String(process.pid), { flag: 'wx' });
-    return () => {
-      rmSync(lock, { force: true });
-    };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    if (isStale(lock)) rmSync(lock, { force: true });
-    return undefined;
-  }
-}
-
-/** True if the process that made the lock no longer exists, or the lock is too old. */
-function isStale(lock: string): boolean {
-  try {
-    const pid = Number(readFileSync(lock, 'utf8'));
-    return (pid > 0 && !isProcessAlive(pid)) || Date.now() - statSync(lock).mtimeMs > staleLockAge;
-  } catch {
-    return false;
-  }
+/**
+ * Replaces the token of the running server, which closes all connections. The new token is in its record. False if
+ * no server is running.
+ */
+export async function revokeToken(home: string): Promise<boolean> {
+  const server = await findServer(home);
+  if (!server) return false;
+  const socket = await openProvenSocket(server, server.token, { timeout: answerTimeout, path: revokePath });
+  await new Promise<void>((resolve) => {
+    socket.once('close', () => {
+      resolve();
+    });
+  });
+  return true;
 }
 
 async function startBackgroundServer(home: string, commandLine: readonly string[]): Promise<ServerRecord> {

@@ -1,8 +1,10 @@
 /** @file Growth plans, differences of plans, and certificates as text. */
-import { formatCount } from '../../base/format.ts';
+import { formatBytes, formatCount, formatFlops } from '../../base/format.ts';
 import type { Certificate } from '../../contract/schema.ts';
 import {
+  addCosts,
   combinePromises,
+  createWeightCosts,
   describeCertificate as describeResult,
   joinMethodIds,
   listCertificateRows,
@@ -13,6 +15,7 @@ import {
   type GrowthPlan,
   type SavedPlan,
   type TensorRecipe,
+  type WeightCost,
 } from '../../service/catalog.ts';
 import { table } from './output.ts';
 
@@ -59,19 +62,26 @@ const describeSizes = ({ from, to }: Pick<GrowthPlan, 'from' | 'to'>): string =>
     .map((name) => `${name} ${from[name] ?? '-'} → ${to[name]!}`)
     .join(', ');
 
-/** The weights of a plan. Weights of several layers that change in the same way share a row. */
+/**
+ * The weights of a plan with the memory and the FLOPs per training token of all that share a row: weights of
+ * several layers that change in the same way.
+ */
 function tabulateWeights(plan: GrowthPlan): string {
-  const groups = new Map<string, { readonly cells: readonly string[]; count: number }>();
+  const costOf = createWeightCosts(plan);
+  const groups = new Map<string, { readonly cells: readonly string[]; readonly costs: WeightCost[] }>();
   for (const tensor of plan.tensors) {
     const name = tensor.name.replace(/(^|\.)\d+(?=\.)/g, '$1*');
     const cells = [name, formatShape(tensor.from), formatShape(tensor.to), describeFactors(tensor)];
     const key = JSON.stringify(cells);
-    const group = groups.get(key) ?? { cells, count: 0 };
-    group.count++;
+    const group = groups.get(key) ?? { cells, costs: [] };
+    group.costs.push(costOf(tensor));
     groups.set(key, group);
   }
-  const rows = [...groups.values()].map(({ cells: [name, ...others], count }) => [name!, count, ...others]);
-  return table([['weight', 'count', 'from', 'to', 'factors'], ...rows]);
+  const rows = [...groups.values()].map(({ cells: [name, from, to, factors], costs }) => {
+    const { bytes, flops } = addCosts(costs);
+    return [name!, costs.length, from!, to!, formatBytes(bytes), formatFlops(flops), factors!];
+  });
+  return table([['weight', 'count', 'from', 'to', 'memory', 'per token', 'factors'], ...rows]);
 }
 
 const formatShape = (shape: readonly number[]): string => `[${shape.join(', ')}]`;

@@ -138,6 +138,10 @@ function drawBar(text: string, share: number, columns: number): string {
 const engineLog = ({ code, detail }: ErrorData): string =>
   code === 'engine/crashed' ? String((detail as { lines?: unknown }).lines ?? '').trim() : '';
 
+/** Notes about a result, one per line. */
+export const formatNotes = (notes: readonly string[] = []): readonly string[] =>
+  notes.map((note) => `Note: ${note}.`);
+
 /** Aligns rows as columns, numbers to the right. The first row is the heading. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
   const heading = rows[0] ?? [];

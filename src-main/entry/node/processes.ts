@@ -5,7 +5,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
-import { createError } from '../../base/errors.ts';
+import { createError, refuse } from '../../base/errors.ts';
 import { createChildChannel } from '../../base/transports.ts';
 import type { EngineProcess, Exit, Processes, SpawnOptions } from '../../service/engines.ts';
 import { removeTokens } from '../../service/secrets.ts';
@@ -55,7 +55,7 @@ function forkEngine(script: string, { log, detached = false }: SpawnOptions): Ch
   try {
     return fork(script, [], {
       serialization: 'advanced',
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      execArgv: ['--disable-warning=ExperimentalWarning', ...inspectFlags(process.env)],
       detached: process.platform !== 'win32',
       env: { ...removeTokens(process.env), CAMBIUM_DETACHED: detached ? '1' : '' },
       stdio: ['ignore', 'ignore', file ?? 'pipe', 'ipc'],
@@ -63,6 +63,17 @@ function forkEngine(script: string, { log, detached = false }: SpawnOptions): Ch
   } finally {
     if (file !== undefined) closeSync(file);
   }
+}
+
+/**
+ * The flag for a debugger: `CAMBIUM_ENGINE_INSPECT` is the port on which the next engine listens, 0 for any that is
+ * free. Throws `usage`.
+ */
+export function inspectFlags({ CAMBIUM_ENGINE_INSPECT: port }: NodeJS.ProcessEnv): readonly string[] {
+  if (port === undefined || port === '') return [];
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
+    return refuse('usage', { why: `CAMBIUM_ENGINE_INSPECT is "${port}", which is not a port` });
+  return [`--inspect=127.0.0.1:${port}`];
 }
 
 /** Rejects if the child cannot be started. */

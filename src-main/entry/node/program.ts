@@ -25,6 +25,8 @@ import { runs } from './commands/runs.ts';
 import { sample } from './commands/sample.ts';
 import { search } from './commands/search.ts';
 import { serve } from './commands/serve.ts';
+import { tokenize } from './commands/tokenize.ts';
+import { torch } from './commands/torch.ts';
 import { train } from './commands/train.ts';
 import { verify } from './commands/verify.ts';
 import { createOutput, exits, type Streams } from './output.ts';
@@ -41,10 +43,12 @@ export const commands: readonly AddCommand[] = [
   runs,
   sample,
   evaluate,
+  tokenize,
   exportRun,
   push,
   computer,
   gpu,
+  torch,
   host,
   serve,
   demo,
@@ -84,9 +88,7 @@ export async function runProgram(argv: readonly string[], options: ProgramOption
 
 const createProgram = (version: string): Command =>
   new Command('cambium')
-    .description(
-      'Grow a pre-trained language model, measure what the growth preserves, train it, export it.',
-    )
+    .description('Grow a pre-trained language model, measure what the growth preserves, train it, export it.')
     .version(version)
     .option('--host <name>', 'run the command on this remote host (see host); paths are those of the host')
     .addOption(new Option('--place <name>').hideHelp())

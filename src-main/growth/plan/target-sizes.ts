@@ -59,7 +59,8 @@ function checkRequestedSize({ family, method, from }: Growth, axis: string, to: 
   const old = known[axis];
   if (old === undefined || !listSizes(family).includes(axis))
     return refuse('growth/unknown-axis', { axis, known: listSizes(family) });
-  if (!Number.isInteger(to) || to < old) refuse('growth/smaller', { axis, from: old, to });
+  if (!Number.isInteger(to)) refuse('growth/not-an-integer', { axis, from: old });
+  if (to < old) refuse('growth/smaller', { axis, from: old, to });
   if (to > maxSize) refuse('growth/too-large', { axis, to, most: maxSize });
   if (to === old) return;
   if (isFrozen(family, method, axis)) refuse('growth/frozen', { axis, why: family.frozen[axis as Axis]! });

@@ -8,6 +8,7 @@ import { isWeightDType, downcast, upcast } from '../../tensor/dtype.ts';
 import type { Dims } from '../../tensor/layout.ts';
 import { elementType, setting, size } from '../config-fields.ts';
 import type { ModelFamily, Settings } from '../family.ts';
+import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { withOffset, without } from '../tensor-specs.ts';
@@ -42,6 +43,10 @@ export const gemma: ModelFamily = {
   ...llama,
   id: 'gemma',
   title: 'Gemma',
+  releases: [
+    groupedRelease('Gemma 2B', [2048, 16_384, 18, 8, 1, 256]),
+    groupedRelease('Gemma 7B', [3072, 24_576, 28, 16, 16, 256]),
+  ],
   modelTypes: ['gemma'],
   architecture: 'GemmaForCausalLM',
   dims: gemmaDims({ vocab: 256_000, hidden: 3072, ffn: 24_576, layers: 28, heads: 16, kvHeads: 16 }),

@@ -4,6 +4,7 @@
  */
 import { optional, setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
+import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { assertCausal, gemma, gemmaDims } from './gemma.ts';
@@ -19,6 +20,11 @@ export const gemma2: ModelFamily = {
   ...gemma,
   id: 'gemma2',
   title: 'Gemma 2',
+  releases: [
+    groupedRelease('Gemma 2 2B', [2304, 9216, 26, 8, 4, 256]),
+    groupedRelease('Gemma 2 9B', [3584, 14_336, 42, 16, 8, 256]),
+    groupedRelease('Gemma 2 27B', [4608, 36_864, 46, 32, 16, 128]),
+  ],
   modelTypes: ['gemma2'],
   architecture: 'Gemma2ForCausalLM',
   dims: gemmaDims({ vocab: 256_000, hidden: 2304, ffn: 9216, layers: 26, heads: 8, kvHeads: 4 }),

@@ -6,6 +6,7 @@ import { refuse } from '../../base/errors.ts';
 import { optional, setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { slidingAttention } from '../layer-type-names.ts';
+import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { outputGain, withOffset, without } from '../tensor-specs.ts';
@@ -30,6 +31,10 @@ export const gemma3: ModelFamily = {
   ...gemma2,
   id: 'gemma3_text',
   title: 'Gemma 3',
+  releases: [
+    groupedRelease('Gemma 3 270M', [640, 2048, 18, 4, 1, 256]),
+    groupedRelease('Gemma 3 1B', [1152, 6912, 26, 4, 1, 256]),
+  ],
   modelTypes: ['gemma3_text'],
   architecture: 'Gemma3ForCausalLM',
   dims: gemmaDims({ vocab: 262_208, hidden: 2304, ffn: 9216, layers: 26, heads: 8, kvHeads: 4 }),

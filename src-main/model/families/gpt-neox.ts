@@ -6,6 +6,7 @@ import { activate } from '../activations.ts';
 import { derived, setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { add, unbind, type NamedValue } from '../named-value.ts';
+import { plainRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
@@ -21,6 +22,16 @@ const rope: RopeSpec = {
 export const gptNeox: ModelFamily = {
   id: 'gpt_neox',
   title: 'GPT-NeoX',
+  releases: [
+    plainRelease('Pythia 70M', [512, 6, 8]),
+    plainRelease('Pythia 160M', [768, 12, 12]),
+    plainRelease('Pythia 410M', [1024, 24, 16]),
+    plainRelease('Pythia 1B', [2048, 16, 8]),
+    plainRelease('Pythia 1.4B', [2048, 24, 16]),
+    plainRelease('Pythia 2.8B', [2560, 32, 32]),
+    plainRelease('Pythia 6.9B', [4096, 32, 32]),
+    plainRelease('Pythia 12B', [5120, 36, 40]),
+  ],
   modelTypes: ['gpt_neox'],
   architecture: 'GPTNeoXForCausalLM',
   gguf: true,

@@ -7,12 +7,19 @@ import { activate } from '../activations.ts';
 import { derived, setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { add, unbind } from '../named-value.ts';
+import { plainRelease } from '../releases.ts';
 import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
 import { wholeHeads } from './constraints.ts';
 
 export const gpt2: ModelFamily = {
   id: 'gpt2',
   title: 'GPT-2',
+  releases: [
+    plainRelease('GPT-2', [768, 12, 12]),
+    plainRelease('GPT-2 Medium', [1024, 24, 16]),
+    plainRelease('GPT-2 Large', [1280, 36, 20]),
+    plainRelease('GPT-2 XL', [1600, 48, 25]),
+  ],
   modelTypes: ['gpt2'],
   architecture: 'GPT2LMHeadModel',
   gguf: true,

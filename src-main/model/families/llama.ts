@@ -1,6 +1,7 @@
 /** @file Llama. Must agree with transformers' modeling_llama.py. */
 import { setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
+import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { bias, gain, linear, lookup } from '../tensor-specs.ts';
@@ -11,6 +12,18 @@ const rope: RopeSpec = { positions: 2048 };
 export const llama: ModelFamily = {
   id: 'llama',
   title: 'Llama',
+  releases: [
+    groupedRelease('SmolLM2 135M', [576, 1536, 30, 9, 3]),
+    groupedRelease('SmolLM2 360M', [960, 2560, 32, 15, 5]),
+    groupedRelease('TinyLlama 1.1B', [2048, 5632, 22, 32, 4]),
+    groupedRelease('Llama 3.2 1B', [2048, 8192, 16, 32, 8]),
+    groupedRelease('SmolLM2 1.7B', [2048, 8192, 24, 32, 32]),
+    groupedRelease('Llama 3.2 3B', [3072, 8192, 28, 24, 8]),
+    groupedRelease('Llama 2 7B', [4096, 11_008, 32, 32, 32]),
+    groupedRelease('Llama 3.1 8B', [4096, 14_336, 32, 32, 8]),
+    groupedRelease('Llama 2 13B', [5120, 13_824, 40, 40, 40]),
+    groupedRelease('Llama 3.1 70B', [8192, 28_672, 80, 64, 8]),
+  ],
   modelTypes: ['llama'],
   architecture: 'LlamaForCausalLM',
   gguf: true,

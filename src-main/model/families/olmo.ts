@@ -2,6 +2,7 @@
 import { refuse } from '../../base/errors.ts';
 import { hasAxis } from '../../tensor/layout.ts';
 import type { ModelFamily, TensorSpec } from '../family.ts';
+import { groupedRelease } from '../releases.ts';
 import { unscaledLinear, without } from '../tensor-specs.ts';
 import { gatedDecoder, gatedDims } from './gated-decoder.ts';
 import { llama } from './llama.ts';
@@ -13,6 +14,10 @@ export const olmo: ModelFamily = {
   ...llama,
   id: 'olmo',
   title: 'OLMo',
+  releases: [
+    groupedRelease('OLMo 1B', [2048, 8192, 16, 16, 16]),
+    groupedRelease('OLMo 7B', [4096, 11_008, 32, 32, 32]),
+  ],
   modelTypes: ['olmo'],
   architecture: 'OlmoForCausalLM',
   dims: gatedDims({ vocab: 50_304, hidden: 4096, ffn: 11_008, layers: 32, heads: 32 }),

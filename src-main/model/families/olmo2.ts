@@ -5,6 +5,7 @@
 import { setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { add } from '../named-value.ts';
+import { groupedRelease } from '../releases.ts';
 import { bias, gain, linear, lookup, outputGain, unscaledLinear, without } from '../tensor-specs.ts';
 import { gatedDims, gatedMlp } from './gated-decoder.ts';
 import { llama } from './llama.ts';
@@ -15,6 +16,11 @@ export const olmo2: ModelFamily = {
   ...llama,
   id: 'olmo2',
   title: 'OLMo 2',
+  releases: [
+    groupedRelease('OLMo 2 1B', [2048, 8192, 16, 16, 16]),
+    groupedRelease('OLMo 2 7B', [4096, 11_008, 32, 32, 32]),
+    groupedRelease('OLMo 2 13B', [5120, 13_824, 40, 40, 40]),
+  ],
   modelTypes: ['olmo2'],
   architecture: 'Olmo2ForCausalLM',
   dims: gatedDims({ vocab: 50_304, hidden: 4096, ffn: 11_008, layers: 32, heads: 32 }),

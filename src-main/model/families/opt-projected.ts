@@ -12,6 +12,7 @@ export const optProjected: ModelFamily = {
   ...opt,
   id: 'opt-projected',
   title: 'OPT (projected)',
+  releases: [],
   matches: isPostNorm,
   dims: { embed: size('word_embed_proj_dim'), ...opt.dims, hidden: size('hidden_size', { default: 768 }) },
   stream: {

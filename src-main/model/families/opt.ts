@@ -4,6 +4,7 @@
  */
 import { derived, setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
+import { plainRelease } from '../releases.ts';
 import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
 import { wholeHeads } from './constraints.ts';
 import { assertNormsSupported, isPostNorm, optLayers, unsupported, unusedRows } from './opt-decoder.ts';
@@ -11,6 +12,14 @@ import { assertNormsSupported, isPostNorm, optLayers, unsupported, unusedRows } 
 export const opt: ModelFamily = {
   id: 'opt',
   title: 'OPT',
+  releases: [
+    plainRelease('OPT 125M', [768, 12, 12]),
+    plainRelease('OPT 1.3B', [2048, 24, 32]),
+    plainRelease('OPT 2.7B', [2560, 32, 32]),
+    plainRelease('OPT 6.7B', [4096, 32, 32]),
+    plainRelease('OPT 13B', [5120, 40, 40]),
+    plainRelease('OPT 30B', [7168, 48, 56]),
+  ],
   modelTypes: ['opt'],
   architecture: 'OPTForCausalLM',
   matches: (config) => !isPostNorm(config),

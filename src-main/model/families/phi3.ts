@@ -7,6 +7,7 @@ import { windowOf } from '../attention.ts';
 import { optional, setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { add, mul, unbind, type NamedValue } from '../named-value.ts';
+import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { gain, linear, lookup, without } from '../tensor-specs.ts';
@@ -20,6 +21,10 @@ export const phi3: ModelFamily = {
   ...llama,
   id: 'phi3',
   title: 'Phi-3',
+  releases: [
+    groupedRelease('Phi-3 mini', [3072, 8192, 32, 32, 32]),
+    groupedRelease('Phi-3 medium', [5120, 17_920, 40, 40, 10]),
+  ],
   modelTypes: ['phi3'],
   architecture: 'Phi3ForCausalLM',
   dims: gatedDims({ vocab: 32_064, hidden: 3072, ffn: 8192, layers: 32, heads: 32 }),

@@ -6,6 +6,7 @@ import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
+import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { outputGain, without } from '../tensor-specs.ts';
@@ -69,6 +70,15 @@ export const qwen2: ModelFamily = {
   ...llama,
   id: 'qwen2',
   title: 'Qwen 2',
+  releases: [
+    groupedRelease('Qwen 2.5 0.5B', [896, 4864, 24, 14, 2]),
+    groupedRelease('Qwen 2.5 1.5B', [1536, 8960, 28, 12, 2]),
+    groupedRelease('Qwen 2.5 3B', [2048, 11_008, 36, 16, 2]),
+    groupedRelease('Qwen 2.5 7B', [3584, 18_944, 28, 28, 4]),
+    groupedRelease('Qwen 2.5 14B', [5120, 13_824, 48, 40, 8]),
+    groupedRelease('Qwen 2.5 32B', [5120, 27_648, 64, 40, 8]),
+    groupedRelease('Qwen 2.5 72B', [8192, 29_568, 80, 64, 8]),
+  ],
   modelTypes: ['qwen2'],
   architecture: 'Qwen2ForCausalLM',
   dims: gatedDims(defaults),
@@ -87,6 +97,14 @@ export const qwen3: ModelFamily = {
   ...llama,
   id: 'qwen3',
   title: 'Qwen 3',
+  releases: [
+    groupedRelease('Qwen 3 0.6B', [1024, 3072, 28, 16, 8, 128]),
+    groupedRelease('Qwen 3 1.7B', [2048, 6144, 28, 16, 8, 128]),
+    groupedRelease('Qwen 3 4B', [2560, 9728, 36, 32, 8, 128]),
+    groupedRelease('Qwen 3 8B', [4096, 12_288, 36, 32, 8, 128]),
+    groupedRelease('Qwen 3 14B', [5120, 17_408, 40, 40, 8, 128]),
+    groupedRelease('Qwen 3 32B', [5120, 25_600, 64, 64, 8, 128]),
+  ],
   modelTypes: ['qwen3'],
   architecture: 'Qwen3ForCausalLM',
   dims: { ...gatedDims(defaults), head_dim: size('head_dim', { default: 128 }) },

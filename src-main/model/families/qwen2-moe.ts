@@ -42,6 +42,7 @@ export const qwen2Moe: ModelFamily = {
   ...qwen2,
   id: 'qwen2-moe',
   title: 'Qwen 2 MoE',
+  releases: [],
   modelTypes: ['qwen2_moe'],
   architecture: 'Qwen2MoeForCausalLM',
   dims: {

@@ -40,6 +40,7 @@ export const qwen3Moe: ModelFamily = {
   ...qwen3,
   id: 'qwen3-moe',
   title: 'Qwen 3 MoE',
+  releases: [],
   modelTypes: ['qwen3_moe'],
   architecture: 'Qwen3MoeForCausalLM',
   attributeMap: { num_local_experts: 'num_experts' },

@@ -1,8 +1,9 @@
 /** @file The files of a checkpoint besides config.json and the weights: tokenizer, generation config, license. */
 import { chmod, copyFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readOrRefuse } from '../fs/files.ts';
+import { isObject, readJsonIfValid, readOrRefuse, writeJson } from '../fs/files.ts';
 import { findInside } from '../fs/inside.ts';
+import { generationConfigFile, mendGenerationConfig } from './generation-config.ts';
 
 /** Patterns of the names that transformers and tokenizers read besides config.json and the weights. */
 export const auxiliaryPatterns: readonly string[] = [
@@ -33,25 +34,45 @@ export interface AuxiliaryFile {
  * link must not bring another file into a copy.
  */
 export async function listAuxiliaryFiles(dir: string): Promise<readonly AuxiliaryFile[]> {
-  const names = (await readOrRefuse(dir, () => readdir(dir)))
-    .filter((name) => auxiliaryName.test(name))
+  const entries = await readOrRefuse(dir, () => readdir(dir, { withFileTypes: true }));
+  const names = entries
+    .filter((entry) => !entry.isDirectory() && auxiliaryName.test(entry.name))
+    .map(({ name }) => name)
     .sort();
-  const entries = await Promise.all(
+  return Promise.all(
     names.map(async (name) => {
       const path = (await findInside(dir, name))!;
-      return { name, path, found: await readOrRefuse(path, () => stat(path)) };
+      const { size: bytes } = await readOrRefuse(path, () => stat(path));
+      return { name, path, bytes };
     }),
   );
-  return entries
-    .filter(({ found }) => found.isFile())
-    .map(({ name, path, found }) => ({ name, path, bytes: found.size }));
 }
 
-/** Copies the files into `folder`, byte for byte. */
-export async function copyAuxiliaryFiles(files: readonly AuxiliaryFile[], folder: string): Promise<void> {
+/**
+ * Copies the files into `folder`, byte for byte but for a generation_config.json that transformers would refuse to
+ * save. Returns what was changed, as sentences without a full stop.
+ */
+export async function copyAuxiliaryFiles(
+  files: readonly AuxiliaryFile[],
+  folder: string,
+): Promise<readonly string[]> {
+  const notes: string[] = [];
   for (const { name, path } of files) {
     const copy = join(folder, name);
+    const changes = name === generationConfigFile ? await mendFile(path, copy) : [];
+    notes.push(...changes);
+    if (changes.length > 0) continue;
     await copyFile(path, copy);
     await chmod(copy, 0o644); // copyFile keeps the mode, and the source may be read-only
   }
+  return notes;
+}
+
+/** Writes a generation_config.json without what is wrong in it, if anything is. Returns what was changed. */
+async function mendFile(path: string, copy: string): Promise<readonly string[]> {
+  const given = await readJsonIfValid(path);
+  if (!isObject(given)) return [`${generationConfigFile} holds no JSON object and was not copied`];
+  const { config, notes } = mendGenerationConfig(given);
+  if (notes.length > 0) await writeJson(copy, config);
+  return notes;
 }

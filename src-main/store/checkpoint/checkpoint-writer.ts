@@ -46,6 +46,8 @@ export interface CheckpointWriter {
   readonly bytes: number;
   /** The folder while it is being written. */
   readonly temporaryDir: string;
+  /** What was changed in copied files: sentences without a full stop. */
+  readonly notes: readonly string[];
   /** Writes the next bytes of a weight. */
   write(name: string, chunk: Uint8Array): Promise<void>;
   /** Adds text files such as growth.json, renames the folder to its target, and returns its file names. */
@@ -65,14 +67,22 @@ export const formatConfig = (family: ModelFamily, config: JsonObject): string =>
   );
 
 /**
- * Prepares config.json for export: keeps unknown keys, removes paths and remote code, and sets the dtype under
- * the key that the source uses (`dtype` or `torch_dtype`).
+ * Prepares config.json for export: keeps unknown keys, removes paths and remote code, names the class of a causal
+ * language model for weights with a head, and sets the dtype under the key that the source uses (`dtype` or
+ * `torch_dtype`).
  */
-export function exportConfig(family: ModelFamily, config: JsonObject, dtype: WeightDType): JsonObject {
+export function exportConfig(
+  family: ModelFamily,
+  config: JsonObject,
+  dtype: WeightDType,
+  { hasHead = false }: { readonly hasHead?: boolean } = {},
+): JsonObject {
   const out: Record<string, Json> = { ...config };
   delete out['_name_or_path'];
   delete out['auto_map'];
-  if (!Array.isArray(out['architectures']) || out['architectures'].length === 0)
+  const architectures = Array.isArray(out['architectures']) ? out['architectures'] : [];
+  // The class of a base model, such as LlamaModel, has no head.
+  if (architectures.length === 0 || (hasHead && !architectures.includes(family.architecture)))
     out['architectures'] = [family.architecture];
   const dtypeKeys = ['dtype', 'torch_dtype'].filter((key) => key in out);
   for (const key of dtypeKeys.length > 0 ? dtypeKeys : ['torch_dtype']) out[key] = dtype;
@@ -173,17 +183,20 @@ export async function createCheckpointWriter(options: CheckpointWriterOptions): 
       throw withFinalPath(error, folder.path, target);
     }
   };
-  await abortOnError(async () => {
-    await copyAuxiliaryFiles(auxiliary, folder.path);
-    const exported = exportConfig(family, config, findMainDType(tensors));
+  const notes = await abortOnError(async () => {
+    const changes = await copyAuxiliaryFiles(auxiliary, folder.path);
+    const hasHead = tensors.some(({ name }) => name === family.head.weight);
+    const exported = exportConfig(family, config, findMainDType(tensors), { hasHead });
     await writeText(pathOf('config.json'), formatConfig(family, exported));
     if (modelCard) await writeFile(pathOf('README.md'), formatModelCard(modelCard, basename(target)));
     await shardWriter.open();
+    return changes;
   });
   return {
     order: shards.flatMap((shard) => sortTensors(shard.tensors).map((tensor) => tensor.familyName)),
     bytes,
     temporaryDir: folder.path,
+    notes,
     write: (name, chunk) => abortOnError(() => shardWriter.write(name, chunk)),
     finish: (extraFiles = {}) =>
       abortOnError(async () => {
@@ -254,9 +267,14 @@ function createIndex(tensors: readonly TensorSummary[], shards: readonly Shard[]
   };
 }
 
-/** Writes the certificate into growth.json of a grown checkpoint. */
-export async function writeCertificate(dir: string, certificate: Certificate): Promise<void> {
+/** Writes the certificate, and `notes` if there are any, into growth.json of a grown checkpoint. */
+export async function writeCertificate(
+  dir: string,
+  certificate: Certificate,
+  notes: readonly string[] = [],
+): Promise<void> {
   const path = join(dir, growthRecordFile);
   const record = await readJsonObject(path);
-  await writeJson(path, { ...(record as unknown as GrowthRecord), certificate });
+  const added = notes.length > 0 ? { notes } : {};
+  await writeJson(path, { ...(record as unknown as GrowthRecord), certificate, ...added });
 }

@@ -10,8 +10,8 @@ import { growthRecordFile, type GrowthRecord } from '../../model/records.ts';
 import type { CheckpointSummary } from '../../model/summary.ts';
 import { readTokenizerInfo } from '../data/tokenizer.ts';
 import { readDirect } from '../fs/direct-io.ts';
-import { exists, isObject, readJsonObject, readOrRefuse } from '../fs/files.ts';
-import { findInside, refuseCacheFolder } from '../fs/inside.ts';
+import { exists, isObject, readOrRefuse } from '../fs/files.ts';
+import { readJsonInside, refuseCacheFolder } from '../fs/inside.ts';
 import { parseConfig, resolveCheckpoint, type ResolvedCheckpoint, type TensorRef } from './resolve.ts';
 import { readBytes } from './safetensors.ts';
 import { listShards, readShardHeaders } from './shards.ts';
@@ -47,8 +47,8 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
 }
 
 async function readConfigFile(dir: string): Promise<JsonObject> {
-  const path = await findInside(dir, 'config.json');
-  if (path !== undefined) return readJsonObject(path);
+  const config = await readJsonInside(dir, 'config.json');
+  if (config) return config;
   await refuseCacheFolder(dir);
   return (await exists(join(dir, 'adapter_config.json')))
     ? refuse('checkpoint/adapter', { path: dir })
@@ -63,9 +63,9 @@ const readRange: ReadRange = async ({ file, offset }, start, length) => {
 
 /** Reads growth.json, with its certificate in the current version; null when there is none. Refuses `file/bad-json`. */
 async function readGrowthRecord(dir: string): Promise<GrowthRecord | null> {
-  const path = await findInside(dir, growthRecordFile);
-  if (path === undefined) return null;
-  const record = await readJsonObject(path);
+  const record = await readJsonInside(dir, growthRecordFile);
+  if (!record) return null;
+  const path = join(dir, growthRecordFile);
   if (
     record['version'] !== 1 ||
     typeof record['source'] !== 'string' ||

@@ -1,14 +1,13 @@
 /** @file Formats the model card (README.md) of a checkpoint: metadata in YAML for the Hub, then Markdown. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readInside } from '../fs/inside.ts';
+import { formatFrontMatter, readFrontMatter, toTexts, type Metadata } from './front-matter.ts';
 
-export interface ModelCard {
+export interface ModelCard extends Inherited {
   /** One paragraph: what the model is and how it was made. */
   readonly summary: string;
   /** The model whose weights it started from: a name on the Hub, or a folder name. Absent: random weights. */
   readonly baseModel?: string;
   readonly tags: readonly string[];
-  readonly license?: License;
   readonly datasets?: readonly string[];
   /** Rows of a table. */
   readonly facts: readonly (readonly [what: string, value: string])[];
@@ -17,20 +16,33 @@ export interface ModelCard {
   readonly library?: string;
   /** Grams of CO2 equivalent that training emitted, and how they were estimated. */
   readonly emissions?: { readonly grams: number; readonly source: string };
+  /** What was measured, for the model-index of the metadata. */
+  readonly results?: readonly EvaluationResult[];
   /** Sections after the table, as Markdown. */
   readonly sections?: readonly { readonly title: string; readonly text: string }[];
 }
 
+/** What a model card takes over from the card of its source. */
+export interface Inherited {
+  readonly license?: License;
+  /** Codes of ISO 639, or `multilingual` and the like. */
+  readonly languages?: readonly string[];
+}
+
 export interface License {
-  readonly id: string;
+  /** Identifiers of the Hub. A card rarely has more than one. */
+  readonly ids: readonly string[];
   readonly name?: string;
   readonly link?: string;
 }
 
-const quoteYaml = (text: string): string => (/^[\w][\w./-]*$/.test(text) ? text : JSON.stringify(text));
-
-const formatYamlList = (key: string, values: readonly string[]): readonly string[] =>
-  values.length > 0 ? [`${key}:`, ...values.map((value) => `- ${quoteYaml(value)}`)] : [];
+/** The losses on one text. */
+export interface EvaluationResult {
+  /** What the text is, such as `held-out part of story.txt`. */
+  readonly text: string;
+  /** Mean loss in nats per token. */
+  readonly loss: number;
+}
 
 const formatCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
@@ -41,10 +53,7 @@ export function formatModelCard(card: ModelCard, title: string): string {
   const sections = (card.sections ?? []).flatMap((section) => ['', `## ${section.title}`, '', section.text]);
   const limitations = card.limitations.map((limitation) => `- ${limitation}`);
   return [
-    '---',
-    ...formatMetadata(card),
-    '---',
-    '',
+    formatFrontMatter(createMetadata(card, title)),
     `# ${title}`,
     '',
     card.summary,
@@ -55,41 +64,66 @@ export function formatModelCard(card: ModelCard, title: string): string {
   ].join('\n');
 }
 
-function formatMetadata({ license, library, baseModel, tags, datasets, emissions }: ModelCard): string[] {
-  const lines: string[] = [];
-  if (license) {
-    lines.push(`license: ${quoteYaml(license.id)}`);
-    if (license.name !== undefined) lines.push(`license_name: ${quoteYaml(license.name)}`);
-    if (license.link !== undefined) lines.push(`license_link: ${quoteYaml(license.link)}`);
-  }
-  lines.push(
-    `library_name: ${quoteYaml(library ?? 'transformers')}`,
-    'pipeline_tag: text-generation',
-    ...(baseModel === undefined
-      ? []
-      : [`base_model: ${quoteYaml(baseModel)}`, 'base_model_relation: finetune']),
-    ...formatYamlList('tags', ['model-growth', 'cambium', ...tags]),
-    ...formatYamlList('datasets', datasets ?? []),
-  );
-  if (emissions)
-    lines.push(
-      'co2_eq_emissions:',
-      `  emissions: ${emissions.grams.toPrecision(3)}`,
-      `  source: ${quoteYaml(emissions.source)}`,
-      `  training_type: ${baseModel === undefined ? 'pre-training' : 'fine-tuning'}`,
-    );
-  return lines;
+const formatList = (texts: readonly string[] = []): string | readonly string[] | undefined =>
+  texts.length === 1 ? texts[0] : texts;
+
+/** The metadata of the Hub, in the order of its specification. */
+function createMetadata(card: ModelCard, title: string): Metadata {
+  const { license, library, baseModel, tags, datasets, emissions, results = [] } = card;
+  return {
+    language: formatList(card.languages),
+    license: formatList(license?.ids),
+    license_name: license?.name,
+    license_link: license?.link,
+    library_name: library ?? 'transformers',
+    pipeline_tag: 'text-generation',
+    base_model: baseModel,
+    base_model_relation: baseModel === undefined ? undefined : 'finetune',
+    tags: ['model-growth', 'cambium', ...tags],
+    datasets,
+    'model-index': results.length > 0 ? [{ name: title, results: results.map(describeResult) }] : undefined,
+    co2_eq_emissions: emissions && {
+      emissions: Number(emissions.grams.toPrecision(3)),
+      source: emissions.source,
+      training_type: baseModel === undefined ? 'pre-training' : 'fine-tuning',
+    },
+  };
 }
 
-/** Reads the license from the metadata of a folder's README.md; undefined when there is none. */
-export async function readLicense(dir: string): Promise<License | undefined> {
-  const text = await readFile(join(dir, 'README.md'), 'utf8').catch(() => '');
-  const yaml = /^---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1] ?? '';
-  const readValue = (key: string): string | undefined =>
-    new RegExp(`^${key}:[ \\t]*["']?([^"'\\r\\n]+?)["']?[ \\t]*$`, 'm').exec(yaml)?.[1];
-  const id = readValue('license');
-  const name = readValue('license_name');
-  const link = readValue('license_link');
-  if (id === undefined) return undefined;
-  return { id, ...(name === undefined ? {} : { name }), ...(link === undefined ? {} : { link }) };
+/** A result of a model-index: https://huggingface.co/docs/hub/model-cards#evaluation-results. */
+const describeResult = ({ text, loss }: EvaluationResult): Metadata => ({
+  task: { type: 'text-generation', name: 'Text Generation' },
+  dataset: { name: text, type: 'text' },
+  metrics: [
+    { type: 'loss', name: 'Loss in nats per token', value: Number(loss.toFixed(4)) },
+    { type: 'perplexity', name: 'Perplexity', value: Number(Math.exp(loss).toPrecision(6)) },
+  ],
+});
+
+/** What the README.md of a source says, and whether its metadata could be read. */
+export interface SourceCard extends Inherited {
+  readonly isReadable: boolean;
+}
+
+/** Reads what a card inherits from the metadata of a folder's README.md. */
+export async function readSourceCard(dir: string): Promise<SourceCard> {
+  const metadata = readFrontMatter((await readInside(dir, 'README.md'))?.toString('utf8') ?? '');
+  if (!metadata) return { isReadable: false };
+  const ids = toTexts(metadata['license']);
+  const [name] = toTexts(metadata['license_name']);
+  const [link] = toTexts(metadata['license_link']);
+  const languages = toTexts(metadata['language']);
+  return {
+    isReadable: true,
+    ...(ids.length === 0
+      ? {}
+      : {
+          license: {
+            ids,
+            ...(name === undefined ? {} : { name }),
+            ...(link === undefined ? {} : { link }),
+          },
+        }),
+    ...(languages.length === 0 ? {} : { languages }),
+  };
 }

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import { countElements } from '../../tensor/layout.ts';
 import { exists, writeOrRefuse } from '../fs/files.ts';
+import { findInside } from '../fs/inside.ts';
 import { createSafetensorsWriter, readBytes, readHeader, type SafetensorsWriter } from './safetensors.ts';
 
 /** A step folder of a run holds a checkpoint in `model`, the moments, and a record of the step. */
@@ -54,8 +55,8 @@ export const openStepMoments = (step: string): Promise<MomentsFile> => openMomen
 
 /** Opens the moments of a grown checkpoint; null when it has none. */
 export async function openGrownMoments(dir: string): Promise<MomentsFile | null> {
-  const path = join(dir, momentsFolder, momentsFile);
-  return (await exists(path)) ? openMoments(path) : null;
+  const path = await findInside(dir, join(momentsFolder, momentsFile));
+  return path === undefined ? null : openMoments(path);
 }
 
 /** Creates the moments file of a grown checkpoint. */

@@ -37,6 +37,8 @@ export interface OnnxWriter {
     contents: Readonly<Record<string, string | Uint8Array>>,
     unlessCopied?: readonly string[],
   ): Promise<void>;
+  /** What was changed in copied files, once they are: sentences without a full stop. */
+  readonly notes: readonly string[];
   /** Renames the folder to its target. Returns its file names. */
   commit(): Promise<readonly string[]>;
   /** Removes the folder. */
@@ -58,6 +60,7 @@ export async function createOnnxWriter({
   const requiredBytes = weightBytes + otherBytes + auxiliaryBytes + smallFilesBytes;
   const folder = await createPartialFolder(target, { requiredBytes });
   const file = await open(join(folder.path, weightsFile), 'w');
+  const notes: string[] = [];
   let isClosed = false;
   const close = async (): Promise<void> => {
     if (isClosed) return;
@@ -69,7 +72,7 @@ export async function createOnnxWriter({
     unlessCopied: readonly string[],
   ): Promise<void> => {
     await close();
-    await copyAuxiliaryFiles(auxiliary, folder.path);
+    notes.push(...(await copyAuxiliaryFiles(auxiliary, folder.path)));
     const copied = new Set(auxiliary.map(({ name }) => name));
     for (const [name, content] of Object.entries(contents)) {
       if (unlessCopied.includes(name) && copied.has(name)) continue;
@@ -78,6 +81,7 @@ export async function createOnnxWriter({
   };
   return {
     temporaryDir: folder.path,
+    notes,
     withFinalPath: (error) => withFinalPath(error, folder.path, target),
     writeWeight: (values, offset) => {
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

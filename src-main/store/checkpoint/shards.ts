@@ -3,8 +3,8 @@ import { readdir } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
-import { isObject, readJsonObject, readOrRefuse } from '../fs/files.ts';
-import { findInside, isInside } from '../fs/inside.ts';
+import { isObject, readOrRefuse } from '../fs/files.ts';
+import { findInside, isInside, readJsonInside } from '../fs/inside.ts';
 import { readHeader, type SafetensorsEntry } from './safetensors.ts';
 
 /** File names of transformers. */
@@ -14,7 +14,9 @@ export const safetensorsIndexFile = 'model.safetensors.index.json';
 /** Names of the safetensors files that hold the weights of `dir`. Refuses as `selectShards` does. */
 export async function listShards(dir: string): Promise<readonly string[]> {
   const names = await readOrRefuse(dir, () => readdir(dir));
-  return selectShards(dir, names, async () => readJsonObject(await requireInside(dir, safetensorsIndexFile)));
+  const readIndex = async (): Promise<JsonObject> =>
+    (await readJsonInside(dir, safetensorsIndexFile)) ?? refuseMissing(dir, safetensorsIndexFile);
+  return selectShards(dir, names, readIndex);
 }
 
 /**
@@ -56,8 +58,8 @@ function listIndexedFiles(dir: string, index: JsonObject): readonly string[] {
   return files.sort();
 }
 
-const requireInside = async (dir: string, name: string): Promise<string> =>
-  (await findInside(dir, name)) ?? refuse('checkpoint/missing-shard', { path: dir, file: name });
+const refuseMissing = (dir: string, file: string): never =>
+  refuse('checkpoint/missing-shard', { path: dir, file });
 
 /** A tensor and the file that holds it. */
 export interface StoredTensor extends SafetensorsEntry {
@@ -74,7 +76,7 @@ export async function readShardHeaders(
 ): Promise<ReadonlyMap<string, StoredTensor>> {
   const all = new Map<string, StoredTensor>();
   for (const name of names) {
-    const file = await requireInside(dir, name);
+    const file = (await findInside(dir, name)) ?? refuseMissing(dir, name);
     for (const entry of (await readHeader(file)).entries.values()) addTensor(all, { ...entry, file });
   }
   return all;

@@ -45,26 +45,37 @@ const isGlobPattern = (path: string): boolean => /[*?[{]/.test(path);
 const findSplit = (path: string): string | undefined =>
   /(?:^|[/._-])(train|validation|valid|val|dev|test|eval)(?=$|[/._-])/i.exec(path)?.[1]?.toLowerCase();
 
+/** The files that a path means, and those of its folder that it does not mean. */
+export interface DataFiles {
+  /** Sorted by name. */
+  readonly files: readonly string[];
+  readonly leftOut: readonly { readonly why: string; readonly names: readonly string[] }[];
+}
+
 /**
  * The data files that `path` means, sorted by name. Refuses `file/not-found`, `data/no-files`, `data/arrow`,
  * `data/several-configs`.
  */
-export async function findDataFiles(path: string): Promise<readonly string[]> {
+export const findDataFiles = async (path: string): Promise<readonly string[]> =>
+  (await listDataFiles(path)).files;
+
+/** As `findDataFiles`, with the files of a folder that are left out. */
+export async function listDataFiles(path: string): Promise<DataFiles> {
   const full = resolve(path);
   const found = await stat(full).catch(() => undefined);
-  if (found?.isFile()) return [full];
-  if (found?.isDirectory()) return findInFolder(full);
+  if (found?.isFile()) return { files: [full], leftOut: [] };
+  if (found?.isDirectory()) return listFolder(full);
   if (!isGlobPattern(path)) refuse('file/not-found', { path: full });
   const files: string[] = [];
   for await (const name of glob(full)) if ((await stat(name)).isFile()) files.push(resolve(name));
-  return files.length > 0 ? files.sort() : refuse('data/no-files', { path: full });
+  return { files: files.length > 0 ? files.sort() : refuse('data/no-files', { path: full }), leftOut: [] };
 }
 
 /**
  * The training data of a folder: files with many documents if there are any, else plain text. Of a dataset
  * with splits, only the training split.
  */
-async function findInFolder(dir: string): Promise<readonly string[]> {
+async function listFolder(dir: string): Promise<DataFiles> {
   const entries = await readOrRefuse(dir, () => readdir(dir, { recursive: true, withFileTypes: true }));
   const names = entries
     .filter((entry) => entry.isFile())
@@ -75,12 +86,19 @@ async function findInFolder(dir: string): Promise<readonly string[]> {
   const rows = formatRows.map((formats) =>
     names.filter((name) => formats.includes(getDataFormat(name)) && !ignoredNames.includes(basename(name))),
   );
-  const files = rows.find((row) => row.length > 0) ?? [];
-  if (files.length === 0) refuse('data/no-files', { path: dir });
+  const files = rows.find((row) => row.length > 0) ?? refuse('data/no-files', { path: dir });
   const train = files.filter((name) => findSplit(name.split(sep).join('/')) === 'train');
   const configs = listConfigs(train);
   if (configs.length > 1) refuse('data/several-configs', { path: dir, names: configs });
-  return (train.length > 0 ? train : files).map((name) => join(dir, name));
+  const chosen = train.length > 0 ? train : files;
+  const leftOut = [
+    { why: 'not the training split', names: files.filter((name) => !chosen.includes(name)) },
+    { why: 'another format', names: names.filter((name) => !files.includes(name)) },
+  ];
+  return {
+    files: chosen.map((name) => join(dir, name)),
+    leftOut: leftOut.filter((group) => group.names.length > 0),
+  };
 }
 
 /** The configurations of a Hub dataset: each has its own folder, which is not named after a split. */

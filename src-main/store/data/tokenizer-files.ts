@@ -2,12 +2,12 @@
  * @file Reads the files of a folder's tokenizer: tokenizer.json, or a vocabulary with merges, and the settings
  * of transformers beside them.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
 import type { Json, JsonObject } from '../../base/json.ts';
-import { exists, isObject, readOrRefuse } from '../fs/files.ts';
+import { exists, isObject } from '../fs/files.ts';
+import { readInside } from '../fs/inside.ts';
 
 /** A part of the pipeline. The library checks what is inside. */
 const component = z.custom<JsonObject>((value) => isObject(value)).nullable();
@@ -129,8 +129,8 @@ type FileName = (typeof names)[number];
 export async function readTokenizerFiles(dir: string): Promise<TokenizerFiles> {
   const files = new Map<FileName, Buffer>();
   for (const name of names) {
-    const path = join(dir, name);
-    if (await exists(path)) files.set(name, await readOrRefuse(path, () => readFile(path)));
+    const bytes = await readInside(dir, name);
+    if (bytes) files.set(name, bytes);
   }
   const parse = <T>(name: FileName, schema: z.ZodType<T>): T | undefined => {
     const bytes = files.get(name);

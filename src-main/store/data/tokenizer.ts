@@ -3,9 +3,11 @@
  * encodes texts and chunks of documents, and decodes tokens.
  */
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { Tokenizer, type Encoding } from 'tokenizers';
 import { AppError, refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
+import { readJsonObject } from '../fs/files.ts';
 import { registeredTokenizers } from '../../model/families/tokenizers.ts';
 import type { TextChunk } from './chunks.ts';
 import { cleanUpSpaces } from './clean-up-spaces.ts';
@@ -95,6 +97,12 @@ function computeVocabSize({ model, added_tokens: added }: TokenizerJson): number
     ? vocab.length - 1
     : getLargest(Object.values(vocab as Readonly<Record<string, number>>));
   return Math.max(largest, getLargest(added.map(({ id }) => id))) + 1;
+}
+
+/** The rows of the token embedding that config.json names; Infinity if it names none. */
+export async function readVocabRows(dir: string): Promise<number> {
+  const { vocab_size: rows } = await readJsonObject(join(dir, 'config.json')).catch(() => ({}) as JsonObject);
+  return typeof rows === 'number' ? rows : Infinity;
 }
 
 /**

@@ -2,7 +2,8 @@
  * @file Reads and writes small files: JSON with readable errors, atomic replacement of a file, and system
  * errors converted to `AppError`.
  */
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { AppError, createError, refuse } from '../../base/errors.ts';
@@ -69,9 +70,57 @@ export const exists = async (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** Reads a JSON file. Refuses `file/not-found`, `file/unreadable`, `file/bad-json`. */
-export async function readJson(path: string): Promise<Json> {
-  const text = await readOrRefuse(path, () => readFile(path, 'utf8'));
+/**
+ * Opens a regular file for reading. A FIFO or a device is refused with `file/unreadable` without waiting for it: a
+ * waiting `open` would keep a thread of the process for ever. Refuses `file/not-found`, and `file/too-large` for more
+ * than `maxBytes`.
+ */
+export async function openRegularFile(
+  path: string,
+  maxBytes = Infinity,
+): Promise<{ readonly file: FileHandle; readonly bytes: number }> {
+  return readOrRefuse(path, async () => {
+    // Opening some devices has effects of its own, so the kind is known first.
+    checkRegular(path, await stat(path), maxBytes);
+    const file = await open(path, constants.O_RDONLY | nonBlocking);
+    try {
+      const found = await file.stat();
+      checkRegular(path, found, maxBytes);
+      return { file, bytes: found.size };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  });
+}
+
+/** Windows has no files that wait, and no such flag. */
+const nonBlocking = process.platform === 'win32' ? 0 : constants.O_NONBLOCK;
+
+function checkRegular(path: string, found: Stats, maxBytes: number): void {
+  if (found.isDirectory()) refuse('file/unreadable', { path, why: reasons['EISDIR']! });
+  if (!found.isFile()) refuse('file/unreadable', { path, why: 'it is not a regular file' });
+  if (found.size > maxBytes) refuse('file/too-large', { path, bytes: found.size, limit: maxBytes });
+}
+
+/** Reads a regular file. Refuses as `openRegularFile`. */
+export async function readRegularFile(path: string, maxBytes?: number): Promise<Buffer> {
+  const { file } = await openRegularFile(path, maxBytes);
+  try {
+    return await readOrRefuse(path, () => file.readFile());
+  } finally {
+    await file.close();
+  }
+}
+
+/** Bytes of the largest JSON file that Cambium reads whole: an index of a million weights, a plan for them. */
+const maxJsonBytes = 300_000_000;
+
+/**
+ * Reads a JSON file. Refuses `file/not-found`, `file/unreadable`, `file/too-large`, `file/bad-json`.
+ */
+export async function readJson(path: string, maxBytes = maxJsonBytes): Promise<Json> {
+  const text = (await readRegularFile(path, maxBytes)).toString('utf8');
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
@@ -88,8 +137,8 @@ export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** As `readJson`, and refuses `file/bad-json` when the file does not hold an object. */
-export async function readJsonObject(path: string): Promise<JsonObject> {
-  const value = await readJson(path);
+export async function readJsonObject(path: string, maxBytes?: number): Promise<JsonObject> {
+  const value = await readJson(path, maxBytes);
   return isObject(value) ? value : refuse('file/bad-json', { path, why: 'it is not an object' });
 }
 

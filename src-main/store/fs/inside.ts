@@ -1,11 +1,13 @@
 /**
- * @file Finds files of a model's folder by name, and keeps links from leading out of it. A snapshot in the
- * Hugging Face cache holds links to the blobs of its repository.
+ * @file Finds and reads files of a model's folder by name. The folder may come from anybody: a link must not lead out
+ * of it, only regular files are opened, and a file that is read whole has a largest size. A snapshot in the Hugging
+ * Face cache holds links to the blobs of its repository.
  */
 import { lstat, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { refuse } from '../../base/errors.ts';
-import { isNotFound, toReadError } from './files.ts';
+import type { JsonObject } from '../../base/json.ts';
+import { isNotFound, readJsonObject, readOrRefuse, readRegularFile, toReadError } from './files.ts';
 
 const repositoryPrefix = 'models--';
 
@@ -32,12 +34,56 @@ const realpathIfThere = (path: string): Promise<string | undefined> =>
     throw toReadError(path, error);
   });
 
+/** Bytes of the largest file of each kind that is read whole. Weights are read in ranges and have no limit. */
+const largestBytes: readonly (readonly [name: RegExp, bytes: number])[] = [
+  [/^(config|generation_config|adapter_config)\.json$/i, 10e6],
+  [/^(readme\.md|licen[sc]e.*|notice.*|use_policy.*)$/i, 10e6],
+  [/^(tokenizer|vocab|merges|added_tokens|special_tokens_map|chat_template).*$/i, 200e6],
+];
+/** growth.json holds a recipe for every weight, an index the file of every weight. */
+const otherLargestBytes = 300e6;
+
+const getLargestBytes = (name: string): number =>
+  largestBytes.find(([pattern]) => pattern.test(basename(name)))?.[1] ?? otherLargestBytes;
+
 /**
  * Finds the file `name` in the folder `dir`; undefined if there is none. Its links may point into `dir`, and
  * those of a snapshot into the repository or to its blobs, which may be on another disk. Refuses
- * `checkpoint/missing-blob`, `checkpoint/broken-link` and `checkpoint/link-outside`.
+ * `checkpoint/missing-blob`, `checkpoint/broken-link`, `checkpoint/link-outside`, and `file/unreadable` for what is no
+ * regular file.
  */
 export async function findInside(dir: string, name: string): Promise<string | undefined> {
+  const found = await locate(dir, name);
+  if (!found) return undefined;
+  const { path, target } = found;
+  if (!(await readOrRefuse(path, () => stat(target))).isFile())
+    refuse('file/unreadable', { path, why: 'it is not a regular file' });
+  return path;
+}
+
+/**
+ * Reads the file `name` in the folder `dir`; undefined if there is none. Refuses what `findInside` refuses, and
+ * `file/too-large`.
+ */
+export async function readInside(dir: string, name: string): Promise<Buffer | undefined> {
+  const found = await locate(dir, name);
+  return found && readRegularFile(found.target, getLargestBytes(name));
+}
+
+/** As `readInside`, for a JSON file that holds an object. Refuses `file/bad-json`. */
+export async function readJsonInside(dir: string, name: string): Promise<JsonObject | undefined> {
+  const found = await locate(dir, name);
+  return found && readJsonObject(found.target, getLargestBytes(name));
+}
+
+interface Found {
+  /** The name in the folder. */
+  readonly path: string;
+  /** What its links lead to. */
+  readonly target: string;
+}
+
+async function locate(dir: string, name: string): Promise<Found | undefined> {
   const path = join(dir, name);
   const found = await lstat(path).catch((error: unknown) => {
     if (isNotFound(error)) return undefined;
@@ -53,7 +99,7 @@ export async function findInside(dir: string, name: string): Promise<string | un
     (one) => one !== undefined,
   );
   if (!roots.some((one) => isInside(one, target))) refuse('checkpoint/link-outside', { path, target });
-  return path;
+  return { path, target };
 }
 
 async function refuseBrokenLink(dir: string, name: string, repository: string | undefined): Promise<never> {

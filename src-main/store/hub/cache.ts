@@ -19,8 +19,8 @@ import { AppError, refuse, type ErrorData } from '../../base/errors.ts';
 import { familyOf } from '../../model/families/index.ts';
 import type { HubCached, HubFile, HubSnapshot } from '../../model/hub.ts';
 import { listShards } from '../checkpoint/shards.ts';
-import { findInside } from '../fs/inside.ts';
-import { exists, makeFolder, readJsonObject, syncFolder, writeOrRefuse, writeText } from '../fs/files.ts';
+import { findInside, readJsonInside } from '../fs/inside.ts';
+import { exists, makeFolder, syncFolder, writeOrRefuse, writeText } from '../fs/files.ts';
 import { journalFolder, readJournals } from './journal.ts';
 import { isValidRevision } from './settings.ts';
 
@@ -85,7 +85,8 @@ async function readCachedModel(
   const base = { repo, commit: basename(dir), dir, ...known };
   let family: string | null = null;
   try {
-    family = familyOf(await readJsonObject(join(dir, 'config.json'))).id;
+    const config = await readJsonInside(dir, 'config.json');
+    family = familyOf(config ?? refuse('checkpoint/no-config', { path: dir })).id;
     for (const name of await listShards(dir))
       if ((await findInside(dir, name)) === undefined)
         refuse('checkpoint/missing-shard', { path: repo, file: name });

@@ -1,5 +1,5 @@
 /** @file Checks the files of an export before they are pushed to the Hub. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { PushFile } from '../../model/hub.ts';
@@ -7,7 +7,8 @@ import { formatRecord, localPathFields } from '../../model/records.ts';
 import { getCheckpointName, openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { momentsFolder } from '../checkpoint/moments.ts';
 import { listShards } from '../checkpoint/shards.ts';
-import { isObject, readJsonObject, readOrRefuse } from '../fs/files.ts';
+import { isObject, readOrRefuse } from '../fs/files.ts';
+import { findInside, readInside, readJsonInside } from '../fs/inside.ts';
 import { pushedName } from './model-files.ts';
 
 const tokenPattern = /\bhf_[A-Za-z0-9]{30,}/;
@@ -32,14 +33,14 @@ export async function listExportFiles(dir: string, token?: string): Promise<read
       refuse('hub/not-an-export', { path: dir, file: name });
   }
   const isOnnx = weights.size === 0 && entries.some((entry) => entry.name === 'model.onnx');
-  if (isOnnx) await readJsonObject(join(dir, 'config.json'));
+  if (isOnnx) await checkConfig(dir);
   else await openCheckpoint(dir);
   const files: PushFile[] = [];
   for (const { name } of entries) {
-    const path = join(dir, name);
+    const path = (await findInside(dir, name)) ?? refuse('file/not-found', { path: join(dir, name) });
     const { size } = await readOrRefuse(path, () => stat(path));
     if (!weights.has(name) && size <= maxSearchedBytes) {
-      const text = await readOrRefuse(path, () => readFile(path, 'latin1'));
+      const text = (await readInside(dir, name))?.toString('latin1') ?? '';
       if (tokenPattern.test(text) || (token !== undefined && text.includes(token)))
         refuse('hub/secret', { path: dir, file: name });
     }
@@ -48,17 +49,22 @@ export async function listExportFiles(dir: string, token?: string): Promise<read
   return files.sort((a, b) => a.path.localeCompare(b.path, 'en'));
 }
 
+/** An ONNX model has a config.json beside it. */
+async function checkConfig(dir: string): Promise<void> {
+  if (!(await readJsonInside(dir, 'config.json'))) refuse('checkpoint/no-config', { path: dir });
+}
+
 /** The record without the pieces of text that its certificate quotes, which may be private. */
 function withoutTexts<T extends Readonly<Record<string, unknown>>>(record: T): T {
   const { certificate } = record;
   if (!isObject(certificate)) return record;
-  const { worst: _, ...rest } = certificate;
-  return { ...record, certificate: rest };
+  const kept = Object.entries(certificate).filter(([key]) => key !== 'worst');
+  return { ...record, certificate: Object.fromEntries(kept) };
 }
 
 /** The text of a record with local paths replaced by the names of what they lead to, and without quoted text. */
 export async function formatPublicRecord(dir: string, file: string): Promise<string> {
-  const record = await readJsonObject(join(dir, file));
+  const record = (await readJsonInside(dir, file)) ?? refuse('file/not-found', { path: join(dir, file) });
   const names: Record<string, string> = {};
   for (const field of localPathFields[file]!) {
     const path = record[field];

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { commitIter, createRepo, modelInfo, whoAmI, type CommitOperation } from '@huggingface/hub';
 import { AppError, refuse } from '../../base/errors.ts';
 import type { PushEvent, PushPlan } from '../../model/hub.ts';
+import { findInside } from '../fs/inside.ts';
 import { formatPublicRecord, isRecord, listExportFiles } from './export-files.ts';
 import { createPushMeter, type PushMeter } from './push-meter.ts';
 import type { Hub, UploadInit } from './requests.ts';
@@ -147,7 +148,7 @@ async function createRepository(hub: Hub, repo: string, isPrivate: boolean): Pro
 async function createOperation(dir: string, path: string): Promise<CommitOperation> {
   const content = isRecord(path)
     ? new Blob([await formatPublicRecord(dir, path)])
-    : pathToFileURL(join(dir, path));
+    : pathToFileURL((await findInside(dir, path)) ?? refuse('file/not-found', { path: join(dir, path) }));
   return { operation: 'addOrUpdate', path, content };
 }
 

@@ -20,18 +20,19 @@ export interface EventLog {
 /**
  * Opens the file for appending and removes a line that was cut off. With `after`, a saved step, it also removes
  * every line from the first event of a later step on; later steps that the run rolled back before that save are
- * its history, and stay. Lines that are no events stay where they are.
+ * its history, and stay. With `stage`, it removes the events from the growth on that began a later stage. Lines that
+ * are no events stay where they are.
  */
 export async function openEventLog(
   dir: string,
-  { after = Infinity }: { readonly after?: number } = {},
+  { after = Infinity, stage = Infinity }: { readonly after?: number; readonly stage?: number } = {},
 ): Promise<EventLog> {
   const path = eventsFile(dir);
   const file = await writeOrRefuse(path, () => open(path, constants.O_RDWR | constants.O_CREAT));
   try {
     await syncFolder(dir);
     const bytes = await readWhole(path, file);
-    const length = keptLength(splitLines(bytes), after);
+    const length = keptLength(splitLines(bytes), after, stage);
     if (length < bytes.length) await writeOrRefuse(path, () => file.truncate(length));
     return createLog(path, file, length);
   } catch (error) {
@@ -75,17 +76,20 @@ function createLog(path: string, file: FileHandle, initialLength: number): Event
   };
 }
 
-/** Bytes of the lines that a run keeps when it continues after step `after`. */
-function keptLength(lines: readonly Line[], after: number): number {
+/** Bytes of the lines that a run keeps when it continues after step `after`, in stage `stage`. */
+function keptLength(lines: readonly Line[], after: number, stage: number): number {
   let firstLaterLine = Infinity;
   for (const line of lines) {
     const event = parseEvent(line.text());
     if (event === null) continue;
     if (event.type === 'rolled-back' && event.step < after) firstLaterLine = Infinity;
-    else if ('step' in event && event.step > after) firstLaterLine = Math.min(firstLaterLine, line.start);
+    else if (isLater(event, after, stage)) firstLaterLine = Math.min(firstLaterLine, line.start);
   }
   return Math.min(lines.at(-1)?.end ?? 0, firstLaterLine);
 }
+
+const isLater = (event: RunEvent, after: number, stage: number): boolean =>
+  ('step' in event && event.step > after) || (event.type === 'grown' && event.stage > stage);
 
 /** Rewrites the events of version 1 in the current format, all lines or none. Lines that are no events stay. */
 export async function upgradeEvents(dir: string): Promise<void> {

@@ -4,15 +4,19 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { createError, refuse } from '../../base/errors.ts';
+import { launchSettings } from '../../train/launch.ts';
 import { runVersion, type RunEvent, type RunSettings, type RunState } from '../../train/run.ts';
 import { storedSettingsSchema } from '../../train/settings.ts';
+import { storedStages } from '../../train/stages.ts';
 import { exists, isObject, readJson } from '../fs/files.ts';
+import { getReplacedName, restoreReplacedFolder } from '../fs/stale-folders.ts';
 import { activityOf } from './state.ts';
 import { translateSettings } from './version-1.ts';
 
 export const settingsFile = (dir: string): string => join(dir, 'settings.json');
 export const stopFile = (dir: string): string => join(dir, 'stop');
 export const decayFile = (dir: string): string => join(dir, 'decay');
+export const growFile = (dir: string): string => join(dir, 'grow');
 export const stepsFolder = (dir: string): string => join(dir, 'checkpoints');
 
 export const isRun = (dir: string): Promise<boolean> => exists(settingsFile(dir));
@@ -26,6 +30,8 @@ const storedRun = z.object({
   weights: z.array(z.number()).optional(),
   field: z.string().optional(),
   settings: storedSettingsSchema,
+  stages: storedStages.optional(),
+  launch: launchSettings.optional(),
 });
 
 /** The format version of a settings.json; undefined if it names none. */
@@ -72,7 +78,10 @@ const stepName = /^step-(\d{6,})$/;
 /** Complete checkpoints of the run, oldest first. */
 export async function savedSteps(dir: string): Promise<readonly SavedStep[]> {
   const names = await readdir(stepsFolder(dir)).catch(() => []);
-  return names
+  const replaced = names.flatMap((name) => getReplacedName(name) ?? []);
+  // A process may have died while it replaced a checkpoint by another of the same step.
+  const restored = replaced.filter((name) => restoreReplacedFolder(join(stepsFolder(dir), name)));
+  return [...names, ...restored]
     .flatMap((name) => {
       const match = stepName.exec(name);
       return match ? [{ step: Number(match[1]), dir: resolve(stepsFolder(dir), name) }] : [];

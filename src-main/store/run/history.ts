@@ -92,6 +92,10 @@ function addToTotals(totals: RunTotals, event: RunEvent): void {
     case 'rescheduled':
       totals.steps = event.steps;
       break;
+    case 'grown':
+      totals.steps = event.steps;
+      totals.heldOutLoss = event.lossAfter ?? totals.heldOutLoss;
+      break;
     case 'step':
       totals.tokens = event.tokens;
       totals.loss = event.loss;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
+import type { LaunchSettings } from '../../train/launch.ts';
 import { runVersion, type RunEvent, type RunSettings, type StoppedEvent } from '../../train/run.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
 import { isNotFound, removeStaleFiles, writeJson, writeOrRefuse } from '../fs/files.ts';
@@ -19,6 +20,7 @@ import {
   stepsFolder,
   stopFile,
 } from './folder.ts';
+import { isGrowthRequested } from './stage-files.ts';
 import { holdRun, readMark, watchActivity, withRunLock, writeMark } from './state.ts';
 import { openTensorBoard } from './tensorboard.ts';
 
@@ -49,14 +51,19 @@ async function checkNoOtherProcess(dir: string): Promise<void> {
 }
 
 /**
- * Marks the run as being prepared by this process, removes an old stop request, and writes new settings if they are
- * given. Throws `run/already-running`.
+ * Marks the run as being prepared by this process, removes an old stop request, and writes new settings and another
+ * engine if they are given. Throws `run/already-running`.
  */
-export const claimRun = (dir: string, settings?: TrainingSettings): Promise<void> =>
+export const claimRun = (
+  dir: string,
+  settings?: TrainingSettings,
+  launch?: LaunchSettings | null,
+): Promise<void> =>
   withRunLock(dir, async () => {
     await checkNoOtherProcess(dir);
     await rm(stopFile(dir), { force: true });
     if (settings) await changeSettings(dir, settings);
+    if (launch !== undefined) await changeLaunch(dir, launch);
     await writeMark(dir, 'preparing');
   });
 
@@ -64,6 +71,14 @@ export const claimRun = (dir: string, settings?: TrainingSettings): Promise<void
 export async function changeSettings(dir: string, settings: TrainingSettings): Promise<void> {
   await writeJson(settingsFile(dir), { ...(await readRun(dir)), settings } satisfies RunSettings);
   await rm(decayFile(dir), { force: true });
+}
+
+/** Changes the engine of a run, or its processes; null: Cambium's own engine. */
+async function changeLaunch(dir: string, launch: LaunchSettings | null): Promise<void> {
+  const run: { -readonly [K in keyof RunSettings]: RunSettings[K] } = { ...(await readRun(dir)) };
+  delete run.launch;
+  if (launch) run.launch = launch;
+  await writeJson(settingsFile(dir), run);
 }
 
 /**
@@ -91,6 +106,8 @@ export interface RunSession {
   setState(state: 'preparing' | 'running' | 'pausing'): Promise<void>;
   isStopRequested(): boolean;
   decayRequest(): DecayRequest | undefined;
+  /** True if a person asked to end stage `stage` (from 1) and to grow. */
+  isGrowthRequested(stage: number): boolean;
   /** Writes changed settings. */
   reschedule(settings: TrainingSettings): Promise<void>;
   /**
@@ -114,11 +131,12 @@ function readDecayRequest(dir: string): DecayRequest | undefined {
 
 /**
  * Locks the run for this process and opens it for writing. `after` is the step of the checkpoint that it
- * continues: events of later steps are removed. A folder of version 1 becomes one of version 2.
+ * continues, and `stage` its stage: events of later steps and stages are removed. A folder of version 1 becomes one
+ * of version 2.
  */
 export async function openSession(
   dir: string,
-  options: { readonly after?: number } = {},
+  options: { readonly after?: number; readonly stage?: number } = {},
 ): Promise<RunSession> {
   const hold = await holdRun(dir);
   let hasStopped = false;
@@ -139,6 +157,7 @@ export async function openSession(
       setState: (state) => hold.setState(state),
       isStopRequested: () => isStopRequested(dir),
       decayRequest: () => readDecayRequest(dir),
+      isGrowthRequested: (stage) => isGrowthRequested(dir, stage),
       reschedule: (settings) => changeSettings(dir, settings),
       async sync() {
         await hold.check();

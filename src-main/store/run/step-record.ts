@@ -5,12 +5,14 @@ import { refuse } from '../../base/errors.ts';
 import { stepFile } from '../checkpoint/moments.ts';
 import { readJsonObject } from '../fs/files.ts';
 import type { LossScale } from '../../train/precision.ts';
+import { stageEndReasons, stageStart, type StageEndReason, type StageStart } from '../../train/stages.ts';
 import { emptyHistory, type SpikeHistory } from '../../train/spikes.ts';
 
 /** The data order and all randomness are functions of the seed and the cursor. */
 export interface StepRecord {
   readonly version: 2;
   readonly step: number;
+  /** Since the start of the run. */
   readonly tokens: number;
   /** Seconds of training steps, all sessions together. */
   readonly seconds: number;
@@ -27,6 +29,16 @@ export interface StepRecord {
   readonly history: SpikeHistory;
   /** With float16. */
   readonly lossScale?: LossScale<number>;
+  /** The starts of the stages so far, in a run with stages. */
+  readonly stages?: readonly StageStart[];
+  /** The stage ended here, and the next has not begun. */
+  readonly stageEnd?: StageEnded;
+}
+
+/** Why a stage ended, and the held-out loss at its end; null without held-out text. */
+export interface StageEnded {
+  readonly reason: StageEndReason;
+  readonly heldOutLoss: number | null;
 }
 
 const count = z.number().int().min(0);
@@ -43,6 +55,8 @@ const schema = z.object({
     .object({ losses: z.array(z.number()), gradNorms: z.array(z.number()), nonFinite: count })
     .optional(),
   lossScale: z.object({ factor: z.number(), finiteUpdates: z.number() }).optional(),
+  stages: z.array(stageStart).min(1).optional(),
+  stageEnd: z.object({ reason: z.enum(stageEndReasons), heldOutLoss: z.number().nullable() }).optional(),
 });
 
 /** Version 1 had other names for the spike history and the loss scale. */
@@ -84,7 +98,7 @@ export async function readStepRecord({
   }
   const found = parsed.data;
   if (found.step !== step) return damaged(`step.json is of step ${found.step}`);
-  const { deviceSeconds, cursor, updates, history, lossScale, ...rest } = found;
+  const { deviceSeconds, cursor, updates, history, lossScale, stages, stageEnd, ...rest } = found;
   return {
     ...rest,
     version: 2,
@@ -93,6 +107,8 @@ export async function readStepRecord({
     updates: updates ?? step,
     history: history ?? emptyHistory,
     ...(lossScale ? { lossScale } : {}),
+    ...(stages ? { stages } : {}),
+    ...(stageEnd ? { stageEnd } : {}),
   };
 }
 

@@ -5,9 +5,10 @@ import type { RunSummary } from '../../train/run.ts';
 import { stepsOf } from '../../train/schedule.ts';
 import { toReadError } from '../fs/files.ts';
 import { eventsFile } from './events.ts';
-import { newestStep, readRun, stateOf } from './folder.ts';
+import { newestStep, readRun, stateOf, type SavedStep } from './folder.ts';
 import { emptyTotals, totalsOf, type RunTotals } from './history.ts';
 import { readNotes } from './notes.ts';
+import { readStepRecord } from './step-record.ts';
 
 /** The totals of the events, and what is wrong with the file. A run is its checkpoints: it works without events. */
 async function readTotals(dir: string): Promise<RunTotals & { readonly damage?: ErrorData }> {
@@ -20,14 +21,21 @@ async function readTotals(dir: string): Promise<RunTotals & { readonly damage?: 
   }
 }
 
+/** The starts of the stages in a checkpoint. One that cannot be read is reported when it is resumed. */
+async function readStageStarts(saved: SavedStep | null): Promise<Pick<RunSummary, 'stageStarts'>> {
+  const record = saved && (await readStepRecord(saved).catch(() => undefined));
+  return record?.stages ? { stageStarts: record.stages } : {};
+}
+
 /** Summarizes the run in a folder as it is now. */
 export async function summarizeRun(folder: string): Promise<RunSummary> {
   const dir = resolve(folder);
-  const { name: originalName, created, checkpoint, data, settings } = await readRun(dir);
+  const { name: originalName, created, checkpoint, data, settings, stages } = await readRun(dir);
   const { lastEvent, error, ...totals } = await readTotals(dir);
   const state = await stateOf(dir, lastEvent);
   const { name = originalName, tags, notes } = await readNotes(dir);
-  const savedStep = (await newestStep(dir))?.step ?? null;
+  const saved = await newestStep(dir);
+  const savedStep = saved?.step ?? null;
   return {
     id: dir,
     dir,
@@ -44,5 +52,6 @@ export async function summarizeRun(folder: string): Promise<RunSummary> {
     steps: totals.steps || stepsOf(settings),
     ...(error && state === 'failed' ? { error } : {}),
     savedStep,
+    ...(stages ? { stages, ...(await readStageStarts(saved)) } : {}),
   };
 }

@@ -11,6 +11,54 @@ const renameKeys = (fields: Fields, names: Readonly<Record<string, string>>): Fi
     Object.entries(fields).map(([key, value]) => [Object.hasOwn(names, key) ? names[key]! : key, value]),
   );
 
+/** The range of a setting in version 1. `above` and `below` are exclusive. */
+interface FormerRange {
+  readonly above?: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly below?: number;
+}
+
+/**
+ * Ranges that were wider in version 1. A value outside of today's range becomes its nearest value: the difference
+ * is far below what training can show. Settings that change what a run computes (tokens, batches, lengths) are not
+ * listed: such a run is refused.
+ */
+const formerRanges: Readonly<Record<string, FormerRange>> = {
+  lr: { above: 0, max: 10 },
+  eps: { min: 0 },
+  beta1: { below: 1 },
+  beta2: { below: 1 },
+  momentum: { below: 1 },
+  emaDecay: { below: 1 },
+  gradClip: { min: 0 },
+  distillTemperature: { above: 0, max: 100 },
+  spikeThreshold: { min: 0 },
+  rollbackAfter: { min: 1 },
+  maxRollbacks: { min: 0 },
+  warmupSteps: { min: 0 },
+  rewarmSteps: { min: 0 },
+  saveEvery: { min: 0 },
+  evaluateEvery: { min: 0 },
+  sampleEvery: { min: 0 },
+  budgetCost: { min: 0 },
+  budgetHours: { min: 0 },
+  budgetTokens: { min: 0 },
+};
+
+const isIn = (value: number, { above, min, max, below }: FormerRange): boolean =>
+  (above === undefined || value > above) &&
+  (min === undefined || value >= min) &&
+  (max === undefined || value <= max) &&
+  (below === undefined || value < below);
+
+/** The nearest value that a setting takes today, if version 1 took `value`; otherwise `value`. */
+function clampSetting(id: string, row: Setting, value: unknown): unknown {
+  const range = Object.hasOwn(formerRanges, id) ? formerRanges[id] : undefined;
+  if (!range || row.kind !== 'number' || typeof value !== 'number' || !isIn(value, range)) return value;
+  return Math.min(row.max, Math.max(row.min, value));
+}
+
 /** `settings` of a settings.json of version 1 under the names and values of version 2. */
 export function translateSettings(old: Fields): Fields {
   const settings: Record<string, unknown> = {};
@@ -18,10 +66,11 @@ export function translateSettings(old: Fields): Fields {
     const value = old[row.former?.id ?? id];
     if (value === undefined) continue;
     const values = row.former?.values ?? {};
-    settings[id] = typeof value === 'string' && Object.hasOwn(values, value) ? values[value] : value;
+    settings[id] =
+      typeof value === 'string' && Object.hasOwn(values, value)
+        ? values[value]
+        : clampSetting(id, row, value);
   }
-  // Version 1 allowed an epsilon of 0, which the table does not.
-  if (settings['eps'] === 0) settings['eps'] = settingTable.eps.min;
   if (Array.isArray(old['phases']))
     settings['phases'] = old['phases'].filter(isObject).map(({ schedule, warmup, ...phase }) => ({
       ...phase,
@@ -47,5 +96,25 @@ export function translateEvent({ at, ...fields }: Fields): Fields {
   const event: Record<string, unknown> = { type, ...renameKeys(fields, names) };
   if (type === 'stopped' && event['reason'] === 'asked') event['reason'] = 'requested';
   if (type === 'budget' && event['what'] === 'money') event['what'] = 'cost';
+  if (type === 'stopped' && isObject(event['error'])) event['error'] = translateError(event['error']);
   return event;
 }
+
+/** The error of a run of version 1 that ran out of memory lists settings that fit, under their former names. */
+function translateError(error: Fields): Fields {
+  const { detail } = error;
+  if (!isObject(detail) || !Array.isArray(detail['fits'])) return error;
+  return { ...error, detail: { ...detail, fits: detail['fits'].filter(isObject).map(translateFitting) } };
+}
+
+function translateFitting(fitting: Fields): Fields {
+  if (!isObject(fitting['change'])) return fitting;
+  const change = Object.entries(fitting['change']).flatMap(([id, value]) =>
+    Object.entries(translateSettings({ [id]: value })),
+  );
+  const what = change.map(([id, value]) => `${toFlagName(id)} ${String(value)}`).join(', ');
+  return { ...fitting, what, change: Object.fromEntries(change) };
+}
+
+/** `microBatch` as `micro-batch`. */
+const toFlagName = (id: string): string => id.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -12,12 +12,18 @@ export interface WeightGroup {
   readonly detail: string;
   /** Indices of the layers that the group stands for; empty outside the layers. */
   readonly layers: readonly number[];
-  readonly weights: readonly { readonly label: string; readonly recipe: TensorRecipe }[];
+  readonly weights: readonly {
+    readonly label: string;
+    readonly recipe: TensorRecipe;
+    /** How many weights of a layer it stands for: experts that are grown alike. */
+    readonly count: number;
+  }[];
 }
 
 interface WeightPath {
   readonly label: string;
   readonly recipe: TensorRecipe;
+  readonly count: number;
   /** The recipe of the weight in each stage, the first stage first. */
   readonly path: readonly TensorRecipe[];
 }
@@ -84,6 +90,7 @@ function toWeightPath(
   return {
     label: parameter?.key.replace(/^.*\{layer\}\./, '') ?? recipe.name,
     recipe,
+    count: 1,
     path: pathOf(recipe),
     expert: parameter?.expert,
   };
@@ -119,7 +126,7 @@ function mergeExperts(
   }
   return [...merged.values()].map(({ experts, label, ...weight }) => {
     const list = experts.length === 1 ? String(experts[0]) : `[${formatList(experts)}]`;
-    return { ...weight, label: label.replace('{expert}', list) };
+    return { ...weight, count: Math.max(1, experts.length), label: label.replace('{expert}', list) };
   });
 }
 

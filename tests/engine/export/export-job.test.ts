@@ -45,7 +45,7 @@ describe.each(mainFamilies)('%s', (id) => {
   let model: Checkpoint;
   beforeAll(async () => {
     const source = await makeTinyCheckpoint(id, { tokenizer: true, dtype: 'bfloat16' });
-    writeFileSync(join(source, 'README.md'), '---\nlicense: cc-by-4.0\n---\n# The source\n');
+    writeFileSync(join(source, 'README.md'), '---\nlicense: cc-by-4.0\nlanguage: no\n---\n# The source\n');
     grown = freePath('grown');
     const plan = await planFor(source, growthNamed('hypercloning'));
     await collect(grow({ source, out: grown, plan, device: 'cpu' }, neverAborted));
@@ -73,11 +73,17 @@ describe.each(mainFamilies)('%s', (id) => {
       ]),
     );
     for (const dir of [grown, out])
-      expect(readFileSync(join(dir, 'README.md'), 'utf8')).toMatch(/^---\nlicense: cc-by-4\.0\n/);
+      expect(readFileSync(join(dir, 'README.md'), 'utf8')).toMatch(
+        /^---\nlanguage: "no"\nlicense: cc-by-4\.0\n/,
+      );
+    expect(readFileSync(join(out, 'README.md'), 'utf8')).toMatch(/\nmodel-index:\n[^]*held-out part of /);
     expect(exportedDType === 'float32' ? done.maxLogit : 0).toBe(0);
     expect(exported.summary.dtypes).toEqual([exportedDType]);
     expect(exported.config['torch_dtype']).toBe(exportedDType);
     expect(exported.growth).toEqual((await openCheckpoint(grown)).growth);
+    // The grown copies differ by what a short training changed, which rounding to 8 bits partly removes.
+    const merged = expect.stringContaining('are equal in bfloat16');
+    if (exportedDType !== 'float16') expect(done.notes).toEqual(exportedDType === 'float32' ? [] : [merged]);
     for (const name of model.tensors.keys()) {
       const expected = downcast(await readValues(model, name), exportedDType);
       expect(Buffer.compare(await readTensor(exported, name), expected), name).toBe(0);

@@ -2,7 +2,7 @@
  * @file A model and its copy pass the certificate with no difference, and a damaged model does not pass. A
  * certificate on the user's text has the losses of `evaluate`.
  */
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createAborter } from '../../../src-main/base/signals.ts';
@@ -225,6 +225,33 @@ describe('a certificate on the text of files', () => {
     const { certificate } = saved.at(-1) as Extract<CertifyEvent, { type: 'done' }>;
     expect((await openCheckpoint(grown)).growth!.certificate).toEqual(certificate);
     expect(certificate.tokens).toBe(320);
+  });
+
+  it('of a growth is on the given text, which is refused before the growth if it has a fault', async () => {
+    const plan = await planFor(await source, growthNamed('hypercloning'));
+    const growOn = (data: string, out: string): ReturnType<typeof grow> => {
+      const certificateText = { data: [data], contextLength: 16, tokens: 160 };
+      return grow({ source: sourceDir, out, plan, device: 'cpu', certificateText }, neverAborted);
+    };
+    const sourceDir = await source;
+    const events = await collect(growOn(textFile, freePath('grown')));
+    const types = events.map((event) =>
+      event.type === 'certifying' ? (event.what ?? 'certifying') : event.type,
+    );
+    expect(types[0]).toBe('tokenizing');
+    expect(types.indexOf('tensor')).toBeLessThan(types.indexOf('certifying'));
+    expect(types.at(-2)).toBe('comparing');
+    expect(events.at(-1)).toMatchObject({
+      certificate: { tokens: 160, text: expect.stringMatching(/^text\.txt/) },
+    });
+
+    const out = freePath('grown');
+    const seen: string[] = [];
+    await expectAppError('file/not-found', async () => {
+      for await (const event of growOn('/nowhere/text.txt', out)) seen.push(event.type);
+    });
+    expect(seen).not.toContain('tensor');
+    expect(existsSync(out)).toBe(false);
   });
 
   it('refuses a context that is longer than the positions of the source', async () => {

@@ -7,7 +7,7 @@ import { grow, writeGrownCheckpoint } from '../../../src-main/engine/grow/grow-j
 import { openDevice } from '../../../src-main/engine/ort/device.ts';
 import { families } from '../../../src-main/model/families/index.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
-import { weightDTypes } from '../../../src-main/tensor/dtype.ts';
+import { weightDTypes, type WeightDType } from '../../../src-main/tensor/dtype.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freePath } from '../../support/temporary.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
@@ -99,6 +99,23 @@ describe.each(mainFamilies)('%s', (id) => {
       expect(grown.growth!.plan).toEqual(JSON.parse(JSON.stringify(plan)));
       await expectReferenceWeights(plan, source, out);
     }
+  });
+
+  it('says how much of a small noise the rounding to a 16-bit type removes', async () => {
+    const source = await makeTinyCheckpoint(id, { tokenizer: true });
+    const growWith = async (noise: number, dtype: WeightDType): Promise<readonly string[]> => {
+      const [, method, times, options] = wider;
+      const out = freePath('grown');
+      const plan = await planFor(source, ['quiet', method, times, { ...options, noise }], { dtype });
+      const done = (await collect(grow({ source, out, plan, device: 'cpu' }, neverAborted))).at(-1);
+      const notes = done?.type === 'done' ? done.notes! : [];
+      expect((await openCheckpoint(out)).growth!.notes ?? []).toEqual(notes);
+      return notes;
+    };
+    expect(await growWith(50, 'float32')).toEqual([]);
+    expect(await growWith(50, 'bfloat16')).toEqual([
+      expect.stringMatching(/^\d+ % of the copies that differ in float32 are equal in bfloat16/),
+    ]);
   });
 
   it('has the same bytes for the same seed and others for another', async () => {

@@ -91,6 +91,20 @@ describe.each(['gpt2-tied', 'gpt2-untied', 'llama-tied-gqa', 'llama-untied-mha',
   },
 );
 
+it('reads at most 256 tokens at once, or the positions of the model, and counts the documents', async () => {
+  const data = join(freshFolder(), 'texts.jsonl');
+  const lines = ['a'.repeat(2000), '', 'b'.repeat(500)].map((text) => JSON.stringify({ text }));
+  writeFileSync(data, [...lines, '{"other":1}'].join('\n'));
+  for (const [positions, contextLength] of [
+    [16, 16],
+    [512, 256],
+  ] as const) {
+    const checkpoint = await makeTinyCheckpoint('gpt2', { tokenizer: true, dims: { positions } });
+    const { evaluation } = await evaluateCheckpoint({ checkpoint, data: [data], batchSize: 4, device: cpu });
+    expect(evaluation).toMatchObject({ contextLength, documents: 2, leftOut: { missing: 1, empty: 1 } });
+  }
+});
+
 it('evaluates the newest checkpoint of a run', async () => {
   const source = await makeTinyCheckpoint('llama', { tokenizer: true });
   const data = createTextFile();

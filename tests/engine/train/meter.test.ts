@@ -244,7 +244,7 @@ describe('a session with other settings than the estimate', () => {
     expectUnusable(await trainSession({}, { ...after, shape }));
   });
 
-  it('is told from a session with the same settings, which is used', async () => {
+  it('is not confused with a session with the same settings, which is used', async () => {
     const after = await trainSession({});
     expect(after.actual!.hasOtherSettings).toBeUndefined();
     expect(ratioOf('r', after)).toMatchObject({ time: 2 });

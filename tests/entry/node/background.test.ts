@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import {
@@ -27,21 +27,47 @@ afterEach(() => {
 
 /** Starts and records a server that stops listening at SIGTERM and exits `ms` later; returns its pid. */
 async function startSavingServer(ms: number): Promise<number> {
-  const ws = JSON.stringify(createRequire(import.meta.url).resolve('ws'));
+  const module = JSON.stringify(join(root, 'src-main/entry/node/server.ts'));
   const script = `
-    const { WebSocketServer } = require(${ws});
-    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' }, () => {
-      console.log(server.address().port);
-    });
+    import { startServer } from ${module};
+    const { port, token, close } = await startServer({}, '/nowhere');
+    console.log(JSON.stringify({ port, token }));
     process.on('SIGTERM', () => {
-      server.close();
+      void close();
       setTimeout(() => process.exit(0), ${ms});
     });`;
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module-typescript'];
+  const child = spawn(process.execPath, [...flags, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
-  const [port] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
-  recordServer(home, { port: Number(port), token: 'x', version: '0', pid: child.pid! });
+  const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
+  const { port, token } = JSON.parse(line) as { port: number; token: string };
+  await recordServer(home, { port, token, version: '0', pid: child.pid! });
   return child.pid!;
+}
+
+/** Accepts every WebSocket and answers every request, and keeps what it is sent. */
+function createWebSocketServer(received: string[]): Server {
+  const accepts = [
+    'HTTP/1.1 101 Switching Protocols',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    'Sec-WebSocket-Protocol: cambium',
+  ];
+  return createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => {
+      const text = String(bytes);
+      received.push(text);
+      const key = /sec-websocket-key: (\S+)/i.exec(text)?.[1];
+      if (key === undefined) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
+      else {
+        const accept = createHash('sha1')
+          .update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+          .digest('base64');
+        socket.write(`${[...accepts, `Sec-WebSocket-Accept: ${accept}`].join('\r\n')}\r\n\r\n`);
+      }
+    });
+  }).listen(0, '127.0.0.1');
 }
 
 describe('ensureServer', () => {
@@ -68,6 +94,37 @@ describe('ensureServer', () => {
 });
 
 describe('findServer', () => {
+  it('does not give the token to a program that took the port of a server that has ended', async () => {
+    const received: string[] = [];
+    const other = createWebSocketServer(received);
+    onTestFinished(() => {
+      other.close();
+    });
+    await once(other, 'listening');
+    const token = 'f'.repeat(64);
+    const { port } = other.address() as AddressInfo;
+    await recordServer(home, { port, token, version: '0', pid: process.pid });
+    expect(await findServer(home)).toBeUndefined();
+    expect(received.length).toBeGreaterThan(0);
+    expect(received.join('\n')).not.toContain(token);
+  });
+
+  it('ignores a record of another user, and a damaged one', async () => {
+    const { pid } = process;
+    await recordServer(home, { port: 1, token: 'f'.repeat(64), version: '0', pid });
+    const path = join(home, 'server.json');
+    for (const text of [
+      '',
+      '{',
+      'null',
+      '{"port":"1"}',
+      '{"port":70000,"token":"x","version":"0","pid":1}',
+    ]) {
+      writeFileSync(path, text);
+      expect(await findServer(home)).toBeUndefined();
+    }
+  });
+
   it('finds no server if another program that does not answer has its port', async () => {
     const other = createServer(() => undefined).listen(0, '127.0.0.1');
     onTestFinished(() => {
@@ -75,7 +132,7 @@ describe('findServer', () => {
     });
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
-    recordServer(home, { port, token: 'x', version: '0', pid: process.pid });
+    await recordServer(home, { port, token: 'f'.repeat(64), version: '0', pid: process.pid });
     expect(await findServer(home)).toBeUndefined();
   }, 15_000);
 });

@@ -4,7 +4,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { connect } from '../../../src-main/contract/connect.ts';
 import { engine } from '../../../src-main/contract/engine.ts';
 import type { Device, RunEvent, RunSummary } from '../../../src-main/contract/schema.ts';
-import { createForkedProcesses, type ForkedProcesses } from '../../../src-main/entry/node/processes.ts';
+import {
+  createForkedProcesses,
+  inspectFlags,
+  type ForkedProcesses,
+} from '../../../src-main/entry/node/processes.ts';
 import { withEngine, type Processes } from '../../../src-main/service/engines.ts';
 import { readMark } from '../../../src-main/store/run/state.ts';
 import type { FakeBehavior } from '../../support/fake-engine.ts';
@@ -54,6 +58,25 @@ describe('a forked engine', { timeout: 30_000 }, () => {
     expect(await connect(engine, child).devices({})).toMatchObject([{ id: 'cpu' }]);
     child.close();
     expect(await child.exited).toMatchObject({ code: 0, signal: null });
+  });
+
+  it('listens for a debugger on the port of CAMBIUM_ENGINE_INSPECT', async () => {
+    expect(inspectFlags({})).toEqual([]);
+    expect(inspectFlags({ CAMBIUM_ENGINE_INSPECT: '9230' })).toEqual(['--inspect=127.0.0.1:9230']);
+    for (const port of ['yes', '-1', '65536'])
+      expect(() => inspectFlags({ CAMBIUM_ENGINE_INSPECT: port })).toThrow(/is not a port/);
+    start();
+    process.env['CAMBIUM_ENGINE_INSPECT'] = '0';
+    try {
+      const log = join(app.dir, 'inspect.txt');
+      const child = await app.processes.spawn({ log });
+      await connect(engine, child).devices({});
+      child.close();
+      await child.exited;
+      expect(readFileSync(log, 'utf8')).toMatch(/Debugger listening on ws:/);
+    } finally {
+      delete process.env['CAMBIUM_ENGINE_INSPECT'];
+    }
   });
 
   it('reports how it died, with its last lines', async () => {

@@ -308,6 +308,9 @@ it('evaluate, devices and verify print their results', async () => {
   start();
   const evaluated = await cambium(['evaluate', example, '--data', app.textFile, '--json']);
   expect(evaluated.last()).toMatchObject({ bitsPerByte: 1 });
+  expect((await cambium(['evaluate', example, '--data', app.textFile])).out).toContain(
+    'on 4 tokens (12 B) of 2 documents, 256 at a time, cpu\nLeft out: 1 record without the field.',
+  );
   expect((await cambium(['devices'])).out).toContain('Fake processor');
   const verified = await cambium(['verify', example, example, '--json']);
   expect(verified.last()).toMatchObject({ verdict: 'passed' });

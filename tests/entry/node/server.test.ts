@@ -1,6 +1,12 @@
+import { spawn } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
-import { connect as connectSocket, Server as NetServer } from 'node:net';
+import {
+  connect as connectSocket,
+  createServer as createNetServer,
+  Server as NetServer,
+  type AddressInfo,
+} from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
@@ -9,7 +15,8 @@ import { WebSocket } from 'ws';
 import { createWebSocketChannel, type WebSocketLike } from '../../../src-main/base/transports.ts';
 import { connect } from '../../../src-main/contract/connect.ts';
 import { service as contract, type Service } from '../../../src-main/contract/service.ts';
-import { startServer, whyRefused, type Server } from '../../../src-main/entry/node/server.ts';
+import { openProvenSocket } from '../../../src-main/entry/handshake.ts';
+import { startServer, type Server } from '../../../src-main/entry/node/server.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import {
   errorCodeOf,
@@ -45,7 +52,12 @@ interface HttpResponse {
   readonly body: string;
 }
 
-const get = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<HttpResponse> =>
+const get = (
+  path: string,
+  headers: Record<string, string> = {},
+  method = 'GET',
+  sent?: string,
+): Promise<HttpResponse> =>
   new Promise((resolve, reject) => {
     const options = { host: '127.0.0.1', port: server.port, path, method, headers };
     const request = httpRequest(options, (response) => {
@@ -57,8 +69,12 @@ const get = (path: string, headers: Record<string, string> = {}, method = 'GET')
         resolve({ status: response.statusCode!, headers: response.headers, body });
       });
     });
-    request.on('error', reject).end();
+    request.on('error', reject).end(sent);
   });
+
+/** Connects as another process does that has the token. */
+const prove = (token: string, port = server.port, path = '/rpc'): Promise<WebSocket> =>
+  openProvenSocket({ port }, token, { timeout: 2000, path });
 
 const openSocket = (protocols: string[], headers: Record<string, string> = {}, path = '/rpc'): WebSocket =>
   new WebSocket(`ws://127.0.0.1:${server.port}${path}`, protocols, { headers });
@@ -92,7 +108,7 @@ describe('startServer', () => {
 
   it('reports which port it cannot use and why', async () => {
     const detailOf = async (port: number): Promise<unknown> => {
-      const start = (): Promise<Server> => startServer(app.service.api, app.dir, port);
+      const start = (): Promise<Server> => startServer(app.service.api, app.dir, { port });
       return (await expectAppError('serve/port', start)).detail;
     };
     expect(await detailOf(server.port)).toEqual({ port: server.port, why: 'another program uses it' });
@@ -118,6 +134,114 @@ describe('startServer', () => {
     ]).catch(() => 'refused');
     expect(outcome).toBe('refused');
     socket.destroy();
+  });
+});
+
+describe('a one-time address', () => {
+  const redeem = async (code: string, headers: Record<string, string> = {}): Promise<HttpResponse> =>
+    get(
+      '/token',
+      { origin: `http://127.0.0.1:${server.port}`, host: `127.0.0.1:${server.port}`, ...headers },
+      'POST',
+      code,
+    );
+  const createCode = (): string => new URL(server.createOneTimeAddress()).hash.slice('#code='.length);
+
+  it('gives its page the token once', async () => {
+    const code = createCode();
+    expect(JSON.parse((await redeem(code)).body)).toEqual({ token: server.token });
+    expect(await redeem(code)).toMatchObject({ status: 401, body: '' });
+  });
+
+  it('is of no use for another page, another host, a program, or another user', async () => {
+    const code = createCode();
+    for (const headers of [{ origin: 'http://evil.example' }, { origin: 'null' }, { host: 'evil.example' }])
+      expect(await redeem(code, headers)).toMatchObject({
+        status: 403,
+        body: expect.not.stringContaining('token') as string,
+      });
+    expect((await get('/token', {}, 'POST', code)).status).toBe(403);
+    expect((await redeem('0'.repeat(64))).status).toBe(401);
+    expect((await redeem('0'.repeat(100_000))).status).toBe(401);
+    if (process.platform === 'linux' && process.getuid?.() === 0)
+      expect(['403', 'closed']).toContain(await redeemAsUser(65_534, server.port, code));
+    expect((await redeem(code)).status).toBe(200);
+  });
+});
+
+/** Exchanges a code in a process of another user; returns the status, or `closed` if the server ends the connection. */
+async function redeemAsUser(uid: number, port: number, code: string): Promise<string> {
+  const script = `
+    const origin = 'http://127.0.0.1:${port}';
+    fetch(origin + '/token', { method: 'POST', body: '${code}', headers: { origin } })
+      .then(({ status }) => console.log(String(status)), () => console.log('closed'));`;
+  const child = spawn(process.execPath, ['-e', script], {
+    uid,
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [text] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
+  return text.trim();
+}
+
+describe('a process with the token', () => {
+  it('connects without sending the token', async () => {
+    const sent: string[] = [];
+    const relay = createNetServer((client) => {
+      const target = connectSocket(server.port, '127.0.0.1').on('error', () => undefined);
+      client.on('error', () => undefined).on('data', (bytes) => sent.push(String(bytes)));
+      client.pipe(target).pipe(client);
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => {
+      relay.close();
+    });
+    await once(relay, 'listening');
+    const socket = await prove(server.token, (relay.address() as AddressInfo).port);
+    const api = connect(contract, createWebSocketChannel(socket as unknown as WebSocketLike));
+    expect(await api.about({})).toMatchObject({ version: '0.0.0' });
+    expect(sent.join('')).toContain('cambium-proof.');
+    expect(sent.join('')).not.toContain(server.token);
+    socket.terminate();
+    // What was sent opens no other connection.
+    const [, replayed] = /sec-websocket-protocol: ([^\r]+)/i.exec(sent.join(''))!;
+    expect(await outcomeOf(openSocket(replayed!.split(',').map((name) => name.trim())))).toBe('401');
+  });
+
+  it('does not take another program, or a server with another token, for its server', async () => {
+    await expect(prove('0'.repeat(64))).rejects.toThrow('is not the server of this token');
+    const requests: string[] = [];
+    const other = createNetServer((socket) => {
+      socket
+        .on('error', () => undefined)
+        .on('data', (bytes) => {
+          requests.push(String(bytes));
+          const body = JSON.stringify({ challenge: 'a.b.c', proof: '0'.repeat(64) });
+          socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+        });
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => {
+      other.close();
+    });
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    await expect(prove(server.token, port)).rejects.toThrow('is not the server of this token');
+    expect(requests.join('')).not.toContain(server.token);
+  });
+
+  it('can replace the token, which disconnects every page', async () => {
+    const page = connectPage();
+    await page.api.about({});
+    const before = server.token;
+    const code = new URL(server.createOneTimeAddress()).hash.slice('#code='.length);
+    const socket = await prove(before, server.port, '/revoke');
+    await once(socket, 'close');
+    expect(await errorCodeOf(page.api.about({}))).toBe('rpc/closed');
+    expect(server.token).not.toBe(before);
+    expect(await outcomeOf(openSocket(['cambium', `cambium.${before}`]))).toBe('401');
+    const origin = `http://127.0.0.1:${server.port}`;
+    const host = `127.0.0.1:${server.port}`;
+    expect(await get('/token', { origin, host }, 'POST', code)).toMatchObject({ status: 401 });
+    (await prove(server.token)).terminate();
   });
 });
 
@@ -190,9 +314,36 @@ describe('a connection', () => {
     await waitUntil(() => server.connections() === 0);
   });
 
-  it('does not take the token from the address', () => {
-    const request = { url: `/rpc?token=${server.token}`, headers: { host: 'localhost' } };
-    expect(whyRefused(request, server.token)).toBe('401 Unauthorized');
+  it('does not take the token from the address', async () => {
+    expect(await outcomeOf(openSocket(['cambium'], {}, `/rpc?token=${server.token}`))).toBe('401');
+  });
+
+  it('that is refused is closed, also if the other end keeps it open', async () => {
+    const upgrade = ['GET /rpc HTTP/1.1', 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket'];
+    const sockets = Array.from({ length: 50 }, () =>
+      connectSocket({ port: server.port, host: '127.0.0.1', allowHalfOpen: true }).on(
+        'error',
+        () => undefined,
+      ),
+    );
+    for (const socket of sockets) socket.resume().write(`${upgrade.join('\r\n')}\r\n\r\n`);
+    const closed = sockets.map((socket) => once(socket, 'end'));
+    await Promise.all(closed);
+    await waitUntil(async () => (await server.countConnections()) === 0);
+  });
+
+  it('without the token gives way to newer ones, and never to one with the token', async () => {
+    const page = connectPage();
+    await page.api.about({});
+    const idle = Array.from({ length: 400 }, () =>
+      connectSocket(server.port, '127.0.0.1').on('error', () => undefined),
+    );
+    await waitUntil(() => idle.filter((socket) => socket.closed).length > 100);
+    expect(await server.countConnections()).toBeLessThan(300);
+    expect(await page.api.about({})).toMatchObject({ version: '0.0.0' });
+    expect((await get('/')).status).toBe(200);
+    for (const socket of idle) socket.destroy();
+    page.socket.terminate();
   });
 
   it('that is refused and reset early does not stop the server', async () => {

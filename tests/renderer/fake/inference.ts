@@ -5,7 +5,9 @@ import { sleep } from './sleep.ts';
 const story =
   ', there was a small oak that wished to be tall. It asked the sun, and the sun said: first a ring, then another.';
 
-export function createFakeInference(pace: number): Pick<Service, 'sample' | 'evaluate' | 'evaluateChoices'> {
+type Inference = 'sample' | 'evaluate' | 'evaluateChoices' | 'tokenizeText' | 'previewText';
+
+export function createFakeInference(pace: number): Pick<Service, Inference> {
   const device = 'cpu' as const;
   return {
     sample: async function* ({ tokens }) {
@@ -31,6 +33,33 @@ export function createFakeInference(pace: number): Pick<Service, 'sample' | 'eva
       };
       yield { type: 'done' as const, answers };
     },
+    tokenizeText: async function* ({ text = story }) {
+      const tokens = text.split(/(?= )/);
+      const document = { file: null, ids: tokens.map((_, i) => i), tokens, appended: [0] };
+      await sleep(pace);
+      yield { type: 'document' as const, document };
+      yield { type: 'done' as const, documents: 1, leftOut: { missing: 0, empty: 0 }, notes: [] };
+    },
+    previewText: async function* ({ data, limit }) {
+      for (let i = 1; i <= 4; i++) {
+        await sleep(pace);
+        yield { type: 'bytes' as const, done: i * 1000, of: 4000 };
+      }
+      const counts = { files: 1, documents: 120, tokens: 90_000, bytes: 400_000 };
+      const items = data.map((path) => ({ path, ...counts, share: 1 / data.length, leftOutFiles: [] }));
+      const tokens = story.split(/(?= )/);
+      const first = { file: data[0]!, text: story, ids: tokens.map((_, i) => i), tokens };
+      const preview = {
+        ...counts,
+        tokenizer: { type: 'BPE', vocabSize: 1024 },
+        leftOut: { missing: 0, empty: 3 },
+        items,
+        first,
+        isPartial: limit !== undefined,
+        notes: [],
+      };
+      yield { type: 'done' as const, preview };
+    },
     evaluate: async function* () {
       for (let i = 1; i <= 10; i++) {
         await sleep(pace);
@@ -42,6 +71,9 @@ export function createFakeInference(pace: number): Pick<Service, 'sample' | 'eva
         bitsPerByte: 1.42,
         tokens: 10_000,
         bytes: 24_511,
+        contextLength: 256,
+        documents: 120,
+        leftOut: { missing: 0, empty: 3 },
         device,
       };
       yield { type: 'done' as const, evaluation };

@@ -105,6 +105,41 @@ export const certificate: Certificate = {
   contextLength: 128,
   device: 'cpu',
   text: '226 tokens of built-in text, continued by 32 that the source samples',
+  histogram: {
+    edges: [1e-7, 1e-6, 1e-5, 1e-4, 1e-3],
+    counts: [210_400, 698_112, 139_900, 164, 0, 0],
+  },
+  byPosition: {
+    width: 4,
+    source: Array.from({ length: 32 }, (_, i) => 1.1 + 3 / (i + 2)),
+    grown: Array.from({ length: 32 }, (_, i) => 1.1 + 3 / (i + 2)),
+  },
+  worst: [
+    {
+      token: 612,
+      position: 100,
+      context: 'Once upon a time, there was a little girl named',
+      next: ' Lily',
+      topSource: ' Lily',
+      topGrown: ' Lily',
+      maxLogit: 2.1e-5,
+      kl: 4.1e-11,
+      lossSource: 0.41,
+      lossGrown: 0.41,
+    },
+    {
+      token: 88,
+      position: 88,
+      context: 'The dog ran to the',
+      next: ' park',
+      topSource: ' big',
+      topGrown: ' park',
+      maxLogit: 1.7e-5,
+      kl: 3.3e-11,
+      lossSource: 1.93,
+      lossGrown: 1.93,
+    },
+  ],
 };
 
 export const devices: readonly Device[] = [

@@ -45,6 +45,19 @@ export function createEvents(
       tokens: step * perStep,
       seconds: 0.21 + 0.01 * Math.sin(step),
     });
+    if (step % 5 === 0)
+      events.push({
+        type: 'usage',
+        step,
+        seconds: step * 0.21,
+        memory: 4.1e8 + 1e6 * (step % 7),
+        watts: 31 + Math.sin(step),
+        utilisation: 1.9,
+        temperature: null,
+        energy: step * 0.21 * 31 * 2.8e-7,
+        powerSource: 'assumed',
+        cost: step * 0.0004,
+      });
     if (step % 100 === 0)
       events.push(
         { type: 'evaluated', step, loss: lossAt(step) + 0.08, tokens: step * perStep },

@@ -52,6 +52,7 @@ function createRun(
     loss: step ? lossAt(step) : null,
     heldOutLoss: null,
     seconds: step * 0.21,
+    cost: step * 0.0004,
     created: new Date(Date.now() - 4e6).toISOString(),
     savedStep: step >= 200 ? Math.floor(step / 200) * 200 : null,
     ...more,

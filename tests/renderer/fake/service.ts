@@ -52,6 +52,7 @@ export function createFakeService(pace: number, { openError }: FakeOptions = {})
       desktop: false,
     }),
     ...fakeDevices,
+    ...fakeTorch,
     diagnostics: async () => ({ text: '# Cambium 0.1.0\n\n## Devices\ncpu: Processor (2 cores)\n' }),
     activity: (_, signal) => activity(signal),
     checkpoints: async () => known,
@@ -108,6 +109,14 @@ export function createFakeService(pace: number, { openError }: FakeOptions = {})
   };
   return countCalls(service);
 }
+
+const fakeTorch: Pick<Service, 'torchStatus' | 'installTorch' | 'removeTorch'> = {
+  torchStatus: async () => ({ command: '/home/me/.cambium/torch/bin/python', isChosen: false, found: null }),
+  async *installTorch() {
+    yield { type: 'done', status: await fakeTorch.torchStatus({}) };
+  },
+  removeTorch: async () => ({ removed: false }),
+};
 
 const fakeDevices: Pick<Service, 'devices' | 'gpuStatus' | 'installGpu' | 'removeGpu' | 'doctor'> = {
   devices: async () => devices,

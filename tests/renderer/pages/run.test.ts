@@ -2,6 +2,10 @@ import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/sv
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { ResumeRequest, RunSummary, RunEvent } from '../../../src-main/contract/schema.ts';
 import type { Service } from '../../../src-main/contract/service.ts';
+import { createChannelPair } from '../../../src-main/base/channel.ts';
+import { serve } from '../../../src-main/contract/serve.ts';
+import { service as contract } from '../../../src-main/contract/service.ts';
+import { Connection } from '../../../src-renderer/state/connection.svelte.ts';
 import App from '../../../src-renderer/app.svelte';
 import { connectTo } from '../connect.ts';
 import { createFakeService } from '../fake/service.ts';
@@ -12,6 +16,16 @@ vi.mock('uplot', () => ({
     static join = (all: readonly unknown[]): unknown => all[0];
     over = document.createElement('div');
     scales = {};
+    series = [];
+    batch(change: (chart: unknown) => void): void {
+      change(this);
+    }
+    setScale(): void {
+      /* draws nothing */
+    }
+    redraw(): void {
+      /* draws nothing */
+    }
     setData(): void {
       /* draws nothing */
     }
@@ -28,6 +42,50 @@ beforeEach(() => {
   location.hash = '';
 });
 afterEach(cleanup);
+
+it('says that nobody knows the state of a run while the server cannot be reached', async () => {
+  const fake = createFakeService(0);
+  const running = { ...(await fake.run({ id: 'a' })), state: 'running' } as RunSummary;
+  const [near, far] = createChannelPair();
+  const service: Service = {
+    ...fake,
+    run: async () => running,
+    followRun: async function* () {
+      await new Promise(() => undefined);
+    },
+  };
+  serve(contract, service, far);
+  const connection = new Connection({
+    start(onOpen) {
+      onOpen(near);
+    },
+    reconnect() {
+      /* the server is gone */
+    },
+  });
+  location.hash = '#/run?id=a';
+  render(App, { connection });
+  const state = await screen.findByTestId('run-state');
+  await waitFor(() => {
+    expect(state.textContent.trim()).toBe('Training');
+  });
+  far.close();
+  await waitFor(() => {
+    expect(state.textContent.trim()).toBe('Disconnected');
+  });
+  expect(screen.getByRole('button', { name: 'Pause' }).getAttribute('aria-disabled')).toBe('true');
+});
+
+it('keeps what was typed in a tab while another is shown', async () => {
+  render(App, { connection: connectTo(createFakeService(0)) });
+  location.hash = '#/run?id=a';
+  await fireEvent.click(await screen.findByRole('tab', { name: 'Samples' }));
+  await fireEvent.input(screen.getByLabelText('Prompt'), { target: { value: 'A tree' } });
+  await fireEvent.keyDown(screen.getByRole('tablist'), { key: 'ArrowRight' });
+  expect(screen.getByRole('tab', { selected: true }).textContent).toBe('Checkpoints');
+  await fireEvent.keyDown(screen.getByRole('tablist'), { key: 'ArrowLeft' });
+  expect(screen.getByLabelText<HTMLInputElement>('Prompt').value).toBe('A tree');
+});
 
 it('offers settings that fit after a run out of memory, and resumes with the chosen ones', async () => {
   const fake = createFakeService(0);

@@ -38,6 +38,16 @@ describe('GrowthState', () => {
     expect(growth.plan?.to['hidden']).toBe(128);
   });
 
+  it('refuses zero, negative and fractional sizes with a size that is possible', () => {
+    const growth = new GrowthState(source, 'hypercloning');
+    for (const size of [0, -5, 96.5]) {
+      growth.setSize('hidden', size);
+      expect(growth.plan, String(size)).toBeUndefined();
+      expect(growth.isRefused('hidden')).toBe(true);
+      expect(growth.suggestions.map(({ label }) => label)).toContain('hidden 64');
+    }
+  });
+
   it('shows the last valid plan while a size is refused', () => {
     const growth = new GrowthState(source, 'hypercloning');
     const before = growth.plan;

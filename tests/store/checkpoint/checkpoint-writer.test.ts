@@ -16,7 +16,7 @@ import {
   readTensor,
   type Checkpoint,
 } from '../../../src-main/store/checkpoint/checkpoint.ts';
-import { readLicense } from '../../../src-main/store/checkpoint/model-card.ts';
+import { readSourceCard } from '../../../src-main/store/checkpoint/model-card.ts';
 import { storedNameOf, type NameStyle } from '../../../src-main/model/tensor-names.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freePath, freshFolder } from '../../support/temporary.ts';
@@ -131,8 +131,8 @@ describe('createCheckpointWriter', () => {
   it('copies auxiliary files, adds the model card and extra files, and copies nothing else', async () => {
     const dir = await makeTinyCheckpoint('llama', { tokenizer: true });
     const source = await openCheckpoint(dir);
+    writeFileSync(join(dir, 'generation_config.json'), '\r\n{"eos_token_id" : 2}');
     for (const name of [
-      'generation_config.json',
       'chat_template.jinja',
       'special_tokens_map.json',
       'added_tokens.json',
@@ -153,7 +153,7 @@ describe('createCheckpointWriter', () => {
       summary: 'Grown.',
       baseModel: 'someone/tiny',
       tags: ['hypercloning'],
-      license: (await readLicense(dir))!,
+      license: (await readSourceCard(dir)).license!,
       facts: [['max |Δlogit|', '1e-6']] as const,
       limitations: ['Small.'],
     };
@@ -184,7 +184,7 @@ describe('createCheckpointWriter', () => {
     for (const line of [
       'license: other',
       'license_name: tiny-1',
-      'license_link: "https://example.org/l"',
+      'license_link: https://example.org/l',
       'library_name: transformers',
       'pipeline_tag: text-generation',
       'base_model: someone/tiny',

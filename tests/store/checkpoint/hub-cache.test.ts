@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   mkdirSync,
@@ -5,6 +6,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -12,6 +14,10 @@ import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { listAuxiliaryFiles } from '../../../src-main/store/checkpoint/auxiliary-files.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
+import { copyCheckpoint } from '../../../src-main/store/checkpoint/copy-checkpoint.ts';
+import { readSourceCard } from '../../../src-main/store/checkpoint/model-card.ts';
+import { readTokenizerFiles } from '../../../src-main/store/data/tokenizer-files.ts';
+import { listExportFiles } from '../../../src-main/store/hub/export-files.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
@@ -147,4 +153,62 @@ describe('the links of another folder', () => {
     expect(detail).toEqual({ path: join(dir, 'model.safetensors'), target: 'nowhere' });
     expect(basename(dir)).toBe('model');
   });
+});
+
+describe('a folder of unknown origin', () => {
+  const copyModel = (): string => {
+    const dir = join(freshFolder(), 'model');
+    cpSync(model, dir, { recursive: true });
+    return dir;
+  };
+  /** Everything that reads, copies or pushes files of a model's folder. */
+  const readers: Readonly<Record<string, (dir: string) => Promise<unknown>>> = {
+    opening: openCheckpoint,
+    'reading the tokenizer': readTokenizerFiles,
+    copying: async (dir) => copyCheckpoint(await openCheckpoint(dir), join(freshFolder(), 'copy')),
+    pushing: listExportFiles,
+    'reading the license': readSourceCard,
+  };
+  const affected: readonly (readonly [file: string, readers: readonly string[]])[] = [
+    ['config.json', ['opening', 'reading the tokenizer', 'copying', 'pushing']],
+    ['model.safetensors', ['opening', 'copying', 'pushing']],
+    ['tokenizer.json', ['opening', 'reading the tokenizer', 'copying', 'pushing']],
+    ['growth.json', ['opening', 'copying', 'pushing']],
+    ['LICENSE', ['copying', 'pushing']],
+    ['README.md', ['pushing', 'reading the license']],
+  ];
+  const cases = affected.flatMap(([file, names]) => names.map((name) => [file, name] as const));
+
+  it.each(cases)('leaks nothing through a link from %s when %s', async (file, reader) => {
+    const dir = copyModel();
+    const secret = join(freshFolder(), 'id_ed25519');
+    writeFileSync(secret, '{}');
+    rmSync(join(dir, file), { force: true });
+    symlinkSync(secret, join(dir, file));
+    await expectAppError('checkpoint/link-outside', () => readers[reader]!(dir));
+  });
+
+  it.skipIf(process.platform === 'win32').each(cases)(
+    'does not wait for a FIFO named %s when %s',
+    async (file, reader) => {
+      const dir = copyModel();
+      rmSync(join(dir, file), { force: true });
+      execFileSync('mkfifo', [join(dir, file)]);
+      const { detail } = await expectAppError('file/unreadable', () => readers[reader]!(dir));
+      expect(detail['why']).toBe('it is not a regular file');
+    },
+  );
+
+  it.each(cases.filter(([file]) => !['model.safetensors', 'LICENSE'].includes(file)))(
+    'does not read a huge %s when %s',
+    async (file, reader) => {
+      const dir = copyModel();
+      writeFileSync(join(dir, file), '{}');
+      truncateSync(join(dir, file), 400e6);
+      const pushed = reader === 'pushing' && file === 'README.md';
+      // What is pushed is sent in parts, and only small files are searched for tokens.
+      if (pushed) expect(await readers[reader]!(dir)).toContainEqual({ path: file, bytes: 400e6 });
+      else await expectAppError('file/too-large', () => readers[reader]!(dir));
+    },
+  );
 });

@@ -3,7 +3,13 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ErrorData } from '../../../src-main/base/errors.ts';
 import { createRun } from '../../../src-main/store/run/runs.ts';
-import type { RunEvent, StartedEvent, StepEvent, StoppedEvent } from '../../../src-main/train/run.ts';
+import type {
+  RunEvent,
+  StartedEvent,
+  StepEvent,
+  StoppedEvent,
+  UsageEvent,
+} from '../../../src-main/train/run.ts';
 import { trainingDefaults } from '../../../src-main/train/settings.ts';
 import { freePath } from '../../support/temporary.ts';
 
@@ -32,6 +38,18 @@ export const stepAt = (step: number, loss = 5 - step / 100): StepEvent => ({
   seconds: 0.5,
 });
 
+export const usageAt = (step: number, cost: number): UsageEvent => ({
+  type: 'usage',
+  step,
+  seconds: step / 2,
+  memory: null,
+  watts: null,
+  utilisation: null,
+  temperature: null,
+  energy: null,
+  powerSource: null,
+  cost,
+});
 export const stoppedAt = (step: number, reason: StoppedEvent['reason'], error?: ErrorData): StoppedEvent => ({
   type: 'stopped',
   step,

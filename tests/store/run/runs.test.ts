@@ -18,7 +18,15 @@ import {
 import { trainingDefaults } from '../../../src-main/train/settings.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freePath } from '../../support/temporary.ts';
-import { createTestRun, deadPid, simulateKill, startedAt, stepAt, stoppedAt } from './run-fixtures.ts';
+import {
+  createTestRun,
+  deadPid,
+  simulateKill,
+  startedAt,
+  stepAt,
+  stoppedAt,
+  usageAt,
+} from './run-fixtures.ts';
 
 describe('createRun', () => {
   it('writes the settings in the current version', async () => {
@@ -58,6 +66,7 @@ describe('summarizeRun', () => {
     await session.setState('running');
     for (let step = 1; step <= 3; step++) await session.append(stepAt(step));
     await session.append({ type: 'evaluated', step: 3, loss: 4.5, tokens: 100 });
+    await session.append(usageAt(3, 0.25));
     expect(await summarizeRun(dir)).toMatchObject({
       state: 'running',
       step: 3,
@@ -66,6 +75,7 @@ describe('summarizeRun', () => {
       loss: 4.97,
       heldOutLoss: 4.5,
       seconds: 1.5,
+      cost: 0.25,
     });
     expect(session.isStopRequested()).toBe(false);
     await requestStop(dir);

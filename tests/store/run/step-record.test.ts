@@ -35,6 +35,16 @@ describe('readStepRecord', () => {
     expect(await readStepRecord(writeRecord(current))).toEqual(current);
   });
 
+  it('reads the stages of a run, and the end of one', async () => {
+    const start = { step: 8, tokens: 256, flops: 1e9, flopsPerToken: 4e6, cursor: 9, draws: 72, order: 0 };
+    const staged = {
+      ...current,
+      stages: [{ ...start, step: 0, tokens: 0, flops: 0, cursor: 0, draws: 0 }, start],
+      stageEnd: { reason: 'plateau', heldOutLoss: 3.5 },
+    };
+    expect(await readStepRecord(writeRecord(staged))).toEqual(staged);
+  });
+
   it('reads a record of version 1 with the names of version 2', async () => {
     const old = {
       ...common,
@@ -63,6 +73,7 @@ describe('readStepRecord', () => {
 
   it.each([
     ['another version', { ...current, version: 3 }, 'version 3'],
+    ['a damaged start of a stage', { ...current, stages: [{ step: 0 }] }, 'stages.0.tokens'],
     ['another step', { ...current, step: 8 }, 'step 8'],
     ['a field of a wrong type', { ...current, cursor: -1 }, 'cursor'],
     [

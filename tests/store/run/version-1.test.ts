@@ -139,8 +139,42 @@ describe('translateSettings', () => {
     expect(translateSettings({ schedule })).toEqual({ schedule });
   });
 
-  it('raises an epsilon of 0 to the smallest that is allowed', () => {
-    expect(translateSettings({ eps: 0 })).toEqual({ eps: settingTable.eps.min });
+  it.each([
+    ['eps', 0, 'eps', settingTable.eps.min],
+    ['eps', 2, 'eps', settingTable.eps.max],
+    ['lr', 1e-12, 'lr', settingTable.lr.min],
+    ['temperature', 1e-3, 'distillTemperature', settingTable.distillTemperature.min],
+    ['beta1', 0.999_999_9, 'beta1', settingTable.beta1.max],
+    ['beta2', 1 - 1e-12, 'beta2', settingTable.beta2.max],
+    ['momentum', 0.999_999, 'momentum', settingTable.momentum.max],
+    ['ema', 1 - 1e-12, 'emaDecay', settingTable.emaDecay.max],
+    ['clip', 1e9, 'gradClip', settingTable.gradClip.max],
+    ['skip', 1e9, 'spikeThreshold', settingTable.spikeThreshold.max],
+    ['rollback', 1e9, 'rollbackAfter', settingTable.rollbackAfter.max],
+    ['patience', 1e9, 'maxRollbacks', settingTable.maxRollbacks.max],
+    ['saveEvery', 1e12, 'saveEvery', settingTable.saveEvery.max],
+    ['evaluateEvery', 1e12, 'evaluateEvery', settingTable.evaluateEvery.max],
+    ['sampleEvery', 1e12, 'sampleEvery', settingTable.sampleEvery.max],
+    ['budgetMoney', 1e12, 'budgetCost', settingTable.budgetCost.max],
+  ])('clamps %s: %d, which version 1 took, to %s: %d', (oldId, oldValue, id, value) => {
+    expect(translateSettings({ [oldId]: oldValue })).toEqual({ [id]: value });
+    expect(storedSettingsSchema.safeParse({ ...trainingDefaults, [id]: value }).success).toBe(true);
+  });
+
+  it.each([
+    ['lr', 0],
+    ['lr', 11],
+    ['beta1', 1],
+    ['clip', -1],
+    ['temperature', 101],
+    ['rollback', 0],
+    ['batch', 0],
+    ['sequence', 1e9],
+    ['accumulate', 1e6],
+  ])('keeps %s: %d, which is refused', (oldId, value) => {
+    const [id, translated] = Object.entries(translateSettings({ [oldId]: value }))[0]!;
+    expect(translated).toBe(value);
+    expect(storedSettingsSchema.safeParse({ ...trainingDefaults, [id]: translated }).success).toBe(false);
   });
 
   it('translates the changes of the schedule', () => {
@@ -236,6 +270,50 @@ const eventPairs: {
     { at: 'rescheduled', step: 8, steps: 12, time },
     { type: 'rescheduled', step: 8, steps: 12, time },
   ],
+  grown: [
+    {
+      at: 'grown',
+      step: 8,
+      stage: 2,
+      reason: 'tokens',
+      method: 'identity',
+      parametersBefore: 10,
+      parameters: 20,
+      lossBefore: 4,
+      lossAfter: 4,
+      certificate: { promise: 'function-preserving', verdict: 'passed', maxLogit: 0, tolerance: 1e-4, kl: 0 },
+      tokens: 256,
+      flops: 1e9,
+      flopsPerToken: 8e6,
+      steps: 24,
+      seconds: 2,
+      source: '/run/stages/step-000008',
+      time,
+    },
+    {
+      type: 'grown',
+      step: 8,
+      stage: 2,
+      reason: 'tokens',
+      method: 'identity',
+      parametersBefore: 10,
+      parameters: 20,
+      lossBefore: 4,
+      lossAfter: 4,
+      certificate: { promise: 'function-preserving', verdict: 'passed', maxLogit: 0, tolerance: 1e-4, kl: 0 },
+      tokens: 256,
+      flops: 1e9,
+      flopsPerToken: 8e6,
+      steps: 24,
+      seconds: 2,
+      source: '/run/stages/step-000008',
+      time,
+    },
+  ],
+  slope: [
+    { at: 'slope', step: 64, fall: 0.02, low: 0.01, high: 0.03 },
+    { type: 'slope', step: 64, fall: 0.02, low: 0.01, high: 0.03 },
+  ],
   evaluated: [
     { at: 'evaluated', step: 8, loss: 5, tokens: 80 },
     { type: 'evaluated', step: 8, loss: 5, tokens: 80 },
@@ -309,6 +387,31 @@ describe('translateEvent', () => {
     const error = { code: 'run/not-finite', detail: { step: 3, what: 'loss' } };
     expect(translateEvent({ at: 'stopped', step: 3, reason: 'failed', error, time })).toMatchObject({
       error,
+    });
+  });
+
+  it('translates the settings that would fit into memory', () => {
+    const fits = [
+      { what: 'batch 4, accumulate 2', change: { batch: 4, accumulate: 2 }, bytes: 9 },
+      { what: 'recompute full, sequence 64', change: { recompute: 'full', sequence: 64 }, bytes: 8 },
+    ];
+    const error = { code: 'engine/out-of-memory', detail: { device: 'cpu', detail: 'killed', fits } };
+    expect(translateEvent({ at: 'stopped', step: 3, reason: 'failed', error, time })).toMatchObject({
+      error: {
+        code: 'engine/out-of-memory',
+        detail: {
+          device: 'cpu',
+          detail: 'killed',
+          fits: [
+            { what: 'micro-batch 4, grad-accum 2', change: { microBatch: 4, gradAccum: 2 }, bytes: 9 },
+            {
+              what: 'activation-checkpointing full, context-length 64',
+              change: { activationCheckpointing: 'full', contextLength: 64 },
+              bytes: 8,
+            },
+          ],
+        },
+      },
     });
   });
 

@@ -1,10 +1,11 @@
 /** @file cambium evaluate: loss, perplexity and bits per byte on a text, or accuracy on multiple-choice questions. */
 import { resolve } from 'node:path';
 import { refuse } from '../../../base/errors.ts';
-import { formatPercent } from '../../../base/format.ts';
+import { formatQuantity, formatBytes, formatPercent } from '../../../base/format.ts';
 import { deviceChoices } from '../../../base/device.ts';
+import { describeLeftOutRecords } from '../../../contract/left-out.ts';
 import type { ChoicesResult, Evaluation } from '../../../contract/schema.ts';
-import { findFlag, flagOf, readChoice, readWhole, refuseUsage } from '../arguments.ts';
+import { findFlag, readChoice, readWhole, refuseUsage } from '../arguments.ts';
 import {
   collect,
   deviceFlag,
@@ -18,8 +19,7 @@ import {
 import { addFormerFlag } from '../setting-flags.ts';
 import { toRunId } from './runs.ts';
 
-const defaultContextLength = '256';
-const defaultBatchSize = '8';
+const defaultBatchSize = 8;
 
 const examples = `
 Examples:
@@ -41,11 +41,14 @@ export const evaluate: AddCommand = (program, run) => {
     .option('--limit <n>', 'evaluate at most this many questions (default: all)')
     .option(
       '--data <path>',
-      'a text, .jsonl or .parquet file, a pattern, or a folder; may be repeated',
+      'a text, .jsonl, .json, .csv, .tsv or .parquet file, a pattern, or a folder; may be repeated',
       collect,
     )
     .option('--field <name>', 'the JSON field or column with the text', 'text')
-    .option('--context-length <tokens>', `tokens per sequence (default: ${defaultContextLength})`)
+    .option(
+      '--context-length <tokens>',
+      'tokens per sequence (default: the positions of the model, at most 256)',
+    )
     .option('--batch-size <n>', `sequences per forward pass (default: ${defaultBatchSize})`)
     .option('--tokens <n>', 'evaluate at most this many tokens (default: all)')
     .option(...deviceFlag)
@@ -68,18 +71,17 @@ export const evaluate: AddCommand = (program, run) => {
 const readDevice = (options: Options): (typeof deviceChoices)[number] =>
   readChoice('--device', String(options['device']), deviceChoices);
 
-/** Reads a whole number from a flag, from its former name, or from its default. */
-function readRenamed(options: Options, id: string, formerId: string, value: string, min: number): number {
-  const { flag, text } = findFlag(options, id, formerId) ?? { flag: flagOf(id), text: value };
-  return readWhole(flag, text, min);
+/** Reads a whole number from a flag, or from its former name. */
+function readRenamed(options: Options, id: string, formerId: string, min: number): number | undefined {
+  const given = findFlag(options, id, formerId);
+  return given && readWhole(given.flag, given.text, min);
 }
-const readContextLength = (options: Options): number =>
-  readRenamed(options, 'contextLength', 'sequence', defaultContextLength, 2);
 const readBatchSize = (options: Options): number =>
-  readRenamed(options, 'batchSize', 'batch', defaultBatchSize, 1);
+  readRenamed(options, 'batchSize', 'batch', 1) ?? defaultBatchSize;
 
 async function evaluateText({ api, out, options, signal }: Context, checkpoint: string): Promise<void> {
   const limit = getText(options['tokens']);
+  const contextLength = readRenamed(options, 'contextLength', 'sequence', 2);
   let evaluation: Evaluation | undefined;
   const events = api.evaluate(
     {
@@ -87,7 +89,7 @@ async function evaluateText({ api, out, options, signal }: Context, checkpoint: 
       data: getTexts(options['data']).map((file) => resolve(file)),
       field: String(options['field']),
       device: readDevice(options),
-      contextLength: readContextLength(options),
+      ...(contextLength === undefined ? {} : { contextLength }),
       batchSize: readBatchSize(options),
       ...(limit === undefined ? {} : { tokens: readWhole('--tokens', limit, 1) }),
     },
@@ -126,7 +128,14 @@ function describeEvaluation(e: Evaluation): string {
   const loss = `loss ${e.loss.toFixed(4)} nats per token`;
   const perplexity = `perplexity ${e.perplexity.toPrecision(5)}`;
   const bits = `${e.bitsPerByte.toFixed(4)} bits per byte`;
-  return `${loss}, ${perplexity}, ${bits}\n  on ${e.tokens} tokens (${e.bytes} bytes), ${e.device}`;
+  const tokens = `${formatQuantity(e.tokens, 'token')} (${formatBytes(e.bytes)})`;
+  const documents = formatQuantity(e.documents, 'document');
+  const leftOut = describeLeftOutRecords(e.leftOut);
+  return [
+    `${loss}, ${perplexity}, ${bits}`,
+    `  on ${tokens} of ${documents}, ${e.contextLength} at a time, ${e.device}`,
+    ...(leftOut === undefined ? [] : [leftOut]),
+  ].join('\n');
 }
 
 /** acc and acc_norm of lm-evaluation-harness, with their standard errors. */

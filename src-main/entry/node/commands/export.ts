@@ -5,6 +5,7 @@ import { readChoice } from '../arguments.ts';
 import { jsonFlag, type AddCommand } from '../command.ts';
 import { followJob } from '../follow.ts';
 import { outputDTypes } from '../growth-flags.ts';
+import { formatNotes } from '../output.ts';
 import { toRunId } from './runs.ts';
 
 const formats = ['safetensors', 'onnx'] as const;
@@ -58,7 +59,8 @@ export const exportRun: AddCommand = (program, run) => {
         });
         const size = `${formatBytes(done.bytes)} in ${done.files.length} files`;
         const check = `read back, largest |Δlogit| ${formatNumber(done.maxLogit, 2)}`;
-        out.result(done, `Exported to ${done.dir}: ${size}; ${check}`);
+        const exported = `Exported to ${done.dir}: ${size}; ${check}`;
+        out.result(done, [exported, ...formatNotes(done.notes)].join('\n'));
         return undefined;
       }),
     );

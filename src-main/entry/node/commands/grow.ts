@@ -9,7 +9,7 @@ import { followJob } from '../follow.ts';
 import { addCertificateTextFlags, readCertificateText } from '../certificate-flags.ts';
 import { addGrowthFlags, describeMethods } from '../growth-flags.ts';
 import { describeCertificate } from '../growth-text.ts';
-import { exits, type Output } from '../output.ts';
+import { exits, formatNotes, type Output } from '../output.ts';
 import { readPlanFile, readRequests } from '../recipe.ts';
 import { exitOf, showCertifying } from './verify.ts';
 
@@ -89,7 +89,7 @@ function showProgress(event: GrowEvent, out: Output): void {
 function describeGrowth(done: Extract<GrowEvent, { type: 'done' }>): string {
   const size = `${formatBytes(done.bytes)} in ${formatDuration(done.seconds)} on ${done.device}`;
   const result = done.certificate ? describeCertificate(done.certificate) : 'Not certified';
-  return `Grown into ${done.dir}: ${size}\n${result}`;
+  return [`Grown into ${done.dir}: ${size}`, result, ...formatNotes(done.notes)].join('\n');
 }
 
 /** The folder to grow: the argument, or the run of --from-run. */

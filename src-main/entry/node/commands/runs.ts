@@ -8,6 +8,7 @@ import type { ResumeRequest, RunSummary } from '../../../contract/schema.ts';
 import { findFlag, readWhole } from '../arguments.ts';
 import { getText, jsonFlag, type AddCommand, type Context, type Options } from '../command.ts';
 import { describeRun, followRun } from '../follow.ts';
+import { addEngineFlags, readLaunch } from '../engine-flags.ts';
 import { exits, table } from '../output.ts';
 import { addFormerFlag, addSettingFlags, readSettings } from '../setting-flags.ts';
 
@@ -85,6 +86,7 @@ const addResume: AddCommand = (program, run) => {
     .option(...jsonFlag)
     .option(...detachFlag);
   addFormerFlag(command, 'rewarm');
+  addEngineFlags(command, 'as before');
   addSettingFlags(command, overrideIds, overrideHelp)
     .addHelpText(
       'after',
@@ -105,10 +107,12 @@ function readResume(options: Options): Omit<ResumeRequest, 'id'> {
   const tokens = getText(options['tokens']);
   const rewarm = findFlag(options, 'rewarmSteps', 'rewarm');
   const memoryOverrides: MemoryOverrides = readSettings(options, overrideIds);
+  const launch = readLaunch(options);
   return {
     ...(tokens === undefined ? {} : { tokens: readWhole('--tokens', tokens, 1) }),
     ...(rewarm === undefined ? {} : { rewarmSteps: readWhole(rewarm.flag, rewarm.text) }),
     ...(Object.keys(memoryOverrides).length > 0 ? { memoryOverrides } : {}),
+    ...(launch === undefined ? {} : { launch }),
   };
 }
 

@@ -1,7 +1,14 @@
 /** @file cambium serve: serves the page on a loopback port, in the foreground or in the background. */
-import { spawn } from 'node:child_process';
 import { readWhole } from '../arguments.ts';
-import { ensureServer, forgetServer, recordServer, stopServer } from '../background.ts';
+import {
+  ensureServer,
+  findServer,
+  forgetServer,
+  recordServer,
+  revokeToken,
+  stopServer,
+} from '../background.ts';
+import { openInBrowser } from '../browser.ts';
 import { jsonFlag, type AddCommand, type Context } from '../command.ts';
 import { exits, type Output } from '../output.ts';
 import { addressOf, startServer } from '../server.ts';
@@ -10,10 +17,14 @@ const help = `
 The server listens on 127.0.0.1 only. To use a remote computer, add it with cambium host add NAME user@host.
 Ctrl+C stops and saves the runs, then ends; a second Ctrl+C ends at once.
 
+Anyone who has the address can use the server as you. --revoke gives the background server a new address and
+disconnects every page; runs continue.
+
 Examples:
   cambium serve
   cambium serve --port 8321 --open
-  cambium serve --background`;
+  cambium serve --background
+  cambium serve --revoke`;
 
 /** Milliseconds after which stopping is reported to take longer. */
 const slowStop = 2000;
@@ -25,6 +36,7 @@ export const serve: AddCommand = (program, run) => {
     .option('--port <port>', 'the port; 0 chooses a free one', '0')
     .option('--open', 'open the page in a browser')
     .option('--background', 'print the address of the background server; starts it if it is not running')
+    .option('--revoke', 'give the background server a new address; the old one stops working')
     .option('--stop', 'stop the background server')
     .option('--record', 'let --background find this server')
     .option(...jsonFlag)
@@ -33,6 +45,7 @@ export const serve: AddCommand = (program, run) => {
       run(
         (context) => {
           if (context.options['stop'] === true) return stopBackground(context);
+          if (context.options['revoke'] === true) return revoke(context);
           if (context.options['background'] === true) return startBackground(context);
           return serveUntilStopped(context);
         },
@@ -84,31 +97,42 @@ async function startBackground({ api, out }: Context): Promise<number> {
   return exits.ok;
 }
 
+async function revoke({ api, out }: Context): Promise<number> {
+  const { home } = await api.about({});
+  const server = (await revokeToken(home)) ? await findServer(home) : undefined;
+  if (!server) {
+    out.result({ revoked: false }, 'No server runs in the background.');
+    return exits.failed;
+  }
+  const { port, token, version } = server;
+  printAddress(
+    out,
+    { address: addressOf(port, token), port, token },
+    version,
+    'The old address no longer works.',
+  );
+  return exits.ok;
+}
+
 async function serveUntilStopped(context: Context): Promise<number> {
   const { api, out, options, signal, pages } = context;
   const { home, version } = await api.about({});
-  const server = await startServer(api, pages, readWhole('--port', String(options['port'])));
-  const { port, token, address } = server;
-  if (options['record'] === true) recordServer(home, { port, token, version, pid: process.pid });
+  const record = (token: string): Promise<void> =>
+    recordServer(home, { port: server.port, token, version, pid: process.pid });
+  const server = await startServer(api, pages, {
+    port: readWhole('--port', String(options['port'])),
+    onRevoked(token) {
+      if (options['record'] === true) void record(token);
+    },
+  });
+  if (options['record'] === true) await record(server.token);
   printAddress(out, server, version, 'Ctrl+C ends the server.');
-  if (options['open'] === true) openBrowser(context, address);
+  if (options['open'] === true) await openInBrowser(context, home, server.createOneTimeAddress());
   await waitForAbort(signal);
   out.note('Ending; runs are stopped and saved');
   forgetServer(home);
   await server.close();
   return exits.ok;
-}
-
-function openBrowser({ browser, out }: Context, address: string): void {
-  if (browser === null) {
-    out.note('No browser was found; open the address yourself');
-    return;
-  }
-  spawn(browser, [address], { stdio: 'ignore', detached: true })
-    .on('error', () => {
-      out.note('The browser could not be started; open the address yourself');
-    })
-    .unref();
 }
 
 function waitForAbort(signal: AbortSignal): Promise<void> {

@@ -4,6 +4,7 @@ import type { RunSummary } from '../../../contract/schema.ts';
 import { readData } from '../arguments.ts';
 import { collect, getText, getTexts, jsonFlag, type AddCommand, type Context } from '../command.ts';
 import { describeRun, followRun } from '../follow.ts';
+import { addEngineFlags, readLaunch } from '../engine-flags.ts';
 import { exits } from '../output.ts';
 import { addSettingFlags, readTraining } from '../setting-flags.ts';
 
@@ -13,6 +14,7 @@ Exit codes: 0 finished (or stopped by \`cambium stop\`), 130 stopped by Ctrl+C a
 Examples:
   cambium train ./grown --data corpus.txt --tokens 10M --out ./run
   cambium train ./grown --data a.jsonl --data b.txt --tokens 1M --schedule wsd --lr 1e-3 --save-every 100
+  cambium train ./grown --data corpus.txt --tokens 1B --engine torch --gpus 8
   cambium train ./grown --data ./fineweb=3 --data "books/*.txt=1" --tokens 100M`;
 
 export const train: AddCommand = (program, run) => {
@@ -31,6 +33,7 @@ export const train: AddCommand = (program, run) => {
     .option('--name <name>', 'name of the run')
     .option('--detach', 'train in the background; `cambium runs` shows the run, `cambium stop` stops it')
     .option(...jsonFlag);
+  addEngineFlags(command, 'cambium');
   addSettingFlags(command)
     .addHelpText('after', help)
     .action(
@@ -39,6 +42,7 @@ export const train: AddCommand = (program, run) => {
         const field = String(options['field']);
         const target = getText(options['out']);
         const name = getText(options['name']);
+        const launch = readLaunch(options);
         const summary = await api.startRun({
           checkpoint: resolve(path!),
           ...readData(getTexts(options['data'])),
@@ -46,6 +50,7 @@ export const train: AddCommand = (program, run) => {
           settings: readTraining(options),
           ...(target === undefined ? {} : { out: resolve(target) }),
           ...(name === undefined ? {} : { name }),
+          ...(launch ? { launch } : {}),
         });
         if (options['detach'] === true) return detach(context, summary);
         const end = await followRun(api, summary, '', out, signal);

@@ -62,6 +62,21 @@ const record: CostRecord = {
   },
 };
 
+it('shows the whole of a stopped run instead of its last readings', () => {
+  const run = { settings: trainingDefaults, steps: 50, seconds: 50 } as RunSummary;
+  const stopped = createView([
+    ...events.map((event) => (event.type === 'started' ? { ...event, steps: 50 } : event)),
+    { type: 'stopped', step: 50, reason: 'finished', time: '' },
+  ]);
+  render(RunCost, { view: stopped, run, state: 'finished', forecast: undefined, record });
+  const text = screen.getByTestId('run-cost').textContent!.replace(/\s+/g, ' ');
+  // 0.002 kWh in 50 s.
+  expect(text).toContain('Average power 144 W');
+  expect(text).toContain('Most memory 400 MB');
+  expect(text).not.toContain('CPU use');
+  expect(text).toMatch(/Final loss 2\.\d+ smoothed, at the last step/);
+});
+
 it('shows the cost so far and remaining, the actual step time against the estimate, and the budget', () => {
   const run = { settings: { ...trainingDefaults, budgetCost: 2 }, steps: 100 } as RunSummary;
   render(RunCost, { view: createView(events), run, state: 'running', forecast: undefined, record });

@@ -15,3 +15,22 @@ it('shows that the function was not preserved', () => {
   render(CertificateCard, { certificate: { ...certificate, maxLogit: 0.3, verdict: 'failed' } });
   expect(screen.getByText('The grown model is not what the plan promised')).toBeTruthy();
 });
+
+it('shows the distribution, the losses by position, and the worst positions with their text', async () => {
+  const { rerender } = render(CertificateCard, { certificate });
+  expect(screen.getByRole('img', { name: /^Histogram of logit differences: ≤ 1e-7: 210 k; / })).toBeTruthy();
+  expect(screen.getByRole('img', { name: /^Mean loss by position, 0 to 127: source / })).toBeTruthy();
+  const rows = screen.getAllByRole('row').map((row) => row.textContent);
+  expect(rows[1]).toContain('a little girl named Lily');
+  await rerender({ certificate, isBrief: true });
+  expect(screen.queryByRole('img')).toBeNull();
+  expect(screen.queryByRole('row')).toBeNull();
+});
+
+it('marks differences above the tolerance, and knows none where nothing was promised', async () => {
+  const histogram = { edges: [1e-5, 1e-3], counts: [9, 5, 2] };
+  const { container, rerender } = render(CertificateCard, { certificate: { ...certificate, histogram } });
+  expect(container.querySelectorAll('.isAbove')).toHaveLength(1);
+  await rerender({ certificate: { ...certificate, histogram, promise: 'none', verdict: 'measured' } });
+  expect(container.querySelectorAll('.isAbove')).toHaveLength(0);
+});

@@ -17,3 +17,22 @@ it('sets a size by slider and by number, and resets it', async () => {
   await fireEvent.click(screen.getByRole('button', { name: /Auto/ }));
   expect(onchange).toHaveBeenLastCalledWith('hidden', undefined);
 });
+
+it('passes on every number, so that the plan can refuse it, and keeps what was typed until it is left', async () => {
+  const onchange = vi.fn();
+  const props = { axis: 'hidden', from: 64, isChosen: true, stops: [64, 128], onchange };
+  const { rerender } = render(DimField, { ...props, value: 128 });
+  const field = screen.getByRole('spinbutton') as HTMLInputElement;
+  for (const text of ['0', '-5', '1.5']) {
+    await fireEvent.input(field, { target: { value: text } });
+    expect(onchange).toHaveBeenLastCalledWith('hidden', Number(text));
+  }
+  await rerender({ ...props, value: 1.5, isInvalid: true });
+  expect([field.value, field.getAttribute('aria-invalid')]).toEqual(['1.5', 'true']);
+  await fireEvent.input(field, { target: { value: '' } });
+  expect(onchange).toHaveBeenLastCalledWith('hidden', undefined);
+  await rerender({ ...props, value: 64 });
+  expect(field.value).toBe('');
+  await fireEvent.blur(field);
+  expect(field.value).toBe('64');
+});

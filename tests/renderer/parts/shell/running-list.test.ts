@@ -1,12 +1,12 @@
 import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
 import { afterEach, expect, it, vi } from 'vitest';
-import JobBar from '../../../../src-renderer/parts/run/job-bar.svelte';
+import RunningList from '../../../../src-renderer/parts/shell/running-list.svelte';
 
 afterEach(cleanup);
 
 it('is empty without jobs and runs, and cancels a job', async () => {
   const oncancel = vi.fn();
-  const { container, rerender } = render(JobBar, {
+  const { container, rerender } = render(RunningList, {
     runs: [],
     jobs: [],
     oncancel,

@@ -1,0 +1,34 @@
+/** @file Forms that are left keep their content until the tab closes: Back and a reload restore it. */
+const prefix = 'cambium.draft.';
+
+/** A zod schema. */
+interface Schema<T> {
+  safeParse(value: unknown): { readonly success: true; readonly data: T } | { readonly success: false };
+}
+
+/** The draft of a form; undefined if there is none, or if another version wrote it. */
+export function readDraft<T>(key: string, schema: Schema<T>): T | undefined {
+  try {
+    const found = schema.safeParse(JSON.parse(sessionStorage.getItem(prefix + key) ?? 'null'));
+    return found.success ? found.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Stores the draft of a form. A browser that stores nothing loses it, as before. */
+export function writeDraft(key: string, value: unknown): void {
+  try {
+    sessionStorage.setItem(prefix + key, JSON.stringify(value));
+  } catch {
+    // Storage is full or forbidden.
+  }
+}
+
+export function removeDraft(key: string): void {
+  try {
+    sessionStorage.removeItem(prefix + key);
+  } catch {
+    // Storage is forbidden.
+  }
+}

@@ -1,0 +1,15 @@
+/** @file Keyboard shortcuts: the command key of the platform, and whether a key press is meant for a text field. */
+
+const isMac = /Mac|iP(hone|ad)/.test(navigator.platform);
+/** How the command key is written on this platform. */
+export const commandKeyLabel = isMac ? '⌘' : 'Ctrl';
+
+/** True for a press of Ctrl or ⌘ with this key and nothing else. */
+export const isCommand = (event: KeyboardEvent, key: string): boolean =>
+  (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === key;
+
+/** True if the focus is in a field that takes letters. */
+export function isTyping(event: KeyboardEvent): boolean {
+  const target = event.target as HTMLElement | null;
+  return target?.matches('input:not([type=checkbox], [type=radio], [type=range]), textarea, select') ?? false;
+}

@@ -1,0 +1,9 @@
+/** @file The tortures of `npm run torture`, by name. Each is loaded only when it is run. */
+import type { Torture } from './torture.ts';
+
+export const tortures: Readonly<Record<string, () => Promise<Torture>>> = {
+  kills: async () => (await import('./kills/torture.ts')).kills,
+  disk: async () => (await import('./disk/torture.ts')).disk,
+  writes: async () => (await import('./writes/torture.ts')).writes,
+  neighbour: async () => (await import('./neighbour/torture.ts')).neighbour,
+};
