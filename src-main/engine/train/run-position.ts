@@ -1,4 +1,7 @@
-/** @file Where a run is: the checkpoint that it continues, what its record says, the stage that it is in, and how its model is loaded. */
+/**
+ * @file Where a run is: the checkpoint that it continues, what its record says, the stage that it is in, and how its
+ * model is loaded.
+ */
 import { join } from 'node:path';
 import { resolveSettings } from '../../cost/checkpointing.ts';
 import { trainingFlopsPerToken } from '../../cost/flops.ts';

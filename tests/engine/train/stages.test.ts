@@ -5,96 +5,26 @@ import { describe, expect, it } from 'vitest';
 import { planStages } from '../../../src-main/growth/plan/stages.ts';
 import { growthRecordFile } from '../../../src-main/model/records.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
-import { readEvents } from '../../../src-main/store/run/events.ts';
-import { createRun, newestStep, savedSteps, summarizeRun } from '../../../src-main/store/run/runs.ts';
+import { newestStep, savedSteps, summarizeRun } from '../../../src-main/store/run/runs.ts';
 import { requestGrowth } from '../../../src-main/store/run/stage-files.ts';
 import { readStepRecord } from '../../../src-main/store/run/step-record.ts';
 import type { RunEvent } from '../../../src-main/train/run.ts';
-import type { TrainingSettings } from '../../../src-main/train/settings.ts';
-import type { RunStage, StageGrowth } from '../../../src-main/train/stages.ts';
-import { freePath } from '../../support/temporary.ts';
-import { eventsOfType, smallSettings } from '../workbench.ts';
+import { eventsOfType } from '../workbench.ts';
+import { createStagedRun, deep, expectSameRun, settings, stages, wide } from './staged-run.ts';
 import {
   digestState,
   lossesOf,
-  stepNumbersOf,
-  stepsTo,
-  textFile,
   tinyCheckpoint,
   tokensPerSmallStep,
   trainRun,
   trainUntil,
 } from './train-run.ts';
 
-const growth = (
-  method: string,
-  to: StageGrowth['to'],
-  options: StageGrowth['options'] = {},
-): StageGrowth => ({
-  method,
-  to,
-  options,
-  seed: 3,
-  dtype: 'keep',
-});
-
-const { dims } = (await openCheckpoint(await tinyCheckpoint)).summary;
-const wide = growth('hypercloning', { hidden: 2 * dims['hidden']!, ffn: 2 * dims['ffn']! }, { noise: null });
-const deep = growth('identity', { layers: 2 * dims['layers']! });
-
-/** Three stages of three steps: train, clone and train, deepen and train. */
-const stages: readonly RunStage[] = [
-  { until: { tokens: 3 * tokensPerSmallStep } },
-  { grow: [wide], until: { tokens: 6 * tokensPerSmallStep } },
-  { grow: [deep] },
-];
-const settings: Partial<TrainingSettings> = { tokens: 9 * tokensPerSmallStep, saveEvery: 2 };
-
-async function createStagedRun(
-  runStages: readonly RunStage[] = stages,
-  changes: Partial<TrainingSettings> = settings,
-): Promise<string> {
-  const dir = freePath('run');
-  await createRun(dir, {
-    name: 'run',
-    checkpoint: await tinyCheckpoint,
-    data: [textFile],
-    settings: { ...smallSettings, ...changes },
-    stages: runStages,
-  });
-  return dir;
-}
-
-/** The events of a run in its file, without what differs from session to session. */
-const lastingEvents = async (run: string): Promise<readonly RunEvent[]> =>
-  (await readEvents(run)).filter(({ type }) => type === 'step' || type === 'grown' || type === 'evaluated');
-
-const describeGrown = (events: readonly RunEvent[]): readonly object[] =>
-  eventsOfType(events, 'grown').map(({ step, stage, reason, tokens, method, parameters, lossAfter }) => ({
-    step,
-    stage,
-    reason,
-    tokens,
-    method,
-    parameters,
-    lossAfter,
-  }));
-
 const uninterrupted = (async () => {
   const run = await createStagedRun();
   const events = await trainRun(run);
-  return { run, events, lasting: await lastingEvents(run), state: await digestState(run) };
+  return { run, events, state: await digestState(run) };
 })();
-
-/** Expects that a run has the events and the bytes of one that nothing interrupted. */
-async function expectSameAsUninterrupted(run: string): Promise<void> {
-  const { lasting, state } = await uninterrupted;
-  const events = await lastingEvents(run);
-  expect(lossesOf(events)).toEqual(lossesOf(lasting));
-  expect(stepNumbersOf(events)).toEqual(stepsTo(9));
-  expect(describeGrown(events)).toEqual(describeGrown(lasting));
-  expect(await digestState(run)).toEqual(state);
-}
 
 describe('a run with stages', () => {
   it('grows where its stages end, and finishes with the largest model', async () => {
@@ -196,7 +126,7 @@ describe('an interrupted run with stages', () => {
     expect(stopped.at(-1)).toMatchObject({ type: 'stopped', reason: 'requested' });
     expect((await summarizeRun(run)).state).toBe('paused');
     await trainRun(run);
-    await expectSameAsUninterrupted(run);
+    await expectSameRun(run, await uninterrupted);
   });
 });
 
