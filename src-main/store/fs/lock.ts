@@ -252,11 +252,14 @@ interface Attempt {
 async function attempt(path: string, { note = '', createFolder = false }: LockOptions): Promise<Attempt> {
   const owner = newOwner(note);
   const take = async (): Promise<LockHolder | 'taken'> => {
-    if (createFolder) await makeFolder(dirname(path));
-    return claim(path, owner).catch((error: unknown) => {
+    try {
+      if (createFolder) await makeFolder(dirname(path));
+      return await claim(path, owner);
+    } catch (error) {
+      // Another process has removed the folder, or a parent of it, while it was empty.
       if (createFolder && isNotFound(error)) return contended;
       throw error;
-    });
+    }
   };
   const holder = await writeOrRefuse(path, take);
   if (holder !== 'taken') return { holder };
