@@ -2,9 +2,8 @@
 import { resolveSettings } from '../../src-main/cost/checkpointing.ts';
 import type { Subject } from '../../src-main/cost/programs.ts';
 import type { ResolvedSettings } from '../../src-main/engine/train/training.ts';
-import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
-import { familyOf } from '../../src-main/model/families/index.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
+import { subjectOf } from '../cost/subjects.ts';
 import { gpuTrainCases } from './cases.ts';
 
 /** A Llama-like model and how it is trained. */
@@ -19,8 +18,7 @@ const microBatch = 16;
 /** The sizes on a device with `capacity` bytes of memory. */
 export const sizeCasesFor = (capacity: number): readonly SizeCase[] =>
   gpuTrainCases.map(({ name, config, contextLength }) => {
-    const family = familyOf(config);
-    const subject = { family: family.id, dims: dimsOf(family, config), settings: settingsOf(family, config) };
+    const subject = subjectOf(config);
     const batch = { microBatch, contextLength };
     const settings = { ...trainingDefaults, ...batch, precision: 'bfloat16', device: 'cuda' } as const;
     return { name, subject, settings: resolveSettings(subject, settings, 'cuda', capacity) };

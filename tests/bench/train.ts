@@ -8,16 +8,15 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { integerAt } from '../../src-main/base/random.ts';
 import { factsOf, type DeviceBook } from '../../src-main/cost/book.ts';
+import { modelFlopsPerToken } from '../../src-main/cost/flops.ts';
 import { listDevices } from '../../src-main/engine/device/devices.ts';
-import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
-import { familyOf } from '../../src-main/model/families/index.ts';
-import { countParameters } from '../../src-main/model/parameters.ts';
 import { findPython } from '../parity/python.ts';
+import { subjectOf } from '../cost/subjects.ts';
 import { cpuTrainCases, gpuTrainCases, type TrainCase } from './cases.ts';
 import { medianOf, runChild } from './child.ts';
 import { writeRandomCheckpoint } from './random-checkpoint.ts';
 
-interface Measurement {
+export interface Measurement {
   readonly tokensPerSecond: number;
   readonly cpuSecondsPerStep: number;
   readonly peakBytes: number;
@@ -30,27 +29,22 @@ export interface TrainingBench {
   readonly rounds: number;
   readonly usesCpuTime: boolean;
 }
-interface DeviceCase extends TrainCase {
+export interface DeviceCase extends TrainCase {
   readonly device: 'cpu' | 'cuda';
   readonly precision: 'float32' | 'bfloat16';
 }
-const sides = ['Cambium', 'eager', 'torch.compile'] as const;
-type Side = (typeof sides)[number];
+export const sides = ['Cambium', 'eager', 'torch.compile'] as const;
+export type Side = (typeof sides)[number];
 
 const here = import.meta.dirname;
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
-/**
- * Share of a GPU's peak FLOP/s that a token rate needs, at 6 N + 12 layers × hidden × context FLOP per token for
- * N parameters.
- */
-function utilization({ config, contextLength }: TrainCase, tokensPerSecond: number, peak: number): number {
-  const family = familyOf(config);
-  const dims = dimsOf(family, config);
-  const parameters = countParameters(family, dims, settingsOf(family, config));
-  const attention = 12 * dims['layers']! * dims['hidden']! * contextLength;
-  return (tokensPerSecond * (6 * parameters + attention)) / peak;
-}
+/** Share of a GPU's peak FLOP/s that a token rate needs. */
+export const utilization = (
+  { config, contextLength }: TrainCase,
+  tokensPerSecond: number,
+  peak: number,
+): number => (tokensPerSecond * modelFlopsPerToken(subjectOf(config), contextLength)) / peak;
 
 /** Writes the tokens of all steps: little-endian int32, low ids more often than high ones. */
 function writeTokens(path: string, { config, microBatch, contextLength, steps }: TrainCase): void {
@@ -60,12 +54,15 @@ function writeTokens(path: string, { config, microBatch, contextLength, steps }:
   writeFileSync(path, tokens);
 }
 
-/** One process for each side and round; the sides take turns, so that a drifting machine treats them alike. */
-async function measureCase(
-  bench: TrainingBench,
+/**
+ * One process for each side and round; the sides take turns, so that a drifting machine treats them alike. Without
+ * a Python, PyTorch's sides have no measurements.
+ */
+export async function measureCase(
+  bench: Pick<TrainingBench, 'scratch' | 'rounds'>,
   trainCase: DeviceCase,
   threads: number,
-  python: string,
+  python: string | undefined,
 ): Promise<Readonly<Record<Side, Measurement[]>>> {
   const { name, config, microBatch, contextLength, steps, device, precision } = trainCase;
   const checkpoint = join(bench.scratch, name);
@@ -83,12 +80,13 @@ async function measureCase(
   ];
   const measure: Readonly<Record<Side, () => Measurement>> = {
     Cambium: () => runChild(process.execPath, ownArgs),
-    eager: () => runChild(python, [...peerArgs, '--mode', 'eager']),
-    'torch.compile': () => runChild(python, [...peerArgs, '--mode', 'compile']),
+    eager: () => runChild(python!, [...peerArgs, '--mode', 'eager']),
+    'torch.compile': () => runChild(python!, [...peerArgs, '--mode', 'compile']),
   };
   const measurements: Record<Side, Measurement[]> = { Cambium: [], eager: [], 'torch.compile': [] };
   for (let round = 0; round < bench.rounds; round++) {
-    for (const side of sides) measurements[side].push(measure[side]());
+    for (const side of python === undefined ? (['Cambium'] as const) : sides)
+      measurements[side].push(measure[side]());
   }
   rmSync(checkpoint, { recursive: true });
   return measurements;
