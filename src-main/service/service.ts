@@ -3,6 +3,7 @@ import type { Service } from '../contract/service.ts';
 import { listFolder } from '../store/fs/browse.ts';
 import { historyOf } from '../store/run/history.ts';
 import { createActivityFeed } from './activity.ts';
+import { changeAppSettings, readAppSettings } from './app-settings.ts';
 import { writeExampleText } from './example-text.ts';
 import { checkReading, writeLogits } from './readings.ts';
 import { createCosts, type Costs } from './cost.ts';
@@ -104,6 +105,8 @@ function computerApi(dependencies: Dependencies, { jobs, devices, gpu, runs }: P
         node: process.versions.node,
         desktop: environment.desktop,
       }),
+    appSettings: () => readAppSettings(home),
+    changeAppSettings: (change) => changeAppSettings(home, change),
     devices: devices.list,
     doctor: runDoctor,
     gpuStatus: gpu.status,
@@ -175,7 +178,11 @@ function runApi(dependencies: Dependencies, { runs }: Parts) {
     followRun: (request, signal) => followRun(home, request, signal),
     stopRun: ({ id }) => runs.stop(id),
     annotateRun: (annotation) => annotateRun(home, annotation),
-    trashRun: async ({ id }) => ({ trashed: await trashRun(home, id) }),
+    async trashRun({ id }) {
+      const { trashDays } = await readAppSettings(home);
+      if (trashDays > 0) await emptyTrash(home, trashDays);
+      return { trashed: await trashRun(home, id) };
+    },
     trashedRuns: () => listTrashedRuns(home),
     emptyTrash: async ({ days }) => ({ deleted: await emptyTrash(home, days) }),
     restoreRun: ({ trashed }) => restoreRun(home, trashed),
