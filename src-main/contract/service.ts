@@ -4,6 +4,7 @@ import type { Assumptions } from '../cost/assumptions.ts';
 import type { SavedPlan } from '../growth/plan/saved-plan.ts';
 import type { RunHistory } from '../train/run.ts';
 import type { Activity, KnownCheckpoint } from './activity.ts';
+import { appSettingChange, type AppSettings } from './app-settings.ts';
 import {
   assumptionChange,
   costRequest,
@@ -92,6 +93,9 @@ type Done = Record<string, never>;
 export const service = {
   about: call(nothing)<About>(),
   devices: call(nothing)<readonly Device[]>(),
+  /** The settings of the app: theme, notifications, port, folders, trash. */
+  appSettings: call(nothing)<AppSettings>(),
+  changeAppSettings: call(appSettingChange)<AppSettings>(),
   doctor: call(nothing)<readonly Check[]>(),
   /** A report to attach to a bug report. It contains no secrets. */
   diagnostics: call(z.object({ run: runId.optional() }))<{ readonly text: string }>(),
