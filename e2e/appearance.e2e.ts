@@ -136,7 +136,7 @@ scenario('appearance', (app) => {
       open: async ({ page }) => {
         await goTo(routes.get('train')!);
         await page.getByRole('button', { name: 'Start training' }).waitFor();
-        await page.getByText('More settings').click();
+        await page.getByRole('button', { name: 'Show all settings' }).click();
       },
     },
     {

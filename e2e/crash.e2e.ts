@@ -92,7 +92,7 @@ scenario('crashes', (app) => {
     process.kill(pid, 'SIGSTOP');
     await app.stopServer('SIGKILL');
     process.kill(pid, 'SIGKILL');
-    await page.getByText('Disconnected. Reconnecting…').waitFor();
+    await page.getByText('The server is gone. Reconnecting…').waitFor();
     await expect.poll(() => app.hasComplaint(connectionErrors), { timeout }).toBe(true);
     await app.startServer();
     await app.openPage();
@@ -118,7 +118,7 @@ scenario('crashes', (app) => {
     const { first } = (await run.readCurve())!;
     app.allowComplaints(connectionErrors);
     await app.stopServer('SIGKILL');
-    await app.page.getByText('Disconnected. Reconnecting…').waitFor();
+    await app.page.getByText('The server is gone. Reconnecting…').waitFor();
     expect(await run.readCurve()).toMatchObject({ first });
     await expect
       .poll(
@@ -160,6 +160,6 @@ scenario('crashes', (app) => {
     await app.stopServer('SIGTERM');
     expect(readEvents().at(-1)).toMatchObject({ type: 'stopped', reason: 'requested' });
     expectAllSteps();
-    await app.page.getByText('Disconnected. Reconnecting…').waitFor();
+    await app.page.getByText('The server is gone. Reconnecting…').waitFor();
   });
 });

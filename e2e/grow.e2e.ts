@@ -81,6 +81,64 @@ scenario('growing', (app) => {
     expect(await grow.growButton.isEnabled()).toBe(true);
   });
 
+  it('refuses zero and negative sizes, and shows no cost beside the refusal', async () => {
+    const { page } = app;
+    const grow = growPage(page);
+    for (const size of ['0', '-5']) {
+      await grow.sizeField('hidden').fill(size);
+      await grow.refusal.waitFor();
+      expect(await readAlert(page)).toContain(`Hidden cannot shrink from 32 to ${size}`);
+      expect(await grow.readParameters()).toBe('–');
+      expect(await grow.growButton.isDisabled()).toBe(true);
+      expect(await page.getByTestId('training-estimate').count()).toBe(0);
+    }
+    await grow.sizeField('hidden').fill('64');
+    await expect.poll(() => grow.refusal.count()).toBe(0);
+  });
+
+  it('shows the figures, the sizes and the button without scrolling, and reaches a target with one press', async () => {
+    const { page } = app;
+    const grow = growPage(page);
+    const before = page.viewportSize()!;
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await page.evaluate('window.scrollTo(0, 0)');
+    for (const visible of [
+      grow.growButton,
+      grow.sizeField('hidden'),
+      grow.plan.getByText('FLOPs per token').first(),
+    ]) {
+      const box = (await visible.boundingBox())!;
+      expect(box.y).toBeGreaterThanOrEqual(0);
+      expect(box.y + box.height).toBeLessThanOrEqual(900);
+    }
+    await page.setViewportSize(before);
+    await page.getByRole('button', { name: '2× deeper' }).click();
+    await expect.poll(() => grow.stages.allInnerTexts()).toEqual([expect.stringContaining('layers 2→4')]);
+    await page.getByRole('textbox', { name: 'Parameter budget' }).fill('1');
+    await page.getByRole('button', { name: 'Set', exact: true }).click();
+    await page.getByText('Even the smallest growth has more than 1 parameters.').waitFor();
+    await page.getByRole('button', { name: '2× wider' }).click();
+    await expect.poll(() => grow.sizeField('hidden').inputValue()).toBe('64');
+  });
+
+  it('keeps the form when the person goes back to it, and opens it anew from a link', async () => {
+    const { page } = app;
+    const grow = growPage(page);
+    await grow.chooseMethod('expand');
+    await grow.sizeField('ffn').fill('100');
+    await grow.plan.getByText('Function-preserving', { exact: true }).waitFor();
+    await page.getByRole('link', { name: 'small-llama', exact: true }).first().click();
+    await checkpointPage(page).waitFor('small-llama');
+    await page.goBack();
+    await grow.waitFor('small-llama');
+    await expect.poll(() => grow.sizeField('ffn').inputValue()).toBe('100');
+    await page.reload();
+    await grow.waitFor('small-llama');
+    await expect.poll(() => grow.sizeField('ffn').inputValue()).toBe('100');
+    await openForm(small, 'small-llama');
+    await expect.poll(() => grow.sizeField('hidden').inputValue()).toBe('64');
+  });
+
   it('suggests a method that can reach the size', async () => {
     const { page } = app;
     const grow = growPage(page);

@@ -153,7 +153,7 @@ scenario('the Hub', (app) => {
     await model.download.getByText(/\/s/).waitFor();
     app.allowComplaints(connectionErrors);
     await app.stopServer('SIGKILL');
-    await page.getByText('Disconnected. Reconnecting…').waitFor();
+    await page.getByText('The server is gone. Reconnecting…').waitFor();
     await app.startServer(port);
     // The old document shows the library too, until the new one has loaded.
     await Promise.all([page.waitForEvent('load'), page.goto(app.address)]);

@@ -95,11 +95,11 @@ scenario('runs', (app) => {
   it('finds runs by their notes, and compares them', async () => {
     await navigate('Runs');
     await waitForHeading(app.page, 'Runs');
-    await app.page.getByLabel('Search').fill('higher rate');
+    await app.page.getByRole('searchbox', { name: 'Search' }).fill('higher rate');
     await app.page.getByRole('link', { name: 'slow', exact: true }).waitFor({ state: 'detached' });
-    await app.page.getByLabel('Search').fill('');
-    await app.page.getByLabel('Select Quick one for comparison').check();
-    await app.page.getByLabel('Select slow for comparison').check();
+    await app.page.getByRole('searchbox', { name: 'Search' }).fill('');
+    await app.page.getByLabel('Select Quick one', { exact: true }).check();
+    await app.page.getByLabel('Select slow', { exact: true }).check();
     await takeScreenshot('runs');
     await app.page.getByRole('link', { name: 'Compare 2' }).click();
     await waitForHeading(app.page, 'Compare runs');
@@ -122,9 +122,19 @@ scenario('runs', (app) => {
 
   it('moves a run to the trash and restores it', async () => {
     await navigate('Runs');
-    await app.page.getByRole('button', { name: /Move to trash.*slow/ }).click();
-    await app.page.getByRole('link', { name: 'slow', exact: true }).waitFor({ state: 'detached' });
+    const link = app.page.getByRole('link', { name: 'slow', exact: true });
+    const trash = async (): Promise<void> => {
+      await app.page.getByLabel('Select slow', { exact: true }).check();
+      await app.page.getByRole('button', { name: 'Move slow to trash' }).click();
+      await link.waitFor({ state: 'detached' });
+    };
+    await trash();
     await app.page.getByRole('button', { name: 'Undo' }).click();
-    await app.page.getByRole('link', { name: 'slow', exact: true }).waitFor();
+    await link.waitFor();
+    await trash();
+    await app.page.reload();
+    await app.page.getByText('Trash (1)').click();
+    await app.page.getByRole('button', { name: 'Restore slow' }).click();
+    await link.waitFor();
   });
 });

@@ -47,6 +47,7 @@ export const packageOwners: Readonly<Record<string, readonly string[]>> = {
   'node:fs':                 ['src-main/store', 'src-main/entry', 'src-main/launch'],
   'node:fs/promises':        ['src-main/store', 'src-main/entry', 'src-main/launch'],
   tokenizers:                ['src-main/store/data'],
+  '@huggingface/jinja':      ['src-main/store/data'],
   'csv-parse':               ['src-main/store/data'],
   yaml:                      ['src-main/store/checkpoint/front-matter.ts'],
   '@huggingface/hub':        ['src-main/store/hub'],

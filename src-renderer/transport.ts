@@ -8,6 +8,8 @@ import { currentHost } from './state/current-host.ts';
 interface Desktop {
   readonly desktop: true;
   pathOf(file: File): string;
+  /** The system's dialog; null if it was cancelled. `start` is where it opens. */
+  choosePath(kind: 'folder' | 'file', title: string, start?: string): Promise<string | null>;
 }
 declare global {
   interface Window {
@@ -15,22 +17,30 @@ declare global {
   }
 }
 
+/** Why there is no connection: nothing answers, or what answers does not accept the token. */
+export type Absence = 'gone' | 'refused';
+
 export interface Transport {
-  /** Calls `onOpen` with every new channel, and `onFail` when one could not be opened. */
-  start(onOpen: (channel: Channel) => void, onFail: (error?: ErrorData) => void): void;
+  /**
+   * Calls `onOpen` with every new channel, and `onFail` when one could not be opened, with an error or with why not,
+   * where that is known.
+   */
+  start(onOpen: (channel: Channel) => void, onFail: (error?: ErrorData, absence?: Absence) => void): void;
   /** Opens a new channel; absent if the other side does so by itself. */
   reconnect?(): void;
 }
 
+/**
+ * The token of the newest server at this address, for all tabs of the browser. A cookie would be sent to the programs
+ * at the other ports of this computer; this storage belongs to one port.
+ */
 const tokenKey = 'cambium.token';
+const readToken = (): string => localStorage.getItem(tokenKey) ?? '';
 
 /** A code from the address that has not been exchanged for the token yet. */
 let pendingCode: string | undefined;
 
-/**
- * Moves the token from the address into the session storage of this tab. A one-time code is kept until the page
- * connects.
- */
+/** Stores the token of the address, and removes it from there. A one-time code is kept until the page connects. */
 export function takeToken(): void {
   const [, kind, value] = /^#(token|code)=([^&]+)/.exec(location.hash) ?? [];
   if (value === undefined) return;
@@ -39,7 +49,7 @@ export function takeToken(): void {
   history.replaceState(null, '', `${location.pathname}${location.search}#/`);
 }
 
-/** Exchanges the code of the address for the token. A code that is refused leaves the token of this tab. */
+/** Exchanges the code of the address for the token. A code that is refused leaves the token of this browser. */
 async function exchangeCode(): Promise<void> {
   if (pendingCode === undefined) return;
   const body = pendingCode;
@@ -58,7 +68,7 @@ export const reloadOnNewToken = (): void => {
 };
 
 export const storeToken = (token: string): void => {
-  sessionStorage.setItem(tokenKey, token);
+  localStorage.setItem(tokenKey, token);
 };
 
 /** Must be called while the first module runs: the preload script sends the port as soon as the page has loaded. */
@@ -75,29 +85,48 @@ const createDesktopTransport = (): Transport => ({
   },
 });
 
+/** Whether the server answers at all. A browser does not say why a WebSocket was refused. */
+const findAbsence = (): Promise<Absence> =>
+  fetch('/', { method: 'HEAD', cache: 'no-store' }).then(
+    () => 'refused',
+    () => 'gone',
+  );
+
 function createWebSocketTransport(): Transport {
   let open = (): void => {
     /* set by start */
   };
   return {
     start(onOpen, onFail) {
+      let isOpen = false;
       const connect = (): void => {
         const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-        const token = sessionStorage.getItem(tokenKey) ?? '';
-        const socket = new WebSocket(`${scheme}://${location.host}/rpc`, ['cambium', `cambium.${token}`]);
+        const socket = new WebSocket(`${scheme}://${location.host}/rpc`, [
+          'cambium',
+          `cambium.${readToken()}`,
+        ]);
         let wasOpen = false;
         socket.addEventListener('open', () => {
           wasOpen = true;
+          isOpen = true;
           onOpen(createWebSocketChannel(socket));
         });
         socket.addEventListener('close', () => {
-          if (!wasOpen) onFail();
+          isOpen = false;
+          if (!wasOpen)
+            void findAbsence().then((absence) => {
+              onFail(undefined, absence);
+            });
         });
       };
       open = () => {
         void exchangeCode().then(connect);
       };
       open();
+      // Another tab got the token of a server that was started again.
+      window.addEventListener('storage', ({ key }) => {
+        if (key === tokenKey && !isOpen) open();
+      });
     },
     reconnect() {
       open();
@@ -108,3 +137,10 @@ function createWebSocketTransport(): Transport {
 /** The path of a dropped file; empty in a browser, and on a remote host, where local paths do not exist. */
 export const pathOfFile = (file: File): string =>
   currentHost() === null ? (window.cambium?.pathOf(file) ?? '') : '';
+
+/**
+ * The system's dialog to choose a folder or a file; undefined in a browser and on a remote host, where the page has a
+ * dialog of its own.
+ */
+export const systemDialog = (): Desktop['choosePath'] | undefined =>
+  currentHost() === null ? window.cambium?.choosePath : undefined;

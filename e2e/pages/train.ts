@@ -19,8 +19,8 @@ export function trainPage(page: Page): TrainPage {
       // The page before has a field with the same name.
       await page.getByRole('button', { name: 'Start training' }).waitFor();
       await page.getByRole('textbox', { name: 'Text', exact: true }).fill(text);
-      const more = page.locator('details').filter({ hasText: 'More settings' });
-      if ((await more.getAttribute('open')) === null) await more.locator('summary').click();
+      const showAll = page.getByRole('button', { name: 'Show all settings' });
+      if ((await showAll.count()) > 0) await showAll.click();
       for (const [label, value] of Object.entries(settings)) {
         const field = page.getByLabel(label, { exact: true });
         if ((await field.evaluate((element) => element.tagName)) === 'SELECT')

@@ -7,6 +7,7 @@ import type { Subject } from '../cost/programs.ts';
 import type { Measured, Target } from '../cost/speed.ts';
 import type { PromiseKind } from '../model/promise.ts';
 import { trainingSettingsSchema } from '../train/settings.ts';
+import { storedStages } from '../train/stages.ts';
 import { deviceChoice, growthRequest, path } from './schema.ts';
 
 export type { Estimate } from '../cost/estimate.ts';
@@ -123,6 +124,8 @@ export const estimateRequest = z.object({
   dir: path,
   training: trainingSettingsSchema,
   grow: growthRequest.optional(),
+  /** What the run grows into, and when; absent for a run of one stage. */
+  stages: storedStages.optional(),
   /** Tokens that the source of a growth was trained on, for the comparison with random weights. */
   sourceTokens: positive.optional(),
   assumptions: assumptionChange.optional(),

@@ -8,7 +8,13 @@ import type { GrowthPlan } from '../growth/recipe.ts';
 import { measureRequest, type DeviceSpeed } from './cost.ts';
 import type { NativeLibrary } from './gpu.ts';
 import { call, stream, type Api } from './rpc.ts';
-import { previewRequest, tokenizeRequest, type PreviewEvent, type TokenizeEvent } from './text.ts';
+import {
+  countRequest,
+  previewRequest,
+  tokenizeRequest,
+  type PreviewEvent,
+  type TokenizeEvent,
+} from './text.ts';
 import {
   certificateText,
   certifyRequest,
@@ -65,6 +71,8 @@ export const engine = {
   evaluateChoices: stream(choicesRequest)<ChoicesEvent>(),
   tokenizeText: stream(tokenizeRequest)<TokenizeEvent>(),
   previewText: stream(previewRequest)<PreviewEvent>(),
+  /** The tokens of each of the data; counting one ends at `atLeast` tokens. */
+  countTokens: call(countRequest)<readonly number[]>(),
   export: stream(
     z.object({
       run: path,

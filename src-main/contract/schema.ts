@@ -9,6 +9,9 @@ import type { ReadingCheck } from '../model/reading-check.ts';
 import { launchSettings } from '../train/launch.ts';
 import { schemasOf } from '../train/setting.ts';
 import { settingTable, trainingSettingsSchema, type DeviceKind } from '../train/settings.ts';
+import { storedStages } from '../train/stages.ts';
+
+import type { RunSummary } from '../train/run.ts';
 
 export type { Certificate } from '../model/certificate.ts';
 export type { CheckpointSummary, TensorSummary } from '../model/summary.ts';
@@ -101,21 +104,33 @@ export const trainingRequest = z
     settings: trainingSettingsSchema,
     /** How PyTorch trains the run; without it Cambium's own engine does. */
     launch: launchSettings.optional(),
+    /** What the run grows into, and when; absent for a run of one stage. */
+    stages: storedStages.optional(),
   })
   .refine(
     ({ data, weights }) => weights === undefined || weights.length === data.length,
     'give a weight for each of the data, or none',
   );
 
-/** `from` is the folder of a checkpoint or of a run. */
+/**
+ * `from` is the folder of a checkpoint or of a run. With `chat`, the prompt is the message of a user, written by the
+ * chat template of the tokenizer. `probabilities` is how many of the most likely tokens to report at each position.
+ */
 export const sampleRequest = z.object({
   from: path,
   prompt: z.string().max(100_000),
   tokens: nonNegativeInteger.max(100_000),
   temperature: z.number().min(0).max(100),
+  topK: nonNegativeInteger.optional(),
+  topP: z.number().gt(0).max(1).optional(),
+  minP: z.number().min(0).max(1).optional(),
+  repetitionPenalty: z.number().min(0.1).max(10).optional(),
+  chat: z.boolean().optional(),
+  probabilities: nonNegativeInteger.max(20).optional(),
   seed: nonNegativeInteger,
   device: deviceChoice,
 });
+export type SampleRequest = z.infer<typeof sampleRequest>;
 
 /**
  * `tokens` is the most that is read; without it all of the text is. `contextLength` is how many tokens the model
@@ -338,8 +353,16 @@ export type ChoicesEvent =
   | { readonly type: 'choices'; readonly done: number; readonly of: number }
   | { readonly type: 'done'; readonly answers: ChoicesResult };
 
+/** A token of the vocabulary as text, with its probability by the softmax of the model, at temperature 1. */
+export interface SampledToken {
+  readonly text: string;
+  readonly probability: number;
+}
+
 export type SampleEvent =
   | { readonly type: 'text'; readonly text: string }
+  /** Only if the request asks for probabilities: the token that was chosen, and the most likely ones. */
+  | ({ readonly type: 'token'; readonly top: readonly SampledToken[] } & SampledToken)
   | { readonly type: 'done'; readonly tokens: number; readonly seconds: number; readonly device: DeviceKind };
 
 /** `notes` as in a `GrowEvent`. */
@@ -364,6 +387,16 @@ export interface JobSummary {
   readonly state: 'running' | 'done' | 'failed' | 'cancelled';
   readonly started: string;
   readonly error?: ErrorData;
+}
+
+/** A run in the trash. */
+export interface TrashedRun extends Pick<RunSummary, 'name' | 'checkpoint' | 'step' | 'steps' | 'loss'> {
+  /** Its folder in the trash. */
+  readonly trashed: string;
+  /** Where it was. */
+  readonly original: string;
+  /** When it was moved there, ISO 8601. */
+  readonly moved: string;
 }
 
 export interface FolderEntry {

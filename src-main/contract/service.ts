@@ -4,6 +4,7 @@ import type { Assumptions } from '../cost/assumptions.ts';
 import type { SavedPlan } from '../growth/plan/saved-plan.ts';
 import type { RunHistory } from '../train/run.ts';
 import type { Activity, KnownCheckpoint } from './activity.ts';
+import { appSettingChange, type AppSettings } from './app-settings.ts';
 import {
   assumptionChange,
   costRequest,
@@ -78,6 +79,7 @@ import {
   type RunEvent,
   type RunSummary,
   type SampleEvent,
+  type TrashedRun,
   type WrittenLogits,
 } from './schema.ts';
 import type { TorchEvent, TorchStatus } from './torch.ts';
@@ -91,6 +93,9 @@ type Done = Record<string, never>;
 export const service = {
   about: call(nothing)<About>(),
   devices: call(nothing)<readonly Device[]>(),
+  /** The settings of the app: theme, notifications, port, folders, trash. */
+  appSettings: call(nothing)<AppSettings>(),
+  changeAppSettings: call(appSettingChange)<AppSettings>(),
   doctor: call(nothing)<readonly Check[]>(),
   /** A report to attach to a bug report. It contains no secrets. */
   diagnostics: call(z.object({ run: runId.optional() }))<{ readonly text: string }>(),
@@ -117,6 +122,8 @@ export const service = {
   writeLogits: call(logitsRequest)<WrittenLogits>(),
   /** Removes a checkpoint from the list; its files stay. */
   forgetCheckpoint: call(checkpoint)<Done>(),
+  /** Writes the example text of short stories into the home folder, unless it is there, and returns its path. */
+  exampleText: call(nothing)<{ readonly path: string }>(),
   listFolder: call(z.object({ dir: path.optional() }))<Folder>(),
   /**
    * Finds the local folders of a checkpoint by its name, config.json and file sizes. A browser needs this because
@@ -169,12 +176,17 @@ export const service = {
   /** Moves a run that is not training into the trash folder beside it; `restoreRun` moves it back. */
   trashRun: call(run)<{ readonly trashed: string }>(),
   restoreRun: call(z.object({ trashed: path }))<RunSummary>(),
+  trashedRuns: call(nothing)<readonly TrashedRun[]>(),
+  /** Deletes the runs that were moved to the trash at least `days` days ago; 0 deletes all. */
+  emptyTrash: call(z.object({ days: z.number().min(0).max(36_500) }))<{ readonly deleted: number }>(),
   /** The graph of all checkpoints and runs. */
   lineage: call(nothing)<Lineage>(),
   /** Resumes from the newest checkpoint. A larger total of `tokens` extends the run, even a finished one. */
   resumeRun: call(resumeRequest)<RunSummary>(),
   /** Lets the learning rate fall to its minimum from here, then ends the run. Resumes a run that is not training. */
   decayRun: call(decayRequest)<RunSummary>(),
+  /** Ends the stage of a run with stages after its current step, and grows. Resumes a run that is not training. */
+  growRun: call(run)<RunSummary>(),
 
   sample: stream(sampleRequest)<SampleEvent>(),
   evaluate: stream(evaluateRequest)<EvaluateEvent>(),

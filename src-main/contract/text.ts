@@ -32,6 +32,13 @@ export const previewRequest = z
     'give a weight for each of the data, or none',
   );
 
+export const countRequest = z.object({
+  checkpoint: path,
+  data: z.array(path).min(1),
+  field: field.optional(),
+  atLeast: positiveInteger,
+});
+
 /** A document as a model reads it. */
 export interface TokenizedDocument {
   /** The file it comes from; null for a text of the request. */

@@ -54,6 +54,16 @@ export interface ScratchEstimate {
   readonly assumption: string;
 }
 
+/** A stage of a run that grows while it trains. */
+export interface StageEstimate {
+  readonly parameters: number;
+  readonly tokens: number;
+  readonly flops: number;
+  /** On the device that the run uses; absent if its speed is unknown. */
+  readonly seconds?: Range;
+}
+
+/** For a run with stages: sums over all of them, the parameters of the last, and the memory of the largest. */
 export interface Estimate {
   readonly parameters: number;
   readonly steps: number;
@@ -74,6 +84,7 @@ export interface Estimate {
   readonly scratch?: ScratchEstimate;
   /** Why there is no comparison with random weights, as a clause, for a growth that keeps the loss. */
   readonly scratchRefusal?: string;
+  readonly stages?: readonly StageEstimate[];
 }
 
 /** Throws the errors of the settings that training would throw. */

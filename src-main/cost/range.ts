@@ -26,3 +26,10 @@ export const widen = (value: number, share: number): Range => ({
   likely: value,
   high: value * (1 + share),
 });
+
+/** The sum of two figures whose errors go together. */
+export const addRanges = (a: Range, b: Range): Range => ({
+  low: a.low + b.low,
+  likely: a.likely + b.likely,
+  high: a.high + b.high,
+});

@@ -11,4 +11,5 @@ export type EvaluateInput = Parameters<Engine['evaluate']>[0];
 export type ChoicesInput = Parameters<Engine['evaluateChoices']>[0];
 export type TokenizeInput = Parameters<Engine['tokenizeText']>[0];
 export type PreviewInput = Parameters<Engine['previewText']>[0];
+export type CountInput = Parameters<Engine['countTokens']>[0];
 export type ExportInput = Parameters<Engine['export']>[0];

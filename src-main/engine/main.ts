@@ -25,6 +25,7 @@ import { grow } from './grow/grow-job.ts';
 import { writeLogits } from './infer/logits-job.ts';
 import { sample } from './infer/sample-job.ts';
 import { measureSpeed } from './device/speed-test.ts';
+import { countTokens } from './text/count-job.ts';
 import { preview } from './text/preview-job.ts';
 import { tokenize } from './text/tokenize-job.ts';
 import { train } from './train/train-job.ts';
@@ -82,6 +83,7 @@ const implementation: Engine = {
   evaluateChoices: (input, signal) => runToCompletion(evaluateChoices(input, orShutdown(signal))),
   tokenizeText: (input, signal) => runToCompletion(tokenize(input, orShutdown(signal))),
   previewText: (input, signal) => runToCompletion(preview(input, orShutdown(signal))),
+  countTokens: (input, signal) => countTokens(input, orShutdown(signal)),
   export(input, signal) {
     const exportTo = input.format === 'onnx' ? exportOnnx : exportRun;
     return runToCompletion(exportTo(input, orShutdown(signal)));

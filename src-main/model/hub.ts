@@ -106,13 +106,18 @@ export interface PushFile {
   readonly path: string;
   readonly bytes: number;
 }
-/** What a push would upload. `account` is the owner of the token. */
+/**
+ * What a push would upload. Without the Hub, the files are known all the same: then `account`, `exists` and `private`
+ * are null, `repo` is what was asked for, and `blocker` says why it cannot be pushed as things are.
+ */
 export interface PushPlan {
   readonly dir: string;
   readonly repo: string;
-  readonly account: string;
-  readonly exists: boolean;
-  readonly private: boolean;
+  /** The owner of the token. */
+  readonly account: string | null;
+  readonly exists: boolean | null;
+  readonly private: boolean | null;
+  readonly blocker: ErrorData | null;
   readonly files: readonly PushFile[];
   readonly bytes: number;
   readonly url: string;

@@ -33,8 +33,10 @@ export interface CheckpointSummary {
   readonly notes?: readonly string[];
   /** Stored tensors that are buffers, such as rotary frequencies, and were not read. */
   readonly ignored?: readonly string[];
-  /** `size` is the vocabulary size. Null if the folder has no tokenizer. */
-  readonly tokenizer: { readonly kind: string; readonly size: number } | null;
+  /**
+   * `size` is the vocabulary size; `chat` is true if it has a chat template. Null if the folder has no tokenizer.
+   */
+  readonly tokenizer: { readonly kind: string; readonly size: number; readonly chat?: true } | null;
   readonly tensors: readonly TensorSummary[];
   /** Set if Cambium grew the checkpoint. */
   readonly grownFrom?: {

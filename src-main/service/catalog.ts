@@ -13,8 +13,16 @@ export { families } from '../model/families/index.ts';
 export { multiplySizes } from '../growth/plan/sizes.ts';
 export { compareWithEstimate } from '../cost/calibration.ts';
 export { assumptionOptions, type Assumptions } from '../cost/assumptions.ts';
-export type { DeviceEstimate, Offer } from '../cost/estimate.ts';
-export { consolidations, engineIds, launchDefaults, type LaunchSettings } from '../train/launch.ts';
+export type { DeviceEstimate, Offer, StageEstimate } from '../cost/estimate.ts';
+export {
+  consolidations,
+  engineIds,
+  launchDefaults,
+  slurmSettings,
+  type LaunchSettings,
+  type SlurmSettings,
+} from '../train/launch.ts';
 export { optionsOf, settingGroups, type Setting } from '../train/setting.ts';
 export { settingTable, trainingDefaults, trainingOptions, type TrainingSettings } from '../train/settings.ts';
 export type { GrowthPlan, GrowthRequest, TensorRecipe } from '../growth/recipe.ts';
+export type { RunStage } from '../train/stages.ts';

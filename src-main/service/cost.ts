@@ -15,15 +15,19 @@ import {
   type MeasuredDevice,
 } from '../contract/cost.ts';
 import type { Device, TrainingRequest } from '../contract/schema.ts';
+import { planRunStages } from '../contract/stages.ts';
 import type { Assumptions } from '../cost/assumptions.ts';
 import { factsOf, type DeviceBook } from '../cost/book.ts';
 import { withPrecision, correctionOf, type Ratio } from '../cost/calibration.ts';
-import { estimate, type Estimate } from '../cost/estimate.ts';
+import { estimate, type Estimate, type EstimateRequest as CostEstimateRequest } from '../cost/estimate.ts';
+import { estimateStages } from '../cost/stages.ts';
 import { costFile, ratioOf, createRecord, parseRecord, type CostRecord } from '../cost/record.ts';
 import { subjectOf } from '../cost/programs.ts';
 import { sortByChoice, type Measured, type Target } from '../cost/speed.ts';
 import { combinePromises, sourceFromPlan } from '../growth/plan/stages.ts';
 import { planGrowth } from '../growth/plan/plan.ts';
+import type { GrowthSource } from '../growth/recipe.ts';
+import type { RunStage } from '../train/stages.ts';
 import { sourceFromRecord, stagesFromRecord } from '../growth/plan/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../store/checkpoint/checkpoint.ts';
 import { countPhysicalCores } from '../store/fs/cores.ts';
@@ -31,6 +35,7 @@ import { readJsonIfValid, readJson, writeJson } from '../store/fs/files.ts';
 import { getFreeBytes, findExistingAncestor } from '../store/fs/folder.ts';
 import type { Home } from '../store/home/home.ts';
 import type { Precision } from '../train/precision.ts';
+import type { TrainingSettings } from '../train/settings.ts';
 import { withEngine } from './engines.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { findRunFolder } from './runs.ts';
@@ -43,6 +48,8 @@ export interface Costs {
   setAssumptions(change: Partial<Assumptions>): Promise<Assumptions>;
   /** Runs the speed test of an engine and stores the rates. */
   measure(device: DeviceChoice): Promise<MeasuredDevice>;
+  /** The estimate of a run on the device that it would use; undefined if nothing is known about one. */
+  estimateRun(dir: string, settings: TrainingSettings): Promise<Estimate | undefined>;
   /** The cost record of a run, or null if it has none. */
   runCost(id: string): Promise<CostRecord | null>;
   /** Writes the cost record of a new run, unless there is no estimate for this computer. */
@@ -111,12 +118,12 @@ export function createCosts(
 
   return {
     facts,
-    async estimate({ dir, training, grow, sourceTokens, assumptions = {} }) {
+    async estimate({ dir, training, grow, stages, sourceTokens, assumptions = {} }) {
       const known = await facts(dir);
       const checkpoint = await openCheckpoint(toAbsolutePath(dir));
       const { summary } = checkpoint;
       const plan = grow && planGrowth(summary, grow);
-      return estimate({
+      const request = {
         subject: plan ? { ...sourceFromPlan(plan), source: summary } : subjectOf(checkpoint),
         training,
         ...known,
@@ -124,7 +131,10 @@ export function createCosts(
         assumptions: { ...known.assumptions, ...assumptions },
         ...(plan ? { sourceParameters: plan.parameters.before, growthPromise: plan.promise.kind } : {}),
         ...(sourceTokens === undefined ? {} : { sourceTokens }),
-      });
+      };
+      return stages
+        ? estimateAllStages(request, plan ? sourceFromPlan(plan) : summary, stages)
+        : estimate(request);
     },
     async setAssumptions(change) {
       const stored = await updateStored((before) => ({
@@ -141,19 +151,33 @@ export function createCosts(
       await updateStored((before) => ({ ...before, measured: { ...before.measured, [id]: measured } }));
       return { device: id, measured };
     },
+    async estimateRun(dir, settings) {
+      const known = await facts(dir).catch(() => undefined);
+      const [target] = known ? sortByChoice(known.targets, settings.device) : [];
+      if (!known || !target) return undefined;
+      return estimate({
+        subject: subjectOf(await openCheckpoint(toAbsolutePath(dir))),
+        training: settings,
+        ...known,
+        targets: [target],
+        book: { devices: [], prices: [] },
+      });
+    },
     runCost: async (id) => readRecord(await findRunFolder(home, id)),
-    async recordEstimate(dir, { checkpoint, settings }) {
+    async recordEstimate(dir, { checkpoint, settings, stages }) {
       const path = toAbsolutePath(checkpoint);
       const known = await facts(path);
       const targets = sortByChoice(known.targets, settings.device);
-      const estimated = estimate({
-        subject: subjectOf(await openCheckpoint(path)),
+      const opened = await openCheckpoint(path);
+      const request = {
+        subject: subjectOf(opened),
         training: settings,
         ...known,
         targets: targets.slice(0, 1),
         book: { devices: [], prices: [] },
         skipAlternatives: true,
-      });
+      };
+      const estimated = stages ? estimateAllStages(request, opened.summary, stages) : estimate(request);
       const record = createRecord(estimated, {
         assumptions: known.assumptions,
         memoryCorrection: memoryCorrectionOf(targets[0]?.past ?? [], settings.precision),
@@ -164,6 +188,20 @@ export function createCosts(
     },
   };
 }
+
+/** The estimate of a run with stages. Throws `run/bad-stage`. */
+const estimateAllStages = (
+  request: CostEstimateRequest,
+  source: GrowthSource,
+  stages: readonly RunStage[],
+): Estimate => {
+  const planned = planRunStages(source, { settings: request.training, stages });
+  return estimateStages(
+    request,
+    stages,
+    planned.map(({ model, settings }) => ({ subject: model, settings })),
+  );
+};
 
 interface PastRun {
   readonly device: string;

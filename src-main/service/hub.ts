@@ -17,7 +17,7 @@ import type { HubCached, HubPage } from '../model/hub.ts';
 import { getFreeBytes, findExistingAncestor } from '../store/fs/folder.ts';
 import { listCachedModels } from '../store/hub/cache.ts';
 import { countMissingBytes, findCompleteSnapshot } from '../store/hub/download.ts';
-import { fetchAccount, planPush } from '../store/hub/push.ts';
+import { fetchAccount, planPush, planReadyPush } from '../store/hub/push.ts';
 import { createHub, type Hub, type RetryOptions } from '../store/hub/requests.ts';
 import { searchHub } from '../store/hub/search.ts';
 import { findToken, readHubSettings, parseRepo, type HubToken } from '../store/hub/settings.ts';
@@ -48,6 +48,9 @@ export interface HubService {
   push(dir: string, repo: string, isPrivate: boolean): Promise<JobSummary>;
 }
 
+/** Somebody waits: a computer without a network is told within a second, and can try again. */
+const interactiveRetries: Partial<RetryOptions> = { attempts: 2, baseDelay: 300, timeout: 10_000 };
+
 const tokenName = 'hugging-face-token';
 
 export function createHubService(
@@ -65,13 +68,15 @@ export function createHubService(
     return text === null ? null : toToken(text);
   };
   /** The Hub with the current settings and token. */
-  const openHub = async (): Promise<Hub> => {
+  const openHub = async (options: Partial<RetryOptions> = retries): Promise<Hub> => {
     const settings = readHubSettings();
-    return createHub(settings, await findToken(settings, await storedToken()), retries);
+    return createHub(settings, await findToken(settings, await storedToken()), options);
   };
+  /** The Hub for requests that somebody waits for. */
+  const openInteractiveHub = (): Promise<Hub> => openHub({ ...interactiveRetries, ...retries });
 
   const account = async (): Promise<HubAccount> => {
-    const hub = await openHub();
+    const hub = await openInteractiveHub();
     const { endpoint, cache, offline } = hub.settings;
     const base = { endpoint, cache, offline, from: hub.token?.from ?? null, keeps: secrets.storage };
     if (!hub.token || offline) return { ...base, name: null, write: null, error: null };
@@ -83,9 +88,9 @@ export function createHubService(
 
   return {
     search: async (search, signal) =>
-      searchHub(await openHub(), search, createLinkedController(signal).signal),
+      searchHub(await openInteractiveHub(), search, createLinkedController(signal).signal),
     async model(name, requested, signal) {
-      const hub = await openHub();
+      const hub = await openInteractiveHub();
       const { repo, revision = requested } = parseRepo(name);
       const model = await downloads.inspect(hub, repo, revision, createLinkedController(signal).signal);
       const { cache } = hub.settings;
@@ -117,10 +122,10 @@ export function createHubService(
       await secrets.set(tokenName, text);
       return account();
     },
-    planPush: async (dir, repo) => planPush(await openHub(), toAbsolutePath(dir), repo),
+    planPush: async (dir, repo) => planPush(await openInteractiveHub(), toAbsolutePath(dir), repo),
     async push(dir, repo, isPrivate) {
       const hub = await openHub();
-      const plan = await planPush(hub, toAbsolutePath(dir), repo);
+      const plan = await planReadyPush(hub, toAbsolutePath(dir), repo);
       const title = `Pushing ${basename(plan.dir)} to ${plan.repo}`;
       return jobs.start<PushEvent>('push', title, async (push, signal) => {
         const done = await pushInWorker(

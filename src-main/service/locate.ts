@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { listFolder } from '../store/fs/browse.ts';
 import { readJson } from '../store/fs/files.ts';
+import { readHubSettings } from '../store/hub/settings.ts';
 import type { Home } from '../store/home/home.ts';
 
 export interface DroppedFolder {
@@ -19,11 +20,13 @@ export interface DroppedFolder {
 const maxDepth = 4;
 const maxFolders = 3000;
 const maxMilliseconds = 4000;
+/** Where models are kept besides the home folder. Those that are not there have no folders. */
+const disks = ['/data', '/models', '/mnt', '/media', '/srv', '/workspace', '/Volumes'];
 const skippedFolders = /^(\.|node_modules$|proc$|sys$|dev$)/;
 
 /**
  * Folders with the same name, config.json and file sizes, nearest first. Searches below `roots`; by default next
- * to recent checkpoints, in the working folder, its parent, and the home folder.
+ * to recent checkpoints, in the working folder, its parent, the home folder, the Hugging Face cache and other disks.
  */
 export async function locateCheckpoint(
   home: Home,
@@ -47,7 +50,7 @@ export async function locateCheckpoint(
 
 async function defaultRoots(home: Home): Promise<readonly string[]> {
   const recent = (await home.listCheckpoints()).map(({ dir }) => dirname(dir));
-  return [...recent, process.cwd(), dirname(process.cwd()), homedir()];
+  return [...recent, process.cwd(), dirname(process.cwd()), homedir(), readHubSettings().cache, ...disks];
 }
 
 /** Bytes by file name, without hidden files, which `listFolder` leaves out. */

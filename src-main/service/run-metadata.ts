@@ -2,11 +2,11 @@
 import { basename } from 'node:path';
 import { refuse } from '../base/errors.ts';
 import { activeStates } from '../contract/activity.ts';
-import type { RunSummary } from '../contract/schema.ts';
+import type { RunSummary, TrashedRun } from '../contract/schema.ts';
 import type { Home } from '../store/home/home.ts';
 import { readNotes, writeNotes } from '../store/run/notes.ts';
 import { isRun, summarizeRun } from '../store/run/runs.ts';
-import { restoreFromTrash, moveToTrash } from '../store/fs/trash.ts';
+import { deleteTrashed, listTrash, moveToTrash, restoreFromTrash } from '../store/fs/trash.ts';
 import { toAbsolutePath } from './dependencies.ts';
 import { findRunFolder } from './runs.ts';
 
@@ -37,6 +37,31 @@ export async function trashRun(home: Home, id: string): Promise<string> {
   const { state } = await summarizeRun(dir);
   if (activeStates.includes(state)) refuse('run/already-running', { run: basename(dir) });
   return moveToTrash(dir);
+}
+
+/** The runs in the trash, newest first. */
+export async function listTrashedRuns(home: Home): Promise<readonly TrashedRun[]> {
+  const found = (await Promise.all((await home.listRunParents()).map(listTrash))).flat();
+  const runs = await Promise.all(
+    found.map(async ({ path, original, time }): Promise<TrashedRun[]> => {
+      if (!(await isRun(path))) return [];
+      const { name, checkpoint, step, steps, loss } = await summarizeRun(path);
+      const moved = new Date(time).toISOString();
+      return [{ trashed: path, original, moved, name, checkpoint, step, steps, loss }];
+    }),
+  );
+  return runs.flat().sort((a, b) => b.moved.localeCompare(a.moved));
+}
+
+const millisecondsPerDay = 86_400_000;
+
+/** Deletes the runs that were moved to the trash more than `days` days ago, and returns how many. */
+export async function emptyTrash(home: Home, days: number, now = Date.now()): Promise<number> {
+  const old = (await listTrashedRuns(home)).filter(
+    ({ moved }) => Date.parse(moved) <= now - days * millisecondsPerDay,
+  );
+  for (const { trashed } of old) await deleteTrashed(trashed);
+  return old.length;
 }
 
 export async function restoreRun(home: Home, trashed: string): Promise<RunSummary> {

@@ -3,6 +3,8 @@ import type { Service } from '../contract/service.ts';
 import { listFolder } from '../store/fs/browse.ts';
 import { historyOf } from '../store/run/history.ts';
 import { createActivityFeed } from './activity.ts';
+import { changeAppSettings, readAppSettings } from './app-settings.ts';
+import { writeExampleText } from './example-text.ts';
 import { checkReading, writeLogits } from './readings.ts';
 import { createCosts, type Costs } from './cost.ts';
 import { createDeviceList, type DeviceList } from './devices.ts';
@@ -19,7 +21,8 @@ import { buildLineage } from './lineage.ts';
 import { locateCheckpoint } from './locate.ts';
 import { builtInCheckpoint, toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { createRemoteHosts } from './remote-hosts.ts';
-import { annotateRun, restoreRun, trashRun } from './run-metadata.ts';
+import { annotateRun, emptyTrash, listTrashedRuns, restoreRun, trashRun } from './run-metadata.ts';
+import { createRunCheck } from './run-checks.ts';
 import {
   createRuns,
   findModelFolder,
@@ -54,7 +57,8 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
   const devices = createDeviceList(dependencies.processes);
   const gpu = createGpu(dependencies, devices.invalidate);
   const costs = createCosts(dependencies, devices.list);
-  const runs = createRuns(dependencies, { ...options, onCreated: costs.recordEstimate });
+  const check = createRunCheck(dependencies, { listDevices: devices.list, estimateRun: costs.estimateRun });
+  const runs = createRuns(dependencies, { ...options, check, onCreated: costs.recordEstimate });
   const hub = createHubService(dependencies, jobs);
   const parts: Parts = { jobs, devices, gpu, costs, runs, hub };
   return {
@@ -101,6 +105,8 @@ function computerApi(dependencies: Dependencies, { jobs, devices, gpu, runs }: P
         node: process.versions.node,
         desktop: environment.desktop,
       }),
+    appSettings: () => readAppSettings(home),
+    changeAppSettings: (change) => changeAppSettings(home, change),
     devices: devices.list,
     doctor: runDoctor,
     gpuStatus: gpu.status,
@@ -119,7 +125,9 @@ function computerApi(dependencies: Dependencies, { jobs, devices, gpu, runs }: P
       return { text };
     },
     activity: (_, signal) => subscribe(signal),
-    listFolder: ({ dir }) => listFolder(dir === undefined ? undefined : toAbsolutePath(dir)),
+    exampleText: async () => ({ path: await writeExampleText(home) }),
+    listFolder: ({ dir }) =>
+      listFolder(dir === undefined ? undefined : toAbsolutePath(dir), { hidden: true }),
   } satisfies Partial<Service>;
 }
 
@@ -170,11 +178,18 @@ function runApi(dependencies: Dependencies, { runs }: Parts) {
     followRun: (request, signal) => followRun(home, request, signal),
     stopRun: ({ id }) => runs.stop(id),
     annotateRun: (annotation) => annotateRun(home, annotation),
-    trashRun: async ({ id }) => ({ trashed: await trashRun(home, id) }),
+    async trashRun({ id }) {
+      const { trashDays } = await readAppSettings(home);
+      if (trashDays > 0) await emptyTrash(home, trashDays);
+      return { trashed: await trashRun(home, id) };
+    },
+    trashedRuns: () => listTrashedRuns(home),
+    emptyTrash: async ({ days }) => ({ deleted: await emptyTrash(home, days) }),
     restoreRun: ({ trashed }) => restoreRun(home, trashed),
     lineage: async () => buildLineage(dependencies, await runs.list()),
     resumeRun: runs.resume,
     decayRun: runs.decay,
+    growRun: ({ id }) => runs.grow(id),
   } satisfies Partial<Service>;
 }
 

@@ -94,7 +94,7 @@ const growth = z.object({
 });
 
 /** The stages of a settings.json. */
-export const storedStages = z
+export const storedStages: z.ZodType<readonly RunStage[]> = z
   .array(
     z.object({
       ...stageSettingSchemas,
@@ -103,7 +103,9 @@ export const storedStages = z
       rewarmSteps: schemas.rewarmSteps.optional(),
     }),
   )
-  .min(1);
+  .min(1)
+  // Fields that are absent are not there at all in JSON.
+  .transform((stages) => stages as readonly RunStage[]);
 
 /** Where a stage began: in the run, and in its text. */
 export interface StageStart {

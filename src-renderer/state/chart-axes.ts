@@ -47,13 +47,26 @@ export function valuesAlong(view: RunView, axis: XAxis, { steps, tokens, time }:
       return tokens.values;
     case 'time':
       return time.values;
-    case 'flops': {
-      const flopsPerToken = flopsPerParameter * (view.started?.parameters ?? Number.NaN);
-      return tokens.values.map((count) => flopsPerToken * count);
-    }
+    case 'flops':
+      return flopsAfter(view, tokens.values);
     default:
       return interpolateUsage(view, axis, steps.values);
   }
+}
+
+/**
+ * FLOPs after each number of tokens: those that the run counted in its graphs, stage by stage. Runs of earlier versions
+ * did not count them.
+ */
+function flopsAfter({ started, growths }: RunView, tokens: Float64Array): Float64Array {
+  const first = growths[0];
+  const perToken = first
+    ? first.flops / first.tokens
+    : (started?.flopsPerToken ?? flopsPerParameter * (started?.parameters ?? Number.NaN));
+  return tokens.map((count) => {
+    const stage = growths.findLast((growth) => growth.tokens < count);
+    return stage ? stage.flops + (count - stage.tokens) * stage.flopsPerToken : perToken * count;
+  });
 }
 
 /** Energy or cost at each step, linear between two usage events. */

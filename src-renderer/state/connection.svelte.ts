@@ -2,7 +2,7 @@
 import type { ErrorData } from '../../src-main/base/errors.ts';
 import { connect } from '../../src-main/contract/connect.ts';
 import { service as contract, type Service } from '../../src-main/contract/service.ts';
-import type { Transport } from '../transport.ts';
+import type { Absence, Transport } from '../transport.ts';
 
 /** `refused`: the very first attempt failed, so the token is wrong or the server is gone. */
 export type ConnectionState = 'connecting' | 'open' | 'lost' | 'refused';
@@ -17,6 +17,8 @@ export class Connection {
   state = $state<ConnectionState>('connecting');
   /** Why it was refused, if known. */
   error = $state.raw<ErrorData>();
+  /** Why it is lost, once an attempt to reconnect has shown it. */
+  absence = $state.raw<Absence>();
   /** Calls the newest connection. While there is none, calls fail with `rpc/closed`. */
   readonly service: Service;
   #current: Service | null = null;
@@ -40,6 +42,7 @@ export class Connection {
       (channel) => {
         this.#current = connect(contract, channel);
         this.#failures = 0;
+        this.absence = undefined;
         this.state = 'open';
         for (const resolve of this.#waiting.splice(0)) resolve();
         channel.onClose(() => {
@@ -47,7 +50,8 @@ export class Connection {
           reconnect();
         });
       },
-      (error) => {
+      (error, absence) => {
+        this.absence = absence;
         if (this.#current) {
           reconnect();
           return;

@@ -1,5 +1,19 @@
-/** @file Forms that are left keep their content until the tab closes: Back and a reload restore it. */
+/**
+ * @file Forms that are left keep their content until the tab closes: Back, Forward and a reload restore it. A link to
+ * the same form opens it anew.
+ */
 const prefix = 'cambium.draft.';
+const stateKey = 'cambiumDraft';
+
+/** The key of the drafts of this entry of the history. Going back to the entry finds the same key. */
+export function keyOfHistoryEntry(): string {
+  const state = (history.state ?? {}) as Readonly<Record<string, unknown>>;
+  const found = state[stateKey];
+  if (typeof found === 'string') return found;
+  const key = crypto.randomUUID();
+  history.replaceState({ ...state, [stateKey]: key }, '');
+  return key;
+}
 
 /** A zod schema. */
 interface Schema<T> {

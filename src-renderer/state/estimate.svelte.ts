@@ -113,6 +113,8 @@ export class EstimateState {
       });
       this.error = undefined;
     } catch (thrown) {
+      // The figures of an earlier input would be read as those of this one.
+      this.estimate = undefined;
       this.error = toErrorData(thrown);
     }
   }

@@ -5,9 +5,11 @@ import { countUpTo } from '../../src-main/base/sorted.ts';
 import { compareWithEstimate } from '../../src-main/cost/calibration.ts';
 import type {
   BudgetEvent,
+  GrownEvent,
   MeasuredEvent,
   RunEvent,
   SkippedEvent,
+  SlopeEvent,
   StartedEvent,
   StepEvent,
   StoppedEvent,
@@ -26,7 +28,7 @@ export interface LogLine {
   readonly time?: string;
 }
 
-export type MarkKind = 'save' | 'pause' | 'resume' | 'skip' | 'rollback' | 'reschedule';
+export type MarkKind = 'save' | 'pause' | 'resume' | 'skip' | 'rollback' | 'reschedule' | 'grow';
 /** A step at which something happened to the run. */
 export interface Mark {
   readonly step: number;
@@ -39,6 +41,7 @@ const markKinds: Readonly<Partial<Record<RunEvent['type'], MarkKind>>> = {
   skipped: 'skip',
   'rolled-back': 'rollback',
   rescheduled: 'reschedule',
+  grown: 'grow',
   budget: 'pause',
 };
 
@@ -72,6 +75,10 @@ export class RunView {
   readonly asymmetrySteps = new Column();
   /** How far copies of grown weights are apart. */
   readonly asymmetry = new Column();
+  /** The growths of a run with stages. */
+  readonly growths: GrownEvent[] = [];
+  /** How fast the loss falls, in a run with stages. */
+  readonly slopes: SlopeEvent[] = [];
   /** Memory, power and cost, every few seconds. */
   readonly usages: UsageEvent[] = [];
   /** The newest of `usages`. */
@@ -169,6 +176,12 @@ export class RunView {
         this.#addLog(event.step, text, event.time);
         break;
       }
+      case 'grown':
+        this.#applyGrown(event);
+        break;
+      case 'slope':
+        this.#applySlope(event);
+        break;
       case 'averaged':
         this.#addLog(
           event.step,
@@ -241,6 +254,25 @@ export class RunView {
     this.updateRatio.push(event.updateRatio ?? Number.NaN);
   }
 
+  #applyGrown(event: GrownEvent): void {
+    const { step, steps, parameters } = event;
+    this.preparing = null;
+    if (this.started) this.started = { ...this.started, steps, parameters };
+    const isKnown = this.growths.some((growth) => growth.stage === event.stage);
+    if (!isKnown) this.growths.push(event);
+    this.#addLog(step, describeGrown(event), event.time);
+  }
+
+  /** Logs the first slope after a growth beside the last one before it. */
+  #applySlope(event: SlopeEvent): void {
+    const before = this.slopes.at(-1);
+    this.slopes.push(event);
+    const growth = this.growths.at(-1);
+    if (!growth || event.step <= growth.step || (before && before.step > growth.step)) return;
+    const earlier = before ? `, before it by ${formatFall(before)}` : '';
+    this.#addLog(event.step, `After growing, the loss falls by ${formatFall(event)}${earlier}`);
+  }
+
   #applyStopped(event: StoppedEvent): void {
     this.phase = stopPhases[event.reason];
     this.error = event.error ?? null;
@@ -260,6 +292,8 @@ export class RunView {
     ]);
     cutColumns(step, this.heldOutSteps, [this.heldOutTokens, this.heldOutTime, this.heldOut]);
     cutColumns(step, this.asymmetrySteps, [this.asymmetry]);
+    while (this.growths.length > 0 && this.growths.at(-1)!.step > step) this.growths.pop();
+    while (this.slopes.length > 0 && this.slopes.at(-1)!.step > step) this.slopes.pop();
   }
 
   #addLog(step: number, text: string, time?: string): void {
@@ -272,6 +306,27 @@ function cutColumns(step: number, steps: Column, others: readonly Column[]): voi
   const length = countUpTo(steps.values, step);
   for (const column of [steps, ...others]) column.cut(length);
 }
+
+function describeGrown({
+  stage,
+  reason,
+  method,
+  parametersBefore,
+  parameters,
+  lossBefore,
+  lossAfter,
+  certificate,
+}: GrownEvent): string {
+  const sizes = `from ${formatCount(parametersBefore)} to ${formatCount(parameters)} parameters`;
+  const loss =
+    lossBefore === null || lossAfter === null
+      ? ''
+      : `; held-out loss ${lossBefore.toFixed(4)} before, ${lossAfter.toFixed(4)} after`;
+  return `Stage ${stage - 1} ended (${reason}). Grown by ${method} ${sizes}; certificate ${certificate.verdict}${loss}`;
+}
+
+const formatFall = ({ fall, low, high }: SlopeEvent): string =>
+  `${fall.toPrecision(2)} nats per million tokens (90 % band ${low.toPrecision(2)} to ${high.toPrecision(2)})`;
 
 function describeSkip({ what, value, limit }: SkippedEvent): string {
   if (value === null) return `Step skipped: its ${what} was not finite`;

@@ -1,5 +1,6 @@
 /** @file What every page needs: the service, the devices, and the current jobs, runs and checkpoints. */
 import { createContext } from 'svelte';
+import { SvelteMap } from 'svelte/reactivity';
 import {
   activeStates,
   mergeRuns,
@@ -9,6 +10,7 @@ import {
 import type { About, Device, JobSummary, RunSummary } from '../../src-main/contract/schema.ts';
 import type { Service } from '../../src-main/contract/service.ts';
 import { averageProgress } from '../../src-main/contract/notices.ts';
+import type { TrainingState } from './training.svelte.ts';
 import { Notifications } from './notifications.svelte.ts';
 
 /** Milliseconds before a lost activity stream is opened again. */
@@ -27,6 +29,8 @@ export class Session {
   activeRuns = $derived(this.runs.filter((run) => activeStates.includes(run.state)));
   activeJobs = $derived(this.jobs.filter((job) => job.state === 'running'));
   progress = $derived(averageProgress(this));
+  /** Training forms by checkpoint, so that going back does not lose what was entered. */
+  readonly trainingDrafts = new SvelteMap<string, TrainingState>();
   readonly notifications = new Notifications();
   readonly service: Service;
   /** Resolves when a lost connection is open again. */

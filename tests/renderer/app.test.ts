@@ -6,6 +6,7 @@ import { serve } from '../../src-main/contract/serve.ts';
 import { service as contract } from '../../src-main/contract/service.ts';
 import App from '../../src-renderer/app.svelte';
 import { Connection } from '../../src-renderer/state/connection.svelte.ts';
+import type { Absence } from '../../src-renderer/transport.ts';
 import { connectTo } from './connect.ts';
 import { createFakeService } from './fake/service.ts';
 
@@ -81,8 +82,12 @@ it('shows a lost connection and continues with the next one', async () => {
   const service = createFakeService(0);
   let reconnect!: () => void;
   let close!: () => void;
+  let fail!: (absence: Absence) => void;
   const connection = new Connection({
-    start(onOpen) {
+    start(onOpen, onFail) {
+      fail = (absence) => {
+        onFail(undefined, absence);
+      };
       reconnect = () => {
         const [near, far] = createChannelPair();
         serve(contract, service, far);
@@ -98,9 +103,13 @@ it('shows a lost connection and continues with the next one', async () => {
   await screen.findByTestId('drop-zone');
   close();
   await screen.findByText('Disconnected. Reconnecting…');
+  fail('gone');
+  await screen.findByText('The server is gone. Reconnecting…');
+  fail('refused');
+  await screen.findByText('Cambium was restarted');
   reconnect();
   await waitFor(() => {
-    expect(screen.queryByText('Disconnected. Reconnecting…')).toBeNull();
+    expect(screen.queryByText('Cambium was restarted')).toBeNull();
   });
   expect((await connection.service.about({})).version).toBe('0.1.0');
 });

@@ -146,7 +146,8 @@ describe('a push', () => {
     const { app, server } = useFixture();
     const { api } = app.service;
     const dir = await makeTinyCheckpoint('gpt2', { dir: join(app.dir, 'grown'), tokenizer: true, seed: 9 });
-    expect(await errorCodeOf(api.planPush({ dir, repo: 'grown' }))).toBe('hub/no-token');
+    expect((await api.planPush({ dir, repo: 'grown' })).blocker?.code).toBe('hub/no-token');
+    expect(await errorCodeOf(api.startPush({ dir, repo: 'grown', private: true }))).toBe('hub/no-token');
     process.env['HF_TOKEN'] = accessToken;
     const plan = await api.planPush({ dir, repo: 'grown' });
     expect(plan).toMatchObject({ repo: 'me/grown', exists: false, private: true });

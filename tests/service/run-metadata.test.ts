@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createRun } from '../../src-main/store/run/runs.ts';
+import { deleteTrashed } from '../../src-main/store/fs/trash.ts';
 import { openHome } from '../../src-main/store/home/home.ts';
 import { trainingDefaults } from '../../src-main/train/settings.ts';
 import {
@@ -76,6 +77,29 @@ it('moves a run to the trash and restores it unchanged', async () => {
   expect(readFileSync(join(dir, 'settings.json'), 'utf8')).toBe(settings);
   expect(await errorCodeOf(api.restoreRun({ trashed }))).toBe('run/not-found');
   expect(await errorCodeOf(api.restoreRun({ trashed: dir }))).toBe('file/not-found');
+});
+
+it('lists the runs in the trash, also after their folder is known no more, and deletes the old ones', async () => {
+  const { api } = app.service;
+  const elsewhere = await createStoppedRun(join(app.dir, 'elsewhere', 'elm'));
+  const dir = await createStoppedRun();
+  await api.trashRun({ id: elsewhere });
+  const { trashed } = await api.trashRun({ id: dir });
+  expect(await api.trashedRuns({})).toMatchObject([
+    { trashed, original: dir, name: 'oak', step: 0 },
+    { original: elsewhere, name: 'oak' },
+  ]);
+  expect(await api.emptyTrash({ days: 1 })).toEqual({ deleted: 0 });
+  await api.restoreRun({ trashed });
+  expect(await api.emptyTrash({ days: 0 })).toEqual({ deleted: 1 });
+  expect(await api.trashedRuns({})).toEqual([]);
+  expect([existsSync(dir), existsSync(elsewhere)]).toEqual([true, false]);
+});
+
+it('deletes nothing outside of a trash', async () => {
+  const dir = await createStoppedRun();
+  await expect(deleteTrashed(dir)).rejects.toMatchObject({ code: 'file/not-found' });
+  expect(existsSync(dir)).toBe(true);
 });
 
 it('does not move a run that has an engine to the trash', async () => {

@@ -129,7 +129,7 @@ it.each([
 it('samples, evaluates and certifies with an engine', async () => {
   const api = start();
   const samples = await collectAll(api.sample(sampleRequest));
-  expect(samples.map((e) => (e.type === 'text' ? e.text : e.tokens))).toEqual([' a0', ' a1', ' a2', 3]);
+  expect(samples.map((e) => (e.type === 'done' ? e.tokens : e.text))).toEqual([' a0', ' a1', ' a2', 3]);
   const evaluation = await collectAll(
     api.evaluate({
       checkpoint: exampleCheckpoint,

@@ -105,6 +105,7 @@ export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0
       await behave();
       return [cpu];
     },
+    countTokens: ({ data, atLeast }) => Promise.resolve(data.map(() => atLeast)),
     libraries: async () => {
       await behave();
       return [

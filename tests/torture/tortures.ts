@@ -5,5 +5,7 @@ export const tortures: Readonly<Record<string, () => Promise<Torture>>> = {
   kills: async () => (await import('./kills/torture.ts')).kills,
   disk: async () => (await import('./disk/torture.ts')).disk,
   writes: async () => (await import('./writes/torture.ts')).writes,
+  processes: async () => (await import('./processes/torture.ts')).processes,
+  stored: async () => (await import('./stored/torture.ts')).stored,
   neighbour: async () => (await import('./neighbour/torture.ts')).neighbour,
 };

@@ -105,6 +105,14 @@ export const checkpointErrors = {
     `${d.path} has no tokenizer.json, and no vocab.json with merges.txt`,
     'Copy the tokenizer files of the model into the folder.',
   ],
+  'checkpoint/no-chat-template': (d: { path: string }): ErrorText => [
+    `the tokenizer of ${d.path} has no chat template`,
+    'Generate from a plain prompt, or add chat_template.jinja to the folder.',
+  ],
+  'checkpoint/bad-chat-template': (d: { path: string; why: string }): ErrorText => [
+    `the chat template of ${d.path} cannot be rendered: ${d.why}`,
+    'Generate from a plain prompt, or replace the template by that of the original model.',
+  ],
   'checkpoint/sentencepiece-only': (d: { path: string; file: string }): ErrorText => [
     `the tokenizer of ${d.path} is only there as ${d.file}, which Cambium does not read`,
     'Make tokenizer.json in Python (from transformers import AutoTokenizer; ' +

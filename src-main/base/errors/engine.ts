@@ -8,9 +8,10 @@ const reportBug = 'This is a bug in the graph; please report it.';
 function suggestFits(fits: readonly { what: string; bytes: number }[]): string {
   if (fits.length === 0)
     return 'No setting makes it fit; train a smaller model, or use a device with more memory.';
-  const settings = fits.map((fit) => `${fit.what} (${formatBytes(fit.bytes)})`).join('; or ');
-  return `It would fit with ${settings}. Saved progress is kept: cambium resume accepts these settings.`;
+  return `It would fit with ${fits.map((fit) => `${fit.what} (${formatBytes(fit.bytes)})`).join('; or ')}.`;
 }
+
+const resumeHint = 'Saved progress is kept: cambium resume accepts these settings.';
 
 export const engineErrors = {
   'gpu/wheel': (d: { path: string; why: string }): ErrorText => [
@@ -45,8 +46,17 @@ export const engineErrors = {
   }): ErrorText => [
     `${d.device} ran out of memory`,
     d.fits
-      ? suggestFits(d.fits)
+      ? [suggestFits(d.fits), ...(d.fits.length > 0 ? [resumeHint] : [])].join(' ')
       : 'Lower the micro-batch size, raise gradient accumulation, or shorten the context length.',
+  ],
+  'engine/does-not-fit': (d: {
+    device: string;
+    needed: number;
+    capacity: number;
+    fits: readonly { what: string; bytes: number }[];
+  }): ErrorText => [
+    `the run needs at least ${formatBytes(d.needed)} of memory, and ${d.device} has ${formatBytes(d.capacity)}`,
+    suggestFits(d.fits),
   ],
   'engine/crashed': (d: { how: string; lines: string }): ErrorText => [
     `the engine process ended unexpectedly (${d.how})`,

@@ -10,6 +10,18 @@ export const runErrors = {
     `the run ${d.run} cannot be read: ${d.why}`,
     'Restore its folder from a backup, or start a new run.',
   ],
+  'run/text-changed': (d: {
+    run: string;
+    data: readonly string[];
+    before: number;
+    now: number;
+  }): ErrorText => [
+    `the text of the run ${d.run} has changed: it was trained on ` +
+      (d.before === d.now
+        ? `other text with as many tokens (${d.before})`
+        : `${d.before} tokens, and the text gives ${d.now} now`),
+    `Restore the text as it was (${listNames(d.data, 3)}), or export the run and train the export on the new text.`,
+  ],
   'run/already-running': (d: { run: string }): ErrorText => [
     `the run ${d.run} is already training`,
     'Follow it, or stop it first.',
@@ -38,6 +50,14 @@ export const runErrors = {
   'run/bad-setting': (d: { setting: string; why: string }): ErrorText => [
     `${d.setting} ${d.why}`,
     'See cambium train --help.',
+  ],
+  'run/bad-stage': (d: { stage: number; why: string; remedy: string }): ErrorText => [
+    `stage ${d.stage}: ${d.why}`,
+    d.remedy,
+  ],
+  'run/no-next-stage': (d: { run: string }): ErrorText => [
+    `the run ${d.run} has no further stage to grow into`,
+    'Grow its newest checkpoint with cambium grow --from-run, and train the result.',
   ],
   'run/precision': (d: { device: string; precision: string; possible: readonly string[] }): ErrorText => [
     `${d.device} does not compute in ${d.precision}`,

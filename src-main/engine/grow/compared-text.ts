@@ -12,7 +12,8 @@ import { openTokenizer } from '../../store/data/tokenizer.ts';
 import { createLinkedController } from '../../store/fs/signals.ts';
 import { openHome } from '../../store/home/home.ts';
 import { continueTexts, getMaxContextLength } from '../infer/generate.ts';
-import { getMaxPositions, type LoadedModel } from '../model/weights.ts';
+import type { LoadedModel } from '../model/weights.ts';
+import { getMaxPositions } from '../../model/positions.ts';
 import type { Device } from '../ort/device.ts';
 import { builtInTexts } from './built-in-text.ts';
 

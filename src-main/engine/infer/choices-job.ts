@@ -16,7 +16,8 @@ import { chooseDevice } from '../device/choose.ts';
 import type { ChoicesInput } from '../inputs.ts';
 import { openLossMeter, type LossMeter } from '../model/programs.ts';
 import { newestModel } from '../train/step-checkpoint.ts';
-import { checkpointWeights, loadModel, getMaxPositions } from '../model/weights.ts';
+import { checkpointWeights, loadModel } from '../model/weights.ts';
+import { getMaxPositions } from '../../model/positions.ts';
 
 /** A choice after its context. The last `count` of `tokens` are the choice. */
 interface EncodedChoice {

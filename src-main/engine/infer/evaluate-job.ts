@@ -13,7 +13,8 @@ import type { EvaluateInput } from '../inputs.ts';
 import type { Device } from '../ort/device.ts';
 import { openLossMeter } from '../model/programs.ts';
 import { newestModel } from '../train/step-checkpoint.ts';
-import { checkpointWeights, loadModel, getMaxPositions, type LoadedModel } from '../model/weights.ts';
+import { checkpointWeights, loadModel, type LoadedModel } from '../model/weights.ts';
+import { getMaxPositions } from '../../model/positions.ts';
 
 /** Batches between two progress events. */
 const batchesPerEvent = 8;

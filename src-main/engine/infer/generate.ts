@@ -3,18 +3,20 @@ import { refuse } from '../../base/errors.ts';
 import { deriveKey, uniformAt } from '../../base/random.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { Device } from '../ort/device.ts';
+import { chooseToken, type Sampling } from './sampling.ts';
 import { openDecoder, type Decoder } from './kv-cache.ts';
-import { getMaxPositions, type LoadedModel } from '../model/weights.ts';
+import type { LoadedModel } from '../model/weights.ts';
+import { getMaxPositions } from '../../model/positions.ts';
 
 /** Context length of a model without max_position_embeddings. */
 const defaultContextLength = 2048;
 
-export interface SamplingOptions {
-  /** 0 means greedy decoding. */
-  readonly temperature: number;
+export interface SamplingOptions extends Sampling {
   readonly seed: number;
   /** Tokens that end the text. They are not returned. */
   readonly stops?: readonly number[];
+  /** Called with the logits [vocab] from which each returned token was chosen, before it is returned. */
+  readonly onLogits?: (logits: Float32Array, token: number) => void;
 }
 
 /** Returns the maximum number of tokens that a model reads at once. */
@@ -36,7 +38,7 @@ export async function* generate(
   loaded: LoadedModel,
   prompt: readonly number[],
   count: number,
-  { temperature, seed, stops = [] }: SamplingOptions,
+  { seed, stops = [], onLogits, ...sampling }: SamplingOptions,
   signal?: AbortSignalLike,
 ): AsyncGenerator<number> {
   const maxLength = getMaxContextLength(loaded);
@@ -58,8 +60,9 @@ export async function* generate(
           ? await decoder.decode([text.at(-1)!], text.length - 1)
           : await decoder.prefill([context]);
       isFilled = true;
-      const token = sampleToken(logits, temperature, uniformAt(key, i));
+      const token = chooseToken(logits, sampling, uniformAt(key, i), text);
       if (stops.includes(token)) return;
+      onLogits?.(logits, token);
       text.push(token);
       yield token;
     }
@@ -98,7 +101,7 @@ export async function continueTexts(
       const vocab = logits.length / texts.length;
       for (const [text, key] of keys.entries()) {
         const ofText = logits.subarray(text * vocab, (text + 1) * vocab);
-        added[text]!.push(sampleToken(ofText, temperature, uniformAt(key, i)));
+        added[text]!.push(chooseToken(ofText, { temperature }, uniformAt(key, i)));
       }
     }
     return added;
@@ -110,25 +113,3 @@ export async function continueTexts(
 /** Returns the next power of two above `length`, at least 64 and at most `maxLength`. */
 const chooseCacheCapacity = (length: number, maxLength: number): number =>
   Math.min(maxLength, Math.max(64, 2 ** Math.ceil(Math.log2(length + 1))));
-
-/**
- * Returns the most likely token at temperature 0; otherwise samples from the softmax by inverting its
- * cumulative distribution at `u`, which is uniform in [0, 1).
- */
-export function sampleToken(logits: Float32Array, temperature: number, u: number): number {
-  let best = 0;
-  for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i;
-  if (temperature === 0) return best;
-  let total = 0;
-  const weights = Float64Array.from(logits, (x) => {
-    const w = Math.exp((x - logits[best]!) / temperature);
-    total += w;
-    return w;
-  });
-  let remaining = u * total;
-  for (let i = 0; i < weights.length; i++) {
-    remaining -= weights[i]!;
-    if (remaining < 0) return i;
-  }
-  return best; // rounding can leave a little
-}

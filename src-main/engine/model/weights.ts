@@ -22,10 +22,6 @@ export interface LoadedModel {
   dispose(): void;
 }
 
-/** Returns max_position_embeddings; Infinity if the model has no such limit. */
-export const getMaxPositions = ({ dims, settings }: Pick<BucketModel, 'dims' | 'settings'>): number =>
-  dims['positions'] ?? Number(settings['positions'] ?? Infinity);
-
 /** Returns the initial values of a weight, in stored order. */
 export type WeightSource = (parameter: Parameter) => Promise<Float32Array>;
 

@@ -60,6 +60,7 @@ export async function openMeter(
   let sessionJoules: number | null = null;
   let isSpent = false;
   let isPaceReported = false;
+  let hasGrown = false;
   let peakMemory = earlier?.memory ?? 0;
   let tokens = earlier?.tokens ?? 0;
   let budgetEnds: Readonly<Record<BudgetKind, number>> | undefined;
@@ -121,7 +122,7 @@ export async function openMeter(
     isPaceReported = true;
     const stepSeconds = median(stepTimes.slice(warmupSteps));
     const secondsLeft = stepSeconds * Math.max(0, totalSteps - step);
-    const estimated = record?.estimate?.stepSeconds ?? null;
+    const estimated = hasGrown ? null : (record?.estimate?.stepSeconds ?? null);
     return [{ type: 'measured', step, stepSeconds, estimated, secondsLeft }];
   }
 
@@ -131,7 +132,8 @@ export async function openMeter(
     const stepSeconds = settled.length > 0 ? median(settled) : earlier?.stepSeconds;
     if (stepSeconds === undefined) return;
     const atSeconds = seconds();
-    const isOther = earlier?.hasOtherSettings === true || !hasEstimatedSettings(record, device, settings);
+    const isOther =
+      hasGrown || earlier?.hasOtherSettings === true || !hasEstimatedSettings(record, device, settings);
     const actual: RunActuals = {
       steps: step,
       tokens,
@@ -176,6 +178,13 @@ export async function openMeter(
           return [event];
         case 'rescheduled':
           totalSteps = event.steps;
+          return [event];
+        case 'grown':
+          // The steps of the larger model take longer, and no estimate was of them alone.
+          totalSteps = event.steps;
+          stepTimes.length = 0;
+          isPaceReported = false;
+          hasGrown = true;
           return [event];
         case 'saved':
           await saveActuals(event.step);

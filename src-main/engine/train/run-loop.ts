@@ -226,7 +226,7 @@ type Saver = (
 
 /** A function that saves a checkpoint and evaluates the average that it completes. */
 function createSaver(
-  { dir, run, device, session, parts, deviceSeconds, joules }: TrainingSession,
+  { dir, run, device, session, tokens, parts, deviceSeconds, joules }: TrainingSession,
   { base, loaded, training }: Segment,
   measured: Measured,
 ): Saver {
@@ -246,6 +246,7 @@ function createSaver(
       deviceSeconds: deviceSeconds(),
       joules: joules(),
       trainTokens: trainTokensIn(parts),
+      textHash: tokens.textHash,
       cursor,
       updates,
       history,

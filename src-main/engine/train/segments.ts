@@ -19,7 +19,7 @@ import { runSegment, type Rollback, type SegmentEnd, type TrainingSession } from
 import { countFlops, loadOptionsOf, openPosition, resolveOn, type RunPosition } from './run-position.ts';
 import { growIntoNextStage } from './stage-growth.ts';
 import { loadNewest } from './step-checkpoint.ts';
-import { checkContextLength } from './training-text.ts';
+import { checkContextLength } from '../../train/run-text.ts';
 import { Training, type ResolvedSettings } from './training.ts';
 
 type SessionWithoutClock = Omit<TrainingSession, 'deviceSeconds'>;
@@ -109,7 +109,7 @@ interface LoadedState {
 
 /** Loads the newest checkpoint of the run, or its initial weights. */
 async function loadState(
-  { dir, run, parts, device }: TrainingSession,
+  { dir, run, tokens, parts, device }: TrainingSession,
   { base, weights, record }: RunPosition,
   settings: TrainingSettings,
 ): Promise<LoadedState> {
@@ -125,13 +125,16 @@ async function loadState(
       throw error;
     }
   }
-  const trainTokens = trainTokensIn(parts);
-  if (record.trainTokens !== trainTokens) {
-    const why = `it was trained on ${record.trainTokens} tokens of text, but the text gives ${trainTokens} now`;
-    refuse('run/damaged', { run: run.name, why });
-  }
+  checkText(run, record, trainTokensIn(parts), tokens.textHash);
   const resumed = (await loadNewest(device, dir, options))!;
   return { loaded: resumed.loaded, momentUpdates: 0 };
+}
+
+/** Throws `run/text-changed` if the text is not the one of the record. */
+function checkText(run: RunSettings, record: StepRecord, now: number, textHash: string): void {
+  const { trainTokens: before, textHash: hashBefore } = record;
+  if (before === now && (hashBefore === undefined || hashBefore === textHash)) return;
+  refuse('run/text-changed', { run: run.name, data: run.data, before, now });
 }
 
 const rolledBackEvent = (record: StepRecord | undefined, { from }: Rollback): RunEvent => ({

@@ -7,24 +7,28 @@ import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import { resolveCheckpointing } from '../../graph/passes/activation-checkpointing.ts';
 import {
-  endFormerTrainer,
   followJob,
   makeWorkFolder,
   newestShardedStep,
-  readMissedEvents,
-} from '../../launch/local-job.ts';
+  readUnread,
+  rememberPosition,
+} from '../../launch/follow.ts';
+import type { Job } from '../../launch/job.ts';
 import { findTorchPython, findTrainer, type PythonReport } from '../../launch/python.ts';
-import { startTorchrun } from '../../launch/torchrun.ts';
+import { findSlurmJob, scriptFile, submitSlurmJob } from '../../launch/slurm/job.ts';
+import { endFormerTrainer, startTorchrun } from '../../launch/torchrun.ts';
 import { describeWork } from '../../launch/work/work-folder.ts';
 import { writeWork } from '../../launch/work/write-work.ts';
 import { openCheckpoint } from '../../store/checkpoint/checkpoint.ts';
 import { modelFolder } from '../../store/checkpoint/moments.ts';
+import type { EventReader } from '../../store/run/events.ts';
 import { newestStep, type RunSession } from '../../store/run/runs.ts';
 import type { LaunchSettings } from '../../train/launch.ts';
 import type { RunEvent, RunSettings } from '../../train/run.ts';
 import { decayFrom, isDecaying, stepsOf } from '../../train/schedule.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
-import { checkContextLength, textParts, tokenizeText } from './training-text.ts';
+import { tokenizeText } from './training-text.ts';
+import { checkContextLength, textParts } from '../../train/run-text.ts';
 
 /** The work folder in the folder of a run. */
 const workFolder = (dir: string): string => join(dir, 'torch');
@@ -44,26 +48,68 @@ export interface TorchRun extends RunSettings {
   readonly launch: LaunchSettings;
 }
 
-/** Trains a run until it is finished, is asked to stop, or fails. */
+/** Trains a run until it is finished, is asked to stop, or fails. A job of Slurm that still runs is followed. */
 export async function* torchSession(
   dir: string,
   run: TorchRun,
   session: RunSession,
   signal: AbortSignalLike,
 ): AsyncGenerator<RunEvent> {
-  const { settings } = run;
   const work = workFolder(dir);
-  const newest = await newestStep(dir);
   const step = await newestTorchStep(dir);
-  const steps = stepsOf(settings);
-  if (step > 0 && step >= steps && newest?.step === step) refuse('run/finished', { run: run.name, steps });
-  const base = await openCheckpoint(newest ? join(newest.dir, modelFolder) : run.checkpoint);
-  checkContextLength(base, settings);
   await session.setState('preparing');
   await makeWorkFolder(work);
   await endFormerTrainer(work);
-  yield* await readMissedEvents(work, step);
+  const { events, afterCheckpoint, reader } = await readUnread(work, step);
+  const running = await findSlurmJob(work);
+  for (const event of running ? events : events.slice(0, afterCheckpoint)) if (event) yield event;
   const shouldStop = (): boolean => signal.aborted || session.isStopRequested();
+  if (running) {
+    const { from } = await reader.next();
+    await rememberPosition(work, from);
+    await session.setState('running');
+    yield* followRun(work, run, running, session, shouldStop, reader);
+    return;
+  }
+  const job = yield* startJob(dir, work, run, signal, shouldStop);
+  yield* followRun(work, run, job, session, shouldStop);
+}
+
+/** Passes the events of a job on, and keeps the settings of the run as the trainer changed them. */
+async function* followRun(
+  work: string,
+  { settings }: TorchRun,
+  job: Job,
+  session: RunSession,
+  shouldStop: () => boolean,
+  reader?: EventReader,
+): AsyncGenerator<RunEvent> {
+  let current = settings;
+  const requests = { isStopRequested: shouldStop, decayRequest: () => session.decayRequest() };
+  for await (const event of followJob(work, job, requests, reader)) {
+    if (event.type === 'started') await session.setState('running');
+    if (event.type === 'rescheduled') {
+      current = rescheduled(current, event.step, event.steps);
+      await session.reschedule(current);
+    }
+    yield event;
+  }
+}
+
+/** Reads the text, writes the work folder, and starts the trainer or queues it. */
+async function* startJob(
+  dir: string,
+  work: string,
+  run: TorchRun,
+  signal: AbortSignalLike,
+  shouldStop: () => boolean,
+): AsyncGenerator<RunEvent, Job> {
+  const { settings } = run;
+  const newest = await newestStep(dir);
+  const steps = stepsOf(settings);
+  if (newest && newest.step >= steps) refuse('run/finished', { run: run.name, steps });
+  const base = await openCheckpoint(newest ? join(newest.dir, modelFolder) : run.checkpoint);
+  checkContextLength(base, settings);
   yield { type: 'preparing', what: 'looking for PyTorch', done: 0, of: 1 };
   const python = await findTorchPython();
   const launch = { ...run.launch, processes: countProcesses(run, python) };
@@ -79,25 +125,16 @@ export async function* torchSession(
       hasStep: newest !== null,
       checkpoints: '../checkpoints',
       tokenFolders: tokenized.folders,
-      parts: textParts(run, tokenized),
+      parts: textParts(run, tokenized.lengths),
       trainer: findTrainer(),
       activationCheckpointing: checkpointing === 'off' ? 'off' : 'full',
     }),
   );
-  const job = startTorchrun({ python: python.command, work, processes: launch.processes });
-  let current: TrainingSettings = settings;
-  const requests = {
-    isStopRequested: shouldStop,
-    decayRequest: () => session.decayRequest(),
-  };
-  for await (const event of followJob(work, job, requests)) {
-    if (event.type === 'started') await session.setState('running');
-    if (event.type === 'rescheduled') {
-      current = rescheduled(current, event.step, event.steps);
-      await session.reschedule(current);
-    }
-    yield event;
-  }
+  const { slurm, processes } = launch;
+  if (!slurm) return startTorchrun({ python: python.command, work, processes });
+  yield { type: 'preparing', what: `queueing ${join(work, scriptFile)}`, done: 0, of: 1 };
+  const isCpu = settings.device === 'cpu';
+  return submitSlurmJob({ launch: { ...launch, slurm }, work, python: python.command, isCpu });
 }
 
 /** The settings after a request to decay: the trainer reports at which step it ends. */
@@ -106,7 +143,8 @@ const rescheduled = (settings: TrainingSettings, step: number, end: number): Tra
 
 /** The processes of a run: as many as were asked for, or one for each GPU. Throws `torch/no-gpus`. */
 function countProcesses({ launch, settings: { device } }: TorchRun, { command, gpus }: PythonReport): number {
-  const { processes } = launch;
+  const { processes, slurm } = launch;
+  if (slurm) return processes > 0 ? processes : refuse('slurm/processes', { nodes: slurm.nodes });
   const found = gpus.length;
   if (device === 'cpu') return Math.max(1, processes);
   if (device === 'auto' && found === 0) return Math.max(1, processes);

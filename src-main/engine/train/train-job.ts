@@ -16,7 +16,8 @@ import { openMeter, type Meter } from './meter.ts';
 import { openPosition, stageNumber } from './run-position.ts';
 import { trainSegments } from './segments.ts';
 import { checkNoNewerShards, newestTorchStep, torchSession } from './torch-session.ts';
-import { checkContextLength, textParts, tokenizeText } from './training-text.ts';
+import { tokenizeText } from './training-text.ts';
+import { checkContextLength, textParts } from '../../train/run-text.ts';
 
 /**
  * Trains a run from its newest complete checkpoint, or from its start, until it is finished, is asked to stop,
@@ -84,7 +85,7 @@ async function* runSession(
   await session.setState('preparing');
   const tokenized = yield* tokenizeText(run, base, signal, shouldStop);
   const tokens = await openTokens(tokenized.folders);
-  const parts = textParts(run, tokenized);
+  const parts = textParts(run, tokenized.lengths);
   try {
     const device = await chooseDevice(settings.device, settings.threads, { tf32: settings.tf32 === 'on' });
     try {

@@ -1,5 +1,4 @@
-/** @file The text of a run: its tokens, the parts that batches are drawn from, and whether the context fits. */
-import { refuse } from '../../base/errors.ts';
+/** @file The text of a run: its tokens, with progress. */
 import { createQueue } from '../../base/queue.ts';
 import { anySignal, createAborter, type AbortSignalLike } from '../../base/signals.ts';
 import type { RunEvent } from '../../contract/schema.ts';
@@ -7,19 +6,7 @@ import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { tokenizeFiles, type TokenizedData } from '../../store/data/tokenize.ts';
 import { createLinkedController } from '../../store/fs/signals.ts';
 import { openHome } from '../../store/home/home.ts';
-import { partsOf, windowsIn, type TextPart } from '../../train/batches.ts';
 import type { RunSettings } from '../../train/run.ts';
-import type { TrainingSettings } from '../../train/settings.ts';
-import { longestContext } from '../../train/stages.ts';
-import { getMaxPositions } from '../model/weights.ts';
-
-/** Throws `run/bad-setting` if the context is longer than the model's positions. */
-export function checkContextLength(base: Checkpoint, { contextLength }: TrainingSettings): void {
-  const positions = getMaxPositions(base);
-  if (contextLength <= positions) return;
-  const why = `is ${contextLength}, but the model has ${positions} positions`;
-  refuse('run/bad-setting', { setting: 'context length', why });
-}
 
 /** Tokens of the run's text, with progress. Throws `cancelled` if the run is asked to stop. */
 export async function* tokenizeText(
@@ -61,26 +48,4 @@ export async function* tokenizeText(
   } finally {
     own.abort();
   }
-}
-
-/**
- * The parts that batches are drawn from: all text as one, or each of the data by its weight. Throws
- * `data/empty` if a part is shorter than one window. All stages of a run have the same parts.
- */
-export function textParts(run: RunSettings, { lengths, tokens }: TokenizedData): readonly TextPart[] {
-  const { data, weights, settings } = run;
-  const contextLength = longestContext(run);
-  const texts = weights
-    ? lengths.map((length, i) => ({ tokens: length, weight: weights[i]! }))
-    : [{ tokens, weight: 1 }];
-  const parts = partsOf(texts, settings.heldOut, contextLength);
-  for (const [i, part] of parts.entries()) {
-    if (windowsIn(part.train, contextLength) > 0) continue;
-    refuse('data/empty', {
-      path: weights ? data[i]! : data.join(', '),
-      tokens: part.train + part.heldOut,
-      needed: contextLength + 1,
-    });
-  }
-  return parts;
 }

@@ -6,10 +6,12 @@ import { openHome } from '../../service/dependencies.ts';
 import { createService } from '../../service/service.ts';
 import { detectEnvironment, findInstallation } from '../environment.ts';
 import { createTunnelOpener } from '../tunnel.ts';
+import { offerFileDialog } from './file-dialog.ts';
 import { setMenu } from './menu.ts';
 import { showNotifications } from './notifications.ts';
 import { findPathArgument, routeOfPath } from './open-path.ts';
 import { createUtilityProcesses } from './processes.ts';
+import { handleQuit } from './quit.ts';
 import { createKeyStore } from './secrets.ts';
 import { offerUpdate } from './updates.ts';
 import { guardSession, openWindow, registerScheme, showRoute } from './window.ts';
@@ -19,8 +21,6 @@ const root = findInstallation(here);
 const environment = detectEnvironment(here, true);
 /** The address of the development server, if there is one. */
 const developmentAddress = process.env['ELECTRON_RENDERER_URL'];
-/** Milliseconds between two looks for work that keeps the app open without a window. */
-const idleInterval = 1000;
 
 registerScheme();
 if (app.requestSingleInstanceLock()) startApp();
@@ -66,43 +66,25 @@ function startApp(): void {
     if (app.isReady()) show(routeOfPath(path));
     else firstRoute = routeOfPath(path);
   });
-  quitWhenIdle(() => service.activeCount() > 0, hasWindow);
-  saveBeforeQuit(() => service.activeCount() > 0, service.close);
+  handleQuit({
+    countActive: () => service.activeCount(),
+    hasWindow,
+    closeWindow: () => {
+      window?.close();
+    },
+    close: service.close,
+  });
+  offerFileDialog(() => (hasWindow() ? window : undefined));
   void app.whenReady().then(() => {
     if (developmentAddress === undefined) guardSession(join(root, 'out', 'renderer'));
-    setMenu(() => {
-      void offerUpdate(false);
+    setMenu({
+      show,
+      checkForUpdates: () => {
+        void offerUpdate(false);
+      },
     });
     show(firstRoute);
     void showNotifications(service.api, () => window, show);
     void offerUpdate(true);
-  });
-}
-
-/** Quits after the last window is closed, as soon as nothing is running. */
-function quitWhenIdle(isBusy: () => boolean, hasWindow: () => boolean): void {
-  app.on('window-all-closed', () => {
-    if (!isBusy()) {
-      app.quit();
-      return;
-    }
-    const timer = setInterval(() => {
-      if (!hasWindow() && isBusy()) return;
-      clearInterval(timer);
-      if (!hasWindow()) app.quit();
-    }, idleInterval);
-  });
-}
-
-/** Stops and saves everything that is running before the app quits. */
-function saveBeforeQuit(isBusy: () => boolean, close: () => Promise<void>): void {
-  let isClosing = false;
-  app.on('before-quit', (event) => {
-    if (isClosing || !isBusy()) return;
-    event.preventDefault();
-    isClosing = true;
-    void close().finally(() => {
-      app.quit();
-    });
   });
 }

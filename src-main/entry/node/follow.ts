@@ -1,5 +1,5 @@
 /** @file Follows jobs and runs on a terminal. Ctrl+C cancels a job, and stops and saves a run. */
-import { AppError, createError, refuse } from '../../base/errors.ts';
+import { AppError, createError, describeError, refuse } from '../../base/errors.ts';
 import { formatCount, formatDuration, formatNumber } from '../../base/format.ts';
 import type { JobSummary, RunSummary, RunEvent } from '../../contract/schema.ts';
 import type { Service } from '../../contract/service.ts';
@@ -54,7 +54,8 @@ export async function followRun(
     let last: RunEvent | undefined;
     for await (const event of api.followRun({ id: run.dir, from: 0 })) {
       last = event;
-      if (event.type === 'started' || event.type === 'rescheduled') ({ steps } = event);
+      if (event.type === 'started' || event.type === 'rescheduled' || event.type === 'grown')
+        ({ steps } = event);
       isCurrent ||= event.type === 'preparing' || ('time' in event && event.time >= since);
       if (isCurrent) show(event, steps, out);
     }
@@ -122,6 +123,8 @@ function describeEvent(event: RunEvent): string | undefined {
       return `step ${event.from}: rolled back to the checkpoint of step ${event.step}; the data continues`;
     case 'rescheduled':
       return `step ${event.step}: the learning rate decays from here; the run ends at step ${event.steps}`;
+    case 'grown':
+      return describeGrown(event);
     case 'asymmetry':
       return `step ${event.step}: distance between copies ${event.value.toPrecision(2)}`;
     case 'saved':
@@ -146,6 +149,21 @@ function describeStart(event: Extract<RunEvent, { type: 'started' }>): string {
   );
 }
 
+function describeGrown(event: Extract<RunEvent, { type: 'grown' }>): string {
+  const { step, stage, reason, method, parametersBefore, parameters, lossBefore, lossAfter } = event;
+  const loss =
+    lossBefore === null || lossAfter === null
+      ? ''
+      : `; held-out loss ${lossBefore.toFixed(4)} before, ${lossAfter.toFixed(4)} after`;
+  const { verdict, maxLogit } = event.certificate;
+  return (
+    `step ${step}: stage ${stage - 1} ended (${reason}). Grown by ${method} from ` +
+    `${formatCount(parametersBefore)} to ${formatCount(parameters)} parameters in ` +
+    `${formatDuration(event.seconds)}; certificate: ${verdict}, largest difference of a logit ` +
+    `${maxLogit.toPrecision(2)}${loss}`
+  );
+}
+
 function describeSkip({ step, what, value, limit }: Extract<RunEvent, { type: 'skipped' }>): string {
   const number = value === null ? 'is not finite' : `is ${formatNumber(value)}`;
   const excess = value === null || limit === null ? '' : `, above ${formatNumber(limit)}`;
@@ -167,5 +185,6 @@ export function describeRun(run: RunSummary): string {
     lines.push(`  loss      ${run.loss.toFixed(4)}${heldOut}`);
   }
   if (run.savedStep !== null) lines.push(`  saved     at step ${run.savedStep}`);
+  if (run.damage) lines.push(...describeError(run.damage).map((sentence) => `  damage    ${sentence}`));
   return lines.join('\n');
 }

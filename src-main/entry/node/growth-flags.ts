@@ -28,11 +28,13 @@ export const addGrowthFlags = (command: Command): Command =>
 export const describeMethods = (): string =>
   `\nMethods:\n${[...methods.values()].map(describeMethod).join('')}`;
 
-const indent = ' '.repeat(16);
+/** Room for the longest id, two spaces before it and two after it. */
+const idWidth = Math.max(...[...methods.keys()].map((id) => id.length)) + 2;
+const indent = ' '.repeat(idWidth + 2);
 
 function describeMethod({ id, summary, caveat, options }: Method): string {
   const lines = [
-    `  ${id.padEnd(14)}${summary}`,
+    `  ${id.padEnd(idWidth)}${summary}`,
     ...(caveat === undefined ? [] : [`${indent}note: ${caveat}`]),
     ...options.map((option) => `${indent}--option ${option.id}=${valuesOf(option)}  ${option.help}`),
   ];

@@ -158,7 +158,8 @@ async function readRecipe(path: string): Promise<Stages> {
 export const readPlanFile = async (path: string): Promise<SavedPlan> =>
   readPlan(await readJsonFile(path), path);
 
-async function readJsonFile(path: string): Promise<unknown> {
+/** Reads a JSON file. Throws `file/not-found`, `file/unreadable` or `file/bad-json`. */
+export async function readJsonFile(path: string): Promise<unknown> {
   const text = await readFile(resolve(path), 'utf8').catch((error: NodeJS.ErrnoException) =>
     error.code === 'ENOENT'
       ? refuse('file/not-found', { path })

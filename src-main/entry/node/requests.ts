@@ -5,7 +5,6 @@ import { pageHeaders, readPageFile } from '../pages.ts';
 import type { Access } from './access.ts';
 import { isLoopback, isOwnOrigin } from './origin.ts';
 import { findPeerUser, isOwner } from './peer-user.ts';
-import { hold } from './strangers.ts';
 
 export interface Site {
   /** The folder of the built page. */
@@ -50,9 +49,6 @@ export async function respond(request: IncomingMessage, response: ServerResponse
   await sendFile(request, response, site.folder);
 }
 
-/** Milliseconds for a client to close a connection whose request was refused. */
-const refusalTime = 1000;
-
 /** Refuses a request whose body is not read, and closes its connection. */
 function refuseBody(
   request: IncomingMessage,
@@ -62,9 +58,8 @@ function refuseBody(
 ): void {
   // The request has lost its socket by the time the response is sent.
   const { socket } = request as { readonly socket: Socket | null };
-  // Node.js closes the connection after a response that says so, and before the client has read it.
-  response.writeHead(status, { ...pageHeaders, ...headers, 'Content-Length': 0 }).end(() => {
-    if (socket) hold(socket, refusalTime);
+  response.writeHead(status, { ...pageHeaders, ...headers, Connection: 'close' }).end(() => {
+    socket?.destroySoon();
   });
 }
 

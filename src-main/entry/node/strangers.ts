@@ -16,7 +16,7 @@ const maxForeign = 512;
 const foreignTime = 10_000;
 
 /** Stops reading from a connection, and closes it later. */
-export function hold(socket: Duplex, time: number): void {
+function hold(socket: Duplex, time: number): void {
   socket.pause();
   const timer = setTimeout(() => socket.destroy(), time).unref();
   socket.once('close', () => {

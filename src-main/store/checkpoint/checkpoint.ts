@@ -8,6 +8,7 @@ import { countActiveParameters, countByGroup, countParameters } from '../../mode
 import { readCertificate } from '../../model/certificate.ts';
 import { growthRecordFile, type GrowthRecord } from '../../model/records.ts';
 import type { CheckpointSummary } from '../../model/summary.ts';
+import { hasChatTemplate } from '../data/chat-template.ts';
 import { readTokenizerInfo } from '../data/tokenizer.ts';
 import { readDirect } from '../fs/direct-io.ts';
 import { exists, isObject, readOrRefuse } from '../fs/files.ts';
@@ -38,7 +39,8 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   const resolved = await resolveCheckpoint(dir, parsed, stored, { read: readRange });
   const growth = await readGrowthRecord(dir);
   const name = getCheckpointName(dir);
-  const tokenizer = await readTokenizerInfo(dir);
+  const info = await readTokenizerInfo(dir);
+  const tokenizer = info && (await hasChatTemplate(dir)) ? { ...info, chat: true as const } : info;
   const summary = summarizeCheckpoint(dir, resolved, { name, tokenizer });
   if (!growth) return { dir, ...resolved, growth, summary };
   const { source, method, certificate } = growth;

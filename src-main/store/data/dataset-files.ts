@@ -1,5 +1,7 @@
 /** @file Finds the data files that a path means: a file, a glob pattern, or a folder such as a Hub dataset. */
-import { glob, readdir, stat } from 'node:fs/promises';
+// As a namespace: a Node without `glob`, such as that of an older Electron, fails only for a pattern.
+import * as fs from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join, relative, resolve, sep } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import { readOrRefuse } from '../fs/files.ts';
@@ -67,7 +69,7 @@ export async function listDataFiles(path: string): Promise<DataFiles> {
   if (found?.isDirectory()) return listFolder(full);
   if (!isGlobPattern(path)) refuse('file/not-found', { path: full });
   const files: string[] = [];
-  for await (const name of glob(full)) if ((await stat(name)).isFile()) files.push(resolve(name));
+  for await (const name of fs.glob(full)) if ((await stat(name)).isFile()) files.push(resolve(name));
   return { files: files.length > 0 ? files.sort() : refuse('data/no-files', { path: full }), leftOut: [] };
 }
 
@@ -106,4 +108,13 @@ function listConfigs(files: readonly string[]): readonly string[] {
   const topFolders = files.filter((name) => name.includes(sep)).map((name) => name.split(sep)[0]!);
   const configs = topFolders.filter((folder) => folder !== 'data' && findSplit(folder) === undefined);
   return [...new Set(configs)];
+}
+
+/** Bytes of the files that `path` means, packed as they are. Throws what `findDataFiles` throws. */
+export async function getDataBytes(path: string): Promise<number> {
+  const files = await findDataFiles(path);
+  const sizes = await Promise.all(
+    files.map((file) => readOrRefuse(file, async () => (await stat(file)).size)),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -6,7 +6,9 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { Readable, pipeline, type Transform } from 'node:stream';
-import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
+// As a namespace: a Node without Zstandard, such as that of an older Electron, fails only when it meets such a file.
+import * as zlib from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { createError, refuse } from '../../base/errors.ts';
 import { toReadError } from '../fs/files.ts';
 
@@ -37,7 +39,7 @@ const packings: Readonly<Record<string, Packing>> = {
   '.zst': {
     name: 'zstd',
     createDecompressor: () =>
-      createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog } }),
+      zlib.createZstdDecompress({ params: { [zlib.constants.ZSTD_d_windowLogMax]: maxWindowLog } }),
     countPadding: () => 0,
   },
 };

@@ -2,6 +2,7 @@
  * @file Reads token files. A file is a header of 256 int32 values (magic number 278895051, version 1, tokens,
  * bytes per token), then the tokens as uint16 or uint32.
  */
+import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -69,6 +70,8 @@ export interface Tokens {
   readonly length: number;
   /** Size of the text as UTF-8. */
   readonly bytes: number;
+  /** SHA-256 of the files that the tokens come from, in their order. */
+  readonly textHash: string;
   /** Index of the first token of each document, ascending. */
   readonly documentStarts: Float64Array;
   /** Reads `length` tokens from token `start` on, into `into` when given. */
@@ -99,9 +102,11 @@ export async function openTokens(
   const starts: Float64Array[] = [];
   let length = 0;
   let bytes = 0;
+  const textHash = createHash('sha256');
   try {
     for (const folder of folders) {
       const summary = await readTokenSummary(folder);
+      textHash.update(`${summary.sha256}\n`);
       const firstToken = length;
       starts.push((await readDocumentStarts(folder, summary)).map((start) => start + firstToken));
       for (const { file, tokens } of summary.parts) {
@@ -118,6 +123,7 @@ export async function openTokens(
   return {
     length,
     bytes,
+    textHash: textHash.digest('hex'),
     documentStarts,
     readDocumentIds(start, count, into = new Int32Array(count)) {
       let document = Math.max(0, countUpTo(documentStarts, start) - 1);

@@ -1,4 +1,4 @@
-/** @file Lists a folder for a file picker: folders first, checkpoints marked, hidden files left out. */
+/** @file Lists a folder for a file picker: folders first, checkpoints marked. */
 import { readdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -23,16 +23,19 @@ export interface Folder {
 }
 
 /**
- * Lists `dir`, or the user's home. Leaves out entries that cannot be read, such as broken links. Refuses
- * `file/not-found`, `file/not-a-folder`, `file/unreadable`.
+ * Lists `dir`, or the user's home. Leaves out entries that cannot be read, such as broken links, and without `hidden`
+ * those whose name begins with a dot. Refuses `file/not-found`, `file/not-a-folder`, `file/unreadable`.
  */
-export async function listFolder(dir = homedir()): Promise<Folder> {
+export async function listFolder(
+  dir = homedir(),
+  { hidden = false }: { readonly hidden?: boolean } = {},
+): Promise<Folder> {
   const path = resolve(dir);
   const parent = dirname(path);
   const found = await readOrRefuse(path, () => stat(path));
   if (!found.isDirectory()) return refuse('file/not-a-folder', { path });
   const names = await readOrRefuse(path, () => readdir(path));
-  const visible = names.filter((name) => !name.startsWith('.'));
+  const visible = hidden ? names : names.filter((name) => !name.startsWith('.'));
   const all = await Promise.all(visible.map((name) => readEntry(path, name)));
   const entries = all.filter((entry) => entry !== undefined);
   entries.sort(compareEntries);

@@ -4,7 +4,7 @@
  */
 import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
@@ -44,6 +44,8 @@ export interface Home {
   forgetCheckpoint(dir: string): Promise<void>;
   /** Folders of runs that still exist, newest first: those that were remembered, and those in the home. */
   listRuns(): Promise<readonly string[]>;
+  /** The folders that have or had runs. */
+  listRunParents(): Promise<readonly string[]>;
   /** False when the list cannot be written. */
   rememberRun(dir: string): Promise<boolean>;
   /**
@@ -118,6 +120,10 @@ export function openHome(dir = resolveHomeDir()): Home {
       // A process may have died after it created a run and before it remembered it.
       const found = names.filter((name) => !name.startsWith('.')).map((name) => join(runsFolder, name));
       return filterAsync([...new Set([...remembered, ...found])], isRun);
+    },
+    async listRunParents() {
+      const remembered = (await readStored(runsFile, pathList)) ?? [];
+      return [...new Set([runsFolder, ...remembered.map((path) => dirname(path))])];
     },
     rememberRun(path) {
       const full = resolve(path);

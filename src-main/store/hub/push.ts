@@ -2,7 +2,7 @@
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { commitIter, createRepo, modelInfo, whoAmI, type CommitOperation } from '@huggingface/hub';
-import { AppError, refuse } from '../../base/errors.ts';
+import { AppError, refuse, toErrorData } from '../../base/errors.ts';
 import type { PushEvent, PushPlan } from '../../model/hub.ts';
 import { findInside } from '../fs/inside.ts';
 import { formatPublicRecord, isRecord, listExportFiles } from './export-files.ts';
@@ -44,17 +44,46 @@ export async function fetchAccount(
   return { name: who.name, write: role === 'read' ? false : null };
 }
 
+/** A plan of a push that can be carried out. */
+type ReadyPlan = PushPlan & { readonly account: string; readonly exists: boolean; readonly private: boolean };
+
+/** The files of a push, which are known without the Hub. Refuses what `listExportFiles` refuses. */
+async function listPush(hub: Hub, dir: string): Promise<Pick<PushPlan, 'dir' | 'files' | 'bytes'>> {
+  const files = await listExportFiles(resolve(dir), hub.token?.text);
+  return { dir: resolve(dir), files, bytes: files.reduce((n, file) => n + file.bytes, 0) };
+}
+
 /**
- * Plans a push of the folder `dir` to `given` (`name` or `owner/name`) without changing anything on the Hub.
- * Refuses what `listExportFiles` and `fetchAccount` refuse, and `hub/no-write`.
+ * Plans a push of the folder `dir` to `given` (`name` or `owner/name`) without changing anything on the Hub. Without
+ * a token, or without the Hub, only the files are planned, and `blocker` says why.
  */
 export async function planPush(hub: Hub, dir: string, given: string): Promise<PushPlan> {
-  const files = await listExportFiles(resolve(dir), hub.token?.text);
-  const { repo: name } = parseRepo(given);
-  const account = await fetchAccount(hub, `pushing to ${name}`);
-  const repo = name.includes('/') ? name : `${account.name}/${name}`;
+  const files = await listPush(hub, dir);
+  const { repo } = parseRepo(given);
+  try {
+    return { ...files, ...(await findTarget(hub, repo)), blocker: null };
+  } catch (error) {
+    if (!(error instanceof AppError) || !error.code.startsWith('hub/')) throw error;
+    const url = `${hub.settings.endpoint}/${repo}`;
+    return { ...files, repo, account: null, exists: null, private: null, url, blocker: toErrorData(error) };
+  }
+}
+
+/** As `planPush`, but throws what blocks the push: what `fetchAccount` refuses, and `hub/no-write`. */
+export async function planReadyPush(hub: Hub, dir: string, given: string): Promise<ReadyPlan> {
+  const files = await listPush(hub, dir);
+  return { ...files, ...(await findTarget(hub, parseRepo(given).repo)), blocker: null };
+}
+
+/** The repository of a push. Refuses what `fetchAccount` refuses, and `hub/no-write`. */
+async function findTarget(
+  hub: Hub,
+  name: string,
+): Promise<Pick<ReadyPlan, 'repo' | 'account' | 'exists' | 'private' | 'url'>> {
+  const { name: account, write } = await fetchAccount(hub, `pushing to ${name}`);
+  const repo = name.includes('/') ? name : `${account}/${name}`;
   const { endpoint } = hub.settings;
-  if (account.write === false) refuse('hub/no-write', { repo });
+  if (write === false) refuse('hub/no-write', { repo });
   const existing = await modelInfo({
     name: repo,
     hubUrl: endpoint,
@@ -64,13 +93,10 @@ export async function planPush(hub: Hub, dir: string, given: string): Promise<Pu
     return refuseUnexpectedResponse(endpoint)(error);
   });
   return {
-    dir: resolve(dir),
     repo,
-    account: account.name,
+    account,
     exists: existing !== undefined,
     private: existing?.private ?? true,
-    files,
-    bytes: files.reduce((n, file) => n + file.bytes, 0),
     url: `${endpoint}/${repo}`,
   };
 }
@@ -92,7 +118,7 @@ export async function pushExport(
   given: string,
   { private: isPrivate, onEvent, signal }: PushOptions,
 ): Promise<Extract<PushEvent, { type: 'done' }>> {
-  const plan = await planPush(hub, dir, given);
+  const plan = await planReadyPush(hub, dir, given);
   const { repo, files, bytes, url } = plan;
   const { endpoint } = hub.settings;
   if (!plan.exists) await createRepository(hub, repo, isPrivate);

@@ -6,6 +6,7 @@ import { refuse } from '../../base/errors.ts';
 import type { LaunchSettings } from '../../train/launch.ts';
 import { runVersion, type RunEvent, type RunSettings, type StoppedEvent } from '../../train/run.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
+import type { RunStage } from '../../train/stages.ts';
 import { isNotFound, removeStaleFiles, writeJson, writeOrRefuse } from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
 import { removeStaleFolders } from '../fs/stale-folders.ts';
@@ -51,18 +52,20 @@ async function checkNoOtherProcess(dir: string): Promise<void> {
 }
 
 /**
- * Marks the run as being prepared by this process, removes an old stop request, and writes new settings and another
- * engine if they are given. Throws `run/already-running`.
+ * Marks the run as being prepared by this process, removes an old stop request, and writes new settings, another
+ * engine and other stages if they are given. Throws `run/already-running`.
  */
 export const claimRun = (
   dir: string,
   settings?: TrainingSettings,
   launch?: LaunchSettings | null,
+  stages?: readonly RunStage[],
 ): Promise<void> =>
   withRunLock(dir, async () => {
     await checkNoOtherProcess(dir);
     await rm(stopFile(dir), { force: true });
     if (settings) await changeSettings(dir, settings);
+    if (stages) await writeJson(settingsFile(dir), { ...(await readRun(dir)), stages } satisfies RunSettings);
     if (launch !== undefined) await changeLaunch(dir, launch);
     await writeMark(dir, 'preparing');
   });

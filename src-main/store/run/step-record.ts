@@ -22,6 +22,8 @@ export interface StepRecord {
   readonly joules: number | null;
   /** Training tokens of the text. A resume on other text is refused. */
   readonly trainTokens: number;
+  /** SHA-256 of the files of the text, as `Tokens` has it; absent in records of earlier versions. */
+  readonly textHash?: string;
   /** Updates' worth of batches read. Larger than `step` after a rollback. */
   readonly cursor: number;
   /** Steps that changed the weights. */
@@ -49,6 +51,7 @@ const schema = z.object({
   deviceSeconds: z.number().optional(),
   joules: z.number().nullable().default(null),
   trainTokens: count,
+  textHash: z.string().optional(),
   cursor: count.optional(),
   updates: count.optional(),
   history: z
@@ -98,7 +101,7 @@ export async function readStepRecord({
   }
   const found = parsed.data;
   if (found.step !== step) return damaged(`step.json is of step ${found.step}`);
-  const { deviceSeconds, cursor, updates, history, lossScale, stages, stageEnd, ...rest } = found;
+  const { deviceSeconds, cursor, updates, history, lossScale, stages, stageEnd, textHash, ...rest } = found;
   return {
     ...rest,
     version: 2,
@@ -106,6 +109,7 @@ export async function readStepRecord({
     cursor: cursor ?? step,
     updates: updates ?? step,
     history: history ?? emptyHistory,
+    ...(textHash === undefined ? {} : { textHash }),
     ...(lossScale ? { lossScale } : {}),
     ...(stages ? { stages } : {}),
     ...(stageEnd ? { stageEnd } : {}),

@@ -1,6 +1,6 @@
-/** @file Generates the greedy tokens of transformers, and samples from the softmax. */
+/** @file Generates the greedy tokens of transformers. */
 import { describe, expect, it } from 'vitest';
-import { generate, sampleToken } from '../../../src-main/engine/infer/generate.ts';
+import { generate } from '../../../src-main/engine/infer/generate.ts';
 import { checkpointWeights, loadModel } from '../../../src-main/engine/model/weights.ts';
 import { openDevice } from '../../../src-main/engine/ort/device.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
@@ -18,15 +18,4 @@ describe.each(goldenCases)('%s', (name) => {
     expect([...prompt, ...tokens]).toEqual(greedy);
     await device.dispose();
   });
-});
-
-it('samples each token with the probability of its softmax', () => {
-  const logits = Float32Array.of(0, Math.log(2), Math.log(5));
-  const counts = [0, 0, 0];
-  for (let i = 0; i < 8000; i++) counts[sampleToken(logits, 1, (i + 0.5) / 8000)]!++;
-  expect(counts).toEqual([1000, 2000, 5000]);
-  expect(sampleToken(logits, 0, 0)).toBe(2);
-  for (let i = 0; i < 8000; i++) counts[sampleToken(logits, 0.5, (i + 0.5) / 8000)]!--;
-  expect(counts[0]).toBeGreaterThan(700); // at a lower temperature, unlikely tokens become rarer
-  expect(sampleToken(logits, 1, 1 - 2 ** -53)).toBe(2);
 });

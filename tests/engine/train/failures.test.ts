@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describeError } from '../../../src-main/base/errors.ts';
 import { checkpointWeights, loadModel } from '../../../src-main/engine/model/weights.ts';
 import { openDevice } from '../../../src-main/engine/ort/device.ts';
 import { saveCheckpoint } from '../../../src-main/engine/train/step-checkpoint.ts';
@@ -84,8 +85,20 @@ describe('a run fails', () => {
     const data = createTextFile();
     const run = await createTestRun(await tinyCheckpoint, data, { saveEvery: 2 });
     await trainUntilStep(run, 2);
-    writeFileSync(data, `${readFileSync(data, 'utf8')} and more of it`);
-    expect(await trainToFailure(run)).toMatchObject({ error: { code: 'run/damaged' } });
+    const text = readFileSync(data, 'utf8');
+    // Longer, and other text with as many tokens: every letter is a token.
+    for (const changed of [`${text} and more of it`, `X${text.slice(1)}`]) {
+      writeFileSync(data, changed);
+      const stopped = await trainToFailure(run);
+      const error = stopped.type === 'stopped' ? stopped.error : undefined;
+      expect(error).toMatchObject({ code: 'run/text-changed', detail: { data: [data] } });
+      const [message, remedy] = describeError(error!);
+      expect(message).toMatch(/^the text of the run .* has changed/);
+      expect(remedy).toMatch(/^Restore the text as it was \(/);
+    }
+    writeFileSync(data, text);
+    await trainRun(run);
+    expect(await summarizeRun(run)).toMatchObject({ state: 'finished' });
   });
 
   it('when its device does not exist, and uses no other device', async () => {

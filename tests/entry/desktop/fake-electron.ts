@@ -41,6 +41,9 @@ export class FakeWindow extends EventEmitter {
   show(): void {
     // Nothing to show.
   }
+  isDestroyed(): boolean {
+    return false;
+  }
 }
 
 /** A utility process that ignores `kill`, as one that hangs does. */
@@ -76,6 +79,13 @@ export class FakeNotification extends EventEmitter {
   }
 }
 
+export interface MenuItem {
+  readonly label?: string;
+  readonly role?: string;
+  readonly id?: string;
+  readonly click?: () => void;
+  readonly submenu?: readonly MenuItem[];
+}
 type PermissionHandler = (contents: unknown, permission: string, decide: (granted: boolean) => void) => void;
 
 /** What was called, and what the fake answers. */
@@ -94,6 +104,14 @@ export const fake = {
   exposed: {} as Record<string, unknown>,
   ipcListeners: new Map<string, (event: { ports: unknown[] }) => void>(),
   openedUrls: [] as string[],
+  /** Answers what the page asks the main process. */
+  invoke: (..._args: unknown[]): unknown => undefined,
+  ipcHandlers: new Map<string, (event: { sender: unknown }, value: unknown) => Promise<unknown>>(),
+  openDialogs: [] as { properties: readonly string[]; defaultPath?: string }[],
+  /** What is chosen in the next file dialog; empty if it is cancelled. */
+  chosenPaths: [] as string[],
+  quits: 0,
+  menu: [] as MenuItem[],
   encryption: { available: true, backend: 'gnome_libsecret' },
 };
 
@@ -126,21 +144,47 @@ const toMainPort = (port: MessagePort): MainPortLike =>
 
 const mask = 7;
 
+function createApp() {
+  const app = new EventEmitter();
+  Object.defineProperty(app, 'isPackaged', { get: () => fake.isPackaged });
+  return Object.assign(app, {
+    getVersion: () => '0.1.0',
+    whenReady: () => Promise.resolve(),
+    quit() {
+      fake.quits++;
+    },
+  });
+}
+
 /** The module. */
 export const electron = {
-  BrowserWindow: FakeWindow,
+  BrowserWindow: Object.assign(FakeWindow, {
+    fromWebContents: (contents: unknown) =>
+      fake.windows.find(({ webContents }) => webContents === contents) ?? null,
+  }),
+  Menu: {
+    buildFromTemplate: (template: MenuItem[]) => template,
+    setApplicationMenu(menu: MenuItem[]) {
+      fake.menu = menu;
+    },
+  },
+  powerMonitor: new EventEmitter(),
+  ipcMain: {
+    handle(channel: string, handler: (event: { sender: unknown }, value: unknown) => Promise<unknown>) {
+      fake.ipcHandlers.set(channel, handler);
+    },
+  },
   MessageChannelMain: FakeMessageChannelMain,
   Notification: FakeNotification,
-  app: {
-    get isPackaged() {
-      return fake.isPackaged;
-    },
-    getVersion: () => '0.1.0',
-  },
+  app: createApp(),
   dialog: {
     showMessageBox(box: { message: string; detail?: string }) {
       fake.messageBoxes.push(box);
       return Promise.resolve({ response: fake.pressedButton });
+    },
+    showOpenDialog(...args: { properties: readonly string[]; defaultPath?: string }[]) {
+      fake.openDialogs.push(args.at(-1)!);
+      return Promise.resolve({ canceled: fake.chosenPaths.length === 0, filePaths: fake.chosenPaths });
     },
   },
   shell: {
@@ -176,6 +220,7 @@ export const electron = {
     },
   },
   ipcRenderer: {
+    invoke: (...args: unknown[]) => Promise.resolve(fake.invoke(...args)),
     on(channel: string, listener: (event: { ports: unknown[] }) => void) {
       fake.ipcListeners.set(channel, listener);
     },

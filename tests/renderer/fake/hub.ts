@@ -150,22 +150,25 @@ export function createFakeHub(pace: number, jobs: FakeJobs, summary: CheckpointS
           : { ...account, from: 'memory', name: 'me', write: true };
       return account;
     },
-    planPush: async ({ dir, repo }) =>
-      account.name === null
-        ? refuse('hub/no-token', { what: `pushing to ${repo}` })
-        : {
-            dir,
-            repo: `me/${repo}`,
-            account: 'me',
-            exists: false,
-            private: true,
-            files: [
-              { path: 'config.json', bytes: 700 },
-              { path: 'model.safetensors', bytes: 4e6 },
-            ],
-            bytes: 4_000_700,
-            url: `https://huggingface.co/me/${repo}`,
-          },
+    planPush: async ({ dir, repo }) => {
+      const isSignedIn = account.name !== null;
+      const owned = isSignedIn ? `me/${repo}` : repo;
+      const noToken = { code: 'hub/no-token', detail: { what: `pushing to ${repo}` } } as const;
+      return {
+        dir,
+        repo: owned,
+        account: account.name,
+        exists: isSignedIn ? false : null,
+        private: isSignedIn ? true : null,
+        files: [
+          { path: 'config.json', bytes: 700 },
+          { path: 'model.safetensors', bytes: 4e6 },
+        ],
+        bytes: 4_000_700,
+        url: `https://huggingface.co/${owned}`,
+        blocker: isSignedIn ? null : noToken,
+      };
+    },
     startPush: async ({ repo }) => jobs.start('push', `Pushing to me/${repo}`),
     followPush: async function* () {
       for (let i = 1; i <= 5; i++) {

@@ -10,10 +10,16 @@ type Inference = 'sample' | 'evaluate' | 'evaluateChoices' | 'tokenizeText' | 'p
 export function createFakeInference(pace: number): Pick<Service, Inference> {
   const device = 'cpu' as const;
   return {
-    sample: async function* ({ tokens }) {
-      const words = story.split(/(?<= )/);
-      for (const text of words.slice(0, tokens)) {
+    sample: async function* ({ tokens, probabilities = 0 }) {
+      const words = story.split(/(?= )/);
+      for (const [i, text] of words.slice(0, tokens).entries()) {
         await sleep(pace);
+        const probability = 0.9 / ((i % 5) + 1);
+        const top = [
+          { text, probability },
+          { text: ' acorn', probability: (1 - probability) / 2 },
+        ].slice(0, probabilities);
+        if (probabilities > 0) yield { type: 'token' as const, text, probability, top };
         yield { type: 'text' as const, text };
       }
       yield { type: 'done' as const, tokens: words.length, seconds: 0.2, device };

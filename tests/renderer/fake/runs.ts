@@ -22,6 +22,8 @@ type RunPart = Pick<
   | 'annotateRun'
   | 'trashRun'
   | 'restoreRun'
+  | 'trashedRuns'
+  | 'emptyTrash'
   | 'runCost'
 >;
 interface FakeRun {
@@ -158,7 +160,18 @@ export function createFakeRuns(pace: number): RunPart {
     restoreRun: async ({ trashed }) => {
       const run = trash.get(trashed)!;
       runs.set(run.summary.id, run);
+      trash.delete(trashed);
       return run.summary;
+    },
+    trashedRuns: async () =>
+      [...trash].map(([trashed, { summary }]) => {
+        const { name, checkpoint, step, steps, loss, dir: original } = summary;
+        return { trashed, original, moved: '2026-11-01T00:00:00.000Z', name, checkpoint, step, steps, loss };
+      }),
+    emptyTrash: async () => {
+      const deleted = trash.size;
+      trash.clear();
+      return { deleted };
     },
     resumeRun: async ({ id }) => {
       const run = find(id);

@@ -89,6 +89,7 @@ export function createFakeService(pace: number, { openError }: FakeOptions = {})
       );
       return {};
     },
+    exampleText: async () => ({ path: '/home/me/.cambium/examples/stories.txt' }),
     listFolder: async ({ dir = '/data' }) => createFolder(dir),
     locateCheckpoint: async ({ name }) => ({
       dirs: [...checkpoints.keys()].filter((dir) => dir.endsWith(`/${name}`)),

@@ -9,6 +9,17 @@ beforeEach(() => {
 });
 afterEach(cleanup);
 
+it('lists the files before there is a token, and asks for one to push', async () => {
+  location.hash = '#/push?dir=/data/grown';
+  render(App, { connection: connectTo(createFakeService(0)) });
+  await fireEvent.click(await screen.findByRole('button', { name: 'Preview upload' }));
+  await screen.findByText('2 files, 4.00 MB');
+  const push = screen.getByRole('button', { name: 'Push 4.00 MB' }) as HTMLButtonElement;
+  expect(push.disabled).toBe(true);
+  expect(screen.getByRole('alert').textContent).toContain('needs a token');
+  expect(screen.getByRole('heading', { name: 'Your account' })).toBeTruthy();
+});
+
 it('previews an upload, then uploads', async () => {
   location.hash = '#/push?dir=/data/grown';
   const service = createFakeService(0);

@@ -76,6 +76,15 @@ it('says that nobody knows the state of a run while the server cannot be reached
   expect(screen.getByRole('button', { name: 'Pause' }).getAttribute('aria-disabled')).toBe('true');
 });
 
+it('says how many lines of events.jsonl it lacks', async () => {
+  const fake = createFakeService(0);
+  const damage = { code: 'run/damaged-lines' as const, detail: { run: 'a', lines: 3 } };
+  const run = { ...(await fake.run({ id: 'a' })), damage } as RunSummary;
+  render(App, { connection: connectTo({ ...fake, run: async () => run }) });
+  location.hash = '#/run?id=a';
+  expect(await screen.findAllByText(/^3 lines in events\.jsonl .* were skipped/)).not.toHaveLength(0);
+});
+
 it('keeps what was typed in a tab while another is shown', async () => {
   render(App, { connection: connectTo(createFakeService(0)) });
   location.hash = '#/run?id=a';

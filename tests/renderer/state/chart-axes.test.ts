@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { availableAxes, valuesAlong } from '../../../src-renderer/state/chart-axes.ts';
-import { evaluatedRun, shortRun } from './example-runs.ts';
+import type { RunEvent } from '../../../src-main/contract/schema.ts';
+import { createView } from '../views.ts';
+import { evaluatedRun, grownEvent, shortRun } from './example-runs.ts';
 
 it('offers the axes that the run has data for', () => {
   const idsOf = (view: typeof shortRun): readonly string[] => availableAxes(view).map(({ id }) => id);
@@ -11,6 +13,21 @@ it('offers the axes that the run has data for', () => {
 it('computes FLOPs from parameters and tokens', () => {
   const expected = [1, 2, 3, 4].map((step) => 6 * 1000 * 10 * step);
   expect([...valuesAlong(evaluatedRun, 'flops', evaluatedRun)]).toEqual(expected);
+});
+
+it('counts FLOPs with the model of each stage in a run that grows', () => {
+  const step = (n: number): RunEvent => ({
+    type: 'step',
+    step: n,
+    loss: 3,
+    lr: 1e-3,
+    gradNorm: 1,
+    tokens: 10 * n,
+    seconds: 1,
+  });
+  const view = createView([step(1), step(2), grownEvent, step(3), step(4)]);
+  // 100 FLOPs a token for 20 tokens, then 300.
+  expect([...valuesAlong(view, 'flops', view)]).toEqual([1000, 2000, 5000, 8000]);
 });
 
 it('sums the time of the steps', () => {

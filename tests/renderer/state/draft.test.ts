@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import { growthDraft } from '../../../src-main/contract/schema.ts';
-import { readDraft, removeDraft, writeDraft } from '../../../src-renderer/state/draft.ts';
+import { keyOfHistoryEntry, readDraft, removeDraft, writeDraft } from '../../../src-renderer/state/draft.ts';
 
 afterEach(() => {
   sessionStorage.clear();
@@ -25,4 +25,15 @@ it('ignores what is no draft', () => {
   expect(readDraft('grow /a', growthDraft)).toBeUndefined();
   sessionStorage.setItem('cambium.draft.grow /a', '{');
   expect(readDraft('grow /a', growthDraft)).toBeUndefined();
+});
+
+it('gives every entry of the history its own key, and the same one after a return', () => {
+  history.replaceState(null, '');
+  const first = keyOfHistoryEntry();
+  expect(keyOfHistoryEntry()).toBe(first);
+  const state: unknown = history.state;
+  history.replaceState(null, '');
+  expect(keyOfHistoryEntry()).not.toBe(first);
+  history.replaceState(state, '');
+  expect(keyOfHistoryEntry()).toBe(first);
 });

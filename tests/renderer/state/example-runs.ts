@@ -1,6 +1,6 @@
 /** @file Events, summaries and views of short runs. */
 import type { RunEvent, RunSummary } from '../../../src-main/contract/schema.ts';
-import type { StepEvent } from '../../../src-main/train/run.ts';
+import type { GrownEvent, StepEvent } from '../../../src-main/train/run.ts';
 import { trainingDefaults, type TrainingSettings } from '../../../src-main/train/settings.ts';
 import { createView } from '../views.ts';
 
@@ -65,3 +65,24 @@ export const createRunSummary = (name: string, settings: Partial<TrainingSetting
     data: ['/t'],
     settings: { ...trainingDefaults, ...settings },
   }) as unknown as RunSummary;
+
+/** The growth of a run after its second step of ten tokens. */
+export const grownEvent: GrownEvent = {
+  type: 'grown',
+  step: 2,
+  stage: 2,
+  reason: 'plateau',
+  method: 'identity',
+  parametersBefore: 1000,
+  parameters: 3000,
+  lossBefore: 3.25,
+  lossAfter: 3.5,
+  certificate: { promise: 'function-preserving', verdict: 'passed', maxLogit: 0, tolerance: 1e-4, kl: 0 },
+  tokens: 20,
+  flops: 2000,
+  flopsPerToken: 300,
+  steps: 40,
+  seconds: 2,
+  source: '/run/stages/step-000002',
+  time: '',
+};

@@ -4,6 +4,7 @@ import type { RunEvent } from '../../../src-main/contract/schema.ts';
 import { RunView } from '../../../src-renderer/state/run-view.svelte.ts';
 import { createEvents, lossAt } from '../fake/run-events.ts';
 import { createView } from '../views.ts';
+import { grownEvent } from './example-runs.ts';
 
 const createStep = (n: number, loss = 1): RunEvent => ({
   type: 'step',
@@ -35,6 +36,37 @@ describe('RunView', () => {
     expect(view.samples.map((s) => s.step)).toEqual([200, 100]);
     expect(view.savedStep).toBe(200);
     expect(view.phase).toBe('finished');
+  });
+
+  it('shows a growth as a mark and a line of the log, with the slopes of the loss before and after it', () => {
+    const slope = (step: number, fall: number): RunEvent => ({
+      type: 'slope',
+      step,
+      fall,
+      low: fall / 2,
+      high: 2 * fall,
+    });
+    const view = createView([
+      createStart(0),
+      createStep(1),
+      slope(1, 0.5),
+      createStep(2),
+      grownEvent,
+      createStep(3),
+      slope(3, 0.25),
+      slope(4, 0.125),
+    ]);
+    expect(view.marks).toContainEqual({ step: 2, kind: 'grow' });
+    expect(view.started).toMatchObject({ steps: 40, parameters: 3000 });
+    const [after, grown] = view.log;
+    expect(grown!.text).toContain('Stage 1 ended (plateau). Grown by identity');
+    expect(grown!.text).toContain('held-out loss 3.2500 before, 3.5000 after');
+    expect(after!.text).toMatch(/falls by 0\.25 .* before it by 0\.50 /);
+  });
+
+  it('removes a growth that a resumed run repeats', () => {
+    const view = createView([createStart(0), createStep(1), createStep(2), grownEvent, createStart(1)]);
+    expect(view.growths).toEqual([]);
   });
 
   it('changes once a frame for any number of events', () => {

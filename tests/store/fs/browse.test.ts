@@ -21,6 +21,8 @@ describe('listFolder', () => {
       ['b10', true, 0, false],
       ['A.txt', false, 5, false],
     ]);
+    const all = await listFolder(dir, { hidden: true });
+    expect(all.entries.map(({ name }) => name)).toEqual(['.hidden', 'a', 'b9', 'b10', 'A.txt']);
     expect(entries[1]!.path).toBe(join(dir, 'b9'));
     expect((await listFolder('/')).parent).toBe(null);
     await expectAppError('file/not-a-folder', () => listFolder(join(dir, 'A.txt')));

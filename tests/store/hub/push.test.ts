@@ -4,7 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Certificate } from '../../../src-main/model/certificate.ts';
 import type { PushEvent } from '../../../src-main/model/hub.ts';
 import { localPathFields } from '../../../src-main/model/records.ts';
-import { planPush, pushExport } from '../../../src-main/store/hub/push.ts';
+import { planPush, planReadyPush, pushExport } from '../../../src-main/store/hub/push.ts';
+import { createHub } from '../../../src-main/store/hub/requests.ts';
 import { pushInWorker } from '../../../src-main/store/hub/workers.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { certificate as passedCertificate } from '../../support/fake-engine.ts';
@@ -148,14 +149,44 @@ describe('pushExport', () => {
     expect(server.pushes.length).toBe(2);
   });
 
+  it('lists the files without a token and without the Hub, with the reason that it cannot be pushed', async () => {
+    const dir = await createExport();
+    const blockerOf = async (token?: string): Promise<unknown> =>
+      (await planPush(createClient(token), dir, 'reader/x')).blocker?.code;
+    const plan = await planPush(createClient(), dir, 'me/x');
+    expect(plan).toMatchObject({
+      repo: 'me/x',
+      account: null,
+      exists: null,
+      private: null,
+      url: `${server.endpoint}/me/x`,
+      blocker: { code: 'hub/no-token' },
+    });
+    expect(plan.files.map((file) => file.path)).toContain('config.json');
+    expect(await blockerOf('hf_reader')).toBe('hub/no-write');
+    expect(await blockerOf('hf_wrong')).toBe('hub/bad-token');
+    const { settings } = createClient(writeToken);
+    const offline = createHub({ ...settings, offline: true }, null);
+    expect((await planPush(offline, dir, 'me/x')).blocker?.code).toBe('hub/no-token');
+    const unreachable = createHub(
+      { ...settings, endpoint: 'http://127.0.0.1:1' },
+      { text: writeToken, from: 'HF_TOKEN' },
+      { attempts: 1 },
+    );
+    expect(await planPush(unreachable, dir, 'me/x')).toMatchObject({
+      files: plan.files,
+      blocker: { code: 'hub/unreachable' },
+    });
+  });
+
   it('needs a token with write access', async () => {
     const dir = await createExport();
-    await expectAppError('hub/no-token', () => planPush(createClient(), dir, 'me/x'));
+    await expectAppError('hub/no-token', () => planReadyPush(createClient(), dir, 'me/x'));
     expect(
-      (await expectAppError('hub/no-write', () => planPush(createClient('hf_reader'), dir, 'reader/x')))
+      (await expectAppError('hub/no-write', () => planReadyPush(createClient('hf_reader'), dir, 'reader/x')))
         .message,
     ).toContain('role "write"');
-    await expectAppError('hub/bad-token', () => planPush(createClient('hf_wrong'), dir, 'me/x'));
+    await expectAppError('hub/bad-token', () => planReadyPush(createClient('hf_wrong'), dir, 'me/x'));
     await expectAppError('hub/no-write', () =>
       pushExport(createClient(writeToken), dir, 'somebody/x', { private: true }),
     );

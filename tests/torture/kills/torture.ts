@@ -108,9 +108,11 @@ async function torment(
       tally.kills++;
       if (progress.begun > progress.done) tally.during++;
       const which = `${name}, kill ${n + 1} of seed ${seed}`;
+      const before = tally.failures.length;
       if (life.failure !== undefined) tally.failures.push(`${which}: ${life.failure}`);
       const wrong = await operation.check(place, progress).catch((error: unknown) => [String(error)]);
       tally.failures.push(...wrong.map((what) => `${which}: ${what}`));
+      for (const failure of tally.failures.slice(before)) note(`✗ ${failure}`);
       if ((n + 1) % noteEvery === 0) note(`${name}: ${n + 1} kills, ${progress.completed} done`);
       if (tally.failures.length > 20) break;
     }

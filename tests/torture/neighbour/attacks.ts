@@ -300,6 +300,7 @@ async function flood(
 }
 
 const floodMs = 4000;
+const endlessBody = 'POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999999999\r\n\r\n';
 /** Attacks that gain nothing but may keep the owner out. */
 export const denials: Readonly<Record<string, Attack>> = {
   'holds 2000 connections': (target) => flood(target, 2000, floodMs, { text: '' }),
@@ -319,8 +320,10 @@ export const denials: Readonly<Record<string, Attack>> = {
       reads: false,
     }),
   'sends endless bodies on 100 connections': (target) =>
-    flood(target, 100, floodMs, {
-      text: `POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999999999\r\n\r\n${'x'.repeat(100_000)}`,
-      interval: 50,
-    }),
+    flood(target, 100, floodMs, { text: `${endlessBody}${'x'.repeat(100_000)}`, interval: 50 }),
 };
+/**
+ * Those that are tried as the owner's own user too. A program of the owner that sends many requests at once on one
+ * connection, which no browser does, can keep the server busy; it can also end it.
+ */
+export const ownDenials: readonly string[] = Object.keys(denials).slice(0, 3);

@@ -18,10 +18,12 @@ import {
   type DeviceEstimate,
   type GrowthRequest,
   type Offer,
+  type StageEstimate,
 } from '../../../service/catalog.ts';
 import { flagOf, readSizes, readWhole, refuseUsage } from '../arguments.ts';
 import { getText, jsonFlag, type AddCommand, type Options } from '../command.ts';
 import { addSettingFlags, readTraining, settingIds } from '../setting-flags.ts';
+import { readStages, stagesFlag } from '../stages.ts';
 import { table } from '../output.ts';
 
 /** A prompt does not change the cost. */
@@ -32,6 +34,7 @@ Uses the measured speed of the device (cambium devices --measure) and the times 
 
 Examples:
   cambium estimate ./model --tokens 100M --micro-batch 16
+  cambium estimate ./model --tokens 100M --stages stages.json
   cambium estimate ./model --sizes hidden=2048,ffn=8192 --tokens 1B --precision bfloat16 --json`;
 
 export const estimate: AddCommand = (program, run) => {
@@ -45,6 +48,7 @@ export const estimate: AddCommand = (program, run) => {
       '--source-tokens <n>',
       'tokens that the source of a growth was trained on, to compare with random weights',
     )
+    .option(...stagesFlag)
     .option(...jsonFlag);
   addSettingFlags(command, estimatedSettings).optionsGroup('Assumptions:');
   for (const { id, help: description, default: value } of assumptionOptions)
@@ -57,11 +61,14 @@ export const estimate: AddCommand = (program, run) => {
       const changed = readAssumptions(options);
       const facts = await api.costs({ dir });
       const tokens = getText(options['sourceTokens']);
+      const stages = await readStages(api, dir, options);
+      if (stages && grow) refuseUsage('give either --stages or --sizes');
       const request = {
         dir,
         training,
         assumptions: changed,
         ...(grow ? { grow } : {}),
+        ...(stages ? { stages } : {}),
         ...(tokens === undefined ? {} : { sourceTokens: readWhole('--source-tokens', tokens, 1) }),
       };
       const estimated = await api.estimate(request);
@@ -102,6 +109,7 @@ function describeEstimate(e: Estimate, { free }: CostFacts, assumptions: Assumpt
     `Compute      ${compute}`,
     `Disk         ${formatBytes(disk.total)}: ${files}; ${formatBytes(free)} free`,
     ...e.here.flatMap(describeDevice),
+    ...(e.stages ?? []).map(describeStage),
   ];
   if (e.offers.length > 0) lines.push('', tabulateOffers(e.offers));
   if (e.scratch) lines.push('', describeScratch(e.scratch));
@@ -133,6 +141,12 @@ function describeDevice(device: DeviceEstimate): readonly string[] {
     lines.push(`  Energy     ${formatRange(energy, formatEnergy)}, ${emissions}`);
   }
   return lines;
+}
+
+function describeStage({ parameters, tokens, flops, seconds }: StageEstimate, index: number): string {
+  const time = seconds ? `, ${formatRange(seconds, formatRoughDuration)}` : '';
+  const size = `${formatCount(parameters)} parameters, ${formatCount(tokens)} tokens`;
+  return `Stage ${index + 1}      ${size}, ${formatFlops(flops)}${time}`;
 }
 
 const tabulateOffers = (offers: readonly Offer[]): string =>

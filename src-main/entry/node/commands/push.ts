@@ -1,5 +1,6 @@
 /** @file cambium push: uploads an exported model to the Hub as one commit. */
 import { resolve } from 'node:path';
+import { describeError } from '../../../base/errors.ts';
 import { formatBytes } from '../../../base/format.ts';
 import type { PushPlan } from '../../../contract/hub.ts';
 import { jsonFlag, type AddCommand } from '../command.ts';
@@ -29,8 +30,8 @@ export const push: AddCommand = (program, run) => {
       run(async ({ api, out, options, signal }, path, repo) => {
         const dir = resolve(path!);
         const isPublic = options['public'] === true;
-        const plan = await api.planPush({ dir, repo: repo! });
         if (options['dryRun'] === true) {
+          const plan = await api.planPush({ dir, repo: repo! });
           out.result(plan, describePlan(plan, isPublic));
           return undefined;
         }
@@ -48,13 +49,19 @@ export const push: AddCommand = (program, run) => {
 };
 
 function describePlan(
-  { url, exists, private: isPrivate, files, bytes }: PushPlan,
+  { url, exists, private: isPrivate, files, bytes, blocker }: PushPlan,
   isPublic: boolean,
 ): string {
-  const visibility = exists ? `exists, ${isPrivate ? 'private' : 'public'}` : newVisibility(isPublic);
+  const visibility =
+    exists === null
+      ? 'not looked up'
+      : exists
+        ? `exists, ${isPrivate ? 'private' : 'public'}`
+        : newVisibility(isPublic);
   const rows = files.map((file) => [file.path, formatBytes(file.bytes)]);
   const list = table([['file', 'size'], ...rows]);
-  return `${list}\n\nWould upload ${files.length} files, ${formatBytes(bytes)}, to ${url} (${visibility})`;
+  const problem = blocker ? `\nNot possible yet: ${describeError(blocker).join('. ')}` : '';
+  return `${list}\n\nWould upload ${files.length} files, ${formatBytes(bytes)}, to ${url} (${visibility})${problem}`;
 }
 
 const newVisibility = (isPublic: boolean): string => `new, ${isPublic ? 'public' : 'private'}`;

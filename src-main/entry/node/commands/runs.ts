@@ -1,7 +1,8 @@
-/** @file cambium runs, resume, decay, stop: the training runs of this computer. */
+/** @file cambium runs, resume, decay, next-stage, stop: the training runs of this computer. */
 import { resolve } from 'node:path';
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { describeError } from '../../../base/errors.ts';
 import { formatCount } from '../../../base/format.ts';
 import { activeStates } from '../../../contract/activity.ts';
 import type { ResumeRequest, RunSummary } from '../../../contract/schema.ts';
@@ -9,7 +10,7 @@ import { findFlag, readWhole } from '../arguments.ts';
 import { getText, jsonFlag, type AddCommand, type Context, type Options } from '../command.ts';
 import { describeRun, followRun } from '../follow.ts';
 import { addEngineFlags, readLaunch } from '../engine-flags.ts';
-import { exits, table } from '../output.ts';
+import { exits, formatNotes, table } from '../output.ts';
 import { addFormerFlag, addSettingFlags, readSettings } from '../setting-flags.ts';
 
 type MemoryOverrides = NonNullable<ResumeRequest['memoryOverrides']>;
@@ -34,6 +35,7 @@ export const runs: AddCommand = (program, run) => {
   addRuns(program, run);
   addResume(program, run);
   addDecay(program, run);
+  addGrowNow(program, run);
   addStop(program, run);
 };
 
@@ -69,7 +71,11 @@ function tabulateRuns(summaries: readonly RunSummary[]): string {
     summary.heldOutLoss?.toFixed(4) ?? '-',
     summary.dir,
   ]);
-  return table([['run', 'state', 'step', 'tokens', 'loss', 'held out', 'folder'], ...rows]);
+  const damages = summaries.flatMap(({ damage }) => (damage ? [describeError(damage)[0]] : []));
+  return [
+    table([['run', 'state', 'step', 'tokens', 'loss', 'held out', 'folder'], ...rows]),
+    ...formatNotes(damages),
+  ].join('\n');
 }
 
 const addResume: AddCommand = (program, run) => {
@@ -137,6 +143,29 @@ const addDecay: AddCommand = (program, run) => {
         const summary = await api.decayRun({ id: before.dir, ...length });
         if (!activeStates.includes(before.state)) return follow(context, summary, since);
         out.result(summary, `${summary.name} decays from its next step on`);
+        return exits.ok;
+      }),
+    );
+};
+
+const addGrowNow: AddCommand = (program, run) => {
+  program
+    .command('next-stage')
+    .argument(...runArgument)
+    .description(
+      'end the current stage of a run with stages after its current step, and grow; resumes a paused run',
+    )
+    .option(...jsonFlag)
+    .option(...detachFlag)
+    .addHelpText('after', '\nExamples:\n  cambium next-stage ./run')
+    .action(
+      run(async (context, id) => {
+        const { api, out } = context;
+        const since = new Date().toISOString();
+        const before = await api.run({ id: toRunId(id!) });
+        const summary = await api.growRun({ id: before.dir });
+        if (!activeStates.includes(before.state)) return follow(context, summary, since);
+        out.result(summary, `${summary.name} grows after its current step`);
         return exits.ok;
       }),
     );

@@ -1,4 +1,5 @@
 /** @file cambium serve: serves the page on a loopback port, in the foreground or in the background. */
+import { AppError } from '../../../base/errors.ts';
 import { readWhole } from '../arguments.ts';
 import {
   ensureServer,
@@ -11,7 +12,7 @@ import {
 import { openInBrowser } from '../browser.ts';
 import { jsonFlag, type AddCommand, type Context } from '../command.ts';
 import { exits, type Output } from '../output.ts';
-import { addressOf, startServer } from '../server.ts';
+import { addressOf, startServer, type Server } from '../server.ts';
 
 const help = `
 The server listens on 127.0.0.1 only. To use a remote computer, add it with cambium host add NAME user@host.
@@ -22,10 +23,12 @@ disconnects every page; runs continue.
 
 Examples:
   cambium serve
-  cambium serve --port 8321 --open
+  cambium serve --port 9000 --open
   cambium serve --background
   cambium serve --revoke`;
 
+/** The same port at each start, so that open pages and what a browser keeps for this address stay valid. */
+const defaultPort = 8321;
 /** Milliseconds after which stopping is reported to take longer. */
 const slowStop = 2000;
 
@@ -33,7 +36,7 @@ export const serve: AddCommand = (program, run) => {
   program
     .command('serve')
     .description('serve the page on a loopback port and print its address')
-    .option('--port <port>', 'the port; 0 chooses a free one', '0')
+    .option('--port <port>', `the port; 0 chooses a free one (default: ${defaultPort}, or a free one)`)
     .option('--open', 'open the page in a browser')
     .option('--background', 'print the address of the background server; starts it if it is not running')
     .option('--revoke', 'give the background server a new address; the old one stops working')
@@ -116,15 +119,17 @@ async function revoke({ api, out }: Context): Promise<number> {
 
 async function serveUntilStopped(context: Context): Promise<number> {
   const { api, out, options, signal, pages } = context;
-  const { home, version } = await api.about({});
+  const [{ home, version }, settings] = await Promise.all([api.about({}), api.appSettings({})]);
   const record = (token: string): Promise<void> =>
     recordServer(home, { port: server.port, token, version, pid: process.pid });
-  const server = await startServer(api, pages, {
-    port: readWhole('--port', String(options['port'])),
-    onRevoked(token) {
-      if (options['record'] === true) void record(token);
-    },
-  });
+  const server = await startOnPort(options['port'], settings.port ?? defaultPort, out, (port) =>
+    startServer(api, pages, {
+      port,
+      onRevoked(token) {
+        if (options['record'] === true) void record(token);
+      },
+    }),
+  );
   if (options['record'] === true) await record(server.token);
   printAddress(out, server, version, 'Ctrl+C ends the server.');
   if (options['open'] === true) await openInBrowser(context, home, server.createOneTimeAddress());
@@ -133,6 +138,23 @@ async function serveUntilStopped(context: Context): Promise<number> {
   forgetServer(home);
   await server.close();
   return exits.ok;
+}
+
+/** Starts a server on the given port; without one, on the preferred port or, if that is taken, on a free one. */
+export async function startOnPort(
+  given: unknown,
+  preferred: number,
+  out: Output,
+  start: (port: number) => Promise<Server>,
+): Promise<Server> {
+  if (given !== undefined) return start(readWhole('--port', String(given)));
+  try {
+    return await start(preferred);
+  } catch (thrown) {
+    if (!(thrown instanceof AppError) || thrown.code !== 'serve/port') throw thrown;
+    out.note(`Another program uses port ${preferred}, so this server chooses another`);
+    return start(0);
+  }
 }
 
 function waitForAbort(signal: AbortSignal): Promise<void> {

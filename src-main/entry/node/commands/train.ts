@@ -7,6 +7,7 @@ import { describeRun, followRun } from '../follow.ts';
 import { addEngineFlags, readLaunch } from '../engine-flags.ts';
 import { exits } from '../output.ts';
 import { addSettingFlags, readTraining } from '../setting-flags.ts';
+import { readStages, stagesFlag } from '../stages.ts';
 
 const help = `
 Exit codes: 0 finished (or stopped by \`cambium stop\`), 130 stopped by Ctrl+C and saved, 1 failed.
@@ -15,6 +16,8 @@ Examples:
   cambium train ./grown --data corpus.txt --tokens 10M --out ./run
   cambium train ./grown --data a.jsonl --data b.txt --tokens 1M --schedule wsd --lr 1e-3 --save-every 100
   cambium train ./grown --data corpus.txt --tokens 1B --engine torch --gpus 8
+  cambium train ./small --data corpus.txt --tokens 100M --stages stages.json
+  cambium train ./grown --data corpus.txt --tokens 1B --engine torch --nodes 4 --gpus 8 --partition h100
   cambium train ./grown --data ./fineweb=3 --data "books/*.txt=1" --tokens 100M`;
 
 export const train: AddCommand = (program, run) => {
@@ -29,6 +32,7 @@ export const train: AddCommand = (program, run) => {
       collect,
     )
     .option('--field <name>', 'the JSON field or column with the text', 'text')
+    .option(...stagesFlag)
     .option('--out <run>', 'folder of the run (default: a folder in the home of Cambium)')
     .option('--name <name>', 'name of the run')
     .option('--detach', 'train in the background; `cambium runs` shows the run, `cambium stop` stops it')
@@ -43,14 +47,17 @@ export const train: AddCommand = (program, run) => {
         const target = getText(options['out']);
         const name = getText(options['name']);
         const launch = readLaunch(options);
+        const checkpoint = resolve(path!);
+        const stages = await readStages(api, checkpoint, options);
         const summary = await api.startRun({
-          checkpoint: resolve(path!),
+          checkpoint,
           ...readData(getTexts(options['data'])),
           ...(field === 'text' ? {} : { field }),
           settings: readTraining(options),
           ...(target === undefined ? {} : { out: resolve(target) }),
           ...(name === undefined ? {} : { name }),
           ...(launch ? { launch } : {}),
+          ...(stages ? { stages } : {}),
         });
         if (options['detach'] === true) return detach(context, summary);
         const end = await followRun(api, summary, '', out, signal);

@@ -1,5 +1,6 @@
 import { cleanup, render, screen } from '@testing-library/svelte';
 import { afterEach, expect, it, vi } from 'vitest';
+import { trainingDefaults } from '../../../../src-main/train/settings.ts';
 import EstimatePanel from '../../../../src-renderer/parts/cost/estimate-panel.svelte';
 import type { EstimateState } from '../../../../src-renderer/state/estimate.svelte.ts';
 import { measuredCpu, unknownCpu } from '../../../cost/subjects.ts';
@@ -40,6 +41,17 @@ it('offers changes of settings that fit', async () => {
   expect(screen.getByRole('alert').textContent).toContain('does not fit');
   screen.getAllByRole('button', { name: /^Use/ })[0]!.click();
   expect(onchange).toHaveBeenCalledWith(alternatives[0]!.change);
+});
+
+it('shows no figures of earlier settings beside an error', async () => {
+  const estimates = await createEstimates();
+  render(EstimatePanel, { estimates, onchange: () => undefined });
+  const subject = { ...summary, dims: {} };
+  estimates.update({ subject, training: { ...trainingDefaults } });
+  expect((await screen.findByRole('alert', {}, { timeout: 5000 })).textContent).not.toBe('');
+  expect(estimates.estimate).toBeUndefined();
+  expect(screen.getByTestId('cost-time').textContent).toBe('–');
+  expect(screen.getByTestId('cost-memory').textContent).toBe('–');
 });
 
 it('counts the memory of the source in distillation', async () => {
