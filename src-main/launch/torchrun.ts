@@ -1,10 +1,18 @@
 /** @file Starts the trainer on this computer: torchrun with one process for each device. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startCommand, type RunningCommand } from './commands.ts';
+import { z } from 'zod';
+import { readJsonIfValid, writeJson } from '../store/fs/files.ts';
+import { getProcessStart } from '../store/fs/process.ts';
+import { killGroup, startCommand } from './commands.ts';
+import type { Job } from './job.ts';
 import { logFile, trainerFolder } from './work/work-folder.ts';
 
 /** How often all processes are started again after one of them died. */
-const maxRestarts = 3;
+export const maxRestarts = 3;
+
+const processFile = 'process.json';
+const storedProcess = z.object({ pid: z.number().int().positive(), born: z.string().nullable() });
 
 export interface TorchrunOptions {
   readonly python: string;
@@ -14,8 +22,8 @@ export interface TorchrunOptions {
 }
 
 /** A lost process ends all; torchrun starts them again, and they continue from the newest checkpoint. */
-export const startTorchrun = ({ python, work, processes }: TorchrunOptions): RunningCommand =>
-  startCommand(
+export async function startTorchrun({ python, work, processes }: TorchrunOptions): Promise<Job> {
+  const command = startCommand(
     [
       python,
       ...['-m', 'torch.distributed.run'],
@@ -30,3 +38,24 @@ export const startTorchrun = ({ python, work, processes }: TorchrunOptions): Run
       log: join(work, logFile),
     },
   );
+  const { pid } = command;
+  await writeJson(join(work, processFile), { pid, born: getProcessStart(pid) });
+  const ended = command.exited.then(async (code) => {
+    await rm(join(work, processFile), { force: true });
+    return { code, how: code === null ? 'it was ended by a signal' : `exit code ${code}` };
+  });
+  // It is awaited later than a failure to start is reported.
+  ended.catch(() => undefined);
+  return { ended, onStopRequested: () => Promise.resolve(false), leave: command.kill };
+}
+
+/** Ends a trainer of this work folder that still runs. Two of them would write the same files. */
+export async function endFormerTrainer(work: string): Promise<void> {
+  const path = join(work, processFile);
+  const stored = storedProcess.safeParse(await readJsonIfValid(path));
+  if (!stored.success) return;
+  const { pid, born } = stored.data;
+  const start = getProcessStart(pid);
+  if (start !== null && start === born) killGroup(pid);
+  await rm(path, { force: true });
+}

@@ -123,7 +123,7 @@ class ShardedSaver:
         step = record["step"]
         temporary = self._job.sharded / f".step-{step:06d}"
         writer = dcp.FileSystemWriter(str(temporary), sync_files=True)
-        future = dcp.async_save(state_of(optimizer), storage_writer=writer, process_group=self._world.files)
+        future = dcp.async_save(state_of(optimizer), storage_writer=writer, process_group=self._world.background)
         self._pending = (future, temporary, record)
         return finished
 

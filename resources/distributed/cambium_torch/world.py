@@ -14,6 +14,9 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 
+TIMEOUT = datetime.timedelta(minutes=30)
+
+
 @dataclass(frozen=True)
 class World:
     rank: int
@@ -21,7 +24,10 @@ class World:
     device: torch.device
     data_mesh: DeviceMesh  # over which sequences and weights are divided
     tensor_mesh: DeviceMesh | None  # over which single weights are divided further
-    files: dist.ProcessGroup  # for checkpoints that are written in the background
+    host: dist.ProcessGroup  # for barriers and objects, on the CPU
+    # For the thread that writes checkpoints in the background. Two threads must not share a group: their calls would
+    # meet in another order on each process.
+    background: dist.ProcessGroup
 
     @property
     def is_first(self) -> bool:
@@ -44,11 +50,11 @@ class World:
     def from_first(self, value: object) -> object:
         """The value of the first process."""
         values = [value]
-        dist.broadcast_object_list(values, src=0, group=self.files)
+        dist.broadcast_object_list(values, src=0, group=self.host)
         return values[0]
 
     def barrier(self) -> None:
-        dist.barrier(group=self.files)
+        dist.barrier(group=self.host)
 
     def memory(self) -> int:
         """Bytes that this process uses: of its GPU, or of the process itself."""
@@ -71,6 +77,18 @@ def _resident_bytes() -> int:
         return 0
 
 
+def join_processes(backend: str) -> None:
+    """
+    Opens the process group. torchrun keeps its store when it starts the processes again after one was lost; without a
+    prefix for each attempt they would find the addresses of the attempt before, and wait for them for ever.
+    """
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    store, rank, size = next(dist.rendezvous("env://", timeout=TIMEOUT))
+    dist.init_process_group(
+        backend, store=dist.PrefixStore(f"attempt-{attempt}", store), rank=rank, world_size=size, timeout=TIMEOUT
+    )
+
+
 def open_world(device: str, tensor_parallel: int, threads: int) -> World:
     """Joins the processes that torchrun started; one process alone needs no torchrun."""
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
@@ -86,7 +104,7 @@ def open_world(device: str, tensor_parallel: int, threads: int) -> World:
     elif threads > 0:
         torch.set_num_threads(threads)
     backend = "cpu:gloo,cuda:nccl" if uses_cuda else "gloo"
-    dist.init_process_group(backend, timeout=datetime.timedelta(minutes=30))
+    join_processes(backend)
     size = dist.get_world_size()
     if size % tensor_parallel != 0:
         raise ValueError(f"{size} processes cannot be divided into groups of {tensor_parallel}")
@@ -102,5 +120,6 @@ def open_world(device: str, tensor_parallel: int, threads: int) -> World:
         device=torch.device(kind, local_rank) if uses_cuda else torch.device("cpu"),
         data_mesh=data_mesh,
         tensor_mesh=tensor_mesh,
-        files=dist.new_group(backend="gloo"),
+        host=dist.new_group(backend="gloo"),
+        background=dist.new_group(backend="gloo"),
     )

@@ -42,6 +42,14 @@ export const torchErrors = {
     `the PyTorch trainer ended unexpectedly (${d.how})${d.lines === '' ? '' : `: ${d.lines.split('\n').at(-1)!}`}`,
     `Its log is ${d.log}. Resume the run from its last checkpoint.`,
   ],
+  'slurm/failed': (d: { command: string; why: string }): ErrorText => [
+    `${d.command} of Slurm failed: ${d.why.trim().replace(/\.$/, '')}`,
+    'Run Cambium on the login node of the cluster, and check the partition, the account and the limits.',
+  ],
+  'slurm/processes': (d: { nodes: number }): ErrorText => [
+    `how many processes each of the ${d.nodes} nodes can run is not known on the login node`,
+    'Give --gpus, the GPUs of each node, or with --device cpu --processes.',
+  ],
   'torch/only-sharded': (d: { sharded: number; consolidated: number }): ErrorText => [
     `only PyTorch reads the checkpoint of step ${d.sharded}; ` +
       `the newest one for Cambium's engine is of step ${d.consolidated}`,

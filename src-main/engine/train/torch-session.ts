@@ -60,13 +60,12 @@ export async function* torchSession(
   await session.setState('preparing');
   await makeWorkFolder(work);
   await endFormerTrainer(work);
-  const { events, afterCheckpoint, reader } = await readUnread(work, step);
+  const { events, afterCheckpoint, lines, reader } = await readUnread(work, step);
   const running = await findSlurmJob(work);
   for (const event of running ? events : events.slice(0, afterCheckpoint)) if (event) yield event;
   const shouldStop = (): boolean => signal.aborted || session.isStopRequested();
   if (running) {
-    const { from } = await reader.next();
-    await rememberPosition(work, from);
+    await rememberPosition(work, lines);
     await session.setState('running');
     yield* followRun(work, run, running, session, shouldStop, reader);
     return;

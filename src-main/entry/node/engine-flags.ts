@@ -1,13 +1,22 @@
 /** @file The flags that choose the engine of a run, and how PyTorch is started. */
 import type { Command } from 'commander';
 import { consolidations, engineIds, launchDefaults, type LaunchSettings } from '../../service/catalog.ts';
-import { findFlag, readChoice, readWhole, refuseUsage } from './arguments.ts';
+import { findFlag, flagOf, readChoice, readWhole, refuseUsage } from './arguments.ts';
 import { getText, type Options } from './command.ts';
+import { addSlurmFlags, readSlurm, slurmFlagIds } from './slurm-flags.ts';
 
 const group = 'Engine:';
 
 /** Flags that only PyTorch has. */
-const torchFlags = ['gpus', 'processes', 'tensorParallel', 'compile', 'consolidate', 'pricePerHour'] as const;
+const torchFlags = [
+  'gpus',
+  'processes',
+  'tensorParallel',
+  'compile',
+  'consolidate',
+  'pricePerHour',
+  ...slurmFlagIds,
+] as const;
 
 /** Adds the flags. `engine` says what is used without --engine. */
 export function addEngineFlags(command: Command, engine: string): Command {
@@ -33,6 +42,7 @@ export function addEngineFlags(command: Command, engine: string): Command {
     ],
   ];
   for (const [flags, help] of rows) command.addOption(command.createOption(flags, help).helpGroup(group));
+  addSlurmFlags(command);
   return command;
 }
 
@@ -45,11 +55,12 @@ export function readLaunch(options: Options): LaunchSettings | null | undefined 
   const given = torchFlags.filter((id) => options[id] !== undefined);
   const engine = text === undefined ? undefined : readChoice('--engine', text, engineIds);
   if (engine !== 'torch') {
-    if (given.length > 0) refuseUsage(`--${toFlag(given[0]!)} needs --engine torch`);
+    if (given.length > 0) refuseUsage(`${flagOf(given[0]!)} needs --engine torch`);
     return engine === undefined ? undefined : null;
   }
   if (options['gpus'] !== undefined && options['processes'] !== undefined)
     refuseUsage('give --gpus or --processes, not both');
+  const slurm = readSlurm(options);
   const count = findFlag(options, 'gpus') ?? findFlag(options, 'processes');
   const tensor = findFlag(options, 'tensorParallel');
   const price = getText(options['pricePerHour']);
@@ -63,10 +74,9 @@ export function readLaunch(options: Options): LaunchSettings | null | undefined 
       ? {}
       : { consolidate: readChoice('--consolidate', consolidate, consolidations) }),
     ...(price === undefined ? {} : { pricePerHour: readPrice(price) }),
+    ...(slurm ? { slurm } : {}),
   };
 }
-
-const toFlag = (id: string): string => id.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 
 function readPrice(text: string): number {
   const price = Number(text);

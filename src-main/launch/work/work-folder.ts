@@ -5,7 +5,7 @@
  *     trainer/                               the trainer itself (resources/distributed)
  *     model/, teacher/, tokens/              checkpoints and token files
  *     events.jsonl, sharded/, memory.json    what the trainer writes, beside the checkpoints of the run
- *     stop, decay                            requests
+ *     stop, decay, preempt                   requests
  */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
@@ -18,7 +18,7 @@ import { momentsFile, momentsFolder } from '../../store/checkpoint/moments.ts';
 import { readTokenSummary } from '../../store/data/token-files.ts';
 import { readOrRefuse } from '../../store/fs/files.ts';
 import type { TextPart } from '../../train/batches.ts';
-import { dataGroupsOf, type LaunchSettings } from '../../train/launch.ts';
+import { dataGroupsOf, processesOf, type LaunchSettings } from '../../train/launch.ts';
 import { partsOf } from '../../train/optimizers/index.ts';
 import type { RunSettings } from '../../train/run.ts';
 import { keptCheckpoints } from '../../train/settings.ts';
@@ -47,6 +47,7 @@ export const eventsFile = 'events.jsonl';
 export const logFile = 'log.txt';
 export const stopFile = 'stop';
 export const decayFile = 'decay';
+export const preemptFile = 'preempt';
 export const failureFile = 'failure.json';
 export const shardedFolder = 'sharded';
 export const trainerFolder = 'trainer';
@@ -96,7 +97,7 @@ export async function describeWork(request: WorkRequest): Promise<Work> {
     tensorParallel: launch.tensorParallel,
     compile: launch.compile,
     activationCheckpointing: request.activationCheckpointing,
-    pricePerHour: launch.pricePerHour === undefined ? null : launch.pricePerHour * launch.processes,
+    pricePerHour: launch.pricePerHour === undefined ? null : launch.pricePerHour * processesOf(launch),
     consolidate: consolidationOf(launch, stateBytes),
   };
   const keepsGrowth = settings.init === 'checkpoint';
@@ -124,7 +125,8 @@ function checkTrainable({ family }: Checkpoint, { run: { settings, stages }, lau
   if (stages) refuse('torch/unsupported', { what: 'runs that grow while they train' });
   if (settings.device === 'webgpu')
     refuse('torch/unsupported', { what: 'WebGPU; it trains on CUDA, ROCm and CPUs' });
-  const { processes, tensorParallel } = launch;
+  const { tensorParallel } = launch;
+  const processes = processesOf(launch);
   if (processes % tensorParallel !== 0)
     refuse('run/bad-setting', {
       setting: 'tensor parallel',
