@@ -7,7 +7,12 @@ import { lstat, mkdir, open, readdir, rename, rm, rmdir, statfs, utimes } from '
 import { basename, dirname, join, resolve } from 'node:path';
 import { AppError, refuse } from '../../base/errors.ts';
 import { exists, isNotFound, makeFolder, syncFolder, writeOrRefuse } from './files.ts';
-import { createFolderName, removeStaleFolders, toReplacedName } from './stale-folders.ts';
+import {
+  createFolderName,
+  removeReplacedFolder,
+  removeStaleFolders,
+  toReplacedName,
+} from './stale-folders.ts';
 
 export interface FolderOptions {
   /** Bytes that will be written. Refuses `file/no-space` before the first write if the disk has fewer free. */
@@ -141,7 +146,7 @@ async function moveIntoPlace(
     throw error;
   }
   await syncFolder(dirname(finalPath));
-  if (old !== undefined) await rm(old, { recursive: true, force: true });
+  if (old !== undefined) await removeReplacedFolder(old);
 }
 
 /** Replaces the temporary path in the detail of an `AppError` by the final one. Other errors are kept. */

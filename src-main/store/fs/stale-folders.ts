@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, renameSync, statSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { syncFolder } from './files.ts';
@@ -45,6 +45,17 @@ export const createFolderName = (name: string, role: Role = ''): string =>
   `.${getFolderKey(name)}.partial-${formatOwner(markOwnProcess())}-${threadId}-${temporaryFolders++}${role}`;
 
 export const toReplacedName = (path: string): string => `${path}-old`;
+
+/**
+ * Removes a folder that was replaced. It gets a name that nothing restores first: after a power failure, a part of its
+ * files may be gone while it is still there.
+ */
+export async function removeReplacedFolder(path: string): Promise<void> {
+  const removed = path.replace(/-old$/, '-removed');
+  await rename(path, removed);
+  await syncFolder(dirname(path));
+  await rm(removed, { recursive: true, force: true, maxRetries: 3 });
+}
 
 function parseFolderName(entry: string): TemporaryFolder | undefined {
   const owned = ownedName.exec(entry)?.groups;
@@ -116,7 +127,11 @@ export async function removeStaleFolders(parent: string, name?: string): Promise
   for (const { path, role, key: ownKey } of stale) {
     const target = name ?? ownKey;
     if (role === '-old' && !existsSync(join(parent, target))) continue;
-    const isRemoved = await rm(path, { recursive: true, force: true, maxRetries: 3 }).then(
+    const removing =
+      role === '-old'
+        ? removeReplacedFolder(path)
+        : rm(path, { recursive: true, force: true, maxRetries: 3 });
+    const isRemoved = await removing.then(
       () => true,
       () => false,
     );

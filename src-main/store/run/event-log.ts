@@ -18,10 +18,11 @@ export interface EventLog {
 }
 
 /**
- * Opens the file for appending and removes a line that was cut off. With `after`, a saved step, it also removes
+ * Opens the file for appending and removes lines at its end that are no events: a kill or a power failure tore them
+ * before they were synced. With `after`, a saved step, it also removes
  * every line from the first event of a later step on; later steps that the run rolled back before that save are
- * its history, and stay. With `stage`, it removes the events from the growth on that began a later stage. Lines that
- * are no events stay where they are.
+ * its history, and stay. With `stage`, it removes the events from the growth on that began a later stage. Other
+ * lines that are no events stay where they are.
  */
 export async function openEventLog(
   dir: string,
@@ -78,14 +79,16 @@ function createLog(path: string, file: FileHandle, initialLength: number): Event
 
 /** Bytes of the lines that a run keeps when it continues after step `after`, in stage `stage`. */
 function keptLength(lines: readonly Line[], after: number, stage: number): number {
+  let lastEventEnd = 0;
   let firstLaterLine = Infinity;
   for (const line of lines) {
     const event = parseEvent(line.text());
     if (event === null) continue;
+    lastEventEnd = line.end;
     if (event.type === 'rolled-back' && event.step < after) firstLaterLine = Infinity;
     else if (isLater(event, after, stage)) firstLaterLine = Math.min(firstLaterLine, line.start);
   }
-  return Math.min(lines.at(-1)?.end ?? 0, firstLaterLine);
+  return Math.min(lastEventEnd, firstLaterLine);
 }
 
 const isLater = (event: RunEvent, after: number, stage: number): boolean =>

@@ -1,9 +1,14 @@
-import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, promises, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { basename, join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { writeFolder } from '../../../src-main/store/fs/folder.ts';
 import { formatOwner, markOwnProcess } from '../../../src-main/store/fs/process.ts';
-import { removeStaleFolders, restoreReplacedFolder } from '../../../src-main/store/fs/stale-folders.ts';
+import {
+  getReplacedName,
+  removeStaleFolders,
+  restoreReplacedFolder,
+} from '../../../src-main/store/fs/stale-folders.ts';
 import { newestStep, saveStep } from '../../../src-main/store/run/runs.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import { createTestRun } from '../run/run-fixtures.ts';
@@ -96,6 +101,26 @@ describe('a folder whose replacement was interrupted', () => {
     expect(restoreReplacedFolder(join(parent, 'a'))).toBe(false);
     expect(await removeStaleFolders(parent)).toEqual([join(parent, old)]);
     expect(nameIn(join(parent, 'a'))).toBe('a');
+  });
+
+  it('is not taken back once its removal began, though a power failure left a part of it', async () => {
+    const dir = join(freshFolder(), 'a');
+    mkdirSync(dir);
+    const removed: string[] = [];
+    const { rm } = promises;
+    vi.spyOn(promises, 'rm').mockImplementation((path, options) => {
+      removed.push(String(path));
+      return rm(path, options);
+    });
+    syncBuiltinESMExports();
+    try {
+      await writeFolder(dir, () => Promise.resolve(), { replace: true });
+    } finally {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    }
+    expect(removed).toHaveLength(1);
+    expect(getReplacedName(basename(removed[0]!))).toBeUndefined();
   });
 
   it('is left to a live process that replaces it', async () => {

@@ -21,12 +21,15 @@ describe('openEventLog', () => {
     expect(readFileSync(eventsFile(dir), 'utf8')).toBe(toLines([startedAt(0), stepAt(1)]));
   });
 
-  it('removes a last line that was cut off', async () => {
-    const dir = await createTestRun();
-    writeFileSync(eventsFile(dir), `${toLines([startedAt(0), stepAt(1)])}{"type":"step","step":2`);
-    await (await openEventLog(dir)).close();
-    expect(readFileSync(eventsFile(dir), 'utf8')).toBe(toLines([startedAt(0), stepAt(1)]));
-  });
+  it.each(['{"type":"step","step":2', '\0\0\0\0"step":2}\n', '{"ty\n{"type":"step","step":2'])(
+    'removes what was torn at the end: %j',
+    async (torn) => {
+      const dir = await createTestRun();
+      writeFileSync(eventsFile(dir), `${toLines([startedAt(0), stepAt(1)])}${torn}`);
+      await (await openEventLog(dir)).close();
+      expect(readFileSync(eventsFile(dir), 'utf8')).toBe(toLines([startedAt(0), stepAt(1)]));
+    },
+  );
 
   it('removes the events after the step that the run continues from', async () => {
     const dir = await createTestRun();

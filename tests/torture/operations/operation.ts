@@ -16,6 +16,8 @@ export interface Progress {
   readonly done: number;
   /** How many were done to their end. */
   readonly completed: number;
+  /** True after a power failure, which may tear what was not synced in its middle. */
+  readonly isTorn?: boolean;
 }
 
 export interface Operation {

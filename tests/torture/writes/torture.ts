@@ -49,7 +49,7 @@ function progressAt({ entries }: Trace, end: number): Progress {
   const last = { begun: 0, done: 0 };
   for (const entry of entries.slice(0, end))
     if (entry.type === 'begun' || entry.type === 'done') last[entry.type] = entry.n;
-  return { ...last, completed: last.done };
+  return { ...last, completed: last.done, isTorn: true };
 }
 
 interface Tally {
