@@ -174,6 +174,13 @@ scenario('appearance', (app) => {
         await page.getByRole('button', { name: 'Check again' }).waitFor();
       },
     },
+    {
+      name: 'settings',
+      open: async ({ page }) => {
+        await goTo('settings');
+        await page.getByLabel('Electricity price').waitFor();
+      },
+    },
   ];
 
   it.each(pages)('shows $name accessibly in both themes at every width', async ({ name, open }) => {

@@ -31,16 +31,19 @@ else {
         env: { ...process.env, CAMBIUM_HOME: hostHome },
       });
     });
-    const openDevices = async (): Promise<void> => {
-      await app.page.getByRole('navigation').getByRole('link', { name: 'This computer' }).click();
-      await waitForHeading(app.page, 'This computer');
+    const openSettings = async (): Promise<void> => {
+      await app.page
+        .getByRole('navigation', { name: 'Main' })
+        .getByRole('link', { name: 'Settings' })
+        .click();
+      await waitForHeading(app.page, 'Settings');
     };
     const addHost = async (
       name: string,
       target: string,
       command = `"${process.execPath}" "${cambium}"`,
     ): Promise<void> => {
-      await app.page.getByLabel('Name').fill(name);
+      await app.page.getByLabel('Name', { exact: true }).fill(name);
       await app.page.getByLabel('SSH target').fill(target);
       await app.page.getByLabel('Cambium command on the host').fill(command);
       await app.page.getByRole('button', { name: 'Add host' }).click();
@@ -48,14 +51,14 @@ else {
     };
 
     it('shows the error of a host that cannot be reached, and removes the host', async () => {
-      await openDevices();
+      await openSettings();
       await addHost('nowhere', 'me@nowhere');
       await app.page.getByRole('button', { name: /Connect.*nowhere/ }).click();
       expect(await readAlert(app.page)).toMatch(
         /cannot connect to nowhere: ssh: Could not resolve hostname me@nowhere/i,
       );
       await app.page.getByRole('button', { name: 'Back to this computer' }).click();
-      await openDevices();
+      await openSettings();
       await app.page.getByRole('button', { name: /Remove from list….*nowhere/ }).click();
       await app.page.getByRole('button', { name: /^Remove nowhere/ }).click();
       await app.page.getByRole('button', { name: /Connect.*nowhere/ }).waitFor({ state: 'detached' });
@@ -69,7 +72,10 @@ else {
       await app.page.getByTestId('drop-zone').waitFor();
       await library(app.page).openPath(await app.createCheckpoint('on-the-host'));
       await checkpointPage(app.page).waitFor('on-the-host');
-      await app.page.getByRole('navigation').getByRole('link', { name: 'gpu-server' }).click();
+      await app.page
+        .getByRole('navigation', { name: 'Main' })
+        .getByRole('link', { name: 'gpu-server' })
+        .click();
       await waitForHeading(app.page, 'gpu-server');
       await app.page.getByText(hostHome, { exact: true }).waitFor();
       await app.page.screenshot({ path: join(screenshots, 'remote-host.png'), fullPage: true });

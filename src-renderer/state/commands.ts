@@ -22,6 +22,7 @@ const pages: readonly (readonly [page: PageName, label: string])[] = [
   ['hub', 'Hugging Face Hub'],
   ['devices', 'This computer'],
   ['lineage', 'Lineage'],
+  ['settings', 'Settings'],
 ];
 
 const goTo = (page: PageName, params: RouteParams = {}) => {

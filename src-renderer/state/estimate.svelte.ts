@@ -4,21 +4,32 @@ import type { OptionValue } from '../../src-main/base/option.ts';
 import type { CostFacts } from '../../src-main/contract/cost.ts';
 import type { Service } from '../../src-main/contract/service.ts';
 import type { Assumptions } from '../../src-main/cost/assumptions.ts';
-import { estimate, type Estimate } from '../../src-main/cost/estimate.ts';
+import { estimate, type Estimate, type EstimateRequest } from '../../src-main/cost/estimate.ts';
+import { estimateStages } from '../../src-main/cost/stages.ts';
 import type { Subject } from '../../src-main/cost/programs.ts';
 import type { PromiseKind } from '../../src-main/model/promise.ts';
 import { sortByChoice } from '../../src-main/cost/speed.ts';
 import type { TrainingSettings } from '../../src-main/train/settings.ts';
+import type { ResolvedStages } from './stages.svelte.ts';
 
 export interface EstimateInput {
   readonly subject: Subject;
   readonly training: TrainingSettings;
+  /** The stages of a run that grows while it trains. */
+  readonly stages?: ResolvedStages;
   /** Parameters of the source, and what the growth preserves, if a checkpoint is about to be grown. */
   readonly sourceParameters?: number;
   readonly growthPromise?: PromiseKind;
   /** Tokens that the source was trained on, if they are known. */
   readonly sourceTokens?: number;
 }
+
+const estimateAll = (request: EstimateRequest, { stages, planned }: ResolvedStages): Estimate =>
+  estimateStages(
+    request,
+    stages,
+    planned.map(({ model, settings }) => ({ subject: model, settings })),
+  );
 
 /** Milliseconds from the last change to the figures, from the figures to the alternatives, and to saving. */
 const estimateDelay = 120;
@@ -78,7 +89,11 @@ export class EstimateState {
     const before = this.estimate;
     if (!input || !before || this.#dir === undefined) return;
     try {
-      const { here } = await this.#service.estimate({ dir: this.#dir, training: input.training });
+      const { here } = await this.#service.estimate({
+        dir: this.#dir,
+        training: input.training,
+        ...(input.stages ? { stages: input.stages.stages } : {}),
+      });
       if (this.estimate !== before) return;
       this.estimate = {
         ...before,
@@ -96,11 +111,11 @@ export class EstimateState {
     if (!this.facts || !this.#input) return;
     const { source, book, assumptions } = this.facts;
     const { sourceParameters = this.facts.sourceParameters, sourceTokens, training } = this.#input;
-    const { growthPromise = this.facts.growthPromise } = this.#input;
+    const { growthPromise = this.facts.growthPromise, stages } = this.#input;
     const subject = source ? { ...this.#input.subject, source } : this.#input.subject;
     const targets = sortByChoice(this.facts.targets, training.device);
     try {
-      this.estimate = estimate({
+      const request: EstimateRequest = {
         subject,
         training,
         book,
@@ -110,7 +125,8 @@ export class EstimateState {
         ...(sourceParameters === undefined ? {} : { sourceParameters }),
         ...(growthPromise === undefined ? {} : { growthPromise }),
         ...(sourceTokens === undefined ? {} : { sourceTokens }),
-      });
+      };
+      this.estimate = stages ? estimateAll(request, stages) : estimate(request);
       this.error = undefined;
     } catch (thrown) {
       // The figures of an earlier input would be read as those of this one.

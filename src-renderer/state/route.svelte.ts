@@ -15,6 +15,7 @@ export const pageNames = [
   'hub',
   'model',
   'push',
+  'settings',
 ] as const;
 export type PageName = (typeof pageNames)[number];
 export type RouteParams = Readonly<Record<string, string>>;

@@ -11,6 +11,11 @@ import type { About, Device, JobSummary, RunSummary } from '../../src-main/contr
 import type { Service } from '../../src-main/contract/service.ts';
 import { averageProgress } from '../../src-main/contract/notices.ts';
 import type { TrainingState } from './training.svelte.ts';
+import {
+  appSettingDefaults,
+  type AppSettingChange,
+  type AppSettings,
+} from '../../src-main/contract/app-settings.ts';
 import { Notifications } from './notifications.svelte.ts';
 
 /** Milliseconds before a lost activity stream is opened again. */
@@ -18,6 +23,7 @@ const retryDelay = 500;
 
 export class Session {
   about = $state.raw<About | null>(null);
+  settings = $state.raw<AppSettings>(appSettingDefaults);
   devices = $state.raw<readonly Device[]>([]);
   jobs = $state.raw<readonly JobSummary[]>([]);
   runs = $state.raw<readonly RunSummary[]>([]);
@@ -42,14 +48,24 @@ export class Session {
   }
 
   async load(): Promise<void> {
-    const [about, devices] = await Promise.all([
+    const [about, settings, devices] = await Promise.all([
       this.service.about({}),
+      this.service.appSettings({}),
       this.service.devices({}),
       this.refresh(),
     ]);
     this.about = about;
+    this.settings = settings;
+    this.notifications.connect(settings.notifications, (notifications) =>
+      this.changeSettings({ notifications }),
+    );
     this.devices = devices;
     this.isReady = true;
+  }
+
+  /** Changes settings of the app on the server. */
+  async changeSettings(change: AppSettingChange): Promise<void> {
+    this.settings = await this.service.changeAppSettings(change);
   }
 
   /** Reads the jobs, runs and checkpoints again. */

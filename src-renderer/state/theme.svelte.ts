@@ -1,14 +1,19 @@
-/** @file The color theme: light, dark or that of the system. The choice is stored in the browser. */
+/**
+ * @file The color theme: light, dark or that of the system. The server keeps the choice; the browser has a copy,
+ * so that the page has its colors before it is connected.
+ */
 import { createContext } from 'svelte';
+import { themeChoices, type ThemeChoice } from '../../src-main/contract/app-settings.ts';
 
-export type ThemeChoice = 'system' | 'light' | 'dark';
-export const themeChoices: readonly ThemeChoice[] = ['system', 'light', 'dark'];
+export { themeChoices, type ThemeChoice } from '../../src-main/contract/app-settings.ts';
 const storageKey = 'cambium.theme';
 
 export class Theme {
   choice = $state<ThemeChoice>('system');
   #isSystemDark = $state(false);
   isDark = $derived(this.choice === 'dark' || (this.choice === 'system' && this.#isSystemDark));
+  /** Stores a choice on the server. */
+  #save: (choice: ThemeChoice) => unknown = () => undefined;
 
   constructor() {
     const stored = localStorage.getItem(storageKey);
@@ -20,7 +25,18 @@ export class Theme {
     });
   }
 
+  /** Takes the choice of the server, and stores later choices with `save`. */
+  connect(choice: ThemeChoice, save: (choice: ThemeChoice) => unknown): void {
+    this.#save = save;
+    this.#keep(choice);
+  }
+
   setChoice(choice: ThemeChoice): void {
+    this.#keep(choice);
+    this.#save(choice);
+  }
+
+  #keep(choice: ThemeChoice): void {
     this.choice = choice;
     localStorage.setItem(storageKey, choice);
   }

@@ -9,6 +9,7 @@ import {
   trainingOptions,
   type TrainingSettings,
 } from '../../src-main/train/settings.ts';
+import { StagesState } from './stages.svelte.ts';
 
 type SettingId = keyof typeof settingTable;
 
@@ -21,6 +22,8 @@ export class TrainingState {
   /** The sampling weight of each file, as typed; empty for 1. */
   weightTexts = $state<string[]>([]);
   name = $state('');
+  /** What the run grows into while it trains. */
+  readonly stages = new StagesState();
   /** What the form began with: the defaults, with a context length that the model has positions for. */
   readonly initial: TrainingSettings;
   /** The values of the form's options. */

@@ -1,5 +1,7 @@
 /** @file A service in memory with fixed data, for tests of the page and for its preview. */
 import { refuse, type AppError } from '../../../src-main/base/errors.ts';
+import { formatQuantity } from '../../../src-main/base/format.ts';
+import { appSettingDefaults } from '../../../src-main/contract/app-settings.ts';
 import type { CostFacts } from '../../../src-main/contract/cost.ts';
 import type { RemoteHost } from '../../../src-main/contract/remote-hosts.ts';
 import type { Folder } from '../../../src-main/contract/schema.ts';
@@ -36,6 +38,7 @@ export function createFakeService(pace: number, { openError }: FakeOptions = {})
     builtIn: dir === demoDir,
   }));
   const runs = createFakeRuns(pace);
+  let settings = appSettingDefaults;
   const activity = createActivityFeed({
     jobs: () => jobs.list,
     runs: () => runs.runs({}),
@@ -88,6 +91,11 @@ export function createFakeService(pace: number, { openError }: FakeOptions = {})
         1,
       );
       return {};
+    },
+    appSettings: async () => settings,
+    changeAppSettings: async (change) => {
+      settings = { ...settings, ...change };
+      return settings;
     },
     exampleText: async () => ({ path: '/home/me/.cambium/examples/stories.txt' }),
     listFolder: async ({ dir = '/data' }) => createFolder(dir),
@@ -187,11 +195,12 @@ async function createLineage({ runs }: Pick<Service, 'runs'>): ReturnType<Servic
         what: 'hypercloning',
         proof: { verdict: 'passed', promise: 'function-preserving', maxLogit: 2.1e-5 },
       },
-      ...all.map(({ checkpoint, dir, tokens }) => ({
+      ...all.map(({ checkpoint, dir, tokens, settings }) => ({
         from: checkpoint,
         to: dir,
         kind: 'trained' as const,
-        what: `${tokens} tokens`,
+        what: formatQuantity(tokens, 'token'),
+        ...(settings.init === 'random' ? { init: 'random' as const } : {}),
       })),
     ],
   };

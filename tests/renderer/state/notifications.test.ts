@@ -58,13 +58,25 @@ describe('Notifications', () => {
     failRun(notifications);
     expect(shown).toEqual([]);
     await notifications.setEnabled(true);
-    expect([notifications.state, new Notifications().state]).toEqual(['on', 'on']);
+    expect(notifications.state).toBe('on');
     failRun(notifications);
     expect(shown.map(({ title }) => title)).toEqual(['Oak has failed']);
     shown[0]!.click();
     expect(location.hash).toBe('#/run?id=a');
     await notifications.setEnabled(false);
-    expect([notifications.state, new Notifications().state]).toEqual(['off', 'off']);
+    expect(notifications.state).toBe('off');
+  });
+
+  it('follow the choice on the server, and store a new one there', async () => {
+    permission = 'granted';
+    const saved: boolean[] = [];
+    const notifications = new Notifications();
+    notifications.connect(true, async (isWanted) => {
+      saved.push(isWanted);
+    });
+    expect(notifications.state).toBe('on');
+    await notifications.setEnabled(false);
+    expect([notifications.state, saved]).toEqual(['off', [false]]);
   });
 
   it('are not shown while the page has the focus', async () => {

@@ -22,7 +22,7 @@ function renderForm(files: readonly string[]) {
   };
   render(ExportForm, {
     run,
-    home: '/home',
+    folder: '/home/exports',
     savedStep: 7,
     service: service as never,
     reconnected: () => Promise.resolve(),
