@@ -36,7 +36,7 @@ def main(folder: str) -> int:
     log = EventLog(work / "events.jsonl") if is_first else None
     failure = work / FAILURE_FILE
     try:
-        if failure.exists():  # a process of the attempt before could not go on, and could not tell the others
+        if failure.exists():  # a process of the attempt before could not continue, and could not tell the others
             found = json.loads(failure.read_text("utf-8"))
             raise TrainerError(found["code"], found["detail"])
         job = read_job(work)
@@ -62,7 +62,7 @@ def main(folder: str) -> int:
 
 
 def report_failure(log: EventLog | None, code: str, detail: dict[str, Any]) -> None:
-    """The last event of a run that cannot go on. Starting it again would not help, so the exit code is 0."""
+    """The last event of a run that cannot continue. Starting it again would not help, so the exit code is 0."""
     print(f"{code}: {json.dumps(detail)}", file=sys.stderr)
     if log is None:
         return

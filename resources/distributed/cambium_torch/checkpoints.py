@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Mapping
 
 import torch
-import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from safetensors import safe_open
 from torch import Tensor
@@ -214,7 +213,9 @@ def write_model(folder: Path, entries: list[tuple[str, Tensor]], world: World) -
         shards[-1].append((name, tensor))
         size += bytes_of
     count = len(shards)
-    names = [f"model-{i + 1:05d}-of-{count:05d}.safetensors" for i in range(count)] if count > 1 else ["model.safetensors"]
+    names = [f"model-{i + 1:05d}-of-{count:05d}.safetensors" for i in range(count)]
+    if count == 1:
+        names = ["model.safetensors"]
     digests = {name: write_safetensors(folder / name, shard, world) for name, shard in zip(names, shards)}
     if count > 1 and world.is_first:
         total = sum(4 * tensor.numel() for _, tensor in entries)

@@ -38,7 +38,8 @@ def holders(parameter: Tensor, world: World) -> int:
     """How many processes hold each entry of a parameter."""
     if not isinstance(parameter, DTensor):
         return world.size
-    shards = [mesh_size for mesh_size, p in zip(parameter.device_mesh.shape, parameter.placements) if not p.is_replicate()]
+    divisions = zip(parameter.device_mesh.shape, parameter.placements)
+    shards = [size for size, placement in divisions if not placement.is_replicate()]
     return world.size // math.prod(shards)
 
 
@@ -46,7 +47,11 @@ class Optimizer:
     """The weights by name, their moments, and a moving average of the weights where one is kept."""
 
     def __init__(
-        self, weights: Sequence[Weight], parameters: Mapping[str, nn.Parameter], settings: Mapping[str, Any], world: World
+        self,
+        weights: Sequence[Weight],
+        parameters: Mapping[str, nn.Parameter],
+        settings: Mapping[str, Any],
+        world: World,
     ) -> None:
         self.weights = weights
         self.parameters = parameters
@@ -113,7 +118,8 @@ class Optimizer:
         s, clip = self.settings, scalars.clip_scale
         correction1 = 1 - s["beta1"] ** scalars.update
         correction2 = math.sqrt(1 - s["beta2"] ** scalars.update)
-        gradients, mean, square = self._gradients(group), self._parts("exp_avg", group), self._parts("exp_avg_sq", group)
+        gradients = self._gradients(group)
+        mean, square = self._parts("exp_avg", group), self._parts("exp_avg_sq", group)
         torch._foreach_mul_(mean, s["beta1"])
         torch._foreach_add_(mean, gradients, alpha=clip * (1 - s["beta1"]))
         torch._foreach_mul_(square, s["beta2"])
@@ -166,7 +172,8 @@ class Optimizer:
 
     def is_finite(self) -> bool:
         """True if all weights and moments that this process holds are finite."""
-        tensors = [*(p.data for p in self.parameters.values()), *(t for part in self.moments.values() for t in part.values())]
+        moments = [tensor for part in self.moments.values() for tensor in part.values()]
+        tensors = [*(parameter.data for parameter in self.parameters.values()), *moments]
         return all(bool(torch.isfinite(local(tensor)).all()) for tensor in tensors)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -30,27 +28,11 @@ from .job import Job, TrainerError
 from .measures import Sampler, asymmetry, with_average
 from .model import build_model, load_initial, load_weights, parameters_of
 from .optimizer import Optimizer, StepScalars
+from .requests import Requests, read_requests
 from .schedule import decay_from, distill_weight, is_decaying, learning_rate, steps_of, tokens_per_step
 from .spikes import NO_LIMIT, SpikeHistory, limit_of
+from .usage import Usage
 from .world import World
-
-SECONDS_BETWEEN_READINGS = 5
-PACE_STEPS = 20
-PACE_WARMUP = 5
-
-
-def is_orphan() -> bool:
-    """True if the Cambium that started this job has ended; a run that nobody follows saves and stops."""
-    parent = os.environ.get("CAMBIUM_PID")
-    if not parent or os.name != "posix":
-        return False
-    try:
-        os.kill(int(parent), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 @dataclass(frozen=True)
@@ -63,17 +45,6 @@ class Report:
     update_ratio: float
     applied: bool
     memory: list[int]
-
-
-@dataclass(frozen=True)
-class Requests:
-    """What a person or the queue asks for between two steps, as the first process found it."""
-
-    stop: bool = False
-    preempt: bool = False
-    decay: int = 0  # steps; -1: as the settings say; 0: not asked for
-    is_saved: bool = False
-    is_budget_spent: bool = False
 
 
 class Trainer:
@@ -95,13 +66,8 @@ class Trainer:
         self._history = SpikeHistory()
         self._step = self._cursor = self._updates = self._saved_step = 0
         self._seconds = 0.0
-        self._earlier_seconds: float | None = None  # of sessions before this one
         self._rollbacks = 0
-        self._started_at = time.monotonic()
-        self._last_reading = -math.inf
-        self._step_times: list[float] = []
-        self._budget_ends: dict[str, float] = {}
-        self._is_budget_spent = False
+        self._usage = Usage(job, self.emit)
 
     def _load_teacher(self) -> torch.nn.Module | None:
         if self.job.settings["distillWeight"] <= 0:
@@ -152,8 +118,7 @@ class Trainer:
         history = record.get("history")
         self._history = SpikeHistory.from_json(history) if history else SpikeHistory()
         self._seconds = record["seconds"]
-        if self._earlier_seconds is None:
-            self._earlier_seconds = record.get("deviceSeconds", record["seconds"])
+        self._usage.add_earlier(record.get("deviceSeconds", record["seconds"]))
         return 0
 
     def _record(self) -> dict[str, Any]:
@@ -163,16 +128,13 @@ class Trainer:
             "step": self._step,
             "tokens": self._step * tokens_per_step(self.job.settings),
             "seconds": self._seconds,
-            "deviceSeconds": self._device_seconds(),
+            "deviceSeconds": self._usage.device_seconds(),
             "joules": None,
             "trainTokens": train_tokens_in(self.job.parts),
             "cursor": self._cursor,
             "updates": self._updates,
             "history": self._history.to_json(),
         }
-
-    def _device_seconds(self) -> float:
-        return (self._earlier_seconds or 0.0) + time.monotonic() - self._started_at
 
     # The run
 
@@ -181,7 +143,7 @@ class Trainer:
         moment_updates = self.load()
         self._emit_restart()
         is_new = self._step == 0 and newest_checkpoint(self.job) is None
-        self._start_budgets()
+        self._usage.start_budgets(self._step)
         self._emit_started(moment_updates)
         if is_new:
             self._evaluate()
@@ -226,12 +188,10 @@ class Trainer:
         """Trains to the end or until a stop. Returns the report of the step that calls for a rollback."""
         requests = Requests()
         while self._step < steps_of(self.job.settings):
-            if requests.stop or requests.preempt or requests.is_budget_spent or self._are_tokens_spent():
+            if requests.stop or requests.preempt or self._usage.are_tokens_spent(self._step):
                 break
             if requests.decay != 0:
                 self._decay(requests.decay)
-            if requests.is_saved:
-                self._finish_save()
             s = self.job.settings
             steps = steps_of(s)
             report, requests = self._take_step(steps)
@@ -279,7 +239,7 @@ class Trainer:
         distill = distill_weight(s["distillWeight"], step, steps)
         losses = self._forward.backward(self._reader.batches(starts), len(starts), distill)
         sums = world.sum([losses.loss, losses.kl, self._optimizer.squared_norm(), *self._ask()])
-        requests = Requests(sums[3] > 0, sums[4] > 0, int(sums[5]), sums[6] > 0, sums[7] > 0)
+        requests, is_saved = Requests.from_numbers(sums[3:6]), sums[6] > 0
         # Processes that divide the same layers have the same losses.
         copies = world.size / world.data_size
         loss, kl = (float(np.float32(value / copies)) for value in sums[:2])
@@ -297,24 +257,20 @@ class Trainer:
         ratio = math.sqrt(step_square) / max(math.sqrt(weight_square), 1e-30)
         report = Report(loss, kl, grad_norm, ratio, applied, [int(bytes) for bytes in used])
         self._advance(report, lr, loss_limit, norm_limit, time.monotonic() - started)
+        if is_saved:
+            self._finish_save()
         return report, requests
 
-    def _ask(self) -> tuple[float, ...]:
-        """What is asked of the run. Only the first process looks, so that all do the same."""
+    def _ask(self) -> list[float]:
+        """What is asked of the run, and whether a checkpoint is complete. Only the first process looks."""
         if not self.world.is_first:
-            return (0.0,) * 5
-        folder = self.job.dir
-        decay = 0.0
-        if (folder / "decay").exists() and not is_decaying(self.job.settings):
-            text = (folder / "decay").read_text("utf-8").strip()
-            decay = float(text) if text.isdigit() and int(text) > 0 else -1.0
-        return (
-            float((folder / "stop").exists() or is_orphan()),
-            float((folder / "preempt").exists()),
-            decay,
-            float(self._saver.poll()),
-            float(self._is_budget_spent),
-        )
+            return [0.0] * 4
+        requests = read_requests(self.job.dir)
+        if self._usage.is_budget_spent:
+            requests = replace(requests, stop=True)
+        if is_decaying(self.job.settings):
+            requests = replace(requests, decay=0)
+        return [*requests.to_numbers(), float(self._saver.poll())]
 
     def _advance(self, report: Report, lr: float, loss_limit: float, norm_limit: float, seconds: float) -> None:
         """Counts the step and reports it."""
@@ -339,8 +295,7 @@ class Trainer:
             )
         if not report.applied:
             self._emit_skipped(report, loss_limit, norm_limit)
-        self._step_times.append(seconds)
-        self._report_usage(report, tokens)
+        self._usage.add_step(self._step, seconds, report.memory)
 
     def _emit_skipped(self, report: Report, loss_limit: float, norm_limit: float) -> None:
         is_loss = not report.loss < loss_limit
@@ -353,56 +308,6 @@ class Trainer:
             value=value if is_finite else None,
             limit=limit if is_finite and limit < NO_LIMIT else None,
         )
-
-    # Cost and budgets
-
-    def _cost(self) -> float | None:
-        price = self.job.price_per_hour
-        return None if price is None else price * self._device_seconds() / 3600
-
-    def _spent(self) -> dict[str, float]:
-        tokens = self._step * tokens_per_step(self.job.settings)
-        return {"cost": self._cost() or 0.0, "hours": self._device_seconds() / 3600, "tokens": float(tokens)}
-
-    def _start_budgets(self) -> None:
-        """A run that resumes after a spent budget gets it once more."""
-        s = self.job.settings
-        limits = {"cost": s["budgetCost"], "hours": s["budgetHours"], "tokens": s["budgetTokens"]}
-        for what, spent in self._spent().items():
-            limit = limits[what]
-            self._budget_ends[what] = limit * (math.floor(spent / limit + 1e-9) + 1) if limit > 0 else math.inf
-
-    def _report_usage(self, report: Report, tokens: int) -> None:
-        """The memory of the largest process, the cost so far, the pace, and a budget that is spent."""
-        now = time.monotonic()
-        is_first_step = len(self._step_times) == 1
-        if is_first_step or now - self._last_reading >= SECONDS_BETWEEN_READINGS:
-            self._last_reading = now
-            self.emit(
-                "usage",
-                step=self._step,
-                seconds=self._device_seconds(),
-                memory=max(report.memory),
-                watts=None,
-                utilisation=None,
-                temperature=None,
-                energy=None,
-                powerSource=None,
-                cost=self._cost(),
-            )
-        if len(self._step_times) == PACE_STEPS:
-            pace = median(self._step_times[PACE_WARMUP:])
-            left = pace * max(0, steps_of(self.job.settings) - self._step)
-            self.emit("measured", step=self._step, stepSeconds=pace, estimated=None, secondsLeft=left)
-        spent = self._spent()
-        over = next((what for what, end in self._budget_ends.items() if spent[what] >= end), None)
-        if over is not None and not self._is_budget_spent:
-            self._is_budget_spent = True
-            self.emit("budget", step=self._step, what=over, limit=self._budget_ends[over], spent=spent[over])
-
-    def _are_tokens_spent(self) -> bool:
-        """Equal on all processes, unlike the budgets of time and money, which the first one's clock decides."""
-        return self._spent()["tokens"] >= self._budget_ends["tokens"]
 
     # Evaluation and checkpoints
 

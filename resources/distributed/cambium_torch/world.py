@@ -80,7 +80,7 @@ def _resident_bytes() -> int:
 def join_processes(backend: str) -> None:
     """
     Opens the process group. torchrun keeps its store when it starts the processes again after one was lost; without a
-    prefix for each attempt they would find the addresses of the attempt before, and wait for them for ever.
+    prefix for each attempt they would find the addresses of the attempt before, and wait for them without end.
     """
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     store, rank, size = next(dist.rendezvous("env://", timeout=TIMEOUT))
