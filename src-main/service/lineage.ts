@@ -1,5 +1,6 @@
 /** @file The lineage of checkpoints and runs, read from the records that growth and export leave in folders. */
 import { basename, isAbsolute, join, resolve } from 'node:path';
+import { formatQuantity } from '../base/format.ts';
 import type { Lineage, LineageEdge, LineageNode } from '../contract/lineage.ts';
 import type { RunSummary } from '../contract/schema.ts';
 import { readCertificate } from '../model/certificate.ts';
@@ -32,7 +33,7 @@ export async function buildLineage(
     from: resolve(run.checkpoint),
     to: resolve(run.dir),
     kind: 'trained',
-    what: `${run.tokens} tokens`,
+    what: formatQuantity(run.tokens, 'token'),
     ...(run.settings.init === 'random' ? { init: 'random' } : {}),
   }));
   const edges = [...recorded, ...trained].map((edge) => ({ ...edge, from: findRun(edge.from, nodes) }));
