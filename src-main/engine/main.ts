@@ -25,6 +25,7 @@ import { grow } from './grow/grow-job.ts';
 import { writeLogits } from './infer/logits-job.ts';
 import { sample } from './infer/sample-job.ts';
 import { measureSpeed } from './device/speed-test.ts';
+import { watchParent } from './parent-watch.ts';
 import { countTokens } from './text/count-job.ts';
 import { preview } from './text/preview-job.ts';
 import { tokenize } from './text/tokenize-job.ts';
@@ -34,11 +35,17 @@ import { train } from './train/train-job.ts';
 const activeJobs = new Set<Promise<void>>();
 
 /** Runs a job to its end, even if nobody reads its events any more. */
-function runToCompletion<T>(events: AsyncGenerator<T>): AsyncIterable<T> {
+function runToCompletion<T>(
+  events: AsyncGenerator<T>,
+  onEvent: (event: T) => void = () => undefined,
+): AsyncIterable<T> {
   const queue = createQueue<T>();
   const job = (async () => {
     try {
-      for await (const event of events) queue.push(event);
+      for await (const event of events) {
+        onEvent(event);
+        queue.push(event);
+      }
       queue.end();
     } catch (error) {
       queue.fail(error);
@@ -51,6 +58,7 @@ function runToCompletion<T>(events: AsyncGenerator<T>): AsyncIterable<T> {
 
 /** A detached run continues after its parent process has exited. */
 const isDetached = process.env['CAMBIUM_DETACHED'] === '1';
+const parentWatch = isDetached ? undefined : watchParent();
 /** Cancels every job when the system asks this process to end. */
 const shutdown = createAborter();
 const orShutdown = (signal: AbortSignalLike = neverAborts): AbortSignalLike =>
@@ -77,7 +85,12 @@ const implementation: Engine = {
   certify: (input, signal) => runToCompletion(certifyJob(input, orShutdown(signal))),
   check: (input, signal) => checkReading(input, orShutdown(signal)),
   logits: (input, signal) => writeLogits(input, orShutdown(signal)),
-  train: (input, signal) => runToCompletion(train(input, isDetached ? shutdown.signal : orShutdown(signal))),
+  // An engine trains one run, and ends after it. Once it has started, there is something to save.
+  train: (input, signal) =>
+    runToCompletion(train(input, isDetached ? shutdown.signal : orShutdown(signal)), ({ type }) => {
+      if (type === 'started') parentWatch?.protect();
+      else if (type === 'stopped') parentWatch?.unprotect();
+    }),
   sample: (input, signal) => runToCompletion(sample(input, orShutdown(signal))),
   evaluate: (input, signal) => runToCompletion(evaluate(input, orShutdown(signal))),
   evaluateChoices: (input, signal) => runToCompletion(evaluateChoices(input, orShutdown(signal))),
