@@ -7,5 +7,6 @@ export const tortures: Readonly<Record<string, () => Promise<Torture>>> = {
   writes: async () => (await import('./writes/torture.ts')).writes,
   processes: async () => (await import('./processes/torture.ts')).processes,
   stored: async () => (await import('./stored/torture.ts')).stored,
+  parsers: async () => (await import('./parsers/torture.ts')).parsers,
   neighbour: async () => (await import('./neighbour/torture.ts')).neighbour,
 };

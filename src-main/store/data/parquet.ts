@@ -9,6 +9,9 @@ import { readOrRefuse } from '../fs/files.ts';
 /** The column of a row group may unpack to this many bytes, and have this many rows: it is held in memory. */
 const maxGroupBytes = 2 ** 31;
 const maxGroupRows = 2 ** 26;
+/** A page may unpack to this many bytes, and beyond that to this many times its size. */
+const maxPageBytes = 2 ** 26;
+const maxPageRatio = 1000;
 
 export interface ParquetOptions {
   readonly signal?: AbortSignalLike | undefined;
@@ -81,7 +84,8 @@ function limitCompressors(path: string, index: number): typeof compressors {
   const limited = Object.entries(compressors).map(([name, decompress]) => {
     const limit: typeof decompress = (input, outputLength) => {
       total += outputLength;
-      if (total > maxGroupBytes)
+      const isBomb = outputLength > maxPageBytes && outputLength > maxPageRatio * input.length;
+      if (total > maxGroupBytes || isBomb)
         throw createError('data/large-row-group', { path, index, rows: 0, bytes: total });
       return decompress(input, outputLength);
     };

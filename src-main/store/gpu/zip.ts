@@ -71,13 +71,18 @@ async function readDirectory(
   while (end >= 0 && tail.readUInt32LE(end) !== signatures.end) end--;
   if (end < 0) return refuseArchive(path, 'it is not a zip archive, or it is cut off');
   const count = tail.readUInt16LE(end + 10);
-  const directory = Buffer.alloc(tail.readUInt32LE(end + 12));
+  const directoryBytes = tail.readUInt32LE(end + 12);
+  if (directoryBytes > size) return refuseArchive(path, 'its list of files is cut off');
+  const directory = Buffer.alloc(directoryBytes);
   const { bytesRead } = await file.read(directory, 0, directory.length, tail.readUInt32LE(end + 16));
   if (bytesRead < directory.length) return refuseArchive(path, 'its list of files is cut off');
   return { directory, count };
 }
 
-/** Streams the extracted bytes of one file to `sink`. An error of `sink` that is no `AppError` is a read error. */
+/**
+ * Streams the extracted bytes of one file to `sink`, and ends at the size that the list of files promises: a small
+ * archive may unpack to more than a disk holds. An error of `sink` that is no `AppError` is a read error.
+ */
 async function streamEntry(
   path: string,
   entry: ZipEntry,
@@ -88,8 +93,18 @@ async function streamEntry(
     entry.compressedBytes === 0
       ? Readable.from([])
       : createReadStream(path, { start, end: start + entry.compressedBytes - 1 });
+  const limit = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let bytes = 0;
+    for await (const chunk of chunks) {
+      bytes += chunk.length;
+      if (bytes > entry.bytes) refuseArchive(path, `${entry.name} has more than ${entry.bytes} bytes`);
+      yield chunk;
+    }
+  };
   await readOrRefuse(path, () =>
-    entry.isDeflated ? pipeline(compressed, createInflateRaw(), sink) : pipeline(compressed, sink),
+    entry.isDeflated
+      ? pipeline(compressed, createInflateRaw(), limit, sink)
+      : pipeline(compressed, limit, sink),
   );
 }
 
@@ -137,8 +152,12 @@ export async function extractEntry(
   return hash.digest('base64url');
 }
 
-/** Reads a small text file of the archive. */
+/** Bytes of the longest text file. The RECORD of a wheel with ten thousand files has 1 MB. */
+const maxTextBytes = 16 << 20;
+
+/** Reads a small text file of the archive. Refuses `file/unreadable`, also if it is not small. */
 export async function readEntryText(path: string, entry: ZipEntry): Promise<string> {
+  if (entry.bytes > maxTextBytes) refuseArchive(path, `${entry.name} has ${entry.bytes} bytes`);
   const parts: Buffer[] = [];
   await streamEntry(path, entry, async (chunks) => {
     for await (const chunk of chunks) parts.push(chunk);
