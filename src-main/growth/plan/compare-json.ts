@@ -9,7 +9,7 @@ export function isEqual(a: unknown, b: unknown): boolean {
   const second = b as Readonly<Record<string, unknown>>;
   const keys = Object.keys(first);
   if (keys.length !== Object.keys(second).length) return false;
-  return keys.every((key) => key in second && isEqual(first[key], second[key]));
+  return keys.every((key) => Object.hasOwn(second, key) && isEqual(first[key], second[key]));
 }
 
 /** A value for a message: a string as it is, "absent" for undefined, and JSON for everything else. */

@@ -1,105 +1,16 @@
 /** @file Reads plan files: checks their schema, and that their stages fit together. */
-import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
-import type { Json } from '../../base/json.ts';
 import { dimsOf, settingsOf } from '../../model/config.ts';
 import { families } from '../../model/families/index.ts';
 import type { ModelFamily } from '../../model/family.ts';
 import { parametersOf } from '../../model/parameters.ts';
-import { promiseKinds } from '../../model/promise.ts';
 import type { AxisMap } from '../../tensor/axis-map.ts';
-import { weightDTypes } from '../../tensor/dtype.ts';
 import { parseLayout, type Dims } from '../../tensor/layout.ts';
 import type { GrowthPlan } from '../recipe.ts';
 import { isEqual, toText } from './compare-json.ts';
+import { planFile, planVersion } from './plan-schema.ts';
 import { upgradePlan } from './upgrade-plan.ts';
 import type { PlanSource, SavedPlan } from './saved-plan.ts';
-
-const version = 3;
-
-// As in contract/schema.ts: whichever module loads first must set it.
-z.config({ jitless: true });
-const size = z.number().int().positive();
-const index = z.number().int().min(0);
-const number = z.number();
-const word = z.string().max(1000);
-const sizes = z.record(word, size);
-const part = z.looseObject({ axis: word, entry: index });
-const fill = z.enum(['zero', 'one', 'draw', 'mean']);
-const piece = z.object({ at: index, from: index, length: size, copy: index });
-const factor = z.looseObject({ why: word, by: number, part: part.optional(), shared: word.optional() });
-const tensor = z.looseObject({
-  name: word,
-  source: word,
-  second: word.optional(),
-  kind: word,
-  layout: word,
-  from: z.array(size),
-  to: z.array(size),
-  dtype: z.enum(weightDTypes),
-  factors: z.array(factor),
-  fills: z.record(word, fill),
-  partFills: z.array(z.looseObject({ axis: word, part, fill })).optional(),
-  std: number,
-  spread: z.enum(['symmetric', 'diagonal']),
-  noise: number.nullable(),
-  projection: number.nullable(),
-  perturbation: number,
-  zeroOutput: z.boolean(),
-  newLayer: z.literal(true).optional(),
-  slice: z.looseObject({ axis: word, at: index, of: size }).optional(),
-  equalRows: size.optional(),
-  offset: number,
-  lrScale: number.positive(),
-  gradScale: number,
-});
-const config = z.record(z.string(), z.custom<Json>());
-const request = z.looseObject({
-  method: word,
-  to: z.record(word, size),
-  options: z.record(word, z.union([number, word, z.null()])),
-  seed: index,
-  dtype: z.enum(['keep', ...weightDTypes]),
-});
-const map = z.looseObject({
-  from: size,
-  to: size,
-  copies: index,
-  pieces: z.array(piece),
-  counts: z.array(index).optional(),
-});
-const stage = z.looseObject({
-  version: z.literal(version),
-  family: word,
-  from: sizes,
-  to: sizes,
-  config,
-  request,
-  maps: z.record(word, map),
-  layers: z.array(z.object({ source: index, identity: z.boolean() })),
-  tensors: z.array(tensor).min(1),
-  promise: z.object({ kind: z.enum(promiseKinds), why: z.array(z.string()) }),
-  dead: z.array(z.looseObject({ axis: word, why: z.string() })),
-  notes: z.array(z.string()),
-  parameters: z.object({
-    before: index,
-    after: index,
-    active: z.object({ before: index, after: index }).optional(),
-  }),
-});
-const file = z.looseObject({
-  format: z.literal('cambium-plan'),
-  version: z.literal(version),
-  stages: z.array(stage).min(1).max(64),
-  source: z.looseObject({
-    name: z.string(),
-    family: word,
-    dims: sizes,
-    config,
-    tensors: z.array(z.looseObject({ name: word, dtype: z.enum(weightDTypes) })),
-    fingerprint: word.nullable(),
-  }),
-});
 
 /**
  * Reads and checks a plan of this or an older format version. `path` names it in messages. Refuses
@@ -107,12 +18,12 @@ const file = z.looseObject({
  */
 export function readPlan(json: unknown, path: string): SavedPlan {
   const found = (json as { version?: unknown } | null)?.version;
-  if (typeof found === 'number' && found > version)
+  if (typeof found === 'number' && found > planVersion)
     refuse('growth/bad-plan', {
       path,
-      why: `it has version ${found}, and this Cambium reads versions up to ${version}`,
+      why: `it has version ${found}, and this Cambium reads versions up to ${planVersion}`,
     });
-  const read = file.safeParse(upgradePlan(json));
+  const read = planFile.safeParse(upgradePlan(json));
   if (!read.success) {
     const issue = read.error.issues[0]!;
     const field = issue.path.map(String).join('.') || 'it';
@@ -166,9 +77,7 @@ function checkShapes(plan: GrowthPlan, family: ModelFamily, dims: Dims, bad: Bad
 function checkOrigins(plan: GrowthPlan, family: ModelFamily, source: StageSource, bad: Bad): void {
   const known = new Set(source.tensors.map((t) => t.name));
   const exists = (name: string): boolean =>
-    name === family.head.tiedTo ||
-    known.has(name) ||
-    known.has(family.namePrefix + name);
+    name === family.head.tiedTo || known.has(name) || known.has(family.namePrefix + name);
   for (const { name, source: first, second } of plan.tensors)
     for (const origin of [first, second])
       if (origin !== undefined && !exists(origin))

@@ -6,6 +6,7 @@ import { families } from '../../model/families/index.ts';
 import type { WeightDType } from '../../tensor/dtype.ts';
 import type { Dims } from '../../tensor/layout.ts';
 import type { GrowthPlan, GrowthRequest, GrowthSource } from '../recipe.ts';
+import { planSource, planStage } from './plan-schema.ts';
 import { upgradePlan } from './upgrade-plan.ts';
 import { planStages } from './stages.ts';
 
@@ -74,26 +75,30 @@ export function stagesFromRecord(
 ): readonly GrowthPlan[] {
   if (!record) return [];
   const saved = before ? [...(record.before ?? []), record.plan] : [record.plan];
-  const plans = saved.map(upgradePlan) as readonly (SavedPlan | GrowthPlan)[];
   // Early versions of Cambium stored the only stage itself.
-  const stages = plans.flatMap((plan) => ('stages' in plan ? plan.stages : [plan]));
-  // The file may have been edited by hand, so check what its readers rely on.
-  if (!stages.every(isComplete))
-    refuse('growth/bad-plan', {
-      path: 'growth.json',
-      why: 'a stage of it has no weights, no sizes or no request',
-    });
-  return stages;
+  const stages = saved.map(upgradePlan).flatMap((plan): readonly unknown[] => {
+    const { stages: given } = (plan ?? {}) as { readonly stages?: unknown };
+    return Array.isArray(given) ? (given as unknown[]) : [plan];
+  });
+  return stages.map((stage) => parseStage(stage));
 }
 
-const isComplete = (stage: Partial<GrowthPlan> | null): boolean =>
-  Boolean(Array.isArray(stage?.tensors) && stage.maps && stage.from && stage.to && stage.request);
+/** The file may have been edited by hand. */
+function parseStage(stage: unknown): GrowthPlan {
+  const parsed = planStage.safeParse(stage);
+  if (parsed.success) return parsed.data as unknown as GrowthPlan;
+  const { path, message } = parsed.error.issues[0]!;
+  return refuse('growth/bad-plan', {
+    path: 'growth.json',
+    why: `${path.join('.') || 'a stage'}: ${message}`,
+  });
+}
 
 /** The source of a growth record; undefined for records of versions of Cambium that did not store it. */
 export function sourceFromRecord(
   record: { readonly plan: unknown } | null | undefined,
 ): Pick<GrowthSource, 'family' | 'dims' | 'settings' | 'tensors'> | undefined {
-  const source = (record?.plan as Partial<SavedPlan> | undefined)?.source;
+  const source = planSource.safeParse((record?.plan as Partial<SavedPlan> | undefined)?.source).data;
   if (!source) return undefined;
   const family = families.get(source.family);
   if (!family) return undefined;

@@ -29,7 +29,7 @@ describe('stagesFromRecord', () => {
   it.each([{}, { stages: [null] }, { stages: [{ tensors: [] }] }])(
     'refuses an incomplete record: %j',
     (incomplete) => {
-      expect(() => stagesFromRecord({ plan: incomplete })).toThrow(/growth\.json.*has no weights/);
+      expect(() => stagesFromRecord({ plan: incomplete })).toThrow(/growth\.json is not a valid plan/);
     },
   );
 });

@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import { createAborter } from '../../../src-main/base/signals.ts';
 import { grow } from '../../../src-main/engine/grow/grow-job.ts';
 import { readPlan } from '../../../src-main/growth/plan/plan-file.ts';
-import { createSavedPlan, stagesFromRecord } from '../../../src-main/growth/plan/saved-plan.ts';
+import {
+  createSavedPlan,
+  sourceFromRecord,
+  stagesFromRecord,
+} from '../../../src-main/growth/plan/saved-plan.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
 import { openTokens } from '../../../src-main/store/data/token-files.ts';
 import { tokenizeFiles } from '../../../src-main/store/data/tokenize.ts';
@@ -142,7 +146,7 @@ export async function createFormats(dir: string): Promise<Readonly<Record<string
     'step.json': json(join(step, 'step.json'), () => readStepRecord({ step: 16, dir: step })),
     'growth.json': json(join(grown, 'growth.json'), async () => {
       const { growth } = await openCheckpoint(grown);
-      return stagesFromRecord(growth, { before: true });
+      return [sourceFromRecord(growth), stagesFromRecord(growth, { before: true })];
     }),
     'plan.json': json(plan, async () => readPlan(await readJson(plan), plan)),
     'tokens.json': json(join(folders[0]!, 'tokens.json'), async () => (await openTokens(folders)).close()),
