@@ -4,6 +4,7 @@
  */
 import { toErrorData, describeError, type ErrorData } from '../../base/errors.ts';
 import { formatDuration } from '../../base/format.ts';
+import { escapeControls, escapeJsonControls } from './terminal-text.ts';
 
 export const exits = { ok: 0, failed: 1, usage: 2, notProven: 3, cancelled: 130 } as const;
 
@@ -41,31 +42,35 @@ const longestBar = 24;
 
 export function createOutput(json: boolean, { out, err, now = Date.now }: Streams): Output {
   const progress = createProgress(err, now);
+  const print = (text: string): unknown => out.write(escapeControls(text));
+  const printJson = (value: unknown): unknown => out.write(`${escapeJsonControls(JSON.stringify(value))}\n`);
+  const report = (text: string): unknown => err.write(escapeControls(text));
   return {
     json,
     result(value, text) {
       progress.end();
-      out.write(json ? `${JSON.stringify(value)}\n` : `${text}\n`);
+      if (json) printJson(value);
+      else print(`${text}\n`);
     },
     note(line) {
       progress.end();
-      err.write(`${line}\n`);
+      report(`${line}\n`);
     },
     progress: progress.show,
     endProgress: progress.end,
     piece(text) {
       if (json) return;
       progress.end();
-      out.write(text);
+      print(text);
     },
     error(thrown) {
       progress.end();
       const error = toErrorData(thrown);
       const [message, remedy] = describeError(error);
-      err.write(`${message}.\n${remedy}\n`);
+      report(`${message}.\n${remedy}\n`);
       const log = engineLog(error);
-      if (log) err.write(`${log}\n`);
-      if (json) out.write(`${JSON.stringify({ error: { code: error.code, message, remedy } })}\n`);
+      if (log) report(`${log}\n`);
+      if (json) printJson({ error: { code: error.code, message, remedy } });
       return exitCodeOf(error);
     },
   };
@@ -106,7 +111,8 @@ function createProgress(err: Streams['err'], now: () => number): Progress {
     const share = of > 0 ? Math.min(1, done / of) : 0;
     const percent = (share * 100).toFixed(0).padStart(3);
     const details = more ? `  ${more}` : '';
-    const text = `${name} ${percent} %${details}${timeLeft(share, (time - startTime) / 1000)}`;
+    const left = timeLeft(share, (time - startTime) / 1000);
+    const text = escapeControls(`${name} ${percent} %${details}${left}`);
     if (!isTerminal) {
       err.write(`${text}\n`);
       return;
@@ -142,12 +148,64 @@ const engineLog = ({ code, detail }: ErrorData): string =>
 export const formatNotes = (notes: readonly string[] = []): readonly string[] =>
   notes.map((note) => `Note: ${note}.`);
 
-/** Aligns rows as columns, numbers to the right. The first row is the heading. */
-export function table(rows: readonly (readonly (string | number)[])[]): string {
+/** Columns between two columns of a table, and the narrowest that a text becomes. */
+const gap = 2;
+const narrowest = 12;
+
+/** The width of the terminal; a table that goes to a file or a pipe has no limit. */
+const terminalWidth = (): number => (process.stdout.isTTY ? process.stdout.columns : Infinity);
+
+/**
+ * Aligns rows as columns, numbers to the right. The first row is the heading. Where the rows are wider than `width`,
+ * the widest texts continue on further lines.
+ */
+export function table(rows: readonly (readonly (string | number)[])[], width = terminalWidth()): string {
   const heading = rows[0] ?? [];
-  const widths = heading.map((_, i) => Math.max(...rows.map((row) => String(row[i] ?? '').length)));
   const isNumeric = heading.map((_, i) => rows.slice(1).every((row) => typeof row[i] === 'number'));
-  const align = (cell: string | number, i: number): string =>
-    isNumeric[i] ? String(cell).padStart(widths[i]!) : String(cell).padEnd(widths[i]!);
-  return rows.map((row) => row.map(align).join('  ').trimEnd()).join('\n');
+  const natural = heading.map((_, i) => Math.max(...rows.map((row) => String(row[i] ?? '').length)));
+  const widths = fitColumns(natural, isNumeric, width);
+  const align = (text: string, i: number): string =>
+    isNumeric[i] ? text.padStart(widths[i]!) : text.padEnd(widths[i]!);
+  const lines = rows.flatMap((row) => {
+    const cells = row.map((cell, i) => wrap(String(cell), widths[i]!));
+    const height = Math.max(1, ...cells.map(({ length }) => length));
+    return Array.from({ length: height }, (_, line) =>
+      cells
+        .map((cell, i) => align(cell[line] ?? '', i))
+        .join(' '.repeat(gap))
+        .trimEnd(),
+    );
+  });
+  return lines.join('\n');
+}
+
+/** Takes the columns that are missing from the widest texts. Numbers keep their width. */
+function fitColumns(
+  natural: readonly number[],
+  isNumeric: readonly boolean[],
+  width: number,
+): readonly number[] {
+  const widths = [...natural];
+  const total = (): number => widths.reduce((sum, one) => sum + one, 0) + gap * (widths.length - 1);
+  while (total() > width) {
+    const shrinkable = widths.map((one, i) => (isNumeric[i] === true || one <= narrowest ? 0 : one));
+    const widest = Math.max(0, ...shrinkable);
+    if (widest === 0) break;
+    widths[shrinkable.indexOf(widest)]! -= 1;
+  }
+  return widths;
+}
+
+/** Lines of at most `width` characters, cut at spaces, or anywhere in a longer word. */
+function wrap(text: string, width: number): readonly string[] {
+  if (text.length <= width) return [text];
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > width) {
+    const space = rest.lastIndexOf(' ', width);
+    const end = space > width / 3 ? space : width;
+    lines.push(rest.slice(0, end));
+    rest = rest.slice(end).trimStart();
+  }
+  return rest === '' ? lines : [...lines, rest];
 }

@@ -9,6 +9,7 @@ import { service as contract } from '../../contract/service.ts';
 import type { RunningService } from '../../service/service.ts';
 import { findFlag, refuseUsage } from './arguments.ts';
 import type { AddCommand, Context, LocalReason, Options, Work } from './command.ts';
+import { completion } from './commands/completion.ts';
 import { computer } from './commands/computer.ts';
 import { demo } from './commands/demo.ts';
 import { download } from './commands/download.ts';
@@ -51,6 +52,7 @@ export const commands: readonly AddCommand[] = [
   torch,
   host,
   serve,
+  completion,
   demo,
 ];
 

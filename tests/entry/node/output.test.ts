@@ -93,4 +93,45 @@ describe('table', () => {
     ];
     expect(table(rows)).toBe('a      n\nlong   5\nx     12');
   });
+
+  it('continues the widest texts on further lines where the terminal is narrow', () => {
+    const rows = [
+      ['weight', 'count', 'why'],
+      ['model.layers.*.mlp.down_proj.weight', 24, 'sums two equal copies of the hidden units'],
+    ];
+    const text = table(rows, 48);
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(48);
+    const joined = text.split('\n').slice(1);
+    expect(joined.map((line) => line.slice(0, 18).trim()).join('')).toContain('model.layers.*.mlp');
+    expect(joined.length).toBeGreaterThan(2);
+    expect(table(rows, 200)).toBe(table(rows, Infinity));
+    expect(table([['n'], [123_456]], 3)).toBe('     n\n123456');
+  });
+});
+
+describe('text of others', () => {
+  const hostile =
+    'tree\u001b]52;c;ZXZpbA==\u0007\u001b[2J\r\u009b31m\u202egpj.exe\u2066\u200f\u007f\u2028end';
+  const control = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+  it.each([false, true])('reaches a terminal without control and bidi characters (json: %s)', (json) => {
+    const { written, streams } = createStreams(false);
+    const out = createOutput(json, streams);
+    out.result({ name: hostile }, hostile);
+    out.note(hostile);
+    out.piece(hostile);
+    out.progress(hostile, 1, 1, hostile);
+    out.error(createError('file/not-found', { path: hostile }));
+    out.error(createError('engine/crashed', { how: 'x', lines: hostile }));
+    expect(written.out + written.err).not.toMatch(control);
+    expect(written.out + written.err).toContain('gpj.exe');
+  });
+
+  it('is the same text in JSON, and keeps tabs, lines and letters', () => {
+    const { written, streams } = createStreams(false);
+    createOutput(true, streams).result({ name: hostile }, '');
+    expect(JSON.parse(written.out)).toEqual({ name: hostile });
+    const plain = 'Ünïcödé 🌳 1\u202f000\tx\ny';
+    createOutput(false, streams).result({}, plain);
+    expect(written.out).toContain(plain);
+  });
 });

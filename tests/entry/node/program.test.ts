@@ -58,6 +58,7 @@ describe('--help', () => {
     'devices',
     'doctor',
     'serve',
+    'completion',
   ])('of %s has examples', async (command) => {
     start();
     const { code, out } = await cambium([command, '--help']);
@@ -105,13 +106,14 @@ describe('an invalid command line', () => {
     [['inspect', example, '--nonsense'], 2, 'usage'],
     [['plan', example], 2, 'usage'],
     [['plan', example, '--method', 'hypercloning'], 2, 'usage'],
-    [['plan', example, '--method', 'nonsense', '--times', 'hidden=2'], 1, 'growth/unknown-method'],
+    [['plan', example, '--method', 'nonsense', '--times', 'hidden=2'], 2, 'growth/unknown-method'],
     [['plan', example, '--method', 'hypercloning', '--times', 'hidden'], 2, 'usage'],
     [['plan', example, '--method', 'hypercloning', '--times', 'hidden=2,hidden=3'], 2, 'usage'],
     [['plan', example, '--method', 'hypercloning', '--times', 'hidden=2', '--to', 'hidden=48'], 2, 'usage'],
     [['plan', example, '--method', 'hypercloning', '--to', 'hidden=1.5'], 2, 'usage'],
     [['plan', example, ...widen, '--option', 'noise'], 2, 'usage'],
     [['plan', example, ...widen, '--option', 'noise=loud'], 1, 'growth/bad-option'],
+    [['plan', example, '--method', 'nope', '--times', 'hidden=2'], 2, 'usage'],
     [['plan', example, ...widen, '--seed', 'x'], 2, 'usage'],
     [['plan', example, ...widen, '--dtype', 'int8'], 2, 'usage'],
     [[...train, '--lr', 'fast'], 2, 'usage'],
@@ -189,7 +191,8 @@ describe('plan', () => {
   it('prints a table with one row for equal layers, and the promise', async () => {
     start();
     const { out } = await cambium(['plan', example, ...widen]);
-    const row = /model\.layers\.\*\.mlp\.down_proj\.weight +\d+ +\[\d+, \d+\] +\[\d+, \d+\] +× 0\.5/;
+    const row =
+      /model\.layers\.\*\.mlp\.down_proj\.weight +\d+ +\[\d+, \d+\] +\[\d+, \d+\] +[\d.]+ kB +[\d.]+ kFLOP +× 0\.5/;
     expect(out).toMatch(row);
     expect(out).toMatch(/Promise +function-preserving/);
   });
