@@ -8,6 +8,7 @@ import { describeError } from '../base/errors.ts';
 import { formatBytes } from '../base/format.ts';
 import type { Check, Device, JobSummary, RunSummary } from '../contract/schema.ts';
 import { readTail } from '../store/data/text-tail.ts';
+import { settingTable } from '../train/settings.ts';
 import type { Environment } from './dependencies.ts';
 
 /** Bytes of the log and of the events of a run that are included. */
@@ -65,20 +66,61 @@ async function formatRun(run: RunSummary): Promise<readonly string[]> {
   const error = run.error ? [`${run.error.code}: ${describeError(run.error)[0]}`] : [];
   return [
     formatSection(`Run: ${run.state} at step ${run.step} of ${run.steps}`, [formatSettings(run), ...error]),
-    formatSection('Last events', [removeSamples(events)]),
+    formatSection('Last events', [formatEvents(events)]),
     formatSection('Log', [log]),
   ];
 }
 
-/** The settings without the prompt, which the person wrote. */
-const formatSettings = ({ settings: { prompt: _, ...others } }: RunSummary): string => JSON.stringify(others);
+interface Row {
+  readonly kind: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+const rows: Readonly<Record<string, Row>> = settingTable;
 
-/** Samples may repeat the training text. Runs of version 1 call the type of an event `at`. */
-const sampleEvent = /"(type|at)":"sample"/;
-const removeSamples = (lines: string): string =>
+/** The settings that are numbers, choices or switches: texts, such as the prompt, are the person's. */
+function formatSettings({ settings }: RunSummary): string {
+  const isShown = ([name, value]: readonly [string, unknown]): boolean =>
+    Object.hasOwn(rows, name) &&
+    (typeof value !== 'string' || Object.hasOwn(rows[name]!.labels ?? {}, value));
+  return JSON.stringify(Object.fromEntries(Object.entries(settings).filter(isShown)));
+}
+
+/** The fields of events that are shown. Texts, paths, names and messages of errors are not among them. */
+const eventFields = [
+  ...[
+    'type',
+    'step',
+    'steps',
+    'loss',
+    'lr',
+    'gradNorm',
+    'tokens',
+    'seconds',
+    'bytes',
+    'device',
+    'reason',
+    'time',
+  ],
+  ...['parameters', 'trainTokens', 'heldOutTokens', 'joules', 'updates', 'code'],
+];
+
+/** One event with its shown fields; undefined for a line that is none. Version 1 calls the type of an event `at`. */
+function formatEvent(line: string): string | undefined {
+  try {
+    const event = JSON.parse(line) as Readonly<Record<string, unknown>>;
+    const { at, error, ...others } = event;
+    const { code } = (error ?? {}) as { readonly code?: unknown };
+    const all: Readonly<Record<string, unknown>> = { type: at, ...others, code };
+    return JSON.stringify(Object.fromEntries(eventFields.map((field) => [field, all[field]])));
+  } catch {
+    return undefined;
+  }
+}
+
+const formatEvents = (lines: string): string =>
   lines
     .split('\n')
-    .filter((line) => !sampleEvent.test(line))
+    .flatMap((line) => formatEvent(line) ?? [])
     .join('\n');
 
 /** Empty if the system has no entry for the user, as in many containers. */
@@ -90,23 +132,38 @@ function userName(): string {
   }
 }
 
+/** What secrets look like, and what is left of them. The log and messages of errors are free text. */
+const secrets: readonly (readonly [pattern: RegExp, replacement: string])[] = [
+  [/-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g, '…'],
+  // Tokens with the prefix of their service: Hugging Face, GitHub, GitLab, Slack, npm, PyPI, OpenAI, W&B, Google, AWS.
+  [/\b(?:hf|gh[opusr]|github_pat|glpat|xox[abeprs]|npm|pypi|sk|wandb_v1)[-_][\w-]{8,}/g, '…'],
+  [/\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bAIza[\w-]{20,}/g, '…'],
+  // JSON Web Tokens, and session keys.
+  [/\beyJ[\w-]{8,}(?:\.[\w-]+){0,2}/g, '…'],
+  [/\b(?:[0-9a-f]{40}|[0-9a-f]{64})\b/gi, '…'],
+  [/\b(Bearer|Basic|token)\s+[\w.~+/=-]{8,}/gi, '$1 …'],
+  [
+    /((?:token|passwd|password|secret|credential|cookie|api[_-]?key|authorization)["']?\s*[:= ]\s*["']?)[^\s"',}]+/gi,
+    '$1…',
+  ],
+  [/\b([A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|KEY)[A-Z0-9_]*=)\S+/g, '$1…'],
+  // The query of an address may be signed, and its user may have a password.
+  [/(\bhttps?:\/\/[^\s?#"']{1,2000})[?#][^\s"']*/g, '$1?…'],
+  [/\/\/[^/@\s]{1,500}@/g, '//…@'],
+  [/\b[\w.+-]{1,100}@[\w.-]{1,255}/g, '…@…'],
+];
+
 /**
- * Removes Hub tokens, session keys, values of names such as `password`, credentials in addresses, the home folder
- * and the name of the user.
+ * Removes tokens and keys of known forms, session keys, values of names such as `password`, credentials and signatures
+ * in addresses, `user@host`, the home folder and the name of the user.
  */
 export function redactSecrets(
   text: string,
   { home = homedir(), user = userName() }: { readonly home?: string; readonly user?: string } = {},
 ): string {
-  const redacted = text
-    .replace(/\bhf_[A-Za-z0-9]{8,}/g, 'hf_…')
-    .replace(/\b[0-9a-f]{64}\b/gi, '…')
-    .replace(
-      /((?:token|password|passwd|secret|api[_-]?key|authorization|bearer)["']?\s*[:= ]\s*["']?)[^\s"',}]+/gi,
-      '$1…',
-    )
-    .replace(/\/\/[^/@\s]+@/g, '//…@')
-    .replaceAll(home, '~');
+  let redacted = text;
+  for (const [pattern, replacement] of secrets) redacted = redacted.replace(pattern, replacement);
+  redacted = redacted.replaceAll(home, '~');
   // Very short names, and root, are part of too many words.
   if (user.length <= 2 || user === 'root') return redacted;
   return redacted.replace(new RegExp(`\\b${user.replace(/[^\w]/g, '\\$&')}\\b`, 'g'), '…');
