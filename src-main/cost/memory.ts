@@ -5,7 +5,7 @@ import { countOf, type Value } from '../graph/graph.ts';
 import { byteLengthOf } from '../tensor/dtype.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import { partsOf } from '../train/optimizers/index.ts';
-import type { Bucket } from '../train/state.ts';
+import { trainedBuckets, type Bucket } from '../train/state.ts';
 import type { Programs } from './programs.ts';
 import type { Range } from './range.ts';
 
@@ -59,7 +59,11 @@ export function memoryOf(
     { what: 'Optimizer', bytes: stateBytes((part) => part !== 'weights') },
   ];
   if (source > 0) parts.push({ what: 'Source', bytes: float32Bytes * source });
-  if (accumulates) parts.push({ what: 'Accumulated gradients', bytes: float32Bytes * parameters });
+  if (accumulates)
+    parts.push({
+      what: 'Accumulated gradients',
+      bytes: float32Bytes * sum(trainedBuckets(buckets).map((b) => b.length)),
+    });
   parts.push(...splitByUse(liveValues, livePeak, vocab, buckets));
   parts.push({ what: 'Unused arena', bytes: (pool - 1) * livePeak });
   if (evaluates) {

@@ -3,7 +3,8 @@ import type { DeviceKind } from '../base/device.ts';
 import type { Graph } from '../graph/graph.ts';
 import { resolveCheckpointing } from '../graph/passes/activation-checkpointing.ts';
 import { simplify } from '../graph/passes/simplify.ts';
-import { sourceFromRecord } from '../growth/plan/saved-plan.ts';
+import { listAddedWeights } from '../growth/added-weights.ts';
+import { sourceFromRecord, stagesFromRecord } from '../growth/plan/saved-plan.ts';
 import type { CheckpointSummary } from '../model/summary.ts';
 import type { Settings } from '../model/family.ts';
 import { familyById } from '../model/families/index.ts';
@@ -13,7 +14,8 @@ import type { WeightDType } from '../tensor/dtype.ts';
 import type { Dims } from '../tensor/layout.ts';
 import { inPrecision } from '../train/precision.ts';
 import { evaluationPrecisionOf, type TrainingSettings } from '../train/settings.ts';
-import { bucketsOf, type Bucket, type BucketOptions } from '../train/state.ts';
+import { bucketsOf, type Bucket, type BucketOptions, type Trainable } from '../train/state.ts';
+import { trainableOf, type TrainableChoice } from '../train/trainable.ts';
 import {
   accumulateProgram,
   lossProgram,
@@ -31,9 +33,11 @@ export interface Subject {
   readonly tensors?: readonly { readonly name: string; readonly dtype: WeightDType }[];
   /** The model that it was grown from, which is the teacher in distillation. */
   readonly source?: Omit<Subject, 'source'>;
+  /** Names of the weights that its growth added. If they are not known, all weights count as trained with `new`. */
+  readonly added?: readonly string[];
 }
 
-/** The subject of a checkpoint, with the source from its growth record. */
+/** The subject of a checkpoint, with the source and the added weights from its growth record. */
 export function subjectOf({
   summary,
   growth,
@@ -42,7 +46,8 @@ export function subjectOf({
   readonly growth: GrowthRecord | null;
 }): Subject {
   const source = sourceFromRecord(growth);
-  return source ? { ...summary, source } : summary;
+  const added = [...listAddedWeights(stagesFromRecord(growth))];
+  return source ? { ...summary, source, added } : { ...summary, added };
 }
 
 export interface Programs {
@@ -69,11 +74,22 @@ function createModel(
   return { family, dims, settings, buckets: bucketsOf(family, parameters, { maxElements, ...options }) };
 }
 
+/** The weights that a run trains; undefined for all. Throws `run/bad-setting`. */
+export function trainableIn(
+  { family: id, dims, settings, added }: Subject,
+  choice: TrainableChoice,
+): Trainable | undefined {
+  if (choice.trainable === 'new' && added === undefined) return undefined;
+  const names = parametersOf(familyById(id), dims, settings).map(({ name }) => name);
+  return trainableOf(choice, names, new Set(added));
+}
+
 const countModel = ({ family, dims, settings }: BucketModel): number =>
   countParameters(family, dims, settings);
 
 export function programsOf(subject: Subject, s: TrainingSettings, device: DeviceKind): Programs {
-  const model = createModel(subject, { optimizer: s.optimizer });
+  const trainable = trainableIn(subject, s);
+  const model = createModel(subject, { optimizer: s.optimizer, ...(trainable ? { trainable } : {}) });
   const source = s.distillWeight > 0 && subject.source ? createModel(subject.source) : undefined;
   const teacher = source && { model: source, temperature: s.distillTemperature };
   const lower = (graph: Graph): Graph => inPrecision(graph, device, s.precision);

@@ -23,6 +23,10 @@ export interface Bucket {
   /** Multiplies the squared gradient in the global norm, so that copies count as their source does. */
   readonly normShare: number;
   readonly hasWeightDecay: boolean;
+  /** Its weights stay as they are: they have no gradients and no moments. */
+  readonly isFrozen?: true;
+  /** Its weights were frozen at first: their moments began when they were unfrozen. */
+  readonly isLate?: true;
   /**
    * Elements of each weight. ONNX Runtime splits and joins equal parts without an index table; its CUDA kernels for
    * unequal parts upload one with an entry per element at every call.
@@ -36,5 +40,5 @@ export interface Bucket {
 /** What two weights must agree in to share a bucket. */
 export type BucketKey = Pick<
   Bucket,
-  'rule' | 'lrScale' | 'epsScale' | 'normShare' | 'hasWeightDecay' | 'slotLength'
+  'rule' | 'lrScale' | 'epsScale' | 'normShare' | 'hasWeightDecay' | 'isFrozen' | 'isLate' | 'slotLength'
 >;

@@ -40,6 +40,7 @@ export const stageSettingIds = [
   'lr',
   'activationCheckpointing',
   'distillWeight',
+  'trainable',
 ] as const;
 export type StageSettings = Partial<Pick<TrainingSettings, (typeof stageSettingIds)[number]>>;
 
@@ -71,6 +72,7 @@ export const stageSettingSchemas = z
     lr: schemas.lr,
     activationCheckpointing: schemas.activationCheckpointing,
     distillWeight: schemas.distillWeight,
+    trainable: schemas.trainable,
   })
   .partial().shape;
 

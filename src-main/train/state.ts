@@ -28,7 +28,8 @@ export const stateNames = (
 
 /** A string that is equal for weights that may share a bucket. */
 export const bucketKeyOf = (b: BucketKey): string =>
-  `${b.rule} ${b.lrScale} ${b.epsScale} ${b.normShare} ${b.hasWeightDecay} ${b.slotLength}`;
+  `${b.rule} ${b.lrScale} ${b.epsScale} ${b.normShare} ${b.hasWeightDecay} ${b.slotLength}` +
+  `${b.isFrozen ? ' frozen' : ''}${b.isLate ? ' late' : ''}`;
 
 export interface BucketOptions {
   /** Most elements of a bucket; a larger weight has a bucket of its own. */
@@ -36,20 +37,40 @@ export interface BucketOptions {
   /** Factors of grown weights by name; a weight without an entry was not grown. */
   readonly factors?: ReadonlyMap<string, Factors>;
   readonly optimizer?: OptimizerId;
+  /** Default: all weights are trained from the start. */
+  readonly trainable?: Trainable;
 }
+
+/** Which weights are trained. */
+export interface Trainable {
+  isFrozen(name: string): boolean;
+  /** True for a weight that was frozen at first. */
+  isLate(name: string): boolean;
+}
+
+/** The buckets whose weights are trained. */
+export const trainedBuckets = (buckets: readonly Bucket[]): readonly Bucket[] =>
+  buckets.filter(({ isFrozen }) => !isFrozen);
 
 /** Groups weights by how they are updated and by their size; weights keep their order within a group. */
 export function bucketsOf(
   family: ModelFamily,
   parameters: readonly Parameter[],
-  { maxElements, factors = new Map<string, Factors>(), optimizer = 'adamw' }: BucketOptions,
+  { maxElements, factors = new Map<string, Factors>(), optimizer = 'adamw', trainable }: BucketOptions,
 ): readonly Bucket[] {
   const groups = new Map<string, { readonly key: BucketKey; readonly members: Parameter[] }>();
   for (const parameter of parameters) {
     const rule = ruleOf(optimizer, family, parameter);
     const scales = rules[rule].scale(factors.get(parameter.name), parameter);
     const slotLength = countElements(parameter.shape);
-    const key = { rule, ...scales, hasWeightDecay: hasWeightDecay(parameter.spec), slotLength };
+    const key: BucketKey = {
+      rule,
+      ...scales,
+      hasWeightDecay: hasWeightDecay(parameter.spec),
+      ...(trainable?.isFrozen(parameter.name) ? { isFrozen: true } : {}),
+      ...(trainable?.isLate(parameter.name) ? { isLate: true } : {}),
+      slotLength,
+    };
     const name = bucketKeyOf(key);
     const group = groups.get(name);
     if (group) group.members.push(parameter);

@@ -41,7 +41,7 @@ import { blendLosses, distillScalar, divergence, sourceName } from './distill.ts
 import { headGradients, headLosses, headParts } from './head.ts';
 import { partsOf, sequencesOf, tokensInput, type BatchShape, type StepShape } from './program-shape.ts';
 import { lossScaleInputs, nextLossScale, usesLossScaling, type Precision } from './precision.ts';
-import { stateName, type Bucket, type StatePart } from './state.ts';
+import { stateName, trainedBuckets, type Bucket, type StatePart } from './state.ts';
 import { update, type UpdateSettings } from './update.ts';
 
 /** A model whose weights are stored in buckets. */
@@ -169,8 +169,8 @@ interface BackwardRequest {
 }
 
 /**
- * The mean loss of a batch and its gradient, flat per bucket. With a teacher, `kl` is reported too and the
- * gradient is that of the blended loss.
+ * The mean loss of a batch and its gradient, flat per bucket that is trained. With a teacher, `kl` is reported too and
+ * the gradient is that of the blended loss.
  */
 function lossAndGradients(
   model: BucketModel,
@@ -179,7 +179,8 @@ function lossAndGradients(
   teacher?: Teacher,
   seed: Value = constant(1),
 ): { readonly reports: Reports; readonly gradients: readonly Value[] } {
-  const slots = model.buckets.flatMap((bucket) => bucket.slots);
+  const trained = trainedBuckets(model.buckets);
+  const slots = trained.flatMap((bucket) => bucket.slots);
   const sequences = sequencesOf(shape);
   const request: BackwardRequest = {
     tokens: tokensInput(shape),
@@ -201,7 +202,7 @@ function lossAndGradients(
   const byName = new Map(
     inOrder.map(({ slot, gradient }) => [slot.name, reshape(gradient, [slot.count])] as const),
   );
-  return { reports, gradients: model.buckets.map((bucket) => joinBucket(bucket, byName)) };
+  return { reports, gradients: trained.map((bucket) => joinBucket(bucket, byName)) };
 }
 
 function chooseRecomputed(
@@ -290,7 +291,7 @@ export function accumulateProgram(model: BucketModel, shape: StepShape, teacher?
   const seed = usesLossScaling(shape.precision ?? 'float32') ? lossScaleInputs().factor : undefined;
   const { reports, gradients } = lossAndGradients(model, createState(model), shape, teacher, seed);
   const keep = input('keep', 'float32', []);
-  const sums = model.buckets.map((bucket, i) => {
+  const sums = trainedBuckets(model.buckets).map((bucket, i) => {
     const name = stateName('gradient', bucket);
     const sum = input(name, 'float32', [bucket.length]);
     return [name, add(mul(sum, keep), gradients[i]!)] as const;
@@ -305,7 +306,7 @@ export function updateProgram(
   gradAccum: number,
   precision: Precision = 'float32',
 ): Graph {
-  const gradients = model.buckets.map((bucket) =>
+  const gradients = trainedBuckets(model.buckets).map((bucket) =>
     input(stateName('gradient', bucket), 'float32', [bucket.length]),
   );
   const lossScale = usesLossScaling(precision) ? lossScaleInputs() : undefined;
@@ -319,7 +320,7 @@ export function updateProgram(
  * then the next loss scale is an output too.
  */
 function updateState(
-  { buckets }: BucketModel,
+  model: BucketModel,
   { state }: ModelState,
   gradients: readonly Value[],
   settings: UpdateSettings,
@@ -327,6 +328,7 @@ function updateState(
   scale: number,
   lossScale?: ReturnType<typeof lossScaleInputs>,
 ): Readonly<Record<string, Value>> {
+  const buckets = trainedBuckets(model.buckets);
   if (!lossScale) return update(buckets, state, gradients, settings, { loss, scale });
   // A copy of the input: the reported scale must be read before the next one is written in its place.
   const factor = max(lossScale.factor, 1);

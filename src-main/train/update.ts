@@ -35,6 +35,9 @@ export interface HostScalars {
   readonly biasCorrection1: number;
   /** sqrt(1 - beta2^t). */
   readonly biasCorrection2: number;
+  /** The same of weights that were frozen at first: `t` counts the updates since then. */
+  readonly lateBiasCorrection1: number;
+  readonly lateBiasCorrection2: number;
   /** A step is skipped unless its loss and gradient norm are below these. */
   readonly lossLimit: number;
   readonly gradNormLimit: number;
@@ -46,6 +49,8 @@ export const hostScalarNames = [
   'clip',
   'biasCorrection1',
   'biasCorrection2',
+  'lateBiasCorrection1',
+  'lateBiasCorrection2',
   'lossLimit',
   'gradNormLimit',
   'emaDecay',
@@ -61,19 +66,22 @@ export interface StepLimits {
 }
 
 /**
- * The scalars of update number `t` (from 1; skipped steps do not count). The moving average starts with a short
- * memory, so that it forgets the initial weights.
+ * The scalars of update number `t` (from 1; skipped steps do not count), which is number `late` of the weights that
+ * were frozen at first. The moving average starts with a short memory, so that it forgets the initial weights.
  */
 export const hostScalars = (
   s: UpdateSettings & { readonly gradClip: number },
   t: number,
   lr: number,
   limits: StepLimits = { loss: noLimit, gradNorm: noLimit },
+  late = t,
 ): HostScalars => ({
   lr,
   clip: s.gradClip > 0 ? s.gradClip : noLimit,
   biasCorrection1: 1 - s.beta1 ** t,
   biasCorrection2: Math.sqrt(1 - s.beta2 ** t),
+  lateBiasCorrection1: 1 - s.beta1 ** late,
+  lateBiasCorrection2: Math.sqrt(1 - s.beta2 ** late),
   lossLimit: limits.loss,
   gradNormLimit: limits.gradNorm,
   emaDecay: Math.min(s.emaDecay ?? 0, (1 + t) / (10 + t)),
@@ -94,9 +102,9 @@ function globalNorm(buckets: readonly Bucket[], gradients: readonly Value[]): Va
 const normOf = (squares: readonly Value[]): Value => sqrt(squares.reduce((a, b) => add(a, b)));
 
 /**
- * The next state under the names of the state tensors, and `gradNorm`, `updateRatio` (norm of the step, without
- * weight decay, over the norm of the weights after it) and `applied` (0 if the step was skipped because its loss or
- * norm was not below the limit).
+ * The next state of `buckets`, which are trained, under the names of the state tensors, and `gradNorm`, `updateRatio`
+ * (norm of the step, without weight decay, over the norm of the weights after it) and `applied` (0 if the step was
+ * skipped because its loss or norm was not below the limit).
  * The true gradient is `gradients` times `scale`.
  * Every update waits for the norm, so every read of the state in the backward pass precedes the first write;
  * updating the state in place depends on that.
@@ -122,6 +130,11 @@ export function update(
     biasCorrection2: scalar('biasCorrection2'),
     clipScale: where(isGood, clipScale, 0),
   };
+  const lateValues: StepValues = {
+    ...values,
+    biasCorrection1: scalar('lateBiasCorrection1'),
+    biasCorrection2: scalar('lateBiasCorrection2'),
+  };
   const emaDecay = s.emaDecay ? where(isGood, scalar('emaDecay'), 1) : undefined;
   const next: Record<string, Value> = {};
   const stepSquares: Value[] = [];
@@ -130,7 +143,11 @@ export function update(
     const read = (part: StatePart): Value => state(part, bucket);
     // 0 × ∞ is not 0: a gradient that is not finite has to go before it is scaled.
     const finite = where(isGood, gradients[i]!, 0);
-    const { step, weightDecay, next: parts } = rules[bucket.rule].move(bucket, read, finite, s, values);
+    const {
+      step,
+      weightDecay,
+      next: parts,
+    } = rules[bucket.rule].move(bucket, read, finite, s, bucket.isLate ? lateValues : values);
     const decayed = weightDecay ? mul(read('weights'), sub(1, weightDecay)) : read('weights');
     const weights = sub(decayed, step);
     stepSquares.push(sumSquares(step));

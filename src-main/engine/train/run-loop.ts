@@ -26,7 +26,7 @@ import type { LoadedModel } from '../model/weights.ts';
 import { evaluateAverage, evaluateWeights, heldOutText, sample, type Measured } from './run-measures.ts';
 import { openStageWatch } from './stage-watch.ts';
 import { saveCheckpoint } from './step-checkpoint.ts';
-import type { StageEnded, StepRecord } from '../../store/run/step-record.ts';
+import type { StepRecord } from '../../store/run/step-record.ts';
 import type { ReadBatch, StepReport, Training } from './training.ts';
 
 /** What stays the same from the first step of a session to its last. */
@@ -72,8 +72,11 @@ export interface Rollback {
   readonly count: number;
 }
 
-/** Why a segment ends before the run does or stops. After the end of a stage, the newest checkpoint says so. */
-export type SegmentEnd = Rollback | { readonly type: 'stage-end' };
+/**
+ * Why a segment ends before the run does or stops. After the end of a stage, and when weights
+ * are unfrozen, the newest checkpoint says so.
+ */
+export type SegmentEnd = Rollback | { readonly type: 'stage-end' } | { readonly type: 'unfreeze' };
 
 /** How far a run is. */
 interface Progress {
@@ -129,8 +132,8 @@ export async function* runSegment(
   const isRequested = (): boolean => session.isGrowthRequested(stage.index + 1);
   const watch = run.stages && (await openStageWatch(context.dir, stage, progress.step, isRequested));
 
-  async function* save(stageEnd?: StageEnded): AsyncGenerator<RunEvent> {
-    yield* saver(progress, stage, stageEnd);
+  async function* save(change: StateChange = {}): AsyncGenerator<RunEvent> {
+    yield* saver(progress, stage, change);
     savedStep = progress.step;
     rollbacks = 0;
   }
@@ -153,6 +156,7 @@ export async function* runSegment(
     const lr = learningRateAt(stage, step);
     const order = {
       update: progress.updates + 1,
+      lateUpdate: progress.updates + 1 - (record?.unfrozenAt ?? 0),
       lr,
       limits,
       distill: distillWeightIn(stage, step, lastStep),
@@ -186,8 +190,12 @@ export async function* runSegment(
     if (isFinite && !isLast && isLossReached(stage, heldOutLoss)) end ??= 'loss';
     if (isDue(settings.sampleEvery)) yield await sample(measured, tokenizer, settings, step);
     if (end !== undefined) {
-      yield* save({ reason: end, heldOutLoss });
+      yield* save({ stageEnd: { reason: end, heldOutLoss } });
       return { type: 'stage-end' };
+    }
+    if (isFinite && !isLast && isUnfreezeDue(settings, step, record)) {
+      yield* save({ unfrozenAt: progress.updates });
+      return { type: 'unfreeze' };
     }
     if (isFinite && isDue(settings.saveEvery)) yield* save();
   }
@@ -198,6 +206,13 @@ export async function* runSegment(
   yield { type: 'stopped', step: progress.step, reason, time: timestamp() };
   return undefined;
 }
+
+/** True if frozen weights are trained after `step`. */
+const isUnfreezeDue = (
+  { trainable, unfreezeAt }: TrainingSettings,
+  step: number,
+  record: StepRecord | undefined,
+): boolean => trainable !== 'all' && unfreezeAt > 0 && step >= unfreezeAt && record?.unfrozenAt === undefined;
 
 /** The weight of the distillation loss, which falls over the stage. */
 const distillWeightIn = ({ start, settings }: TrainingStage, step: number, lastStep: number): number =>
@@ -218,22 +233,21 @@ const measuredOf = (
   heldOut: heldOutText(tokens, parts, stage.settings.contextLength),
 });
 
-type Saver = (
-  progress: Progress,
-  stage: TrainingStage,
-  stageEnd: StageEnded | undefined,
-) => AsyncGenerator<RunEvent>;
+/** What changes with a checkpoint: its stage has ended, or all weights are trained from here on. */
+type StateChange = Partial<Pick<StepRecord, 'stageEnd' | 'unfrozenAt'>>;
+
+type Saver = (progress: Progress, stage: TrainingStage, change: StateChange) => AsyncGenerator<RunEvent>;
 
 /** A function that saves a checkpoint and evaluates the average that it completes. */
 function createSaver(
   { dir, run, device, session, tokens, parts, deviceSeconds, joules }: TrainingSession,
-  { base, loaded, training }: Segment,
+  { base, loaded, training, record: before }: Segment,
   measured: Measured,
 ): Saver {
   // After a resume `base` is a checkpoint of the run, which a later save deletes: then the tokenizer comes from
   // the newest one.
   let tokenizerFrom = base.dir;
-  return async function* (progress, stage, stageEnd) {
+  return async function* (progress, stage, change) {
     const { step, cursor, updates, history, seconds } = progress;
     // The events that led to a checkpoint are on the disk before it.
     await session.sync();
@@ -252,7 +266,8 @@ function createSaver(
       history,
       ...(lossScale ? { lossScale } : {}),
       ...(run.stages ? { stages: stage.starts } : {}),
-      ...(stageEnd ? { stageEnd } : {}),
+      ...(before?.unfrozenAt === undefined ? {} : { unfrozenAt: before.unfrozenAt }),
+      ...change,
     };
     const kept = keptCheckpoints(stage.settings);
     const folder = await saveCheckpoint(device, dir, base, loaded, record, { tokenizerFrom, kept });

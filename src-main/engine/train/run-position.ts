@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { resolveSettings } from '../../cost/checkpointing.ts';
 import { trainingFlopsPerToken } from '../../cost/flops.ts';
-import { subjectOf } from '../../cost/programs.ts';
+import { subjectOf, trainableIn } from '../../cost/programs.ts';
 import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { modelFolder } from '../../store/checkpoint/moments.ts';
 import { newestStep } from '../../store/run/runs.ts';
@@ -54,12 +54,18 @@ export const resolveOn = (device: Device, base: Checkpoint, settings: TrainingSe
 export const countFlops = (device: Device, base: Checkpoint, settings: ResolvedSettings): number =>
   trainingFlopsPerToken(subjectOf(base), settings, device.kind);
 
-/** How the weights of a stage are loaded for training. */
-export const loadOptionsOf = (
+/** How the weights of a stage are loaded for training. `isUnfrozen`: frozen weights are trained too by now. */
+export function loadOptionsOf(
   base: Checkpoint,
-  { init, perTensorLr, optimizer, emaDecay }: TrainingSettings,
-): LoadOptions & { readonly emaDecay: number } => ({
-  optimizer,
-  emaDecay,
-  ...(perTensorLr === 'on' && init === 'checkpoint' ? { factors: readFactors(base) } : {}),
-});
+  settings: TrainingSettings,
+  isUnfrozen: boolean,
+): LoadOptions & { readonly emaDecay: number } {
+  const { init, perTensorLr, optimizer, emaDecay } = settings;
+  const trainable = trainableIn(subjectOf(base), { ...settings, isUnfrozen });
+  return {
+    optimizer,
+    emaDecay,
+    ...(trainable ? { trainable } : {}),
+    ...(perTensorLr === 'on' && init === 'checkpoint' ? { factors: readFactors(base) } : {}),
+  };
+}

@@ -56,7 +56,7 @@ export async function* trainSegments(session: SessionWithoutClock): AsyncGenerat
 }
 
 function followEnd(run: RunSettings, end: SegmentEnd): Next {
-  if (end.type === 'stage-end') return { run, rollback: undefined, isFirst: false };
+  if (end.type !== 'rollback') return { run, rollback: undefined, isFirst: false };
   if (end.count > run.settings.maxRollbacks) {
     const what = Number.isFinite(end.report.loss) ? 'gradient norm' : 'loss';
     refuse('run/not-finite', { step: end.from, what });
@@ -113,7 +113,7 @@ async function loadState(
   { base, weights, record }: RunPosition,
   settings: TrainingSettings,
 ): Promise<LoadedState> {
-  const options = loadOptionsOf(base, settings);
+  const options = loadOptionsOf(base, settings, record?.unfrozenAt !== undefined);
   if (!record) {
     const isFromCheckpoint = settings.init === 'checkpoint';
     const initial = isFromCheckpoint ? weights : randomWeights(base, settings.seed);

@@ -53,12 +53,12 @@ export async function* growIntoNextStage(
   await removeFolder(out);
   const certificate = yield* growAndCertify(context, source, plan, out);
   const { checkpoint: base, weights } = retypeCheckpoint(await openCheckpoint(out), 'float32');
-  const options = loadOptionsOf(base, { ...stage.settings, init: 'checkpoint' });
+  const next = stageAfter(context, base, stage, before);
+  const options = loadOptionsOf(base, next.settings, before.unfrozenAt !== undefined);
   const loaded = await loadModel(device, base, weights, options);
   try {
     const updates = await loadGrownMoments(device, base, loaded);
     const lossAfter = stageEnd!.heldOutLoss === null ? null : await lossOnHeldOut(context, loaded, stage);
-    const next = stageAfter(context, base, stage, before);
     const { parameters } = summarizeSizes(plan.stages);
     yield {
       type: 'grown',

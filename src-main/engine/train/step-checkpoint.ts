@@ -165,7 +165,9 @@ export async function loadNewest(
     const moments = await openStepMoments(newest.dir);
     for (const bucket of loaded.model.buckets)
       for (const part of partsOf(bucket, options)) {
-        if (part === 'weights') continue;
+        // Weights that were frozen until now have no moments yet.
+        const isAbsent = bucket.isLate && !moments.shapes.has(`${part}.${bucket.slots[0]!.name}`);
+        if (part === 'weights' || isAbsent) continue;
         const tensor = await uploadBucket(device, bucket, (name) => moments.read(part, name));
         loaded.tensors.set(stateName(part, bucket), tensor);
       }
@@ -194,7 +196,10 @@ export async function savedWeights(
     const moments = await openStepMoments(newest.dir);
     const hasEma = [...moments.shapes.keys()].some((name) => name.startsWith('ema.'));
     if (!hasEma) refuse('run/no-average', { run, setting: 'ema-decay' });
-    return { checkpoint, step, source: ({ name }) => moments.read('ema', name) };
+    const weights = checkpointWeights(checkpoint);
+    const source: WeightSource = (parameter) =>
+      moments.shapes.has(`ema.${parameter.name}`) ? moments.read('ema', parameter.name) : weights(parameter);
+    return { checkpoint, step, source };
   }
   if (latest < 1) refuse('run/no-average', { run, setting: 'average-checkpoints' });
   const checkpoints = await Promise.all(

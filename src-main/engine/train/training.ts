@@ -4,7 +4,7 @@ import { sourceName } from '../../train/distill.ts';
 import { partsOf, type StatePart } from '../../train/optimizers/index.ts';
 import { initialLossScale, lossScaleNames, usesLossScaling, type LossScale } from '../../train/precision.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
-import { stateName, type Bucket } from '../../train/state.ts';
+import { stateName, trainedBuckets, type Bucket } from '../../train/state.ts';
 import { accumulateProgram, stepProgram, updateProgram } from '../../train/step.ts';
 import { hostScalarNames, hostScalars, type StepLimits } from '../../train/update.ts';
 import { tryPrecision } from '../device/precision-trial.ts';
@@ -23,6 +23,8 @@ export type ResolvedSettings = TrainingSettings & {
 export interface StepOrder {
   /** Number of the update among those applied, from 1. */
   readonly update: number;
+  /** Number of the update of weights that were frozen at first; default: `update`. */
+  readonly lateUpdate?: number;
   readonly lr: number;
   readonly limits: StepLimits;
   /** Weight of the distillation loss. */
@@ -129,7 +131,7 @@ export class Training {
           };
     const training = new Training(device, settings, inputs, sessions);
     if (sessions.kind === 'accumulating')
-      for (const bucket of model.buckets)
+      for (const bucket of trainedBuckets(model.buckets))
         training.#gradientSums.set(stateName('gradient', bucket), bucket.length);
     await training.#clearGradientSums();
     if (usesLossScaling(precision)) await training.#createLossScale(lossScale);
@@ -145,7 +147,7 @@ export class Training {
 
   /** Makes one update. */
   async step(order: StepOrder, readBatch: ReadBatch): Promise<StepReport> {
-    const scalars = hostScalars(this.#settings, order.update, order.lr, order.limits);
+    const scalars = hostScalars(this.#settings, order.update, order.lr, order.limits, order.lateUpdate);
     for (const name of hostScalarNames) this.#scalars[name][0] = scalars[name];
     this.#scalars.distill[0] = order.distill;
     const lossReports = this.#settings.distillWeight > 0 ? ['loss', 'kl'] : ['loss'];

@@ -123,6 +123,7 @@ function checkTrainable({ family }: Checkpoint, { run: { settings, stages }, lau
   if (settings.precision === 'float16')
     refuse('torch/unsupported', { what: 'float16, which needs a loss scale; bfloat16 does not' });
   if (stages) refuse('torch/unsupported', { what: 'runs that grow while they train' });
+  if (settings.trainable.trim() !== 'all') refuse('torch/unsupported', { what: 'frozen weights' });
   if (settings.device === 'webgpu')
     refuse('torch/unsupported', { what: 'WebGPU; it trains on CUDA, ROCm and CPUs' });
   const { tensorParallel } = launch;

@@ -36,8 +36,9 @@ export const optimizerLabels = Object.fromEntries(
 export const ruleOf = (optimizer: OptimizerId, family: ModelFamily, parameter: Parameter): RuleId =>
   optimizers[optimizer].rule(family, parameter);
 
-/** The state parts of a bucket: weights, moments, and `ema` where a moving average is kept. */
+/** The state parts of a bucket: weights, and unless it is frozen moments, and `ema` where a moving average is kept. */
 export const partsOf = (
-  { rule }: { readonly rule: RuleId },
+  { rule, isFrozen }: { readonly rule: RuleId; readonly isFrozen?: true },
   { emaDecay = 0 }: { readonly emaDecay?: number } = {},
-): readonly StatePart[] => ['weights', ...rules[rule].parts, ...(emaDecay > 0 ? ['ema' as const] : [])];
+): readonly StatePart[] =>
+  isFrozen ? ['weights'] : ['weights', ...rules[rule].parts, ...(emaDecay > 0 ? ['ema' as const] : [])];

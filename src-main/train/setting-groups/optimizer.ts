@@ -1,6 +1,6 @@
 /** @file Settings of the optimizer. */
 import { optimizerLabels } from '../optimizers/index.ts';
-import { choice, real } from '../setting.ts';
+import { choice, integer, real, text } from '../setting.ts';
 
 export const optimizerSettings = {
   lr: real({
@@ -18,6 +18,22 @@ export const optimizerSettings = {
     group: 'optimizer',
     default: 'adamw',
     labels: optimizerLabels,
+  }),
+  trainable: text({
+    label: 'Trainable weights',
+    help: 'all; new: the blocks that the growth added; or names with *, such as "*norm* *embed*". Others are frozen.',
+    group: 'optimizer',
+    default: 'all',
+    maxLength: 2000,
+  }),
+  unfreezeAt: integer({
+    label: 'Unfreeze at step',
+    help: 'Step after which frozen weights are trained too. 0 keeps them frozen.',
+    group: 'optimizer',
+    default: 0,
+    min: 0,
+    max: 1e9,
+    unit: 'steps',
   }),
   weightDecay: real({
     label: 'Weight decay',

@@ -19,6 +19,7 @@ type RunPart = Pick<
   | 'stopRun'
   | 'resumeRun'
   | 'decayRun'
+  | 'growRun'
   | 'annotateRun'
   | 'trashRun'
   | 'restoreRun'
@@ -196,6 +197,7 @@ export function createFakeRuns(pace: number): RunPart {
       run.events.push({ type: 'rescheduled', step, steps: step + steps, time });
       return change(id, { steps: run.summary.steps + steps });
     },
+    growRun: async ({ id }) => find(id).summary,
     runCost: async () => null,
   };
 }

@@ -61,7 +61,7 @@ const oldSettings = {
 };
 
 /** Settings that version 1 did not have. They get their defaults. */
-type SinceVersion1 = 'evaluationPrecision';
+type SinceVersion1 = 'evaluationPrecision' | 'trainable' | 'unfreezeAt';
 
 /** The same settings in version 2. */
 const newSettings: Omit<TrainingSettings, SinceVersion1> = {
