@@ -29,6 +29,8 @@ const retryDelay = 5;
 const longestDelay = 200;
 /** Milliseconds after which a lock that cannot be parsed was left by a process that died while it wrote it. */
 const unreadableTimeout = 10_000;
+/** Milliseconds after which a private file without content was left by a process that died. */
+const unwrittenTimeout = 60_000;
 /** Milliseconds between two looks at a holder after which what was seen before says nothing. */
 const longestGap = 10_000;
 
@@ -216,10 +218,18 @@ function hold(path: string, { token }: Owner): Lock {
 /** Locks that this process has taken at least once: their leftovers have been removed. */
 const swept = new Set<string>();
 
+/** True for a private file of a process that died, also before it had written it. `now` is the clock of the disk. */
+async function isLeftover(path: string, now: number): Promise<boolean> {
+  const found = await inspect(path);
+  if (found?.token !== 'unreadable') return found?.verdict === 'dead';
+  return now - (await stat(path)).mtimeMs > unwrittenTimeout;
+}
+
 /** Removes what processes that died left beside a lock: private files, and claims on locks that are gone. */
 async function sweep(path: string): Promise<void> {
   swept.add(path);
   const name = basename(path);
+  const { mtimeMs: now } = await stat(path);
   for (const entry of await readdir(dirname(path))) {
     const rest = entry.startsWith(name) ? entry.slice(name.length) : '';
     if (!/^(\.([0-9a-f]{16}|former-\d+|unreadable))+(\.new)?$/.test(rest)) continue;
@@ -227,7 +237,7 @@ async function sweep(path: string): Promise<void> {
     if (!rest.endsWith('.new')) {
       // A claim is a lock: only its holder may remove it.
       if ((await claim(leftover, newOwner(''))) === 'taken') await rm(leftover, { force: true });
-    } else if ((await inspect(leftover))?.verdict === 'dead') await rm(leftover, { force: true });
+    } else if (await isLeftover(leftover, now)) await rm(leftover, { force: true });
   }
 }
 

@@ -69,6 +69,9 @@ describe('a lock of a process that died', () => {
     writeFileSync(`${path}.${'a'.repeat(16)}.${'b'.repeat(16)}`, lockText({ token: 'c'.repeat(16) }));
     writeFileSync(`${path}.${'d'.repeat(16)}`, lockText());
     writeFileSync(`${path}.${'e'.repeat(16)}.new`, lockText());
+    const unwritten = `${path}.${'f'.repeat(16)}.new`;
+    writeFileSync(unwritten, '');
+    utimesSync(unwritten, new Date(), new Date(Date.now() - 120_000));
     const lock = await tryLock(path);
     expect(await lock!.isHeld()).toBe(true);
     expect(readdirSync(join(path, '..'))).toEqual(['lock']);
