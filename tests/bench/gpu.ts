@@ -107,7 +107,7 @@ const smallGrowConfig = llama({
   tied: true,
 });
 
-async function growOnGpu({ scratch, isSmall }: Context): Promise<GpuReport['growth']> {
+async function growOnGpu({ scratch, isSmall }: Context): Promise<NonNullable<GpuReport['growth']>> {
   const scripts = await bundleScripts({
     'measure-growth': join(here, 'measure-growth.ts'),
     'row-worker': join(root, 'src-main/engine/grow/row-worker.ts'),
