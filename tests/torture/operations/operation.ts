@@ -41,4 +41,5 @@ export const operations: Readonly<Record<string, () => Promise<Operation>>> = {
   download: async () => (await import('./download.ts')).download,
   grow: async () => (await import('./grow.ts')).grow,
   train: async () => (await import('./train.ts')).train,
+  'grow-while-training': async () => (await import('./train.ts')).growWhileTraining,
 };

@@ -1,4 +1,7 @@
-/** @file Runs from their first step to their last, each in a folder of its own and resumed after every kill. */
+/**
+ * @file Runs from their first step to their last, each in a folder of its own and resumed after every kill: of one
+ * model, and of one that grows on the way.
+ */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../../../src-main/base/errors.ts';
@@ -7,6 +10,7 @@ import { train as trainRun } from '../../../src-main/engine/train/train-job.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
 import { readEvents } from '../../../src-main/store/run/events.ts';
 import { createRun, newestStep, savedSteps, summarizeRun } from '../../../src-main/store/run/runs.ts';
+import type { RunStage } from '../../../src-main/train/stages.ts';
 import { trainingDefaults, type TrainingSettings } from '../../../src-main/train/settings.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import { digestFolder, isSameDigest } from './digest.ts';
@@ -43,8 +47,15 @@ const lossesOf = async (dir: string): Promise<readonly (readonly [step: number, 
     event.type === 'step' ? [[event.step, event.loss] as const] : [],
   );
 
-async function createOwnRun(place: Place, dir: string): Promise<void> {
-  await createRun(dir, { name: 'run', checkpoint: checkpointOf(place), data: [textOf(place)], settings });
+/** The model grows in the middle of the run. */
+const growingStages: readonly RunStage[] = [
+  { until: { tokens: settings.tokens / 2 } },
+  { grow: [{ method: 'hypercloning', to: { hidden: 32 }, options: {}, seed: 3, dtype: 'keep' }] },
+];
+
+async function createOwnRun(place: Place, dir: string, stages?: readonly RunStage[]): Promise<void> {
+  const run = { name: 'run', checkpoint: checkpointOf(place), data: [textOf(place)], settings };
+  await createRun(dir, { ...run, ...(stages ? { stages } : {}) });
 }
 
 async function trainToEnd(dir: string): Promise<void> {
@@ -58,7 +69,7 @@ async function measure(dir: string): Promise<Reference> {
   return { losses, weights: digestFolder((await newestStep(dir))!.dir, isWeights) };
 }
 
-export const train: Operation = {
+const createOperation = (stages?: readonly RunStage[]): Operation => ({
   guess: 3000,
   async prepare(place) {
     // The caches of tokens and of speeds are torn as well.
@@ -67,7 +78,7 @@ export const train: Operation = {
     const sentence = (i: number): string => `The ${i % 7} trees grow ${i * i} rings in ${i % 13} years.\n`;
     writeFileSync(textOf(place), Array.from({ length: 400 }, (_, i) => sentence(i)).join(''));
     const reference = join(place.inputs, 'reference');
-    await createOwnRun(place, reference);
+    await createOwnRun(place, reference, stages);
     await trainToEnd(reference);
     writeFileSync(join(place.inputs, 'reference.json'), JSON.stringify(await measure(reference)));
     return undefined;
@@ -76,7 +87,7 @@ export const train: Operation = {
     process.env['CAMBIUM_HOME'] = join(place.root, 'home');
     const dir = runOf(place, completed);
     mkdirSync(place.root, { recursive: true });
-    if (!existsSync(dir)) await createOwnRun(place, dir);
+    if (!existsSync(dir)) await createOwnRun(place, dir, stages);
     await trainToEnd(dir);
   },
   async check(place, { completed }) {
@@ -88,7 +99,8 @@ export const train: Operation = {
     if (damage) wrong.push(`events.jsonl: ${JSON.stringify(damage)}`);
     if (error && error.code !== 'file/no-space') wrong.push(`the run: ${JSON.stringify(error)}`);
     const saved = await savedSteps(dir);
-    if (saved.length > 3) wrong.push(`${saved.length} checkpoints are left`);
+    // Two are kept, one more until it is removed, and the one that was grown.
+    if (saved.length > (stages ? 4 : 3)) wrong.push(`${saved.length} checkpoints are left`);
     for (const step of saved) {
       const model = await openCheckpoint(join(step.dir, 'model')).catch((thrown: unknown) => String(thrown));
       if (typeof model === 'string') wrong.push(`the checkpoint of step ${step.step}: ${model}`);
@@ -102,7 +114,10 @@ export const train: Operation = {
   clean(place, { completed }) {
     if (completed > 1) rmSync(runOf(place, completed - 2), { recursive: true, force: true });
   },
-};
+});
+
+export const train = createOperation();
+export const growWhileTraining = createOperation(growingStages);
 
 /** A run that was killed again and again has the losses and the bytes of one that was not. */
 async function checkFinished(place: Place, dir: string): Promise<readonly string[]> {
