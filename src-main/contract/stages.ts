@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { AppError, createError, describeError, refuse } from '../base/errors.ts';
+import type { EstimatedStage } from '../cost/stages.ts';
+import { listAddedWeights } from '../growth/added-weights.ts';
 import { multiplySizes } from '../growth/plan/sizes.ts';
 import { planStages, sourceFromPlan } from '../growth/plan/stages.ts';
 import type { GrowthPlan, GrowthSource } from '../growth/recipe.ts';
@@ -79,6 +81,12 @@ export interface PlannedStage {
   readonly plans: readonly GrowthPlan[];
   readonly settings: TrainingSettings;
 }
+
+/** What an estimate needs of a stage. */
+export const estimatedStage = ({ model, plans, settings }: PlannedStage): EstimatedStage => ({
+  subject: { ...model, added: [...listAddedWeights(plans)] },
+  settings,
+});
 
 /**
  * Plans all stages of a run, whose first trains `source`. Throws `run/bad-stage` if they do not follow each other,

@@ -15,7 +15,7 @@ import {
   type MeasuredDevice,
 } from '../contract/cost.ts';
 import type { Device, TrainingRequest } from '../contract/schema.ts';
-import { planRunStages } from '../contract/stages.ts';
+import { estimatedStage, planRunStages } from '../contract/stages.ts';
 import type { Assumptions } from '../cost/assumptions.ts';
 import { factsOf, type DeviceBook } from '../cost/book.ts';
 import { withPrecision, correctionOf, type Ratio } from '../cost/calibration.ts';
@@ -196,11 +196,7 @@ const estimateAllStages = (
   stages: readonly RunStage[],
 ): Estimate => {
   const planned = planRunStages(source, { settings: request.training, stages });
-  return estimateStages(
-    request,
-    stages,
-    planned.map(({ model, settings }) => ({ subject: model, settings })),
-  );
+  return estimateStages(request, stages, planned.map(estimatedStage));
 };
 
 interface PastRun {

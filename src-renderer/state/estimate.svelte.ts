@@ -2,6 +2,7 @@
 import { toErrorData, type ErrorData } from '../../src-main/base/errors.ts';
 import type { OptionValue } from '../../src-main/base/option.ts';
 import type { CostFacts } from '../../src-main/contract/cost.ts';
+import { estimatedStage } from '../../src-main/contract/stages.ts';
 import type { Service } from '../../src-main/contract/service.ts';
 import type { Assumptions } from '../../src-main/cost/assumptions.ts';
 import { estimate, type Estimate, type EstimateRequest } from '../../src-main/cost/estimate.ts';
@@ -25,11 +26,7 @@ export interface EstimateInput {
 }
 
 const estimateAll = (request: EstimateRequest, { stages, planned }: ResolvedStages): Estimate =>
-  estimateStages(
-    request,
-    stages,
-    planned.map(({ model, settings }) => ({ subject: model, settings })),
-  );
+  estimateStages(request, stages, planned.map(estimatedStage));
 
 /** Milliseconds from the last change to the figures, from the figures to the alternatives, and to saving. */
 const estimateDelay = 120;
