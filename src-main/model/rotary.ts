@@ -2,6 +2,7 @@
  * @file Rotary position embedding (Su et al. 2021) in the half-split form of transformers, with the frequencies
  * of modeling_rope_utils.py.
  */
+import { toText } from '../base/json.ts';
 import { refuse } from '../base/errors.ts';
 import * as op from '../graph/ops/build.ts';
 import type { Value } from '../graph/graph.ts';
@@ -11,7 +12,7 @@ import type { Settings } from './settings.ts';
 /** The frequency of each pair of entries of a head, in radians per position. */
 export function ropeFrequencies(headDim: number, s: Settings): readonly number[] {
   const base = Number(s['ropeTheta']);
-  const type = String(s['ropeType'] ?? 'default');
+  const type = toText(s['ropeType'] ?? 'default');
   const factor = Number(s['ropeFactor'] ?? 1);
   const plain = Array.from({ length: headDim / 2 }, (_, i) => base ** (-(2 * i) / headDim));
   if (type === 'default') return plain;

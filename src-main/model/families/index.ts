@@ -1,6 +1,6 @@
 /** @file The registry of model families. */
 import { refuse } from '../../base/errors.ts';
-import type { JsonObject } from '../../base/json.ts';
+import { toText, type JsonObject } from '../../base/json.ts';
 import type { ModelFamily } from '../family.ts';
 import { gemma } from './gemma.ts';
 import { gemma2 } from './gemma2.ts';
@@ -53,7 +53,7 @@ export const familyById = (id: string): ModelFamily =>
 
 /** The family of a config.json, found by its `model_type`. Throws `checkpoint/unknown-family`. */
 export function familyOf(config: JsonObject): ModelFamily {
-  const type = String(config['model_type'] ?? '');
+  const type = toText(config['model_type'] ?? '');
   return (
     all.find((family) => family.modelTypes.includes(type) && (family.matches?.(config) ?? true)) ??
     refuse('checkpoint/unknown-family', { type, known: all.flatMap((f) => f.modelTypes) })

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { AppError, refuse } from '../../base/errors.ts';
-import type { JsonObject } from '../../base/json.ts';
+import { toText, type JsonObject } from '../../base/json.ts';
 import { parseSafetensorsDType, isWeightDType, type WeightDType } from '../../tensor/dtype.ts';
 import { storedShapeOf, type Dims, type Layout } from '../../tensor/layout.ts';
 import { defaultSizes, dimsOf, settingsOf } from '../../model/config.ts';
@@ -63,7 +63,7 @@ export function parseConfig(dir: string, given: JsonObject): ParsedConfig {
   if (isObject(quantization))
     refuse('checkpoint/quantized', {
       path: dir,
-      how: String(quantization['quant_method'] ?? 'quantization_config'),
+      how: toText(quantization['quant_method'] ?? 'quantization_config'),
     });
   const family = familyOf(given);
   const path = join(dir, 'config.json');

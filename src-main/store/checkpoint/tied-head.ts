@@ -2,7 +2,7 @@
  * @file The head of a model whose config.json ties it to the token embedding, where a file holds both or only
  * the head. Follows `tie_weights` in modeling_utils.py of transformers 5.24.
  */
-import type { JsonObject } from '../../base/json.ts';
+import { toText, type JsonObject } from '../../base/json.ts';
 import type { ModelFamily } from '../../model/family.ts';
 import {
   byteLengthOf,
@@ -70,7 +70,7 @@ async function haveEqualValues(
 
 /** The dtype that transformers loads the model in: that of config.json, or of the first weight. */
 export function findLoadedDType(config: JsonObject, tensors: ReadonlyMap<string, StoredTensor>): WeightDType {
-  const named = String(config['dtype'] ?? config['torch_dtype'] ?? '');
+  const named = toText(config['dtype'] ?? config['torch_dtype'] ?? '');
   if (isWeightDType(named)) return named;
   for (const tensor of tensors.values()) {
     const dtype = weightDTypeOf(tensor);

@@ -2,7 +2,7 @@
  * @file How the text of tokens depends on their neighbours, for every decoder of the library: what a stream of
  * text has to wait for, so that its pieces are the text of all tokens decoded at once.
  */
-import type { JsonObject } from '../../base/json.ts';
+import { toText, type JsonObject } from '../../base/json.ts';
 import { isObject } from '../fs/files.ts';
 import { listParts } from './pipeline-parts.ts';
 
@@ -49,7 +49,7 @@ function applyPart(state: State, part: JsonObject, listTokens: () => readonly st
       return;
     case 'BPEDecoder':
       // The suffix of the last token becomes a space when another token follows.
-      if (state.isJoined || !listTokens().every((token) => endsOnlyWith(token, String(part['suffix']))))
+      if (state.isJoined || !listTokens().every((token) => endsOnlyWith(token, toText(part['suffix']))))
         state.canStream = false;
       return;
     case 'WordPiece':

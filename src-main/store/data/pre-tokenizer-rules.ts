@@ -2,7 +2,7 @@
  * @file What each pre-tokenizer does between two characters: whether it treats both sides alone as it does
  * together, and whether it always splits there. One row per pre-tokenizer of the library.
  */
-import type { JsonObject } from '../../base/json.ts';
+import { toText, type JsonObject } from '../../base/json.ts';
 import { isObject } from '../fs/files.ts';
 import { analyzeRegex, analyzeText, type RegexAnalysis } from './split-regex.ts';
 
@@ -117,7 +117,7 @@ const byteLevelRow: Row = (part) => {
 };
 
 const metaspaceRow: Row = (part) => {
-  const replacement = String(part['replacement'] ?? '▁');
+  const replacement = toText(part['replacement'] ?? '▁');
   const replace = (char: string): string => (char === ' ' ? replacement : char);
   return (before, after) => ({
     isLocal: true,
@@ -148,7 +148,7 @@ const rows: Readonly<Record<string, Row>> = {
 
 /** Creates the rule of a pre-tokenizer from its parts. Later parts split each piece of earlier ones. */
 export function createSplitRule(parts: readonly JsonObject[]): SplitPair {
-  const pairs = parts.map((part) => rows[String(part['type'])]?.(part) ?? unknown);
+  const pairs = parts.map((part) => rows[toText(part['type'])]?.(part) ?? unknown);
   return (before, after) => {
     let result: SplitResult = { isLocal: true, isSplit: false, before, after };
     for (const pair of pairs) {

@@ -3,7 +3,7 @@
  * it from tokenizer.json, or from a vocabulary with merges, and the settings beside them.
  */
 import { refuse } from '../../base/errors.ts';
-import type { JsonObject } from '../../base/json.ts';
+import { toText, type JsonObject } from '../../base/json.ts';
 import type { RegisteredTokenizer } from '../../model/families/tokenizers.ts';
 import { listParts } from './pipeline-parts.ts';
 import {
@@ -76,6 +76,8 @@ export function buildTokenizer(
   const strips = listParts(pipeline.decoder, 'decoders').filter(({ type }) => type === 'Strip');
   if (strips.some(({ stop }) => stop !== 0))
     refuseTokenizer('its decoder strips the end of tokens, on which the library fails');
+  if (getModelType(pipeline) === 'BPE' && !hasValidMerges(pipeline.model))
+    refuseTokenizer('a merge makes no token of the vocabulary');
   const added = createAddedTokens(pipeline);
   if (!rules) for (const token of pipeline.added_tokens) added.add(token);
   addSpecialTokens(added, files, { named, defaults, extra: rules?.extraTokens ?? [] });
@@ -97,6 +99,23 @@ export function buildTokenizer(
     splitsSpecialTokens: settings.split_special_tokens === true,
     notes,
   };
+}
+
+/**
+ * False if the second part of a merge lacks the prefix of continued words, which the library cuts off unseen, byte by
+ * byte, or if a merge makes a token that the vocabulary does not have.
+ */
+function hasValidMerges({
+  continuing_subword_prefix: found,
+  merges = [],
+  vocab,
+}: TokenizerJson['model']): boolean {
+  const prefix = typeof found === 'string' ? found : '';
+  return merges.every((merge) => {
+    const [first, second] = (Array.isArray(merge) ? merge : toText(merge).split(' ')).map(toText);
+    if (second?.startsWith(prefix) !== true) return false;
+    return Array.isArray(vocab) || Object.hasOwn(vocab, first! + second.slice(prefix.length));
+  });
 }
 
 /** The type of the model; old files leave it out. */

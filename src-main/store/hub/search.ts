@@ -1,4 +1,5 @@
 /** @file Searches the Hub page by page, and says from a model's search entry why it cannot be grown. */
+import { toText } from '../../base/json.ts';
 import { listModels } from '@huggingface/hub';
 import { createError, type ErrorData } from '../../base/errors.ts';
 import { families } from '../../model/families/index.ts';
@@ -157,7 +158,7 @@ function findObstacle(
     return createError('checkpoint/adapter', { path }).toData();
   const quantization = isObject(config) ? config['quantization_config'] : undefined;
   if (isObject(quantization)) {
-    const how = String(quantization['quant_method'] ?? 'quantization_config');
+    const how = toText(quantization['quant_method'] ?? 'quantization_config');
     return createError('checkpoint/quantized', { path, how }).toData();
   }
   if (modelType === '') return createError('checkpoint/no-config', { path }).toData();
