@@ -44,7 +44,12 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'service', include: folders('service', 'entry', 'torture'), pool: 'forks', testTimeout: 180_000 },
+        test: {
+          name: 'service',
+          include: folders('service', 'entry', 'torture'),
+          pool: 'forks',
+          testTimeout: 180_000,
+        },
       },
       {
         extends: true,

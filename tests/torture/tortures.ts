@@ -8,5 +8,6 @@ export const tortures: Readonly<Record<string, () => Promise<Torture>>> = {
   processes: async () => (await import('./processes/torture.ts')).processes,
   stored: async () => (await import('./stored/torture.ts')).stored,
   parsers: async () => (await import('./parsers/torture.ts')).parsers,
+  week: async () => (await import('./week/torture.ts')).week,
   neighbour: async () => (await import('./neighbour/torture.ts')).neighbour,
 };

@@ -137,15 +137,19 @@ const badProtocols = (): readonly string[][] => [
 
 export const attacks: Readonly<Record<string, Attack>> = {
   async 'calls a procedure without the token, or with a wrong one'(target) {
-    for (const path of ['/rpc', '/revoke', '/rpc?token=', '/rpc/', '//rpc'])
-      for (const protocols of badProtocols())
-        if (await opens(target, protocols, {}, path)) return `${path} opened with ${protocols.join(', ')}`;
-    return undefined;
+    const tries = ['/rpc', '/revoke', '/rpc?token=', '/rpc/', '//rpc'].flatMap((path) =>
+      badProtocols().map((protocols) => ({ path, protocols })),
+    );
+    const opened = await Promise.all(tries.map(({ path, protocols }) => opens(target, protocols, {}, path)));
+    const found = tries[opened.indexOf(true)];
+    return found && `${found.path} opened with ${found.protocols.join(', ')}`;
   },
 
   async 'answers its own challenge, and replays one'(target) {
     const nonce = randomBytes(16).toString('hex');
-    const { body } = await send(target, `/challenge?nonce=${nonce}`);
+    const { status, body } = await send(target, `/challenge?nonce=${nonce}`);
+    // The connection of another user is closed.
+    if (status === 0) return undefined;
     const { challenge, proof } = JSON.parse(body) as { challenge: string; proof: string };
     const forged = createHmac('sha256', '').update(`client\n${nonce}\n${challenge}`).digest('hex');
     for (const own of [proof, forged, challenge.split('.')[2]!])
@@ -157,12 +161,12 @@ export const attacks: Readonly<Record<string, Attack>> = {
   async 'guesses the code of a one-time address'(target) {
     const origin = `http://127.0.0.1:${target.port}`;
     const headers = { origin, host: `127.0.0.1:${target.port}` };
-    for (const body of ['', guess(), 'undefined', '__proto__', 'x'.repeat(1_000_000)]) {
-      const answer = await send(target, '/token', { method: 'POST', headers, body });
-      if (answer.status === 200 || /[0-9a-f]{64}/.test(answer.body))
-        return `${body.slice(0, 20)} was accepted`;
-    }
-    return undefined;
+    const bodies = ['', guess(), 'undefined', '__proto__', 'x'.repeat(1_000_000)];
+    const answers = await Promise.all(
+      bodies.map((body) => send(target, '/token', { method: 'POST', headers, body })),
+    );
+    const accepted = answers.findIndex(({ status, body }) => status === 200 || /[0-9a-f]{64}/.test(body));
+    return accepted === -1 ? undefined : `${bodies[accepted]!.slice(0, 20)} was accepted`;
   },
 
   async 'reads a file outside of the page'(target) {
@@ -181,11 +185,11 @@ export const attacks: Readonly<Record<string, Attack>> = {
       'http://127.0.0.1/../package.json',
       'file:///etc/passwd',
     ];
-    for (const path of paths) {
-      const { status, body } = await send(target, path);
-      if (status === 200 && !body.includes('<div id="app">')) return `${path} was served`;
-    }
-    return undefined;
+    const answers = await Promise.all(paths.map((path) => send(target, path)));
+    const served = answers.findIndex(
+      ({ status, body }) => status === 200 && !body.includes('<div id="app">'),
+    );
+    return served === -1 ? undefined : `${paths[served]!} was served`;
   },
 
   async 'reads or changes the home folder'({ home }) {

@@ -1,0 +1,184 @@
+/** @file A week of use in an hour: a long run with saves, evaluations and samples, many pages and many engines. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createWebSocketChannel, type WebSocketLike } from '../../../src-main/base/transports.ts';
+import { connect } from '../../../src-main/contract/connect.ts';
+import { service, type Service } from '../../../src-main/contract/service.ts';
+import { openProvenSocket } from '../../../src-main/entry/handshake.ts';
+import { trainingDefaults } from '../../../src-main/train/settings.ts';
+import { makeTinyCheckpoint } from '../../support/tiny.ts';
+import { startOwnServer, type OwnServer } from '../neighbour/server.ts';
+import type { Torture, TortureOptions, TortureReport } from '../torture.ts';
+import { compareQuarters, countFiles, readUsage } from './usage.ts';
+
+/** Page connections and engines for each 10,000 steps, and the readings of a run. */
+const pagesPer = 200 / 10_000;
+const enginesPer = 50 / 10_000;
+const readings = 200;
+/** What may be more at the end than early on: a share and megabytes of memory, open files, and files on disk. */
+const memoryShare = 0.15;
+const memoryBytes = 30e6;
+const maxHandles = 6;
+const maxFiles = 6;
+const contextLength = 16;
+
+interface Owner {
+  readonly api: Service;
+  leave(): void;
+}
+async function openPage({ port, token }: OwnServer): Promise<Owner> {
+  const socket = await openProvenSocket({ port }, token, { timeout: 60_000 });
+  const api = connect(service, createWebSocketChannel(socket as unknown as WebSocketLike));
+  return {
+    api,
+    leave() {
+      socket.terminate();
+    },
+  };
+}
+
+/** A page that is opened, looks at the run, follows it for a while, and is closed in the middle of it. */
+async function visit(server: OwnServer, id: string): Promise<void> {
+  const { api, leave } = await openPage(server);
+  try {
+    await Promise.all([api.about({}), api.runs({}), api.runHistory({ id }), api.checkpoints({})]);
+    let events = 0;
+    for await (const event of api.followRun({ id, from: 0 })) {
+      void event;
+      if (++events === 20) break;
+    }
+  } finally {
+    leave();
+  }
+}
+
+/** Generates a few tokens in an engine of its own; every other page is closed before they have come. */
+async function generate(server: OwnServer, from: string, isPatient: boolean): Promise<void> {
+  const { api, leave } = await openPage(server);
+  const request = { from, prompt: 'the', tokens: 4, temperature: 1, seed: 1, device: 'cpu' } as const;
+  try {
+    for await (const event of api.sample(request)) if (event.type === 'done' || !isPatient) break;
+  } finally {
+    leave();
+  }
+}
+
+type Readings = Record<'memory' | 'handles' | 'engineMemory' | 'engineHandles' | 'files', number[]>;
+
+/** Compares the readings of early on with those of the end. */
+function judge(found: Readings): TortureReport {
+  const lines: string[] = [];
+  const failures: string[] = [];
+  const compare = (
+    what: string,
+    values: readonly number[],
+    unit: number,
+    limit: (early: number) => number,
+  ): void => {
+    const { early, late } = compareQuarters(values);
+    const line = `${what}: ${Math.round(early / unit)} early, ${Math.round(late / unit)} at the end`;
+    lines.push(line);
+    if (!(late <= limit(early))) failures.push(`${line} (${values.length} readings)`);
+  };
+  const memoryLimit = (early: number): number => early * (1 + memoryShare) + memoryBytes;
+  compare('MB of the server', found.memory, 1e6, memoryLimit);
+  compare('open files of the server', found.handles, 1, (early) => early + maxHandles);
+  compare('MB of the engine', found.engineMemory, 1e6, memoryLimit);
+  compare('open files of the engine', found.engineHandles, 1, (early) => early + maxHandles);
+  compare('files of home and run', found.files, 1, (early) => early + maxFiles);
+  return { lines, failures };
+}
+
+interface Life extends Readings {
+  readonly pages: number;
+  readonly engines: number;
+  readonly steps: number;
+  /** Visits and samples that failed. */
+  readonly failed: readonly string[];
+}
+
+/** Trains while pages come and go, and reads what is used at each of `readings` steps. */
+async function live(
+  server: OwnServer,
+  { scratch, count, note }: TortureOptions,
+  run: { readonly id: string; readonly checkpoint: string },
+): Promise<Life> {
+  const found: Readings = { memory: [], handles: [], engineMemory: [], engineHandles: [], files: [] };
+  const { api, leave } = await openPage(server);
+  let steps = 0;
+  let pages = 0;
+  let engines = 0;
+  /** Visits and samples in turn, so that they keep pace with the run. */
+  let visits: Promise<unknown> = Promise.resolve();
+  const failed: string[] = [];
+  const then = (what: string, work: () => Promise<void>): void => {
+    visits = visits.then(work).catch((error: unknown) => failed.push(`${what}: ${String(error)}`));
+  };
+  for await (const event of api.followRun({ id: run.id, from: 0 })) {
+    if (event.type !== 'step') continue;
+    steps = event.step;
+    if (pages < steps * pagesPer) {
+      pages++;
+      then(`page ${pages}`, () => visit(server, run.id));
+    }
+    if (engines < steps * enginesPer) {
+      const isPatient = engines++ % 2 === 0;
+      then(`engine ${engines}`, () => generate(server, run.checkpoint, isPatient));
+    }
+    if (steps % Math.max(1, Math.floor(count / readings)) === 0) {
+      const own = readUsage(server.pid);
+      const state = JSON.parse(readFileSync(join(run.id, 'state.json'), 'utf8')) as { readonly pid: number };
+      const engine = readUsage(state.pid);
+      if (own && engine) {
+        found.memory.push(own.memory);
+        found.handles.push(own.handles);
+        found.engineMemory.push(engine.memory);
+        found.engineHandles.push(engine.handles);
+        found.files.push(countFiles(scratch));
+      }
+    }
+    if (steps % 1000 === 0) note(`step ${steps}, ${pages} pages, ${engines} engines`);
+  }
+  await visits;
+  leave();
+  return { ...found, pages, engines, steps, failed };
+}
+
+async function run(options: TortureOptions): Promise<TortureReport> {
+  const { scratch, count, seed } = options;
+  if (process.platform !== 'linux') return { lines: ['skipped: needs /proc'], failures: [] };
+  const text = join(scratch, 'text.txt');
+  writeFileSync(text, 'the trees grow and the rivers flow\n'.repeat(500));
+  const checkpoint = await makeTinyCheckpoint('llama', { dir: join(scratch, 'model'), tokenizer: true });
+  const home = join(scratch, 'home');
+  mkdirSync(home, { recursive: true });
+  const server = await startOwnServer(home, ['--port', '0']);
+  try {
+    const { api, leave } = await openPage(server);
+    const started = await api.startRun({
+      checkpoint,
+      data: [text],
+      out: join(scratch, 'run'),
+      settings: {
+        ...trainingDefaults,
+        ...{ microBatch: 1, gradAccum: 1, contextLength, tokens: count * contextLength, seed, threads: 1 },
+        ...{ saveEvery: 25, evaluateEvery: 50, sampleEvery: 100, prompt: 'the' },
+      },
+    });
+    leave();
+    const lived = await live(server, options, { id: started.id, checkpoint });
+    const { lines, failures: grown } = judge(lived);
+    const failures = [...grown, ...lived.failed];
+    const { steps, pages, engines } = lived;
+    if (steps < count) failures.push(`the run ended after ${steps} of ${count} steps`);
+    return { lines: [`${steps} steps, ${pages} page connections, ${engines} engines`, ...lines], failures };
+  } finally {
+    await server.stop();
+  }
+}
+
+export const week: Torture = {
+  promise: 'Memory, open files and files on disk do not grow with steps, page connections and engines.',
+  count: 10_000,
+  run,
+};
