@@ -16,6 +16,7 @@ const counts: Readonly<Record<string, number>> = {
 };
 /** The operations of the short run; the others take longer. */
 const only: Readonly<Record<string, readonly string[]>> = {
+  kills: ['lists', 'save', 'install', 'download'],
   disk: ['lists', 'save', 'install', 'download'],
   writes: ['lists', 'save', 'install'],
 };

@@ -21,18 +21,23 @@ export const stepsFolder = (dir: string): string => join(dir, 'checkpoints');
 
 export const isRun = (dir: string): Promise<boolean> => exists(settingsFile(dir));
 
-const storedRun = z.object({
-  version: z.literal(runVersion),
-  name: z.string(),
-  created: z.string(),
-  checkpoint: z.string(),
-  data: z.array(z.string()),
-  weights: z.array(z.number()).optional(),
-  field: z.string().optional(),
-  settings: storedSettingsSchema,
-  stages: storedStages.optional(),
-  launch: launchSettings.optional(),
-});
+const storedRun = z
+  .object({
+    version: z.literal(runVersion),
+    name: z.string(),
+    created: z.string(),
+    checkpoint: z.string().min(1),
+    data: z.array(z.string().min(1)).min(1),
+    weights: z.array(z.number().positive().max(1e9)).optional(),
+    field: z.string().optional(),
+    settings: storedSettingsSchema,
+    stages: storedStages.optional(),
+    launch: launchSettings.optional(),
+  })
+  .refine(({ data, weights }) => weights === undefined || weights.length === data.length, {
+    path: ['weights'],
+    message: 'there must be one for each item of data',
+  });
 
 /** The format version of a settings.json; undefined if it names none. */
 const versionOf = (value: unknown): unknown => (isObject(value) ? value['version'] : undefined);

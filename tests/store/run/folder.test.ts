@@ -62,10 +62,16 @@ describe('readRun', () => {
     expect(message).toContain(`settings.json, ${field}: `);
   });
 
-  it('names a field outside of the settings too', async () => {
-    const dir = await createRunWith({ data: 'text.txt' });
+  it.each([
+    ['data', { data: 'text.txt' }],
+    ['data', { data: [] }],
+    ['weights', { weights: [1, 2] }],
+    ['weights.0', { weights: [-1] }],
+    ['checkpoint', { checkpoint: '' }],
+  ])('names %s, which is outside of the settings, for %j', async (field, run) => {
+    const dir = await createRunWith(run);
     const { message } = await expectAppError('run/damaged', () => readRun(dir));
-    expect(message).toContain('settings.json, data: ');
+    expect(message).toContain(`settings.json, ${field}: `);
   });
 
   it('refuses a settings.json of a later version', async () => {
