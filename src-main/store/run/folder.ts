@@ -27,7 +27,7 @@ const storedRun = z
     name: z.string(),
     created: z.string(),
     checkpoint: z.string().min(1),
-    data: z.array(z.string().min(1)).min(1),
+    data: z.array(z.string().min(1)),
     weights: z.array(z.number().positive().max(1e9)).optional(),
     field: z.string().optional(),
     settings: storedSettingsSchema,

@@ -64,7 +64,7 @@ describe('readRun', () => {
 
   it.each([
     ['data', { data: 'text.txt' }],
-    ['data', { data: [] }],
+    ['data.0', { data: [''] }],
     ['weights', { weights: [1, 2] }],
     ['weights.0', { weights: [-1] }],
     ['checkpoint', { checkpoint: '' }],
