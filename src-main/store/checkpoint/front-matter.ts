@@ -5,7 +5,20 @@
 import { parseDocument, stringify } from 'yaml';
 import { isObject } from '../fs/files.ts';
 
-const block = /^\s*---[\r\n]+([\s\S]*?)[\r\n]+---(?:\r\n|\r|\n|$)/;
+/** The line that opens the block, and that which closes it. */
+const opening = /^\s*---(?=[\r\n])/;
+const closing = /[\r\n]---(?=[\r\n]|$)/g;
+
+/** The text between the lines; undefined without a block. One pattern for all of it would take cubic time. */
+function findBlock(readme: string): string | undefined {
+  const start = opening.exec(readme)?.[0].length;
+  if (start === undefined) return undefined;
+  closing.lastIndex = start + 1;
+  let end = closing.exec(readme)?.index;
+  if (end === undefined) return undefined;
+  while (readme[end - 1] === '\r' || readme[end - 1] === '\n') end--;
+  return readme.slice(start, Math.max(start, end));
+}
 
 /** Scalars are their text, as the file has it: `no`, `2024-01-01` and `1.0` are not a boolean, a date and a number. */
 export type FrontMatterValue =
@@ -15,7 +28,7 @@ export type FrontMatter = Readonly<Record<string, FrontMatterValue>>;
 
 /** The metadata of a README.md; empty without a block, `null` if the block is not a YAML mapping. */
 export function readFrontMatter(readme: string): FrontMatter | null {
-  const yaml = block.exec(readme.replace(/^\uFEFF/, ''))?.[1];
+  const yaml = findBlock(readme.replace(/^\uFEFF/, ''));
   if (yaml === undefined) return {};
   const document = parseDocument(yaml, { schema: 'failsafe', uniqueKeys: false, logLevel: 'silent' });
   if (document.errors.length > 0) return null;

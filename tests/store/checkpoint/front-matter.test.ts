@@ -84,3 +84,24 @@ describe('formatFrontMatter', () => {
     expect(formatFrontMatter({ b: 'x', a: undefined, c: [], d: [1] })).toBe('---\nb: x\nd:\n- 1\n---\n');
   });
 });
+
+describe('a block', () => {
+  it.each([
+    ['---\r\na: b\r\n---', { a: 'b' }],
+    ['  \n---\na: b\n\n\n---\nx', { a: 'b' }],
+    ['---\n\n---\n', {}],
+    ['---\na: b', {}],
+    ['# no block', {}],
+  ])('of %j is read', (readme, value) => {
+    expect(readFrontMatter(readme)).toEqual(value);
+  });
+
+  // A pattern for all of it takes longer than a person lives.
+  it.each([
+    ['line ends', `---${'\n'.repeat(1_000_000)}`],
+    ['spaces', ' '.repeat(1_000_000)],
+    ['lines that nearly close it', `---${'\r\n--- '.repeat(200_000)}`],
+  ])('that is not closed after a million %s is none', (_, readme) => {
+    expect(readFrontMatter(readme)).toEqual({});
+  });
+});
