@@ -75,9 +75,57 @@ async function endProcess(process: EngineProcess): Promise<void> {
   await process.exited;
 }
 
+/** Engines that stream at once. Each may fill the memory of a device, and a person may press a button often. */
+const maxStreams = 4;
+
+interface Slots {
+  used: number;
+  readonly waiting: (() => void)[];
+}
+const slotsOf = new WeakMap<Processes, Slots>();
+
+/** Waits until fewer than `maxStreams` engines stream, and runs `work`. Throws `cancelled` if it is aborted before. */
+async function inSlot(
+  processes: Processes,
+  signal: AbortSignalLike,
+  work: () => Promise<void>,
+): Promise<void> {
+  const slots = slotsOf.get(processes) ?? { used: 0, waiting: [] };
+  slotsOf.set(processes, slots);
+  if (slots.used < maxStreams) slots.used++;
+  else await waitForSlot(slots, signal);
+  try {
+    await work();
+  } finally {
+    // The slot goes to the one that has waited longest.
+    const next = slots.waiting.shift();
+    if (next) next();
+    else slots.used--;
+  }
+}
+
+function waitForSlot({ waiting }: Slots, signal: AbortSignalLike): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      waiting.splice(waiting.indexOf(take), 1);
+      reject(createError('cancelled', { what: 'waiting for an engine' }));
+    };
+    const take = (): void => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    };
+    if (signal.aborted) {
+      reject(createError('cancelled', { what: 'waiting for an engine' }));
+      return;
+    }
+    waiting.push(take);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+}
+
 /**
  * Starts an engine and streams the events of one of its procedures. Leaving the loop, or aborting the signal,
- * cancels the procedure and ends the process.
+ * cancels the procedure and ends the process. While several engines stream, it waits for its turn.
  */
 export function engineStream<T>(
   processes: Processes,
@@ -88,9 +136,11 @@ export function engineStream<T>(
   const items = createQueue<T>(aborter.abort);
   if (signal?.aborted) aborter.abort();
   signal?.addEventListener('abort', aborter.abort, { once: true });
-  const run = withEngine(processes, {}, async (connected) => {
-    for await (const item of start(connected, aborter.signal)) items.push(item);
-  });
+  const run = inSlot(processes, aborter.signal, () =>
+    withEngine(processes, {}, async (connected) => {
+      for await (const item of start(connected, aborter.signal)) items.push(item);
+    }),
+  );
   void run.then(items.end, items.fail);
   return items;
 }

@@ -59,6 +59,44 @@ describe('engineStream', () => {
   });
 });
 
+describe('many streams at once', () => {
+  const request = {
+    from: 'x',
+    prompt: 'a',
+    tokens: 100_000,
+    temperature: 0,
+    seed: 0,
+    device: 'cpu',
+  } as const;
+  const sample = (processes: Processes, controller = new AbortController()) => {
+    const events = engineStream(
+      processes,
+      (engine, signal) => engine.sample(request, signal),
+      controller.signal,
+    );
+    const ended = (async () => {
+      for await (const event of events) void event;
+    })().catch(() => undefined);
+    return { controller, ended };
+  };
+
+  it('have four engines; the others wait, and a cancelled one leaves the queue', async () => {
+    const processes = fakeProcesses({ behavior: () => 'deaf' });
+    const streams = Array.from({ length: 25 }, () => sample(processes));
+    await waitUntil(() => processes.spawned.length === 4);
+    for (const { controller } of streams.slice(5)) controller.abort();
+    await Promise.all(streams.slice(5).map(({ ended }) => ended));
+    expect(processes.spawned).toHaveLength(4);
+    streams[0]!.controller.abort();
+    // An engine that does not exit is killed after five seconds.
+    await waitUntil(() => processes.spawned.length === 5, 30_000);
+    expect(processes.spawned.filter(({ exited }) => !exited)).toHaveLength(4);
+    for (const { controller } of streams) controller.abort();
+    await Promise.all(streams.map(({ ended }) => ended));
+    expect(processes.spawned).toHaveLength(5);
+  }, 60_000);
+});
+
 describe('exitError', () => {
   it.each([
     [{ code: null, signal: 'SIGKILL', lines: '' }, 'engine/crashed'],
