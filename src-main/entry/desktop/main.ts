@@ -19,8 +19,8 @@ import { guardSession, openWindow, registerScheme, showRoute } from './window.ts
 const here = import.meta.dirname;
 const root = findInstallation(here);
 const environment = detectEnvironment(here, true);
-/** The address of the development server, if there is one. */
-const developmentAddress = process.env['ELECTRON_RENDERER_URL'];
+/** The address of the development server, if there is one. An installed app shows no other page than its own. */
+const developmentAddress = app.isPackaged ? undefined : process.env['ELECTRON_RENDERER_URL'];
 
 registerScheme();
 if (app.requestSingleInstanceLock()) startApp();
