@@ -1,6 +1,6 @@
 /** @file Follows jobs and runs on a terminal. Ctrl+C cancels a job, and stops and saves a run. */
 import { AppError, createError, describeError, refuse } from '../../base/errors.ts';
-import { formatCount, formatDuration, formatNumber } from '../../base/format.ts';
+import { formatCount, formatDuration, formatMoney, formatNumber } from '../../base/format.ts';
 import type { JobSummary, RunSummary, RunEvent } from '../../contract/schema.ts';
 import type { Service } from '../../contract/service.ts';
 import { compareWithEstimate } from '../../service/catalog.ts';
@@ -53,10 +53,13 @@ export async function followRun(
     let isCurrent = false;
     let last: RunEvent | undefined;
     for await (const event of api.followRun({ id: run.dir, from: 0 })) {
+      const isFirst = last === undefined;
       last = event;
       if (event.type === 'started' || event.type === 'rescheduled' || event.type === 'grown')
         ({ steps } = event);
-      isCurrent ||= event.type === 'preparing' || ('time' in event && event.time >= since);
+      // Preparations have no time; those of an earlier session end with a start that does.
+      if ('time' in event && event.time !== undefined) isCurrent = event.time >= since;
+      else if (event.type === 'preparing') isCurrent ||= !isFirst || since === '';
       if (isCurrent) show(event, steps, out);
     }
     const isStopped = checkEnd(last) === 'requested' && signal.aborted;
@@ -143,8 +146,9 @@ function describeStart(event: Extract<RunEvent, { type: 'started' }>): string {
     event.momentUpdates === undefined
       ? ''
       : `; starts with the optimizer moments of ${event.momentUpdates} updates`;
+  const resumed = event.step > 0 ? `Resumed at step ${event.step}. ` : '';
   return (
-    `Training ${parameters} parameters on ${event.deviceName} (${event.device}): ` +
+    `${resumed}Training ${parameters} parameters on ${event.deviceName} (${event.device}): ` +
     `${event.steps} steps over ${tokens} tokens${moments}`
   );
 }
@@ -184,6 +188,7 @@ export function describeRun(run: RunSummary): string {
     const heldOut = run.heldOutLoss === null ? '' : ` (held out ${run.heldOutLoss.toFixed(4)})`;
     lines.push(`  loss      ${run.loss.toFixed(4)}${heldOut}`);
   }
+  if (run.cost !== null) lines.push(`  cost      ${formatMoney(run.cost)}`);
   if (run.savedStep !== null) lines.push(`  saved     at step ${run.savedStep}`);
   if (run.damage) lines.push(...describeError(run.damage).map((sentence) => `  damage    ${sentence}`));
   return lines.join('\n');

@@ -90,7 +90,7 @@ function readFirstStage(options: Options): Stage {
   const times = getText(options['times']);
   const to = getText(options['to']);
   return {
-    method,
+    method: checkMethod('--method', method),
     options: readPairs('--option', getTexts(options['option'])),
     seed: readWhole('--seed', getText(options['seed']) ?? '0'),
     dtype: readChoice('--dtype', getText(options['dtype']) ?? 'keep', outputDTypes),
@@ -104,17 +104,17 @@ function readThen(values: readonly string[]): readonly Stage[] {
   const stages: { readonly method: string; readonly pairs: string[] }[] = [];
   for (const word of values.flatMap((value) => value.trim().split(/\s+/))) {
     const stage = stages.at(-1);
-    if (!word.includes('=')) stages.push({ method: checkMethod(word), pairs: [] });
+    if (!word.includes('=')) stages.push({ method: checkMethod('--then', word), pairs: [] });
     else if (stage) stage.pairs.push(word);
     else refuseUsage(`--then begins with a method, not with ${word}`);
   }
   return stages.map(({ method, pairs }) => readStage(method, readPairs('--then', pairs)));
 }
 
-const checkMethod = (id: string): string =>
+const checkMethod = (flag: string, id: string): string =>
   methods.has(id)
     ? id
-    : refuseUsage(`--then "${id}" is not a method; the methods are ${[...methods.keys()].join(', ')}`);
+    : refuseUsage(`${flag} "${id}" is not a method; the methods are ${[...methods.keys()].join(', ')}`);
 
 /** Sorts the pairs of a stage into sizes (`layers=4`), multiples (`layers=x2`), options, seed and dtype. */
 function readStage(method: string, pairs: Readonly<Record<string, string | number>>): Stage {

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describeError } from '../../../base/errors.ts';
-import { formatCount } from '../../../base/format.ts';
+import { formatCount, formatMoney } from '../../../base/format.ts';
 import { activeStates } from '../../../contract/activity.ts';
 import type { ResumeRequest, RunSummary } from '../../../contract/schema.ts';
 import { findFlag, readWhole } from '../arguments.ts';
@@ -69,11 +69,12 @@ function tabulateRuns(summaries: readonly RunSummary[]): string {
     formatCount(summary.tokens),
     summary.loss?.toFixed(4) ?? '-',
     summary.heldOutLoss?.toFixed(4) ?? '-',
+    summary.cost === null ? '-' : formatMoney(summary.cost),
     summary.dir,
   ]);
   const damages = summaries.flatMap(({ damage }) => (damage ? [describeError(damage)[0]] : []));
   return [
-    table([['run', 'state', 'step', 'tokens', 'loss', 'held out', 'folder'], ...rows]),
+    table([['run', 'state', 'step', 'tokens', 'loss', 'held out', 'cost', 'folder'], ...rows]),
     ...formatNotes(damages),
   ].join('\n');
 }
