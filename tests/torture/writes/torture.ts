@@ -63,7 +63,7 @@ async function checkCrashes(
   operation: Operation,
   trace: Trace,
   inputs: string,
-  { count, seed, scratch }: TortureOptions,
+  { count, seed, scratch, note }: TortureOptions,
 ): Promise<Tally> {
   const seen = new Set<string>();
   const tally: Tally = { states: 0, failures: [] };
@@ -80,7 +80,10 @@ async function checkCrashes(
       .catch((error: unknown) => [String(error)]);
     rmSync(root, { recursive: true, force: true });
     const how = `${choice.order} names, ${choice.survival}, key ${choice.key}`;
-    tally.failures.push(...wrong.map((what) => `${name} before write ${end} (${how}): ${what}`));
+    for (const what of wrong) {
+      tally.failures.push(`${name} before write ${end} (${how}): ${what}`);
+      note(`✗ ${tally.failures.at(-1)!}`);
+    }
   };
   const ends = trace.entries.map((_, i) => i + 1);
   for (const end of ends)
