@@ -160,7 +160,8 @@ const tell = (message: WorkerMessage): Promise<void> =>
     });
   });
 
-if (process.send) {
+// This file is also loaded for its types and names.
+if (process.argv[1] === import.meta.filename) {
   const { folders, seed } = JSON.parse(process.argv[2]!) as WorkerOrder;
   const key = deriveKey(seed, 'worker');
   process.once('disconnect', () => process.exit());
