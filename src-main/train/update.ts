@@ -35,9 +35,6 @@ export interface HostScalars {
   readonly biasCorrection1: number;
   /** sqrt(1 - beta2^t). */
   readonly biasCorrection2: number;
-  /** The same of weights that were frozen at first: `t` counts the updates since then. */
-  readonly lateBiasCorrection1: number;
-  readonly lateBiasCorrection2: number;
   /** A step is skipped unless its loss and gradient norm are below these. */
   readonly lossLimit: number;
   readonly gradNormLimit: number;
@@ -49,12 +46,24 @@ export const hostScalarNames = [
   'clip',
   'biasCorrection1',
   'biasCorrection2',
-  'lateBiasCorrection1',
-  'lateBiasCorrection2',
   'lossLimit',
   'gradNormLimit',
   'emaDecay',
 ] as const satisfies readonly (keyof HostScalars)[];
+
+export const lateScalarNames = ['lateBiasCorrection1', 'lateBiasCorrection2'] as const;
+
+/**
+ * The bias corrections of weights that were frozen at first, in update number `t` since then. Only graphs with such
+ * weights have them as inputs.
+ */
+export const lateScalars = (
+  { beta1, beta2 }: Pick<UpdateSettings, 'beta1' | 'beta2'>,
+  t: number,
+): Readonly<Record<(typeof lateScalarNames)[number], number>> => ({
+  lateBiasCorrection1: 1 - beta1 ** t,
+  lateBiasCorrection2: Math.sqrt(1 - beta2 ** t),
+});
 
 /** A limit that every finite number is below. */
 export const noLimit = 3.4e38;
@@ -66,22 +75,19 @@ export interface StepLimits {
 }
 
 /**
- * The scalars of update number `t` (from 1; skipped steps do not count), which is number `late` of the weights that
- * were frozen at first. The moving average starts with a short memory, so that it forgets the initial weights.
+ * The scalars of update number `t` (from 1; skipped steps do not count). The moving average starts with a short
+ * memory, so that it forgets the initial weights.
  */
 export const hostScalars = (
   s: UpdateSettings & { readonly gradClip: number },
   t: number,
   lr: number,
   limits: StepLimits = { loss: noLimit, gradNorm: noLimit },
-  late = t,
 ): HostScalars => ({
   lr,
   clip: s.gradClip > 0 ? s.gradClip : noLimit,
   biasCorrection1: 1 - s.beta1 ** t,
   biasCorrection2: Math.sqrt(1 - s.beta2 ** t),
-  lateBiasCorrection1: 1 - s.beta1 ** late,
-  lateBiasCorrection2: Math.sqrt(1 - s.beta2 ** late),
   lossLimit: limits.loss,
   gradNormLimit: limits.gradNorm,
   emaDecay: Math.min(s.emaDecay ?? 0, (1 + t) / (10 + t)),
@@ -116,7 +122,8 @@ export function update(
   s: UpdateSettings,
   { loss, scale = 1 }: { readonly loss: Value; readonly scale?: Operand },
 ): Readonly<Record<string, Value>> {
-  const scalar = (name: keyof HostScalars): Value => input(name, 'float32', []);
+  const scalar = (name: keyof HostScalars | (typeof lateScalarNames)[number]): Value =>
+    input(name, 'float32', []);
   const gradNorm = mul(globalNorm(buckets, gradients), scale);
   const isGood = and(less(loss, scalar('lossLimit')), less(gradNorm, scalar('gradNormLimit')));
   const on = where(isGood, 1, 0);

@@ -6,7 +6,13 @@ import { initialLossScale, lossScaleNames, usesLossScaling, type LossScale } fro
 import type { TrainingSettings } from '../../train/settings.ts';
 import { stateName, trainedBuckets, type Bucket } from '../../train/state.ts';
 import { accumulateProgram, stepProgram, updateProgram } from '../../train/step.ts';
-import { hostScalarNames, hostScalars, type StepLimits } from '../../train/update.ts';
+import {
+  hostScalarNames,
+  hostScalars,
+  lateScalarNames,
+  lateScalars,
+  type StepLimits,
+} from '../../train/update.ts';
 import { tryPrecision } from '../device/precision-trial.ts';
 import { compile, selectFeeds } from '../model/programs.ts';
 import type { LoadedModel } from '../model/weights.ts';
@@ -46,7 +52,7 @@ export interface StepReport {
 /** Writes micro-batch `i`: tokens [batch, seq + 1] and their documents [batch, seq]. */
 export type ReadBatch = (i: number, tokens: Int32Array, documents: Int32Array) => void;
 
-const scalarNames = [...hostScalarNames, 'distill', 'keep', 'loss'] as const;
+const scalarNames = [...hostScalarNames, ...lateScalarNames, 'distill', 'keep', 'loss'] as const;
 type ScalarName = (typeof scalarNames)[number];
 
 /** One program, or two where gradients of several micro-batches are accumulated. */
@@ -147,8 +153,12 @@ export class Training {
 
   /** Makes one update. */
   async step(order: StepOrder, readBatch: ReadBatch): Promise<StepReport> {
-    const scalars = hostScalars(this.#settings, order.update, order.lr, order.limits, order.lateUpdate);
-    for (const name of hostScalarNames) this.#scalars[name][0] = scalars[name];
+    const { update, lr, limits, lateUpdate = update } = order;
+    const scalars = {
+      ...hostScalars(this.#settings, update, lr, limits),
+      ...lateScalars(this.#settings, lateUpdate),
+    };
+    for (const name of [...hostScalarNames, ...lateScalarNames]) this.#scalars[name][0] = scalars[name];
     this.#scalars.distill[0] = order.distill;
     const lossReports = this.#settings.distillWeight > 0 ? ['loss', 'kl'] : ['loss'];
     const scaleReports = usesLossScaling(this.#settings.precision) ? ['scale'] : [];

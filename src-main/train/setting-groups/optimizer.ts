@@ -23,6 +23,7 @@ export const optimizerSettings = {
     label: 'Trainable weights',
     help: 'all; new: the blocks that the growth added; or names with *, such as "*norm* *embed*". Others are frozen.',
     group: 'optimizer',
+    isInForm: false,
     default: 'all',
     maxLength: 2000,
   }),
