@@ -73,7 +73,10 @@ scenario('appearance of the Hub', (app) => {
       open: async () => {
         addModelOfOtherTool(app);
         await goTo('');
-        await app.page.getByRole('region', { name: 'In the Hugging Face cache' }).waitFor();
+        await app.page
+          .getByRole('row', { name: /Hugging Face cache/ })
+          .first()
+          .waitFor();
       },
     },
   ];

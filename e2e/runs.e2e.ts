@@ -26,7 +26,7 @@ scenario('runs', (app) => {
     await app.page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
   };
   const navigate = async (name: string): Promise<void> => {
-    await app.page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
+    await app.page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click();
   };
   const train = async (dir: string, name: string, more: Record<string, number>): Promise<void> => {
     await navigate('Models');

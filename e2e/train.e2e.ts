@@ -234,16 +234,21 @@ scenario('training', (app) => {
       .waitFor();
   });
 
-  it('keeps a run that failed because its text was too short, and shows the error', async () => {
+  it('refuses a text that is too short before the run exists', async () => {
     const { page } = app;
     const shortText = join(app.dir, 'few.txt');
     writeFileSync(shortText, 'Too little to learn from.');
     await library(page).visit();
-    await start(shortRun, 'the little one', shortText);
-    await runPage(page).waitForState('Failed');
+    await library(page).openPath(dir);
+    await checkpointPage(page).waitFor('small-llama');
+    await checkpointPage(page).train();
+    await trainPage(page).waitFor('small-llama');
+    await trainPage(page).fill(shortText, shortRun, 'the little one');
+    await trainPage(page).start();
     expect(await readAlert(page)).toMatch(
       /few\.txt has \d+ tokens but 65 are needed\. Add more text, or shorten the context length\./,
     );
+    expect(readdirSync(join(app.home, 'runs'))).not.toContain('the-little-one');
   });
 
   it('stays responsive while an engine is busy', async () => {

@@ -4,8 +4,19 @@
  */
 import type { JobSummary, RunSummary } from './schema.ts';
 
+/** What a list shows of a checkpoint besides its name, as it was when it was last opened or made. */
+export interface CheckpointFacts {
+  /** The id of its family. */
+  readonly family?: string | undefined;
+  readonly parameters?: number | undefined;
+  /** Size of all weights in their files. */
+  readonly bytes?: number | undefined;
+  /** Where it comes from; absent: it was opened from a folder. */
+  readonly origin?: 'grown' | 'exported' | 'downloaded' | undefined;
+}
+
 /** A checkpoint that was opened or made before. */
-export interface KnownCheckpoint {
+export interface KnownCheckpoint extends CheckpointFacts {
   readonly dir: string;
   readonly name: string;
   /** When it was last opened, ISO 8601. */

@@ -15,6 +15,7 @@ import { readHubSettings, parseRepo } from '../store/hub/settings.ts';
 import { downloadInWorker } from '../store/hub/workers.ts';
 import type { Home } from '../store/home/home.ts';
 import type { Jobs } from './jobs.ts';
+import { rememberMade } from './library.ts';
 
 export interface Downloads {
   /** Reads a model from the Hub. A later download of its commit uses the result. */
@@ -98,7 +99,7 @@ export function createDownloads(home: Home, jobs: Jobs): Downloads {
           push(event, 'bytes');
         };
         const dir = await downloadInWorker(hub, snapshot, onEvent, controller.signal);
-        await home.rememberCheckpoint(dir, repo);
+        await rememberMade({ home }, dir, 'downloaded', repo);
         const bytes = files.reduce((n, file) => n + file.bytes, 0);
         push({ type: 'done', repo, commit, dir, bytes, seconds: (Date.now() - startTime) / 1000 });
       } catch (error) {

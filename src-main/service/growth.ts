@@ -28,6 +28,7 @@ import { isRun, newestStep, summarizeRun } from '../store/run/runs.ts';
 import { withAbsolutePaths } from './certificates.ts';
 import { throwNoResult, withEngine } from './engines.ts';
 import type { Jobs } from './jobs.ts';
+import { rememberMade } from './library.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { findRunFolder } from './runs.ts';
 
@@ -58,7 +59,8 @@ async function openSource(dir: string): Promise<Source> {
 
 /** Runs of earlier versions saved the growth record of their checkpoint even if they began with random weights. */
 function withoutGrowth(checkpoint: Checkpoint): Checkpoint {
-  const { grownFrom: _, ...summary } = checkpoint.summary;
+  const { grownFrom, ...summary } = checkpoint.summary;
+  void grownFrom;
   return { ...checkpoint, growth: null, summary };
 }
 
@@ -121,7 +123,7 @@ export async function startGrowth(
         });
       }),
     );
-    await home.rememberCheckpoint(target, basename(target));
+    await rememberMade({ home }, target, 'grown');
   });
 }
 
@@ -145,7 +147,7 @@ export async function startExport(
       }),
     );
     // An ONNX file can be neither grown nor trained.
-    if (!isOnnx) await home.rememberCheckpoint(target, basename(target));
+    if (!isOnnx) await rememberMade({ home }, target, 'exported');
   });
 }
 

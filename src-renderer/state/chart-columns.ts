@@ -164,11 +164,11 @@ export function addForecast(
   data: uPlot.AlignedData,
   view: RunView,
   axis: XAxis,
-  forecast: Forecast,
+  forecast: Forecast | undefined,
 ): uPlot.AlignedData {
   const from = view.step;
   const to = view.started?.steps ?? from;
-  if (view.steps.length === 0 || to <= from) return addEmptyColumns(data, 3);
+  if (!forecast || view.steps.length === 0 || to <= from) return addEmptyColumns(data, 3);
   const steps = Array.from({ length: forecastSegments + 1 }, (_, i) =>
     Math.round(from + ((to - from) * i) / forecastSegments),
   ).filter((step, i, all) => step !== all[i - 1]);

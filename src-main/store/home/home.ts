@@ -17,8 +17,14 @@ const knownCheckpoint = z.object({
   name: z.string(),
   /** ISO 8601. */
   opened: z.string().default(''),
+  family: z.string().optional(),
+  parameters: z.number().optional(),
+  bytes: z.number().optional(),
+  origin: z.enum(['grown', 'exported', 'downloaded']).optional(),
 });
 export type KnownCheckpoint = Readonly<z.infer<typeof knownCheckpoint>>;
+/** What is stored of a checkpoint besides its folder and name. Facts that are absent stay as they were. */
+export type KnownFacts = Partial<Omit<KnownCheckpoint, 'dir' | 'name' | 'opened'>>;
 
 /** Entries that are no checkpoints or paths are left out: another version of Cambium may have written them. */
 const checkpointList = z
@@ -40,7 +46,7 @@ export interface Home {
   /** Recently opened checkpoints that still exist, newest first. */
   listCheckpoints(): Promise<readonly KnownCheckpoint[]>;
   /** False when the list cannot be written, which must not keep anybody from using the checkpoint. */
-  rememberCheckpoint(dir: string, name: string): Promise<boolean>;
+  rememberCheckpoint(dir: string, name: string, facts?: KnownFacts): Promise<boolean>;
   forgetCheckpoint(dir: string): Promise<void>;
   /** Folders of runs that still exist, newest first: those that were remembered, and those in the home. */
   listRuns(): Promise<readonly string[]>;
@@ -107,10 +113,14 @@ export function openHome(dir = resolveHomeDir()): Home {
       const list = (await readStored(checkpointsFile, checkpointList)) ?? [];
       return filterAsync(list, (item) => exists(join(item.dir, 'config.json')));
     },
-    rememberCheckpoint(path, name) {
+    rememberCheckpoint(path, name, facts = {}) {
       const full = resolve(path);
-      const entry = { dir: full, name, opened: new Date().toISOString() };
-      return succeeds(updateCheckpoints((list) => [entry, ...list.filter((item) => item.dir !== full)]));
+      const entry = { ...facts, dir: full, name, opened: new Date().toISOString() };
+      const change = (list: readonly KnownCheckpoint[]): readonly KnownCheckpoint[] => {
+        const before = list.find((item) => item.dir === full);
+        return [{ ...before, ...entry }, ...list.filter((item) => item.dir !== full)];
+      };
+      return succeeds(updateCheckpoints(change));
     },
     forgetCheckpoint: (path) =>
       updateCheckpoints((list) => list.filter((item) => item.dir !== resolve(path))),

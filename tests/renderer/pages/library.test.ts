@@ -1,4 +1,4 @@
-import { cleanup, render, screen } from '@testing-library/svelte';
+import { cleanup, render, screen, within } from '@testing-library/svelte';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import App from '../../../src-renderer/app.svelte';
 import { connectTo } from '../connect.ts';
@@ -11,6 +11,8 @@ afterEach(cleanup);
 
 it('lists the models of the Hugging Face cache', async () => {
   render(App, { connection: connectTo(createFakeService(0)) });
-  await screen.findByRole('heading', { name: 'In the Hugging Face cache' });
-  expect(screen.getByRole('link', { name: /elm\/leaf/ }).getAttribute('href')).toContain('#/checkpoint?dir=');
+  const row = await screen.findByRole('row', { name: /elm\/leaf.*Hugging Face cache/ });
+  expect(within(row).getByRole('link', { name: 'elm/leaf' }).getAttribute('href')).toContain(
+    '#/checkpoint?dir=',
+  );
 });
