@@ -53,7 +53,7 @@ export const runErrors = {
   ],
   'run/bad-stage': (d: { stage: number; why: string; remedy: string }): ErrorText => [
     `stage ${d.stage}: ${d.why}`,
-    d.remedy,
+    `Change the stage: ${d.remedy}`,
   ],
   'run/no-next-stage': (d: { run: string }): ErrorText => [
     `the run ${d.run} has no further stage to grow into`,
