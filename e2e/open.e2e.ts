@@ -65,7 +65,7 @@ scenario('opening a checkpoint', (app) => {
     const lib = library(page);
     await lib.visit();
     await lib.checkpoints.getByRole('link', { name: /small-llama/ }).waitFor();
-    await lib.checkpoints.getByRole('button', { name: 'Remove from list small-llama' }).click();
+    await page.getByRole('button', { name: 'Remove small-llama from the list' }).click();
     await expect.poll(() => lib.checkpoints.getByRole('link', { name: /small-llama/ }).count()).toBe(0);
     expect(existsSync(join(checkpointDir, 'config.json'))).toBe(true);
   });

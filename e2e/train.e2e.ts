@@ -107,7 +107,8 @@ scenario('training', (app) => {
       return [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, label]) => label!);
     };
     const wholeLabels = await readLabels();
-    const box = (await page.locator('.u-over').first().boundingBox())!;
+    const chart = await page.locator('.u-over').first().elementHandle();
+    const box = (await chart!.boundingBox())!;
     const y = box.y + box.height / 2;
     await page.mouse.move(box.x + box.width * 0.3, y);
     await page.mouse.down();
@@ -117,6 +118,8 @@ scenario('training', (app) => {
     expect(zoomedLabels).not.toEqual(wholeLabels);
     await run.waitForStep((await run.readCurve())!.last.step + 3);
     expect(await readLabels()).toEqual(zoomedLabels);
+    // The chart is the same one: to create it again with every step would lose the crosshair.
+    expect(await chart!.boundingBox()).toEqual(box);
     await page.locator('.u-over').first().dblclick();
   });
 

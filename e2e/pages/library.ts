@@ -5,6 +5,7 @@ import { readAlert } from './common.ts';
 export interface Library {
   readonly zone: Locator;
   readonly dialog: Locator;
+  /** The names of the models in the table. */
   readonly checkpoints: Locator;
   readonly runs: Locator;
   visit(): Promise<void>;
@@ -24,7 +25,7 @@ export function library(page: Page): Library {
   return {
     zone,
     dialog,
-    checkpoints: page.getByRole('region', { name: 'Checkpoints' }),
+    checkpoints: page.getByRole('region', { name: 'Checkpoints' }).locator('td:first-child'),
     runs: page.getByRole('region', { name: 'Runs' }),
     async visit() {
       await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Models' }).click();
@@ -42,7 +43,7 @@ export function library(page: Page): Library {
       await page.bringToFront();
       const box = (await zone.boundingBox())!;
       const client = await page.context().newCDPSession(page);
-      const position = { x: box.x + box.width / 2, y: box.y + 60 };
+      const position = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
       const data = { items: [], files: [path], dragOperationsMask: 1 };
       for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
         await client.send('Input.dispatchDragEvent', { type, ...position, data });
