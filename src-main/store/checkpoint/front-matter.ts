@@ -32,8 +32,13 @@ export function readFrontMatter(readme: string): FrontMatter | null {
   if (yaml === undefined) return {};
   const document = parseDocument(yaml, { schema: 'failsafe', uniqueKeys: false, logLevel: 'silent' });
   if (document.errors.length > 0) return null;
-  // An alias may make a small file expand to a huge value.
-  const value: unknown = document.toJS({ maxAliasCount: 100 });
+  let value: unknown;
+  try {
+    // An alias may make a small file expand to a huge value, or name nothing.
+    value = document.toJS({ maxAliasCount: 100 });
+  } catch {
+    return null;
+  }
   if (value === null || value === '') return {};
   return isObject(value) ? (value as FrontMatter) : null;
 }

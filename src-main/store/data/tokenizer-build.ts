@@ -221,7 +221,7 @@ interface AddedTokens {
 function createAddedTokens({ model }: TokenizerJson): AddedTokens {
   const vocab = model.vocab;
   const ids = new Map<string, number>();
-  if (Array.isArray(vocab)) vocab.forEach((entry, id) => ids.set(String((entry as unknown[])[0]), id));
+  if (Array.isArray(vocab)) vocab.forEach((entry, id) => ids.set(toText((entry as unknown[])[0]), id));
   const baseSize = Array.isArray(vocab) ? vocab.length : Object.keys(vocab).length;
   const getBaseId = (content: string): number | undefined => {
     if (Array.isArray(vocab)) return ids.get(content);

@@ -24,6 +24,11 @@ export const addedToken = z.looseObject({
   special: z.boolean().default(false),
 });
 
+/** The vocabulary of a Unigram model: pairs of a token and its score. */
+const scoredTokens = z.custom<readonly Json[]>(
+  (value) => Array.isArray(value) && value.every((entry) => Array.isArray(entry)),
+);
+
 const tokenizerSchema = z.looseObject({
   added_tokens: z.array(addedToken.extend({ id: z.number().int().nonnegative() })).default([]),
   normalizer: component.default(null),
@@ -32,7 +37,7 @@ const tokenizerSchema = z.looseObject({
   decoder: component.default(null),
   model: z.looseObject({
     type: z.string().optional(),
-    vocab: z.union([vocabulary, z.custom<readonly Json[]>((value) => Array.isArray(value))]),
+    vocab: z.union([vocabulary, scoredTokens]),
     merges: z.custom<readonly (string | readonly string[])[]>((value) => Array.isArray(value)).optional(),
     dropout: z.number().nullish(),
     unk_token: z.string().nullish(),

@@ -92,6 +92,8 @@ describe('a block', () => {
     ['---\n\n---\n', {}],
     ['---\na: b', {}],
     ['# no block', {}],
+    ['---\na: *b\n---', null],
+    [`---\na: &a [x]\n${Array.from({ length: 200 }, () => 'b: *a').join('\n')}\n---`, null],
   ])('of %j is read', (readme, value) => {
     expect(readFrontMatter(readme)).toEqual(value);
   });

@@ -22,6 +22,15 @@ describe('openTokenizer of a hostile folder', () => {
   );
 });
 
+it.each([[null], ['a'], [{}]])(
+  'openTokenizer refuses a vocabulary that has %j in place of a pair',
+  async (entry) => {
+    const model = { type: 'Unigram', unk_id: 0, vocab: [['a', 0], entry] };
+    const folder = writeTokenizerFolder({ 'tokenizer.json': JSON.stringify({ version: '1.0', model }) });
+    await expectAppError('checkpoint/bad-tokenizer', () => openTokenizer(folder));
+  },
+);
+
 describe('openTokenizer of a folder', () => {
   it.each(cases)('encodes and decodes as AutoTokenizer does: $name', async (golden) => {
     const tokenizer = await openTokenizer(writeTokenizerFolder(golden.files));

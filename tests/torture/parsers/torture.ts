@@ -50,7 +50,9 @@ async function readInputs(task: Task, outcome: Outcome): Promise<void> {
   });
   watch();
   child.send(task);
-  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  // The last messages may arrive after the exit.
+  const [exit] = await Promise.all([once(child, 'exit'), once(child, 'disconnect')]);
+  const [code, signal] = exit as [number | null, string | null];
   clearTimeout(timer);
   if (isDone || outcome.failures.length >= maxFailures) return;
   fail(last, `the process ended or hung: ${signal ?? `exit code ${code}`}`);
