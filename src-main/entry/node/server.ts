@@ -44,6 +44,8 @@ const maxMessageBytes = 16 << 20;
 const requestTimeout = 10_000;
 const keepAliveTimeout = 5000;
 const refusalTimeout = 1000;
+/** Connections that wait to be accepted. With fewer, a burst of others makes the owner's wait for seconds. */
+const backlog = 4096;
 /** Milliseconds between two looks for requests that are late. */
 const checkInterval = 2000;
 
@@ -92,7 +94,7 @@ export async function startServer(
   });
   const listening = new Promise<void>((resolve, reject) => {
     http.once('error', reject);
-    http.listen(port, '127.0.0.1', resolve);
+    http.listen({ port, host: '127.0.0.1', backlog }, resolve);
   });
   await listening.catch((error: NodeJS.ErrnoException) => {
     throw createError('serve/port', { port, why: portReasons[error.code ?? ''] ?? error.message });

@@ -53,14 +53,26 @@ export async function startOwnServer(
   };
 }
 
-/** Connects as the owner and calls a procedure; returns the milliseconds that it took. */
-export async function callAsOwner({ port, token }: OwnServer): Promise<number> {
+/** Connects as the owner, again after a failure as the page does; returns the milliseconds until the answer. */
+export async function callAsOwner(server: OwnServer, patience = 10_000): Promise<number> {
   const start = performance.now();
+  for (;;)
+    try {
+      await callOnce(server);
+      return performance.now() - start;
+    } catch (error) {
+      if (performance.now() - start > patience) throw error;
+      await new Promise((resolve) => {
+        setTimeout(resolve, 300);
+      });
+    }
+}
+
+async function callOnce({ port, token }: OwnServer): Promise<void> {
   const socket = await openProvenSocket({ port }, token, { timeout: 5000 });
   try {
     await connect(service, createWebSocketChannel(socket as unknown as WebSocketLike)).about({});
   } finally {
     socket.terminate();
   }
-  return performance.now() - start;
 }
