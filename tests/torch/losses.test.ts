@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import type { LaunchSettings } from '../../src-main/train/launch.ts';
 import type { RunEvent } from '../../src-main/train/run.ts';
 import type { TrainingSettings } from '../../src-main/train/settings.ts';
 import {
@@ -66,6 +67,35 @@ describeTorch('training a grown model with PyTorch', () => {
         expect(relativeDifference(heldOut(expected), heldOut(found))).toBeLessThan(tolerance);
       });
   }
+});
+
+describeTorch('a run with further settings', () => {
+  const checkpoint = growTiny('hypercloning');
+  const cases: readonly (readonly [string, Partial<TrainingSettings>, Partial<LaunchSettings>])[] = [
+    ['weights divided over two processes', {}, { tensorParallel: 2 }],
+    ['distillation and a moving average', { distillWeight: 0.5, emaDecay: 0.9 }, {}],
+  ];
+  it.each(cases)("has the losses of Cambium's engine: %s", async (_, changes, launch) => {
+    const files = { checkpoint: await checkpoint, data: [textFile] };
+    const more = { ...settings, tokens: 20 * 4 * 16, evaluateEvery: 10, ...changes };
+    const expected = await trainRun(await createRunWith(null, files, more));
+    const found = await trainRun(await createRunWith(2, files, more, launch));
+    expect(found.at(-1), JSON.stringify(found.at(-1))).toMatchObject({ reason: 'finished' });
+    const numbers = (events: readonly RunEvent[]): readonly number[] => [
+      ...lossesOf(events),
+      ...eventsOfType(events, 'evaluated').map(({ loss }) => loss),
+      ...eventsOfType(events, 'averaged').map(({ loss }) => loss),
+    ];
+    expect(numbers(found)).toHaveLength(numbers(expected).length);
+    expect(relativeDifference(numbers(expected), numbers(found))).toBeLessThan(tolerance);
+    // The divergence from the source begins at the rounding error of 0, so that only its size can be compared.
+    const divergences = (events: readonly RunEvent[]): readonly number[] =>
+      eventsOfType(events, 'step').flatMap(({ kl }) => kl ?? []);
+    const others = divergences(found);
+    expect(others).toHaveLength(divergences(expected).length);
+    for (const [i, kl] of divergences(expected).entries())
+      expect(Math.abs(kl - others[i]!)).toBeLessThan(1e-5);
+  });
 });
 
 /** A regular text with a few irregular characters in the middle. */

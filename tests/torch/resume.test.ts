@@ -103,10 +103,8 @@ describeTorch('a run that is stopped and resumed', () => {
       for (const [processes, last] of sessions) {
         await changeProcesses(dir, processes);
         const events = last === steps ? await trainRun(dir) : await trainUntilStep(dir, last);
-        expect(events.at(-1)).toMatchObject({
-          type: 'stopped',
-          reason: last === steps ? 'finished' : 'requested',
-        });
+        const reason = last === steps ? 'finished' : 'requested';
+        expect(events.at(-1), JSON.stringify(events.at(-1))).toMatchObject({ type: 'stopped', reason });
       }
       expect(stepNumbersOf(await readEvents(dir))).toEqual(stepsTo(steps));
       expect(relativeDifference(await uninterrupted, await storedLosses(dir))).toBeLessThan(tolerance);

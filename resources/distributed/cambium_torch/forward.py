@@ -108,6 +108,9 @@ class Forward:
         for batch in reader.batches(starts):
             losses = sequence_losses(self.logits(self.model, batch), batch.tokens[:, 1:])
             total += (losses * batch.weights).sum().item()
+        # A root that is not followed by a backward pass keeps its gathered weights, and would use them again after
+        # others were loaded, such as an average.
+        self.model.reshard()
         # Processes that divide the same layers have the same losses.
         return self._world.sum([total])[0] / (len(starts) * self._world.size / self._world.data_size)
 

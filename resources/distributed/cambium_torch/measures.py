@@ -75,6 +75,7 @@ class Sampler:
             if token == tokenizer.eos_token_id:
                 break
             tokens.append(token)
+        model.reshard()
         whole = tokenizer.decode(tokens, skip_special_tokens=True)
         before = tokenizer.decode(context, skip_special_tokens=True)
         return whole[len(before) :]

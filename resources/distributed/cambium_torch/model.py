@@ -35,6 +35,9 @@ def build_model(folder: Path, job: Job, world: World, precision: str) -> PreTrai
     """
     config = AutoConfig.from_pretrained(folder)
     config.use_cache = False
+    # transformers gives the embedding of the padding token no gradient. Nothing is padded here, and the token may be
+    # that of the end of a text.
+    config.pad_token_id = None
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.eval()
@@ -88,6 +91,11 @@ def parameters_of(model: PreTrainedModel, weights: Sequence[Weight]) -> dict[str
     """The parameters by the names of `weights`. Raises TrainerError if they are not the same weights."""
     parameters = dict(model.named_parameters())
     expected = {weight.parameter for weight in weights}
+    # transformers has renamed the output layer of some models, whose files keep the former name.
+    missing, others = expected - set(parameters), set(parameters) - expected
+    head = getattr(model.get_output_embeddings(), "weight", None)
+    if len(missing) == len(others) == 1 and parameters[min(others)] is head:
+        parameters[min(missing)] = parameters.pop(min(others))
     if expected != set(parameters):
         missing = sorted(expected - set(parameters)) + sorted(set(parameters) - expected)
         raise TrainerError("torch/unsupported", {"what": f"a model whose weights differ: {', '.join(missing[:3])}"})

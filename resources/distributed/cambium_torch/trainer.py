@@ -105,8 +105,8 @@ class Trainer:
         record = read_record(folder)
         trained, now = record["trainTokens"], train_tokens_in(job.parts)
         if trained != now:
-            why = f"it was trained on {trained} tokens of text, but the text gives {now} now"
-            raise TrainerError("run/damaged", {"run": job.run["name"], "why": why})
+            detail = {"run": job.run["name"], "data": job.run["data"], "before": trained, "now": now}
+            raise TrainerError("run/text-changed", detail)
         if is_sharded:
             load_sharded(folder, self._optimizer)
         else:
