@@ -10,6 +10,7 @@ const text = z.string();
 const trainerErrors = z.discriminatedUnion('code', [
   error('run/no-source', { checkpoint: text, why: text }),
   error('run/damaged', { run: text, why: text }),
+  error('run/text-changed', { run: text, data: z.array(text), before: z.number(), now: z.number() }),
   error('run/damaged-checkpoint', { path: text, why: text }),
   error('run/not-finite', { step: z.number(), what: text }),
   error('torch/unsupported', { what: text }),
