@@ -21,7 +21,7 @@ export const optimizerSettings = {
   }),
   trainable: text({
     label: 'Trainable weights',
-    help: 'all; new: the blocks that the growth added; or names with *, such as "*norm* *embed*". Others are frozen.',
+    help: 'Trains all weights, new blocks alone (new), or names with *, such as "*norm*". The others are frozen.',
     group: 'optimizer',
     isInForm: false,
     default: 'all',
