@@ -216,5 +216,5 @@ export function addCurve(
 }
 
 /** Adds a constant column. */
-export const addLevel = (data: uPlot.AlignedData, level: number): uPlot.AlignedData =>
+export const addLevel = (data: uPlot.AlignedData, level: number | null): uPlot.AlignedData =>
   [...data, Array.from(data[0], () => level)] as uPlot.AlignedData;
