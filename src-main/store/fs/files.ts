@@ -153,7 +153,8 @@ export interface WriteOptions {
 }
 
 let temporaryFiles = 0;
-const createTemporaryPath = (path: string): string =>
+/** A name for a file that is renamed to `path`. `removeStaleFiles` removes it if this process dies before. */
+export const createTemporaryPath = (path: string): string =>
   `${path}.${formatOwner(markOwnProcess())}-${threadId}-${temporaryFiles++}.new`;
 const temporaryName = createOwnerPattern('.+\\.', '-\\d+-\\d+\\.new');
 

@@ -20,7 +20,15 @@ import { familyOf } from '../../model/families/index.ts';
 import type { HubCached, HubFile, HubSnapshot } from '../../model/hub.ts';
 import { listShards } from '../checkpoint/shards.ts';
 import { findInside, readJsonInside } from '../fs/inside.ts';
-import { exists, makeFolder, syncFolder, writeOrRefuse, writeText } from '../fs/files.ts';
+import {
+  createTemporaryPath,
+  exists,
+  makeFolder,
+  removeStaleFiles,
+  syncFolder,
+  writeOrRefuse,
+  writeText,
+} from '../fs/files.ts';
 import { journalFolder, readJournals } from './journal.ts';
 import { isValidRevision } from './settings.ts';
 
@@ -142,10 +150,12 @@ export async function linkSnapshot(
   const ref = join(getRepoDir(cache, repo), 'refs', ...revision.split('/'));
   await writeOrRefuse(dir, async () => {
     await makeFolder(dir);
+    await removeStaleFiles(dir);
     for (const { path, etag } of ordered) await linkFile(getBlobPath(cache, repo, etag), join(dir, path));
     await syncFolder(dir);
     if (revision === commit) return;
     await makeFolder(dirname(ref));
+    await removeStaleFiles(dirname(ref));
     await writeText(ref, commit);
   });
   return dir;
@@ -155,8 +165,7 @@ export async function linkSnapshot(
 async function linkFile(blob: string, path: string): Promise<void> {
   const target = relative(dirname(path), blob);
   if ((await readlink(path).catch(() => '')) === target) return;
-  const temporary = `${path}.${process.pid}.new`;
-  await rm(temporary, { force: true });
+  const temporary = createTemporaryPath(path);
   await symlink(target, temporary)
     .catch(() => link(blob, temporary))
     .catch(() => copyFile(blob, temporary));

@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { listCachedModels } from '../../../src-main/store/hub/cache.ts';
+import { formatOwner, markOwnProcess } from '../../../src-main/store/fs/process.ts';
+import { getBlobPath, linkSnapshot, listCachedModels } from '../../../src-main/store/hub/cache.ts';
 import { freshFolder } from '../../support/temporary.ts';
 
 describe('listCachedModels', () => {
@@ -27,5 +28,24 @@ describe('listCachedModels', () => {
       b: [null, false],
     });
     expect(await listCachedModels('/nowhere')).toEqual([]);
+  });
+});
+
+describe('linkSnapshot', () => {
+  it('removes the links and refs that a killed download left under temporary names', async () => {
+    const cache = freshFolder('cache');
+    const file = { path: 'config.json', bytes: 2, etag: 'e'.repeat(40), sha256: false };
+    const snapshot = { repo: 'a/b', revision: 'main', commit: 'c'.repeat(40), files: [file] };
+    const blob = getBlobPath(cache, 'a/b', file.etag);
+    const dir = join(blob, '..', '..', 'snapshots', snapshot.commit);
+    const refs = join(blob, '..', '..', 'refs');
+    for (const folder of [join(blob, '..'), dir, refs]) mkdirSync(folder, { recursive: true });
+    writeFileSync(blob, '{}');
+    const dead = formatOwner({ ...markOwnProcess(), pid: 2 ** 22 + 12_345 });
+    symlinkSync(blob, join(dir, `config.json.${dead}-0-1.new`));
+    writeFileSync(join(refs, `main.${dead}-0-2.new`), '');
+    await linkSnapshot(cache, snapshot);
+    expect(readdirSync(dir)).toEqual(['config.json']);
+    expect(readdirSync(refs)).toEqual(['main']);
   });
 });
