@@ -14,7 +14,7 @@ export type Theme = (typeof themes)[number];
 /** Switches the theme without moving the focus. The switch is hidden on a narrow window. */
 export async function setTheme(page: Page, theme: Theme): Promise<void> {
   await page
-    .getByRole('group', { name: 'Theme', includeHidden: true })
+    .getByRole('group', { name: 'Theme', exact: true, includeHidden: true })
     .getByRole('button', { name: theme, includeHidden: true })
     .evaluate((button) => {
       (button as unknown as { click(): void }).click();

@@ -12,7 +12,7 @@ scenario('keyboard', (app) => {
     const { page } = app;
     await tabTo(page, 'a', 'Skip to content', 1);
     await page.keyboard.press('Enter');
-    await tabTo(page, 'input', 'Path of a checkpoint folder', 1);
+    await tabTo(page, 'input', 'Path of a checkpoint folder', 3);
   });
 
   it('opens a checkpoint', async () => {
@@ -52,9 +52,9 @@ scenario('keyboard', (app) => {
     await page.keyboard.press('Enter');
     await waitForHeading(page, /^Train small-gpt2-expand/);
     await page.getByRole('button', { name: 'Start training' }).waitFor();
-    await tabTo(page, 'input', 'Text', 4);
+    await tabTo(page, 'input', 'Text', 6);
     await page.keyboard.type(app.text);
-    await tabTo(page, 'input', 'Context length', 6);
+    await tabTo(page, 'input', 'Context length', 12);
     await page.keyboard.press('ControlOrMeta+a');
     await page.keyboard.type('32');
     await tabTo(page, 'button', 'Start training');
