@@ -8,7 +8,7 @@ afterEach(cleanup);
 it('shows that the function was preserved', () => {
   render(CertificateCard, { certificate });
   expect(screen.getByText('Function-preserving, as measured on this text')).toBeTruthy();
-  expect(screen.getByText('2.1e-5')).toBeTruthy();
+  expect(screen.getAllByText('2.1e-5')).not.toEqual([]);
 });
 
 it('shows that the function was not preserved', () => {
