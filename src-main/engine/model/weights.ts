@@ -9,7 +9,14 @@ import { countElements } from '../../tensor/layout.ts';
 import { upcast, type WeightDType } from '../../tensor/dtype.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { Factors, OptimizerId } from '../../train/optimizers/index.ts';
-import { bucketsOf, bucketKeyOf, stateName, type Bucket, type StatePart } from '../../train/state.ts';
+import {
+  bucketsOf,
+  bucketKeyOf,
+  stateName,
+  type Bucket,
+  type StatePart,
+  type Trainable,
+} from '../../train/state.ts';
 import type { BucketModel } from '../../train/step.ts';
 import { bucketElements } from '../device/choose.ts';
 import type { Device } from '../ort/device.ts';
@@ -74,6 +81,7 @@ export const readFactors = (checkpoint: Checkpoint): ReadonlyMap<string, Factors
 export interface LoadOptions {
   readonly factors?: ReadonlyMap<string, Factors>;
   readonly optimizer?: OptimizerId;
+  readonly trainable?: Trainable;
 }
 
 /** Loads the weights onto the device. They are sorted by name, like in the files they are saved to. */
@@ -104,12 +112,14 @@ export async function loadModel(
   return { model: { family, dims, settings, buckets }, tensors, dispose };
 }
 
-/** Returns the model with another part of the training state as its weights. Its `dispose` does nothing. */
+/** Returns the model with another part of the training state as its weights; frozen weights have no other part. Its `dispose` does nothing. */
 export const withWeights = ({ model, tensors }: LoadedModel, part: StatePart): LoadedModel => ({
   model,
   tensors: new Map([
     ...tensors,
-    ...model.buckets.map((b) => [stateName('weights', b), tensors.get(stateName(part, b))!] as const),
+    ...model.buckets.map(
+      (b) => [stateName('weights', b), tensors.get(stateName(b.isFrozen ? 'weights' : part, b))!] as const,
+    ),
   ]),
   dispose: () => undefined,
 });

@@ -33,6 +33,8 @@ export interface StepRecord {
   readonly lossScale?: LossScale<number>;
   /** The starts of the stages so far, in a run with stages. */
   readonly stages?: readonly StageStart[];
+  /** Updates before frozen weights were trained too; absent while they are frozen. */
+  readonly unfrozenAt?: number;
   /** The stage ended here, and the next has not begun. */
   readonly stageEnd?: StageEnded;
 }
@@ -59,6 +61,7 @@ const schema = z.object({
     .optional(),
   lossScale: z.object({ factor: z.number(), finiteUpdates: z.number() }).optional(),
   stages: z.array(stageStart).min(1).optional(),
+  unfrozenAt: count.optional(),
   stageEnd: z.object({ reason: z.enum(stageEndReasons), heldOutLoss: z.number().nullable() }).optional(),
 });
 
@@ -101,7 +104,18 @@ export async function readStepRecord({
   }
   const found = parsed.data;
   if (found.step !== step) return damaged(`step.json is of step ${found.step}`);
-  const { deviceSeconds, cursor, updates, history, lossScale, stages, stageEnd, textHash, ...rest } = found;
+  const {
+    deviceSeconds,
+    cursor,
+    updates,
+    history,
+    lossScale,
+    stages,
+    stageEnd,
+    textHash,
+    unfrozenAt,
+    ...rest
+  } = found;
   return {
     ...rest,
     version: 2,
@@ -113,6 +127,7 @@ export async function readStepRecord({
     ...(lossScale ? { lossScale } : {}),
     ...(stages ? { stages } : {}),
     ...(stageEnd ? { stageEnd } : {}),
+    ...(unfrozenAt === undefined ? {} : { unfrozenAt }),
   };
 }
 
