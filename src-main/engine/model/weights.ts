@@ -112,7 +112,10 @@ export async function loadModel(
   return { model: { family, dims, settings, buckets }, tensors, dispose };
 }
 
-/** Returns the model with another part of the training state as its weights; frozen weights have no other part. Its `dispose` does nothing. */
+/**
+ * Returns the model with another part of the training state as its weights; frozen weights have no other part. Its
+ * `dispose` does nothing.
+ */
 export const withWeights = ({ model, tensors }: LoadedModel, part: StatePart): LoadedModel => ({
   model,
   tensors: new Map([
