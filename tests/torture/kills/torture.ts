@@ -38,7 +38,8 @@ interface KillMoment {
 async function liveAndDie(order: VictimOrder, moment: KillMoment): Promise<Life> {
   const child = fork(join(import.meta.dirname, 'victim.ts'), [JSON.stringify(order)], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
-    env: { ...process.env, ORT_DISABLE_TELEMETRY: '1', CAMBIUM_DETACHED: '1' },
+    // A victim has no test runner, also if this process has one.
+    env: { ...process.env, VITEST: '', ORT_DISABLE_TELEMETRY: '1', CAMBIUM_DETACHED: '1' },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   let { begun, done, completed } = order.progress;

@@ -22,6 +22,7 @@ async function recordTrace(operation: string, place: Place, scratch: string): Pr
   const order: RecordOrder = { operation, place, works, trace };
   const child = fork(join(import.meta.dirname, 'record.ts'), [JSON.stringify(order)], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
+    env: { ...process.env, VITEST: '' },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const [code] = (await once(child, 'exit')) as [number];
