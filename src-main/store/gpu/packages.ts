@@ -70,9 +70,12 @@ export interface WheelName {
   readonly platform: string;
 }
 
-/** Parses `onnxruntime_gpu-1.30.0-cp312-cp312-manylinux_2_28_x86_64.whl`; undefined for any other name. */
+/**
+ * Parses `onnxruntime_gpu-1.30.0-cp312-cp312-manylinux_2_28_x86_64.whl`. Returns undefined for any other name,
+ * such as a path.
+ */
 export function parseWheelName(file: string): WheelName | undefined {
-  const found = /^([A-Za-z0-9_.]+)-([0-9][^-]*)(?:-\d[^-]*)?-[^-]+-[^-]+-([^-]+)\.whl$/.exec(file);
+  const found = /^([\w.]+)-(\d[\w.+!]*)(?:-\d\w*)?-[\w.]+-[\w.]+-([\w.]+)\.whl$/.exec(file);
   if (!found) return undefined;
   const [, name, version, platform] = found;
   return { name: name!.toLowerCase().replace(/[_.]+/g, '-'), version: version!, platform: platform! };

@@ -5,7 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { downloadWheel } from '../../../src-main/store/gpu/download.ts';
-import { cudaPackages, getCudaVersionPattern } from '../../../src-main/store/gpu/packages.ts';
+import { knownWheels } from '../../../src-main/store/gpu/known-wheels.ts';
+import {
+  acceptedPackages,
+  cudaPackages,
+  getCudaVersionPattern,
+  parseWheelName,
+} from '../../../src-main/store/gpu/packages.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import { createBytes, getProviderFileName } from './wheels.ts';
@@ -190,6 +196,45 @@ describe('downloadWheel', () => {
       existsSync(join(folder, getProviderFileName())),
       existsSync(join(folder, `${getProviderFileName()}.part`)),
     ]).toEqual([false, false]);
+  });
+
+  it('refuses another wheel under the name of one that this release knows', async () => {
+    const [known] = Object.keys(knownWheels).filter((name) => name.includes('x86_64'));
+    fault = { list: { files: [describeFile(known!)] } };
+    const { name, version } = parseWheelName(known!)!;
+    const work = (): Promise<unknown> => downloadWheel(index, name, version, freshFolder('wheels'), options);
+    expect(await expectAppError('gpu/download', work)).toMatchObject({
+      detail: { why: expect.stringContaining('another SHA-256') as string },
+    });
+    expect(ranges).toEqual([]);
+  });
+
+  it('knows the provider for this platform, by names that it parses', () => {
+    const names = Object.keys(knownWheels).map((file) => parseWheelName(file)!.name);
+    expect(new Set(names)).toEqual(new Set(acceptedPackages));
+    for (const hash of Object.values(knownWheels)) expect(hash).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('ignores a file whose name is a path', async () => {
+    const path = 'onnxruntime_gpu-1.30.0/../../x-cp399-cp399-manylinux_2_28_x86_64.whl';
+    fault = { list: { files: [describeFile(path)] } };
+    expect(await expectAppError('gpu/download', () => downloadProvider(freshFolder('wheels')))).toMatchObject(
+      {
+        detail: { why: 'the index has no matching wheel for this machine' },
+      },
+    );
+  });
+
+  it.each([
+    ['the index', 'http://packages.example/simple', undefined],
+    ['a file of the index', index, 'http://packages.example/x.whl'],
+  ])('refuses %s over http', async (_, from, url) => {
+    if (url) fault = { list: { files: [describeFile(getProviderFileName(), { url })] } };
+    const work = (): Promise<unknown> =>
+      downloadWheel(from, 'onnxruntime-gpu', '1.30.0', freshFolder('wheels'), options);
+    expect(await expectAppError('gpu/download', work)).toMatchObject({
+      detail: { why: 'packages.example is not read over https' },
+    });
   });
 
   it.each<[string, () => Promise<unknown>, string]>([

@@ -78,7 +78,7 @@ export const providerFiles = {
   'onnxruntime/capi/libonnxruntime_providers_tensorrt.so': createBytes(4, 900),
 } as const;
 export const getProviderFileName = (version = '1.30.0', platform = 'manylinux_2_28_x86_64'): string =>
-  `onnxruntime_gpu-${version}-cp312-cp312-${platform}.whl`;
+  `onnxruntime_gpu-${version}-cp399-cp399-${platform}.whl`;
 
 /** Writes the provider's wheel into `folder`. Returns its path. */
 export function writeProvider(
