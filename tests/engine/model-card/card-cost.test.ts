@@ -60,9 +60,7 @@ it('lists emissions if the carbon intensity of the electricity was given', async
   const { emissions } = await readCardCost(createRunFolder(withOwnCarbon));
   expect(emissions!.grams).toBeCloseTo(20);
   const card = { summary: 'x', baseModel: 'b', tags: [], facts: [], limitations: [], emissions: emissions! };
-  expect(formatModelCard(card, 't')).toMatch(
-    /\nco2_eq_emissions:\n {2}emissions: 20\n {2}source: "?Cambium/,
-  );
+  expect(formatModelCard(card, 't')).toMatch(/\nco2_eq_emissions:\n {2}emissions: 20\n {2}source: "?Cambium/);
 });
 
 it('omits what was not recorded', async () => {
