@@ -1,4 +1,5 @@
 /** @file The lint rules: layers, line length, strict TypeScript and Svelte. */
+import regexp from 'eslint-plugin-regexp';
 import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
 import { layering } from './eslint-rules/layering.ts';
@@ -19,10 +20,12 @@ export default ts.config(
   ...ts.configs.strict,
   ...svelte.configs.recommended,
   {
-    plugins: { cambium: { rules: { layering, 'line-length': lineLength } } },
+    plugins: { regexp, cambium: { rules: { layering, 'line-length': lineLength } } },
     rules: {
       'cambium/layering': 'error',
       'cambium/line-length': ['error', 120],
+      // A hostile text must not make a pattern take quadratic or exponential time.
+      'regexp/no-super-linear-backtracking': 'error',
       'one-var': ['error', 'never'],
       // Numeric code needs `!` after every index, because of noUncheckedIndexedAccess.
       '@typescript-eslint/no-non-null-assertion': 'off',
@@ -34,6 +37,14 @@ export default ts.config(
       'prefer-const': 'error',
     },
   },
+  {
+    // Where texts of others are read, finding the start of a match must not take quadratic time either.
+    files: ['src-main/store/**', 'src-main/service/**', 'src-main/model/**'],
+    rules: { 'regexp/no-super-linear-move': 'error' },
+  },
   { files: ['**/*.svelte', '**/*.svelte.ts'], languageOptions: { parserOptions: { parser: ts.parser } } },
-  { files: ['bin/**', 'tests/**', 'e2e/**'], rules: { 'no-console': 'off' } },
+  {
+    files: ['bin/**', 'tests/**', 'e2e/**'],
+    rules: { 'no-console': 'off', 'regexp/no-super-linear-backtracking': 'off' },
+  },
 );

@@ -132,6 +132,8 @@ function userName(): string {
   }
 }
 
+const secretNames = '(?:token|passwd|password|secret|credential|cookie|api[_-]?key|authorization)';
+
 /** What secrets look like, and what is left of them. The log and messages of errors are free text. */
 const secrets: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g, '…'],
@@ -142,10 +144,7 @@ const secrets: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/\beyJ[\w-]{8,}(?:\.[\w-]+){0,2}/g, '…'],
   [/\b(?:[0-9a-f]{40}|[0-9a-f]{64})\b/gi, '…'],
   [/\b(Bearer|Basic|token)\s+[\w.~+/=-]{8,}/gi, '$1 …'],
-  [
-    /((?:token|passwd|password|secret|credential|cookie|api[_-]?key|authorization)["']?\s*[:= ]\s*["']?)[^\s"',}]+/gi,
-    '$1…',
-  ],
+  [new RegExp(`(${secretNames}["']?(?:\\s*[:=]\\s*|\\s+)["']?)[^\\s"',}]+`, 'gi'), '$1…'],
   [/\b([A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|KEY)[A-Z0-9_]*=)\S+/g, '$1…'],
   // The query of an address may be signed, and its user may have a password.
   [/(\bhttps?:\/\/[^\s?#"']{1,2000})[?#][^\s"']*/g, '$1?…'],

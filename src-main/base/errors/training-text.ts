@@ -10,7 +10,8 @@ export const trainingTextErrors = {
   ],
   'data/no-files': (d: { path: string }): ErrorText => [
     `${d.path} has no text that can be read`,
-    'Choose .txt, .jsonl, .json, .csv or .parquet files (gzip and zstd are read too), or a folder or pattern that contains some.',
+    'Choose .txt, .jsonl, .json, .csv or .parquet files (gzip and zstd are read too), ' +
+      'or a folder or pattern that contains some.',
   ],
   'data/arrow': (d: { path: string }): ErrorText => [
     `${d.path} contains Arrow files, which Cambium does not read`,
@@ -30,7 +31,8 @@ export const trainingTextErrors = {
   ],
   'data/bad-line': (d: { path: string; line: number; why: string; unit?: 'row' }): ErrorText => [
     `${d.path}, ${d.unit ?? 'line'} ${d.line}: ${d.why}`,
-    'A file of documents has one JSON object per line, a list of objects, or rows; --field names the one with the text.',
+    'A file of documents has one JSON object per line, a list of objects, or rows; ' +
+      '--field names the one with the text.',
   ],
   'data/too-long': (d: { path: string; line: number; limit: number }): ErrorText => [
     `${d.path}, line ${d.line}: the value is longer than ${d.limit} characters`,

@@ -120,7 +120,7 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
     if (code === 'engine/runtime') {
       // The provider was loaded, but the driver failed. Its reason stands between the error number and the
       // location in the source.
-      const reason = /CUDA failure \d+: ([^;]+?)\s*;/.exec((detail as { message: string }).message)?.[1];
+      const reason = /CUDA failure \d+: ([^;]+);/.exec((detail as { message: string }).message)?.[1]?.trim();
       if (reason !== undefined) refuse('engine/no-device', { device: kind, why: reason });
     }
     throw error;

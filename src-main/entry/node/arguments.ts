@@ -61,7 +61,9 @@ export function readChoice<T extends string>(flag: string, text: string, choices
  * folder may be called `year=2024`.
  */
 export function readData(given: readonly string[]): { readonly data: string[]; readonly weights?: number[] } {
-  const matches = given.map((item) => (existsSync(resolve(item)) ? null : /^(.+)=(\d*\.?\d+)$/.exec(item)));
+  const matches = given.map((item) =>
+    existsSync(resolve(item)) ? null : /^(.+)=(\d+(?:\.\d+)?|\.\d+)$/.exec(item),
+  );
   const data = given.map((item, i) => resolve(matches[i]?.[1] ?? item));
   if (matches.every((match) => match === null)) return { data };
   return { data, weights: matches.map((match) => Number(match?.[2] ?? 1)) };

@@ -206,7 +206,7 @@ function createParser(pattern: string): { parse(): Node } {
   const parseRepeat = (): Node => {
     let node = parseAtom();
     for (;;) {
-      const match = takeMatch(/[*+?]|\{(\d*)(,?)(\d*)\}/y);
+      const match = takeMatch(/[*+?]|\{(\d*)(?:(,)(\d*))?\}/y);
       if (!match) return node;
       if (node.type === 'ahead') fail();
       const isBounded = match[0].startsWith('{');

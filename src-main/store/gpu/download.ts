@@ -57,7 +57,7 @@ export async function downloadWheel(
     signal,
     refuse: (why) => refuse('gpu/download', { what: `${name} ${version ?? ''}`.trim(), why }),
   };
-  const page = `${index.replace(/\/+$/, '')}/${name}/`;
+  const page = `${index.replace(/(?<!\/)\/+$/, '')}/${name}/`;
   const files = await fetchFileList(context, page);
   const file =
     findNewest(files, version, arch) ?? context.refuse('the index has no matching wheel for this machine');

@@ -86,8 +86,8 @@ export async function toResponseError(
 const shorten = (text: string): string =>
   text
     .replace(/\s+/g, ' ')
-    .replace(/[.\s]+$/, '')
-    .slice(0, maxMessageLength);
+    .slice(0, maxMessageLength)
+    .replace(/(?<![.\s])[.\s]+$/, '');
 
 /** The message in a JSON body, or the body itself. Empty for an HTML page. */
 function findMessage(body: string): string {

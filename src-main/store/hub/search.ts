@@ -132,7 +132,7 @@ const formatParameters = (parameters: number): string =>
 
 /** The cursor of the next page, from a Link header. */
 function parseNextCursor(link: string | null): string | null {
-  const next = /<([^>]+)>\s*;[^,]*\brel="?next"?/.exec(link ?? '')?.[1];
+  const next = /<([^<>]+)>\s*;[^,]*\brel="?next"?/.exec(link ?? '')?.[1];
   if (next === undefined) return null;
   return URL.parse(next, 'http://h')?.searchParams.get('cursor') ?? null;
 }

@@ -32,7 +32,7 @@ const isTrue = (value: string | undefined): boolean => /^(1|true|yes|on)$/i.test
 export function readHubSettings(environment: NodeJS.ProcessEnv = process.env, user = homedir()): HubSettings {
   const cacheHome = environment['XDG_CACHE_HOME'] || join(user, '.cache');
   const home = environment['HF_HOME'] || join(cacheHome, 'huggingface');
-  const endpoint = (environment['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, '');
+  const endpoint = (environment['HF_ENDPOINT'] || 'https://huggingface.co').replace(/(?<!\/)\/+$/, '');
   const url = URL.parse(endpoint);
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password)
     refuse('hub/unreachable', {
@@ -90,7 +90,7 @@ export function parseRepo(given: string): { readonly repo: string; readonly revi
   const [repo = '', ...rest] = given
     .trim()
     .replace(/^https?:\/\/[^/]+\//, '')
-    .replace(/\/+$/, '')
+    .replace(/(?<!\/)\/+$/, '')
     .split('@');
   const revision = rest.length > 0 ? rest.join('@') : undefined;
   if (!isValidRepo(repo) || (revision !== undefined && !isValidRevision(revision)))
