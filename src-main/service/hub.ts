@@ -48,7 +48,7 @@ export interface HubService {
   push(dir: string, repo: string, isPrivate: boolean): Promise<JobSummary>;
 }
 
-/** Somebody waits: a computer without a network is told within a second, and can try again. */
+/** Somebody waits: without a network, the error comes within a second, and can be followed by another try. */
 const interactiveRetries: Partial<RetryOptions> = { attempts: 2, baseDelay: 300, timeout: 10_000 };
 
 const tokenName = 'hugging-face-token';

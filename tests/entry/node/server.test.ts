@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
 import {
   connect as connectSocket,
   createServer as createNetServer,
@@ -18,6 +17,7 @@ import { service as contract, type Service } from '../../../src-main/contract/se
 import { openProvenSocket } from '../../../src-main/entry/handshake.ts';
 import { startServer, type Server } from '../../../src-main/entry/node/server.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
+import { getFrom, outcomeOf, type HttpResponse } from './requests.ts';
 import {
   errorCodeOf,
   collectAll,
@@ -46,31 +46,8 @@ afterEach(async () => {
   await app.cleanUp();
 });
 
-interface HttpResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly body: string;
-}
-
-const get = (
-  path: string,
-  headers: Record<string, string> = {},
-  method = 'GET',
-  sent?: string,
-): Promise<HttpResponse> =>
-  new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port: server.port, path, method, headers };
-    const request = httpRequest(options, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (text: string) => {
-        body += text;
-      });
-      response.on('end', () => {
-        resolve({ status: response.statusCode!, headers: response.headers, body });
-      });
-    });
-    request.on('error', reject).end(sent);
-  });
+const get = (path: string, ...rest: Rest): Promise<HttpResponse> => getFrom(server.port, path, ...rest);
+type Rest = [headers?: Record<string, string>, method?: string, sent?: string];
 
 /** Connects as another process does that has the token. */
 const prove = (token: string, port = server.port, path = '/rpc'): Promise<WebSocket> =>
@@ -78,19 +55,6 @@ const prove = (token: string, port = server.port, path = '/rpc'): Promise<WebSoc
 
 const openSocket = (protocols: string[], headers: Record<string, string> = {}, path = '/rpc'): WebSocket =>
   new WebSocket(`ws://127.0.0.1:${server.port}${path}`, protocols, { headers });
-
-/** `open` with the protocol, or the status of the refusal. */
-const outcomeOf = (socket: WebSocket): Promise<string> =>
-  new Promise((resolve) => {
-    socket.on('open', () => {
-      resolve(`open ${socket.protocol}`);
-      socket.terminate();
-    });
-    socket.on('unexpected-response', (_, response) => {
-      resolve(String(response.statusCode));
-    });
-    socket.on('error', () => undefined);
-  });
 
 /** Connects as a page does. */
 function connectPage(): { readonly socket: WebSocket; readonly api: Service } {
