@@ -29,7 +29,7 @@ interface EngineMemory {
 
 /** Measured; see docs/cost.md. */
 const engineMemory: Readonly<Record<DeviceKind, EngineMemory>> = {
-  cpu: { base: 190e6, pool: 1.15, spread: 0.15 },
+  cpu: { base: 240e6, pool: 1.15, spread: 0.15 },
   cuda: { base: 1e9, pool: 1.1, spread: 0.25 },
   webgpu: { base: 5e8, pool: 1.25, spread: 0.35 },
 };
