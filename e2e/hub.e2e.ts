@@ -43,7 +43,7 @@ scenario('the Hub', (app) => {
     const { page } = app;
     const hub = hubPage(page);
     await library(page).visit();
-    await page.getByRole('main').getByRole('link', { name: 'Browse the Hugging Face Hub' }).click();
+    await page.getByRole('main').getByRole('link', { name: 'Browse the Hub' }).click();
     await waitForHeading(page, 'Models on the Hugging Face Hub');
     await expect.poll(() => hub.readNames().then((names) => names.length), { timeout }).toBeGreaterThan(10);
     expect((await hub.readNames()).slice(0, 3)).toEqual([
@@ -297,7 +297,7 @@ scenario('the Hub', (app) => {
     hubServer.addFolder('keys/only', join(app.dir, 'hub-elm'));
     await library(page).visit();
     await page.evaluate('document.activeElement.blur()');
-    await tabTo(page, 'a', 'Browse the Hugging Face Hub');
+    await tabTo(page, 'a', 'Browse the Hub');
     await page.keyboard.press('Enter');
     await waitForHeading(page, 'Models on the Hugging Face Hub');
     await tabTo(page, 'input', 'Model name');

@@ -25,7 +25,7 @@ scenario('opening a checkpoint', (app) => {
 
   it('starts with an empty library and without the token in the address', async () => {
     const { page } = app;
-    await page.getByText('Drop a checkpoint folder here').waitFor();
+    await library(page).zone.waitFor();
     expect(page.url()).not.toContain('token');
     expect(await library(page).runs.count()).toBe(0);
     expect(await page.title()).toBe('Models · Cambium');

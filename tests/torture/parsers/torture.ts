@@ -23,6 +23,8 @@ async function readInputs(task: Task, outcome: Outcome): Promise<void> {
   const child = fork(join(import.meta.dirname, 'child.ts'), [], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    // A child has no test runner, also if this process has one.
+    env: { ...process.env, VITEST: '' },
   });
   await once(child, 'message');
   let last = task.from - 1;

@@ -1,5 +1,6 @@
 /** @file Memory, open files and files on disk of the server and its engines, from /proc; and whether they grow. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, type Dirent } from 'node:fs';
+import { join } from 'node:path';
 
 export interface Usage {
   /** Bytes. */
@@ -19,8 +20,23 @@ export function readUsage(pid: number): Usage | undefined {
   }
 }
 
-/** The files below a folder. */
-export const countFiles = (folder: string): number => readdirSync(folder, { recursive: true }).length;
+/** The entries of a folder; none of one that was renamed or removed meanwhile. */
+function listEntries(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** The files and folders below a folder. */
+export function countFiles(folder: string): number {
+  return listEntries(folder).reduce(
+    (count, entry) => count + 1 + (entry.isDirectory() ? countFiles(join(folder, entry.name)) : 0),
+    0,
+  );
+}
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
