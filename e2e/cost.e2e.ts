@@ -198,8 +198,7 @@ scenario('cost', (app) => {
       await app.page.getByTestId('run-cost').waitFor();
       await takeScreenshot('cost-run', app.page.getByRole('main'));
       await app.page.goto(`${new URL(app.page.url()).origin}/#/run?id=the-bounded-one`);
-      await runPage(app.page).openTab('Metrics');
-      await app.page.getByLabel('Forecast (90 % band)').waitFor();
+      await app.page.getByRole('img', { name: /^Loss/ }).waitFor();
       await takeScreenshot('cost-forecast', app.page.getByRole('region', { name: 'Loss', exact: true }));
       await app.page.goBack();
       await app.page.goBack();
