@@ -57,7 +57,7 @@ else {
       expect(await readAlert(app.page)).toMatch(
         /cannot connect to nowhere: ssh: Could not resolve hostname me@nowhere/i,
       );
-      await app.page.getByRole('button', { name: 'Back to this computer' }).click();
+      await app.page.getByRole('banner').getByRole('button', { name: 'Back to this computer' }).click();
       await openSettings();
       await app.page.getByRole('button', { name: /Remove from list….*nowhere/ }).click();
       await app.page.getByRole('button', { name: /^Remove nowhere/ }).click();
@@ -82,7 +82,7 @@ else {
     });
 
     it('does not add the models of the host to the list of this computer', async () => {
-      await app.page.getByRole('button', { name: 'Back to this computer' }).click();
+      await app.page.getByRole('banner').getByRole('button', { name: 'Back to this computer' }).click();
       await app.page.getByTestId('drop-zone').waitFor();
       expect(await app.page.getByText('on-the-host').count()).toBe(0);
     });
