@@ -73,10 +73,7 @@ scenario('appearance of the Hub', (app) => {
       open: async () => {
         addModelOfOtherTool(app);
         await goTo('');
-        await app.page
-          .getByRole('row', { name: /Hugging Face cache/ })
-          .first()
-          .waitFor();
+        await app.page.getByRole('row', { name: /maple/ }).first().waitFor();
       },
     },
   ];

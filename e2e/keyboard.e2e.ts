@@ -29,7 +29,7 @@ scenario('keyboard', (app) => {
   it('chooses a method and a size, and grows', async () => {
     const { page } = app;
     const grow = growPage(page);
-    await tabTo(page, 'input', /^HyperCloning/, 3);
+    await tabTo(page, 'input', /^HyperCloning/, 8);
     for (let i = 0; (await page.evaluate('document.activeElement.value')) !== 'expand'; i++) {
       expect(i).toBeLessThan(methods.size);
       await page.keyboard.press('ArrowDown');
