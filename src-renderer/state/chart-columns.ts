@@ -111,13 +111,26 @@ const heldOutColumns = (view: RunView): AxisColumns => ({
   time: view.heldOutTime,
 });
 
-/** x and the held-out loss, or the smoothed training loss if it was not evaluated. */
+/** The loss of a run that is compared: the held-out loss, or the smoothed training loss. */
+export type ComparedLoss = 'held-out' | 'training';
+
+export interface CurveOptions {
+  /** Default: the held-out loss, or the training loss if the run was evaluated less than twice. */
+  readonly loss?: ComparedLoss | undefined;
+  /** Decay of the moving average of the training loss. */
+  readonly smoothing?: number | undefined;
+}
+
+export const defaultLossOf = (view: RunView): ComparedLoss =>
+  view.heldOut.length > 1 ? 'held-out' : 'training';
+
+/** x and one loss of a run. */
 export function buildCurveData(
   view: RunView,
   axis: XAxis,
-  smoothing = comparisonSmoothing,
+  { loss: kind = defaultLossOf(view), smoothing = comparisonSmoothing }: CurveOptions = {},
 ): uPlot.AlignedData {
-  if (view.heldOut.length > 1)
+  if (kind === 'held-out')
     return [valuesAlong(view, axis, heldOutColumns(view)).slice(), view.heldOut.values.slice()];
   const indices = thin(view.loss.values, maxPoints);
   const x = pick(valuesAlong(view, axis, view), indices);
@@ -209,9 +222,9 @@ export function addCurve(
   data: uPlot.AlignedData,
   other: RunView,
   axis: XAxis,
-  smoothing?: number,
+  options?: CurveOptions,
 ): uPlot.AlignedData {
-  const curve = buildCurveData(other, axis, smoothing);
+  const curve = buildCurveData(other, axis, options);
   return curve[0].length > 0 ? uPlot.join([data, curve]) : addEmptyColumns(data, 1);
 }
 

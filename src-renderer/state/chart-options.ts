@@ -101,7 +101,25 @@ function lastVisibleValue({ data, scales }: uPlot, series: number): number | und
   return undefined;
 }
 
-/** Draws labels at the ends of lines, below each other. */
+/**
+ * The places of labels at `wanted` heights, in ascending order, such that none overlaps another: each is moved down
+ * as far as the one above it needs, and those that would leave the chart are moved up.
+ */
+export function placeLabels(
+  wanted: readonly number[],
+  { height, top, bottom }: { readonly height: number; readonly top: number; readonly bottom: number },
+): readonly number[] {
+  const places: number[] = [];
+  for (const place of wanted) places.push(Math.max(place, top, (places.at(-1) ?? -Infinity) + height));
+  let limit = bottom;
+  for (let i = places.length - 1; i >= 0 && places[i]! > limit; i--) {
+    places[i] = limit;
+    limit -= height;
+  }
+  return places;
+}
+
+/** Draws labels at the ends of lines, none over another. */
 function drawEndLabels(chart: uPlot, settings: ChartSettings): void {
   if (!hasEndLabels(settings)) return;
   const { ctx, bbox } = chart;
@@ -118,12 +136,13 @@ function drawEndLabels(chart: uPlot, settings: ChartSettings): void {
   ctx.font = `500 ${fontSize * ratio}px ${settings.readColour('--font')}`;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'middle';
-  let lowest = -Infinity;
-  for (const { line, y } of labels) {
-    const place = Math.min(bbox.top + bbox.height, Math.max(y, bbox.top, lowest + height));
-    lowest = place;
+  const places = placeLabels(
+    labels.map(({ y }) => y),
+    { height, top: bbox.top, bottom: bbox.top + bbox.height },
+  );
+  for (const [i, { line }] of labels.entries()) {
     ctx.fillStyle = settings.readColour(line.colour);
-    ctx.fillText(shorten(line.label), bbox.left + bbox.width + 6 * ratio, place);
+    ctx.fillText(shorten(line.label), bbox.left + bbox.width + 6 * ratio, places[i]!);
   }
   ctx.restore();
 }

@@ -50,3 +50,8 @@ export class Router {
 export const navigate = (page: PageName, params: RouteParams = {}): void => {
   location.hash = linkTo(page, params);
 };
+
+/** Changes the address to other parameters of the page that is shown, without loading the page again. */
+export const replaceParams = (page: PageName, params: RouteParams): void => {
+  history.replaceState(history.state, '', linkTo(page, params));
+};

@@ -11,32 +11,7 @@ import { connectTo } from '../connect.ts';
 import { createFakeService } from '../fake/service.ts';
 
 // The test environment has no canvas. The charts are covered by the tests in a browser.
-vi.mock('uplot', () => ({
-  default: class {
-    static join = (all: readonly unknown[]): unknown => all[0];
-    over = document.createElement('div');
-    scales = {};
-    series = [];
-    batch(change: (chart: unknown) => void): void {
-      change(this);
-    }
-    setScale(): void {
-      /* draws nothing */
-    }
-    redraw(): void {
-      /* draws nothing */
-    }
-    setData(): void {
-      /* draws nothing */
-    }
-    setSize(): void {
-      /* draws nothing */
-    }
-    destroy(): void {
-      /* draws nothing */
-    }
-  },
-}));
+vi.mock('uplot', () => import('../fake/uplot.ts'));
 
 beforeEach(() => {
   location.hash = '';

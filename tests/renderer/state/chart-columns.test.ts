@@ -41,7 +41,7 @@ describe('buildLossData', () => {
 describe('addCurve and addLevel', () => {
   it('add the curve of another run and a constant', () => {
     const own = toArrays(buildLossData(shortRun, 'steps', 0));
-    const withCurve = addCurve(buildLossData(shortRun, 'steps', 0), evaluatedRun, 'steps', 0);
+    const withCurve = addCurve(buildLossData(shortRun, 'steps', 0), evaluatedRun, 'steps', { smoothing: 0 });
     const all = toArrays(addLevel(withCurve, 5));
     expect(all.length).toBe(own.length + 2);
     expect([all[0], all.at(-2), all.at(-1)]).toEqual([
@@ -52,7 +52,7 @@ describe('addCurve and addLevel', () => {
   });
 
   it('add an empty column for a run without steps', () => {
-    const data = addCurve(buildLossData(shortRun, 'steps', 0), createView([started]), 'steps', 0);
+    const data = addCurve(buildLossData(shortRun, 'steps', 0), createView([started]), 'steps');
     expect(toArrays(data).at(-1)).toEqual([null, null]);
   });
 });
