@@ -6,15 +6,13 @@ import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { TextTokenizer } from '../../store/data/tokenizer.ts';
 import type { Tokens } from '../../store/data/tokenize.ts';
 import { heldOutStarts, heldOutWindows, type TextPart } from '../../train/batches.ts';
+import { runSampling } from '../../train/run-sample.ts';
 import { evaluationPrecisionOf, type TrainingSettings } from '../../train/settings.ts';
 import { generate } from '../infer/generate.ts';
 import { measureAsymmetry, openLossMeter } from '../model/programs.ts';
 import { loadModel, withWeights, type LoadedModel } from '../model/weights.ts';
 import type { Device } from '../ort/device.ts';
 import { savedWeights } from './step-checkpoint.ts';
-
-const sampleTokens = 64;
-const sampleTemperature = 0.8;
 
 /** Tokens [seq + 1] of a window, and the document of each [seq]. */
 export interface Window {
@@ -59,7 +57,7 @@ export async function* evaluateAverage(
   step: number,
 ): AsyncGenerator<RunEvent> {
   if (settings.averageCheckpoints < 1 || heldOut.length === 0) return;
-  const { checkpoint, source } = await savedWeights(dir, 'average', settings.averageCheckpoints);
+  const { checkpoint, source } = await savedWeights(dir, 'average', { latest: settings.averageCheckpoints });
   const average = await loadModel(device, checkpoint, source);
   try {
     const loss = await heldOutLoss(device, average, settings, heldOut);
@@ -112,9 +110,9 @@ export async function sample(
   const context = encoded.length > 0 ? encoded : [tokenizer.bos ?? tokenizer.eos ?? 0];
   const stops = tokenizer.eos === null ? [] : [tokenizer.eos];
   const decoder = tokenizer.createDecodeStream(context);
-  const options = { temperature: sampleTemperature, seed, stops };
+  const options = { temperature: runSampling.temperature, seed, stops };
   let text = '';
-  for await (const token of generate(device, loaded, context, sampleTokens, options))
+  for await (const token of generate(device, loaded, context, runSampling.tokens, options))
     text += await decoder.push(token);
   return { type: 'sample', step, prompt, text: text + (await decoder.end()) };
 }
