@@ -31,6 +31,7 @@ export default defineConfig({
               'growth',
               'train',
               'cost',
+              'bakeoff',
               'contract',
               'store',
               'lint',

@@ -12,7 +12,7 @@ export interface Layer {
   readonly mayImport: readonly string[];
 }
 
-const std = ['base', 'tensor', 'graph', 'model', 'growth', 'train', 'cost', 'contract'] as const;
+const std = ['base', 'tensor', 'graph', 'model', 'growth', 'train', 'cost', 'bakeoff', 'contract'] as const;
 
 // Aligned columns are easier to compare.
 // prettier-ignore
@@ -24,13 +24,14 @@ export const layers: Readonly<Record<string, Layer>> = {
   growth:         { environment: 'std',  mayImport: ['base', 'tensor', 'graph', 'model'] },
   train:          { environment: 'std',  mayImport: ['base', 'tensor', 'graph', 'model'] },
   cost:           { environment: 'std',  mayImport: ['base', 'tensor', 'graph', 'model', 'growth', 'train'] },
-  contract:       { environment: 'std',  mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost'] },
+  bakeoff:        { environment: 'std',  mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost'] },
+  contract:       { environment: 'std',  mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost', 'bakeoff'] },
   store:          { environment: 'node', mayImport: ['base', 'tensor', 'model', 'train'] },
   launch:         { environment: 'node', mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost', 'store'] },
   engine:         { environment: 'node', mayImport: [...std, 'store', 'launch'] },
-  service:        { environment: 'node', mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost', 'contract', 'store', 'launch'] },
+  service:        { environment: 'node', mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost', 'bakeoff', 'contract', 'store', 'launch'] },
   entry:          { environment: 'node', mayImport: ['base', 'contract', 'service'] },
-  'src-renderer': { environment: 'dom',  mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost', 'contract'] },
+  'src-renderer': { environment: 'dom',  mayImport: ['base', 'tensor', 'model', 'growth', 'train', 'cost', 'bakeoff', 'contract'] },
 };
 
 /** Packages and Node modules that only these files and folders may import, as paths from the root. */

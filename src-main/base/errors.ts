@@ -2,6 +2,7 @@
  * @file The errors that users see: a code, its data, one sentence and one remedy. Code and data cross process
  * boundaries; the text is made where it is shown.
  */
+import { bakeoffErrors } from './errors/bakeoff.ts';
 import { checkpointErrors } from './errors/checkpoint.ts';
 import { engineErrors } from './errors/engine.ts';
 import { fileErrors } from './errors/file.ts';
@@ -35,6 +36,7 @@ export const errors = {
   ...remoteErrors,
   ...pythonErrors,
   ...torchErrors,
+  ...bakeoffErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errors;
@@ -71,10 +73,19 @@ export function refuse<C extends ErrorCode>(code: C, detail: ErrorDetail<C>): ne
   throw new AppError(code, detail);
 }
 
-/** The sentence (without its full stop) and the remedy of an error. */
-export function describeError(error: ErrorData): ErrorText {
-  const toText = errors[error.code] as ((detail: never) => ErrorText) | undefined;
-  return toText ? toText(error.detail as never) : [String(error.code), 'Please report this.'];
+/**
+ * The sentence (without its full stop) and the remedy of an error. An error from a file or from another computer may
+ * have a code that is unknown here, or details that do not belong to it.
+ */
+export function describeError({ code, detail }: ErrorData): ErrorText {
+  const fallback: ErrorText = [String(code), 'Please report this.'];
+  if (!Object.hasOwn(errors, code)) return fallback;
+  try {
+    const texts = (errors[code] as (detail: unknown) => ErrorText)(detail);
+    return texts.every((text) => typeof text === 'string') ? texts : fallback;
+  } catch {
+    return fallback;
+  }
 }
 
 /** The data of anything thrown; what is not an `AppError` becomes `internal`. */
