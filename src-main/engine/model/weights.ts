@@ -8,6 +8,7 @@ import { parametersOf, type Parameter } from '../../model/parameters.ts';
 import { countElements } from '../../tensor/layout.ts';
 import { upcast, type WeightDType } from '../../tensor/dtype.ts';
 import { checkFinite, readTensor, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
+import { mupInitialValue, type MupModel } from '../../train/mup.ts';
 import type { Factors, OptimizerId } from '../../train/optimizers/index.ts';
 import {
   bucketsOf,
@@ -58,13 +59,16 @@ export function retypeCheckpoint<C extends Checkpoint>(
   };
 }
 
-/** Returns the random initial weights of a model (model/initial-values.ts). */
+/** A model of a family at some sizes, with or without a folder. */
+export type ModelShape = Pick<Checkpoint, 'family' | 'dims' | 'settings'>;
+
+/** Returns the random initial weights of a model (model/initial-values.ts), or those of µP (train/mup.ts). */
 export const randomWeights =
-  (checkpoint: Checkpoint, seed: number): WeightSource =>
+  (model: ModelShape, seed: number, mup?: MupModel): WeightSource =>
   (parameter) => {
     const values = new Float32Array(countElements(parameter.shape));
     const key = deriveKey(seed, 'start', parameter.name);
-    const initial = initialValueOf(parameter, checkpoint);
+    const initial = mup ? mupInitialValue(mup, parameter) : initialValueOf(parameter, model);
     if ('fill' in initial) values.fill(initial.fill);
     else for (let i = 0; i < values.length; i++) values[i] = initial.std * normalAt(key, i);
     return Promise.resolve(values);
@@ -87,7 +91,7 @@ export interface LoadOptions {
 /** Loads the weights onto the device. They are sorted by name, like in the files they are saved to. */
 export async function loadModel(
   device: Device,
-  { family, dims, settings }: Checkpoint,
+  { family, dims, settings }: ModelShape,
   source: WeightSource,
   options: LoadOptions = {},
 ): Promise<LoadedModel> {

@@ -10,6 +10,7 @@ import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoi
 import { modelFolder } from '../../store/checkpoint/moments.ts';
 import { newestStep } from '../../store/run/runs.ts';
 import { readStepRecord, type StepRecord } from '../../store/run/step-record.ts';
+import { mupFactors, mupModelOf } from '../../train/mup.ts';
 import type { RunSettings } from '../../train/run.ts';
 import { stageOf, type TrainingStage } from '../../train/stages.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
@@ -61,11 +62,15 @@ export function loadOptionsOf(
   isUnfrozen: boolean,
 ): LoadOptions & { readonly emaDecay: number } {
   const { init, perTensorLr, optimizer, emaDecay } = settings;
+  const mup = mupModelOf(base, settings);
+  const grown =
+    init === 'checkpoint' && (mup !== undefined || perTensorLr === 'on') ? readFactors(base) : undefined;
+  const factors = mup ? mupFactors(mup, grown) : grown;
   const trainable = trainableIn(subjectOf(base), { ...settings, isUnfrozen });
   return {
     optimizer,
     emaDecay,
     ...(trainable ? { trainable } : {}),
-    ...(perTensorLr === 'on' && init === 'checkpoint' ? { factors: readFactors(base) } : {}),
+    ...(factors ? { factors } : {}),
   };
 }

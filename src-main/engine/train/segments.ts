@@ -8,6 +8,7 @@ import { countParameters } from '../../model/parameters.ts';
 import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { StepRecord } from '../../store/run/step-record.ts';
 import { trainTokensIn } from '../../train/batches.ts';
+import { mupModelOf } from '../../train/mup.ts';
 import type { RunSettings } from '../../train/run.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
 import { lastStepOf, runStart, stageOf, type TrainingStage } from '../../train/stages.ts';
@@ -116,7 +117,9 @@ async function loadState(
   const options = loadOptionsOf(base, settings, record?.unfrozenAt !== undefined);
   if (!record) {
     const isFromCheckpoint = settings.init === 'checkpoint';
-    const initial = isFromCheckpoint ? weights : randomWeights(base, settings.seed);
+    const initial = isFromCheckpoint
+      ? weights
+      : randomWeights(base, settings.seed, mupModelOf(base, settings));
     const loaded = await loadModel(device, base, initial, options);
     try {
       return { loaded, momentUpdates: isFromCheckpoint ? await loadGrownMoments(device, base, loaded) : 0 };

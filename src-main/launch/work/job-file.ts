@@ -13,6 +13,7 @@ import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { openGrownMoments } from '../../store/checkpoint/moments.ts';
 import type { TextPart } from '../../train/batches.ts';
 import type { LaunchSettings } from '../../train/launch.ts';
+import { mupFactors, mupInitialValue, mupModelOf } from '../../train/mup.ts';
 import { partsOf, ruleOf, rules, type Factors, type RuleId } from '../../train/optimizers/index.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
 
@@ -80,11 +81,13 @@ export interface JobFile {
 
 /** Learning-rate and gradient factors of a grown checkpoint; undefined if the run does not use them. */
 export function factorsOf(
-  { growth }: Checkpoint,
-  { perTensorLr, init }: TrainingSettings,
+  checkpoint: Checkpoint,
+  settings: TrainingSettings,
 ): ReadonlyMap<string, Factors> | undefined {
-  if (perTensorLr === 'off' || init === 'random') return undefined;
-  return multiplyScales(stagesFromRecord(growth, { before: true }));
+  const mup = mupModelOf(checkpoint, settings);
+  const usesGrown = settings.init === 'checkpoint' && (mup !== undefined || settings.perTensorLr === 'on');
+  const grown = usesGrown ? multiplyScales(stagesFromRecord(checkpoint.growth, { before: true })) : undefined;
+  return mup ? mupFactors(mup, grown) : grown;
 }
 
 /** The weights of a checkpoint, as they are trained with these settings. */
@@ -93,10 +96,11 @@ export function jobWeightsOf(checkpoint: Checkpoint, settings: TrainingSettings)
   const change = changeDType(checkpoint, 'float32');
   const float32 = { family, dims, settings: change.settings };
   const factors = factorsOf(checkpoint, settings);
+  const mup = mupModelOf(float32, settings);
   const toWeight = (parameter: Parameter): JobWeight => {
     const { name, spec } = parameter;
     const rule = ruleOf(settings.optimizer, family, parameter);
-    const random = initialValueOf(parameter, float32);
+    const random = mup ? mupInitialValue(mup, parameter) : initialValueOf(parameter, float32);
     return {
       name,
       parameter: storedNameOf(family, 'causal', name),

@@ -97,4 +97,14 @@ export const optimizerSettings = {
     labels: { on: 'On', off: 'Off' },
     former: { id: 'rates', values: { plan: 'on', plain: 'off' } },
   }),
+  mupBase: text({
+    label: 'µP base widths',
+    help:
+      'The widths that the learning rate was tuned at, such as "hidden=64 ffn=256 heads=4". Random weights and ' +
+      'AdamW’s rates then follow µP, whatever the per-tensor learning rates are; off does not use µP.',
+    group: 'optimizer',
+    isInForm: false,
+    default: 'off',
+    maxLength: 500,
+  }),
 };

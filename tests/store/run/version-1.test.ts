@@ -61,7 +61,15 @@ const oldSettings = {
 };
 
 /** Settings that version 1 did not have. They get their defaults. */
-type SinceVersion1 = 'evaluationPrecision' | 'trainable' | 'unfreezeAt';
+type SinceVersion1 =
+  | 'evaluationPrecision'
+  | 'trainable'
+  | 'unfreezeAt'
+  | 'mupBase'
+  | 'keepEvery'
+  | 'keepBest'
+  | 'earlyStoppingPatience'
+  | 'earlyStoppingThreshold';
 
 /** The same settings in version 2. */
 const newSettings: Omit<TrainingSettings, SinceVersion1> = {
