@@ -118,6 +118,8 @@ export interface GrowthMethod {
   /** What differs from the paper, or could not be reproduced from it. */
   readonly caveat?: string;
   readonly options: readonly Option[];
+  /** Options that change a model of the source's size too, so that they can be tuned there, with values to try. */
+  readonly tunable?: Readonly<Record<string, readonly number[]>>;
   /** The sizes that it can grow. */
   readonly grows: readonly (Axis | 'layers')[];
   /** Whether it can grow an axis that the family declares frozen. */

@@ -26,7 +26,17 @@ export const shrinkPerturb: GrowthMethod = {
       default: 0.4,
       help: 'How much of the old weights is kept: 0 is a new model, 1 is copy and pad with noise.',
     },
+    {
+      id: 'sigma',
+      label: 'Noise σ',
+      kind: 'number',
+      min: 0,
+      max: 4,
+      default: 1,
+      help: 'Standard deviation of what is added, relative to a µP initialisation: 1 is the method of the paper.',
+    },
   ],
+  tunable: { lambda: [0.2, 0.6, 0.8, 1], sigma: [0.5, 0.25, 2] },
   grows: paddableAxes,
   mapAxis: ({ from, to }) => pad(from, to),
   fill({ family, key, kind }) {
@@ -35,7 +45,7 @@ export const shrinkPerturb: GrowthMethod = {
     return isLastNorm ? 'mean' : 'one';
   },
   weightRules: () => ({ ...defaultRules, preserveBy: 'none' }),
-  adapt: (weight, _, { lambda }) => applyMup(weight, Number(lambda)),
+  adapt: (weight, _, { lambda, sigma }) => applyMup(weight, Number(lambda), Number(sigma)),
   promise: () => ({
     kind: 'none',
     why: [
@@ -57,7 +67,12 @@ export const shrinkPerturb: GrowthMethod = {
  * width multiplied by m, hidden weights have the standard deviation σ/√m and the learning rate 1/m, and weights
  * that make logits σ/m and 1/m.
  */
-function applyMup({ context, key, spec, std }: WeightContext, lambda: number): Partial<SharedRecipe> {
+function applyMup(
+  { context, key, spec, std: initStd }: WeightContext,
+  lambda: number,
+  sigma: number,
+): Partial<SharedRecipe> {
+  const std = sigma * initStd;
   const { family, tied, from, to } = context;
   const unchanged: Partial<SharedRecipe> = { lrScale: 1, gradScale: 1 };
   const shrink = { why: 'shrinks old weights by λ', by: lambda };

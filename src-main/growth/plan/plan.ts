@@ -15,8 +15,17 @@ import { collectNotes } from './notes.ts';
 import { resolveTargetSizes } from './target-sizes.ts';
 import { planTensors } from './tensors.ts';
 
+export interface PlanOptions {
+  /** Plans what the method does to a model that keeps its sizes, such as shrinking and perturbing its weights. */
+  readonly inPlace?: boolean;
+}
+
 /** Plans one growth. Refuses sizes that cannot be reached, with the nearest that can. */
-export function planGrowth(source: GrowthSource, request: GrowthRequest): GrowthPlan {
+export function planGrowth(
+  source: GrowthSource,
+  request: GrowthRequest,
+  { inPlace = false }: PlanOptions = {},
+): GrowthPlan {
   const family = familyById(source.family);
   const method = findMethod(request.method);
   const options = resolveOptions(method, request.options);
@@ -24,7 +33,7 @@ export function planGrowth(source: GrowthSource, request: GrowthRequest): Growth
 
   const configured: ConfiguredMethod = { method, options, family };
   const from = source.dims;
-  const to = resolveTargetSizes(configured, from, request.to);
+  const to = inPlace ? from : resolveTargetSizes(configured, from, request.to);
   const maps = planMaps(configured, from, to, request.seed);
   const layers = planLayers(configured, from['layers']!, to['layers']!);
   const rules = method.weightRules(options);
