@@ -24,6 +24,7 @@ import {
   evaluateRequest,
   exportFormat,
   logitsRequest,
+  nonNegativeInteger,
   nothing,
   path,
   sampleRequest,
@@ -85,3 +86,4 @@ export const engine = {
 } as const;
 
 export type Engine = Api<typeof engine>;
+      step: nonNegativeInteger.optional(),

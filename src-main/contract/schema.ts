@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { deviceChoices } from '../base/device.ts';
 import type { SavedPlan } from '../growth/plan/saved-plan.ts';
 import { launchSettings } from '../train/launch.ts';
-import { schemasOf } from '../train/setting.ts';
-import { settingTable, trainingSettingsSchema } from '../train/settings.ts';
+import { resumeChanges } from '../train/resume.ts';
+import { trainingSettingsSchema } from '../train/settings.ts';
 import { storedStages } from '../train/stages.ts';
 
 export type {
@@ -30,9 +30,10 @@ export type {
   Check,
   About,
 } from './responses.ts';
+export { memoryOverrides } from '../train/resume.ts';
 export type { Certificate } from '../model/certificate.ts';
 export type { CheckpointSummary, TensorSummary } from '../model/summary.ts';
-export type { RunEvent, RunState, RunSummary } from '../train/run.ts';
+export type { RunCheckpoint, RunEvent, RunState, RunSummary } from '../train/run.ts';
 
 export const nothing = z.object({});
 export const path = z.string().min(1).max(4096);
@@ -226,34 +227,14 @@ export const exportRequest = z.object({
   dtype: outputDType,
   weights: weightsKind.optional(),
   format: exportFormat.optional(),
+  /** The saved step; absent: the newest. */
+  step: nonNegativeInteger.optional(),
 });
+/** A saved step of a run. */
+export const checkpointRequest = z.object({ id: runId, step: nonNegativeInteger });
 
-const settings = schemasOf(settingTable);
-/**
- * Settings that change how much memory a run needs. They do not change what it learns as long as an update still
- * covers the same sequences.
- */
-export const memoryOverrides = z
-  .object({
-    microBatch: settings.microBatch,
-    gradAccum: settings.gradAccum,
-    contextLength: settings.contextLength,
-    activationCheckpointing: settings.activationCheckpointing,
-    precision: settings.precision,
-  })
-  .partial();
-
-/**
- * `tokens` is the new total of the run; `rewarmSteps` are the steps of a second warm-up. `launch` changes the engine or
- * its processes; null: Cambium's own engine.
- */
-export const resumeRequest = z.object({
-  id: runId,
-  tokens: positiveInteger.optional(),
-  rewarmSteps: nonNegativeInteger.optional(),
-  memoryOverrides: memoryOverrides.optional(),
-  launch: launchSettings.nullable().optional(),
-});
+/** `train/resume.ts` says what the changes are. */
+export const resumeRequest = resumeChanges.extend({ id: runId });
 /** `steps` is the length of the decay; without it the settings of the run decide. */
 export const decayRequest = z.object({ id: runId, steps: positiveInteger.optional() });
 

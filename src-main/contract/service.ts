@@ -45,6 +45,7 @@ import { previewRequest, tokenizeRequest, type PreviewEvent, type TokenizeEvent 
 import {
   certificateReportRequest,
   certifyRequest,
+  checkpointRequest,
   checkRequest,
   choicesRequest,
   decayRequest,
@@ -76,6 +77,7 @@ import {
   type Folder,
   type GrowEvent,
   type JobSummary,
+  type RunCheckpoint,
   type RunEvent,
   type RunSummary,
   type SampleEvent,
@@ -156,6 +158,9 @@ export const service = {
   /** The newest saved step of a run, as a checkpoint that can be grown. */
   openRun: call(run)<CheckpointSummary>(),
   /** The events of a run, thinned for charts; with both `from` and `to`, those of the steps between them. */
+  /** The saved steps of a run, newest first; deleting one returns those that are left. */
+  runCheckpoints: call(run)<readonly RunCheckpoint[]>(),
+  deleteCheckpoint: call(checkpointRequest)<readonly RunCheckpoint[]>(),
   runHistory: call(
     z.object({ id: runId, from: nonNegativeInteger.optional(), to: nonNegativeInteger.optional() }),
   )<RunHistory>(),
@@ -181,7 +186,10 @@ export const service = {
   emptyTrash: call(z.object({ days: z.number().min(0).max(36_500) }))<{ readonly deleted: number }>(),
   /** The graph of all checkpoints and runs. */
   lineage: call(nothing)<Lineage>(),
-  /** Resumes from the newest checkpoint. A larger total of `tokens` extends the run, even a finished one. */
+  /**
+   * Resumes from the newest checkpoint, or from that of `step`, which deletes what came after it. A larger total of
+   * `tokens` extends the run, even a finished one.
+   */
   resumeRun: call(resumeRequest)<RunSummary>(),
   /** Lets the learning rate fall to its minimum from here, then ends the run. Resumes a run that is not training. */
   decayRun: call(decayRequest)<RunSummary>(),

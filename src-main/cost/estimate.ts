@@ -12,7 +12,7 @@ import { countElements } from '../tensor/layout.ts';
 import { stepsOf, tokensPerStep } from '../train/schedule.ts';
 import { partsOf } from '../train/optimizers/index.ts';
 import { checkPrecision, precisionsOf } from '../train/precision.ts';
-import { keptCheckpoints } from '../train/settings.ts';
+import { mostKept } from '../train/retention.ts';
 import type { DeviceBook } from './book.ts';
 import { chooseCheckpointing } from './checkpointing.ts';
 import {
@@ -138,7 +138,7 @@ const float32Bytes = 4;
 
 function estimateDisk({ subject, training: s }: EstimateRequest, { buckets }: Programs): Estimate['disk'] {
   const perSave = buckets.reduce((n, b) => n + float32Bytes * b.length * partsOf(b, s).length, 0);
-  const kept = keptCheckpoints(s);
+  const kept = mostKept(s, stepsOf(s));
   const exported = exportedBytes(subject);
   return { perSave, kept, exported, total: kept * perSave + exported };
 }

@@ -17,23 +17,23 @@ import { openCheckpoint } from '../store/checkpoint/checkpoint.ts';
 import { exists } from '../store/fs/files.ts';
 import { findDataFiles } from '../store/data/dataset-files.ts';
 import { followEvents } from '../store/run/events.ts';
-import { claimRun, createRun, isRun, requestDecay, requestStop, summarizeRun } from '../store/run/runs.ts';
+import {
+  claimRun,
+  createRun,
+  isRun,
+  requestDecay,
+  requestStop,
+  summarizeRun,
+  type RunChanges,
+} from '../store/run/runs.ts';
 import { requestGrowth } from '../store/run/stage-files.ts';
 import { createLinkedController } from '../store/fs/signals.ts';
 import type { Home } from '../store/home/home.ts';
-import type { LaunchSettings } from '../train/launch.ts';
 import type { RunSettings } from '../train/run.ts';
 import { isDecaying } from '../train/schedule.ts';
-import type { TrainingSettings } from '../train/settings.ts';
-import {
-  decayInStage,
-  extendInStage,
-  settingsInStage,
-  stageOf,
-  tokensAt,
-  type RunStage,
-} from '../train/stages.ts';
+import { decayInStage, stageOf, type RunStage } from '../train/stages.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
+import { planResume } from './resume.ts';
 import type { RunCheck } from './run-checks.ts';
 import { createRunEngines } from './run-engines.ts';
 
@@ -94,16 +94,11 @@ export function createRuns(
     return summarizeRun(dir);
   };
 
-  /** Claims the run, applies `settings`, and trains it. */
-  const resumeWith = async (
-    run: RunSummary,
-    settings?: TrainingSettings,
-    launch?: LaunchSettings | null,
-    stages?: readonly RunStage[],
-  ): Promise<RunSummary> => {
+  /** Claims the run, changes it, and trains it. */
+  const resumeWith = async (run: RunSummary, changes?: RunChanges): Promise<RunSummary> => {
     const { dir } = run;
     if (isActive(run) || engines.has(dir)) refuse('run/already-running', { run: basename(dir) });
-    const claimed = claimRun(dir, settings, launch, stages);
+    const claimed = claimRun(dir, changes);
     // Registers the engine before anything is awaited: two resumes at once must not start two engines.
     engines.launch(dir, claimed);
     await claimed;
@@ -133,22 +128,9 @@ export function createRuns(
       return summarizeRun(dir);
     },
 
-    async resume({ id, tokens, rewarmSteps, memoryOverrides, launch }) {
+    async resume({ id, ...changes }) {
       const run = await summarizeStopped(id);
-      const { state, steps } = run;
-      const name = basename(run.dir);
-      const { settings, stages } = applyMemoryOverrides(run, memoryOverrides ?? {});
-      const stage = stageOf({ ...run, settings }, run.stageStarts);
-      const savedStep = run.savedStep ?? 0;
-      const done = tokensAt(stage, savedStep);
-      const isFinished = state === 'finished';
-      if (tokens === undefined) {
-        if (isFinished) refuse('run/finished', { run: name, steps });
-        return resumeWith(run, memoryOverrides && settings, launch, stages);
-      }
-      if (tokens <= done) refuse('run/fewer-tokens', { run: name, asked: tokens, done });
-      const rewarm = rewarmSteps ?? (isFinished ? settings.rewarmSteps : 0);
-      return resumeWith(run, extendInStage(stage, savedStep, tokens, rewarm), launch, stages);
+      return resumeWith(run, await planResume(run, changes));
     },
 
     async decay({ id, steps }) {
@@ -158,7 +140,7 @@ export function createRuns(
       if (isDecaying(run.settings)) refuse('run/decaying', { run: name, steps: run.steps });
       if (!isActive(run)) {
         const stage = stageOf(run, run.stageStarts);
-        return resumeWith(run, decayInStage(stage, run.savedStep ?? 0, steps));
+        return resumeWith(run, { settings: decayInStage(stage, run.savedStep ?? 0, steps) });
       }
       await requestDecay(run.dir, steps);
       return summarizeRun(run.dir);
@@ -220,47 +202,6 @@ function checkStages(
       why: 'must be cambium for a run that grows while it trains',
     });
   planRunStages(source, { settings, stages });
-}
-
-const sequencesPerUpdate = (s: TrainingSettings): number => s.microBatch * s.gradAccum;
-
-/**
- * The settings and stages of a run with overrides that save memory. What a stage sets itself is changed there. After
- * the first save the context length and the sequences per update cannot change, because the position in the data is
- * counted in updates.
- */
-function applyMemoryOverrides(
-  run: RunSummary,
-  overrides: NonNullable<ResumeRequest['memoryOverrides']>,
-): Pick<RunSettings, 'settings' | 'stages'> {
-  const given = Object.fromEntries(
-    Object.entries(overrides).filter(([, value]) => value !== undefined),
-  ) as Partial<TrainingSettings>;
-  const index = stageOf(run, run.stageStarts).index;
-  const ownOf = (stage: RunStage): Partial<TrainingSettings> =>
-    Object.fromEntries(Object.entries(given).filter(([id]) => id in stage));
-  const settings: TrainingSettings = { ...run.settings, ...given };
-  const stages = run.stages?.map((stage, i) => (i < index ? stage : { ...stage, ...ownOf(stage) }));
-  if (run.savedStep !== null)
-    checkSameSequences(
-      settingsInStage(run.settings, run.stages?.[index]),
-      settingsInStage(settings, stages?.[index]),
-    );
-  return { settings, ...(stages ? { stages } : {}) };
-}
-
-function checkSameSequences(before: TrainingSettings, after: TrainingSettings): void {
-  if (after.contextLength !== before.contextLength)
-    refuse('run/bad-setting', {
-      setting: 'context length',
-      why: `must stay ${before.contextLength} after the first save`,
-    });
-  const sequences = sequencesPerUpdate(before);
-  if (sequencesPerUpdate(after) !== sequences)
-    refuse('run/bad-setting', {
-      setting: 'micro-batch size × gradient accumulation steps',
-      why: `must stay ${sequences}, the number of sequences in an update of this run`,
-    });
 }
 
 export interface FollowRequest {

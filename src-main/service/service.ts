@@ -1,6 +1,7 @@
 /** @file Implements the procedures of contract/service.ts, and ends the work of this process. */
 import type { Service } from '../contract/service.ts';
 import { listFolder } from '../store/fs/browse.ts';
+import { deleteCheckpoint, listCheckpoints as listCheckpointsOfRun } from '../store/run/checkpoints.ts';
 import { historyOf } from '../store/run/history.ts';
 import { createActivityFeed } from './activity.ts';
 import { changeAppSettings, readAppSettings } from './app-settings.ts';
@@ -179,6 +180,12 @@ function runApi(dependencies: Dependencies, { runs }: Parts) {
     stopRun: ({ id }) => runs.stop(id),
     annotateRun: (annotation) => annotateRun(home, annotation),
     async trashRun({ id }) {
+    runCheckpoints: async ({ id }) => listCheckpointsOfRun(await findRunFolder(home, id)),
+    async deleteCheckpoint({ id, step }) {
+      const dir = await findRunFolder(home, id);
+      await deleteCheckpoint(dir, step);
+      return listCheckpointsOfRun(dir);
+    },
       const { trashDays } = await readAppSettings(home);
       if (trashDays > 0) await emptyTrash(home, trashDays);
       return { trashed: await trashRun(home, id) };

@@ -4,9 +4,11 @@ import type { DeviceKind } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
 import type { PromiseKind } from '../model/promise.ts';
 import type { Verdict } from '../model/certificate.ts';
+import type { EarlyStopping } from './early-stopping.ts';
 import type { LaunchSettings } from './launch.ts';
 import type { Precision } from './precision.ts';
 import type { TrainingSettings } from './settings.ts';
+import type { KeptReason } from './retention.ts';
 import type { RunStage, StageEndReason, StageStart } from './stages.ts';
 
 export type RunState = 'preparing' | 'running' | 'pausing' | 'paused' | 'finished' | 'failed' | 'interrupted';
@@ -227,6 +229,15 @@ export interface BudgetEvent {
   readonly limit: number;
   readonly spent: number;
 }
+/** The run ends before its last step, because its held-out loss has not improved for `evaluations` evaluations. */
+export interface EarlyStoppedEvent {
+  readonly type: 'early-stopped';
+  readonly step: number;
+  /** The lowest held-out loss that counted, and its step. */
+  readonly best: number;
+  readonly bestStep: number;
+  readonly evaluations: number;
+}
 export interface StoppedEvent {
   readonly type: 'stopped';
   readonly step: number;
@@ -253,6 +264,7 @@ export type RunEvent =
   | UsageEvent
   | MeasuredEvent
   | BudgetEvent
+  | EarlyStoppedEvent
   | StoppedEvent;
 
 /** Events of a run, thinned for a chart. */
@@ -268,6 +280,27 @@ export interface RunHistory {
 
 /** Which weights of a run: the trained ones, their moving average, or the average of the newest checkpoints. */
 export type WeightsKind = 'raw' | 'ema' | 'average';
+
+/** A saved step of a run. */
+export interface RunCheckpoint {
+  readonly step: number;
+  /** Its folder for transformers. */
+  readonly model: string;
+  /** Since the start of the run; null if step.json cannot be read. */
+  readonly tokens: number | null;
+  /** Training loss of its step. */
+  readonly loss: number | null;
+  /** Held-out loss, if it was measured at this step. */
+  readonly heldOutLoss: number | null;
+  /** Of all its files. */
+  readonly bytes: number;
+  /** When it was written, ISO 8601. */
+  readonly saved: string;
+  /** Why the run keeps it. */
+  readonly kept: readonly KeptReason[];
+  /** True if a resume needs it, so that it cannot be deleted. */
+  readonly isNeeded: boolean;
+}
 
 export interface RunSummary {
   /** The folder: names are not unique. */
@@ -292,6 +325,8 @@ export interface RunSummary {
   readonly error?: ErrorData;
   /** What is wrong with events.jsonl, if anything. The checkpoints do not depend on it. */
   readonly damage?: ErrorData;
+  /** Present if the run finished before its last step, because its held-out loss no longer improved. */
+  readonly earlyStopped?: EarlyStopping;
   /** Step of the newest complete checkpoint; null if there is none. */
   readonly savedStep: number | null;
   readonly stages?: readonly RunStage[];

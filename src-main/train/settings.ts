@@ -51,11 +51,6 @@ export const storedSettingsSchema: z.ZodType<TrainingSettings> = z
   .partial()
   .transform((given) => ({ ...trainingDefaults, ...given }) as TrainingSettings);
 
-/** Checkpoints that a run keeps: two, or as many as it averages. */
-export const keptCheckpoints = ({
-  averageCheckpoints,
-}: Pick<TrainingSettings, 'averageCheckpoints'>): number => Math.max(2, averageCheckpoints);
-
 /** The precision of held-out losses. */
 export const evaluationPrecisionOf = ({
   precision,

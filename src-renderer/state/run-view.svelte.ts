@@ -1,8 +1,16 @@
 /** @file A run as its events describe it: series for the charts, samples, log, state. */
 import type { ErrorData } from '../../src-main/base/errors.ts';
-import { formatCount, formatDuration, formatMoney } from '../../src-main/base/format.ts';
+import {
+  formatCount,
+  formatDuration,
+  formatInteger,
+  formatMoney,
+  formatNumber,
+  formatQuantity,
+} from '../../src-main/base/format.ts';
 import { countUpTo } from '../../src-main/base/sorted.ts';
 import { compareWithEstimate } from '../../src-main/cost/calibration.ts';
+import type { EarlyStopping } from '../../src-main/train/early-stopping.ts';
 import type {
   BudgetEvent,
   GrownEvent,
@@ -43,6 +51,7 @@ const markKinds: Readonly<Partial<Record<RunEvent['type'], MarkKind>>> = {
   rescheduled: 'reschedule',
   grown: 'grow',
   budget: 'pause',
+  'early-stopped': 'pause',
 };
 
 export type RunPhase = 'waiting' | 'preparing' | 'running' | 'finished' | 'paused' | 'failed';
@@ -50,6 +59,11 @@ export type RunPhase = 'waiting' | 'preparing' | 'running' | 'finished' | 'pause
 const stopPhases = { finished: 'finished', requested: 'paused', failed: 'failed' } as const;
 const stopTexts = { finished: 'Finished', requested: 'Paused', failed: 'Failed' } as const;
 const averageNames = { ema: 'moving average', average: 'average of the newest checkpoints' } as const;
+
+/** Why the run ended before its last step. */
+export const describeEarlyStop = ({ best, bestStep, evaluations }: EarlyStopping): string =>
+  `The held-out loss has not improved on ${formatNumber(best)} (step ${formatInteger(bestStep)}) ` +
+  `in ${formatQuantity(evaluations, 'evaluation')}`;
 
 /** Steps over which the current speed is measured. */
 const speedWindow = 20;
@@ -214,6 +228,9 @@ export class RunView {
         break;
       case 'budget':
         this.#addLog(event.step, describeBudget(event));
+        break;
+      case 'early-stopped':
+        this.#addLog(event.step, describeEarlyStop(event));
         break;
       case 'saved':
         this.savedStep = event.step;

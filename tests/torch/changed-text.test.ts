@@ -14,7 +14,7 @@ describeTorch('a run in PyTorch', () => {
     const run = await createRunWith(null, source, { saveEvery: 2 });
     await trainUntilStep(run, 2);
     writeFileSync(data, `${readFileSync(data, 'utf8')} and more of it`);
-    await claimRun(run, undefined, { ...launchDefaults, processes: 1 });
+    await claimRun(run, { launch: { ...launchDefaults, processes: 1 } });
     expect((await trainRun(run)).at(-1)).toMatchObject({
       type: 'stopped',
       error: { code: 'run/text-changed', detail: { data: [data] } },

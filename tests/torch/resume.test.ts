@@ -41,7 +41,7 @@ const settings: Partial<TrainingSettings> = {
 const tolerance = 1e-4;
 
 const changeProcesses = (dir: string, processes: number | null): Promise<void> =>
-  claimRun(dir, undefined, processes === null ? null : { ...launchDefaults, processes });
+  claimRun(dir, { launch: processes === null ? null : { ...launchDefaults, processes } });
 
 /** The losses of all steps of a run, from its file. */
 async function storedLosses(dir: string): Promise<readonly number[]> {

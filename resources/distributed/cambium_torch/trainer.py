@@ -22,6 +22,7 @@ from .checkpoints import (
     newest_checkpoint,
     read_record,
 )
+from .early_stopping import EarlyStopping, add_evaluation, is_patience_spent
 from .events import EventLog, timestamp
 from .forward import BatchReader, Forward, update_starts
 from .job import Job, TrainerError
@@ -64,6 +65,8 @@ class Trainer:
         self._saver = ShardedSaver(job, world, kept=job.kept)
         self._optimizer: Optimizer
         self._history = SpikeHistory()
+        self._early_stopping: EarlyStopping | None = None
+        self._held_out_loss_here: float | None = None
         self._step = self._cursor = self._updates = self._saved_step = 0
         self._seconds = 0.0
         self._rollbacks = 0
@@ -98,6 +101,7 @@ class Trainer:
                 load_moments(job.grown_moments, self._optimizer)
             self._optimizer.start_average()
             self._history = SpikeHistory()
+            self._early_stopping = self._held_out_loss_here = None
             self._step = self._cursor = self._saved_step = 0
             self._updates = moment_updates
             return moment_updates
@@ -117,6 +121,9 @@ class Trainer:
         self._updates = record.get("updates", record["step"])
         history = record.get("history")
         self._history = SpikeHistory.from_json(history) if history else SpikeHistory()
+        stopping = record.get("earlyStopping")
+        self._early_stopping = EarlyStopping.from_json(stopping) if stopping else None
+        self._held_out_loss_here = record.get("heldOutLoss")
         self._seconds = record["seconds"]
         self._usage.add_earlier(record.get("deviceSeconds", record["seconds"]))
         return 0
@@ -134,7 +141,12 @@ class Trainer:
             "cursor": self._cursor,
             "updates": self._updates,
             "history": self._history.to_json(),
+            **({} if self._held_out_loss_here is None else {"heldOutLoss": self._held_out_loss_here}),
+            **({} if self._early_stopping is None else {"earlyStopping": self._early_stopping.to_json()}),
         }
+
+    def _is_stopped_early(self) -> bool:
+        return is_patience_spent(self._early_stopping, self.job.settings["earlyStoppingPatience"])
 
     # The run
 
@@ -187,7 +199,7 @@ class Trainer:
     def _run_segment(self) -> Report | None:
         """Trains to the end or until a stop. Returns the report of the step that calls for a rollback."""
         requests = Requests()
-        while self._step < steps_of(self.job.settings):
+        while self._step < steps_of(self.job.settings) and not self._is_stopped_early():
             if requests.stop or requests.preempt or self._usage.are_tokens_spent(self._step):
                 break
             if requests.decay != 0:
@@ -216,7 +228,9 @@ class Trainer:
     def _end(self, requests: Requests) -> None:
         """Saves the state unless it is saved; without a run to continue at once, consolidated too."""
         is_finite = self._history.non_finite == 0
-        is_finished = self._step >= steps_of(self.job.settings)
+        is_finished = self._step >= steps_of(self.job.settings) or self._is_stopped_early()
+        if self._early_stopping is not None and self._is_stopped_early():
+            self.emit("early-stopped", step=self._step, **self._early_stopping.to_json())
         if is_finite and (self._saved_step != self._step or self._step == 0):
             self._save(is_last=not requests.preempt)
         elif not requests.preempt:
@@ -276,6 +290,7 @@ class Trainer:
         """Counts the step and reports it."""
         s = self.job.settings
         self._step += 1
+        self._held_out_loss_here = None
         self._cursor += 1
         self._updates += 1 if report.applied else 0
         self._history.add(report.loss, report.grad_norm)
@@ -318,7 +333,11 @@ class Trainer:
         s = self.job.settings
         tokens = len(self._held_out) * s["contextLength"]
         if self._held_out:
-            self.emit("evaluated", step=self._step, loss=self._held_out_loss(), tokens=tokens)
+            loss = self._held_out_loss()
+            self.emit("evaluated", step=self._step, loss=loss, tokens=tokens)
+            threshold = s["earlyStoppingThreshold"]
+            self._early_stopping = add_evaluation(self._early_stopping, self._step, loss, threshold)
+            self._held_out_loss_here = loss
             if s["emaDecay"] > 0 and self._step > 0:
                 loss = with_average(self._optimizer, self._held_out_loss)
                 self.emit("averaged", step=self._step, weights="ema", loss=loss, tokens=tokens)

@@ -1,4 +1,5 @@
 /** @file Errors of training runs, jobs and exports. */
+import { formatQuantity } from '../format.ts';
 import { listNames, type ErrorText } from './text.ts';
 
 export const runErrors = {
@@ -42,6 +43,19 @@ export const runErrors = {
   'run/finished': (d: { run: string; steps: number }): ErrorText => [
     `the run ${d.run} has finished its ${d.steps} steps`,
     'Resume it with more tokens, or start a new run from its export.',
+  ],
+  'run/early-stopped': (d: { run: string; step: number; evaluations: number }): ErrorText => [
+    `the run ${d.run} stopped early at step ${d.step}: ` +
+      `its held-out loss did not improve in ${formatQuantity(d.evaluations, 'evaluation')}`,
+    'Resume it with a longer early stopping patience, or with 0 to train to the end.',
+  ],
+  'run/no-step': (d: { run: string; step: number; saved: readonly number[] }): ErrorText => [
+    `the run ${d.run} has no checkpoint of step ${d.step}`,
+    d.saved.length === 0 ? 'It has none yet.' : `Choose one of ${listNames(d.saved.map(String), 20)}.`,
+  ],
+  'run/needed-checkpoint': (d: { run: string; step: number; why: string }): ErrorText => [
+    `the checkpoint of step ${d.step} of the run ${d.run} is needed: ${d.why}`,
+    'Delete another one, or move the run to the trash.',
   ],
   'run/no-checkpoint': (d: { run: string }): ErrorText => [
     `the run ${d.run} has no complete checkpoint`,

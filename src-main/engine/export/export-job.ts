@@ -31,11 +31,18 @@ import { retypeCheckpoint, type WeightSource } from '../model/weights.ts';
  * then.
  */
 export async function* exportRun(
-  { run: dir, out, dtype: requestedDType, weights: kind = 'raw' }: ExportInput,
+  { run: dir, out, dtype: requestedDType, weights: kind = 'raw', step: chosen }: ExportInput,
   signal: AbortSignalLike,
 ): AsyncGenerator<ExportEvent> {
   const run = await readRun(dir);
-  const { checkpoint: model, step, source } = await savedWeights(dir, kind, run.settings.averageCheckpoints);
+  const {
+    checkpoint: model,
+    step,
+    source,
+  } = await savedWeights(dir, kind, {
+    latest: run.settings.averageCheckpoints,
+    step: chosen,
+  });
   const tensors = await chooseDTypes(model, requestedDType, run.checkpoint);
   const { card, files: cardFiles } = await createTrainingCard(dir, run, { model, step, kind });
   const writer = await createCheckpointWriter({

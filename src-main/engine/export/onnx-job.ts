@@ -33,20 +33,25 @@ import { checkpointWeights, loadModel, retypeCheckpoint, type WeightSource } fro
 const comparedTokens = 32;
 const prefillTokens = 20;
 
-interface Origin {
+/** The model that is exported, and what its model card says. */
+export interface Origin {
   readonly checkpoint: Checkpoint;
   readonly source: WeightSource;
   readonly cardFiles: ModelCardFiles;
 }
 
-async function openOrigin({ run: dir, weights: kind = 'raw' }: ExportInput): Promise<Origin> {
+/** Opens a checkpoint, or the newest weights of a run. */
+export async function openOrigin({ run: dir, weights: kind = 'raw', step: chosen }: ExportInput): Promise<Origin> {
   if (!(await isRun(dir))) {
     const checkpoint = await openCheckpoint(dir);
     const cardFiles = await createCheckpointCard(checkpoint);
     return { checkpoint, source: checkpointWeights(checkpoint), cardFiles };
   }
   const run = await readRun(dir);
-  const { checkpoint, step, source } = await savedWeights(dir, kind, run.settings.averageCheckpoints);
+  const { checkpoint, step, source } = await savedWeights(dir, kind, {
+    latest: run.settings.averageCheckpoints,
+    step: chosen,
+  });
   const cardFiles = await createTrainingCard(dir, run, { model: checkpoint, step, kind });
   return { checkpoint, source, cardFiles };
 }
@@ -180,7 +185,7 @@ async function verifyOnnx(
 }
 
 /** Returns the logits [tokens, vocab] of the model in memory. */
-async function computeLogits(
+export async function computeLogits(
   device: Device,
   checkpoint: Checkpoint,
   weights: WeightSource,

@@ -5,12 +5,15 @@ import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { modelFolder } from '../../store/checkpoint/moments.ts';
 import { openTokenizer } from '../../store/data/tokenizer.ts';
 import type { Tokens } from '../../store/data/tokenize.ts';
+import { savedLosses } from '../../store/run/checkpoints.ts';
 import type { RunSession } from '../../store/run/runs.ts';
 import { trainTokensIn, windowStarts, type TextPart } from '../../train/batches.ts';
 import { distillWeightAt } from '../../train/distill.ts';
 import type { RunSettings } from '../../train/run.ts';
 import { isDecaying } from '../../train/schedule.ts';
-import { keptCheckpoints, type TrainingSettings } from '../../train/settings.ts';
+import { addEvaluation, isPatienceSpent, type EarlyStopping } from '../../train/early-stopping.ts';
+import { isAmongBest, retentionOf } from '../../train/retention.ts';
+import type { TrainingSettings } from '../../train/settings.ts';
 import {
   decayInStage,
   lastStepOf,
@@ -88,6 +91,9 @@ interface Progress {
   readonly history: SpikeHistory;
   /** Seconds of training steps. */
   readonly seconds: number;
+  /** Held-out loss at this step; null if it was not measured. */
+  readonly heldOutLoss: number | null;
+  readonly earlyStopping: EarlyStopping | undefined;
 }
 
 const startProgress = ({ record, rollback, momentUpdates }: Segment): Progress => ({
@@ -96,6 +102,8 @@ const startProgress = ({ record, rollback, momentUpdates }: Segment): Progress =
   updates: record?.updates ?? momentUpdates,
   history: record?.history ?? emptyHistory,
   seconds: rollback?.seconds ?? record?.seconds ?? 0,
+  heldOutLoss: record?.heldOutLoss ?? null,
+  earlyStopping: record?.earlyStopping,
 });
 
 /** The progress after one more step. A step that only lowered the loss scale says nothing about spikes. */
@@ -105,6 +113,15 @@ const advance = (progress: Progress, report: StepReport, seconds: number): Progr
   updates: progress.updates + (report.applied ? 1 : 0),
   history: report.rescaled ? progress.history : addStep(progress.history, report),
   seconds: progress.seconds + seconds,
+  heldOutLoss: null,
+  earlyStopping: progress.earlyStopping,
+});
+
+/** The progress after the held-out loss of its step was measured. */
+const addHeldOutLoss = (progress: Progress, loss: number, settings: TrainingSettings): Progress => ({
+  ...progress,
+  heldOutLoss: loss,
+  earlyStopping: addEvaluation(progress.earlyStopping, { step: progress.step, loss }, settings),
 });
 
 const timestamp = (): string => new Date().toISOString();
@@ -138,8 +155,24 @@ export async function* runSegment(
     rollbacks = 0;
   }
 
-  if (!record && !rollback) yield* evaluateWeights(measured, settings, progress.step);
-  while (progress.step < lastStep && !context.shouldStop()) {
+  /** Evaluates the weights, and notes their held-out loss. */
+  async function* evaluate(): AsyncGenerator<RunEvent> {
+    for await (const event of evaluateWeights(measured, settings, progress.step)) {
+      if (event.type === 'evaluated') progress = addHeldOutLoss(progress, event.loss, settings);
+      yield event;
+    }
+  }
+
+  /** True if the weights are among the best, which are kept. */
+  const isBest = async (): Promise<boolean> =>
+    progress.heldOutLoss !== null &&
+    isAmongBest(await savedLosses(context.dir), progress.heldOutLoss, settings.keepBest);
+
+  /** Earlier stages end by their own conditions. */
+  const isStoppedEarly = (): boolean => !stage.next && isPatienceSpent(progress.earlyStopping, settings);
+
+  if (!record && !rollback) yield* evaluate();
+  while (progress.step < lastStep && !isStoppedEarly() && !context.shouldStop()) {
     const decay = session.decayRequest();
     if (decay) {
       if (!isDecaying(runSettings)) {
@@ -181,12 +214,8 @@ export async function* runSegment(
     if (slope) yield slope;
     const isDue = (every: number): boolean => isLast || (every > 0 && step % every === 0);
     let end = isFinite && !isLast ? watch?.findEnd(step, slope) : undefined;
-    let heldOutLoss: number | null = null;
-    if (end !== undefined || isDue(settings.evaluateEvery))
-      for await (const event of evaluateWeights(measured, settings, step)) {
-        if (event.type === 'evaluated') heldOutLoss = event.loss;
-        yield event;
-      }
+    if (end !== undefined || isDue(settings.evaluateEvery)) yield* evaluate();
+    const { heldOutLoss } = progress;
     if (isFinite && !isLast && isLossReached(stage, heldOutLoss)) end ??= 'loss';
     if (isDue(settings.sampleEvery)) yield await sample(measured, tokenizer, settings, step);
     if (end !== undefined) {
@@ -197,12 +226,14 @@ export async function* runSegment(
       yield* save({ unfrozenAt: progress.updates });
       return { type: 'unfreeze' };
     }
-    if (isFinite && isDue(settings.saveEvery)) yield* save();
+    if (isFinite && (isDue(settings.saveEvery) || isDue(settings.keepEvery) || (await isBest())))
+      yield* save();
   }
+  if (isStoppedEarly()) yield { type: 'early-stopped', step: progress.step, ...progress.earlyStopping! };
   // While steps are not finite, the last checkpoint is the good state.
   const canSave = progress.history.nonFinite === 0;
   if (canSave && (savedStep !== progress.step || progress.step === 0)) yield* save();
-  const reason = progress.step >= lastStep ? 'finished' : 'requested';
+  const reason = progress.step >= lastStep || isStoppedEarly() ? 'finished' : 'requested';
   yield { type: 'stopped', step: progress.step, reason, time: timestamp() };
   return undefined;
 }
@@ -248,7 +279,7 @@ function createSaver(
   // the newest one.
   let tokenizerFrom = base.dir;
   return async function* (progress, stage, change) {
-    const { step, cursor, updates, history, seconds } = progress;
+    const { step, cursor, updates, history, seconds, heldOutLoss, earlyStopping } = progress;
     // The events that led to a checkpoint are on the disk before it.
     await session.sync();
     const lossScale = await training.lossScale();
@@ -265,12 +296,14 @@ function createSaver(
       updates,
       history,
       ...(lossScale ? { lossScale } : {}),
+      ...(heldOutLoss === null ? {} : { heldOutLoss }),
+      ...(earlyStopping ? { earlyStopping } : {}),
       ...(run.stages ? { stages: stage.starts } : {}),
       ...(before?.unfrozenAt === undefined ? {} : { unfrozenAt: before.unfrozenAt }),
       ...change,
     };
-    const kept = keptCheckpoints(stage.settings);
-    const folder = await saveCheckpoint(device, dir, base, loaded, record, { tokenizerFrom, kept });
+    const retention = retentionOf(stage.settings);
+    const folder = await saveCheckpoint(device, dir, base, loaded, record, { tokenizerFrom, retention });
     tokenizerFrom = join(folder, modelFolder);
     yield { type: 'saved', step, dir: folder };
     yield* evaluateAverage(measured, stage.settings, step);

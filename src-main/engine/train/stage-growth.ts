@@ -41,7 +41,8 @@ export async function* growIntoNextStage(
   { record, stage }: RunPosition,
 ): AsyncGenerator<RunEvent> {
   const { dir, run, device } = context;
-  const { stageEnd, ...before } = record!;
+  const { stageEnd } = record!;
+  const before = withoutStage(record!);
   const started = performance.now();
   const sourceStep = await keepStageSource(dir, (await newestStep(dir))!);
   const source = await openCheckpoint(join(sourceStep, modelFolder));
@@ -128,6 +129,15 @@ async function* growAndCertify(
   return next.value;
 }
 
+/** The record without the end of its stage, and without evaluations, which say nothing about the larger model. */
+function withoutStage(record: StepRecord): StepRecord {
+  const before: { -readonly [K in keyof StepRecord]: StepRecord[K] } = { ...record };
+  delete before.stageEnd;
+  delete before.heldOutLoss;
+  delete before.earlyStopping;
+  return before;
+}
+
 /** The progress of a growth as an event of the run. */
 function* reportGrowth(event: GrowEvent): Generator<RunEvent> {
   if (event.type === 'tensor') {
@@ -187,5 +197,5 @@ async function saveGrown(
     // Losses and gradient norms of the smaller model say nothing about outliers of this one.
     history: emptyHistory,
   };
-  return saveCheckpoint(device, dir, base, loaded, grown, { kept: 1 });
+  return saveCheckpoint(device, dir, base, loaded, grown, { retention: { newest: 1, every: 0, best: 0 } });
 }

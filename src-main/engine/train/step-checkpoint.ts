@@ -16,10 +16,12 @@ import {
 } from '../../store/checkpoint/moments.ts';
 import { createSafetensorsWriter, sortTensors } from '../../store/checkpoint/safetensors.ts';
 import { writeJson } from '../../store/fs/files.ts';
+import { findStep } from '../../store/run/checkpoints.ts';
 import { newestStep, savedSteps, saveStep } from '../../store/run/runs.ts';
 import { downcast } from '../../tensor/dtype.ts';
 import { countElements } from '../../tensor/layout.ts';
 import { partsOf, type StatePart } from '../../train/optimizers/index.ts';
+import { defaultRetention, type Retention } from '../../train/retention.ts';
 import type { WeightsKind } from '../../train/run.ts';
 import { stateName, type Slot } from '../../train/state.ts';
 import {
@@ -54,8 +56,8 @@ function optimizerParts({ model, tensors }: LoadedModel): ReadonlyMap<StatePart,
 export interface SaveOptions {
   /** The folder whose tokenizer is copied; default: that of `base`. */
   readonly tokenizerFrom?: string;
-  /** Checkpoints that are kept, this one included. */
-  readonly kept?: number;
+  /** Which checkpoints are kept. */
+  readonly retention?: Retention;
 }
 
 /**
@@ -68,7 +70,7 @@ export async function saveCheckpoint(
   base: Checkpoint,
   loaded: LoadedModel,
   record: StepRecord,
-  { tokenizerFrom = base.dir, kept = 2 }: SaveOptions = {},
+  { tokenizerFrom = base.dir, retention = defaultRetention }: SaveOptions = {},
 ): Promise<string> {
   const slots = loaded.model.buckets.flatMap((bucket) => bucket.slots);
   const parts = optimizerParts(loaded);
@@ -82,7 +84,7 @@ export async function saveCheckpoint(
     await writeOptimizerState(device, loaded, parts, { path: join(folder, momentsFile), toBytes });
     await writeJson(join(folder, stepFile), record);
   };
-  return saveStep(run, record.step, fill, { requiredBytes: bytes, kept });
+  return saveStep(run, record.step, fill, { requiredBytes: bytes, retention });
 }
 
 type ToBytes = (what: string, values: Float32Array) => Uint8Array;
@@ -179,21 +181,21 @@ export async function loadNewest(
 }
 
 /**
- * Saved weights of a run: the newest, their moving average, or the average of the `latest` newest checkpoints.
- * Throws `run/no-average` if the run keeps none.
+ * Saved weights of a run: of the newest step or of `step`, their moving average, or the average of the `latest` newest
+ * checkpoints. Throws `run/no-average` if the run keeps none, and `run/no-step`.
  */
 export async function savedWeights(
   run: string,
   kind: WeightsKind,
-  latest: number,
+  { latest, step: chosen }: { readonly latest: number; readonly step?: number | undefined },
 ): Promise<{ readonly checkpoint: Checkpoint; readonly step: number; readonly source: WeightSource }> {
   const saved = await savedSteps(run);
   const newest = saved.at(-1) ?? refuse('run/no-checkpoint', { run });
-  const checkpoint = await openCheckpoint(join(newest.dir, modelFolder));
-  const { step } = newest;
+  const { step, dir } = chosen === undefined ? newest : await findStep(run, chosen);
+  const checkpoint = await openCheckpoint(join(dir, modelFolder));
   if (kind === 'raw') return { checkpoint, step, source: checkpointWeights(checkpoint) };
   if (kind === 'ema') {
-    const moments = await openStepMoments(newest.dir);
+    const moments = await openStepMoments(dir);
     const hasEma = [...moments.shapes.keys()].some((name) => name.startsWith('ema.'));
     if (!hasEma) refuse('run/no-average', { run, setting: 'ema-decay' });
     const weights = checkpointWeights(checkpoint);
@@ -201,9 +203,14 @@ export async function savedWeights(
       moments.shapes.has(`ema.${parameter.name}`) ? moments.read('ema', parameter.name) : weights(parameter);
     return { checkpoint, step, source };
   }
+  if (step !== newest.step)
+    refuse('run/bad-setting', {
+      setting: 'the average of the newest checkpoints',
+      why: 'has no step of its own',
+    });
   if (latest < 1) refuse('run/no-average', { run, setting: 'average-checkpoints' });
   const checkpoints = await Promise.all(
-    saved.slice(-latest).map(({ dir }) => openCheckpoint(join(dir, modelFolder))),
+    saved.slice(-latest).map((one) => openCheckpoint(join(one.dir, modelFolder))),
   );
   return { checkpoint, step, source: averageOf(checkpoints.map(checkpointWeights)) };
 }

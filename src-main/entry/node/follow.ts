@@ -1,6 +1,6 @@
 /** @file Follows jobs and runs on a terminal. Ctrl+C cancels a job, and stops and saves a run. */
 import { AppError, createError, describeError, refuse } from '../../base/errors.ts';
-import { formatCount, formatDuration, formatMoney, formatNumber } from '../../base/format.ts';
+import { formatCount, formatDuration, formatMoney, formatNumber, formatQuantity } from '../../base/format.ts';
 import type { JobSummary, RunSummary, RunEvent } from '../../contract/schema.ts';
 import type { Service } from '../../contract/service.ts';
 import { compareWithEstimate } from '../../service/catalog.ts';
@@ -120,6 +120,8 @@ function describeEvent(event: RunEvent): string | undefined {
       const use = `${what}: ${spent.toPrecision(4)} of ${limit}`;
       return `The budget is used up at step ${step} (${use}). Saving; resuming grants it again`;
     }
+    case 'early-stopped':
+      return describeEarlyStop(event);
     case 'skipped':
       return describeSkip(event);
     case 'rolled-back':
@@ -138,6 +140,12 @@ function describeEvent(event: RunEvent): string | undefined {
       return undefined;
   }
 }
+
+type EarlyStopped = Extract<RunEvent, { type: 'early-stopped' }>;
+
+const describeEarlyStop = ({ step, best, bestStep, evaluations }: EarlyStopped): string =>
+  `step ${step}: early stopping, because the held-out loss has not improved on ${best.toFixed(4)} ` +
+  `(step ${bestStep}) in ${formatQuantity(evaluations, 'evaluation')}`;
 
 function describeStart(event: Extract<RunEvent, { type: 'started' }>): string {
   const parameters = formatCount(event.parameters);

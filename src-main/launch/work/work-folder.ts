@@ -21,7 +21,7 @@ import type { TextPart } from '../../train/batches.ts';
 import { dataGroupsOf, processesOf, type LaunchSettings } from '../../train/launch.ts';
 import { partsOf } from '../../train/optimizers/index.ts';
 import type { RunSettings } from '../../train/run.ts';
-import { keptCheckpoints } from '../../train/settings.ts';
+import { retentionOf } from '../../train/retention.ts';
 import {
   consolidationOf,
   grownMomentUpdates,
@@ -91,7 +91,7 @@ export async function describeWork(request: WorkRequest): Promise<Work> {
     grownMoments: momentUpdates > 0 ? `model/${momentsFolder}` : null,
     momentUpdates,
     checkpoints,
-    kept: keptCheckpoints(settings),
+    kept: retentionOf(settings).newest,
     teacher: teacher ? 'teacher' : null,
     teacherWeights: teacher ? jobWeightsOf(teacher, settings) : [],
     tensorParallel: launch.tensorParallel,
@@ -124,6 +124,8 @@ function checkTrainable({ family }: Checkpoint, { run: { settings, stages }, lau
     refuse('torch/unsupported', { what: 'float16, which needs a loss scale; bfloat16 does not' });
   if (stages) refuse('torch/unsupported', { what: 'runs that grow while they train' });
   if (settings.trainable.trim() !== 'all') refuse('torch/unsupported', { what: 'frozen weights' });
+  if (settings.keepEvery > 0 || settings.keepBest > 0)
+    refuse('torch/unsupported', { what: 'keeping every Nth or the best checkpoints' });
   if (settings.device === 'webgpu')
     refuse('torch/unsupported', { what: 'WebGPU; it trains on CUDA, ROCm and CPUs' });
   const { tensorParallel } = launch;

@@ -52,6 +52,7 @@ const fields: Readonly<Record<string, Fields>> = {
   usage: { numbers: ['seconds'] },
   measured: { numbers: ['stepSeconds', 'secondsLeft'] },
   budget: { numbers: ['limit', 'spent'], texts: ['what'] },
+  'early-stopped': { numbers: ['best', 'bestStep', 'evaluations'] },
   stopped: { texts: ['reason'] },
 };
 const stopReasons: readonly unknown[] = ['finished', 'requested', 'failed'];

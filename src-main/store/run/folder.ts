@@ -19,6 +19,9 @@ export const decayFile = (dir: string): string => join(dir, 'decay');
 export const growFile = (dir: string): string => join(dir, 'grow');
 export const stepsFolder = (dir: string): string => join(dir, 'checkpoints');
 
+/** Sharded checkpoints, which only PyTorch reads. */
+const shardsFolder = (dir: string): string => join(dir, 'torch', 'sharded');
+
 export const isRun = (dir: string): Promise<boolean> => exists(settingsFile(dir));
 
 const storedRun = z
@@ -80,19 +83,25 @@ export interface SavedStep {
 
 const stepName = /^step-(\d{6,})$/;
 
-/** Complete checkpoints of the run, oldest first. */
-export async function savedSteps(dir: string): Promise<readonly SavedStep[]> {
-  const names = await readdir(stepsFolder(dir)).catch(() => []);
+/** The folders `step-<number>` in a folder, oldest first. */
+async function stepFolders(folder: string): Promise<readonly SavedStep[]> {
+  const names = await readdir(folder).catch(() => []);
   const replaced = names.flatMap((name) => getReplacedName(name) ?? []);
   // A process may have died while it replaced a checkpoint by another of the same step.
-  const restored = replaced.filter((name) => restoreReplacedFolder(join(stepsFolder(dir), name)));
+  const restored = replaced.filter((name) => restoreReplacedFolder(join(folder, name)));
   return [...names, ...restored]
     .flatMap((name) => {
       const match = stepName.exec(name);
-      return match ? [{ step: Number(match[1]), dir: resolve(stepsFolder(dir), name) }] : [];
+      return match ? [{ step: Number(match[1]), dir: resolve(folder, name) }] : [];
     })
     .sort((a, b) => a.step - b.step);
 }
+
+/** Complete checkpoints of the run, oldest first. */
+export const savedSteps = (dir: string): Promise<readonly SavedStep[]> => stepFolders(stepsFolder(dir));
+
+/** Sharded checkpoints of a run that PyTorch trains, oldest first. */
+export const shardedSteps = (dir: string): Promise<readonly SavedStep[]> => stepFolders(shardsFolder(dir));
 
 /** The newest complete checkpoint, or null. */
 export const newestStep = async (dir: string): Promise<SavedStep | null> =>

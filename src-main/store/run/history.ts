@@ -5,6 +5,7 @@
 import { rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ErrorData } from '../../base/errors.ts';
+import type { EarlyStopping } from '../../train/early-stopping.ts';
 import type { RunEvent, RunHistory } from '../../train/run.ts';
 import { readJsonObject, writeJson } from '../fs/files.ts';
 import { parseEvent } from './event-lines.ts';
@@ -28,6 +29,7 @@ export interface RunTotals {
 }
 
 /** One entry per `indexStride` lines: the step before the line, and the byte where it begins. */
+  earlyStopped?: EarlyStopping;
 type LineIndex = (readonly [step: number, offset: number])[];
 const indexStride = 4096;
 
@@ -102,6 +104,7 @@ function addToTotals(totals: RunTotals, event: RunEvent): void {
       totals.seconds += event.seconds;
       break;
     case 'evaluated':
+      delete totals.earlyStopped;
       totals.heldOutLoss = event.loss;
       break;
     case 'usage':
@@ -121,6 +124,11 @@ interface PlacedLine {
 }
 
 /** Complete lines between two bytes of the file, a block at a time. */
+    case 'early-stopped': {
+      const { best, bestStep, evaluations } = event;
+      totals.earlyStopped = { best, bestStep, evaluations };
+      break;
+    }
 async function* readLines(file: FileHandle, from: number, to: number): AsyncGenerator<readonly PlacedLine[]> {
   let rest: Buffer = Buffer.alloc(0);
   let at = from;

@@ -1,13 +1,13 @@
 /** @file Creates, trains and closes run folders: settings, events, checkpoints, and one trainer at a time. */
-import { readFileSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { LaunchSettings } from '../../train/launch.ts';
 import { runVersion, type RunEvent, type RunSettings, type StoppedEvent } from '../../train/run.ts';
+import { defaultRetention, reasonsToKeep, type Retention } from '../../train/retention.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
 import type { RunStage } from '../../train/stages.ts';
-import { isNotFound, removeStaleFiles, writeJson, writeOrRefuse } from '../fs/files.ts';
+import { isNotFound, readRegularFileSync, removeStaleFiles, writeJson, writeOrRefuse } from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
 import { removeStaleFolders } from '../fs/stale-folders.ts';
 import { openEventLog, upgradeEvents } from './event-log.ts';
@@ -16,12 +16,12 @@ import {
   isStopRequested,
   isVersion1,
   readRun,
-  savedSteps,
   settingsFile,
   stepsFolder,
   stopFile,
 } from './folder.ts';
 import { isGrowthRequested } from './stage-files.ts';
+import { deleteLaterCheckpoints, savedLosses } from './checkpoints.ts';
 import { holdRun, readMark, watchActivity, withRunLock, writeMark } from './state.ts';
 import { openTensorBoard } from './tensorboard.ts';
 
@@ -51,19 +51,25 @@ async function checkNoOtherProcess(dir: string): Promise<void> {
   if (active && active.pid !== process.pid) refuse('run/already-running', { run: basename(dir) });
 }
 
+/** What changes when a run is resumed; what is absent stays. */
+export interface RunChanges {
+  /** The checkpoint to continue from; later ones are deleted. */
+  readonly step?: number;
+  readonly settings?: TrainingSettings;
+  /** Another engine; null: Cambium's own. */
+  readonly launch?: LaunchSettings | null;
+  readonly stages?: readonly RunStage[];
+}
+
 /**
- * Marks the run as being prepared by this process, removes an old stop request, and writes new settings, another
- * engine and other stages if they are given. Throws `run/already-running`.
+ * Marks the run as being prepared by this process, removes an old stop request, and makes the changes. Throws
+ * `run/already-running` and `run/no-step`.
  */
-export const claimRun = (
-  dir: string,
-  settings?: TrainingSettings,
-  launch?: LaunchSettings | null,
-  stages?: readonly RunStage[],
-): Promise<void> =>
+export const claimRun = (dir: string, { step, settings, launch, stages }: RunChanges = {}): Promise<void> =>
   withRunLock(dir, async () => {
     await checkNoOtherProcess(dir);
     await rm(stopFile(dir), { force: true });
+    if (step !== undefined) await deleteLaterCheckpoints(dir, step);
     if (settings) await changeSettings(dir, settings);
     if (stages) await writeJson(settingsFile(dir), { ...(await readRun(dir)), stages } satisfies RunSettings);
     if (launch !== undefined) await changeLaunch(dir, launch);
@@ -124,7 +130,7 @@ export interface RunSession {
 
 function readDecayRequest(dir: string): DecayRequest | undefined {
   try {
-    const { steps } = JSON.parse(readFileSync(decayFile(dir), 'utf8')) as { steps: unknown };
+    const { steps } = JSON.parse(readRegularFileSync(decayFile(dir)).toString('utf8')) as { steps: unknown };
     return typeof steps === 'number' && Number.isInteger(steps) && steps > 0 ? { steps } : {};
   } catch (error) {
     // A file that cannot be read is still a request.
@@ -197,18 +203,21 @@ export async function closeRun(dir: string, event: StoppedEvent): Promise<void> 
   }
 }
 
-/**
- * Saves a checkpoint, complete or not at all, and removes all but the newest `kept`. Returns its folder.
- */
+/** Saves a checkpoint, complete or not at all, and removes those that are not retained. Returns its folder. */
 export async function saveStep(
   dir: string,
   step: number,
   fill: (temporary: string) => Promise<void>,
-  { requiredBytes = 0, kept = 2 } = {},
+  {
+    requiredBytes = 0,
+    retention = defaultRetention,
+  }: { readonly requiredBytes?: number; readonly retention?: Retention } = {},
 ): Promise<string> {
   const target = resolve(stepsFolder(dir), `step-${String(step).padStart(6, '0')}`);
   await writeFolder(target, fill, { requiredBytes, replace: true });
   await removeStaleFolders(stepsFolder(dir));
-  for (const old of (await savedSteps(dir)).slice(0, -kept)) await removeFolder(old.dir);
+  const saved = await savedLosses(dir);
+  const reasons = reasonsToKeep(saved, retention);
+  for (const old of saved) if (reasons.get(old.step)!.length === 0) await removeFolder(old.dir);
   return target;
 }

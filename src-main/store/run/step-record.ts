@@ -5,6 +5,7 @@ import { refuse } from '../../base/errors.ts';
 import { stepFile } from '../checkpoint/moments.ts';
 import { readJsonObject } from '../fs/files.ts';
 import type { LossScale } from '../../train/precision.ts';
+import { storedEarlyStopping, type EarlyStopping } from '../../train/early-stopping.ts';
 import { stageEndReasons, stageStart, type StageEndReason, type StageStart } from '../../train/stages.ts';
 import { emptyHistory, type SpikeHistory } from '../../train/spikes.ts';
 
@@ -35,6 +36,10 @@ export interface StepRecord {
   readonly stages?: readonly StageStart[];
   /** Updates before frozen weights were trained too; absent while they are frozen. */
   readonly unfrozenAt?: number;
+  /** Held-out loss of the weights, if it was measured at this step. */
+  readonly heldOutLoss?: number;
+  /** What the evaluations so far say about early stopping; absent before the first. */
+  readonly earlyStopping?: EarlyStopping;
   /** The stage ended here, and the next has not begun. */
   readonly stageEnd?: StageEnded;
 }
@@ -62,6 +67,8 @@ const schema = z.object({
   lossScale: z.object({ factor: z.number(), finiteUpdates: z.number() }).optional(),
   stages: z.array(stageStart).min(1).optional(),
   unfrozenAt: count.optional(),
+  heldOutLoss: z.number().optional(),
+  earlyStopping: storedEarlyStopping.optional(),
   stageEnd: z.object({ reason: z.enum(stageEndReasons), heldOutLoss: z.number().nullable() }).optional(),
 });
 
@@ -114,6 +121,8 @@ export async function readStepRecord({
     stageEnd,
     textHash,
     unfrozenAt,
+    heldOutLoss,
+    earlyStopping,
     ...rest
   } = found;
   return {
@@ -127,6 +136,8 @@ export async function readStepRecord({
     ...(lossScale ? { lossScale } : {}),
     ...(stages ? { stages } : {}),
     ...(stageEnd ? { stageEnd } : {}),
+    ...(heldOutLoss === undefined ? {} : { heldOutLoss }),
+    ...(earlyStopping ? { earlyStopping } : {}),
     ...(unfrozenAt === undefined ? {} : { unfrozenAt }),
   };
 }

@@ -1,7 +1,7 @@
 /** @file The runs of the fake service. */
 import { refuse } from '../../../src-main/base/errors.ts';
 import { activeStates } from '../../../src-main/contract/activity.ts';
-import type { RunEvent, RunState, RunSummary } from '../../../src-main/contract/schema.ts';
+import type { RunCheckpoint, RunEvent, RunState, RunSummary } from '../../../src-main/contract/schema.ts';
 import type { Service } from '../../../src-main/contract/service.ts';
 import { stepsOf, tokensPerStep } from '../../../src-main/train/schedule.ts';
 import { trainingDefaults, type TrainingSettings } from '../../../src-main/train/settings.ts';
@@ -15,6 +15,8 @@ type RunPart = Pick<
   | 'runs'
   | 'run'
   | 'runHistory'
+  | 'runCheckpoints'
+  | 'deleteCheckpoint'
   | 'followRun'
   | 'stopRun'
   | 'resumeRun'
@@ -110,8 +112,30 @@ async function train(run: FakeRun, pace: number): Promise<void> {
   run.summary = { ...run.summary, state: 'finished' };
 }
 
+/** Checkpoints at every 200 steps, newest first. The two newest are kept as such, and step 200 as the best. */
+function createCheckpoints({ dir, savedStep, settings }: RunSummary): RunCheckpoint[] {
+  const steps = Array.from({ length: Math.floor((savedStep ?? 0) / 200) }, (_, i) => 200 * (i + 1)).reverse();
+  return steps.map((step, i) => ({
+    step,
+    model: `${dir}/checkpoints/step-000${step}/model`,
+    tokens: step * tokensPerStep(settings),
+    loss: lossAt(step),
+    heldOutLoss: lossAt(step) + 0.1,
+    bytes: 12_600_000,
+    saved: new Date(Date.now() - i * 60_000).toISOString(),
+    kept: [...(i < 2 ? (['newest'] as const) : []), ...(step === 200 ? (['best'] as const) : [])],
+    isNeeded: i === 0,
+  }));
+}
+
 export function createFakeRuns(pace: number): RunPart {
   const runs = createRuns();
+  const checkpoints = new Map<string, RunCheckpoint[]>();
+  const checkpointsOf = (id: string): RunCheckpoint[] => {
+    const known = checkpoints.get(id) ?? createCheckpoints(find(id).summary);
+    checkpoints.set(id, known);
+    return known;
+  };
   const trash = new Map<string, FakeRun>();
   const find = (id: string): FakeRun => runs.get(id) ?? refuse('run/not-found', { run: id });
   const change = (id: string, changes: Partial<RunSummary>): RunSummary => {
@@ -141,6 +165,12 @@ export function createFakeRuns(pace: number): RunPart {
         offset: 0,
         isComplete: true,
       };
+    },
+    runCheckpoints: async ({ id }) => checkpointsOf(id),
+    deleteCheckpoint: async ({ id, step }) => {
+      const left = checkpointsOf(id).filter((one) => one.step !== step);
+      checkpoints.set(id, left);
+      return left;
     },
     followRun: async function* ({ id, from }) {
       const run = find(id);

@@ -3,9 +3,15 @@ import type { RunEvent } from '../../../src-main/train/run.ts';
 
 export const time = '2026-11-29T12:19:49.619Z';
 
-/** An event of every type, in version 1 and in version 2. */
+/** Events that version 1 did not have. */
+type SinceVersion1 = 'early-stopped';
+
+/** An event of every other type, in version 1 and in version 2. */
 export const eventPairs: {
-  readonly [T in RunEvent['type']]: readonly [old: object, event: RunEvent & { type: T }];
+  readonly [T in Exclude<RunEvent['type'], SinceVersion1>]: readonly [
+    old: object,
+    event: RunEvent & { type: T },
+  ];
 } = {
   preparing: [
     { at: 'preparing', what: 'reading the text', done: 5, of: 8 },

@@ -1,8 +1,8 @@
-/** @file cambium export: writes the newest weights of a run as a Hugging Face folder or an ONNX file. */
+/** @file cambium export: writes the weights of a run as a Hugging Face folder or an ONNX file. */
 import { resolve } from 'node:path';
 import { formatBytes, formatNumber } from '../../../base/format.ts';
-import { readChoice } from '../arguments.ts';
-import { jsonFlag, type AddCommand } from '../command.ts';
+import { readChoice, readWhole } from '../arguments.ts';
+import { getText, jsonFlag, type AddCommand } from '../command.ts';
 import { followJob } from '../follow.ts';
 import { outputDTypes } from '../growth-flags.ts';
 import { formatNotes } from '../output.ts';
@@ -15,6 +15,7 @@ const examples = `
 Examples:
   cambium export ./run --out ./trained
   cambium export ./run --out ./small --dtype bfloat16
+  cambium export ./run --out ./best --step 400
   cambium export ./run --out ./averaged --weights ema
   cambium export ./run --out ./fast --format onnx`;
 
@@ -23,7 +24,8 @@ export const exportRun: AddCommand = (program, run) => {
     .command('export')
     .argument('<run>', 'folder or name of the run; with --format onnx also the folder of a checkpoint')
     .description(
-      'write the newest weights of a run as a Hugging Face folder, or as an ONNX file with a KV cache; ' +
+      'write the newest weights of a run, or those of --step, as a Hugging Face folder, or as an ONNX file with a ' +
+        'KV cache; ' +
         'the result is read back and compared',
     )
     .requiredOption('--out <dir>', 'the folder to create; it must not exist')
@@ -38,16 +40,22 @@ export const exportRun: AddCommand = (program, run) => {
       `${weightsKinds.join(', ')}: the weights, their moving average, or the average of the newest checkpoints`,
       'raw',
     )
+    .option(
+      '--step <step>',
+      'the saved step to export; `cambium checkpoints` lists them (default: the newest)',
+    )
     .option(...jsonFlag)
     .addHelpText('after', examples)
     .action(
       run(async ({ api, out, options, signal }, id) => {
+        const step = getText(options['step']);
         const job = await api.startExport({
           run: toRunId(id!),
           out: resolve(String(options['out'])),
           dtype: readChoice('--dtype', String(options['dtype']), outputDTypes),
           weights: readChoice('--weights', String(options['weights']), weightsKinds),
           format: readChoice('--format', String(options['format']), formats),
+          ...(step === undefined ? {} : { step: readWhole('--step', step) }),
         });
         const done = await followJob(api, job, api.followExport({ id: job.id }), signal, (event) => {
           if (event.type === 'tensor') {

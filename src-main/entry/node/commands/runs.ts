@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { describeError } from '../../../base/errors.ts';
 import { formatCount, formatMoney } from '../../../base/format.ts';
 import { activeStates } from '../../../contract/activity.ts';
-import type { ResumeRequest, RunSummary } from '../../../contract/schema.ts';
+import { memoryOverrides, type ResumeRequest, type RunSummary } from '../../../contract/schema.ts';
 import { findFlag, readWhole } from '../arguments.ts';
 import { getText, jsonFlag, type AddCommand, type Context, type Options } from '../command.ts';
 import { describeRun, followRun } from '../follow.ts';
@@ -21,15 +21,17 @@ export const toRunId = (text: string): string => (existsSync(resolve(text)) ? re
 const runArgument = ['<run>', 'folder or name of the run'] as const;
 const detachFlag = ['--detach', 'train in the background'] as const;
 
-/** The settings that resume can change to save memory, with their help. */
-const overrideHelp: Readonly<Record<keyof MemoryOverrides, string>> = {
+/** The settings that resume can change, with their help. */
+const overrideHelp: Readonly<Record<keyof MemoryOverrides | 'earlyStoppingPatience', string>> = {
   microBatch: 'sequences per forward and backward pass from now on; times --grad-accum it must stay the same',
   gradAccum: 'micro-batches per update from now on',
   contextLength: 'tokens per sequence; only before the first save',
   activationCheckpointing: 'what the backward pass recomputes to save memory, from now on',
   precision: 'type of matrix products, from now on',
+  earlyStoppingPatience:
+    'evaluations in a row without a lower held-out loss that end the run, from now on; 0: never',
 };
-const overrideIds = Object.keys(overrideHelp) as readonly (keyof MemoryOverrides)[];
+const overrideIds = Object.keys(memoryOverrides.shape) as readonly (keyof MemoryOverrides)[];
 
 export const runs: AddCommand = (program, run) => {
   addRuns(program, run);
@@ -83,7 +85,8 @@ const addResume: AddCommand = (program, run) => {
   const command: Command = program
     .command('resume')
     .argument(...runArgument)
-    .description('continue a run from its newest checkpoint, or train longer than planned')
+    .description('continue a run from its newest checkpoint or an earlier one, or train longer than planned')
+    .option('--from <step>', 'go back to this saved step; later checkpoints and events are deleted')
     .option('--tokens <tokens>', 'new total of the run, more than it has done; also continues a finished run')
     .option(
       '--rewarm-steps <steps>',
@@ -94,12 +97,14 @@ const addResume: AddCommand = (program, run) => {
     .option(...detachFlag);
   addFormerFlag(command, 'rewarm');
   addEngineFlags(command, 'as before');
-  addSettingFlags(command, overrideIds, overrideHelp)
+  addSettingFlags(command, [...overrideIds, 'earlyStoppingPatience'], overrideHelp)
     .addHelpText(
       'after',
       '\nExamples:\n  cambium resume ./run\n' +
         '  cambium resume ./run --micro-batch 2 --grad-accum 4 --activation-checkpointing full\n' +
-        '  cambium resume ./run --tokens 20M --rewarm-steps 100',
+        '  cambium resume ./run --tokens 20M --rewarm-steps 100\n' +
+        '  cambium resume ./run --from 400\n' +
+        '  cambium resume ./run --early-stopping-patience 0',
     )
     .action(
       run(async (context, id) => {
@@ -113,12 +118,16 @@ const addResume: AddCommand = (program, run) => {
 function readResume(options: Options): Omit<ResumeRequest, 'id'> {
   const tokens = getText(options['tokens']);
   const rewarm = findFlag(options, 'rewarmSteps', 'rewarm');
-  const memoryOverrides: MemoryOverrides = readSettings(options, overrideIds);
+  const overrides: MemoryOverrides = readSettings(options, overrideIds);
+  const { earlyStoppingPatience } = readSettings(options, ['earlyStoppingPatience']);
   const launch = readLaunch(options);
+  const step = getText(options['from']);
   return {
+    ...(step === undefined ? {} : { step: readWhole('--from', step) }),
     ...(tokens === undefined ? {} : { tokens: readWhole('--tokens', tokens, 1) }),
     ...(rewarm === undefined ? {} : { rewarmSteps: readWhole(rewarm.flag, rewarm.text) }),
-    ...(Object.keys(memoryOverrides).length > 0 ? { memoryOverrides } : {}),
+    ...(Object.keys(overrides).length > 0 ? { memoryOverrides: overrides } : {}),
+    ...(earlyStoppingPatience === undefined ? {} : { earlyStoppingPatience }),
     ...(launch === undefined ? {} : { launch }),
   };
 }

@@ -24,6 +24,7 @@ function renderForm(files: readonly string[]) {
     run,
     folder: '/home/exports',
     savedStep: 7,
+    onnewest: () => undefined,
     service: service as never,
     reconnected: () => Promise.resolve(),
   });
