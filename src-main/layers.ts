@@ -56,7 +56,7 @@ export const packageOwners: Readonly<Record<string, readonly string[]>> = {
   'hyparquet-compressors':   ['src-main/store'],
   'electron-updater':        ['src-main/entry/desktop'],
   '@bufbuild/protobuf':      ['src-main/graph', 'src-main/store/run/tensorboard.ts'],
-  zod:                       ['src-main/base', 'src-main/contract', 'src-main/cost', 'src-main/engine/train', 'src-main/entry', 'src-main/growth', 'src-main/launch', 'src-main/model', 'src-main/store', 'src-main/train'],
+  zod:                       ['src-main/bakeoff', 'src-main/base', 'src-main/contract', 'src-main/cost', 'src-main/engine/train', 'src-main/entry', 'src-main/growth', 'src-main/launch', 'src-main/model', 'src-main/store', 'src-main/train'],
   uplot:                     ['src-renderer'],
   svelte:                    ['src-renderer'],
 };

@@ -3,24 +3,11 @@ import { estimate, type EstimateRequest } from '../cost/estimate.ts';
 import type { Subject } from '../cost/programs.ts';
 import type { Range } from '../cost/range.ts';
 import type { TrainingSettings } from '../train/settings.ts';
+import type { BakeoffEstimate } from './state.ts';
 import { plannedTokens, type TokenBounds, type Tournament } from './tournament.ts';
 
 /** What is known of the devices and prices. */
 export type EstimateFacts = Pick<EstimateRequest, 'targets' | 'assumptions'>;
-
-export interface BakeoffEstimate {
-  readonly tokens: TokenBounds;
-  /** Absent if the speed of the device is unknown. */
-  readonly seconds?: Range;
-  /** Kilowatt-hours. */
-  readonly energy?: Range;
-  /** US dollars. */
-  readonly cost?: Range;
-  /** Bytes of all grown checkpoints and of the newest checkpoints of all probes. */
-  readonly disk: number;
-  /** Probes, each a run. */
-  readonly probes: number;
-}
 
 export interface EstimatedCandidate {
   readonly id: string;

@@ -23,6 +23,7 @@ import {
   deviceChoice,
   evaluateRequest,
   exportFormat,
+  ggufType,
   logitsRequest,
   nonNegativeInteger,
   nothing,
@@ -40,6 +41,13 @@ import {
   type SampleEvent,
   type WrittenLogits,
 } from './schema.ts';
+import type { TuneEvent } from './tune.ts';
+
+/** The mean loss of each held-out window in nats per token, and the hash of all tokens of the text. */
+export interface WindowLosses {
+  readonly losses: readonly number[];
+  readonly textHash: string;
+}
 
 export const engine = {
   devices: call(nothing)<readonly Device[]>(),
@@ -67,6 +75,10 @@ export const engine = {
    * events.jsonl before it is sent.
    */
   train: stream(z.object({ run: path }))<RunEvent>(),
+  /** Continues the tuning in a folder. tune.json is replaced after every trial. */
+  tune: stream(z.object({ dir: path }))<TuneEvent>(),
+  /** The losses of the newest checkpoint of a run on at most `windows` windows of its held-out text. */
+  windowLosses: call(z.object({ run: path, windows: z.number().int().min(1) }))<WindowLosses>(),
   sample: stream(sampleRequest)<SampleEvent>(),
   evaluate: stream(evaluateRequest)<EvaluateEvent>(),
   evaluateChoices: stream(choicesRequest)<ChoicesEvent>(),
@@ -81,9 +93,10 @@ export const engine = {
       dtype: z.enum(['keep', 'float32', 'float16', 'bfloat16']),
       weights: weightsKind.optional(),
       format: exportFormat.optional(),
+      ggufType: ggufType.optional(),
+      step: nonNegativeInteger.optional(),
     }),
   )<ExportEvent>(),
 } as const;
 
 export type Engine = Api<typeof engine>;
-      step: nonNegativeInteger.optional(),

@@ -20,16 +20,19 @@ import { listNativeLibraries } from './ort/cuda-libraries.ts';
 import { checkReading } from './infer/check-job.ts';
 import { evaluate } from './infer/evaluate-job.ts';
 import { exportRun } from './export/export-job.ts';
+import { exportGguf } from './export/gguf-job.ts';
 import { exportOnnx } from './export/onnx-job.ts';
 import { grow } from './grow/grow-job.ts';
 import { writeLogits } from './infer/logits-job.ts';
 import { sample } from './infer/sample-job.ts';
+import { windowLosses } from './infer/window-losses-job.ts';
 import { measureSpeed } from './device/speed-test.ts';
 import { watchParent } from './parent-watch.ts';
 import { countTokens } from './text/count-job.ts';
 import { preview } from './text/preview-job.ts';
 import { tokenize } from './text/tokenize-job.ts';
 import { train } from './train/train-job.ts';
+import { tune } from './tune/tune-job.ts';
 
 /** Jobs that have not ended. A cancelled run still saves a checkpoint, a cancelled growth removes its files. */
 const activeJobs = new Set<Promise<void>>();
@@ -70,6 +73,8 @@ function exitAfterJobs(): void {
   });
 }
 
+const exporters = { safetensors: exportRun, onnx: exportOnnx, gguf: exportGguf } as const;
+
 const implementation: Engine = {
   devices: () => listDevices(),
   libraries: () => Promise.resolve(listNativeLibraries()),
@@ -91,6 +96,8 @@ const implementation: Engine = {
       if (type === 'started') parentWatch?.protect();
       else if (type === 'stopped') parentWatch?.unprotect();
     }),
+  tune: (input, signal) => runToCompletion(tune(input, orShutdown(signal))),
+  windowLosses: (input, signal) => windowLosses(input, orShutdown(signal)),
   sample: (input, signal) => runToCompletion(sample(input, orShutdown(signal))),
   evaluate: (input, signal) => runToCompletion(evaluate(input, orShutdown(signal))),
   evaluateChoices: (input, signal) => runToCompletion(evaluateChoices(input, orShutdown(signal))),
@@ -98,7 +105,7 @@ const implementation: Engine = {
   previewText: (input, signal) => runToCompletion(preview(input, orShutdown(signal))),
   countTokens: (input, signal) => countTokens(input, orShutdown(signal)),
   export(input, signal) {
-    const exportTo = input.format === 'onnx' ? exportOnnx : exportRun;
+    const exportTo = exporters[input.format ?? 'safetensors'];
     return runToCompletion(exportTo(input, orShutdown(signal)));
   },
 };

@@ -2,7 +2,7 @@
  * @file The learning rate as a function of the step, and changes of the schedule during a run. A change never
  * alters the steps before it.
  */
-import type { Phase, TrainingSettings } from './settings.ts';
+import type { Phase, Schedule, TrainingSettings } from './settings.ts';
 
 type BatchSettings = Pick<TrainingSettings, 'microBatch' | 'contextLength' | 'gradAccum'>;
 
@@ -94,17 +94,19 @@ export const isDecaying = (s: TrainingSettings): boolean => s.phases?.at(-1)?.sc
 /**
  * Settings of a run that continues from `step` to a total of `tokens`. The learning rate continues where it is,
  * or first rises to its peak again over `rewarmSteps` steps (Ibrahim et al. 2024). A warmup that has not ended
- * is finished first.
+ * is finished first. `schedule` is that of the steps from here on: a run at a constant learning rate can so become
+ * the beginning of one that decays.
  */
 export function extend(
   s: TrainingSettings,
   step: number,
   tokens: number,
   rewarmSteps: number,
+  schedule: Schedule = s.schedule,
 ): TrainingSettings {
   const until = Math.max(step + 1, stepsOf({ ...s, tokens }));
   const current = phasesOf(s).findLast((phase) => phase.from <= step)!;
   const warmupLeft = current.from + current.warmupSteps - step;
   const warmupSteps = Math.min(Math.max(rewarmSteps, warmupLeft), until - step);
-  return withPhase(s, { from: step, until, schedule: s.schedule, warmupSteps });
+  return withPhase({ ...s, schedule }, { from: step, until, schedule, warmupSteps });
 }

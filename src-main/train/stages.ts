@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { OptionValues } from '../base/option.ts';
 import { decayFrom, extend, isDecaying, learningRate, tokensPerStep, withRewarm } from './schedule.ts';
 import { schemasOf } from './setting.ts';
-import { settingTable, type TrainingSettings } from './settings.ts';
+import { settingTable, type Schedule, type TrainingSettings } from './settings.ts';
 
 /** What may end a stage; the first that happens does. */
 export interface StageEnd {
@@ -258,12 +258,14 @@ export const extendInStage = (
   step: number,
   tokens: number,
   rewarmSteps: number,
+  schedule?: Schedule,
 ): TrainingSettings =>
   extend(
     stage.run,
     scheduleStepAt(stage, step),
     tokens,
     (rewarmSteps * tokensPerStep(stage.settings)) / tokensPerStep(stage.run),
+    schedule,
   );
 
 /** Sequences that were drawn from the text before update number `cursor`. */

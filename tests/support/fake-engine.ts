@@ -3,7 +3,7 @@
  * in a real run folder. `fake-processes.ts` runs it in memory, `fake-engine-child.ts` in its own process.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { AppError, createError, toErrorData, refuse } from '../../src-main/base/errors.ts';
 import type { AbortSignalLike } from '../../src-main/base/signals.ts';
 import type { Engine } from '../../src-main/contract/engine.ts';
@@ -194,6 +194,10 @@ export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0
         signal,
         exitDelayMs,
       ),
+    async windowLosses({ run, windows }, signal) {
+      await unlessAborted(behave(), signal);
+      return { losses: await countWindowLosses(run, windows), textHash: 'a text' };
+    },
     async *sample({ prompt, tokens }, signal): AsyncGenerator<SampleEvent> {
       for (let i = 0; i < tokens; i++) {
         await unlessAborted(behave(), signal);
@@ -276,6 +280,21 @@ export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0
       }
     },
   };
+}
+
+/**
+ * Losses that depend on the run alone: lowest at a learning rate of 1e-3, higher by 1 for random weights, and by 0.1
+ * for each candidate of a bake-off before this one (its checkpoint is in a folder `N-…`).
+ */
+async function countWindowLosses(dir: string, windows: number): Promise<readonly number[]> {
+  const { settings, checkpoint } = await readRun(dir);
+  const candidate = Number.parseInt(basename(checkpoint), 10) || 0;
+  const atRate = 2 + Math.abs(Math.log10(settings.lr / 1e-3));
+  const mean = atRate + 0.1 * candidate + (settings.init === 'random' ? 1 : 0);
+  return Array.from(
+    { length: windows },
+    (_, i) => mean + 0.3 * Math.sin(i) + 0.001 * Math.cos(i * candidate),
+  );
 }
 
 /** Trains the run in `dir` by counting: its loss falls from 5 to 4, and it saves as its settings say. */

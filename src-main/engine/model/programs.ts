@@ -86,6 +86,8 @@ async function fetchFloats(
 export interface LossMeter {
   /** Mean loss. `documents`: document numbers of each window, for a meter with a document mask. */
   meanLoss(windows: readonly Int32Array[], documents?: readonly Int32Array[]): Promise<number>;
+  /** Mean loss of each window, with its documents as for `meanLoss`. */
+  windowLosses(windows: readonly Int32Array[], documents?: readonly Int32Array[]): Promise<readonly number[]>;
   /** Loss of each token of each window. */
   tokenLosses(windows: readonly Int32Array[]): Promise<readonly Float32Array[]>;
   dispose(): Promise<void>;
@@ -125,6 +127,19 @@ export async function openLossMeter(
         sum += losses.reduce((a, b) => a + b, 0);
       }
       return sum / (windows.length * contextLength);
+    },
+    async windowLosses(windows, documents = []) {
+      const means: number[] = [];
+      for (let first = 0; first < windows.length; first += microBatch) {
+        const end = first + microBatch;
+        const batch = windows.slice(first, end);
+        const losses = await readBatch(batch, documents.slice(first, end));
+        for (const i of batch.keys()) {
+          const ofWindow = losses.subarray(i * contextLength, (i + 1) * contextLength);
+          means.push(ofWindow.reduce((a, b) => a + b, 0) / contextLength);
+        }
+      }
+      return means;
     },
     async tokenLosses(windows) {
       const all: Float32Array[] = [];

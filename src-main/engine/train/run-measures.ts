@@ -88,13 +88,14 @@ export async function heldOutLoss(
   }
 }
 
-/** Windows of the held-out text, spread evenly over it. */
+/** At most `most` windows of the held-out text, spread evenly over it. */
 export const heldOutText = (
   tokens: Tokens,
   parts: readonly TextPart[],
   contextLength: number,
+  most = heldOutWindows,
 ): readonly Window[] =>
-  heldOutStarts(parts, contextLength, heldOutWindows).map((start) => ({
+  heldOutStarts(parts, contextLength, most).map((start) => ({
     tokens: tokens.read(start, contextLength + 1),
     documents: tokens.readDocumentIds(start, contextLength),
   }));
