@@ -23,6 +23,7 @@ const pages: readonly (readonly [page: PageName, label: string])[] = [
   ['devices', 'This computer'],
   ['lineage', 'Lineage'],
   ['settings', 'Settings'],
+  ['help', 'Help'],
 ];
 
 const goTo = (page: PageName, params: RouteParams = {}) => {

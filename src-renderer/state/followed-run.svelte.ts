@@ -20,6 +20,8 @@ export class FollowedRun {
   hasEnded = $state(false);
   /** True from a request to resume until its first new event: until then, the events end with the stop. */
   #isResuming = $state(false);
+  /** How often the run had grown when it was asked to grow again. */
+  #growthsBefore = $state<number>();
   /** Increases when the run has to be followed again. */
   #followCount = $state(0);
   /** How far the last stream has come. */
@@ -36,6 +38,12 @@ export class FollowedRun {
     const { phase } = this.view;
     if (phase === 'waiting' || (known === 'pausing' && phase === 'running')) return known;
     return phase;
+  });
+
+  /** True from a request to grow until the run has grown or stopped. */
+  isGrowing = $derived.by(() => {
+    void this.view.version;
+    return this.#growthsBefore === this.view.growths.length && isActive(this.state);
   });
 
   constructor(session: Session, id: string) {
@@ -134,6 +142,12 @@ export class FollowedRun {
   }
   resume(changes: Omit<ResumeRequest, 'id'> = {}): Promise<void> {
     return this.#callAndFollow(() => this.#session.service.resumeRun({ id: this.#id, ...changes }));
+  }
+  /** Ends the stage of a run with stages, and grows; resumes a run that is not training. */
+  grow(): Promise<void> {
+    const request = (): Promise<RunSummary> => this.#session.service.growRun({ id: this.#id });
+    this.#growthsBefore = this.view.growths.length;
+    return isActive(this.run?.state) ? this.call(request) : this.#callAndFollow(request);
   }
   /** Decays the learning rate from here on; resumes a run that is not training. */
   decay(steps?: number): Promise<void> {

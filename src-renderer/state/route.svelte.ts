@@ -7,6 +7,8 @@ export const pageNames = [
   'growing',
   'certificate',
   'train',
+  'tune',
+  'tuning',
   'run',
   'runs',
   'compare',
@@ -16,6 +18,7 @@ export const pageNames = [
   'model',
   'push',
   'settings',
+  'help',
 ] as const;
 export type PageName = (typeof pageNames)[number];
 export type RouteParams = Readonly<Record<string, string>>;
