@@ -1,5 +1,5 @@
 /** @file The lines of events.jsonl: splits bytes into lines and parses a line. Version 1 is translated. */
-import type { RunEvent } from '../../train/run.ts';
+import type { RunEvent, StepEvent } from '../../train/run.ts';
 import { isObject } from '../fs/files.ts';
 import { translateEvent } from './version-1.ts';
 
@@ -69,6 +69,10 @@ function isEvent(event: Readonly<Record<string, unknown>>): boolean {
     texts.every((name) => typeof event[name] === 'string')
   );
 }
+
+/** Whether a value that was read is a step of this version. */
+export const isStepEvent = (value: unknown): value is StepEvent =>
+  isObject(value) && value['type'] === 'step' && isEvent(value);
 
 /** Parses a line. Null for a line that is no event, such as one that a full disk cut off. */
 export function parseEvent(line: string): RunEvent | null {

@@ -1,6 +1,6 @@
 /**
  * @file The history of a run, read incrementally: totals for a list, thinned events for a chart. A stopped run
- * caches them in digest.json and history.json, so that long runs open without reading every line.
+ * caches them in digest.json, history.json and zoom.json, so that long runs open without reading every line.
  */
 import { rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,6 +12,13 @@ import { parseEvent } from './event-lines.ts';
 import { eventsFile, openIfPresent, readRange } from './events.ts';
 import { activityOf } from './state.ts';
 import { createEventThinner, type EventThinner } from './thinned-events.ts';
+import {
+  collectZoomBlocks,
+  readZoomBlocks,
+  writeZoomBlocks,
+  type ZoomBlocks,
+  type ZoomCollector,
+} from './zoom-blocks.ts';
 
 /** What a list shows of a run, from its events alone. */
 export interface RunTotals {
@@ -22,6 +29,7 @@ export interface RunTotals {
   heldOutLoss: number | null;
   seconds: number;
   cost: number | null;
+  earlyStopped?: EarlyStopping;
   error?: ErrorData;
   lastEvent?: RunEvent;
   /** Lines that are no events. */
@@ -29,13 +37,17 @@ export interface RunTotals {
 }
 
 /** One entry per `indexStride` lines: the step before the line, and the byte where it begins. */
-  earlyStopped?: EarlyStopping;
 type LineIndex = (readonly [step: number, offset: number])[];
 const indexStride = 4096;
+/** A range over more blocks of `indexStride` lines is drawn from the thinned blocks. */
+const mostExactBlocks = 8;
 
-/** digest.json. Version 1 had events of format version 1, version 2 had no cost; both are read anew. */
+/**
+ * digest.json. Version 1 had events of format version 1, version 2 no cost, version 3 no zoom.json: they are read
+ * anew.
+ */
 interface Digest {
-  readonly version: 3;
+  readonly version: 4;
   readonly size: number;
   readonly lines: number;
   readonly totals: RunTotals;
@@ -50,6 +62,7 @@ interface ReadState {
   totals: RunTotals;
   index: LineIndex;
   thinner: EventThinner;
+  zoom: ZoomCollector;
   /** True if the cache on disk is up to date. */
   isCached: boolean;
   /** True if the state came from the cache: it cannot be continued, because no line was read. */
@@ -79,6 +92,7 @@ const emptyState = (): ReadState => ({
   totals: emptyTotals(),
   index: [],
   thinner: createEventThinner(),
+  zoom: collectZoomBlocks(),
   isCached: false,
   isFromCache: false,
 });
@@ -90,6 +104,7 @@ function addToTotals(totals: RunTotals, event: RunEvent): void {
     case 'started':
       totals.steps = event.steps;
       delete totals.error;
+      delete totals.earlyStopped;
       break;
     case 'rescheduled':
       totals.steps = event.steps;
@@ -104,12 +119,16 @@ function addToTotals(totals: RunTotals, event: RunEvent): void {
       totals.seconds += event.seconds;
       break;
     case 'evaluated':
-      delete totals.earlyStopped;
       totals.heldOutLoss = event.loss;
       break;
     case 'usage':
       totals.cost = event.cost;
       break;
+    case 'early-stopped': {
+      const { best, bestStep, evaluations } = event;
+      totals.earlyStopped = { best, bestStep, evaluations };
+      break;
+    }
     case 'stopped':
       if (event.error) totals.error = event.error;
       else delete totals.error;
@@ -124,11 +143,6 @@ interface PlacedLine {
 }
 
 /** Complete lines between two bytes of the file, a block at a time. */
-    case 'early-stopped': {
-      const { best, bestStep, evaluations } = event;
-      totals.earlyStopped = { best, bestStep, evaluations };
-      break;
-    }
 async function* readLines(file: FileHandle, from: number, to: number): AsyncGenerator<readonly PlacedLine[]> {
   let rest: Buffer = Buffer.alloc(0);
   let at = from;
@@ -159,12 +173,16 @@ async function readFurther(dir: string, before: ReadState | undefined): Promise<
     const state = continued ?? (await readCached(dir, size)) ?? emptyState();
     for await (const lines of readLines(file, state.offset, size))
       for (const { text, end } of lines) {
-        if (state.lines % indexStride === 0) state.index.push([state.totals.step, state.offset]);
+        if (state.lines % indexStride === 0) {
+          state.index.push([state.totals.step, state.offset]);
+          state.zoom.startBlock();
+        }
         state.lines++;
         const event = parseEvent(text);
         if (event) {
           addToTotals(state.totals, event);
           state.thinner.add(event);
+          if (event.type === 'step') state.zoom.add(event);
         } else state.totals.badLines = (state.totals.badLines ?? 0) + 1;
         state.offset = end;
         state.lastLine = text;
@@ -191,7 +209,7 @@ async function isContinued(
 /** The cached state, if it belongs to a file of this size. */
 async function readCached(dir: string, size: number): Promise<ReadState | undefined> {
   const digest = (await readJsonObject(digestFile(dir)).catch(() => undefined)) as Digest | undefined;
-  if (digest?.version !== 3 || digest.size !== size || !Array.isArray(digest.index)) return undefined;
+  if (digest?.version !== 4 || digest.size !== size || !Array.isArray(digest.index)) return undefined;
   const { lines, totals, index } = digest;
   return { ...emptyState(), offset: size, lines, totals, index, isCached: true, isFromCache: true };
 }
@@ -206,7 +224,8 @@ async function writeCache(dir: string, state: ReadState): Promise<void> {
     lines,
     offset,
   } satisfies RunHistory);
-  await writeJson(digestFile(dir), { version: 3, size: offset, lines, totals, index } satisfies Digest);
+  await writeZoomBlocks(dir, offset, state.zoom.blocks());
+  await writeJson(digestFile(dir), { version: 4, size: offset, lines, totals, index } satisfies Digest);
 }
 
 /** Read states by folder. Reads of one folder wait for each other. */
@@ -241,7 +260,7 @@ export interface StepRange {
 export async function historyOf(dir: string, range?: StepRange): Promise<RunHistory> {
   const state = await readState(dir);
   const { lines, offset } = state;
-  if (range) return { ...(await readStepRange(dir, state, range)), lines, offset };
+  if (range) return { ...(await readSteps(dir, state, range)), lines, offset };
   if (!state.isFromCache) return { ...state.thinner.result(), lines, offset };
   const cached = (await readJsonObject(historyFile(dir)).catch(() => undefined)) as RunHistory | undefined;
   if (cached?.offset === offset && Array.isArray(cached.events)) return cached;
@@ -251,29 +270,54 @@ export async function historyOf(dir: string, range?: StepRange): Promise<RunHist
   return historyOf(dir);
 }
 
-async function readStepRange(
+/** A part of events.jsonl that may hold steps of a range. */
+interface FilePart {
+  /** Number of the block of `indexStride` lines. */
+  readonly block: number;
+  readonly from: number;
+  readonly to: number;
+  /** True if all steps of the part are in the range. */
+  readonly isInside: boolean;
+}
+
+/** After a rollback the same step is in several parts of the file: every part that may hold a step is listed. */
+const findParts = ({ index, totals, offset }: ReadState, range: StepRange): readonly FilePart[] =>
+  index.flatMap(([step, from], block): FilePart[] => {
+    const [stepAfter, to] = index[block + 1] ?? [totals.step, offset];
+    const [low, high] = [Math.min(step, stepAfter), Math.max(step, stepAfter)];
+    if (high < range.from || low > range.to) return [];
+    return [{ block, from, to, isInside: low >= range.from && high <= range.to }];
+  });
+
+/** The steps of a range: each of a narrow range, and of a wide one those that the thinned blocks have kept. */
+async function readSteps(
   dir: string,
-  { index, totals, offset: fileEnd }: ReadState,
-  { from, to }: StepRange,
+  state: ReadState,
+  range: StepRange,
 ): Promise<Pick<RunHistory, 'events' | 'isComplete'>> {
   const file = await openIfPresent(eventsFile(dir));
   const thinner = createEventThinner();
   if (!file) return thinner.result();
-  // After a rollback the same step is in several parts of the file: read every part that may hold it.
-  const parts = index.flatMap(([step, offset], i): (readonly [number, number])[] => {
-    const [stepAfter, end] = index[i + 1] ?? [totals.step, fileEnd];
-    const mayHold = Math.max(step, stepAfter) >= from && Math.min(step, stepAfter) <= to;
-    return mayHold ? [[offset, end]] : [];
-  });
+  const add = (event: RunEvent | null): void => {
+    if (event?.type === 'step' && event.step >= range.from && event.step <= range.to) thinner.add(event);
+  };
   try {
-    for (const [start, end] of parts)
-      for await (const block of readLines(file, start, end))
-        for (const { text } of block) {
-          const event = parseEvent(text);
-          if (event?.type === 'step' && event.step >= from && event.step <= to) thinner.add(event);
-        }
-    return thinner.result();
+    const parts = findParts(state, range);
+    const isWide = parts.length > mostExactBlocks;
+    const blocks = isWide ? await zoomBlocksOf(dir, state) : undefined;
+    for (const { block, from, to, isInside } of parts) {
+      const kept = isInside ? blocks?.[block] : undefined;
+      if (kept) for (const event of kept) add(event);
+      else
+        for await (const lines of readLines(file, from, to))
+          for (const { text } of lines) add(parseEvent(text));
+    }
+    const { events, isComplete } = thinner.result();
+    return { events, isComplete: isComplete && blocks === undefined };
   } finally {
     await file.close();
   }
 }
+
+const zoomBlocksOf = async (dir: string, state: ReadState): Promise<ZoomBlocks | undefined> =>
+  state.isFromCache ? readZoomBlocks(dir, state.offset) : state.zoom.blocks();

@@ -1,4 +1,12 @@
-import { appendFileSync, existsSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { eventsFile, followEvents } from '../../../src-main/store/run/events.ts';
@@ -91,6 +99,39 @@ describe('the history of a long run', () => {
     expect(isComplete).toBe(true);
     expect(lines).toBe(totalSteps + 11);
     expect((await historyOf(dir, { from: 20_000, to: 30_000 })).events).toEqual([]);
+  });
+
+  it('has the ends and the spikes of a wide range, also when its lines are not read', async () => {
+    const last = 60_000;
+    const { dir, file } = writeRun(eventsTo(last));
+    await historyOf(dir);
+    const range = { from: 5000, to: last - 1 };
+    const read = await historyOf(dir, range);
+    const stepsOf = (events: readonly RunEvent[]): readonly number[] =>
+      events.flatMap((event) => (event.type === 'step' ? [event.step] : []));
+    const steps = stepsOf(read.events);
+    expect(read.isComplete).toBe(false);
+    expect([steps[0], steps.at(-1)]).toEqual([range.from, range.to]);
+    expect(steps).toContain(spike.step);
+    expect(steps).toEqual([...steps].sort((a, b) => a - b));
+    expect(steps.length).toBeGreaterThan(1000);
+    expect(steps.length).toBeLessThan(4100);
+    // Only the parts at both ends of the range are read.
+    const { size } = statSync(file);
+    const bytes = readFileSync(file);
+    bytes.fill(0, size / 4, (3 * size) / 4);
+    writeFileSync(file, bytes);
+    expect(stepsOf((await historyOf(dir, range)).events)).toEqual(steps);
+  });
+
+  it('reads the lines of a wide range if zoom.json is damaged', async () => {
+    const { dir } = writeRun(eventsTo(60_000));
+    await historyOf(dir);
+    const range = { from: 5000, to: 59_000 };
+    for (const text of ['', '{', '{"version":1,"size":1,"blocks":[]}']) {
+      writeFileSync(join(dir, 'zoom.json'), text);
+      expect((await historyOf(dir, range)).events.length).toBeGreaterThan(1000);
+    }
   });
 
   it('is read again when half of its cache is gone', async () => {
