@@ -2,6 +2,7 @@
 import type { Channel } from '../src-main/base/channel.ts';
 import type { ErrorData } from '../src-main/base/errors.ts';
 import { createPagePortChannel, createWebSocketChannel } from '../src-main/base/transports.ts';
+import type { Service } from '../src-main/contract/service.ts';
 import { currentHost } from './state/current-host.ts';
 
 /** What the preload script of the desktop app defines. */
@@ -26,6 +27,8 @@ export interface Transport {
    * where that is known.
    */
   start(onOpen: (channel: Channel) => void, onFail: (error?: ErrorData, absence?: Absence) => void): void;
+  /** The service at the other end of a channel; absent if it is this computer's. */
+  connect?(channel: Channel): Service;
   /** Opens a new channel; absent if the other side does so by itself. */
   reconnect?(): void;
 }

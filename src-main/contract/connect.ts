@@ -3,7 +3,7 @@
  * closes, pending calls and streams fail with `rpc/closed`.
  */
 import type { Channel } from '../base/channel.ts';
-import { AppError, createError } from '../base/errors.ts';
+import { AppError, createError, type ErrorData } from '../base/errors.ts';
 import { createQueue, type Queue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import { parseMessage, type Api, type Contract, type RequestMessage, type ResponseMessage } from './rpc.ts';
@@ -14,26 +14,45 @@ export interface Connection<C extends Contract> {
   pending(): number;
 }
 
+/** Checks what the other end sends. Both throw what the call or stream then fails with. */
+export interface AnswerCheck {
+  /** The value of a call, or an item of a stream, as it may be used. */
+  value(call: string, value: unknown): unknown;
+  error(call: string, error: unknown): ErrorData;
+}
+
+/** For an end that belongs to this program: its types hold. */
+const noCheck: AnswerCheck = {
+  value: (_, value) => value,
+  error: (_, error) => error as ErrorData,
+};
+
 /** A call or stream that waits for responses. */
 interface Pending {
+  readonly isStream: boolean;
   take(message: ResponseMessage): void;
   fail(error: unknown): void;
 }
 
 /**
  * Returns the procedures of the other end. A call rejects and a stream throws with an `AppError`, and at once
- * with `cancelled` when its signal aborts. Leaving the loop of a stream cancels it at the other end.
+ * with `cancelled` when its signal aborts. Leaving the loop of a stream cancels it at the other end. What does not
+ * pass `check` fails the call, or fails the stream and cancels it.
  */
-export const connect = <C extends Contract>(contract: C, channel: Channel): Api<C> =>
-  openConnection(contract, channel).api;
+export const connect = <C extends Contract>(contract: C, channel: Channel, check?: AnswerCheck): Api<C> =>
+  openConnection(contract, channel, check).api;
 
 /** Like `connect`, with the number of pending calls and streams. */
-export function openConnection<C extends Contract>(contract: C, channel: Channel): Connection<C> {
+export function openConnection<C extends Contract>(
+  contract: C,
+  channel: Channel,
+  check = noCheck,
+): Connection<C> {
   const caller = createCaller(channel);
   const api = Object.fromEntries(
     Object.entries(contract).map(([name, procedure]) => [
       name,
-      procedure.kind === 'call' ? toCall(caller, name) : toStream(caller, name),
+      procedure.kind === 'call' ? toCall(caller, name, check) : toStream(caller, name, check),
     ]),
   );
   return { api: api as Api<C>, pending: caller.pending };
@@ -62,7 +81,7 @@ function createCaller(channel: Channel): Caller {
     const message = parseMessage(raw);
     const entry = message && pending.get(message.id);
     if (!message || !entry || message.type === 'request' || message.type === 'cancel') return;
-    if (message.type !== 'item') pending.delete(message.id);
+    if (message.type !== 'item' || !entry.isStream) pending.delete(message.id);
     entry.take(message);
   });
   channel.onClose(() => {
@@ -93,8 +112,9 @@ function createCaller(channel: Channel): Caller {
         return;
       }
       pending.set(id, {
+        isStream: entry.isStream,
         take(message) {
-          if (message.type !== 'item') signal?.removeEventListener('abort', onAbort);
+          if (message.type !== 'item' || !entry.isStream) signal?.removeEventListener('abort', onAbort);
           entry.take(message);
         },
         fail(error) {
@@ -110,20 +130,25 @@ function createCaller(channel: Channel): Caller {
 }
 
 const toCall =
-  (caller: Caller, name: string) =>
+  (caller: Caller, name: string, check: AnswerCheck) =>
   (input: unknown, signal?: AbortSignalLike): Promise<unknown> =>
     new Promise((resolve, reject) => {
       caller.request(name, input, signal, () => ({
+        isStream: false,
         take(message) {
-          if (message.type === 'error') reject(new AppError(message.error.code, message.error.detail));
-          else resolve(message.type === 'end' ? undefined : message.value);
+          try {
+            if (message.type === 'error') reject(toAppError(check.error(name, message.error)));
+            else resolve(check.value(name, message.type === 'end' ? undefined : message.value));
+          } catch (error) {
+            reject(error as Error);
+          }
         },
         fail: reject,
       }));
     });
 
 const toStream =
-  (caller: Caller, name: string) =>
+  (caller: Caller, name: string, check: AnswerCheck) =>
   (input: unknown, signal?: AbortSignalLike): AsyncIterable<unknown> => ({
     [Symbol.asyncIterator]() {
       let items: Queue<unknown> | undefined;
@@ -131,11 +156,16 @@ const toStream =
         const queue = createQueue<unknown>(cancel);
         items = queue;
         return {
+          isStream: true,
           take(message) {
-            if (message.type === 'item') queue.push(message.value);
-            else if (message.type === 'error')
-              queue.fail(new AppError(message.error.code, message.error.detail));
-            else queue.end();
+            try {
+              if (message.type === 'item') queue.push(check.value(name, message.value));
+              else if (message.type === 'error') queue.fail(toAppError(check.error(name, message.error)));
+              else queue.end();
+            } catch (error) {
+              cancel();
+              queue.fail(error);
+            }
           },
           fail: queue.fail,
         };
@@ -143,3 +173,5 @@ const toStream =
       return items!;
     },
   });
+
+const toAppError = ({ code, detail }: ErrorData): AppError => new AppError(code, detail);

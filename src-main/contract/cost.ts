@@ -24,7 +24,7 @@ const peaks = z.strictObject({
   float16: positive.optional(),
 }) as z.ZodType<DeviceBook['devices'][number]['peaks']>;
 
-const deviceFacts = z.strictObject({
+export const deviceFacts = z.strictObject({
   id: text,
   name: text,
   kind: z.enum(['gpu', 'cpu']),
@@ -37,12 +37,13 @@ const deviceFacts = z.strictObject({
   source: text,
 });
 
-const price = z.strictObject({
+export const price = z.strictObject({
   device: z.string(),
   provider: text,
   terms: text,
   hourly: positive,
-  source: z.url(),
+  // The page links to it.
+  source: z.url({ protocol: /^https?$/ }),
   date: isoDay,
 });
 
@@ -61,7 +62,7 @@ const assumptionSchemas = Object.fromEntries(
 /** The assumptions that change; the others keep their values. */
 export const assumptionChange = z.object(assumptionSchemas).partial() as z.ZodType<Partial<Assumptions>>;
 
-const measuredSpeed: z.ZodType<Measured> = z.object({
+export const measuredSpeed: z.ZodType<Measured> = z.object({
   product: positive,
   slack: z.number().min(0),
   stream: positive,

@@ -36,6 +36,11 @@ export type Api<C> = {
       : never;
 };
 
+/** What the procedures of a contract return: the value of a call, and the items of a stream. */
+export type OutputsOf<C> = {
+  readonly [K in keyof C]: C[K] extends Call<infer _, infer O> | Stream<infer _, infer O> ? O : never;
+};
+
 /** A message of the caller, who chooses `id` and uses each only once. */
 export type RequestMessage =
   | { readonly type: 'request'; readonly id: number; readonly name: string; readonly input: unknown }

@@ -142,7 +142,8 @@ const worstPosition = z.object({
   lossGrown: number,
 });
 
-const current = z.object({
+/** A certificate of the current version. */
+export const currentCertificate = z.object({
   ...common,
   version: z.literal(certificateVersion),
   promise,
@@ -188,7 +189,7 @@ export function readCertificate(json: unknown, method: string): CertificateReadi
     return {
       problem: `its certificate has version ${version}, and this Cambium reads up to ${certificateVersion}`,
     };
-  const read = current.safeParse(json);
+  const read = currentCertificate.safeParse(json);
   return read.success ? { certificate: read.data as Certificate } : { problem: describeProblem(read.error) };
 }
 

@@ -40,7 +40,7 @@ export class Connection {
     };
     transport.start(
       (channel) => {
-        this.#current = connect(contract, channel);
+        this.#current = transport.connect?.(channel) ?? connect(contract, channel);
         this.#failures = 0;
         this.absence = undefined;
         this.state = 'open';

@@ -1,6 +1,7 @@
 /** @file Switches the page between this computer and a remote host. The page reloads with every switch. */
 import { toErrorData } from '../../src-main/base/errors.ts';
 import { openRemoteChannel } from '../../src-main/contract/remote-channel.ts';
+import { connectRemote } from '../../src-main/contract/remote-service.ts';
 import type { Transport } from '../transport.ts';
 import type { Connection } from './connection.svelte.ts';
 import { hostKey } from './current-host.ts';
@@ -19,6 +20,7 @@ export function createRemoteTransport(local: Connection, name: string): Transpor
     /* set by start */
   };
   return {
+    connect: (channel) => connectRemote(channel, name),
     start(onOpen, onFail) {
       open = () => {
         void local

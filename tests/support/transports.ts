@@ -27,14 +27,23 @@ export interface Transport {
   open(): Promise<{ readonly near: Channel; stop(): Promise<void> }>;
 }
 
-/** A transport with both ends in this process, where the far end "dies" by closing its channel. */
-const inProcess = (
-  name: string,
-  pair: () => Promise<{ near: Channel; far: Channel; stop(): Promise<void> }>,
-): Transport => ({
+/** Both ends of a channel in this process. */
+export interface Pair {
+  readonly near: Channel;
+  readonly far: Channel;
+  stop(): Promise<void>;
+}
+/** A transport with both ends in this process. */
+export interface PairTransport {
+  readonly name: string;
+  open(): Promise<Pair>;
+}
+
+/** Serves the sample contract at the far end, which "dies" by closing its channel. */
+const serveSample = ({ name, open }: PairTransport): Transport => ({
   name,
   async open() {
-    const { near, far, stop } = await pair();
+    const { near, far, stop } = await open();
     serve(
       sampleContract,
       createSampleApi(() => {
@@ -47,7 +56,9 @@ const inProcess = (
 });
 const noCleanUp = (): Promise<void> => Promise.resolve();
 
-export const transports: readonly Transport[] = [
+const inProcess = (name: string, open: () => Promise<Pair>): PairTransport => ({ name, open });
+
+export const pairs: readonly PairTransport[] = [
   inProcess('memory', () => {
     const [near, far] = createChannelPair();
     return Promise.resolve({ near, far, stop: noCleanUp });
@@ -110,6 +121,10 @@ export const transports: readonly Transport[] = [
         }),
     };
   }),
+];
+
+export const transports: readonly Transport[] = [
+  ...pairs.map(serveSample),
   {
     name: 'child process',
     async open() {

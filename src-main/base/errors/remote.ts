@@ -27,6 +27,11 @@ export const remoteErrors = {
     'Install the same version on both.',
   ],
 
+  'remote/bad-answer': (d: { host: string; call: string; why: string }): ErrorText => [
+    `${d.host} sent an answer to ${d.call} that is not valid: ${d.why}`,
+    'Install the same version on both; if they are the same, do not trust that computer.',
+  ],
+
   'serve/port': (d: { port: number; why: string }): ErrorText => [
     `the port ${d.port} cannot be used: ${d.why}`,
     'Choose another port with --port, or leave the flag out to use a free one.',

@@ -4,6 +4,7 @@ import { createChannelPair, type Channel } from '../../base/channel.ts';
 import { createError } from '../../base/errors.ts';
 import { connect } from '../../contract/connect.ts';
 import { openRemoteChannel } from '../../contract/remote-channel.ts';
+import { connectRemote } from '../../contract/remote-service.ts';
 import { serve as serveContract } from '../../contract/serve.ts';
 import { service as contract } from '../../contract/service.ts';
 import type { RunningService } from '../../service/service.ts';
@@ -128,7 +129,7 @@ async function runCommand(
     const reason = hostName === undefined ? undefined : localReason?.(options);
     if (reason !== undefined) refuseUsage(`${reason}, so it cannot run with --host`);
     remote = hostName === undefined ? undefined : await openRemoteChannel(local, hostName, signal);
-    const api = remote ? connect(contract, remote) : local;
+    const api = remote && hostName !== undefined ? connectRemote(remote, hostName) : local;
     const context: Context = { api, out, options, signal, pages, browser };
     return (await work(context, ...command.args)) ?? exits.ok;
   } catch (thrown) {

@@ -1,7 +1,6 @@
 /** @file cambium host: the remote hosts on which --host runs commands. */
-import { connect } from '../../../contract/connect.ts';
 import { openRemoteChannel } from '../../../contract/remote-channel.ts';
-import { service as contract } from '../../../contract/service.ts';
+import { connectRemote } from '../../../contract/remote-service.ts';
 import { jsonFlag, type AddCommand } from '../command.ts';
 import { table } from '../output.ts';
 
@@ -55,7 +54,7 @@ export const host: AddCommand = (program, run) => {
       run(async ({ api, out, signal }, name) => {
         const channel = await openRemoteChannel(api, name!, signal);
         try {
-          const remote = connect(contract, channel);
+          const remote = connectRemote(channel, name!);
           const [about, devices] = await Promise.all([remote.about({}), remote.devices({})]);
           const available = devices.filter((device) => device.available).map((device) => device.name);
           const version = `Cambium ${about.version} on ${about.platform}`;
