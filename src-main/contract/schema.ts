@@ -3,7 +3,9 @@ import './no-eval.ts';
 import { z } from 'zod';
 import { deviceChoices } from '../base/device.ts';
 import type { SavedPlan } from '../growth/plan/saved-plan.ts';
+import { ggufTypeNames } from '../model/gguf/values.ts';
 import { launchSettings } from '../train/launch.ts';
+import { queuePlace } from './queue.ts';
 import { resumeChanges } from '../train/resume.ts';
 import { trainingSettingsSchema } from '../train/settings.ts';
 import { storedStages } from '../train/stages.ts';
@@ -33,7 +35,7 @@ export type {
 export { memoryOverrides } from '../train/resume.ts';
 export type { Certificate } from '../model/certificate.ts';
 export type { CheckpointSummary, TensorSummary } from '../model/summary.ts';
-export type { RunCheckpoint, RunEvent, RunState, RunSummary } from '../train/run.ts';
+export type { QueuePosition, RunCheckpoint, RunEvent, RunState, RunSummary } from '../train/run.ts';
 
 export const nothing = z.object({});
 export const path = z.string().min(1).max(4096);
@@ -124,6 +126,8 @@ export const trainingRequest = z
     launch: launchSettings.optional(),
     /** What the run grows into, and when; absent for a run of one stage. */
     stages: storedStages.optional(),
+    /** Where the run waits if another trains on its device; absent: it starts at once. */
+    queue: queuePlace.optional(),
   })
   .refine(
     ({ data, weights }) => weights === undefined || weights.length === data.length,
@@ -218,15 +222,18 @@ export const locateRequest = z.object({
 });
 
 export const weightsKind = z.enum(['raw', 'ema', 'average']);
-/** A Hugging Face folder, or an ONNX file for inference. */
-export const exportFormat = z.enum(['safetensors', 'onnx']);
-/** For ONNX, `run` may be the folder of a checkpoint too. */
+/** A Hugging Face folder, an ONNX file for inference, or a GGUF file for llama.cpp. */
+export const exportFormat = z.enum(['safetensors', 'onnx', 'gguf']);
+/** The type of the weights of a GGUF file. */
+export const ggufType = z.enum(ggufTypeNames);
+/** For ONNX and GGUF, `run` may be the folder of a checkpoint too. `ggufType` counts for GGUF only. */
 export const exportRequest = z.object({
   run: runId,
   out: path,
   dtype: outputDType,
   weights: weightsKind.optional(),
   format: exportFormat.optional(),
+  ggufType: ggufType.optional(),
   /** The saved step; absent: the newest. */
   step: nonNegativeInteger.optional(),
 });
@@ -234,7 +241,7 @@ export const exportRequest = z.object({
 export const checkpointRequest = z.object({ id: runId, step: nonNegativeInteger });
 
 /** `train/resume.ts` says what the changes are. */
-export const resumeRequest = resumeChanges.extend({ id: runId });
+export const resumeRequest = resumeChanges.extend({ id: runId, queue: queuePlace.optional() });
 /** `steps` is the length of the decay; without it the settings of the run decide. */
 export const decayRequest = z.object({ id: runId, steps: positiveInteger.optional() });
 

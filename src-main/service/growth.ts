@@ -133,9 +133,9 @@ export async function startExport(
   { run, out, ...options }: ExportRequest,
 ): Promise<JobSummary> {
   const target = toAbsolutePath(out);
-  const isOnnx = options.format === 'onnx';
+  const isForInference = options.format === 'onnx' || options.format === 'gguf';
   const path = toAbsolutePath(run);
-  const isCheckpoint = isOnnx && (await exists(join(path, 'config.json')));
+  const isCheckpoint = isForInference && (await exists(join(path, 'config.json')));
   const dir = isCheckpoint ? path : await findRunFolder(home, run);
   if (await exists(target)) refuse('file/exists', { path: target });
   const title = `Exporting ${basename(dir)} to ${basename(target)}`;
@@ -146,13 +146,13 @@ export async function startExport(
         await relay(engine.export(request, signal), push);
       }),
     );
-    // An ONNX file can be neither grown nor trained.
-    if (!isOnnx) await rememberMade({ home }, target, 'exported');
+    // An ONNX or GGUF file can be neither grown nor trained.
+    if (!isForInference) await rememberMade({ home }, target, 'exported');
   });
 }
 
 /** Pushes every event. Throws if the stream ends without a `done` event. */
-async function relay<E extends { readonly type: string }>(
+export async function relay<E extends { readonly type: string }>(
   events: AsyncIterable<E>,
   push: (event: E) => void,
 ): Promise<void> {
@@ -165,7 +165,7 @@ async function relay<E extends { readonly type: string }>(
 }
 
 /** Removes the partial folders that a dead engine left next to `target` if `work` fails. */
-async function removePartialsOnError(target: string, work: () => Promise<void>): Promise<void> {
+export async function removePartialsOnError(target: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {

@@ -135,4 +135,21 @@ export const checkpointErrors = {
     `${d.path}: ${d.name} has dtype ${d.dtype}`,
     'Cambium reads F32, F16 and BF16 weights; convert the checkpoint first.',
   ],
+
+  'gguf/bad-file': (d: { path: string; why: string }): ErrorText => [
+    `${d.path} is no GGUF file that Cambium can read: ${d.why}`,
+    'Write it again, or download it again.',
+  ],
+  'gguf/unsupported': (d: { why: string; hasConverter: boolean }): ErrorText => [
+    `llama.cpp cannot run this model as it is: ${d.why}`,
+    d.hasConverter
+      ? "Export it as safetensors and try llama.cpp's converter: " +
+        'python convert_hf_to_gguf.py MODEL --outfile model-f16.gguf --outtype f16'
+      : 'Export it as safetensors or ONNX instead.',
+  ],
+  'gguf/tokenizer': (d: { path: string; why: string }): ErrorText => [
+    `the tokenizer in ${d.path} cannot be written into a GGUF file: ${d.why}`,
+    "Export the model as safetensors and try llama.cpp's converter: " +
+      'python convert_hf_to_gguf.py MODEL --outfile model-f16.gguf --outtype f16',
+  ],
 } as const;

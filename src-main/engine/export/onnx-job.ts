@@ -10,51 +10,23 @@ import type { AbortSignalLike } from '../../base/signals.ts';
 import type { ExportEvent } from '../../contract/schema.ts';
 import { computeTolerance } from '../../growth/certificate.ts';
 import { parametersOf } from '../../model/parameters.ts';
-import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
+import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { formatConfig, exportConfig } from '../../store/checkpoint/checkpoint-writer.ts';
 import { formatModelCard } from '../../store/checkpoint/model-card.ts';
 import { createOnnxWriter } from '../../store/checkpoint/onnx-writer.ts';
-import { isRun, readRun } from '../../store/run/runs.ts';
-import { createCheckpointCard } from '../model-card/checkpoint-card.ts';
 import { createOnnxCard } from '../model-card/onnx-card.ts';
-import type { ModelCardFiles } from '../model-card/shared.ts';
-import { createTrainingCard } from '../model-card/training-card.ts';
 import { chooseDevice } from '../device/choose.ts';
 import { getMaxContextLength } from '../infer/generate.ts';
 import type { ExportInput } from '../inputs.ts';
-import type { Device } from '../ort/device.ts';
 import { buildOnnxDecoder, onnxFile, onnxWeightsFile, type OnnxDecoder } from './onnx-model.ts';
 import { openOnnxReader } from './onnx-session.ts';
-import { openLogitsReader } from '../model/programs.ts';
-import { savedWeights } from '../train/step-checkpoint.ts';
-import { checkpointWeights, loadModel, retypeCheckpoint, type WeightSource } from '../model/weights.ts';
+import { computeLogits } from './logits.ts';
+import { openOrigin, type Origin } from './origin.ts';
+import { retypeCheckpoint, type WeightSource } from '../model/weights.ts';
 
 /** Tokens on which the file is compared with the model, and how many of them are read in the first run. */
 const comparedTokens = 32;
 const prefillTokens = 20;
-
-/** The model that is exported, and what its model card says. */
-export interface Origin {
-  readonly checkpoint: Checkpoint;
-  readonly source: WeightSource;
-  readonly cardFiles: ModelCardFiles;
-}
-
-/** Opens a checkpoint, or the newest weights of a run. */
-export async function openOrigin({ run: dir, weights: kind = 'raw', step: chosen }: ExportInput): Promise<Origin> {
-  if (!(await isRun(dir))) {
-    const checkpoint = await openCheckpoint(dir);
-    const cardFiles = await createCheckpointCard(checkpoint);
-    return { checkpoint, source: checkpointWeights(checkpoint), cardFiles };
-  }
-  const run = await readRun(dir);
-  const { checkpoint, step, source } = await savedWeights(dir, kind, {
-    latest: run.settings.averageCheckpoints,
-    step: chosen,
-  });
-  const cardFiles = await createTrainingCard(dir, run, { model: checkpoint, step, kind });
-  return { checkpoint, source, cardFiles };
-}
 
 /**
  * Writes the folder `out`: model.onnx, its float32 weights in model.onnx.data, the tokenizer and a model card.
@@ -181,25 +153,5 @@ async function verifyOnnx(
     return maxLogit;
   } finally {
     await device.dispose();
-  }
-}
-
-/** Returns the logits [tokens, vocab] of the model in memory. */
-export async function computeLogits(
-  device: Device,
-  checkpoint: Checkpoint,
-  weights: WeightSource,
-  tokens: readonly number[],
-): Promise<Float32Array> {
-  const loaded = await loadModel(device, checkpoint, weights);
-  try {
-    const reader = await openLogitsReader(device, loaded, 1, tokens.length);
-    try {
-      return await reader.run(Int32Array.from(tokens));
-    } finally {
-      await reader.dispose();
-    }
-  } finally {
-    loaded.dispose();
   }
 }

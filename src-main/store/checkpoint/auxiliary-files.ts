@@ -21,7 +21,9 @@ export const auxiliaryPatterns: readonly string[] = [
 export const createNamePattern = (patterns: readonly string[]): RegExp =>
   new RegExp(`^(${patterns.join('|')})$`, 'i');
 
-const auxiliaryName = createNamePattern([...auxiliaryPatterns, 'licen[sc]e.*', 'notice.*']);
+const licensePatterns = ['licen[sc]e.*', 'notice.*'];
+const licenseName = createNamePattern(licensePatterns);
+const auxiliaryName = createNamePattern([...auxiliaryPatterns, ...licensePatterns]);
 
 export interface AuxiliaryFile {
   readonly name: string;
@@ -33,10 +35,17 @@ export interface AuxiliaryFile {
  * Lists tokenizer, generation config and license files of `dir`, sorted by name. Refuses as `findInside`: a
  * link must not bring another file into a copy.
  */
-export async function listAuxiliaryFiles(dir: string): Promise<readonly AuxiliaryFile[]> {
+export const listAuxiliaryFiles = (dir: string): Promise<readonly AuxiliaryFile[]> =>
+  listFiles(dir, auxiliaryName);
+
+/** As `listAuxiliaryFiles`, of license files only. */
+export const listLicenseFiles = (dir: string): Promise<readonly AuxiliaryFile[]> =>
+  listFiles(dir, licenseName);
+
+async function listFiles(dir: string, pattern: RegExp): Promise<readonly AuxiliaryFile[]> {
   const entries = await readOrRefuse(dir, () => readdir(dir, { withFileTypes: true }));
   const names = entries
-    .filter((entry) => !entry.isDirectory() && auxiliaryName.test(entry.name))
+    .filter((entry) => !entry.isDirectory() && pattern.test(entry.name))
     .map(({ name }) => name)
     .sort();
   return Promise.all(

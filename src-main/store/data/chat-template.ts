@@ -23,9 +23,13 @@ type Settings = z.infer<typeof settingsSchema>;
 
 const tokenNames = ['bos_token', 'eos_token', 'unk_token', 'pad_token'] as const;
 
+/** The chat template of a folder's tokenizer; undefined if it has none. */
+export const readChatTemplate = async (dir: string): Promise<string | undefined> =>
+  findTemplate(dir, await readSettings(dir));
+
 /** Whether the tokenizer of a folder has a chat template. */
 export const hasChatTemplate = async (dir: string): Promise<boolean> =>
-  (await findTemplate(dir, await readSettings(dir))) !== undefined;
+  (await readChatTemplate(dir)) !== undefined;
 
 /**
  * The text that the model reads when a user says `message`, up to where the answer begins. Throws

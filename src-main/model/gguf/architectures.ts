@@ -1,0 +1,237 @@
+/**
+ * @file The architectures of llama.cpp, by the id of the family. Facts of src/models/*.cpp and of the converter in
+ * conversion/*.py (llama.cpp v0.5.0); `npm run test:gguf` compares each with llama.cpp itself.
+ */
+import type { ModelFamily } from '../family.ts';
+import type { GgufArchitecture } from './architecture.ts';
+
+const layer = 'model.layers.{layer}';
+const block = 'blk.{layer}';
+
+/** The names of Llama's layers and of those that are built like them. */
+const llamaModules: GgufArchitecture['modules'] = {
+  'model.embed_tokens': 'token_embd',
+  [`${layer}.input_layernorm`]: `${block}.attn_norm`,
+  [`${layer}.self_attn.q_proj`]: `${block}.attn_q`,
+  [`${layer}.self_attn.k_proj`]: `${block}.attn_k`,
+  [`${layer}.self_attn.v_proj`]: `${block}.attn_v`,
+  [`${layer}.self_attn.o_proj`]: `${block}.attn_output`,
+  [`${layer}.post_attention_layernorm`]: `${block}.ffn_norm`,
+  [`${layer}.mlp.gate_proj`]: `${block}.ffn_gate`,
+  [`${layer}.mlp.up_proj`]: `${block}.ffn_up`,
+  [`${layer}.mlp.down_proj`]: `${block}.ffn_down`,
+  'model.norm': 'output_norm',
+  lm_head: 'output',
+};
+
+/** Norms of queries and keys. */
+const headNorms: GgufArchitecture['modules'] = {
+  [`${layer}.self_attn.q_norm`]: `${block}.attn_q_norm`,
+  [`${layer}.self_attn.k_norm`]: `${block}.attn_k_norm`,
+};
+
+const qwenExperts: GgufArchitecture['modules'] = {
+  [`${layer}.mlp.gate`]: `${block}.ffn_gate_inp`,
+  [`${layer}.mlp.experts.{expert}.gate_proj`]: `${block}.ffn_gate_exps`,
+  [`${layer}.mlp.experts.{expert}.up_proj`]: `${block}.ffn_up_exps`,
+  [`${layer}.mlp.experts.{expert}.down_proj`]: `${block}.ffn_down_exps`,
+};
+
+const queryBiases = ['attn_q', 'attn_k', 'attn_v'].map((name) => `${block}.${name}`);
+const gelu = 'llama.cpp computes GELU by its tanh approximation';
+const geluActivations = {
+  activations: ['gelu', 'gelu_new', 'gelu_pytorch_tanh'],
+  approximations: { gelu },
+};
+
+const llama: GgufArchitecture = {
+  name: 'llama',
+  modules: llamaModules,
+  biases: [
+    ...queryBiases,
+    ...['attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'].map((name) => `${block}.${name}`),
+  ],
+  rotatesNeighbours: true,
+  activations: ['silu'],
+  ropeTypes: ['default', 'linear', 'llama3'],
+  window: 'none',
+};
+
+const qwen2: GgufArchitecture = {
+  name: 'qwen2',
+  modules: llamaModules,
+  biases: queryBiases,
+  activations: ['silu'],
+  window: 'none',
+};
+
+const qwen3: GgufArchitecture = {
+  ...qwen2,
+  name: 'qwen3',
+  modules: { ...llamaModules, ...headNorms },
+};
+
+const { lm_head: head, ...withoutHead } = llamaModules;
+void head;
+
+const gemma: GgufArchitecture = {
+  name: 'gemma',
+  modules: withoutHead,
+  activations: ['gelu_pytorch_tanh', 'gelu_new'],
+  window: 'none',
+};
+
+/** Gemma 2 and 3 have norms at both ends of a branch. */
+const gemma2: GgufArchitecture = {
+  ...gemma,
+  name: 'gemma2',
+  modules: {
+    ...withoutHead,
+    [`${layer}.post_attention_layernorm`]: `${block}.post_attention_norm`,
+    [`${layer}.pre_feedforward_layernorm`]: `${block}.ffn_norm`,
+    [`${layer}.post_feedforward_layernorm`]: `${block}.post_ffw_norm`,
+  },
+  window: 'period',
+  // llama.cpp knows the 27B model by its number of layers.
+  attentionScale: ({ layers, hidden, kv_heads, group, head_dim }) =>
+    (layers === 46 ? Math.floor(hidden! / (kv_heads! * group!)) : head_dim!) ** -0.5,
+  scaledModule: `${block}.attn_q`,
+  softcaps: ['attnLogitSoftcap', 'finalLogitSoftcap'],
+};
+
+const gemma3: GgufArchitecture = {
+  ...gemma2,
+  name: 'gemma3',
+  modules: { ...gemma2.modules, ...headNorms },
+  attentionScale: ({ layers, hidden, kv_heads, group, head_dim }) =>
+    (layers === 62 ? Math.floor(hidden! / (kv_heads! * group!)) : head_dim!) ** -0.5,
+  scaledModule: `${block}.attn_q_norm`,
+  softcaps: [],
+};
+
+const expert = `${layer}.block_sparse_moe.experts.{expert}`;
+
+const architectures: Readonly<Record<string, GgufArchitecture>> = {
+  llama,
+  mistral: llama,
+  mixtral: {
+    ...llama,
+    modules: {
+      ...llamaModules,
+      [`${layer}.block_sparse_moe.gate`]: `${block}.ffn_gate_inp`,
+      [`${expert}.w1`]: `${block}.ffn_gate_exps`,
+      [`${expert}.w2`]: `${block}.ffn_down_exps`,
+      [`${expert}.w3`]: `${block}.ffn_up_exps`,
+    },
+    normTopkProb: true,
+  },
+  qwen2,
+  qwen3,
+  'qwen2-moe': {
+    ...qwen2,
+    name: 'qwen2moe',
+    modules: {
+      ...llamaModules,
+      ...qwenExperts,
+      [`${layer}.mlp.shared_expert.gate_proj`]: `${block}.ffn_gate_shexp`,
+      [`${layer}.mlp.shared_expert.up_proj`]: `${block}.ffn_up_shexp`,
+      [`${layer}.mlp.shared_expert.down_proj`]: `${block}.ffn_down_shexp`,
+      [`${layer}.mlp.shared_expert_gate`]: `${block}.ffn_gate_inp_shexp`,
+    },
+    needsHead: true,
+    needsSquareAttention: true,
+    normTopkProb: false,
+  },
+  'qwen3-moe': {
+    ...qwen3,
+    name: 'qwen3moe',
+    modules: { ...qwen3.modules, ...qwenExperts },
+    normTopkProb: true,
+  },
+  gemma,
+  gemma2,
+  gemma3_text: gemma3,
+  stablelm: {
+    name: 'stablelm',
+    modules: llamaModules,
+    biases: queryBiases,
+    activations: ['silu'],
+    needsHead: true,
+    needsSquareAttention: true,
+    window: 'none',
+  },
+  olmo: {
+    name: 'olmo',
+    modules: llamaModules,
+    rotatesNeighbours: true,
+    activations: ['silu'],
+    needsSquareAttention: true,
+    window: 'none',
+  },
+  olmo2: {
+    name: 'olmo2',
+    modules: {
+      ...llamaModules,
+      ...headNorms,
+      [`${layer}.post_attention_layernorm`]: `${block}.post_attention_norm`,
+      [`${layer}.post_feedforward_layernorm`]: `${block}.post_ffw_norm`,
+    },
+    activations: ['silu'],
+    needsHead: true,
+    needsSquareAttention: true,
+    window: 'none',
+  },
+  phi3: {
+    name: 'phi3',
+    modules: {
+      ...llamaModules,
+      [`${layer}.self_attn.qkv_proj`]: `${block}.attn_qkv`,
+      [`${layer}.mlp.gate_up_proj`]: `${block}.ffn_up`,
+    },
+    activations: ['silu'],
+    needsSquareAttention: true,
+    window: 'none',
+  },
+  gpt2: {
+    name: 'gpt2',
+    modules: {
+      wte: 'token_embd',
+      wpe: 'position_embd',
+      'h.{layer}.ln_1': `${block}.attn_norm`,
+      'h.{layer}.attn.c_attn': `${block}.attn_qkv`,
+      'h.{layer}.attn.c_proj': `${block}.attn_output`,
+      'h.{layer}.ln_2': `${block}.ffn_norm`,
+      'h.{layer}.mlp.c_fc': `${block}.ffn_up`,
+      'h.{layer}.mlp.c_proj': `${block}.ffn_down`,
+      ln_f: 'output_norm',
+      lm_head: 'output',
+    },
+    biases: ['attn_qkv', 'attn_output', 'ffn_up', 'ffn_down'].map((name) => `${block}.${name}`),
+    ...geluActivations,
+    window: 'none',
+  },
+  gpt_neox: {
+    name: 'gptneox',
+    modules: {
+      embed_in: 'token_embd',
+      'layers.{layer}.input_layernorm': `${block}.attn_norm`,
+      'layers.{layer}.attention.query_key_value': `${block}.attn_qkv`,
+      'layers.{layer}.attention.dense': `${block}.attn_output`,
+      'layers.{layer}.post_attention_layernorm': `${block}.ffn_norm`,
+      'layers.{layer}.mlp.dense_h_to_4h': `${block}.ffn_up`,
+      'layers.{layer}.mlp.dense_4h_to_h': `${block}.ffn_down`,
+      final_layer_norm: 'output_norm',
+      embed_out: 'output',
+    },
+    biases: ['attn_qkv', 'attn_output', 'ffn_up', 'ffn_down'].map((name) => `${block}.${name}`),
+    outputAxes: { [`${block}.attn_qkv`]: ['qkv', 'heads', 'head_dim'] },
+    needsBiases: true,
+    ...geluActivations,
+    needsHead: true,
+    window: 'none',
+  },
+};
+
+/** The architecture of a family; undefined if Cambium cannot write its GGUF file. */
+export const ggufArchitectureOf = ({ id }: Pick<ModelFamily, 'id'>): GgufArchitecture | undefined =>
+  Object.hasOwn(architectures, id) ? architectures[id] : undefined;
