@@ -13,6 +13,7 @@ import { remoteErrors } from './errors/remote.ts';
 import { runErrors } from './errors/run.ts';
 import type { ErrorText } from './errors/text.ts';
 import { torchErrors } from './errors/torch.ts';
+import { tuneErrors } from './errors/tune.ts';
 import { trainingTextErrors } from './errors/training-text.ts';
 
 /** Every error of the app, as a function from its data to its text. Any other error is shown as `internal`. */
@@ -36,6 +37,7 @@ export const errors = {
   ...remoteErrors,
   ...pythonErrors,
   ...torchErrors,
+  ...tuneErrors,
   ...bakeoffErrors,
 } as const;
 

@@ -1,5 +1,6 @@
 /** @file A certificate as a file: JSON, or a web page of its own that loads nothing from elsewhere. */
 import { formatCount, formatInteger, formatNumber } from '../base/format.ts';
+import { escapeHtml } from '../base/html.ts';
 import type {
   Certificate,
   DifferenceHistogram,
@@ -19,8 +20,6 @@ export interface ReportSubject {
 /** The report as text. JSON holds the certificate as growth.json does. */
 export const formatReport = (c: Certificate, subject: ReportSubject, format: ReportFormat): string =>
   format === 'json' ? `${JSON.stringify({ ...subject, certificate: c }, null, 1)}\n` : renderPage(c, subject);
-
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 const verdictColours: Readonly<Record<Certificate['verdict'], string>> = {
   passed: 'good',

@@ -1,10 +1,10 @@
 /** @file The report of the demo: an HTML page with the loss curves, a table of the results, and samples. */
+import { escapeHtml } from '../base/html.ts';
 import { formatInteger, formatNumber } from '../base/format.ts';
 import { describePromise, type Curve, type DemoResult, type Point } from './demo.ts';
 
 const formatLoss = (loss: number): string => loss.toFixed(3);
 const formatDelta = (logit: number): string => formatNumber(logit, 2);
-const escapeHtml = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** The results as rows of label and value, for the table on the terminal and on the page. */
 export function summarizeDemo(r: DemoResult): readonly (readonly [string, string])[] {

@@ -2,6 +2,10 @@
  * @file An engine without ONNX Runtime that works, stalls or crashes on request. It "trains" by counting, but
  * in a real run folder. `fake-processes.ts` runs it in memory, `fake-engine-child.ts` in its own process.
  */
+import type { TuneEvent } from '../../src-main/contract/tune.ts';
+import { readTuning, writeTuning } from '../../src-main/store/run/tuning-file.ts';
+import { nextTrial } from '../../src-main/train/tuning/search.ts';
+import type { Trial } from '../../src-main/train/tuning/tuning.ts';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { AppError, createError, toErrorData, refuse } from '../../src-main/base/errors.ts';
@@ -128,6 +132,17 @@ export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0
           threads: 2,
         },
       };
+    },
+    /** Ends the tuning with its first trial. */
+    async *tune({ dir }, signal): AsyncGenerator<TuneEvent> {
+      const tuning = await readTuning(dir);
+      const next = nextTrial(tuning)!;
+      yield { type: 'tuning', dir, tuning };
+      await unlessAborted(behave(), signal);
+      const trial: Trial = { ...next, rungs: [{ step: 1, loss: 2 }], end: 'finished', seconds: 1 };
+      const done = { ...tuning, trials: [...tuning.trials, trial], isDone: true };
+      await writeTuning(dir, done);
+      yield { type: 'done', dir, tuning: done };
     },
     async *grow({ out, plan }, signal): AsyncGenerator<GrowEvent> {
       const folder = await createPartialFolder(out);

@@ -1,0 +1,198 @@
+/** @file Tunings: creates their folders, runs them as jobs, lists those of a checkpoint, and makes reports. */
+import { basename, join } from 'node:path';
+import { refuse } from '../base/errors.ts';
+import type { JobSummary } from '../contract/schema.ts';
+import type { StoredTuning, TuneEvent, TuneRequest } from '../contract/tune.ts';
+import { planStages } from '../growth/plan/stages.ts';
+import { methods } from '../growth/methods/index.ts';
+import type { GrowthPlan, GrowthRequest } from '../growth/recipe.ts';
+import { settingsOf } from '../model/config.ts';
+import { familyById } from '../model/families/index.ts';
+import { countParameters } from '../model/parameters.ts';
+import { openCheckpoint, type Checkpoint } from '../store/checkpoint/checkpoint.ts';
+import { computeFingerprint } from '../store/checkpoint/fingerprint.ts';
+import { findDataFiles } from '../store/data/dataset-files.ts';
+import { exists, makeFolder, writeOrRefuse } from '../store/fs/files.ts';
+import type { Home } from '../store/home/home.ts';
+import { isTuning, readTuning, writeTuning } from '../store/run/tuning-file.ts';
+import { formatMupBase, mupModelOf, mupMultipliers } from '../train/mup.ts';
+import { renderTuningPage } from '../train/tuning/report.ts';
+import type { Tuning } from '../train/tuning/tuning.ts';
+import { checkContextLength } from '../train/run-text.ts';
+import { toAbsolutePath, type Dependencies } from './dependencies.ts';
+import { throwNoResult, withEngine } from './engines.ts';
+import type { Jobs } from './jobs.ts';
+
+export interface Tunings {
+  start(request: TuneRequest): Promise<JobSummary>;
+  /** Continues a tuning that was paused or interrupted. */
+  resume(dir: string): Promise<JobSummary>;
+  /** Tunings of a checkpoint and of the source that it was grown from, or all of them, newest first. */
+  list(checkpoint?: string): Promise<readonly StoredTuning[]>;
+  read(dir: string): Promise<StoredTuning>;
+  report(dir: string, format: 'json' | 'html'): Promise<{ readonly name: string; readonly text: string }>;
+}
+
+const listFile = 'tunings.json';
+const maxRemembered = 500;
+
+export function createTunings({ home, processes }: Dependencies, jobs: Jobs): Tunings {
+  /** Folders with a job of this process. */
+  const running = new Set<string>();
+
+  const run = async (dir: string, { name }: Tuning): Promise<JobSummary> => {
+    if (running.has(dir)) refuse('tune/running', { path: dir });
+    running.add(dir);
+    await remember(home, dir);
+    return jobs.start<TuneEvent>('tune', `Tuning ${name}`, async (push, signal) => {
+      try {
+        await withEngine(processes, {}, async (engine) => {
+          let isDone = false;
+          for await (const event of engine.tune({ dir }, signal)) {
+            // Later followers need the last state and the last step alone.
+            push(event, event.type);
+            isDone ||= event.type === 'done';
+          }
+          if (!isDone) throwNoResult();
+        });
+      } finally {
+        running.delete(dir);
+      }
+    });
+  };
+
+  return {
+    async start(request) {
+      const tuning = await createTuning(request);
+      const { out } = request;
+      const dir = out === undefined ? await freeFolder(home, tuning.name) : toAbsolutePath(out);
+      if (out !== undefined && (await exists(dir))) refuse('file/exists', { path: dir });
+      await writeOrRefuse(dir, () => makeFolder(dir));
+      await writeTuning(dir, tuning);
+      return run(dir, tuning);
+    },
+    async resume(given) {
+      const dir = toAbsolutePath(given);
+      const tuning = await readTuning(dir);
+      if (tuning.isDone) refuse('tune/finished', { path: dir });
+      return run(dir, tuning);
+    },
+    async list(given) {
+      const known = await Promise.all(
+        (await rememberedFolders(home)).map(async (dir) => {
+          const tuning = await readTuning(dir).catch(() => undefined);
+          return tuning && { dir, tuning };
+        }),
+      );
+      const found = known.filter((one) => one !== undefined);
+      if (given === undefined) return found;
+      const wanted = await relatives(toAbsolutePath(given));
+      return found.filter(({ tuning }) => wanted.includes(tuning.checkpoint));
+    },
+    async read(given) {
+      const dir = toAbsolutePath(given);
+      return { dir, tuning: await readTuning(dir) };
+    },
+    async report(given, format) {
+      const dir = toAbsolutePath(given);
+      const tuning = await readTuning(dir);
+      const text = format === 'json' ? `${JSON.stringify(tuning, null, 1)}\n` : renderTuningPage(tuning);
+      return { name: `${basename(dir)}-tuning.${format}`, text };
+    },
+  };
+}
+
+/** A checkpoint, and the source of its growth: rates by µP hold for both. */
+async function relatives(dir: string): Promise<readonly string[]> {
+  const { growth } = await openCheckpoint(dir);
+  return growth ? [dir, growth.source] : [dir];
+}
+
+async function rememberedFolders(home: Home): Promise<readonly string[]> {
+  const { dirs } = (await home.readFile(listFile)) ?? {};
+  const known = Array.isArray(dirs) ? dirs.filter((dir) => typeof dir === 'string') : [];
+  const present = await Promise.all(known.map(isTuning));
+  return known.filter((_, i) => present[i]);
+}
+
+async function remember(home: Home, dir: string): Promise<void> {
+  await home.updateFile(listFile, (before) => {
+    const dirs = Array.isArray(before?.['dirs']) ? before['dirs'] : [];
+    return { dirs: [dir, ...dirs.filter((other) => other !== dir)].slice(0, maxRemembered) };
+  });
+}
+
+/** A folder in the home that does not exist. */
+async function freeFolder(home: Home, name: string): Promise<string> {
+  const parent = join(home.dir, 'tunings');
+  await writeOrRefuse(parent, () => makeFolder(parent, { isPrivate: true }));
+  const stem =
+    name
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .slice(0, 60) || 'tuning';
+  for (let n = 1; ; n++) {
+    const path = join(parent, n === 1 ? stem : `${stem}-${n}`);
+    if (!(await exists(path))) return path;
+  }
+}
+
+/** What tune.json says before the first trial. Throws what planning the growth and checking the settings throw. */
+export async function createTuning(request: TuneRequest): Promise<Tuning> {
+  const { settings, weights, field } = request;
+  const dir = toAbsolutePath(request.checkpoint);
+  const data = request.data.map(toAbsolutePath);
+  const checkpoint = await openCheckpoint(dir);
+  const { summary, family, dims } = checkpoint;
+  if (!summary.tokenizer) refuse('checkpoint/no-tokenizer', { path: dir });
+  checkContextLength(checkpoint, settings);
+  for (const path of data) await findDataFiles(path);
+  const requests = request.grow === undefined ? [] : [request.grow].flat();
+  const plan = requests.length > 0 ? planStages(summary, requests).at(-1)! : undefined;
+  const mupBase = settings.mupBase === 'off' ? formatMupBase(dims) : settings.mupBase;
+  const target = plan ? targetOf(plan) : undefined;
+  const mup = mupModelOf(target ?? checkpoint, { ...settings, mupBase })!;
+  return {
+    version: 1,
+    name: request.name?.trim() || summary.name,
+    created: new Date().toISOString(),
+    checkpoint: dir,
+    fingerprint: await computeFingerprint(checkpoint),
+    data,
+    ...(weights ? { weights } : {}),
+    ...(field === undefined ? {} : { field }),
+    textHash: null,
+    settings,
+    grow: requests.length > 0 ? [...requests] : null,
+    budget: { source: request.trials, target: plan ? request.transferTrials : 0 },
+    wantsCoordinateCheck: request.coordinateCheck,
+    options: settings.init === 'random' ? [] : tunedOptions(requests[0]),
+    mupBase,
+    source: { dims, width: dims[family.stream.axis]!, parameters: countOf(checkpoint) },
+    target: target
+      ? { dims: target.dims, width: target.dims[target.family.stream.axis]!, parameters: countOf(target) }
+      : null,
+    multipliers: [...mupMultipliers(mup)],
+    trials: [],
+    coordinateCheck: null,
+    isDone: false,
+  };
+}
+
+type Shape = Pick<Checkpoint, 'family' | 'dims' | 'settings'>;
+
+const countOf = ({ family, dims, settings }: Shape): number => countParameters(family, dims, settings);
+
+function targetOf({ family: id, to, config }: GrowthPlan): Shape {
+  const family = familyById(id);
+  return { family, dims: to, settings: settingsOf(family, config) };
+}
+
+/** The options of the first growth that change a model of the source's size too. */
+function tunedOptions(request: GrowthRequest | undefined): Tuning['options'] {
+  const method = request && methods.get(request.method);
+  return Object.entries(method?.tunable ?? {}).map(([id, candidates]) => {
+    const option = method!.options.find((one) => one.id === id)!;
+    return { id, label: option.label, candidates, first: Number(request!.options[id] ?? option.default) };
+  });
+}
