@@ -26,3 +26,23 @@ export { optionsOf, settingGroups, type Setting } from '../train/setting.ts';
 export { settingTable, trainingDefaults, trainingOptions, type TrainingSettings } from '../train/settings.ts';
 export type { GrowthPlan, GrowthRequest, TensorRecipe } from '../growth/recipe.ts';
 export type { RunStage } from '../train/stages.ts';
+export { stepsOf } from '../train/schedule.ts';
+export { nextTrial } from '../train/tuning/search.ts';
+export {
+  bestTrial,
+  settingsOfValues,
+  tuningFile,
+  tuningSchema,
+  type Tuning,
+} from '../train/tuning/tuning.ts';
+export {
+  describeBest,
+  describeCoordinates,
+  describeEnd,
+  describeMultipliers,
+  describeShift,
+  isFlat,
+  formatValue,
+  nameOfValue,
+  widthLabels,
+} from '../train/tuning/words.ts';

@@ -7,14 +7,15 @@ type Method = NonNullable<ReturnType<typeof methods.get>>;
 
 export const outputDTypes = ['keep', 'float32', 'bfloat16', 'float16'] as const;
 
-export const addGrowthFlags = (command: Command): Command =>
-  command
+/** Adds the flags. A command whose settings have a seed needs no other. */
+export function addGrowthFlags(command: Command, { hasSeed = true } = {}): Command {
+  if (hasSeed) command.option('--seed <n>', 'seed of noise and of new weights', '0');
+  return command
     .option('--method <id>', `growth method: ${[...methods.keys()].join(', ')}`)
     .option('--times <sizes>', 'new sizes as multiples: hidden=2,ffn=2')
     .option('--to <sizes>', 'new sizes: hidden=1024,ffn=4096')
     .option('--option <key=value>', 'an option of the method; may be repeated', collect)
     .option('--dtype <dtype>', `type of the grown weights: ${outputDTypes.join(', ')}`, 'keep')
-    .option('--seed <n>', 'seed of noise and of new weights', '0')
     .option(
       '--then <method...>',
       'another stage, applied to the result of the one before: --then identity layers=x2; may be repeated',
@@ -23,6 +24,7 @@ export const addGrowthFlags = (command: Command): Command =>
       '--recipe <file>',
       'stages from a JSON file: [{ "method": …, "to" or "times": {…}, "options": {…} }, …]',
     );
+}
 
 /** The methods and their options, for the help. */
 export const describeMethods = (): string =>

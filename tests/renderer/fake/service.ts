@@ -1,4 +1,5 @@
 /** @file A service in memory with fixed data, for tests of the page and for its preview. */
+import { createFakeTunings } from './tuning.ts';
 import { refuse, type AppError } from '../../../src-main/base/errors.ts';
 import { formatQuantity } from '../../../src-main/base/format.ts';
 import { appSettingDefaults } from '../../../src-main/contract/app-settings.ts';
@@ -115,6 +116,7 @@ export function createFakeService(pace: number, { openError }: FakeOptions = {})
     ...createFakeHub(pace, jobs, checkpoints.get('/data/stories260K')!),
     ...createFakeRemoteHosts(),
     ...createFakeCosts(checkpoints),
+    ...createFakeTunings(pace, jobs),
   };
   return countCalls(service);
 }

@@ -6,8 +6,10 @@ import { collect, getText, getTexts, jsonFlag, type AddCommand, type Context } f
 import { describeRun, followRun } from '../follow.ts';
 import { addEngineFlags, readLaunch } from '../engine-flags.ts';
 import { exits } from '../output.ts';
+import { followWaiting, queueFlag, readQueue } from '../waiting.ts';
 import { addSettingFlags, readTraining } from '../setting-flags.ts';
 import { readStages, stagesFlag } from '../stages.ts';
+import { tunedFlag, withTuned } from '../tuned.ts';
 
 const help = `
 Exit codes: 0 finished (or stopped by \`cambium stop\`), 130 stopped by Ctrl+C and saved, 1 failed.
@@ -15,9 +17,11 @@ Exit codes: 0 finished (or stopped by \`cambium stop\`), 130 stopped by Ctrl+C a
 Examples:
   cambium train ./grown --data corpus.txt --tokens 10M --out ./run
   cambium train ./grown --data a.jsonl --data b.txt --tokens 1M --schedule wsd --lr 1e-3 --save-every 100
+  cambium train ./grown --data corpus.txt --tokens 10M --queue --detach
   cambium train ./grown --data corpus.txt --tokens 1B --engine torch --gpus 8
   cambium train ./small --data corpus.txt --tokens 100M --stages stages.json
   cambium train ./grown --data corpus.txt --tokens 1B --engine torch --nodes 4 --gpus 8 --partition h100
+  cambium train ./grown --data corpus.txt --tokens 1B --tuned ./tuning
   cambium train ./grown --data ./fineweb=3 --data "books/*.txt=1" --tokens 100M`;
 
 export const train: AddCommand = (program, run) => {
@@ -33,9 +37,11 @@ export const train: AddCommand = (program, run) => {
     )
     .option('--field <name>', 'the JSON field or column with the text', 'text')
     .option(...stagesFlag)
+    .option(...tunedFlag)
     .option('--out <run>', 'folder of the run (default: a folder in the home of Cambium)')
     .option('--name <name>', 'name of the run')
     .option('--detach', 'train in the background; `cambium runs` shows the run, `cambium stop` stops it')
+    .option(...queueFlag)
     .option(...jsonFlag);
   addEngineFlags(command, 'cambium');
   addSettingFlags(command)
@@ -48,17 +54,20 @@ export const train: AddCommand = (program, run) => {
         const name = getText(options['name']);
         const launch = readLaunch(options);
         const checkpoint = resolve(path!);
+        const settings = await withTuned(api, readTraining(options), options);
         const stages = await readStages(api, checkpoint, options);
         const summary = await api.startRun({
           checkpoint,
           ...readData(getTexts(options['data'])),
           ...(field === 'text' ? {} : { field }),
-          settings: readTraining(options),
+          settings,
           ...(target === undefined ? {} : { out: resolve(target) }),
           ...(name === undefined ? {} : { name }),
           ...(launch ? { launch } : {}),
           ...(stages ? { stages } : {}),
+          ...readQueue(options),
         });
+        if (summary.state === 'waiting') return followWaiting(context, summary, '');
         if (options['detach'] === true) return detach(context, summary);
         const end = await followRun(api, summary, '', out, signal);
         out.result(end.run, describeRun(end.run));
