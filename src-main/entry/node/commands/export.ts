@@ -1,6 +1,8 @@
-/** @file cambium export: writes the weights of a run as a Hugging Face folder or an ONNX file. */
+/** @file cambium export: writes the weights of a run as a Hugging Face folder, an ONNX file or a GGUF file. */
 import { resolve } from 'node:path';
 import { formatBytes, formatNumber } from '../../../base/format.ts';
+import { refuse } from '../../../base/errors.ts';
+import { exportFormat, ggufType } from '../../../contract/schema.ts';
 import { readChoice, readWhole } from '../arguments.ts';
 import { getText, jsonFlag, type AddCommand } from '../command.ts';
 import { followJob } from '../follow.ts';
@@ -8,7 +10,8 @@ import { outputDTypes } from '../growth-flags.ts';
 import { formatNotes } from '../output.ts';
 import { toRunId } from './runs.ts';
 
-const formats = ['safetensors', 'onnx'] as const;
+const formats = exportFormat.options;
+const ggufTypes = ggufType.options;
 const weightsKinds = ['raw', 'ema', 'average'] as const;
 
 const examples = `
@@ -17,22 +20,29 @@ Examples:
   cambium export ./run --out ./small --dtype bfloat16
   cambium export ./run --out ./best --step 400
   cambium export ./run --out ./averaged --weights ema
-  cambium export ./run --out ./fast --format onnx`;
+  cambium export ./run --out ./fast --format onnx
+  cambium export ./run --out ./chat --format gguf --type q8_0`;
 
 export const exportRun: AddCommand = (program, run) => {
   program
     .command('export')
-    .argument('<run>', 'folder or name of the run; with --format onnx also the folder of a checkpoint')
+    .argument(
+      '<run>',
+      'folder or name of the run; with --format onnx or gguf also the folder of a checkpoint',
+    )
     .description(
-      'write the newest weights of a run, or those of --step, as a Hugging Face folder, or as an ONNX file with a ' +
-        'KV cache; ' +
-        'the result is read back and compared',
+      'write the newest weights of a run, or those of --step, as a Hugging Face folder, an ONNX file with a KV ' +
+        'cache, or a GGUF file for llama.cpp; the result is read back and compared',
     )
     .requiredOption('--out <dir>', 'the folder to create; it must not exist')
     .option(
       '--format <format>',
-      `${formats.join(', ')}: a folder for transformers, or model.onnx for inference with onnxruntime`,
+      `${formats.join(', ')}: a folder for transformers, model.onnx for onnxruntime, or a file for llama.cpp`,
       'safetensors',
+    )
+    .option(
+      '--type <type>',
+      `with --format gguf, the type of the weights: ${ggufTypes.join(', ')} (default: f16)`,
     )
     .option('--dtype <dtype>', `type of the weights: ${outputDTypes.join(', ')}`, 'keep')
     .option(
@@ -49,12 +59,19 @@ export const exportRun: AddCommand = (program, run) => {
     .action(
       run(async ({ api, out, options, signal }, id) => {
         const step = getText(options['step']);
+        const type = getText(options['type']);
+        const format = readChoice('--format', String(options['format']), formats);
+        if (type !== undefined && format !== 'gguf')
+          refuse('usage', { why: '--type is the type of a GGUF file; use --dtype, or --format gguf' });
+        if (format === 'gguf' && options['dtype'] !== 'keep')
+          refuse('usage', { why: '--dtype does not apply to a GGUF file; use --type' });
         const job = await api.startExport({
           run: toRunId(id!),
           out: resolve(String(options['out'])),
           dtype: readChoice('--dtype', String(options['dtype']), outputDTypes),
           weights: readChoice('--weights', String(options['weights']), weightsKinds),
-          format: readChoice('--format', String(options['format']), formats),
+          format,
+          ...(type === undefined ? {} : { ggufType: readChoice('--type', type, ggufTypes) }),
           ...(step === undefined ? {} : { step: readWhole('--step', step) }),
         });
         const done = await followJob(api, job, api.followExport({ id: job.id }), signal, (event) => {
