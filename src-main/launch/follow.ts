@@ -2,11 +2,12 @@
  * @file Follows a job through the files of its work folder: passes requests on, and returns its events. What was read
  * is remembered, so that a later session reads the rest.
  */
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../base/errors.ts';
 import type { RunEvent } from '../train/run.ts';
+import { readTail } from '../store/data/text-tail.ts';
 import { readJsonIfValid, writeOrRefuse, writeText } from '../store/fs/files.ts';
 import { createEventReader, type EventReader } from '../store/run/events.ts';
 import type { Job, JobEnd } from './job.ts';
@@ -17,6 +18,7 @@ const positionFile = 'read.json';
 const pollMilliseconds = 100;
 /** Characters of the log that an error repeats. */
 const quotedCharacters = 2000;
+const quotedBytes = 4 * quotedCharacters;
 
 const storedPosition = z.object({ line: z.number().int().min(0) });
 
@@ -139,7 +141,7 @@ const wait = (ms: number): Promise<void> =>
   });
 
 async function refuseFailure(work: string, { how }: JobEnd): Promise<never> {
-  const log = await readFile(join(work, logFile), 'utf8').catch(() => '');
+  const log = await readTail(join(work, logFile), quotedBytes).catch(() => '');
   return refuse('torch/failed', {
     how,
     log: join(work, logFile),

@@ -1,6 +1,7 @@
 /** @file The lineage of checkpoints and runs, read from the records that growth and export leave in folders. */
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { formatQuantity } from '../base/format.ts';
+import { toText } from '../base/json.ts';
 import type { Lineage, LineageEdge, LineageNode } from '../contract/lineage.ts';
 import type { RunSummary } from '../contract/schema.ts';
 import { readCertificate } from '../model/certificate.ts';
@@ -68,7 +69,7 @@ async function readOrigin(dir: string): Promise<readonly LineageEdge[]> {
   if (typeof trained?.run === 'string') {
     const from = resolveSource(trained.run);
     const init = trained.init === 'random' ? ({ init: 'random' } as const) : {};
-    return [{ from, to: dir, kind: 'exported', what: `step ${trained.step}`, ...init }];
+    return [{ from, to: dir, kind: 'exported', what: `step ${toText(trained.step)}`, ...init }];
   }
   const grown = await readRecord<GrowthRecord>(join(dir, growthRecordFile));
   if (typeof grown?.source !== 'string') return [];
@@ -77,7 +78,7 @@ async function readOrigin(dir: string): Promise<readonly LineageEdge[]> {
       from: resolveSource(grown.source),
       to: dir,
       kind: 'grown',
-      what: grown.method,
+      what: toText(grown.method),
       proof: summarizeCertificate(grown),
     },
   ];
@@ -92,7 +93,7 @@ function summarizeCertificate({
   certificate,
   method,
 }: GrowthRecord): NonNullable<LineageEdge['proof']> | null {
-  const reading = certificate ? readCertificate(certificate, String(method)) : undefined;
+  const reading = certificate ? readCertificate(certificate, toText(method)) : undefined;
   if (!reading || 'problem' in reading) return null;
   const { verdict, promise, maxLogit } = reading.certificate;
   return { verdict, promise, maxLogit };

@@ -2,11 +2,11 @@
  * @file Reads and writes safetensors files. The header is checked as untrusted input, and the writer knows all
  * offsets before the first byte. Format: https://github.com/huggingface/safetensors.
  */
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { refuse } from '../../base/errors.ts';
 import { byteLengthOf, dtypes, type DType } from '../../tensor/dtype.ts';
 import { countElements } from '../../tensor/layout.ts';
-import { isObject, toReadError, writeOrRefuse } from '../fs/files.ts';
+import { isObject, openRegularFile, readOrRefuse, writeOrRefuse } from '../fs/files.ts';
 import { createSequentialFile } from '../fs/sequential-file.ts';
 
 /** One tensor of a file. */
@@ -76,15 +76,11 @@ export async function readInto(
 }
 
 async function withFile<T>(path: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
+  const { file } = await openRegularFile(path);
   try {
-    const file = await open(path, 'r');
-    try {
-      return await work(file);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    throw toReadError(path, error);
+    return await readOrRefuse(path, () => work(file));
+  } finally {
+    await file.close();
   }
 }
 

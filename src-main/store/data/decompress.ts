@@ -3,14 +3,14 @@
  * Node's streams end at the first frame of a zstd file and at zeros between the members of a gzip file; both
  * formats allow more after them (RFC 8878, RFC 1952).
  */
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { Readable, pipeline, type Transform } from 'node:stream';
 // As a namespace: a Node without Zstandard, such as that of an older Electron, fails only when it meets such a file.
 import * as zlib from 'node:zlib';
 import { createGunzip } from 'node:zlib';
 import { createError, refuse } from '../../base/errors.ts';
-import { toReadError } from '../fs/files.ts';
+import { openRegularFile, toReadError } from '../fs/files.ts';
 
 /** Bytes of one read. */
 const blockBytes = 1 << 16;
@@ -61,12 +61,7 @@ export interface ByteOptions {
  */
 export async function* streamBytes(path: string, options: ByteOptions = {}): AsyncGenerator<Buffer> {
   const packing = packings[extname(path).toLowerCase()];
-  let file: FileHandle;
-  try {
-    file = await open(path, 'r');
-  } catch (error) {
-    throw toReadError(path, error);
-  }
+  const { file } = await openRegularFile(path);
   try {
     if (packing) yield* unpack(path, file, packing, options);
     else yield* readBlocks(path, file, 0, options.onBytes);

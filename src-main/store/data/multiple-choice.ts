@@ -3,9 +3,8 @@
  * lm-evaluation-harness logs with --log_samples, whose `arguments` are the texts as the model saw them, and
  * `{"question": …, "choices": […], "answer": index}`.
  */
-import { open } from 'node:fs/promises';
 import { refuse } from '../../base/errors.ts';
-import { isObject, readOrRefuse } from '../fs/files.ts';
+import { isObject, openRegularFile } from '../fs/files.ts';
 
 export interface MultipleChoiceQuestion {
   /** The text before the choices. */
@@ -23,7 +22,7 @@ export async function readMultipleChoiceQuestions(
   path: string,
   limit = Infinity,
 ): Promise<readonly MultipleChoiceQuestion[]> {
-  const file = await readOrRefuse(path, () => open(path, 'r'));
+  const { file } = await openRegularFile(path);
   const questions: MultipleChoiceQuestion[] = [];
   let line = 0;
   try {

@@ -1,16 +1,12 @@
 /** @file Reads the end of a text file, for logs. */
-import { open } from 'node:fs/promises';
-import { isNotFound, toReadError } from '../fs/files.ts';
+import { openRegularFileIfThere } from '../fs/files.ts';
 
 /** The last `maxBytes` bytes of a file, from the first complete line on. Empty when there is no file. */
 export async function readTail(path: string, maxBytes: number): Promise<string> {
-  const file = await open(path, 'r').catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw toReadError(path, error);
-  });
-  if (!file) return '';
+  const opened = await openRegularFileIfThere(path);
+  if (!opened) return '';
+  const { file, bytes: size } = opened;
   try {
-    const { size } = await file.stat();
     const start = Math.max(0, size - maxBytes);
     const bytes = Buffer.alloc(size - start);
     const { bytesRead } = await file.read(bytes, 0, bytes.length, start);

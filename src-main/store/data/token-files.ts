@@ -3,13 +3,19 @@
  * bytes per token), then the tokens as uint16 or uint32.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { closeSync, readSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
 import { countUpTo } from '../../base/sorted.ts';
-import { readJsonObject, readOrRefuse } from '../fs/files.ts';
+import {
+  openRegularFileSync,
+  readJsonObject,
+  readOrRefuse,
+  readRegularFile,
+  readRegularFileSync,
+} from '../fs/files.ts';
 import type { LeftOut } from './documents.ts';
 
 export const tokenFileMagic = 278_895_051;
@@ -161,7 +167,7 @@ export async function readTokenSummary(folder: string): Promise<TokenSummary> {
 
 async function readDocumentStarts(folder: string, { documents }: TokenSummary): Promise<Float64Array> {
   const path = join(folder, 'documents.bin');
-  const bytes = await readOrRefuse(path, () => readFile(path));
+  const bytes = await readRegularFile(path);
   checkSize(path, bytes.byteLength, documents * 8);
   return new Float64Array(new Uint8Array(bytes).buffer);
 }
@@ -211,12 +217,12 @@ interface ByteReader {
 }
 
 function openInMemory(path: string): ByteReader {
-  const bytes = new Uint8Array(readFileSync(path));
+  const bytes = new Uint8Array(readRegularFileSync(path));
   return { read: (start, length) => bytes.subarray(start, start + length), close: () => undefined };
 }
 
 function openOnDisk(path: string): ByteReader {
-  const descriptor = openSync(path, 'r');
+  const descriptor = openRegularFileSync(path);
   return {
     read(start, length) {
       const bytes = new Uint8Array(length);

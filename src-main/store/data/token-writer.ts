@@ -3,11 +3,10 @@
  * the tokens. Runs in the worker of tokenize-worker.ts.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
-import { exists, readOrRefuse, writeJson, writeOrRefuse } from '../fs/files.ts';
+import { exists, openRegularFile, readOrRefuse, writeJson, writeOrRefuse } from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
 import { writeAt } from '../fs/sequential-file.ts';
 import { chunkDocuments, chunkingVersion, type TextChunk } from './chunks.ts';
@@ -166,8 +165,9 @@ async function* batchChunks(chunks: AsyncIterable<TextChunk>): AsyncGenerator<Te
 /** SHA-256 of a file. */
 async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
+  const { file } = await openRegularFile(path);
   await readOrRefuse(path, async () => {
-    for await (const bytes of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    for await (const bytes of file.createReadStream({ highWaterMark: 1 << 20 })) {
       if (signal?.aborted) return;
       hash.update(bytes as Buffer);
     }

@@ -47,7 +47,8 @@ export const isDirectIoUnsupported = (error: unknown): boolean =>
 /** Opens a file for direct I/O. Undefined where the system or the file system does not support it. */
 export async function openDirect(path: string, access: 'read' | 'write'): Promise<FileHandle | undefined> {
   if (!('O_DIRECT' in constants)) return undefined;
-  const mode = access === 'read' ? constants.O_RDONLY : constants.O_WRONLY;
+  // A FIFO would wait for its other end.
+  const mode = access === 'read' ? constants.O_RDONLY | constants.O_NONBLOCK : constants.O_WRONLY;
   try {
     return await open(path, mode | constants.O_DIRECT);
   } catch (error) {

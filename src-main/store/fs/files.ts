@@ -2,7 +2,7 @@
  * @file Reads and writes small files: JSON with readable errors, atomic replacement of a file, and system
  * errors converted to `AppError`.
  */
-import { constants, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { threadId } from 'node:worker_threads';
@@ -94,6 +94,16 @@ export async function openRegularFile(
   });
 }
 
+/** As `openRegularFile`; undefined if there is no file. */
+export const openRegularFileIfThere = (
+  path: string,
+  maxBytes?: number,
+): Promise<{ readonly file: FileHandle; readonly bytes: number } | undefined> =>
+  openRegularFile(path, maxBytes).catch((error: unknown) => {
+    if (error instanceof AppError && error.code === 'file/not-found') return undefined;
+    throw error;
+  });
+
 /** Windows has no files that wait, and no such flag. */
 const nonBlocking = process.platform === 'win32' ? 0 : constants.O_NONBLOCK;
 
@@ -110,6 +120,29 @@ export async function readRegularFile(path: string, maxBytes?: number): Promise<
     return await readOrRefuse(path, () => file.readFile());
   } finally {
     await file.close();
+  }
+}
+
+/** As `openRegularFile`; returns the descriptor. Throws the error of the system, or refuses as `openRegularFile`. */
+export function openRegularFileSync(path: string, maxBytes = Infinity): number {
+  checkRegular(path, statSync(path), maxBytes);
+  const descriptor = openSync(path, constants.O_RDONLY | nonBlocking);
+  try {
+    checkRegular(path, fstatSync(descriptor), maxBytes);
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+/** Reads a regular file. Throws as `openRegularFileSync`. */
+export function readRegularFileSync(path: string, maxBytes?: number): Buffer {
+  const descriptor = openRegularFileSync(path, maxBytes);
+  try {
+    return readFileSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

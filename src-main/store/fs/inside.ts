@@ -3,7 +3,7 @@
  * of it, only regular files are opened, and a file that is read whole has a largest size. A snapshot in the Hugging
  * Face cache holds links to the blobs of its repository.
  */
-import { lstat, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
+import { lstat, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
@@ -110,10 +110,16 @@ async function refuseBrokenLink(dir: string, name: string, repository: string | 
   return refuse('checkpoint/missing-blob', { path: dir, file: name, blob: basename(target), repo });
 }
 
+/** A ref holds the hash of a commit. */
+const maxRefBytes = 1000;
+
 /** The snapshots of a repository that hold a config.json: that of `main` first, then the newest. */
 async function listSnapshots(repository: string): Promise<readonly string[]> {
   const folder = join(repository, 'snapshots');
-  const main = (await readFile(join(repository, 'refs', 'main'), 'utf8').catch(() => '')).trim();
+  const ref = await readRegularFile(join(repository, 'refs', 'main'), maxRefBytes).catch(() =>
+    Buffer.alloc(0),
+  );
+  const main = ref.toString('utf8').trim();
   const commits = await readdir(folder).catch(() => []);
   const found: { readonly dir: string; readonly rank: number }[] = [];
   for (const commit of commits) {

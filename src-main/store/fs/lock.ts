@@ -7,12 +7,12 @@
  * is what keeps two processes, which both saw the dead lock, from replacing it one after the other.
  */
 import { randomBytes } from 'node:crypto';
-import { link, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
-import { isNotFound, makeFolder, readOrRefuse, writeOrRefuse } from './files.ts';
+import { isNotFound, makeFolder, openRegularFileIfThere, readOrRefuse, writeOrRefuse } from './files.ts';
 import {
   forgetHeartbeat,
   judgeHeartbeat,
@@ -78,6 +78,9 @@ const wait = (ms: number): Promise<void> =>
     setTimeout(resolve, ms);
   });
 
+/** Bytes of the longest lock file. */
+const maxBytes = 100_000;
+
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
 
 /** Reads a lock file and the time of its last heartbeat; undefined when there is none. */
@@ -85,11 +88,9 @@ async function readLockFile(
   path: string,
 ): Promise<{ readonly text: string; readonly time: number } | undefined> {
   // Opened before its time is read, so that a network file system asks its server.
-  const file = await open(path, 'r').catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  });
-  if (!file) return undefined;
+  const opened = await openRegularFileIfThere(path, maxBytes);
+  if (!opened) return undefined;
+  const { file } = opened;
   try {
     const { mtimeMs } = await file.stat();
     return { text: await file.readFile('utf8'), time: mtimeMs };

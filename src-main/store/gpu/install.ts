@@ -3,13 +3,12 @@
  * checked against the hashes in the wheels. A manifest describes the installation.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
 import { copyFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
-import { exists, readOrRefuse, writeJson } from '../fs/files.ts';
+import { exists, openRegularFile, readOrRefuse, readRegularFileSync, writeJson } from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
 import { withLock } from '../fs/lock.ts';
 import { restoreReplacedFolder } from '../fs/stale-folders.ts';
@@ -70,8 +69,8 @@ const manifestFile = 'manifest.json';
 export function readGpuManifest(home: string): GpuManifest | null {
   try {
     restoreReplacedFolder(getGpuDir(home));
-    const text = readFileSync(join(getGpuDir(home), manifestFile), 'utf8');
-    return manifestSchema.parse(JSON.parse(text));
+    const text = readRegularFileSync(join(getGpuDir(home), manifestFile));
+    return manifestSchema.parse(JSON.parse(text.toString('utf8')));
   } catch {
     return null;
   }
@@ -211,7 +210,8 @@ function parseRecord(text: string): ReadonlyMap<string, string> {
 /** SHA-256 of a file. */
 export async function hashFile(path: string, encoding: 'hex' | 'base64url'): Promise<string> {
   const hash = createHash('sha256');
-  await readOrRefuse(path, () => pipeline(createReadStream(path), hash));
+  const { file } = await openRegularFile(path);
+  await readOrRefuse(path, () => pipeline(file.createReadStream(), hash));
   return hash.digest(encoding);
 }
 

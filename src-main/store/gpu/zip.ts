@@ -1,12 +1,11 @@
 /** @file Extracts single files from a zip archive: reads the central directory, then each file by its range. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw } from 'node:zlib';
 import { refuse } from '../../base/errors.ts';
-import { readOrRefuse, writeOrRefuse } from '../fs/files.ts';
+import { openRegularFile, readOrRefuse, writeOrRefuse } from '../fs/files.ts';
 
 /** One file of an archive. */
 export interface ZipEntry {
@@ -31,7 +30,7 @@ const refuseArchive = (path: string, why: string): never => refuse('file/unreada
 /** Lists the files of an archive below 4 GiB. Refuses `file/unreadable` when it is damaged. */
 export const readZipEntries = (path: string): Promise<readonly ZipEntry[]> =>
   readOrRefuse(path, async () => {
-    const file = await open(path, 'r');
+    const { file } = await openRegularFile(path);
     try {
       const { directory, count } = await readDirectory(file, path);
       const entries: ZipEntry[] = [];
@@ -92,7 +91,10 @@ async function streamEntry(
   const compressed =
     entry.compressedBytes === 0
       ? Readable.from([])
-      : createReadStream(path, { start, end: start + entry.compressedBytes - 1 });
+      : (await openRegularFile(path)).file.createReadStream({
+          start,
+          end: start + entry.compressedBytes - 1,
+        });
   const limit = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     let bytes = 0;
     for await (const chunk of chunks) {
@@ -111,7 +113,7 @@ async function streamEntry(
 /** The offset of a file's bytes. The lengths in its local header may differ from those in the directory. */
 const findData = (path: string, { name, headerOffset }: ZipEntry): Promise<number> =>
   readOrRefuse(path, async () => {
-    const file = await open(path, 'r');
+    const { file } = await openRegularFile(path);
     try {
       const header = Buffer.alloc(localHeaderBytes);
       await file.read(header, 0, localHeaderBytes, headerOffset);

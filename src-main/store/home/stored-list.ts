@@ -3,21 +3,25 @@
  * other. A file that was read and is no JSON of its schema is renamed to `*.damaged-<time>`, never one that could not
  * be read: the next update would replace it by an empty one.
  */
-import { readFile, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
-import { isNotFound, makeFolder, readOrRefuse, writeJson, writeOrRefuse } from '../fs/files.ts';
+import { AppError } from '../../base/errors.ts';
+import { makeFolder, readRegularFile, writeJson, writeOrRefuse } from '../fs/files.ts';
 import { withLock } from '../fs/lock.ts';
+
+/** Bytes of the largest file: a list of many thousand runs. */
+const maxBytes = 100e6;
 
 type Content<T> = { readonly state: 'missing' | 'damaged' } | { readonly state: 'valid'; readonly value: T };
 
 async function readContent<T>(path: string, schema: z.ZodType<T>): Promise<Content<T>> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await readRegularFile(path, maxBytes)).toString('utf8');
   } catch (error) {
-    if (isNotFound(error)) return { state: 'missing' };
-    return readOrRefuse(path, () => Promise.reject(error));
+    if (error instanceof AppError && error.code === 'file/not-found') return { state: 'missing' };
+    throw error;
   }
   try {
     return { state: 'valid', value: schema.parse(JSON.parse(text)) };

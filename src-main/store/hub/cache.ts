@@ -2,18 +2,7 @@
  * @file The Hugging Face cache: the paths of blobs, snapshots and refs, the snapshots in it, and how one is
  * created and removed. Layout: https://huggingface.co/docs/huggingface_hub/guides/manage-cache.
  */
-import {
-  copyFile,
-  link,
-  lstat,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  stat,
-  symlink,
-} from 'node:fs/promises';
+import { copyFile, link, lstat, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { AppError, refuse, type ErrorData } from '../../base/errors.ts';
 import { familyOf } from '../../model/families/index.ts';
@@ -24,6 +13,7 @@ import {
   createTemporaryPath,
   exists,
   makeFolder,
+  readRegularFile,
   removeStaleFiles,
   syncFolder,
   writeOrRefuse,
@@ -119,6 +109,9 @@ async function measureFolder(dir: string): Promise<{ readonly bytes: number; rea
   return { bytes, time };
 }
 
+/** A ref holds the hash of a commit. */
+const maxRefBytes = 1000;
+
 /** Branches and tags by commit. */
 async function readRefs(repoDir: string): Promise<ReadonlyMap<string, readonly string[]>> {
   const refs = new Map<string, string[]>();
@@ -127,7 +120,8 @@ async function readRefs(repoDir: string): Promise<ReadonlyMap<string, readonly s
   for (const entry of entries) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
-    const commit = (await readFile(path, 'utf8').catch(() => '')).trim();
+    const stored = await readRegularFile(path, maxRefBytes).catch(() => Buffer.alloc(0));
+    const commit = stored.toString('utf8').trim();
     const name = relative(root, path).replaceAll('\\', '/');
     refs.set(commit, [...(refs.get(commit) ?? []), name]);
   }

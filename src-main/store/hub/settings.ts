@@ -2,11 +2,11 @@
  * @file Settings of the Hub: its address, the cache, and the token, from the environment variables and files
  * that huggingface_hub uses.
  */
-import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { HubAccount } from '../../model/hub.ts';
+import { readRegularFile } from '../fs/files.ts';
 
 export interface HubSettings {
   /** The address of the Hub, without a final slash. */
@@ -22,6 +22,8 @@ export interface HubToken {
   readonly text: string;
   readonly from: Exclude<HubAccount['from'], null>;
 }
+
+const maxTokenBytes = 10_000;
 
 const isTrue = (value: string | undefined): boolean => /^(1|true|yes|on)$/i.test(value ?? '');
 
@@ -60,7 +62,8 @@ export async function findToken(
   const fromEnvironment = (environment['HF_TOKEN'] ?? environment['HUGGING_FACE_HUB_TOKEN'] ?? '').trim();
   if (fromEnvironment !== '') return { text: fromEnvironment, from: 'HF_TOKEN' };
   if (saved) return saved;
-  const fromFile = (await readFile(settings.tokenFile, 'utf8').catch(() => '')).trim();
+  const stored = await readRegularFile(settings.tokenFile, maxTokenBytes).catch(() => Buffer.alloc(0));
+  const fromFile = stored.toString('utf8').trim();
   return fromFile === '' ? null : { text: fromFile, from: 'the token file' };
 }
 

@@ -3,6 +3,7 @@
  * the next one does not continue it.
  */
 import { constants, open, type FileHandle } from 'node:fs/promises';
+import { refuse } from '../../base/errors.ts';
 import type { RunEvent } from '../../train/run.ts';
 import { readOrRefuse, syncFolder, writeOrRefuse, writeText } from '../fs/files.ts';
 import { writeAt } from '../fs/sequential-file.ts';
@@ -31,6 +32,7 @@ export async function openEventLog(
   const path = eventsFile(dir);
   const file = await writeOrRefuse(path, () => open(path, constants.O_RDWR | constants.O_CREAT));
   try {
+    if (!(await file.stat()).isFile()) refuse('file/unreadable', { path, why: 'it is not a regular file' });
     await syncFolder(dir);
     const bytes = await readWhole(path, file);
     const length = keptLength(splitLines(bytes), after, stage);

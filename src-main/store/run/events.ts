@@ -3,10 +3,10 @@
  * was cut off when its process was killed, and is ignored; other lines that are no events are skipped.
  */
 import { watch } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunEvent } from '../../train/run.ts';
-import { isNotFound, toReadError } from '../fs/files.ts';
+import { openRegularFileIfThere } from '../fs/files.ts';
 import { parseEvent, splitLines } from './event-lines.ts';
 import { activityOf } from './state.ts';
 
@@ -92,11 +92,8 @@ export function createEventReader(
 }
 
 /** Opens a file for reading; undefined if it does not exist. */
-export const openIfPresent = (path: string): Promise<FileHandle | undefined> =>
-  open(path, 'r').catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw toReadError(path, error);
-  });
+export const openIfPresent = async (path: string): Promise<FileHandle | undefined> =>
+  (await openRegularFileIfThere(path))?.file;
 
 /** The bytes from `from` to `to`; fewer if the file ends before. */
 export async function readRange(file: FileHandle, from: number, to: number): Promise<Buffer> {

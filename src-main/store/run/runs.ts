@@ -1,5 +1,5 @@
 /** @file Creates, trains and closes run folders: settings, events, checkpoints, and one trainer at a time. */
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { refuse } from '../../base/errors.ts';
 import type { LaunchSettings } from '../../train/launch.ts';
@@ -7,7 +7,7 @@ import { runVersion, type RunEvent, type RunSettings, type StoppedEvent } from '
 import { defaultRetention, reasonsToKeep, type Retention } from '../../train/retention.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
 import type { RunStage } from '../../train/stages.ts';
-import { isNotFound, readRegularFileSync, removeStaleFiles, writeJson, writeOrRefuse } from '../fs/files.ts';
+import { isNotFound, readRegularFileSync, removeStaleFiles, writeJson, writeText } from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
 import { removeStaleFolders } from '../fs/stale-folders.ts';
 import { openEventLog, upgradeEvents } from './event-log.ts';
@@ -30,15 +30,22 @@ export { isRun, newestStep, readRun, savedSteps, stateOf } from './folder.ts';
 
 export type RunRequest = Omit<RunSettings, 'version' | 'created'>;
 
-/** Creates a run's folder, complete or not at all, in the place of an empty one. Throws `file/exists`. */
-export async function createRun(dir: string, request: RunRequest): Promise<RunSettings> {
+/**
+ * Creates a run's folder, complete or not at all, in the place of an empty one. It counts as prepared by this process,
+ * unless it `isWaiting`. Throws `file/exists`.
+ */
+export async function createRun(
+  dir: string,
+  request: RunRequest,
+  { isWaiting = false } = {},
+): Promise<RunSettings> {
   const { name, checkpoint, data, settings, ...reading } = request;
   const created = new Date().toISOString();
   const run: RunSettings = { version: runVersion, name, created, checkpoint, data, ...reading, settings };
   const fill = async (temporary: string): Promise<void> => {
     await mkdir(stepsFolder(temporary));
     await writeJson(settingsFile(temporary), run);
-    await writeMark(temporary, 'preparing');
+    await writeMark(temporary, isWaiting ? 'stopped' : 'preparing');
   };
   // Samples and logs repeat private text.
   await writeFolder(dir, fill, { isPrivate: true, mayBeEmpty: true });
@@ -98,10 +105,7 @@ export const requestDecay = (dir: string, steps?: number): Promise<void> =>
   writeJson(decayFile(dir), { steps: steps ?? null });
 
 /** Asks the run to save and stop at its next step. */
-export const requestStop = (dir: string): Promise<void> =>
-  writeOrRefuse(dir, async () => {
-    await (await open(stopFile(dir), 'w')).close();
-  });
+export const requestStop = (dir: string): Promise<void> => writeText(stopFile(dir), '', { isDurable: false });
 
 /** A request to decay; `steps` is absent for the default. */
 export interface DecayRequest {

@@ -2,10 +2,9 @@
  * @file The files of a run that grows while it trains: the checkpoints that were grown, the folder in which a growth
  * works, and the request of a person to grow now.
  */
-import { readFileSync } from 'node:fs';
 import { copyFile, link, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { isObject, writeJson } from '../fs/files.ts';
+import { isObject, readRegularFileSync, writeJson } from '../fs/files.ts';
 import { writeFolder } from '../fs/folder.ts';
 import { growFile, type SavedStep } from './folder.ts';
 
@@ -41,7 +40,7 @@ export const requestGrowth = (dir: string, stage: number): Promise<void> =>
 /** True if a person asked to end stage `stage`. A request for an earlier stage was answered. */
 export function isGrowthRequested(dir: string, stage: number): boolean {
   try {
-    const request: unknown = JSON.parse(readFileSync(growFile(dir), 'utf8'));
+    const request: unknown = JSON.parse(readRegularFileSync(growFile(dir)).toString('utf8'));
     return isObject(request) && request['stage'] === stage;
   } catch {
     return false;
