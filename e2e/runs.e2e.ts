@@ -109,7 +109,19 @@ scenario('runs', (app) => {
     expect(await app.page.getByRole('region', { name: 'Cost to reach the loss' }).innerText()).toContain(
       'Quick one',
     );
+    await app.page.getByRole('button', { name: 'FLOPs' }).click();
+    await app.page.getByRole('img', { name: /^Held-out loss of 2 runs over flops: / }).waitFor();
+    await app.page.getByLabel('Difference from', { exact: true }).selectOption({ label: 'slow' });
+    await app.page
+      .getByRole('img', { name: /^Difference from slow over flops: Quick one ends [\d.]+ below\.$/ })
+      .waitFor();
     await takeScreenshot('compare');
+    await app.page.reload();
+    await app.page.getByRole('img', { name: /^Difference from slow / }).waitFor();
+    await app.page.getByRole('button', { name: 'Remove slow' }).click();
+    await app.page.getByRole('img', { name: /^Difference/ }).waitFor({ state: 'detached' });
+    await app.page.getByLabel('Add a run').selectOption({ label: 'slow' });
+    await app.page.getByRole('img', { name: /^Difference/ }).waitFor();
   });
 
   it('shows runs in the lineage', async () => {

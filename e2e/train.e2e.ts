@@ -208,6 +208,12 @@ scenario('training', (app) => {
     await run.openTab('Samples');
     await run.samples.getByText('Step 40').waitFor();
     expect(await run.samples.getByRole('listitem').count()).toBe(2);
+    await page.getByRole('button', { name: 'Sample with the same prompt and seed' }).click();
+    const sources = page.getByRole('region', { name: 'Samples of the source' });
+    await sources.getByText('small-llama, the start of this run').waitFor();
+    await expect
+      .poll(async () => (await sources.getByRole('listitem').innerText()).length)
+      .toBeGreaterThan('small-llama, the start of this run'.length + 20);
     expect(
       await page
         .getByRole('region', { name: 'Progress' })

@@ -48,6 +48,10 @@ export function collectNotices(
   };
 }
 
+/** True while a run or a job is active. */
+export const isAtWork = ({ jobs, runs }: Seen): boolean =>
+  runs.some((run) => activeStates.includes(run.state)) || jobs.some((job) => job.state === 'running');
+
 /** The mean progress of the active runs (0 to 1), `unknown` if only jobs are active, null if nothing is. */
 export function averageProgress({ jobs, runs }: Seen): number | 'unknown' | null {
   const shares = runs

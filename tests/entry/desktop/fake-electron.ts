@@ -111,6 +111,8 @@ export const fake = {
   /** What is chosen in the next file dialog; empty if it is cancelled. */
   chosenPaths: [] as string[],
   quits: 0,
+  /** The power-save blockers that are on, by id. */
+  blockers: new Map<number, string>(),
   menu: [] as MenuItem[],
   encryption: { available: true, backend: 'gnome_libsecret' },
 };
@@ -169,6 +171,14 @@ export const electron = {
     },
   },
   powerMonitor: new EventEmitter(),
+  powerSaveBlocker: {
+    start(type: string) {
+      const id = fake.blockers.size + 1;
+      fake.blockers.set(id, type);
+      return id;
+    },
+    stop: (id: number) => fake.blockers.delete(id),
+  },
   ipcMain: {
     handle(channel: string, handler: (event: { sender: unknown }, value: unknown) => Promise<unknown>) {
       fake.ipcHandlers.set(channel, handler);

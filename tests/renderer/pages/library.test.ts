@@ -16,3 +16,21 @@ it('lists the models of the Hugging Face cache', async () => {
     '#/checkpoint?dir=',
   );
 });
+
+it('lists exports apart from models', async () => {
+  const fake = createFakeService(0);
+  const exported = {
+    dir: '/home/me/.cambium/exports/oak',
+    name: 'oak',
+    opened: '2026-11-01T00:00:00.000Z',
+    builtIn: false,
+    origin: 'exported' as const,
+  };
+  const checkpoints = async () => [...(await fake.checkpoints({})), exported];
+  render(App, { connection: connectTo({ ...fake, checkpoints }) });
+  const exports = await screen.findByRole('table', { name: 'Exports' });
+  expect(within(exports).getByRole('link', { name: 'oak' })).toBeTruthy();
+  expect(within(exports).queryByRole('columnheader', { name: 'Origin' })).toBeNull();
+  const models = screen.getByRole('table', { name: 'Models' });
+  expect(within(models).queryByRole('link', { name: 'oak' })).toBeNull();
+});

@@ -18,7 +18,7 @@ it('describes each stage, and which one is trained now', () => {
     },
     {
       start: expect.stringMatching(/^Grown by .+ to layers 24$/) as string,
-      end: 'until it grows when the loss falls by less than 0.002000 nats per million tokens',
+      end: 'until it grows when the loss falls by less than 0.00200 nats per million tokens',
       state: 'current',
     },
     { start: expect.stringContaining('layers 48') as string, end: 'until the end of the run', state: 'next' },

@@ -119,7 +119,7 @@ describe('the history of a long run', () => {
     // Only the parts at both ends of the range are read.
     const { size } = statSync(file);
     const bytes = readFileSync(file);
-    bytes.fill(0, size / 4, (3 * size) / 4);
+    bytes.fill(0, Math.floor(size / 4), Math.floor((3 * size) / 4));
     writeFileSync(file, bytes);
     expect(stepsOf((await historyOf(dir, range)).events)).toEqual(steps);
   });
