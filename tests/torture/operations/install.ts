@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getGpuDir, hashFile, installGpu, readGpuManifest } from '../../../src-main/store/gpu/install.ts';
-import { createBytes, createWheel, writeProvider } from '../../store/gpu/wheels.ts';
+import { createBytes, createWheel, getProviderFileName, writeProvider } from '../../store/gpu/wheels.ts';
 import type { Operation, Place } from './operation.ts';
 
 const runtimeOf = ({ inputs }: Place): string => join(inputs, 'libonnxruntime.so.1');
@@ -25,7 +25,7 @@ export const install: Operation = {
     return Promise.resolve(undefined);
   },
   async work(place, { begun: n }) {
-    const provider = join(place.inputs, 'onnxruntime_gpu-1.30.0-cp312-cp312-manylinux_2_28_x86_64.whl');
+    const provider = join(place.inputs, getProviderFileName());
     const runtime = { version: '1.30.0', library: runtimeOf(place) };
     await installGpu([provider, wheelOf(place, n)], { home: place.root, runtime, arch: 'x64' });
   },
