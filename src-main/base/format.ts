@@ -27,6 +27,13 @@ export const formatCount = (value: number): string => formatScaled(value, ['', '
 export const formatQuantity = (value: number, noun: string): string =>
   `${formatCount(value)} ${noun}${value === 1 ? '' : 's'}`;
 
+/** `1st`, `2nd`, `3rd`, `11th`. */
+export function formatOrdinal(value: number): string {
+  const isTeen = Math.floor((value % 100) / 10) === 1;
+  const suffix = isTeen ? 'th' : (['th', 'st', 'nd', 'rd'][value % 10] ?? 'th');
+  return `${value}${suffix}`;
+}
+
 /** Every digit, in groups of three separated by narrow spaces. */
 export const formatInteger = (value: number): string =>
   Math.round(value).toLocaleString('en').replaceAll(',', '\u202f');

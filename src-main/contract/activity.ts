@@ -2,6 +2,7 @@
  * @file The activity of a service as a stream of changes to its jobs, runs and known checkpoints. The first
  * message has everything, the later ones only what changed.
  */
+import type { DeviceQueue } from './queue.ts';
 import type { JobSummary, RunSummary } from './schema.ts';
 
 /** What a list shows of a checkpoint besides its name, as it was when it was last opened or made. */
@@ -32,6 +33,8 @@ export interface Activity {
   readonly runs?: readonly RunSummary[];
   /** The ids of runs that no longer exist. */
   readonly gone?: readonly string[];
+  /** The queues of all devices, if any changed. */
+  readonly queue?: readonly DeviceQueue[];
   /** All known checkpoints, newest first, if any changed. */
   readonly checkpoints?: readonly KnownCheckpoint[];
 }

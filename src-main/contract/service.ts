@@ -33,6 +33,7 @@ import {
   type PushPlan,
 } from './hub.ts';
 import type { Lineage } from './lineage.ts';
+import { queueHold, queueMoveRequest, queueRemoval, type DeviceQueue } from './queue.ts';
 import {
   remoteHostName,
   remoteHostRequest,
@@ -157,10 +158,10 @@ export const service = {
   run: call(run)<RunSummary>(),
   /** The newest saved step of a run, as a checkpoint that can be grown. */
   openRun: call(run)<CheckpointSummary>(),
-  /** The events of a run, thinned for charts; with both `from` and `to`, those of the steps between them. */
   /** The saved steps of a run, newest first; deleting one returns those that are left. */
   runCheckpoints: call(run)<readonly RunCheckpoint[]>(),
   deleteCheckpoint: call(checkpointRequest)<readonly RunCheckpoint[]>(),
+  /** The events of a run, thinned for charts; with both `from` and `to`, those of the steps between them. */
   runHistory: call(
     z.object({ id: runId, from: nonNegativeInteger.optional(), to: nonNegativeInteger.optional() }),
   )<RunHistory>(),
@@ -195,6 +196,14 @@ export const service = {
   decayRun: call(decayRequest)<RunSummary>(),
   /** Ends the stage of a run with stages after its current step, and grows. Resumes a run that is not training. */
   growRun: call(run)<RunSummary>(),
+
+  /** The runs that wait for a device, in their order. The server and the desktop app start them. */
+  queue: call(nothing)<readonly DeviceQueue[]>(),
+  moveInQueue: call(queueMoveRequest)<readonly DeviceQueue[]>(),
+  /** Takes a run out of the queue; its folder stays. */
+  removeFromQueue: call(queueRemoval)<readonly DeviceQueue[]>(),
+  /** Lets no waiting run start on a device, or lets them start again. */
+  holdQueue: call(queueHold)<readonly DeviceQueue[]>(),
 
   sample: stream(sampleRequest)<SampleEvent>(),
   evaluate: stream(evaluateRequest)<EvaluateEvent>(),

@@ -5,6 +5,7 @@
 import { createQueue, type Queue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import { activeStates, type Activity, type KnownCheckpoint } from '../contract/activity.ts';
+import type { DeviceQueue } from '../contract/queue.ts';
 import type { JobSummary, RunSummary } from '../contract/schema.ts';
 
 export interface ActivitySources {
@@ -13,6 +14,7 @@ export interface ActivitySources {
   /** Reads one run again. */
   run(id: string): Promise<RunSummary>;
   checkpoints(): Promise<readonly KnownCheckpoint[]>;
+  queue(): Promise<readonly DeviceQueue[]>;
 }
 
 /**
@@ -22,11 +24,14 @@ export interface ActivitySources {
 const activeInterval = 500;
 const fullInterval = 4000;
 
+const isChanging = ({ state }: RunSummary): boolean => activeStates.includes(state) || state === 'waiting';
+
 interface Listener {
   readonly events: Queue<Activity>;
   /** What was sent last, as JSON. */
   jobs: string;
   checkpoints: string;
+  queue: string;
   runs: ReadonlyMap<string, string>;
 }
 
@@ -48,6 +53,7 @@ export function createActivityFeed(
   const listeners = new Set<Listener>();
   let runs: readonly RunSummary[] = [];
   let checkpoints: readonly KnownCheckpoint[] = [];
+  let queue: readonly DeviceQueue[] = [];
   let lastFullPoll = 0;
   let polling: Promise<void> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -57,6 +63,7 @@ export function createActivityFeed(
     const latest = {
       jobs: JSON.stringify(jobs),
       checkpoints: toJson(checkpoints),
+      queue: JSON.stringify(queue),
       runs: new Map(runs.map((run) => [run.id, toJson(run)])),
     };
     for (const listener of listeners) {
@@ -65,6 +72,7 @@ export function createActivityFeed(
       const activity: Activity = {
         ...(listener.jobs === latest.jobs ? {} : { jobs }),
         ...(listener.checkpoints === latest.checkpoints ? {} : { checkpoints }),
+        ...(listener.queue === latest.queue ? {} : { queue }),
         ...(changed.length > 0 ? { runs: changed } : {}),
         ...(gone.length > 0 ? { gone } : {}),
       };
@@ -74,13 +82,13 @@ export function createActivityFeed(
   };
 
   const pollAll = async (): Promise<void> => {
-    [runs, checkpoints] = await Promise.all([sources.runs(), sources.checkpoints()]);
+    [runs, checkpoints, queue] = await Promise.all([sources.runs(), sources.checkpoints(), sources.queue()]);
     lastFullPoll = Date.now();
   };
   const pollActive = async (): Promise<void> => {
-    runs = await Promise.all(
-      runs.map((run) => (activeStates.includes(run.state) ? sources.run(run.id).catch(() => run) : run)),
-    );
+    const read = (run: RunSummary): RunSummary | Promise<RunSummary> =>
+      isChanging(run) ? sources.run(run.id).catch(() => run) : run;
+    [runs, queue] = await Promise.all([Promise.all(runs.map(read)), sources.queue()]);
   };
   const pollOnce = async (): Promise<void> => {
     const isFull = Date.now() - lastFullPoll >= fullInterval;
@@ -106,7 +114,7 @@ export function createActivityFeed(
     const events = createQueue<Activity>(() => {
       listeners.delete(listener);
     });
-    const listener: Listener = { events, jobs: '', checkpoints: '', runs: new Map() };
+    const listener: Listener = { events, jobs: '', checkpoints: '', queue: '', runs: new Map() };
     listeners.add(listener);
     signal?.addEventListener(
       'abort',

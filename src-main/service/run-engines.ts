@@ -15,7 +15,8 @@ export interface RunEngines {
   isExiting(dir: string): boolean;
   /** Resolves when the run has no engine in any process. */
   waitUntilStopped(dir: string): Promise<void>;
-  count(): number;
+  /** The runs with an engine of this process. */
+  running(): readonly string[];
   /** Stops and saves every run of this process. */
   stopAll(): Promise<void>;
 }
@@ -72,7 +73,7 @@ export function createRunEngines(processes: Processes, detached: boolean): RunEn
         wait = Math.min(longestPoll, wait * 1.5);
       }
     },
-    count: () => engines.size,
+    running: () => [...engines.keys()],
     async stopAll() {
       await Promise.all(
         [...engines].map(async ([dir, ended]) => {

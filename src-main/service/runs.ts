@@ -1,6 +1,7 @@
 /** @file Training runs. The folder of a run is its state; while it trains it has its own engine. */
 import { basename } from 'node:path';
 import { refuse } from '../base/errors.ts';
+import type { DeviceKind } from '../base/device.ts';
 import { createQueue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import { activeStates } from '../contract/activity.ts';
@@ -21,6 +22,7 @@ import {
   claimRun,
   createRun,
   isRun,
+  readRun,
   requestDecay,
   requestStop,
   summarizeRun,
@@ -30,8 +32,11 @@ import { requestGrowth } from '../store/run/stage-files.ts';
 import { createLinkedController } from '../store/fs/signals.ts';
 import type { Home } from '../store/home/home.ts';
 import type { RunSettings } from '../train/run.ts';
+import type { QueuePosition } from '../train/run.ts';
 import { isDecaying } from '../train/schedule.ts';
 import { decayInStage, stageOf, type RunStage } from '../train/stages.ts';
+import { createQueueStarter } from './queue-starter.ts';
+import type { RunQueue } from './run-queue.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { planResume } from './resume.ts';
 import type { RunCheck } from './run-checks.ts';
@@ -49,8 +54,10 @@ export interface Runs {
   stop(id: string): Promise<RunSummary>;
   list(): Promise<readonly RunSummary[]>;
   summarize(id: string): Promise<RunSummary>;
-  /** The number of runs with an engine of this process. */
+  /** The number of runs with an engine of this process, and of those that it is going to start. */
   countRunning(): number;
+  /** Starts waiting runs from now on. One process of a computer should: the server, or the desktop app. */
+  startQueue(): void;
   /** Stops and saves every run of this process. */
   stopAll(): Promise<void>;
 }
@@ -83,9 +90,18 @@ const isActive = ({ state }: RunSummary): boolean => activeStates.includes(state
 
 export function createRuns(
   { home, processes }: Dependencies,
+  queue: RunQueue,
   { detached = false, check, onCreated }: RunsOptions = {},
 ): Runs {
   const engines = createRunEngines(processes, detached);
+
+  /** The summary of a run with its place in the queue. */
+  const withPosition = (run: RunSummary, positions: ReadonlyMap<string, QueuePosition>): RunSummary => {
+    const position = positions.get(run.dir);
+    return position && !isActive(run) ? { ...run, state: 'waiting', queue: position } : run;
+  };
+  const summarize = async (dir: string): Promise<RunSummary> =>
+    withPosition(await summarizeRun(dir), await queue.positions());
 
   /** The summary of a run; if its engine is exiting, the summary after that. */
   const summarizeStopped = async (id: string): Promise<RunSummary> => {
@@ -102,8 +118,49 @@ export function createRuns(
     // Registers the engine before anything is awaited: two resumes at once must not start two engines.
     engines.launch(dir, claimed);
     await claimed;
+    await queue.remove(dir);
     await home.rememberRun(dir);
-    return summarizeRun(dir);
+    return summarize(dir);
+  };
+
+  /** True if nothing trains or waits on the device. Call it in `queue.exclusively`. */
+  const isFree = async (device: DeviceKind): Promise<boolean> => {
+    const { waiting, held } = await queue.read();
+    if (held.includes(device) || waiting.some((run) => run.device === device)) return false;
+    return !(await queue.busyDevices()).has(device);
+  };
+
+  /** Creates the folder of a run. */
+  const create = async (
+    { out, name, ...run }: NewRun,
+    options: { readonly isWaiting: boolean },
+  ): Promise<string> => {
+    const createIn = (path: string): Promise<unknown> => createRun(path, { ...run, name }, options);
+    if (out !== undefined) await createIn(out);
+    const dir = out ?? (await home.createRunFolder(name, createIn));
+    await home.rememberRun(dir);
+    return dir;
+  };
+
+  const launchNew = (dir: string, request: TrainingRequest): Promise<RunSummary> => {
+    const created = onCreated?.(dir, request).catch(() => undefined);
+    engines.launch(dir, created ?? Promise.resolve());
+    return summarize(dir);
+  };
+
+  const starter = createQueueStarter(queue, async ({ dir, resume = {} }) => {
+    const run = await summarizeStopped(dir);
+    return resumeWith(run, await planResume(run, resume));
+  });
+
+  /** Puts the runs that train now before those that wait for their device, so that they continue at the next start. */
+  const requeueRunning = async (): Promise<void> => {
+    const { waiting } = await queue.read();
+    for (const dir of engines.running()) {
+      const device = await queue.deviceOf(await readRun(dir));
+      const isAwaited = device !== null && waiting.some((run) => run.device === device);
+      if (isAwaited && !engines.isExiting(dir)) await queue.add({ dir, device }, 'first');
+    }
   };
 
   return {
@@ -118,19 +175,31 @@ export function createRuns(
       const { settings, stages } = request;
       if (stages) checkStages(summary, request, stages);
       await check?.({ ...request, checkpoint, data, ...(out === undefined ? {} : { out }) }, model);
-      const run = { checkpoint, data, ...readingOf(request), settings, name };
-      const create = (path: string): Promise<unknown> => createRun(path, run);
-      if (out !== undefined) await create(out);
-      const dir = out ?? (await home.createRunFolder(name, create));
-      await home.rememberRun(dir);
-      const created = onCreated?.(dir, { ...request, checkpoint, data }).catch(() => undefined);
-      engines.launch(dir, created ?? Promise.resolve());
-      return summarizeRun(dir);
+      const run = { out, checkpoint, data, ...readingOf(request), settings, name };
+      const full = { ...request, checkpoint, data };
+      const device = request.queue && (await queue.deviceOf(request));
+      if (!device) return launchNew(await create(run, { isWaiting: false }), full);
+      return queue.exclusively(async () => {
+        const isWaiting = !(await isFree(device));
+        const dir = await create(run, { isWaiting });
+        if (!isWaiting) return launchNew(dir, full);
+        await onCreated?.(dir, full).catch(() => undefined);
+        await queue.add({ dir, device }, request.queue!);
+        return summarize(dir);
+      });
     },
 
-    async resume({ id, ...changes }) {
+    async resume({ id, queue: place, ...changes }) {
       const run = await summarizeStopped(id);
-      return resumeWith(run, await planResume(run, changes));
+      const planned = await planResume(run, changes);
+      const device = place && (await queue.deviceOf({ ...(await readRun(run.dir)), ...planned }));
+      if (!device) return resumeWith(run, planned);
+      if (isActive(run)) refuse('run/already-running', { run: basename(run.dir) });
+      return queue.exclusively(async () => {
+        if (await isFree(device)) return resumeWith(run, planned);
+        await queue.add({ dir: run.dir, device, resume: changes }, place);
+        return summarize(run.dir);
+      });
     },
 
     async decay({ id, steps }) {
@@ -158,6 +227,7 @@ export function createRuns(
 
     async stop(id) {
       const dir = await findRunFolder(home, id);
+      if (await queue.remove(dir)) return summarize(dir);
       const run = await summarizeRun(dir);
       if (!isActive(run)) refuse('run/not-running', { run: basename(dir), state: run.state });
       await requestStop(dir);
@@ -166,16 +236,26 @@ export function createRuns(
     },
 
     async list() {
-      const dirs = await home.listRuns();
+      const [dirs, positions] = await Promise.all([home.listRuns(), queue.positions()]);
       const runs = await Promise.all(dirs.map((dir) => summarizeRun(dir).catch(() => undefined)));
-      return runs.filter((run) => run !== undefined);
+      return runs.flatMap((run) => (run ? [withPosition(run, positions)] : []));
     },
 
-    summarize: async (id) => summarizeRun(await findRunFolder(home, id)),
-    countRunning: engines.count,
-    stopAll: engines.stopAll,
+    summarize: async (id) => summarize(await findRunFolder(home, id)),
+    countRunning: () => engines.running().length + starter.countStartable(),
+    startQueue: starter.start,
+    async stopAll() {
+      if (starter.isStarted()) {
+        await starter.stop();
+        await requeueRunning().catch(() => undefined);
+      }
+      await engines.stopAll();
+    },
   };
 }
+
+/** settings.json of a run that is created in `out`, or in a new folder of the home. */
+type NewRun = Omit<RunSettings, 'version' | 'created'> & { readonly out: string | undefined };
 
 /** The sampling weights, the text field, the engine and the stages, if they are given. */
 const readingOf = ({

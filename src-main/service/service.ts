@@ -24,6 +24,7 @@ import { builtInCheckpoint, toAbsolutePath, type Dependencies } from './dependen
 import { createRemoteHosts } from './remote-hosts.ts';
 import { annotateRun, emptyTrash, listTrashedRuns, restoreRun, trashRun } from './run-metadata.ts';
 import { createRunCheck } from './run-checks.ts';
+import { createRunQueue, type RunQueue } from './run-queue.ts';
 import {
   createRuns,
   findModelFolder,
@@ -37,6 +38,8 @@ import { installTorchWithProgress, removeTorchFolder, torchStatus } from './torc
 
 export interface RunningService {
   readonly api: Service;
+  /** Starts waiting runs from now on. */
+  startQueue(): void;
   /** The number of runs and jobs of this process that have not ended. */
   activeCount(): number;
   /** Pauses downloads, cancels the other jobs, stops and saves the runs, and waits for them. */
@@ -50,6 +53,7 @@ interface Parts {
   readonly gpu: Gpu;
   readonly costs: Costs;
   readonly runs: Runs;
+  readonly queue: RunQueue;
   readonly hub: HubService;
 }
 
@@ -59,9 +63,10 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
   const gpu = createGpu(dependencies, devices.invalidate);
   const costs = createCosts(dependencies, devices.list);
   const check = createRunCheck(dependencies, { listDevices: devices.list, estimateRun: costs.estimateRun });
-  const runs = createRuns(dependencies, { ...options, check, onCreated: costs.recordEstimate });
+  const queue = createRunQueue(dependencies.home, devices.list);
+  const runs = createRuns(dependencies, queue, { ...options, check, onCreated: costs.recordEstimate });
   const hub = createHubService(dependencies, jobs);
-  const parts: Parts = { jobs, devices, gpu, costs, runs, hub };
+  const parts: Parts = { jobs, devices, gpu, costs, runs, queue, hub };
   return {
     api: {
       ...computerApi(dependencies, parts),
@@ -74,6 +79,7 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
       ...hubApi(parts),
       ...remoteApi(dependencies),
     },
+    startQueue: runs.startQueue,
     activeCount: () => jobs.countRunning() + runs.countRunning(),
     async close() {
       await hub.pauseAll();
@@ -82,7 +88,7 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
   };
 }
 
-function computerApi(dependencies: Dependencies, { jobs, devices, gpu, runs }: Parts) {
+function computerApi(dependencies: Dependencies, { jobs, devices, gpu, runs, queue }: Parts) {
   const { home, environment } = dependencies;
   const runDoctor = (): ReturnType<typeof checkComputer> =>
     checkComputer(dependencies, {
@@ -95,6 +101,7 @@ function computerApi(dependencies: Dependencies, { jobs, devices, gpu, runs }: P
     runs: runs.list,
     run: runs.summarize,
     checkpoints: () => listCheckpoints(dependencies),
+    queue: queue.list,
   });
   return {
     about: () =>
@@ -165,7 +172,7 @@ const growthApi = (dependencies: Dependencies, { jobs }: Parts) =>
     },
   }) satisfies Partial<Service>;
 
-function runApi(dependencies: Dependencies, { runs }: Parts) {
+function runApi(dependencies: Dependencies, { runs, queue }: Parts) {
   const { home } = dependencies;
   return {
     startRun: runs.start,
@@ -176,19 +183,22 @@ function runApi(dependencies: Dependencies, { runs }: Parts) {
       const range = from === undefined || to === undefined ? undefined : { from, to };
       return historyOf(await findRunFolder(home, id), range);
     },
-    followRun: (request, signal) => followRun(home, request, signal),
-    stopRun: ({ id }) => runs.stop(id),
-    annotateRun: (annotation) => annotateRun(home, annotation),
-    async trashRun({ id }) {
     runCheckpoints: async ({ id }) => listCheckpointsOfRun(await findRunFolder(home, id)),
     async deleteCheckpoint({ id, step }) {
       const dir = await findRunFolder(home, id);
       await deleteCheckpoint(dir, step);
       return listCheckpointsOfRun(dir);
     },
+    followRun: (request, signal) => followRun(home, request, signal),
+    stopRun: ({ id }) => runs.stop(id),
+    annotateRun: (annotation) => annotateRun(home, annotation),
+    async trashRun({ id }) {
       const { trashDays } = await readAppSettings(home);
       if (trashDays > 0) await emptyTrash(home, trashDays);
-      return { trashed: await trashRun(home, id) };
+      const dir = await findRunFolder(home, id);
+      const trashed = await trashRun(home, dir);
+      await queue.remove(dir);
+      return { trashed };
     },
     trashedRuns: () => listTrashedRuns(home),
     emptyTrash: async ({ days }) => ({ deleted: await emptyTrash(home, days) }),
@@ -197,6 +207,19 @@ function runApi(dependencies: Dependencies, { runs }: Parts) {
     resumeRun: runs.resume,
     decayRun: runs.decay,
     growRun: ({ id }) => runs.grow(id),
+    queue: queue.list,
+    async moveInQueue({ id, to }) {
+      await queue.move(id, to);
+      return queue.list();
+    },
+    async removeFromQueue({ id }) {
+      await queue.remove((await queue.find(id)).dir);
+      return queue.list();
+    },
+    async holdQueue({ device, held }) {
+      await queue.hold(device, held);
+      return queue.list();
+    },
   } satisfies Partial<Service>;
 }
 

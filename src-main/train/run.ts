@@ -11,7 +11,16 @@ import type { TrainingSettings } from './settings.ts';
 import type { KeptReason } from './retention.ts';
 import type { RunStage, StageEndReason, StageStart } from './stages.ts';
 
-export type RunState = 'preparing' | 'running' | 'pausing' | 'paused' | 'finished' | 'failed' | 'interrupted';
+/** `waiting`: in the queue of a device. */
+export type RunState =
+  'waiting' | 'preparing' | 'running' | 'pausing' | 'paused' | 'finished' | 'failed' | 'interrupted';
+
+/** Where a waiting run is in the queue of its device, from 1. */
+export interface QueuePosition {
+  readonly device: DeviceKind;
+  readonly position: number;
+  readonly of: number;
+}
 
 /** Format of settings.json and events.jsonl. */
 export const runVersion = 2;
@@ -325,6 +334,8 @@ export interface RunSummary {
   readonly error?: ErrorData;
   /** What is wrong with events.jsonl, if anything. The checkpoints do not depend on it. */
   readonly damage?: ErrorData;
+  /** Present while the run waits. */
+  readonly queue?: QueuePosition;
   /** Present if the run finished before its last step, because its held-out loss no longer improved. */
   readonly earlyStopped?: EarlyStopping;
   /** Step of the newest complete checkpoint; null if there is none. */

@@ -1,7 +1,16 @@
 /** @file Labels of states, weights, formats and element types. */
+import type { DeviceKind } from '../../src-main/base/device.ts';
 import type { RunState } from '../../src-main/contract/schema.ts';
 
+/** The kinds of device, as a queue is called. */
+export const deviceLabels: Readonly<Record<DeviceKind, string>> = {
+  cpu: 'CPU',
+  webgpu: 'WebGPU',
+  cuda: 'CUDA',
+};
+
 export const runStateLabels: Readonly<Record<RunState, string>> = {
+  waiting: 'Waiting',
   preparing: 'Preparing',
   running: 'Training',
   pausing: 'Pausing',

@@ -132,6 +132,8 @@ export class FollowedRun {
   #callAndFollow(request: () => Promise<RunSummary>): Promise<void> {
     return this.call(async () => {
       const resumed = await request();
+      // Its events begin when its turn comes.
+      if (resumed.state === 'waiting') return resumed;
       this.#isResuming = true;
       this.followAgain();
       return resumed;
@@ -140,8 +142,14 @@ export class FollowedRun {
   pause(): Promise<void> {
     return this.call(() => this.#session.service.stopRun({ id: this.#id }));
   }
-  resume(changes: Omit<ResumeRequest, 'id'> = {}): Promise<void> {
-    return this.#callAndFollow(() => this.#session.service.resumeRun({ id: this.#id, ...changes }));
+  /** Resumes the run, or puts it into the queue while another one trains on its device. */
+  resume(changes: Omit<ResumeRequest, 'id' | 'queue'> = {}): Promise<void> {
+    const request = { id: this.#id, queue: 'last' as const, ...changes };
+    return this.#callAndFollow(() => this.#session.service.resumeRun(request));
+  }
+  /** Starts a waiting run at once. */
+  start(): Promise<void> {
+    return this.#callAndFollow(() => this.#session.service.resumeRun({ id: this.#id }));
   }
   /** Ends the stage of a run with stages, and grows; resumes a run that is not training. */
   grow(): Promise<void> {

@@ -7,6 +7,7 @@ import {
   type Activity,
   type KnownCheckpoint,
 } from '../../src-main/contract/activity.ts';
+import type { DeviceQueue } from '../../src-main/contract/queue.ts';
 import type { About, Device, JobSummary, RunSummary } from '../../src-main/contract/schema.ts';
 import type { Service } from '../../src-main/contract/service.ts';
 import { averageProgress } from '../../src-main/contract/notices.ts';
@@ -28,11 +29,14 @@ export class Session {
   jobs = $state.raw<readonly JobSummary[]>([]);
   runs = $state.raw<readonly RunSummary[]>([]);
   checkpoints = $state.raw<readonly KnownCheckpoint[]>([]);
+  /** The runs that wait for each device. */
+  queue = $state.raw<readonly DeviceQueue[]>([]);
   /** False while the server cannot be reached: what is shown may be out of date. */
   isConnected = $state(true);
   /** True once everything above was read. */
   isReady = $state(false);
   activeRuns = $derived(this.runs.filter((run) => activeStates.includes(run.state)));
+  waitingRuns = $derived(this.runs.filter((run) => run.state === 'waiting'));
   activeJobs = $derived(this.jobs.filter((job) => job.state === 'running'));
   progress = $derived(averageProgress(this));
   /** Training forms by checkpoint, so that going back does not lose what was entered. */
@@ -68,16 +72,18 @@ export class Session {
     this.settings = await this.service.changeAppSettings(change);
   }
 
-  /** Reads the jobs, runs and checkpoints again. */
+  /** Reads the jobs, runs, checkpoints and queues again. */
   async refresh(): Promise<void> {
-    const [jobs, runs, checkpoints] = await Promise.all([
+    const [jobs, runs, checkpoints, queue] = await Promise.all([
       this.service.jobs({}),
       this.service.runs({}),
       this.service.checkpoints({}),
+      this.service.queue({}),
     ]);
     this.jobs = jobs;
     this.runs = runs;
     this.checkpoints = checkpoints;
+    this.queue = queue;
   }
 
   /** Keeps the lists up to date across lost connections. The returned function stops it. */
@@ -106,6 +112,7 @@ export class Session {
   #update(activity: Activity): void {
     if (activity.jobs) this.jobs = activity.jobs;
     if (activity.checkpoints) this.checkpoints = activity.checkpoints;
+    if (activity.queue) this.queue = activity.queue;
     this.runs = mergeRuns(this.runs, activity);
     if (this.about?.desktop === false) this.notifications.update(activity);
   }

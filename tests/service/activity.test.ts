@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mergeRuns, type Activity } from '../../src-main/contract/activity.ts';
+import type { DeviceQueue } from '../../src-main/contract/queue.ts';
 import type { JobSummary, RunSummary } from '../../src-main/contract/schema.ts';
 import { createActivityFeed } from '../../src-main/service/activity.ts';
 
@@ -14,6 +15,7 @@ function createTestFeed() {
     runs: [run('a', 1), run('b', 9, 'finished')],
     polls: 0,
     fails: false,
+    queue: [] as DeviceQueue[],
   };
   const subscribe = createActivityFeed({
     jobs: () => state.jobs,
@@ -23,6 +25,7 @@ function createTestFeed() {
     },
     run: (id) => Promise.resolve(state.runs.find((r) => r.id === id)!),
     checkpoints: () => Promise.resolve([{ dir: '/a', name: 'a', opened: '', builtIn: false }]),
+    queue: () => Promise.resolve(state.queue),
   });
   return { state, subscribe };
 }

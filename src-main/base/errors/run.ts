@@ -49,6 +49,10 @@ export const runErrors = {
       `its held-out loss did not improve in ${formatQuantity(d.evaluations, 'evaluation')}`,
     'Resume it with a longer early stopping patience, or with 0 to train to the end.',
   ],
+  'queue/not-waiting': (d: { run: string }): ErrorText => [
+    `the run "${d.run}" does not wait in the queue`,
+    'List the waiting runs with cambium queue.',
+  ],
   'run/no-step': (d: { run: string; step: number; saved: readonly number[] }): ErrorText => [
     `the run ${d.run} has no checkpoint of step ${d.step}`,
     d.saved.length === 0 ? 'It has none yet.' : `Choose one of ${listNames(d.saved.map(String), 20)}.`,

@@ -38,7 +38,15 @@ import {
   pushEvent,
   pushPlan,
 } from './hub.ts';
-import { jobSummary, runCheckpoints, runEvent, runHistory, runSummary, trashedRun } from './runs.ts';
+import {
+  deviceQueues,
+  jobSummary,
+  runCheckpoints,
+  runEvent,
+  runHistory,
+  runSummary,
+  trashedRun,
+} from './runs.ts';
 import { previewEvent, tokenizeEvent } from './text.ts';
 
 const activity = exactly<Activity>()(
@@ -46,6 +54,7 @@ const activity = exactly<Activity>()(
     jobs: z.array(jobSummary).exactOptional(),
     runs: z.array(runSummary).exactOptional(),
     gone: texts.exactOptional(),
+    queue: deviceQueues.exactOptional(),
     checkpoints: z.array(knownCheckpoint).exactOptional(),
   }),
 );
@@ -91,6 +100,10 @@ export const answers: { readonly [K in keyof typeof service]: z.ZodType<OutputsO
   runs: z.array(runSummary),
   run: runSummary,
   openRun: checkpointSummary,
+  queue: deviceQueues,
+  moveInQueue: deviceQueues,
+  removeFromQueue: deviceQueues,
+  holdQueue: deviceQueues,
   runCheckpoints,
   deleteCheckpoint: runCheckpoints,
   runHistory,

@@ -6,11 +6,13 @@ import { promiseKinds } from '../../model/promise.ts';
 import type { RunCheckpoint, RunEvent, RunHistory, RunSummary } from '../../train/run.ts';
 import { storedSettingsSchema } from '../../train/settings.ts';
 import { stageEndReasons, stageStart, storedStages } from '../../train/stages.ts';
+import type { DeviceQueue } from '../queue.ts';
 import type { JobSummary, TrashedRun } from '../responses.ts';
 import { count, deviceKind, errorData, number, precision, text, texts } from './common.ts';
 import { exactly } from './exact.ts';
 
 export const runState = z.enum([
+  'waiting',
   'preparing',
   'running',
   'pausing',
@@ -41,6 +43,7 @@ export const runSummary = exactly<RunSummary>()(
     notes: text.exactOptional(),
     error: errorData.exactOptional(),
     damage: errorData.exactOptional(),
+    queue: z.object({ device: deviceKind, position: number, of: number }).exactOptional(),
     earlyStopped: z.object({ best: number, bestStep: number, evaluations: number }).exactOptional(),
     savedStep: number.nullable(),
     stages: storedStages.exactOptional(),
@@ -60,6 +63,16 @@ export const runCheckpoints = exactly<readonly RunCheckpoint[]>()(
       saved: text,
       kept: z.array(z.enum(['newest', 'every', 'best'])),
       isNeeded: z.boolean(),
+    }),
+  ),
+);
+
+export const deviceQueues = exactly<readonly DeviceQueue[]>()(
+  z.array(
+    z.object({
+      device: deviceKind,
+      isHeld: z.boolean(),
+      waiting: z.array(z.object({ dir: text, name: text, added: text, error: errorData.exactOptional() })),
     }),
   ),
 );

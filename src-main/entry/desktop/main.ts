@@ -7,6 +7,7 @@ import { createService } from '../../service/service.ts';
 import { detectEnvironment, findInstallation } from '../environment.ts';
 import { createTunnelOpener } from '../tunnel.ts';
 import { offerFileDialog } from './file-dialog.ts';
+import { keepAwake } from './keep-awake.ts';
 import { setMenu } from './menu.ts';
 import { showNotifications } from './notifications.ts';
 import { findPathArgument, routeOfPath } from './open-path.ts';
@@ -35,6 +36,7 @@ function startApp(): void {
     environment,
     tunnel: createTunnelOpener('ssh', environment.version),
   });
+  service.startQueue();
   let window: BrowserWindow | undefined;
   const hasWindow = (): boolean => window?.isDestroyed() === false;
 
@@ -85,6 +87,7 @@ function startApp(): void {
     });
     show(firstRoute);
     void showNotifications(service.api, () => window, show);
+    void keepAwake(service.api);
     void offerUpdate(true);
   });
 }

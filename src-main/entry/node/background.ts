@@ -76,6 +76,13 @@ function readRecord(home: string): ServerRecord | undefined {
   }
 }
 
+/** The command line of this program, with which its background server is started. */
+export const ownCommandLine = (): readonly string[] => [
+  process.execPath,
+  ...process.execArgv,
+  process.argv[1]!,
+];
+
 /**
  * The running server, or a new one, started with `commandLine`. If several processes call this at once, one of
  * them starts it. Throws `engine/crashed` with the end of its log.

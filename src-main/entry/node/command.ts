@@ -16,6 +16,8 @@ export interface Context {
   readonly options: Options;
   /** The folder of the built page, for `serve`. */
   readonly pages: string;
+  /** Starts waiting runs from now on, in this process. */
+  readonly startQueue: () => void;
   /** A command that opens a page in a browser, or null. */
   readonly browser: string | null;
 }

@@ -1,7 +1,14 @@
 /** @file Follows jobs and runs on a terminal. Ctrl+C cancels a job, and stops and saves a run. */
 import { AppError, createError, describeError, refuse } from '../../base/errors.ts';
-import { formatCount, formatDuration, formatMoney, formatNumber, formatQuantity } from '../../base/format.ts';
-import type { JobSummary, RunSummary, RunEvent } from '../../contract/schema.ts';
+import {
+  formatCount,
+  formatDuration,
+  formatMoney,
+  formatNumber,
+  formatOrdinal,
+  formatQuantity,
+} from '../../base/format.ts';
+import type { JobSummary, QueuePosition, RunSummary, RunEvent } from '../../contract/schema.ts';
 import type { Service } from '../../contract/service.ts';
 import { compareWithEstimate } from '../../service/catalog.ts';
 import { exits, type Output } from './output.ts';
@@ -185,10 +192,15 @@ function describeSkip({ step, what, value, limit }: Extract<RunEvent, { type: 's
 const formatStepTime = (seconds: number): string =>
   seconds < 0.1 ? `${(1000 * seconds).toPrecision(2)} ms` : formatDuration(seconds);
 
+/** Where a run waits: `waiting, 2nd for cpu`. */
+export const describePosition = ({ position, device }: QueuePosition): string =>
+  `waiting, ${formatOrdinal(position)} for ${device}`;
+
 /** The summary of a run in several lines. */
 export function describeRun(run: RunSummary): string {
+  const state = run.queue ? describePosition(run.queue) : run.state;
   const lines = [
-    `${run.name}: ${run.state} at step ${run.step} of ${run.steps}`,
+    `${run.name}: ${state} at step ${run.step} of ${run.steps}`,
     `  folder    ${run.dir}`,
     `  tokens    ${formatCount(run.tokens)}`,
   ];

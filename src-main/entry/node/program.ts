@@ -10,6 +10,7 @@ import { service as contract } from '../../contract/service.ts';
 import type { RunningService } from '../../service/service.ts';
 import { findFlag, refuseUsage } from './arguments.ts';
 import type { AddCommand, Context, LocalReason, Options, Work } from './command.ts';
+import { checkpoints } from './commands/checkpoints.ts';
 import { completion } from './commands/completion.ts';
 import { computer } from './commands/computer.ts';
 import { demo } from './commands/demo.ts';
@@ -23,6 +24,7 @@ import { inspect } from './commands/inspect.ts';
 import { host } from './commands/host.ts';
 import { plan } from './commands/plan.ts';
 import { push } from './commands/push.ts';
+import { queue } from './commands/queue.ts';
 import { runs } from './commands/runs.ts';
 import { sample } from './commands/sample.ts';
 import { search } from './commands/search.ts';
@@ -43,6 +45,8 @@ export const commands: readonly AddCommand[] = [
   estimate,
   train,
   runs,
+  queue,
+  checkpoints,
   sample,
   evaluate,
   tokenize,
@@ -130,7 +134,8 @@ async function runCommand(
     if (reason !== undefined) refuseUsage(`${reason}, so it cannot run with --host`);
     remote = hostName === undefined ? undefined : await openRemoteChannel(local, hostName, signal);
     const api = remote && hostName !== undefined ? connectRemote(remote, hostName) : local;
-    const context: Context = { api, out, options, signal, pages, browser };
+    const { startQueue } = service;
+    const context: Context = { api, out, options, signal, pages, browser, startQueue };
     return (await work(context, ...command.args)) ?? exits.ok;
   } catch (thrown) {
     return out.error(thrown);

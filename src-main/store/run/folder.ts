@@ -10,7 +10,7 @@ import { storedSettingsSchema } from '../../train/settings.ts';
 import { storedStages } from '../../train/stages.ts';
 import { exists, isObject, readJson } from '../fs/files.ts';
 import { getReplacedName, restoreReplacedFolder } from '../fs/stale-folders.ts';
-import { activityOf } from './state.ts';
+import { activityOf, readMark } from './state.ts';
 import { translateSettings } from './version-1.ts';
 
 export const settingsFile = (dir: string): string => join(dir, 'settings.json');
@@ -107,6 +107,10 @@ export const shardedSteps = (dir: string): Promise<readonly SavedStep[]> => step
 export const newestStep = async (dir: string): Promise<SavedStep | null> =>
   (await savedSteps(dir)).at(-1) ?? null;
 
+/** True if no process has worked on the run since it was created. */
+const isUnbegun = async (dir: string): Promise<boolean> =>
+  (await readMark(dir))?.state === 'stopped' && (await newestStep(dir)) === null;
+
 /**
  * The state of a run: what its live process reports, or else what its last event says. Without either it was
  * interrupted.
@@ -115,6 +119,8 @@ export async function stateOf(dir: string, lastEvent: RunEvent | undefined): Pro
   const active = await activityOf(dir);
   if (active)
     return active.state === 'running' && isStopRequested(dir) ? 'pausing' : (active.state as RunState);
+  // A run that was put into the queue and never began.
+  if (lastEvent === undefined && (await isUnbegun(dir))) return 'paused';
   if (lastEvent?.type !== 'stopped') return 'interrupted';
   const states = { finished: 'finished', requested: 'paused', failed: 'failed' } as const;
   return states[lastEvent.reason];

@@ -1,6 +1,7 @@
 /** @file The runs of the fake service. */
 import { refuse } from '../../../src-main/base/errors.ts';
 import { activeStates } from '../../../src-main/contract/activity.ts';
+import type { DeviceQueue } from '../../../src-main/contract/queue.ts';
 import type { RunCheckpoint, RunEvent, RunState, RunSummary } from '../../../src-main/contract/schema.ts';
 import type { Service } from '../../../src-main/contract/service.ts';
 import { stepsOf, tokensPerStep } from '../../../src-main/train/schedule.ts';
@@ -16,6 +17,10 @@ type RunPart = Pick<
   | 'run'
   | 'runHistory'
   | 'runCheckpoints'
+  | 'queue'
+  | 'moveInQueue'
+  | 'removeFromQueue'
+  | 'holdQueue'
   | 'deleteCheckpoint'
   | 'followRun'
   | 'stopRun'
@@ -128,6 +133,14 @@ function createCheckpoints({ dir, savedStep, settings }: RunSummary): RunCheckpo
   }));
 }
 
+/** The queue of the CPU: every run that waits. */
+function listQueues(runs: ReadonlyMap<string, FakeRun>): readonly DeviceQueue[] {
+  const waiting = [...runs.values()].flatMap(({ summary: { dir, name, created, state } }) =>
+    state === 'waiting' ? [{ dir, name, added: created }] : [],
+  );
+  return waiting.length > 0 ? [{ device: 'cpu', isHeld: false, waiting }] : [];
+}
+
 export function createFakeRuns(pace: number): RunPart {
   const runs = createRuns();
   const checkpoints = new Map<string, RunCheckpoint[]>();
@@ -172,6 +185,13 @@ export function createFakeRuns(pace: number): RunPart {
       checkpoints.set(id, left);
       return left;
     },
+    queue: async () => listQueues(runs),
+    moveInQueue: async () => listQueues(runs),
+    removeFromQueue: async ({ id }) => {
+      change(id, { state: 'paused' });
+      return listQueues(runs);
+    },
+    holdQueue: async () => listQueues(runs),
     followRun: async function* ({ id, from }) {
       const run = find(id);
       for (let i = from; ;) {

@@ -45,6 +45,7 @@ export function createFakeService(pace: number, { openError }: FakeOptions = {})
     runs: () => runs.runs({}),
     run: (id) => runs.run({ id }),
     checkpoints: async () => known,
+    queue: () => runs.queue({}),
   });
   const service: Service = {
     about: async () => ({

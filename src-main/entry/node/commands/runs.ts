@@ -11,6 +11,7 @@ import { getText, jsonFlag, type AddCommand, type Context, type Options } from '
 import { describeRun, followRun } from '../follow.ts';
 import { addEngineFlags, readLaunch } from '../engine-flags.ts';
 import { exits, formatNotes, table } from '../output.ts';
+import { followWaiting, queueFlag, readQueue } from '../waiting.ts';
 import { addFormerFlag, addSettingFlags, readSettings } from '../setting-flags.ts';
 
 type MemoryOverrides = NonNullable<ResumeRequest['memoryOverrides']>;
@@ -93,6 +94,7 @@ const addResume: AddCommand = (program, run) => {
       'with --tokens: steps over which the learning rate rises to its peak again ' +
         '(default: the setting of the run if it has finished, else 0)',
     )
+    .option(...queueFlag)
     .option(...jsonFlag)
     .option(...detachFlag);
   addFormerFlag(command, 'rewarm');
@@ -110,7 +112,10 @@ const addResume: AddCommand = (program, run) => {
       run(async (context, id) => {
         const since = new Date().toISOString();
         const request = { id: toRunId(id!), ...readResume(context.options) };
-        return follow(context, await context.api.resumeRun(request), since);
+        const summary = await context.api.resumeRun({ ...request, ...readQueue(context.options) });
+        return summary.state === 'waiting'
+          ? followWaiting(context, summary, since)
+          : follow(context, summary, since);
       }),
     );
 };

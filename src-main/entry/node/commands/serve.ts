@@ -5,6 +5,7 @@ import {
   ensureServer,
   findServer,
   forgetServer,
+  ownCommandLine,
   recordServer,
   revokeToken,
   stopServer,
@@ -93,7 +94,7 @@ async function stopBackground({ api, out, signal }: Context): Promise<number> {
 
 async function startBackground({ api, out }: Context): Promise<number> {
   const { home } = await api.about({});
-  const server = await ensureServer(home, [process.execPath, ...process.execArgv, process.argv[1]!]);
+  const server = await ensureServer(home, ownCommandLine());
   const { port, token, version } = server;
   const address = addressOf(port, token);
   printAddress(out, { address, port, token }, version, 'cambium serve --stop ends the server.');
@@ -131,6 +132,7 @@ async function serveUntilStopped(context: Context): Promise<number> {
     }),
   );
   if (options['record'] === true) await record(server.token);
+  context.startQueue();
   printAddress(out, server, version, 'Ctrl+C ends the server.');
   if (options['open'] === true) await openInBrowser(context, home, server.createOneTimeAddress());
   await waitForAbort(signal);

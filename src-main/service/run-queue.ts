@@ -1,0 +1,154 @@
+/** @file The queue of each device: a device trains one run at a time, and the others wait in a list. */
+import { basename } from 'node:path';
+import type { DeviceKind } from '../base/device.ts';
+import { createError, refuse, type ErrorData } from '../base/errors.ts';
+import type { DeviceQueue, QueueEntry } from '../contract/queue.ts';
+import type { Device } from '../contract/schema.ts';
+import type { Home } from '../store/home/home.ts';
+import {
+  moveRun,
+  placeRun,
+  readQueue,
+  updateQueue,
+  withQueueLock,
+  type QueueMove,
+  type QueuePlace,
+  type StoredQueue,
+  type WaitingRun,
+} from '../store/home/run-queue.ts';
+import { readNotes } from '../store/run/notes.ts';
+import { isRun, readRun } from '../store/run/runs.ts';
+import { activityOf } from '../store/run/state.ts';
+import type { LaunchSettings } from '../train/launch.ts';
+import type { QueuePosition, RunSettings } from '../train/run.ts';
+import { toAbsolutePath } from './dependencies.ts';
+
+/** What decides on which device a run trains. */
+type DeviceDemand = Pick<RunSettings, 'settings'> & { readonly launch?: LaunchSettings | null | undefined };
+
+export interface RunQueue {
+  read(): Promise<StoredQueue>;
+  list(): Promise<readonly DeviceQueue[]>;
+  /** The place of each waiting run, by its folder. */
+  positions(): Promise<ReadonlyMap<string, QueuePosition>>;
+  add(run: Omit<WaitingRun, 'added'>, place: QueuePlace): Promise<void>;
+  move(id: string, to: QueueMove): Promise<void>;
+  /** The waiting run of this folder or name. Throws `queue/not-waiting`. */
+  find(id: string): Promise<WaitingRun>;
+  /** False if the run does not wait. */
+  remove(dir: string): Promise<boolean>;
+  hold(device: DeviceKind, isHeld: boolean): Promise<void>;
+  /** Notes why a run could not be started. */
+  setError(dir: string, error: ErrorData): Promise<void>;
+  /** The device of this computer that a run would train on; null for a job of Slurm. */
+  deviceOf(run: DeviceDemand): Promise<DeviceKind | null>;
+  /** The devices on which a run trains now. */
+  busyDevices(): Promise<ReadonlySet<DeviceKind>>;
+  /** Runs `work` while no other process starts or queues a run. */
+  exclusively<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** The devices that `auto` tries in this order (engine/device/choose.ts). */
+const autoOrder: readonly DeviceKind[] = ['cuda', 'webgpu'];
+
+export function createRunQueue(home: Home, listDevices: () => Promise<readonly Device[]>): RunQueue {
+  const update = (change: (before: StoredQueue) => Partial<StoredQueue>): Promise<void> =>
+    updateQueue(home.dir, (before) => ({ ...before, ...change(before) }));
+  const read = (): Promise<StoredQueue> => readQueue(home.dir);
+
+  const find = async (id: string): Promise<WaitingRun> => {
+    const path = toAbsolutePath(id);
+    const { waiting } = await read();
+    return (
+      waiting.find(({ dir }) => dir === path) ??
+      waiting.find(({ dir }) => basename(dir) === id) ??
+      refuse('queue/not-waiting', { run: id })
+    );
+  };
+
+  const deviceOf = async ({ settings, launch }: DeviceDemand): Promise<DeviceKind | null> => {
+    if (launch?.slurm) return null;
+    if (settings.device !== 'auto') return settings.device;
+    const devices = await listDevices();
+    const isUsable = (kind: DeviceKind): boolean =>
+      devices.some(({ id, available, software }) => id === kind && available && software !== true);
+    // PyTorch has no WebGPU.
+    return autoOrder.find((kind) => isUsable(kind) && !(launch && kind === 'webgpu')) ?? 'cpu';
+  };
+
+  /** The devices of the runs that train now, by folder: a run keeps its device. */
+  const activeDevices = new Map<string, DeviceKind | null>();
+
+  return {
+    read,
+    deviceOf,
+    async list() {
+      const { waiting, held } = await read();
+      const devices = [...new Set([...waiting.map(({ device }) => device), ...held])];
+      return Promise.all(
+        devices.map(async (device) => ({
+          device,
+          isHeld: held.includes(device),
+          waiting: await Promise.all(waiting.filter((run) => run.device === device).map(describe)),
+        })),
+      );
+    },
+    async positions() {
+      const { waiting } = await read();
+      return new Map(
+        waiting.map(({ dir, device }) => {
+          const same = waiting.filter((run) => run.device === device);
+          const position = same.findIndex((run) => run.dir === dir) + 1;
+          return [dir, { device, position, of: same.length }];
+        }),
+      );
+    },
+    add: (run, place) =>
+      update(({ waiting }) => ({
+        waiting: placeRun(waiting, { ...run, added: new Date().toISOString() }, place),
+      })),
+    async move(id, to) {
+      const { dir } = await find(id);
+      await update(({ waiting }) => ({ waiting: moveRun(waiting, dir, to) }));
+    },
+    find,
+    async remove(folder) {
+      const { waiting } = await read();
+      if (!waiting.some(({ dir }) => dir === folder)) return false;
+      await update((before) => ({ waiting: before.waiting.filter(({ dir }) => dir !== folder) }));
+      return true;
+    },
+    hold: (device, isHeld) =>
+      update(({ held }) => ({
+        held: [...held.filter((kind) => kind !== device), ...(isHeld ? [device] : [])],
+      })),
+    setError: (dir, error) =>
+      update(({ waiting }) => ({
+        waiting: waiting.map((run) => (run.dir === dir ? { ...run, error } : run)),
+      })),
+    async busyDevices() {
+      const dirs = await home.listRuns();
+      const active = await filterAsync(dirs, async (dir) => (await activityOf(dir)) !== null);
+      for (const dir of activeDevices.keys()) if (!active.includes(dir)) activeDevices.delete(dir);
+      for (const dir of active)
+        if (!activeDevices.has(dir)) activeDevices.set(dir, await deviceOf(await readRun(dir)));
+      return new Set([...activeDevices.values()].filter((device) => device !== null));
+    },
+    exclusively: (work) => withQueueLock(home.dir, work),
+  };
+}
+
+async function filterAsync<T>(items: readonly T[], isKept: (item: T) => Promise<boolean>): Promise<T[]> {
+  const kept = await Promise.all(items.map(isKept));
+  return items.filter((_, i) => kept[i]);
+}
+
+async function describe({ dir, added, error }: WaitingRun): Promise<QueueEntry> {
+  if (!(await isRun(dir))) {
+    const missing = createError('run/not-found', { run: dir }).toData();
+    return { dir, name: basename(dir), added, error: missing };
+  }
+  const [run, notes] = await Promise.all([readRun(dir).catch(() => undefined), readNotes(dir)]);
+  const name = notes.name ?? run?.name ?? basename(dir);
+  return { dir, name, added, ...(error ? { error } : {}) };
+}
