@@ -23,6 +23,15 @@ export interface ReportSources {
   readonly spent: Omit<Spent, 'tokens'>;
 }
 
+/** The probes whose curves a report shows: of each candidate, those with its best learning rate so far. */
+export function shownProbes(bakeoff: StoredBakeoff): readonly Probe[] {
+  const { rates } = standingOf(tournamentOf(bakeoff), bakeoff.measurements);
+  return bakeoff.candidates.flatMap(({ id }) => {
+    const lr = rates[id] ?? bestRate(bakeoff, id);
+    return lr === null ? [] : bakeoff.seeds.map((seed) => ({ candidate: id, lr, seed }));
+  });
+}
+
 export function reportBakeoff(bakeoff: StoredBakeoff, { curveOf, spent }: ReportSources): BakeoffReport {
   const tournament = tournamentOf(bakeoff);
   const { measurements, rates, seeds, rungs } = bakeoff;

@@ -32,9 +32,14 @@ export interface LeftOut {
 export interface Candidates {
   readonly grown: readonly GrownCandidate[];
   readonly leftOut: readonly LeftOut[];
-  /** Sizes and parameters of the target. */
-  readonly target: Dims;
-  readonly parameters: number;
+  /** A recipe that reaches the target, whose sizes random weights get. */
+  readonly target: Planned;
+}
+
+/** A recipe and its plans. */
+export interface Planned {
+  readonly requests: readonly GrowthRequest[];
+  readonly plans: readonly GrowthPlan[];
 }
 
 export interface CandidateRequest {
@@ -71,28 +76,22 @@ export function planCandidates(source: GrowthSource, request: CandidateRequest):
     });
   const ids = request.methods ?? comparedMethods;
   const tries = ids.map((id) => ({ id, found: tryTarget(source, findMethod(id), request) }));
-  const exact = tries.find(({ found }) => found.reached)?.found.reached ?? findTarget(source, request);
-  const last = exact.plans.at(-1)!;
-  const target = { dims: last.to, parameters: last.parameters.after };
+  const target = tries.find(({ found }) => found.reached)?.found.reached ?? findTarget(source, request);
+  const { to, parameters } = target.plans.at(-1)!;
   const leftOut: LeftOut[] = [];
   const grown: GrownCandidate[] = [];
   for (const { id, found } of tries) {
-    const planned = found.reached ?? tryBudget(source, findMethod(id), target.parameters, request.seed);
-    if (planned) grown.push(candidateOf(id, planned, target.dims));
+    const planned = found.reached ?? tryBudget(source, findMethod(id), parameters.after, request.seed);
+    if (planned) grown.push(candidateOf(id, planned, to));
     else leftOut.push({ id, why: found.why });
   }
   for (const [i, requests] of (request.recipes ?? []).entries()) {
     const planned = { requests, plans: planStages(source, requests) };
-    grown.push(candidateOf(`recipe ${i + 1}`, planned, target.dims));
+    grown.push(candidateOf(`recipe ${i + 1}`, planned, to));
   }
   if (grown.length === 0)
     refuse('bakeoff/no-candidates', { why: leftOut.map(({ id, why }) => `${id}: ${why}`).join('; ') });
-  return { grown, leftOut, target: target.dims, parameters: target.parameters };
-}
-
-interface Planned {
-  readonly requests: readonly GrowthRequest[];
-  readonly plans: readonly GrowthPlan[];
+  return { grown, leftOut, target };
 }
 
 function candidateOf(id: string, { requests, plans }: Planned, target: Dims): GrownCandidate {

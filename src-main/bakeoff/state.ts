@@ -25,7 +25,7 @@ const candidate = z.object({
   id: name,
   title: text,
   role: z.enum(['grown', 'random', 'source']),
-  /** The recipe, in order; empty for random weights and for the source. */
+  /** The recipe, in order; empty for the source. That of random weights says their sizes. */
   requests: z.array(growthRequest),
   parameters: positive,
   /** Training FLOPs of one token. */
@@ -88,6 +88,8 @@ export const storedBakeoff = bakeoffPlan.extend({
   version: z.literal(bakeoffVersion),
   /** ISO 8601. */
   created: text,
+  /** Of the tokens of the text, since the first measurement. */
+  textHash: text.exactOptional(),
   measurements: z.array(measurement),
 });
 
@@ -109,9 +111,17 @@ export const probeTokensOf = ({ rungs }: Pick<BakeoffPlan, 'rungs'>): number => 
 export const findCandidate = ({ candidates }: Pick<BakeoffPlan, 'candidates'>, id: string): Candidate =>
   candidates.find((one) => one.id === id)!;
 
-/** The folder of a grown candidate, in that of the bake-off. */
-export const candidateFolder = (plan: Pick<BakeoffPlan, 'candidates'>, id: string): string =>
-  `candidates/${plan.candidates.findIndex((one) => one.id === id) + 1}-${id.replaceAll(' ', '-')}`;
+/**
+ * The folder of the checkpoint that a candidate is trained from, in that of the bake-off; null: the source. Candidates
+ * with the same recipe share it, such as random weights with a grown candidate of the target sizes.
+ */
+export function candidateFolder({ candidates }: Pick<BakeoffPlan, 'candidates'>, id: string): string | null {
+  const { requests } = candidates.find((one) => one.id === id)!;
+  if (requests.length === 0) return null;
+  const recipe = JSON.stringify(requests);
+  const owner = candidates.findIndex((one) => JSON.stringify(one.requests) === recipe);
+  return `candidates/${owner + 1}-${candidates[owner]!.id.replaceAll(' ', '-')}`;
+}
 
 /** The folder of a probe's run, in that of the bake-off. */
 export const probeFolder = ({ candidate: id, lr, seed }: Probe): string =>

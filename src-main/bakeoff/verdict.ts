@@ -1,6 +1,6 @@
 /** @file The ranking of candidates by held-out loss, and what can be concluded from it. */
 import { errorRate, type Role } from './tournament.ts';
-import { meanLoss, pairedDifference, type Difference, type SeedLosses } from './paired.ts';
+import { meanLoss, pairedDifference, pooledSeedError, type Difference, type SeedLosses } from './paired.ts';
 
 export interface Entry {
   readonly id: string;
@@ -31,7 +31,9 @@ export interface Ranking {
 
 /**
  * Ranks the entries, all of which read the same windows with the same seeds. The intervals hold together with
- * probability 1 - `errorRate` (Bonferroni). Undefined if there is no candidate beside the source.
+ * probability 1 - `errorRate` (Bonferroni). The variance over seeds is pooled over all models that begin with the
+ * weights of a checkpoint; random weights vary more, so they are compared by their own. Undefined if there is no
+ * candidate beside the source.
  */
 export function rank(entries: readonly Entry[]): Ranking | undefined {
   const sorted = entries
@@ -40,9 +42,13 @@ export function rank(entries: readonly Entry[]): Ranking | undefined {
   const leader = sorted.find(({ role }) => role !== 'source');
   if (!leader) return undefined;
   const alpha = errorRate / Math.max(1, sorted.length - 1);
-  const rows = sorted.map(({ id, loss, losses }): RankedEntry => {
+  const pooled = pooledSeedError(
+    entries.filter(({ role }) => role !== 'random').map(({ losses }) => losses),
+  );
+  const rows = sorted.map(({ id, role, loss, losses }): RankedEntry => {
     if (id === leader.id) return { id, loss, difference: null, verdict: 'leader' };
-    const difference = pairedDifference(losses, leader.losses, alpha);
+    const isPooled = role !== 'random' && leader.role !== 'random';
+    const difference = pairedDifference(losses, leader.losses, alpha, isPooled ? pooled : undefined);
     return { id, loss, difference, verdict: judge(difference) };
   });
   const isCandidate = ({ id }: RankedEntry): boolean =>

@@ -136,7 +136,7 @@ export type ExportEvent =
 /** Work that runs in the service and continues when the window closes. */
 export interface JobSummary {
   readonly id: string;
-  readonly kind: 'grow' | 'export' | 'certify' | 'download' | 'push' | 'tune';
+  readonly kind: 'grow' | 'export' | 'certify' | 'download' | 'push' | 'tune' | 'bakeoff';
   readonly title: string;
   readonly state: 'running' | 'done' | 'failed' | 'cancelled';
   readonly started: string;

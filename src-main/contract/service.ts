@@ -4,6 +4,17 @@ import type { Assumptions } from '../cost/assumptions.ts';
 import type { SavedPlan } from '../growth/plan/saved-plan.ts';
 import type { RunHistory } from '../train/run.ts';
 import type { Activity, KnownCheckpoint } from './activity.ts';
+import {
+  bakeoffFolder,
+  bakeoffJob,
+  bakeoffReportRequest,
+  bakeoffRequest,
+  type BakeoffEvent,
+  type BakeoffPlan,
+  type BakeoffSummary,
+  type BakeoffView,
+  type StartedBakeoff,
+} from './bakeoff.ts';
 import { appSettingChange, type AppSettings } from './app-settings.ts';
 import {
   assumptionChange,
@@ -86,6 +97,7 @@ import {
   type WrittenLogits,
 } from './schema.ts';
 import type { TorchEvent, TorchStatus } from './torch.ts';
+import { tuneRequest, tuningFolder, tuningReportRequest, type StoredTuning, type TuneEvent } from './tune.ts';
 
 const job = z.object({ id: jobId });
 const run = z.object({ id: runId });
@@ -153,6 +165,18 @@ export const service = {
   jobs: call(nothing)<readonly JobSummary[]>(),
   cancelJob: call(job)<Done>(),
 
+  /** A bake-off of growth methods: its candidates, their probes, and what they will take. */
+  planBakeoff: call(bakeoffRequest)<BakeoffPlan>(),
+  /** Starts a bake-off as a job. Cancelling the job pauses it: it has saved, and `resumeBakeoff` continues it. */
+  startBakeoff: call(bakeoffJob)<StartedBakeoff>(),
+  resumeBakeoff: call(bakeoffFolder)<StartedBakeoff>(),
+  followBakeoff: stream(job)<BakeoffEvent>(),
+  /** The known bake-offs, newest first. */
+  bakeoffs: call(nothing)<readonly BakeoffSummary[]>(),
+  bakeoff: call(bakeoffFolder)<BakeoffView>(),
+  /** The report as JSON or as a web page of its own, also while the bake-off runs. */
+  bakeoffReport: call(bakeoffReportRequest)<CertificateReport>(),
+
   startRun: call(trainingRequest)<RunSummary>(),
   runs: call(nothing)<readonly RunSummary[]>(),
   run: call(run)<RunSummary>(),
@@ -196,6 +220,19 @@ export const service = {
   decayRun: call(decayRequest)<RunSummary>(),
   /** Ends the stage of a run with stages after its current step, and grows. Resumes a run that is not training. */
   growRun: call(run)<RunSummary>(),
+
+  /**
+   * Tunes hyperparameters on a checkpoint and transfers them to a growth of it, as a job. Cancelling the job pauses the
+   * tuning; `resumeTuning` continues it.
+   */
+  startTuning: call(tuneRequest)<JobSummary>(),
+  resumeTuning: call(tuningFolder)<JobSummary>(),
+  followTuning: stream(job)<TuneEvent>(),
+  /** Tunings of a checkpoint and of the source that it was grown from, or all, newest first. */
+  tunings: call(z.object({ checkpoint: path.optional() }))<readonly StoredTuning[]>(),
+  tuning: call(tuningFolder)<StoredTuning>(),
+  /** A tuning as JSON or as a web page of its own. */
+  tuningReport: call(tuningReportRequest)<CertificateReport>(),
 
   /** The runs that wait for a device, in their order. The server and the desktop app start them. */
   queue: call(nothing)<readonly DeviceQueue[]>(),

@@ -5,6 +5,8 @@ import { deleteCheckpoint, listCheckpoints as listCheckpointsOfRun } from '../st
 import { historyOf } from '../store/run/history.ts';
 import { createActivityFeed } from './activity.ts';
 import { changeAppSettings, readAppSettings } from './app-settings.ts';
+import { bakeoffApi } from './bakeoff/bakeoff-api.ts';
+import { createBakeoffs, type Bakeoffs } from './bakeoff/bakeoffs.ts';
 import { writeExampleText } from './example-text.ts';
 import { checkReading, writeLogits } from './readings.ts';
 import { createCosts, type Costs } from './cost.ts';
@@ -34,6 +36,7 @@ import {
   type RunsOptions,
 } from './runs.ts';
 import { textApi } from './text.ts';
+import { createTunings, type Tunings } from './tuning.ts';
 import { installTorchWithProgress, removeTorchFolder, torchStatus } from './torch.ts';
 
 export interface RunningService {
@@ -55,6 +58,8 @@ interface Parts {
   readonly runs: Runs;
   readonly queue: RunQueue;
   readonly hub: HubService;
+  readonly tunings: Tunings;
+  readonly bakeoffs: Bakeoffs;
 }
 
 export function createService(dependencies: Dependencies, options: RunsOptions = {}): RunningService {
@@ -66,13 +71,17 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
   const queue = createRunQueue(dependencies.home, devices.list);
   const runs = createRuns(dependencies, queue, { ...options, check, onCreated: costs.recordEstimate });
   const hub = createHubService(dependencies, jobs);
-  const parts: Parts = { jobs, devices, gpu, costs, runs, queue, hub };
+  const tunings = createTunings(dependencies, jobs);
+  const bakeoffs = createBakeoffs(dependencies, jobs, costs);
+  const parts: Parts = { jobs, devices, gpu, costs, runs, queue, hub, tunings, bakeoffs };
   return {
     api: {
       ...computerApi(dependencies, parts),
       ...checkpointApi(dependencies),
       ...growthApi(dependencies, parts),
+      ...bakeoffApi(bakeoffs, jobs),
       ...runApi(dependencies, parts),
+      ...tuningApi(parts),
       ...inferenceApi(dependencies),
       ...textApi(dependencies),
       ...costApi(parts),
@@ -222,6 +231,16 @@ function runApi(dependencies: Dependencies, { runs, queue }: Parts) {
     },
   } satisfies Partial<Service>;
 }
+
+const tuningApi = ({ jobs, tunings }: Parts) =>
+  ({
+    startTuning: tunings.start,
+    resumeTuning: ({ dir }) => tunings.resume(dir),
+    followTuning: ({ id }, signal) => jobs.follow(id, signal),
+    tunings: ({ checkpoint }) => tunings.list(checkpoint),
+    tuning: ({ dir }) => tunings.read(dir),
+    tuningReport: ({ dir, format }) => tunings.report(dir, format),
+  }) satisfies Partial<Service>;
 
 function inferenceApi({ home, processes }: Dependencies) {
   const findModel = (id: string): Promise<string> => findModelFolder(home, id);

@@ -53,9 +53,13 @@ export const checkpointSummary = exactly<CheckpointSummary>()(
     tied: z.boolean(),
     notes: texts.exactOptional(),
     ignored: texts.exactOptional(),
-    tokenizer: z.object({ kind: text, size: number, chat: z.literal(true).exactOptional() }).nullable(),
+    tokenizer: z
+      .object({ kind: text, size: number, chat: z.literal(true).exactOptional() })
+      .nullable(),
     tensors: z.array(z.object({ name: text, dtype: weightDType, shape: z.array(count) })),
-    grownFrom: z.object({ source: text, method: text, certificate: certificate.nullable() }).exactOptional(),
+    grownFrom: z
+      .object({ source: text, method: text, certificate: certificate.nullable() })
+      .exactOptional(),
   }),
 );
 

@@ -21,7 +21,9 @@ export const deviceKind = z.enum(deviceKinds);
 export const precision = z.enum(precisions as readonly [Precision, ...Precision[]]);
 export const jsonObject: z.ZodType<JsonObject> = z.record(text, z.custom<Json>());
 export const weightDType = z.enum(weightDTypes);
-const settingValue = exactly<SettingValue>()(z.union([number, z.boolean(), text, z.null(), texts]));
+const settingValue = exactly<SettingValue>()(
+  z.union([number, z.boolean(), text, z.null(), texts, z.array(number)]),
+);
 /** The settings of a model, by their names in Cambium. */
 export const modelSettings = z.record(text, settingValue) as z.ZodType<Settings>;
 /** Sizes by axis. */

@@ -79,7 +79,9 @@ export const torchStatus = exactly<TorchStatus>()(
   z.object({
     command: text,
     isChosen: z.boolean(),
-    found: z.object({ python: text, packages: z.record(text, text), missing: texts, gpus: texts }).nullable(),
+    found: z
+      .object({ python: text, packages: z.record(text, text), missing: texts, gpus: texts })
+      .nullable(),
   }),
 );
 

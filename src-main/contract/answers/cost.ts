@@ -5,14 +5,7 @@ import { assumptionOptions, type Assumptions } from '../../cost/assumptions.ts';
 import type { Estimate } from '../../cost/estimate.ts';
 import { parseRecord, type CostRecord } from '../../cost/record.ts';
 import { promiseKinds } from '../../model/promise.ts';
-import {
-  deviceBook,
-  deviceFacts,
-  measuredSpeed,
-  price,
-  type CostFacts,
-  type MeasuredDevice,
-} from '../cost.ts';
+import { deviceBook, deviceFacts, measuredSpeed, price, type CostFacts, type MeasuredDevice } from '../cost.ts';
 import {
   deviceKind,
   fitting,

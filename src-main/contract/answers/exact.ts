@@ -20,7 +20,5 @@ type Same<A, B> =
 /** `exactly<T>()(schema)` is `schema` as a schema of `T`; it compiles only if both describe the same values. */
 export const exactly =
   <T>() =>
-  <S extends z.ZodType>(
-    schema: Same<z.output<S>, T> extends true ? S : 'the schema and the type have different fields',
-  ): z.ZodType<T> =>
+  <S extends z.ZodType>(schema: Same<z.output<S>, T> extends true ? S : 'the schema and the type have different fields'): z.ZodType<T> =>
     schema as unknown as z.ZodType<T>;

@@ -24,30 +24,15 @@ import {
   sampleEvent,
   writtenLogits,
 } from './checkpoints.ts';
+import { bakeoffEvent, bakeoffPlan, bakeoffSummary, bakeoffView, startedBakeoff } from './bakeoff.ts';
 import { count, done, text, texts } from './common.ts';
 import { about, check, device, folder, gpuEvent, gpuStatus, torchEvent, torchStatus } from './computer.ts';
 import { assumptions, costFacts, costRecord, estimate, measuredDevice } from './cost.ts';
 import { exactly } from './exact.ts';
-import {
-  downloadEvent,
-  hubAccount,
-  hubCached,
-  hubDownload,
-  hubModel,
-  hubPage,
-  pushEvent,
-  pushPlan,
-} from './hub.ts';
-import {
-  deviceQueues,
-  jobSummary,
-  runCheckpoints,
-  runEvent,
-  runHistory,
-  runSummary,
-  trashedRun,
-} from './runs.ts';
+import { downloadEvent, hubAccount, hubCached, hubDownload, hubModel, hubPage, pushEvent, pushPlan } from './hub.ts';
+import { deviceQueues, jobSummary, runCheckpoints, runEvent, runHistory, runSummary, trashedRun } from './runs.ts';
 import { previewEvent, tokenizeEvent } from './text.ts';
+import { storedTuning, tuneEvent } from './tune.ts';
 
 const activity = exactly<Activity>()(
   z.object({
@@ -96,6 +81,14 @@ export const answers: { readonly [K in keyof typeof service]: z.ZodType<OutputsO
   jobs: z.array(jobSummary),
   cancelJob: done,
 
+  planBakeoff: bakeoffPlan,
+  startBakeoff: startedBakeoff,
+  resumeBakeoff: startedBakeoff,
+  followBakeoff: bakeoffEvent,
+  bakeoffs: z.array(bakeoffSummary),
+  bakeoff: bakeoffView,
+  bakeoffReport: certificateReport,
+
   startRun: runSummary,
   runs: z.array(runSummary),
   run: runSummary,
@@ -118,6 +111,13 @@ export const answers: { readonly [K in keyof typeof service]: z.ZodType<OutputsO
   resumeRun: runSummary,
   decayRun: runSummary,
   growRun: runSummary,
+
+  startTuning: jobSummary,
+  resumeTuning: jobSummary,
+  followTuning: tuneEvent,
+  tunings: z.array(storedTuning),
+  tuning: storedTuning,
+  tuningReport: certificateReport,
 
   sample: sampleEvent,
   evaluate: evaluateEvent,

@@ -93,7 +93,7 @@ export const trashedRun = exactly<TrashedRun>()(
 export const jobSummary = exactly<JobSummary>()(
   z.object({
     id: text,
-    kind: z.enum(['grow', 'export', 'certify', 'download', 'push']),
+    kind: z.enum(['grow', 'export', 'certify', 'download', 'push', 'tune', 'bakeoff']),
     title: text,
     state: z.enum(['running', 'done', 'failed', 'cancelled']),
     started: text,
