@@ -120,6 +120,11 @@ function describeByteLevel(json: TokenizerJson, refuseTokenizer: RefuseTokenizer
 /** BPE over characters with ▁ for spaces, as SentencePiece makes it. llama.cpp merges by the scores of tokens. */
 function describePieces(json: TokenizerJson, refuseTokenizer: RefuseTokenizer): Form {
   const hasPrefix = hasSpacePrefix(json) ?? refuseTokenizer('it changes spaces otherwise than SentencePiece');
+  const { vocab } = json.model;
+  const lacksBytes = Array.from({ length: 256 }, (_, byte) => toBytePiece(byte)).some(
+    (piece) => !Object.hasOwn(vocab, piece),
+  );
+  if (lacksBytes) refuseTokenizer('it has no tokens for some single bytes, and llama.cpp needs them');
   const merges = listMerges(json);
   return {
     model: 'llama',
@@ -128,7 +133,7 @@ function describePieces(json: TokenizerJson, refuseTokenizer: RefuseTokenizer): 
     createEntries(tokens) {
       const isNormal = (text: string, id: number): boolean =>
         tokens[id]!.type === tokenTypes.normal && tokens[id]!.text === text;
-      const pieces = Object.entries(json.model.vocab as Readonly<Record<string, number>>)
+      const pieces = Object.entries(vocab as Readonly<Record<string, number>>)
         .filter(([text, id]) => isNormal(text, id))
         .map(([text]) => text);
       const problem = findScoreProblem(pieces, merges);
@@ -149,6 +154,7 @@ function scoreOf(type: number, merged: number | undefined): number {
 }
 
 const bytePiece = /^<0x[0-9A-F]{2}>$/;
+const toBytePiece = (byte: number): string => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
 
 /** All tokens by id. Rows of the embedding without a token get one that no text has. */
 function listTokens(
