@@ -39,13 +39,13 @@ export interface MupWeight {
 
 /** How a model has one of µP's forward multipliers. */
 export interface MupMultiplier {
-  readonly what: 'output' | 'attention';
+  readonly what: 'input' | 'output' | 'attention';
   readonly value: number;
   /**
-   * `none`: it is 1. `head`, `norm`, `queries and keys`: these weights carry it exactly, so the checkpoint stays one
-   * of its family. `missing`: nothing can, and this part of µP is not kept.
+   * `none`: it is 1. `embedding`, `head`, `norm`, `queries and keys`: these weights carry it exactly, so the checkpoint
+   * stays one of its family. `missing`: nothing can, and this part of µP is not kept.
    */
-  readonly carriedBy: 'none' | 'head' | 'norm' | 'queries and keys' | 'missing';
+  readonly carriedBy: 'none' | 'embedding' | 'head' | 'norm' | 'queries and keys' | 'missing';
 }
 
 /** Axes that are not widths: the data or the architecture determines their sizes. */
@@ -76,7 +76,14 @@ function classOf({ spec }: Parameter): MupClass {
 
 /** The forward multipliers of a model, and what carries each. */
 export function mupMultipliers(model: MupModel): readonly MupMultiplier[] {
-  return [outputMultiplier(model), attentionMultiplier(model)];
+  return [inputMultiplier(model), outputMultiplier(model), attentionMultiplier(model)];
+}
+
+/** The embedding scale of the base over that of the family at this width: µP scales embeddings alike at all widths. */
+function inputMultiplier({ family, dims, base, settings }: MupModel): MupMultiplier {
+  const scaleAt = (sizes: Dims): number => family.embedScale?.(sizes, settings) ?? 1;
+  const value = scaleAt(base) / scaleAt(dims);
+  return { what: 'input', value, carriedBy: isOne(value) ? 'none' : 'embedding' };
 }
 
 /** 1 / width before the head. A tied head shares its weight, so the norm before it carries the multiplier. */
@@ -87,7 +94,8 @@ function outputMultiplier(model: MupModel): MupMultiplier {
   const value = base[width]! / dims[width]!;
   const hasNorm = head.norm !== undefined && `${head.norm}.weight` in tensors;
   const carrier = settings['tied'] !== true ? 'head' : hasNorm ? 'norm' : 'missing';
-  return { what: 'output', value, carriedBy: isOne(value) ? 'none' : carrier };
+  const isNeeded = !isOne(value) || (carrier === 'norm' && !isOne(inputMultiplier(model).value));
+  return { what: 'output', value, carriedBy: isNeeded ? carrier : 'none' };
 }
 
 /** 1 / d instead of 1 / √d, equal at the base. Queries and keys that are weights of their own carry its root each. */
@@ -103,9 +111,12 @@ function attentionMultiplier({ family, dims, base }: MupModel): MupMultiplier {
 function multiplierOf(model: MupModel, key: string): number {
   const { head, scores } = model.family;
   const isIn = (part: string): boolean => key.startsWith(`${part}.`) || key.includes(`.${part}.`);
+  const input = inputMultiplier(model).value;
   return mupMultipliers(model).reduce((product, { carriedBy, value }) => {
+    if (carriedBy === 'embedding') return key === head.tiedTo ? product * value : product;
     if (carriedBy === 'head') return key === head.weight ? product * value : product;
-    if (carriedBy === 'norm') return key.startsWith(`${head.norm!}.`) ? product * value : product;
+    // A tied head has the multiplier of the embedding, which the norm takes back.
+    if (carriedBy === 'norm') return key.startsWith(`${head.norm!}.`) ? (product * value) / input : product;
     if (carriedBy === 'queries and keys')
       return scores.between.some(isIn) ? product * Math.sqrt(value) : product;
     return product;

@@ -72,7 +72,8 @@ describe.each(Object.entries(cases))('µP of %s', (_, { readout, weights, ...con
   });
 
   it('has the multiplier of the output in a weight', () => {
-    const [output, attention] = mupMultipliers(model);
+    const [input, output, attention] = mupMultipliers(model);
+    expect(input).toEqual({ what: 'input', value: 1, carriedBy: 'none' });
     expect(output).toEqual({ what: 'output', value: readout, carriedBy: isTied ? 'norm' : 'head' });
     expect(attention).toEqual({ what: 'attention', value: 1, carriedBy: 'none' });
   });
@@ -98,7 +99,7 @@ describe.each([...families.keys()])('µP of a %s', (id) => {
       expect(mupInitialValue(model, parameter)).toEqual(initialValueOf(parameter, model));
       expect(mupOf(model, parameter)).toMatchObject({ lrScale: 1, initScale: 1, multiplier: 1 });
     }
-    expect(mupMultipliers(model).map(({ carriedBy }) => carriedBy)).toEqual(['none', 'none']);
+    expect(mupMultipliers(model).map(({ carriedBy }) => carriedBy)).toEqual(['none', 'none', 'none']);
   });
 
   it('divides the rates of hidden weights by the growth of their fan-in, and their variance too', () => {
@@ -117,14 +118,21 @@ describe.each([...families.keys()])('µP of a %s', (id) => {
 
   it('names what carries the multiplier of the output, and that weight has it', () => {
     const model = wider(id, 4);
-    const [output] = mupMultipliers(model);
+    const [input, output] = mupMultipliers(model);
     expect(output!.value).toBe(1 / 4);
-    const carriers = parametersOf(model.family, model.dims, model.settings).filter(
-      (parameter) =>
-        mupOf(model, parameter).multiplier === 1 / 4 && mupOf(model, parameter).class !== 'hidden',
-    );
-    if (output!.carriedBy === 'missing') expect(model.family.head.norm).toBeUndefined();
-    else expect(carriers.length).toBeGreaterThan(0);
+    const { head } = model.family;
+    const parameters = parametersOf(model.family, model.dims, model.settings);
+    const multiplierAt = (matches: (key: string) => boolean): number =>
+      mupOf(
+        model,
+        parameters.find(({ key }) => matches(key))!,
+      ).multiplier;
+    const embedding = multiplierAt((key) => key === head.tiedTo);
+    expect(embedding).toBeCloseTo(input!.value, 12);
+    if (output!.carriedBy === 'head') expect(multiplierAt((key) => key === head.weight)).toBe(1 / 4);
+    else if (output!.carriedBy === 'norm')
+      expect(multiplierAt((key) => key.startsWith(`${head.norm!}.`)) * embedding).toBeCloseTo(1 / 4, 12);
+    else expect(output!.carriedBy).toBe('missing');
   });
 });
 
@@ -143,7 +151,7 @@ describe('a head of another width', () => {
 
   it('has the multiplier of attention in queries and keys: 1/d for 1/√d', () => {
     const model = grownHeads('llama');
-    expect(mupMultipliers(model)[1]).toEqual({
+    expect(mupMultipliers(model)[2]).toEqual({
       what: 'attention',
       value: 1 / 2,
       carriedBy: 'queries and keys',
@@ -159,7 +167,7 @@ describe('a head of another width', () => {
   });
 
   it('has it nowhere where queries and keys share a weight', () => {
-    expect(mupMultipliers(grownHeads('gpt2'))[1]!.carriedBy).toBe('missing');
+    expect(mupMultipliers(grownHeads('gpt2'))[2]!.carriedBy).toBe('missing');
   });
 });
 

@@ -81,8 +81,9 @@ const scaledAxes = ['hidden', 'embed', 'ffn', 'shared_ffn', 'heads'];
 /** The sizes of a model `factor` times as wide, with as many layers as given; undefined if there are none. */
 export function widen(family: ModelFamily, dims: Dims, factor: number, layers: number): Dims | undefined {
   const isWhole = (axis: string): boolean => Number.isInteger(dims[axis]! * factor);
-  // With fewer heads than can be divided, the query heads of a group are.
-  const heads = 'kv_heads' in dims ? (isWhole('kv_heads') ? ['kv_heads'] : ['group']) : [];
+  // Where the key and value heads follow from other sizes, or cannot be divided, the query heads of a group change.
+  const hasOwnKvHeads = (family.dims['kv_heads']?.keys.length ?? 0) > 0 && isWhole('kv_heads');
+  const heads = hasOwnKvHeads ? ['kv_heads'] : ['group'];
   const scaled = [...scaledAxes, ...heads].filter((axis) => axis in dims);
   if (!scaled.every(isWhole)) return undefined;
   const sizes = Object.fromEntries(scaled.map((axis) => [axis, dims[axis]! * factor]));

@@ -35,9 +35,9 @@ const trial = z.object({
 });
 
 const multiplier = z.object({
-  what: z.enum(['output', 'attention']),
+  what: z.enum(['input', 'output', 'attention']),
   value: finite,
-  carriedBy: z.enum(['none', 'head', 'norm', 'queries and keys', 'missing']),
+  carriedBy: z.enum(['none', 'embedding', 'head', 'norm', 'queries and keys', 'missing']),
 });
 
 /** The scale of one kind of activation, after some updates, at each width. */

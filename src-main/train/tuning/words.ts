@@ -74,6 +74,7 @@ export function describeShift(tuning: Tuning): string | undefined {
 
 const carriers: Readonly<Record<MupMultiplier['carriedBy'], string>> = {
   none: 'is 1 at these sizes',
+  embedding: 'is in the token embedding',
   head: 'is in the weight of the head',
   norm: 'is in the norm before the tied head',
   'queries and keys': 'is in the weights of queries and keys',

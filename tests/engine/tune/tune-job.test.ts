@@ -1,5 +1,5 @@
 /** @file Tunings in an engine: their trials are trainings, and a resume makes the trials that were left. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createAborter } from '../../../src-main/base/signals.ts';
@@ -12,7 +12,7 @@ import { stepsOf } from '../../../src-main/train/schedule.ts';
 import { nextTrial } from '../../../src-main/train/tuning/search.ts';
 import { bestTrial, lossOf, settingsOfValues, type Tuning } from '../../../src-main/train/tuning/tuning.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
-import { freePath } from '../../support/temporary.ts';
+import { freshFolder } from '../../support/temporary.ts';
 import {
   collect,
   createTestRun,
@@ -34,8 +34,7 @@ const cloning = {
 } as const;
 
 async function makeTuning(changes: Partial<TuneRequest> = {}): Promise<string> {
-  const dir = freePath('tuning');
-  mkdirSync(dir);
+  const dir = freshFolder('tuning');
   const request = {
     checkpoint: await tinyCheckpoint,
     data: [textFile],
