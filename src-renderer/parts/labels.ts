@@ -29,6 +29,20 @@ export const weightsChoices = [
 export const formatChoices = [
   { value: 'safetensors', label: 'Training and transformers (safetensors)' },
   { value: 'onnx', label: 'Inference with onnxruntime (ONNX)' },
+  { value: 'gguf', label: 'Inference with llama.cpp (GGUF)' },
+] as const;
+
+export const formatDescriptions = {
+  safetensors: 'as a folder that transformers can load',
+  onnx: 'as a float32 ONNX file for inference',
+  gguf: 'as one file for llama.cpp and programs built on it',
+} as const satisfies Readonly<Record<(typeof formatChoices)[number]['value'], string>>;
+
+export const ggufTypeChoices = [
+  { value: 'f16', label: 'float16' },
+  { value: 'bf16', label: 'bfloat16' },
+  { value: 'f32', label: 'float32' },
+  { value: 'q8_0', label: '8-bit (Q8_0)' },
 ] as const;
 
 export const dtypeChoices = [
