@@ -81,8 +81,9 @@ describe.each(pairs)('a hostile host over $name', (transport) => {
     let error: unknown;
     const reply: Reply = ({ id }) => [{ type: 'error', id, error }];
     await withHost(transport, reply, async (api) => {
+      const ownCodes = Object.keys(errors).filter((code) => code !== 'remote/bad-answer');
       const details = [null, 7, [], {}, { fits: 7 }, { nearest: {} }, { path: { toString: 1 }, why: [] }];
-      const codes = [...Object.keys(errors), '__proto__', 'constructor', 'toString', '', 7, null];
+      const codes = [...ownCodes, '__proto__', 'constructor', 'toString', '', 7, null];
       for (error of [
         null,
         7,
