@@ -1,8 +1,8 @@
 /** @file What can be concluded from a bake-off, in sentences. */
 import { formatCount, formatNumber } from '../base/format.ts';
-import type { Difference } from './paired.ts';
 import type { BakeoffReport, CandidateReport, Conclusion } from './report.ts';
 import type { RankedEntry, Ranking, RowVerdict } from './verdict.ts';
+import { describeDifference } from './words.ts';
 
 type Facts = Omit<BakeoffReport, 'conclusion'>;
 
@@ -31,19 +31,6 @@ export function concludeBakeoff(report: Facts): Conclusion {
 const titleOf = ({ candidates }: Facts, id: string): string =>
   candidates.find((candidate) => candidate.id === id)!.title;
 
-const signed = (value: number): string => `${value < 0 ? '−' : '+'}${formatNumber(Math.abs(value), 3)}`;
-
-/** `+0.0312 (+0.0210 to +0.0414)`: a difference of losses with its interval. */
-export const describeDifference = ({ mean, low, high }: Difference): string =>
-  `${signed(mean)} (${signed(low)} to ${signed(high)})`;
-
-export const verdictLabels: Readonly<Record<RowVerdict, string>> = {
-  leader: 'best',
-  'not distinguishable': 'not distinguishable yet',
-  worse: 'worse',
-  better: 'better',
-};
-
 function describeBest(report: Facts, { leader, best, rows }: Ranking): string {
   const at = `after ${formatCount(report.probeTokens)} tokens`;
   const names = best.map((id) => titleOf(report, id));
@@ -64,9 +51,12 @@ function describeSource(report: Facts): readonly string[] {
   const leader = titleOf(report, atEqualFlops.leader);
   const difference = `its loss differs by ${describeDifference(row.difference)}`;
   const sentences: Readonly<Record<Exclude<RowVerdict, 'leader'>, string>> = {
-    better: `At equal FLOPs the source is still better than ${leader}: ${difference}. Growing has not paid yet at this length.`,
+    better:
+      `At equal FLOPs the source is still better than ${leader}: ${difference}. ` +
+      'Growing has not paid yet at this length.',
     worse: `At equal FLOPs ${leader} is better than the source trained on: ${difference}.`,
-    'not distinguishable': `At equal FLOPs ${leader} and the source trained on cannot be told apart yet: ${difference}.`,
+    'not distinguishable':
+      `At equal FLOPs ${leader} and the source trained on cannot be told apart yet: ${difference}.`,
   };
   return [sentences[row.verdict as Exclude<RowVerdict, 'leader'>]];
 }

@@ -9,8 +9,8 @@ import {
   formatNumber,
   formatRange,
 } from '../base/format.ts';
-import { describeDifference, verdictLabels } from './conclusion.ts';
-import type { BakeoffReport, CandidateReport, CurvePoint } from './report.ts';
+import { describeDifference, describeExtrapolation, describeFate, describeParameters, verdictLabels } from './words.ts';
+import type { BakeoffReport, CurvePoint } from './report.ts';
 import type { Ranking } from './verdict.ts';
 
 export const formatBakeoff = (report: BakeoffReport, format: 'json' | 'html'): string =>
@@ -93,7 +93,7 @@ const renderTable = (head: readonly string[], rows: readonly (readonly string[])
 function renderCandidates({ candidates, leftOut, plannedTokens }: BakeoffReport): string {
   const rows = candidates.map((candidate, i) => [
     `<span class="key" style="background:${colourOf(i)}"></span>${escapeHtml(candidate.title)}`,
-    formatCount(candidate.parameters) + (candidate.role === 'grown' && !candidate.reachesTarget ? ' (same budget)' : ''),
+    describeParameters(candidate),
     formatFlops(candidate.flopsPerToken),
     candidate.lr === null ? '–' : String(candidate.lr),
     escapeHtml(describeFate(candidate)),
@@ -104,22 +104,6 @@ function renderCandidates({ candidates, leftOut, plannedTokens }: BakeoffReport)
   const notes = leftOut.map(({ id, why }) => `${id}: ${why}`).join('; ');
   const omitted = notes === '' ? '' : `<p class="soft">Left out: ${escapeHtml(notes)}.</p>`;
   return `${renderTable(head, rows)}${omitted}`;
-}
-
-/** What became of a candidate, in a few words. */
-export function describeFate({ dropped, probes }: CandidateReport): string {
-  if (dropped?.why === 'diverged') return `diverged within ${formatCount(dropped.tokens)} tokens`;
-  if (dropped) return `worse after ${formatCount(dropped.tokens)} tokens, not trained further`;
-  const last = probes.at(-1);
-  return last ? `trained to ${formatCount(Math.max(...probes.map(({ tokens }) => tokens)))} tokens` : 'not begun';
-}
-
-/** The forecast of a candidate in a few words. */
-export function describeExtrapolation({ extrapolation }: CandidateReport): string {
-  if (!extrapolation) return '–';
-  if ('why' in extrapolation) return `none: ${extrapolation.why}`;
-  const { loss, low, high } = extrapolation;
-  return `${formatNumber(loss)} (${formatNumber(low)} to ${formatNumber(high)})`;
 }
 
 function renderRanking({ candidates }: BakeoffReport, { rows }: Ranking, title: string): string {
@@ -135,18 +119,24 @@ function renderRanking({ candidates }: BakeoffReport, { rows }: Ranking, title: 
 
 function renderFacts(report: BakeoffReport): string {
   const { windows, contextLength, seeds, rates, rungs, spent, estimate } = report;
-  const range = (value: { readonly low: number; readonly high: number } | undefined, format: (n: number) => string): string =>
-    value ? formatRange(value, format) : 'unknown';
+  const against = (
+    actual: number | null,
+    range: { readonly low: number; readonly high: number } | undefined,
+    format: (value: number) => string,
+  ): string => {
+    const estimated = range ? formatRange(range, format) : 'unknown';
+    return `${actual === null ? 'unknown' : format(actual)} (estimate ${estimated})`;
+  };
   const rows: readonly (readonly [string, string])[] = [
     ['Held-out text', `${formatInteger(windows)} windows of ${formatInteger(contextLength)} tokens, the same for all`],
     ['Seeds', `${seeds.join(', ')}: identical batches in identical order for all candidates`],
     ['Learning rates', rates.join(', ')],
     ['Rungs', `${rungs.map(formatCount).join(', ')} tokens; the learning rate stays constant after the warmup`],
     ['Intervals', '95 % for all comparisons of a table together; paired over windows and seeds'],
-    ['Tokens', `${formatCount(spent.tokens)} (estimate ${range(estimate.tokens, formatCount)})`],
-    ['Time', `${formatDuration(spent.seconds)} (estimate ${range(estimate.seconds, formatDuration)})`],
-    ['Energy', `${spent.energy === null ? 'unknown' : formatEnergy(spent.energy)} (estimate ${range(estimate.energy, formatEnergy)})`],
-    ['Cost', `${spent.cost === null ? 'unknown' : formatMoney(spent.cost)} (estimate ${range(estimate.cost, formatMoney)})`],
+    ['Tokens', against(spent.tokens, estimate.tokens, formatCount)],
+    ['Time', against(spent.seconds, estimate.seconds, formatDuration)],
+    ['Energy', against(spent.energy, estimate.energy, formatEnergy)],
+    ['Cost', against(spent.cost, estimate.cost, formatMoney)],
   ];
   const cells = rows.map(([label, value]) => [`<b>${escapeHtml(label)}</b>`, escapeHtml(value)]);
   return renderTable(['', ''], cells);
@@ -159,6 +149,8 @@ const left = 56;
 const bottom = 36;
 const top = 12;
 const right = 12;
+const plotWidth = width - left - right;
+const plotHeight = height - top - bottom;
 
 /** Held-out losses over tokens. The axis begins below the lowest loss and cuts off starts that are far above. */
 function renderChart({ candidates }: BakeoffReport): string {
@@ -170,8 +162,8 @@ function renderChart({ candidates }: BakeoffReport): string {
   const low = Math.min(...shown);
   const sorted = [...shown].sort((a, b) => a - b);
   const high = Math.max(low + 1e-3, sorted[Math.floor(0.9 * (sorted.length - 1))]!);
-  const x = (tokens: number): number => left + ((width - left - right) * tokens) / most;
-  const y = (loss: number): number => top + ((height - top - bottom) * (high - loss)) / (high - low);
+  const x = (tokens: number): number => left + (plotWidth * tokens) / most;
+  const y = (loss: number): number => top + (plotHeight * (high - loss)) / (high - low);
   const line = (curve: readonly CurvePoint[], i: number): string => {
     const coordinates = curve.map(({ tokens, loss }) => `${x(tokens).toFixed(1)},${y(loss).toFixed(1)}`);
     return `<polyline style="stroke:${colourOf(i)}" points="${coordinates.join(' ')}"/>`;
@@ -184,7 +176,7 @@ function renderChart({ candidates }: BakeoffReport): string {
   return `<h2>Held-out loss over tokens</h2>
 <p class="soft">Nats per token, of the best learning rate with the first seed.</p>
 <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="Held-out loss of every candidate over tokens">
-<clipPath id="inside"><rect x="${left}" y="${top}" width="${width - left - right}" height="${height - top - bottom}"/></clipPath>
+<clipPath id="inside"><rect x="${left}" y="${top}" width="${plotWidth}" height="${plotHeight}"/></clipPath>
 ${levels.join('\n')}
 <g clip-path="url(#inside)">${candidates.map(({ curve }, i) => line(curve, i)).join('\n')}</g>
 <text x="${left}" y="${height - 12}">0</text>

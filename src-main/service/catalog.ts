@@ -1,5 +1,13 @@
 /** @file Growth methods, training settings and other options, for the command line. */
 export { methods } from '../growth/methods/index.ts';
+export { comparedMethods } from '../bakeoff/recipes.ts';
+export {
+  describeDifference,
+  describeExtrapolation,
+  describeFate,
+  describeParameters,
+  verdictLabels,
+} from '../bakeoff/words.ts';
 export { formatReport } from '../growth/certificate-report.ts';
 export { describeCertificate, listCertificateRows } from '../growth/certificate-words.ts';
 export { combinePromises, mergeNotes, summarizeSizes } from '../growth/plan/stages.ts';

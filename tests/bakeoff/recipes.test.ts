@@ -1,6 +1,6 @@
 /** @file The candidates of a bake-off: every method reaches the target, has its budget, or says why it does not. */
 import { describe, expect, it } from 'vitest';
-import { AppError } from '../../src-main/base/errors.ts';
+import type { AppError } from '../../src-main/base/errors.ts';
 import { comparedMethods, planCandidates, type Candidates } from '../../src-main/bakeoff/recipes.ts';
 import { makeTinyModel } from '../growth/tiny-model.ts';
 import { llama } from '../growth/variants/index.ts';

@@ -3,6 +3,7 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { BakeoffEvent, BakeoffPlan, BakeoffRequest } from '../../src-main/contract/bakeoff.ts';
+import { probeSettings } from '../../src-main/bakeoff/state.ts';
 import { readEvents } from '../../src-main/store/run/events.ts';
 import { newestStep, readRun } from '../../src-main/store/run/runs.ts';
 import { readStepRecord } from '../../src-main/store/run/step-record.ts';
@@ -10,7 +11,6 @@ import { toyCorpus } from '../../src-main/train/toy-corpus.ts';
 import {
   collectAll,
   errorCodeOf,
-  exampleCheckpoint,
   root,
   startEngineTestService,
   startTestService,
@@ -27,8 +27,8 @@ afterEach(async () => {
 });
 
 const requestOf = (more: Partial<BakeoffRequest> = {}): BakeoffRequest => ({
-  source: exampleCheckpoint,
-  to: { hidden: 48, ffn: 80 },
+  source: join(root, 'resources', 'demo', 'seedling'),
+  to: { hidden: 256, ffn: 688 },
   methods: ['hypercloning', 'shrink-perturb', 'copy-pad'],
   growthSeed: 1,
   data: [app.textFile],
@@ -202,12 +202,11 @@ it('compares real models on identical batches, and the winner’s probe becomes 
   await api.resumeRun({ id: probe, tokens, schedule });
   await collectAll(api.followRun({ id: probe, from: 0 }));
   const { checkpoint, settings: own } = await readRun(probe);
-  const { phases: _, ...whole } = own;
   const straight = await api.startRun({
     checkpoint,
     data: [text],
     out: join(app.dir, 'straight'),
-    settings: { ...whole, schedule: 'constant', tokens },
+    settings: { ...probeSettings(plan, { candidate, lr: own.lr, seed: 0 }, tokens) },
   });
   await collectAll(api.followRun({ id: straight.dir, from: 0 }));
   const lossesOf = async (path: string): Promise<readonly number[]> =>

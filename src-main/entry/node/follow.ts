@@ -16,7 +16,7 @@ import { exits, type Output } from './output.ts';
 /** Follows the events of a job until `findResult` returns one. The signal cancels the job. */
 export async function followJob<E, R>(
   api: Service,
-  job: JobSummary,
+  job: Pick<JobSummary, 'id'>,
   events: AsyncIterable<E>,
   signal: AbortSignal,
   findResult: (event: E) => R | undefined,

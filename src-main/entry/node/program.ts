@@ -10,6 +10,7 @@ import { service as contract } from '../../contract/service.ts';
 import type { RunningService } from '../../service/service.ts';
 import { findFlag, refuseUsage } from './arguments.ts';
 import type { AddCommand, Context, LocalReason, Options, Work } from './command.ts';
+import { bakeoff } from './commands/bakeoff.ts';
 import { checkpoints } from './commands/checkpoints.ts';
 import { completion } from './commands/completion.ts';
 import { computer } from './commands/computer.ts';
@@ -32,6 +33,7 @@ import { serve } from './commands/serve.ts';
 import { tokenize } from './commands/tokenize.ts';
 import { torch } from './commands/torch.ts';
 import { train } from './commands/train.ts';
+import { tune } from './commands/tune.ts';
 import { verify } from './commands/verify.ts';
 import { createOutput, exits, type Streams } from './output.ts';
 
@@ -42,7 +44,9 @@ export const commands: readonly AddCommand[] = [
   plan,
   grow,
   verify,
+  bakeoff,
   estimate,
+  tune,
   train,
   runs,
   queue,

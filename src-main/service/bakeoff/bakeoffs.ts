@@ -112,10 +112,11 @@ export function createBakeoffs(
         },
         task,
       );
+      const losses = measurement.losses && [...measurement.losses];
       bakeoff = {
         ...bakeoff,
         ...(textHash === undefined ? {} : { textHash }),
-        measurements: [...bakeoff.measurements, { ...measurement, losses: measurement.losses && [...measurement.losses] }],
+        measurements: [...bakeoff.measurements, { ...measurement, losses }],
       };
       await writeBakeoff(dir, bakeoff);
       const loss = measurement.losses && mean(measurement.losses);

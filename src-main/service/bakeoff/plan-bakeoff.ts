@@ -34,6 +34,7 @@ export async function planBakeoff(costs: Pick<Costs, 'facts'>, request: BakeoffR
   checkContextLength(checkpoint, settings);
   checkSettings(settings);
   const { summary } = checkpoint;
+  if (!summary.tokenizer) refuse('checkpoint/no-tokenizer', { path: dir });
   const found = planCandidates(summary, {
     to,
     seed: growthSeed,

@@ -6,8 +6,9 @@ import { describeError } from '../../../base/errors.ts';
 import { formatCount, formatMoney } from '../../../base/format.ts';
 import { activeStates } from '../../../contract/activity.ts';
 import { memoryOverrides, type ResumeRequest, type RunSummary } from '../../../contract/schema.ts';
-import { findFlag, readWhole } from '../arguments.ts';
+import { findFlag, readChoice, readWhole } from '../arguments.ts';
 import { getText, jsonFlag, type AddCommand, type Context, type Options } from '../command.ts';
+import { settingTable } from '../../../service/catalog.ts';
 import { describeRun, followRun } from '../follow.ts';
 import { addEngineFlags, readLaunch } from '../engine-flags.ts';
 import { exits, formatNotes, table } from '../output.ts';
@@ -32,6 +33,9 @@ const overrideHelp: Readonly<Record<keyof MemoryOverrides | 'earlyStoppingPatien
   earlyStoppingPatience:
     'evaluations in a row without a lower held-out loss that end the run, from now on; 0: never',
 };
+const scheduleNames = Object.keys(
+  settingTable.schedule.labels,
+) as (keyof typeof settingTable.schedule.labels)[];
 const overrideIds = Object.keys(memoryOverrides.shape) as readonly (keyof MemoryOverrides)[];
 
 export const runs: AddCommand = (program, run) => {
@@ -97,6 +101,10 @@ const addResume: AddCommand = (program, run) => {
     .option(...queueFlag)
     .option(...jsonFlag)
     .option(...detachFlag);
+  command.option(
+    '--schedule <schedule>',
+    `with --tokens: the schedule of the added tokens: ${scheduleNames.join(', ')} (default: as before)`,
+  );
   addFormerFlag(command, 'rewarm');
   addEngineFlags(command, 'as before');
   addSettingFlags(command, [...overrideIds, 'earlyStoppingPatience'], overrideHelp)
@@ -105,6 +113,7 @@ const addResume: AddCommand = (program, run) => {
       '\nExamples:\n  cambium resume ./run\n' +
         '  cambium resume ./run --micro-batch 2 --grad-accum 4 --activation-checkpointing full\n' +
         '  cambium resume ./run --tokens 20M --rewarm-steps 100\n' +
+        '  cambium resume ./bakeoff/runs/stack-lr0.001-seed0 --tokens 100M --schedule wsd\n' +
         '  cambium resume ./run --from 400\n' +
         '  cambium resume ./run --early-stopping-patience 0',
     )
@@ -123,6 +132,7 @@ const addResume: AddCommand = (program, run) => {
 function readResume(options: Options): Omit<ResumeRequest, 'id'> {
   const tokens = getText(options['tokens']);
   const rewarm = findFlag(options, 'rewarmSteps', 'rewarm');
+  const schedule = getText(options['schedule']);
   const overrides: MemoryOverrides = readSettings(options, overrideIds);
   const { earlyStoppingPatience } = readSettings(options, ['earlyStoppingPatience']);
   const launch = readLaunch(options);
@@ -131,6 +141,7 @@ function readResume(options: Options): Omit<ResumeRequest, 'id'> {
     ...(step === undefined ? {} : { step: readWhole('--from', step) }),
     ...(tokens === undefined ? {} : { tokens: readWhole('--tokens', tokens, 1) }),
     ...(rewarm === undefined ? {} : { rewarmSteps: readWhole(rewarm.flag, rewarm.text) }),
+    ...(schedule === undefined ? {} : { schedule: readChoice('--schedule', schedule, scheduleNames) }),
     ...(Object.keys(overrides).length > 0 ? { memoryOverrides: overrides } : {}),
     ...(earlyStoppingPatience === undefined ? {} : { earlyStoppingPatience }),
     ...(launch === undefined ? {} : { launch }),
