@@ -22,7 +22,16 @@ const cambium = (argv: readonly string[], signal?: AbortSignal): Promise<Command
 const source = join(root, 'resources', 'demo', 'seedling');
 const bakeoffFlags = (...more: readonly string[]): readonly string[] => [
   ...['bakeoff', source, '--data', app.textFile, '--times', 'hidden=2,ffn=2'],
-  ...['--methods', 'hypercloning,stack', '--probe-tokens', '160', '--seeds', '1', '--rates', '1e-4,1e-3'],
+  ...[
+    '--methods',
+    'hypercloning,stack',
+    '--probe-tokens',
+    '160',
+    '--seeds',
+    '1',
+    '--learning-rates',
+    '1e-4,1e-3',
+  ],
   ...['--tokens', '1000', '--micro-batch', '1', '--context-length', '10', '--warmup-steps', '0'],
   ...more,
 ];
@@ -40,7 +49,7 @@ describe('bakeoff --plan', () => {
     const recipe = join(app.dir, 'recipe.json');
     writeFileSync(recipe, JSON.stringify([{ method: 'net2net', times: { ffn: 2 } }]));
     const flags = bakeoffFlags('--plan', '--json', '--recipe', recipe).filter(
-      (word) => !['--rates', '1e-4,1e-3'].includes(word),
+      (word) => !['--learning-rates', '1e-4,1e-3'].includes(word),
     );
     const plan = (await cambium([...flags, '--lr', '3e-3'])).last<BakeoffPlan>();
     expect(plan.rates).toEqual([1e-3, 3e-3, 9e-3]);
@@ -81,7 +90,7 @@ describe('bakeoff', () => {
     ['with a checkpoint and --resume', ['bakeoff', source, '--resume', 'x']],
     [
       'with a rate that is no number',
-      [...['bakeoff', source, '--data', 'x', '--times', 'hidden=2'], '--rates', 'a'],
+      [...['bakeoff', source, '--data', 'x', '--times', 'hidden=2'], '--learning-rates', 'a'],
     ],
   ])('is wrong usage %s', async (_, argv) => {
     expect((await cambium(argv)).code).toBe(2);

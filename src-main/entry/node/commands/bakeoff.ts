@@ -65,7 +65,7 @@ export const bakeoff: AddCommand = (program, run) => {
     .option('--probe-tokens <n>', 'tokens of a probe', defaultProbeTokens)
     .option('--seeds <n>', 'seeds of the data order and of random weights: --seed and the next ones', '2')
     .option(
-      '--rates <list>',
+      '--learning-rates <list>',
       'learning rates to try: 3e-4,1e-3 (default: a third of --lr, --lr, three times --lr)',
     )
     .option('--growth-seed <n>', 'seed of noise and of new weights', '0')
@@ -76,7 +76,7 @@ export const bakeoff: AddCommand = (program, run) => {
     .option(...jsonFlag);
   addSettingFlags(command, bakeoffSettings, {
     tokens: `Length of the run that the best probe becomes. (default: ${trainingDefaults.tokens})`,
-    lr: `The learning rate that --rates are multiples of. (default: ${trainingDefaults.lr})`,
+    lr: `The learning rate that --learning-rates are multiples of. (default: ${trainingDefaults.lr})`,
   })
     .addHelpText('after', help)
     .action(
@@ -128,7 +128,7 @@ async function readRequest({ api, options }: Context, source: string): Promise<B
     settings,
     probeTokens: readWhole('--probe-tokens', String(options['probeTokens']), 1),
     seeds: readWhole('--seeds', String(options['seeds']), 1),
-    rates: readRates(getText(options['rates']), settings.lr),
+    rates: readRates(getText(options['learningRates']), settings.lr),
   };
 }
 
@@ -151,7 +151,7 @@ function readRates(text: string | undefined, lr: number): number[] {
   if (text === undefined) return defaultMultiples.map((multiple) => Number((lr * multiple).toPrecision(3)));
   return text.split(',').map((word) => {
     const rate = Number(word);
-    return rate > 0 ? rate : refuseUsage(`--rates: "${word}" is not a learning rate`);
+    return rate > 0 ? rate : refuseUsage(`--learning-rates: "${word}" is not a learning rate`);
   });
 }
 
