@@ -38,7 +38,7 @@ export type Api<C> = {
 
 /** What the procedures of a contract return: the value of a call, and the items of a stream. */
 export type OutputsOf<C> = {
-  readonly [K in keyof C]: C[K] extends Call<infer _, infer O> | Stream<infer _, infer O> ? O : never;
+  readonly [K in keyof C]: C[K] extends { readonly output?: infer O } ? O : never;
 };
 
 /** A message of the caller, who chooses `id` and uses each only once. */

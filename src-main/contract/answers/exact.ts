@@ -17,8 +17,12 @@ type Same<A, B> =
       : false
     : false;
 
+/** The schema `S` if it describes `T`; else a type that no schema has. */
+type Matching<S extends z.ZodType, T> =
+  Same<z.output<S>, T> extends true ? S : 'the schema and the type have different fields';
+
 /** `exactly<T>()(schema)` is `schema` as a schema of `T`; it compiles only if both describe the same values. */
 export const exactly =
   <T>() =>
-  <S extends z.ZodType>(schema: Same<z.output<S>, T> extends true ? S : 'the schema and the type have different fields'): z.ZodType<T> =>
+  <S extends z.ZodType>(schema: Matching<S, T>): z.ZodType<T> =>
     schema as unknown as z.ZodType<T>;

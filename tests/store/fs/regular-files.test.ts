@@ -73,7 +73,6 @@ describe.skipIf(process.platform === 'win32')('a FIFO', () => {
 
   it.each(Object.keys(readers))('is refused as %s', async (name) => {
     const path = makeFifo(name);
-    // eslint-disable-next-line @typescript-eslint/require-await -- it may throw before it returns a promise
     expect(await errorCodeOf((async () => readers[name]!(path))())).toBe('file/unreadable');
   });
 
