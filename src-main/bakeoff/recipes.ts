@@ -70,10 +70,7 @@ const growsDepth = (method: GrowthMethod): boolean => method.grows.includes('lay
  * vocabulary, because losses over other tokens cannot be compared.
  */
 export function planCandidates(source: GrowthSource, request: CandidateRequest): Candidates {
-  if ((request.to['vocab'] ?? source.dims['vocab']) !== source.dims['vocab'])
-    refuse('bakeoff/no-candidates', {
-      why: 'losses of models with other vocabularies cannot be compared: leave vocab out of the target',
-    });
+  checkVocabulary(source, request.to);
   const ids = request.methods ?? comparedMethods;
   const tries = ids.map((id) => ({ id, found: tryTarget(source, findMethod(id), request) }));
   const target = tries.find(({ found }) => found.reached)?.found.reached ?? findTarget(source, request);
@@ -83,15 +80,23 @@ export function planCandidates(source: GrowthSource, request: CandidateRequest):
   for (const { id, found } of tries) {
     const planned = found.reached ?? tryBudget(source, findMethod(id), parameters.after, request.seed);
     if (planned) grown.push(candidateOf(id, planned, to));
-    else leftOut.push({ id, why: found.why });
+    else leftOut.push({ id, why: `${found.why}, and none of its sizes has about as many parameters` });
   }
   for (const [i, requests] of (request.recipes ?? []).entries()) {
     const planned = { requests, plans: planStages(source, requests) };
+    checkVocabulary(source, planned.plans.at(-1)!.to);
     grown.push(candidateOf(`recipe ${i + 1}`, planned, to));
   }
   if (grown.length === 0)
     refuse('bakeoff/no-candidates', { why: leftOut.map(({ id, why }) => `${id}: ${why}`).join('; ') });
   return { grown, leftOut, target };
+}
+
+function checkVocabulary({ dims }: GrowthSource, { vocab }: Dims): void {
+  if (vocab === undefined || vocab === dims['vocab']) return;
+  refuse('bakeoff/no-candidates', {
+    why: 'losses of models with other vocabularies cannot be compared: leave vocab as it is',
+  });
 }
 
 function candidateOf(id: string, { requests, plans }: Planned, target: Dims): GrownCandidate {
@@ -157,9 +162,7 @@ function firstReached(tries: readonly (() => Try)[]): Try {
 
 /** The target by any method that reaches it, where none of the asked methods does. */
 function findTarget(source: GrowthSource, request: CandidateRequest): Planned {
-  const found = firstReached(
-    comparedMethods.map((id) => () => tryTarget(source, findMethod(id), request)),
-  );
+  const found = firstReached(comparedMethods.map((id) => () => tryTarget(source, findMethod(id), request)));
   return found.reached ?? refuse('bakeoff/no-candidates', { why: found.why });
 }
 

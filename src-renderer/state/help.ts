@@ -6,6 +6,7 @@ import { linkTo } from './route.svelte.ts';
 /** The documents for those who use the app, in the order of the list. */
 export const documents = {
   growing: 'Growing a checkpoint',
+  bakeoff: 'Bake-off',
   methods: 'Growth methods',
   text: 'Text and tokens',
   training: 'Training',
@@ -57,7 +58,7 @@ const helpOfGroups: Readonly<Record<SettingGroup, HelpPlace>> = {
 /** The settings with a section of their own. */
 const helpOfSettings: Readonly<Partial<Record<keyof TrainingSettings, HelpPlace>>> = {
   perTensorLr: { doc: 'methods', at: 'learning-rates-and-moments' },
-  mupBase: { doc: 'methods', at: 'shrink-perturb' },
+  mupBase: { doc: 'training', at: 'tuning-on-a-small-model' },
   trainable: { doc: 'training', at: 'training-a-part-of-the-weights' },
   unfreezeAt: { doc: 'training', at: 'training-a-part-of-the-weights' },
   activationCheckpointing: { doc: 'training', at: 'memory' },

@@ -7,6 +7,8 @@ export const pageNames = [
   'growing',
   'certificate',
   'train',
+  'bakeoff',
+  'bakeoff-report',
   'tune',
   'tuning',
   'run',

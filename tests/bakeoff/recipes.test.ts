@@ -47,7 +47,12 @@ it('completes a recipe: width by another method for depth methods, new layers fo
 
 it('adds recipes of the user as candidates', () => {
   const recipe = [{ method: 'identity', to: { layers: 6 }, options: {}, seed: 0, dtype: 'keep' as const }];
-  const { grown } = planCandidates(source, { to: targets.depth, methods: ['stack'], recipes: [recipe], seed: 0 });
+  const { grown } = planCandidates(source, {
+    to: targets.depth,
+    methods: ['stack'],
+    recipes: [recipe],
+    seed: 0,
+  });
   expect(grown.map(({ id, reachesTarget }) => [id, reachesTarget])).toEqual([
     ['stack', true],
     ['recipe 1', false],
@@ -66,6 +71,14 @@ describe('refused', () => {
   it.each([
     ['a target that no method reaches', () => plan({ hidden: hidden - 1 }), 'bakeoff/no-candidates'],
     ['another vocabulary', () => plan({ ...targets.width, vocab: 999 }), 'bakeoff/no-candidates'],
+    [
+      'a recipe with another vocabulary',
+      () => {
+        const grow = { method: 'vocab', to: { vocab: 64 }, options: {}, seed: 0, dtype: 'keep' as const };
+        return planCandidates(source, { to: targets.depth, recipes: [[grow]], seed: 0 });
+      },
+      'bakeoff/no-candidates',
+    ],
     ['a target of the sizes of the source', () => plan({ hidden }), 'bakeoff/no-candidates'],
     ['an unknown method', () => plan(targets.width, ['magic']), 'growth/unknown-method'],
   ])('%s', (_, work, code) => {

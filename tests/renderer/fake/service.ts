@@ -1,4 +1,5 @@
 /** @file A service in memory with fixed data, for tests of the page and for its preview. */
+import { createFakeBakeoffs } from './bakeoff.ts';
 import { createFakeTunings } from './tuning.ts';
 import { refuse, type AppError } from '../../../src-main/base/errors.ts';
 import { formatQuantity } from '../../../src-main/base/format.ts';
@@ -118,6 +119,7 @@ export function createFakeService(pace: number, { openError }: FakeOptions = {})
     ...createFakeRemoteHosts(),
     ...createFakeCosts(checkpoints),
     ...createFakeTunings(pace, jobs),
+    ...createFakeBakeoffs(pace, jobs),
   };
   return countCalls(service);
 }
