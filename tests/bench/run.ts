@@ -1,7 +1,7 @@
 /**
- * @file `npm run bench [train|grow|estimate|runs]`: training and growth compared with PyTorch, estimates compared
- * with measurements, and large run folders. `grow --size 1` or `4` is the size of the source in GB. Every figure
- * is measured in its own process.
+ * @file `npm run bench [train|grow|estimate|runs|page]`: training and growth compared with PyTorch, estimates compared
+ * with measurements, large run folders, and the page in a browser. `grow --size 1` or `4` is the size of the source in
+ * GB. Every figure is measured in its own process.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { findPython } from '../parity/python.ts';
 import { growCases } from './cases.ts';
 import { benchEstimates } from './estimate.ts';
 import { benchGrowth } from './grow.ts';
+import { benchPage } from './page.ts';
 import { benchRuns } from './runs.ts';
 import { benchTraining } from './train.ts';
 
@@ -28,6 +29,7 @@ try {
   if (includes('grow')) await benchGrowth(scratch, sizes, getPython);
   if (includes('estimate')) await benchEstimates(scratch);
   if (includes('runs')) benchRuns(scratch);
+  if (includes('page')) await benchPage();
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

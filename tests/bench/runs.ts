@@ -41,7 +41,7 @@ const stepEvent = (step: number): RunEvent => ({
 });
 
 /** Writes the folder of a finished run with this many steps. */
-function writeRun(dir: string, steps: number): void {
+export function writeRun(dir: string, steps: number): void {
   const settings: RunSettings = {
     version: runVersion,
     name: 'a run',
