@@ -121,8 +121,8 @@ function describeByteLevel(json: TokenizerJson, refuseTokenizer: RefuseTokenizer
 function describePieces(json: TokenizerJson, refuseTokenizer: RefuseTokenizer): Form {
   const hasPrefix = hasSpacePrefix(json) ?? refuseTokenizer('it changes spaces otherwise than SentencePiece');
   const { vocab } = json.model;
-  const lacksBytes = Array.from({ length: 256 }, (_, byte) => toBytePiece(byte)).some(
-    (piece) => !Object.hasOwn(vocab, piece),
+  const lacksBytes = Array.from({ length: 256 }, (_, byte) => byte).some(
+    (byte) => !Object.hasOwn(vocab, toBytePiece(byte)) && !Object.hasOwn(vocab, String.fromCharCode(byte)),
   );
   if (lacksBytes) refuseTokenizer('it has no tokens for some single bytes, and llama.cpp needs them');
   const merges = listMerges(json);

@@ -60,18 +60,20 @@ export function listMergeScores(merges: Merges): ReadonlyMap<string, number> {
  * that merges may make.
  */
 export function findScoreProblem(pieces: readonly string[], merges: Merges): string | undefined {
+  const known = new Set(pieces);
   const pairs = new Set<string>();
   const made = new Set<string>();
   let last = '';
   for (const [first, second] of merges) {
     const text = first + second;
+    // Added tokens are found in a text before it is merged.
+    if (!known.has(text)) continue;
     if (text !== last && made.has(text))
       return `its merges into ${JSON.stringify(text)} do not follow each other, and llama.cpp orders merges by token`;
     made.add(text);
     last = text;
     pairs.add(`${first}\0${second}`);
   }
-  const known = new Set(pieces);
   for (const piece of pieces) {
     let first = '';
     for (const char of piece) {
