@@ -1,6 +1,6 @@
 /** @file Activation functions, by the names that config.json uses for them. */
 import { refuse } from '../base/errors.ts';
-import { gelu, mul, relu, silu, tanh, type Value } from '../graph/ops/build.ts';
+import { gelu, mul, relu, silu, square, tanh, type Value } from '../graph/ops/build.ts';
 import { mapValue, type NamedValue } from './named-value.ts';
 
 /** As in transformers' activations.py. */
@@ -8,6 +8,7 @@ export const activations: Readonly<Record<string, (x: Value) => Value>> = {
   silu,
   swish: silu,
   relu,
+  relu2: (x) => square(relu(x)),
   tanh,
   gelu: (x) => gelu(x, 'none'),
   gelu_new: (x) => gelu(x, 'tanh'),

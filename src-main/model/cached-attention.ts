@@ -104,9 +104,9 @@ export function continueSequence(options: ContinueOptions): CachedSequence {
     context: {
       attention,
       rotary: (x, settings) =>
-        applyRotary(x, settings, (frequencies) => [
-          op.gather(angleTable('cos', maxPositions, frequencies), positions),
-          op.gather(angleTable('sin', maxPositions, frequencies), positions),
+        applyRotary(x, settings, (angles) => [
+          op.gather(angleTable('cos', maxPositions, angles, 'position'), positions),
+          op.gather(angleTable('sin', maxPositions, angles, 'position'), positions),
         ]),
       positionRows: (_, first) => {
         const rows = first === 0 ? positions : op.add(positions, op.constant(first, positions.dtype));

@@ -60,6 +60,17 @@ export const optional = (name: string, defaultValue: number | null): SettingFiel
   },
 });
 
+/** True or false, where null means false; `defaultValue` if config.json lacks the key. */
+export const optionalFlag = (name: string, defaultValue: boolean): SettingField => ({
+  keys: [name],
+  default: defaultValue,
+  read(config) {
+    if (!(name in config)) return defaultValue;
+    const value = config[name]!;
+    return value === null ? null : (checkType(name, value, 'boolean') as boolean);
+  },
+});
+
 /** The element type of the weights, under either of its two names. */
 export const elementType: SettingField = {
   keys: ['dtype', 'torch_dtype'],

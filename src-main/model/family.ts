@@ -136,6 +136,8 @@ export interface ModelFamily {
     readonly norm?: string;
     /** The setting with the cap of `cap * tanh(logit / cap)`. */
     readonly softcap?: SettingName;
+    /** The factor of logits. Default: 1. */
+    readonly scale?: (settings: Settings) => number;
   };
   /**
    * Attention scores: the product of `between` (`name/part` for an entry of a fused weight), summed over the

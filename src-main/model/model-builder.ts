@@ -1,7 +1,7 @@
 /** @file Builds the layers of a model from the table of its family: linears, embeddings, norms and the head. */
 import * as op from '../graph/ops/build.ts';
 import type { Value } from '../graph/graph.ts';
-import { storedShapeOf, viewShapeOf, type Dims } from '../tensor/layout.ts';
+import { storedShapeOf, viewShapeOf, type Dims, type Layout } from '../tensor/layout.ts';
 import { softcap } from './activations.ts';
 import type { ModelBuilder, SequenceContext } from './builder-types.ts';
 import { tensorKey, type ModelFamily, type TensorSpec } from './family.ts';
@@ -34,6 +34,12 @@ export function createModelBuilder(
     const plain = nameAxes(op.reshape(value, viewShapeOf(layout, dims)), ...axes);
     return offset === 0 ? plain : mapValue((v) => op.add(v, offset), plain);
   };
+  /** The part of a stacked bias that belongs to a block of its weight. */
+  const vectorOf = (part: Value, block: Layout): NamedValue => {
+    const outputs = block.axes.filter(({ role }) => role === 'out').map(({ axis }) => axis);
+    const shape = outputs.map((axis) => dims[axis]!);
+    return nameAxes(op.reshape(part, shape), ...outputs);
+  };
   const matrix = (name: string): Value => {
     const sharesEmbedding = isTied && name === family.head.weight;
     return weights.get(name) ?? weights.get(sharesEmbedding ? family.head.tiedTo : name)!;
@@ -63,9 +69,12 @@ export function createModelBuilder(
     splitLinear(x, name) {
       const blocks = specOf(`${name}.weight`).layout.stack!.entries;
       const rows = blocks.map((block) => storedShapeOf(block, dims)[0]!);
-      return op
-        .split(matrix(`${name}.weight`), rows, 0)
-        .map((weight, i) => applyWeight(x, weight, blocks[i]!, viewShapeOf(blocks[i]!, dims)));
+      const bias = weights.get(`${name}.bias`);
+      const biases = bias && op.split(bias, rows, 0);
+      return op.split(matrix(`${name}.weight`), rows, 0).map((weight, i) => {
+        const y = applyWeight(x, weight, blocks[i]!, viewShapeOf(blocks[i]!, dims));
+        return biases ? add(y, vectorOf(biases[i]!, blocks[i]!)) : y;
+      });
     },
     norm(x, name) {
       const gain = vector(`${name}.weight`);
@@ -75,7 +84,9 @@ export function createModelBuilder(
       return shift ? add(y, shift) : y;
     },
     head(x) {
-      const logits = linear(x, family.head.weight.replace(/\.weight$/, ''));
+      const product = linear(x, family.head.weight.replace(/\.weight$/, ''));
+      const scale = family.head.scale?.(settings) ?? 1;
+      const logits = scale === 1 ? product : mapValue((v) => op.mul(v, scale), product);
       const cap = family.head.softcap === undefined ? null : settings[family.head.softcap];
       return typeof cap === 'number' ? mapValue((v) => softcap(v, cap), logits) : logits;
     },

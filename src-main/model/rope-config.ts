@@ -4,31 +4,25 @@
  * resolved as transformers 5.24 does it, for every family by `readRope`.
  */
 import { refuse } from '../base/errors.ts';
-import type { Json, JsonObject } from '../base/json.ts';
+import type { JsonObject } from '../base/json.ts';
 import type { ModelFamily, SettingField } from './family.ts';
 import { fullAttention, slidingAttention } from './layer-type-names.ts';
+import { badConfig, positiveNumber, readScaling, type RopeScaling } from './rope-scaling.ts';
 import type { RopeSpec } from './rope-spec.ts';
 import type { SettingValue } from './settings.ts';
 import { without } from './tensor-specs.ts';
 
 /** The resolved parameters. */
-export interface Rope {
+export interface Rope extends RopeScaling {
   readonly type: string;
   readonly theta: number;
-  readonly factor: number;
-  readonly lowFreqFactor: number;
-  readonly highFreqFactor: number;
-  readonly originalPositions: number;
   /** The rotated share of a head. */
   readonly partialRotaryFactor: number;
 }
 
 const ropeKeys = ['rope_scaling', 'rope_parameters'];
 const defaultType = 'default';
-const implementedTypes: readonly string[] = [defaultType, 'linear', 'llama3'];
-
-const badConfig = (key: string, why: string): never =>
-  refuse('checkpoint/bad-config', { path: 'config.json', key, why });
+const implementedTypes: readonly string[] = [defaultType, 'linear', 'dynamic', 'yarn', 'longrope', 'llama3'];
 
 /** One of the two objects; undefined if it is absent or null. */
 function ropeObject(config: JsonObject, key: string): JsonObject | undefined {
@@ -40,15 +34,6 @@ function ropeObject(config: JsonObject, key: string): JsonObject | undefined {
 
 const isEmpty = (object: JsonObject): boolean => Object.keys(object).length === 0;
 
-/** A positive number under `key`. */
-function positiveNumber(key: string, value: Json | undefined): number {
-  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-  return badConfig(
-    key,
-    value === undefined ? 'is missing' : `is ${JSON.stringify(value)}, not a number above zero`,
-  );
-}
-
 /** The layer types that are keys of `rope_parameters`. */
 const layerTypesIn = (rope: JsonObject): readonly string[] =>
   [fullAttention, slidingAttention].filter((type) => type in rope);
@@ -57,10 +42,10 @@ const layerTypesIn = (rope: JsonObject): readonly string[] =>
  * The object that transformers uses: `rope_scaling` unless it is absent, null or empty, otherwise
  * `rope_parameters`. They are never merged.
  */
-const flatRope = (config: JsonObject): JsonObject => {
+const flatRope = (config: JsonObject, { defaults = {} }: RopeSpec): JsonObject => {
   const scaling = ropeObject(config, 'rope_scaling');
   const parameters = ropeObject(config, 'rope_parameters');
-  return scaling && !isEmpty(scaling) ? scaling : (parameters ?? {});
+  return scaling && !isEmpty(scaling) ? scaling : (parameters ?? defaults);
 };
 
 /**
@@ -88,7 +73,7 @@ function layerRope(config: JsonObject, layerType: string): JsonObject {
  */
 export function readRope(config: JsonObject, spec: RopeSpec, layerType = fullAttention): Rope {
   const isSliding = spec.sliding !== undefined && layerType === slidingAttention;
-  const rope = spec.sliding ? layerRope(config, layerType) : flatRope(config);
+  const rope = spec.sliding ? layerRope(config, layerType) : flatRope(config, spec);
   if (!spec.sliding && spec.hasLayerTypes && layerTypesIn(rope).length > 0)
     badConfig('rope_parameters', 'lists layer types, but all layers of this family share their parameters');
   const type = typeOf(rope, spec);
@@ -96,41 +81,28 @@ export function readRope(config: JsonObject, spec: RopeSpec, layerType = fullAtt
     ? spec.sliding
     : { theta: spec.theta ?? 10_000, thetaKey: spec.thetaKey ?? 'rope_theta' };
   const inRope = 'rope_theta' in rope;
-  const isScaled = type !== defaultType;
+  const inConfig = thetaKey !== undefined && thetaKey in config;
   return {
     type,
     theta: positiveNumber(
-      inRope ? 'rope_theta' : thetaKey,
-      inRope ? rope['rope_theta'] : thetaKey in config ? config[thetaKey] : theta,
+      inRope ? 'rope_theta' : (thetaKey ?? 'rope_theta'),
+      inRope ? rope['rope_theta'] : inConfig ? config[thetaKey] : theta,
     ),
-    factor: isScaled ? positiveNumber('factor', rope['factor']) : 1,
-    ...(type === 'llama3' ? readLlama3(config, rope, spec) : plainLlama3),
-    partialRotaryFactor: readPartialFactor(config, rope, spec, isScaled),
+    ...readScaling(type, config, rope, spec),
+    partialRotaryFactor: readPartialFactor(config, rope, spec, type !== defaultType),
   };
 }
 
 /** `rope_type`, or `type` in older files. */
-function typeOf(rope: JsonObject, { types = implementedTypes }: RopeSpec): string {
-  const type = 'rope_type' in rope ? rope['rope_type'] : 'type' in rope ? rope['type'] : defaultType;
+function typeOf(rope: JsonObject, { types = implementedTypes, typeNames = {}, hasAlpha }: RopeSpec): string {
+  const given = 'rope_type' in rope ? rope['rope_type'] : 'type' in rope ? rope['type'] : defaultType;
+  const type = typeof given === 'string' ? (typeNames[given] ?? given) : given;
+  if (hasAlpha && type === 'dynamic' && (rope['alpha'] ?? 0) !== 0) return 'ntk-alpha';
   if (typeof type === 'string' && types.includes(type)) return type;
   return refuse('checkpoint/unsupported', {
-    what: `rope type ${JSON.stringify(type)}`,
+    what: `rope type ${JSON.stringify(given)}`,
     why: `the types of this family are ${types.join(', ')}`,
   });
-}
-
-const plainLlama3 = { lowFreqFactor: 1, highFreqFactor: 4, originalPositions: 8192 };
-
-function readLlama3(config: JsonObject, rope: JsonObject, spec: RopeSpec): typeof plainLlama3 {
-  const key = 'original_max_position_embeddings';
-  // A value at the top level replaces the one in the object, unless there is an object for each layer type.
-  const holder = spec.sliding === undefined && key in config ? config : rope;
-  const positions = config['max_position_embeddings'] ?? spec.positions;
-  return {
-    lowFreqFactor: positiveNumber('low_freq_factor', rope['low_freq_factor']),
-    highFreqFactor: positiveNumber('high_freq_factor', rope['high_freq_factor']),
-    originalPositions: positiveNumber(key, key in holder ? holder[key] : positions),
-  };
 }
 
 /** Families that rotate whole heads ignore a factor, but scaled frequencies would have its width. */
@@ -154,7 +126,7 @@ function readPartialFactor(
   return 1;
 }
 
-/** The settings that `ropeFrequencies` and `applyRotary` read. */
+/** The settings that `createRotaryAngles` and `applyRotary` read. */
 export function ropeSettings(spec: RopeSpec): ModelFamily['settings'] {
   const { thetaKey = 'rope_theta', factorKey, sliding } = spec;
   const field = (read: (rope: Rope) => SettingValue, ...keys: readonly string[]): SettingField => ({
@@ -171,10 +143,19 @@ export function ropeSettings(spec: RopeSpec): ModelFamily['settings'] {
     ropeLowFreqFactor: field((rope) => rope.lowFreqFactor),
     ropeHighFreqFactor: field((rope) => rope.highFreqFactor),
     ropeOriginalPositions: field((rope) => rope.originalPositions),
+    ropeAttentionFactor: field((rope) => rope.attentionFactor),
+    ropeBetaFast: field((rope) => rope.betaFast),
+    ropeBetaSlow: field((rope) => rope.betaSlow),
+    ropeTruncate: field((rope) => rope.truncate),
+    ropeShortFactor: field((rope) => rope.shortFactor),
+    ropeLongFactor: field((rope) => rope.longFactor),
+    ...(spec.interleaved ? { ropeInterleaved: { keys: [], read: () => true } } : {}),
+    ...(spec.hasAlpha ? { ropeAlpha: field((rope) => rope.alpha) } : {}),
+    ...(spec.hasQueryScale ? { ropeScalingBeta: field((rope) => rope.queryBeta) } : {}),
     ...(sliding
       ? {
           ropeLocalTheta: {
-            keys: [sliding.thetaKey, ...ropeKeys],
+            keys: [...(sliding.thetaKey === undefined ? [] : [sliding.thetaKey]), ...ropeKeys],
             read: (config) => readRope(config, spec, slidingAttention).theta,
           },
         }
@@ -209,7 +190,7 @@ export function unifyRope(config: JsonObject, spec: RopeSpec): ConfigChange {
   const scaling = ropeObject(config, 'rope_scaling');
   const parameters = ropeObject(config, 'rope_parameters');
   const notes: string[] = [];
-  if (parameters && !spec.sliding && !spec.hasLayerTypes && flatRope(config) === parameters) {
+  if (parameters && !spec.sliding && !spec.hasLayerTypes && flatRope(config, spec) === parameters) {
     const ignored = layerTypesIn(parameters);
     if (ignored.length > 0)
       notes.push(`rope_parameters of ${ignored.join(' and ')} are ignored, as in transformers`);

@@ -8,9 +8,9 @@ import { angleTable, applyRotary } from './rotary.ts';
 export const wholeSequence: SequenceContext = {
   attention,
   rotary: (x, settings) =>
-    applyRotary(x, settings, (frequencies, seq) => [
-      angleTable('cos', seq, frequencies),
-      angleTable('sin', seq, frequencies),
+    applyRotary(x, settings, (angles, seq) => [
+      angleTable('cos', seq, angles, 'sequence'),
+      angleTable('sin', seq, angles, 'sequence'),
     ]),
   positionRows: ({ shape: [, seq] }, first) =>
     lazyConstant(`position rows ${first} ${seq}`, 'int64', [1, seq!], () =>
@@ -23,7 +23,7 @@ export const wholeSequence: SequenceContext = {
  * packed documents, these do not attend to each other; positions count across all of them.
  */
 export const createSequence = (
-  defaults: Pick<AttentionOptions, 'documents' | 'queryBlocks' | 'forwardKernel'>,
+  defaults: Pick<AttentionOptions, 'documents' | 'queryBlocks' | 'forwardKernel' | 'flash'>,
 ): SequenceContext => ({
   ...wholeSequence,
   attention: (q, k, v, scale, options = {}) => attention(q, k, v, scale, { ...defaults, ...options }),

@@ -9,16 +9,21 @@ export type NameStyle = 'causal' | 'base';
 
 type Names = Pick<ModelFamily, 'baseModelPrefix' | 'namePrefix' | 'otherNames' | 'tensors' | 'head'>;
 
+/** Whether the weight is that of the head, or its bias. */
+const isOfHead = ({ head }: { readonly head: Pick<Names['head'], 'weight'> }, name: string): boolean =>
+  name.replace(/\.bias$/, '.weight') === head.weight;
+
 /** The name in transformers' causal language model of a weight of the family. */
-const toCausalName = ({ namePrefix, head }: Names, name: string): string =>
-  name === head.weight ? name : namePrefix + name;
+const toCausalName = (family: Names, name: string): string =>
+  isOfHead(family, name) ? name : family.namePrefix + name;
 
 /** The family's name for a name in the causal language model; undefined if the family has no such weight. */
-function fromCausalName({ namePrefix, head, tensors }: Names, causal: string): string | undefined {
-  if (causal === head.weight) return causal;
+function fromCausalName(family: Names, causal: string): string | undefined {
+  const { namePrefix, tensors } = family;
+  if (isOfHead(family, causal)) return causal in tensors ? causal : undefined;
   if (!causal.startsWith(namePrefix)) return undefined;
   const name = causal.slice(namePrefix.length);
-  return name !== head.weight && tensorKey(name) in tensors ? name : undefined;
+  return !isOfHead(family, name) && tensorKey(name) in tensors ? name : undefined;
 }
 
 /** The name to store a weight under. */
@@ -51,7 +56,7 @@ export function resolveStoredName(family: Names, stored: string): ResolvedName |
   for (const [causal, style] of candidates) {
     const name = fromCausalName(family, renamed(family, causal));
     if (name === undefined) continue;
-    return name === family.head.weight || style === undefined ? { name } : { name, style };
+    return isOfHead(family, name) || style === undefined ? { name } : { name, style };
   }
   return undefined;
 }
@@ -62,6 +67,6 @@ const renamed = ({ otherNames = {} }: Names, name: string): string =>
 
 /** The style of a file: that of the base model if all names have it, otherwise transformers' own. */
 export const styleOf = (names: readonly ResolvedName[], head: string): NameStyle => {
-  const others = names.filter(({ name }) => name !== head);
+  const others = names.filter(({ name }) => !isOfHead({ head: { weight: head } }, name));
   return others.length > 0 && others.every(({ style }) => style === 'base') ? 'base' : 'causal';
 };

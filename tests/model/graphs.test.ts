@@ -39,7 +39,9 @@ const sizes: Dims = {
 /** The graph of tokens [1, seq] → logits. Sizes come first, and each weight is followed by its layout. */
 function describeGraph(id: string): string {
   const family = families.get(id)!;
-  const config = tinyConfig(id, { dims: sizes });
+  // Half of a head must have pairs.
+  const head = 'partialRotaryFactor' in family.settings ? { head_dim: 16 } : {};
+  const config = tinyConfig(id, { dims: { ...sizes, ...head } });
   const dims = dimsOf(family, config);
   const settings = settingsOf(family, config);
   const parameters = parametersOf(family, dims, settings);

@@ -4,7 +4,8 @@ import type { JsonObject } from '../../src-main/base/json.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
 import { families, familyById } from '../../src-main/model/families/index.ts';
 import { readRope, unifyRope } from '../../src-main/model/rope-config.ts';
-import { ropeFrequencies } from '../../src-main/model/rotary.ts';
+import { ropeFrequencies, withLocalRope } from '../../src-main/model/rope-frequencies.ts';
+import { rotatedWidth } from '../../src-main/model/rotary.ts';
 import type { Settings } from '../../src-main/model/settings.ts';
 import { configOfCase, readTransformersFixture, type ConfigCase } from '../support/transformers.ts';
 
@@ -17,7 +18,7 @@ interface RopeCase extends ConfigCase {
 }
 
 const golden = readTransformersFixture<{ base: JsonObject; cases: RopeCase[] }>('rope.json');
-const implemented = ['default', 'linear', 'llama3'];
+const implemented = ['default', 'linear', 'dynamic', 'yarn', 'longrope', 'llama3', 'ntk_alpha'];
 /** Mistral refuses `layer_types`, which transformers ignores with a warning. */
 const isRefusedAnyway = (id: string, { set }: RopeCase): boolean => id === 'mistral' && 'layer_types' in set;
 
@@ -27,12 +28,11 @@ function frequenciesOf(id: string, config: JsonObject): Readonly<Record<string, 
   family.assertSupported(config);
   const headDim = dimsOf(family, config)['head_dim']!;
   const settings = settingsOf(family, config);
-  const compute = (s: Settings): readonly number[] =>
-    ropeFrequencies(Math.trunc(headDim * Number(s['partialRotaryFactor'] ?? 1)), s);
+  const compute = (s: Settings): readonly number[] => ropeFrequencies(rotatedWidth(headDim, s), s);
   if (!family.rope?.sliding) return { all: compute(settings) };
   return {
     full_attention: compute(settings),
-    sliding_attention: compute({ ...settings, ropeTheta: settings['ropeLocalTheta']!, ropeType: 'default' }),
+    sliding_attention: compute(withLocalRope(settings)),
   };
 }
 

@@ -3,23 +3,44 @@ from dataclasses import dataclass, field
 
 import torch
 from transformers import (
+    ArceeForCausalLM,
+    Cohere2ForCausalLM,
+    CohereForCausalLM,
+    Ernie4_5ForCausalLM,
+    Exaone4ForCausalLM,
     Gemma2ForCausalLM,
     Gemma3ForCausalLM,
     GemmaForCausalLM,
+    Glm4ForCausalLM,
+    GlmForCausalLM,
     GPT2LMHeadModel,
+    GPTBigCodeForCausalLM,
+    GPTJForCausalLM,
+    GPTNeoForCausalLM,
     GPTNeoXForCausalLM,
+    GraniteForCausalLM,
+    HeliumForCausalLM,
+    HunYuanDenseV1ForCausalLM,
     LlamaForCausalLM,
+    Ministral3ForCausalLM,
+    MinistralForCausalLM,
     MistralForCausalLM,
     MixtralForCausalLM,
+    NemotronForCausalLM,
     Olmo2ForCausalLM,
+    Olmo3ForCausalLM,
     OlmoForCausalLM,
     OPTForCausalLM,
     Phi3ForCausalLM,
+    PhiForCausalLM,
     Qwen2ForCausalLM,
     Qwen2MoeForCausalLM,
     Qwen3ForCausalLM,
     Qwen3MoeForCausalLM,
+    SeedOssForCausalLM,
+    SmolLM3ForCausalLM,
     StableLmForCausalLM,
+    Starcoder2ForCausalLM,
 )
 
 from fixtures import VOCAB
@@ -150,6 +171,20 @@ LLAMA3_ROPE = {
     "original_max_position_embeddings": 16,
 }
 LINEAR_ROPE = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
+
+YARN_ROPE = {
+    "rope_type": "yarn",
+    "rope_theta": 500.0,
+    "factor": 4.0,
+    "original_max_position_embeddings": 16,
+}
+LONG_ROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 500.0,
+    "short_factor": [1.0, 1.1],
+    "long_factor": [1.5, 4.0],
+}
+LAYER_NORM = {key: value for key, value in dict(LLAMA, layer_norm_eps=1e-2).items() if key != "rms_norm_eps"}
 
 CASES = {
     "gpt2-tied": Case(GPT2LMHeadModel, GPT2, seed=0),
@@ -380,4 +415,131 @@ CASES = {
         seed=65,
         rewrites=(old_expert_count,),
     ),
+    "llama-rope-yarn": Case(LlamaForCausalLM, {**LLAMA, "head_dim": 8, "rope_parameters": YARN_ROPE}, seed=66),
+    "phi3-longrope": Case(
+        Phi3ForCausalLM,
+        {
+            **PHI3,
+            "hidden_size": 16,
+            "rope_parameters": LONG_ROPE,
+            "original_max_position_embeddings": 16,
+        },
+        seed=67,
+    ),
+    "smollm3-no-rope": Case(
+        SmolLM3ForCausalLM,
+        {
+            **LLAMA,
+            "tie_word_embeddings": True,
+            "no_rope_layers": [0, 1],
+            "attention_bias": True,
+            "pad_token_id": 0,
+        },
+        seed=70,
+    ),
+    "granite-multipliers": Case(
+        GraniteForCausalLM,
+        {
+            **LLAMA,
+            "tie_word_embeddings": True,
+            "embedding_multiplier": 3.0,
+            "residual_multiplier": 0.4,
+            "attention_multiplier": 0.3,
+            "logits_scaling": 2.0,
+        },
+        seed=71,
+    ),
+    "olmo3-yarn": Case(
+        Olmo3ForCausalLM,
+        {
+            **WINDOW,
+            "num_hidden_layers": 2,
+            "layer_types": [SLIDING, FULL],
+            "rope_parameters": {FULL: YARN_ROPE, SLIDING: rope(50.0)},
+        },
+        seed=72,
+    ),
+    "phi-untied": Case(PhiForCausalLM, {**LAYER_NORM, "num_attention_heads": 3, "num_key_value_heads": 1}, seed=73),
+    "starcoder2-window": Case(
+        Starcoder2ForCausalLM, {**BASE, **LAYER_NORM, "norm_epsilon": 1e-2, "sliding_window": 5}, seed=74
+    ),
+    "cohere-biases": Case(
+        CohereForCausalLM,
+        {**LAYER_NORM, "tie_word_embeddings": True, "attention_bias": True, "logit_scale": 0.5, "pad_token_id": 0},
+        seed=75,
+    ),
+    "cohere2-sliding": Case(
+        Cohere2ForCausalLM,
+        {
+            **LAYER_NORM,
+            "num_attention_heads": 6,
+            "tie_word_embeddings": True,
+            "sliding_window": 5,
+            "layer_types": [SLIDING, FULL],
+            "logit_scale": 0.5,
+            "pad_token_id": 0,
+        },
+        seed=76,
+    ),
+    "glm-partial": Case(GlmForCausalLM, {**LLAMA, "head_dim": 8, "pad_token_id": 0}, seed=77),
+    "glm4-partial": Case(Glm4ForCausalLM, {**LLAMA, "head_dim": 8, "pad_token_id": 0}, seed=78),
+    "nemotron-partial": Case(NemotronForCausalLM, {**LAYER_NORM, "head_dim": 8, "norm_eps": 1e-2}, seed=79),
+    "ministral-sliding": Case(
+        MinistralForCausalLM,
+        {
+            **LLAMA,
+            "head_dim": 6,
+            "sliding_window": 5,
+            "layer_types": [SLIDING, FULL],
+            "tie_word_embeddings": True,
+        },
+        seed=80,
+    ),
+    "ministral3-yarn": Case(
+        Ministral3ForCausalLM,
+        {
+            **LLAMA,
+            "head_dim": 8,
+            "rope_parameters": {**YARN_ROPE, "original_max_position_embeddings": 5, "llama_4_scaling_beta": 0.4},
+        },
+        seed=81,
+    ),
+    "exaone4-sliding": Case(
+        Exaone4ForCausalLM, {**LLAMA, "sliding_window": 5, "layer_types": [SLIDING, FULL]}, seed=82
+    ),
+    "arcee-biases": Case(ArceeForCausalLM, {**LLAMA, "attention_bias": True, "mlp_bias": True}, seed=83),
+    "ernie4-5-tied": Case(
+        Ernie4_5ForCausalLM,
+        {**LLAMA, "head_dim": 8, "tie_word_embeddings": True, "use_bias": True, "pad_token_id": 0},
+        seed=84,
+    ),
+    "seed-oss-biases": Case(
+        SeedOssForCausalLM, {**LLAMA, "head_dim": 8, "attention_out_bias": True, "pad_token_id": 0}, seed=85
+    ),
+    "hunyuan-alpha": Case(
+        HunYuanDenseV1ForCausalLM,
+        {
+            **LLAMA,
+            "head_dim": 8,
+            "rope_parameters": {"rope_type": "dynamic", "rope_theta": 500.0, "factor": 1.0, "alpha": 3.0},
+        },
+        seed=86,
+    ),
+    "helium-untied": Case(HeliumForCausalLM, {**LLAMA, "head_dim": 6, "pad_token_id": 0}, seed=87),
+    "gptj-rotary": Case(GPTJForCausalLM, {**GPT2, "n_inner": 40, "rotary_dim": 4}, seed=88),
+    "gpt-neo-local": Case(
+        GPTNeoForCausalLM,
+        {
+            **{key: value for key, value in BASE.items() if key != "num_hidden_layers"},
+            "num_layers": 2,
+            "num_heads": 3,
+            "intermediate_size": 40,
+            "max_position_embeddings": 32,
+            "attention_types": [[["global", "local"], 1]],
+            "window_size": 5,
+            "layer_norm_epsilon": 1e-2,
+        },
+        seed=89,
+    ),
+    "gpt-bigcode-mqa": Case(GPTBigCodeForCausalLM, {**GPT2, "n_inner": 40}, seed=90),
 }

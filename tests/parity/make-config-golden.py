@@ -1,7 +1,8 @@
 """Writes tests/fixtures/transformers: how transformers reads config.json files and names of weights.
 
 Run with any Python that has torch and transformers:
-    python tests/parity/make-config-golden.py
+    python tests/parity/make-config-golden.py [FAMILY...]
+With families, only those are written again; it takes seconds for each.
 
 classes.json  by family: the attribute map, the fields with their types and defaults, and the patterns of names
               that the classes of a family ignore
@@ -12,6 +13,7 @@ names.json    stored names, and the weights that they are loaded into
 import dataclasses
 import json
 import math
+import sys
 import typing
 
 import torch
@@ -55,6 +57,36 @@ FAMILIES = {
     "olmo": dict(GROUPED, model_type="olmo"),
     "olmo2": dict(GROUPED, model_type="olmo2"),
     "phi3": dict(GROUPED, model_type="phi3", pad_token_id=0),
+    "smollm3": dict(GROUPED, model_type="smollm3", pad_token_id=0),
+    "phi": dict(GROUPED, model_type="phi", pad_token_id=0, partial_rotary_factor=0.5),
+    "starcoder2": dict(GROUPED, model_type="starcoder2", pad_token_id=0),
+    "granite": dict(GROUPED, model_type="granite", pad_token_id=0),
+    "olmo3": dict(GROUPED, model_type="olmo3", pad_token_id=0),
+    "cohere": dict(GROUPED, model_type="cohere", pad_token_id=0),
+    "cohere2": dict(GROUPED, model_type="cohere2", pad_token_id=0),
+    "glm": dict(GEMMA, model_type="glm", pad_token_id=0, partial_rotary_factor=0.5),
+    "glm4": dict(GEMMA, model_type="glm4", pad_token_id=0, partial_rotary_factor=0.5),
+    "nemotron": dict(GROUPED, model_type="nemotron", pad_token_id=0, partial_rotary_factor=0.5),
+    "ministral": dict(GEMMA, model_type="ministral", pad_token_id=0),
+    "ministral3": dict(GEMMA, model_type="ministral3", pad_token_id=0),
+    "exaone4": dict(GROUPED, model_type="exaone4", pad_token_id=0),
+    "arcee": dict(GROUPED, model_type="arcee", pad_token_id=0),
+    "ernie4_5": dict(GEMMA, model_type="ernie4_5", pad_token_id=0),
+    "seed_oss": dict(GEMMA, model_type="seed_oss", pad_token_id=0),
+    "hunyuan_v1_dense": dict(GEMMA, model_type="hunyuan_v1_dense", pad_token_id=0),
+    "helium": dict(GEMMA, model_type="helium", pad_token_id=0),
+    "gptj": dict(model_type="gptj", vocab_size=37, n_positions=32, n_embd=32, n_head=2, n_layer=2, n_inner=40, rotary_dim=8),
+    "gpt_neo": dict(
+        model_type="gpt_neo",
+        vocab_size=37,
+        max_position_embeddings=32,
+        hidden_size=32,
+        num_layers=2,
+        num_heads=2,
+        intermediate_size=40,
+        attention_types=[[["global", "local"], 1]],
+    ),
+    "gpt_bigcode": dict(model_type="gpt_bigcode", vocab_size=37, n_positions=32, n_embd=32, n_head=2, n_layer=2, n_inner=40),
     "mixtral": dict(GROUPED, model_type="mixtral", num_local_experts=4, num_experts_per_tok=2),
     "qwen2-moe": dict(MOE, model_type="qwen2_moe", shared_expert_intermediate_size=12),
     "qwen3-moe": dict(MOE, model_type="qwen3_moe", head_dim=16),
@@ -279,7 +311,8 @@ ROPE_CASES = {
 
 def rotary_parts(model):
     """The module that holds the frequencies; None for families without rotary positions."""
-    return next((module for name, module in model.named_modules() if name.endswith("rotary_emb")), None)
+    rotary = (module for name, module in model.named_modules() if name.endswith("rotary_emb"))
+    return next((module for module in rotary if hasattr(module, "rope_type")), None)
 
 
 def rope_read(config):
@@ -342,7 +375,7 @@ def loaded_names(config):
     return {"names": names, "loaded": pairs}
 
 
-def write(name, families):
+def write(name, chosen, describe):
     """One line for each entry of a family's list or object."""
     def lines(value):
         if isinstance(value, dict):
@@ -353,25 +386,30 @@ def write(name, families):
         first, last = "{}" if isinstance(value, dict) else "[]"
         return f"{first}\n   " + ",\n   ".join(lines(value)) + f"\n  {last}"
 
+    path = FOLDER / name
+    known = json.loads(path.read_text())["families"] if path.exists() else {}
+    described = {family: describe(FAMILIES[family]) if family in chosen else known.get(family) for family in FAMILIES}
+    families = {family: value for family, value in described.items() if value is not None}
     parts = [f"  {json.dumps(family)}: {block(value)}" for family, value in families.items()]
     text = f'{{\n "versions": {json.dumps(VERSIONS)},\n "families": {{\n' + ",\n".join(parts) + "\n }\n}\n"
     FOLDER.mkdir(exist_ok=True)
-    (FOLDER / name).write_text(text)
+    path.write_text(text)
     print(f"{name}: {len(text) / 1e3:.0f} kB")
 
 
+def describe_configs(config):
+    cases = [config, *attribute_cases(config)]
+    return {"base": config, "cases": [{**changes_of(config, case), **sizes_read(case)} for case in cases]}
+
+
+def describe_rope(config):
+    """None for families without rotary positions."""
+    return {"base": config, "cases": list(rope_cases(config))} if rotary_parts(build_model(config)) else None
+
+
 if __name__ == "__main__":
-    rotary = {family: config for family, config in FAMILIES.items() if rotary_parts(build_model(config))}
-    write("classes.json", {family: describe_classes(config) for family, config in FAMILIES.items()})
-    write(
-        "configs.json",
-        {
-            family: {
-                "base": config,
-                "cases": [{**changes_of(config, case), **sizes_read(case)} for case in [config, *attribute_cases(config)]],
-            }
-            for family, config in FAMILIES.items()
-        },
-    )
-    write("rope.json", {family: {"base": config, "cases": list(rope_cases(config))} for family, config in rotary.items()})
-    write("names.json", {family: loaded_names(config) for family, config in FAMILIES.items()})
+    chosen = sys.argv[1:] or list(FAMILIES)
+    write("classes.json", chosen, describe_classes)
+    write("rope.json", chosen, describe_rope)
+    write("names.json", chosen, loaded_names)
+    write("configs.json", chosen, describe_configs)

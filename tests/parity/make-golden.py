@@ -23,7 +23,7 @@ def build_model(model_class, config, seed):
     """A model whose weights are all random, gains and biases too, so that ignoring one changes the logits."""
     model = model_class(model_class.config_class(**config, attn_implementation="eager")).float().eval()
     generator = torch.Generator().manual_seed(seed)
-    gains_are_offsets = model_class.__name__.startswith("Gemma")
+    gains_are_offsets = model_class.__name__.startswith(("Gemma", "Nemotron"))
     with torch.no_grad():
         for name, weight in model.named_parameters():
             noise = torch.randn(weight.shape, generator=generator)

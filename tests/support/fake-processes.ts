@@ -55,6 +55,7 @@ export function fakeProcesses({
       });
       const process: EngineProcess = {
         ...near,
+        terminate: () => undefined,
         kill() {
           record.killed = true;
           exit({ code: null, signal: 'SIGKILL', lines: '' });

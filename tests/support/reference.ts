@@ -1,6 +1,8 @@
 /** @file Forward passes in float64, written from transformers' modeling files. They share no code with src-main. */
+import { decoderLogits, decoderTypes } from './reference/decoder.ts';
 import { gemmaLogits } from './reference/gemma.ts';
 import { gpt2Logits } from './reference/gpt2.ts';
+import { gptLogits } from './reference/gpt.ts';
 import { gptNeoxLogits } from './reference/gpt-neox.ts';
 import { llamaLogits } from './reference/llama.ts';
 import { olmoLogits } from './reference/olmo.ts';
@@ -29,6 +31,10 @@ const forwards: Readonly<Record<string, Forward>> = {
   mixtral: llamaLogits,
   qwen2_moe: llamaLogits,
   qwen3_moe: llamaLogits,
+  gptj: gptLogits,
+  gpt_neo: gptLogits,
+  gpt_bigcode: gptLogits,
+  ...Object.fromEntries(decoderTypes.map((type) => [type, decoderLogits])),
 };
 
 /** Logits [tokens, vocab], row-major, of one sequence. Names of weights have no prefix. */

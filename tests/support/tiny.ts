@@ -51,6 +51,13 @@ const sizes: Dims = {
 const requiredConfig: Readonly<Record<string, JsonObject>> = {
   'opt-projected': { do_layer_norm_before: false },
   stablelm: { partial_rotary_factor: 0.5 },
+  gptj: { rotary_dim: 4 },
+  granite: {
+    embedding_multiplier: 3,
+    residual_multiplier: 0.4,
+    attention_multiplier: 0.3,
+    logits_scaling: 2,
+  },
   'qwen2-moe': { num_experts_per_tok: 3, norm_topk_prob: false },
   'qwen3-moe': { num_experts_per_tok: 2, norm_topk_prob: true },
 };

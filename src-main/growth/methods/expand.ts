@@ -88,11 +88,13 @@ function explainFixedEps(family: ModelFamily): string | undefined {
 /**
  * How heads widen so that rotary embeddings stay the same (docs/methods.md, Attention heads). If whole heads
  * are rotated, pairs move to the positions of their frequencies (`scatter`). With a partial rotary factor the
- * rotated entries stay, and new ones follow the others (`append`). Undefined without rotary embeddings.
+ * rotated entries stay, and new ones follow the others (`append`). Undefined without rotary embeddings, and for whole
+ * heads with interleaved pairs, which cannot widen.
  */
-function findRotaryWidening({ settings }: ModelFamily): 'scatter' | 'append' | undefined {
+export function findRotaryWidening({ settings }: ModelFamily): 'scatter' | 'append' | undefined {
   if (!('ropeTheta' in settings)) return undefined;
-  return 'partialRotaryFactor' in settings ? 'append' : 'scatter';
+  if ('partialRotaryFactor' in settings || 'rotaryWidth' in settings) return 'append';
+  return 'ropeInterleaved' in settings ? undefined : 'scatter';
 }
 
 /** Old entries first and then new ones. Rotary pairs move to the positions of their frequencies. */

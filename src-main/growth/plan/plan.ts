@@ -4,9 +4,11 @@ import { hasNew, keep, type AxisMap } from '../../tensor/axis-map.ts';
 import type { Axis, Dims } from '../../tensor/layout.ts';
 import { settingsOf } from '../../model/config.ts';
 import { familyById } from '../../model/families/index.ts';
-import type { Settings } from '../../model/family.ts';
+import type { ModelFamily, Settings } from '../../model/family.ts';
 import { countActiveParameters, countParameters } from '../../model/parameters.ts';
+import { keepsFrequenciesOfWiderHeads } from '../../model/rope-frequencies.ts';
 import type { ConfiguredMethod, GrowthContext, UnreachableSize } from '../method.ts';
+import { findRotaryWidening } from '../methods/expand.ts';
 import { findMethod, resolveOptions } from '../methods/index.ts';
 import type { AxisMaps, GrowthPlan, GrowthRequest, GrowthSource, LayerSource } from '../recipe.ts';
 import { growConfig } from './grown-config.ts';
@@ -35,6 +37,7 @@ export function planGrowth(
   const from = source.dims;
   const to = inPlace ? from : resolveTargetSizes(configured, from, request.to);
   const maps = planMaps(configured, from, to, request.seed);
+  refuseChangedFrequencies(source, family, maps);
   const layers = planLayers(configured, from['layers']!, to['layers']!);
   const rules = method.weightRules(options);
   const config = growConfig(source, request, rules, { family, to, maps, layers });
@@ -85,6 +88,16 @@ function planMaps(
     maps[axis] = 'nearest' in map ? refuseSize(axis, from[axis]!, to[axis]!, map) : map;
   }
   return maps;
+}
+
+/** Refuses wider heads whose rotary frequencies would change: those of a scaling that depends on the width. */
+function refuseChangedFrequencies({ settings }: GrowthSource, family: ModelFamily, maps: AxisMaps): void {
+  const isAffected = maps.head_dim !== undefined && findRotaryWidening(family) === 'scatter';
+  if (isAffected && !keepsFrequenciesOfWiderHeads(settings))
+    refuse('growth/frozen', {
+      axis: 'head_dim',
+      why: `the rope type "${String(settings['ropeType'])}" depends on the width of a head`,
+    });
 }
 
 /** The source of every layer. Refuses a depth that the method cannot reach. */

@@ -1,16 +1,17 @@
 /**
- * @file The forward pass that Llama and its variants share: pre-norm layers with rotary positions, grouped-query
- * attention and a gated MLP.
+ * @file The forward pass that Llama and its variants share: grouped-query attention, an MLP, and norms before or
+ * after either. A family says the form of its blocks.
  */
 import { refuse } from '../../base/errors.ts';
 import type { Json, JsonObject } from '../../base/json.ts';
 import type { Value } from '../../graph/graph.ts';
+import * as op from '../../graph/ops/build.ts';
 import { activate } from '../activations.ts';
 import { windowOf } from '../attention.ts';
 import type { ModelBuilder } from '../builder-types.ts';
 import { size } from '../config-fields.ts';
 import type { ModelFamily, SizeField } from '../family.ts';
-import { add, mul, type NamedValue } from '../named-value.ts';
+import { add, mapValue, mul, type NamedValue } from '../named-value.ts';
 
 /** The default sizes of a config class in transformers. */
 export interface GatedDefaults {
@@ -80,36 +81,115 @@ export const groupedHeads = ({
   };
 };
 
-export interface GatedDecoderOptions {
-  /** Applied to queries and keys before rotation; `name` is `model.layers.0.self_attn.q` or `….k`. */
-  readonly beforeRotary?: (x: NamedValue, name: string) => NamedValue;
-  /** Replaces the MLP of a layer, named `model.layers.0`. */
+/** The names of the modules of a decoder. */
+export interface DecoderNames {
+  readonly embed: string;
+  /** The list of layers. */
+  readonly layers: string;
+  /** The attention of a layer, and the layer in it that writes to the stream. */
+  readonly attention: string;
+  readonly output: string;
+  readonly lastNorm: string;
+}
+
+const llamaNames: DecoderNames = {
+  embed: 'model.embed_tokens',
+  layers: 'model.layers',
+  attention: 'self_attn',
+  output: 'o_proj',
+  lastNorm: 'model.norm',
+};
+
+/** The norms of a block by their names in a layer. A place without a name has no norm. */
+export interface BlockNorms {
+  readonly beforeAttention?: string;
+  readonly afterAttention?: string;
+  readonly beforeMlp?: string;
+  readonly afterMlp?: string;
+}
+
+/** Pre-norm blocks, the default. */
+export const preNorms: BlockNorms = {
+  beforeAttention: 'input_layernorm',
+  beforeMlp: 'post_attention_layernorm',
+};
+
+/** Applied to a query or key: `name` is `model.layers.0.self_attn.q` or `….k`. */
+export type Rotate = (x: NamedValue, name: string, layer: number) => NamedValue;
+
+/** The form of the blocks of a decoder. */
+export interface DecoderForm {
+  readonly names?: Partial<DecoderNames>;
+  readonly norms?: BlockNorms;
+  /**
+   * Both branches read the stream of the layer's input: the MLP through `beforeMlp`, or without that name through
+   * the norm of the attention. Default: the MLP reads what the attention has written.
+   */
+  readonly parallel?: boolean;
+  /** Default: rotary positions. */
+  readonly rotate?: Rotate;
+  /** The queries, keys and values of a layer. Default: three linear layers. */
+  readonly project?: (y: NamedValue, attention: string) => readonly NamedValue[];
+  /** The factor of scores. Default: head_dim ** -0.5. */
+  readonly scale?: number;
+  /** The factor of both branches. Default: 1. */
+  readonly residualScale?: number;
+  /** Replaces the gated MLP of a layer, named `model.layers.0`. */
   readonly feedForward?: (x: NamedValue, layer: string) => NamedValue;
 }
 
-/** The output of the last norm, [batch, seq, hidden]. */
+/** The output of the last norm, [batch, seq, hidden], from tokens or from `embedded`. */
 export function gatedDecoder(
   m: ModelBuilder,
   tokens: Value,
-  {
-    beforeRotary = (x) => x,
-    feedForward = (x, layer) => gatedMlp(m, x, `${layer}.mlp`),
-  }: GatedDecoderOptions = {},
+  form: DecoderForm = {},
+  embedded?: NamedValue,
 ): NamedValue {
-  const scale = m.dims['head_dim']! ** -0.5;
-  let x = m.embed('model.embed_tokens', tokens);
-  for (let l = 0; l < m.dims['layers']!; l++) {
-    const layer = `model.layers.${l}`;
-    const attn = `${layer}.self_attn`;
-    const y = m.norm(x, `${layer}.input_layernorm`);
-    const q = m.rotary(beforeRotary(m.linear(y, `${attn}.q_proj`), `${attn}.q`));
-    const k = m.rotary(beforeRotary(m.linear(y, `${attn}.k_proj`), `${attn}.k`));
-    const v = m.linear(y, `${attn}.v_proj`);
-    const attended = m.attention(q, k, v, scale, { window: windowOf(m.settings, l) });
-    x = add(x, m.linear(attended, `${attn}.o_proj`));
-    x = add(x, feedForward(m.norm(x, `${layer}.post_attention_layernorm`), layer));
-  }
-  return m.norm(x, 'model.norm');
+  const names = { ...llamaNames, ...form.names };
+  let x = embedded ?? m.embed(names.embed, tokens);
+  for (let l = 0; l < m.dims['layers']!; l++) x = decoderBlock(m, x, l, form, names);
+  return m.norm(x, names.lastNorm);
+}
+
+/** The stream after layer `l`. */
+function decoderBlock(
+  m: ModelBuilder,
+  x: NamedValue,
+  l: number,
+  form: DecoderForm,
+  names: DecoderNames,
+): NamedValue {
+  const { norms = preNorms, parallel = false, residualScale = 1 } = form;
+  const { feedForward = (z, name) => gatedMlp(m, z, `${name}.mlp`) } = form;
+  const layer = `${names.layers}.${l}`;
+  const normed = (y: NamedValue, name: string | undefined): NamedValue =>
+    name === undefined ? y : m.norm(y, `${layer}.${name}`);
+  const addBranch = (stream: NamedValue, branch: NamedValue, norm: string | undefined): NamedValue => {
+    const output = normed(branch, norm);
+    return add(stream, residualScale === 1 ? output : mapValue((v) => op.mul(v, residualScale), output));
+  };
+  const y = normed(x, norms.beforeAttention);
+  const attended = attend(m, y, l, form, `${layer}.${names.attention}`);
+  const written = m.linear(attended, `${layer}.${names.attention}.${names.output}`);
+  const afterAttention = addBranch(x, written, norms.afterAttention);
+  const sharesNorm = parallel && norms.beforeMlp === undefined;
+  const z = sharesNorm ? y : normed(parallel ? x : afterAttention, norms.beforeMlp);
+  return addBranch(afterAttention, feedForward(z, layer), norms.afterMlp);
+}
+
+/** The attention `attention` of layer `l` before its output projection. */
+function attend(m: ModelBuilder, y: NamedValue, l: number, form: DecoderForm, attention: string): NamedValue {
+  const { scale = m.dims['head_dim']! ** -0.5, rotate = (x) => m.rotary(x) } = form;
+  const cap = m.settings['attnLogitSoftcap'];
+  const projected = form.project?.(y, attention);
+  const project = (i: number): NamedValue =>
+    projected?.[i] ?? m.linear(y, `${attention}.${['q_proj', 'k_proj', 'v_proj'][i]!}`);
+  const q = rotate(project(0), `${attention}.q`, l);
+  const k = rotate(project(1), `${attention}.k`, l);
+  return m.attention(q, k, project(2), scale, {
+    window: windowOf(m.settings, l),
+    softcap: typeof cap === 'number' ? cap : undefined,
+  });
 }
 
 /** The names of the three linear layers of a gated MLP. */
@@ -126,4 +206,18 @@ export function gatedMlp(m: ModelBuilder, x: NamedValue, mlp: string, names = ll
   const gate = activate(m.linear(x, `${mlp}.${names.gate}`), String(m.settings['activation']));
   const up = m.linear(x, `${mlp}.${names.up}`);
   return m.linear(mul(gate, up), `${mlp}.${names.down}`);
+}
+
+/** The names of the two linear layers of a plain MLP. */
+export type PlainMlpNames = Pick<MlpNames, 'up' | 'down'>;
+
+/** down(act(up x)); `mlp` is the prefix of the names. */
+export function plainMlp(
+  m: ModelBuilder,
+  x: NamedValue,
+  mlp: string,
+  names: PlainMlpNames = llamaMlp,
+): NamedValue {
+  const inner = activate(m.linear(x, `${mlp}.${names.up}`), String(m.settings['activation']));
+  return m.linear(inner, `${mlp}.${names.down}`);
 }

@@ -8,6 +8,7 @@ import type { ModelFamily } from '../family.ts';
 import { slidingAttention } from '../layer-type-names.ts';
 import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
+import { withLocalRope } from '../rope-frequencies.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { outputGain, withOffset, without } from '../tensor-specs.ts';
 import { assertCausal, gemmaDims } from './gemma.ts';
@@ -72,7 +73,6 @@ export const gemma3: ModelFamily = {
     sandwichDecoder(m, tokens, (x, name, layer) => {
       const s = m.settings;
       const slides = (s['layerTypes'] as readonly string[])[layer] === slidingAttention;
-      const settings = slides ? { ...s, ropeTheta: s['ropeLocalTheta']!, ropeType: 'default' } : s;
-      return m.rotary(m.norm(x, `${name}_norm`), settings);
+      return m.rotary(m.norm(x, `${name}_norm`), slides ? withLocalRope(s) : s);
     }),
 };

@@ -2,23 +2,42 @@
 import { refuse } from '../../base/errors.ts';
 import { toText, type JsonObject } from '../../base/json.ts';
 import type { ModelFamily } from '../family.ts';
+import { arcee } from './arcee.ts';
+import { cohere } from './cohere.ts';
+import { cohere2 } from './cohere2.ts';
+import { ernie } from './ernie.ts';
+import { exaone4 } from './exaone4.ts';
 import { gemma } from './gemma.ts';
 import { gemma2 } from './gemma2.ts';
 import { gemma3 } from './gemma3.ts';
-import { gpt2 } from './gpt2.ts';
+import { glm, glm4 } from './glm.ts';
+import { gptBigcode } from './gpt-bigcode.ts';
+import { gptJ } from './gpt-j.ts';
+import { gptNeo } from './gpt-neo.ts';
 import { gptNeox } from './gpt-neox.ts';
+import { gpt2 } from './gpt2.ts';
+import { granite } from './granite.ts';
+import { helium } from './helium.ts';
+import { hunyuan } from './hunyuan.ts';
 import { llama } from './llama.ts';
+import { ministral, ministral3 } from './ministral.ts';
 import { mistral } from './mistral.ts';
 import { mixtral } from './mixtral.ts';
+import { nemotron } from './nemotron.ts';
 import { olmo } from './olmo.ts';
 import { olmo2 } from './olmo2.ts';
+import { olmo3 } from './olmo3.ts';
 import { optProjected } from './opt-projected.ts';
 import { opt } from './opt.ts';
+import { phi } from './phi.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2, qwen3 } from './qwen.ts';
 import { qwen2Moe } from './qwen2-moe.ts';
 import { qwen3Moe } from './qwen3-moe.ts';
+import { seedOss } from './seed-oss.ts';
+import { smollm3 } from './smollm3.ts';
 import { stablelm } from './stablelm.ts';
+import { starcoder2 } from './starcoder2.ts';
 
 const all: readonly ModelFamily[] = [
   gpt2,
@@ -36,6 +55,27 @@ const all: readonly ModelFamily[] = [
   olmo,
   olmo2,
   phi3,
+  smollm3,
+  phi,
+  starcoder2,
+  granite,
+  olmo3,
+  cohere,
+  cohere2,
+  glm,
+  glm4,
+  nemotron,
+  ministral,
+  ministral3,
+  exaone4,
+  arcee,
+  ernie,
+  seedOss,
+  hunyuan,
+  helium,
+  gptJ,
+  gptNeo,
+  gptBigcode,
   mixtral,
   qwen2Moe,
   qwen3Moe,

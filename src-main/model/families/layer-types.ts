@@ -20,9 +20,18 @@ export function assertLayerTypesSupported(config: JsonObject): void {
   const unsupported = (why: string): never => refuse('checkpoint/unsupported', { what: 'layer_types', why });
   const unknown = list.find((type) => type !== slidingAttention && type !== fullAttention);
   if (unknown !== undefined) unsupported(`this family has no attention type ${JSON.stringify(unknown)}`);
+  assertOnePerLayer(config, 'layer_types');
+}
+
+/** Refuses a list whose length is not the number of layers. */
+export function assertOnePerLayer(config: JsonObject, key: string): void {
+  const list = config[key];
   const layers = config['num_hidden_layers'];
-  if (list.length !== layers)
-    unsupported(`it lists ${list.length} layers, but there are ${JSON.stringify(layers)}`);
+  if (!Array.isArray(list) || list.length === layers) return;
+  refuse('checkpoint/unsupported', {
+    what: key,
+    why: `it lists ${list.length} layers, but there are ${JSON.stringify(layers)}`,
+  });
 }
 
 /** The setting `layerTypes` and its `remapLayers`, where every `period`-th layer attends to everything. */

@@ -1,6 +1,6 @@
 /** @file Llama. Must agree with transformers' modeling_llama.py. */
 import { setting } from '../config-fields.ts';
-import type { ModelFamily } from '../family.ts';
+import type { ModelFamily, SettingName } from '../family.ts';
 import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
@@ -86,11 +86,19 @@ export const llama: ModelFamily = {
   forward: (m, tokens) => gatedDecoder(m, tokens),
 };
 
-/** Llama's table with biases only on the linear layers whose key matches, whatever the settings say. */
-export const withBiases = (pattern: RegExp): ModelFamily['tensors'] =>
+/**
+ * Llama's table with the biases that `biasOf` wants: always, never, or if a setting is true. `key` is that of the
+ * bias.
+ */
+export const llamaTensors = (biasOf: (key: string) => boolean | SettingName): ModelFamily['tensors'] =>
   Object.fromEntries(
     Object.entries(llama.tensors).flatMap(([key, spec]) => {
       if (spec.kind !== 'bias') return [[key, spec]];
-      return pattern.test(key) ? [[key, bias(spec.layout.text)]] : [];
+      const when = biasOf(key);
+      return when === false ? [] : [[key, bias(spec.layout.text, when === true ? undefined : when)]];
     }),
   );
+
+/** Llama's table with biases only on the linear layers whose key matches, whatever the settings say. */
+export const withBiases = (pattern: RegExp): ModelFamily['tensors'] =>
+  llamaTensors((key) => pattern.test(key));

@@ -2,12 +2,12 @@
  * @file OLMo 2: the branches read the residual stream without a norm and normalize their output; query and key
  * norms span all heads. Must agree with transformers' modeling_olmo2.py.
  */
+import type { ModelBuilder } from '../builder-types.ts';
 import { setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
-import { add } from '../named-value.ts';
 import { groupedRelease } from '../releases.ts';
 import { bias, gain, linear, lookup, outputGain, unscaledLinear, without } from '../tensor-specs.ts';
-import { gatedDims, gatedMlp } from './gated-decoder.ts';
+import { gatedDecoder, gatedDims, type DecoderForm } from './gated-decoder.ts';
 import { llama } from './llama.ts';
 
 const layerKey = 'model.layers.{layer}.';
@@ -49,18 +49,11 @@ export const olmo2: ModelFamily = {
     'model.norm.weight':                              gain('hidden'),
     'lm_head.weight':                                 linear('vocab <- hidden'),
   },
-  forward(m, tokens) {
-    const scale = m.dims['head_dim']! ** -0.5;
-    let x = m.embed('model.embed_tokens', tokens);
-    for (let l = 0; l < m.dims['layers']!; l++) {
-      const layer = `model.layers.${l}`;
-      const attn = `${layer}.self_attn`;
-      const q = m.rotary(m.norm(m.linear(x, `${attn}.q_proj`), `${attn}.q_norm`));
-      const k = m.rotary(m.norm(m.linear(x, `${attn}.k_proj`), `${attn}.k_norm`));
-      const attended = m.attention(q, k, m.linear(x, `${attn}.v_proj`), scale);
-      x = add(x, m.norm(m.linear(attended, `${attn}.o_proj`), `${layer}.post_attention_layernorm`));
-      x = add(x, m.norm(gatedMlp(m, x, `${layer}.mlp`), `${layer}.post_feedforward_layernorm`));
-    }
-    return m.norm(x, 'model.norm');
-  },
+  forward: (m, tokens) => gatedDecoder(m, tokens, normedBranches(m)),
 };
+
+/** Norms after both branches and on queries and keys. */
+export const normedBranches = (m: ModelBuilder): DecoderForm => ({
+  norms: { afterAttention: 'post_attention_layernorm', afterMlp: 'post_feedforward_layernorm' },
+  rotate: (x, name) => m.rotary(m.norm(x, `${name}_norm`)),
+});

@@ -3,19 +3,24 @@
  * modeling_phi3.py.
  */
 import { activate } from '../activations.ts';
-import { windowOf } from '../attention.ts';
+import type { ModelBuilder } from '../builder-types.ts';
 import { optional, setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
-import { add, mul, unbind, type NamedValue } from '../named-value.ts';
+import { mul, unbind, type NamedValue } from '../named-value.ts';
 import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { gain, linear, lookup, without } from '../tensor-specs.ts';
-import { gatedDims } from './gated-decoder.ts';
+import { gatedDecoder, gatedDims } from './gated-decoder.ts';
 import { llama } from './llama.ts';
 
-// The other type of the class is longrope, whose frequencies depend on the sequence length.
-const rope: RopeSpec = { factorKey: 'partial_rotary_factor', positions: 4096, types: ['default'] };
+const rope: RopeSpec = {
+  factorKey: 'partial_rotary_factor',
+  positions: 4096,
+  originalPositions: 4096,
+  types: ['default', 'longrope'],
+  typeNames: { su: 'longrope', yarn: 'longrope' },
+};
 
 export const phi3: ModelFamily = {
   ...llama,
@@ -55,21 +60,15 @@ export const phi3: ModelFamily = {
   assertSupported(config) {
     assertRopeSupported(config, rope);
   },
-  forward(m, tokens) {
-    const s = m.settings;
-    const scale = m.dims['head_dim']! ** -0.5;
-    let x = m.embed('model.embed_tokens', tokens);
-    for (let l = 0; l < m.dims['layers']!; l++) {
-      const layer = `model.layers.${l}`;
-      const qkv = m.splitLinear(m.norm(x, `${layer}.input_layernorm`), `${layer}.self_attn.qkv_proj`);
-      const [q, k, v] = qkv as [NamedValue, NamedValue, NamedValue];
-      const attended = m.attention(m.rotary(q), m.rotary(k), v, scale, { window: windowOf(s, l) });
-      x = add(x, m.linear(attended, `${layer}.self_attn.o_proj`));
-      const y = m.norm(x, `${layer}.post_attention_layernorm`);
-      const gateUp = unbind(m.linear(y, `${layer}.mlp.gate_up_proj`), 'gate_up');
-      const [gate, up] = gateUp as [NamedValue, NamedValue];
-      x = add(x, m.linear(mul(activate(gate, String(s['activation'])), up), `${layer}.mlp.down_proj`));
-    }
-    return m.norm(x, 'model.norm');
-  },
+  forward: (m, tokens) =>
+    gatedDecoder(m, tokens, {
+      project: (y, attention) => m.splitLinear(y, `${attention}.qkv_proj`),
+      feedForward: (x, layer) => fusedGateMlp(m, x, `${layer}.mlp`),
+    }),
 };
+
+/** A gated MLP whose gate and up projections are one weight. */
+export function fusedGateMlp(m: ModelBuilder, x: NamedValue, mlp: string): NamedValue {
+  const [gate, up] = unbind(m.linear(x, `${mlp}.gate_up_proj`), 'gate_up');
+  return m.linear(mul(activate(gate!, String(m.settings['activation'])), up!), `${mlp}.down_proj`);
+}

@@ -1,18 +1,10 @@
-/** @file What Qwen 2 MoE and Qwen 3 MoE share: experts, router settings and the sliding window. */
+/** @file What Qwen 2 MoE and Qwen 3 MoE share: experts and router settings. */
 import type { JsonObject } from '../../base/json.ts';
 import { setting } from '../config-fields.ts';
-import type { ModelFamily, SettingField } from '../family.ts';
+import type { ModelFamily } from '../family.ts';
 import { linear } from '../tensor-specs.ts';
 
 export const mlp = 'model.layers.{layer}.mlp';
-
-export const hasWindow = (config: JsonObject): boolean =>
-  config['use_sliding_window'] === true && typeof config['sliding_window'] === 'number';
-
-export const windowField: SettingField = {
-  keys: ['sliding_window', 'use_sliding_window'],
-  read: (config) => (hasWindow(config) ? Number(config['sliding_window']) : null),
-};
 
 export const routingSettings: ModelFamily['settings'] = {
   expertsPerToken: setting('num_experts_per_tok', 8),

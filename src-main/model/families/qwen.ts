@@ -2,7 +2,6 @@
  * @file Qwen 2, 2.5 and 3: Llama with biases on q, k and v (2) or with norms on queries and keys (3). Must agree
  * with modeling_qwen2.py and modeling_qwen3.py.
  */
-import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
@@ -14,6 +13,7 @@ import { gatedDecoder, gatedDims, type GatedDefaults } from './gated-decoder.ts'
 import { slidingAttention } from '../layer-type-names.ts';
 import { assertLayerTypesSupported, layerTypesOf } from './layer-types.ts';
 import { llama, withBiases } from './llama.ts';
+import { assertWindowUsed } from './windows.ts';
 
 const rope: RopeSpec = { positions: 32_768, hasLayerTypes: true };
 
@@ -37,12 +37,7 @@ function remapLayers(config: JsonObject, sources: readonly number[]): JsonObject
 function assertSupported(config: JsonObject): void {
   assertRopeSupported(config, rope);
   assertLayerTypesSupported(config);
-  const list = config['layer_types'];
-  if (Array.isArray(list) && list.includes(slidingAttention) && !hasWindow(config))
-    refuse('checkpoint/unsupported', {
-      what: 'layer_types',
-      why: 'it lists sliding_attention, but use_sliding_window is false',
-    });
+  assertWindowUsed(config, hasWindow);
 }
 
 const settings: ModelFamily['settings'] = {
@@ -119,5 +114,6 @@ export const qwen3: ModelFamily = {
   remapLayers,
   rope,
   assertSupported,
-  forward: (m, tokens) => gatedDecoder(m, tokens, { beforeRotary: (x, name) => m.norm(x, `${name}_norm`) }),
+  forward: (m, tokens) =>
+    gatedDecoder(m, tokens, { rotate: (x, name) => m.rotary(m.norm(x, `${name}_norm`)) }),
 };

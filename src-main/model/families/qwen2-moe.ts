@@ -14,6 +14,7 @@ import { gatedDecoder, gatedDims, gatedMlp } from './gated-decoder.ts';
 import { layerTypesOf } from './layer-types.ts';
 import * as qwenMoe from './qwen-moe.ts';
 import { qwen2 } from './qwen.ts';
+import { hasWindow, windowField } from './windows.ts';
 
 const shared = `${qwenMoe.mlp}.shared_expert`;
 
@@ -21,8 +22,7 @@ const shared = `${qwenMoe.mlp}.shared_expert`;
 const layerTypes = (config: JsonObject): readonly string[] =>
   layerTypesOf(
     config,
-    (layer) =>
-      qwenMoe.hasWindow(config) && layer % 2 === 0 && layer < Number(config['max_window_layers'] ?? 28),
+    (layer) => hasWindow(config) && layer % 2 === 0 && layer < Number(config['max_window_layers'] ?? 28),
   );
 
 const mixture: Mixture = {
@@ -56,7 +56,7 @@ export const qwen2Moe: ModelFamily = {
     ...qwen2.settings,
     ...qwenMoe.routingSettings,
     expertsPerToken: setting('num_experts_per_tok', 4),
-    window: qwenMoe.windowField,
+    window: windowField,
     layerTypes: { keys: ['layer_types', 'max_window_layers', 'num_hidden_layers'], read: layerTypes },
   },
   frozen: { ...qwen2.frozen, experts: moe.frozenExperts, shared: 'the shared expert has one gate' },
@@ -69,7 +69,7 @@ export const qwen2Moe: ModelFamily = {
   }),
   mixture,
   remapLayers: (config, sources) => {
-    if (!qwenMoe.hasWindow(config) && config['layer_types'] === undefined) return {};
+    if (!hasWindow(config) && config['layer_types'] === undefined) return {};
     const types = layerTypes(config);
     return { layer_types: sources.map((source) => types[source]!) };
   },

@@ -10,6 +10,7 @@ import * as moe from './experts.ts';
 import { gatedDecoder, gatedDims } from './gated-decoder.ts';
 import * as qwenMoe from './qwen-moe.ts';
 import { qwen3 } from './qwen.ts';
+import { windowField } from './windows.ts';
 
 const rope: RopeSpec = { positions: 32_768 };
 
@@ -52,7 +53,7 @@ export const qwen3Moe: ModelFamily = {
   settings: {
     ...without(qwen3.settings, 'layerTypes'),
     ...qwenMoe.routingSettings,
-    window: qwenMoe.windowField,
+    window: windowField,
     ...ropeSettings(rope),
   },
   frozen: { ...qwen3.frozen, experts: moe.frozenExperts },
@@ -67,7 +68,7 @@ export const qwen3Moe: ModelFamily = {
   },
   forward: (m, tokens) =>
     gatedDecoder(m, tokens, {
-      beforeRotary: (x, name) => m.norm(x, `${name}_norm`),
+      rotate: (x, name) => m.rotary(m.norm(x, `${name}_norm`)),
       feedForward: (x, layer) => moe.mixtureOfExperts(m, x, `${layer}.mlp`),
     }),
 };

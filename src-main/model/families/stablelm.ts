@@ -5,12 +5,11 @@
 import { refuse } from '../../base/errors.ts';
 import { derived, setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
-import { add } from '../named-value.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
 import { wholeHeads } from './constraints.ts';
-import { gatedMlp, groupedHeads } from './gated-decoder.ts';
+import { gatedDecoder, groupedHeads, preNorms } from './gated-decoder.ts';
 
 const rope: RopeSpec = { factor: 0.25, factorKey: 'partial_rotary_factor', positions: 4096 };
 
@@ -87,20 +86,8 @@ export const stablelm: ModelFamily = {
       });
   },
   forward(m, tokens) {
-    const scale = m.dims['head_dim']! ** -0.5;
-    let x = m.embed('model.embed_tokens', tokens);
-    for (let l = 0; l < m.dims['layers']!; l++) {
-      const layer = `model.layers.${l}`;
-      const attn = `${layer}.self_attn`;
-      const y = m.norm(x, `${layer}.input_layernorm`);
-      const q = m.rotary(m.linear(y, `${attn}.q_proj`));
-      const k = m.rotary(m.linear(y, `${attn}.k_proj`));
-      const attended = m.attention(q, k, m.linear(y, `${attn}.v_proj`), scale);
-      const residual = add(x, m.linear(attended, `${attn}.o_proj`));
-      const isParallel = m.settings['parallelResidual'] === true;
-      const mlpInput = isParallel ? y : m.norm(residual, `${layer}.post_attention_layernorm`);
-      x = add(residual, gatedMlp(m, mlpInput, `${layer}.mlp`));
-    }
-    return m.norm(x, 'model.norm');
+    const parallel = m.settings['parallelResidual'] === true;
+    const norms = parallel ? { beforeAttention: 'input_layernorm' } : preNorms;
+    return gatedDecoder(m, tokens, { parallel, norms });
   },
 };

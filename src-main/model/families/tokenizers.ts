@@ -15,25 +15,38 @@ const plain: RegisteredTokenizer = { class: 'TokenizersBackend' };
 const gpt2: RegisteredTokenizer = { class: 'GPT2Tokenizer' };
 const gptNeox: RegisteredTokenizer = { class: 'GPTNeoXTokenizer' };
 const gemma: RegisteredTokenizer = { class: 'GemmaTokenizer' };
+const cohere: RegisteredTokenizer = { class: 'CohereTokenizer' };
 const qwen2: RegisteredTokenizer = { class: 'Qwen2Tokenizer' };
 
 /** By `model_type`. A model type without a class uses the one that its files name. */
 export const registeredTokenizers: Readonly<Record<string, RegisteredTokenizer | undefined>> = {
+  cohere,
+  cohere2: cohere,
+  ernie4_5: { ...plain, always: true },
   gemma,
   gemma2: gemma,
   gemma3_text: gemma,
+  glm4: plain,
+  glm: plain,
   gpt2,
   gpt_neox: gptNeox,
+  granite: plain,
   llama: undefined,
+  ministral3: plain,
+  ministral: plain,
   mistral: plain,
   mixtral: plain,
-  olmo: gptNeox,
+  nemotron: { ...plain, always: true },
   olmo2: plain,
+  olmo3: plain,
+  olmo: gptNeox,
   opt: gpt2,
   phi3: { ...plain, always: true },
+  phi: gpt2,
   qwen2: { ...qwen2, always: true },
   qwen2_moe: qwen2,
   qwen3: qwen2,
   qwen3_moe: qwen2,
   stablelm: plain,
+  starcoder2: gpt2,
 };

@@ -189,6 +189,30 @@ export const tokenizerClasses: Readonly<Record<string, TokenizerClass>> = {
       }),
     }),
   },
+  CohereTokenizer: {
+    modelType: 'BPE',
+    tokens: {
+      unk_token: '<UNK>',
+      bos_token: '<BOS_TOKEN>',
+      eos_token: '<|END_OF_TURN_TOKEN|>',
+      pad_token: '<PAD>',
+      cls_token: '<CLS>',
+      sep_token: '<SEP>',
+      mask_token: '<MASK_TOKEN>',
+    },
+    build(input) {
+      const spaced = byteLevel(input.settings.add_prefix_space ?? false);
+      return {
+        normalizer: { type: 'NFC' },
+        pre_tokenizer: {
+          type: 'Sequence',
+          pretokenizers: [{ type: 'Digits', individual_digits: true }, spaced],
+        },
+        decoder: spaced,
+        model: bpe(input, {}),
+      };
+    },
+  },
   BertTokenizer: {
     modelType: 'WordPiece',
     vocabFile: 'vocab.txt',

@@ -1,5 +1,6 @@
 /** @file Tiny configs of every family, in all combinations that growth treats differently. */
 import type { JsonObject } from '../../../src-main/base/json.ts';
+import { denseVariants } from './dense.ts';
 import { gemmaOlmoPhi3Variants } from './gemma-olmo-phi3.ts';
 import { gpt2LlamaVariants } from './gpt2-llama.ts';
 import { mistralQwenVariants } from './mistral-qwen.ts';
@@ -19,4 +20,5 @@ export const familyVariants: Readonly<Record<string, JsonObject>> = {
   ...neoxStablelmOptVariants,
   ...mixtureVariants,
   ...gemmaOlmoPhi3Variants,
+  ...denseVariants,
 };

@@ -27,6 +27,8 @@ export const activations: Readonly<Record<string, Activation>> = {
   gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
   silu: (x) => x / (1 + Math.exp(-x)),
   relu: (x) => Math.max(0, x),
+  relu2: (x) => Math.max(0, x) ** 2,
+  gelu_pytorch_tanh: (x) => activations['gelu_new']!(x),
 };
 
 export const numberOf = (config: Config, key: string, defaultValue: number): number =>

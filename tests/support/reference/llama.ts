@@ -15,13 +15,12 @@ import {
   normHeads,
   numberOf,
   rmsNorm,
-  ropeFrequencies,
-  rotate,
   weightReader,
   type Config,
   type Matrix,
   type Weights,
 } from './layers.ts';
+import { rotationOf, turn } from './rope.ts';
 
 /** The sliding window of a layer; Infinity if it has none. */
 function windowOf(config: Config, layer: number): number {
@@ -55,7 +54,11 @@ export function llamaLogits(config: Config, weights: Weights, tokens: readonly n
   const headDim = numberOf(config, 'head_dim', type === 'qwen3' ? 128 : hidden / heads);
   const eps = numberOf(config, 'rms_norm_eps', type === 'mixtral' ? 1e-5 : 1e-6);
   const act = activations[String(config['hidden_act'] ?? 'silu')]!;
-  const frequencies = ropeFrequencies(config, headDim);
+  const rope = {
+    ...(config['rope_scaling'] as Config | null),
+    ...(config['rope_parameters'] as Config | null),
+  };
+  const rotation = rotationOf(rope, config, { width: headDim, length: tokens.length, theta: 1e4 });
   const biases = biasesOf(config, dense);
   const table = get('model.embed_tokens.weight');
   const norm = (x: Matrix, name: string): Matrix => rmsNorm(x, get(`${name}.weight`), eps);
@@ -74,7 +77,7 @@ export function llamaLogits(config: Config, weights: Weights, tokens: readonly n
         dense === 'qwen3'
           ? normHeads(projected, headDim, (heads) => norm(heads, `${attn}.${name}_norm`))
           : projected;
-      return rotate(normed, headDim, frequencies);
+      return turn(normed, headDim, rotation);
     };
     const v = project(y, `${attn}.v_proj`, biases.qkv);
     const window = windowOf(config, l);

@@ -8,13 +8,12 @@ import {
   linear,
   numberOf,
   rmsNorm,
-  ropeFrequencies,
-  rotate,
   weightReader,
   type Config,
   type Matrix,
   type Weights,
 } from './layers.ts';
+import { rotationOf, turn } from './rope.ts';
 
 export function phi3Logits(config: Config, weights: Weights, tokens: readonly number[]): Float64Array {
   const get = weightReader(weights);
@@ -28,7 +27,8 @@ export function phi3Logits(config: Config, weights: Weights, tokens: readonly nu
   const table = get('model.embed_tokens.weight');
   const rope = { ...(config['rope_parameters'] as Config | undefined) };
   const rotaryFactor = Number(rope['partial_rotary_factor'] ?? config['partial_rotary_factor'] ?? 1);
-  const frequencies = ropeFrequencies(config, Math.trunc(headDim * rotaryFactor));
+  const width = Math.trunc(headDim * rotaryFactor);
+  const rotation = rotationOf(rope, config, { width, length: tokens.length, theta: 1e4 });
   const window = numberOf(config, 'sliding_window', Infinity);
   const project = (x: Matrix, name: string): Matrix => linear(x, get(`${name}.weight`));
   const norm = (x: Matrix, name: string): Matrix => rmsNorm(x, get(`${name}.weight`), eps);
@@ -39,8 +39,8 @@ export function phi3Logits(config: Config, weights: Weights, tokens: readonly nu
     const qkv = project(norm(x, `${layer}.input_layernorm`), `${layer}.self_attn.qkv_proj`);
     const keyStart = heads * headDim;
     const valueStart = keyStart + kvHeads * headDim;
-    const q = rotate(columns(qkv, 0, keyStart), headDim, frequencies);
-    const k = rotate(columns(qkv, keyStart, valueStart), headDim, frequencies);
+    const q = turn(columns(qkv, 0, keyStart), headDim, rotation);
+    const k = turn(columns(qkv, keyStart, valueStart), headDim, rotation);
     const attended = attention(q, k, columns(qkv, valueStart), { heads, kvHeads, headDim, window });
     x = add(x, project(attended, `${layer}.self_attn.o_proj`));
     const gateUp = project(norm(x, `${layer}.post_attention_layernorm`), `${layer}.mlp.gate_up_proj`);
