@@ -242,6 +242,8 @@ export const checkpointRequest = z.object({ id: runId, step: nonNegativeInteger 
 
 /** `train/resume.ts` says what the changes are. */
 export const resumeRequest = resumeChanges.extend({ id: runId, queue: queuePlace.optional() });
+/** With `now`, an engine that does not answer is ended: the steps since the last save are lost. */
+export const stopRequest = z.object({ id: runId, now: z.boolean().optional() });
 /** `steps` is the length of the decay; without it the settings of the run decide. */
 export const decayRequest = z.object({ id: runId, steps: positiveInteger.optional() });
 
@@ -254,4 +256,5 @@ export type CertificateReportRequest = z.infer<typeof certificateReportRequest>;
 export type TrainingRequest = z.infer<typeof trainingRequest>;
 export type ExportRequest = z.infer<typeof exportRequest>;
 export type ResumeRequest = z.infer<typeof resumeRequest>;
+export type StopRequest = z.infer<typeof stopRequest>;
 export type DecayRequest = z.infer<typeof decayRequest>;

@@ -75,6 +75,7 @@ import {
   runId,
   sampleRequest,
   savedPlan,
+  stopRequest,
   trainingRequest,
   type About,
   type CertificateReport,
@@ -193,7 +194,7 @@ export const service = {
   followRun: stream(
     z.object({ id: runId, from: nonNegativeInteger, offset: nonNegativeInteger.optional() }),
   )<RunEvent>(),
-  stopRun: call(run)<RunSummary>(),
+  stopRun: call(stopRequest)<RunSummary>(),
   /** Changes the name, tags or notes of a run; what is absent stays. */
   annotateRun: call(
     z.object({

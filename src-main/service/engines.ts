@@ -25,6 +25,8 @@ export interface SpawnOptions {
 }
 
 export interface EngineProcess extends Channel {
+  /** `terminate` asks the system to end the process, `kill` leaves it no choice. */
+  terminate(): void;
   kill(): void;
   readonly exited: Promise<Exit>;
 }
@@ -34,8 +36,9 @@ export interface Processes {
   spawn(options: SpawnOptions): Promise<EngineProcess>;
 }
 
-/** Milliseconds for an engine to exit after its work, before it is killed. */
+/** Milliseconds for an engine to exit after its work, before it is terminated; and after that, before it is killed. */
 const exitTimeout = 5000;
+const terminationTimeout = 1000;
 
 const wait = (ms: number): Promise<void> =>
   new Promise((resolve) => {
@@ -64,13 +67,14 @@ export async function withEngine<T>(
   }
 }
 
+/** Ends a process: cancels its work, then terminates it, then kills it. */
 async function endProcess(process: EngineProcess): Promise<void> {
+  const exitsWithin = (ms: number): Promise<boolean> =>
+    Promise.race([process.exited.then(() => true), wait(ms).then(() => false)]);
   process.close();
-  const hasExited = await Promise.race([
-    process.exited.then(() => true),
-    wait(exitTimeout).then(() => false),
-  ]);
-  if (hasExited) return;
+  if (await exitsWithin(exitTimeout)) return;
+  process.terminate();
+  if (await exitsWithin(terminationTimeout)) return;
   process.kill();
   await process.exited;
 }

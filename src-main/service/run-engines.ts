@@ -1,8 +1,10 @@
 /** @file The engines that train runs in this process. */
 import { join } from 'node:path';
 import { toErrorData } from '../base/errors.ts';
+import { createAborter, type AbortSignalLike } from '../base/signals.ts';
 import { activeStates } from '../contract/activity.ts';
 import { closeRun, requestStop, summarizeRun } from '../store/run/runs.ts';
+import type { StoppedEvent } from '../train/run.ts';
 import { addAdvice } from './advice.ts';
 import { withEngine, type Processes } from './engines.ts';
 
@@ -13,6 +15,11 @@ export interface RunEngines {
   has(dir: string): boolean;
   /** True if the run has written its last event, and its engine only has to exit. */
   isExiting(dir: string): boolean;
+  /**
+   * Ends the engine of a run although it does not answer: cancels its work, then terminates it, then kills it. False
+   * if the run has no engine of this process.
+   */
+  endNow(dir: string): boolean;
   /** Resolves when the run has no engine in any process. */
   waitUntilStopped(dir: string): Promise<void>;
   /** The runs with an engine of this process. */
@@ -21,50 +28,62 @@ export interface RunEngines {
   stopAll(): Promise<void>;
 }
 
+interface RunEngine {
+  readonly ended: Promise<void>;
+  endNow(): void;
+}
+
 /** Milliseconds between two looks at the state of a run: the first, and the longest. */
 const firstPoll = 20;
 const longestPoll = 1000;
 
 /** `detached` engines keep running when this process ends. */
 export function createRunEngines(processes: Processes, detached: boolean): RunEngines {
-  const engines = new Map<string, Promise<void>>();
+  const engines = new Map<string, RunEngine>();
   const exiting = new Set<string>();
 
-  const train = (dir: string): Promise<void> =>
+  /** Trains until the run stops, or until `signal` aborts. */
+  const train = (dir: string, signal: AbortSignalLike): Promise<void> =>
     withEngine(processes, { log: join(dir, 'log.txt'), detached }, async (engine) => {
-      for await (const event of engine.train({ run: dir })) if (event.type === 'stopped') exiting.add(dir);
+      for await (const event of engine.train({ run: dir }, signal))
+        if (event.type === 'stopped') exiting.add(dir);
     });
 
-  /** Writes the last event of a run whose engine died, so that followers end. */
-  const closeFailed = async (dir: string, thrown: unknown): Promise<void> => {
+  /** Writes the last event of a run whose engine was ended or died, so that followers end. */
+  const close = async (dir: string, end: Pick<StoppedEvent, 'reason' | 'error'>): Promise<void> => {
     const { step } = await summarizeRun(dir);
     exiting.add(dir);
-    const error = await addAdvice(dir, toErrorData(thrown));
-    await closeRun(dir, {
-      type: 'stopped',
-      step,
-      reason: 'failed',
-      error,
-      time: new Date().toISOString(),
-    });
+    await closeRun(dir, { type: 'stopped', step, ...end, time: new Date().toISOString() });
+  };
+  const closeFailed = async (dir: string, thrown: unknown): Promise<void> => {
+    await close(dir, { reason: 'failed', error: await addAdvice(dir, toErrorData(thrown)) });
   };
 
   return {
     launch(dir, claimed) {
-      const work = claimed
-        .then(() => train(dir).catch((thrown: unknown) => closeFailed(dir, thrown)))
+      const { signal, abort } = createAborter();
+      const ended = claimed
+        .then(() =>
+          train(dir, signal).catch((thrown: unknown) =>
+            signal.aborted ? close(dir, { reason: 'requested' }) : closeFailed(dir, thrown),
+          ),
+        )
         // If the event cannot be written, the state of the run becomes `interrupted`.
         .catch(() => undefined)
         .finally(() => {
           engines.delete(dir);
           exiting.delete(dir);
         });
-      engines.set(dir, work);
+      engines.set(dir, { ended, endNow: abort });
     },
     has: (dir) => engines.has(dir),
     isExiting: (dir) => exiting.has(dir),
+    endNow(dir) {
+      engines.get(dir)?.endNow();
+      return engines.has(dir);
+    },
     async waitUntilStopped(dir) {
-      await engines.get(dir);
+      await engines.get(dir)?.ended;
       let wait = firstPoll;
       while (activeStates.includes((await summarizeRun(dir)).state)) {
         await new Promise((resolve) => {
@@ -76,7 +95,7 @@ export function createRunEngines(processes: Processes, detached: boolean): RunEn
     running: () => [...engines.keys()],
     async stopAll() {
       await Promise.all(
-        [...engines].map(async ([dir, ended]) => {
+        [...engines].map(async ([dir, { ended }]) => {
           await requestStop(dir).catch(() => undefined);
           await ended;
         }),

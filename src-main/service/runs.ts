@@ -11,6 +11,7 @@ import type {
   ResumeRequest,
   RunSummary,
   RunEvent,
+  StopRequest,
   TrainingRequest,
 } from '../contract/schema.ts';
 import { planRunStages } from '../contract/stages.ts';
@@ -50,8 +51,11 @@ export interface Runs {
   decay(request: DecayRequest): Promise<RunSummary>;
   /** Ends the stage of a run with stages, and grows. */
   grow(id: string): Promise<RunSummary>;
-  /** Requests the run to stop and save, and waits until it has. */
-  stop(id: string): Promise<RunSummary>;
+  /**
+   * Requests the run to stop and save, and waits until it has. With `now`, its engine is ended although it does not
+   * answer: the steps since the last save are lost.
+   */
+  stop(request: StopRequest): Promise<RunSummary>;
   list(): Promise<readonly RunSummary[]>;
   summarize(id: string): Promise<RunSummary>;
   /** The number of runs with an engine of this process, and of those that it is going to start. */
@@ -225,12 +229,13 @@ export function createRuns(
       return isActive(run) ? summarizeRun(run.dir) : resumeWith(run);
     },
 
-    async stop(id) {
+    async stop({ id, now = false }) {
       const dir = await findRunFolder(home, id);
       if (await queue.remove(dir)) return summarize(dir);
       const run = await summarizeRun(dir);
       if (!isActive(run)) refuse('run/not-running', { run: basename(dir), state: run.state });
       await requestStop(dir);
+      if (now && !engines.endNow(dir)) refuse('run/elsewhere', { run: basename(dir) });
       await engines.waitUntilStopped(dir);
       return summarizeRun(dir);
     },

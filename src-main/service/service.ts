@@ -199,7 +199,7 @@ function runApi(dependencies: Dependencies, { runs, queue }: Parts) {
       return listCheckpointsOfRun(dir);
     },
     followRun: (request, signal) => followRun(home, request, signal),
-    stopRun: ({ id }) => runs.stop(id),
+    stopRun: runs.stop,
     annotateRun: (annotation) => annotateRun(home, annotation),
     async trashRun({ id }) {
       const { trashDays } = await readAppSettings(home);

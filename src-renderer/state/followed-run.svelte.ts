@@ -142,6 +142,10 @@ export class FollowedRun {
   pause(): Promise<void> {
     return this.call(() => this.#session.service.stopRun({ id: this.#id }));
   }
+  /** Ends a run that does not pause. The steps since its last save are lost. */
+  stopNow(): Promise<void> {
+    return this.call(() => this.#session.service.stopRun({ id: this.#id, now: true }));
+  }
   /** Resumes the run, or puts it into the queue while another one trains on its device. */
   resume(changes: Omit<ResumeRequest, 'id' | 'queue'> = {}): Promise<void> {
     const request = { id: this.#id, queue: 'last' as const, ...changes };

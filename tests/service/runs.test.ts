@@ -130,6 +130,52 @@ describe('a run', () => {
   });
 });
 
+describe('stop now', () => {
+  it.each(['stall', 'deaf'] as const)(
+    'ends an engine that does not answer (%s), and loses only the steps since the last save',
+    async (behavior) => {
+      app = startForkedTestService({ stepMs: 20 }) as unknown as TestService;
+      const { api } = app.service;
+      try {
+        const run = await api.startRun(trainingRequest(app, { tokens: 400 }));
+        await waitUntil(async () => (await api.run({ id: run.id })).savedStep !== null, 30_000);
+        const { savedStep } = await api.stopRun({ id: run.id });
+        process.env['FAKE_ENGINE'] = behavior;
+        await api.resumeRun({ id: run.id });
+        await waitUntil(async () => (await api.run({ id: run.id })).state === 'running', 30_000);
+        let hasPaused = false;
+        const pausing = api.stopRun({ id: run.id }).then(() => {
+          hasPaused = true;
+        });
+        await waitUntil(async () => (await api.run({ id: run.id })).state === 'pausing');
+        expect(hasPaused).toBe(false);
+        const stopped = await api.stopRun({ id: run.id, now: true });
+        expect(stopped).toMatchObject({ state: 'paused', savedStep });
+        expect(stopped.error).toBeUndefined();
+        await pausing;
+        process.env['FAKE_ENGINE'] = 'obey';
+        await api.resumeRun({ id: run.id });
+        const events = await readAll(api, run);
+        expect(stepsOf(events)).toEqual(countTo(40));
+        expect(events.at(-1)).toMatchObject({ reason: 'finished' });
+      } finally {
+        process.env['FAKE_ENGINE'] = 'obey';
+      }
+    },
+    60_000,
+  );
+
+  it('is refused for a run that another process trains, which pauses all the same', async () => {
+    const api = start({ stepMs: 5 });
+    const run = await api.startRun(trainingRequest(app, { tokens: 10_000 }));
+    await waitForStep(api, run, 2);
+    const other = app.restart();
+    expect(await errorCodeOf(other.api.stopRun({ id: run.id, now: true }))).toBe('run/elsewhere');
+    await waitUntil(async () => (await api.run({ id: run.id })).state === 'paused');
+    await other.close();
+  });
+});
+
 describe('resume', () => {
   it('continues a run that was stopped and saved, once', async () => {
     const api = start({ stepMs: 5 });

@@ -40,6 +40,10 @@ export const runErrors = {
     `the run ${d.run} is ${d.state}, not training`,
     'Resume it first.',
   ],
+  'run/elsewhere': (d: { run: string }): ErrorText => [
+    `the run ${d.run} is trained by a program that this one did not start`,
+    'Stop it in the window or the terminal where it was started, or end that program.',
+  ],
   'run/finished': (d: { run: string; steps: number }): ErrorText => [
     `the run ${d.run} has finished its ${d.steps} steps`,
     'Resume it with more tokens, or start a new run from its export.',

@@ -36,6 +36,9 @@ export function createUtilityProcesses(script: string): Processes {
       await Promise.race([spawned, exited]);
       return {
         ...createUtilityChannel(child),
+        terminate() {
+          child.kill();
+        },
         kill() {
           kill(child.pid);
         },

@@ -41,6 +41,9 @@ export function createForkedProcesses(script: string): ForkedProcesses {
       if (detached) child.unref();
       return {
         ...createChildChannel(child),
+        terminate() {
+          child.kill('SIGTERM');
+        },
         kill() {
           child.kill('SIGKILL');
         },

@@ -202,11 +202,15 @@ const addStop: AddCommand = (program, run) => {
     .command('stop')
     .argument(...runArgument)
     .description('stop a run after its current step and save it; waits until it has stopped')
+    .option(
+      '--now',
+      'end a run that does not answer, on the host that trains it; the steps since its last save are lost',
+    )
     .option(...jsonFlag)
-    .addHelpText('after', '\nExamples:\n  cambium stop ./run')
+    .addHelpText('after', '\nExamples:\n  cambium stop ./run\n  cambium --host gpu stop run --now')
     .action(
-      run(async ({ api, out }, id) => {
-        const summary = await api.stopRun({ id: toRunId(id!) });
+      run(async ({ api, out, options }, id) => {
+        const summary = await api.stopRun({ id: toRunId(id!), now: options['now'] === true });
         out.result(summary, describeRun(summary));
         return undefined;
       }),
