@@ -68,8 +68,27 @@ export const describeEarlyStop = ({ best, bestStep, evaluations }: EarlyStopping
 /** Steps over which the current speed is measured. */
 const speedWindow = 20;
 
+/** Milliseconds from one drawing to the next: with every step of a fast run, presses would wait for charts. */
+const drawInterval = 200;
+
+/** Draws in a frame: at once after a pause, and otherwise `drawInterval` after the last drawing. */
+function createDrawSchedule(): (draw: () => void) => void {
+  let last = -Infinity;
+  return (draw) => {
+    const drawInFrame = (): void => {
+      requestAnimationFrame((now) => {
+        last = now;
+        draw();
+      });
+    };
+    const wait = last + drawInterval - performance.now();
+    if (wait > 0) setTimeout(drawInFrame, wait);
+    else drawInFrame();
+  };
+}
+
 export class RunView {
-  /** Increases with every change, at most once a frame. A chart that depends on it redraws. */
+  /** Increases with every change, a few times a second. A chart that depends on it redraws. */
   version = $state(0);
   readonly steps = new Column();
   readonly tokens = new Column();
@@ -110,11 +129,7 @@ export class RunView {
   readonly #schedule: (draw: () => void) => void;
   #pending: RunEvent[] = [];
 
-  constructor(
-    schedule: (draw: () => void) => void = (draw) => {
-      requestAnimationFrame(draw);
-    },
-  ) {
+  constructor(schedule: (draw: () => void) => void = createDrawSchedule()) {
     this.#schedule = schedule;
   }
 
@@ -140,7 +155,7 @@ export class RunView {
     return secondsPerStep * Math.max(0, this.started.steps - this.step);
   }
 
-  /** Adds an event; its changes are visible in the next frame. */
+  /** Adds an event; its changes are visible with the next drawing. */
   add(event: RunEvent): void {
     this.#pending.push(event);
     if (this.#pending.length > 1) return;
