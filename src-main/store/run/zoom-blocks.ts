@@ -9,7 +9,7 @@ import { readJsonObject, writeJson } from '../fs/files.ts';
 import { isStepEvent } from './event-lines.ts';
 
 /** Most steps that are kept of a block. */
-const stepsPerBlock = 128;
+const stepsPerBlock = 64;
 
 /** The kept steps of every block, in order. */
 export type ZoomBlocks = readonly (readonly StepEvent[])[];
@@ -47,15 +47,21 @@ interface ZoomCache {
 export const writeZoomBlocks = (dir: string, size: number, blocks: ZoomBlocks): Promise<void> =>
   writeJson(zoomFile(dir), { version: 1, size, blocks } satisfies ZoomCache);
 
+/** The blocks that were read last: zooming reads those of one run many times. */
+let newest: { readonly dir: string; readonly size: number; readonly blocks: ZoomBlocks } | undefined;
+
 /** The cached blocks, if they belong to an events.jsonl of this size. */
 export async function readZoomBlocks(dir: string, size: number): Promise<ZoomBlocks | undefined> {
+  if (newest?.dir === dir && newest.size === size) return newest.blocks;
   const {
     version,
     size: ownSize,
     blocks,
   } = (await readJsonObject(zoomFile(dir)).catch(() => undefined)) ?? {};
   if (version !== 1 || ownSize !== size) return undefined;
-  return isZoomBlocks(blocks) ? blocks : undefined;
+  if (!isZoomBlocks(blocks)) return undefined;
+  newest = { dir, size, blocks };
+  return blocks;
 }
 
 const isZoomBlocks = (value: unknown): value is ZoomBlocks =>

@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { eventsFile, followEvents } from '../../../src-main/store/run/events.ts';
 import { historyOf, totalsOf } from '../../../src-main/store/run/history.ts';
 import type { RunEvent } from '../../../src-main/train/run.ts';
@@ -44,6 +44,12 @@ function eraseLines(file: string): void {
   const { size } = statSync(file);
   truncateSync(file, 0);
   truncateSync(file, size);
+}
+
+/** `historyOf` of a new process: it knows nothing but the cache. */
+async function createReader(): Promise<typeof historyOf> {
+  vi.resetModules();
+  return (await import('../../../src-main/store/run/history.ts')).historyOf;
 }
 
 describe('the history of a short run', () => {
@@ -106,22 +112,23 @@ describe('the history of a long run', () => {
     const { dir, file } = writeRun(eventsTo(last));
     await historyOf(dir);
     const range = { from: 5000, to: last - 1 };
-    const read = await historyOf(dir, range);
-    const stepsOf = (events: readonly RunEvent[]): readonly number[] =>
-      events.flatMap((event) => (event.type === 'step' ? [event.step] : []));
-    const steps = stepsOf(read.events);
-    expect(read.isComplete).toBe(false);
+    const { events, isComplete } = await historyOf(dir, range);
+    const stepsOf = (all: readonly RunEvent[]): readonly number[] =>
+      all.flatMap((event) => (event.type === 'step' ? [event.step] : []));
+    const steps = stepsOf(events);
+    expect(isComplete).toBe(false);
     expect([steps[0], steps.at(-1)]).toEqual([range.from, range.to]);
     expect(steps).toContain(spike.step);
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
-    expect(steps.length).toBeGreaterThan(1000);
+    expect(steps.length).toBeGreaterThan(500);
     expect(steps.length).toBeLessThan(4100);
     // Only the parts at both ends of the range are read.
     const { size } = statSync(file);
     const bytes = readFileSync(file);
     bytes.fill(0, Math.floor(size / 4), Math.floor((3 * size) / 4));
     writeFileSync(file, bytes);
-    expect(stepsOf((await historyOf(dir, range)).events)).toEqual(steps);
+    for (const read of [historyOf, await createReader()])
+      expect(stepsOf((await read(dir, range)).events)).toEqual(steps);
   });
 
   it('reads the lines of a wide range if zoom.json is damaged', async () => {
@@ -130,7 +137,7 @@ describe('the history of a long run', () => {
     const range = { from: 5000, to: 59_000 };
     for (const text of ['', '{', '{"version":1,"size":1,"blocks":[]}']) {
       writeFileSync(join(dir, 'zoom.json'), text);
-      expect((await historyOf(dir, range)).events.length).toBeGreaterThan(1000);
+      expect((await (await createReader())(dir, range)).events.length).toBeGreaterThan(1000);
     }
   });
 
