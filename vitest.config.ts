@@ -35,6 +35,7 @@ export default defineConfig({
               'contract',
               'store',
               'lint',
+              'kernels',
             ),
           ],
         },

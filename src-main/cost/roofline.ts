@@ -3,6 +3,7 @@
  * moves and the operations that it makes, against the bandwidth and the arithmetic of the device.
  */
 import { countOf, nodesOf, type Graph, type Node, type Value } from '../graph/graph.ts';
+import { noKernels, type KernelChoice } from '../graph/kernels.ts';
 import { lowerGraph } from '../graph/onnx.ts';
 import { byteLengthOf } from '../tensor/dtype.ts';
 
@@ -66,10 +67,10 @@ function runningNodes(graph: Graph): readonly Node[] {
 
 const typesOf = (values: readonly Value[]): string => [...new Set(values.map((v) => v.dtype))].join(', ');
 
-/** The kernels that the CUDA provider runs for a graph whose precision is chosen. */
-export function kernelsOf(graph: Graph): readonly KernelGroup[] {
+/** The kernels that the CUDA provider, and those of our own, run for a graph whose precision is chosen. */
+export function kernelsOf(graph: Graph, ours: KernelChoice = noKernels): readonly KernelGroup[] {
   const groups = new Map<string, KernelGroup>();
-  for (const node of runningNodes(lowerGraph(graph, 'cuda'))) {
+  for (const node of runningNodes(lowerGraph(graph, 'cuda', ours))) {
     const { op, inputs, outputs, attrs } = node;
     const flops = op.cost.products?.(inputs, outputs[0]!, attrs).flops ?? 0;
     const bytes = trafficOf(node);

@@ -4,6 +4,7 @@
  */
 import { refuse } from '../base/errors.ts';
 import type { DType } from '../tensor/dtype.ts';
+import type { kernelDomain, KernelGroup } from './kernels.ts';
 
 /** Sizes of the axes. All of them are known when the graph is built. */
 export type Shape = readonly number[];
@@ -64,7 +65,7 @@ export interface BackwardContext<A extends Attrs = Attrs> {
 /** The ONNX node of an operator, as far as it differs from the operator's name, inputs and attributes. */
 export interface OnnxForm {
   readonly op?: string;
-  readonly domain?: 'com.microsoft';
+  readonly domain?: 'com.microsoft' | typeof kernelDomain;
   /** The operator set that has the operator, where it is newer than that of all others. */
   readonly opset?: number;
   readonly inputs?: readonly Value[];
@@ -126,6 +127,10 @@ export interface Op<A extends Attrs = Attrs> {
   lower?(inputs: readonly Value[], attrs: A): readonly Value[];
   readonly cost: OpCost<A>;
   readonly castPolicy: CastPolicy;
+  /** The group of the CUDA kernel of our own that computes it. Without the kernel, `lower` replaces it. */
+  readonly kernel?: KernelGroup;
+  /** Inputs, by position, that mixed precision leaves in float32: statistics of rows. */
+  readonly float32Inputs?: readonly number[];
   /** Each element of the output depends on the elements at the same position of the broadcast inputs. */
   readonly elementwise?: true;
   /** The output shares the memory of the first input. */

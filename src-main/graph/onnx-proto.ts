@@ -3,7 +3,7 @@ import type { BinaryWriter } from '@bufbuild/protobuf/wire';
 
 export const modelFields = { irVersion: 1, producer: 2, graph: 7, opset: 8 };
 export const opsetFields = { domain: 1, version: 2 };
-export const graphFields = { node: 1, name: 2, initializer: 5, input: 11, output: 12 };
+export const graphFields = { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13 };
 export const nodeFields = { input: 1, output: 2, name: 3, op: 4, attribute: 5, domain: 7 };
 export const attributeFields = { name: 1, float: 2, int: 3, string: 4, ints: 8, type: 20 };
 export const attributeTypes = { float: 1, int: 2, string: 3, ints: 7 };

@@ -15,6 +15,8 @@ import {
 } from './graph.ts';
 import * as proto from './onnx-proto.ts';
 import { writeBytes, writeFloat, writeInt, writeMessage, writeString } from './onnx-proto.ts';
+import { kernelNodesOf, type KernelNodes } from './kernel-nodes.ts';
+import { noKernels, type KernelChoice } from './kernels.ts';
 import { identity } from './ops/movement.ts';
 import type { DynamicShape } from './passes/dynamic-axes.ts';
 import { rewrite } from './passes/rewrite.ts';
@@ -27,6 +29,8 @@ export type Initializer =
 export interface OnnxOptions {
   /** The provider that runs the model. Operators it lacks are replaced by others. Default: `cpu`. */
   readonly provider?: Provider;
+  /** The kernels of our own that the session has. Default: none. */
+  readonly kernels?: KernelChoice;
   /** Inputs, by name, that become initializers. */
   readonly initializers?: Readonly<Record<string, Initializer>>;
   /** Shapes of the inputs and outputs, by name, that have dynamic axes. Default: their own shapes. */
@@ -42,12 +46,23 @@ const producer = 'cambium';
  * The bytes of the model. Equal graphs give equal bytes. Inputs and outputs keep their names; all other values
  * are numbered.
  */
-export function encodeOnnxModel(
+export const encodeOnnxModel = (graph: Graph, options: OnnxOptions = {}): Uint8Array =>
+  encodeWithKernels(graph, options).model;
+
+/** A model, and the nodes that Cambium's own kernels compute, by the operator's name in the model. */
+export interface KernelModel {
+  readonly model: Uint8Array;
+  readonly kernelNodes: KernelNodes;
+}
+
+/** `encodeOnnxModel` for a model that may have nodes of the domain `cambium`. */
+export function encodeWithKernels(
   graph: Graph,
-  { provider = 'cpu', initializers = {}, dynamicShapes = {} }: OnnxOptions = {},
-): Uint8Array {
-  const { inputs, outputs } = withDistinctOutputs(lowerGraph(graph, provider));
+  { provider = 'cpu', kernels = noKernels, initializers = {}, dynamicShapes = {} }: OnnxOptions = {},
+): KernelModel {
+  const { inputs, outputs } = withDistinctOutputs(lowerGraph(graph, provider, kernels));
   const nodes = nodesOf(Object.values(outputs));
+  const kernelNodes = kernelNodesOf(nodes);
   const names = new ValueNames(outputs);
   const domains = new Set<string>();
   const model = new BinaryWriter();
@@ -57,7 +72,7 @@ export function encodeOnnxModel(
     // The last node comes first: ONNX Runtime starts from the nodes whose outputs are unused and, of two, runs
     // the one that is later in the file first. In this order it runs the nodes in the order of creation.
     nodes.toReversed().forEach((node, i) => {
-      const domain = writeNode(g, node, `${node.op.name}_${i}`, names);
+      const domain = writeNode(g, node, `${node.op.name}_${i}`, names, kernelNodes.names.get(node));
       if (domain) domains.add(domain);
     });
     writeString(g, proto.graphFields.name, producer);
@@ -71,10 +86,15 @@ export function encodeOnnxModel(
     for (const [name, value] of Object.entries(outputs)) {
       writeValueInfo(g, proto.graphFields.output, name, value, dynamicShapes[name]);
     }
+    // ONNX Runtime cannot infer the types of our operators, and plans memory by them.
+    for (const value of [...kernelNodes.names.keys()].flatMap((node) => node.outputs)) {
+      const name = names.nameOf(value);
+      if (!(name in outputs)) writeValueInfo(g, proto.graphFields.valueInfo, name, value);
+    }
   });
   writeOpset(model, '', Math.max(usualOpset, ...nodes.map((node) => node.op.onnx?.(node).opset ?? 0)));
   for (const domain of domains) writeOpset(model, domain, 1);
-  return model.finish();
+  return { model: model.finish(), kernelNodes };
 }
 
 /** The kernel that ONNX Runtime runs for a node; undefined if ONNX has no such operator. */
@@ -83,15 +103,20 @@ export function kernelOf(op: Op, node: OpNode): string | undefined {
 }
 
 /**
- * `graph` with every operator that ONNX or the provider lacks replaced by others. Throws `graph/invalid` if an
+ * `graph` with every operator that ONNX or the provider lacks replaced by others, and those of our own kernels that
+ * are not among `kernels`. Throws `graph/invalid` if an
  * operator has no replacement.
  */
-export function lowerGraph(graph: Graph, provider: Provider): Graph {
+export function lowerGraph(graph: Graph, provider: Provider, kernels: KernelChoice = noKernels): Graph {
   let hasChanged = false;
+  const isAvailable = (node: Node, inputs: readonly Value[]): boolean => {
+    if (node.op.kernel) return provider === 'cuda' && kernels.has(node.op.kernel);
+    const kernel = kernelOf(node.op, { ...node, inputs });
+    return kernel !== undefined && !lacksKernel(provider, kernel, inputs[0]?.dtype);
+  };
   const lowered = rewrite(graph, (node, inputs) => {
     const { op, attrs } = node;
-    const kernel = kernelOf(op, { ...node, inputs });
-    if (kernel !== undefined && !lacksKernel(provider, kernel, inputs[0]?.dtype)) return undefined;
+    if (isAvailable(node, inputs)) return undefined;
     hasChanged = true;
     return (
       op.lower?.(inputs, attrs) ??
@@ -103,7 +128,7 @@ export function lowerGraph(graph: Graph, provider: Provider): Graph {
     );
   });
   // A replacement may itself use operators that the provider lacks.
-  return hasChanged ? lowerGraph(lowered, provider) : lowered;
+  return hasChanged ? lowerGraph(lowered, provider, kernels) : lowered;
 }
 
 /** Gives outputs that are inputs, constants or equal to another output a node of their own. */
@@ -143,13 +168,19 @@ class ValueNames {
 }
 
 /** Writes a node and returns the domain of its operator, unless that is ONNX's own. */
-function writeNode(graph: BinaryWriter, node: Node, nodeName: string, names: ValueNames): string | undefined {
+function writeNode(
+  graph: BinaryWriter,
+  node: Node,
+  nodeName: string,
+  names: ValueNames,
+  kernelName: string | undefined,
+): string | undefined {
   const { op, attrs, domain, inputs } = node.op.onnx?.(node) ?? {};
   writeMessage(graph, proto.graphFields.node, (n) => {
     for (const v of inputs ?? node.inputs) writeString(n, proto.nodeFields.input, names.nameOf(v));
     for (const v of node.outputs) writeString(n, proto.nodeFields.output, names.nameOf(v));
     writeString(n, proto.nodeFields.name, nodeName);
-    writeString(n, proto.nodeFields.op, op ?? node.op.name);
+    writeString(n, proto.nodeFields.op, kernelName ?? op ?? node.op.name);
     for (const [key, value] of Object.entries(attrs ?? node.attrs)) writeAttribute(n, key, value);
     if (domain) writeString(n, proto.nodeFields.domain, domain);
   });

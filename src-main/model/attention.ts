@@ -45,12 +45,21 @@ export function attention(
     documents,
     queryBlocks = 8,
     forwardKernel = false,
+    flash = false,
   }: AttentionOptions = {},
 ): NamedValue {
   const { shared, queryOnly } = headAxesOf(q, k);
   const seesAllBefore = window >= q.value.shape[q.axes.indexOf('seq')]!;
   if (forwardKernel && seesAllBefore && cap === undefined && !documents)
-    return attendInOneKernel(q, k, v, scale);
+    return attendInOneKernel(q, k, v, op.causalAttention, { scale });
+  if (flash && op.canFlash(q.value, v.value))
+    return attendInOneKernel(
+      q,
+      k,
+      v,
+      (queries, keys, values, attrs) => op.flashAttention(queries, keys, values, documents, attrs),
+      { scale, window: seesAllBefore ? 0 : window, softcap: cap ?? 0 },
+    );
   const queries = permute(q, [...shared, ...queryOnly, 'seq', 'head_dim']).value;
   const keys = permute(k, [...shared, 'seq', 'head_dim']).value;
   const values = permute(v, [...shared, 'seq', 'head_dim']).value;
@@ -79,8 +88,19 @@ export function attention(
   return nameAxes(output, ...shared, ...queryOnly, 'seq', 'head_dim');
 }
 
-/** Causal attention over all positions as one node, whose heads are one axis after the positions. */
-function attendInOneKernel(q: NamedValue, k: NamedValue, v: NamedValue, scale: number): NamedValue {
+interface HeadCounts {
+  readonly queryHeads: number;
+  readonly keyHeads: number;
+}
+
+/** Causal attention as one node, whose heads are one axis after the positions. */
+function attendInOneKernel<A>(
+  q: NamedValue,
+  k: NamedValue,
+  v: NamedValue,
+  attendTo: (q: Value, k: Value, v: Value, attrs: A & HeadCounts) => Value,
+  attrs: A,
+): NamedValue {
   const { shared, queryOnly } = headAxesOf(q, k);
   const keyHeads = shared.filter((axis) => axis !== 'batch');
   const queryHeads = [...keyHeads, ...queryOnly];
@@ -88,14 +108,14 @@ function attendInOneKernel(q: NamedValue, k: NamedValue, v: NamedValue, scale: n
   const keys = permute(k, ['batch', 'seq', ...keyHeads, 'head_dim']).value;
   const values = permute(v, ['batch', 'seq', ...keyHeads, 'head_dim']).value;
   const [batch, seq] = queries.shape as [number, number];
-  const output = op.causalAttention(
+  const output = attendTo(
     op.reshape(queries, [batch, seq, -1]),
     op.reshape(keys, [batch, seq, -1]),
     op.reshape(values, [batch, seq, -1]),
     {
+      ...attrs,
       queryHeads: countOf(queries.shape.slice(2, -1)),
       keyHeads: countOf(keys.shape.slice(2, -1)),
-      scale,
     },
   );
   const shape = [...queries.shape.slice(0, -1), values.shape.at(-1)!];

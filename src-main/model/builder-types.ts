@@ -15,6 +15,8 @@ export interface AttentionOptions {
   readonly queryBlocks?: number | undefined;
   /** Uses one kernel without a gradient where it computes the same: for forward passes on CUDA. Default: false. */
   readonly forwardKernel?: boolean | undefined;
+  /** Uses FlashAttention, by kernels of our own, for head widths that they have. Default: false. */
+  readonly flash?: boolean | undefined;
 }
 
 /**

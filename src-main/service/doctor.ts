@@ -8,6 +8,7 @@ import type { Check, Device } from '../contract/schema.ts';
 import type { TorchStatus } from '../contract/torch.ts';
 import { exists } from '../store/fs/files.ts';
 import { getFreeBytes, findExistingAncestor } from '../store/fs/folder.ts';
+import { readSelfTests } from '../store/gpu/kernel-cache.ts';
 import { neededDriver } from '../store/gpu/packages.ts';
 import { builtInCheckpoint, type Dependencies, type Environment } from './dependencies.ts';
 
@@ -33,6 +34,7 @@ export async function checkComputer(
     ...checkRuntime(environment),
     ...(await checkDevices(listDevices)),
     ...(await checkGpu(getGpuStatus, environment.runtime?.cuda === true)),
+    ...(await checkKernels(home.dir)),
     checkTorch(await getTorchStatus()),
     required(
       'Memory',
@@ -131,6 +133,24 @@ async function checkGpu(
         ? `For an NVIDIA GPU: install its driver, ${neededDriver} or newer, from the packages of your system, ` +
             'then cambium gpu install --cuda'
         : 'cambium gpu install --cuda',
+    ),
+  ];
+}
+
+/** The self-tests of the CUDA kernels, which the first training on a GPU makes. */
+async function checkKernels(home: string): Promise<readonly Check[]> {
+  const tests = Object.entries(await readSelfTests(home));
+  if (tests.length === 0) return [];
+  const failures = tests.flatMap(([where, results]) =>
+    Object.entries(results).flatMap(([group, why]) => (why === null ? [] : [`${group} on ${where}: ${why}`])),
+  );
+  const found = failures.length === 0 ? 'all passed their self-test' : failures.join('; ');
+  return [
+    optional(
+      'CUDA kernels',
+      failures.length === 0,
+      found,
+      'These kernels are not used, and training is right without them. Please report this.',
     ),
   ];
 }

@@ -16,7 +16,9 @@ import {
   where,
   type Value,
 } from '../graph/ops/build.ts';
+import { noKernels, type KernelChoice } from '../graph/kernels.ts';
 import { vjp, type Seed } from '../graph/passes/grad.ts';
+import { useKernels } from '../graph/passes/use-kernels.ts';
 import type { NamedValue } from '../model/named-value.ts';
 
 /** Logits [rows, vocab] from the output of the last norm. */
@@ -69,6 +71,7 @@ export function headGradients(
   lengths: readonly number[],
   weights: readonly Value[],
   seed: Value,
+  kernels: KernelChoice = noKernels,
 ): { readonly loss: Value; readonly seeds: readonly Seed[] } {
   const rows = targets.shape[0]!;
   const losses: Value[] = [];
@@ -80,7 +83,8 @@ export function headGradients(
     const awaited = previous.filter((value) => value !== undefined);
     const rowsOfPart = awaited.length === 0 ? part.x.value : add(part.x.value, zeroAfter(awaited));
     const logits = head({ value: rowsOfPart, axes: x.axes });
-    const loss = mul(sum(crossEntropy(logits, part.targets)), 1 / rows);
+    const [tokenLosses] = useKernels([crossEntropy(logits, part.targets)], kernels);
+    const loss = mul(sum(tokenLosses!), 1 / rows);
     const wrt = [rowsOfPart, ...weights];
     const [dx, ...dw] = vjp([{ value: loss, gradient: seed }], wrt, { stopAt: rowsOfPart });
     losses.push(loss);

@@ -18,6 +18,7 @@ import {
   type Graph,
   type Value,
 } from '../graph/ops/build.ts';
+import { noKernels, type KernelChoice } from '../graph/kernels.ts';
 import { lowerGraph } from '../graph/onnx.ts';
 import { toMixedPrecision } from '../graph/passes/mixed-precision.ts';
 import { simplify } from '../graph/passes/simplify.ts';
@@ -48,12 +49,17 @@ export function checkPrecision(device: DeviceKind, precision: Precision): void {
   if (!possible.includes(precision)) refuse('run/precision', { device, precision, possible });
 }
 
-/** The graph that is run: simplified, lowered to what the device has, and in its precision. */
-export function inPrecision(graph: Graph, device: DeviceKind, precision: Precision): Graph {
+/** The graph that is run: simplified, lowered to what the device and `kernels` have, and in its precision. */
+export function inPrecision(
+  graph: Graph,
+  device: DeviceKind,
+  precision: Precision,
+  kernels: KernelChoice = noKernels,
+): Graph {
   const simplified = simplify(graph);
   if (precision === 'float32') return simplified;
-  const mixed = toMixedPrecision(lowerGraph(simplified, device), precision, device);
-  return simplify(lowerGraph(mixed, device));
+  const mixed = toMixedPrecision(lowerGraph(simplified, device, kernels), precision, device);
+  return simplify(lowerGraph(mixed, device, kernels));
 }
 
 /** True if the loss is scaled: float16 cannot hold small gradients. */

@@ -1,6 +1,7 @@
 /** @file The shape of a program: its batch, its precision, and the parts that a device computes it in. */
 import type { DeviceKind } from '../base/device.ts';
 import { input, type Value } from '../graph/ops/build.ts';
+import { noKernels, type KernelChoice } from '../graph/kernels.ts';
 import type { ActivationCheckpointing } from '../graph/passes/activation-checkpointing.ts';
 import type { SequenceContext } from '../model/builder-types.ts';
 import { createSequence } from '../model/sequence.ts';
@@ -20,6 +21,8 @@ export interface BatchShape {
 export interface StepShape extends BatchShape {
   /** Default: off. */
   readonly activationCheckpointing?: ActivationCheckpointing;
+  /** The kernels of our own that passes with a gradient use. Default: none. */
+  readonly kernelChoice?: KernelChoice;
 }
 
 /** Parts save memory; on a GPU each costs kernel launches, and small ones leave it idle. */
@@ -42,15 +45,16 @@ export const partsOf = ({ deviceKind = 'cpu' }: Pick<BatchShape, 'deviceKind'>):
  * What the tokens of a program attend to, for passes with and without a gradient. CUDA has a kernel for the latter
  * that keeps no scores, in low precision only.
  */
-export function sequencesOf(shape: BatchShape): Readonly<Record<'training' | 'forward', SequenceContext>> {
+export function sequencesOf(shape: StepShape): Readonly<Record<'training' | 'forward', SequenceContext>> {
   const { documentMask, microBatch, contextLength, deviceKind = 'cpu', precision = 'float32' } = shape;
   const { queryBlocks } = partsOf(shape);
   const documents =
     documentMask === 'on' ? input('documents', 'int32', [microBatch, contextLength]) : undefined;
-  const forwardKernel = deviceKind === 'cuda' && precision !== 'float32';
+  const isLow = deviceKind === 'cuda' && precision !== 'float32';
+  const { kernelChoice = noKernels } = shape;
   return {
-    training: createSequence({ queryBlocks, documents }),
-    forward: createSequence({ queryBlocks, documents, forwardKernel }),
+    training: createSequence({ queryBlocks, documents, flash: isLow && kernelChoice.has('attention') }),
+    forward: createSequence({ queryBlocks, documents, forwardKernel: isLow }),
   };
 }
 

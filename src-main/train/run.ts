@@ -65,6 +65,11 @@ export interface StartedEvent {
   readonly heldOutTokens: number;
   /** What the backward pass recomputes: the setting, or what `auto` stands for on this device. */
   readonly activationCheckpointing?: ActivationCheckpointing;
+  /** The groups of CUDA kernels of our own that the run uses, and why others are not used. */
+  readonly kernels?: {
+    readonly used: readonly string[];
+    readonly refused: readonly { readonly group: string; readonly why: string }[];
+  };
   /** Updates that the optimizer's moments come from, made before this run. */
   readonly momentUpdates?: number;
   /** Training FLOPs of one token, counted in the graph. */

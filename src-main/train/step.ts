@@ -29,6 +29,8 @@ import {
   type ActivationCheckpointing,
   type RecomputeNode,
 } from '../graph/passes/activation-checkpointing.ts';
+import { noKernels, type KernelChoice } from '../graph/kernels.ts';
+import { useKernels } from '../graph/passes/use-kernels.ts';
 import type { ModelFamily } from '../model/family.ts';
 import type { Settings } from '../model/settings.ts';
 import type { SequenceContext } from '../model/builder-types.ts';
@@ -125,13 +127,18 @@ function forwardForTraining(
   weights: Weights,
   tokens: Value,
   context: SequenceContext,
+  kernels: KernelChoice,
 ): { readonly x: NamedValue; readonly auxiliaryLoss?: Value } {
   const routers: Value[] = [];
-  const x = forward(model, weights, tokens, context, (logits) => routers.push(logits));
+  const plain = forward(model, weights, tokens, context, (logits) => routers.push(logits));
   const coefficient = Number(model.settings['auxLossCoef'] ?? 0);
-  if (routers.length === 0 || coefficient === 0) return { x };
-  const balance = loadBalancingLoss(routers, Number(model.settings['expertsPerToken']));
-  return { x, auxiliaryLoss: mul(balance, coefficient) };
+  const balances =
+    routers.length === 0 || coefficient === 0
+      ? []
+      : [loadBalancingLoss(routers, Number(model.settings['expertsPerToken']))];
+  const [value, balance] = useKernels([plain.value, ...balances], kernels);
+  const x = { value: value!, axes: plain.axes };
+  return balance ? { x, auxiliaryLoss: mul(balance, coefficient) } : { x };
 }
 
 /** `tokens` [batch, seq + 1] as inputs [batch, seq] and as the targets that follow them [batch × seq]. */
@@ -166,6 +173,7 @@ interface BackwardRequest {
   readonly checkpoint: (outputs: readonly Value[]) => RecomputeNode | undefined;
   /** Most bytes of the logits of one part of the head. */
   readonly logitsBytes: number;
+  readonly kernels: KernelChoice;
 }
 
 /**
@@ -191,6 +199,7 @@ function lossAndGradients(
     checkpoint: (outputs) =>
       chooseRecomputed(model, weights, outputs, shape.activationCheckpointing ?? 'off'),
     logitsBytes: partsOf(shape).logitsBytes,
+    kernels: shape.kernelChoice ?? noKernels,
   };
   const { gradients, reports } = teacher
     ? distillBackward(model, weights, teacher, request)
@@ -226,13 +235,13 @@ function chooseRecomputed(
 function plainBackward(
   model: BucketModel,
   weights: Weights,
-  { tokens, context, wrt, seed, checkpoint, logitsBytes }: BackwardRequest,
+  { tokens, context, wrt, seed, checkpoint, logitsBytes, kernels }: BackwardRequest,
 ): Gradients {
   const { inputs, targets } = splitTargets(tokens);
-  const { x, auxiliaryLoss } = forwardForTraining(model, weights, inputs, context);
+  const { x, auxiliaryLoss } = forwardForTraining(model, weights, inputs, context, kernels);
   const head = (part: NamedValue): Value => logitsOf(model, weights, part);
   const parts = headParts(targets.shape[0]!, model.dims['vocab']!, logitsBytes);
-  const { loss, seeds } = headGradients(head, x, targets, parts, wrt, seed);
+  const { loss, seeds } = headGradients(head, x, targets, parts, wrt, seed, kernels);
   const allSeeds = auxiliaryLoss ? [...seeds, { value: auxiliaryLoss, gradient: seed }] : seeds;
   const outputs = auxiliaryLoss ? [x.value, auxiliaryLoss] : [x.value];
   const found = vjp(allSeeds, wrt, { recompute: checkpoint(outputs) });
@@ -245,18 +254,19 @@ function distillBackward(
   model: BucketModel,
   weights: Weights,
   { model: source, temperature }: Teacher,
-  { tokens, context, forwardContext, wrt, seed, checkpoint }: BackwardRequest,
+  { tokens, context, forwardContext, wrt, seed, checkpoint, kernels }: BackwardRequest,
 ): Gradients {
   const { inputs, targets } = splitTargets(tokens);
   const sourceWeights = createState(source, (_, bucket) => sourceName(bucket)).weights;
-  const { x, auxiliaryLoss } = forwardForTraining(model, weights, inputs, context);
+  const { x, auxiliaryLoss } = forwardForTraining(model, weights, inputs, context, kernels);
   const logits = logitsOf(model, weights, x);
   const sourceLogits = logitsOf(
     source,
     sourceWeights,
     forward(source, sourceWeights, inputs, forwardContext),
   );
-  const loss = mean(crossEntropy(logits, targets));
+  const [losses] = useKernels([crossEntropy(logits, targets)], kernels);
+  const loss = mean(losses!);
   const kl = divergence(logits, sourceLogits, temperature);
   const blended = blendLosses(loss, kl, distillScalar());
   const objective = auxiliaryLoss ? add(blended, auxiliaryLoss) : blended;

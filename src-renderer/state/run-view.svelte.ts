@@ -264,6 +264,8 @@ export class RunView {
     this.preparing = null;
     this.error = null;
     this.#addLog(event.step, `${what} on ${event.deviceName}`, event.time);
+    for (const { group, why } of event.kernels?.refused ?? [])
+      this.#addLog(event.step, `The kernel group ${group} is not used: ${why}`, event.time);
     if (event.momentUpdates !== undefined) {
       const text = `Optimizer moments loaded from the grown run, after ${event.momentUpdates} updates`;
       this.#addLog(event.step, text, event.time);

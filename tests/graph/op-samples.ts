@@ -7,6 +7,7 @@ import * as b from '../../src-main/graph/ops/build.ts';
 import type { OpName } from '../../src-main/graph/ops/index.ts';
 import type { DType } from '../../src-main/tensor/dtype.ts';
 import { tensor, type Tensor } from '../support/evaluate.ts';
+import { kernelSamples } from './kernel-samples.ts';
 
 export interface Feed {
   readonly dtype: DType;
@@ -332,4 +333,5 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
     sample(b.crossEntropy, floats(4, 6), integers(6, 'int64', 4)),
     sample(b.crossEntropy, floats(2, 3, 5), integers(5, 'int32', 2, 3)),
   ],
+  ...kernelSamples({ sample, floats, positives, integers }),
 };

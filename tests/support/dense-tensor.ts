@@ -55,11 +55,15 @@ export function broadcastElement(x: Tensor, index: Index): number {
   return x.data[flat]!;
 }
 
-/** The element at (`row`, `column`) of the matrix of `x` at a batch index that `x` broadcasts to. */
-export function matrixElement(x: Tensor, batch: Index, row: number, column: number): number {
-  const sizes = x.shape.slice(0, -2);
-  const own = sizes.map((size, i) => (size === 1 ? 0 : batch[i + batch.length - sizes.length]!));
-  return elementAt(x, [...own, row, column]);
+/** The elements of the matrix of `x` at a batch index that `x` broadcasts to. */
+export function matrixAt(x: Tensor, batch: Index): Float64Array {
+  const size = x.shape.at(-1)! * x.shape.at(-2)!;
+  const lead = x.shape.slice(0, -2);
+  let at = 0;
+  lead.forEach((n, i) => {
+    at = at * n + (n === 1 ? 0 : batch[i + batch.length - lead.length]!);
+  });
+  return x.data.subarray(at * size, (at + 1) * size);
 }
 
 /** The shape that all shapes broadcast to. */

@@ -1,5 +1,5 @@
 /** @file Evaluates graphs in float64 by the reference implementation of each op. */
-import type { Node, Value } from '../../src-main/graph/graph.ts';
+import { input, type Node, type Value } from '../../src-main/graph/graph.ts';
 import { mapElements, tensor, type Tensor } from './dense-tensor.ts';
 import { opSemantics, type Attributes } from './op-semantics.ts';
 
@@ -49,7 +49,16 @@ const roundedSteps: Readonly<Record<string, (x: number, round: Rounding) => numb
   Silu: (x, round) => round(x * roundedSigmoid(x, round)),
 };
 
-function computeNode({ op, attrs, outputs }: Node, inputs: readonly Tensor[]): readonly Tensor[] {
+/** The outputs of an operator that a kernel of our own computes, by the operators that define it. */
+function interpret({ op, attrs, inputs }: Node, tensors: readonly Tensor[]): readonly Tensor[] {
+  const values = inputs.map((v, i) => input(`in${i}`, v.dtype, v.shape));
+  const feeds = Object.fromEntries(tensors.map((t, i) => [`in${i}`, t]));
+  return evaluate(op.lower!(values, attrs), feeds);
+}
+
+function computeNode(node: Node, inputs: readonly Tensor[]): readonly Tensor[] {
+  const { op, attrs, outputs } = node;
+  if (op.kernel) return interpret(node, inputs);
   const compute = opSemantics[op.name];
   if (!compute) throw new Error(`op-semantics.ts does not define ${op.name}`);
   const round = roundings[outputs[0]!.dtype];

@@ -10,7 +10,7 @@ import {
   flatIndex,
   fromFunction,
   mapElements,
-  matrixElement,
+  matrixAt,
   range,
   sum,
   withAxis,
@@ -277,12 +277,12 @@ const transformerOps: Table = {
     return fromFunction([...batchShape, rows, columns], (index) => {
       const batch = index.slice(0, -2);
       const [i, j] = index.slice(-2) as [number, number];
-      const products = range(inner).map((k) => {
-        const left = transA ? matrixElement(a!, batch, k, i) : matrixElement(a!, batch, i, k);
-        const right = transB ? matrixElement(b!, batch, j, k) : matrixElement(b!, batch, k, j);
-        return left * right;
-      });
-      return alpha * sum(products);
+      const [left, right] = [matrixAt(a!, batch), matrixAt(b!, batch)];
+      let total = 0;
+      for (let k = 0; k < inner; k++)
+        total +=
+          left[transA ? k * rows + i : i * inner + k]! * right[transB ? j * inner + k : k * columns + j]!;
+      return alpha * total;
     });
   },
   // Inputs q [B, rows, d], k [B, keys, d], v [B, keys, dv] and a mask that is added to the scores. A mask with

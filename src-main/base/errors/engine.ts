@@ -31,6 +31,18 @@ export const engineErrors = {
     'It needs Linux on x86-64 or ARM 64 with an NVIDIA GPU; use WebGPU elsewhere.',
   ],
 
+  'kernel/no-compiler': (d: { library: string; why: string }): ErrorText => [
+    `CUDA kernels cannot be compiled: ${d.library} cannot be loaded (${d.why})`,
+    "Install CUDA's libraries with cambium gpu install, or train with --kernels off.",
+  ],
+  'kernel/compile': (d: { kernel: string; why: string }): ErrorText => [
+    `the CUDA kernel ${d.kernel} does not compile: ${d.why}`,
+    'Train with --kernels off, and please report this.',
+  ],
+  'kernel/launch': (d: { kernel: string; why: string }): ErrorText => [
+    `the CUDA kernel ${d.kernel} cannot run on this GPU: ${d.why}`,
+    'Train with --kernels off, and please report this.',
+  ],
   'engine/no-device': (d: { device: string; why: string }): ErrorText => [
     `the device "${d.device}" cannot be used: ${d.why}`,
     'See cambium doctor for what is missing.',

@@ -126,6 +126,9 @@ const eventFields = {
     trainTokens: number.optional(),
     heldOutTokens: number.optional(),
     activationCheckpointing: z.enum(['off', 'attention', 'full']).optional(),
+    kernels: z
+      .object({ used: z.array(text), refused: z.array(z.object({ group: text, why: text })) })
+      .optional(),
     momentUpdates: number.optional(),
     flopsPerToken: number.optional(),
     stage: number.optional(),

@@ -1,28 +1,37 @@
 /** @file Opens a model's graphs as sessions on the device that holds its weights. */
 import { graphOf, type Graph } from '../../graph/graph.ts';
-import { encodeOnnxModel } from '../../graph/onnx.ts';
+import { noKernels, type KernelChoice } from '../../graph/kernels.ts';
+import { encodeWithKernels } from '../../graph/onnx.ts';
 import { buildAsymmetry, type CopiedWeight } from '../../growth/asymmetry.ts';
 import { checkPrecision, inPrecision, type Precision } from '../../train/precision.ts';
 import type { BatchShape } from '../../train/program-shape.ts';
 import { logitsProgram, lossProgram, weightValues } from '../../train/step.ts';
+import { prepareKernels } from '../kernels/runtime.ts';
 import type { Device } from '../ort/device.ts';
 import { DeviceTensor } from '../ort/device-tensor.ts';
 import type { Session, SessionOptions } from '../ort/session.ts';
 import type { LoadedModel } from './weights.ts';
 
+interface CompileOptions extends SessionOptions {
+  readonly precision?: Precision;
+  /** The kernels of our own that the graph may use. Default: none. */
+  readonly kernels?: KernelChoice;
+}
+
 /**
  * Compiles a graph for a device and a precision. The memory pattern is off, because it would add one block as
  * large as a whole run to the memory that the first run allocated.
  */
-export const compile = (
+export async function compile(
   device: Device,
   graph: Graph,
-  { precision = 'float32', ...options }: SessionOptions & { readonly precision?: Precision } = {},
-): Promise<Session> =>
-  device.openSession(encodeOnnxModel(inPrecision(graph, device.kind, precision), { provider: device.kind }), {
-    memoryPattern: false,
-    ...options,
-  });
+  { precision = 'float32', kernels = noKernels, ...options }: CompileOptions = {},
+): Promise<Session> {
+  const program = inPrecision(graph, device.kind, precision, kernels);
+  const { model, kernelNodes } = encodeWithKernels(program, { provider: device.kind, kernels });
+  const customOps = await prepareKernels(kernelNodes);
+  return device.openSession(model, { memoryPattern: false, customOps, ...options });
+}
 
 /** Returns those of `tensors` that are inputs of `session`. */
 export const selectFeeds = (

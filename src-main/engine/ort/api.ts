@@ -36,6 +36,7 @@ const types: Readonly<Record<keyof Letters | 'v', string>> = {
 // The columns are aligned: name, slot, signature.
 // prettier-ignore
 export const functions = {
+  CreateStatus:                                   [0, 'is', 'p'],
   GetErrorMessage:                                [2, 'p', 's'],
   CreateEnv:                                      [3, 'isp'],
   DisableTelemetryEvents:                         [6, 'p'],
@@ -49,6 +50,9 @@ export const functions = {
   SetSessionLogSeverityLevel:                     [22, 'pi'],
   SetSessionGraphOptimizationLevel:               [23, 'pi'],
   SetIntraOpNumThreads:                           [24, 'pi'],
+  CreateCustomOpDomain:                           [26, 'sp'],
+  CustomOpDomain_Add:                             [27, 'pp'],
+  AddCustomOpDomain:                              [28, 'pp'],
   SessionGetInputCount:                           [30, 'pp'],
   SessionGetOutputCount:                          [31, 'pp'],
   SessionGetInputName:                            [36, 'pzpp'],
@@ -64,6 +68,8 @@ export const functions = {
   MemoryInfoGetName:                              [71, 'pp'],
   AllocatorFree:                                  [76, 'pp'],
   GetAllocatorWithDefaultOptions:                 [78, 'p'],
+  KernelContext_GetInput:                         [90, 'pzp'],
+  KernelContext_GetOutput:                        [91, 'pzpzp'],
   ReleaseStatus:                                  [93, 'p', 'v'],
   ReleaseMemoryInfo:                              [94, 'p', 'v'],
   ReleaseSession:                                 [95, 'p', 'v'],
@@ -79,6 +85,7 @@ export const functions = {
   BindOutput:                                     [137, 'psp'],
   BindOutputToDevice:                             [138, 'psp'],
   GetBoundOutputValues:                           [140, 'pppp'],
+  KernelContext_GetGPUComputeStream:              [193, 'pp'],
   GetTensorMemoryInfo:                            [194, 'pp'],
   SessionOptionsAppendExecutionProvider_CUDA_V2:  [204, 'pp'],
   CreateCUDAProviderOptions:                      [205, 'p'],
@@ -96,7 +103,11 @@ type Name = keyof Table;
 type Args<T extends string> = T extends `${infer Head extends keyof Letters}${infer Rest}`
   ? [Letters[Head], ...Args<Rest>]
   : [];
-type Result<R> = R extends readonly [number, string, 's'] ? string : undefined;
+type Result<R> = R extends readonly [number, string, 's']
+  ? string
+  : R extends readonly [number, string, 'p']
+    ? Pointer
+    : undefined;
 type Call<R extends readonly [number, string, string?]> = (...args: Args<R[1]>) => Result<R>;
 type StatusName = { [N in Name]: Table[N]['length'] extends 2 ? N : never }[Name];
 
@@ -191,6 +202,9 @@ export function toAppError(call: string, message: string): AppError {
 
 /** Memory for an out parameter: a pointer or a size that a native function writes. */
 export const outParameter = (): BigUint64Array => new BigUint64Array(1);
+
+/** The address of an array's memory. The array must be kept as long as the address is used. */
+export const addressOf = (memory: NodeJS.TypedArray): Pointer => koffi.address(memory);
 
 /** Calls `call` with an out parameter and returns the pointer written to it. */
 export function getPointer(call: (out: BigUint64Array) => void): Pointer {

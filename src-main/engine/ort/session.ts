@@ -3,6 +3,7 @@
  * worker thread.
  */
 import { AppError, createError, refuse } from '../../base/errors.ts';
+import { kernelDomain } from '../../graph/kernels.ts';
 import { countPhysicalCores } from '../../store/fs/cores.ts';
 import type { DeviceKind } from '../../train/settings.ts';
 import {
@@ -17,6 +18,7 @@ import {
   takeString,
   readString,
 } from './api.ts';
+import { addCustomOps, type CustomOp } from './custom-ops.ts';
 import { DeviceTensor, getMemoryInfo } from './device-tensor.ts';
 import type { Pointer } from './library.ts';
 import { addProvider, type ProviderOptions } from './providers.ts';
@@ -45,6 +47,8 @@ export interface SessionOptions {
    * Any other operator on the host is an error.
    */
   readonly hostOps?: readonly string[];
+  /** Operators of the domain `cambium` that the model uses. */
+  readonly customOps?: readonly CustomOp[];
   /** Session config entries of ONNX Runtime (`session.*`). */
   readonly config?: Readonly<Record<string, string>>;
 }
@@ -263,6 +267,7 @@ async function createNativeSession(
     if (device !== 'cpu') addConfigEntry('session.record_ep_graph_assignment_info', '1');
     if (strict) addConfigEntry('session.disable_cpu_ep_fallback', '1');
     for (const [key, value] of Object.entries(options.config ?? {})) addConfigEntry(key, value);
+    addCustomOps(settings, kernelDomain, options.customOps ?? []);
     addProvider(settings, device, provider);
     if (typeof model === 'string') await c.callAsync('CreateSession', environment, model, settings, out);
     else await c.callAsync('CreateSessionFromArray', environment, model, model.byteLength, settings, out);

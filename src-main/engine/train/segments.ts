@@ -12,6 +12,7 @@ import { mupModelOf } from '../../train/mup.ts';
 import type { RunSettings } from '../../train/run.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
 import { lastStepOf, runStart, stageOf, type TrainingStage } from '../../train/stages.ts';
+import { chooseKernels, type KernelReport } from '../kernels/self-test.ts';
 import { loadGrownMoments } from '../grow/optimizer-moments.ts';
 import { checkpointWeights, loadModel, randomWeights, type LoadedModel } from '../model/weights.ts';
 import { findAdapter } from '../ort/adapters.ts';
@@ -84,11 +85,26 @@ async function* trainSegment(
   try {
     const { loaded, momentUpdates } = await loadState(context, position, resolved);
     try {
-      const training = await Training.open(device, loaded, resolved, teacher, record?.lossScale);
+      const kernels = await chooseKernels(device, resolved.kernels, resolved.precision);
+      const training = await Training.open(
+        device,
+        loaded,
+        resolved,
+        teacher,
+        record?.lossScale,
+        kernels.choice,
+      );
       try {
         if (rollback) yield rolledBackEvent(record, rollback);
         else if (isFirst)
-          yield await startedEvent(context, { base, stage, record, momentUpdates, settings: resolved });
+          yield await startedEvent(context, {
+            base,
+            stage,
+            record,
+            momentUpdates,
+            kernels,
+            settings: resolved,
+          });
         const segment = { base, stage, loaded, training, record, rollback, momentUpdates };
         return yield* runSegment(context, segment);
       } finally {
@@ -154,12 +170,14 @@ async function startedEvent(
     stage,
     record,
     momentUpdates,
+    kernels,
     settings: { activationCheckpointing },
   }: {
     readonly base: Checkpoint;
     readonly stage: TrainingStage;
     readonly record: StepRecord | undefined;
     readonly momentUpdates: number;
+    readonly kernels: KernelReport;
     readonly settings: ResolvedSettings;
   },
 ): Promise<RunEvent> {
@@ -175,6 +193,7 @@ async function startedEvent(
     trainTokens: trainTokensIn(parts),
     heldOutTokens: parts.reduce((sum, part) => sum + part.heldOut, 0),
     activationCheckpointing,
+    ...(device.kind === 'cuda' ? { kernels: { used: [...kernels.choice], refused: kernels.refused } } : {}),
     flopsPerToken: stage.start.flopsPerToken,
     ...(run.stages ? { stage: stage.index + 1 } : {}),
     ...(momentUpdates > 0 ? { momentUpdates } : {}),

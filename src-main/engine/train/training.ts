@@ -1,4 +1,5 @@
 /** @file Training on a device. The state stays there and is updated in place; one call of `step` is one update. */
+import { noKernels, type KernelChoice } from '../../graph/kernels.ts';
 import type { ActivationCheckpointing } from '../../graph/passes/activation-checkpointing.ts';
 import { sourceName } from '../../train/distill.ts';
 import { partsOf, type StatePart } from '../../train/optimizers/index.ts';
@@ -104,7 +105,8 @@ export class Training {
 
   /**
    * Opens the programs. State that `model.tensors` lacks is created: moments as zeros, moving averages as copies
-   * of the weights. `source` is the frozen model of distillation, on the same device. Throws `run/precision`.
+   * of the weights. `source` is the frozen model of distillation, on the same device; `kernels` are those of our own
+   * that passed their self-test. Throws `run/precision`.
    */
   static async open(
     device: Device,
@@ -112,6 +114,7 @@ export class Training {
     settings: ResolvedSettings,
     source?: LoadedModel,
     lossScale: LossScale<number> = initialLossScale,
+    kernels: KernelChoice = noKernels,
   ): Promise<Training> {
     const { precision, gradAccum } = settings;
     await tryPrecision(device, precision);
@@ -120,20 +123,24 @@ export class Training {
     const inputs = new Map(tensors);
     for (const bucket of source?.model.buckets ?? [])
       inputs.set(sourceName(bucket), source!.tensors.get(stateName('weights', bucket))!);
-    const shape = { ...settings, deviceKind: device.kind };
+    const shape = { ...settings, deviceKind: device.kind, kernelChoice: kernels };
+    const updateSettings = { ...settings, kernelChoice: kernels };
+    const options = { precision, kernels };
     const teacher = source && { model: source.model, temperature: settings.distillTemperature };
     const sessions: Sessions =
       gradAccum === 1
         ? {
             kind: 'single',
-            step: await compile(device, stepProgram(model, shape, settings, teacher), { precision }),
+            step: await compile(device, stepProgram(model, shape, updateSettings, teacher), options),
           }
         : {
             kind: 'accumulating',
-            accumulate: await compile(device, accumulateProgram(model, shape, teacher), { precision }),
-            update: await compile(device, updateProgram(model, settings, gradAccum, precision), {
-              precision,
-            }),
+            accumulate: await compile(device, accumulateProgram(model, shape, teacher), options),
+            update: await compile(
+              device,
+              updateProgram(model, updateSettings, gradAccum, precision),
+              options,
+            ),
           };
     const training = new Training(device, settings, inputs, sessions);
     if (sessions.kind === 'accumulating')

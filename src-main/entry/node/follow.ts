@@ -164,7 +164,16 @@ function describeStart(event: Extract<RunEvent, { type: 'started' }>): string {
   const resumed = event.step > 0 ? `Resumed at step ${event.step}. ` : '';
   return (
     `${resumed}Training ${parameters} parameters on ${event.deviceName} (${event.device}): ` +
-    `${event.steps} steps over ${tokens} tokens${moments}`
+    `${event.steps} steps over ${tokens} tokens${moments}${describeKernels(event.kernels)}`
+  );
+}
+
+/** The CUDA kernels that a run uses, and why others are not used; empty for a run on another device. */
+function describeKernels(kernels: Extract<RunEvent, { type: 'started' }>['kernels']): string {
+  if (!kernels) return '';
+  const used = kernels.used.length > 0 ? `; kernels: ${kernels.used.join(', ')}` : '';
+  return (
+    used + kernels.refused.map(({ group, why }) => `\nThe kernel group ${group} is not used: ${why}`).join('')
   );
 }
 

@@ -27,6 +27,7 @@ export {
   tanh,
 } from './elementwise.ts';
 export { constant, graphOf, input, lazyConstant, type Graph, type Shape, type Value } from '../graph.ts';
+export { canFlash, flashAttention } from './kernels/attention.ts';
 export { and, cast, equal, greater, less, not, or, where, type Operand } from './logic.ts';
 export { gather, gatherElements, oneHot, scatterAdd, scatterAddRows } from './lookup.ts';
 export {

@@ -3,6 +3,7 @@ import type { Op } from '../graph.ts';
 import { activationOps } from './activation.ts';
 import { decoderOps } from './decoder.ts';
 import { elementwiseOps } from './elementwise.ts';
+import { kernelOps } from './kernels/index.ts';
 import { logicOps } from './logic.ts';
 import { lookupOps } from './lookup.ts';
 import { MatMul } from './matmul.ts';
@@ -24,6 +25,7 @@ const table = {
   ...decoderOps,
   ...normOps,
   ...routingOps,
+  ...kernelOps,
 };
 
 export type OpName = keyof typeof table;

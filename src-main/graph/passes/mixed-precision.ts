@@ -16,7 +16,7 @@ import { kernelOf } from '../onnx.ts';
 import { cast } from '../ops/logic.ts';
 import { slice, split } from '../ops/movement.ts';
 import { lacksKernel, providers, type Provider } from '../providers.ts';
-import { largestFinite } from '../types.ts';
+import { isFloat, largestFinite } from '../types.ts';
 
 export type LowPrecisionType = 'float16' | 'bfloat16';
 
@@ -48,6 +48,8 @@ const isFloat32 = (v: Value): boolean => v.dtype === 'float32';
 /** A weight, a constant or a part of one: it takes the type of the operator that uses it. */
 const isWeight = (v: Value): boolean =>
   !v.node || (v.node.op.castPolicy === 'passthrough' && isWeight(v.node.inputs[0]!));
+
+const staysFloat32 = ({ op }: Node, i: number): boolean => op.float32Inputs?.includes(i) === true;
 
 class Converter {
   private readonly type: LowPrecisionType;
@@ -86,7 +88,7 @@ class Converter {
     if (lacksKernel(this.provider, kernelOf(op, node) ?? op.name, this.type) && !op.lower) return false;
     switch (op.castPolicy) {
       case 'low':
-        return inputs.every(isFloat32);
+        return inputs.every((v) => isFloat32(v) || !isFloat(v));
       case 'promote':
       case 'passthrough':
         // A square leaves the range of float16 long before its root does.
@@ -108,7 +110,7 @@ class Converter {
 
   /** Whether the activations among the inputs are computed in low precision, and all weights fit into it. */
   private hasLowInputs(node: Node): boolean {
-    const floats = node.inputs.filter(isFloat32);
+    const floats = node.inputs.filter((v, i) => isFloat32(v) && !staysFloat32(node, i));
     const activations = floats.filter((v) => !isWeight(v));
     return (
       activations.some((v) => this.versionsOf(v).computedIn === 'low') &&
@@ -140,7 +142,10 @@ class Converter {
 
   /** Adds a copy of `node` whose float32 inputs are replaced by `version(input)`. */
   private emitWith(node: Node, version: (v: Value) => Value): readonly Value[] {
-    const inputs = node.inputs.map((v) => (isFloat32(v) ? version(v) : (this.versions.get(v)?.float32 ?? v)));
+    const inputs = node.inputs.map((v, i) => {
+      if (!isFloat32(v)) return this.versions.get(v)?.float32 ?? v;
+      return staysFloat32(node, i) ? this.float32(v) : version(v);
+    });
     return emit(node.op, inputs, node.attrs);
   }
 

@@ -1,5 +1,6 @@
 /** @file AdamW (Loshchilov and Hutter 2019; torch.optim.AdamW). */
-import { add, div, mul, sqrt, square } from '../../graph/ops/build.ts';
+import { add, constant, div, mul, sqrt, square } from '../../graph/ops/build.ts';
+import { fusedAdamW } from '../../graph/ops/kernels/adamw.ts';
 import { normShare } from './norm-share.ts';
 import type { Rule } from './rule.ts';
 
@@ -32,5 +33,29 @@ export const adamw: Rule = {
       next: { expAvg, expAvgSq },
       ...(hasDecay ? { weightDecay: mul(lr, weightDecay) } : {}),
     };
+  },
+  moveByKernel(bucket, state, gradient, { beta1, beta2, eps, weightDecay }, values) {
+    const { on, lr, clipScale, decay, biasCorrection1, biasCorrection2 } = values;
+    const hasDecay = bucket.hasWeightDecay && weightDecay > 0;
+    const tensors = {
+      weights: state('weights'),
+      expAvg: state('expAvg'),
+      expAvgSq: state('expAvgSq'),
+      gradient,
+    };
+    const scalars = {
+      on,
+      clipScale,
+      decay1: decay(beta1),
+      decay2: decay(beta2),
+      stepSize: mul(mul(lr, bucket.lrScale), div(biasCorrection2, biasCorrection1)),
+      epsilon: mul(biasCorrection2, eps * bucket.epsScale),
+      weightDecay: hasDecay ? mul(lr, weightDecay) : constant(0),
+    };
+    const { weights, expAvg, expAvgSq, stepSquares, weightSquares } = fusedAdamW(tensors, scalars, {
+      beta1,
+      beta2,
+    });
+    return { next: { weights, expAvg, expAvgSq }, stepSquares, weightSquares };
   },
 };

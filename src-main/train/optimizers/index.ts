@@ -6,7 +6,7 @@ import { muon } from './muon.ts';
 import type { Rule, RuleId, StatePart } from './rule.ts';
 import { sgd } from './sgd.ts';
 
-export type { Factors, Hyperparameters, Rule, RuleId, StatePart, StepValues } from './rule.ts';
+export type { Factors, Hyperparameters, KernelMove, Rule, RuleId, StatePart, StepValues } from './rule.ts';
 
 export const rules: Readonly<Record<RuleId, Rule>> = { adamw, muon, sgd };
 

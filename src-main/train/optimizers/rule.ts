@@ -54,6 +54,16 @@ export interface Move {
   readonly next: Readonly<Partial<Record<StatePart, Value>>>;
 }
 
+/** The result of a whole update by a kernel. */
+export interface KernelMove {
+  /** New values of the weights and the other state parts. */
+  readonly next: Readonly<Partial<Record<StatePart, Value>> & Record<'weights', Value>>;
+  /** Σ step², without weight decay. */
+  readonly stepSquares: Value;
+  /** Σ of the squares of the new weights. */
+  readonly weightSquares: Value;
+}
+
 export interface Rule {
   /** State beside the weights. */
   readonly parts: readonly StatePart[];
@@ -70,4 +80,12 @@ export interface Rule {
     hyperparameters: Hyperparameters,
     values: StepValues,
   ): Move;
+  /** The same step, with weight decay, by one kernel. `gradient` need not be finite if the step is skipped. */
+  moveByKernel?(
+    bucket: Bucket,
+    state: (part: StatePart) => Value,
+    gradient: Value,
+    hyperparameters: Hyperparameters,
+    values: StepValues,
+  ): KernelMove;
 }

@@ -27,6 +27,13 @@ export const precisionSettings = {
     default: 'off',
     labels: onOff,
   }),
+  kernels: choice({
+    label: 'CUDA kernels',
+    help: 'Trains on CUDA with kernels of our own, such as FlashAttention. Each is used once it passes a self-test on the GPU.',
+    group: 'precision',
+    default: 'auto',
+    labels: { auto: 'Automatic', off: 'Off' },
+  }),
   activationCheckpointing: choice({
     label: 'Activation checkpointing',
     help: 'Recomputes activations in the backward pass to save memory. Automatic: attention scores from 512 tokens on.',

@@ -1,0 +1,128 @@
+/** @file RMS norm by one kernel in each direction, with the addition of the residual stream before it. */
+import { countOf, emit, type Op, type TensorType, type Value } from '../../graph.ts';
+import { kernelDomain } from '../../kernels.ts';
+import { streamingCost } from '../../op-cost.ts';
+import { sameShape } from '../../shapes.ts';
+import { isFloat } from '../../types.ts';
+import { add, mul, sub } from '../elementwise.ts';
+import { normOps } from '../norm.ts';
+import { pad, reshape } from '../movement.ts';
+import { mean, sum } from '../reduce.ts';
+import { exact, stored } from './float32.ts';
+
+type Epsilon = { readonly eps: number };
+
+const onnx = () => ({ domain: kernelDomain, attrs: {} }) as const;
+
+/** The most blocks of the backward kernel: enough for the processors of any GPU of today. */
+const mostBlocks = 512;
+
+const rowsOf = (x: TensorType): number => countOf(x.shape.slice(0, -1));
+const perRow = (x: TensorType): TensorType => ({ dtype: 'float32', shape: [...x.shape.slice(0, -1), 1] });
+
+const fits = (x: TensorType, gain: TensorType): boolean =>
+  isFloat(x) &&
+  x.shape.length > 0 &&
+  sameShape(gain.shape, x.shape.slice(-1)) &&
+  gain.dtype === x.dtype &&
+  countOf(x.shape) > 0;
+
+/** `RmsNorm` by a kernel: x [..., width], gain [width] → the norm and 1 / sqrt(mean(x²) + eps). */
+const FusedRmsNorm: Op<Epsilon> = {
+  name: 'FusedRmsNorm',
+  kernel: 'norm',
+  cost: streamingCost,
+  castPolicy: 'promote',
+  onnx,
+  infer: ([x, gain]) => (fits(x!, gain!) ? [x!, perRow(x!)] : 'the gain does not fit'),
+  backward: (g, { inputs: [x, gain], outputs: [, factor] }) => gradients([g, x!, gain!, factor!]),
+  lower: (inputs, { eps }) => normInFloat32(inputs[0]!, inputs[1]!, eps),
+};
+
+/**
+ * The sum of x and residual [..., width], its RMS norm with the gain [width], and the norm's factor in each row.
+ */
+const AddRmsNorm: Op<Epsilon> = {
+  name: 'AddRmsNorm',
+  kernel: 'norm',
+  cost: streamingCost,
+  castPolicy: 'promote',
+  onnx,
+  infer: ([x, residual, gain]) =>
+    fits(x!, gain!) && sameShape(x!.shape, residual!.shape) && residual!.dtype === x!.dtype
+      ? [x!, x!, perRow(x!)]
+      : 'the residual or the gain does not fit',
+  backward: (_, { inputs: [, , gain], outputs: [total, , factor], gradOutputs: [gTotal, gNorm] }) => {
+    if (!gNorm) return [gTotal!, gTotal!, null];
+    const parts = [gNorm, total!, gain!, factor!];
+    const [dx, dGain] = gradients(gTotal ? [...parts, gTotal] : parts) as [Value, Value];
+    return [dx, dx, dGain];
+  },
+  lower: ([x, residual, gain], { eps }) => {
+    const total = add(x!, residual!);
+    return [total, ...normInFloat32(total, gain!, eps)];
+  },
+};
+
+function normInFloat32(x: Value, gain: Value, eps: number): readonly Value[] {
+  const [y, factor] = emit(normOps.RmsNorm, [exact(x), exact(gain)], { eps }) as [Value, Value];
+  return [stored(y, x), factor];
+}
+
+type Blocks = { readonly blocks: number };
+
+/** The gradients of the norm's input and of its gain. */
+function gradients(inputs: readonly Value[]): readonly Value[] {
+  const blocks = Math.min(mostBlocks, rowsOf(inputs[1]!));
+  const [dx, partial] = emit(RmsNormGradient, inputs, { blocks }) as [Value, Value];
+  return [dx, sum(partial, [0])];
+}
+
+/**
+ * The gradients of an RMS norm, given the gradient of its output g [..., width], its input x, gain and factor, and
+ * perhaps another gradient of x, which is added. The gradient of the gain is returned in `blocks` parts: part i
+ * sums the rows i, i + blocks, … in this order, so that equal inputs give equal bits.
+ */
+const RmsNormGradient: Op<Blocks> = {
+  name: 'RmsNormGradient',
+  kernel: 'norm',
+  cost: streamingCost,
+  castPolicy: 'promote',
+  float32Inputs: [3],
+  onnx,
+  backward: null,
+  infer: ([g, x, gain, factor, other], { blocks }) => {
+    const isSame = [g, other ?? g].every((v) => sameShape(v!.shape, x!.shape) && v!.dtype === x!.dtype);
+    if (!isSame || !fits(x!, gain!) || !sameShape(factor!.shape, perRow(x!).shape))
+      return 'the gradients do not fit';
+    return [x!, { dtype: 'float32', shape: [blocks, x!.shape.at(-1)!] }];
+  },
+  lower: ([g, x, gain, factor, other], { blocks }) => {
+    const [gradient, normalized] = [exact(g!), mul(exact(x!), factor!)];
+    const products = mul(gradient, normalized);
+    const scaled = mul(gradient, exact(gain!));
+    const projection = mul(normalized, mean(mul(scaled, normalized), [-1], { keepdim: true }));
+    const dx = mul(factor!, sub(scaled, projection));
+    const total = other ? add(dx, exact(other)) : dx;
+    return [stored(total, x!), sumRows(products, blocks)];
+  },
+};
+
+/** Sums of the rows i, i + blocks, … of x [..., width] for each i: [blocks, width]. */
+function sumRows(x: Value, blocks: number): Value {
+  const [rows, width] = [rowsOf(x), x.shape.at(-1)!];
+  const missing = Math.ceil(rows / blocks) * blocks - rows;
+  const flat = reshape(x, [rows, width]);
+  const padded = missing > 0 ? pad(flat, [0, 0], [missing, 0]) : flat;
+  return sum(reshape(padded, [-1, blocks, width]), [0]);
+}
+
+export const normKernelOps = { FusedRmsNorm, AddRmsNorm, RmsNormGradient };
+
+/** The RMS norm of `x` and its factor, by a kernel. */
+export const fusedRmsNorm = (x: Value, gain: Value, eps: number): readonly Value[] =>
+  emit(FusedRmsNorm, [x, gain], { eps });
+
+/** The sum of `x` and `residual`, its RMS norm and the factor, by a kernel. */
+export const addRmsNorm = (x: Value, residual: Value, gain: Value, eps: number): readonly Value[] =>
+  emit(AddRmsNorm, [x, residual, gain], { eps });
