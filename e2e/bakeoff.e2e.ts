@@ -1,4 +1,4 @@
-/** @file A bake-off on the page: the plan, a pause and a resume, the result, and the run that the best probe becomes. */
+/** @file A bake-off on the page: plan, pause, resume, result, and the run that the best probe becomes. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
