@@ -1,6 +1,7 @@
 /** @file The programs of a training run as the engine builds them, so that their work and memory can be counted. */
 import type { DeviceKind } from '../base/device.ts';
 import type { Graph } from '../graph/graph.ts';
+import { noKernels, type KernelChoice } from '../graph/kernels.ts';
 import { resolveCheckpointing } from '../graph/passes/activation-checkpointing.ts';
 import { simplify } from '../graph/passes/simplify.ts';
 import { listAddedWeights } from '../growth/added-weights.ts';
@@ -87,25 +88,33 @@ export function trainableIn(
 const countModel = ({ family, dims, settings }: BucketModel): number =>
   countParameters(family, dims, settings);
 
-export function programsOf(subject: Subject, s: TrainingSettings, device: DeviceKind): Programs {
+/** `kernels` are those of our own that the run uses. Estimates count none: they are not used before their self-test. */
+export function programsOf(
+  subject: Subject,
+  s: TrainingSettings,
+  device: DeviceKind,
+  kernels: KernelChoice = noKernels,
+): Programs {
   const trainable = trainableIn(subject, s);
   const model = createModel(subject, { optimizer: s.optimizer, ...(trainable ? { trainable } : {}) });
   const source = s.distillWeight > 0 && subject.source ? createModel(subject.source) : undefined;
   const teacher = source && { model: source, temperature: s.distillTemperature };
-  const lower = (graph: Graph): Graph => inPrecision(graph, device, s.precision);
+  const lower = (graph: Graph): Graph => inPrecision(graph, device, s.precision, kernels);
   const shape = {
     ...s,
     deviceKind: device,
+    kernelChoice: kernels,
     activationCheckpointing: resolveCheckpointing(s.activationCheckpointing, s.contextLength),
   };
+  const updateSettings = { ...s, kernelChoice: kernels };
   const evaluationPrecision = evaluationPrecisionOf(s);
   const update =
     s.gradAccum > 1
       ? [
           { graph: lower(accumulateProgram(model, shape, teacher)), times: s.gradAccum },
-          { graph: simplify(updateProgram(model, s, s.gradAccum, s.precision)), times: 1 },
+          { graph: simplify(updateProgram(model, updateSettings, s.gradAccum, s.precision)), times: 1 },
         ]
-      : [{ graph: lower(stepProgram(model, shape, s, teacher)), times: 1 }];
+      : [{ graph: lower(stepProgram(model, shape, updateSettings, teacher)), times: 1 }];
   return {
     parameters: countModel(model),
     source: source ? countModel(source) : 0,

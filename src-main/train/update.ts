@@ -18,12 +18,21 @@ import {
   type Operand,
   type Value,
 } from '../graph/ops/build.ts';
-import { rules, type Hyperparameters, type StatePart, type StepValues } from './optimizers/index.ts';
+import { noKernels, type KernelChoice } from '../graph/kernels.ts';
+import {
+  rules,
+  type Hyperparameters,
+  type KernelMove,
+  type StatePart,
+  type StepValues,
+} from './optimizers/index.ts';
 import { stateName, type Bucket } from './state.ts';
 
 export interface UpdateSettings extends Hyperparameters {
   /** Decay of the moving average of the weights; 0 for no average. */
   readonly emaDecay?: number;
+  /** The kernels of our own that the update uses. Default: none. */
+  readonly kernelChoice?: KernelChoice;
 }
 
 /** Scalars that the host feeds at each update, named as the graph's inputs. */
@@ -107,6 +116,27 @@ function globalNorm(buckets: readonly Bucket[], gradients: readonly Value[]): Va
 
 const normOf = (squares: readonly Value[]): Value => sqrt(squares.reduce((a, b) => add(a, b)));
 
+/** One step of a bucket, by a kernel if its rule has one that may be used. */
+function moveBucket(
+  bucket: Bucket,
+  read: (part: StatePart) => Value,
+  gradient: Value,
+  s: UpdateSettings,
+  isGood: Value,
+  values: StepValues,
+): KernelMove {
+  const rule = rules[bucket.rule];
+  if (rule.moveByKernel && (s.kernelChoice ?? noKernels).has('optimizer'))
+    return rule.moveByKernel(bucket, read, gradient, s, values);
+  // 0 × ∞ is not 0: a gradient that is not finite has to go before it is scaled.
+  const finite = where(isGood, gradient, 0);
+  const { step, weightDecay, next: parts } = rule.move(bucket, read, finite, s, values);
+  const decayed = weightDecay ? mul(read('weights'), sub(1, weightDecay)) : read('weights');
+  const weights = sub(decayed, step);
+  const squares = { stepSquares: sumSquares(step), weightSquares: sumSquares(weights) };
+  return { next: { weights, ...parts }, ...squares };
+}
+
 /**
  * The next state of `buckets`, which are trained, under the names of the state tensors, and `gradNorm`, `updateRatio`
  * (norm of the step, without weight decay, over the norm of the weights after it) and `applied` (0 if the step was
@@ -148,19 +178,12 @@ export function update(
   const weightSquares: Value[] = [];
   for (const [i, bucket] of buckets.entries()) {
     const read = (part: StatePart): Value => state(part, bucket);
-    // 0 × ∞ is not 0: a gradient that is not finite has to go before it is scaled.
-    const finite = where(isGood, gradients[i]!, 0);
-    const {
-      step,
-      weightDecay,
-      next: parts,
-    } = rules[bucket.rule].move(bucket, read, finite, s, bucket.isLate ? lateValues : values);
-    const decayed = weightDecay ? mul(read('weights'), sub(1, weightDecay)) : read('weights');
-    const weights = sub(decayed, step);
-    stepSquares.push(sumSquares(step));
-    weightSquares.push(sumSquares(weights));
-    for (const [part, value] of Object.entries({ weights, ...parts }))
+    const moved = moveBucket(bucket, read, gradients[i]!, s, isGood, bucket.isLate ? lateValues : values);
+    stepSquares.push(moved.stepSquares);
+    weightSquares.push(moved.weightSquares);
+    for (const [part, value] of Object.entries(moved.next))
       next[stateName(part as StatePart, bucket)] = value;
+    const { weights } = moved.next;
     if (emaDecay)
       next[stateName('ema', bucket)] = add(mul(read('ema'), emaDecay), mul(weights, sub(1, emaDecay)));
   }
