@@ -7,6 +7,8 @@ const from = (path: string): string => resolve(import.meta.dirname, path);
 
 export default defineConfig({
   main: {
+    // The key that updates on Linux are signed with; without it a release refuses them.
+    define: { 'process.env.CAMBIUM_UPDATE_KEY': JSON.stringify(process.env['CAMBIUM_UPDATE_KEY'] ?? '') },
     build: {
       outDir: 'out/main',
       target: 'node24',

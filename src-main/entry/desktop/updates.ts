@@ -3,10 +3,14 @@ import { app, dialog } from 'electron';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import updater from 'electron-updater';
+import { isSignedBy } from './update-signature.ts';
 
 /** True if the installer told the app where its updates are. Local builds and checkouts have no updates. */
 export const canUpdate = (): boolean =>
   app.isPackaged && existsSync(join(process.resourcesPath, 'app-update.yml'));
+
+/** The public key of this release. The build replaces the variable by its value, so that it cannot be set later. */
+const releaseKey = (): string => process.env.CAMBIUM_UPDATE_KEY ?? '';
 
 /** Offers a newer version. With `quiet` nothing is shown if there is none, or if the check fails. */
 export async function offerUpdate(quiet: boolean): Promise<void> {
@@ -29,6 +33,11 @@ export async function offerUpdate(quiet: boolean): Promise<void> {
       await inform('Cambium is up to date.', `Version ${app.getVersion()}`);
       return;
     }
+    // Windows and macOS check the signature of the program itself.
+    if (process.platform === 'linux' && !isSignedBy(releaseKey(), found.updateInfo))
+      throw new Error(
+        `Version ${found.updateInfo.version} is not signed with the key of this copy of Cambium.`,
+      );
     if (await confirmDownload(found.updateInfo.version)) await autoUpdater.downloadUpdate();
   } catch (error) {
     await inform('Checking for updates failed.', error instanceof Error ? error.message : String(error));

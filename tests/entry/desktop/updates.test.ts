@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
@@ -27,6 +28,11 @@ vi.mock('electron-updater', () => ({
   },
 }));
 import { offerUpdate } from '../../../src-main/entry/desktop/updates.ts';
+import { signManifest } from '../../../src-main/entry/desktop/update-signature.ts';
+
+const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+const manifest = { version: '0.2.0', files: [{ url: 'Cambium-0.2.0.AppImage', sha512: 'abc', size: 5 }] };
+const signed = { ...manifest, signature: signManifest(manifest, privateKey) };
 
 const resources = freshFolder();
 Object.defineProperty(process, 'resourcesPath', { value: resources, configurable: true });
@@ -36,6 +42,7 @@ beforeEach(() => {
   fake.messageBoxes.length = 0;
   fake.pressedButton = 0;
   updater.downloads = 0;
+  process.env['CAMBIUM_UPDATE_KEY'] = publicKey.export({ format: 'der', type: 'spki' }).toString('base64');
   writeFileSync(updateFile, 'provider: github\n');
 });
 
@@ -49,7 +56,7 @@ describe('offerUpdate', () => {
   });
 
   it('downloads the update if the person agrees', async () => {
-    updater.found = { isUpdateAvailable: true, updateInfo: { version: '0.2.0' } };
+    updater.found = { isUpdateAvailable: true, updateInfo: signed };
     fake.pressedButton = 1;
     await offerUpdate(true);
     expect([updater.downloads, fake.messageBoxes.length]).toEqual([0, 1]);
@@ -57,6 +64,19 @@ describe('offerUpdate', () => {
     await offerUpdate(true);
     expect(updater.downloads).toBe(1);
     expect(updater.settings).toMatchObject({ autoDownload: false, autoInstallOnAppQuit: true });
+  });
+
+  it.runIf(process.platform === 'linux').each([
+    ['has no signature', manifest],
+    ['was signed for another version', { ...signed, version: '0.3.0' }],
+    ['has another file', { ...signed, files: [{ ...manifest.files[0], sha512: 'abd' }] }],
+  ])('neither offers nor downloads an update that %s', async (_, updateInfo) => {
+    updater.found = { isUpdateAvailable: true, updateInfo };
+    await offerUpdate(true);
+    expect(fake.messageBoxes).toEqual([]);
+    await offerUpdate(false);
+    expect(fake.messageBoxes.map(({ message }) => message)).toEqual(['Checking for updates failed.']);
+    expect(updater.downloads).toBe(0);
   });
 
   it.each([
