@@ -24,7 +24,12 @@ interface Tick {
 
 /** A chart in units of its drawing; y grows downwards. */
 export interface ChartLayout extends ChartSize {
-  readonly plot: { readonly left: number; readonly right: number; readonly top: number; readonly bottom: number };
+  readonly plot: {
+    readonly left: number;
+    readonly right: number;
+    readonly top: number;
+    readonly bottom: number;
+  };
   readonly lines: readonly LogLine[];
   readonly xTicks: readonly Tick[];
   readonly yTicks: readonly Tick[];
@@ -45,7 +50,7 @@ function tickValues(low: number, high: number): readonly number[] {
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
     powers.push(...[1, 2, 5].map((digit) => digit * 10 ** power));
   const inside = powers.filter((value) => value >= low * 0.999 && value <= high * 1.001);
-  if (inside.length < 2) return [low, Math.sqrt(low * high), high];
+  if (inside.length < 2) return high - low < 1e-9 * high ? [low] : [low, Math.sqrt(low * high), high];
   return inside.length > 7 ? inside.filter((value) => /^1/.test(value.toExponential())) : inside;
 }
 

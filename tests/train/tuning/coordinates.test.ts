@@ -2,14 +2,24 @@
 import { describe, expect, it } from 'vitest';
 import { brokenConstraints, dimsOf } from '../../../src-main/model/config.ts';
 import { families } from '../../../src-main/model/families/index.ts';
-import { coordinatesOf, exponentOf, largestExponent, widen } from '../../../src-main/train/tuning/coordinates.ts';
+import {
+  coordinatesOf,
+  exponentOf,
+  largestExponent,
+  widen,
+} from '../../../src-main/train/tuning/coordinates.ts';
 import { layoutLogChart } from '../../../src-main/train/tuning/log-chart.ts';
 import { tinyConfig } from '../../support/tiny.ts';
 
 describe('exponents', () => {
   const widths = [16, 32, 64];
   it.each([0, 0.5, 1, -0.5])('of scales that go as width^%d are exact', (power) => {
-    expect(exponentOf(widths, widths.map((width) => 3 * width ** power))).toBeCloseTo(power, 12);
+    expect(
+      exponentOf(
+        widths,
+        widths.map((width) => 3 * width ** power),
+      ),
+    ).toBeCloseTo(power, 12);
   });
 
   it('are those of each activation, and the largest counts', () => {
@@ -42,7 +52,14 @@ describe.each([...families.values()])('a $id of another width', (family) => {
 
 describe('the layout of a chart', () => {
   const lines = [
-    { name: 'a', points: [{ x: 1e-4, y: 3 }, { x: 1e-2, y: 2, isHollow: true }, { x: 0, y: 1 }] },
+    {
+      name: 'a',
+      points: [
+        { x: 1e-4, y: 3 },
+        { x: 1e-2, y: 2, isHollow: true },
+        { x: 0, y: 1 },
+      ],
+    },
   ];
   it('spaces values by their logarithm, within the plot, and leaves out what has none', () => {
     const { lines: placed, plot, xTicks } = layoutLogChart(lines, { width: 400, height: 200 }, [1e-3])!;
@@ -57,6 +74,13 @@ describe('the layout of a chart', () => {
       expect(y).toBeGreaterThan(plot.top);
       expect(y).toBeLessThan(plot.bottom);
     }
+  });
+
+  it('marks a single value once', () => {
+    const flat = [{ name: 'a', points: [1, 2, 4].map((x) => ({ x, y: 0.5 })) }];
+    expect(layoutLogChart(flat, { width: 400, height: 200 })!.yTicks.map(({ value }) => value)).toEqual([
+      0.5,
+    ]);
   });
 
   it('is nothing without points', () => {
