@@ -63,6 +63,7 @@ export class FollowedRun {
 
   followAgain(): void {
     this.hasEnded = false;
+    this.#isResuming = true;
     this.#followCount++;
   }
 
@@ -134,7 +135,6 @@ export class FollowedRun {
       const resumed = await request();
       // Its events begin when its turn comes.
       if (resumed.state === 'waiting') return resumed;
-      this.#isResuming = true;
       this.followAgain();
       return resumed;
     });
