@@ -61,8 +61,22 @@ const plain: RopeScaling = {
 /** The parameters of a resolved type. Refuses missing ones, and numbers that transformers refuses. */
 export function readScaling(type: string, config: JsonObject, rope: JsonObject, spec: RopeSpec): RopeScaling {
   const source = { config, rope, spec };
-  const queryBeta = spec.hasQueryScale ? Number(rope['llama_4_scaling_beta'] ?? 0) : 0;
-  return { ...plain, queryBeta, ...readers[type]?.(source) };
+  return {
+    ...plain,
+    ...readers[type]?.(source),
+    ...(spec.hasQueryScale ? readQueryScale(type, source) : {}),
+  };
+}
+
+/** The class has no default of its own for either number. */
+function readQueryScale(type: string, source: Source): Pick<RopeScaling, 'queryBeta' | 'originalPositions'> {
+  const { rope } = source;
+  const key = 'original_max_position_embeddings';
+  const isFilledIn = ['yarn', 'longrope', 'llama3'].includes(type);
+  return {
+    queryBeta: positiveNumber('llama_4_scaling_beta', rope['llama_4_scaling_beta']),
+    originalPositions: isFilledIn ? readOriginalPositions(source) : positiveNumber(key, rope[key]),
+  };
 }
 
 const readers: Readonly<Record<string, (source: Source) => Partial<RopeScaling>>> = {

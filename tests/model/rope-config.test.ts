@@ -19,8 +19,23 @@ interface RopeCase extends ConfigCase {
 
 const golden = readTransformersFixture<{ base: JsonObject; cases: RopeCase[] }>('rope.json');
 const implemented = ['default', 'linear', 'dynamic', 'yarn', 'longrope', 'llama3', 'ntk_alpha'];
+/** Files that transformers reads in a way that nobody can want, by family: these are refused. */
+const refusedAnyway: Readonly<Record<string, RegExp>> = {
+  cohere2: /^parameters of one layer type$/,
+  exaone4: /^parameters of one layer type$/,
+  ministral: /^parameters of one layer type$/,
+  glm: /^null partial factor$/,
+  glm4: /^null partial factor$/,
+  // Both layers of the small model are sliding.
+  olmo3:
+    /^(null theta|text as theta|null type|llama3 without low factor|scaling is a list|partial factor,? .*)$/,
+};
 /** Mistral refuses `layer_types`, which transformers ignores with a warning. */
-const isRefusedAnyway = (id: string, { set }: RopeCase): boolean => id === 'mistral' && 'layer_types' in set;
+const isRefusedAnyway = (id: string, { set, case: name }: RopeCase): boolean =>
+  (id === 'mistral' && 'layer_types' in set) || refusedAnyway[id]?.test(name) === true;
+/** transformers fails where its class leaves head_dim null; a grown config.json has one. */
+const isReadAnyway = ({ error }: RopeCase): boolean =>
+  error === "TypeError: unsupported operand type(s) for *: 'NoneType' and 'float'";
 
 /** The frequencies that the forward pass uses, by layer type. */
 function frequenciesOf(id: string, config: JsonObject): Readonly<Record<string, readonly number[]>> {
@@ -48,7 +63,8 @@ describe('readRope', () => {
   });
 
   describe.each(Object.entries(golden))('of a %s', (id, { base, cases }) => {
-    const known = cases.filter((one) => !isRefusedAnyway(id, one)).map((one) => [one.case, one] as const);
+    const tested = cases.filter((one) => !isRefusedAnyway(id, one) && !isReadAnyway(one));
+    const known = tested.map((one) => [one.case, one] as const);
 
     it.each(known.filter(([, one]) => one.error === undefined && isReadable(one)))(
       'reads the frequencies of transformers: %s',

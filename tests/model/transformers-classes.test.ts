@@ -32,7 +32,7 @@ const sizeCases = readTransformersFixture<{ base: JsonObject; cases: SizeCase[] 
 
 /** Fields whose default in Cambium follows from others, or that read several keys. */
 const isDerived = (id: string, name: string): boolean =>
-  /^(rope|partialRotaryFactor|layerTypes|sequentialResidual|dtype)/.test(name) ||
+  /^(rope|partialRotaryFactor|rotatedLayers|layerTypes|sequentialResidual|dtype)/.test(name) ||
   (name === 'window' && id.startsWith('qwen')) ||
   // Old files say "gelu" but mean its approximation.
   (name === 'activation' && id === 'gemma');

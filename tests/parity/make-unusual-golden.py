@@ -16,14 +16,20 @@ import torch
 import transformers
 from transformers import (
     AutoModelForCausalLM,
+    AutoModelForImageTextToText,
     Gemma3ForCausalLM,
+    Gemma3ForConditionalGeneration,
     GPT2LMHeadModel,
     GPTNeoXForCausalLM,
     LlamaForCausalLM,
+    LlavaForConditionalGeneration,
     MixtralForCausalLM,
     OPTForCausalLM,
     Phi3ForCausalLM,
+    Qwen2_5_VLForConditionalGeneration,
     Qwen3ForCausalLM,
+    Qwen3VLForConditionalGeneration,
+    SmolVLMForConditionalGeneration,
 )
 
 from fixtures import FIXTURES, VERSIONS, VOCAB, random_tokens, to_floats, use_deterministic_algorithms
@@ -47,6 +53,7 @@ class Case:
     # Change config.json and the weights by stored name, as they are after saving.
     change_config: Callable = unchanged
     change_weights: Callable = unchanged
+    auto_class: type = AutoModelForCausalLM
 
 
 def setting(**keys):
@@ -102,6 +109,19 @@ GPT2_NAMES = {
 LINEAR = {"type": "linear", "factor": 4.0}
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
 EXPERTS = {**LLAMA, "num_local_experts": 3, "num_experts_per_tok": 2}
+
+SIGLIP = dict(
+    hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=8, patch_size=4
+)
+MROPE = {"rope_type": "default", "rope_theta": 500.0, "mrope_section": [1, 1, 1]}
+QWEN_TOKENS = dict(image_token_id=35, video_token_id=36, vision_start_token_id=34, vision_end_token_id=33)
+
+
+def multimodal(model_class, seed, text_config, vision_config, **keys):
+    """A text model with a tiny vision tower; the expected logits are those of text alone."""
+    config = dict(keys, text_config=text_config, vision_config=vision_config)
+    return Case(model_class, config, seed, auto_class=AutoModelForImageTextToText)
+
 
 CASES = {
     "llama-both-ropes": Case(LlamaForCausalLM, LLAMA, 300, setting(rope_scaling=LINEAR)),
@@ -187,6 +207,53 @@ CASES = {
     "llama-head-copied": Case(LlamaForCausalLM, TIED, 341, change_weights=with_head(torch.clone)),
     "llama-head-as-float": Case(LlamaForCausalLM, TIED, 342, change_weights=head_as_float),
     "llama-only-head": Case(LlamaForCausalLM, TIED, 343, change_weights=only_head),
+    "gemma3-multimodal": multimodal(
+        Gemma3ForConditionalGeneration,
+        350,
+        {**GEMMA2, "layer_types": [SLIDING, FULL, SLIDING], "model_type": "gemma3_text"},
+        {**SIGLIP, "model_type": "siglip_vision_model"},
+        mm_tokens_per_image=4,
+        image_token_index=35,
+    ),
+    "llava-multimodal": multimodal(
+        LlavaForConditionalGeneration,
+        351,
+        {**LLAMA, "model_type": "llama"},
+        {**SIGLIP, "projection_dim": 8, "model_type": "clip_vision_model"},
+        image_token_id=35,
+    ),
+    "smolvlm-multimodal": multimodal(
+        SmolVLMForConditionalGeneration,
+        352,
+        {**TIED, "model_type": "llama", "pad_token_id": 0},
+        {**SIGLIP, "model_type": "smolvlm_vision"},
+        scale_factor=2,
+        image_token_id=35,
+        tie_word_embeddings=True,
+    ),
+    "qwen2-5-vl-multimodal": multimodal(
+        Qwen2_5_VLForConditionalGeneration,
+        353,
+        {**LLAMA, "rope_parameters": MROPE, "model_type": "qwen2_5_vl_text"},
+        {"depth": 1, "hidden_size": 8, "num_heads": 2, "intermediate_size": 8, "out_hidden_size": 24, "patch_size": 4},
+        **QWEN_TOKENS,
+    ),
+    "qwen3-vl-multimodal": multimodal(
+        Qwen3VLForConditionalGeneration,
+        354,
+        {**LLAMA, "head_dim": 8, "rope_parameters": {**MROPE, "mrope_interleaved": True}, "model_type": "qwen3_vl_text"},
+        {
+            "depth": 1,
+            "hidden_size": 8,
+            "num_heads": 2,
+            "intermediate_size": 8,
+            "out_hidden_size": 24,
+            "patch_size": 4,
+            "num_position_embeddings": 4,
+            "deepstack_visual_indexes": [0],
+        },
+        **QWEN_TOKENS,
+    ),
 }
 
 
@@ -200,7 +267,7 @@ def write_case(name, case):
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     safetensors.torch.save_file(case.change_weights(weights), folder / "model.safetensors", metadata={"format": "pt"})
 
-    model, report = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", output_loading_info=True)
+    model, report = case.auto_class.from_pretrained(folder, attn_implementation="eager", output_loading_info=True)
     assert not report["missing_keys"] and not report["mismatched_keys"], (name, report)
     ids = random_tokens(case.seed, 1, 17)
     with torch.no_grad():

@@ -2,6 +2,7 @@
  * @file GPT-J: parallel blocks with one layer norm, interleaved rotary pairs on the first entries of a head, and a head
  * with a bias. Must agree with transformers' modeling_gptj.py.
  */
+import { refuse } from '../../base/errors.ts';
 import { derived, setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
@@ -68,7 +69,14 @@ export const gptJ: ModelFamily = {
   },
   baseModelPrefix: 'transformer',
   namePrefix: 'transformer.',
-  assertSupported: () => undefined,
+  assertSupported(config) {
+    const { n_embd: hidden = 4096, n_head: heads = 16, rotary_dim: rotated = 64 } = config;
+    if (Number(rotated) > Number(hidden) / Number(heads))
+      refuse('checkpoint/unsupported', {
+        what: `rotary_dim ${Number(rotated)}`,
+        why: `a head has only ${Number(hidden) / Number(heads)} entries`,
+      });
+  },
   forward: (m, tokens) =>
     gatedDecoder(m, tokens, {
       names: { embed: 'wte', layers: 'h', attention: 'attn', output: 'out_proj', lastNorm: 'ln_f' },

@@ -1,4 +1,5 @@
 /** @file Helium: Llama with interleaved rotary pairs. Must agree with transformers' modeling_helium.py. */
+import { refuse } from '../../base/errors.ts';
 import { setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { groupedRelease } from '../releases.ts';
@@ -7,7 +8,7 @@ import type { RopeSpec } from '../rope-spec.ts';
 import { gatedDims } from './gated-decoder.ts';
 import { llama, llamaTensors } from './llama.ts';
 
-const rope: RopeSpec = { positions: 4096, interleaved: true };
+const rope: RopeSpec = { theta: 1e5, positions: 4096, interleaved: true };
 
 export const helium: ModelFamily = {
   ...llama,
@@ -40,5 +41,11 @@ export const helium: ModelFamily = {
   rope,
   assertSupported(config) {
     assertRopeSupported(config, rope);
+    const { hidden_size: hidden = 2560, num_attention_heads: heads = 20, head_dim: width = 128 } = config;
+    if (typeof heads === 'number' && typeof width === 'number' && hidden !== heads * width)
+      refuse('checkpoint/unsupported', {
+        what: `hidden_size ${JSON.stringify(hidden)}`,
+        why: `it must be num_attention_heads × head_dim, which is ${heads * width}`,
+      });
   },
 };

@@ -2,7 +2,7 @@
  * @file HunYuan (dense): Llama with norms on rotated queries and keys. Must agree with transformers'
  * modeling_hunyuan_v1_dense.py.
  */
-import { setting } from '../config-fields.ts';
+import { setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
 import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
@@ -27,7 +27,10 @@ export const hunyuan: ModelFamily = {
   ],
   modelTypes: ['hunyuan_v1_dense'],
   architecture: 'HunYuanDenseV1ForCausalLM',
-  dims: gatedDims({ vocab: 290_943, hidden: 4096, ffn: 11_008, layers: 32, heads: 32 }),
+  dims: {
+    ...gatedDims({ vocab: 290_943, hidden: 4096, ffn: 11_008, layers: 32, heads: 32 }),
+    head_dim: size('head_dim'),
+  },
   settings: {
     ...without(llama.settings, 'mlpBias'),
     eps: setting('rms_norm_eps', 1e-5),

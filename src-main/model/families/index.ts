@@ -38,6 +38,7 @@ import { seedOss } from './seed-oss.ts';
 import { smollm3 } from './smollm3.ts';
 import { stablelm } from './stablelm.ts';
 import { starcoder2 } from './starcoder2.ts';
+import { unsupportedTypes } from './unsupported.ts';
 
 const all: readonly ModelFamily[] = [
   gpt2,
@@ -91,11 +92,15 @@ export const families: ReadonlyMap<string, ModelFamily> = new Map(all.map((famil
 export const familyById = (id: string): ModelFamily =>
   families.get(id) ?? refuse('checkpoint/unknown-family', { type: id, known: [...families.keys()] });
 
-/** The family of a config.json, found by its `model_type`. Throws `checkpoint/unknown-family`. */
+/**
+ * The family of a config.json, found by its `model_type`. Throws `checkpoint/unsupported` with the reason for types
+ * that cannot be opened, and `checkpoint/unknown-family` for all others.
+ */
 export function familyOf(config: JsonObject): ModelFamily {
   const type = toText(config['model_type'] ?? '');
-  return (
-    all.find((family) => family.modelTypes.includes(type) && (family.matches?.(config) ?? true)) ??
-    refuse('checkpoint/unknown-family', { type, known: all.flatMap((f) => f.modelTypes) })
-  );
+  const found = all.find((family) => family.modelTypes.includes(type) && (family.matches?.(config) ?? true));
+  if (found) return found;
+  const why = unsupportedTypes[type];
+  if (why !== undefined) return refuse('checkpoint/unsupported', { what: `model_type "${type}"`, why });
+  return refuse('checkpoint/unknown-family', { type, known: all.flatMap((f) => f.modelTypes) });
 }

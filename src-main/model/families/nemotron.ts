@@ -2,7 +2,7 @@
  * @file Nemotron and Minitron: layer norms with gains stored minus one, squared ReLU without a gate, and partially
  * rotated heads. Must agree with transformers' modeling_nemotron.py.
  */
-import { setting } from '../config-fields.ts';
+import { setting, size } from '../config-fields.ts';
 import type { ModelFamily, TensorSpec } from '../family.ts';
 import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
@@ -35,7 +35,10 @@ export const nemotron: ModelFamily = {
   ],
   modelTypes: ['nemotron'],
   architecture: 'NemotronForCausalLM',
-  dims: gatedDims({ vocab: 256_000, hidden: 6144, ffn: 24_576, layers: 32, heads: 48 }),
+  dims: {
+    ...gatedDims({ vocab: 256_000, hidden: 6144, ffn: 24_576, layers: 32, heads: 48 }),
+    kv_heads: size('num_key_value_heads'),
+  },
   settings: {
     ...llama.settings,
     eps: setting('norm_eps', 1e-5),

@@ -1,4 +1,5 @@
 /** @file SmolLM 3: Llama with layers that have no positions. Must agree with transformers' modeling_smollm3.py. */
+import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { setting } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
@@ -14,8 +15,11 @@ const rope: RopeSpec = { theta: 2e6, positions: 32_768, hasLayerTypes: true };
 
 /** Whether each layer rotates queries and keys, as 1 or 0: `no_rope_layers`, which says the opposite of its name. */
 function rotatedLayers(config: JsonObject): readonly number[] {
-  const list = config['no_rope_layers'];
+  const key = 'no_rope_layers';
+  const list = config[key] ?? undefined;
   if (Array.isArray(list)) return list.map(Number);
+  if (list !== undefined)
+    refuse('checkpoint/bad-config', { path: 'config.json', key, why: 'is not a list of numbers' });
   const interval = Number(config['no_rope_layer_interval'] ?? 4);
   return Array.from({ length: Number(config['num_hidden_layers']) }, (_, i) => ((i + 1) % interval ? 1 : 0));
 }

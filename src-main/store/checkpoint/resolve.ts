@@ -13,6 +13,7 @@ import { isBuffer } from '../../model/buffers.ts';
 import { tensorKey, type ModelFamily, type Settings } from '../../model/family.ts';
 import { parametersOf } from '../../model/parameters.ts';
 import { readConfig } from '../../model/read-config.ts';
+import { textConfigOf, textNameOf } from '../../model/text-model.ts';
 import { resolveStoredName, styleOf, type NameStyle, type ResolvedName } from '../../model/tensor-names.ts';
 import { isObject } from '../fs/files.ts';
 import type { StoredTensor } from './shards.ts';
@@ -41,6 +42,8 @@ export interface ParsedConfig {
   readonly notes: readonly string[];
   /** Keys of sizes that config.json lacks, with the defaults of transformers that stand for them. */
   readonly absentSizes: ReadonlyMap<string, number>;
+  /** The `model_type` of a multimodal checkpoint, of which only the text model is opened. */
+  readonly multimodalType?: string;
 }
 
 /** A checkpoint as config.json and the headers describe it. */
@@ -65,12 +68,15 @@ export function parseConfig(dir: string, given: JsonObject): ParsedConfig {
       path: dir,
       how: toText(quantization['quant_method'] ?? 'quantization_config'),
     });
-  const family = familyOf(given);
+  const text = textConfigOf(given);
+  const own = text ?? given;
+  const family = familyOf(own);
   const path = join(dir, 'config.json');
   return withConfigPath(path, () => {
-    const { config, notes } = readConfig(family, given);
+    const { config, notes } = readConfig(family, own);
     const dims = dimsOf(family, config, path);
-    return { family, dims, config, notes, absentSizes: defaultSizes(family, given) };
+    const parsed = { family, dims, config, notes, absentSizes: defaultSizes(family, own) };
+    return text ? { ...parsed, multimodalType: toText(given['model_type']) } : parsed;
   });
 }
 
@@ -94,10 +100,13 @@ export async function resolveCheckpoint(
   stored: ReadonlyMap<string, StoredTensor>,
   comparison: Comparison,
 ): Promise<ResolvedCheckpoint> {
-  const { family, dims, absentSizes } = parsed;
+  const { family, dims, absentSizes, multimodalType } = parsed;
   return explainAbsentSizes(dir, absentSizes, async () => {
     checkCounts(dir, family, dims, stored.size);
-    const { named, unknown, ignored, nameStyle } = resolveNames(dir, family, stored);
+    const part = multimodalType === undefined ? undefined : selectTextModel(multimodalType, stored);
+    const resolved = resolveNames(dir, family, part?.stored ?? stored);
+    const { named, unknown, nameStyle } = resolved;
+    const ignored = [...resolved.ignored, ...(part?.leftOut ?? [])];
     const typed = withDType(family, parsed.config, named);
     const { config, tensors, notes } = await resolveTiedHead(family, typed, named, comparison);
     // `checkCounts` comes first: some settings have one entry per layer.
@@ -106,7 +115,7 @@ export async function resolveCheckpoint(
     return {
       ...model,
       absentSizes,
-      notes: [...parsed.notes, ...notes],
+      notes: [...parsed.notes, ...(part?.notes ?? []), ...notes],
       nameStyle,
       ignored,
       tensors: matchTensors(dir, model, tensors, unknown),
@@ -164,6 +173,30 @@ interface NamedTensors {
   readonly unknown: readonly string[];
   readonly ignored: readonly string[];
   readonly nameStyle: NameStyle;
+}
+
+/** The stored weights of the text model of a multimodal checkpoint by their names in it, and what is left out. */
+function selectTextModel(
+  type: string,
+  stored: ReadonlyMap<string, StoredTensor>,
+): {
+  readonly stored: ReadonlyMap<string, StoredTensor>;
+  readonly leftOut: readonly string[];
+  readonly notes: readonly string[];
+} {
+  const kept = new Map<string, StoredTensor>();
+  const leftOut: string[] = [];
+  const modules = new Set<string>();
+  for (const [name, tensor] of stored) {
+    const found = textNameOf(name);
+    if (found && 'module' in found) {
+      modules.add(found.module);
+      leftOut.push(name);
+    } else kept.set(found?.name ?? name, tensor);
+  }
+  const others = modules.size === 0 ? '' : `, without ${[...modules].join(' and ')}`;
+  const note = `only the text model of this ${type} checkpoint is opened${others}`;
+  return { stored: kept, leftOut, notes: [note] };
 }
 
 /** Finds the weight of every stored name, and leaves buffers out. Refuses a weight that is stored twice. */

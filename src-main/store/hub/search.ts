@@ -3,6 +3,8 @@ import { toText } from '../../base/json.ts';
 import { listModels } from '@huggingface/hub';
 import { createError, type ErrorData } from '../../base/errors.ts';
 import { families } from '../../model/families/index.ts';
+import { unsupportedTypes } from '../../model/families/unsupported.ts';
+import { textTypeOf } from '../../model/text-model.ts';
 import type { HubHit, HubPage } from '../../model/hub.ts';
 import { isObject } from '../fs/files.ts';
 import type { Hub } from './requests.ts';
@@ -138,7 +140,7 @@ function parseNextCursor(link: string | null): string | null {
 }
 
 const findFamilyId = (modelType: string): string | null =>
-  [...families.values()].find((family) => family.modelTypes.includes(modelType))?.id ?? null;
+  [...families.values()].find((family) => family.modelTypes.includes(textTypeOf(modelType)))?.id ?? null;
 
 function readParameterCount(safetensors: unknown): number | null {
   const total = (safetensors as { total?: unknown } | undefined)?.total;
@@ -163,6 +165,9 @@ function findObstacle(
   }
   if (modelType === '') return createError('checkpoint/no-config', { path }).toData();
   if (findFamilyId(modelType) === null) {
+    const why = unsupportedTypes[modelType];
+    if (why !== undefined)
+      return createError('checkpoint/unsupported', { what: `model_type "${modelType}"`, why }).toData();
     const known = [...families.values()].flatMap((family) => family.modelTypes);
     return createError('checkpoint/unknown-family', { type: modelType, known }).toData();
   }

@@ -1,6 +1,7 @@
 /** @file Tiny configs of decoders that differ from Llama in a few places: block forms, multipliers, positions. */
 import type { JsonObject } from '../../../src-main/base/json.ts';
 import { without } from '../../../src-main/model/tensor-specs.ts';
+import { gpt2 } from './gpt2-llama.ts';
 import { llamaSizes } from './sizes.ts';
 
 const sliding = 'sliding_attention';
@@ -17,6 +18,7 @@ const yarn: JsonObject = {
   original_max_position_embeddings: 8,
 };
 
+const gptSizes = without(gpt2, 'model_type') as JsonObject;
 const layerNormSizes: JsonObject = { ...llamaSizes, layer_norm_eps: 0.01 };
 
 export const denseVariants: Readonly<Record<string, JsonObject>> = {
@@ -131,4 +133,19 @@ export const denseVariants: Readonly<Record<string, JsonObject>> = {
     rope_scaling: { type: 'dynamic', factor: 1, alpha: 3 },
   },
   'helium, untied, MHA': { ...plainSizes, ...mha, ...untied, model_type: 'helium', head_dim: 8 },
+  'gptj, untied, n_inner null': { ...gptSizes, ...untied, model_type: 'gptj', rotary_dim: 2, n_inner: null },
+  'gpt_neo, tied, local layers': {
+    model_type: 'gpt_neo',
+    vocab_size: 23,
+    max_position_embeddings: 12,
+    hidden_size: 12,
+    num_heads: 3,
+    num_layers: 2,
+    intermediate_size: 20,
+    attention_types: [[['global', 'local'], 1]],
+    window_size: 3,
+    layer_norm_epsilon: 0.01,
+    torch_dtype: 'float32',
+  },
+  'gpt_bigcode, tied': { ...gptSizes, model_type: 'gpt_bigcode' },
 };

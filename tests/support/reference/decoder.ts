@@ -116,7 +116,7 @@ const traitsOf: Readonly<Record<string, Traits>> = {
     eps: ['rms_norm_eps', 1e-5],
     queryNorm: { after: true, names: ['query_layernorm', 'key_layernorm'] },
   },
-  helium: { eps: ['rms_norm_eps', 1e-8], headDim: 128, interleaved: true },
+  helium: { eps: ['rms_norm_eps', 1e-8], theta: 1e5, headDim: 128, interleaved: true },
 };
 
 const kin: Readonly<Record<string, Traits>> = {
