@@ -258,6 +258,8 @@ export class RunView {
   }
 
   #applyStarted(event: StartedEvent): void {
+    // The run begins anew, or its events are read again because a resume has removed some.
+    if (event.step === 0) this.log = [];
     const isFirstStart = this.started === null || this.steps.length === 0;
     const what = isFirstStart ? 'Started' : `Resumed at step ${event.step}`;
     this.phase = 'running';

@@ -1,5 +1,6 @@
 /** @file cambium completion: prints a script that completes commands, flags and values in a shell. */
 import { deviceChoices } from '../../../base/device.ts';
+import { queuePlaces } from '../../../contract/queue.ts';
 import { methods } from '../../../service/catalog.ts';
 import { readChoice } from '../arguments.ts';
 import { jsonFlag, type AddCommand } from '../command.ts';
@@ -28,6 +29,7 @@ export const completion: AddCommand = (program, run) => {
             '--method': [...methods.keys()],
             '--device': deviceChoices,
             '--dtype': outputDTypes,
+            '--queue': queuePlaces,
           };
           const script = writeCompletion(
             readChoice('shell', String(shell), shells),
