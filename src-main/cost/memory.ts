@@ -58,6 +58,9 @@ export function memoryOf(
     { what: 'Weights', bytes: stateBytes((part) => part === 'weights') },
     { what: 'Optimizer', bytes: stateBytes((part) => part !== 'weights') },
   ];
+  const masked = buckets.filter((bucket) => bucket.isMasked);
+  if (masked.length > 0)
+    parts.push({ what: 'Masks of new entries', bytes: float32Bytes * sum(masked.map((b) => b.length)) });
   if (source > 0) parts.push({ what: 'Source', bytes: float32Bytes * source });
   if (accumulates)
     parts.push({

@@ -4,6 +4,7 @@ import type { Graph } from '../graph/graph.ts';
 import { noKernels, type KernelChoice } from '../graph/kernels.ts';
 import { resolveCheckpointing } from '../graph/passes/activation-checkpointing.ts';
 import { simplify } from '../graph/passes/simplify.ts';
+import { findAddedEntries } from '../growth/added-entries.ts';
 import { listAddedWeights } from '../growth/added-weights.ts';
 import { sourceFromRecord, stagesFromRecord } from '../growth/plan/saved-plan.ts';
 import type { CheckpointSummary } from '../model/summary.ts';
@@ -36,6 +37,8 @@ export interface Subject {
   readonly source?: Omit<Subject, 'source'>;
   /** Names of the weights that its growth added. If they are not known, all weights count as trained with `new`. */
   readonly added?: readonly string[];
+  /** Names of the weights that its growth gave new rows or columns. */
+  readonly widened?: readonly string[];
 }
 
 /** The subject of a checkpoint, with the source and the added weights from its growth record. */
@@ -47,8 +50,10 @@ export function subjectOf({
   readonly growth: GrowthRecord | null;
 }): Subject {
   const source = sourceFromRecord(growth);
-  const added = [...listAddedWeights(stagesFromRecord(growth))];
-  return source ? { ...summary, source, added } : { ...summary, added };
+  const stages = stagesFromRecord(growth);
+  const added = [...listAddedWeights(stages)];
+  const widened = [...findAddedEntries(stages).keys()];
+  return source ? { ...summary, source, added, widened } : { ...summary, added, widened };
 }
 
 export interface Programs {
@@ -77,12 +82,12 @@ function createModel(
 
 /** The weights that a run trains; undefined for all. Throws `run/bad-setting`. */
 export function trainableIn(
-  { family: id, dims, settings, added }: Subject,
+  { family: id, dims, settings, added, widened }: Subject,
   choice: TrainableChoice,
 ): Trainable | undefined {
   if (choice.trainable === 'new' && added === undefined) return undefined;
   const names = parametersOf(familyById(id), dims, settings).map(({ name }) => name);
-  return trainableOf(choice, names, new Set(added));
+  return trainableOf(choice, names, new Set(added), new Set(widened));
 }
 
 const countModel = ({ family, dims, settings }: BucketModel): number =>

@@ -25,6 +25,8 @@ export interface Bucket {
   readonly hasWeightDecay: boolean;
   /** Its weights stay as they are: they have no gradients and no moments. */
   readonly isFrozen?: true;
+  /** Old entries of its weights stay as they are; the tensor `mask/…` has 1 for each new one. */
+  readonly isMasked?: true;
   /** Its weights were frozen at first: their moments began when they were unfrozen. */
   readonly isLate?: true;
   /**
@@ -40,5 +42,13 @@ export interface Bucket {
 /** What two weights must agree in to share a bucket. */
 export type BucketKey = Pick<
   Bucket,
-  'rule' | 'lrScale' | 'epsScale' | 'normShare' | 'hasWeightDecay' | 'isFrozen' | 'isLate' | 'slotLength'
+  | 'rule'
+  | 'lrScale'
+  | 'epsScale'
+  | 'normShare'
+  | 'hasWeightDecay'
+  | 'isFrozen'
+  | 'isMasked'
+  | 'isLate'
+  | 'slotLength'
 >;

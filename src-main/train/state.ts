@@ -17,7 +17,8 @@ export type { Bucket, Slot } from './bucket.ts';
 export type { StatePart } from './optimizers/index.ts';
 
 /** Name of a state tensor in graphs: `expAvg/0`. */
-export const stateName = (part: StatePart | 'gradient', bucket: Bucket): string => `${part}/${bucket.index}`;
+export const stateName = (part: StatePart | 'gradient' | 'mask', bucket: Bucket): string =>
+  `${part}/${bucket.index}`;
 
 /** Names of every state tensor of `buckets`, moving averages included where they are kept. */
 export const stateNames = (
@@ -29,7 +30,7 @@ export const stateNames = (
 /** A string that is equal for weights that may share a bucket. */
 export const bucketKeyOf = (b: BucketKey): string =>
   `${b.rule} ${b.lrScale} ${b.epsScale} ${b.normShare} ${b.hasWeightDecay} ${b.slotLength}` +
-  `${b.isFrozen ? ' frozen' : ''}${b.isLate ? ' late' : ''}`;
+  `${b.isFrozen ? ' frozen' : ''}${b.isMasked ? ' masked' : ''}${b.isLate ? ' late' : ''}`;
 
 export interface BucketOptions {
   /** Most elements of a bucket; a larger weight has a bucket of its own. */
@@ -44,6 +45,8 @@ export interface BucketOptions {
 /** Which weights are trained. */
 export interface Trainable {
   isFrozen(name: string): boolean;
+  /** True for a weight of which the new entries alone are trained. */
+  isMasked(name: string): boolean;
   /** True for a weight that was frozen at first. */
   isLate(name: string): boolean;
 }
@@ -68,6 +71,7 @@ export function bucketsOf(
       ...scales,
       hasWeightDecay: hasWeightDecay(parameter.spec),
       ...(trainable?.isFrozen(parameter.name) ? { isFrozen: true } : {}),
+      ...(trainable?.isMasked(parameter.name) ? { isMasked: true } : {}),
       ...(trainable?.isLate(parameter.name) ? { isLate: true } : {}),
       slotLength,
     };

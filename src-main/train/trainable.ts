@@ -10,18 +10,22 @@ export interface TrainableChoice {
 }
 
 /**
- * The weights of `names` that are trained; undefined for all of them. `added` are those that the growth added. Throws
- * `run/bad-setting` if a name matches none, or if the growth added none.
+ * The weights of `names` that are trained; undefined for all of them. `added` are those that the growth added, and
+ * `widened` those that it gave new entries, which alone are trained with `new`. Throws `run/bad-setting` if a name
+ * matches none, or if the growth added nothing.
  */
 export function trainableOf(
   { trainable, isUnfrozen = false }: TrainableChoice,
   names: readonly string[],
   added: ReadonlySet<string>,
+  widened: ReadonlySet<string> = new Set(),
 ): Trainable | undefined {
-  const chosen = chooseNames(trainable.trim(), names, added);
+  const setting = trainable.trim();
+  const chosen = chooseNames(setting, names, new Set([...added, ...widened]));
   if (!chosen) return undefined;
   return {
     isFrozen: (name) => !isUnfrozen && !chosen.has(name),
+    isMasked: (name) => setting === 'new' && !isUnfrozen && widened.has(name) && !added.has(name),
     isLate: (name) => isUnfrozen && !chosen.has(name),
   };
 }
@@ -35,7 +39,7 @@ function chooseNames(
   if (setting === 'all') return undefined;
   if (setting === 'new') {
     const chosen = new Set(names.filter((name) => added.has(name)));
-    return chosen.size > 0 ? chosen : fail('are "new", but the growth of this checkpoint added no blocks');
+    return chosen.size > 0 ? chosen : fail('are "new", but the growth of this checkpoint added nothing');
   }
   const words = setting.split(/[\s,]+/).filter(Boolean);
   if (words.length === 0) fail('are not named: give all, new, or names with *');

@@ -124,36 +124,45 @@ function moveBucket(
   s: UpdateSettings,
   isGood: Value,
   values: StepValues,
+  mask: Value | undefined,
 ): KernelMove {
   const rule = rules[bucket.rule];
-  if (rule.moveByKernel && (s.kernelChoice ?? noKernels).has('optimizer'))
+  if (!mask && rule.moveByKernel && (s.kernelChoice ?? noKernels).has('optimizer'))
     return rule.moveByKernel(bucket, read, gradient, s, values);
   // 0 × ∞ is not 0: a gradient that is not finite has to go before it is scaled.
   const finite = where(isGood, gradient, 0);
-  const { step, weightDecay, next: parts } = rule.move(bucket, read, finite, s, values);
+  const moved = rule.move(bucket, read, finite, s, values);
+  // Moments from before may move an old entry, whose gradient is 0.
+  const ofNew = (value: Value): Value => (mask ? mul(value, mask) : value);
+  const step = ofNew(moved.step);
+  const weightDecay = moved.weightDecay && ofNew(moved.weightDecay);
   const decayed = weightDecay ? mul(read('weights'), sub(1, weightDecay)) : read('weights');
   const weights = sub(decayed, step);
   const squares = { stepSquares: sumSquares(step), weightSquares: sumSquares(weights) };
-  return { next: { weights, ...parts }, ...squares };
+  return { next: { weights, ...moved.next }, ...squares };
 }
 
 /**
  * The next state of `buckets`, which are trained, under the names of the state tensors, and `gradNorm`, `updateRatio`
  * (norm of the step, without weight decay, over the norm of the weights after it) and `applied` (0 if the step was
  * skipped because its loss or norm was not below the limit).
- * The true gradient is `gradients` times `scale`.
+ * The true gradient is `all` times `scale`; of a masked bucket, old entries neither move nor count in the norm.
  * Every update waits for the norm, so every read of the state in the backward pass precedes the first write;
  * updating the state in place depends on that.
  */
 export function update(
   buckets: readonly Bucket[],
   state: (part: StatePart, bucket: Bucket) => Value,
-  gradients: readonly Value[],
+  all: readonly Value[],
   s: UpdateSettings,
   { loss, scale = 1 }: { readonly loss: Value; readonly scale?: Operand },
 ): Readonly<Record<string, Value>> {
   const scalar = (name: keyof HostScalars | (typeof lateScalarNames)[number]): Value =>
     input(name, 'float32', []);
+  const masks = buckets.map((bucket) =>
+    bucket.isMasked ? input(stateName('mask', bucket), 'float32', [bucket.length]) : undefined,
+  );
+  const gradients = all.map((gradient, i) => (masks[i] ? mul(gradient, masks[i]) : gradient));
   const gradNorm = mul(globalNorm(buckets, gradients), scale);
   const isGood = and(less(loss, scalar('lossLimit')), less(gradNorm, scalar('gradNormLimit')));
   const on = where(isGood, 1, 0);
@@ -178,7 +187,15 @@ export function update(
   const weightSquares: Value[] = [];
   for (const [i, bucket] of buckets.entries()) {
     const read = (part: StatePart): Value => state(part, bucket);
-    const moved = moveBucket(bucket, read, gradients[i]!, s, isGood, bucket.isLate ? lateValues : values);
+    const moved = moveBucket(
+      bucket,
+      read,
+      gradients[i]!,
+      s,
+      isGood,
+      bucket.isLate ? lateValues : values,
+      masks[i],
+    );
     stepSquares.push(moved.stepSquares);
     weightSquares.push(moved.weightSquares);
     for (const [part, value] of Object.entries(moved.next))

@@ -18,6 +18,20 @@ describe('trainableOf', () => {
     expect(frozenWith('new', new Set(['layers.1.norm.weight']))).toEqual(names.slice(0, 3));
   });
 
+  it('masks what the growth widened with new, until it is unfrozen', () => {
+    const added = new Set(['layers.1.norm.weight']);
+    const widened = new Set(['embed.weight', 'layers.1.norm.weight']);
+    const found = trainableOf({ trainable: 'new' }, names, added, widened)!;
+    expect(names.filter((name) => found.isMasked(name))).toEqual(['embed.weight']);
+    expect(names.filter((name) => found.isFrozen(name))).toEqual([
+      'layers.0.norm.weight',
+      'layers.0.mlp.weight',
+    ]);
+    const unfrozen = trainableOf({ trainable: 'new', isUnfrozen: true }, names, added, widened)!;
+    expect(names.filter((name) => unfrozen.isMasked(name) || unfrozen.isFrozen(name))).toEqual([]);
+    expect(trainableOf({ trainable: '*' }, names, added, widened)!.isMasked('embed.weight')).toBe(false);
+  });
+
   it('freezes what no name matches; * stands for any text, and a dot for itself', () => {
     expect(frozenWith('*norm*')).toEqual(['embed.weight', 'layers.0.mlp.weight']);
     expect(frozenWith('embed.weight, layers.1.*')).toEqual(['layers.0.norm.weight', 'layers.0.mlp.weight']);
@@ -32,7 +46,7 @@ describe('trainableOf', () => {
   it.each([
     ['a name that matches nothing', '*norm* embedXweight', 'embedXweight'],
     ['an empty text', ' ', 'give all, new, or names'],
-    ['new without a growth that added blocks', 'new', 'added no blocks'],
+    ['new without a growth', 'new', 'added nothing'],
   ])('refuses %s', async (_, trainable, why) => {
     const { detail } = await expectAppError('run/bad-setting', () => trainableOf({ trainable }, names, none));
     expect(detail['why']).toContain(why);

@@ -86,6 +86,8 @@ export interface LoadOptions {
   readonly factors?: ReadonlyMap<string, Factors>;
   readonly optimizer?: OptimizerId;
   readonly trainable?: Trainable;
+  /** 1 for each entry of a weight that is trained, for weights that are masked. */
+  readonly maskOf?: (parameter: Parameter) => Float32Array;
 }
 
 /** Loads the weights onto the device. They are sorted by name, like in the files they are saved to. */
@@ -104,11 +106,16 @@ export async function loadModel(
     tensors.clear();
   };
   try {
-    for (const bucket of buckets)
+    for (const bucket of buckets) {
       tensors.set(
         stateName('weights', bucket),
         await uploadBucket(device, bucket, (name) => source(byName.get(name)!)),
       );
+      if (!bucket.isMasked) continue;
+      const mask = (name: string): Promise<Float32Array> =>
+        Promise.resolve(options.maskOf!(byName.get(name)!));
+      tensors.set(stateName('mask', bucket), await uploadBucket(device, bucket, mask));
+    }
   } catch (error) {
     dispose();
     throw error;

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { resolveSettings } from '../../cost/checkpointing.ts';
 import { trainingFlopsPerToken } from '../../cost/flops.ts';
 import { subjectOf, trainableIn } from '../../cost/programs.ts';
+import { findAddedEntries, maskOf } from '../../growth/added-entries.ts';
+import { stagesFromRecord } from '../../growth/plan/saved-plan.ts';
 import { openCheckpoint, type Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { modelFolder } from '../../store/checkpoint/moments.ts';
 import { newestStep } from '../../store/run/runs.ts';
@@ -70,7 +72,13 @@ export function loadOptionsOf(
   return {
     optimizer,
     emaDecay,
-    ...(trainable ? { trainable } : {}),
+    ...(trainable ? { trainable, maskOf: createMasks(base) } : {}),
     ...(factors ? { factors } : {}),
   };
+}
+
+/** The new entries of the weights that the growth of a checkpoint widened, as masks. */
+function createMasks({ growth }: Checkpoint): NonNullable<LoadOptions['maskOf']> {
+  const entries = findAddedEntries(stagesFromRecord(growth));
+  return ({ name, shape }) => maskOf(entries.get(name)!, shape);
 }

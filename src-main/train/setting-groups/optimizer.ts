@@ -21,7 +21,9 @@ export const optimizerSettings = {
   }),
   trainable: text({
     label: 'Trainable weights',
-    help: 'Trains all weights, new blocks alone (new), or names with *, such as "*norm*". The others are frozen.',
+    help:
+      'Trains all weights, new blocks and new rows and columns alone (new), or names with *, such as "*norm*". ' +
+      'The others are frozen.',
     group: 'optimizer',
     isInForm: false,
     default: 'all',

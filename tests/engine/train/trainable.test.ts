@@ -1,6 +1,8 @@
 /** @file A run that trains a part of its weights: the others stay as they are and have no state. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { findAddedEntries, maskOf } from '../../../src-main/growth/added-entries.ts';
+import { stagesFromRecord } from '../../../src-main/growth/plan/saved-plan.ts';
 import { openStepMoments } from '../../../src-main/store/checkpoint/moments.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
 import { newestStep } from '../../../src-main/store/run/runs.ts';
@@ -120,6 +122,33 @@ describe('a run that trains what is new', () => {
     const layerOf = (name: string): number => Number(/layers\.(\d+)\./.exec(name)?.[1] ?? -1);
     expect(names.length).toBeGreaterThan(0);
     expect([...new Set(names.map(layerOf))].sort((a, b) => a - b)).toEqual(inserted);
+  });
+
+  const widening = ['copy-pad', 'hypercloning'];
+
+  it.each(widening)('trains the new entries inside of weights grown by %s alone', async (method) => {
+    const grown = await growTiny(method);
+    const settings = { trainable: 'new', gradAccum: 2, tokens: 6 * 2 * tokensPerSmallStep };
+    const run = await createTestRun(grown, textFile, settings);
+    await trainUntilStep(run, 3);
+    await trainRun(run);
+    const [before, after] = [await readInitial(grown), await readModelAt(run, 6)];
+    const { growth } = await openCheckpoint(grown);
+    const entries = findAddedEntries(stagesFromRecord(growth));
+    let moved = 0;
+    for (const [name, values] of after) {
+      const added = entries.get(name);
+      const mask = added ? maskOf(added, [values.length]) : new Float32Array(values.length);
+      for (const [i, value] of values.entries()) {
+        const hasMoved = value !== before.get(name)![i];
+        if (hasMoved) moved++;
+        if (mask[i] === 0) expect(hasMoved, `${name}[${i}]`).toBe(false);
+      }
+    }
+    expect(moved).toBeGreaterThan(0);
+    const whole = await createTestRun(grown, textFile, settings);
+    await trainRun(whole);
+    expect(await digestState(run)).toEqual(await digestState(whole));
   });
 
   it('fails on a checkpoint that was not grown', async () => {
