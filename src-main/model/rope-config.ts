@@ -163,9 +163,21 @@ export function ropeSettings(spec: RopeSpec): ModelFamily['settings'] {
   };
 }
 
+/** Refuses lists of LongRoPE that are not as long as the rotated pairs of a head are many. */
+function assertOneFactorPerPair(config: JsonObject, rope: Rope): void {
+  if (rope.type !== 'longrope') return;
+  const headDim = Number(
+    config['head_dim'] ?? Number(config['hidden_size']) / Number(config['num_attention_heads']),
+  );
+  const pairs = Math.trunc(headDim * rope.partialRotaryFactor) / 2;
+  for (const [key, list] of Object.entries({ short_factor: rope.shortFactor, long_factor: rope.longFactor }))
+    if (Number.isFinite(pairs) && list.length !== pairs)
+      badConfig(key, `lists ${list.length} numbers, but ${pairs} pairs of a head rotate`);
+}
+
 /** Refuses rotary parameters that `readRope` refuses, and scaled ones of sliding layers. */
 export function assertRopeSupported(config: JsonObject, spec: RopeSpec): void {
-  readRope(config, spec);
+  assertOneFactorPerPair(config, readRope(config, spec));
   if (!spec.sliding) return;
   const { type } = readRope(config, spec, slidingAttention);
   if (type !== defaultType)

@@ -10,8 +10,8 @@ export const checkpointErrors = {
     `${d.path}: ${d.key} ${d.why}`,
     'Compare config.json with the original on the Hub.',
   ],
-  'checkpoint/unknown-family': (d: { type: string; known: readonly string[] }): ErrorText => [
-    `Cambium does not support the model_type "${d.type}"`,
+  'checkpoint/unknown-family': (d: { type: string; known: readonly string[]; why?: string }): ErrorText => [
+    `Cambium does not support the model_type "${d.type}"${d.why === undefined ? '' : `: ${d.why}`}`,
     `The supported ones are ${listNames(d.known, 20)}.`,
   ],
   'checkpoint/unsupported': (d: { what: string; why: string }): ErrorText => [

@@ -1,5 +1,5 @@
 /** @file The registry of model families. */
-import { refuse } from '../../base/errors.ts';
+import { refuse, type ErrorDetail } from '../../base/errors.ts';
 import { toText, type JsonObject } from '../../base/json.ts';
 import type { ModelFamily } from '../family.ts';
 import { arcee } from './arcee.ts';
@@ -92,15 +92,17 @@ export const families: ReadonlyMap<string, ModelFamily> = new Map(all.map((famil
 export const familyById = (id: string): ModelFamily =>
   families.get(id) ?? refuse('checkpoint/unknown-family', { type: id, known: [...families.keys()] });
 
-/**
- * The family of a config.json, found by its `model_type`. Throws `checkpoint/unsupported` with the reason for types
- * that cannot be opened, and `checkpoint/unknown-family` for all others.
- */
+/** The detail of `checkpoint/unknown-family`, with the reason where it is known. */
+export const describeUnknownType = (type: string): ErrorDetail<'checkpoint/unknown-family'> => {
+  const known = all.flatMap((family) => family.modelTypes);
+  const why = unsupportedTypes[type];
+  return why === undefined ? { type, known } : { type, known, why };
+};
+
+/** The family of a config.json, found by its `model_type`. Throws `checkpoint/unknown-family`. */
 export function familyOf(config: JsonObject): ModelFamily {
   const type = toText(config['model_type'] ?? '');
   const found = all.find((family) => family.modelTypes.includes(type) && (family.matches?.(config) ?? true));
   if (found) return found;
-  const why = unsupportedTypes[type];
-  if (why !== undefined) return refuse('checkpoint/unsupported', { what: `model_type "${type}"`, why });
-  return refuse('checkpoint/unknown-family', { type, known: all.flatMap((f) => f.modelTypes) });
+  return refuse('checkpoint/unknown-family', describeUnknownType(type));
 }

@@ -6,6 +6,7 @@ import { copyFile, link, lstat, readdir, readlink, rename, rm, stat, symlink } f
 import { basename, dirname, join, relative } from 'node:path';
 import { AppError, refuse, type ErrorData } from '../../base/errors.ts';
 import { familyOf } from '../../model/families/index.ts';
+import { textConfigOf } from '../../model/text-model.ts';
 import type { HubCached, HubFile, HubSnapshot } from '../../model/hub.ts';
 import { listShards } from '../checkpoint/shards.ts';
 import { findInside, readJsonInside } from '../fs/inside.ts';
@@ -84,7 +85,8 @@ async function readCachedModel(
   let family: string | null = null;
   try {
     const config = await readJsonInside(dir, 'config.json');
-    family = familyOf(config ?? refuse('checkpoint/no-config', { path: dir })).id;
+    const given = config ?? refuse('checkpoint/no-config', { path: dir });
+    family = familyOf(textConfigOf(given) ?? given).id;
     for (const name of await listShards(dir))
       if ((await findInside(dir, name)) === undefined)
         refuse('checkpoint/missing-shard', { path: repo, file: name });

@@ -2,8 +2,7 @@
 import { toText } from '../../base/json.ts';
 import { listModels } from '@huggingface/hub';
 import { createError, type ErrorData } from '../../base/errors.ts';
-import { families } from '../../model/families/index.ts';
-import { unsupportedTypes } from '../../model/families/unsupported.ts';
+import { describeUnknownType, families } from '../../model/families/index.ts';
 import { textTypeOf } from '../../model/text-model.ts';
 import type { HubHit, HubPage } from '../../model/hub.ts';
 import { isObject } from '../fs/files.ts';
@@ -165,11 +164,7 @@ function findObstacle(
   }
   if (modelType === '') return createError('checkpoint/no-config', { path }).toData();
   if (findFamilyId(modelType) === null) {
-    const why = unsupportedTypes[modelType];
-    if (why !== undefined)
-      return createError('checkpoint/unsupported', { what: `model_type "${modelType}"`, why }).toData();
-    const known = [...families.values()].flatMap((family) => family.modelTypes);
-    return createError('checkpoint/unknown-family', { type: modelType, known }).toData();
+    return createError('checkpoint/unknown-family', describeUnknownType(modelType)).toData();
   }
   if (tags.includes('safetensors')) return null;
   return tags.includes('pytorch')

@@ -9,7 +9,9 @@ import {
   gemma,
   gemma2,
   gemma3,
+  gpt2,
   gptNeox,
+  llama,
   mistral,
   olmo,
   olmo2,
@@ -52,17 +54,17 @@ describe('a config is refused', () => {
   const chunked = 'chunked_attention';
   const sliding = 'sliding_attention';
   const linear = { rope_type: 'linear', rope_theta: 50, factor: 2 };
-  const longrope = { short_factor: [1], long_factor: [2] };
+  const longrope = { short_factor: [1], long_factor: [2, 3] };
   // One case a line: the family, what the error names, the config.
   // prettier-ignore
   const unsupported: readonly (readonly [family: string, named: string, config: JsonObject])[] = [
     ['mistral', 'layer_types', { ...mistral, layer_types: [full, sliding] }],
-    ['mistral', 'yarn', { ...mistral, rope_scaling: { rope_type: 'yarn', factor: 4 } }],
-    ['qwen2', 'dynamic', { ...qwen2, rope_parameters: { rope_type: 'dynamic', factor: 4 } }],
+    ['mistral', 'factor', { ...mistral, rope_scaling: { rope_type: 'yarn' } }],
+    ['qwen2', 'mrope', { ...qwen2, rope_parameters: { rope_type: 'mrope', factor: 4 } }],
     ['qwen2', chunked, { ...qwen2, layer_types: [full, chunked] }],
     ['qwen2', 'layer_types', { ...qwen2, layer_types: [full] }],
     ['qwen3', 'use_sliding_window', { ...qwen3, layer_types: [full, sliding] }],
-    ['gpt_neox', 'dynamic', { ...gptNeox, rope_scaling: { type: 'dynamic', factor: 2 } }],
+    ['gpt_neox', 'mrope', { ...gptNeox, rope_scaling: { type: 'mrope', factor: 2 } }],
     ['stablelm', 'qk_layernorm', { ...stablelm, qk_layernorm: true }],
     ['opt', 'word_embed_proj_dim', { ...opt, word_embed_proj_dim: 8 }],
     ['opt', '_remove_final_layer_norm', { ...opt, _remove_final_layer_norm: true }],
@@ -71,22 +73,29 @@ describe('a config is refused', () => {
     ['opt-projected', '_remove_final_layer_norm', { ...optProjected, _remove_final_layer_norm: true }],
     ['opt-projected', 'layer_norm_elementwise_affine', { ...optProjected, layer_norm_elementwise_affine: false }],
     ['gemma', 'use_bidirectional_attention', { ...gemma, use_bidirectional_attention: true }],
-    ['gemma', 'yarn', { ...gemma, rope_scaling: { rope_type: 'yarn', factor: 4 } }],
+    ['gemma', 'mrope', { ...gemma, rope_scaling: { rope_type: 'mrope', factor: 4 } }],
     ['gemma', 'hidden_activation', { ...gemma, hidden_activation: 'relu' }],
     ['gemma2', 'use_bidirectional_attention', { ...gemma2, use_bidirectional_attention: true }],
     ['gemma2', chunked, { ...gemma2, layer_types: [full, chunked, full] }],
     ['gemma2', 'layer_types', { ...gemma2, layer_types: [full] }],
-    ['gemma2', 'dynamic', { ...gemma2, rope_parameters: { rope_type: 'dynamic', factor: 4 } }],
+    ['gemma2', 'mrope', { ...gemma2, rope_parameters: { rope_type: 'mrope', factor: 4 } }],
     ['gemma3_text', 'use_bidirectional_attention', { ...gemma3, use_bidirectional_attention: true }],
     ['gemma3_text', 'attn_logit_softcapping', { ...gemma3, attn_logit_softcapping: 50 }],
-    ['gemma3_text', 'yarn', { ...gemma3, rope_scaling: { rope_type: 'yarn', factor: 4 } }],
+    ['gemma3_text', 'mrope', { ...gemma3, rope_scaling: { rope_type: 'mrope', factor: 4 } }],
     ['gemma3_text', 'linear', { ...gemma3, rope_parameters: { sliding_attention: linear } }],
     ['gemma3_text', 'layer_types', { ...gemma3, layer_types: [full] }],
     ['olmo', 'clip_qkv', { ...olmo, clip_qkv: 8 }],
-    ['olmo', 'dynamic', { ...olmo, rope_scaling: { type: 'dynamic', factor: 2 } }],
-    ['olmo2', 'dynamic', { ...olmo2, rope_scaling: { type: 'dynamic', factor: 2 } }],
-    ['phi3', 'longrope', { ...phi3, rope_scaling: { type: 'longrope', ...longrope } }],
-    ['phi3', 'su', { ...phi3, rope_scaling: { type: 'su', ...longrope } }],
+    ['olmo', 'mrope', { ...olmo, rope_scaling: { type: 'mrope', factor: 2 } }],
+    ['olmo2', 'mrope', { ...olmo2, rope_scaling: { type: 'mrope', factor: 2 } }],
+    ['phi3', 'short_factor', { ...phi3, rope_scaling: { type: 'longrope', long_factor: [2] } }],
+    ['phi3', 'long_factor', { ...phi3, rope_scaling: { type: 'su', ...longrope } }],
+    ['cohere', 'use_qk_norm', { ...llama, model_type: 'cohere', use_qk_norm: true }],
+    ['phi', 'qk_layernorm', { ...llama, model_type: 'phi', qk_layernorm: true }],
+    ['smollm3', 'no_rope_layers', { ...llama, model_type: 'smollm3', no_rope_layers: [1] }],
+    ['exaone4', 'sliding_window_pattern', { ...llama, model_type: 'exaone4', sliding_window_pattern: 'LLLG' }],
+    ['helium', 'hidden_size', { ...llama, model_type: 'helium' }],
+    ['gptj', 'rotary_dim', { ...gpt2, model_type: 'gptj' }],
+    ['gpt_bigcode', 'multi_query', { ...gpt2, model_type: 'gpt_bigcode', multi_query: false }],
     ['phi3', 'linear', { ...phi3, rope_parameters: { rope_type: 'linear', factor: 2 } }],
   ];
   it.each(unsupported)('of %s with an unsupported %s', (id, named, config) => {
