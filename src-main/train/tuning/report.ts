@@ -9,6 +9,7 @@ import {
   describeEnd,
   describeMultipliers,
   describeShift,
+  formatTick,
   formatValue,
   listCoordinates,
   listRateCurves,
@@ -107,11 +108,11 @@ export function renderChart(
   const grid = layout.yTicks.map(
     ({ at, value }) =>
       `<line class="grid" x1="${plot.left}" x2="${plot.right}" y1="${fixed(at)}" y2="${fixed(at)}"/>` +
-      `<text x="${plot.left - 6}" y="${fixed(at)}" dy="4" text-anchor="end">${formatNumber(value, 3)}</text>`,
+      `<text x="${plot.left - 6}" y="${fixed(at)}" dy="4" text-anchor="end">${formatTick(value)}</text>`,
   );
   const marks = layout.xTicks.map(
     ({ at, value }) =>
-      `<text x="${fixed(at)}" y="${plot.bottom + 18}" text-anchor="middle">${formatNumber(value, 3)}</text>`,
+      `<text x="${fixed(at)}" y="${plot.bottom + 18}" text-anchor="middle">${formatTick(value)}</text>`,
   );
   const drawn = layout.lines.map(({ points }, i) => {
     const colour = colours[i % colours.length]!;
@@ -120,12 +121,15 @@ export function renderChart(
       ({ x, y, isHollow }) =>
         `<circle cx="${fixed(x)}" cy="${fixed(y)}" r="3.5" stroke="${colour}" fill="${isHollow ? 'none' : colour}"/>`,
     );
-    return `<polyline fill="none" stroke="${colour}" stroke-width="2" points="${path}"/>${dots.join('')}`;
+    const dashes = i < colours.length ? '' : ' stroke-dasharray="6 4"';
+    const line = `<polyline fill="none" stroke="${colour}" stroke-width="2"${dashes} points="${path}"/>`;
+    return line + dots.join('');
   });
-  const key = lines.map(
-    ({ name }, i) =>
-      `<li><span style="color:${colours[i % colours.length]!}" aria-hidden="true">●</span> ${escapeHtml(name)}</li>`,
-  );
+  const key = lines.map(({ name }, i) => {
+    const mark = i < colours.length ? '●' : '○';
+    const dot = `<span style="color:${colours[i % colours.length]!}" aria-hidden="true">${mark}</span>`;
+    return `<li>${dot} ${escapeHtml(name)}</li>`;
+  });
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(label)}">
 ${grid.join('\n')}
 ${marks.join('\n')}

@@ -34,7 +34,10 @@ export const listValues = (
   tuning: Pick<Tuning, 'options'>,
   { values }: Pick<Trial, 'values'>,
 ): readonly { readonly name: string; readonly value: string }[] =>
-  Object.entries(values).map(([id, value]) => ({ name: nameOfValue(tuning, id), value: formatValue(id, value) }));
+  Object.entries(values).map(([id, value]) => ({
+    name: nameOfValue(tuning, id),
+    value: formatValue(id, value),
+  }));
 
 /** How a trial ended. */
 export function describeEnd(trial: Trial): string {
@@ -56,7 +59,11 @@ export function describeWidth(tuning: Tuning, width: TrialWidth): string {
 export const listRateCurves = (tuning: Tuning): readonly LogLine[] =>
   (tuning.target ? (['source', 'target'] as const) : (['source'] as const)).map((width) => ({
     name: describeWidth(tuning, width),
-    points: rateCurve(tuning, width).map(({ lr, loss, isFinished }) => ({ x: lr, y: loss, isHollow: !isFinished })),
+    points: rateCurve(tuning, width).map(({ lr, loss, isFinished }) => ({
+      x: lr,
+      y: loss,
+      isHollow: !isFinished,
+    })),
   }));
 
 /** Whether the best rate stays at the grown width; undefined without trials there. */
@@ -85,9 +92,17 @@ const carriers: Readonly<Record<MupMultiplier['carriedBy'], string>> = {
 export const describeMultipliers = ({ multipliers }: Pick<Tuning, 'multipliers'>): readonly string[] => [
   'Initial values of random weights and the rates of AdamW follow µP.',
   ...multipliers.map(
-    ({ what, value, carriedBy }) => `The ${what} multiplier (${formatNumber(value, 3)}) ${carriers[carriedBy]}.`,
+    ({ what, value, carriedBy }) =>
+      `The ${what} multiplier (${formatNumber(value, 3)}) ${carriers[carriedBy]}.`,
   ),
 ];
+
+/** A tick of a chart: a whole number as it is, anything else with three digits. */
+export const formatTick = (value: number): string =>
+  Number.isInteger(value) ? String(value) : formatNumber(value, 3);
+
+/** The key of a weight without what all keys share: `self_attn.q_proj`. */
+const shortName = (key: string): string => key.replace(/^.*\{layer\}\./, '').replace(/\.weight$/, '');
 
 /** The lines of one picture of the coordinate check. */
 export const listCoordinates = (
@@ -95,7 +110,7 @@ export const listCoordinates = (
   coordinates: readonly Coordinates[],
 ): readonly LogLine[] =>
   coordinates.map(({ name, scales }) => ({
-    name,
+    name: shortName(name),
     points: scales.map((scale, i) => ({ x: widths[i]!, y: scale })),
   }));
 
