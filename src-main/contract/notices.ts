@@ -17,6 +17,9 @@ const runEndings: Readonly<Partial<Record<RunSummary['state'], string>>> = {
 const jobEndings: Readonly<Partial<Record<JobSummary['state'], string>>> = { done: 'Done', failed: 'Failed' };
 
 /** The jobs and runs of the last activity message. */
+/** The page that shows a job. */
+const jobPages: Readonly<Partial<Record<JobSummary['kind'], string>>> = { grow: 'growing', tune: 'tuning' };
+
 export interface Seen {
   readonly jobs: readonly JobSummary[];
   readonly runs: readonly RunSummary[];
@@ -39,7 +42,8 @@ export function collectNotices(
     const before = seen.jobs.find((j) => j.id === job.id)?.state;
     const ending = jobEndings[job.state];
     if (before !== 'running' || ending === undefined) return [];
-    const route = job.kind === 'grow' ? `#/growing?id=${encodeURIComponent(job.id)}` : '#/';
+    const page = jobPages[job.kind];
+    const route = page === undefined ? '#/' : `#/${page}?id=${encodeURIComponent(job.id)}`;
     return [{ title: job.title, body: ending, route }];
   });
   return {
