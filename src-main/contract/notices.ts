@@ -16,10 +16,10 @@ const runEndings: Readonly<Partial<Record<RunSummary['state'], string>>> = {
 };
 const jobEndings: Readonly<Partial<Record<JobSummary['state'], string>>> = { done: 'Done', failed: 'Failed' };
 
-/** The jobs and runs of the last activity message. */
 /** The page that shows a job. */
 const jobPages: Readonly<Partial<Record<JobSummary['kind'], string>>> = { grow: 'growing', tune: 'tuning' };
 
+/** The jobs and runs of the last activity message. */
 export interface Seen {
   readonly jobs: readonly JobSummary[];
   readonly runs: readonly RunSummary[];
