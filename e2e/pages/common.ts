@@ -54,10 +54,15 @@ const readFocus = `(() => {
 })()`;
 
 /**
- * Presses Tab until the focus is on a control, at most `maxPresses` times. Throws if it is not reached, or if a
- * control on the way does not show its focus.
+ * Presses Tab until the focus is on a control, at most `maxPresses` times, and returns how often. Throws if it is
+ * not reached, or if a control on the way does not show its focus.
  */
-export async function tabTo(page: Page, tag: string, name: string | RegExp, maxPresses = 80): Promise<void> {
+export async function tabTo(
+  page: Page,
+  tag: string,
+  name: string | RegExp,
+  maxPresses = 80,
+): Promise<number> {
   const passed: string[] = [];
   for (let i = 0; i < maxPresses; i++) {
     await page.keyboard.press('Tab');
@@ -66,7 +71,7 @@ export async function tabTo(page: Page, tag: string, name: string | RegExp, maxP
     const control = `${focus.tag} "${focus.name}"`;
     if (!focus.hasOutline) throw new Error(`${control} has the focus and does not show it`);
     const hasName = typeof name === 'string' ? focus.name === name : name.test(focus.name);
-    if (focus.tag === tag && hasName) return;
+    if (focus.tag === tag && hasName) return i + 1;
     passed.push(control);
   }
   throw new Error(`Tab does not reach ${tag} ${String(name)}; it reached ${passed.join(', ')}`);
