@@ -2,6 +2,7 @@
  * @file `npm run bench page`: what a person waits for in Chromium. A press is painted while an engine trains on all
  * cores, and a run of a million steps is opened and zoomed. Needs `npm run build` and a Chromium.
  */
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { App } from '../../e2e/app.ts';
@@ -30,8 +31,25 @@ new PerformanceObserver((list) => {
       globalThis.presses.set(interactionId, Math.max(duration, globalThis.presses.get(interactionId) ?? 0));
 }).observe({ type: 'event', durationThreshold: 16 });`;
 
-/** Presses each control once, and returns the times to the paint. */
-async function measurePresses(page: Page, rounds: number): Promise<readonly number[]> {
+/** CPU seconds of the page's thread so far. Other work on the machine does not change them. */
+async function createCpuClock(page: Page): Promise<() => Promise<number>> {
+  const client = await page.context().newCDPSession(page);
+  await client.send('Performance.enable', { timeDomain: 'threadTicks' });
+  return async () => {
+    const { metrics } = await client.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'TaskDuration')!.value;
+  };
+}
+
+interface Presses {
+  /** Milliseconds from each press to the paint after it. */
+  readonly times: readonly number[];
+  /** CPU milliseconds of the page per press, with all that it draws between two presses. */
+  readonly cpu: number;
+}
+
+/** Presses each control once in every round. */
+async function measurePresses(page: Page, rounds: number): Promise<Presses> {
   await page.evaluate(recordPresses);
   const targets = [
     ...['Tokens', 'FLOPs', 'Time', 'Steps'].map((name) =>
@@ -41,14 +59,18 @@ async function measurePresses(page: Page, rounds: number): Promise<readonly numb
     ...['Smoothed', 'Smoothed'].map((name) => page.getByRole('button', { name: new RegExp(`^${name}`) })),
   ];
   let count = 0;
+  const readCpu = await createCpuClock(page);
+  const before = await readCpu();
   for (let round = 0; round < rounds; round++)
     for (const target of targets) {
       await target.click();
       count++;
       await page.waitForTimeout(120);
     }
+  const cpu = (1000 * ((await readCpu()) - before)) / count;
   const reported = await page.evaluate<readonly number[]>('[...globalThis.presses.values()]');
-  return [...reported, ...Array.from({ length: Math.max(0, count - reported.length) }, () => 16)];
+  const quick = Array.from({ length: Math.max(0, count - reported.length) }, () => 16);
+  return { times: [...reported, ...quick], cpu };
 }
 
 async function benchPresses(app: App): Promise<void> {
@@ -57,6 +79,7 @@ async function benchPresses(app: App): Promise<void> {
   const dir = await app.createCheckpoint('heavy', 'llama', {
     dims: { hidden: 256, heads: 8, kv_heads: 4, group: 2, head_dim: 32, ffn: 1024, layers: 6 },
   });
+  await library(page).visit();
   await library(page).openPath(dir);
   await checkpointPage(page).waitFor('heavy');
   await checkpointPage(page).train();
@@ -69,7 +92,10 @@ async function benchPresses(app: App): Promise<void> {
   });
   await trainPage(page).start();
   await page.getByRole('img', { name: /^Loss over steps: from .* at step ([3-9]|\d\d+)\./ }).waitFor();
-  console.log(`  press to paint while an engine trains: ${describe(await measurePresses(page, 12))}`);
+  const { times, cpu } = await measurePresses(page, 12);
+  console.log(
+    `  press to paint while an engine trains: ${describe(times)}; ${cpu.toFixed(1)} CPU ms per press`,
+  );
   await runPage(page).pause();
   await page.getByTestId('run-state').filter({ hasText: 'Paused' }).waitFor();
 }
@@ -138,7 +164,7 @@ export async function benchPage(): Promise<void> {
   const executable = findChromium();
   if (executable === undefined)
     throw new Error('needs Chromium: install it, or set CAMBIUM_CHROMIUM to its path');
-  console.log('\nThe page in Chromium');
+  console.log(`\nThe page in Chromium (load average ${loadavg()[0]!.toFixed(1)})`);
   const app = new App(executable);
   try {
     await app.start();
