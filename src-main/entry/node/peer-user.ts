@@ -36,9 +36,21 @@ function addUsers(users: Map<string, number>, text: string, end: string): void {
   }
 }
 
+/** The states of the connections of one end, by the other end. */
+function readStates(texts: readonly string[], end: string): ReadonlyMap<string, string> {
+  const states = new Map<string, string>();
+  for (const text of texts)
+    for (let at = text.indexOf(`${end} `); at !== -1; at = text.indexOf(`${end} `, at + 1)) {
+      const [other = '', state = ''] = text.slice(at + end.length + 1, at + end.length + 60).split(' ');
+      states.set(other.slice(other.startsWith(mapped) ? mapped.length : 0), state);
+    }
+  return states;
+}
+
 /** The tables at one moment, searched once for each end. */
 class Reading {
   readonly #users = new Map<string, Users>();
+  readonly #states = new Map<string, ReadonlyMap<string, string>>();
   readonly #texts: readonly string[];
 
   constructor(texts: readonly string[]) {
@@ -52,6 +64,13 @@ class Reading {
     for (const text of this.#texts) addUsers(users, text, end);
     this.#users.set(end, users);
     return users;
+  }
+
+  /** True if the table lists the server at `end`, but no open connection to `other` any more. */
+  isOver(end: string, other: string): boolean {
+    const states = this.#states.get(end) ?? readStates(this.#texts, end);
+    this.#states.set(end, states);
+    return states.size > 0 && states.get(other) !== established;
   }
 }
 
@@ -73,12 +92,17 @@ function readSoon(): Promise<Reading> {
   return next;
 }
 
-/** The user id at the other end; undefined if the system does not tell, or if no process holds that end any more. */
-export async function findPeerUser(socket: Socket): Promise<number | undefined> {
+/** A user id; `gone` if the other end is closed by now, `unknown` if the system does not tell. */
+export type PeerUser = number | 'gone' | 'unknown';
+
+/** The user at the other end of a connection. */
+export async function findPeerUser(socket: Socket): Promise<PeerUser> {
   const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  if (process.platform !== 'linux' || remotePort === undefined) return undefined;
+  if (process.platform !== 'linux' || remotePort === undefined) return 'unknown';
+  const end = toEnd(localAddress, localPort);
+  const other = toEnd(remoteAddress, remotePort);
   const reading = await readSoon();
-  return reading.usersOf(toEnd(localAddress, localPort)).get(toEnd(remoteAddress, remotePort));
+  return reading.usersOf(end).get(other) ?? (reading.isOver(end, other) ? 'gone' : 'unknown');
 }
 
 /** True for this user, and for root, who may read this process anyway. */

@@ -90,8 +90,9 @@ async function exchangeCode(
     return;
   }
   const user = await findPeerUser(request.socket);
-  const isKnown = process.platform !== 'linux' || user !== undefined;
-  const token = isKnown && (user === undefined || isOwner(user)) ? access.redeem(code) : undefined;
+  // Other systems do not tell, so that the code alone decides.
+  const isAllowed = typeof user === 'number' ? isOwner(user) : process.platform !== 'linux';
+  const token = isAllowed ? access.redeem(code) : undefined;
   if (token === undefined) end(response, 403);
   else sendJson(response, { token });
 }

@@ -67,7 +67,12 @@ export function limitStrangers(http: Server): Strangers {
     });
     void findPeerUser(socket).then((user) => {
       if (socket.destroyed) return;
-      if (user !== undefined && !isOwner(user)) {
+      // Whoever has closed its end waits for no answer, and must take no place.
+      if (user === 'gone') {
+        socket.destroy();
+        return;
+      }
+      if (user !== 'unknown' && !isOwner(user)) {
         foreign.add(socket);
         hold(socket, foreignTime);
         return;

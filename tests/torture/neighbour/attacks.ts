@@ -3,7 +3,7 @@
  * what it gained, or undefined. It knows the port, the home folder and the process id, but not the token.
  */
 import { execFileSync } from 'node:child_process';
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { accessSync, constants, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { connect as connectTcp, type Socket } from 'node:net';
@@ -16,6 +16,10 @@ export interface Target {
   readonly pid: number;
   /** A folder for files of the attacker. */
   readonly scratch: string;
+  /** The seed of its guesses. */
+  readonly seed: number;
+  /** Milliseconds of a flood. */
+  readonly floodMs: number;
 }
 
 type Attack = (target: Target) => Promise<string | undefined>;
@@ -112,7 +116,9 @@ function listReadable(folder: string): readonly string[] {
   return found;
 }
 
-const guess = (): string => randomBytes(32).toString('hex');
+let guesses = 0;
+/** A token that is guessed: another one at each call, the same ones for a seed. */
+const guess = ({ seed }: Target): string => createHash('sha256').update(`${seed} ${guesses++}`).digest('hex');
 const upgrade = [
   'GET /rpc HTTP/1.1',
   'Host: 127.0.0.1',
@@ -123,22 +129,22 @@ const upgrade = [
 ].join('\r\n');
 
 /** Ways to ask for a WebSocket without the token. */
-const badProtocols = (): readonly string[][] => [
+const badProtocols = (target: Target): readonly string[][] => [
   [],
   ['cambium'],
   ['cambium', 'cambium.'],
-  ['cambium', `cambium.${guess()}`],
+  ['cambium', `cambium.${guess(target)}`],
   ['cambium', 'cambium.undefined', 'cambium.null', 'cambium.0'],
-  ['cambium', `cambium-proof.${guess()}.${guess()}`],
+  ['cambium', `cambium-proof.${guess(target)}.${guess(target)}`],
   ['cambium', `cambium-proof.${'0'.repeat(32)}.a.b.c.${'0'.repeat(64)}`],
   ['cambium', 'cambium-proof.'],
-  ['cambium', ...Array.from({ length: 100 }, () => `cambium.${guess()}`)],
+  ['cambium', ...Array.from({ length: 100 }, () => `cambium.${guess(target)}`)],
 ];
 
 export const attacks: Readonly<Record<string, Attack>> = {
   async 'calls a procedure without the token, or with a wrong one'(target) {
     const tries = ['/rpc', '/revoke', '/rpc?token=', '/rpc/', '//rpc'].flatMap((path) =>
-      badProtocols().map((protocols) => ({ path, protocols })),
+      badProtocols(target).map((protocols) => ({ path, protocols })),
     );
     const opened = await Promise.all(tries.map(({ path, protocols }) => opens(target, protocols, {}, path)));
     const found = tries[opened.indexOf(true)];
@@ -161,7 +167,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
   async 'guesses the code of a one-time address'(target) {
     const origin = `http://127.0.0.1:${target.port}`;
     const headers = { origin, host: `127.0.0.1:${target.port}` };
-    const bodies = ['', guess(), 'undefined', '__proto__', 'x'.repeat(1_000_000)];
+    const bodies = ['', guess(target), 'undefined', '__proto__', 'x'.repeat(1_000_000)];
     const answers = await Promise.all(
       bodies.map((body) => send(target, '/token', { method: 'POST', headers, body })),
     );
@@ -275,15 +281,14 @@ export const attacks: Readonly<Record<string, Attack>> = {
   },
 };
 
-/** Opens `count` connections that each send `text` every `interval` milliseconds, for `ms` milliseconds. */
+/** Opens `count` connections that each send `text` every `interval` milliseconds. */
 async function flood(
-  { port }: Target,
+  { port, floodMs }: Target,
   count: number,
-  ms: number,
   { text, interval = 500, reads = true }: { text: string; interval?: number; reads?: boolean },
 ): Promise<undefined> {
   const sockets = new Set<Socket>();
-  const end = Date.now() + ms;
+  const end = Date.now() + floodMs;
   const open = (): void => {
     const socket = connectTcp({ port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => undefined);
     sockets.add(socket);
@@ -303,28 +308,26 @@ async function flood(
   return undefined;
 }
 
-const floodMs = 4000;
 const endlessBody = 'POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999999999\r\n\r\n';
 /** Attacks that gain nothing but may keep the owner out. */
 export const denials: Readonly<Record<string, Attack>> = {
-  'holds 2000 connections': (target) => flood(target, 2000, floodMs, { text: '' }),
+  'holds 2000 connections': (target) => flood(target, 2000, { text: '' }),
   'sends headers slowly on 1000 connections': (target) =>
-    flood(target, 1000, floodMs, { text: 'GET / HTTP/1.1\r\nX: y\r\n' }),
-  'keeps 1000 refused WebSockets open': (target) =>
-    flood(target, 1000, floodMs, { text: `${upgrade}\r\n\r\n` }),
+    flood(target, 1000, { text: 'GET / HTTP/1.1\r\nX: y\r\n' }),
+  'keeps 1000 refused WebSockets open': (target) => flood(target, 1000, { text: `${upgrade}\r\n\r\n` }),
   'asks for challenges on 200 connections': (target) =>
-    flood(target, 200, floodMs, {
+    flood(target, 200, {
       text: `GET /challenge?nonce=${'0'.repeat(32)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`.repeat(20),
       interval: 20,
     }),
   'asks for the page on 200 connections and reads nothing': (target) =>
-    flood(target, 200, floodMs, {
+    flood(target, 200, {
       text: 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'.repeat(50),
       interval: 20,
       reads: false,
     }),
   'sends endless bodies on 100 connections': (target) =>
-    flood(target, 100, floodMs, { text: `${endlessBody}${'x'.repeat(100_000)}`, interval: 50 }),
+    flood(target, 100, { text: `${endlessBody}${'x'.repeat(100_000)}`, interval: 50 }),
 };
 /**
  * Those that are tried as the owner's own user too. A program of the owner that sends many requests at once on one

@@ -53,25 +53,16 @@ export async function startOwnServer(
   };
 }
 
-/** Connects as the owner, again after a failure as the page does; returns the milliseconds until the answer. */
-export async function callAsOwner(server: OwnServer, patience = 10_000): Promise<number> {
-  const start = performance.now();
-  for (;;)
-    try {
-      await callOnce(server);
-      return performance.now() - start;
-    } catch (error) {
-      if (performance.now() - start > patience) throw error;
-      await new Promise((resolve) => {
-        setTimeout(resolve, 300);
-      });
-    }
-}
+/** Milliseconds after which a call counts as unanswered. A busy computer may be slow; the promise is an answer. */
+const answerTimeout = 60_000;
 
-async function callOnce({ port, token }: OwnServer): Promise<void> {
-  const socket = await openProvenSocket({ port }, token, { timeout: 5000 });
+/** Calls as the owner, once; returns the milliseconds until the answer. */
+export async function callAsOwner({ port, token }: OwnServer): Promise<number> {
+  const start = performance.now();
+  const socket = await openProvenSocket({ port }, token, { timeout: answerTimeout });
   try {
     await connect(service, createWebSocketChannel(socket as unknown as WebSocketLike)).about({});
+    return performance.now() - start;
   } finally {
     socket.terminate();
   }
