@@ -76,7 +76,9 @@ describe('bakeoff', () => {
     const started = cambium(bakeoffFlags('--out', dir), controller.signal);
     await waitUntil(() => existsSync(join(dir, 'bakeoff.json')));
     controller.abort();
-    expect((await started).code).toBe(130);
+    const paused = await started;
+    expect(paused.code).toBe(130);
+    expect(paused.out).toContain(`cambium bakeoff --resume ${dir}`);
     expect(await app.service.api.bakeoff({ dir })).toMatchObject({ state: 'paused' });
     const resumed = await cambium(['bakeoff', '--resume', dir, '--json']);
     expect(resumed.code).toBe(0);

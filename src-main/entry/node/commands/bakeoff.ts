@@ -1,5 +1,6 @@
 /** @file cambium bakeoff: finds the growth method and learning rate for a checkpoint with short probes. */
 import { resolve } from 'node:path';
+import { AppError } from '../../../base/errors.ts';
 import { formatCount } from '../../../base/format.ts';
 import type { BakeoffEvent, BakeoffRequest, BakeoffView, StartedBakeoff } from '../../../contract/bakeoff.ts';
 import { comparedMethods, multiplySizes, trainingDefaults } from '../../../service/catalog.ts';
@@ -7,6 +8,7 @@ import { readData, readSizes, readWhole, refuseUsage } from '../arguments.ts';
 import { describePlan, describeReport } from '../bakeoff-text.ts';
 import { collect, getText, getTexts, jsonFlag, type AddCommand, type Context } from '../command.ts';
 import { followJob } from '../follow.ts';
+import { exits } from '../output.ts';
 import { readRequests } from '../recipe.ts';
 import { addSettingFlags, readTraining, settingIds, type SettingId } from '../setting-flags.ts';
 
@@ -161,13 +163,17 @@ async function finish(
   { job, dir }: StartedBakeoff,
 ): Promise<number | undefined> {
   out.note(`Bake-off in ${dir}; Ctrl+C pauses it, cambium bakeoff --resume continues it`);
-  await followJob(api, { id: job }, api.followBakeoff({ id: job }), signal, (event) => {
+  const end = await followJob(api, { id: job }, api.followBakeoff({ id: job }), signal, (event) => {
     show(event, out);
     return event.type === 'done' ? event : undefined;
+  }).catch((error: unknown) => {
+    if (error instanceof AppError && error.code === 'cancelled') return undefined;
+    throw error;
   });
   const view: BakeoffView = await api.bakeoff({ dir });
-  out.result(view, describeReport(view.report, dir));
-  return undefined;
+  if (end) out.result(view, describeReport(view.report, dir));
+  else out.result(view, `Paused. Continue with: cambium bakeoff --resume ${dir}`);
+  return end ? undefined : exits.cancelled;
 }
 
 function show(event: BakeoffEvent, out: Context['out']): void {
