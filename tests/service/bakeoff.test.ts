@@ -155,6 +155,7 @@ describe('with an engine that counts', () => {
   });
 });
 
+// Nine engines start one after the other.
 it('compares real models on identical batches, and the winner’s probe becomes the run', async () => {
   const started = startEngineTestService();
   app = started;
@@ -172,7 +173,8 @@ it('compares real models on identical batches, and the winner’s probe becomes 
   const plan = await planFor({
     data: [text],
     settings,
-    methods: ['hypercloning', 'copy-pad'],
+    methods: ['hypercloning'],
+    rates: [1e-3],
     probeTokens: 1024,
     seeds: 1,
   });
@@ -180,7 +182,7 @@ it('compares real models on identical batches, and the winner’s probe becomes 
   const { report } = await api.bakeoff({ dir });
   const { rows } = report.atEqualTokens!;
   expect(report.windows).toBeGreaterThanOrEqual(8);
-  expect(rows.map(({ id }) => id).sort()).toEqual(['copy-pad', 'hypercloning', 'random', 'source']);
+  expect(rows.map(({ id }) => id).sort()).toEqual(['hypercloning', 'random', 'source']);
   for (const { loss } of rows) expect(loss).toBeGreaterThan(0);
 
   // All probes read the same text in the same order.
@@ -219,4 +221,4 @@ it('compares real models on identical batches, and the winner’s probe becomes 
   expect(continued.slice(0, before + 1)).toEqual(direct.slice(0, before + 1));
   expect((await api.run({ id: probe })).state).toBe('finished');
   expect(existsSync(join(dir, 'report.json'))).toBe(true);
-});
+}, 600_000);
