@@ -110,7 +110,8 @@ export function emulate(kernel: Kernel, jobs: readonly Job[]): readonly (readonl
     return [Buffer.from(`${head}\n${kinds.join('\n')}\n`), ...inputs, ...scalars];
   });
   const ran = spawnSync(program, { input: Buffer.concat(parts), maxBuffer: 2 ** 30 });
-  if (ran.status !== 0) throw new Error(`${kernel.op}: ${ran.stderr.toString().trim() || String(ran.signal)}`);
+  if (ran.status !== 0)
+    throw new Error(`${kernel.op}: ${ran.stderr.toString().trim() || String(ran.signal)}`);
   let at = 0;
   return nodes.map((node) =>
     node.outputs.map((v) => new Uint8Array(ran.stdout.subarray(at, (at += outputBytes(v))))),

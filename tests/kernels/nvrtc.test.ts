@@ -1,62 +1,19 @@
 /**
- * @file NVRTC compiles every kernel for every architecture since Ampere. Registers, spills and shared memory are kept in
- * resources.json, so that a change that makes a kernel heavier shows in its diff (CAMBIUM_UPDATE_KERNELS=1 writes it).
+ * @file NVRTC compiles every kernel for every architecture since Ampere. Registers, spills and shared memory are kept
+ * in resources.json, so that a change that makes a kernel heavier shows in its diff (CAMBIUM_UPDATE_KERNELS=1 writes
+ * it).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { kernels, opOf } from '../../src-main/engine/kernels/index.ts';
-import type { Kernel, Launch } from '../../src-main/engine/kernels/kernel.ts';
-import { emit, input, type Attrs } from '../../src-main/graph/graph.ts';
-import type { KernelOpName } from '../../src-main/graph/ops/kernels/index.ts';
-import type { DType } from '../../src-main/tensor/dtype.ts';
-import { compile, missing, type Resources } from './nvrtc.ts';
+import { kernels } from '../../src-main/engine/kernels/index.ts';
+import { launchOf } from './real-launches.ts';
+import { architectures, compile, missing, type Resources } from './nvrtc.ts';
 
-const architectures = ['sm_80', 'sm_86', 'sm_89', 'sm_90', 'sm_100', 'sm_120'];
 /** Dynamic shared memory that a block of every one of them may have. */
 const mostShared = 99 * 1024;
 const isUpdating = process.env['CAMBIUM_UPDATE_KERNELS'] === '1';
 const file = join(import.meta.dirname, 'resources.json');
-
-type Case = { readonly inputs: readonly (readonly [DType, readonly number[]])[]; readonly attrs?: Attrs };
-
-const x = ['bfloat16', [8, 1024, 2048]] as const;
-const wide = ['bfloat16', [8, 1024, 5632]] as const;
-const logits = ['bfloat16', [8192, 32_000]] as const;
-const rows = ['float32', [8192]] as const;
-const state = ['float32', [2 ** 24]] as const;
-const scalar = ['float32', []] as const;
-const keys = ['bfloat16', [8, 1024, 512]] as const;
-const statistics = ['float32', [8, 16, 1024]] as const;
-const heads = { queryHeads: 16, keyHeads: 4, scale: 0.088, window: 0, softcap: 0 };
-const gain = ['bfloat16', [2048]] as const;
-const factor = ['float32', [8, 1024, 1]] as const;
-const gradients = [x, x, keys, keys, statistics, statistics];
-
-/** The shapes of a Llama of 1.1 B parameters with heads of 128 in bfloat16. */
-const cases: Readonly<Record<KernelOpName, Case>> = {
-  FusedRmsNorm: { inputs: [x, gain], attrs: { eps: 1e-5 } },
-  AddRmsNorm: { inputs: [x, x, gain], attrs: { eps: 1e-5 } },
-  RmsNormGradient: { inputs: [x, x, gain, factor, x], attrs: { blocks: 512 } },
-  GatedActivation: { inputs: [wide, wide], attrs: { activation: 'silu' } },
-  GatedActivationGradient: { inputs: [wide, wide, wide], attrs: { activation: 'silu' } },
-  FusedCrossEntropy: { inputs: [logits, ['int32', [8192]]] },
-  CrossEntropyGradient: { inputs: [logits, ['int32', [8192]], rows, rows] },
-  FusedAdamW: {
-    inputs: [...Array<typeof state>(4).fill(state), ...Array<typeof scalar>(7).fill(scalar)],
-    attrs: { beta1: 0.9, beta2: 0.95 },
-  },
-  FlashAttention: { inputs: [x, keys, keys], attrs: heads },
-  AttentionDelta: { inputs: [x, x], attrs: { queryHeads: heads.queryHeads } },
-  FlashQueryGradient: { inputs: gradients, attrs: heads },
-  FlashKeyGradient: { inputs: gradients, attrs: heads },
-};
-
-function launchOf(kernel: Kernel): Launch {
-  const { inputs, attrs = {} } = cases[kernel.op];
-  const values = inputs.map(([dtype, shape], i) => input(`x${i}`, dtype, shape));
-  return kernel.launch(emit(opOf(kernel), values, attrs)[0]!.node!);
-}
 
 type Table = Readonly<Record<string, Readonly<Record<string, Resources>>>>;
 
@@ -87,7 +44,10 @@ describe.skipIf(missing)(`kernels under NVRTC${missing ? `, skipped: ${missing}`
     const kernel = kernels[0]!;
     const wrong = { ...kernel, source: `${kernel.source}\nint unfinished = ;` };
     expect(() => compile(wrong, launchOf(kernel), 'sm_90')).toThrow(
-      expect.objectContaining({ code: 'kernel/compile', detail: expect.objectContaining({ kernel: kernel.op }) as unknown }),
+      expect.objectContaining({
+        code: 'kernel/compile',
+        detail: expect.objectContaining({ kernel: kernel.op }) as unknown,
+      }),
     );
   });
 });

@@ -3,7 +3,16 @@
  * kernel is kept there too.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Kernel, Launch } from '../../src-main/engine/kernels/kernel.ts';
@@ -19,13 +28,21 @@ const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), '
 const folder = join(cache, 'nvrtc-13.0');
 
 function downloadWheel(to: string): string {
-  const platforms = ['manylinux_2_28_x86_64', 'manylinux2014_x86_64', 'manylinux2010_x86_64', 'manylinux1_x86_64'];
+  const platforms = [
+    'manylinux_2_28_x86_64',
+    'manylinux2014_x86_64',
+    'manylinux2010_x86_64',
+    'manylinux1_x86_64',
+  ];
   const flags = ['--quiet', '--no-deps', '--only-binary', ':all:', '--disable-pip-version-check'];
   const tags = [...platforms.flatMap((name) => ['--platform', name]), '--python-version', '3.12'];
   execFileSync('python3', ['-m', 'pip', 'download', ...flags, ...tags, requirement, '-d', to], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  return join(to, readdirSync(to).find((name) => name.endsWith('.whl'))!);
+  return join(
+    to,
+    readdirSync(to).find((name) => name.endsWith('.whl'))!,
+  );
 }
 
 /** Downloads NVRTC unless the cache has it. Returns why there is none, as a sentence; undefined if there is. */
@@ -50,6 +67,9 @@ async function fetchNvrtc(): Promise<string | undefined> {
     return `pip cannot download ${requirement} (${reason.split('\n').at(-1)!})`;
   }
 }
+
+/** Every architecture since Ampere. */
+export const architectures = ['sm_80', 'sm_86', 'sm_89', 'sm_90', 'sm_100', 'sm_120'];
 
 /** Why NVRTC is missing, as a sentence. */
 export const missing = await fetchNvrtc();

@@ -79,7 +79,10 @@ const gateKernel = (op: KernelOpName, source: string, operands: number): Kernel 
   },
   trials: (type: DType) =>
     activations.flatMap((activation, i) =>
-      [[4, 1023], [2, 512 + 8 * i]].map((shape) => {
+      [
+        [4, 1023],
+        [2, 512 + 8 * i],
+      ].map((shape) => {
         const x: TrialInput = { dtype: type, shape, scale: 2 };
         const inputs = Array.from({ length: operands }, () => x);
         return { title: `${activation} of [${shape.join(', ')}]`, inputs, attrs: { activation } };

@@ -58,7 +58,8 @@ export interface Kernel {
 export const warp = 32;
 
 /** The elements that a thread reads at once: 16 bytes, if all rows of `width` elements are so aligned. */
-export const vectorOf = (bytes: number, width: number): number => (width % (16 / bytes) === 0 ? 16 / bytes : 1);
+export const vectorOf = (bytes: number, width: number): number =>
+  width % (16 / bytes) === 0 ? 16 / bytes : 1;
 
 /** A power of two of threads between a warp and `most`, so that each has about two vectors of the row. */
 export function threadsFor(width: number, vector: number, most = 256): number {

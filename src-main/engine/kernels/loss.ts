@@ -2,7 +2,15 @@
 import { byteLengthOf, type DType } from '../../tensor/dtype.ts';
 import { countElements } from '../../tensor/layout.ts';
 import { typeCodes } from './elements.ts';
-import { threadsFor, vectorOf, warp, type Kernel, type KernelNode, type Trial, type TrialInput } from './kernel.ts';
+import {
+  threadsFor,
+  vectorOf,
+  warp,
+  type Kernel,
+  type KernelNode,
+  type Trial,
+  type TrialInput,
+} from './kernel.ts';
 
 const targetSource = String.raw`
 #if WIDE_TARGETS

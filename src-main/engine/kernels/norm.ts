@@ -3,7 +3,15 @@ import type { KernelOpName } from '../../graph/ops/kernels/index.ts';
 import { byteLengthOf, type DType } from '../../tensor/dtype.ts';
 import { countElements } from '../../tensor/layout.ts';
 import { typeCodes } from './elements.ts';
-import { threadsFor, vectorOf, warp, type Kernel, type KernelNode, type Trial, type TrialInput } from './kernel.ts';
+import {
+  threadsFor,
+  vectorOf,
+  warp,
+  type Kernel,
+  type KernelNode,
+  type Trial,
+  type TrialInput,
+} from './kernel.ts';
 
 const forwardSource = String.raw`
 KERNEL void ENTRY(const element *x,
@@ -100,10 +108,18 @@ function rowDefines({ dtype, shape }: TrialInput): Record<'TYPE' | 'WIDTH' | 'VE
 const rowsOf = ({ shape }: TrialInput): number => countElements(shape.slice(0, -1));
 
 /** Shapes that divide evenly, a width that is prime, a single row, and heads. */
-const shapes: readonly (readonly number[])[] = [[3, 768], [2, 5, 131], [1, 1024], [37, 64]];
+const shapes: readonly (readonly number[])[] = [
+  [3, 768],
+  [2, 5, 131],
+  [1, 1024],
+  [37, 64],
+];
 const scales = [1, 1e-4, 300];
 
-const trialsOf = (inputs: (x: TrialInput, gain: TrialInput) => Omit<Trial, 'title'>, type: DType): readonly Trial[] =>
+const trialsOf = (
+  inputs: (x: TrialInput, gain: TrialInput) => Omit<Trial, 'title'>,
+  type: DType,
+): readonly Trial[] =>
   shapes.flatMap((shape, i) => {
     const x: TrialInput = { dtype: type, shape, scale: scales[i % scales.length]! };
     const trial = inputs(x, { dtype: type, shape: shape.slice(-1), range: [0.5, 1.5] });

@@ -61,7 +61,10 @@ const sentenceOf = (error: unknown): string => describeError(toErrorData(error))
 
 async function readOrTest(device: Device, precision: Precision): Promise<SelfTestResults> {
   const { architecture, version } = openCudaDriver();
-  const sources = kernels.map(({ source }) => source);
+  const sources = kernels.flatMap((kernel) => [
+    kernel.source,
+    ...launchesOf(kernel, typeFor(kernel, precision)),
+  ]);
   const origin = [architecture, String(version), openCompiler().version, deviceSource, elementsSource];
   const key = `${device.name}, ${precision}, ${hashText(...origin, ...sources)}`;
   const home = resolveHomeDir();
@@ -73,11 +76,24 @@ async function readOrTest(device: Device, precision: Precision): Promise<SelfTes
   return results;
 }
 
+/** The type that a kernel is tried in for runs of a precision. */
+const typeFor = ({ types }: Kernel, precision: Precision): DType =>
+  types.includes(precision) ? precision : 'float32';
+
+/** How the trials of a kernel are launched, as text. */
+const launchesOf = (kernel: Kernel, type: DType): readonly string[] =>
+  kernel.trials(type).map((trial) => JSON.stringify(kernel.launch(emitTrial(kernel, trial)[0]!.node!)));
+
+const inputsOf = (trial: Trial): readonly Value[] =>
+  trial.inputs.map(({ dtype, shape }, i) => input(`x${i}`, dtype, shape));
+
+const emitTrial = (kernel: Kernel, trial: Trial, inputs = inputsOf(trial)): readonly Value[] =>
+  emit(opOf(kernel), inputs, trial.attrs);
+
 /** Why a group is not used; null if each of its kernels agrees with its operator. */
 async function testGroup(device: Device, group: KernelGroup, precision: Precision): Promise<string | null> {
   for (const kernel of kernels.filter((other) => groupOf(other) === group)) {
-    const type: DType = kernel.types.includes(precision) ? precision : 'float32';
-    for (const trial of kernel.trials(type)) {
+    for (const trial of kernel.trials(typeFor(kernel, precision))) {
       const why = await tryKernel(device, kernel, trial).catch(sentenceOf);
       if (why !== null) return `${kernel.op}, ${trial.title}: ${why}`;
     }
@@ -87,11 +103,15 @@ async function testGroup(device: Device, group: KernelGroup, precision: Precisio
 
 /** Runs a kernel and the operators that define it on the same inputs; returns how they disagree. */
 async function tryKernel(device: Device, kernel: Kernel, trial: Trial): Promise<string | null> {
-  const inputs = trial.inputs.map(({ dtype, shape }, i) => input(`x${i}`, dtype, shape));
-  const op = opOf(kernel);
-  const kernelOutputs = emit(op, inputs, trial.attrs);
+  const inputs = inputsOf(trial);
+  const kernelOutputs = emitTrial(kernel, trial, inputs);
   const actual = await run(device, graphFor(kernelOutputs, inputs), trial, new Set([groupOf(kernel)]));
-  const expected = await run(device, graphFor(op.lower!(inputs, trial.attrs), inputs), trial, noKernels);
+  const expected = await run(
+    device,
+    graphFor(opOf(kernel).lower!(inputs, trial.attrs), inputs),
+    trial,
+    noKernels,
+  );
   for (const [i, { dtype }] of kernelOutputs.entries()) {
     const [found, wanted] = [numbersOf(actual[i]!, dtype), numbersOf(expected[i]!, dtype)];
     if (i === 0 && wanted.every((x) => x === 0)) return 'the device returns zeros';

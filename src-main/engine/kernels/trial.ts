@@ -38,9 +38,9 @@ export const outputBytes = ({ dtype, shape }: Pick<TrialInput, 'dtype' | 'shape'
   byteLengthOf(dtype, countElements(shape));
 
 /**
- * The largest error, relative to an element and to the root mean square of all. An output in float32 is not rounded. One
- * in low precision is, and so are the terms of attention's sums (the largest error of a correct kernel is a third of
- * this); a wrong mask, factor or order of threads gives errors of the size of the outputs.
+ * The largest error, relative to an element and to the root mean square of all. An output in float32 is not rounded.
+ * One in low precision is, and so are the terms of attention's sums: a correct kernel reaches a third of this. A
+ * wrong mask, factor or order of threads gives errors of the size of the outputs.
  */
 export const tolerances: Readonly<Partial<Record<DType, number>>> = {
   float32: 3e-5,

@@ -115,6 +115,9 @@ export function fusedAdamW(
   const inputs = [...tensorNames.map((name) => tensors[name]), ...scalarNames.map((name) => scalars[name])];
   const [weights, expAvg, expAvgSq, sums] = emit(FusedAdamW, inputs, betas) as [Value, Value, Value, Value];
   const totals = sum(sums, [0]);
-  const [stepSquares, weightSquares] = split(totals, [1, 1], 0).map((total) => reshape(total, [])) as [Value, Value];
+  const [stepSquares, weightSquares] = split(totals, [1, 1], 0).map((total) => reshape(total, [])) as [
+    Value,
+    Value,
+  ];
   return { weights, expAvg, expAvgSq, stepSquares, weightSquares };
 }

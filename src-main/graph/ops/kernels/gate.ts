@@ -52,9 +52,7 @@ const GatedActivation: Op<Gated> = {
   onnx,
   infer: (types) => (isFloat(types[0]!) && fit(types) ? [types[0]!] : 'gate and values do not fit'),
   backward: (g, { inputs: [gate, up], attrs }) => emit(GatedActivationGradient, [g, gate!, up!], attrs),
-  lower: ([gate, up], { activation }) => [
-    stored(mul(activate[activation](exact(gate!)), exact(up!)), gate!),
-  ],
+  lower: ([gate, up], { activation }) => [stored(mul(activate[activation](exact(gate!)), exact(up!)), gate!)],
 };
 
 /** The gradients of gate and up, given that of activation(gate) · up. */

@@ -14,8 +14,11 @@ type Epsilon = { readonly eps: number };
 
 const onnx = () => ({ domain: kernelDomain, attrs: {} }) as const;
 
-/** The most blocks of the backward kernel: enough for the processors of any GPU of today. */
-const mostBlocks = 512;
+/**
+ * The most blocks of the backward kernel: enough to fill any GPU of today, more where rows are short, and so few that
+ * their sums are small beside the rows.
+ */
+const mostBlocks = (width: number): number => Math.max(512, Math.ceil(2 ** 19 / width));
 
 const rowsOf = (x: TensorType): number => countOf(x.shape.slice(0, -1));
 const perRow = (x: TensorType): TensorType => ({ dtype: 'float32', shape: [...x.shape.slice(0, -1), 1] });
@@ -73,7 +76,8 @@ type Blocks = { readonly blocks: number };
 
 /** The gradients of the norm's input and of its gain. */
 function gradients(inputs: readonly Value[]): readonly Value[] {
-  const blocks = Math.min(mostBlocks, rowsOf(inputs[1]!));
+  const x = inputs[1]!;
+  const blocks = Math.min(mostBlocks(x.shape.at(-1)!), rowsOf(x));
   const [dx, partial] = emit(RmsNormGradient, inputs, { blocks }) as [Value, Value];
   return [dx, sum(partial, [0])];
 }
