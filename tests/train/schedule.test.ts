@@ -123,4 +123,19 @@ describe('extend', () => {
     expect(isDecaying(extended)).toBe(false);
     expect(ratesOf(extended).slice(warmupSteps)).toEqual(Array<number>(80).fill(1));
   });
+
+  it('makes a run at a constant rate the beginning of one that decays, with or without a second warmup', () => {
+    const probe = createSettings({ schedule: 'constant', tokens: 400 });
+    const steps = stepsOf(probe);
+    const longer = extend(probe, steps, 600, 0, 'constant');
+    for (const rewarmSteps of [0, 20]) {
+      const run = extend(longer, 60, 1600, rewarmSteps, 'wsd');
+      const rates = ratesOf(run);
+      expect(rates.slice(0, steps)).toEqual(ratesOf(probe));
+      // The last fifth of the 100 steps that were added.
+      expect(rates.slice(warmupSteps - 1, 140)).toEqual(Array<number>(131).fill(1));
+      expect(rates[140]!).toBeLessThan(1);
+      expect(rates.at(-1)).toBeCloseTo(minimum, 12);
+    }
+  });
 });

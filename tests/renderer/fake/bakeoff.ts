@@ -86,7 +86,7 @@ export function createFakeBakeoffs(pace: number, jobs: FakeJobs): BakeoffPart {
     const { name, source, created } = bakeoff;
     const spent = { seconds: 30, energy: null, cost: null };
     const report = reportBakeoff(bakeoff, { curveOf: () => undefined, spent });
-    const job = [...dirOfJob].find(([, folder]) => folder === dir)?.[0];
+    const job = [...dirOfJob].findLast(([, folder]) => folder === dir)?.[0];
     const isRunning = job !== undefined && jobs.find(job).state === 'running';
     const isDone = report.atEqualTokens !== null;
     const state = isDone ? 'finished' : isRunning ? 'running' : 'paused';
