@@ -1,16 +1,9 @@
-/** @file Tests of the installer: packs the app with a fake Electron, and runs the command line from the archive. */
-import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+/**
+ * @file Tests of the installer: packs the app and runs the command line from the archive. ELECTRON_OVERRIDE_DIST_PATH
+ * names the Electron that is packed; without it a stand-in is, which has Electron's fuses.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -23,6 +16,48 @@ interface AsarEntry {
   readonly offset?: string;
   readonly unpacked?: boolean;
   readonly link?: string;
+}
+
+/** The fuses of Electron in their order in the program (https://github.com/electron/fuses), and how ours are set. */
+const fuses = {
+  runAsNode: false,
+  enableCookieEncryption: true,
+  enableNodeOptionsEnvironmentVariable: false,
+  enableNodeCliInspectArguments: false,
+  enableEmbeddedAsarIntegrityValidation: true,
+  onlyLoadAppFromAsar: true,
+  loadBrowserProcessSpecificV8Snapshot: false,
+  grantFileProtocolExtraPrivileges: false,
+} as const;
+const fuseSentinel = Buffer.from('dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX');
+/** After the sentinel: the version and the number of fuses, then each as a digit. */
+const defaultFuses = Buffer.from('\x01\x0810110001', 'latin1');
+
+/** The fuses of a program: true, false, or null for one that its Electron has removed. */
+function readFuses(program: string): Record<string, boolean | null> {
+  const bytes = readFileSync(program);
+  const start = bytes.indexOf(fuseSentinel) + fuseSentinel.length;
+  expect(start).toBeGreaterThan(fuseSentinel.length);
+  const states = { '0': false, '1': true } as const;
+  return Object.fromEntries(
+    Object.keys(fuses).map((name, i) => [
+      name,
+      states[String.fromCharCode(bytes[start + 2 + i]!) as keyof typeof states] ?? null,
+    ]),
+  );
+}
+
+/** Writes a stand-in for Electron: a program that does nothing, with the fuses of Electron as they come. */
+function writeStandIn(folder: string, version: string): void {
+  mkdirSync(join(folder, 'resources'), { recursive: true });
+  writeFileSync(
+    join(folder, 'electron'),
+    Buffer.concat([readFileSync('/bin/true'), fuseSentinel, defaultFuses]),
+    { mode: 0o755 },
+  );
+  for (const name of ['LICENSE', 'LICENSES.chromium.html', 'chrome-sandbox', 'chrome_crashpad_handler'])
+    writeFileSync(join(folder, name), '');
+  writeFileSync(join(folder, 'version'), version);
 }
 
 /** Writes the files of an archive and its unpacked files to `to`, and returns the paths in the archive. */
@@ -55,18 +90,15 @@ else {
   describe('the installer', () => {
     const dir = mkdtempSync(join(tmpdir(), 'cambium-installer-'));
     const app = join(dir, 'app');
+    const realElectron = process.env['ELECTRON_OVERRIDE_DIST_PATH'];
+    const program = join(dir, 'dist', 'linux-unpacked', 'cambium');
     let paths: string[] = [];
     beforeAll(() => {
-      const electron = join(dir, 'electron');
+      const electron = realElectron ?? join(dir, 'electron');
       const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
         devDependencies: { electron: string };
       };
-      mkdirSync(join(electron, 'resources'), { recursive: true });
-      copyFileSync('/bin/true', join(electron, 'electron'));
-      chmodSync(join(electron, 'electron'), 0o755);
-      for (const name of ['LICENSE', 'LICENSES.chromium.html', 'chrome-sandbox', 'chrome_crashpad_handler'])
-        writeFileSync(join(electron, name), '');
-      writeFileSync(join(electron, 'version'), devDependencies.electron);
+      if (realElectron === undefined) writeStandIn(electron, devDependencies.electron);
       execFileSync(
         process.execPath,
         [
@@ -106,6 +138,25 @@ else {
       expect(paths.filter((path) => unwanted.some((pattern) => pattern.test(path)))).toEqual([]);
       const tokenizers = paths.filter((path) => /node_modules\/tokenizers\/.*\.node$/.test(path));
       expect(tokenizers).toEqual([`node_modules/tokenizers/tokenizers.linux-${process.arch}-gnu.node`]);
+    });
+
+    it('sets the fuses of Electron', () => {
+      expect(readFuses(program)).toEqual(fuses);
+    });
+
+    it.runIf(realElectron !== undefined)('is no Node for other scripts, and opens no debugger', () => {
+      const run = (args: readonly string[], environment: Readonly<Record<string, string>>): string => {
+        const options = {
+          encoding: 'utf8',
+          timeout: 20_000,
+          env: { ...process.env, ...environment },
+        } as const;
+        const { stdout, stderr } = spawnSync(program, args, options);
+        return `${stdout}${stderr}`;
+      };
+      const script = ['-e', 'console.log("ran " + 6 * 7)'];
+      expect(run(script, { ELECTRON_RUN_AS_NODE: '1' })).not.toContain('ran 42');
+      expect(run(['--no-sandbox', '--inspect=127.0.0.1:0'], {})).not.toContain('Debugger listening');
     });
 
     it('keeps files that a loader opens by path outside of the archive', () => {
