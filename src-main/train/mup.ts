@@ -1,6 +1,6 @@
 /**
- * @file µP, the maximal update parametrisation (Yang et al. 2022, Tensor Programs V; the package `mup`), relative to
- * a base width: initial values and AdamW's learning rates that let the best rate stay where it is as the width grows.
+ * @file The maximal update parametrisation µP (Yang et al. 2022, Tensor Programs V; the package `mup`), relative to a
+ * base width: initial values and AdamW's learning rates that let the best rate stay where it is as the width grows.
  */
 import { refuse } from '../base/errors.ts';
 import type { ModelFamily } from '../model/family.ts';

@@ -100,7 +100,7 @@ export const optimizerSettings = {
     former: { id: 'rates', values: { plan: 'on', plain: 'off' } },
   }),
   mupBase: text({
-    label: 'µP base widths',
+    label: 'Base widths of µP',
     help:
       'The widths that the learning rate was tuned at, such as "hidden=64 ffn=256 heads=4". Random weights and ' +
       'AdamW’s rates then follow µP, whatever the per-tensor learning rates are; off does not use µP.',
