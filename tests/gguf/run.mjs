@@ -17,13 +17,17 @@ import { chooseDevice } from '../../src-main/engine/device/choose.ts';
 import { exportGguf } from '../../src-main/engine/export/gguf-job.ts';
 import { computeLogits } from '../../src-main/engine/export/logits.ts';
 import { checkpointWeights } from '../../src-main/engine/model/weights.ts';
+import { families } from '../../src-main/model/families/index.ts';
+import { ggufArchitectureOf } from '../../src-main/model/gguf/architectures.ts';
 import { float32, ggufTypeNames, string, uint32 } from '../../src-main/model/gguf/values.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint/checkpoint.ts';
 import { encodeGguf } from '../../src-main/store/checkpoint/gguf-header.ts';
 import { readGgufVocabulary } from '../../src-main/store/data/gguf-vocabulary.ts';
 import { openTokenizer } from '../../src-main/store/data/tokenizer.ts';
 import { toyCorpus } from '../../src-main/train/toy-corpus.ts';
+import { expressibleModel } from '../support/gguf.ts';
 import { loadGolden } from '../support/golden.ts';
+import { makeTinyCheckpoint } from '../support/tiny.ts';
 import { difficultTexts, readRealCases, writeTokenizerFolder } from '../support/tokenizer-fixtures.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -195,6 +199,38 @@ for (const name of readdirSync(golden))
         rmSync(file.out, { recursive: true });
       }
     });
+
+/** The logits [tokens, vocab] of a checkpoint in Cambium. */
+async function computeOwnLogits(dir, tokens) {
+  const checkpoint = await openCheckpoint(dir);
+  const device = await chooseDevice('cpu');
+  try {
+    return await computeLogits(device, checkpoint, checkpointWeights(checkpoint), tokens);
+  } finally {
+    await device.dispose();
+  }
+}
+
+for (const family of families.values()) {
+  if (!ggufArchitectureOf(family)) continue;
+  for (const type of ['f32', 'q8_0'])
+    await check(`tiny ${family.id} ${type}`, async () => {
+      const dir = await makeTinyCheckpoint(family.id, expressibleModel);
+      const tokens = Array.from({ length: 24 }, (_, i) => 1 + ((i * 37) % 250));
+      const expected = { ids: [tokens], logits: [...(await computeOwnLogits(dir, tokens))] };
+      const file = await write(dir, type);
+      const model = await llama.loadModel({ modelPath: file.path });
+      try {
+        const { maxLogit, lossDifference } = await compareGolden(model, expected, model.trainContextSize);
+        const text = `|Δlogit| ${maxLogit.toExponential(1)}, |Δloss| ${lossDifference.toExponential(1)}`;
+        assert(lossDifference <= lossTolerances[type], text);
+        return text;
+      } finally {
+        await model.dispose();
+        for (const folder of [file.out, dir]) rmSync(folder, { recursive: true });
+      }
+    });
+}
 
 /**
  * The difficult texts that llama.cpp splits otherwise than transformers. It does not normalize to NFC; it takes ▁ in a

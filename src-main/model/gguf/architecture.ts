@@ -1,7 +1,7 @@
 /** @file What llama.cpp knows about a family: the names and layouts of its tensors, and what it computes. */
 import type { Axis, Dims } from '../../tensor/layout.ts';
 import type { ModelFamily } from '../family.ts';
-import type { Settings } from '../settings.ts';
+import type { SettingName, Settings } from '../settings.ts';
 
 /** The parts of a checkpoint that decide what stands in its GGUF file. */
 export interface GgufModel {
@@ -51,6 +51,10 @@ export interface GgufArchitecture {
   readonly attentionScale?: (dims: Dims) => number;
   /** The module that takes the rest of the scale if a model has another. Default: other scales are refused. */
   readonly scaledModule?: string;
+  /** Numbers of the model that llama.cpp reads, by their keys in the file. */
+  readonly multipliers?: Readonly<Record<string, SettingName>>;
+  /** Every layer of this period has no positions. */
+  readonly unrotatedPeriod?: number;
   /** The soft caps that llama.cpp always applies. */
   readonly softcaps?: readonly ('attnLogitSoftcap' | 'finalLogitSoftcap')[];
 }

@@ -57,6 +57,31 @@ const llama: GgufArchitecture = {
   window: 'none',
 };
 
+/** The modules of llama.cpp that may have a bias in families built like Llama, but for a gate. */
+const plainBiases = [
+  ...queryBiases,
+  ...['attn_output', 'ffn_up', 'ffn_down'].map((name) => `${block}.${name}`),
+];
+
+const gpt2: GgufArchitecture = {
+  name: 'gpt2',
+  modules: {
+    wte: 'token_embd',
+    wpe: 'position_embd',
+    'h.{layer}.ln_1': `${block}.attn_norm`,
+    'h.{layer}.attn.c_attn': `${block}.attn_qkv`,
+    'h.{layer}.attn.c_proj': `${block}.attn_output`,
+    'h.{layer}.ln_2': `${block}.ffn_norm`,
+    'h.{layer}.mlp.c_fc': `${block}.ffn_up`,
+    'h.{layer}.mlp.c_proj': `${block}.ffn_down`,
+    ln_f: 'output_norm',
+    lm_head: 'output',
+  },
+  biases: ['attn_qkv', 'attn_output', 'ffn_up', 'ffn_down'].map((name) => `${block}.${name}`),
+  ...geluActivations,
+  window: 'none',
+};
+
 const qwen2: GgufArchitecture = {
   name: 'qwen2',
   modules: llamaModules,
@@ -125,6 +150,76 @@ const architectures: Readonly<Record<string, GgufArchitecture>> = {
     },
     normTopkProb: true,
   },
+  // Its MLP has no gate.
+  arcee: { ...llama, name: 'arcee', biases: queryBiases, activations: ['relu2'] },
+  granite: {
+    ...llama,
+    name: 'granite',
+    multipliers: {
+      embedding_scale: 'embeddingMultiplier',
+      residual_scale: 'residualMultiplier',
+      'attention.scale': 'attentionMultiplier',
+      logit_scale: 'logitScale',
+    },
+  },
+  smollm3: { ...llama, name: 'smollm3', ropeTypes: ['default', 'linear'], unrotatedPeriod: 4 },
+  // transformers rotates neighbouring entries of these two as llama.cpp does.
+  ernie4_5: {
+    ...llama,
+    name: 'ernie4_5',
+    biases: [...queryBiases, `${block}.attn_output`],
+    rotatesNeighbours: false,
+    ropeTypes: ['default', 'linear'],
+  },
+  cohere: {
+    name: 'command-r',
+    modules: withoutHead,
+    biases: queryBiases,
+    activations: ['silu'],
+    multipliers: { logit_scale: 'logitScale' },
+    window: 'none',
+  },
+  seed_oss: {
+    ...qwen2,
+    name: 'seed_oss',
+    modules: { ...llamaModules, [`${layer}.post_attention_layernorm`]: `${block}.post_attention_norm` },
+  },
+  starcoder2: {
+    name: 'starcoder2',
+    modules: {
+      ...llamaModules,
+      [`${layer}.mlp.c_fc`]: `${block}.ffn_up`,
+      [`${layer}.mlp.c_proj`]: `${block}.ffn_down`,
+    },
+    biases: plainBiases,
+    needsBiases: true,
+    ...geluActivations,
+    window: 'none',
+  },
+  nemotron: {
+    name: 'nemotron',
+    modules: llamaModules,
+    biases: plainBiases,
+    activations: ['relu2'],
+    needsHead: true,
+    needsSquareAttention: true,
+    window: 'none',
+  },
+  phi: {
+    name: 'phi2',
+    modules: {
+      ...llamaModules,
+      [`${layer}.self_attn.dense`]: `${block}.attn_output`,
+      [`${layer}.mlp.fc1`]: `${block}.ffn_up`,
+      [`${layer}.mlp.fc2`]: `${block}.ffn_down`,
+      'model.final_layernorm': 'output_norm',
+    },
+    biases: [...plainBiases, 'output'],
+    ...geluActivations,
+    needsHead: true,
+    needsSquareAttention: true,
+    window: 'none',
+  },
   qwen2,
   qwen3,
   'qwen2-moe': {
@@ -192,24 +287,8 @@ const architectures: Readonly<Record<string, GgufArchitecture>> = {
     needsSquareAttention: true,
     window: 'none',
   },
-  gpt2: {
-    name: 'gpt2',
-    modules: {
-      wte: 'token_embd',
-      wpe: 'position_embd',
-      'h.{layer}.ln_1': `${block}.attn_norm`,
-      'h.{layer}.attn.c_attn': `${block}.attn_qkv`,
-      'h.{layer}.attn.c_proj': `${block}.attn_output`,
-      'h.{layer}.ln_2': `${block}.ffn_norm`,
-      'h.{layer}.mlp.c_fc': `${block}.ffn_up`,
-      'h.{layer}.mlp.c_proj': `${block}.ffn_down`,
-      ln_f: 'output_norm',
-      lm_head: 'output',
-    },
-    biases: ['attn_qkv', 'attn_output', 'ffn_up', 'ffn_down'].map((name) => `${block}.${name}`),
-    ...geluActivations,
-    window: 'none',
-  },
+  gpt2,
+  gpt_bigcode: { ...gpt2, name: 'starcoder' },
   gpt_neox: {
     name: 'gptneox',
     modules: {

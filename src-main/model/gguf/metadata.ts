@@ -84,6 +84,10 @@ export function ggufMetadataOf(
     ...attentionEntries(model, architecture),
     ...ropeEntries(model),
     ...expertEntries(model),
+    ...Object.entries(architecture.multipliers ?? {}).map(([key, name]): Entry => [
+      key,
+      float32(Number(settings[name])),
+    ]),
     ...(settings['parallelResidual'] === undefined
       ? []
       : [['use_parallel_residual', bool(settings['parallelResidual'] === true)] as const]),

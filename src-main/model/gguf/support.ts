@@ -28,6 +28,15 @@ const hasRope: Check = ({ settings }, { name, ropeTypes = ['default', 'linear'] 
   return settings['ropeScalingBeta'] ? 'it does not scale queries by their position' : undefined;
 };
 
+const rotatesLayers: Check = ({ dims, settings }, { unrotatedPeriod: period = Infinity }) => {
+  const rotated = settings['rotatedLayers'];
+  const isKnown = Array.from({ length: dims['layers']! }, (_, layer) => layer).every((layer) => {
+    const rotates = Array.isArray(rotated) ? rotated[layer] !== 0 : true;
+    return rotates === ((layer + 1) % period !== 0);
+  });
+  return isKnown ? undefined : 'it gives no positions to other layers than this model';
+};
+
 const hasHeads: Check = ({ dims }, { needsSquareAttention }) => {
   if (needsSquareAttention !== true) return undefined;
   const width = (dims['heads'] ?? dims['kv_heads']! * dims['group']!) * dims['head_dim']!;
@@ -61,6 +70,7 @@ const checks: readonly Check[] = [
   hasPlaceForWeights,
   hasActivation,
   hasRope,
+  rotatesLayers,
   hasHeads,
   hasRouting,
   hasSoftcaps,

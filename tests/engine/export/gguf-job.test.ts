@@ -13,15 +13,11 @@ import { estimateGgufBytes } from '../../../src-main/model/gguf/size.ts';
 import { ggufTypeNames, type GgufType } from '../../../src-main/model/gguf/values.ts';
 import { readGgufHeader } from '../../../src-main/store/checkpoint/gguf-reader.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
+import { expressibleModel } from '../../support/gguf.ts';
 import { freePath } from '../../support/temporary.ts';
 import { makeTinyCheckpoint, tinyConfig, type TinyOptions } from '../../support/tiny.ts';
 import { collect, createTestRun, createTextFile, expectNothingLeft, neverAborted } from '../workbench.ts';
 
-/** Sizes and settings that llama.cpp can express: heads as wide as the stream, and rows of whole blocks of Q8_0. */
-const expressible: TinyOptions = {
-  tokenizer: true,
-  dims: { hidden: 32, ffn: 64, heads: 4, kv_heads: 2, group: 2, head_dim: 8, shared_ffn: 32 },
-};
 const written = [...families.values()].filter((family) => ggufArchitectureOf(family) !== undefined);
 
 const exportTo = async (run: string, out: string, ggufType?: GgufType) => {
@@ -31,7 +27,7 @@ const exportTo = async (run: string, out: string, ggufType?: GgufType) => {
 };
 
 describe.each(written.map(({ id }) => id))('%s', (id) => {
-  const source = makeTinyCheckpoint(id, expressible);
+  const source = makeTinyCheckpoint(id, expressibleModel);
 
   it.each(ggufTypeNames)('reads back in %s', async (type) => {
     const out = freePath('gguf');
@@ -50,7 +46,7 @@ describe.each(written.map(({ id }) => id))('%s', (id) => {
 
   it('estimates the size of the file', () => {
     const family = families.get(id)!;
-    const config = tinyConfig(id, expressible);
+    const config = tinyConfig(id, expressibleModel);
     const model = { family, dims: dimsOf(family, config), settings: settingsOf(family, config) };
     const [f32, , , q8] = ggufTypeNames.map((type) => estimateGgufBytes(model, type)!);
     expect(f32).toBeGreaterThan(2 * q8!);
@@ -58,7 +54,7 @@ describe.each(written.map(({ id }) => id))('%s', (id) => {
 });
 
 it('leaves nothing behind if it is cancelled at any event', async () => {
-  const source = await makeTinyCheckpoint('llama', expressible);
+  const source = await makeTinyCheckpoint('llama', expressibleModel);
   for (let cancelAt = 0; cancelAt <= 21; cancelAt += 3) {
     const out = freePath('gguf');
     const { signal, abort } = createAborter();
@@ -78,7 +74,7 @@ it('leaves nothing behind if it is cancelled at any event', async () => {
 it('refuses a family that llama.cpp does not have, and settings that it does not compute', async () => {
   const refused = async (id: string, options: TinyOptions): Promise<void> => {
     const out = freePath('gguf');
-    const source = await makeTinyCheckpoint(id, { ...expressible, ...options });
+    const source = await makeTinyCheckpoint(id, { ...expressibleModel, ...options });
     await expectAppError('gguf/unsupported', () => exportTo(source, out));
     expectNothingLeft(out);
   };
@@ -91,7 +87,10 @@ it('refuses a family that llama.cpp does not have, and settings that it does not
 
 it('writes a checkpoint without a tokenizer, and says so', async () => {
   const out = freePath('gguf');
-  const done = await exportTo(await makeTinyCheckpoint('llama', { ...expressible, tokenizer: false }), out);
+  const done = await exportTo(
+    await makeTinyCheckpoint('llama', { ...expressibleModel, tokenizer: false }),
+    out,
+  );
   expect(done.notes).toEqual(['the checkpoint has no tokenizer, so llama.cpp reads token numbers only']);
   const { metadata } = await readGgufHeader(join(out, 'model-f16.gguf'));
   expect(metadata.get('tokenizer.ggml.model')).toBe('no_vocab');
@@ -99,7 +98,7 @@ it('writes a checkpoint without a tokenizer, and says so', async () => {
 });
 
 it('exports a run with a model card that shows its lineage and how to use it', async () => {
-  const run = await createTestRun(await makeTinyCheckpoint('llama', expressible), createTextFile());
+  const run = await createTestRun(await makeTinyCheckpoint('llama', expressibleModel), createTextFile());
   await collect(train({ run }, neverAborted));
   const out = freePath('gguf');
   await exportTo(run, out, 'q8_0');
@@ -112,7 +111,7 @@ it('exports a run with a model card that shows its lineage and how to use it', a
 
 it('refuses a truncated file', async () => {
   const out = freePath('gguf');
-  await exportTo(await makeTinyCheckpoint('gpt2', expressible), out);
+  await exportTo(await makeTinyCheckpoint('gpt2', expressibleModel), out);
   const path = join(out, 'model-f16.gguf');
   const { bytes } = await readGgufHeader(path);
   for (const length of [bytes - 32, 1000, 20, 3]) {
