@@ -156,8 +156,8 @@ export interface ModelFamily {
   readonly mixture?: Mixture;
   /** All weights by key. `{layer}` and `{expert}` stand for numbers; the head is listed even if tied. */
   readonly tensors: Readonly<Record<string, TensorSpec>>;
-  /** Set if llama.cpp's convert_hf_to_gguf.py supports the family. */
-  readonly gguf?: true;
+  /** Whether llama.cpp's convert_hf_to_gguf.py supports the family. Default: false. */
+  readonly gguf?: boolean;
   /** `base_model_prefix` of the class in transformers: the attribute that holds the model without its head. */
   readonly baseModelPrefix: string;
   /** What stands before every key but the head's in transformers' causal language model: `transformer.`. */

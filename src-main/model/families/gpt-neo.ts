@@ -8,9 +8,9 @@ import type { ModelFamily } from '../family.ts';
 import { fullAttention, slidingAttention } from '../layer-type-names.ts';
 import { add } from '../named-value.ts';
 import { plainRelease } from '../releases.ts';
-import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
-import { wholeHeads } from './constraints.ts';
+import { bias, linear, without } from '../tensor-specs.ts';
 import { gatedDecoder, plainMlp } from './gated-decoder.ts';
+import { gpt2 } from './gpt2.ts';
 import { assertOnePerLayer } from './layer-types.ts';
 
 type Pattern = readonly (readonly [types: readonly string[], times: number])[];
@@ -23,7 +23,12 @@ function attentionLayers(config: JsonObject): readonly string[] {
   return patterns.flatMap(([types, times]) => Array.from({ length: times }, () => types).flat());
 }
 
+const attn = 'h.{layer}.attn.attention';
+
 export const gptNeo: ModelFamily = {
+  ...gpt2,
+  gguf: false,
+  parts: {},
   id: 'gpt_neo',
   title: 'GPT-Neo',
   releases: [
@@ -44,10 +49,7 @@ export const gptNeo: ModelFamily = {
     layers: size('num_layers', { default: 24 }),
   },
   settings: {
-    eps: setting('layer_norm_epsilon', 1e-5),
-    tied: setting('tie_word_embeddings', true),
-    activation: setting('activation_function', 'gelu_new'),
-    std: setting('initializer_range', 0.02),
+    ...gpt2.settings,
     window: setting('window_size', 256),
     layerTypes: {
       keys: ['attention_types', 'attention_layers'],
@@ -55,36 +57,19 @@ export const gptNeo: ModelFamily = {
         attentionLayers(config).map((type) => (type === 'local' ? slidingAttention : fullAttention)),
     },
   },
-  parts: {},
-  stream: { axis: 'hidden', norm: 'layer' },
-  head: { weight: 'lm_head.weight', tiedTo: 'wte.weight', norm: 'ln_f' },
   scores: { over: 'head_dim', between: ['attn.attention.q_proj', 'attn.attention.k_proj'], scale: () => 1 },
-  frozen: {},
-  constraints: [wholeHeads],
   // One weight per line, in columns.
   // prettier-ignore
   tensors: {
-    'wte.weight':                               lookup('vocab : hidden'),
-    'wpe.weight':                               lookup('positions : hidden'),
-    'h.{layer}.ln_1.weight':                    gain('hidden'),
-    'h.{layer}.ln_1.bias':                      shift('hidden'),
-    'h.{layer}.attn.attention.q_proj.weight':   linear('(heads head_dim) <- hidden'),
-    'h.{layer}.attn.attention.k_proj.weight':   linear('(heads head_dim) <- hidden'),
-    'h.{layer}.attn.attention.v_proj.weight':   linear('(heads head_dim) <- hidden'),
-    'h.{layer}.attn.attention.out_proj.weight': linear('hidden <- (heads head_dim)'),
-    'h.{layer}.attn.attention.out_proj.bias':   bias('hidden'),
-    'h.{layer}.ln_2.weight':                    gain('hidden'),
-    'h.{layer}.ln_2.bias':                      shift('hidden'),
-    'h.{layer}.mlp.c_fc.weight':                linear('ffn <- hidden'),
-    'h.{layer}.mlp.c_fc.bias':                  bias('ffn'),
-    'h.{layer}.mlp.c_proj.weight':              linear('hidden <- ffn'),
-    'h.{layer}.mlp.c_proj.bias':                bias('hidden'),
-    'ln_f.weight':                              gain('hidden'),
-    'ln_f.bias':                                shift('hidden'),
-    'lm_head.weight':                           linear('vocab <- hidden'),
+    ...without(gpt2.tensors, 'h.{layer}.attn.c_attn.weight', 'h.{layer}.attn.c_attn.bias', 'h.{layer}.attn.c_proj.weight', 'h.{layer}.attn.c_proj.bias'),
+    [`${attn}.q_proj.weight`]:       linear('(heads head_dim) <- hidden'),
+    [`${attn}.k_proj.weight`]:       linear('(heads head_dim) <- hidden'),
+    [`${attn}.v_proj.weight`]:       linear('(heads head_dim) <- hidden'),
+    [`${attn}.out_proj.weight`]:     linear('hidden <- (heads head_dim)'),
+    [`${attn}.out_proj.bias`]:       bias('hidden'),
+    'h.{layer}.mlp.c_fc.weight':     linear('ffn <- hidden'),
+    'h.{layer}.mlp.c_proj.weight':   linear('hidden <- ffn'),
   },
-  baseModelPrefix: 'transformer',
-  namePrefix: 'transformer.',
   remapLayers(config, sources) {
     const types = attentionLayers(config);
     const list = sources.map((source) => types[source]!);

@@ -17,6 +17,7 @@ export const helium: ModelFamily = {
   releases: [groupedRelease('Helium 1 2B', [2048, 8192, 28, 16, 8, 128])],
   modelTypes: ['helium'],
   architecture: 'HeliumForCausalLM',
+  gguf: false,
   dims: {
     ...gatedDims({ vocab: 48_000, hidden: 2560, ffn: 7040, layers: 24, heads: 20, kvHeads: 20 }),
     head_dim: size('head_dim', { default: 128 }),

@@ -23,6 +23,7 @@ export const ministral: ModelFamily = {
   releases: [groupedRelease('Ministral 8B', [4096, 12_288, 36, 32, 8, 128])],
   modelTypes: ['ministral'],
   architecture: 'MinistralForCausalLM',
+  gguf: false,
   dims: {
     ...gatedDims({ vocab: 32_000, hidden: 4096, ffn: 14_336, layers: 32, heads: 32, kvHeads: 8 }),
     head_dim: size('head_dim'),
