@@ -1,7 +1,8 @@
 /**
  * @file The roofline of a training step (see cost/roofline.ts): `npm run bench:roofline -- [--device h200]
- * [--size 124M] [--top 20]`. Lists the kernels of a step by time and what bounds them. It measures nothing:
- * the kernels are those of the graph, and the stand-in's budgets say how many it counted.
+ * [--size 124M] [--top 20] [--kernels]`, the last with kernels of our own. Lists the kernels of a step by time and
+ * what bounds them. It measures nothing: the kernels are those of the graph, and the stand-in's budgets say how many
+ * it counted.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +20,8 @@ import {
   type RooflineDevice,
 } from '../../src-main/cost/roofline.ts';
 import { tokensPerStep } from '../../src-main/train/schedule.ts';
-import { readBudgets } from '../gpu/standin/budget.ts';
+import { allKernels, noKernels, type KernelChoice } from '../../src-main/graph/kernels.ts';
+import { kernelBudgets, readBudgets } from '../gpu/standin/budget.ts';
 import { sizeCasesFor, type SizeCase } from './gpu-sizes.ts';
 
 const bookFile = join(import.meta.dirname, '../../resources/devices.json');
@@ -69,10 +71,15 @@ function timesOf(kernels: readonly KernelGroup[], device: RooflineDevice): reado
 const milliseconds = (seconds: number): string => `${(1000 * seconds).toFixed(2)} ms`;
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
-function printSize({ name, subject, settings }: SizeCase, device: RooflineDevice, top: number): void {
-  const { update, parameters } = programsOf(subject, settings, 'cuda');
+function printSize(
+  { name, subject, settings }: SizeCase,
+  device: RooflineDevice,
+  top: number,
+  ours: KernelChoice,
+): void {
+  const { update, parameters } = programsOf(subject, settings, 'cuda', ours);
   const kernels = update.flatMap(({ graph, times }) =>
-    kernelsOf(graph).map((kernel) => ({ ...kernel, count: kernel.count * times })),
+    kernelsOf(graph, ours).map((kernel) => ({ ...kernel, count: kernel.count * times })),
   );
   const seconds = rooflineSeconds(kernels, device);
   const totals = totalsOf(kernels);
@@ -84,7 +91,7 @@ function printSize({ name, subject, settings }: SizeCase, device: RooflineDevice
       `${totals.kernels} kernels and ${totals.products} products, ${(totals.bytes / 1e9).toFixed(0)} GB, ` +
       `${(totals.flops / 1e12).toFixed(2)} TFLOP`,
   );
-  const counted = readBudgets()[name];
+  const counted = (ours.size > 0 ? kernelBudgets.read() : readBudgets())[name];
   if (counted) console.log(`  the stand-in counted ${counted.kernels} kernels, ${counted.products} products`);
   for (const group of timesOf(kernels, device).slice(0, top)) {
     const share = percent(group.seconds / seconds).padStart(7);
@@ -98,6 +105,7 @@ const { values } = parseArgs({
     device: { type: 'string', default: 'h200' },
     size: { type: 'string' },
     top: { type: 'string', default: '20' },
+    kernels: { type: 'boolean', default: false },
   },
 });
 const facts = deviceNamed(values.device);
@@ -114,4 +122,5 @@ console.log(
 );
 const cases = sizeCasesFor(facts.memory).filter(({ name }) => !values.size || name === values.size);
 if (cases.length === 0) throw new RangeError('--size is one of 124M, 350M, 1.1B');
-for (const size of cases) printSize(size, device, Number(values.top));
+for (const size of cases)
+  printSize(size, device, Number(values.top), values.kernels ? allKernels : noKernels);

@@ -14,6 +14,7 @@ import { outputBytes, trialBytes } from '../../src-main/engine/kernels/trial.ts'
 import { emit, input, type Node } from '../../src-main/graph/graph.ts';
 
 const header = join(import.meta.dirname, 'emulator.h');
+const headers = [header, join(import.meta.dirname, 'emulated-device.h')];
 const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'cambium-kernels');
 
 /** Why kernels cannot be emulated here, as a sentence; undefined if they can. */
@@ -54,7 +55,9 @@ function textOf(entries: readonly Entry[]): string {
 }
 
 function compile(text: string): string {
-  const hash = createHash('sha256').update(text).update(readFileSync(header)).digest('hex').slice(0, 16);
+  const hasher = createHash('sha256').update(text);
+  for (const file of headers) hasher.update(readFileSync(file));
+  const hash = hasher.digest('hex').slice(0, 16);
   const program = join(cache, hash);
   if (existsSync(program)) return program;
   mkdirSync(cache, { recursive: true });

@@ -1,7 +1,7 @@
 /**
  * @file What the kernels use of a GPU: conversions, warp shuffles, matrix products on tensor cores and
- * asynchronous copies, as PTX, because NVRTC has no headers. tests/kernels/emulator.h defines the same names for a
- * processor.
+ * asynchronous copies, as PTX, because NVRTC has no headers. tests/kernels/emulated-device.h defines the same names
+ * for a processor.
  */
 
 export const deviceSource = String.raw`

@@ -2,7 +2,7 @@
  * @file The budget of a training step: what it asks of the device at three sizes, kept in budget.json so that a
  * change that makes a step heavier or lighter shows in its diff.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SizeMeasurement } from './sizes.ts';
 import { sumOf, type Ledger } from './standin.ts';
@@ -61,11 +61,21 @@ export const budgetOf = ({ step, peakBytes }: SizeMeasurement): Budget => ({
 });
 
 const file = join(import.meta.dirname, 'budget.json');
+const kernelFile = join(import.meta.dirname, 'budget-kernels.json');
 
 export const isUpdating = process.env['CUDA_STANDIN_UPDATE_BUDGET'] === '1';
 
 export const readBudgets = (): Readonly<Record<string, Budget>> =>
   JSON.parse(readFileSync(file, 'utf8')) as Record<string, Budget>;
+
+/** The budgets of steps with kernels of our own. */
+export const kernelBudgets = {
+  read: (): Readonly<Record<string, Budget>> =>
+    existsSync(kernelFile) ? (JSON.parse(readFileSync(kernelFile, 'utf8')) as Record<string, Budget>) : {},
+  write(size: string, budget: Budget): void {
+    writeFileSync(kernelFile, `${JSON.stringify({ ...this.read(), [size]: budget }, null, 2)}\n`);
+  },
+};
 
 export const writeBudgets = (budgets: Readonly<Record<string, Budget>>): void => {
   writeFileSync(file, `${JSON.stringify(budgets, null, 2)}\n`);

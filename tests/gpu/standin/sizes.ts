@@ -10,6 +10,8 @@ import { sizeCasesFor, type SizeCase } from '../../bench/gpu-sizes.ts';
 import { collect } from '../../engine/workbench.ts';
 import { familyById } from '../../../src-main/model/families/index.ts';
 import { makeStep, measureRuns, type Demands } from './measure.ts';
+import { noKernels, type KernelChoice } from '../../../src-main/graph/kernels.ts';
+import { initialLossScale } from '../../../src-main/train/precision.ts';
 import { standin } from './standin.ts';
 
 /** Bytes of an H200. */
@@ -25,10 +27,15 @@ export interface SizeMeasurement {
   readonly peakBytes: { readonly training: number; readonly evaluation: number; readonly sampling: number };
 }
 
-async function measurePhases(device: Device, loaded: LoadedModel, size: SizeCase): Promise<SizeMeasurement> {
+async function measurePhases(
+  device: Device,
+  loaded: LoadedModel,
+  size: SizeCase,
+  kernels: KernelChoice,
+): Promise<SizeMeasurement> {
   const { settings, subject } = size;
   const vocab = subject.dims['vocab']!;
-  const training = await Training.open(device, loaded, settings);
+  const training = await Training.open(device, loaded, settings, undefined, initialLossScale, kernels);
   try {
     standin.reset();
     const step = await measureRuns((i) => makeStep(training, vocab, i + 1), { warmups: 2, runs: 1 });
@@ -45,7 +52,7 @@ async function measurePhases(device: Device, loaded: LoadedModel, size: SizeCase
 }
 
 /** Trains, evaluates and samples at one size, as a run does between two of its steps. */
-export const measureSize = (size: SizeCase): Promise<SizeMeasurement> =>
+export const measureSize = (size: SizeCase, kernels: KernelChoice = noKernels): Promise<SizeMeasurement> =>
   standin.withCopyLimit(0, async () => {
     const { subject, settings } = size;
     // Of a checkpoint, only the table of the family and the sizes are read.
@@ -54,7 +61,7 @@ export const measureSize = (size: SizeCase): Promise<SizeMeasurement> =>
     try {
       const loaded = await loadModel(device, model, zeros, { optimizer: settings.optimizer });
       try {
-        return await measurePhases(device, loaded, size);
+        return await measurePhases(device, loaded, size, kernels);
       } finally {
         loaded.dispose();
       }
