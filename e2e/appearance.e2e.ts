@@ -175,6 +175,14 @@ scenario('appearance', (app) => {
       },
     },
     {
+      name: 'help',
+      open: async ({ page }) => {
+        await goTo('help?doc=methods');
+        await waitForHeading(page, 'Growth methods');
+        await page.getByRole('heading', { name: 'Notation' }).waitFor();
+      },
+    },
+    {
       name: 'settings',
       open: async ({ page }) => {
         await goTo('settings');
