@@ -106,10 +106,7 @@ function bindDriver(): CudaDriver {
     },
     launch({ name, function: kernel }, { grid: [x, y, z], threads, sharedBytes }, stream, parameters) {
       cuda.cuCtxSetCurrent(context[0]);
-      check(
-        name,
-        cuda.cuLaunchKernel(kernel, x, y, z, threads, 1, 1, sharedBytes, stream, parameters, null),
-      );
+      check(name, cuda.cuLaunchKernel(kernel, x, y, z, threads, 1, 1, sharedBytes, stream, parameters, null));
     },
   };
 }

@@ -71,7 +71,11 @@ function entriesOf(): readonly (Pointer | null)[] {
   const isRequired = register('int', indexed, () => 0);
   const one = register('int', op, () => 1);
   const typeOf = (of: 'inputs' | 'outputs'): Pointer =>
-    register('int', indexed, (address: Pointer, i: number) => dtypes[opAt(address)[of][Number(i)]!.dtype].onnx);
+    register(
+      'int',
+      indexed,
+      (address: Pointer, i: number) => dtypes[opAt(address)[of][Number(i)]!.dtype].onnx,
+    );
   const countOf = (of: 'inputs' | 'outputs'): Pointer =>
     register('size_t', op, (address: Pointer) => opAt(address)[of].length);
   entries = [
@@ -92,10 +96,14 @@ function entriesOf(): readonly (Pointer | null)[] {
     one, // GetVariadicOutputMinArity
     one, // GetVariadicOutputHomogeneity
     // CreateKernelV2: the operator is its own kernel.
-    register('void *', ['void *', 'void *', 'void *', 'void *'], (address: Pointer, _api, _info, out: Pointer) => {
-      koffi.encode(out, 'void *', address);
-      return null;
-    }),
+    register(
+      'void *',
+      ['void *', 'void *', 'void *', 'void *'],
+      (address: Pointer, _api, _info, out: Pointer) => {
+        koffi.encode(out, 'void *', address);
+        return null;
+      },
+    ),
     register('void *', ['void *', 'void *'], computeKernel), // KernelComputeV2
     null, // InferOutputShapeFn: the model lists the types
     one, // GetStartVersion
@@ -117,7 +125,8 @@ function computeKernel(kernel: Pointer, context: Pointer): Pointer | null {
     for (let i = 0; i < addresses.length; i++) {
       const output = i - inputs.length;
       if (output < 0) api().KernelContext_GetInput(context, i, value);
-      else api().KernelContext_GetOutput(context, output, shapes[output]!, outputs[output]!.shape.length, value);
+      else
+        api().KernelContext_GetOutput(context, output, shapes[output]!, outputs[output]!.shape.length, value);
       api().GetTensorMutableData(value[0]!, address);
       addresses[i] = address[0]!;
     }

@@ -77,7 +77,9 @@ function compileProgram(nvrtc: Bound, name: string, source: string, options: rea
     return refuse('kernel/compile', { kernel: name, why: 'NVRTC could not create a program' });
   try {
     const status = nvrtc.nvrtcCompileProgram(program[0], options.length, options);
-    const log = readText(program[0]!, nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog).toString('utf8');
+    const log = readText(program[0]!, nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog).toString(
+      'utf8',
+    );
     if (status !== 0) {
       const why = /^.*error.*$/m.exec(log)?.[0] ?? `status ${status} for ${options.join(' ')}`;
       return refuse('kernel/compile', { kernel: name, why });
