@@ -19,17 +19,21 @@ export const openHostileTunnel =
     return Promise.resolve({ channel: near, version: '1.2.3', close: near.close });
   };
 
-/** Serves on `far`, as far as remote hosts need it, a local service that knows the hostile host `box` in `home`. */
-export async function serveHostileHost(home: string, reply: Reply, far: Channel): Promise<void> {
+/** A local service, as far as remote hosts need it, that knows the hostile host `box` in `home`. */
+export async function createHostileService(home: string, reply: Reply): Promise<Service> {
   const hosts = createRemoteHosts(home, openHostileTunnel(reply));
   if ((await hosts.list()).length === 0)
     await hosts.add({ name: 'box', target: 'me@box', command: 'cambium' });
-  const api = {
+  return {
     openRemote: ({ name }: { name: string }, signal: AbortSignal) => hosts.open(name, signal),
     sendToRemote({ session, message }: { session: string; message: unknown }) {
       hosts.send(session, message);
       return Promise.resolve({});
     },
-  };
-  serve(service, api as unknown as Service, far);
+  } as unknown as Service;
+}
+
+/** Serves such a service on `far`. */
+export async function serveHostileHost(home: string, reply: Reply, far: Channel): Promise<void> {
+  serve(service, await createHostileService(home, reply), far);
 }
