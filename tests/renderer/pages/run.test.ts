@@ -103,6 +103,7 @@ it('offers settings that fit after a run out of memory, and resumes with the cho
   expect(buttons.map((button) => button.textContent)).toEqual(fits.map(({ what }) => `Resume with ${what}`));
   await fireEvent.click(buttons[1]!);
   await waitFor(() => {
-    expect(requests).toEqual([{ id: 'b', memoryOverrides: { activationCheckpointing: 'full' } }]);
+    const memoryOverrides = { activationCheckpointing: 'full' };
+    expect(requests).toEqual([{ id: 'b', queue: 'last', memoryOverrides }]);
   });
 });
