@@ -39,6 +39,7 @@ const buffers: Readonly<Record<string, readonly (readonly [name: string, shape: 
   ],
   'crossattention.bias': [['transformer.h.0.crossattention.bias', [1, 1, 8, 8]]],
   'attention.bias': [['gpt_neox.layers.0.attention.bias', [1, 1, 8, 8]]],
+  'attn.masked_bias': [['transformer.h.0.attn.masked_bias', []]],
   'attention.masked_bias': [['gpt_neox.layers.0.attention.masked_bias', []]],
   'rotary_emb\\.inv_freq': [
     ['model.layers.0.self_attn.rotary_emb.inv_freq', [4]],
