@@ -49,7 +49,7 @@ export async function readGgufVocabulary(dir: string, rows: number): Promise<Ggu
   const tokenizer = await openTokenizer(dir, rows);
   const refuseTokenizer: RefuseTokenizer = (why) => refuse('gguf/tokenizer', { path: dir, why });
   const form = describeForm(built, refuseTokenizer);
-  const tokens = listTokens(built.json, rows, form, refuseTokenizer);
+  const tokens = listTokens(built, rows, form, refuseTokenizer);
   const template = await readChatTemplate(dir);
   const { entries, notes } = createSpecialEntries(built, tokenizer, refuseTokenizer);
   return {
@@ -158,7 +158,7 @@ const toBytePiece = (byte: number): string => `<0x${byte.toString(16).toUpperCas
 
 /** All tokens by id. Rows of the embedding without a token get one that no text has. */
 function listTokens(
-  json: TokenizerJson,
+  { json, namedTokens, defaultTokens }: BuiltTokenizer,
   rows: number,
   { hasPieces }: Form,
   refuseTokenizer: RefuseTokenizer,
@@ -169,7 +169,7 @@ function listTokens(
       refuseTokenizer(`it has the token ${id}, but the embedding of the model has ${rows} rows`);
     tokens[id] = token;
   };
-  const unknown = toText(json.model.unk_token ?? '');
+  const unknown = json.model.unk_token ?? namedTokens['unk_token'] ?? defaultTokens['unk_token'];
   const typeOf = (text: string): number => {
     if (hasPieces && bytePiece.test(text)) return tokenTypes.byte;
     return hasPieces && text === unknown ? tokenTypes.unknown : tokenTypes.normal;
