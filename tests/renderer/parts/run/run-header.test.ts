@@ -1,7 +1,8 @@
 import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { tick } from 'svelte';
-import RunHeader, { patience } from '../../../../src-renderer/parts/run/run-header.svelte';
+import RunHeader from '../../../../src-renderer/parts/run/run-header.svelte';
+import { stopPatience as patience } from '../../../../src-renderer/parts/run/stop-patience.ts';
 import { trainingDefaults } from '../../../../src-main/train/settings.ts';
 import type { RunSummary } from '../../../../src-main/contract/schema.ts';
 
