@@ -62,6 +62,14 @@ const requiredConfig: Readonly<Record<string, JsonObject>> = {
   'qwen3-moe': { num_experts_per_tok: 2, norm_topk_prob: true },
 };
 
+/** Config keys that list one value per layer and have no default for so few. */
+const layeredConfig: Readonly<Record<string, (layers: number) => JsonObject>> = {
+  gpt_neo: (layers) => {
+    const types = Array.from({ length: layers }, (_, i) => (i % 2 === 0 ? 'global' : 'local'));
+    return { attention_types: [[types, 1]] };
+  },
+};
+
 /** The config.json of a tiny model of this family. */
 export function tinyConfig(
   id: string,
@@ -82,6 +90,7 @@ export function tinyConfig(
       eos_token_id: 0,
       torch_dtype: dtype,
       ...requiredConfig[id],
+      ...layeredConfig[id]?.(allSizes['layers']!),
       ...settingKeys,
       ...config,
     },
