@@ -5,7 +5,14 @@ import { assumptionOptions, type Assumptions } from '../../cost/assumptions.ts';
 import type { Estimate } from '../../cost/estimate.ts';
 import { parseRecord, type CostRecord } from '../../cost/record.ts';
 import { promiseKinds } from '../../model/promise.ts';
-import { deviceBook, deviceFacts, measuredSpeed, price, type CostFacts, type MeasuredDevice } from '../cost.ts';
+import {
+  deviceBook,
+  deviceFacts,
+  measuredSpeed,
+  price,
+  type CostFacts,
+  type MeasuredDevice,
+} from '../cost.ts';
 import {
   deviceKind,
   fitting,
@@ -56,6 +63,7 @@ const source = z.object({
   settings: modelSettings,
   tensors: z.array(z.object({ name: text, dtype: weightDType })).exactOptional(),
   added: texts.exactOptional(),
+  widened: texts.exactOptional(),
 });
 
 export const costFacts = exactly<CostFacts>()(
