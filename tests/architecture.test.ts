@@ -103,7 +103,8 @@ describe('files', () => {
   const maxLines = 400;
 
   it('do not import themselves through other files, type imports included', () => {
-    expect(findCycles(buildImportGraph())).toEqual([]);
+    // A recursive component imports itself, and no other file.
+    expect(findCycles(buildImportGraph()).filter((files) => files.length > 1)).toEqual([]);
   });
 
   it(`have less than ${maxLines} lines`, () => {
@@ -132,9 +133,12 @@ describe('files', () => {
     const ids = new Set([...families.values()].flatMap((family) => [family.id, ...family.modelTypes]));
     expect(ids.size).toBeGreaterThan(1);
     const pattern = new RegExp(`\\b(${[...ids].join('|')})\\b`, 'i');
+    // A program, and ids of tokenizers in GGUF files: names of other things that begin with a family's.
+    const programs = /llama[.-](cpp|cli)/g;
+    const tokenizerIds = /^src-main\/store\/data\/gguf-(vocabulary|pre-tokenizers)\.ts$/;
     const found = sourceFiles
-      .filter((path) => !path.startsWith('src-main/model/families/'))
-      .filter((path) => pattern.test(removeComments(readSource(path))));
+      .filter((path) => !path.startsWith('src-main/model/families/') && !tokenizerIds.test(path))
+      .filter((path) => pattern.test(removeComments(readSource(path)).replace(programs, '')));
     expect(found).toEqual([]);
   });
 

@@ -5,7 +5,7 @@
 import type { Channel } from '../base/channel.ts';
 import { refuse } from '../base/errors.ts';
 import { answers } from './answers/index.ts';
-import { errorData } from './answers/common.ts';
+import { errorData } from './answers/shared-schemas.ts';
 import { connect } from './connect.ts';
 import { describeIssue } from './serve.ts';
 import { service, type Service } from './service.ts';

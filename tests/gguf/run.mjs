@@ -18,7 +18,7 @@ import { exportGguf } from '../../src-main/engine/export/gguf-job.ts';
 import { computeLogits } from '../../src-main/engine/export/logits.ts';
 import { checkpointWeights } from '../../src-main/engine/model/weights.ts';
 import { families } from '../../src-main/model/families/index.ts';
-import { ggufArchitectureOf } from '../../src-main/model/gguf/architectures.ts';
+import { ggufArchitectureOf } from '../../src-main/model/families/gguf-architectures.ts';
 import { float32, ggufTypeNames, string, uint32 } from '../../src-main/model/gguf/values.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint/checkpoint.ts';
 import { encodeGguf } from '../../src-main/store/checkpoint/gguf-header.ts';

@@ -46,7 +46,10 @@ it.each(Object.entries(losses))('%s', async (name, expected) => {
   const dims = dimsOf(family, config);
   const settings = settingsOf(family, config);
   const adamw = { ...optimizer, name: 'adamw', momentum: 0 } as const;
-  const buckets = bucketsOf(family, parametersOf(family, dims, settings), { optimizer: 'adamw' });
+  const buckets = bucketsOf(family, parametersOf(family, dims, settings), {
+    maxElements: 2 ** 20,
+    optimizer: 'adamw',
+  });
   const model = { family, dims, settings, buckets };
   const shape = { microBatch: tokens[0]!.length, contextLength: tokens[0]![0]!.length - 1 };
   const run = await createGraphRunner(stepProgram(model, shape, adamw));

@@ -5,7 +5,7 @@ import type { BakeoffReport } from '../../bakeoff/report.ts';
 import { bakeoffEstimate, bakeoffPlan, leftOut } from '../../bakeoff/state.ts';
 import type { Ranking } from '../../bakeoff/verdict.ts';
 import type { BakeoffEvent, BakeoffSummary, BakeoffView, StartedBakeoff } from '../bakeoff.ts';
-import { count, number, sizes, text, texts } from './common.ts';
+import { count, number, sizes, text, texts } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 
 export { bakeoffPlan };
@@ -99,9 +99,7 @@ const report = exactly<BakeoffReport>()(
       winner: text.nullable(),
       sentences: texts,
     }),
-    next: z
-      .object({ candidate: text, run: text, tokens: number, schedule: z.literal('wsd') })
-      .nullable(),
+    next: z.object({ candidate: text, run: text, tokens: number, schedule: z.literal('wsd') }).nullable(),
     estimate: bakeoffEstimate,
     spent: z.object({ tokens: number, seconds: number, energy: maybe, cost: maybe }),
   }),

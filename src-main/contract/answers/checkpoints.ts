@@ -31,7 +31,7 @@ import {
   text,
   texts,
   weightDType,
-} from './common.ts';
+} from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 import { runState } from './runs.ts';
 
@@ -53,13 +53,9 @@ export const checkpointSummary = exactly<CheckpointSummary>()(
     tied: z.boolean(),
     notes: texts.exactOptional(),
     ignored: texts.exactOptional(),
-    tokenizer: z
-      .object({ kind: text, size: number, chat: z.literal(true).exactOptional() })
-      .nullable(),
+    tokenizer: z.object({ kind: text, size: number, chat: z.literal(true).exactOptional() }).nullable(),
     tensors: z.array(z.object({ name: text, dtype: weightDType, shape: z.array(count) })),
-    grownFrom: z
-      .object({ source: text, method: text, certificate: certificate.nullable() })
-      .exactOptional(),
+    grownFrom: z.object({ source: text, method: text, certificate: certificate.nullable() }).exactOptional(),
   }),
 );
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { NativeLibrary, GpuEvent, GpuStatus } from '../gpu.ts';
 import type { About, Check, Device, Folder } from '../responses.ts';
 import type { TorchEvent, TorchStatus } from '../torch.ts';
-import { count, deviceKind, number, text, texts } from './common.ts';
+import { count, deviceKind, number, text, texts } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 
 export const about = exactly<About>()(
@@ -79,9 +79,7 @@ export const torchStatus = exactly<TorchStatus>()(
   z.object({
     command: text,
     isChosen: z.boolean(),
-    found: z
-      .object({ python: text, packages: z.record(text, text), missing: texts, gpus: texts })
-      .nullable(),
+    found: z.object({ python: text, packages: z.record(text, text), missing: texts, gpus: texts }).nullable(),
   }),
 );
 

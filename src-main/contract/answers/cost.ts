@@ -23,7 +23,7 @@ import {
   text,
   texts,
   weightDType,
-} from './common.ts';
+} from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 
 export const assumptions = z.object(

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { DownloadEvent, HubAccount, HubCached, HubPage, PushEvent, PushPlan } from '../../model/hub.ts';
 import type { HubDownload, HubModel } from '../hub.ts';
 import { checkpointSummary } from './checkpoints.ts';
-import { count, errorData, number, text, texts } from './common.ts';
+import { count, errorData, number, text, texts } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 
 const gate = z.union([z.literal(false), z.literal('auto'), z.literal('manual')]);

@@ -25,12 +25,29 @@ import {
   writtenLogits,
 } from './checkpoints.ts';
 import { bakeoffEvent, bakeoffPlan, bakeoffSummary, bakeoffView, startedBakeoff } from './bakeoff.ts';
-import { count, done, text, texts } from './common.ts';
+import { count, done, text, texts } from './shared-schemas.ts';
 import { about, check, device, folder, gpuEvent, gpuStatus, torchEvent, torchStatus } from './computer.ts';
 import { assumptions, costFacts, costRecord, estimate, measuredDevice } from './cost.ts';
 import { exactly } from './exact.ts';
-import { downloadEvent, hubAccount, hubCached, hubDownload, hubModel, hubPage, pushEvent, pushPlan } from './hub.ts';
-import { deviceQueues, jobSummary, runCheckpoints, runEvent, runHistory, runSummary, trashedRun } from './runs.ts';
+import {
+  downloadEvent,
+  hubAccount,
+  hubCached,
+  hubDownload,
+  hubModel,
+  hubPage,
+  pushEvent,
+  pushPlan,
+} from './hub.ts';
+import {
+  deviceQueues,
+  jobSummary,
+  runCheckpoints,
+  runEvent,
+  runHistory,
+  runSummary,
+  trashedRun,
+} from './runs.ts';
 import { previewEvent, tokenizeEvent } from './text.ts';
 import { storedTuning, tuneEvent } from './tune.ts';
 

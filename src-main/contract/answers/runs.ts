@@ -8,7 +8,7 @@ import { storedSettingsSchema } from '../../train/settings.ts';
 import { stageEndReasons, stageStart, storedStages } from '../../train/stages.ts';
 import type { DeviceQueue } from '../queue.ts';
 import type { JobSummary, TrashedRun } from '../responses.ts';
-import { count, deviceKind, errorData, number, precision, text, texts } from './common.ts';
+import { count, deviceKind, errorData, number, precision, text, texts } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 
 export const runState = z.enum([

@@ -3,7 +3,7 @@ import '../no-eval.ts';
 import { z } from 'zod';
 import type { PreviewEvent, TokenizeEvent } from '../text.ts';
 import { leftOutRecords } from './checkpoints.ts';
-import { count, number, text, texts } from './common.ts';
+import { count, number, text, texts } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 
 const ids = z.array(count);

@@ -3,7 +3,7 @@ import '../no-eval.ts';
 import { z } from 'zod';
 import { tuningSchema } from '../../train/tuning/tuning.ts';
 import type { StoredTuning, TuneEvent } from '../tune.ts';
-import { count, number, text } from './common.ts';
+import { count, number, text } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 
 export const storedTuning = exactly<StoredTuning>()(z.object({ dir: text, tuning: tuningSchema }));

@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import { AppError, refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { ExportEvent } from '../../contract/schema.ts';
-import { ggufArchitectureOf } from '../../model/gguf/architectures.ts';
+import { ggufArchitectureOf } from '../../model/families/gguf-architectures.ts';
 import { ggufWindowOf } from '../../model/gguf/attention-window.ts';
 import { ggufMetadataOf, ggufNotesOf } from '../../model/gguf/metadata.ts';
 import { findGgufProblem } from '../../model/gguf/support.ts';

@@ -10,7 +10,7 @@ export interface GgufModel {
   readonly settings: Settings;
 }
 
-/** One row of the table in `architectures.ts`. Its facts are those of llama.cpp's src/models/NAME.cpp. */
+/** One row of the table in `families/gguf-architectures.ts`. Its facts are those of llama.cpp's src/models/NAME.cpp. */
 export interface GgufArchitecture {
   /** `general.architecture`. */
   readonly name: string;

@@ -1,6 +1,6 @@
 /** @file The size of a GGUF file before it is written. */
 import type { GgufModel } from './architecture.ts';
-import { ggufArchitectureOf } from './architectures.ts';
+import { ggufArchitectureOf } from '../families/gguf-architectures.ts';
 import { findGgufProblem } from './support.ts';
 import { countTensorBytes, ggufTensorsOf } from './tensors.ts';
 import type { GgufType } from './values.ts';

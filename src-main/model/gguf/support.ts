@@ -1,7 +1,7 @@
 /** @file Why a model cannot be written as a GGUF file that llama.cpp computes alike. */
 import { parametersOf } from '../parameters.ts';
 import type { GgufArchitecture, GgufModel } from './architecture.ts';
-import { ggufArchitectureOf } from './architectures.ts';
+import { ggufArchitectureOf } from '../families/gguf-architectures.ts';
 import { ggufWindowOf } from './attention-window.ts';
 import { ggufKeyOf, scaleFactorOf } from './tensors.ts';
 

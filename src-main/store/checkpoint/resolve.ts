@@ -13,7 +13,7 @@ import { isBuffer } from '../../model/buffers.ts';
 import { tensorKey, type ModelFamily, type Settings } from '../../model/family.ts';
 import { parametersOf } from '../../model/parameters.ts';
 import { readConfig } from '../../model/read-config.ts';
-import { textConfigOf, textNameOf } from '../../model/text-model.ts';
+import { textConfigOf, textNameOf } from '../../model/families/text-model.ts';
 import { resolveStoredName, styleOf, type NameStyle, type ResolvedName } from '../../model/tensor-names.ts';
 import { isObject } from '../fs/files.ts';
 import type { StoredTensor } from './shards.ts';

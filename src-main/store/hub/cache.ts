@@ -6,7 +6,7 @@ import { copyFile, link, lstat, readdir, readlink, rename, rm, stat, symlink } f
 import { basename, dirname, join, relative } from 'node:path';
 import { AppError, refuse, type ErrorData } from '../../base/errors.ts';
 import { familyOf } from '../../model/families/index.ts';
-import { textConfigOf } from '../../model/text-model.ts';
+import { textConfigOf } from '../../model/families/text-model.ts';
 import type { HubCached, HubFile, HubSnapshot } from '../../model/hub.ts';
 import { listShards } from '../checkpoint/shards.ts';
 import { findInside, readJsonInside } from '../fs/inside.ts';

@@ -3,7 +3,7 @@ import { toText } from '../../base/json.ts';
 import { listModels } from '@huggingface/hub';
 import { createError, type ErrorData } from '../../base/errors.ts';
 import { describeUnknownType, families } from '../../model/families/index.ts';
-import { textTypeOf } from '../../model/text-model.ts';
+import { textTypeOf } from '../../model/families/text-model.ts';
 import type { HubHit, HubPage } from '../../model/hub.ts';
 import { isObject } from '../fs/files.ts';
 import type { Hub } from './requests.ts';

@@ -8,7 +8,7 @@ import { exportGguf } from '../../../src-main/engine/export/gguf-job.ts';
 import { train } from '../../../src-main/engine/train/train-job.ts';
 import { dimsOf, settingsOf } from '../../../src-main/model/config.ts';
 import { families } from '../../../src-main/model/families/index.ts';
-import { ggufArchitectureOf } from '../../../src-main/model/gguf/architectures.ts';
+import { ggufArchitectureOf } from '../../../src-main/model/families/gguf-architectures.ts';
 import { estimateGgufBytes } from '../../../src-main/model/gguf/size.ts';
 import { ggufTypeNames, type GgufType } from '../../../src-main/model/gguf/values.ts';
 import { readGgufHeader } from '../../../src-main/store/checkpoint/gguf-reader.ts';

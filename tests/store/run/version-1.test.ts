@@ -63,6 +63,7 @@ const oldSettings = {
 /** Settings that version 1 did not have. They get their defaults. */
 type SinceVersion1 =
   | 'evaluationPrecision'
+  | 'kernels'
   | 'trainable'
   | 'unfreezeAt'
   | 'mupBase'

@@ -34,7 +34,7 @@ const defaultMultiples = [1 / 3, 1, 3];
 
 const help = `
 Each candidate is a recipe that reaches the target, or has about its parameters; random weights of the target and the
-source are always trained beside them. All read identical batches in identical order at a constant learning rate.
+source are always trained too. All read identical batches in identical order at a constant learning rate.
 Learning rates and candidates are chosen by successive halving, and compared on the same held-out windows. The best
 probe becomes the run: the printed command trains it on to --tokens, and computes nothing twice. Ctrl+C pauses;
 --resume continues exactly there.

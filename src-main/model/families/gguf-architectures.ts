@@ -3,7 +3,7 @@
  * conversion/*.py (llama.cpp v0.5.0); `npm run test:gguf` compares each with llama.cpp itself.
  */
 import type { ModelFamily } from '../family.ts';
-import type { GgufArchitecture } from './architecture.ts';
+import type { GgufArchitecture } from '../gguf/architecture.ts';
 
 const layer = 'model.layers.{layer}';
 const block = 'blk.{layer}';

@@ -2,8 +2,8 @@
  * @file The text model inside of a multimodal checkpoint: its config.json in the form of the plain text family, and
  * which of the stored weights belong to it. Must agree with the classes of transformers 5.24 for text input alone.
  */
-import type { Json, JsonObject } from '../base/json.ts';
-import { without } from './tensor-specs.ts';
+import type { Json, JsonObject } from '../../base/json.ts';
+import { without } from '../tensor-specs.ts';
 
 /** By the `model_type` of the checkpoint: the plain family of its text model, where the file has a name of its own. */
 const textTypes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
