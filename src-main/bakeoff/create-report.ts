@@ -13,7 +13,14 @@ import {
   type Candidate,
   type StoredBakeoff,
 } from './state.ts';
-import { findMeasurement, plannedTokens, standingOf, tokensDone, type Probe, type Standing } from './tournament.ts';
+import {
+  findMeasurement,
+  plannedTokens,
+  standingOf,
+  tokensDone,
+  type Probe,
+  type Standing,
+} from './tournament.ts';
 import { rank, type Entry, type Ranking } from './verdict.ts';
 
 /** What the report needs beside bakeoff.json. */

@@ -9,7 +9,13 @@ import {
   formatNumber,
   formatRange,
 } from '../base/format.ts';
-import { describeDifference, describeExtrapolation, describeFate, describeParameters, verdictLabels } from './words.ts';
+import {
+  describeDifference,
+  describeExtrapolation,
+  describeFate,
+  describeParameters,
+  verdictLabels,
+} from './words.ts';
 import type { BakeoffReport, CurvePoint } from './report.ts';
 import type { Ranking } from './verdict.ts';
 
@@ -128,10 +134,16 @@ function renderFacts(report: BakeoffReport): string {
     return `${actual === null ? 'unknown' : format(actual)} (estimate ${estimated})`;
   };
   const rows: readonly (readonly [string, string])[] = [
-    ['Held-out text', `${formatInteger(windows)} windows of ${formatInteger(contextLength)} tokens, the same for all`],
+    [
+      'Held-out text',
+      `${formatInteger(windows)} windows of ${formatInteger(contextLength)} tokens, the same for all`,
+    ],
     ['Seeds', `${seeds.join(', ')}: identical batches in identical order for all candidates`],
     ['Learning rates', rates.join(', ')],
-    ['Rungs', `${rungs.map(formatCount).join(', ')} tokens; the learning rate stays constant after the warmup`],
+    [
+      'Rungs',
+      `${rungs.map(formatCount).join(', ')} tokens; the learning rate stays constant after the warmup`,
+    ],
     ['Intervals', '95 % for all comparisons of a table together; paired over windows and seeds'],
     ['Tokens', against(spent.tokens, estimate.tokens, formatCount)],
     ['Time', against(spent.seconds, estimate.seconds, formatDuration)],

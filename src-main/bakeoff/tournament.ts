@@ -75,10 +75,7 @@ export const errorRate = 0.05;
 export const isSameProbe = (a: Probe, b: Probe): boolean =>
   a.candidate === b.candidate && a.lr === b.lr && a.seed === b.seed;
 
-export const findMeasurement = (
-  measurements: readonly Measurement[],
-  task: Task,
-): Measurement | undefined =>
+export const findMeasurement = (measurements: readonly Measurement[], task: Task): Measurement | undefined =>
   measurements.find((measured) => measured.tokens === task.tokens && isSameProbe(measured, task));
 
 const lossOf = (measured: Measurement | undefined): number =>

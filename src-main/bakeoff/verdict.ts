@@ -42,9 +42,7 @@ export function rank(entries: readonly Entry[]): Ranking | undefined {
   const leader = sorted.find(({ role }) => role !== 'source');
   if (!leader) return undefined;
   const alpha = errorRate / Math.max(1, sorted.length - 1);
-  const pooled = pooledSeedError(
-    entries.filter(({ role }) => role !== 'random').map(({ losses }) => losses),
-  );
+  const pooled = pooledSeedError(entries.filter(({ role }) => role !== 'random').map(({ losses }) => losses));
   const rows = sorted.map(({ id, role, loss, losses }): RankedEntry => {
     if (id === leader.id) return { id, loss, difference: null, verdict: 'leader' };
     const isPooled = role !== 'random' && leader.role !== 'random';

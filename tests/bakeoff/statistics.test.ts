@@ -1,7 +1,12 @@
 /** @file Quantiles of Student's t, and paired intervals: against tables, and their coverage on simulated losses. */
 import { describe, expect, it } from 'vitest';
 import { deriveKey, normalAt } from '../../src-main/base/random.ts';
-import { meanLoss, pairedDifference, pooledSeedError, type SeedLosses } from '../../src-main/bakeoff/paired.ts';
+import {
+  meanLoss,
+  pairedDifference,
+  pooledSeedError,
+  type SeedLosses,
+} from '../../src-main/bakeoff/paired.ts';
 import { criticalT, tailProbability } from '../../src-main/bakeoff/student-t.ts';
 
 describe('quantiles of the t distribution', () => {
@@ -37,8 +42,7 @@ const simulate = (
     const shift = seedNoise * normalAt(deriveKey(key, 'seed'), s);
     return Array.from(
       { length: windows },
-      (__, w) =>
-        level + shift + normalAt(deriveKey(1, 'shared'), w) + own * normalAt(deriveKey(key, s), w),
+      (__, w) => level + shift + normalAt(deriveKey(1, 'shared'), w) + own * normalAt(deriveKey(key, s), w),
     );
   });
 
@@ -88,7 +92,8 @@ describe('the interval of a paired difference', () => {
   });
 
   it('is much wider when two seeds disagree', () => {
-    const flat = (level: number): readonly number[] => Array.from({ length: 32 }, (_, i) => level + 0.001 * (i % 3));
+    const flat = (level: number): readonly number[] =>
+      Array.from({ length: 32 }, (_, i) => level + 0.001 * (i % 3));
     const b = [flat(3), flat(3)];
     const agreeing = pairedDifference([flat(3.1), flat(3.1)], b, 0.05);
     const disagreeing = pairedDifference([flat(3.2), flat(3)], b, 0.05);

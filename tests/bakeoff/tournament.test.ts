@@ -38,7 +38,10 @@ const levels: Readonly<Record<string, { readonly loss: number; readonly best: nu
 function measure({ candidate, lr, seed, tokens }: Task): Measurement {
   const { loss, best } = levels[candidate]!;
   const level = loss + 0.1 * Math.abs(Math.log10(lr / best)) - 1e-4 * tokens;
-  const losses = Array.from({ length: 32 }, (_, i) => level + Math.sin(i) + 0.003 * Math.sin(i * seed + loss));
+  const losses = Array.from(
+    { length: 32 },
+    (_, i) => level + Math.sin(i) + 0.003 * Math.sin(i * seed + loss),
+  );
   return { candidate, lr, seed, tokens, losses };
 }
 
@@ -46,7 +49,11 @@ function measure({ candidate, lr, seed, tokens }: Task): Measurement {
 function play(
   plan: Tournament,
   judge: (task: Task) => Measurement = measure,
-): { readonly tasks: readonly Task[]; readonly measurements: readonly Measurement[]; readonly end: Standing } {
+): {
+  readonly tasks: readonly Task[];
+  readonly measurements: readonly Measurement[];
+  readonly end: Standing;
+} {
   const tasks: Task[] = [];
   const measurements: Measurement[] = [];
   for (let i = 0; i < 1000; i++) {
@@ -61,7 +68,9 @@ function play(
 describe('a tournament', () => {
   const { tasks, measurements, end } = play(tournament);
   const probeTasks = (candidate: string, seed = 5): readonly (readonly [number, number])[] =>
-    tasks.filter((task) => task.candidate === candidate && task.seed === seed).map(({ lr, tokens }) => [lr, tokens]);
+    tasks
+      .filter((task) => task.candidate === candidate && task.seed === seed)
+      .map(({ lr, tokens }) => [lr, tokens]);
 
   it('finds the best learning rate of each candidate', () => {
     for (const id of end.finalists) expect(end.rates[id]).toBe(levels[id]!.best);
@@ -124,25 +133,36 @@ describe('a tournament', () => {
 });
 
 describe('probes that diverge', () => {
-  const diverging = (isBad: (task: Task) => boolean) => (task: Task): Measurement =>
-    isBad(task) ? { ...measure(task), losses: null } : measure(task);
+  const diverging =
+    (isBad: (task: Task) => boolean) =>
+    (task: Task): Measurement =>
+      isBad(task) ? { ...measure(task), losses: null } : measure(task);
 
   it('lose against every other learning rate', () => {
-    const { end } = play(tournament, diverging(({ candidate, lr }) => candidate === 'good' && lr === 1e-3));
+    const { end } = play(
+      tournament,
+      diverging(({ candidate, lr }) => candidate === 'good' && lr === 1e-3),
+    );
     expect(end.rates['good']).not.toBe(1e-3);
     expect(end.finalists).toContain('good');
   });
 
   it('drop a candidate that diverges with every learning rate, whatever it is', () => {
     for (const id of ['good', 'random', 'source']) {
-      const { end } = play(tournament, diverging(({ candidate }) => candidate === id));
+      const { end } = play(
+        tournament,
+        diverging(({ candidate }) => candidate === id),
+      );
       expect(end.dropped).toContainEqual({ candidate: id, tokens: 200, why: 'diverged' });
       expect(end.finalists).not.toContain(id);
     }
   });
 
   it('are not trained further with a later seed', () => {
-    const { tasks } = play(tournament, diverging(({ candidate, seed }) => candidate === 'source' && seed === 6));
+    const { tasks } = play(
+      tournament,
+      diverging(({ candidate, seed }) => candidate === 'source' && seed === 6),
+    );
     expect(tasks.filter(({ candidate, seed }) => candidate === 'source' && seed === 6)).toHaveLength(1);
   });
 });

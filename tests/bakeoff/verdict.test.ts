@@ -31,7 +31,11 @@ it('candidates whose interval contains zero are not distinguishable', () => {
 });
 
 it('the source never leads and is never among the best, also where it is better', () => {
-  const { leader, best, rows } = rank([entry('source', 1.5, 'source'), entry('a', 2), entry('r', 5, 'random')])!;
+  const { leader, best, rows } = rank([
+    entry('source', 1.5, 'source'),
+    entry('a', 2),
+    entry('r', 5, 'random'),
+  ])!;
   expect([leader, best]).toEqual(['a', ['a']]);
   expect(rows[0]).toMatchObject({ id: 'source', verdict: 'better' });
   expect(rows[0]!.difference!.high).toBeLessThan(0);

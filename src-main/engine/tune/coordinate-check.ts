@@ -43,7 +43,9 @@ function modelsOf({ family, dims, settings, summary }: Checkpoint): readonly Mod
   const most = maxParameterRatio * countParameters(family, { ...dims, layers }, settings);
   const models = factors.flatMap((factor) => {
     const wider = widen(family, dims, factor, layers);
-    return wider && countParameters(family, wider, settings) <= most ? [{ family, settings, dims: wider }] : [];
+    return wider && countParameters(family, wider, settings) <= most
+      ? [{ family, settings, dims: wider }]
+      : [];
   });
   return models.length > 1 ? models : refuse('tune/no-widths', { model: summary.name });
 }

@@ -26,7 +26,11 @@ export interface TrialProgress {
 }
 
 /** Micro-batch `i` of update number `step`, from 0. */
-export function batchReader({ tokens, parts }: TrialText, settings: ResolvedSettings, step: number): ReadBatch {
+export function batchReader(
+  { tokens, parts }: TrialText,
+  settings: ResolvedSettings,
+  step: number,
+): ReadBatch {
   const { microBatch, contextLength, gradAccum, documentMask, seed } = settings;
   const width = contextLength + 1;
   return (i, intoTokens, intoDocuments) => {
@@ -51,7 +55,11 @@ export async function* runTrial(
   device: Device,
   loaded: LoadedModel,
   text: TrialText,
-  { trial, settings, earlier }: {
+  {
+    trial,
+    settings,
+    earlier,
+  }: {
     readonly trial: NextTrial;
     readonly settings: ResolvedSettings;
     readonly earlier: readonly Trial[];

@@ -77,8 +77,7 @@ async function* tuneLocked(dir: string, signal: AbortSignalLike): AsyncGenerator
   const run = runOf(tuning);
   const reading = tokenizeText(run, opened, signal, shouldStop);
   let read = await reading.next();
-  for (; !read.done; read = await reading.next())
-    if (read.value.type === 'preparing') yield read.value;
+  for (; !read.done; read = await reading.next()) if (read.value.type === 'preparing') yield read.value;
   const { folders, lengths } = read.value;
   const tokens = await openTokens(folders);
   try {
@@ -122,7 +121,10 @@ async function* makeTrials(session: Session, from: Tuning): AsyncGenerator<TuneE
         const left = trialsLeft(tuning);
         yield { type: 'step', trial: tuning.trials.length + 1, left, width, tests, values, ...event.value };
       }
-      tuning = { ...tuning, trials: [...tuning.trials, event.value ?? refuse('cancelled', { what: 'Tuning' })] };
+      tuning = {
+        ...tuning,
+        trials: [...tuning.trials, event.value ?? refuse('cancelled', { what: 'Tuning' })],
+      };
     } finally {
       loaded.dispose();
     }

@@ -48,7 +48,11 @@ export async function createBakeoff(dir: string, plan: BakeoffPlan): Promise<voi
 
 /** A folder in the home folder that does not exist yet. */
 export async function findFreeFolder(home: Home, name: string): Promise<string> {
-  const safe = name.toLowerCase().replace(/[^a-z0-9]+/g, '-').slice(0, 60) || 'bakeoff';
+  const safe =
+    name
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .slice(0, 60) || 'bakeoff';
   for (let n = 1; ; n++) {
     const path = join(home.dir, 'bakeoffs', n === 1 ? safe : `${safe}-${n}`);
     if (!(await exists(path))) return path;

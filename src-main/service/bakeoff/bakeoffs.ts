@@ -210,7 +210,11 @@ async function addSpent(
   const runs = await Promise.all(folders.map((run) => spentBy(run, costs)));
   const add = (key: 'energy' | 'cost'): number | null =>
     runs.reduce<number | null>((sum, run) => (sum === null || run[key] === null ? null : sum + run[key]), 0);
-  return { seconds: runs.reduce((sum, run) => sum + run.seconds, 0), energy: add('energy'), cost: add('cost') };
+  return {
+    seconds: runs.reduce((sum, run) => sum + run.seconds, 0),
+    energy: add('energy'),
+    cost: add('cost'),
+  };
 }
 
 async function spentBy(run: string, costs: Pick<Costs, 'runCost'>): Promise<Omit<Spent, 'tokens'>> {

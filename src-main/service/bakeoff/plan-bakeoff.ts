@@ -25,7 +25,10 @@ interface Draft extends Omit<Candidate, 'equalFlopsTokens' | 'flopsPerToken'> {
 }
 
 /** Refuses `bakeoff/no-candidates`, settings that would make the comparison unfair, and what a run refuses. */
-export async function planBakeoff(costs: Pick<Costs, 'facts'>, request: BakeoffRequest): Promise<BakeoffPlan> {
+export async function planBakeoff(
+  costs: Pick<Costs, 'facts'>,
+  request: BakeoffRequest,
+): Promise<BakeoffPlan> {
   const dir = toAbsolutePath(request.source);
   const data = request.data.map(toAbsolutePath);
   const { settings, to, methods, recipes, growthSeed } = request;
@@ -74,9 +77,11 @@ export async function planBakeoff(costs: Pick<Costs, 'facts'>, request: BakeoffR
   const candidates = addLengths(drafts, settings, targets[0]?.kind ?? 'cpu', probeSteps);
   checkLength(settings, candidates);
   const seeds = Array.from({ length: request.seeds }, (_, i) => settings.seed + i);
-  const estimated = drafts.map(
-    ({ id, subject, role }): EstimatedCandidate => ({ id, subject, isGrown: role === 'grown' }),
-  );
+  const estimated = drafts.map(({ id, subject, role }): EstimatedCandidate => ({
+    id,
+    subject,
+    isGrown: role === 'grown',
+  }));
   return {
     name: request.name ?? summary.name,
     source: dir,
@@ -92,7 +97,10 @@ export async function planBakeoff(costs: Pick<Costs, 'facts'>, request: BakeoffR
     rates,
     seeds,
     rungs: [...rungs],
-    estimate: estimateBakeoff({ candidates, rates, seeds, rungs }, estimated, settings, { ...facts, targets }),
+    estimate: estimateBakeoff({ candidates, rates, seeds, rungs }, estimated, settings, {
+      ...facts,
+      targets,
+    }),
   };
 }
 

@@ -2,19 +2,18 @@
 import { dirname, join } from 'node:path';
 import { AppError, createError, refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
-import { candidateFolder, findCandidate, probeFolder, probeSettings, type StoredBakeoff } from '../../bakeoff/state.ts';
+import {
+  candidateFolder,
+  findCandidate,
+  probeFolder,
+  probeSettings,
+  type StoredBakeoff,
+} from '../../bakeoff/state.ts';
 import type { Measurement, Task } from '../../bakeoff/tournament.ts';
 import type { RunEvent } from '../../contract/schema.ts';
 import type { WindowLosses } from '../../contract/engine.ts';
 import { exists, makeFolder } from '../../store/fs/files.ts';
-import {
-  claimRun,
-  createRun,
-  isRun,
-  newestStep,
-  requestStop,
-  summarizeRun,
-} from '../../store/run/runs.ts';
+import { claimRun, createRun, isRun, newestStep, requestStop, summarizeRun } from '../../store/run/runs.ts';
 import { tokensPerStep } from '../../train/schedule.ts';
 import { extendInStage, stageOf } from '../../train/stages.ts';
 import type { Costs } from '../cost.ts';

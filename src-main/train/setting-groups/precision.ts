@@ -29,7 +29,9 @@ export const precisionSettings = {
   }),
   kernels: choice({
     label: 'CUDA kernels',
-    help: 'Trains on CUDA with kernels of our own, such as FlashAttention. Each is used once it passes a self-test on the GPU.',
+    help:
+      'Trains on CUDA with kernels of our own, such as FlashAttention. ' +
+      'Each is used once it passes a self-test on the GPU.',
     group: 'precision',
     default: 'auto',
     labels: { auto: 'Automatic', off: 'Off' },

@@ -72,7 +72,12 @@ export function coordinatesProgram(model: BucketModel, shape: BatchShape): Coord
 
 function rootMeanSquare(values: readonly Value[]): Value {
   const count = values.reduce((sum, { shape }) => sum + countElements(shape), 0);
-  return sqrt(div(values.map((value) => sumSquares(value)).reduce((a, b) => add(a, b)), count));
+  return sqrt(
+    div(
+      values.map((value) => sumSquares(value)).reduce((a, b) => add(a, b)),
+      count,
+    ),
+  );
 }
 
 /** Widths that a factor multiplies; heads keep their size. */

@@ -53,7 +53,8 @@ const warmups = [0.05, 0, 0.1, 0.2];
 const weightDecays = [0.1, 0, 0.03, 0.3];
 const defaultWarmup = warmups[0]!;
 
-const isSame = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));
+const isSame = (a: number, b: number): boolean =>
+  Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));
 const isRate = (lr: number): boolean => lr >= settingTable.lr.min && lr <= settingTable.lr.max;
 
 /** The next trial; undefined if all have been made. */

@@ -51,10 +51,15 @@ async function makeTuning(changes: Partial<TuneRequest> = {}): Promise<string> {
 const runTuning = (dir: string): Promise<readonly TuneEvent[]> => collect(tune({ dir }, neverAborted));
 
 /** The trials without the time that they took. */
-const trialsOf = ({ trials }: Tuning): unknown => trials.map(({ seconds, ...trial }) => (void seconds, trial));
+const trialsOf = ({ trials }: Tuning): unknown =>
+  trials.map(({ seconds, ...trial }) => (void seconds, trial));
 
 /** The last held-out loss of a run of `checkpoint` with the values of a trial. */
-async function trainWith(checkpoint: string, tuning: Tuning, trial: Tuning['trials'][number]): Promise<number> {
+async function trainWith(
+  checkpoint: string,
+  tuning: Tuning,
+  trial: Tuning['trials'][number],
+): Promise<number> {
   const tuned = settingsOfValues(trial.values, tuning.mupBase, stepsOf(settings));
   const run = await createTestRun(checkpoint, textFile, { ...settings, ...tuned });
   return eventsOfType(await trainRun(run), 'evaluated').at(-1)!.loss;
@@ -72,7 +77,11 @@ describe('a tuning with a growth', () => {
 
   it('makes its trials at both widths, and is done', () => {
     expect(tuning.isDone).toBe(true);
-    expect(tuning.trials.map(({ width }) => width)).toEqual([...Array<string>(6).fill('source'), 'target', 'target']);
+    expect(tuning.trials.map(({ width }) => width)).toEqual([
+      ...Array<string>(6).fill('source'),
+      'target',
+      'target',
+    ]);
     expect(nextTrial(tuning)).toBeUndefined();
     expect(events.at(-1)).toEqual({ type: 'done', dir, tuning });
     for (const { rungs, end } of tuning.trials) {

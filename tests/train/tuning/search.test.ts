@@ -59,7 +59,11 @@ describe('the search', () => {
     const ranks = ['lr', 'weightDecay', 'warmup', 'lambda'];
     expect(order).toEqual([...order].sort((a, b) => ranks.indexOf(a) - ranks.indexOf(b)));
     expect(new Set(order)).toEqual(new Set(ranks));
-    expect(bestTrial({ trials }, 'source')!.values).toMatchObject({ weightDecay: 0.03, warmup: 0.1, lambda: 0.6 });
+    expect(bestTrial({ trials }, 'source')!.values).toMatchObject({
+      weightDecay: 0.03,
+      warmup: 0.1,
+      lambda: 0.6,
+    });
   });
 
   it('transfers the best values to the grown width, at rates around the best', () => {
