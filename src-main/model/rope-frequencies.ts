@@ -30,6 +30,16 @@ export function createRotaryAngles(width: number, s: Settings): RotaryAngles {
   };
 }
 
+/**
+ * The longest sequence with the frequencies of a short one; Infinity where they never change with the length. Angles
+ * of single positions agree with those of a whole sequence up to it.
+ */
+export function fixedLengthOf(s: Settings): number {
+  const type = ropeTypeOf(s);
+  if (type === 'longrope') return Number(s['ropeOriginalPositions']);
+  return type === 'dynamic' ? Number(s['positions']) : Infinity;
+}
+
 /** One length of each kind that has frequencies of its own, as far as `key` must tell them apart. */
 function lengthsThatDiffer(s: Settings): readonly number[] {
   const type = ropeTypeOf(s);

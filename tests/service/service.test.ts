@@ -215,10 +215,10 @@ describe('an export', () => {
     expect(events.at(-1)).toMatchObject({ type: 'done', dir: out });
   });
 
-  it('of a checkpoint is possible as ONNX, and is not listed as a checkpoint', async () => {
+  it.each(['onnx', 'gguf'] as const)('of a checkpoint is possible as %s, and is not listed', async (format) => {
     const api = start();
-    const out = join(app.dir, 'onnx');
-    const job = await api.startExport({ run: exampleCheckpoint, out, dtype: 'keep', format: 'onnx' });
+    const out = join(app.dir, format);
+    const job = await api.startExport({ run: exampleCheckpoint, out, dtype: 'keep', format });
     const events = await collectAll(api.followExport({ id: job.id }));
     expect(events.at(-1)).toMatchObject({ type: 'done', dir: out });
     expect(await openHome(join(app.dir, 'home')).listCheckpoints()).toEqual([]);

@@ -38,8 +38,13 @@ export async function* exportOnnx(input: ExportInput, signal: AbortSignalLike): 
   const origin = await openOrigin(input);
   const { checkpoint, weights } = retypeCheckpoint(origin.checkpoint, 'float32', origin.source);
   const { family, dims, settings } = checkpoint;
-  const maxLength = getMaxContextLength({ model: { dims, settings } });
-  const decoder = buildOnnxDecoder(family, dims, settings, maxLength);
+  const decoder = buildOnnxDecoder(
+    family,
+    dims,
+    settings,
+    getMaxContextLength({ model: { dims, settings } }),
+  );
+  const maxLength = decoder.maxPositions;
   const writer = await createOnnxWriter({
     target: out,
     weightBytes: decoder.weightBytes,

@@ -10,6 +10,7 @@ import { input } from '../../graph/ops/build.ts';
 import { exportedDecoderProgram } from '../../model/decode-programs.ts';
 import type { ModelFamily, Settings } from '../../model/family.ts';
 import { parametersOf, type Parameter } from '../../model/parameters.ts';
+import { fixedLengthOf } from '../../model/rope-frequencies.ts';
 import { countElements, type Dims } from '../../tensor/layout.ts';
 
 export const onnxFile = 'model.onnx';
@@ -28,6 +29,8 @@ export interface OnnxDecoder {
   readonly bytes: Uint8Array;
   /** Offset of each weight in the weights file, float32, in file order. */
   readonly weights: readonly { readonly name: string; readonly offset: number; readonly bytes: number }[];
+  /** Tokens of the longest text that the file computes. */
+  readonly maxPositions: number;
   /** Bytes of the weights file. */
   readonly weightBytes: number;
   /** Heads and head size of each KV cache tensor, by the name of its input. */
@@ -35,15 +38,17 @@ export interface OnnxDecoder {
 }
 
 /**
- * Builds the decoder for positions below `maxPositions`. It only uses operators that every execution provider
+ * Builds the decoder for up to `positions` tokens, or for fewer where the rotary frequencies of a longer text would
+ * depend on its length: the file computes angles by position. It only uses operators that every execution provider
  * of ONNX Runtime implements.
  */
 export function buildOnnxDecoder(
   family: ModelFamily,
   dims: Dims,
   settings: Settings,
-  maxPositions: number,
+  positions: number,
 ): OnnxDecoder {
+  const maxPositions = Math.min(positions, fixedLengthOf(settings));
   const parameters = parametersOf(family, dims, settings);
   const weights = new Map(parameters.map((p) => [p.name, input(p.name, 'float32', p.shape)] as const));
   const buildGraph = (i: 0 | 1): Graph => {
@@ -59,6 +64,7 @@ export function buildOnnxDecoder(
   ]);
   const cacheInputs = graph.inputs.filter((v) => v.name!.startsWith('past_key_values.'));
   return {
+    maxPositions,
     bytes: encodeOnnxModel(graph, {
       provider: 'webgpu',
       dynamicShapes: shapes,

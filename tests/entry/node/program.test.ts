@@ -271,6 +271,11 @@ describe('train', () => {
     expect((await cambium(['runs'])).out).toContain('finished');
     const exported = ['export', run, '--out', join(app.dir, 'x'), '--weights', 'raw', '--json'];
     expect((await cambium(exported)).last()).toMatchObject({ type: 'done' });
+    const file = ['export', run, '--out', join(app.dir, 'y')];
+    expect(await errorOf(...file, '--type', 'q8_0')).toMatchObject({ code: 'usage' });
+    expect(await errorOf(...file, '--format', 'gguf', '--dtype', 'float16')).toMatchObject({ code: 'usage' });
+    const asGguf = await cambium([...file, '--format', 'gguf', '--type', 'q8_0', '--json']);
+    expect(asGguf.last()).toMatchObject({ type: 'done' });
 
     const extended = await cambium(['resume', run, '--tokens', '620', '--rewarm-steps', '3', '--json']);
     const phases = [
