@@ -239,7 +239,7 @@ scenario('training', (app) => {
     expect(text.length).toBeGreaterThan('Once upon a time'.length);
     await library(page).visit();
     await library(page)
-      .checkpoints.getByRole('link', { name: /the-short-one-step-40/ })
+      .exports.getByRole('link', { name: /the-short-one-step-40/ })
       .waitFor();
   });
 

@@ -7,6 +7,8 @@ export interface Library {
   readonly dialog: Locator;
   /** The names of the models in the table. */
   readonly checkpoints: Locator;
+  /** The names of the exports in theirs. */
+  readonly exports: Locator;
   readonly runs: Locator;
   visit(): Promise<void>;
   /** Enters a path and opens it, without waiting for the result. */
@@ -26,6 +28,7 @@ export function library(page: Page): Library {
     zone,
     dialog,
     checkpoints: page.getByRole('region', { name: 'Checkpoints' }).locator('td:first-child'),
+    exports: page.getByRole('region', { name: 'Exports' }).first().locator('td:first-child'),
     runs: page.getByRole('region', { name: 'Runs' }),
     async visit() {
       await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Models' }).click();
