@@ -55,7 +55,8 @@ function describeSource(report: Facts): readonly string[] {
       `At equal FLOPs the source is still better than ${leader}: ${difference}. ` +
       'Growing has not paid yet at this length.',
     worse: `At equal FLOPs ${leader} is better than the source trained on: ${difference}.`,
-    'not distinguishable': `At equal FLOPs ${leader} and the source trained on cannot be told apart yet: ${difference}.`,
+    'not distinguishable':
+      `At equal FLOPs ${leader} and the source trained on ` + `are not distinguishable yet: ${difference}.`,
   };
   return [sentences[row.verdict as Exclude<RowVerdict, 'leader'>]];
 }

@@ -1,4 +1,5 @@
 /** @file The report of a bake-off as a file: JSON, or a web page of its own that loads nothing from elsewhere. */
+import { escapeHtml, renderReport } from '../base/html.ts';
 import {
   formatCount,
   formatDuration,
@@ -22,56 +23,23 @@ import type { Ranking } from './verdict.ts';
 export const formatBakeoff = (report: BakeoffReport, format: 'json' | 'html'): string =>
   format === 'json' ? `${JSON.stringify(report, null, 1)}\n` : renderPage(report);
 
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
-
 /** Colours of the lines, in the order of the candidates; they repeat. */
 const colours = ['#1f7a4d', '#b4552d', '#44577a', '#8a5a00', '#7a3b8f', '#2b8a8a', '#b3261e', '#5b6662'];
 const colourOf = (i: number): string => colours[i % colours.length]!;
 
 const styles = `
-:root {
-  color-scheme: light dark;
-  --ink: light-dark(#1c2321, #e6ece9);
-  --soft: light-dark(#5b6662, #9aa8a2);
-  --paper: light-dark(#fbfcfa, #141816);
-  --rule: light-dark(#dfe5e1, #2c3531);
-}
-body {
-  font: 16px/1.5 system-ui, sans-serif;
-  color: var(--ink);
-  background: var(--paper);
-  max-width: 64rem;
-  margin: 2rem auto;
-  padding: 0 1rem;
-  font-variant-numeric: tabular-nums;
-}
-h1 { font-size: 1.6rem; margin: 0; }
-h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-.soft { color: var(--soft); }
+body { max-width: 64rem; }
 .scroll { overflow-x: auto; }
-svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; fill: var(--soft); }
-polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
-.grid { stroke: var(--rule); }
 .key { display: inline-block; width: .75rem; height: .75rem; border-radius: 2px; margin-right: .5rem; }
-table { border-collapse: collapse; width: 100%; }
-th { text-align: left; font-weight: 600; vertical-align: top; padding: .4rem 1rem .4rem 0; }
-td { padding: .4rem 1rem .4rem 0; vertical-align: top; }
-tr + tr { border-top: 1px solid var(--rule); }
 `;
 
 function renderPage(report: BakeoffReport): string {
   const { name, source, conclusion, atEqualTokens, atEqualFlops } = report;
   const title = `Bake-off of growth methods: ${name}`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<style>${styles}</style>
-</head>
-<body>
-<h1>${escapeHtml(title)}</h1>
+  return renderReport(
+    title,
+    styles,
+    `<h1>${escapeHtml(title)}</h1>
 <p class="soft">Source: ${escapeHtml(source)}. Made with Cambium.</p>
 ${conclusion.sentences.map((sentence) => `<p>${escapeHtml(sentence)}</p>`).join('\n')}
 ${renderChart(report)}
@@ -80,10 +48,8 @@ ${renderCandidates(report)}
 ${atEqualTokens ? renderRanking(report, atEqualTokens, `At equal tokens, ${formatCount(report.probeTokens)}`) : ''}
 ${atEqualFlops ? renderRanking(report, atEqualFlops, `At equal FLOPs, ${formatFlops(equalFlops(report))}`) : ''}
 <h2>How it was measured</h2>
-${renderFacts(report)}
-</body>
-</html>
-`;
+${renderFacts(report)}`,
+  );
 }
 
 /** The FLOPs that the candidates are compared at. */

@@ -1,6 +1,6 @@
 /** @file A certificate as a file: JSON, or a web page of its own that loads nothing from elsewhere. */
 import { formatCount, formatInteger, formatNumber } from '../base/format.ts';
-import { escapeHtml } from '../base/html.ts';
+import { escapeHtml, renderReport } from '../base/html.ts';
 import type {
   Certificate,
   DifferenceHistogram,
@@ -29,58 +29,29 @@ const verdictColours: Readonly<Record<Certificate['verdict'], string>> = {
 
 const styles = `
 :root {
-  color-scheme: light dark;
-  --ink: light-dark(#1c2321, #e6ece9);
-  --soft: light-dark(#5b6662, #9aa8a2);
-  --paper: light-dark(#fbfcfa, #141816);
-  --rule: light-dark(#dfe5e1, #2c3531);
   --good: light-dark(#1f7a4d, #4fc38a);
   --bad: light-dark(#b3261e, #f2857c);
   --warn: light-dark(#8a5a00, #e0b050);
   --source: light-dark(#44577a, #90a9d6);
 }
-body {
-  font: 16px/1.5 system-ui, sans-serif;
-  color: var(--ink);
-  background: var(--paper);
-  max-width: 60rem;
-  margin: 2rem auto;
-  padding: 0 1rem;
-  font-variant-numeric: tabular-nums;
-}
-h1 { font-size: 1.6rem; margin: 0; }
-h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 .verdict { border-left: 4px solid; padding-left: 1rem; margin: 1rem 0; }
 .good { border-color: var(--good); }
 .bad { border-color: var(--bad); }
 .warn { border-color: var(--warn); }
 .verdict p { margin: .25rem 0; }
-.soft { color: var(--soft); }
-svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; fill: var(--soft); }
-polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .source { stroke: var(--source); }
 .grown { stroke: var(--good); stroke-dasharray: 6 4; }
 .bar { fill: var(--source); }
-.grid { stroke: var(--rule); }
-table { border-collapse: collapse; width: 100%; }
-th { text-align: left; font-weight: 600; vertical-align: top; padding: .4rem 1rem .4rem 0; }
-td { padding: .4rem 1rem .4rem 0; vertical-align: top; overflow-wrap: anywhere; }
-tr + tr { border-top: 1px solid var(--rule); }
+td { overflow-wrap: anywhere; }
 pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; }
 `;
 
 function renderPage(c: Certificate, { source, grown }: ReportSubject): string {
   const { title, explanation } = describeCertificate(c);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Certificate of ${escapeHtml(grown)}</title>
-<style>${styles}</style>
-</head>
-<body>
-<h1>Certificate of ${escapeHtml(grown)}</h1>
+  return renderReport(
+    `Certificate of ${grown}`,
+    styles,
+    `<h1>Certificate of ${escapeHtml(grown)}</h1>
 <p class="soft">Grown from ${escapeHtml(source)} with Cambium</p>
 <div class="verdict ${verdictColours[c.verdict]}">
 <p><strong>${escapeHtml(title)}</strong></p>
@@ -89,10 +60,8 @@ function renderPage(c: Certificate, { source, grown }: ReportSubject): string {
 <table>${renderRows(c)}</table>
 ${c.byPosition ? renderLosses(c.byPosition) : ''}
 ${c.histogram ? renderHistogram(c.histogram) : ''}
-${c.worst && c.worst.length > 0 ? renderWorst(c.worst, c.promise === 'function-preserving') : ''}
-</body>
-</html>
-`;
+${c.worst && c.worst.length > 0 ? renderWorst(c.worst, c.promise === 'function-preserving') : ''}`,
+  );
 }
 
 const renderRows = (c: Certificate): string =>

@@ -1,5 +1,5 @@
 /** @file The report of the demo: an HTML page with the loss curves, a table of the results, and samples. */
-import { escapeHtml } from '../base/html.ts';
+import { escapeHtml, renderReport } from '../base/html.ts';
 import { formatInteger, formatNumber } from '../base/format.ts';
 import { describePromise, type Curve, type DemoResult, type Point } from './demo.ts';
 
@@ -124,38 +124,19 @@ ${renderCurve(random.heldOut, scale, 'random')}${renderCurve(grown.heldOut, scal
 
 const styles = `
 :root {
-  color-scheme: light dark;
-  --ink: light-dark(#1c2321, #e6ece9);
-  --soft: light-dark(#5b6662, #9aa8a2);
-  --paper: light-dark(#fbfcfa, #141816);
-  --rule: light-dark(#dfe5e1, #2c3531);
   --grown: light-dark(#1f7a4d, #4fc38a);
   --random: light-dark(#b4552d, #e9925f);
   --source: light-dark(#44577a, #90a9d6);
 }
-body {
-  font: 16px/1.5 system-ui, sans-serif;
-  color: var(--ink);
-  background: var(--paper);
-  max-width: 56rem;
-  margin: 2rem auto;
-  padding: 0 1rem;
-  font-variant-numeric: tabular-nums;
-}
-h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
 p { color: var(--soft); margin: .25rem 0 1rem; }
-svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; fill: var(--soft); }
-polyline { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
+polyline { stroke-width: 2.5; }
 .grown { stroke: var(--grown); }
 .random { stroke: var(--random); }
 .faint polyline { stroke-width: 1; opacity: .35; }
-.grid { stroke: var(--rule); }
 .source { stroke: var(--source); stroke-dasharray: 6 4; stroke-width: 1.5; }
 .source-name { fill: var(--source); }
-table { border-collapse: collapse; width: 100%; }
-th { text-align: left; font-weight: 600; vertical-align: top; padding: .4rem 1rem .4rem 0; width: 34%; }
-td { padding: .4rem 0; overflow-wrap: anywhere; }
-tr + tr { border-top: 1px solid var(--rule); }
+th { width: 34%; }
+td { overflow-wrap: anywhere; }
 .key { display: flex; gap: 1.5rem; }
 .key span { display: inline-block; width: 1.2rem; height: .25rem; border-radius: 2px; }
 .key span { vertical-align: middle; margin-right: .4rem; }
@@ -181,16 +162,10 @@ export function renderDemoReport(r: DemoResult): string {
     ['random', 'random weights'],
     ['source', 'source'],
   ]);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Cambium demo</title>
-<style>${styles}</style>
-</head>
-<body>
-<h1>Grown model compared with random weights</h1>
+  return renderReport(
+    'Cambium demo',
+    styles,
+    `<h1>Grown model compared with random weights</h1>
 <p>The built-in ${family} checkpoint was grown ×2 by ${method} and trained, and so were random weights of the
 same size, on the same batches. Thick lines: held-out loss in nats per token. Thin lines: loss of each batch.</p>
 <div class="key">${key}</div>
@@ -198,8 +173,6 @@ ${renderChart(r)}
 <table>${renderRows(summarizeDemo(r))}</table>
 <h2>Samples</h2>
 <p>Grown model after training</p><blockquote>${escapeHtml(r.grown.sample)}</blockquote>
-<p>Random weights after training</p><blockquote>${escapeHtml(r.random.sample)}</blockquote>
-</body>
-</html>
-`;
+<p>Random weights after training</p><blockquote>${escapeHtml(r.random.sample)}</blockquote>`,
+  );
 }

@@ -63,7 +63,7 @@ const requiredConfig: Readonly<Record<string, JsonObject>> = {
 };
 
 /** Config keys that list one value per layer and have no default for so few. */
-const layeredConfig: Readonly<Record<string, (layers: number) => JsonObject>> = {
+export const layeredConfig: Readonly<Record<string, (layers: number) => JsonObject>> = {
   gpt_neo: (layers) => {
     const types = Array.from({ length: layers }, (_, i) => (i % 2 === 0 ? 'global' : 'local'));
     return { attention_types: [[types, 1]] };

@@ -71,7 +71,8 @@ export const gptJ: ModelFamily = {
   namePrefix: 'transformer.',
   assertSupported(config) {
     const { n_embd: hidden = 4096, n_head: heads = 16, rotary_dim: rotated = 64 } = config;
-    if (Number(rotated) > Number(hidden) / Number(heads))
+    // A width that is no width is refused where dimensions are read.
+    if (Number(hidden) > 0 && Number(rotated) > Number(hidden) / Number(heads))
       refuse('checkpoint/unsupported', {
         what: `rotary_dim ${Number(rotated)}`,
         why: `a head has only ${Number(hidden) / Number(heads)} entries`,

@@ -43,10 +43,11 @@ export const helium: ModelFamily = {
   assertSupported(config) {
     assertRopeSupported(config, rope);
     const { hidden_size: hidden = 2560, num_attention_heads: heads = 20, head_dim: width = 128 } = config;
-    if (typeof heads === 'number' && typeof width === 'number' && hidden !== heads * width)
+    const areNumbers = [hidden, heads, width].every((size) => typeof size === 'number' && size > 0);
+    if (areNumbers && hidden !== Number(heads) * Number(width))
       refuse('checkpoint/unsupported', {
-        what: `hidden_size ${JSON.stringify(hidden)}`,
-        why: `it must be num_attention_heads × head_dim, which is ${heads * width}`,
+        what: `hidden_size ${Number(hidden)}`,
+        why: `it must be num_attention_heads × head_dim, which is ${Number(heads) * Number(width)}`,
       });
   },
 };

@@ -1,6 +1,6 @@
 /** @file A tuning as a web page of its own, which loads nothing from elsewhere. */
 import { formatDuration, formatNumber } from '../../base/format.ts';
-import { escapeHtml } from '../../base/html.ts';
+import { escapeHtml, renderReport } from '../../base/html.ts';
 import { layoutLogChart, type LogLine } from './log-chart.ts';
 import { bestTrial, type CoordinateCheck, type Tuning } from './tuning.ts';
 import {
@@ -21,39 +21,20 @@ import {
 const colours = ['#3f6fb5', '#1f8a5b', '#b0642a', '#8a4fa3', '#a33a4a', '#4b8f9c', '#7a7a2e', '#666f7a'];
 
 const styles = `
-:root { color-scheme: light dark; --ink: light-dark(#1c2321, #e6ece9); --soft: light-dark(#5b6662, #9aa8a2);
-  --paper: light-dark(#fbfcfa, #141816); --rule: light-dark(#dfe5e1, #2c3531); }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 60rem;
-  margin: 2rem auto; padding: 0 1rem; font-variant-numeric: tabular-nums; }
-h1 { font-size: 1.6rem; margin: 0; }
-h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-.soft { color: var(--soft); }
 .pair { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); }
 figure { margin: 0; }
 figcaption { font-weight: 600; }
-svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; }
-svg text { fill: var(--soft); }
-.grid { stroke: var(--rule); }
 ul.key { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .25rem 1rem; font-size: .85rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .35rem 1rem .35rem 0; vertical-align: top; }
-tr + tr { border-top: 1px solid var(--rule); }
 `;
 
 /** The report as a page. */
 export function renderTuningPage(tuning: Tuning): string {
   const { name, checkpoint, coordinateCheck, trials } = tuning;
   const shift = describeShift(tuning);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Tuning of ${escapeHtml(name)}</title>
-<style>${styles}</style>
-</head>
-<body>
-<h1>Tuning of ${escapeHtml(name)}</h1>
+  return renderReport(
+    `Tuning of ${name}`,
+    styles,
+    `<h1>Tuning of ${escapeHtml(name)}</h1>
 <p class="soft">${escapeHtml(checkpoint)}</p>
 ${trials.length > 0 ? `<p><strong>${escapeHtml(describeBest(tuning))}</strong></p>` : ''}
 ${shift === undefined ? '' : `<p>${escapeHtml(shift)}</p>`}
@@ -61,12 +42,10 @@ ${trials.length > 0 ? renderCurves(tuning) : ''}
 ${coordinateCheck ? renderCoordinates(coordinateCheck) : ''}
 <h2>What is kept of µP</h2>
 <ul>${describeMultipliers(tuning)
-    .map((line) => `<li>${escapeHtml(line)}</li>`)
-    .join('')}</ul>
-${trials.length > 0 ? renderTrials(tuning) : ''}
-</body>
-</html>
-`;
+      .map((line) => `<li>${escapeHtml(line)}</li>`)
+      .join('')}</ul>
+${trials.length > 0 ? renderTrials(tuning) : ''}`,
+  );
 }
 
 const renderCurves = (tuning: Tuning): string => `<h2>Loss over learning rate</h2>
