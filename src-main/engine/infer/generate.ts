@@ -7,6 +7,7 @@ import { chooseToken, type Sampling } from './sampling.ts';
 import { openDecoder, type Decoder } from './kv-cache.ts';
 import type { LoadedModel } from '../model/weights.ts';
 import { getMaxPositions } from '../../model/positions.ts';
+import { fixedLengthOf } from '../../model/rope-frequencies.ts';
 
 /** Context length of a model without max_position_embeddings. */
 const defaultContextLength = 2048;
@@ -51,7 +52,8 @@ export async function* generate(
       const context = text.slice(-maxLength);
       if (!decoder || context.length > decoder.capacity) {
         await decoder?.dispose();
-        decoder = await openDecoder(device, loaded, chooseCacheCapacity(context.length, maxLength));
+        const capacity = chooseCacheCapacity(context.length, maxLength);
+        decoder = await openDecoder(device, loaded, withoutChange(capacity, context.length, loaded));
         isFilled = false;
       }
       // Beyond the maximum length every token moves to an earlier position, which invalidates the cache.
@@ -87,17 +89,25 @@ export async function continueTexts(
   const { length } = texts[0]!;
   const keys = texts.map((_, i) => deriveKey(seed + i, 'choice'));
   const added: number[][] = texts.map(() => []);
-  const decoder = await openDecoder(device, loaded, length + count - 1, texts.length);
+  const open = (read: number): Promise<Decoder> =>
+    openDecoder(device, loaded, withoutChange(length + count - 1, read, loaded), texts.length);
+  let decoder = await open(length);
+  let isFilled = false;
   try {
     for (let i = 0; i < count; i++) {
       if (signal.aborted) refuse('cancelled', { what: 'Generating' });
-      const logits =
-        i === 0
-          ? await decoder.prefill(texts)
-          : await decoder.decode(
-              added.map((tokens) => tokens.at(-1)!),
-              length + i - 1,
-            );
+      if (length + i > decoder.capacity) {
+        await decoder.dispose();
+        decoder = await open(length + i);
+        isFilled = false;
+      }
+      const logits = isFilled
+        ? await decoder.decode(
+            added.map((tokens) => tokens.at(-1)!),
+            length + i - 1,
+          )
+        : await decoder.prefill(texts.map((text, at) => [...text, ...added[at]!]));
+      isFilled = true;
       const vocab = logits.length / texts.length;
       for (const [text, key] of keys.entries()) {
         const ofText = logits.subarray(text * vocab, (text + 1) * vocab);
@@ -113,3 +123,12 @@ export async function continueTexts(
 /** Returns the next power of two above `length`, at least 64 and at most `maxLength`. */
 const chooseCacheCapacity = (length: number, maxLength: number): number =>
   Math.min(maxLength, Math.max(64, 2 ** Math.ceil(Math.log2(length + 1))));
+
+/**
+ * `capacity`, or less for a text of `length` tokens whose rotary frequencies would change within it: the cache ends
+ * there, and the longer text is read anew, as transformers does (modeling_phi3.py, prepare_inputs_for_generation).
+ */
+function withoutChange(capacity: number, length: number, { model }: LoadedModel): number {
+  const fixed = fixedLengthOf(model.settings);
+  return length <= fixed ? Math.min(capacity, fixed) : capacity;
+}

@@ -169,7 +169,8 @@ describe('openHome', () => {
         encoding: 'utf8',
       },
     );
-    expect(result.stdout.trim()).toBe('file/unreadable file/unreadable');
+    // Whether the list or its lock is opened with the last handle depends on how many the process has.
+    expect(result.stdout.trim()).toMatch(/^file\/unreadable file\/(unreadable|unwritable)$/);
     expect(readdirSync(home.dir)).toEqual(['runs.json']);
     expect(await home.listRuns()).toEqual([run]);
   });
