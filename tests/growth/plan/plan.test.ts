@@ -90,13 +90,14 @@ describe.each(denseMethods)('a plan of %s', (method) => {
 
     it('has a config with its sizes, the settings of the source, and all keys of the source', () => {
       expect(dimsOf(family, plan.config)).toEqual(plan.to);
-      const { layerTypes, tied, ...settings } = settingsOf(family, plan.config);
-      const { layerTypes: sourceTypes, tied: sourceTied, ...sourceSettings } = source.settings;
-      expect(settings).toEqual(sourceSettings);
-      if (Array.isArray(layerTypes)) {
-        const expected = plan.layers.map((layer) => (sourceTypes as readonly string[])[layer.source]);
-        expect(layerTypes).toEqual(expected);
-      }
+      const { tied, ...settings } = settingsOf(family, plan.config);
+      const { tied: sourceTied, ...sourceSettings } = source.settings;
+      // A list with a value for each layer follows the layers.
+      const expected = Object.entries(sourceSettings).map(([name, value]): [string, unknown] => {
+        const isPerLayer = Array.isArray(value) && value.length === source.dims['layers'];
+        return [name, isPerLayer ? plan.layers.map((layer) => value[layer.source] as unknown) : value];
+      });
+      expect(settings).toEqual(Object.fromEntries(expected));
       const saysUntied = plan.notes.some((note) => note.includes('weights of its own'));
       expect(tied === sourceTied || saysUntied).toBe(true);
       expect(Object.keys(config).filter((key) => !(key in plan.config))).toEqual([]);
