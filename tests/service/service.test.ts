@@ -103,11 +103,9 @@ describe('a growth', () => {
       expect(existsSync(out)).toBe(false);
       expect(app.processes.spawned).toMatchObject([{ exited: true, killed: behavior === 'deaf' }]);
       // The partial folder of a killed engine in memory is kept, because its process (this one) is alive. Engines
-      // in processes are tested in tests/entry.
+      // in processes are tested in tests/entry. One that is cancelled removes it in its own time.
       if (behavior === 'stall')
-        expect(readdirSync(app.dir).sort()).toEqual(
-          ['home', 'resources', 'text.txt'].filter((name) => existsSync(join(app.dir, name))),
-        );
+        await waitUntil(() => !readdirSync(app.dir).some((name) => name.includes('partial')));
     },
     20_000,
   );
