@@ -213,14 +213,17 @@ describe('an export', () => {
     expect(events.at(-1)).toMatchObject({ type: 'done', dir: out });
   });
 
-  it.each(['onnx', 'gguf'] as const)('of a checkpoint is possible as %s, and is not listed', async (format) => {
-    const api = start();
-    const out = join(app.dir, format);
-    const job = await api.startExport({ run: exampleCheckpoint, out, dtype: 'keep', format });
-    const events = await collectAll(api.followExport({ id: job.id }));
-    expect(events.at(-1)).toMatchObject({ type: 'done', dir: out });
-    expect(await openHome(join(app.dir, 'home')).listCheckpoints()).toEqual([]);
-    const asFolder = { run: exampleCheckpoint, out: join(app.dir, 'folder'), dtype: 'keep' } as const;
-    expect(await errorCodeOf(api.startExport(asFolder))).toBe('run/not-found');
-  });
+  it.each(['onnx', 'gguf'] as const)(
+    'of a checkpoint is possible as %s, and is not listed',
+    async (format) => {
+      const api = start();
+      const out = join(app.dir, format);
+      const job = await api.startExport({ run: exampleCheckpoint, out, dtype: 'keep', format });
+      const events = await collectAll(api.followExport({ id: job.id }));
+      expect(events.at(-1)).toMatchObject({ type: 'done', dir: out });
+      expect(await openHome(join(app.dir, 'home')).listCheckpoints()).toEqual([]);
+      const asFolder = { run: exampleCheckpoint, out: join(app.dir, 'folder'), dtype: 'keep' } as const;
+      expect(await errorCodeOf(api.startExport(asFolder))).toBe('run/not-found');
+    },
+  );
 });
