@@ -39,8 +39,8 @@ scenario('a bake-off', (app) => {
     expect(candidates).toEqual(['HyperCloning', 'Copy and pad', 'Random weights', 'Source, trained on']);
     await form.start();
 
-    await page.getByRole('button', { name: 'Pause' }).click();
-    await page.getByRole('button', { name: 'Resume' }).click();
+    await page.getByRole('button', { name: 'Pause', exact: true }).click();
+    await page.getByRole('button', { name: 'Resume', exact: true }).click();
     await page.getByRole('heading', { name: 'Result' }).waitFor();
     await page.getByRole('heading', { name: 'At equal FLOPs' }).waitFor();
     const table = page.getByRole('region', { name: /^At equal tokens/ });
