@@ -41,7 +41,7 @@ scenario('a bake-off', (app) => {
 
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
     await page.getByRole('button', { name: 'Resume', exact: true }).click();
-    await page.getByRole('heading', { name: 'Result' }).waitFor();
+    await page.getByRole('heading', { name: 'Result' }).waitFor({ timeout: 200_000 });
     await page.getByRole('heading', { name: 'At equal FLOPs' }).waitFor();
     const table = page.getByRole('region', { name: /^At equal tokens/ });
     expect(await table.getByRole('rowheader').count()).toBe(4);
@@ -54,6 +54,6 @@ scenario('a bake-off', (app) => {
 
     await page.getByRole('button', { name: 'Train it on' }).click();
     await page.getByTestId('run-state').waitFor();
-    await page.getByTestId('run-state').filter({ hasText: 'Finished' }).waitFor();
+    await page.getByTestId('run-state').filter({ hasText: 'Finished' }).waitFor({ timeout: 120_000 });
   });
 });

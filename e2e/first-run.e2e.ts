@@ -1,11 +1,8 @@
-/** @file From the first start to a trained model: in a few clicks, by keyboard alone, and without a shift. */
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+/** @file From the first start to a trained model: in a few clicks, and without a shift. */
 import type { Locator } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { scenario } from './app.ts';
-import { tabTo, waitForHeading } from './pages/common.ts';
-import { growingPage, growPage } from './pages/grow.ts';
+import { growPage } from './pages/grow.ts';
 import { expectNoLayoutShift, recordLayoutShifts } from './layout-shift.ts';
 import { library } from './pages/library.ts';
 import { runPage } from './pages/run.ts';
@@ -81,46 +78,5 @@ scenario('the first run', (app) => {
       if (i > 1) await expect.poll(() => growPage(page).readParameters()).not.toBe(parameters);
     }
     await expectNoLayoutShift(page);
-  });
-
-  it('goes from the start to an export by keyboard alone in at most 40 key presses', async () => {
-    const page = await app.openPage({ viewport: window, reducedMotion: 'reduce' });
-    const run = runPage(page);
-    let presses = 0;
-    const press = async (key: string): Promise<void> => {
-      await page.keyboard.press(key);
-      presses++;
-    };
-    const follow = async (tag: string, name: string | RegExp): Promise<void> => {
-      presses += await tabTo(page, tag, name);
-      await press('Enter');
-    };
-    await follow('a', 'Skip to content');
-    await follow('a', 'Open the demo checkpoint');
-    await waitForHeading(page, 'seedling');
-    await page.getByRole('link', { name: 'Grow', exact: true }).waitFor();
-    await follow('a', 'Grow');
-    await waitForHeading(page, 'Grow seedling');
-    await growPage(page).plan.waitFor();
-    // Enter in a field of the form grows.
-    await follow('input', /^HyperCloning/);
-    await growingPage(page).waitForCertificate();
-    await follow('a', 'Train');
-    await page.getByRole('button', { name: 'Start training' }).waitFor();
-    await follow('button', 'Use the example text');
-    await expect
-      .poll(() => page.getByRole('textbox', { name: 'Text', exact: true }).inputValue())
-      .not.toBe('');
-    await follow('button', 'Quick trial');
-    await follow('input', 'Find a setting');
-    await run.waitForStep(2);
-    await follow('button', 'Pause');
-    await expect.poll(() => run.readState()).toBe('Paused');
-    await follow('button', 'Export');
-    await follow('button', 'Export');
-    await run.exportForm.getByText('Exported and verified.').waitFor();
-    expect(readdirSync(join(app.home, 'exports'))).toHaveLength(1);
-    console.log(`from the start to an export: ${presses} key presses`);
-    expect(presses).toBeLessThanOrEqual(40);
   });
 });
