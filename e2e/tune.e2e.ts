@@ -21,7 +21,11 @@ scenario('tuning', (app) => {
     await page.getByRole('link', { name: 'Tune', exact: true }).click();
     await page.getByRole('button', { name: 'Start tuning' }).waitFor();
     await page.getByRole('textbox', { name: 'Text', exact: true }).fill(app.text);
-    for (const [label, value] of Object.entries({ Tokens: 1536, 'Micro-batch size': 4, 'Context length': 32 }))
+    for (const [label, value] of Object.entries({
+      Tokens: 1536,
+      'Micro-batch size': 4,
+      'Context length': 32,
+    }))
       await page.getByLabel(label, { exact: true }).fill(String(value));
     await page.getByLabel('Trials', { exact: true }).fill('3');
     await page.getByLabel('Grow by', { exact: true }).selectOption({ label: 'HyperCloning' });
