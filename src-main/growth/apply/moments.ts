@@ -2,7 +2,7 @@
  * @file Grows Adam's moments with the weights, so that training continues where the source's stopped
  * (docs/methods.md, Learning rates and moments).
  */
-import { parseLayout, type Dims } from '../../tensor/layout.ts';
+import { hasAxis, parseLayout, type Dims } from '../../tensor/layout.ts';
 import { findRecipe } from '../plan/stages.ts';
 import type { AxisMaps, Factor, GrowthPlan, TensorRecipe } from '../recipe.ts';
 import { applyRecipe } from './apply.ts';
@@ -89,5 +89,23 @@ function computeGradFactors({ factors, gradScale, layout }: TensorRecipe, maps: 
   const parts = factors.flatMap(({ by, part }): readonly Factor[] =>
     part ? [{ why: 'undoes the factor of the weight', by: 1 / by, part }] : [],
   );
-  return [{ why, by: mean }, ...shares, ...parts];
+  return [{ why, by: mean }, ...shares, ...parts, ...computeStackFactors(layout, maps)];
+}
+
+/**
+ * `gradScale` counts the copies over all axes of a weight. A part of a stack without one of them, such as the key that
+ * all query heads share, is not copied along it: its gradient is the sum over the copies that read it.
+ */
+function computeStackFactors(layout: string, maps: AxisMaps): readonly Factor[] {
+  const { axes, stack } = parseLayout(layout);
+  if (!stack) return [];
+  return stack.entries.flatMap((entry, i): readonly Factor[] => {
+    const missing = axes.filter(({ axis }) => axis !== stack.part && !hasAxis(entry, axis));
+    // The mean has no copies of axes whose entries have different numbers.
+    const by = missing.reduce((product, { axis }) => {
+      const map = maps[axis];
+      return map && !map.counts ? product * map.copies : product;
+    }, 1);
+    return by === 1 ? [] : [{ why: 'is read by all copies', by, part: { axis: stack.part, entry: i } }];
+  });
 }
