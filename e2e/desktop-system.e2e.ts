@@ -144,7 +144,7 @@ desktopScenario('the desktop app and its system', (desktop) => {
     await runPage(page).waitForState('Training');
   });
 
-  it('stops the run when it is told to, and quits', async () => {
+  it('stops the run when the answer is to stop, and quits', async () => {
     await desktop.answerDialogs([], 1);
     const exit = once(desktop.app.process(), 'exit');
     await desktop.quit();

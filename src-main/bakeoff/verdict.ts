@@ -23,7 +23,7 @@ export interface RankedEntry {
 export interface Ranking {
   /** The best model of the new size. The source is ranked too, but it does not lead: it is not a candidate. */
   readonly leader: string;
-  /** The leader, and the candidates that cannot be told from it. One alone is the winner. */
+  /** The leader, and the candidates that are not distinguishable from it. One alone is the winner. */
   readonly best: readonly string[];
   /** By loss, the best first. */
   readonly rows: readonly RankedEntry[];

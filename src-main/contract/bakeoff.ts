@@ -4,7 +4,14 @@ import { z } from 'zod';
 import type { BakeoffReport } from '../bakeoff/report.ts';
 import { bakeoffPlan, type BakeoffPlan } from '../bakeoff/state.ts';
 import { trainingSettingsSchema } from '../train/settings.ts';
-import { field, growthRequest, nonNegativeInteger, path, reportFormat } from './schema.ts';
+import {
+  growthRequest,
+  hasWeightForEach,
+  nonNegativeInteger,
+  path,
+  reportFormat,
+  textSource,
+} from './schema.ts';
 
 export type { BakeoffPlan, BakeoffReport };
 
@@ -20,19 +27,14 @@ export const bakeoffRequest = z
     recipes: z.array(z.array(growthRequest).min(1).max(64)).max(32).optional(),
     /** Seed of noise and new weights. */
     growthSeed: nonNegativeInteger,
-    data: z.array(path).min(1),
-    weights: z.array(z.number().positive().max(1e9)).optional(),
-    field: field.optional(),
+    ...textSource,
     /** Of every probe. `tokens` is the length of the run that the winner becomes, `seed` the first seed. */
     settings: trainingSettingsSchema,
     probeTokens: nonNegativeInteger.min(1),
     seeds: nonNegativeInteger.min(1).max(32),
     rates: z.array(z.number().positive().max(10)).min(1).max(16),
   })
-  .refine(
-    ({ data, weights }) => weights === undefined || weights.length === data.length,
-    'give a weight for each of the data, or none',
-  );
+  .refine(...hasWeightForEach);
 export type BakeoffRequest = z.infer<typeof bakeoffRequest>;
 
 /** Starts the plan that `planBakeoff` returned, in the new folder `out` (default: one in the home folder). */

@@ -110,15 +110,28 @@ export const growJob = z
   );
 
 /**
- * `data` are files, patterns and folders. `weights` are sampling weights, one for each; without them all data is
- * one text.
+ * The text to train on: `data` are files, patterns and folders, `weights` sampling weights, one for each; without them
+ * all data is one text. `field` is that of JSON lines and tables.
  */
+export const textSource = {
+  data: z.array(path).min(1),
+  weights: z.array(z.number().positive().max(1e9)).optional(),
+  field: field.optional(),
+};
+interface Weighted {
+  readonly data: readonly string[];
+  readonly weights?: readonly number[] | undefined;
+}
+/** The arguments of `refine` for a request with a `textSource`. */
+export const hasWeightForEach = [
+  ({ data, weights }: Weighted): boolean => weights === undefined || weights.length === data.length,
+  'give a weight for each of the data, or none',
+] as const;
+
 export const trainingRequest = z
   .object({
     checkpoint: path,
-    data: z.array(path).min(1),
-    weights: z.array(z.number().positive().max(1e9)).optional(),
-    field: field.optional(),
+    ...textSource,
     out: path.optional(),
     name: z.string().max(200).optional(),
     settings: trainingSettingsSchema,
@@ -129,10 +142,7 @@ export const trainingRequest = z
     /** Where the run waits if another trains on its device; absent: it starts at once. */
     queue: queuePlace.optional(),
   })
-  .refine(
-    ({ data, weights }) => weights === undefined || weights.length === data.length,
-    'give a weight for each of the data, or none',
-  );
+  .refine(...hasWeightForEach);
 
 /**
  * `from` is the folder of a checkpoint or of a run. With `chat`, the prompt is the message of a user, written by the

@@ -1,6 +1,13 @@
 /** @file The requests and results that show what training reads: the tokens of texts, and a summary of data. */
 import { z } from 'zod';
-import { field, nonNegativeInteger, path, type LeftOutRecords } from './schema.ts';
+import {
+  field,
+  hasWeightForEach,
+  nonNegativeInteger,
+  path,
+  textSource,
+  type LeftOutRecords,
+} from './schema.ts';
 
 const positiveInteger = nonNegativeInteger.min(1);
 
@@ -22,15 +29,10 @@ export const tokenizeRequest = z
 export const previewRequest = z
   .object({
     checkpoint: path,
-    data: z.array(path).min(1),
-    weights: z.array(z.number().positive().max(1e9)).optional(),
-    field: field.optional(),
+    ...textSource,
     limit: positiveInteger.optional(),
   })
-  .refine(
-    ({ data, weights }) => weights === undefined || weights.length === data.length,
-    'give a weight for each of the data, or none',
-  );
+  .refine(...hasWeightForEach);
 
 export const countRequest = z.object({
   checkpoint: path,

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { trainingSettingsSchema } from '../train/settings.ts';
 import type { Trial, Tuning } from '../train/tuning/tuning.ts';
 import type { RunEvent } from './schema.ts';
-import { field, growthRecipe, path, reportFormat } from './schema.ts';
+import { growthRecipe, hasWeightForEach, path, reportFormat, textSource } from './schema.ts';
 
 /** Most trials at a width. */
 export const maxTrials = 200;
@@ -16,9 +16,7 @@ export const maxTrials = 200;
 export const tuneRequest = z
   .object({
     checkpoint: path,
-    data: z.array(path).min(1),
-    weights: z.array(z.number().positive().max(1e9)).optional(),
-    field: field.optional(),
+    ...textSource,
     out: path.optional(),
     name: z.string().max(200).optional(),
     grow: growthRecipe.optional(),
@@ -27,10 +25,7 @@ export const tuneRequest = z
     transferTrials: z.number().int().min(0).max(maxTrials),
     coordinateCheck: z.boolean(),
   })
-  .refine(
-    ({ data, weights }) => weights === undefined || weights.length === data.length,
-    'give a weight for each of the data, or none',
-  )
+  .refine(...hasWeightForEach)
   .refine(
     ({ trials, coordinateCheck }) => trials > 0 || coordinateCheck,
     'ask for trials or for a coordinate check',

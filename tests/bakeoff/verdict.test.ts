@@ -1,4 +1,4 @@
-/** @file Rankings: a winner, candidates that cannot be told apart, and the place of the source. */
+/** @file Rankings: a winner, candidates that are not distinguishable, and the place of the source. */
 import { expect, it } from 'vitest';
 import { deriveKey, normalAt } from '../../src-main/base/random.ts';
 import { rank, type Entry } from '../../src-main/bakeoff/verdict.ts';

@@ -8,18 +8,14 @@ import type { ModelFamily } from '../family.ts';
 import { bias, gain, linear, lookup, shift } from '../tensor-specs.ts';
 import { wholeHeads } from './constraints.ts';
 import { gatedDecoder, plainMlp } from './gated-decoder.ts';
+import { gpt2 } from './gpt2.ts';
 
 export const gptJ: ModelFamily = {
   id: 'gptj',
   title: 'GPT-J',
   modelTypes: ['gptj'],
   architecture: 'GPTJForCausalLM',
-  attributeMap: {
-    hidden_size: 'n_embd',
-    max_position_embeddings: 'n_positions',
-    num_attention_heads: 'n_head',
-    num_hidden_layers: 'n_layer',
-  },
+  attributeMap: gpt2.attributeMap!,
   dims: {
     vocab: size('vocab_size', { default: 50_400 }),
     hidden: size('n_embd', { default: 4096 }),

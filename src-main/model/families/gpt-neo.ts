@@ -61,7 +61,13 @@ export const gptNeo: ModelFamily = {
   // One weight per line, in columns.
   // prettier-ignore
   tensors: {
-    ...without(gpt2.tensors, 'h.{layer}.attn.c_attn.weight', 'h.{layer}.attn.c_attn.bias', 'h.{layer}.attn.c_proj.weight', 'h.{layer}.attn.c_proj.bias'),
+    ...without(
+      gpt2.tensors,
+      'h.{layer}.attn.c_attn.weight',
+      'h.{layer}.attn.c_attn.bias',
+      'h.{layer}.attn.c_proj.weight',
+      'h.{layer}.attn.c_proj.bias',
+    ),
     [`${attn}.q_proj.weight`]:       linear('(heads head_dim) <- hidden'),
     [`${attn}.k_proj.weight`]:       linear('(heads head_dim) <- hidden'),
     [`${attn}.v_proj.weight`]:       linear('(heads head_dim) <- hidden'),

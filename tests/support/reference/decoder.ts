@@ -119,7 +119,7 @@ const traitsOf: Readonly<Record<string, Traits>> = {
   helium: { eps: ['rms_norm_eps', 1e-8], theta: 1e5, headDim: 128, interleaved: true },
 };
 
-const kin: Readonly<Record<string, Traits>> = {
+const traitsByType: Readonly<Record<string, Traits>> = {
   ...traitsOf,
   cohere2: { ...traitsOf['cohere'], theta: 1e4, period: 4, slidingRotates: true },
   glm4: {
@@ -128,7 +128,7 @@ const kin: Readonly<Record<string, Traits>> = {
   },
 };
 
-export const decoderTypes: readonly string[] = Object.keys(kin);
+export const decoderTypes: readonly string[] = Object.keys(traitsByType);
 
 /** The window of a layer and whether it has positions. */
 function layerOf(
@@ -172,7 +172,7 @@ function ropeOf(config: Config, window: number): Config {
 
 export const decoderLogits: Forward = (config, weights, tokens) => {
   const get = weightReader(weights);
-  const traits = kin[String(config['model_type'])]!;
+  const traits = traitsByType[String(config['model_type'])]!;
   const { norm: kind = 'rms', norms = pre, parallel = false, output = 'o_proj' } = traits;
   const { mlp = ['gate_proj', 'up_proj', 'down_proj'], theta = 1e4 } = traits;
   const [epsKey, epsDefault] = traits.eps ?? ['rms_norm_eps', 1e-6];
