@@ -1,5 +1,5 @@
 /** @file Tunings: creates their folders, runs them as jobs, lists those of a checkpoint, and makes reports. */
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { refuse } from '../base/errors.ts';
 import type { JobSummary } from '../contract/schema.ts';
 import type { StoredTuning, TuneEvent, TuneRequest } from '../contract/tune.ts';
@@ -13,7 +13,7 @@ import { openCheckpoint, type Checkpoint } from '../store/checkpoint/checkpoint.
 import { computeFingerprint } from '../store/checkpoint/fingerprint.ts';
 import { findDataFiles } from '../store/data/dataset-files.ts';
 import { exists, makeFolder, writeOrRefuse } from '../store/fs/files.ts';
-import type { Home } from '../store/home/home.ts';
+import { openKnownFolders } from '../store/home/known-folders.ts';
 import { isTuning, readTuning, writeTuning } from '../store/run/tuning-file.ts';
 import { formatMupBase, mupModelOf, mupMultipliers } from '../train/mup.ts';
 import { renderTuningPage } from '../train/tuning/report.ts';
@@ -33,17 +33,15 @@ export interface Tunings {
   report(dir: string, format: 'json' | 'html'): Promise<{ readonly name: string; readonly text: string }>;
 }
 
-const listFile = 'tunings.json';
-const maxRemembered = 500;
-
 export function createTunings({ home, processes }: Dependencies, jobs: Jobs): Tunings {
+  const folders = openKnownFolders(home, 'tuning', isTuning);
   /** Folders with a job of this process. */
   const running = new Set<string>();
 
   const run = async (dir: string, { name }: Tuning): Promise<JobSummary> => {
     if (running.has(dir)) refuse('tune/running', { path: dir });
     running.add(dir);
-    await remember(home, dir);
+    await folders.remember(dir);
     return jobs.start<TuneEvent>('tune', `Tuning ${name}`, async (push, signal) => {
       try {
         await withEngine(processes, {}, async (engine) => {
@@ -65,7 +63,7 @@ export function createTunings({ home, processes }: Dependencies, jobs: Jobs): Tu
     async start(request) {
       const tuning = await createTuning(request);
       const { out } = request;
-      const dir = out === undefined ? await freeFolder(home, tuning.name) : toAbsolutePath(out);
+      const dir = out === undefined ? await folders.findFree(tuning.name) : toAbsolutePath(out);
       if (out !== undefined && (await exists(dir))) refuse('file/exists', { path: dir });
       await writeOrRefuse(dir, () => makeFolder(dir));
       await writeTuning(dir, tuning);
@@ -79,7 +77,7 @@ export function createTunings({ home, processes }: Dependencies, jobs: Jobs): Tu
     },
     async list(given) {
       const known = await Promise.all(
-        (await rememberedFolders(home)).map(async (dir) => {
+        (await folders.list()).map(async (dir) => {
           const tuning = await readTuning(dir).catch(() => undefined);
           return tuning && { dir, tuning };
         }),
@@ -106,35 +104,6 @@ export function createTunings({ home, processes }: Dependencies, jobs: Jobs): Tu
 async function relatives(dir: string): Promise<readonly string[]> {
   const { growth } = await openCheckpoint(dir);
   return growth ? [dir, growth.source] : [dir];
-}
-
-async function rememberedFolders(home: Home): Promise<readonly string[]> {
-  const { dirs } = (await home.readFile(listFile)) ?? {};
-  const known = Array.isArray(dirs) ? dirs.filter((dir) => typeof dir === 'string') : [];
-  const present = await Promise.all(known.map(isTuning));
-  return known.filter((_, i) => present[i]);
-}
-
-async function remember(home: Home, dir: string): Promise<void> {
-  await home.updateFile(listFile, (before) => {
-    const dirs = Array.isArray(before?.['dirs']) ? before['dirs'] : [];
-    return { dirs: [dir, ...dirs.filter((other) => other !== dir)].slice(0, maxRemembered) };
-  });
-}
-
-/** A folder in the home that does not exist. */
-async function freeFolder(home: Home, name: string): Promise<string> {
-  const parent = join(home.dir, 'tunings');
-  await writeOrRefuse(parent, () => makeFolder(parent, { isPrivate: true }));
-  const stem =
-    name
-      .toLowerCase()
-      .replace(/[^a-z0-9]+/g, '-')
-      .slice(0, 60) || 'tuning';
-  for (let n = 1; ; n++) {
-    const path = join(parent, n === 1 ? stem : `${stem}-${n}`);
-    if (!(await exists(path))) return path;
-  }
 }
 
 /** What tune.json says before the first trial. Throws what planning the growth and checking the settings throw. */

@@ -11,11 +11,9 @@ import {
 } from '../../bakeoff/state.ts';
 import { exists, makeFolder, readJson, writeJson } from '../../store/fs/files.ts';
 import type { Home } from '../../store/home/home.ts';
+import { openKnownFolders, type KnownFolders } from '../../store/home/known-folders.ts';
 
 const isPrivate = true;
-/** A file of the home folder, and the most bake-offs that it lists. */
-const listFile = 'bakeoffs.json';
-const longestList = 500;
 
 export const isBakeoff = (dir: string): Promise<boolean> => exists(join(dir, bakeoffFile));
 
@@ -46,30 +44,5 @@ export async function createBakeoff(dir: string, plan: BakeoffPlan): Promise<voi
   });
 }
 
-/** A folder in the home folder that does not exist yet. */
-export async function findFreeFolder(home: Home, name: string): Promise<string> {
-  const safe =
-    name
-      .toLowerCase()
-      .replace(/[^a-z0-9]+/g, '-')
-      .slice(0, 60) || 'bakeoff';
-  for (let n = 1; ; n++) {
-    const path = join(home.dir, 'bakeoffs', n === 1 ? safe : `${safe}-${n}`);
-    if (!(await exists(path))) return path;
-  }
-}
-
-const readList = (json: { readonly dirs?: unknown } | undefined): readonly string[] =>
-  Array.isArray(json?.dirs) ? json.dirs.filter((dir) => typeof dir === 'string') : [];
-
-/** The folders of the known bake-offs that still exist, newest first. */
-export async function listBakeoffFolders(home: Home): Promise<readonly string[]> {
-  const dirs = readList(await home.readFile(listFile));
-  const found = await Promise.all(dirs.map(isBakeoff));
-  return dirs.filter((_, i) => found[i]);
-}
-
-export const rememberBakeoff = (home: Home, dir: string): Promise<void> =>
-  home.updateFile(listFile, (before) => ({
-    dirs: [dir, ...readList(before).filter((other) => other !== dir)].slice(0, longestList),
-  }));
+/** The known bake-offs. */
+export const openBakeoffFolders = (home: Home): KnownFolders => openKnownFolders(home, 'bakeoff', isBakeoff);

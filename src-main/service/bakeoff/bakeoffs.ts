@@ -27,14 +27,7 @@ import { tokensPerStep } from '../../train/schedule.ts';
 import type { Costs } from '../cost.ts';
 import { toAbsolutePath, type Dependencies } from '../dependencies.ts';
 import type { Jobs } from '../jobs.ts';
-import {
-  createBakeoff,
-  findFreeFolder,
-  listBakeoffFolders,
-  readBakeoff,
-  rememberBakeoff,
-  writeBakeoff,
-} from './bakeoff-file.ts';
+import { createBakeoff, openBakeoffFolders, readBakeoff, writeBakeoff } from './bakeoff-file.ts';
 import { planBakeoff } from './plan-bakeoff.ts';
 import { runTask } from './probe.ts';
 
@@ -57,6 +50,7 @@ export function createBakeoffs(
   jobs: Jobs,
   costs: Pick<Costs, 'facts' | 'recordEstimate' | 'runCost'>,
 ): Bakeoffs {
+  const folders = openBakeoffFolders(home);
   /** The jobs of this service, by folder. */
   const jobOf = new Map<string, string>();
 
@@ -145,20 +139,20 @@ export function createBakeoffs(
   return {
     plan: (request) => planBakeoff(costs, request),
     async start(plan, out) {
-      const dir = out === undefined ? await findFreeFolder(home, plan.name) : toAbsolutePath(out);
+      const dir = out === undefined ? await folders.findFree(plan.name) : toAbsolutePath(out);
       await createBakeoff(dir, plan);
-      await rememberBakeoff(home, dir);
+      await folders.remember(dir);
       return launch(dir, plan);
     },
     async resume(given) {
       const dir = toAbsolutePath(given);
       const bakeoff = await readBakeoff(dir);
       if (jobOf.has(dir)) refuse('bakeoff/already-running', { path: dir });
-      await rememberBakeoff(home, dir);
+      await folders.remember(dir);
       return launch(dir, bakeoff);
     },
     async list() {
-      const dirs = await listBakeoffFolders(home);
+      const dirs = await folders.list();
       const found = await Promise.all(
         dirs.map((dir) =>
           readBakeoff(dir)

@@ -143,7 +143,7 @@ export function openHome(dir = resolveHomeDir()): Home {
     },
     async createRunFolder(name, create) {
       await writeOrRefuse(runsFolder, () => makeFolder(runsFolder, { isPrivate }));
-      const path = await claimFolder(runsFolder, toFolderName(name));
+      const path = await claimFolder(runsFolder, toFolderName(name, 'run'));
       try {
         await create(path);
       } catch (error) {
@@ -179,13 +179,13 @@ const succeeds = (work: Promise<void>): Promise<boolean> =>
     },
   );
 
-/** Lower-case letters, digits and single dashes. */
-const toFolderName = (name: string): string =>
+/** Lower-case letters, digits and single dashes; `fallback` for a name without any. */
+export const toFolderName = (name: string, fallback: string): string =>
   name
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-|-$/g, '')
-    .slice(0, 60) || 'run';
+    .slice(0, 60) || fallback;
 
 async function filterAsync<T>(
   items: readonly T[],
