@@ -3,6 +3,7 @@
  * simulated page, `torch` a Python with PyTorch, `gpu` a GPU, `standin` the stand-in for NVIDIA's libraries (npm run
  * test:standin), `e2e` a browser.
  */
+import { availableParallelism } from 'node:os';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
@@ -12,6 +13,8 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // One worker a core: vitest's own default leaves a core idle.
+    maxWorkers: Math.max(2, availableParallelism()),
     // Long enough for a busy machine.
     expect: { poll: { timeout: 60_000 } },
     // For the suites that use the official binding of ONNX Runtime directly.
