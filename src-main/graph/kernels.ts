@@ -2,7 +2,7 @@
 
 /**
  * A group is used as a whole, forward and backward pass alike:
- * - `norm`: RMS norm with the addition before it.
+ * - `norm`: RMS norm and layer norm, with the addition before it and the shift after it.
  * - `gate`: SwiGLU and GeGLU.
  * - `loss`: the cross entropy.
  * - `optimizer`: AdamW.

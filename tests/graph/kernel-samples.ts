@@ -5,6 +5,7 @@ import { fusedAdamW } from '../../src-main/graph/ops/kernels/adamw.ts';
 import { gatedActivation } from '../../src-main/graph/ops/kernels/gate.ts';
 import { kernelOps, type KernelOpName } from '../../src-main/graph/ops/kernels/index.ts';
 import { fusedCrossEntropy } from '../../src-main/graph/ops/kernels/loss.ts';
+import { addLayerNorm, fusedLayerNorm } from '../../src-main/graph/ops/kernels/layer-norm.ts';
 import { addRmsNorm, fusedRmsNorm } from '../../src-main/graph/ops/kernels/norm.ts';
 import type { DType } from '../../src-main/tensor/dtype.ts';
 import type { Feed, Sample } from './op-samples.ts';
@@ -56,6 +57,49 @@ export const kernelSamples = ({
       floats(2, 2, 3),
       floats(2, 2, 3),
       floats(3),
+      positives(2, 2, 1),
+      floats(2, 2, 3),
+    ),
+  ],
+  FusedLayerNorm: [
+    sample(
+      (x, gain, shift) => fusedLayerNorm(x, gain, shift, 0.1)[0]!,
+      floats(2, 3, 4),
+      floats(4),
+      floats(4),
+    ),
+    sample((x, gain) => fusedLayerNorm(x, gain, undefined, 1e-5)[0]!, floats(5), floats(5)),
+  ],
+  AddLayerNorm: [
+    sample(
+      (x, residual, gain, shift) => addLayerNorm(x, residual, gain, shift, 0.1).slice(0, 2),
+      floats(2, 3, 4),
+      floats(2, 3, 4),
+      floats(4),
+      floats(4),
+    ),
+    sample(
+      (x, residual, gain) => addLayerNorm(x, residual, gain, undefined, 0.1)[1]!,
+      floats(3, 2),
+      floats(3, 2),
+      floats(2),
+    ),
+  ],
+  LayerNormGradient: [
+    sample(
+      (...inputs) => emit(kernelOps.LayerNormGradient, inputs, { blocks: 2, shift: true }),
+      floats(5, 4),
+      floats(5, 4),
+      floats(4),
+      floats(5, 1),
+      positives(5, 1),
+    ),
+    sample(
+      (...inputs) => emit(kernelOps.LayerNormGradient, inputs, { blocks: 4, shift: false }),
+      floats(2, 2, 3),
+      floats(2, 2, 3),
+      floats(3),
+      floats(2, 2, 1),
       positives(2, 2, 1),
       floats(2, 2, 3),
     ),

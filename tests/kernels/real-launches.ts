@@ -1,4 +1,4 @@
-/** @file The launches of each kernel in the training of a Llama of 1.1 B parameters with heads of 128 in bfloat16. */
+/** @file The launches of each kernel in the training of a model of 1.1 B parameters with heads of 128 in bfloat16. */
 import { opOf } from '../../src-main/engine/kernels/index.ts';
 import type { Kernel, Launch } from '../../src-main/engine/kernels/kernel.ts';
 import { emit, input, type Attrs } from '../../src-main/graph/graph.ts';
@@ -24,6 +24,9 @@ const cases: Readonly<Record<KernelOpName, Case>> = {
   FusedRmsNorm: { inputs: [x, gain], attrs: { eps: 1e-5 } },
   AddRmsNorm: { inputs: [x, x, gain], attrs: { eps: 1e-5 } },
   RmsNormGradient: { inputs: [x, x, gain, factor, x], attrs: { blocks: 512 } },
+  FusedLayerNorm: { inputs: [x, gain, gain], attrs: { eps: 1e-5 } },
+  AddLayerNorm: { inputs: [x, x, gain, gain], attrs: { eps: 1e-5 } },
+  LayerNormGradient: { inputs: [x, x, gain, factor, factor, x], attrs: { blocks: 512, shift: true } },
   GatedActivation: { inputs: [wide, wide], attrs: { activation: 'silu' } },
   GatedActivationGradient: { inputs: [wide, wide, wide], attrs: { activation: 'silu' } },
   FusedCrossEntropy: { inputs: [logits, ['int32', [8192]]] },

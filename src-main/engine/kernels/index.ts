@@ -6,11 +6,13 @@ import { adamwKernels } from './adamw.ts';
 import { attentionKernels } from './attention.ts';
 import { gateKernels } from './gate.ts';
 import type { Kernel } from './kernel.ts';
+import { layerNormKernels } from './layer-norm.ts';
 import { lossKernels } from './loss.ts';
 import { normKernels } from './norm.ts';
 
 export const kernels: readonly Kernel[] = [
   ...normKernels,
+  ...layerNormKernels,
   ...gateKernels,
   ...lossKernels,
   ...adamwKernels,

@@ -96,16 +96,19 @@ KERNEL void ENTRY(const element *g, const element *x, const element *gain, const
 }
 `;
 
-const types: readonly DType[] = ['float32', 'bfloat16', 'float16'];
+export const normTypes: readonly DType[] = ['float32', 'bfloat16', 'float16'];
 
 /** The constants of rows of `width` elements of the type of `x`. */
-function rowDefines({ dtype, shape }: TrialInput): Record<'TYPE' | 'WIDTH' | 'VECTOR' | 'THREADS', number> {
+export function rowDefines({
+  dtype,
+  shape,
+}: TrialInput): Record<'TYPE' | 'WIDTH' | 'VECTOR' | 'THREADS', number> {
   const width = shape.at(-1)!;
   const vector = vectorOf(byteLengthOf(dtype, 1), width);
   return { TYPE: typeCodes[dtype]!, WIDTH: width, VECTOR: vector, THREADS: threadsFor(width, vector) };
 }
 
-const rowsOf = ({ shape }: TrialInput): number => countElements(shape.slice(0, -1));
+export const rowsOf = ({ shape }: TrialInput): number => countElements(shape.slice(0, -1));
 
 /** Shapes that divide evenly, a width that is prime, a single row, and heads. */
 const shapes: readonly (readonly number[])[] = [
@@ -116,7 +119,8 @@ const shapes: readonly (readonly number[])[] = [
 ];
 const scales = [1, 1e-4, 300];
 
-const trialsOf = (
+/** A trial of each of the shapes. */
+export const normTrials = (
   inputs: (x: TrialInput, gain: TrialInput) => Omit<Trial, 'title'>,
   type: DType,
 ): readonly Trial[] =>
@@ -131,7 +135,7 @@ const forward = (op: KernelOpName, residual: boolean): Kernel => ({
   op,
   source: forwardSource,
   fastMath: false,
-  types,
+  types: normTypes,
   launch({ inputs, attrs }: KernelNode) {
     const defines = rowDefines(inputs[0]!);
     return {
@@ -143,14 +147,14 @@ const forward = (op: KernelOpName, residual: boolean): Kernel => ({
     };
   },
   trials: (type) =>
-    trialsOf((x, gain) => ({ inputs: residual ? [x, x, gain] : [x, gain], attrs: { eps } }), type),
+    normTrials((x, gain) => ({ inputs: residual ? [x, x, gain] : [x, gain], attrs: { eps } }), type),
 });
 
 const backward: Kernel = {
   op: 'RmsNormGradient',
   source: backwardSource,
   fastMath: false,
-  types,
+  types: normTypes,
   launch({ inputs, attrs }) {
     const defines = rowDefines(inputs[1]!);
     return {
@@ -162,7 +166,7 @@ const backward: Kernel = {
     };
   },
   trials: (type) =>
-    trialsOf((x, gain) => {
+    normTrials((x, gain) => {
       const g: TrialInput = { dtype: type, shape: x.shape };
       const range = [0.5 / x.scale!, 1.5 / x.scale!] as const;
       const factor: TrialInput = { dtype: 'float32', shape: [...x.shape.slice(0, -1), 1], range };

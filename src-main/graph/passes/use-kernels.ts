@@ -6,7 +6,8 @@ import { emit, graphOf, nodesOf, type Node, type Value } from '../graph.ts';
 import type { KernelChoice } from '../kernels.ts';
 import { gatedActivation, type GateActivation } from '../ops/kernels/gate.ts';
 import { fusedCrossEntropy } from '../ops/kernels/loss.ts';
-import { addRmsNorm, fusedRmsNorm } from '../ops/kernels/norm.ts';
+import { addLayerNorm, fusedLayerNorm } from '../ops/kernels/layer-norm.ts';
+import { addRmsNorm, fusedRmsNorm, widestRow } from '../ops/kernels/norm.ts';
 import { cast } from '../ops/logic.ts';
 import { sameShape } from '../shapes.ts';
 import { rewrite } from './rewrite.ts';
@@ -25,19 +26,28 @@ export function useKernels(values: readonly Value[], kernels: KernelChoice): rea
 
 class Fuser {
   private readonly kernels: KernelChoice;
-  /** The norm of each sum whose gain exists before the sum. */
+  /** The norm of each sum whose gain and shift exist before the sum. */
   private readonly normOfSum = new Map<Node, Node>();
+  /** The addition of each layer norm's shift, if nothing else reads the norm. */
+  private readonly shiftOfNorm = new Map<Node, Node>();
   private readonly replacements = new Map<Value, Value>();
 
   constructor(nodes: readonly Node[], kernels: KernelChoice) {
     this.kernels = kernels;
     if (!kernels.has('norm')) return;
+    const uses = countUses(nodes);
+    for (const node of nodes) {
+      const norm = node.inputs[0]?.node;
+      if (norm?.op.name === 'LayerNorm' && isShiftOf(norm, node) && uses.get(node.inputs[0]!) === 1)
+        this.shiftOfNorm.set(norm, node);
+    }
     for (const norm of nodes) {
-      const [x, gain] = norm.inputs;
+      const x = norm.inputs[0];
       const total = x?.node;
-      if (norm.op.name !== 'RmsNorm' || total?.op.name !== 'Add' || this.normOfSum.has(total)) continue;
+      if (!hasKernel(norm) || total?.op.name !== 'Add' || this.normOfSum.has(total)) continue;
       const isPlain = total.inputs.every((v) => sameShape(v.shape, x!.shape));
-      if (isPlain && (!gain!.node || gain!.id < x!.id)) this.normOfSum.set(total, norm);
+      const isReady = this.scalesOf(norm).every((v) => !v.node || v.id < x!.id);
+      if (isPlain && isReady) this.normOfSum.set(total, norm);
     }
   }
 
@@ -55,20 +65,28 @@ class Fuser {
     return isUnchanged ? node.outputs : emit(node.op, inputs, node.attrs);
   }
 
+  /** The gain of a norm, and its shift if a kernel adds it. */
+  private scalesOf(norm: Node): readonly Value[] {
+    const shift = this.shiftOfNorm.get(norm)?.inputs[1];
+    return shift ? [norm.inputs[1]!, shift] : [norm.inputs[1]!];
+  }
+
   private emitNorm(node: Node, inputs: readonly Value[]): readonly Value[] | undefined {
     if (!this.kernels.has('norm')) return undefined;
-    if (node.op.name === 'RmsNorm') return fusedRmsNorm(inputs[0]!, inputs[1]!, node.attrs.eps as number);
-    const norm = this.normOfSum.get(node);
+    const norm = hasKernel(node) ? node : this.normOfSum.get(node);
     if (!norm) return undefined;
-    const gain = norm.inputs[1]!;
-    const [total, ...normed] = addRmsNorm(
-      inputs[0]!,
-      inputs[1]!,
-      this.replacements.get(gain) ?? gain,
-      norm.attrs.eps as number,
-    );
+    const { plain, afterSum } = fusedNorms[norm.op.name as NormName];
+    const [gain, shift] = this.scalesOf(norm).map((v) => this.replacements.get(v) ?? v) as [Value, Value?];
+    const eps = norm.attrs.eps as number;
+    const outputs =
+      norm === node
+        ? plain(inputs[0]!, gain, shift, eps)
+        : afterSum(inputs[0]!, inputs[1]!, gain, shift, eps);
+    const normed = norm === node ? outputs : outputs.slice(1);
     norm.outputs.forEach((v, i) => this.replacements.set(v, normed[i]!));
-    return [total!];
+    const shifted = this.shiftOfNorm.get(norm)?.outputs[0];
+    if (shifted) this.replacements.set(shifted, normed[0]!);
+    return norm === node ? normed : outputs.slice(0, 1);
   }
 
   private emitOther({ op, outputs }: Node, inputs: readonly Value[]): readonly Value[] | undefined {
@@ -83,6 +101,42 @@ class Fuser {
     const gate = inputs[side]!;
     return [gatedActivation(gate.node!.inputs[0]!, inputs[1 - side]!, activationOf(gate)!)];
   }
+}
+
+type NormName = 'RmsNorm' | 'LayerNorm';
+
+/** The kernels of each norm. Only the layer norm has a shift. */
+const fusedNorms: Readonly<
+  Record<
+    NormName,
+    {
+      readonly plain: typeof fusedLayerNorm;
+      readonly afterSum: typeof addLayerNorm;
+    }
+  >
+> = {
+  RmsNorm: {
+    plain: (x, gain, _, eps) => fusedRmsNorm(x, gain, eps),
+    afterSum: (x, residual, gain, _, eps) => addRmsNorm(x, residual, gain, eps),
+  },
+  LayerNorm: { plain: fusedLayerNorm, afterSum: addLayerNorm },
+};
+
+/** Whether a kernel computes this norm. */
+const hasKernel = ({ op, inputs: [x] }: Node): boolean =>
+  op.name in fusedNorms && x!.shape.at(-1)! <= widestRow;
+
+/** Whether `node` adds a row, which exists before `norm`, to each row of its output. */
+const isShiftOf = (norm: Node, { op, inputs: [x, row] }: Node): boolean =>
+  op.name === 'Add' &&
+  sameShape(row!.shape, x!.shape.slice(-1)) &&
+  (!row!.node || row!.id < norm.outputs[0]!.id);
+
+/** How many inputs of `nodes` each value is. */
+function countUses(nodes: readonly Node[]): ReadonlyMap<Value, number> {
+  const uses = new Map<Value, number>();
+  for (const v of nodes.flatMap((node) => node.inputs)) uses.set(v, (uses.get(v) ?? 0) + 1);
+  return uses;
 }
 
 /** The activation that computes `v`; undefined if none does. */

@@ -140,15 +140,18 @@ describe('cast policies', () => {
     expect(byPolicy('promote-bfloat16')).toEqual(['Div', 'Exp', 'ScatterElements', 'Sigmoid', 'Silu']);
     expect(byPolicy('promote')).toEqual([
       'Add',
+      'AddLayerNorm',
       'AddRmsNorm',
       'AttentionDelta',
       'Concat',
       'CrossEntropyGradient',
       'Expand',
       'FusedCrossEntropy',
+      'FusedLayerNorm',
       'FusedRmsNorm',
       'GatedActivation',
       'GatedActivationGradient',
+      'LayerNormGradient',
       'Mul',
       'Neg',
       'Pad',

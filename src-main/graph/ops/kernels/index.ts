@@ -2,11 +2,13 @@
 import { adamwKernelOps } from './adamw.ts';
 import { attentionKernelOps } from './attention.ts';
 import { gateKernelOps } from './gate.ts';
+import { layerNormKernelOps } from './layer-norm.ts';
 import { lossKernelOps } from './loss.ts';
 import { normKernelOps } from './norm.ts';
 
 export const kernelOps = {
   ...normKernelOps,
+  ...layerNormKernelOps,
   ...gateKernelOps,
   ...lossKernelOps,
   ...adamwKernelOps,

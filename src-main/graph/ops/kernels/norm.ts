@@ -14,16 +14,24 @@ type Epsilon = { readonly eps: number };
 
 const onnx = () => ({ domain: kernelDomain, attrs: {} }) as const;
 
+/** The widest rows of the kernels: the sums of gain and shift of a block, float32, fit into 99 KB of shared memory. */
+export const widestRow = 12_288;
+
 /**
  * The most blocks of the backward kernel: enough to fill any GPU of today, more where rows are short, and so few that
  * their sums are small beside the rows.
  */
-const mostBlocks = (width: number): number => Math.max(512, Math.ceil(2 ** 19 / width));
+export const mostBlocks = (width: number): number => Math.max(512, Math.ceil(2 ** 19 / width));
 
-const rowsOf = (x: TensorType): number => countOf(x.shape.slice(0, -1));
-const perRow = (x: TensorType): TensorType => ({ dtype: 'float32', shape: [...x.shape.slice(0, -1), 1] });
+export const rowsOf = (x: TensorType): number => countOf(x.shape.slice(0, -1));
+/** One float32 number for each row of x. */
+export const perRow = (x: TensorType): TensorType => ({
+  dtype: 'float32',
+  shape: [...x.shape.slice(0, -1), 1],
+});
 
-const fits = (x: TensorType, gain: TensorType): boolean =>
+/** Whether `gain` can scale the rows of x. */
+export const fitsRows = (x: TensorType, gain: TensorType): boolean =>
   isFloat(x) &&
   x.shape.length > 0 &&
   sameShape(gain.shape, x.shape.slice(-1)) &&
@@ -37,7 +45,7 @@ const FusedRmsNorm: Op<Epsilon> = {
   cost: streamingCost,
   castPolicy: 'promote',
   onnx,
-  infer: ([x, gain]) => (fits(x!, gain!) ? [x!, perRow(x!)] : 'the gain does not fit'),
+  infer: ([x, gain]) => (fitsRows(x!, gain!) ? [x!, perRow(x!)] : 'the gain does not fit'),
   backward: (g, { inputs: [x, gain], outputs: [, factor] }) => gradients([g, x!, gain!, factor!]),
   lower: (inputs, { eps }) => normInFloat32(inputs[0]!, inputs[1]!, eps),
 };
@@ -52,7 +60,7 @@ const AddRmsNorm: Op<Epsilon> = {
   castPolicy: 'promote',
   onnx,
   infer: ([x, residual, gain]) =>
-    fits(x!, gain!) && sameShape(x!.shape, residual!.shape) && residual!.dtype === x!.dtype
+    fitsRows(x!, gain!) && sameShape(x!.shape, residual!.shape) && residual!.dtype === x!.dtype
       ? [x!, x!, perRow(x!)]
       : 'the residual or the gain does not fit',
   backward: (_, { inputs: [, , gain], outputs: [total, , factor], gradOutputs: [gTotal, gNorm] }) => {
@@ -97,7 +105,7 @@ const RmsNormGradient: Op<Blocks> = {
   backward: null,
   infer: ([g, x, gain, factor, other], { blocks }) => {
     const isSame = [g, other ?? g].every((v) => sameShape(v!.shape, x!.shape) && v!.dtype === x!.dtype);
-    if (!isSame || !fits(x!, gain!) || !sameShape(factor!.shape, perRow(x!).shape))
+    if (!isSame || !fitsRows(x!, gain!) || !sameShape(factor!.shape, perRow(x!).shape))
       return 'the gradients do not fit';
     return [x!, { dtype: 'float32', shape: [blocks, x!.shape.at(-1)!] }];
   },
@@ -113,7 +121,7 @@ const RmsNormGradient: Op<Blocks> = {
 };
 
 /** Sums of the rows i, i + blocks, … of x [..., width] for each i: [blocks, width]. */
-function sumRows(x: Value, blocks: number): Value {
+export function sumRows(x: Value, blocks: number): Value {
   const [rows, width] = [rowsOf(x), x.shape.at(-1)!];
   const missing = Math.ceil(rows / blocks) * blocks - rows;
   const flat = reshape(x, [rows, width]);
