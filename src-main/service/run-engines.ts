@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { toErrorData } from '../base/errors.ts';
 import { createAborter, type AbortSignalLike } from '../base/signals.ts';
 import { activeStates } from '../contract/activity.ts';
-import { closeRun, requestStop, summarizeRun } from '../store/run/runs.ts';
+import { closeRun, isStopNowRequested, requestStop, summarizeRun } from '../store/run/runs.ts';
 import type { StoppedEvent } from '../train/run.ts';
 import { addAdvice } from './advice.ts';
+import { endTrainer } from './end-trainer.ts';
 import { withEngine, type Processes } from './engines.ts';
 
 export interface RunEngines {
@@ -16,10 +17,11 @@ export interface RunEngines {
   /** True if the run has written its last event, and its engine only has to exit. */
   isExiting(dir: string): boolean;
   /**
-   * Ends the engine of a run although it does not answer: cancels its work, then terminates it, then kills it. False
-   * if the run has no engine of this process.
+   * Ends the engine of a run although it does not answer: cancels its work, then terminates it, then kills it. An
+   * engine that another program of this computer started is terminated, then killed. The stop must have been requested
+   * with `now`. Throws `run/elsewhere` and `run/not-ended`.
    */
-  endNow(dir: string): boolean;
+  endNow(dir: string): Promise<void>;
   /** Resolves when the run has no engine in any process. */
   waitUntilStopped(dir: string): Promise<void>;
   /** The runs with an engine of this process. */
@@ -52,7 +54,7 @@ export function createRunEngines(processes: Processes, detached: boolean): RunEn
   /** Writes the last event of a run whose engine was ended or died, so that followers end. */
   const close = async (dir: string, end: Pick<StoppedEvent, 'reason' | 'error'>): Promise<void> => {
     const { step } = await summarizeRun(dir);
-    exiting.add(dir);
+    if (engines.has(dir)) exiting.add(dir);
     await closeRun(dir, { type: 'stopped', step, ...end, time: new Date().toISOString() });
   };
   const closeFailed = async (dir: string, thrown: unknown): Promise<void> => {
@@ -64,8 +66,10 @@ export function createRunEngines(processes: Processes, detached: boolean): RunEn
       const { signal, abort } = createAborter();
       const ended = claimed
         .then(() =>
-          train(dir, signal).catch((thrown: unknown) =>
-            signal.aborted ? close(dir, { reason: 'requested' }) : closeFailed(dir, thrown),
+          train(dir, signal).catch(async (thrown: unknown) =>
+            signal.aborted || (await isStopNowRequested(dir))
+              ? close(dir, { reason: 'requested' })
+              : closeFailed(dir, thrown),
           ),
         )
         // If the event cannot be written, the state of the run becomes `interrupted`.
@@ -78,9 +82,15 @@ export function createRunEngines(processes: Processes, detached: boolean): RunEn
     },
     has: (dir) => engines.has(dir),
     isExiting: (dir) => exiting.has(dir),
-    endNow(dir) {
-      engines.get(dir)?.endNow();
-      return engines.has(dir);
+    async endNow(dir) {
+      const own = engines.get(dir);
+      if (own) {
+        own.endNow();
+        return;
+      }
+      await endTrainer(dir);
+      // The program that started the engine writes this too, if it still runs.
+      await close(dir, { reason: 'requested' });
     },
     async waitUntilStopped(dir) {
       await engines.get(dir)?.ended;

@@ -53,7 +53,7 @@ export interface Runs {
   grow(id: string): Promise<RunSummary>;
   /**
    * Requests the run to stop and save, and waits until it has. With `now`, its engine is ended although it does not
-   * answer: the steps since the last save are lost.
+   * answer, whichever program of this computer started it: the steps since the last save are lost.
    */
   stop(request: StopRequest): Promise<RunSummary>;
   list(): Promise<readonly RunSummary[]>;
@@ -234,8 +234,8 @@ export function createRuns(
       if (await queue.remove(dir)) return summarize(dir);
       const run = await summarizeRun(dir);
       if (!isActive(run)) refuse('run/not-running', { run: basename(dir), state: run.state });
-      await requestStop(dir);
-      if (now && !engines.endNow(dir)) refuse('run/elsewhere', { run: basename(dir) });
+      await requestStop(dir, { now });
+      if (now) await engines.endNow(dir);
       await engines.waitUntilStopped(dir);
       return summarizeRun(dir);
     },

@@ -164,16 +164,6 @@ describe('stop now', () => {
     },
     60_000,
   );
-
-  it('is refused for a run that another process trains, which pauses all the same', async () => {
-    const api = start({ stepMs: 5 });
-    const run = await api.startRun(trainingRequest(app, { tokens: 10_000 }));
-    await waitForStep(api, run, 2);
-    const other = app.restart();
-    expect(await errorCodeOf(other.api.stopRun({ id: run.id, now: true }))).toBe('run/elsewhere');
-    await waitUntil(async () => (await api.run({ id: run.id })).state === 'paused');
-    await other.close();
-  });
 });
 
 describe('resume', () => {

@@ -20,6 +20,7 @@ const serving = serve(
   fakeEngine({ behavior, die, stepMs: Number(process.env['FAKE_PACE'] ?? 1) }),
   channel,
 );
+if (behavior === 'deaf') process.on('SIGTERM', () => undefined);
 channel.onClose(() => {
   if (behavior === 'deaf') {
     setInterval(() => undefined, 1000); // keeps the process alive

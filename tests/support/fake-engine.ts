@@ -32,7 +32,7 @@ import { stepsOf, tokensPerStep } from '../../src-main/train/schedule.ts';
 /**
  * What the engine does in the middle of any work. `obey`: finishes it. `stall`: never continues. `die`: exits
  * with an error. `full`: aborts as ONNX Runtime does when memory runs out. `refuse`: throws an AppError.
- * `deaf`: stalls and also ignores cancellation and the closing of its channel.
+ * `deaf`: stalls and also ignores cancellation, the closing of its channel and SIGTERM.
  */
 export type FakeBehavior = 'obey' | 'stall' | 'die' | 'full' | 'refuse' | 'deaf';
 

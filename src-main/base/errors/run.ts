@@ -40,9 +40,13 @@ export const runErrors = {
     `the run ${d.run} is ${d.state}, not training`,
     'Resume it first.',
   ],
-  'run/elsewhere': (d: { run: string }): ErrorText => [
-    `the run ${d.run} is trained by a program that this one did not start`,
-    'Stop it in the window or the terminal where it was started, or end that program.',
+  'run/elsewhere': (d: { run: string; where: string; pid: number }): ErrorText => [
+    `the run ${d.run} is trained ${d.where} (process ${d.pid}), where this program can end nothing`,
+    'Run cambium stop --now there, or cambium --host NAME stop --now from here.',
+  ],
+  'run/not-ended': (d: { run: string; pid: number; why: string }): ErrorText => [
+    `process ${d.pid}, which trains the run ${d.run}, was not ended: ${d.why}`,
+    'The run is asked to stop and save all the same. End that process yourself if it does not.',
   ],
   'run/finished': (d: { run: string; steps: number }): ErrorText => [
     `the run ${d.run} has finished its ${d.steps} steps`,

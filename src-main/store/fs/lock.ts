@@ -49,6 +49,7 @@ const ownerSchema = z.object({
   born: z.string().nullable(),
   system: z.string(),
   machine: z.string().nullable(),
+  host: z.string().default(''),
   note: z.string(),
 });
 /** Locks of earlier versions: `{"pid":…,"born":…}`, or a process id and a note. */
@@ -64,6 +65,13 @@ export interface LockHolder {
 interface Found extends LockHolder {
   /** Names this lock among all that were ever at its path. */
   readonly token: string;
+}
+
+/** The process that holds a lock. */
+export interface LockOwner extends LockHolder {
+  readonly mark: ProcessMark;
+  /** The name of its computer, or of its container; empty if an earlier version took the lock. */
+  readonly host: string;
 }
 
 /** A lock that this process holds. */
@@ -99,9 +107,13 @@ async function readLockFile(
   }
 }
 
-function parseOwner(
-  text: string,
-): (ProcessMark & { readonly token: string; readonly note: string }) | undefined {
+interface ParsedOwner extends ProcessMark {
+  readonly token: string;
+  readonly host: string;
+  readonly note: string;
+}
+
+function parseOwner(text: string): ParsedOwner | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -111,9 +123,10 @@ function parseOwner(
   const owner = ownerSchema.safeParse(value);
   if (owner.success) return owner.data;
   const former = formerSchema.safeParse(value);
-  if (former.success) return { ...former.data, token: `former-${former.data.pid}`, note: '' };
+  if (former.success) return { ...former.data, token: `former-${former.data.pid}`, host: '', note: '' };
   const [, pid, note = ''] = formerText.exec(text.trim()) ?? [];
-  return pid === undefined ? undefined : { pid: Number(pid), born: null, token: `former-${pid}`, note };
+  if (pid === undefined) return undefined;
+  return { pid: Number(pid), born: null, token: `former-${pid}`, host: '', note };
 }
 
 async function inspect(path: string): Promise<Found | undefined> {
@@ -130,6 +143,15 @@ async function inspect(path: string): Promise<Found | undefined> {
 
 /** Who holds the lock at `path`, or held it when it died; undefined when nobody does. */
 export const readLock = (path: string): Promise<LockHolder | undefined> => inspect(path);
+
+/** The process that holds the lock at `path`; undefined when none does, or when the lock names none. */
+export async function readLockOwner(path: string): Promise<LockOwner | undefined> {
+  const file = await readOrRefuse(path, () => readLockFile(path));
+  const owner = file && parseOwner(file.text);
+  if (!owner) return undefined;
+  const { token: _, host, note, ...mark } = owner;
+  return { mark, host, note, verdict: judgeProcess(mark, { key: path, time: file.time }) };
+}
 
 const formatOwnerText = (owner: Owner): string => `${JSON.stringify(owner)}\n`;
 const privatePath = (path: string, { token }: Owner): string => `${path}.${token}.new`;

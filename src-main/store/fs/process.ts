@@ -98,6 +98,10 @@ export function markOwnProcess(): Required<ProcessMark> {
   return { pid: process.pid, born: getProcessStart(process.pid), ...ownPlace };
 }
 
+/** True if the process of `mark` ran where its id means something here: this boot, and this PID namespace. */
+export const isOwnSystem = ({ system }: ProcessMark): boolean =>
+  system === undefined || system === markOwnProcess().system;
+
 /** The last sign of life of a process. */
 export interface Heartbeat {
   /** Names the process between calls, such as the path of its state file. */

@@ -8,7 +8,7 @@ import { launchSettings } from '../../train/launch.ts';
 import { runVersion, type RunEvent, type RunSettings, type RunState } from '../../train/run.ts';
 import { storedSettingsSchema } from '../../train/settings.ts';
 import { storedStages } from '../../train/stages.ts';
-import { exists, isObject, readJson } from '../fs/files.ts';
+import { exists, isObject, readJson, readRegularFile } from '../fs/files.ts';
 import { getReplacedName, restoreReplacedFolder } from '../fs/stale-folders.ts';
 import { activityOf, readMark } from './state.ts';
 import { translateSettings } from './version-1.ts';
@@ -77,6 +77,18 @@ export const isVersion1 = async (dir: string): Promise<boolean> =>
 export const isStopRequested = (dir: string): boolean => existsSync(stopFile(dir));
 
 export interface SavedStep {
+/** The content of a stop file whose writer ends the engine although it does not answer. */
+export const nowText = 'now';
+/** Bytes of the longest stop file that is read. */
+const maxStopBytes = 100;
+
+/** True if a person asked to end the run at once: then its engine did not crash, whatever ended it. */
+export const isStopNowRequested = async (dir: string): Promise<boolean> =>
+  readRegularFile(stopFile(dir), maxStopBytes).then(
+    (bytes) => bytes.toString('utf8').trim() === nowText,
+    () => false,
+  );
+
   readonly step: number;
   readonly dir: string;
 }

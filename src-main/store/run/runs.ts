@@ -15,6 +15,7 @@ import {
   decayFile,
   isStopRequested,
   isVersion1,
+  nowText,
   readRun,
   settingsFile,
   stepsFolder,
@@ -26,7 +27,7 @@ import { holdRun, readMark, watchActivity, withRunLock, writeMark } from './stat
 import { openTensorBoard } from './tensorboard.ts';
 
 export { summarizeRun } from './summary.ts';
-export { isRun, newestStep, readRun, savedSteps, stateOf } from './folder.ts';
+export { isRun, isStopNowRequested, newestStep, readRun, savedSteps, stateOf } from './folder.ts';
 
 export type RunRequest = Omit<RunSettings, 'version' | 'created'>;
 
@@ -104,8 +105,9 @@ async function changeLaunch(dir: string, launch: LaunchSettings | null): Promise
 export const requestDecay = (dir: string, steps?: number): Promise<void> =>
   writeJson(decayFile(dir), { steps: steps ?? null });
 
-/** Asks the run to save and stop at its next step. */
-export const requestStop = (dir: string): Promise<void> => writeText(stopFile(dir), '', { isDurable: false });
+/** Asks the run to save and stop at its next step. With `now`, its engine is about to be ended. */
+export const requestStop = (dir: string, { now = false } = {}): Promise<void> =>
+  writeText(stopFile(dir), now ? nowText : '', { isDurable: false });
 
 /** A request to decay; `steps` is absent for the default. */
 export interface DecayRequest {
@@ -189,12 +191,14 @@ export async function openSession(
   }
 }
 
-/** Writes the last event of a run whose process ended without one. A run that has one stays as it is. */
-export async function closeRun(dir: string, event: StoppedEvent): Promise<void> {
-  await checkNoOtherProcess(dir);
-  if ((await readMark(dir))?.hasStopped) return;
-  const hold = await holdRun(dir);
-  try {
+/**
+ * Writes the last event of a run whose process ended without one. A run that has one stays as it is: several processes
+ * may have seen that the engine ended.
+ */
+export const closeRun = (dir: string, event: StoppedEvent): Promise<void> =>
+  withRunLock(dir, async () => {
+    await checkNoOtherProcess(dir);
+    if ((await readMark(dir))?.hasStopped) return;
     const log = await openEventLog(dir);
     try {
       await log.append(event);
@@ -202,10 +206,8 @@ export async function closeRun(dir: string, event: StoppedEvent): Promise<void> 
       await log.close();
     }
     await rm(stopFile(dir), { force: true });
-  } finally {
-    await hold.release(true);
-  }
-}
+    await writeMark(dir, 'stopped', true);
+  });
 
 /** Saves a checkpoint, complete or not at all, and removes those that are not retained. Returns its folder. */
 export async function saveStep(

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
 import { readJsonObject, writeJson } from '../fs/files.ts';
-import { briefNote, takeLock, type Lock } from '../fs/lock.ts';
+import { briefNote, readLockOwner, takeLock, type Lock, type LockOwner } from '../fs/lock.ts';
 import { judgeProcess, markOwnProcess, type ProcessMark, type Verdict } from '../fs/process.ts';
 
 export type Activity = 'preparing' | 'running' | 'pausing' | 'stopped';
@@ -82,6 +82,15 @@ export async function watchActivity(dir: string): Promise<RunMark | null> {
   }
 }
 
+/** The note of the lock of a process that trains the run. */
+const trainingNote = 'training';
+
+/** The process that trains the run, which is an engine; undefined while none has locked it for that. */
+export async function readTrainer(dir: string): Promise<LockOwner | undefined> {
+  const owner = await readLockOwner(lockFile(dir));
+  return owner?.note === trainingNote && owner.verdict !== 'dead' ? owner : undefined;
+}
+
 /** A run that this process has locked. The heartbeat continues until it is released. */
 export interface Hold {
   setState(state: Activity): Promise<void>;
@@ -106,7 +115,7 @@ export async function withRunLock<T>(dir: string, work: () => Promise<T>): Promi
 
 /** Locks a run for this process and marks it as prepared by it. Throws `run/already-running`. */
 export async function holdRun(dir: string): Promise<Hold> {
-  const lock = await lockRun(dir, 'training');
+  const lock = await lockRun(dir, trainingNote);
   let state: Activity = 'preparing';
   let writing: Promise<void> = Promise.resolve();
   let isReleased = false;

@@ -204,7 +204,7 @@ const addStop: AddCommand = (program, run) => {
     .description('stop a run after its current step and save it; waits until it has stopped')
     .option(
       '--now',
-      'end a run that does not answer, on the host that trains it; the steps since its last save are lost',
+      'end a run that does not answer, whichever program of this host trains it; the steps since its last save are lost',
     )
     .option(...jsonFlag)
     .addHelpText('after', '\nExamples:\n  cambium stop ./run\n  cambium --host gpu stop run --now')
