@@ -1,5 +1,5 @@
 /** @file The two kinds of procedure, calls and streams, and the types that both sides derive from a contract. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ErrorData } from '../base/errors.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 
@@ -55,13 +55,18 @@ export type ResponseMessage =
   | { readonly type: 'end'; readonly id: number }
   | { readonly type: 'error'; readonly id: number; readonly error: ErrorData };
 
-/** Returns `message` if it belongs to this protocol, else undefined: a channel may carry anything. */
-export function parseMessage(message: unknown): RequestMessage | ResponseMessage | undefined {
-  const candidate = message as RequestMessage | ResponseMessage | null;
-  return typeof candidate === 'object' &&
-    candidate !== null &&
-    typeof candidate.type === 'string' &&
-    typeof candidate.id === 'number'
-    ? candidate
-    : undefined;
+const id = z.number();
+/** What a message carries is checked by who takes it, also when it is missing. */
+const anything = z.unknown().optional();
+const message = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('request'), id, name: z.string(), input: anything }),
+  z.object({ type: z.literal('cancel'), id }),
+  z.object({ type: z.enum(['response', 'item']), id, value: anything }),
+  z.object({ type: z.literal('end'), id }),
+  z.object({ type: z.literal('error'), id, error: anything }),
+]);
+
+/** Returns `candidate` if it is a message of this protocol, else undefined: a channel may carry anything. */
+export function parseMessage(candidate: unknown): RequestMessage | ResponseMessage | undefined {
+  return message.safeParse(candidate).data as RequestMessage | ResponseMessage | undefined;
 }

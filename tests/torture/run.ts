@@ -2,7 +2,7 @@
  * @file `npm run torture -- NAME [--count N] [--seed N] [ONLY…]`: repeats a test thousands of times with random
  * choices. Without a name it lists the tortures. A failure prints the seed that reproduces it.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -34,7 +34,10 @@ if (!Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(seed)) {
   console.error('--count and --seed are whole numbers.');
   process.exit(2);
 }
-const scratch = mkdtempSync(join(tmpdir(), `cambium-torture-${name!}-`));
+/** The folder of Linux that is in memory. */
+const memory = '/dev/shm';
+const parent = torture.inMemory === true && existsSync(memory) ? memory : tmpdir();
+const scratch = mkdtempSync(join(parent, `cambium-torture-${name!}-`));
 const start = performance.now();
 let failures: readonly string[];
 try {

@@ -24,5 +24,7 @@ export interface Torture {
   readonly promise: string;
   /** The count of docs/reliability.md; `--count` changes it. */
   readonly count: number;
+  /** True if its files need no disk: they are kept in memory where the system has a folder for that. */
+  readonly inMemory?: boolean;
   run(options: TortureOptions): Promise<TortureReport>;
 }

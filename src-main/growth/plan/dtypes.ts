@@ -1,5 +1,6 @@
 /** @file The dtypes of grown weights and of the grown config.json. */
 import { refuse } from '../../base/errors.ts';
+import { toText } from '../../base/json.ts';
 import type { WeightDType } from '../../tensor/dtype.ts';
 import type { GrowthPlan, GrowthRequest, GrowthSource } from '../recipe.ts';
 
@@ -18,7 +19,7 @@ export function createDTypeLookup(
     known.get(name) ??
     known.get(prefix + name) ??
     refuse('checkpoint/missing-tensors', {
-      path: String(source.config['_name_or_path'] ?? 'the checkpoint'),
+      path: toText(source.config['_name_or_path'] ?? 'the checkpoint'),
       names: [name],
     });
 }

@@ -3,7 +3,7 @@
  * with transformers' modeling_gemma.py.
  */
 import { refuse } from '../../base/errors.ts';
-import type { JsonObject } from '../../base/json.ts';
+import { toText, type JsonObject } from '../../base/json.ts';
 import { isWeightDType, downcast, upcast } from '../../tensor/dtype.ts';
 import type { Dims } from '../../tensor/layout.ts';
 import { elementType, setting, size } from '../config-fields.ts';
@@ -17,7 +17,7 @@ import { llama } from './llama.ts';
 
 /** sqrt(hidden_size), rounded as transformers does: to float32, then to the element type of the weights. */
 export function embedScale({ hidden }: Dims, { dtype }: Settings): number {
-  const name = String(dtype);
+  const name = toText(dtype);
   const single = Float32Array.of(Math.sqrt(hidden!));
   return isWeightDType(name) ? upcast(downcast(single, name), name)[0]! : single[0]!;
 }
@@ -57,7 +57,7 @@ export const gemma: ModelFamily = {
       keys: ['hidden_act'],
       // Old files say "gelu", but the models were trained with the tanh approximation.
       read: ({ hidden_act: name }) =>
-        name === undefined || name === 'gelu' ? 'gelu_pytorch_tanh' : String(name),
+        name === undefined || name === 'gelu' ? 'gelu_pytorch_tanh' : toText(name),
     },
     positions: setting('max_position_embeddings', 8192),
     dtype: elementType,

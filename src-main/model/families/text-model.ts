@@ -2,7 +2,7 @@
  * @file The text model inside of a multimodal checkpoint: its config.json in the form of the plain text family, and
  * which of the stored weights belong to it. Must agree with the classes of transformers 5.24 for text input alone.
  */
-import type { Json, JsonObject } from '../../base/json.ts';
+import { toText, type Json, type JsonObject } from '../../base/json.ts';
 import { without } from '../tensor-specs.ts';
 
 /** By the `model_type` of the checkpoint: the plain family of its text model, where the file has a name of its own. */
@@ -87,8 +87,8 @@ function withoutSections(config: JsonObject): JsonObject {
 /** The config.json of the text model of a multimodal checkpoint; undefined for every other checkpoint. */
 export function textConfigOf(given: JsonObject): JsonObject | undefined {
   const outer = typeof given['model_type'] === 'string' ? given['model_type'] : '';
-  const names = textTypes[outer];
-  if (!names) return undefined;
+  if (!Object.hasOwn(textTypes, outer)) return undefined;
+  const names = textTypes[outer]!;
   const nested = given['text_config'];
   // Files of transformers 4 have the keys of the text model at the top level.
   const isFlat = !isRecord(nested) || nested['hidden_size'] === undefined;
@@ -97,7 +97,8 @@ export function textConfigOf(given: JsonObject): JsonObject | undefined {
   const text = isRecord(nested) && !(isFlat && names[outer] !== undefined) ? { ...shared, ...nested } : given;
   const type = text['model_type'] ?? defaultTextTypes[outer] ?? outer;
   const plain = without(withoutSections(text), ...otherKeys) as JsonObject;
-  return { ...plain, model_type: names[String(type)] ?? type };
+  const name = toText(type);
+  return { ...plain, model_type: Object.hasOwn(names, name) ? names[name]! : type };
 }
 
 /** How the weights of a text model are named in a multimodal checkpoint, and in the text model itself. */

@@ -4,6 +4,7 @@
  * `{"question": …, "choices": […], "answer": index}`.
  */
 import { refuse } from '../../base/errors.ts';
+import { toText } from '../../base/json.ts';
 import { isObject, openRegularFile } from '../fs/files.ts';
 
 export interface MultipleChoiceQuestion {
@@ -95,7 +96,7 @@ function parsePlainQuestion(
 
 /** The index of the correct choice, given as an index, a letter, or the text of the choice. */
 function findAnswer(target: unknown, choices: readonly string[], refuseLine: RefuseLine): number {
-  const text = String(target).trim();
+  const text = toText(target).trim();
   const index = parseAnswer(text, choices);
   return index >= 0 && index < choices.length
     ? index

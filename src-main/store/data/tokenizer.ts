@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { Tokenizer, type Encoding } from 'tokenizers';
 import { AppError, refuse } from '../../base/errors.ts';
-import type { JsonObject } from '../../base/json.ts';
+import { toText, type JsonObject } from '../../base/json.ts';
 import { readJsonObject } from '../fs/files.ts';
 import { registeredTokenizers } from '../../model/families/tokenizers.ts';
 import type { TextChunk } from './chunks.ts';
@@ -163,7 +163,7 @@ export async function openTokenizer(dir: string, vocabSize = Infinity): Promise<
 
 const listTokens = ({ model, added_tokens: added }: TokenizerJson): string[] => {
   const base = Array.isArray(model.vocab)
-    ? model.vocab.map((entry) => String((entry as unknown[])[0]))
+    ? model.vocab.map((entry) => toText((entry as unknown[])[0]))
     : Object.keys(model.vocab);
   return [...base, ...added.map(({ content }) => content)];
 };

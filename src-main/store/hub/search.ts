@@ -91,7 +91,7 @@ async function requestEntries(
       fetch: fetchPage,
     });
     for await (const model of models) {
-      const modelType = isObject(model.config) ? String(model.config['model_type'] ?? '') : '';
+      const modelType = isObject(model.config) ? toText(model.config['model_type'] ?? '') : '';
       entries.push({
         repo: model.name,
         family: findFamilyId(modelType),

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
+import { toText } from '../../base/json.ts';
 import { stepFile } from '../checkpoint/moments.ts';
 import { readJsonObject } from '../fs/files.ts';
 import type { LossScale } from '../../train/precision.ts';
@@ -103,7 +104,7 @@ export async function readStepRecord({
   const damaged = (why: string): never => refuse('run/damaged-checkpoint', { path: dir, why });
   const value = await readJsonObject(join(dir, stepFile));
   const { version } = value;
-  if (version !== 1 && version !== 2) return damaged(`step.json has version ${String(version)}`);
+  if (version !== 1 && version !== 2) return damaged(`step.json has version ${toText(version)}`);
   const parsed = schema.safeParse(version === 1 ? translateOrKeep(value) : value);
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0]!;

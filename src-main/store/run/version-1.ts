@@ -1,4 +1,5 @@
 /** @file Reads run folders of format version 1: translates their settings and events to version 2. */
+import { toText } from '../../base/json.ts';
 import { isObject } from '../fs/files.ts';
 import { settingTable } from '../../train/settings.ts';
 import type { Setting } from '../../train/setting.ts';
@@ -92,7 +93,8 @@ const eventFields: Readonly<Record<string, Readonly<Record<string, string>>>> = 
 /** An event of version 1, which has `at` in the place of `type`, as one of version 2. */
 export function translateEvent({ at, ...fields }: Fields): Fields {
   const type = at === 'reading' ? 'usage' : at;
-  const names = eventFields[String(type)] ?? {};
+  const name = toText(type);
+  const names = Object.hasOwn(eventFields, name) ? eventFields[name]! : {};
   const event: Record<string, unknown> = { type, ...renameKeys(fields, names) };
   if (type === 'stopped' && event['reason'] === 'asked') event['reason'] = 'requested';
   if (type === 'budget' && event['what'] === 'money') event['what'] = 'cost';
@@ -112,7 +114,7 @@ function translateFitting(fitting: Fields): Fields {
   const change = Object.entries(fitting['change']).flatMap(([id, value]) =>
     Object.entries(translateSettings({ [id]: value })),
   );
-  const what = change.map(([id, value]) => `${toFlagName(id)} ${String(value)}`).join(', ');
+  const what = change.map(([id, value]) => `${toFlagName(id)} ${toText(value)}`).join(', ');
   return { ...fitting, what, change: Object.fromEntries(change) };
 }
 

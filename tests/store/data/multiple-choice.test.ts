@@ -40,6 +40,7 @@ it.each([
   { arguments: choicesAfter('Q', 'R'), target: 0 },
   { question: 'Q', choices: ['a'], answer: 0 },
   { question: 'Q', choices: ['a', 'b'], answer: 2 },
+  { question: 'Q', choices: ['a', 'b'], answer: { toString: 1 } },
   { choices: ['a', 'b'], answer: 0 },
   '{"question"',
   '7',

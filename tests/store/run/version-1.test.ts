@@ -327,3 +327,7 @@ describe('a folder of version 1', () => {
     await expectAppError('run/damaged', () => readRun(dir));
   });
 });
+
+it.each(['constructor', '__proto__', 'toString'])('an event of the type %s is kept as it is', (at) => {
+  expect(translateEvent({ at, step: 1, norm: 2 })).toEqual({ type: at, step: 1, norm: 2 });
+});

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { createChannelPair } from '../../../src-main/base/channel.ts';
-import { AppError, type ErrorCode } from '../../../src-main/base/errors.ts';
+import { AppError, type ErrorData } from '../../../src-main/base/errors.ts';
 import { serve } from '../../../src-main/contract/serve.ts';
 import { service, type Service } from '../../../src-main/contract/service.ts';
 import { openCheckpoint } from '../../../src-main/store/checkpoint/checkpoint.ts';
@@ -14,19 +14,14 @@ import { readMultipleChoiceQuestions } from '../../../src-main/store/data/multip
 import { openTokenizer } from '../../../src-main/store/data/tokenizer.ts';
 import { readJsonObject } from '../../../src-main/store/fs/files.ts';
 import { extractEntry, readEntryText, readZipEntries } from '../../../src-main/store/gpu/zip.ts';
+import { trainingDefaults } from '../../../src-main/train/settings.ts';
 import { createWheel } from '../../store/gpu/wheels.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
-import { mutateJson, mutateText, type Dice } from '../stored/mutate.ts';
+import { mutateJson, mutateText } from '../stored/mutate.ts';
+import type { InputKind, InputTable } from '../inputs/input-table.ts';
 import { mutateBytes } from './mutate-bytes.ts';
 
-export interface Parser {
-  readonly example: Buffer;
-  mutate(example: Buffer, dice: Dice): Buffer;
-  /** Reads a changed example as Cambium does. */
-  read(bytes: Buffer): Promise<unknown>;
-}
-
-type Mutate = Parser['mutate'];
+type Mutate = InputKind['mutate'];
 const asJson: Mutate = (example, dice) => Buffer.from(mutateJson(JSON.parse(example.toString()), dice));
 const asText: Mutate = (example, dice) =>
   dice.below(4) === 0 ? mutateBytes(example, dice) : Buffer.from(mutateText(example.toString(), dice));
@@ -56,7 +51,7 @@ async function drain(items: AsyncIterable<unknown>): Promise<void> {
 }
 
 /** A parser of one file of a folder. */
-const ofFile = (path: string, mutate: Mutate, read: () => Promise<unknown>): Parser => ({
+const ofFile = (path: string, mutate: Mutate, read: () => Promise<unknown>): InputKind => ({
   example: readFileSync(path),
   mutate,
   read(bytes) {
@@ -65,14 +60,14 @@ const ofFile = (path: string, mutate: Mutate, read: () => Promise<unknown>): Par
   },
 });
 
-async function checkpointParsers(dir: string): Promise<Readonly<Record<string, Parser>>> {
+async function checkpointParsers(dir: string): Promise<InputTable> {
   const create = (name: string, more: object = {}): Promise<string> =>
     makeTinyCheckpoint('llama', { dir: join(dir, name), tokenizer: true, ...more });
-  const ofCheckpoint = async (file: string, mutate: Mutate, more: object = {}): Promise<Parser> => {
+  const ofCheckpoint = async (file: string, mutate: Mutate, more: object = {}): Promise<InputKind> => {
     const folder = await create(file.replace(/\W/g, '-'), more);
     return ofFile(join(folder, file), mutate, () => openCheckpoint(folder));
   };
-  const tokenizer = async (file: string): Promise<Parser> => {
+  const tokenizer = async (file: string): Promise<InputKind> => {
     const folder = await create(`of-${file.replace(/\W/g, '-')}`);
     return ofFile(join(folder, file), asJson, async () => {
       const opened = await openTokenizer(folder, 260);
@@ -122,17 +117,17 @@ const choices = Buffer.from(
   ).join('\n'),
 );
 
-function dataParsers(dir: string): Readonly<Record<string, Parser>> {
+function dataParsers(dir: string): InputTable {
   mkdirSync(dir, { recursive: true });
   const write = (name: string, bytes: Buffer): string => {
     writeFileSync(join(dir, name), bytes);
     return join(dir, name);
   };
-  const documents = (name: string, bytes: Buffer, mutate: Mutate): Parser => {
+  const documents = (name: string, bytes: Buffer, mutate: Mutate): InputKind => {
     const path = write(name, bytes);
     return ofFile(path, mutate, () => drain(readDocuments(path)));
   };
-  const parquet = (name: string): Parser => {
+  const parquet = (name: string): InputKind => {
     const fixtures = resolve(import.meta.dirname, '../../fixtures/parquet');
     return documents(name, readFileSync(join(fixtures, name)), mutateBytes);
   };
@@ -168,7 +163,7 @@ function dataParsers(dir: string): Readonly<Record<string, Parser>> {
   };
 }
 
-function wheelParser(dir: string): Parser {
+function wheelParser(dir: string): InputKind {
   mkdirSync(dir, { recursive: true });
   const path = join(dir, 'a.whl');
   writeFileSync(
@@ -183,19 +178,28 @@ function wheelParser(dir: string): Parser {
   });
 }
 
-/** Requests of a page. Procedures that pass the check of their input return nothing. */
-function messageParser(): Parser {
-  const api = new Proxy({} as Service, { get: () => () => Promise.resolve(null) });
+/** Procedures that return nothing. */
+const silentApi = new Proxy({} as Service, {
+  get: (_, name) =>
+    service[name as keyof Service].kind === 'stream' ? noItems : () => Promise.resolve(null),
+});
+async function* noItems(): AsyncGenerator<never> {
+  // A stream that ends at once.
+}
+
+/** Requests of a page, each of which passes the check of its input. */
+function messageParser(): InputKind {
   const dir = '/a';
+  const growth = { method: 'hypercloning', to: { hidden: 8 }, options: {}, seed: 1, dtype: 'keep' };
   const requests = [
     { type: 'request', id: 1, name: 'openCheckpoint', input: { dir } },
-    { type: 'request', id: 2, name: 'estimate', input: { dir, training: { tokens: 1 } } },
-    { type: 'request', id: 3, name: 'startRun', input: { checkpoint: dir, data: [dir], settings: {} } },
+    { type: 'request', id: 2, name: 'estimate', input: { dir, training: trainingDefaults } },
+    { type: 'request', id: 3, name: 'startRun', input: { checkpoint: dir, data: [dir], settings: trainingDefaults } },
     {
       type: 'request',
       id: 4,
       name: 'startGrowth',
-      input: { source: dir, stages: [{ method: 'x' }], out: dir },
+      input: { source: dir, request: growth, out: dir, device: 'cpu' },
     },
     { type: 'cancel', id: 1 },
   ];
@@ -204,17 +208,17 @@ function messageParser(): Parser {
     mutate: asLines,
     async read(bytes) {
       const [near, far] = createChannelPair();
-      const codes: ErrorCode[] = [];
-      serve(service, api, far);
+      const found: ErrorData[] = [];
+      serve(service, silentApi, far);
       near.onMessage((message) => {
-        const { error } = message as { readonly error?: { readonly code: ErrorCode } };
-        if (error) codes.push(error.code);
+        const { error } = message as { readonly error?: ErrorData };
+        if (error) found.push(error);
       });
       for (const line of bytes.toString().trimEnd().split('\n')) near.send(parseOrNull(line));
       await new Promise(setImmediate);
       near.close();
-      if (codes.includes('internal')) throw new Error('a request caused an internal error');
-      if (codes.length > 0) throw new AppError(codes[0]!, {});
+      if (found.some(({ code }) => code === 'internal')) throw new Error('a request caused an internal error');
+      if (found.length > 0) throw new AppError(found[0]!.code, found[0]!.detail);
     },
   };
 }
@@ -228,7 +232,7 @@ function parseOrNull(text: string): unknown {
 }
 
 /** Writes the examples into a folder. */
-export async function createParsers(dir: string): Promise<Readonly<Record<string, Parser>>> {
+export async function createParsers(dir: string): Promise<InputTable> {
   mkdirSync(dirname(dir), { recursive: true });
   return {
     ...(await checkpointParsers(dir)),

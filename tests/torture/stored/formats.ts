@@ -25,14 +25,35 @@ import { readStepRecord } from '../../../src-main/store/run/step-record.ts';
 import { trainingDefaults } from '../../../src-main/train/settings.ts';
 import type { RunEvent } from '../../../src-main/train/run.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
+import type { InputKind, InputTable } from '../inputs/input-table.ts';
+import { mutateJson, mutateText } from './mutate.ts';
 
-export interface Format {
-  /** The file that is changed. */
-  readonly path: string;
-  /** JSON is changed as a value; lines of JSON line by line. */
-  readonly form: 'json' | 'lines';
-  /** Reads the file as Cambium does. */
-  read(): Promise<unknown>;
+const asJson: InputKind['mutate'] = (example, dice) =>
+  Buffer.from(mutateJson(JSON.parse(example.toString()), dice));
+
+/** JSON line by line. */
+const asLines: InputKind['mutate'] = (example, dice) => {
+  const lines = example.toString().trimEnd().split('\n');
+  const mutated = lines.map((line) => (dice.below(3) === 0 ? mutateJson(JSON.parse(line), dice) : line));
+  const text = `${mutated.join('\n')}\n`;
+  return Buffer.from(dice.below(6) === 0 ? mutateText(text, dice) : text);
+};
+
+/** A file that `read` reads as Cambium does. */
+function ofFile(
+  path: string,
+  read: () => Promise<unknown>,
+  mutate: InputKind['mutate'] = asJson,
+): InputKind {
+  const example = readFileSync(path);
+  return {
+    example,
+    mutate,
+    read(bytes) {
+      writeFileSync(path, bytes);
+      return read();
+    },
+  };
 }
 
 async function createGrown(dir: string): Promise<string> {
@@ -81,8 +102,7 @@ async function createEvents(dir: string): Promise<void> {
 }
 
 /** Writes the examples into a folder. */
-export async function createFormats(dir: string): Promise<Readonly<Record<string, Format>>> {
-  const json = (path: string, read: () => Promise<unknown>): Format => ({ path, form: 'json', read });
+export async function createFormats(dir: string): Promise<InputTable> {
   const grown = await createGrown(dir);
   const run = join(dir, 'run');
   const data = [join(dir, 'text.txt')];
@@ -135,28 +155,26 @@ export async function createFormats(dir: string): Promise<Readonly<Record<string
   writeFileSync(join(getGpuDir(dir), 'manifest.json'), JSON.stringify(manifest));
   const plan = join(dir, 'plan.json');
   return {
-    'settings.json': json(join(run, 'settings.json'), () => readRun(run)),
-    'events.jsonl': {
-      path: join(run, 'events.jsonl'),
-      form: 'lines',
-      read: async () => [await summarizeRun(run), await historyOf(run)],
-    },
-    'state.json': json(join(run, 'state.json'), () => summarizeRun(run)),
-    'notes.json': json(join(run, 'notes.json'), () => readNotes(run)),
-    'step.json': json(join(step, 'step.json'), () => readStepRecord({ step: 16, dir: step })),
-    'growth.json': json(join(grown, 'growth.json'), async () => {
+    'settings.json': ofFile(join(run, 'settings.json'), () => readRun(run)),
+    'events.jsonl': ofFile(
+      join(run, 'events.jsonl'),
+      async () => [await summarizeRun(run), await historyOf(run)],
+      asLines,
+    ),
+    'state.json': ofFile(join(run, 'state.json'), () => summarizeRun(run)),
+    'notes.json': ofFile(join(run, 'notes.json'), () => readNotes(run)),
+    'step.json': ofFile(join(step, 'step.json'), () => readStepRecord({ step: 16, dir: step })),
+    'growth.json': ofFile(join(grown, 'growth.json'), async () => {
       const { growth } = await openCheckpoint(grown);
       return [sourceFromRecord(growth), stagesFromRecord(growth, { before: true })];
     }),
-    'plan.json': json(plan, async () => readPlan(await readJson(plan), plan)),
-    'tokens.json': json(join(folders[0]!, 'tokens.json'), async () => (await openTokens(folders)).close()),
-    'checkpoints.json': json(join(home.dir, 'checkpoints.json'), () => home.listCheckpoints()),
-    'runs.json': json(join(home.dir, 'runs.json'), () => home.listRuns()),
-    'places.json': json(join(home.dir, 'places.json'), () => readRemoteHosts(home.dir)),
-    lock: json(lock, () => readLock(lock)),
-    'manifest.json': json(join(getGpuDir(dir), 'manifest.json'), () => Promise.resolve(readGpuManifest(dir))),
-    journal: json(join(repo, '.cambium', `${commit}.json`), () => readJournals(repo)),
+    'plan.json': ofFile(plan, async () => readPlan(await readJson(plan), plan)),
+    'tokens.json': ofFile(join(folders[0]!, 'tokens.json'), async () => (await openTokens(folders)).close()),
+    'checkpoints.json': ofFile(join(home.dir, 'checkpoints.json'), () => home.listCheckpoints()),
+    'runs.json': ofFile(join(home.dir, 'runs.json'), () => home.listRuns()),
+    'places.json': ofFile(join(home.dir, 'places.json'), () => readRemoteHosts(home.dir)),
+    lock: ofFile(lock, () => readLock(lock)),
+    'manifest.json': ofFile(join(getGpuDir(dir), 'manifest.json'), () => Promise.resolve(readGpuManifest(dir))),
+    journal: ofFile(join(repo, '.cambium', `${commit}.json`), () => readJournals(repo)),
   };
 }
-
-export const readExample = ({ path }: Format): string => readFileSync(path, 'utf8');
