@@ -1,4 +1,9 @@
-/** @file Tests of the page by keyboard: every control can be reached and shows its focus. */
+/**
+ * @file Tests of the page by keyboard: every control can be reached and shows its focus, and few presses lead from the
+ * start to an export.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { methods } from '../src-main/growth/methods/index.ts';
 import { scenario } from './app.ts';
@@ -77,5 +82,53 @@ scenario('keyboard', (app) => {
     await page.keyboard.press('Escape');
     await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Browse…');
+  });
+});
+
+scenario('keyboard, from the start to an export', (app) => {
+  it('exports a trained model of the demo checkpoint after at most 40 key presses', async () => {
+    const { page } = app;
+    const run = runPage(page);
+    let presses = 0;
+    /** Presses keys together, such as Control+Enter, and counts each of them. */
+    const press = async (keys: string): Promise<void> => {
+      await page.keyboard.press(keys);
+      presses += keys.split('+').length;
+    };
+    const reach = async (tag: string, name: string): Promise<void> => {
+      presses += await tabTo(page, tag, name);
+    };
+    const follow = async (tag: string, name: string): Promise<void> => {
+      await reach(tag, name);
+      await press('Enter');
+    };
+    await follow('a', 'Skip to content');
+    await follow('a', 'Open the demo checkpoint');
+    await waitForHeading(page, 'seedling');
+    await page.getByRole('link', { name: 'Grow', exact: true }).waitFor();
+    await follow('a', 'Grow');
+    await waitForHeading(page, 'Grow seedling');
+    await expect.poll(() => growPage(page).growButton.isEnabled()).toBe(true);
+    await press('Control+Enter');
+    await growingPage(page).waitForCertificate();
+    await follow('a', 'Train');
+    await page.getByRole('button', { name: 'Start training' }).waitFor();
+    await follow('button', 'Use the example text');
+    await expect
+      .poll(() => page.getByRole('textbox', { name: 'Text', exact: true }).inputValue())
+      .not.toBe('');
+    // A run of the default length takes minutes. A shorter one needs these presses more.
+    await reach('input', 'Tokens');
+    for (const digit of '9000') await press(digit);
+    await press('Control+Enter');
+    await run.waitForState('Finished');
+    await page.getByRole('button', { name: 'Export', exact: true }).waitFor();
+    await follow('button', 'Export');
+    await run.exportForm.waitFor();
+    await follow('button', 'Export');
+    await run.exportForm.getByText('Exported and verified.').waitFor();
+    expect(readdirSync(join(app.home, 'exports'))).toHaveLength(1);
+    console.log(`from the start to an export: ${presses} key presses`);
+    expect(presses).toBeLessThanOrEqual(40);
   });
 });
