@@ -7,7 +7,8 @@ export type ThemeChoice = (typeof themeChoices)[number];
 const path = z.string().max(4096);
 
 const fields = {
-  theme: z.enum(themeChoices),
+  /** null before anybody has chosen one. */
+  theme: z.enum(themeChoices).nullable(),
   /** True if the page notifies when a run or a job ends. */
   notifications: z.boolean(),
   /** The port of `cambium serve` from its next start on; null for its default. */
@@ -23,7 +24,7 @@ export const appSettings = z.object(fields);
 export type AppSettings = Readonly<z.infer<typeof appSettings>>;
 
 export const appSettingDefaults: AppSettings = {
-  theme: 'system',
+  theme: null,
   notifications: false,
   port: null,
   modelsFolder: '',

@@ -1,5 +1,6 @@
 /** @file Labels of states, weights, formats and element types. */
 import type { DeviceKind } from '../../src-main/base/device.ts';
+import type { BakeoffSummary } from '../../src-main/contract/bakeoff.ts';
 import type { RunState } from '../../src-main/contract/schema.ts';
 
 /** The kinds of device, as a queue is called. */
@@ -18,6 +19,12 @@ export const runStateLabels: Readonly<Record<RunState, string>> = {
   finished: 'Finished',
   failed: 'Failed',
   interrupted: 'Interrupted',
+};
+
+export const bakeoffStateLabels: Readonly<Record<BakeoffSummary['state'], string>> = {
+  running: 'Running',
+  paused: 'Paused',
+  finished: 'Finished',
 };
 
 export const weightsChoices = [

@@ -157,6 +157,12 @@ const createSync = (key: string): uPlot.Cursor.Sync => {
   return { key, scales: ['x', null], setSeries: false, filters: { pub: isCursor, sub: isCursor } };
 };
 
+/** The labels of ticks. Ticks that are closer than the format tells apart share one label. */
+export function labelTicks(splits: readonly (number | null)[], format: (y: number) => string): string[] {
+  const labels = splits.map((y) => (y === null ? '' : format(y)));
+  return labels.map((label, i) => (labels.indexOf(label) === i ? label : ''));
+}
+
 export function createChartOptions(settings: ChartSettings): uPlot.Options {
   const { width, height, lines, logY, integerX, formatX, formatY, readColour, syncKey } = settings;
   const axis = {
@@ -194,7 +200,7 @@ export function createChartOptions(settings: ChartSettings): uPlot.Options {
       },
       {
         ...axis,
-        values: (_, splits) => splits.map((y) => (y === null ? '' : formatY(y))),
+        values: (_, splits) => labelTicks(splits, formatY),
         size: 58,
         space: height < 200 ? 30 : 40,
       },

@@ -21,7 +21,7 @@ export const runColumns: readonly TableColumn<RunSummary>[] = [
     isNumber: true,
     from: 'tablet',
   },
-  { id: 'tokens', label: 'Tokens', sortBy: ({ tokens }) => tokens, isNumber: true, from: 'desktop' },
+  { id: 'tokens', label: 'Tokens', sortBy: ({ tokens }) => tokens, isNumber: true, from: 'wide' },
   {
     id: 'speed',
     label: 'Tokens/s',

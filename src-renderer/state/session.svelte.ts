@@ -8,7 +8,7 @@ import {
   type KnownCheckpoint,
 } from '../../src-main/contract/activity.ts';
 import type { DeviceQueue } from '../../src-main/contract/queue.ts';
-import type { About, Device, JobSummary, RunSummary } from '../../src-main/contract/schema.ts';
+import type { About, Device, Folder, JobSummary, RunSummary } from '../../src-main/contract/schema.ts';
 import type { Service } from '../../src-main/contract/service.ts';
 import { averageProgress } from '../../src-main/contract/notices.ts';
 import type { TrainingState } from './training.svelte.ts';
@@ -71,6 +71,10 @@ export class Session {
   async changeSettings(change: AppSettingChange): Promise<void> {
     this.settings = await this.service.changeAppSettings(change);
   }
+
+  /** Lists a folder of the computer that the service is on; without `dir` its usual places. */
+  readonly browse = (dir?: string): Promise<Folder> =>
+    this.service.listFolder(dir === undefined ? {} : { dir });
 
   /** Reads the jobs, runs, checkpoints and queues again. */
   async refresh(): Promise<void> {

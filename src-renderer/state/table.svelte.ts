@@ -8,8 +8,8 @@ export interface TableColumn<Row> {
   readonly sortBy: (row: Row) => string | number | null;
   /** True for numbers: they are aligned at their end, and sorted from the largest at first. */
   readonly isNumber?: boolean;
-  /** The window widths that show the column: all, from a tablet on, or only wide ones. */
-  readonly from?: 'phone' | 'tablet' | 'desktop';
+  /** The window widths that show the column: all, from a tablet or a laptop on, or only wide ones. */
+  readonly from?: 'phone' | 'tablet' | 'desktop' | 'wide';
   /** True if the column is hidden until it is chosen. */
   readonly isOptional?: boolean;
   /** True if the column cannot be hidden. */

@@ -25,10 +25,14 @@ export class Theme {
     });
   }
 
-  /** Takes the choice of the server, and stores later choices with `save`. */
-  connect(choice: ThemeChoice, save: (choice: ThemeChoice) => unknown): void {
+  /**
+   * Takes the choice of the server, and stores later choices with `save`. A server without a choice gets that of this
+   * browser.
+   */
+  connect(choice: ThemeChoice | null, save: (choice: ThemeChoice) => unknown): void {
     this.#save = save;
-    this.#keep(choice);
+    if (choice !== null) this.#keep(choice);
+    else if (this.choice !== 'system') save(this.choice);
   }
 
   setChoice(choice: ThemeChoice): void {

@@ -52,6 +52,12 @@ export class TrainingState {
     this.settings = { ...this.initial };
   }
 
+  /** The text as a part of a request. */
+  get text(): { data: string[]; weights?: number[] } {
+    const { data, weights } = this;
+    return { data: [...data], ...(weights ? { weights: [...weights] } : {}) };
+  }
+
   /** The preset whose settings these are; undefined if there is none. */
   get preset(): TrainingPreset | undefined {
     return findPreset(this.settings, this.initial, keptByPresets);

@@ -37,6 +37,6 @@ it('uses the default for a field that is invalid, and keeps fields of another ve
   expect(JSON.parse(readFileSync(join(dir, 'settings.json'), 'utf8'))).toMatchObject({
     later: 1,
     notifications: true,
-    theme: 'system',
+    theme: null,
   });
 });

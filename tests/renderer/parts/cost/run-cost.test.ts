@@ -74,7 +74,7 @@ it('shows the whole of a stopped run instead of its last readings', () => {
   expect(text).toContain('Average power 144 W');
   expect(text).toContain('Most memory 400 MB');
   expect(text).not.toContain('CPU use');
-  expect(text).toMatch(/Final loss 2\.\d+ smoothed, at the last step/);
+  expect(text).toMatch(/Final loss 2\.\d+ smoothed/);
 });
 
 it('shows the cost so far and remaining, the actual step time against the estimate, and the budget', () => {
@@ -82,7 +82,7 @@ it('shows the cost so far and remaining, the actual step time against the estima
   render(RunCost, { view: createView(events), run, state: 'running', forecast: undefined, record });
   const text = screen.getByTestId('run-cost').textContent!.replace(/\s+/g, ' ');
   expect(text).toContain('$0.05 about $0.05 remaining');
-  expect(text).toContain('estimated: no power sensor');
+  expect(text).toContain('no sensor: estimated');
   expect(text).toMatch(/Step time: 0.8 s estimated, 1.0 s actual \(25 % more than estimated\)/);
   expect(text).toContain('The run stops at $2.00');
 });
