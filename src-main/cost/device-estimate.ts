@@ -7,6 +7,7 @@ import type { Assumptions } from './assumptions.ts';
 import { correctionOf, describeAccuracy, withPrecision, type Basis } from './calibration.ts';
 import { settingsThatFit, type Fitting } from './fit.ts';
 import { memoryOf, verdictOf, type Memory, type Verdict } from './memory.ts';
+import { kernelGroups, noKernels, type KernelChoice } from '../graph/kernels.ts';
 import { programsOf, type Programs, type Subject } from './programs.ts';
 import { scaleRange, type Range } from './range.ts';
 import { kernelsOf } from './roofline.ts';
@@ -36,6 +37,30 @@ export interface DeviceEstimate {
   readonly watts?: number;
 }
 
+/** A self-test of our kernels: for each group null if it passed, otherwise why it is not used. */
+interface SelfTest {
+  readonly device: string;
+  readonly precision: string;
+  readonly results: Readonly<Record<string, string | null>>;
+}
+
+/** The groups of kernels that passed the self-tests on a device, by precision. */
+export const findPassedKernels = (
+  device: string,
+  tests: readonly SelfTest[],
+): NonNullable<Target['kernels']> =>
+  Object.fromEntries(
+    tests
+      .filter((test) => test.device === device)
+      .map(({ precision, results }) => [precision, kernelGroups.filter((group) => results[group] === null)]),
+  );
+
+/** The kernels of our own that a run uses on a device: those that passed its self-test. */
+export const kernelsOn = (
+  { kernels = {} }: Pick<Target, 'kernels'>,
+  { precision, kernels: setting }: TrainingSettings,
+): KernelChoice => (setting === 'off' ? noKernels : new Set(kernels[precision] ?? []));
+
 /** What a run computes on one kind of device. */
 export interface Workload {
   readonly programs: Programs;
@@ -53,24 +78,25 @@ export function workloadOf(
   s: TrainingSettings,
   device: DeviceKind,
   steps: number,
+  kernels: KernelChoice = noKernels,
 ): Workload {
-  const programs = programsOf(subject, s, device);
+  const programs = programsOf(subject, s, device, kernels);
   const batches = Math.ceil(heldOutWindows / s.microBatch);
   return {
     programs,
     memory: memoryOf(programs, s, device),
-    step: timedWork(programs.update, device),
-    evaluation: timedWork([{ graph: programs.evaluation, times: batches }], device),
+    step: timedWork(programs.update, device, kernels),
+    evaluation: timedWork([{ graph: programs.evaluation, times: batches }], device, kernels),
     evaluations: countEvaluations(s, steps),
     steps,
   };
 }
 
-function timedWork(runs: Programs['update'], device: DeviceKind): TimedWork {
+function timedWork(runs: Programs['update'], device: DeviceKind, ours: KernelChoice): TimedWork {
   const work = runs.reduce((sum, { graph, times }) => addWork(sum, workOf(graph), times), noWork);
   if (device !== 'cuda') return { work };
   const repeated = runs.flatMap(({ graph, times }) =>
-    kernelsOf(graph).map((kernel) => ({ ...kernel, count: times * kernel.count })),
+    kernelsOf(graph, ours).map((kernel) => ({ ...kernel, count: times * kernel.count })),
   );
   return { work, kernels: repeated };
 }

@@ -3,6 +3,7 @@
  * computer and on rented ones. A pure function, so that the page and the command line show the same figures.
  */
 import type { DeviceKind } from '../base/device.ts';
+import { noKernels, type KernelChoice } from '../graph/kernels.ts';
 import type { ActivationCheckpointing } from '../graph/passes/activation-checkpointing.ts';
 import { familyById } from '../model/families/index.ts';
 import { parametersOf } from '../model/parameters.ts';
@@ -17,6 +18,7 @@ import type { DeviceBook } from './book.ts';
 import { chooseCheckpointing } from './checkpointing.ts';
 import {
   estimateOnDevice,
+  kernelsOn,
   workloadOf,
   type DeviceEstimate,
   type DeviceEstimateInput,
@@ -94,17 +96,23 @@ export function estimate(request: EstimateRequest): Estimate {
   const tokens = steps * tokensPerStep(s);
   if (s.device !== 'auto') checkPrecision(s.device, s.precision);
   const workloads = new Map<string, Workload>();
-  const workloadWith = (kind: DeviceKind, activationCheckpointing: ActivationCheckpointing): Workload => {
-    const key = `${kind} ${activationCheckpointing}`;
+  const workloadWith = (
+    kind: DeviceKind,
+    activationCheckpointing: ActivationCheckpointing,
+    kernels: KernelChoice,
+  ): Workload => {
+    const key = [kind, activationCheckpointing, ...kernels].join(' ');
     const workload =
-      workloads.get(key) ?? workloadOf(subject, { ...s, activationCheckpointing }, kind, steps);
+      workloads.get(key) ?? workloadOf(subject, { ...s, activationCheckpointing }, kind, steps, kernels);
     workloads.set(key, workload);
     return workload;
   };
-  const workloadOn = ({ kind, memory }: Pick<Target, 'kind' | 'memory'>): Workload => {
+  const workloadOn = (target: Pick<Target, 'kind' | 'memory' | 'kernels'>): Workload => {
+    const { kind, memory } = target;
+    // The engine chooses activation checkpointing before it knows its kernels.
     const bytesWith = (checkpointing: ActivationCheckpointing): number =>
-      workloadWith(kind, checkpointing).memory.total.likely;
-    return workloadWith(kind, chooseCheckpointing(s, kind, memory, bytesWith));
+      workloadWith(kind, checkpointing, noKernels).memory.total.likely;
+    return workloadWith(kind, chooseCheckpointing(s, kind, memory, bytesWith), kernelsOn(target, s));
   };
   const estimateOn = (target: Target): DeviceEstimate =>
     estimateOnDevice(request, target, workloadOn(target));

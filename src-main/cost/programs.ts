@@ -93,7 +93,7 @@ export function trainableIn(
 const countModel = ({ family, dims, settings }: BucketModel): number =>
   countParameters(family, dims, settings);
 
-/** `kernels` are those of our own that the run uses. Estimates count none: they are not used before their self-test. */
+/** `kernels` are those of our own that the run uses. */
 export function programsOf(
   subject: Subject,
   s: TrainingSettings,

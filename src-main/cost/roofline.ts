@@ -19,6 +19,8 @@ export interface RooflineDevice {
 export interface KernelEfficiency {
   /** Share of the peak that a large matrix product reaches. */
   readonly products: number;
+  /** Share of the peak that our attention kernels reach. */
+  readonly attention: number;
   /** Share of the bandwidth that an elementwise kernel reaches. */
   readonly streams: number;
   /** Seconds that the shortest kernel takes, from its start to the start of the next. */
@@ -27,9 +29,16 @@ export interface KernelEfficiency {
 
 /**
  * Usual values: cuBLAS reaches 70 to 75 % of an H100's peak in bfloat16, elementwise kernels 85 to 90 % of its
- * bandwidth, and kernels of a stream follow each other in about two microseconds. `npm run bench:gpu` measures them.
+ * bandwidth, and kernels of a stream follow each other in about two microseconds. FlashAttention-2, whose
+ * instructions our attention uses, reaches 35 % of an H100's peak (Shah et al. 2024). `npm run bench:gpu` measures
+ * them.
  */
-export const usualEfficiency: KernelEfficiency = { products: 0.72, streams: 0.85, kernelSeconds: 2.2e-6 };
+export const usualEfficiency: KernelEfficiency = {
+  products: 0.72,
+  attention: 0.35,
+  streams: 0.85,
+  kernelSeconds: 2.2e-6,
+};
 
 /** Kernels that are alike: the same operator on the same types, moving and computing the same. */
 export interface KernelGroup {
@@ -40,6 +49,8 @@ export interface KernelGroup {
   readonly bytes: number;
   /** Floating-point operations of its matrix products, 2·m·n·k each. */
   readonly flops: number;
+  /** Whether they are attention kernels of our own. */
+  readonly isAttention: boolean;
 }
 
 const bytesOf = (v: Value): number => byteLengthOf(v.dtype, countOf(v.shape));
@@ -74,23 +85,27 @@ export function kernelsOf(graph: Graph, ours: KernelChoice = noKernels): readonl
     const { op, inputs, outputs, attrs } = node;
     const flops = op.cost.products?.(inputs, outputs[0]!, attrs).flops ?? 0;
     const bytes = trafficOf(node);
+    const isAttention = op.kernel === 'attention';
     const name = `${op.name} ${typesOf(inputs)} → ${typesOf(outputs)}`;
     const key = `${name} ${bytes} ${flops}`;
-    groups.set(key, { name, bytes, flops, count: (groups.get(key)?.count ?? 0) + 1 });
+    groups.set(key, { name, bytes, flops, isAttention, count: (groups.get(key)?.count ?? 0) + 1 });
   }
   return [...groups.values()];
 }
 
-/** Seconds of one kernel of a group. */
-export const secondsOfKernel = (
-  { flops, bytes }: Pick<KernelGroup, 'flops' | 'bytes'>,
+/** Seconds that each limit of the device allows one kernel of a group; the longest is its time. */
+export const boundsOf = (
+  { flops, bytes, isAttention }: KernelGroup,
   { peak, bandwidth, efficiency }: RooflineDevice,
-): number =>
-  Math.max(
-    flops / (peak * efficiency.products),
-    bytes / (bandwidth * efficiency.streams),
-    efficiency.kernelSeconds,
-  );
+): { readonly arithmetic: number; readonly memory: number; readonly launch: number } => ({
+  arithmetic: flops / (peak * (isAttention ? efficiency.attention : efficiency.products)),
+  memory: bytes / (bandwidth * efficiency.streams),
+  launch: efficiency.kernelSeconds,
+});
+
+/** Seconds of one kernel of a group. */
+export const secondsOfKernel = (kernel: KernelGroup, device: RooflineDevice): number =>
+  Math.max(...Object.values(boundsOf(kernel, device)));
 
 /** Seconds of all kernels, one after the other. */
 export const rooflineSeconds = (kernels: readonly KernelGroup[], device: RooflineDevice): number =>

@@ -3,12 +3,14 @@
  * corrected by the times of earlier runs.
  */
 import type { DeviceChoice, DeviceKind } from '../base/device.ts';
+import type { KernelGroup } from '../graph/kernels.ts';
+import type { Precision } from '../train/precision.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { DeviceFacts } from './book.ts';
 import { correctionOf, type Basis, type Ratio } from './calibration.ts';
 import { divideByRange, scaleRange, widen, type Range } from './range.ts';
-import { rooflineSeconds, totalsOf, usualEfficiency, type KernelGroup } from './roofline.ts';
+import { rooflineSeconds, totalsOf, usualEfficiency, type KernelGroup as TimedKernels } from './roofline.ts';
 import type { Work } from './work.ts';
 
 /** Float32 rates of a device, from the engine's speed test. */
@@ -41,6 +43,8 @@ export interface Target {
   readonly memory: number | null;
   readonly facts?: DeviceFacts;
   readonly measured?: Measured;
+  /** The groups of our own CUDA kernels that passed their self-test on it, by precision. */
+  readonly kernels?: Readonly<Partial<Record<Precision, readonly KernelGroup[]>>>;
   /** Finished runs on this device, newest first. */
   readonly past: readonly Ratio[];
 }
@@ -85,7 +89,7 @@ const measuredSpread = 0.3;
 export interface TimedWork {
   readonly work: Work;
   /** Its kernels on CUDA. */
-  readonly kernels?: readonly KernelGroup[];
+  readonly kernels?: readonly TimedKernels[];
 }
 
 /**
@@ -111,7 +115,7 @@ export function timingOf(
 const rooflineSpread: Range = { low: 0.85, likely: 1, high: 1.6 };
 
 function timingByRoofline(
-  kernels: readonly KernelGroup[],
+  kernels: readonly TimedKernels[],
   { past }: Target,
   { peak, bandwidth }: { readonly peak: number; readonly bandwidth: number },
   { launch }: Assumptions,

@@ -17,6 +17,7 @@ import {
 import type { Device, TrainingRequest } from '../contract/schema.ts';
 import { estimatedStage, planRunStages } from '../contract/stages.ts';
 import type { Assumptions } from '../cost/assumptions.ts';
+import { findPassedKernels } from '../cost/device-estimate.ts';
 import { factsOf, type DeviceBook } from '../cost/book.ts';
 import { withPrecision, correctionOf, type Ratio } from '../cost/calibration.ts';
 import { estimate, type Estimate, type EstimateRequest as CostEstimateRequest } from '../cost/estimate.ts';
@@ -33,6 +34,7 @@ import { openCheckpoint, type Checkpoint } from '../store/checkpoint/checkpoint.
 import { countPhysicalCores } from '../store/fs/cores.ts';
 import { readJsonIfValid, readJson, writeJson } from '../store/fs/files.ts';
 import { getFreeBytes, findExistingAncestor } from '../store/fs/folder.ts';
+import { readSelfTests, type SelfTest } from '../store/gpu/kernel-cache.ts';
 import type { Home } from '../store/home/home.ts';
 import type { Precision } from '../train/precision.ts';
 import type { TrainingSettings } from '../train/settings.ts';
@@ -82,16 +84,17 @@ export function createCosts(
   };
 
   const listTargets = async (): Promise<readonly Target[]> => {
-    const [devices, loaded, { measured }, past] = await Promise.all([
+    const [devices, loaded, { measured }, past, tests] = await Promise.all([
       listDevices(),
       loadBook(),
       readStored(),
       readRatios(home),
+      readSelfTests(home.dir),
     ]);
     return devices
       .filter((device) => device.available)
       .sort((a, b) => rankOf(a) - rankOf(b))
-      .map((device) => createTarget(device, loaded, measured, past));
+      .map((device) => createTarget(device, loaded, measured, past, tests));
   };
 
   const facts = async (dir?: string): Promise<CostFacts> => {
@@ -221,6 +224,7 @@ function createTarget(
   book: DeviceBook,
   measured: Readonly<Record<string, Measured>>,
   past: readonly PastRun[],
+  tests: readonly SelfTest[],
 ): Target {
   const isCpu = device.id === 'cpu';
   const cores = isCpu ? countPhysicalCores() : 1;
@@ -236,6 +240,7 @@ function createTarget(
     memory: device.memory,
     ...(facts ? { facts } : {}),
     ...(rates ? { measured: rates } : {}),
+    ...(device.id === 'cuda' ? { kernels: findPassedKernels(device.name, tests) } : {}),
     past: past.flatMap((run) => (run.device === id ? [run.ratio] : [])),
   };
 }

@@ -139,10 +139,12 @@ async function checkGpu(
 
 /** The self-tests of the CUDA kernels, which the first training on a GPU makes. */
 async function checkKernels(home: string): Promise<readonly Check[]> {
-  const tests = Object.entries(await readSelfTests(home));
+  const tests = await readSelfTests(home);
   if (tests.length === 0) return [];
-  const failures = tests.flatMap(([where, results]) =>
-    Object.entries(results).flatMap(([group, why]) => (why === null ? [] : [`${group} on ${where}: ${why}`])),
+  const failures = tests.flatMap(({ device, precision, results }) =>
+    Object.entries(results).flatMap(([group, why]) =>
+      why === null ? [] : [`${group} on ${device}, ${precision}: ${why}`],
+    ),
   );
   const found = failures.length === 0 ? 'all passed their self-test' : failures.join('; ');
   return [

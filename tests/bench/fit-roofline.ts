@@ -47,7 +47,7 @@ const shares = Array.from({ length: 96 }, (_, i) => (i + 5) / 100);
 
 /**
  * The shares of arithmetic and bandwidth with which the rooflines are closest to the steps, by the sum of squared
- * logarithms. The seconds of the shortest kernel stay as they are.
+ * logarithms. What else the efficiency has stays as it is.
  */
 export function fitEfficiency(
   steps: readonly MeasuredStep[],
@@ -55,12 +55,11 @@ export function fitEfficiency(
 ): RooflineFit {
   const peak = peaks.bfloat16;
   if (peak === undefined || bandwidth === null) throw new RangeError('the peak or the bandwidth is unknown');
-  const { kernelSeconds } = usualEfficiency;
   const measured = steps.map((step) => ({ kernels: kernelsOfStep(step, memory), seconds: step.seconds }));
   const errorsOf = (products: number, streams: number): readonly number[] =>
     measured.map(({ kernels, seconds }) =>
       Math.log(
-        rooflineSeconds(kernels, { peak, bandwidth, efficiency: { products, streams, kernelSeconds } }) /
+        rooflineSeconds(kernels, { peak, bandwidth, efficiency: { ...usualEfficiency, products, streams } }) /
           seconds,
       ),
     );
@@ -73,5 +72,5 @@ export function fitEfficiency(
   }
   const { products, streams } = best;
   const worst = Math.max(...errorsOf(products, streams).map((e) => Math.abs(Math.expm1(e))));
-  return { products, streams, kernelSeconds, worst };
+  return { ...usualEfficiency, products, streams, worst };
 }

@@ -11,6 +11,7 @@ import { factsOf, type DeviceBook, type DeviceFacts } from '../../src-main/cost/
 import { modelFlopsPerToken } from '../../src-main/cost/flops.ts';
 import { programsOf } from '../../src-main/cost/programs.ts';
 import {
+  boundsOf,
   kernelsOf,
   rooflineSeconds,
   secondsOfKernel,
@@ -43,12 +44,9 @@ interface NamedTime {
 }
 
 /** What the time of a kernel is spent on. */
-function boundOf(kernel: KernelGroup, { peak, bandwidth, efficiency }: RooflineDevice): string {
-  const arithmetic = kernel.flops / (peak * efficiency.products);
-  const traffic = kernel.bytes / (bandwidth * efficiency.streams);
-  const longest = Math.max(arithmetic, traffic, efficiency.kernelSeconds);
-  if (longest === arithmetic) return 'arithmetic';
-  return longest === traffic ? 'memory' : 'launch';
+function boundOf(kernel: KernelGroup, device: RooflineDevice): string {
+  const bounds = Object.entries(boundsOf(kernel, device));
+  return bounds.reduce((most, bound) => (bound[1] > most[1] ? bound : most))[0];
 }
 
 /** Groups of kernels by name and bound, longest first. */
@@ -118,6 +116,7 @@ const device: RooflineDevice = { peak, bandwidth: facts.bandwidth, efficiency: u
 console.log(
   `${facts.name}: ${(peak / 1e12).toFixed(0)} TFLOP/s in bfloat16, ${(facts.bandwidth / 1e12).toFixed(1)} TB/s; ` +
     `products reach ${percent(usualEfficiency.products)}, streams ${percent(usualEfficiency.streams)}, ` +
+    `attention of our own ${percent(usualEfficiency.attention)}, ` +
     `a kernel takes at least ${(1e6 * usualEfficiency.kernelSeconds).toFixed(1)} µs`,
 );
 const cases = sizeCasesFor(facts.memory).filter(({ name }) => !values.size || name === values.size);

@@ -11,6 +11,7 @@ import { createSavedPlan } from '../../src-main/growth/plan/saved-plan.ts';
 import { growthRecordFile, formatRecord } from '../../src-main/model/records.ts';
 import { createCosts, type Costs } from '../../src-main/service/cost.ts';
 import { openCheckpoint } from '../../src-main/store/checkpoint/checkpoint.ts';
+import { writeSelfTest } from '../../src-main/store/gpu/kernel-cache.ts';
 import { openHome, type Home } from '../../src-main/store/home/home.ts';
 import { createRun } from '../../src-main/store/run/runs.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
@@ -35,10 +36,13 @@ interface TestCosts {
   readonly dir: string;
 }
 
+const names = { cpu: 'Intel(R) Xeon(R) Processor', cuda: 'NVIDIA H200' };
+
 async function createTestCosts({
   homeDir = freshFolder('home'),
   resourcesDir = resources,
   memory = 16e9,
+  kind = 'cpu' as 'cpu' | 'cuda',
 } = {}): Promise<TestCosts> {
   const home = openHome(homeDir);
   const dir = await makeTinyCheckpoint('llama');
@@ -48,8 +52,7 @@ async function createTestCosts({
     tunnel: noTunnel,
     environment: { ...testEnvironment, resources: resourcesDir },
   };
-  const name = 'Intel(R) Xeon(R) Processor';
-  const device = { id: 'cpu', name, available: true, memory, free: 8e9 } as const;
+  const device = { id: kind, name: names[kind], available: true, memory, free: 8e9 } as const;
   return { costs: createCosts(dependencies, () => Promise.resolve([device])), home, dir };
 }
 
@@ -63,6 +66,31 @@ async function createTestRun(
   await costs.recordEstimate(run, { checkpoint: dir, data: [dir], settings: training });
   return run;
 }
+
+describe('the estimate of a GPU', () => {
+  it('counts the kernels of our own that passed the newest self-test on it', async () => {
+    const { costs, home, dir } = await createTestCosts({ kind: 'cuda', memory: 141e9 });
+    const training = { ...settings, contextLength: 512, precision: 'bfloat16', device: 'cuda' } as const;
+    const memoryWith = async (kernels: 'auto' | 'off' = 'auto'): Promise<number> => {
+      const { here } = await costs.estimate({ dir, training: { ...training, kernels } });
+      return here[0]!.memory.total.likely;
+    };
+    const test = (device: string, result: string | null): Promise<void> =>
+      writeSelfTest(home.dir, `${device} ${result}`, {
+        device,
+        precision: 'bfloat16',
+        results: { gate: result, loss: result },
+      });
+    const without = await memoryWith();
+    await test('another GPU', null);
+    await test(names.cuda, 'output 0 is 9.1 times the tolerance away');
+    expect(await memoryWith()).toBe(without);
+    await test(names.cuda, null);
+    // The gate's activation and the softmax over the vocabulary are not kept.
+    expect(await memoryWith()).toBeLessThan(without);
+    expect(await memoryWith('off')).toBe(without);
+  });
+});
 
 describe('the device book', () => {
   const book = deviceBook.parse(JSON.parse(readFileSync(join(resources, 'devices.json'), 'utf8')));

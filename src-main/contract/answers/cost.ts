@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { assumptionOptions, type Assumptions } from '../../cost/assumptions.ts';
 import type { Estimate } from '../../cost/estimate.ts';
 import { parseRecord, type CostRecord } from '../../cost/record.ts';
+import { kernelGroups } from '../../graph/kernels.ts';
 import { promiseKinds } from '../../model/promise.ts';
 import {
   deviceBook,
@@ -43,6 +44,7 @@ const target = z.object({
   memory: number.nullable(),
   facts: deviceFacts.exactOptional(),
   measured: measuredSpeed.exactOptional(),
+  kernels: z.partialRecord(precision, z.array(z.enum(kernelGroups))).exactOptional(),
   past: z.array(
     z.object({
       run: text,

@@ -66,13 +66,13 @@ async function readOrTest(device: Device, precision: Precision): Promise<SelfTes
     ...launchesOf(kernel, typeFor(kernel, precision)),
   ]);
   const origin = [architecture, String(version), openCompiler().version, deviceSource, elementsSource];
-  const key = `${device.name}, ${precision}, ${hashText(...origin, ...sources)}`;
+  const key = hashText(device.name, precision, ...origin, ...sources);
   const home = resolveHomeDir();
   const known = await readSelfTest(home, key);
   if (known) return known;
   const results: Record<string, string | null> = {};
   for (const group of groupsFor(precision)) results[group] = await testGroup(device, group, precision);
-  await writeSelfTest(home, key, results);
+  await writeSelfTest(home, key, { device: device.name, precision, results });
   return results;
 }
 

@@ -39,17 +39,41 @@ export const writeMachineCode = (
 /** By group of kernels: null if it passed, otherwise why it is not used. */
 export type SelfTestResults = Readonly<Record<string, string | null>>;
 
-const storedResults = z.record(z.string(), z.record(z.string(), z.string().nullable()));
+/** A self-test on a device, in the precision of a run. */
+export interface SelfTest {
+  readonly device: string;
+  readonly precision: string;
+  readonly results: SelfTestResults;
+}
 
-const resultsFile = (home: string): string => join(kernelFolder(home), 'self-tests.json');
+/** By a hash of all that a result depends on. */
+const storedTests = z.record(
+  z.string(),
+  z.object({
+    device: z.string(),
+    precision: z.string(),
+    results: z.record(z.string(), z.string().nullable()),
+  }),
+);
 
-/** Returns the results of a self-test on a device; undefined if it was not tested yet. */
+const testsFile = (home: string): string => join(kernelFolder(home), 'self-tests.json');
+
+const readTests = async (home: string): Promise<z.infer<typeof storedTests>> =>
+  (await readStored(testsFile(home), storedTests)) ?? {};
+
+/** Returns the results of a self-test; undefined if it was not made yet. */
 export const readSelfTest = async (home: string, key: string): Promise<SelfTestResults | undefined> =>
-  (await readStored(resultsFile(home), storedResults))?.[key];
+  (await readTests(home))[key]?.results;
 
-/** Returns the results of every self-test that was made, by device and precision. */
-export const readSelfTests = async (home: string): Promise<Readonly<Record<string, SelfTestResults>>> =>
-  (await readStored(resultsFile(home), storedResults)) ?? {};
+/** Returns the newest self-test of each device and precision. */
+export const readSelfTests = async (home: string): Promise<readonly SelfTest[]> =>
+  Object.values(await readTests(home));
 
-export const writeSelfTest = (home: string, key: string, results: SelfTestResults): Promise<void> =>
-  updateStored(resultsFile(home), storedResults, (before) => ({ ...before, [key]: results }));
+/** Replaces the earlier self-test of the same device and precision. */
+export const writeSelfTest = (home: string, key: string, test: SelfTest): Promise<void> =>
+  updateStored(testsFile(home), storedTests, (before) => {
+    const others = Object.entries(before ?? {}).filter(
+      ([, { device, precision }]) => device !== test.device || precision !== test.precision,
+    );
+    return { ...Object.fromEntries(others), [key]: { ...test, results: { ...test.results } } };
+  });
