@@ -1,8 +1,10 @@
-/** @file Causal attention over named axes, with sliding windows, soft-capped scores and document masks. */
+/** @file Causal attention over named axes, with sliding windows, soft-capped scores, biases of keys and document
+ * masks. */
 import * as op from '../graph/ops/build.ts';
 import { countOf, type Value } from '../graph/graph.ts';
 import { softcap } from './activations.ts';
 import type { AttentionOptions } from './builder-types.ts';
+import { biasOfKeys } from './key-bias.ts';
 import { slidingAttention } from './layer-type-names.ts';
 import { nameAxes, permute, type AxisName, type NamedValue } from './named-value.ts';
 import type { Settings } from './settings.ts';
@@ -29,7 +31,7 @@ export const headAxesOf = (
 });
 
 /**
- * softmax(scale · q·k + causal mask) · v, [batch, seq, heads…, head_dim] each. Head axes that only `q` has
+ * softmax(scale · q·k + bias of the key + causal mask) · v, [batch, seq, heads…, head_dim] each. Head axes that only `q` has
  * become rows next to `seq` and share the keys. Multi-head, grouped-query and multi-query attention are
  * therefore one function, and no key is repeated in memory. The queries are computed in blocks: a block needs
  * no key after its last query, which saves almost half of the scores.
@@ -42,6 +44,7 @@ export function attention(
   {
     window = Infinity,
     softcap: cap,
+    keyBias,
     documents,
     queryBlocks = 8,
     forwardKernel = false,
@@ -50,9 +53,10 @@ export function attention(
 ): NamedValue {
   const { shared, queryOnly } = headAxesOf(q, k);
   const seesAllBefore = window >= q.value.shape[q.axes.indexOf('seq')]!;
-  if (forwardKernel && seesAllBefore && cap === undefined && !documents)
+  // The kernels know no bias of keys.
+  if (forwardKernel && seesAllBefore && cap === undefined && !documents && !keyBias)
     return attendInOneKernel(q, k, v, op.causalAttention, { scale });
-  if (flash && op.canFlash(q.value, v.value))
+  if (flash && !keyBias && op.canFlash(q.value, v.value))
     return attendInOneKernel(
       q,
       k,
@@ -64,6 +68,8 @@ export function attention(
   const keys = permute(k, [...shared, 'seq', 'head_dim']).value;
   const values = permute(v, [...shared, 'seq', 'head_dim']).value;
   const [seq, headDim] = queries.shape.slice(-2) as [number, number];
+  const sharedSizes = queries.shape.slice(1, shared.length);
+  const headSizes = [...sharedSizes, countOf(queries.shape.slice(shared.length, -2))];
   const block = Math.max(smallestBlock, Math.ceil(seq / queryBlocks));
   const lengths = Array.from({ length: Math.ceil(seq / block) }, (_, i) => Math.min(block, seq - i * block));
   const keysOf = blockRanges(keys, lengths);
@@ -81,6 +87,7 @@ export function attention(
       documents ? maskOtherDocuments(causal, documents, from, to, first) : causal,
       scale,
       cap,
+      keyBias && biasOfKeys(keyBias, headSizes, first, to),
     );
     return op.reshape(output, [...rows.shape.slice(0, -1), values.shape.at(-1)!]);
   });
@@ -137,11 +144,19 @@ function blockRanges(x: Value, lengths: readonly number[]): (first: number, last
   };
 }
 
-/** softmax(softcap(scale · q kᵀ) + mask) v. */
-function attend(q: Value, k: Value, v: Value, mask: Value, scale: number, cap: number | undefined): Value {
-  if (cap === undefined) return op.attend(q, k, v, mask, scale);
+/** softmax(softcap(scale · q kᵀ) + mask + bias) v. */
+function attend(
+  q: Value,
+  k: Value,
+  v: Value,
+  mask: Value,
+  scale: number,
+  cap: number | undefined,
+  bias: Value | undefined,
+): Value {
+  if (cap === undefined) return op.attend(q, k, v, mask, scale, bias);
   const scores = softcap(op.matmul(q, k, { transB: true, alpha: scale }), cap);
-  return op.matmul(op.softmax(op.addMask(scores, mask)), v);
+  return op.matmul(op.softmax(op.addMask(scores, mask, bias)), v);
 }
 
 /** Added to scores, [to - from, to - first]: 0 where query from + row may attend to key first + column. */

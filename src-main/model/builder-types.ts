@@ -1,6 +1,7 @@
 /** @file The interface that forward passes are written against. `model-builder.ts` implements it. */
 import type { Value } from '../graph/graph.ts';
 import type { Dims } from '../tensor/layout.ts';
+import type { KeyBias } from './key-bias.ts';
 import type { NamedValue } from './named-value.ts';
 import type { Settings } from './settings.ts';
 
@@ -9,6 +10,8 @@ export interface AttentionOptions {
   readonly window?: number | undefined;
   /** Bounds the scores to `softcap * tanh(score / softcap)`. */
   readonly softcap?: number | undefined;
+  /** Added to the scores of each key, by head and position. Default: nothing. */
+  readonly keyBias?: KeyBias | undefined;
   /** Document number of each token, [batch, seq]; a token attends only to its own document. */
   readonly documents?: Value | undefined;
   /** Blocks that the queries are computed in. Default: 8. */

@@ -7,6 +7,7 @@ import type { Value } from '../graph/graph.ts';
 import { softcap } from './activations.ts';
 import { headAxesOf, maskedScore } from './attention.ts';
 import type { AttentionOptions, SequenceContext } from './builder-types.ts';
+import { biasOfSlots } from './key-bias.ts';
 import { nameAxes, permute, type NamedValue } from './named-value.ts';
 import { angleTable, applyRotary } from './rotary.ts';
 import { wholeSequence } from './sequence.ts';
@@ -81,7 +82,7 @@ export function continueSequence(options: ContinueOptions): CachedSequence {
     k: NamedValue,
     v: NamedValue,
     scale: number,
-    { window = Infinity, softcap: cap }: AttentionOptions = {},
+    { window = Infinity, softcap: cap, keyBias }: AttentionOptions = {},
   ): NamedValue => {
     const layer = cache.length;
     const key = updateCache(toCacheShape(k), layer, 'key');
@@ -94,7 +95,10 @@ export function continueSequence(options: ContinueOptions): CachedSequence {
     const product = op.matmul(rows, key, { transB: true, alpha: scale });
     const scores = cap === undefined ? product : softcap(product, cap);
     const mask = maskFor(rows.shape[2]! / seq, window);
-    const output = op.matmul(op.softmax(op.add(scores, mask)), value);
+    const headSizes = [key.shape[1]!, rows.shape[2]! / seq];
+    const bias = keyBias && biasOfSlots(keyBias, headSizes, slotPositions, maxPositions);
+    const masked = bias ? op.addMask(scores, mask, bias) : op.add(scores, mask);
+    const output = op.matmul(op.softmax(masked), value);
     const split = op.reshape(output, [...queries.shape.slice(0, -1), output.shape.at(-1)!]);
     return nameAxes(split, ...shared, ...queryOnly, 'seq', 'head_dim');
   };

@@ -49,27 +49,25 @@ export const setting = (name: string, defaultValue: number | boolean | string): 
     name in config ? (checkType(name, config[name]!, typeof defaultValue) as SettingValue) : defaultValue,
 });
 
-/** A number where null means "none"; `defaultValue` if config.json lacks the key. */
-export const optional = (name: string, defaultValue: number | null): SettingField => ({
-  keys: [name],
-  default: defaultValue,
-  read(config) {
-    if (!(name in config)) return defaultValue;
-    const value = config[name]!;
-    return value === null ? null : (checkType(name, value, 'number') as number);
-  },
-});
+/** A setting of this type or null; its default if config.json lacks the key. */
+const optionalOf =
+  <T extends number | boolean | string>(type: string) =>
+  (name: string, defaultValue: T | null): SettingField => ({
+    keys: [name],
+    default: defaultValue,
+    read(config) {
+      if (!(name in config)) return defaultValue;
+      const value = config[name]!;
+      return value === null ? null : (checkType(name, value, type) as T);
+    },
+  });
 
-/** True or false, where null means false; `defaultValue` if config.json lacks the key. */
-export const optionalFlag = (name: string, defaultValue: boolean): SettingField => ({
-  keys: [name],
-  default: defaultValue,
-  read(config) {
-    if (!(name in config)) return defaultValue;
-    const value = config[name]!;
-    return value === null ? null : (checkType(name, value, 'boolean') as boolean);
-  },
-});
+/** A number where null means "none". */
+export const optional = optionalOf<number>('number');
+/** True or false, where null means false. */
+export const optionalFlag = optionalOf<boolean>('boolean');
+/** Text or null. */
+export const optionalText = optionalOf<string>('string');
 
 /** The element type of the weights, under either of its two names. */
 export const elementType: SettingField = {

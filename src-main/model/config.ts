@@ -12,11 +12,18 @@ import { without } from './tensor-specs.ts';
 /** A larger size means a damaged or hostile config. */
 const maxSize = 2 ** 31;
 
+/** All names of config.json keys that transformers reads besides the family's own, with the latter. */
+const otherNamesOf = ({ attributeMap, formerNames }: ModelFamily): Readonly<Record<string, string>> => ({
+  ...attributeMap,
+  ...formerNames,
+});
+
 /** `config` with the family's own names of keys that transformers reads under other names too. */
-export function withOwnNames({ attributeMap = {} }: ModelFamily, config: JsonObject): JsonObject {
-  const others = Object.keys(attributeMap).filter((name) => name in config);
+export function withOwnNames(family: ModelFamily, config: JsonObject): JsonObject {
+  const names = otherNamesOf(family);
+  const others = Object.keys(names).filter((name) => name in config);
   if (others.length === 0) return config;
-  const own = Object.fromEntries(others.map((name) => [attributeMap[name]!, config[name]!]));
+  const own = Object.fromEntries(others.map((name) => [names[name]!, config[name]!]));
   return { ...without(config, ...others), ...own };
 }
 
@@ -48,8 +55,8 @@ export function settingsOf(family: ModelFamily, given: JsonObject): Settings {
 }
 
 /** `own`, whose keys are the family's names, under the names that `given` has for them, in its order. */
-function withGivenNames({ attributeMap = {} }: ModelFamily, given: JsonObject, own: JsonObject): JsonObject {
-  const others = Object.entries(attributeMap).filter(([other]) => other in given);
+function withGivenNames(family: ModelFamily, given: JsonObject, own: JsonObject): JsonObject {
+  const others = Object.entries(otherNamesOf(family)).filter(([other]) => other in given);
   if (others.length === 0) return own;
   const ownNames = new Map(others);
   const renamed = new Set(others.map(([, name]) => name).filter((name) => !(name in given)));

@@ -68,8 +68,16 @@ export interface Constraint {
   holds(dims: Dims): boolean;
 }
 
-/** How a dense model becomes a mixture of experts of this family; docs/methods.md, upcycle. */
+/** What a mixture of experts has beside its table. */
 export interface Mixture {
+  /** Whether config.json has `norm_topk_prob`, so that routing weights need not sum to one. */
+  readonly hasNormTopkProb: boolean;
+  /** Absent where no dense family has the same layers. */
+  readonly upcycling?: Upcycling;
+}
+
+/** How a dense model becomes a mixture of experts of this family; docs/methods.md, upcycle. */
+export interface Upcycling {
   /** Ids of the dense families that it can be made from. */
   readonly denseFamilies: readonly string[];
   /**
@@ -79,8 +87,6 @@ export interface Mixture {
   readonly copiedFrom: Readonly<Record<string, string>>;
   /** Keys whose weights start as zeros, so that their branch adds nothing at first. */
   readonly zeroOutput?: readonly string[];
-  /** Whether config.json has `norm_topk_prob`, so that routing weights need not sum to one. */
-  readonly hasNormTopkProb: boolean;
   /** Sizes that follow from those of the dense model. */
   readonly dims?: (dense: Dims) => Dims;
   /**
@@ -118,6 +124,8 @@ export interface ModelFamily {
    * transformers). Where both are given, the other name counts.
    */
   readonly attributeMap?: Readonly<Record<string, string>>;
+  /** Names of keys in old files, which the config class in transformers reads before its own. */
+  readonly formerNames?: Readonly<Record<string, string>>;
   /** In reading order. */
   readonly dims: Readonly<Record<string, SizeField>>;
   readonly settings: Readonly<Partial<Record<SettingName, SettingField>>>;
@@ -125,9 +133,15 @@ export interface ModelFamily {
   readonly parts: Readonly<Partial<Record<Axis, readonly string[]>>>;
   /**
    * The residual stream: its axis and the kind of norm that reads it. With `postNorm` the norms are applied
-   * to the stream itself, and only whole copies of it preserve the function; docs/methods.md, Norms.
+   * to the stream itself, and only whole copies of it preserve the function; docs/methods.md, Norms. The same
+   * holds for `embeddingNorm`, the key prefix of a norm between the embedding and the first layer.
    */
-  readonly stream: { readonly axis: Axis; readonly norm: 'layer' | 'rms'; readonly postNorm?: PostNorm };
+  readonly stream: {
+    readonly axis: Axis;
+    readonly norm: 'layer' | 'rms';
+    readonly postNorm?: PostNorm;
+    readonly embeddingNorm?: string;
+  };
   readonly head: {
     readonly weight: string;
     /** The embedding that the head shares its weight with if the model is tied. */

@@ -286,6 +286,12 @@ export const samples: Readonly<Record<OpName, readonly Sample[]>> = {
       floats(2, 3, 3, 4),
       floats(2, 3, 3, 4),
     ),
+    sample(
+      (q, k, v) => b.attend(q, k, v, randomConstant(3, 3), 0.5, randomConstant(1, 3, 2, 1, 3)),
+      floats(2, 3, 6, 4),
+      floats(2, 3, 3, 4),
+      floats(2, 3, 3, 4),
+    ),
     sample((q, k, v) => b.attend(q, k, v, randomConstant(1, 2), 1), floats(4, 3), floats(2, 3), floats(2, 3)),
     sample(
       (q, k, v) => b.attend(q, k, v, randomConstant(2, 3, 3), 0.5),

@@ -7,9 +7,9 @@ import type { JsonObject } from '../../src-main/base/json.ts';
 import { applyRecipe } from '../../src-main/growth/apply/apply.ts';
 import type { GrowthPlan, GrowthRequest, GrowthSource, TensorRecipe } from '../../src-main/growth/recipe.ts';
 import { dimsOf, settingsOf } from '../../src-main/model/config.ts';
-import { familyOf } from '../../src-main/model/families/index.ts';
+import { familyById, familyOf } from '../../src-main/model/families/index.ts';
 import { parametersOf } from '../../src-main/model/parameters.ts';
-import { countElements } from '../../src-main/tensor/layout.ts';
+import { countElements, type Axis } from '../../src-main/tensor/layout.ts';
 import { referenceLogits, type Weights } from '../support/reference.ts';
 
 /** Largest logit change that counts as exact in float64. */
@@ -51,6 +51,22 @@ export const makeRequest = (
   options: GrowthRequest['options'] = {},
   seed = 7,
 ): GrowthRequest => ({ method, to, options, seed, dtype: 'keep' });
+
+/**
+ * The sizes of `to` that the family can grow: it derives others, or they are fixed. Twice the units of the MLP if there
+ * is none; empty if they follow from other sizes.
+ */
+export function growableSizes(
+  { family: id, dims }: Pick<GrowthSource, 'family' | 'dims'>,
+  to: Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> {
+  const family = familyById(id);
+  const isFree = (axis: string): boolean =>
+    family.dims[axis]!.keys.length > 0 && family.frozen[axis as Axis] === undefined;
+  const entries = Object.entries(to).filter(([axis]) => isFree(axis));
+  if (entries.length > 0) return Object.fromEntries(entries);
+  return isFree('ffn') ? { ffn: 2 * dims['ffn']! } : {};
+}
 
 /** All grown weights, in float64. `change` alters recipes before they are applied. */
 export function growWeights(

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 import torch
 from transformers import (
     ArceeForCausalLM,
+    BloomForCausalLM,
     Cohere2ForCausalLM,
     CohereForCausalLM,
     Ernie4_5ForCausalLM,
     Exaone4ForCausalLM,
+    FalconForCausalLM,
     Gemma2ForCausalLM,
     Gemma3ForCausalLM,
     GemmaForCausalLM,
@@ -26,9 +28,11 @@ from transformers import (
     MinistralForCausalLM,
     MistralForCausalLM,
     MixtralForCausalLM,
+    MptForCausalLM,
     NemotronForCausalLM,
     Olmo2ForCausalLM,
     Olmo3ForCausalLM,
+    OlmoeForCausalLM,
     OlmoForCausalLM,
     OPTForCausalLM,
     Phi3ForCausalLM,
@@ -57,6 +61,8 @@ class Case:
     without_prefix: bool = False
     # Functions that rewrite config.json in the style of older files.
     rewrites: tuple = field(default=())
+    # Falcon's eager attention adds its ALiBi twice: to the scores and to the mask.
+    attention: str = "eager"
 
 
 def old_rope(config):
@@ -98,8 +104,12 @@ def old_expert_count(config):
     return {("num_experts" if key == "num_local_experts" else key): value for key, value in config.items()}
 
 
+def without(config, *keys):
+    return {key: value for key, value in config.items() if key not in keys}
+
+
 def no_layer_types(config):
-    return {key: value for key, value in config.items() if key != "layer_types"}
+    return without(config, "layer_types")
 
 
 BASE = dict(
@@ -152,6 +162,7 @@ WINDOW = dict(LLAMA, num_hidden_layers=3, sliding_window=5)
 GEMMA = dict(LLAMA, head_dim=8, tie_word_embeddings=True, pad_token_id=0)
 GEMMA2 = dict(GEMMA, num_hidden_layers=3, sliding_window=5, query_pre_attn_scalar=12)
 OLMO = {key: value for key, value in dict(LLAMA, pad_token_id=0).items() if key != "rms_norm_eps"}
+FALCON = dict(BASE, layer_norm_epsilon=1e-2, max_position_embeddings=64)
 PHI3 = dict(LLAMA, pad_token_id=0)
 MOE = dict(LLAMA, num_experts=6, num_experts_per_tok=2, moe_intermediate_size=12)
 
@@ -542,4 +553,47 @@ CASES = {
         seed=89,
     ),
     "gpt-bigcode-mqa": Case(GPTBigCodeForCausalLM, {**GPT2, "n_inner": 40}, seed=90),
+    "olmoe-untied": Case(
+        OlmoeForCausalLM,
+        {
+            **without(MOE, "moe_intermediate_size"),
+            "intermediate_size": 12,
+            "num_key_value_heads": 4,
+            "attention_bias": True,
+            "pad_token_id": 0,
+        },
+        seed=96,
+    ),
+    "bloom-tied": Case(
+        BloomForCausalLM,
+        dict(vocab_size=VOCAB, hidden_size=24, n_layer=2, n_head=3, layer_norm_epsilon=1e-2, bos_token_id=0, eos_token_id=0),
+        seed=91,
+    ),
+    "mpt-tied": Case(
+        MptForCausalLM,
+        dict(vocab_size=VOCAB, d_model=24, n_layers=2, n_heads=3, max_seq_len=32, layer_norm_epsilon=1e-2, eos_token_id=0),
+        seed=92,
+    ),
+    "falcon-parallel": Case(
+        FalconForCausalLM, {**FALCON, "num_attention_heads": 4, "ffn_hidden_size": 40}, seed=93
+    ),
+    "falcon-sequential": Case(
+        FalconForCausalLM,
+        {**FALCON, "num_attention_heads": 3, "parallel_attn": False, "bias": True, "tie_word_embeddings": False},
+        seed=94,
+    ),
+    "falcon-alibi": Case(
+        FalconForCausalLM,
+        {
+            **FALCON,
+            "num_attention_heads": 6,
+            "ffn_hidden_size": 40,
+            "multi_query": False,
+            "alibi": True,
+            "parallel_attn": False,
+            "bias": True,
+        },
+        seed=95,
+        attention="sdpa",
+    ),
 }

@@ -38,6 +38,7 @@ COMMON = dict(
 GROUPED = dict(COMMON, num_key_value_heads=1)
 GEMMA = dict(GROUPED, head_dim=16)
 MOE = dict(GROUPED, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=12)
+FALCON = {("ffn_hidden_size" if key == "intermediate_size" else key): value for key, value in COMMON.items()}
 OPT = {("ffn_dim" if key == "intermediate_size" else key): value for key, value in COMMON.items()}
 
 # A small config.json by the id of the family in Cambium.
@@ -87,8 +88,13 @@ FAMILIES = {
         attention_types=[[["global", "local"], 1]],
     ),
     "gpt_bigcode": dict(model_type="gpt_bigcode", vocab_size=37, n_positions=32, n_embd=32, n_head=2, n_layer=2, n_inner=40),
+    "bloom": dict(model_type="bloom", vocab_size=37, hidden_size=32, n_layer=2, n_head=2),
+    "mpt": dict(model_type="mpt", vocab_size=37, d_model=32, n_layers=2, n_heads=2, max_seq_len=32),
+    "falcon": dict(FALCON, model_type="falcon"),
+    "falcon-alibi": dict(FALCON, model_type="falcon", multi_query=False, alibi=True, parallel_attn=False, bias=True),
     "mixtral": dict(GROUPED, model_type="mixtral", num_local_experts=4, num_experts_per_tok=2),
     "qwen2-moe": dict(MOE, model_type="qwen2_moe", shared_expert_intermediate_size=12),
+    "olmoe": dict(GROUPED, model_type="olmoe", num_experts=4, num_experts_per_tok=2, pad_token_id=0),
     "qwen3-moe": dict(MOE, model_type="qwen3_moe", head_dim=16),
 }
 
@@ -145,7 +151,7 @@ def describe_classes(config):
     ignored = set(model._keys_to_ignore_on_load_unexpected)
     # As PreTrainedModel._adjust_missing_and_unexpected_keys adds them.
     buffers = [name for name, _ in model.named_buffers()]
-    if any(name.endswith("rotary_emb.inv_freq") for name in buffers):
+    if rotary_parts(model) and any(name.endswith("rotary_emb.inv_freq") for name in buffers):
         ignored.add(r"rotary_emb\.inv_freq")
     if any(name.endswith("position_ids") for name in buffers):
         ignored.add(r"(^|\.)position_ids$")
@@ -311,6 +317,9 @@ ROPE_CASES = {
 
 def rotary_parts(model):
     """The module that holds the frequencies; None for families without rotary positions."""
+    # The class of Falcon makes one for models with ALiBi too, and does not use it.
+    if getattr(model.config, "alibi", False):
+        return None
     rotary = (module for name, module in model.named_modules() if name.endswith("rotary_emb"))
     return next((module for module in rotary if hasattr(module, "rope_type")), None)
 

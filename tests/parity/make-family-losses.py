@@ -2,11 +2,13 @@
 least one of every family without experts.
 
 Run with any Python that has torch, transformers and safetensors:
-    python tests/parity/make-family-losses.py
+    python tests/parity/make-family-losses.py [CASE...]
+With cases, only their curves are written again.
 """
 import importlib
 import json
 import re
+import sys
 
 import torch
 
@@ -34,8 +36,14 @@ if __name__ == "__main__":
     train_plainly()
     batches = random_tokens(400, losses.STEPS, losses.MICRO_BATCH, losses.CONTEXT_LENGTH + 1)
     by_class = {case.model_class: name for name, case in reversed(CASES.items()) if is_trained(case)}
-    names = sorted({*by_class.values(), "opt-projected"})
-    curves = {name: losses.train(name, losses.Curve(losses.constant), batches)[0] for name in names}
+    names = sorted({*by_class.values(), "falcon-alibi", "opt-projected"})
+    path = FIXTURES / "family-losses.json"
+    chosen = sys.argv[1:] or names
+    known = json.loads(path.read_text())["losses"] if path.exists() else {}
+    curves = {
+        name: losses.train(name, losses.Curve(losses.constant), batches)[0] if name in chosen else known[name]
+        for name in names
+    }
     content = {
         "versions": VERSIONS,
         "optimizer": {
@@ -50,6 +58,6 @@ if __name__ == "__main__":
     }
     lines = [f"  {json.dumps(name)}: {json.dumps(curve)}" for name, curve in curves.items()]
     text = json.dumps(content)[:-1] + ',\n "losses": {\n' + ",\n".join(lines) + "\n }\n}\n"
-    (FIXTURES / "family-losses.json").write_text(text)
+    path.write_text(text)
     for name, curve in curves.items():
         print(f"{name:24} {curve[0]:.4f} -> {curve[-1]:.4f}")

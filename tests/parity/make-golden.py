@@ -19,9 +19,9 @@ from golden_cases import CASES
 BATCH, LENGTH = 2, 17
 
 
-def build_model(model_class, config, seed):
+def build_model(model_class, config, seed, attention):
     """A model whose weights are all random, gains and biases too, so that ignoring one changes the logits."""
-    model = model_class(model_class.config_class(**config, attn_implementation="eager")).float().eval()
+    model = model_class(model_class.config_class(**config, attn_implementation=attention)).float().eval()
     generator = torch.Generator().manual_seed(seed)
     gains_are_offsets = model_class.__name__.startswith(("Gemma", "Nemotron"))
     with torch.no_grad():
@@ -31,7 +31,7 @@ def build_model(model_class, config, seed):
                 mean = 1.0 if name.endswith("weight") and not gains_are_offsets else 0.0
                 weight.copy_(0.3 * noise + mean)
             else:
-                is_embedding = re.search(r"wte|embed_tokens|embed_in", name)
+                is_embedding = re.search(r"wte|embed_tokens|embed_in|word_embeddings", name)
                 weight.copy_(noise * (0.5 if is_embedding else 0.2))
     return model
 
@@ -73,7 +73,9 @@ def add_mask_buffers(folder, config):
 def load_model(name, case):
     """The saved model in float32."""
     folder = FIXTURES / "golden" / name
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation=case.attention
+    ).eval()
     if case.dtype != torch.float32 and "gemma" in name:
         # transformers rounds the embedding scale to the element type of the weights.
         scale = model.model.embed_tokens.embed_scale
@@ -109,7 +111,7 @@ def expected_outputs(model, ids):
 
 def write_golden(name, case):
     folder = FIXTURES / "golden" / name
-    model = build_model(case.model_class, case.config, case.seed)
+    model = build_model(case.model_class, case.config, case.seed, case.attention)
     ids = random_tokens(100 + case.seed, BATCH, LENGTH)
     with torch.no_grad():
         logits_before = model(ids).logits

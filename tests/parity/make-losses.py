@@ -18,6 +18,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from fixtures import FIXTURES, VERSIONS, VOCAB, random_tokens, to_floats, use_deterministic_algorithms
+from golden_cases import CASES
 
 FOLDER = FIXTURES / "losses"
 CHECKPOINTS = ["gpt2-tied", "llama-tied-gqa"]
@@ -114,7 +115,7 @@ def create_optimizers(curve, weights):
 def train(checkpoint, curve, batches, dtype=torch.float32):
     """Losses and gradient norms of all steps, and the weights after the last one."""
     folder = FIXTURES / "golden" / checkpoint
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager").train()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=CASES[checkpoint].attention).train()
     weights = {name.removeprefix("transformer."): weight for name, weight in model.named_parameters()}
     optimizers = create_optimizers(curve, weights)
     losses, grad_norms = [], []

@@ -287,7 +287,7 @@ const transformerOps: Table = {
   },
   // Inputs q [B, rows, d], k [B, keys, d], v [B, keys, dv] and a mask that is added to the scores. A mask with
   // fewer rows than q repeats: the query heads of a group are stacked as rows.
-  Attention([q, k, v, mask], { scale }) {
+  Attention([q, k, v, mask, bias], { scale }) {
     const keys = k!.shape.at(-2)!;
     const headDim = q!.shape.at(-1)!;
     const scores = fromFunction([...q!.shape.slice(0, -1), keys], (index) => {
@@ -299,7 +299,9 @@ const transformerOps: Table = {
         ),
       );
       const maskBatch = mask!.shape.length === 3 ? [index[0]!] : [];
-      return scale * dot + broadcastElement(mask!, [...maskBatch, row % mask!.shape.at(-2)!, key]);
+      const m = mask!.shape.at(-2)!;
+      const added = bias ? broadcastElement(bias, [...batch, Math.floor(row / m), 0, key]) : 0;
+      return scale * dot + broadcastElement(mask!, [...maskBatch, row % m, key]) + added;
     });
     const probabilities = fromFunction(scores.shape, (index) =>
       Math.exp(elementAt(scores, index) - logSumExp(scores, index, index.length - 1)),

@@ -1,4 +1,5 @@
 /** @file Forward passes in float64, written from transformers' modeling files. They share no code with src-main. */
+import { alibiLogits } from './reference/alibi.ts';
 import { decoderLogits, decoderTypes } from './reference/decoder.ts';
 import { gemmaLogits } from './reference/gemma.ts';
 import { gpt2Logits } from './reference/gpt2.ts';
@@ -34,6 +35,9 @@ const forwards: Readonly<Record<string, Forward>> = {
   gptj: gptLogits,
   gpt_neo: gptLogits,
   gpt_bigcode: gptLogits,
+  bloom: alibiLogits,
+  mpt: alibiLogits,
+  falcon: alibiLogits,
   ...Object.fromEntries(decoderTypes.map((type) => [type, decoderLogits])),
 };
 

@@ -49,6 +49,7 @@ const sizes: Dims = {
 
 /** Config keys that a family needs and that follow from no size or setting. */
 const requiredConfig: Readonly<Record<string, JsonObject>> = {
+  'falcon-alibi': { multi_query: false, alibi: true, parallel_attn: false, bias: true },
   'opt-projected': { do_layer_norm_before: false },
   stablelm: { partial_rotary_factor: 0.5 },
   gptj: { rotary_dim: 4 },
@@ -59,6 +60,7 @@ const requiredConfig: Readonly<Record<string, JsonObject>> = {
     logits_scaling: 2,
   },
   'qwen2-moe': { num_experts_per_tok: 3, norm_topk_prob: false },
+  olmoe: { num_experts_per_tok: 2 },
   'qwen3-moe': { num_experts_per_tok: 2, norm_topk_prob: true },
 };
 

@@ -14,24 +14,26 @@ import { softmax } from './softmax.ts';
 
 /**
  * Adds an attention mask to scores [lead…, rows, keys]. The mask is [m, keys], repeated over the rows, or
- * [first of lead, m, keys], one mask for each entry of the first axis.
+ * [first of lead, m, keys], one mask for each entry of the first axis. A bias [1, lead but its first…, repeats, 1,
+ * keys] is added for each head and key.
  */
-export function addMask(scores: Value, mask: Value): Value {
+export function addMask(scores: Value, mask: Value, bias?: Value): Value {
   const [m, keys] = mask.shape.slice(-2) as [number, number];
   const lead = scores.shape.slice(0, -2);
   const repeats = scores.shape.at(-2)! / m;
   const maskShape =
     mask.shape.length === 2 ? mask.shape : [mask.shape[0]!, ...lead.slice(1).map(() => 1), 1, m, keys];
   const fittedMask = reshape(mask, maskShape);
-  return reshape(add(reshape(scores, [...lead, repeats, m, keys]), fittedMask), scores.shape);
+  const masked = add(reshape(scores, [...lead, repeats, m, keys]), fittedMask);
+  return reshape(bias ? add(masked, bias) : masked, scores.shape);
 }
 
 const lastAxis = [-1];
 const keepdim = { keepdim: true } as const;
 
 /**
- * softmax(scale · q kᵀ + mask) v, and the softmax itself: q [lead…, rows, d], k [lead…, keys, d], v [lead…,
- * keys, e], mask as in `addMask`.
+ * softmax(scale · q kᵀ + mask + bias) v, and the softmax itself: q [lead…, rows, d], k [lead…, keys, d], v [lead…,
+ * keys, e], mask and an optional bias as in `addMask`.
  *
  * The backward pass takes the row sums of the softmax's gradient from the output, whose rows are short (Dao et
  * al. 2022, section 3.1).
@@ -49,7 +51,7 @@ const Attention: Op<{ readonly scale: number }> = {
   },
   castPolicy: 'float32',
   onnx: null,
-  infer: ([q, k, v, mask]) => {
+  infer: ([q, k, v, mask, bias]) => {
     const [rows, d] = q!.shape.slice(-2) as [number, number];
     const [keys, e] = v!.shape.slice(-2) as [number, number];
     const lead = q!.shape.slice(0, -2);
@@ -59,24 +61,26 @@ const Attention: Op<{ readonly scale: number }> = {
     const rank = mask!.shape.length;
     const maskFits = rank === 2 || (rank === 3 && lead.length > 0 && mask!.shape[0] === lead[0]);
     if (!maskFits || columns !== keys || rows % m !== 0) return 'the mask does not fit';
+    const biasShape = [1, ...lead.slice(1), rows / m, 1, keys];
+    if (bias && !(lead.length > 0 && sameShape(bias.shape, biasShape))) return 'the bias does not fit';
     return [
       { dtype: q!.dtype, shape: [...lead, rows, e] },
       { dtype: q!.dtype, shape: [...lead, rows, keys] },
     ];
   },
-  backward: (g, { inputs: [q, k, v], output, outputs: [, p], attrs: { scale } }) => {
+  backward: (g, { inputs: [q, k, v, ...constants], output, outputs: [, p], attrs: { scale } }) => {
     const dp = matmul(g, v!, { transB: true });
     const ds = mul(p!, sub(dp, sum(mul(g, output), lastAxis, keepdim)));
     return [
       matmul(ds, k!, { alpha: scale }),
       matmul(ds, q!, { transA: true, alpha: scale }),
       matmul(p!, g, { transA: true }),
-      null,
+      ...constants.map(() => null),
     ];
   },
-  lower: ([q, k, v, mask], { scale }) => {
+  lower: ([q, k, v, mask, bias], { scale }) => {
     const scores = matmul(q!, k!, { transB: true, alpha: scale });
-    const p = softmax(addMask(scores, mask!));
+    const p = softmax(addMask(scores, mask!, bias));
     return [matmul(p, v!), p];
   },
 };
@@ -187,9 +191,9 @@ const Rotary: Op = {
 
 export const decoderOps = { Attention, CausalAttention, Rotary };
 
-/** Attention output softmax(scale · q kᵀ + mask) v; see `Attention` for the shapes. */
-export const attend = (q: Value, k: Value, v: Value, mask: Value, scale: number): Value =>
-  emit(Attention, [q, k, v, mask], { scale })[0]!;
+/** Attention output softmax(scale · q kᵀ + mask + bias) v; see `Attention` for the shapes. */
+export const attend = (q: Value, k: Value, v: Value, mask: Value, scale: number, bias?: Value): Value =>
+  emit(Attention, bias ? [q, k, v, mask, bias] : [q, k, v, mask], { scale })[0]!;
 
 /** Causal attention as one kernel without a gradient; see `CausalAttention` for the shapes. */
 export const causalAttention = (q: Value, k: Value, v: Value, attrs: HeadCounts): Value =>

@@ -5,6 +5,7 @@
 import type { OptionValues } from '../../base/option.ts';
 import type { ModelFamily } from '../../model/family.ts';
 import { defaultRules, type GrowthMethod } from '../method.ts';
+import { normalizesStream } from '../plan/post-norm.ts';
 import type { Promised } from '../recipe.ts';
 import { expand, explainDeadHeads, fillWithoutEffect } from './expand.ts';
 
@@ -87,7 +88,7 @@ function promiseOfPadding(family: ModelFamily, hasZeros: boolean, grown?: readon
       ],
     };
   const why = ['Norms average over more entries than have values, so their outputs are larger.'];
-  if (family.stream.postNorm && (!grown || grown.includes(family.stream.axis)))
+  if (normalizesStream(family) && (!grown || grown.includes(family.stream.axis)))
     why.push(
       'The residual stream is normalized itself, which gives all its new entries one value that is not zero.',
     );

@@ -54,7 +54,7 @@ export function planMixtureTensors(
 
 /** The key of the dense weight that a weight of the mixture copies; undefined for a router. */
 export const findDenseKey = (dense: ModelFamily, { mixture }: ModelFamily, key: string): string | undefined =>
-  mixture!.copiedFrom[key] ?? (dense.tensors[key] ? key : undefined);
+  mixture!.upcycling!.copiedFrom[key] ?? (dense.tensors[key] ? key : undefined);
 
 function planSharedRecipe(
   source: GrowthSource,
@@ -77,7 +77,7 @@ function planSharedRecipe(
     noise: null,
     projection: null,
     perturbation: 0,
-    zeroOutput: family.mixture!.zeroOutput?.includes(key) === true,
+    zeroOutput: family.mixture!.upcycling!.zeroOutput?.includes(key) === true,
     offset: spec.offset,
     lrScale: 1,
     gradScale: 1,

@@ -29,14 +29,14 @@ export function planMixture(
 ): GrowthPlan {
   const dense = familyById(source.family);
   const family = findMixtureFamily(dense.id);
-  if (!family?.mixture) return refuseFamily(dense);
+  if (!family?.mixture?.upcycling) return refuseFamily(dense);
   const mixture = method.mixture!(options);
   const requested = Object.keys(request.to).find((axis) => request.to[axis] !== source.dims[axis]);
   if (requested !== undefined)
     refuse('growth/not-by-this-method', { axis: requested, method: method.id, methods: [] });
   checkMixture(method.id, mixture, family, source.dims['ffn']!);
 
-  const from: Dims = { ...source.dims, ...family.mixture.dims?.(source.dims), experts: 1 };
+  const from: Dims = { ...source.dims, ...family.mixture.upcycling.dims?.(source.dims), experts: 1 };
   const ffn = source.dims['ffn']! / mixture.shards;
   const to = withDerivedDims(family, { ...from, experts: mixture.experts, ffn });
   const config = growMixtureConfig(source, request, family, mixture, to);
@@ -72,7 +72,7 @@ function growMixtureConfig(
   to: Dims,
 ): GrowthPlan['config'] {
   const config = {
-    ...family.mixture!.config(source.config, source.settings, mixture.normTopkProb),
+    ...family.mixture!.upcycling!.config(source.config, source.settings, mixture.normTopkProb),
     model_type: family.modelTypes[0]!,
     architectures: [family.architecture],
     num_experts_per_tok: mixture.expertsPerToken,

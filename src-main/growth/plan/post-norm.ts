@@ -6,9 +6,13 @@ import { hasNew, type AxisMap } from '../../tensor/axis-map.ts';
 import type { ModelFamily, TensorSpec } from '../../model/family.ts';
 import type { LayerSource, TensorRecipe } from '../recipe.ts';
 
+/** Whether norms are applied to the stream itself: in every layer, or after the embedding. */
+export const normalizesStream = ({ stream }: ModelFamily): boolean =>
+  stream.postNorm !== undefined || stream.embeddingNorm !== undefined;
+
 /** Whether the map pads a stream that has norms on it. The new entries would be constants. */
 export const padsNormedStream = (family: ModelFamily, axis: string, map: AxisMap): boolean =>
-  family.stream.postNorm !== undefined && axis === family.stream.axis && hasNew(map);
+  normalizesStream(family) && axis === family.stream.axis && hasNew(map);
 
 /**
  * Factors and offsets of the norms around new identity layers of a post-norm family; empty for every other

@@ -209,7 +209,8 @@ function completeSizes(growth: Growth, requested: Dims): Dims | Problem {
   if (ratio > 1 && !hasWiderHeads && !namesHeads) {
     const axis = headAxisOf(family, from);
     const count = from[axis]! * ratio;
-    if (Number.isInteger(count) && !findMapProblem(growth, axis, count)) dims[axis] = count;
+    const isFree = !isFrozen(family, growth.method, axis);
+    if (isFree && Number.isInteger(count) && !findMapProblem(growth, axis, count)) dims[axis] = count;
   }
   return withDerivedDims(family, dims);
 }

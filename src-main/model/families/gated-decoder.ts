@@ -11,6 +11,7 @@ import { windowOf } from '../attention.ts';
 import type { ModelBuilder } from '../builder-types.ts';
 import { size } from '../config-fields.ts';
 import type { ModelFamily, SizeField } from '../family.ts';
+import type { KeyBias } from '../key-bias.ts';
 import { add, mapValue, mul, type NamedValue } from '../named-value.ts';
 
 /** The default sizes of a config class in transformers. */
@@ -132,6 +133,8 @@ export interface DecoderForm {
   readonly project?: (y: NamedValue, attention: string) => readonly NamedValue[];
   /** The factor of scores. Default: head_dim ** -0.5. */
   readonly scale?: number;
+  /** What heads add to the scores of keys (ALiBi). Default: nothing. */
+  readonly keyBias?: KeyBias | undefined;
   /** The factor of both branches. Default: 1. */
   readonly residualScale?: number;
   /** Replaces the gated MLP of a layer, named `model.layers.0`. */
@@ -189,6 +192,7 @@ function attend(m: ModelBuilder, y: NamedValue, l: number, form: DecoderForm, at
   return m.attention(q, k, project(2), scale, {
     window: windowOf(m.settings, l),
     softcap: typeof cap === 'number' ? cap : undefined,
+    keyBias: form.keyBias,
   });
 }
 

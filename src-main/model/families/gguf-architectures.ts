@@ -134,6 +134,16 @@ const gemma3: GgufArchitecture = {
   softcaps: [],
 };
 
+const falconModules: GgufArchitecture['modules'] = {
+  'h.{layer}.input_layernorm': `${block}.attn_norm`,
+  'h.{layer}.self_attention.query_key_value': `${block}.attn_qkv`,
+  'h.{layer}.self_attention.dense': `${block}.attn_output`,
+  'h.{layer}.mlp.dense_h_to_4h': `${block}.ffn_up`,
+  'h.{layer}.mlp.dense_4h_to_h': `${block}.ffn_down`,
+  ln_f: 'output_norm',
+  lm_head: 'output',
+};
+
 const expert = `${layer}.block_sparse_moe.experts.{expert}`;
 
 const architectures: Readonly<Record<string, GgufArchitecture>> = {
@@ -243,6 +253,15 @@ const architectures: Readonly<Record<string, GgufArchitecture>> = {
     modules: { ...qwen3.modules, ...qwenExperts },
     normTopkProb: true,
   },
+  olmoe: {
+    ...qwen2,
+    name: 'olmoe',
+    modules: { ...llamaModules, ...headNorms, ...qwenExperts },
+    biases: [],
+    needsHead: true,
+    needsSquareAttention: true,
+    normTopkProb: false,
+  },
   gemma,
   gemma2,
   gemma3_text: gemma3,
@@ -307,6 +326,43 @@ const architectures: Readonly<Record<string, GgufArchitecture>> = {
     needsBiases: true,
     ...geluActivations,
     needsHead: true,
+    window: 'none',
+  },
+  bloom: {
+    name: 'bloom',
+    modules: {
+      word_embeddings: 'token_embd',
+      word_embeddings_layernorm: 'token_embd_norm',
+      ...falconModules,
+      'h.{layer}.post_attention_layernorm': `${block}.ffn_norm`,
+    },
+    biases: ['attn_qkv', 'attn_output', 'ffn_up', 'ffn_down'].map((name) => `${block}.${name}`),
+    outputAxes: { [`${block}.attn_qkv`]: ['qkv', 'heads', 'head_dim'] },
+    ...geluActivations,
+    window: 'none',
+  },
+  // It has no second norm and no biases.
+  falcon: {
+    name: 'falcon',
+    modules: { word_embeddings: 'token_embd', ...falconModules },
+    ...geluActivations,
+    window: 'none',
+  },
+  mpt: {
+    name: 'mpt',
+    modules: {
+      wte: 'token_embd',
+      'blocks.{layer}.norm_1': `${block}.attn_norm`,
+      'blocks.{layer}.attn.Wqkv': `${block}.attn_qkv`,
+      'blocks.{layer}.attn.out_proj': `${block}.attn_output`,
+      'blocks.{layer}.norm_2': `${block}.ffn_norm`,
+      'blocks.{layer}.ffn.up_proj': `${block}.ffn_up`,
+      'blocks.{layer}.ffn.down_proj': `${block}.ffn_down`,
+      norm_f: 'output_norm',
+      lm_head: 'output',
+    },
+    ...geluActivations,
+    constants: { 'attention.max_alibi_bias': 8 },
     window: 'none',
   },
 };

@@ -2,26 +2,14 @@
  * @file GPT-Neo: learned positions, a local window in every other layer, and scores that are not scaled. Must agree
  * with transformers' modeling_gpt_neo.py.
  */
-import type { JsonObject } from '../../base/json.ts';
 import { derived, setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
-import { fullAttention, slidingAttention } from '../layer-type-names.ts';
 import { add } from '../named-value.ts';
 import { plainRelease } from '../releases.ts';
 import { bias, linear, without } from '../tensor-specs.ts';
 import { gatedDecoder, plainMlp } from './gated-decoder.ts';
 import { gpt2 } from './gpt2.ts';
-import { assertOnePerLayer } from './layer-types.ts';
-
-type Pattern = readonly (readonly [types: readonly string[], times: number])[];
-
-/** `attention_layers` lists one type per layer; `attention_types` lists patterns and how often each is repeated. */
-function attentionLayers(config: JsonObject): readonly string[] {
-  const list = config['attention_layers'];
-  if (Array.isArray(list)) return list.map(String);
-  const patterns = (config['attention_types'] ?? [[['global', 'local'], 12]]) as unknown as Pattern;
-  return patterns.flatMap(([types, times]) => Array.from({ length: times }, () => types).flat());
-}
+import { attentionPatterns } from './attention-patterns.ts';
 
 const attn = 'h.{layer}.attn.attention';
 
@@ -51,11 +39,7 @@ export const gptNeo: ModelFamily = {
   settings: {
     ...gpt2.settings,
     window: setting('window_size', 256),
-    layerTypes: {
-      keys: ['attention_types', 'attention_layers'],
-      read: (config) =>
-        attentionLayers(config).map((type) => (type === 'local' ? slidingAttention : fullAttention)),
-    },
+    layerTypes: attentionPatterns.setting,
   },
   scores: { over: 'head_dim', between: ['attn.attention.q_proj', 'attn.attention.k_proj'], scale: () => 1 },
   // One weight per line, in columns.
@@ -76,18 +60,8 @@ export const gptNeo: ModelFamily = {
     'h.{layer}.mlp.c_fc.weight':     linear('ffn <- hidden'),
     'h.{layer}.mlp.c_proj.weight':   linear('hidden <- ffn'),
   },
-  remapLayers(config, sources) {
-    const types = attentionLayers(config);
-    const list = sources.map((source) => types[source]!);
-    return { attention_types: [[list, 1]], attention_layers: list };
-  },
-  assertSupported(config) {
-    const layers = {
-      num_hidden_layers: config['num_layers'] ?? 24,
-      attention_types: attentionLayers(config),
-    };
-    assertOnePerLayer(layers, 'attention_types');
-  },
+  remapLayers: attentionPatterns.remapLayers,
+  assertSupported: attentionPatterns.assertSupported,
   forward: (m, tokens) =>
     gatedDecoder(
       m,

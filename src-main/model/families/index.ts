@@ -3,10 +3,13 @@ import { refuse, type ErrorDetail } from '../../base/errors.ts';
 import { toText, type JsonObject } from '../../base/json.ts';
 import type { ModelFamily } from '../family.ts';
 import { arcee } from './arcee.ts';
+import { bloom } from './bloom.ts';
 import { cohere } from './cohere.ts';
 import { cohere2 } from './cohere2.ts';
 import { ernie } from './ernie.ts';
 import { exaone4 } from './exaone4.ts';
+import { falconAlibi } from './falcon-alibi.ts';
+import { falcon } from './falcon.ts';
 import { gemma } from './gemma.ts';
 import { gemma2 } from './gemma2.ts';
 import { gemma3 } from './gemma3.ts';
@@ -20,13 +23,16 @@ import { granite } from './granite.ts';
 import { helium } from './helium.ts';
 import { hunyuan } from './hunyuan.ts';
 import { llama } from './llama.ts';
-import { ministral, ministral3 } from './ministral.ts';
+import { ministral } from './ministral.ts';
+import { ministral3 } from './ministral3.ts';
 import { mistral } from './mistral.ts';
 import { mixtral } from './mixtral.ts';
+import { mpt } from './mpt.ts';
 import { nemotron } from './nemotron.ts';
 import { olmo } from './olmo.ts';
 import { olmo2 } from './olmo2.ts';
 import { olmo3 } from './olmo3.ts';
+import { olmoe } from './olmoe.ts';
 import { optProjected } from './opt-projected.ts';
 import { opt } from './opt.ts';
 import { phi } from './phi.ts';
@@ -77,14 +83,19 @@ const all: readonly ModelFamily[] = [
   gptJ,
   gptNeo,
   gptBigcode,
+  bloom,
+  mpt,
+  falcon,
+  falconAlibi,
   mixtral,
   qwen2Moe,
   qwen3Moe,
+  olmoe,
 ];
 
 /** The mixture-of-experts family that models of a dense family can be upcycled to. */
 export const findMixtureFamily = (dense: string): ModelFamily | undefined =>
-  all.find((family) => family.mixture?.denseFamilies.includes(dense));
+  all.find((family) => family.mixture?.upcycling?.denseFamilies.includes(dense));
 
 export const families: ReadonlyMap<string, ModelFamily> = new Map(all.map((family) => [family.id, family]));
 

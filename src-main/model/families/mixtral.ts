@@ -1,7 +1,7 @@
 /** @file Mixtral: Mistral with experts in place of every MLP. Must agree with modeling_mixtral.py. */
 import { refuse } from '../../base/errors.ts';
 import { optional, setting, size } from '../config-fields.ts';
-import type { Mixture, ModelFamily } from '../family.ts';
+import type { ModelFamily, Upcycling } from '../family.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { linear, without } from '../tensor-specs.ts';
@@ -15,14 +15,13 @@ const expert = `${block}.experts.{expert}`;
 
 const rope: RopeSpec = { theta: 1e6, positions: 131_072 };
 
-const mixture: Mixture = {
+const upcycling: Upcycling = {
   denseFamilies: ['llama', 'mistral'],
   copiedFrom: {
     [`${expert}.w1.weight`]: `${mlp}.gate_proj.weight`,
     [`${expert}.w2.weight`]: `${mlp}.down_proj.weight`,
     [`${expert}.w3.weight`]: `${mlp}.up_proj.weight`,
   },
-  hasNormTopkProb: false,
   config(config, settings) {
     const biased = ['attention_bias', 'mlp_bias'].find((key) => config[key] === true);
     if (biased !== undefined)
@@ -61,7 +60,7 @@ export const mixtral: ModelFamily = {
     [`${expert}.w3.weight`]: linear('ffn <- hidden'),
   }),
   otherNames: { '.mlp.': '.block_sparse_moe.' },
-  mixture,
+  mixture: { hasNormTopkProb: false, upcycling },
   floatKeys: moe.floatKeys,
   rope,
   assertSupported(config) {

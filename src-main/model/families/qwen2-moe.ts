@@ -6,7 +6,7 @@ import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { sigmoid } from '../../graph/ops/build.ts';
 import { derived, setting, size } from '../config-fields.ts';
-import type { Mixture, ModelFamily } from '../family.ts';
+import type { ModelFamily, Upcycling } from '../family.ts';
 import { add, mapValue, mul, unbind } from '../named-value.ts';
 import { linear } from '../tensor-specs.ts';
 import * as moe from './experts.ts';
@@ -25,11 +25,10 @@ const layerTypes = (config: JsonObject): readonly string[] =>
     (layer) => hasWindow(config) && layer % 2 === 0 && layer < Number(config['max_window_layers'] ?? 28),
   );
 
-const mixture: Mixture = {
+const upcycling: Upcycling = {
   denseFamilies: ['qwen2'],
   copiedFrom: { ...qwenMoe.mlpCopies(`${qwenMoe.mlp}.experts.{expert}`), ...qwenMoe.mlpCopies(shared) },
   zeroOutput: [`${shared}.down_proj.weight`],
-  hasNormTopkProb: true,
   dims: (dense) => ({ shared: 1, shared_ffn: dense['ffn']! }),
   config: (config, settings, normTopkProb) => ({
     ...moe.withExplicitDefaults(config, settings),
@@ -67,7 +66,7 @@ export const qwen2Moe: ModelFamily = {
     [`${shared}.down_proj.weight`]: linear('hidden <- shared_ffn'),
     [`${shared}_gate.weight`]: linear('shared <- hidden'),
   }),
-  mixture,
+  mixture: { hasNormTopkProb: true, upcycling },
   remapLayers: (config, sources) => {
     if (!hasWindow(config) && config['layer_types'] === undefined) return {};
     const types = layerTypes(config);

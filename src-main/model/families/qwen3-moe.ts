@@ -1,7 +1,7 @@
 /** @file Qwen 3 MoE: Qwen 3 with experts in place of every MLP. Must agree with modeling_qwen3_moe.py. */
 import { refuse } from '../../base/errors.ts';
 import { size } from '../config-fields.ts';
-import type { Mixture, ModelFamily } from '../family.ts';
+import type { ModelFamily, Upcycling } from '../family.ts';
 import { fullAttention, slidingAttention } from '../layer-type-names.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
@@ -14,10 +14,9 @@ import { windowField } from './windows.ts';
 
 const rope: RopeSpec = { positions: 32_768 };
 
-const mixture: Mixture = {
+const upcycling: Upcycling = {
   denseFamilies: ['qwen3'],
   copiedFrom: qwenMoe.mlpCopies(`${qwenMoe.mlp}.experts.{expert}`),
-  hasNormTopkProb: true,
   /** The window applies to all layers of this family or to none. */
   config(dense, settings, normTopkProb) {
     const types = settings['layerTypes'] as readonly string[];
@@ -58,7 +57,7 @@ export const qwen3Moe: ModelFamily = {
   },
   frozen: { ...qwen3.frozen, experts: moe.frozenExperts },
   tensors: moe.withExperts(qwen3.tensors, qwenMoe.expertTensors),
-  mixture,
+  mixture: { hasNormTopkProb: true, upcycling },
   remapLayers: () => ({}),
   floatKeys: moe.floatKeys,
   rope,

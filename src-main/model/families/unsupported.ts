@@ -2,7 +2,6 @@
 
 const stateSpace = 'it has state-space layers (Mamba), whose state Cambium has no operator for';
 const linearAttention = 'it has linear attention with a recurrent state, which Cambium has no operator for';
-const alibi = 'its scores have a bias for every head and distance (ALiBi), which the attention does not have';
 const latent = 'it has latent attention, whose keys and values are stored compressed';
 
 export const unsupportedTypes: Readonly<Record<string, string>> = {
@@ -29,9 +28,6 @@ export const unsupportedTypes: Readonly<Record<string, string>> = {
   xlstm: 'it has recurrent layers, whose state Cambium has no operator for',
   lfm2: 'it has convolutions over positions, which Cambium has no operator for',
   lfm2_moe: 'it has convolutions over positions, which Cambium has no operator for',
-  bloom: alibi,
-  mpt: alibi,
-  falcon: 'its queries, keys and values are stored in groups that no layout can say, or it has ALiBi',
   deepseek_v2: latent,
   deepseek_v3: latent,
   minicpm3: latent,

@@ -53,6 +53,8 @@ export interface GgufArchitecture {
   readonly scaledModule?: string;
   /** Numbers of the model that llama.cpp reads, by their keys in the file. */
   readonly multipliers?: Readonly<Record<string, SettingName>>;
+  /** Numbers that llama.cpp reads and that are the same for every model, by their keys in the file. */
+  readonly constants?: Readonly<Record<string, number>>;
   /** Every layer of this period has no positions. */
   readonly unrotatedPeriod?: number;
   /** The soft caps that llama.cpp always applies. */

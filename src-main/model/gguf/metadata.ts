@@ -84,6 +84,7 @@ export function ggufMetadataOf(
     ...attentionEntries(model, architecture),
     ...ropeEntries(model),
     ...expertEntries(model),
+    ...numbers(float32, architecture.constants ?? {}),
     ...Object.entries(architecture.multipliers ?? {}).map(([key, name]): Entry => [
       key,
       float32(Number(settings[name])),

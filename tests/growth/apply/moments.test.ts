@@ -5,7 +5,7 @@ import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
 import type { GrowthPlan, TensorRecipe } from '../../../src-main/growth/recipe.ts';
 import { settingsOf } from '../../../src-main/model/config.ts';
 import { familyById } from '../../../src-main/model/families/index.ts';
-import { growWeights, makeRequest, makeTinyModel } from '../tiny-model.ts';
+import { growableSizes, growWeights, makeRequest, makeTinyModel } from '../tiny-model.ts';
 import {
   firstMoments,
   initialState,
@@ -68,7 +68,9 @@ describe('the gradient factors of a plan', () => {
       const request =
         name in trainableConfigs
           ? makeRequest('net2net', { ffn: ffn! + 3 }, { noise: null })
-          : makeRequest('hypercloning', { hidden: 2 * hidden!, ffn: 2 * ffn! }, { noise: null });
+          : makeRequest('hypercloning', growableSizes(source, { hidden: 2 * hidden!, ffn: 2 * ffn! }), {
+              noise: null,
+            });
       const plan = planGrowth(source, request);
       const before = firstMoments(source, source.weights);
       const after = firstMoments(modelOf(plan), growWeights(plan, source.weights));

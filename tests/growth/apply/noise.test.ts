@@ -5,7 +5,14 @@ import { decibelsToPowerRatio } from '../../../src-main/growth/apply/noise.ts';
 import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
 import type { TensorRecipe } from '../../../src-main/growth/recipe.ts';
 import { recipeOf } from '../plan/factor-of.ts';
-import { exactTolerance, growWeights, makeRequest, makeTinyModel, maxLogitChange } from '../tiny-model.ts';
+import {
+  exactTolerance,
+  growableSizes,
+  growWeights,
+  makeRequest,
+  makeTinyModel,
+  maxLogitChange,
+} from '../tiny-model.ts';
 import { familyVariants, llama } from '../variants/index.ts';
 import { applyInFloat32 } from './apply-to.ts';
 
@@ -55,8 +62,8 @@ describe('paired noise', () => {
 
   it.each(Object.entries(familyVariants))('changes weights with noise and no logit: %s', (_, config) => {
     const model = makeTinyModel(config);
-    const hidden = 2 * model.dims['hidden']!;
-    const plan = planGrowth(model, makeRequest('hypercloning', { hidden }, { noise: 3 }));
+    const to = growableSizes(model, { hidden: 2 * model.dims['hidden']! });
+    const plan = planGrowth(model, makeRequest('hypercloning', to, { noise: 3 }));
     const withoutNoise = (recipe: TensorRecipe): TensorRecipe => ({ ...recipe, noise: null });
     const noisy = growWeights(plan, model.weights);
     const clean = growWeights(plan, model.weights, withoutNoise);

@@ -5,6 +5,8 @@ import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
 import { familyOf } from '../../../src-main/model/families/index.ts';
 import { makeRequest, makeTinyModel } from '../tiny-model.ts';
 import {
+  bloom,
+  falcon,
   familyVariants,
   gemma,
   gemma2,
@@ -13,6 +15,7 @@ import {
   gptNeox,
   llama,
   mistral,
+  mpt,
   olmo,
   olmo2,
   opt,
@@ -96,6 +99,13 @@ describe('a config is refused', () => {
     ['helium', 'hidden_size', { ...llama, model_type: 'helium' }],
     ['gptj', 'rotary_dim', { ...gpt2, model_type: 'gptj' }],
     ['gpt_bigcode', 'multi_query', { ...gpt2, model_type: 'gpt_bigcode', multi_query: false }],
+    ['bloom', 'apply_residual', { ...bloom, apply_residual_connection_post_layernorm: true }],
+    ['mpt', 'clip_qkv', { ...mpt, attn_config: { clip_qkv: 6 } }],
+    ['mpt', 'softmax_scale', { ...mpt, attn_config: { softmax_scale: 0.1 } }],
+    ['falcon', 'new_decoder_architecture', { ...falcon, new_decoder_architecture: true }],
+    ['falcon', 'alibi', { ...falcon, alibi: true }],
+    ['falcon', 'layer_norm_epsilon', { ...falcon, layer_norm_epsilon: null }],
+    ['falcon-alibi', 'multi_query', { ...falcon, multi_query: false }],
     ['phi3', 'linear', { ...phi3, rope_parameters: { rope_type: 'linear', factor: 2 } }],
   ];
   it.each(unsupported)('of %s with an unsupported %s', (id, named, config) => {

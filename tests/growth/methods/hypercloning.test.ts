@@ -4,7 +4,14 @@ import type { JsonObject } from '../../../src-main/base/json.ts';
 import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
 import type { GrowthRequest } from '../../../src-main/growth/recipe.ts';
 import { reasons, withoutFactor } from '../break-plan.ts';
-import { exactTolerance, growWeights, makeRequest, makeTinyModel, maxLogitChange } from '../tiny-model.ts';
+import {
+  exactTolerance,
+  growableSizes,
+  growWeights,
+  makeRequest,
+  makeTinyModel,
+  maxLogitChange,
+} from '../tiny-model.ts';
 import {
   familyVariants,
   gemmaOlmoPhi3Variants,
@@ -27,7 +34,7 @@ function changeByMultiplying(
 ): number {
   const source = makeTinyModel(config);
   const { hidden, ffn } = source.dims as Record<string, number>;
-  const to = { hidden: hiddenTimes * hidden!, ffn: ffnTimes * ffn! };
+  const to = growableSizes(source, { hidden: hiddenTimes * hidden!, ffn: ffnTimes * ffn! });
   const plan = planGrowth(source, makeRequest('hypercloning', to, options));
   expect(plan.promise.kind).toBe('function-preserving');
   return maxLogitChange(source, plan);

@@ -8,7 +8,7 @@ import { readPlan } from '../../../src-main/growth/plan/plan-file.ts';
 import { createSavedPlan, describeSource, type SavedPlan } from '../../../src-main/growth/plan/saved-plan.ts';
 import { listSourceWeights } from '../../../src-main/growth/plan/stages.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
-import { makeRequest } from '../tiny-model.ts';
+import { growableSizes, makeRequest } from '../tiny-model.ts';
 import { familyVariants, llama } from '../variants/index.ts';
 import { makeNamedSource, threeStages } from './named-source.ts';
 
@@ -19,7 +19,7 @@ describe('a plan that is written and read', () => {
     const source = makeNamedSource(config);
     const { hidden, ffn, layers } = source.dims as Record<string, number>;
     const requests = [
-      makeRequest('hypercloning', { hidden: 2 * hidden!, ffn: 2 * ffn! }),
+      makeRequest('hypercloning', growableSizes(source, { hidden: 2 * hidden!, ffn: 2 * ffn! })),
       makeRequest('identity', { layers: layers! + 1 }),
     ];
     const plan = createSavedPlan(source, requests, 'print');

@@ -11,10 +11,11 @@ import { planGrowth } from '../../../src-main/growth/plan/plan.ts';
 import { multiplySizes } from '../../../src-main/growth/plan/sizes.ts';
 import type { GrowthPlan, GrowthSource } from '../../../src-main/growth/recipe.ts';
 import { dimsOf, settingsOf } from '../../../src-main/model/config.ts';
-import { familyOf } from '../../../src-main/model/families/index.ts';
+import { familyById, familyOf } from '../../../src-main/model/families/index.ts';
+import { normalizesStream } from '../../../src-main/growth/plan/post-norm.ts';
 import { parametersOf } from '../../../src-main/model/parameters.ts';
 import { countElements } from '../../../src-main/tensor/layout.ts';
-import { makeRequest, makeTinyModel, type TinyModel } from '../tiny-model.ts';
+import { growableSizes, makeRequest, makeTinyModel, type TinyModel } from '../tiny-model.ts';
 import { familyVariants } from '../variants/index.ts';
 
 interface PublishedModel {
@@ -63,22 +64,28 @@ describe('a plan for a published model', () => {
   });
 });
 
-/** Sizes that the method can grow the model to. */
-function sizesFor(method: string, source: TinyModel): Record<string, number> {
+/** Sizes that the method can grow the model to; empty if there are none. */
+function sizesFor(method: string, source: TinyModel): Readonly<Record<string, number>> {
   const { ffn, layers } = source.dims as { ffn: number; layers: number };
   const inner = { ffn: ffn + 11 };
-  const isPostNorm = source.config['do_layer_norm_before'] === false;
-  if (method === 'hypercloning') return { hidden: 24, ffn: 2 * ffn };
-  if (method === 'net2net' || method === 'aki') return inner;
+  const family = familyById(source.family);
+  // Where heads cannot grow, only some methods grow hidden by wider heads.
+  const keepsWidth = normalizesStream(family) || family.frozen.heads !== undefined;
+  if (method === 'hypercloning') return growableSizes(source, { hidden: 24, ffn: 2 * ffn });
+  if (method === 'net2net' || method === 'aki') return growableSizes(source, inner);
   if (method === 'vocab') return { vocab: 64 };
   if (methods.get(method)!.mapLayers) return { layers: 2 * layers };
-  return isPostNorm ? inner : { hidden: 24, ...inner };
+  return growableSizes(source, keepsWidth ? inner : { hidden: 24, ...inner });
 }
 
 const denseMethods = [...methods.values()].filter((method) => !method.mixture).map((method) => method.id);
 describe.each(denseMethods)('a plan of %s', (method) => {
-  describe.each(Object.entries(familyVariants))('for %s', (_, config) => {
-    const source = makeTinyModel(config);
+  const sources = Object.entries(familyVariants).map(
+    ([name, config]) => [name, config, makeTinyModel(config)] as const,
+  );
+  const growable = sources.filter(([, , source]) => Object.keys(sizesFor(method, source)).length > 0);
+
+  describe.each(growable)('for %s', (_, config, source) => {
     const family = familyOf(config);
     const request = makeRequest(method, sizesFor(method, source));
     const plan = planGrowth(source, request);

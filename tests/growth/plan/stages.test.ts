@@ -15,6 +15,7 @@ import { referenceLogits, type Weights } from '../../support/reference.ts';
 import {
   drawTokens,
   exactTolerance,
+  growableSizes,
   growWeights,
   makeRequest,
   makeTinyModel,
@@ -46,9 +47,10 @@ describe('four stages in width, depth, units and vocabulary', () => {
   it.each(Object.entries(familyVariants))('keep the logits of %s as promised', (_, config) => {
     const source = makeTinyModel(config);
     const { hidden, ffn, layers } = source.dims as Record<string, number>;
+    const units = growableSizes(source, { ffn: 2 * ffn! + 5 });
     const stages = planStages(source, [
-      makeRequest('hypercloning', { hidden: 2 * hidden!, ffn: 2 * ffn! }),
-      makeRequest('net2net', { ffn: 2 * ffn! + 5 }),
+      makeRequest('hypercloning', growableSizes(source, { hidden: 2 * hidden!, ffn: 2 * ffn! })),
+      ...('ffn' in units ? [makeRequest('net2net', units)] : []),
       makeRequest('identity', { layers: layers! + 1 }),
       makeRequest('vocab', {}, { multiple: 32 }),
     ]);

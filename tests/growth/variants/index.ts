@@ -1,12 +1,14 @@
 /** @file Tiny configs of every family, in all combinations that growth treats differently. */
 import type { JsonObject } from '../../../src-main/base/json.ts';
+import { alibiVariants } from './alibi.ts';
 import { denseVariants } from './dense.ts';
 import { gemmaOlmoPhi3Variants } from './gemma-olmo-phi3.ts';
 import { gpt2LlamaVariants } from './gpt2-llama.ts';
 import { mistralQwenVariants } from './mistral-qwen.ts';
-import { mixtureVariants } from './mixtures.ts';
+import { mixtureVariants, olmoeVariants } from './mixtures.ts';
 import { neoxStablelmOptVariants } from './neox-stablelm-opt.ts';
 
+export { bloom, falcon, mpt } from './alibi.ts';
 export { gemma, gemma2, gemma3, gemmaOlmoPhi3Variants, olmo, olmo2, phi3 } from './gemma-olmo-phi3.ts';
 export { gpt2, llama } from './gpt2-llama.ts';
 export { mistral, mistralQwenVariants, qwen2, qwen3 } from './mistral-qwen.ts';
@@ -19,6 +21,8 @@ export const familyVariants: Readonly<Record<string, JsonObject>> = {
   ...mistralQwenVariants,
   ...neoxStablelmOptVariants,
   ...mixtureVariants,
+  ...olmoeVariants,
   ...gemmaOlmoPhi3Variants,
   ...denseVariants,
+  ...alibiVariants,
 };

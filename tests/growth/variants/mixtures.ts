@@ -1,5 +1,6 @@
-/** @file Tiny configs of mixtures of experts: Mixtral, Qwen2-MoE and Qwen3-MoE. */
+/** @file Tiny configs of mixtures of experts: Mixtral, Qwen2-MoE, Qwen3-MoE and OLMoE. */
 import type { JsonObject } from '../../../src-main/base/json.ts';
+import { without } from '../../../src-main/model/tensor-specs.ts';
 import { llamaSizes, slidingWindow } from './sizes.ts';
 
 export const mixtral: JsonObject = {
@@ -25,6 +26,14 @@ export const qwen3Moe: JsonObject = {
   num_experts_per_tok: 2,
   norm_topk_prob: false,
   moe_intermediate_size: 10,
+};
+
+const olmoe: JsonObject = {
+  ...(without(llamaSizes, 'head_dim') as JsonObject),
+  model_type: 'olmoe',
+  hidden_size: 24,
+  num_experts: 3,
+  num_experts_per_tok: 2,
 };
 
 export const mixtureVariants: Readonly<Record<string, JsonObject>> = {
@@ -53,4 +62,10 @@ export const mixtureVariants: Readonly<Record<string, JsonObject>> = {
     attention_bias: true,
     norm_topk_prob: true,
   },
+};
+
+/** Norms over all heads leave few sizes. */
+export const olmoeVariants: Readonly<Record<string, JsonObject>> = {
+  'olmoe, tied, GQA': olmoe,
+  'olmoe, untied, norm_topk_prob': { ...olmoe, tie_word_embeddings: false, norm_topk_prob: true },
 };

@@ -101,7 +101,7 @@ describe.each([...families.values()].map((family) => [family.id, family] as cons
         await openCheckpoint(dir);
       };
       const { detail } = await expectAppError('checkpoint/wrong-shape', () =>
-        openWith({ [getKey('ffn')]: 25 }),
+        openWith(family.dims['ffn']!.keys.length > 0 ? { [getKey('ffn')]: 25 } : { [getKey('hidden')]: 50 }),
       );
       expect(detail['path']).toBe(dir);
       // A fused gate and up projection has twice as many rows.

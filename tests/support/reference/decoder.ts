@@ -20,6 +20,7 @@ import {
   type Forward,
   type Matrix,
 } from './layers.ts';
+import { mixtureOfExperts } from './experts.ts';
 import { rotationOf, turn } from './rope.ts';
 
 interface Traits {
@@ -33,6 +34,8 @@ interface Traits {
   /** Gate, up and down of the MLP; two names are a plain MLP, and `fused` has gate and up in one. */
   readonly mlp?: readonly string[];
   readonly activation?: string;
+  /** Whether experts take the place of the MLP. */
+  readonly experts?: true;
   readonly headDim?: number;
   readonly tied?: boolean;
   readonly theta?: number;
@@ -116,6 +119,7 @@ const traitsOf: Readonly<Record<string, Traits>> = {
     eps: ['rms_norm_eps', 1e-5],
     queryNorm: { after: true, names: ['query_layernorm', 'key_layernorm'] },
   },
+  olmoe: { eps: ['rms_norm_eps', 1e-5], queryNorm: { all: true, names: qkNorm }, experts: true },
   helium: { eps: ['rms_norm_eps', 1e-8], theta: 1e5, headDim: 128, interleaved: true },
 };
 
@@ -247,6 +251,10 @@ export const decoderLogits: Forward = (config, weights, tokens) => {
     });
     const middle = add(x, scaled(normed(project(attended, `${attn}.${output}`), 1), residual));
     const z = parallel ? y : normed(middle, 2);
+    if (traits.experts) {
+      x = add(middle, scaled(mixtureOfExperts(config, get, layer, z, act), residual));
+      continue;
+    }
     const names = mlp.map((name) => `${layer}.mlp.${name}`);
     let inner: Matrix;
     if (mlp.length === 3) inner = gate(project(z, names[0]!), project(z, names[1]!), act);

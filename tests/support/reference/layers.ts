@@ -113,8 +113,8 @@ export interface Heads {
 export interface AttentionOptions extends Heads {
   /** A position attends to the last `window` positions, including itself. Default: all. */
   readonly window?: number;
-  /** The score of the dot product of a query and a key. Default: divided by sqrt(headDim). */
-  readonly score?: (dot: number) => number;
+  /** The score of the dot product of a query and a key, of a head and at a position. Default: divided by sqrt(headDim). */
+  readonly score?: (dot: number, head: number, position: number) => number;
 }
 
 /** Causal grouped-query attention, [tokens, heads * headDim]. */
@@ -129,7 +129,7 @@ export function attention(q: Matrix, k: Matrix, v: Matrix, options: AttentionOpt
         if (t - s >= window) return -Infinity;
         let dot = 0;
         for (let i = 0; i < headDim; i++) dot += query[h * headDim + i]! * k[s]![kv * headDim + i]!;
-        return score(dot);
+        return score(dot, h, s);
       });
       const max = Math.max(...scores);
       const exps = scores.map((s) => Math.exp(s - max));
