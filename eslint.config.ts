@@ -1,8 +1,9 @@
-/** @file The lint rules: layers, line length, strict TypeScript and Svelte. */
+/** @file The lint rules: layers, line length, schemas of JSON, strict TypeScript and Svelte. */
 import regexp from 'eslint-plugin-regexp';
 import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
 import { layering } from './eslint-rules/layering.ts';
+import { jsonSchema } from './eslint-rules/json-schema.ts';
 import { lineLength } from './eslint-rules/line-length.ts';
 
 export default ts.config(
@@ -20,7 +21,10 @@ export default ts.config(
   ...ts.configs.strict,
   ...svelte.configs.recommended,
   {
-    plugins: { regexp, cambium: { rules: { layering, 'line-length': lineLength } } },
+    plugins: {
+      regexp,
+      cambium: { rules: { layering, 'line-length': lineLength, 'json-schema': jsonSchema } },
+    },
     rules: {
       'cambium/layering': 'error',
       'cambium/line-length': ['error', 120],
@@ -42,6 +46,7 @@ export default ts.config(
     files: ['src-main/store/**', 'src-main/service/**', 'src-main/model/**'],
     rules: { 'regexp/no-super-linear-move': 'error' },
   },
+  { files: ['src-main/**', 'src-renderer/**'], rules: { 'cambium/json-schema': 'error' } },
   { files: ['**/*.svelte', '**/*.svelte.ts'], languageOptions: { parserOptions: { parser: ts.parser } } },
   {
     files: ['bin/**', 'tests/**', 'e2e/**'],

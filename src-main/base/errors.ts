@@ -2,6 +2,7 @@
  * @file The errors that users see: a code, its data, one sentence and one remedy. Code and data cross process
  * boundaries; the text is made where it is shown.
  */
+import { z } from 'zod';
 import { bakeoffErrors } from './errors/bakeoff.ts';
 import { checkpointErrors } from './errors/checkpoint.ts';
 import { engineErrors } from './errors/engine.ts';
@@ -69,6 +70,12 @@ export class AppError extends Error {
 /** An `AppError` whose detail is checked against its code. */
 export const createError = <C extends ErrorCode>(code: C, detail: ErrorDetail<C>): AppError =>
   new AppError(code, detail);
+
+/** An error that was stored. `describeError` has words for every code and detail. */
+export const storedError = z.object({
+  code: z.string().max(100),
+  detail: z.looseObject({}),
+}) as unknown as z.ZodType<ErrorData>;
 
 /** Throws an `AppError`. It is an expression, so `value ?? refuse(…)` works. */
 export function refuse<C extends ErrorCode>(code: C, detail: ErrorDetail<C>): never {

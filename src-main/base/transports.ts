@@ -2,6 +2,7 @@
  * @file Channels over WebSockets, message ports and child processes. Each transport is described by the part
  * of its interface that is used, because the std layers have no types of the DOM, Node or Electron.
  */
+import { anyJson, parseJsonIfValid } from './json.ts';
 import { createInbox, type Channel, type Inbox } from './channel.ts';
 
 /** The last message over a port, because not every port notifies the other end when it closes. */
@@ -53,14 +54,10 @@ export function createWebSocketChannel(socket: WebSocketLike): Channel {
   socket.addEventListener('close', inbox.markClosed);
   socket.addEventListener('error', inbox.markClosed);
   socket.addEventListener('message', (event) => {
-    let message: unknown;
-    try {
-      message = JSON.parse(String(event.data));
-    } catch {
-      close();
-      return;
-    }
-    inbox.deliver(message);
+    // Whoever takes the message checks it against the messages of its protocol.
+    const message = parseJsonIfValid(String(event.data), anyJson);
+    if (message === undefined) close();
+    else inbox.deliver(message);
   });
   return {
     send(message) {

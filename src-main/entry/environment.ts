@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
+import { z } from 'zod';
+import { parseJson } from '../base/json.ts';
 import type { Environment } from '../service/dependencies.ts';
 
 /** The folder of Cambium's package.json, which is `start` or a parent of it. */
@@ -13,8 +15,10 @@ export function findInstallation(start: string): string {
   }
 }
 
-const readPackage = (dir: string): { readonly name?: string; readonly version: string } =>
-  JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as { name?: string; version: string };
+const packageFile = z.object({ name: z.string().optional(), version: z.string().default('') });
+
+const readPackage = (dir: string): z.infer<typeof packageFile> =>
+  parseJson(readFileSync(join(dir, 'package.json'), 'utf8'), packageFile);
 
 /** The folder of files that programs open by their path. */
 export const findResources = (root: string): string =>

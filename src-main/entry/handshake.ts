@@ -7,6 +7,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { get, type ClientRequestArgs, type IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
+import { parseJsonIfValid } from '../base/json.ts';
 
 const nonceBytes = 16;
 /** The subprotocol of a proof is `cambium-proof.<client nonce>.<challenge>.<proof>`. */
@@ -101,16 +102,10 @@ export async function openProvenSocket(
 ): Promise<WebSocket> {
   const client = createNonce();
   const text = await fetchText(place, `/challenge?nonce=${client}`, timeout);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw notTheServer();
-  }
-  const answer = challengeAnswer.safeParse(value);
-  if (!answer.success) throw notTheServer();
-  const nonces = { client, server: answer.data.challenge };
-  if (!isValidProof(answer.data.proof, token, 'challenge', nonces)) throw notTheServer();
+  const answer = parseJsonIfValid(text, challengeAnswer);
+  if (!answer) throw notTheServer();
+  const nonces = { client, server: answer.challenge };
+  if (!isValidProof(answer.proof, token, 'challenge', nonces)) throw notTheServer();
   const protocol = proofPrefix + [client, nonces.server, prove(token, 'client', nonces)].join('.');
   const address =
     place.socketPath === undefined

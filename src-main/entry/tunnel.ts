@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
+import { parseJson } from '../base/json.ts';
 import { createError, refuse } from '../base/errors.ts';
 import { createWebSocketChannel, type WebSocketLike } from '../base/transports.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
@@ -158,7 +159,7 @@ async function startRemoteServer(
 /** The address on the last line of the output, or undefined. */
 function parseServer(stdout: string): RemoteServer | undefined {
   try {
-    return remoteServer.safeParse(JSON.parse(stdout.split('\n').at(-1) ?? '')).data;
+    return parseJson(stdout.split('\n').at(-1) ?? '', remoteServer);
   } catch {
     return undefined;
   }

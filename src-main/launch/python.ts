@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { parseJson } from '../base/json.ts';
 import { refuse } from '../base/errors.ts';
 import { resolveHomeDir } from '../store/home/home.ts';
 import { runCommand } from './commands.ts';
@@ -42,7 +43,7 @@ export async function inspectPython(command: string): Promise<PythonReport | und
   const { code, output } = await runCommand([command, script]);
   if (code !== 0) return undefined;
   try {
-    return { ...pythonReport.parse(JSON.parse(output.trim().split('\n').at(-1)!)), command };
+    return { ...parseJson(output.trim().split('\n').at(-1)!, pythonReport), command };
   } catch {
     return undefined;
   }

@@ -1,4 +1,6 @@
 /** @file The files that record where a checkpoint came from: growth.json and training.json. */
+import { z } from 'zod';
+import { anyJson } from '../base/json.ts';
 import type { Certificate } from './certificate.ts';
 
 export const growthRecordFile = 'growth.json';
@@ -40,6 +42,21 @@ export interface TrainingRecord {
   /** The version of Cambium that exported it. */
   readonly cambium: string;
 }
+
+/** What the lineage needs of growth.json, of any version. */
+export const grownOrigin = z.looseObject({
+  source: z.string(),
+  method: anyJson.optional(),
+  certificate: anyJson.optional(),
+});
+export type GrownOrigin = z.infer<typeof grownOrigin>;
+
+/** What the lineage needs of training.json. */
+export const trainedOrigin = z.looseObject({
+  run: z.string(),
+  step: anyJson.optional(),
+  init: anyJson.optional(),
+});
 
 /** The fields of each record that are local paths. Publishing replaces them with names. */
 export const localPathFields: Readonly<Record<string, readonly string[]>> = {

@@ -4,6 +4,7 @@
  */
 import { cpus, homedir, totalmem, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { isObject, jsonObject, parseJsonIfValid } from '../base/json.ts';
 import { describeError } from '../base/errors.ts';
 import { formatBytes } from '../base/format.ts';
 import type { Check, Device, JobSummary, RunSummary } from '../contract/schema.ts';
@@ -106,15 +107,16 @@ const eventFields = [
 
 /** One event with its shown fields; undefined for a line that is none. Version 1 calls the type of an event `at`. */
 function formatEvent(line: string): string | undefined {
-  try {
-    const event = JSON.parse(line) as Readonly<Record<string, unknown>>;
-    const { at, error, ...others } = event;
-    const { code } = (error ?? {}) as { readonly code?: unknown };
-    const all: Readonly<Record<string, unknown>> = { type: at, ...others, code };
-    return JSON.stringify(Object.fromEntries(eventFields.map((field) => [field, all[field]])));
-  } catch {
-    return undefined;
-  }
+  const event = parseJsonIfValid(line, jsonObject);
+  if (!event) return undefined;
+  const { at, error, ...others } = event;
+  const all: Readonly<Record<string, unknown>> = {
+    type: at,
+    ...others,
+    code: isObject(error) ? error['code'] : undefined,
+  };
+  const shown = eventFields.map((field) => [field, Object.hasOwn(all, field) ? all[field] : undefined]);
+  return JSON.stringify(Object.fromEntries(shown));
 }
 
 const formatEvents = (lines: string): string =>

@@ -6,12 +6,13 @@ import type { Lineage, LineageEdge, LineageNode } from '../contract/lineage.ts';
 import type { RunSummary } from '../contract/schema.ts';
 import { readCertificate } from '../model/certificate.ts';
 import {
+  grownOrigin,
   growthRecordFile,
+  trainedOrigin,
   trainingRecordFile,
-  type GrowthRecord,
-  type TrainingRecord,
+  type GrownOrigin,
 } from '../model/records.ts';
-import { exists, readJsonObject } from '../store/fs/files.ts';
+import { exists, readJsonIfOf } from '../store/fs/files.ts';
 import type { Dependencies } from './dependencies.ts';
 import { listCheckpoints } from './library.ts';
 
@@ -65,14 +66,14 @@ const resolveSource = (source: string): string => (isAbsolute(source) ? resolve(
  * immediate source.
  */
 async function readOrigin(dir: string): Promise<readonly LineageEdge[]> {
-  const trained = await readRecord<TrainingRecord>(join(dir, trainingRecordFile));
-  if (typeof trained?.run === 'string') {
+  const trained = await readJsonIfOf(join(dir, trainingRecordFile), trainedOrigin);
+  if (trained) {
     const from = resolveSource(trained.run);
     const init = trained.init === 'random' ? ({ init: 'random' } as const) : {};
     return [{ from, to: dir, kind: 'exported', what: `step ${toText(trained.step)}`, ...init }];
   }
-  const grown = await readRecord<GrowthRecord>(join(dir, growthRecordFile));
-  if (typeof grown?.source !== 'string') return [];
+  const grown = await readJsonIfOf(join(dir, growthRecordFile), grownOrigin);
+  if (!grown) return [];
   return [
     {
       from: resolveSource(grown.source),
@@ -84,15 +85,11 @@ async function readOrigin(dir: string): Promise<readonly LineageEdge[]> {
   ];
 }
 
-/** A record, or undefined if it is missing or damaged. */
-const readRecord = async <T>(path: string): Promise<T | undefined> =>
-  (await readJsonObject(path).catch(() => undefined)) as T | undefined;
-
 /** Null without a certificate, and with one that cannot be read. */
 function summarizeCertificate({
   certificate,
   method,
-}: GrowthRecord): NonNullable<LineageEdge['proof']> | null {
+}: GrownOrigin): NonNullable<LineageEdge['proof']> | null {
   const reading = certificate ? readCertificate(certificate, toText(method)) : undefined;
   if (!reading || 'problem' in reading) return null;
   const { verdict, promise, maxLogit } = reading.certificate;

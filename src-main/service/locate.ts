@@ -5,6 +5,7 @@
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { anyJson, parseJsonIfValid } from '../base/json.ts';
 import { listFolder } from '../store/fs/browse.ts';
 import { readJson } from '../store/fs/files.ts';
 import { readHubSettings } from '../store/hub/settings.ts';
@@ -33,12 +34,9 @@ export async function locateCheckpoint(
   dropped: DroppedFolder,
   roots?: readonly string[],
 ): Promise<readonly string[]> {
-  let config: unknown;
-  try {
-    config = JSON.parse(dropped.config);
-  } catch {
-    return [];
-  }
+  // It is only compared with other files.
+  const config = parseJsonIfValid(dropped.config, anyJson);
+  if (config === undefined) return [];
   const sizes = visibleSizes(dropped);
   const found: string[] = [];
   for await (const dir of walk(roots ?? (await defaultRoots(home)))) {

@@ -2,6 +2,8 @@
  * @file Forms that are left keep their content until the tab closes: Back, Forward and a reload restore it. A link to
  * the same form opens it anew.
  */
+import { parseJsonIfValid, type Schema } from '../../src-main/base/json.ts';
+
 const prefix = 'cambium.draft.';
 const stateKey = 'cambiumDraft';
 
@@ -15,17 +17,12 @@ export function keyOfHistoryEntry(): string {
   return key;
 }
 
-/** A zod schema. */
-interface Schema<T> {
-  safeParse(value: unknown): { readonly success: true; readonly data: T } | { readonly success: false };
-}
-
 /** The draft of a form; undefined if there is none, or if another version wrote it. */
 export function readDraft<T>(key: string, schema: Schema<T>): T | undefined {
   try {
-    const found = schema.safeParse(JSON.parse(sessionStorage.getItem(prefix + key) ?? 'null'));
-    return found.success ? found.data : undefined;
+    return parseJsonIfValid(sessionStorage.getItem(prefix + key) ?? 'null', schema);
   } catch {
+    // Storage is forbidden.
     return undefined;
   }
 }

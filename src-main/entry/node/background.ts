@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { parseJson } from '../../base/json.ts';
 import { refuse } from '../../base/errors.ts';
 import { isProcessAlive, takeLock, writeJson } from '../../service/dependencies.ts';
 import { openProvenSocket } from '../handshake.ts';
@@ -68,7 +69,7 @@ function readRecord(home: string): ServerRecord | undefined {
     file = openSync(recordFile(home), 'r');
     const owner = fstatSync(file).uid;
     if (process.getuid && owner !== process.getuid()) return undefined;
-    return serverRecord.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return parseJson(readFileSync(file, 'utf8'), serverRecord);
   } catch {
     return undefined;
   } finally {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { anyJson, parseJson } from '../../base/json.ts';
 import { refuse } from '../../base/errors.ts';
 
 export interface PythonOptions {
@@ -76,7 +77,7 @@ async function runWith(
   const lines = errors.trim().split('\n').slice(-3).join(' ');
   const last = output.trim().split('\n').at(-1) ?? '';
   try {
-    return JSON.parse(last) as unknown;
+    return parseJson(last, anyJson);
   } catch {
     const how = code === 0 ? 'it printed no answer' : `it ended with exit code ${code ?? 'of a signal'}`;
     return refuse('python/failed', { python: command, how, lines });

@@ -1,6 +1,7 @@
 /** @file Reads the stages of a growth from flags or from a recipe file, and saved plans. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { anyJson, parseJson } from '../../base/json.ts';
 import { AppError, refuse } from '../../base/errors.ts';
 import { recipeStage, type CheckpointSummary } from '../../contract/schema.ts';
 import { describeIssue } from '../../contract/serve.ts';
@@ -166,7 +167,7 @@ export async function readJsonFile(path: string): Promise<unknown> {
       : refuse('file/unreadable', { path, why: error.message }),
   );
   try {
-    return JSON.parse(text);
+    return parseJson(text, anyJson);
   } catch (error) {
     return refuse('file/bad-json', { path, why: (error as Error).message });
   }

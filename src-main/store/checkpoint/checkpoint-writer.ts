@@ -9,7 +9,7 @@ import { byteLengthOf, isWeightDType, type WeightDType } from '../../tensor/dtyp
 import { countElements } from '../../tensor/layout.ts';
 import type { Certificate } from '../../model/certificate.ts';
 import type { TensorSummary } from '../../model/summary.ts';
-import { growthRecordFile, type GrowthRecord } from '../../model/records.ts';
+import { growthRecordFile } from '../../model/records.ts';
 import type { ModelFamily } from '../../model/family.ts';
 import { storedNameOf, type NameStyle } from '../../model/tensor-names.ts';
 import { readJsonObject, writeJson, writeOrRefuse, writeText } from '../fs/files.ts';
@@ -276,5 +276,5 @@ export async function writeCertificate(
   const path = join(dir, growthRecordFile);
   const record = await readJsonObject(path);
   const added = notes.length > 0 ? { notes } : {};
-  await writeJson(path, { ...(record as unknown as GrowthRecord), certificate, ...added });
+  await writeJson(path, { ...record, certificate, ...added });
 }

@@ -3,6 +3,7 @@
  * offsets before the first byte. Format: https://github.com/huggingface/safetensors.
  */
 import type { FileHandle } from 'node:fs/promises';
+import { anyJson, parseJson, type Json } from '../../base/json.ts';
 import { refuse } from '../../base/errors.ts';
 import { byteLengthOf, dtypes, type DType } from '../../tensor/dtype.ts';
 import { countElements } from '../../tensor/layout.ts';
@@ -130,9 +131,9 @@ export function parseHeader(
   dataStart: number,
   refuseHeader: (why: string) => never,
 ): ParsedHeader {
-  let header: unknown;
+  let header: Json;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text));
+    header = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(text), anyJson);
   } catch {
     return refuseHeader('it is not JSON');
   }

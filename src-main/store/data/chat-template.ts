@@ -4,6 +4,7 @@
  */
 import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
+import { parseJsonIfValid } from '../../base/json.ts';
 import { refuse } from '../../base/errors.ts';
 import { readInside } from '../fs/inside.ts';
 
@@ -67,14 +68,5 @@ async function findTemplate(dir: string, settings: Settings): Promise<string | u
 async function readSettings(dir: string): Promise<Settings> {
   const file = await readInside(dir, 'tokenizer_config.json');
   if (!file) return {};
-  const read = settingsSchema.safeParse(parse(file.toString('utf8')));
-  return read.success ? read.data : {};
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return parseJsonIfValid(file.toString('utf8'), settingsSchema) ?? {};
 }

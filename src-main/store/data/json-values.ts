@@ -3,7 +3,7 @@
  * memory grow linearly with the length of a value.
  */
 import { refuse } from '../../base/errors.ts';
-import type { Json } from '../../base/json.ts';
+import { anyJson, parseJson as parseText, type Json } from '../../base/json.ts';
 
 /** A longer value does not fit in a JavaScript string together with the rest of its part. */
 const maxValueLength = 2 ** 29 - 2 ** 20;
@@ -208,12 +208,12 @@ async function* scanValues(
 export function parseJson(path: string, line: number, text: string): Json {
   const clean = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   try {
-    return JSON.parse(clean) as Json;
+    return parseText(clean, anyJson);
   } catch (error) {
     const replaced = replaceNonFinite(clean);
     if (replaced !== undefined)
       try {
-        return JSON.parse(replaced) as Json;
+        return parseText(replaced, anyJson);
       } catch {
         // The first error is about the text as it is.
       }

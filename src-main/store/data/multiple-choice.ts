@@ -4,8 +4,8 @@
  * `{"question": …, "choices": […], "answer": index}`.
  */
 import { refuse } from '../../base/errors.ts';
-import { toText } from '../../base/json.ts';
-import { isObject, openRegularFile } from '../fs/files.ts';
+import { anyJson, isObject, parseJson, toText, type Json } from '../../base/json.ts';
+import { openRegularFile } from '../fs/files.ts';
 
 export interface MultipleChoiceQuestion {
   /** The text before the choices. */
@@ -40,9 +40,9 @@ export async function readMultipleChoiceQuestions(
 }
 
 function parseQuestion(line: string, refuseLine: RefuseLine): MultipleChoiceQuestion {
-  let value: unknown;
+  let value: Json;
   try {
-    value = JSON.parse(line);
+    value = parseJson(line, anyJson);
   } catch (error) {
     return refuseLine(`it is not JSON (${(error as Error).message})`);
   }

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
-import type { Json, JsonObject } from '../../base/json.ts';
+import { parseJson, type Json, type JsonObject } from '../../base/json.ts';
 import { exists, isObject } from '../fs/files.ts';
 import { readInside } from '../fs/inside.ts';
 
@@ -191,16 +191,11 @@ async function findSource(
 function parseFile<T>(dir: string, name: string, bytes: Buffer, schema: z.ZodType<T>): T {
   const refuseFile = (why: string): never =>
     refuse('checkpoint/bad-tokenizer', { path: dir, why: `${name}: ${why}` });
-  let value: unknown;
   try {
-    value = JSON.parse(bytes.toString('utf8').replace(/^\ufeff/, ''));
+    return parseJson(bytes.toString('utf8').replace(/^\ufeff/, ''), schema);
   } catch (error) {
     return refuseFile((error as Error).message);
   }
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  return refuseFile(`${issue.path.join('.')}: ${issue.message}`);
 }
 
 /** The lines of vocab.txt, numbered from 0. A later line with the same text wins, as in transformers. */

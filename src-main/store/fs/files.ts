@@ -6,8 +6,10 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, type
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { threadId } from 'node:worker_threads';
+import type { z } from 'zod';
 import { AppError, createError, refuse } from '../../base/errors.ts';
-import type { Json, JsonObject } from '../../base/json.ts';
+import { anyJson, jsonObject, parseJson, type Json, type JsonObject } from '../../base/json.ts';
+export { isObject } from '../../base/json.ts';
 import { createOwnerPattern, formatOwner, judgeProcess, markOwnProcess, parseOwner } from './process.ts';
 
 const reasons: Readonly<Record<string, string>> = {
@@ -150,30 +152,32 @@ export function readRegularFileSync(path: string, maxBytes?: number): Buffer {
 const maxJsonBytes = 300_000_000;
 
 /**
- * Reads a JSON file. Refuses `file/not-found`, `file/unreadable`, `file/too-large`, `file/bad-json`.
+ * Reads a JSON file of a schema. Refuses `file/not-found`, `file/unreadable`, `file/too-large`, `file/bad-json`.
  */
-export async function readJson(path: string, maxBytes = maxJsonBytes): Promise<Json> {
+export async function readJsonOf<T>(path: string, schema: z.ZodType<T>, maxBytes = maxJsonBytes): Promise<T> {
   const text = (await readRegularFile(path, maxBytes)).toString('utf8');
   try {
-    return JSON.parse(text) as Json;
+    return parseJson(text, schema);
   } catch (error) {
     return refuse('file/bad-json', { path, why: (error as Error).message });
   }
 }
 
-/** Reads a JSON file; undefined when it is missing, unreadable or damaged. For caches and remembered values. */
+/** As `readJsonOf`; undefined when the file is missing, unreadable or has another form. For caches and records. */
+export const readJsonIfOf = <T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> =>
+  readJsonOf(path, schema).catch(() => undefined);
+
+/** As `readJsonOf`, for any JSON: its reader checks what it uses. */
+export const readJson = (path: string, maxBytes?: number): Promise<Json> =>
+  readJsonOf(path, anyJson, maxBytes);
+
+/** As `readJson`; undefined when the file is missing, unreadable or damaged. For caches and remembered values. */
 export const readJsonIfValid = (path: string): Promise<Json | undefined> =>
   readJson(path).catch(() => undefined);
 
-/** True for a JSON object: not null, not an array. */
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** As `readJson`, and refuses `file/bad-json` when the file does not hold an object. */
-export async function readJsonObject(path: string, maxBytes?: number): Promise<JsonObject> {
-  const value = await readJson(path, maxBytes);
-  return isObject(value) ? value : refuse('file/bad-json', { path, why: 'it is not an object' });
-}
+export const readJsonObject = (path: string, maxBytes?: number): Promise<JsonObject> =>
+  readJsonOf(path, jsonObject, maxBytes);
 
 export interface WriteOptions {
   /** Only its owner can read the file. */

@@ -12,6 +12,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
+import { anyJson, parseJsonIfValid } from '../../base/json.ts';
 import { isNotFound, makeFolder, openRegularFileIfThere, readOrRefuse, writeOrRefuse } from './files.ts';
 import {
   forgetHeartbeat,
@@ -114,12 +115,7 @@ interface ParsedOwner extends ProcessMark {
 }
 
 function parseOwner(text: string): ParsedOwner | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
+  const value = parseJsonIfValid(text, anyJson);
   const owner = ownerSchema.safeParse(value);
   if (owner.success) return owner.data;
   const former = formerSchema.safeParse(value);
@@ -149,8 +145,8 @@ export async function readLockOwner(path: string): Promise<LockOwner | undefined
   const file = await readOrRefuse(path, () => readLockFile(path));
   const owner = file && parseOwner(file.text);
   if (!owner) return undefined;
-  const { token: _, host, note, ...mark } = owner;
-  return { mark, host, note, verdict: judgeProcess(mark, { key: path, time: file.time }) };
+  const { host, note } = owner;
+  return { mark: owner, host, note, verdict: judgeProcess(owner, { key: path, time: file.time }) };
 }
 
 const formatOwnerText = (owner: Owner): string => `${JSON.stringify(owner)}\n`;

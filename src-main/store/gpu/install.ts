@@ -7,6 +7,7 @@ import { copyFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
+import { parseJson } from '../../base/json.ts';
 import { refuse } from '../../base/errors.ts';
 import { exists, openRegularFile, readOrRefuse, readRegularFileSync, writeJson } from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
@@ -70,7 +71,7 @@ export function readGpuManifest(home: string): GpuManifest | null {
   try {
     restoreReplacedFolder(getGpuDir(home));
     const text = readRegularFileSync(join(getGpuDir(home), manifestFile));
-    return manifestSchema.parse(JSON.parse(text.toString('utf8')));
+    return parseJson(text.toString('utf8'), manifestSchema);
   } catch {
     return null;
   }

@@ -7,6 +7,7 @@ import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { AppError } from '../../base/errors.ts';
+import { parseJson } from '../../base/json.ts';
 import { makeFolder, readRegularFile, writeJson, writeOrRefuse } from '../fs/files.ts';
 import { withLock } from '../fs/lock.ts';
 
@@ -24,7 +25,7 @@ async function readContent<T>(path: string, schema: z.ZodType<T>): Promise<Conte
     throw error;
   }
   try {
-    return { state: 'valid', value: schema.parse(JSON.parse(text)) };
+    return { state: 'valid', value: parseJson(text, schema) };
   } catch {
     return { state: 'damaged' };
   }

@@ -1,10 +1,9 @@
 /** @file Fetches parts of the files of a commit on the Hub: byte ranges, JSON files and safetensors headers. */
 import { refuse } from '../../base/errors.ts';
-import type { JsonObject } from '../../base/json.ts';
+import { jsonObject, parseJson, type JsonObject } from '../../base/json.ts';
 import type { HubFile } from '../../model/hub.ts';
 import { maxHeaderBytes, parseHeader } from '../checkpoint/safetensors.ts';
 import type { StoredTensor } from '../checkpoint/shards.ts';
-import { isObject } from '../fs/files.ts';
 import { describeNetworkError } from './request-errors.ts';
 import { getRetryDelay, sleep, type Hub } from './requests.ts';
 
@@ -51,13 +50,11 @@ export async function fetchJsonObject(context: CommitContext, path: string): Pro
     readBody(await requestFile(context, path), maxJsonBytes),
   );
   if (bytes.length > maxJsonBytes) refuseJson('it is too large');
-  let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes), jsonObject);
   } catch {
     return refuseJson('it is not an object');
   }
-  return isObject(value) ? value : refuseJson('it is not an object');
 }
 
 const requestFile = (

@@ -1,4 +1,6 @@
 /** @file Converts failed requests to the Hub to `AppError`. No message contains an address or a token. */
+import { z } from 'zod';
+import { parseJsonIfValid } from '../../base/json.ts';
 import { createError, type AppError } from '../../base/errors.ts';
 import type { HubSettings, HubToken } from './settings.ts';
 
@@ -89,13 +91,11 @@ const shorten = (text: string): string =>
     .slice(0, maxMessageLength)
     .replace(/(?<![.\s])[.\s]+$/, '');
 
+const errorBody = z.object({ error: z.string().catch(''), message: z.string().catch('') });
+
 /** The message in a JSON body, or the body itself. Empty for an HTML page. */
 function findMessage(body: string): string {
-  try {
-    const { error, message } = JSON.parse(body) as { error?: unknown; message?: unknown };
-    if (typeof error === 'string') return error;
-    return typeof message === 'string' ? message : '';
-  } catch {
-    return body.startsWith('<') ? '' : body;
-  }
+  const found = parseJsonIfValid(body, errorBody);
+  if (found) return found.error || found.message;
+  return body.startsWith('<') ? '' : body;
 }

@@ -4,11 +4,12 @@
  */
 import { rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ErrorData } from '../../base/errors.ts';
+import { z } from 'zod';
+import { storedError, type ErrorData } from '../../base/errors.ts';
 import type { EarlyStopping } from '../../train/early-stopping.ts';
 import type { RunEvent, RunHistory } from '../../train/run.ts';
-import { readJsonObject, writeJson } from '../fs/files.ts';
-import { parseEvent } from './event-lines.ts';
+import { readJsonIfOf, writeJson } from '../fs/files.ts';
+import { parseEvent, storedEvent } from './event-lines.ts';
 import { eventsFile, openIfPresent, readRange } from './events.ts';
 import { activityOf } from './state.ts';
 import { createEventThinner, type EventThinner } from './thinned-events.ts';
@@ -37,7 +38,7 @@ export interface RunTotals {
 }
 
 /** One entry per `indexStride` lines: the step before the line, and the byte where it begins. */
-type LineIndex = (readonly [step: number, offset: number])[];
+type LineIndex = [step: number, offset: number][];
 const indexStride = 4096;
 /** A range over more blocks of `indexStride` lines is drawn from the thinned blocks. */
 const mostExactBlocks = 8;
@@ -46,13 +47,36 @@ const mostExactBlocks = 8;
  * digest.json. Version 1 had events of format version 1, version 2 no cost, version 3 no zoom.json: they are read
  * anew.
  */
-interface Digest {
-  readonly version: 4;
-  readonly size: number;
-  readonly lines: number;
-  readonly totals: RunTotals;
-  readonly index: LineIndex;
-}
+const storedDigest = z.object({
+  version: z.literal(4),
+  size: z.number(),
+  lines: z.number(),
+  totals: z.object({
+    step: z.number(),
+    steps: z.number(),
+    tokens: z.number(),
+    loss: z.number().nullable(),
+    heldOutLoss: z.number().nullable(),
+    seconds: z.number(),
+    cost: z.number().nullable(),
+    earlyStopped: z
+      .object({ best: z.number(), bestStep: z.number(), evaluations: z.number() })
+      .exactOptional(),
+    error: storedError.exactOptional(),
+    lastEvent: storedEvent.exactOptional(),
+    badLines: z.number().exactOptional(),
+  }),
+  index: z.array(z.tuple([z.number(), z.number()])),
+});
+type Digest = z.infer<typeof storedDigest>;
+
+/** history.json. */
+const storedHistory = z.object({
+  events: z.array(storedEvent),
+  lines: z.number(),
+  offset: z.number(),
+  isComplete: z.boolean(),
+});
 
 /** What has been read of a run so far. */
 interface ReadState {
@@ -208,8 +232,8 @@ async function isContinued(
 
 /** The cached state, if it belongs to a file of this size. */
 async function readCached(dir: string, size: number): Promise<ReadState | undefined> {
-  const digest = (await readJsonObject(digestFile(dir)).catch(() => undefined)) as Digest | undefined;
-  if (digest?.version !== 4 || digest.size !== size || !Array.isArray(digest.index)) return undefined;
+  const digest = await readJsonIfOf(digestFile(dir), storedDigest);
+  if (digest?.size !== size) return undefined;
   const { lines, totals, index } = digest;
   return { ...emptyState(), offset: size, lines, totals, index, isCached: true, isFromCache: true };
 }
@@ -262,8 +286,8 @@ export async function historyOf(dir: string, range?: StepRange): Promise<RunHist
   const { lines, offset } = state;
   if (range) return { ...(await readSteps(dir, state, range)), lines, offset };
   if (!state.isFromCache) return { ...state.thinner.result(), lines, offset };
-  const cached = (await readJsonObject(historyFile(dir)).catch(() => undefined)) as RunHistory | undefined;
-  if (cached?.offset === offset && Array.isArray(cached.events)) return cached;
+  const cached = await readJsonIfOf(historyFile(dir), storedHistory);
+  if (cached?.offset === offset) return cached;
   // Half of the cache is gone: read the lines themselves.
   await rm(digestFile(dir), { force: true });
   states.delete(dir);

@@ -1,6 +1,7 @@
 /** @file notes.json of a run: the name, tags and notes that a person gave it. It moves with the run's folder. */
 import { join } from 'node:path';
-import { isObject, readJson, writeJson } from '../fs/files.ts';
+import { z } from 'zod';
+import { readJsonIfOf, writeJson } from '../fs/files.ts';
 
 export interface RunNotes {
   readonly name?: string;
@@ -8,18 +9,21 @@ export interface RunNotes {
   readonly notes: string;
 }
 
+/** A field that is damaged counts as missing, so that it does not take the others with it. */
+const storedNotes = z.object({
+  name: z.string().catch(''),
+  tags: z.array(z.string().nullable().catch(null)).catch([]),
+  notes: z.string().catch(''),
+});
+
 const notesFile = (dir: string): string => join(dir, 'notes.json');
 
 /** The notes of a run. A missing or unreadable file counts as empty, because nothing depends on it. */
 export async function readNotes(dir: string): Promise<RunNotes> {
-  const value = await readJson(notesFile(dir)).catch(() => null);
-  if (!isObject(value)) return { tags: [], notes: '' };
-  const { name, tags, notes } = value;
-  return {
-    ...(typeof name === 'string' && name !== '' ? { name } : {}),
-    tags: Array.isArray(tags) ? tags.filter((tag): tag is string => typeof tag === 'string') : [],
-    notes: typeof notes === 'string' ? notes : '',
-  };
+  const stored = await readJsonIfOf(notesFile(dir), storedNotes);
+  if (!stored) return { tags: [], notes: '' };
+  const { name, tags, notes } = stored;
+  return { ...(name === '' ? {} : { name }), tags: tags.filter((tag) => tag !== null), notes };
 }
 
 export const writeNotes = (dir: string, notes: RunNotes): Promise<void> => writeJson(notesFile(dir), notes);

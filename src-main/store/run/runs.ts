@@ -1,7 +1,9 @@
 /** @file Creates, trains and closes run folders: settings, events, checkpoints, and one trainer at a time. */
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
+import { parseJson } from '../../base/json.ts';
 import type { LaunchSettings } from '../../train/launch.ts';
 import { runVersion, type RunEvent, type RunSettings, type StoppedEvent } from '../../train/run.ts';
 import { defaultRetention, reasonsToKeep, type Retention } from '../../train/retention.ts';
@@ -134,10 +136,12 @@ export interface RunSession {
   close(): Promise<void>;
 }
 
+const storedDecay = z.object({ steps: z.number().int().positive().nullable() });
+
 function readDecayRequest(dir: string): DecayRequest | undefined {
   try {
-    const { steps } = JSON.parse(readRegularFileSync(decayFile(dir)).toString('utf8')) as { steps: unknown };
-    return typeof steps === 'number' && Number.isInteger(steps) && steps > 0 ? { steps } : {};
+    const { steps } = parseJson(readRegularFileSync(decayFile(dir)).toString('utf8'), storedDecay);
+    return steps === null ? {} : { steps };
   } catch (error) {
     // A file that cannot be read is still a request.
     return isNotFound(error) ? undefined : {};

@@ -4,7 +4,9 @@
  */
 import { copyFile, link, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { isObject, readRegularFileSync, writeJson } from '../fs/files.ts';
+import { z } from 'zod';
+import { parseJson } from '../../base/json.ts';
+import { readRegularFileSync, writeJson } from '../fs/files.ts';
 import { writeFolder } from '../fs/folder.ts';
 import { growFile, type SavedStep } from './folder.ts';
 
@@ -37,11 +39,13 @@ async function linkFiles(from: string, to: string): Promise<void> {
 export const requestGrowth = (dir: string, stage: number): Promise<void> =>
   writeJson(growFile(dir), { stage });
 
+const storedRequest = z.object({ stage: z.number() });
+
 /** True if a person asked to end stage `stage`. A request for an earlier stage was answered. */
 export function isGrowthRequested(dir: string, stage: number): boolean {
   try {
-    const request: unknown = JSON.parse(readRegularFileSync(growFile(dir)).toString('utf8'));
-    return isObject(request) && request['stage'] === stage;
+    const request = parseJson(readRegularFileSync(growFile(dir)).toString('utf8'), storedRequest);
+    return request.stage === stage;
   } catch {
     return false;
   }

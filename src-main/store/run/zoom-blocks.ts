@@ -3,10 +3,11 @@
  * reading its lines. A stopped run caches them in zoom.json.
  */
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { StepEvent } from '../../train/run.ts';
 import { createThinner, type Thinner } from '../../train/thinning.ts';
-import { readJsonObject, writeJson } from '../fs/files.ts';
-import { isStepEvent } from './event-lines.ts';
+import { readJsonIfOf, writeJson } from '../fs/files.ts';
+import { storedStep } from './event-lines.ts';
 
 /** Most steps that are kept of a block. */
 const stepsPerBlock = 64;
@@ -38,14 +39,14 @@ export function collectZoomBlocks(): ZoomCollector {
 const zoomFile = (dir: string): string => join(dir, 'zoom.json');
 
 /** zoom.json; `size` is that of the events.jsonl that it was made from. */
-interface ZoomCache {
-  readonly version: 1;
-  readonly size: number;
-  readonly blocks: ZoomBlocks;
-}
+const zoomCache = z.object({
+  version: z.literal(1),
+  size: z.number(),
+  blocks: z.array(z.array(storedStep)),
+});
 
 export const writeZoomBlocks = (dir: string, size: number, blocks: ZoomBlocks): Promise<void> =>
-  writeJson(zoomFile(dir), { version: 1, size, blocks } satisfies ZoomCache);
+  writeJson(zoomFile(dir), { version: 1, size, blocks });
 
 /** The blocks that were read last: zooming reads those of one run many times. */
 let newest: { readonly dir: string; readonly size: number; readonly blocks: ZoomBlocks } | undefined;
@@ -53,16 +54,8 @@ let newest: { readonly dir: string; readonly size: number; readonly blocks: Zoom
 /** The cached blocks, if they belong to an events.jsonl of this size. */
 export async function readZoomBlocks(dir: string, size: number): Promise<ZoomBlocks | undefined> {
   if (newest?.dir === dir && newest.size === size) return newest.blocks;
-  const {
-    version,
-    size: ownSize,
-    blocks,
-  } = (await readJsonObject(zoomFile(dir)).catch(() => undefined)) ?? {};
-  if (version !== 1 || ownSize !== size) return undefined;
-  if (!isZoomBlocks(blocks)) return undefined;
-  newest = { dir, size, blocks };
-  return blocks;
+  const cached = await readJsonIfOf(zoomFile(dir), zoomCache);
+  if (cached?.size !== size) return undefined;
+  newest = { dir, size, blocks: cached.blocks };
+  return cached.blocks;
 }
-
-const isZoomBlocks = (value: unknown): value is ZoomBlocks =>
-  Array.isArray(value) && value.every((block) => Array.isArray(block) && block.every(isStepEvent));

@@ -1,5 +1,6 @@
 import {
   appendFileSync,
+  cpSync,
   existsSync,
   readFileSync,
   rmSync,
@@ -13,6 +14,7 @@ import { eventsFile, followEvents } from '../../../src-main/store/run/events.ts'
 import { historyOf, totalsOf } from '../../../src-main/store/run/history.ts';
 import type { RunEvent } from '../../../src-main/train/run.ts';
 import { freshFolder } from '../../support/temporary.ts';
+import { createDice, mutateJson } from '../../torture/stored/mutate.ts';
 import { startedAt, stepAt, stoppedAt, toLines } from './run-fixtures.ts';
 
 const totalSteps = 9000;
@@ -208,5 +210,47 @@ describe('historyOf', () => {
     expect([lines, offset]).toEqual([eventsTo(2500).length + 1, statSync(file).size]);
     eraseLines(file);
     expect(await totalsOf(dir)).toMatchObject({ step: 2500, badLines: 1 });
+  });
+});
+
+describe('a damaged cache', () => {
+  const range = { from: 1, to: totalSteps };
+
+  it.each(['digest.json', 'history.json', 'zoom.json'])(
+    'never fails a reader, and gives a history of events: %s',
+    async (name) => {
+      const { dir } = writeRun(eventsTo(2200));
+      const history = await historyOf(dir);
+      const example = JSON.parse(readFileSync(join(dir, name), 'utf8')) as unknown;
+      for (let n = 0; n < 60; n++) {
+        // A folder that this process has not read yet.
+        const copy = freshFolder();
+        cpSync(dir, copy, { recursive: true });
+        writeFileSync(join(copy, name), mutateJson(example, createDice(1, name, n)));
+        const found = await historyOf(copy);
+        expect(found.lines).toBe(history.lines);
+        expect(found.events.every((event) => typeof event.type === 'string')).toBe(true);
+        expect((await totalsOf(copy)).step).toEqual(expect.any(Number));
+        await historyOf(copy, range);
+      }
+    },
+    60_000,
+  );
+
+  it.each([
+    ['digest.json', { totals: { step: 'x' } }],
+    ['digest.json', { index: [[1, 'x']] }],
+    ['history.json', { events: [{ type: 'step', step: 1 }] }],
+    ['history.json', { events: [null] }],
+    ['zoom.json', { blocks: [[{ type: 'step', step: 1, loss: null }]] }],
+  ])('is not used when a value has another type: %s %j', async (name, changes) => {
+    const { dir } = writeRun(eventsTo(2200));
+    const [whole, part] = [await historyOf(dir), await historyOf(dir, range)];
+    const copy = freshFolder();
+    cpSync(dir, copy, { recursive: true });
+    const example = JSON.parse(readFileSync(join(copy, name), 'utf8')) as object;
+    writeFileSync(join(copy, name), JSON.stringify({ ...example, ...changes }));
+    expect(await historyOf(copy)).toEqual(whole);
+    expect(await historyOf(copy, range)).toEqual(part);
   });
 });
