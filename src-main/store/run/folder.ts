@@ -76,7 +76,6 @@ export const isVersion1 = async (dir: string): Promise<boolean> =>
 
 export const isStopRequested = (dir: string): boolean => existsSync(stopFile(dir));
 
-export interface SavedStep {
 /** The content of a stop file whose writer ends the engine although it does not answer. */
 export const nowText = 'now';
 /** Bytes of the longest stop file that is read. */
@@ -89,6 +88,7 @@ export const isStopNowRequested = async (dir: string): Promise<boolean> =>
     () => false,
   );
 
+export interface SavedStep {
   readonly step: number;
   readonly dir: string;
 }
