@@ -21,6 +21,7 @@ export default defineConfig({
           engine: from('src-main/engine/main.ts'),
           'row-worker': from('src-main/engine/grow/row-worker.ts'),
           'tokenize-worker': from('src-main/store/data/tokenize-worker.ts'),
+          'stream-worker': from('src-main/store/stream/stream-worker.ts'),
           'hub-worker': from('src-main/store/hub/hub-worker.ts'),
         },
         output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },

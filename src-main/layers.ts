@@ -50,6 +50,7 @@ export const packageOwners: Readonly<Record<string, readonly string[]>> = {
   tokenizers:                ['src-main/store/data'],
   '@huggingface/jinja':      ['src-main/store/data'],
   'csv-parse':               ['src-main/store/data'],
+  'franc-min':               ['src-main/store/data'],
   yaml:                      ['src-main/store/checkpoint/front-matter.ts'],
   '@huggingface/hub':        ['src-main/store/hub'],
   hyparquet:                 ['src-main/store'],

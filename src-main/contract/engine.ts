@@ -49,6 +49,9 @@ export interface WindowLosses {
   readonly textHash: string;
 }
 
+/** The token for the Hub that the service keeps, in memory only. */
+const storedHubToken = z.object({ text: z.string(), from: z.enum(['memory', 'the key store']) });
+
 export const engine = {
   devices: call(nothing)<readonly Device[]>(),
   /** The system libraries that CUDA needs, and whether each is found. */
@@ -74,7 +77,7 @@ export const engine = {
    * Trains the run in a folder from its newest complete checkpoint, or from its start. Every event is written to
    * events.jsonl before it is sent.
    */
-  train: stream(z.object({ run: path }))<RunEvent>(),
+  train: stream(z.object({ run: path, hubToken: storedHubToken.optional() }))<RunEvent>(),
   /** Continues the tuning in a folder. tune.json is replaced after every trial. */
   tune: stream(z.object({ dir: path }))<TuneEvent>(),
   /** The losses of the newest checkpoint of a run on at most `windows` windows of its held-out text. */
@@ -83,7 +86,7 @@ export const engine = {
   evaluate: stream(evaluateRequest)<EvaluateEvent>(),
   evaluateChoices: stream(choicesRequest)<ChoicesEvent>(),
   tokenizeText: stream(tokenizeRequest)<TokenizeEvent>(),
-  previewText: stream(previewRequest)<PreviewEvent>(),
+  previewText: stream(previewRequest.and(z.object({ hubToken: storedHubToken.optional() })))<PreviewEvent>(),
   /** The tokens of each of the data; counting one ends at `atLeast` tokens. */
   countTokens: call(countRequest)<readonly number[]>(),
   export: stream(

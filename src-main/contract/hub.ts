@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { HubModelInfo, HubPartial } from '../model/hub.ts';
 import { path } from './schema.ts';
 
+export type { DatasetPreview, HubDataset, HubDatasetHit, HubDatasetView } from '../model/hub-dataset.ts';
 export type {
   DownloadEvent,
   HubAccount,
@@ -18,6 +19,14 @@ export type {
 export const hubName = z.object({
   repo: z.string().min(1).max(300),
   revision: z.string().min(1).max(200).optional(),
+});
+
+export const datasetSearch = z.object({ query: z.string().max(200) });
+
+/** `name` is `hf://datasets/OWNER/NAME@REVISION/CONFIGURATION:SPLIT`; `rows` is how many of the first rows are read. */
+export const datasetRequest = z.object({
+  name: z.string().min(1).max(1000),
+  rows: z.number().int().min(0).max(100),
 });
 
 const count = z.number().min(0).max(1e15);

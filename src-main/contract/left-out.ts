@@ -6,12 +6,21 @@ import type { DataItemPreview } from './text.ts';
 /** Names of files that a sentence lists. */
 const listedNames = 3;
 
+const reasons: readonly (readonly [keyof LeftOutRecords, string, string])[] = [
+  ['missing', 'record', 'without the field'],
+  ['empty', 'record', 'with an empty text'],
+  ['short', 'document', 'that are too short'],
+  ['long', 'document', 'that are too long'],
+  ['duplicate', 'document', 'equal to an earlier one'],
+  ['language', 'document', 'in other languages'],
+];
+
 /** A sentence about the records that gave no document; undefined if all did. */
-export function describeLeftOutRecords({ missing, empty }: LeftOutRecords): string | undefined {
-  const parts = [
-    ...(missing > 0 ? [`${formatQuantity(missing, 'record')} without the field`] : []),
-    ...(empty > 0 ? [`${formatQuantity(empty, 'record')} with an empty text`] : []),
-  ];
+export function describeLeftOutRecords(leftOut: LeftOutRecords): string | undefined {
+  const parts = reasons.flatMap(([reason, noun, why]) => {
+    const n = leftOut[reason] ?? 0;
+    return n > 0 ? [`${formatQuantity(n, noun)} ${why}`] : [];
+  });
   return parts.length > 0 ? `Left out: ${parts.join(', ')}.` : undefined;
 }
 

@@ -67,10 +67,14 @@ export interface WrittenLogits {
   readonly files: readonly { readonly model: string; readonly logits: string }[];
 }
 
-/** Records that gave no document: without the field, and with null or an empty text. */
+/** Records that gave no document: without the field, and with null or an empty text; then what filters left out. */
 export interface LeftOutRecords {
   readonly missing: number;
   readonly empty: number;
+  readonly short?: number;
+  readonly long?: number;
+  readonly duplicate?: number;
+  readonly language?: number;
 }
 
 export interface Evaluation {

@@ -111,11 +111,12 @@ export const growJob = z
 
 /**
  * The text to train on: `data` are files, patterns and folders, `weights` sampling weights, one for each; without them
- * all data is one text. `field` is that of JSON lines and tables.
+ * all data is one text. `validation` are texts to evaluate on. `field` is that of JSON lines and tables.
  */
 export const textSource = {
   data: z.array(path).min(1),
   weights: z.array(z.number().positive().max(1e9)).optional(),
+  validation: z.array(path).min(1).optional(),
   field: field.optional(),
 };
 interface Weighted {

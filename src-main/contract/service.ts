@@ -9,6 +9,7 @@ import {
   bakeoffJob,
   bakeoffReportRequest,
   bakeoffRequest,
+  bakeoffResume,
   type BakeoffEvent,
   type BakeoffPlan,
   type BakeoffSummary,
@@ -31,6 +32,10 @@ import {
   downloadRequest,
   hubName,
   hubSearch,
+  datasetSearch,
+  datasetRequest,
+  type HubDatasetHit,
+  type HubDatasetView,
   hubToken,
   pushJob,
   pushRequest,
@@ -98,7 +103,14 @@ import {
   type WrittenLogits,
 } from './schema.ts';
 import type { TorchEvent, TorchStatus } from './torch.ts';
-import { tuneRequest, tuningFolder, tuningReportRequest, type StoredTuning, type TuneEvent } from './tune.ts';
+import {
+  tuneRequest,
+  tuningFolder,
+  tuningReportRequest,
+  tuningResume,
+  type StoredTuning,
+  type TuneEvent,
+} from './tune.ts';
 
 const job = z.object({ id: jobId });
 const run = z.object({ id: runId });
@@ -170,7 +182,7 @@ export const service = {
   planBakeoff: call(bakeoffRequest)<BakeoffPlan>(),
   /** Starts a bake-off as a job. Cancelling the job pauses it: it has saved, and `resumeBakeoff` continues it. */
   startBakeoff: call(bakeoffJob)<StartedBakeoff>(),
-  resumeBakeoff: call(bakeoffFolder)<StartedBakeoff>(),
+  resumeBakeoff: call(bakeoffResume)<StartedBakeoff>(),
   followBakeoff: stream(job)<BakeoffEvent>(),
   /** The known bake-offs, newest first. */
   bakeoffs: call(nothing)<readonly BakeoffSummary[]>(),
@@ -227,7 +239,7 @@ export const service = {
    * tuning; `resumeTuning` continues it.
    */
   startTuning: call(tuneRequest)<JobSummary>(),
-  resumeTuning: call(tuningFolder)<JobSummary>(),
+  resumeTuning: call(tuningResume)<JobSummary>(),
   followTuning: stream(job)<TuneEvent>(),
   /** Tunings of a checkpoint and of the source that it was grown from, or all, newest first. */
   tunings: call(z.object({ checkpoint: path.optional() }))<readonly StoredTuning[]>(),
@@ -264,6 +276,8 @@ export const service = {
 
   /** The Hugging Face Hub: a page of search results, and one model, read from its headers. */
   hubSearch: call(hubSearch)<HubPage>(),
+  searchDatasets: call(datasetSearch)<readonly HubDatasetHit[]>(),
+  hubDataset: call(datasetRequest)<HubDatasetView>(),
   hubModel: call(hubName)<HubModel>(),
   /** All models in the Hugging Face cache, and the incomplete downloads. */
   hubCached: call(nothing)<readonly HubCached[]>(),

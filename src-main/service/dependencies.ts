@@ -1,6 +1,7 @@
 /** @file What the service needs from the process that starts it: home folder, engines, environment, ssh. */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { isDatasetName } from '../base/dataset-name.ts';
 import { writeText } from '../store/fs/files.ts';
 import type { Home } from '../store/home/home.ts';
 import type { Processes } from './engines.ts';
@@ -39,9 +40,9 @@ export interface Dependencies {
 export const builtInCheckpoint = ({ environment }: Dependencies): string =>
   join(environment.resources, 'demo', 'seedling');
 
-/** The absolute path of a path that a person typed; `~` is the home folder. */
+/** The absolute path of a path that a person typed; `~` is the home folder. The name of a dataset on the Hub stays. */
 export const toAbsolutePath = (path: string): string =>
-  resolve(/^~(?=$|[\\/])/.test(path) ? join(homedir(), path.slice(1)) : path);
+  isDatasetName(path) ? path : resolve(/^~(?=$|[\\/])/.test(path) ? join(homedir(), path.slice(1)) : path);
 
 /** Writes report.html into `dir`; returns its path. */
 export async function writeReport(dir: string, html: string): Promise<string> {

@@ -1,7 +1,7 @@
 /** @file The Hugging Face Hub in the service: search, models, downloads, uploads, and the access token. */
 import { totalmem } from 'node:os';
 import { basename } from 'node:path';
-import { toErrorData } from '../base/errors.ts';
+import { refuse, toErrorData } from '../base/errors.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import type {
   DownloadRequest,
@@ -13,18 +13,28 @@ import type {
   PushPlan,
 } from '../contract/hub.ts';
 import type { JobSummary } from '../contract/schema.ts';
+import type { HubDatasetHit, HubDatasetView } from '../model/hub-dataset.ts';
 import type { HubCached, HubPage } from '../model/hub.ts';
 import { getFreeBytes, findExistingAncestor } from '../store/fs/folder.ts';
 import { listCachedModels } from '../store/hub/cache.ts';
 import { countMissingBytes, findCompleteSnapshot } from '../store/hub/download.ts';
 import { fetchAccount, planPush, planReadyPush } from '../store/hub/push.ts';
 import { createHub, type Hub, type RetryOptions } from '../store/hub/requests.ts';
+import {
+  findDefaultSplit,
+  inspectDataset,
+  readDatasetName,
+  searchDatasets,
+  selectSplit,
+} from '../store/hub/datasets.ts';
+import { previewSplit } from '../store/hub/remote-parquet.ts';
 import { searchHub } from '../store/hub/search.ts';
-import { findToken, readHubSettings, parseRepo, type HubToken } from '../store/hub/settings.ts';
+import { findToken, readHubSettings, parseRepo } from '../store/hub/settings.ts';
 import { pushInWorker } from '../store/hub/workers.ts';
 import { createLinkedController } from '../store/fs/signals.ts';
 import { createDownloads } from './downloads.ts';
 import { estimateDoubled } from './hub-model.ts';
+import type { StoredHubToken } from './run-engines.ts';
 import type { Jobs } from './jobs.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { createMemorySecrets } from './secrets.ts';
@@ -32,6 +42,13 @@ import { createMemorySecrets } from './secrets.ts';
 export interface HubService {
   search(search: HubSearch, signal?: AbortSignalLike): Promise<HubPage>;
   model(repo: string, revision?: string, signal?: AbortSignalLike): Promise<HubModel>;
+  searchDatasets(query: string, signal?: AbortSignalLike): Promise<readonly HubDatasetHit[]>;
+  /** A dataset, with the columns and the first rows of the split that a name means. */
+  dataset(name: string, rows: number, signal?: AbortSignalLike): Promise<HubDatasetView>;
+  /** Refuses a dataset that cannot be read, a name that means several splits, and a missing column. */
+  checkDataset(name: string, column: string): Promise<void>;
+  /** The token that is kept for the Hub, for an engine. */
+  storedToken(): Promise<StoredHubToken | null>;
   cached(): Promise<readonly HubCached[]>;
   downloads(): Promise<readonly HubDownload[]>;
   download(request: DownloadRequest): Promise<JobSummary>;
@@ -59,11 +76,11 @@ export function createHubService(
   retries: Partial<RetryOptions> = {},
 ): HubService {
   const downloads = createDownloads(home, jobs);
-  const toToken = (text: string): HubToken => ({
+  const toToken = (text: string): StoredHubToken => ({
     text,
     from: secrets.storage === 'memory' ? 'memory' : 'the key store',
   });
-  const storedToken = async (): Promise<HubToken | null> => {
+  const storedToken = async (): Promise<StoredHubToken | null> => {
     const text = await secrets.get(tokenName);
     return text === null ? null : toToken(text);
   };
@@ -89,6 +106,33 @@ export function createHubService(
   return {
     search: async (search, signal) =>
       searchHub(await openInteractiveHub(), search, createLinkedController(signal).signal),
+    searchDatasets: async (query, signal) =>
+      searchDatasets(await openInteractiveHub(), query, createLinkedController(signal).signal),
+    async dataset(given, rows, signal) {
+      const hub = await openInteractiveHub();
+      const name = readDatasetName(given);
+      const controller = createLinkedController(signal);
+      const dataset = await inspectDataset(hub, name, controller.signal);
+      // Which one is meant may be unknown as long as none is named.
+      const isChosen = name.config !== undefined || name.split !== undefined;
+      const split = isChosen ? selectSplit(dataset, name) : findDefaultSplit(dataset, name);
+      const preview = split && (await previewSplit(hub, dataset, split, rows, controller.signal));
+      return {
+        dataset,
+        chosen: split ? { config: split.config, split: split.split } : null,
+        preview: preview ?? null,
+      };
+    },
+    async checkDataset(given, column) {
+      const hub = await openInteractiveHub();
+      const name = readDatasetName(given);
+      const { signal } = new AbortController();
+      const dataset = await inspectDataset(hub, name, signal);
+      const { columns } = await previewSplit(hub, dataset, selectSplit(dataset, name), 0, signal);
+      const found = columns.map((one) => one.name);
+      if (!found.includes(column)) refuse('data/no-column', { path: given, column, found });
+    },
+    storedToken,
     async model(name, requested, signal) {
       const hub = await openInteractiveHub();
       const { repo, revision = requested } = parseRepo(name);

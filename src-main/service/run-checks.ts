@@ -2,6 +2,7 @@
  * @file Checks a training request before the folder of its run exists: what cannot end is refused. What is only
  * likely to fail, or unknown, is left to the run.
  */
+import { isDatasetName } from '../base/dataset-name.ts';
 import { refuse } from '../base/errors.ts';
 import type { Device, TrainingRequest } from '../contract/schema.ts';
 import type { Estimate } from '../cost/estimate.ts';
@@ -42,18 +43,33 @@ export function createRunCheck(
 ): RunCheck {
   const checkText = async (run: RunText, { checkpoint, field }: TrainingRequest): Promise<void> => {
     const atLeast = enoughTokens(run);
-    const sizes = await Promise.all(run.data.map(getDataBytes));
-    const shortest = run.weights ? Math.min(...sizes) : sizes.reduce((a, b) => a + b, 0);
-    if (shortest > bytesPerToken * atLeast) return;
-    const counts = await withEngine(processes, {}, (engine) =>
-      engine.countTokens({ checkpoint, data: [...run.data], field, atLeast }),
+    // The size of a dataset on the Hub is not known before it is read.
+    const local = run.data.filter((data) => !isDatasetName(data));
+    const sizes = await Promise.all(local.map(getDataBytes));
+    const shortest = run.weights ? Math.min(...sizes, Infinity) : sizes.reduce((a, b) => a + b, 0);
+    const isLong = shortest > bytesPerToken * atLeast;
+    if (isLong && local.length === run.data.length) return;
+    const counts =
+      isLong || local.length === 0
+        ? local.map(() => atLeast)
+        : await withEngine(processes, {}, (engine) =>
+            engine.countTokens({ checkpoint, data: [...local], field, atLeast }),
+          );
+    let next = 0;
+    textParts(
+      run,
+      run.data.map((data) => (isDatasetName(data) ? { estimate: atLeast } : counts[next++]!)),
     );
-    textParts(run, counts);
   };
 
   return async (request, checkpoint) => {
-    const { data, settings, weights, stages, launch, out } = request;
-    const run = { data, settings, ...(weights ? { weights } : {}), ...(stages ? { stages } : {}) };
+    const { data, settings, weights, validation, stages, launch, out } = request;
+    const run = {
+      ...{ data, settings },
+      ...(weights ? { weights } : {}),
+      ...(validation ? { validation } : {}),
+      ...(stages ? { stages } : {}),
+    };
     checkContextLength(checkpoint, { contextLength: longestContext(run) });
     await checkText(run, request);
     // PyTorch trains on devices that this computer need not have.

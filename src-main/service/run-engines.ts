@@ -30,6 +30,12 @@ export interface RunEngines {
   stopAll(): Promise<void>;
 }
 
+/** The token that the service keeps. */
+export interface StoredHubToken {
+  readonly text: string;
+  readonly from: 'memory' | 'the key store';
+}
+
 interface RunEngine {
   readonly ended: Promise<void>;
   endNow(): void;
@@ -40,14 +46,19 @@ const firstPoll = 20;
 const longestPoll = 1000;
 
 /** `detached` engines keep running when this process ends. */
-export function createRunEngines(processes: Processes, detached: boolean): RunEngines {
+export function createRunEngines(
+  processes: Processes,
+  detached: boolean,
+  findHubToken: () => Promise<StoredHubToken | null> = () => Promise.resolve(null),
+): RunEngines {
   const engines = new Map<string, RunEngine>();
   const exiting = new Set<string>();
 
   /** Trains until the run stops, or until `signal` aborts. */
   const train = (dir: string, signal: AbortSignalLike): Promise<void> =>
     withEngine(processes, { log: join(dir, 'log.txt'), detached }, async (engine) => {
-      for await (const event of engine.train({ run: dir }, signal))
+      const hubToken = await findHubToken();
+      for await (const event of engine.train({ run: dir, ...(hubToken ? { hubToken } : {}) }, signal))
         if (event.type === 'stopped') exiting.add(dir);
     });
 

@@ -17,6 +17,8 @@ import type {
 import { planRunStages } from '../contract/stages.ts';
 import { openCheckpoint } from '../store/checkpoint/checkpoint.ts';
 import { exists } from '../store/fs/files.ts';
+import { isDatasetName } from '../base/dataset-name.ts';
+import { defaultTextField } from '../store/data/documents.ts';
 import { findDataFiles } from '../store/data/dataset-files.ts';
 import { followEvents } from '../store/run/events.ts';
 import {
@@ -32,6 +34,7 @@ import {
 import { requestGrowth } from '../store/run/stage-files.ts';
 import { createLinkedController } from '../store/fs/signals.ts';
 import type { Home } from '../store/home/home.ts';
+import type { WaitingRun } from '../store/home/run-queue.ts';
 import type { RunSettings } from '../train/run.ts';
 import type { QueuePosition } from '../train/run.ts';
 import { isDecaying } from '../train/schedule.ts';
@@ -41,7 +44,7 @@ import type { RunQueue } from './run-queue.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { planResume } from './resume.ts';
 import type { RunCheck } from './run-checks.ts';
-import { createRunEngines } from './run-engines.ts';
+import { createRunEngines, type StoredHubToken } from './run-engines.ts';
 
 export interface Runs {
   start(request: TrainingRequest): Promise<RunSummary>;
@@ -71,6 +74,12 @@ export interface RunsOptions {
   readonly detached?: boolean;
   /** Throws for a request whose run could not end. Called before the folder of the run exists. */
   readonly check?: RunCheck;
+  /** Refuses a dataset of the Hub that a run could not read. */
+  readonly checkDataset?: (name: string, column: string) => Promise<void>;
+  /** The token for the Hub that the service keeps. */
+  readonly findHubToken?: () => Promise<StoredHubToken | null>;
+  /** Starts a bake-off or a tuning that waits, whose own job is gone. */
+  readonly startOther?: (waiting: WaitingRun) => Promise<unknown>;
   /** Called for a new run before its engine starts. Its errors are ignored. */
   readonly onCreated?: (dir: string, request: TrainingRequest) => Promise<void>;
 }
@@ -95,9 +104,9 @@ const isActive = ({ state }: RunSummary): boolean => activeStates.includes(state
 export function createRuns(
   { home, processes }: Dependencies,
   queue: RunQueue,
-  { detached = false, check, onCreated }: RunsOptions = {},
+  { detached = false, check, onCreated, checkDataset, findHubToken, startOther }: RunsOptions = {},
 ): Runs {
-  const engines = createRunEngines(processes, detached);
+  const engines = createRunEngines(processes, detached, findHubToken);
 
   /** The summary of a run with its place in the queue. */
   const withPosition = (run: RunSummary, positions: ReadonlyMap<string, QueuePosition>): RunSummary => {
@@ -152,7 +161,13 @@ export function createRuns(
     return summarize(dir);
   };
 
-  const starter = createQueueStarter(queue, async ({ dir, resume = {} }) => {
+  const starter = createQueueStarter(queue, async (waiting) => {
+    const { kind, dir, resume = {} } = waiting;
+    if (kind) {
+      await startOther?.(waiting);
+      await queue.remove(dir);
+      return undefined;
+    }
     const run = await summarizeStopped(dir);
     return resumeWith(run, await planResume(run, resume));
   });
@@ -173,14 +188,18 @@ export function createRuns(
       const data = request.data.map(toAbsolutePath);
       const model = await openCheckpoint(checkpoint);
       const { summary } = model;
-      for (const path of data) await findDataFiles(path);
+      const validation = request.validation?.map(toAbsolutePath);
+      for (const path of [...data, ...(validation ?? [])])
+        if (isDatasetName(path)) await checkDataset?.(path, request.field ?? defaultTextField);
+        else await findDataFiles(path);
       const out = request.out === undefined ? undefined : toAbsolutePath(request.out);
       const name = request.name?.trim() || (out === undefined ? summary.name : basename(out));
       const { settings, stages } = request;
       if (stages) checkStages(summary, request, stages);
       await check?.({ ...request, checkpoint, data, ...(out === undefined ? {} : { out }) }, model);
-      const run = { out, checkpoint, data, ...readingOf(request), settings, name };
-      const full = { ...request, checkpoint, data };
+      const texts = { data, ...(validation ? { validation } : {}) };
+      const run = { out, checkpoint, ...readingOf(request), ...texts, settings, name };
+      const full = { ...request, checkpoint, ...texts };
       const device = request.queue && (await queue.deviceOf(request));
       if (!device) return launchNew(await create(run, { isWaiting: false }), full);
       return queue.exclusively(async () => {

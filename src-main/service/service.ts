@@ -26,6 +26,7 @@ import { builtInCheckpoint, toAbsolutePath, type Dependencies } from './dependen
 import { createRemoteHosts } from './remote-hosts.ts';
 import { annotateRun, emptyTrash, listTrashedRuns, restoreRun, trashRun } from './run-metadata.ts';
 import { createRunCheck } from './run-checks.ts';
+import { createDeviceTurns } from './device-turns.ts';
 import { createRunQueue, type RunQueue } from './run-queue.ts';
 import {
   createRuns,
@@ -68,11 +69,23 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
   const gpu = createGpu(dependencies, devices.invalidate);
   const costs = createCosts(dependencies, devices.list);
   const check = createRunCheck(dependencies, { listDevices: devices.list, estimateRun: costs.estimateRun });
-  const queue = createRunQueue(dependencies.home, devices.list);
-  const runs = createRuns(dependencies, queue, { ...options, check, onCreated: costs.recordEstimate });
+  const queue = createRunQueue(dependencies.home, devices.list, async () =>
+    (await Promise.all([tunings.listActive(), bakeoffs.listActive()])).flat(),
+  );
+  const turns = createDeviceTurns(queue);
+  const tunings = createTunings(dependencies, jobs, turns);
+  const bakeoffs = createBakeoffs(dependencies, jobs, costs, turns);
   const hub = createHubService(dependencies, jobs);
-  const tunings = createTunings(dependencies, jobs);
-  const bakeoffs = createBakeoffs(dependencies, jobs, costs);
+  const { checkDataset, storedToken: findHubToken } = hub;
+  const onCreated = costs.recordEstimate;
+  const runs = createRuns(dependencies, queue, {
+    ...options,
+    check,
+    onCreated,
+    checkDataset,
+    findHubToken,
+    startOther: ({ kind, dir }) => (kind === 'bakeoff' ? bakeoffs.resume(dir) : tunings.resume(dir)),
+  });
   const parts: Parts = { jobs, devices, gpu, costs, runs, queue, hub, tunings, bakeoffs };
   return {
     api: {
@@ -83,7 +96,7 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
       ...runApi(dependencies, parts),
       ...tuningApi(parts),
       ...inferenceApi(dependencies),
-      ...textApi(dependencies),
+      ...textApi(dependencies, hub.storedToken),
       ...costApi(parts),
       ...hubApi(parts),
       ...remoteApi(dependencies),
@@ -91,6 +104,7 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
     startQueue: runs.startQueue,
     activeCount: () => jobs.countRunning() + runs.countRunning(),
     async close() {
+      turns.keepEntries();
       await hub.pauseAll();
       await Promise.all([jobs.cancelAll(), runs.stopAll()]);
     },
@@ -235,7 +249,7 @@ function runApi(dependencies: Dependencies, { runs, queue }: Parts) {
 const tuningApi = ({ jobs, tunings }: Parts) =>
   ({
     startTuning: tunings.start,
-    resumeTuning: ({ dir }) => tunings.resume(dir),
+    resumeTuning: ({ dir, queue }) => tunings.resume(dir, queue),
     followTuning: ({ id }, signal) => jobs.follow(id, signal),
     tunings: ({ checkpoint }) => tunings.list(checkpoint),
     tuning: ({ dir }) => tunings.read(dir),
@@ -289,6 +303,8 @@ const costApi = ({ costs }: Parts) =>
 const hubApi = ({ hub, jobs }: Parts) =>
   ({
     hubSearch: (search, signal) => hub.search(search, signal),
+    searchDatasets: ({ query }, signal) => hub.searchDatasets(query, signal),
+    hubDataset: ({ name, rows }, signal) => hub.dataset(name, rows, signal),
     hubModel: ({ repo, revision }, signal) => hub.model(repo, revision, signal),
     hubCached: hub.cached,
     hubDownloads: hub.downloads,

@@ -2,9 +2,13 @@
 import type { Service } from '../contract/service.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { engineStream } from './engines.ts';
+import type { StoredHubToken } from './run-engines.ts';
 import { findModelFolder } from './runs.ts';
 
-export const textApi = ({ home, processes }: Dependencies) =>
+export const textApi = (
+  { home, processes }: Dependencies,
+  findHubToken: () => Promise<StoredHubToken | null>,
+) =>
   ({
     tokenizeText: (request, signal) =>
       engineStream(
@@ -22,7 +26,9 @@ export const textApi = ({ home, processes }: Dependencies) =>
         async function* (engine, engineSignal) {
           const checkpoint = await findModelFolder(home, request.checkpoint);
           const data = request.data.map(toAbsolutePath);
-          yield* engine.previewText({ ...request, checkpoint, data }, engineSignal);
+          const hubToken = await findHubToken();
+          const token = hubToken ? { hubToken } : {};
+          yield* engine.previewText({ ...request, checkpoint, data, ...token }, engineSignal);
         },
         signal,
       ),

@@ -27,23 +27,33 @@ export const windowsIn = (tokens: number, contextLength: number): number =>
 /** One text of a mixture: `train` tokens from `start` on, then its held-out tokens. */
 export interface TextPart extends TokenSplit {
   readonly start: number;
-  /** How often it is drawn from, relative to the other parts. */
+  /** How often it is drawn from, relative to the other parts; 0: it is only evaluated on. */
   readonly weight: number;
+  /** What held-out losses call it. */
+  readonly name?: string;
+  /**
+   * Present for a part without end, which is made while it is read. Its windows are shuffled in buffers of so many;
+   * `train` is an estimate of its size.
+   */
+  readonly shuffleWindows?: number;
 }
 
 /** Parts for texts that lie one after the other, each with its own held-out end. */
 export function partsOf(
-  texts: readonly { readonly tokens: number; readonly weight: number }[],
+  texts: readonly (Pick<TextPart, 'weight' | 'name'> & { readonly tokens: number })[],
   share: number,
   contextLength: number,
 ): readonly TextPart[] {
   let start = 0;
-  return texts.map(({ tokens, weight }) => {
-    const part = { start, weight, ...splitTokens(tokens, share, contextLength) };
+  return texts.map(({ tokens, ...text }) => {
+    const part = { start, ...text, ...splitTokens(tokens, share, contextLength) };
     start += tokens;
     return part;
   });
 }
+
+const trainedParts = (parts: readonly TextPart[]): readonly TextPart[] =>
+  parts.filter(({ weight }) => weight > 0);
 
 /** Training tokens of all parts. */
 export const trainTokensIn = (parts: readonly TextPart[]): number =>
@@ -113,13 +123,15 @@ export interface BatchOrder {
 /**
  * First tokens of the windows of micro-batch number `n` (from 0). A single part visits each of its windows once
  * an epoch, in random order. Several parts keep their weights within every 1,024 draws, and each visits its
- * windows equally often. Every part must hold at least one window.
+ * windows equally often. Every part must hold at least one window. A part without end is read from its start on, each
+ * window once, in random order within its shuffle buffers.
  */
 export function windowStarts(
   n: number,
-  { microBatch, contextLength, seed: runSeed, parts, firstDraw = 0, order = 0 }: BatchOrder,
+  { microBatch, contextLength, seed: runSeed, parts: all, firstDraw = 0, order = 0 }: BatchOrder,
 ): readonly number[] {
   const seed = order === 0 ? runSeed : deriveKey(runSeed, 'order of the text', order);
+  const parts = trainedParts(all);
   const isMixture = parts.length > 1;
   const draws = isMixture ? drawsOf(parts.map((part) => part.weight)) : [drawsPerRound];
   return Array.from({ length: microBatch }, (_, row) => {
@@ -129,11 +141,62 @@ export function windowStarts(
     const { part: p, offset } = isMixture
       ? locate(draws, permuteIndex(deriveKey(seed, 'parts', round), drawInRound, drawsPerRound))
       : { part: 0, offset: drawInRound };
-    const { start, train } = parts[p]!;
-    const windows = windowsIn(train, contextLength);
+    const { start, train, shuffleWindows } = parts[p]!;
     const drawOfPart = round * draws[p]! + offset;
+    if (shuffleWindows !== undefined) {
+      const buffer = Math.floor(drawOfPart / shuffleWindows);
+      const key = deriveKey(seed, 'buffer', buffer, p);
+      const inBuffer = permuteIndex(key, drawOfPart % shuffleWindows, shuffleWindows);
+      return start + (buffer * shuffleWindows + inBuffer) * contextLength;
+    }
+    const windows = windowsIn(train, contextLength);
     const epoch = Math.floor(drawOfPart / windows);
     const key = isMixture ? deriveKey(seed, 'order', epoch, p) : deriveKey(seed, 'order', epoch);
     return start + permuteIndex(key, drawOfPart % windows, windows) * contextLength;
   });
+}
+
+/** Tokens of a part without end, counted from its start. */
+export interface StreamedRange {
+  /** Index of the part in the order's `parts`. */
+  readonly part: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The tokens that `count` micro-batches from number `n` on may read of each part without end: whole shuffle buffers,
+ * and in a mixture those of whole rounds. Later micro-batches read nothing before a range's start.
+ */
+export function streamedRanges(
+  n: number,
+  count: number,
+  { microBatch, contextLength, parts, firstDraw = 0 }: BatchOrder,
+): readonly StreamedRange[] {
+  const trained = trainedParts(parts);
+  const draws = trained.length > 1 ? drawsOf(trained.map(({ weight }) => weight)) : undefined;
+  const first = firstDraw + n * microBatch;
+  const last = first + count * microBatch - 1;
+  return trained.flatMap((part, i) => {
+    const { shuffleWindows } = part;
+    if (shuffleWindows === undefined) return [];
+    const perRound = draws?.[i];
+    const from = perRound === undefined ? first : Math.floor(first / drawsPerRound) * perRound;
+    const to = perRound === undefined ? last : (Math.floor(last / drawsPerRound) + 1) * perRound - 1;
+    const firstBuffer = Math.floor(from / shuffleWindows);
+    const endBuffer = Math.floor(to / shuffleWindows) + 1;
+    const bufferTokens = shuffleWindows * contextLength;
+    return [
+      { part: parts.indexOf(part), start: firstBuffer * bufferTokens, end: endBuffer * bufferTokens + 1 },
+    ];
+  });
+}
+
+/** Most shuffle buffers of a part without end that one update reads, with `sequences` in an update. */
+export function buffersAtOnce(part: TextPart, parts: readonly TextPart[], sequences: number): number {
+  const trained = trainedParts(parts);
+  const perRound = drawsOf(trained.map(({ weight }) => weight))[trained.indexOf(part)]!;
+  const rounds = Math.ceil(sequences / drawsPerRound) + 1;
+  const span = trained.length > 1 ? rounds * perRound : sequences;
+  return Math.ceil(span / part.shuffleWindows!) + 1;
 }

@@ -37,6 +37,8 @@ export interface RunSettings {
   readonly data: readonly string[];
   /** How often each of `data` is drawn from, relative to the others; absent: all of it is one text. */
   readonly weights?: readonly number[];
+  /** Texts that the run is evaluated on; absent: the held-out end of the training text. */
+  readonly validation?: readonly string[];
   /** Column or JSON field that holds the text; default `text`. */
   readonly field?: string;
   readonly settings: TrainingSettings;
@@ -172,6 +174,8 @@ export interface EvaluatedEvent {
   readonly step: number;
   readonly loss: number;
   readonly tokens: number;
+  /** The losses of single texts, if there are several; of each with its own held-out tokens. */
+  readonly parts?: readonly { readonly name: string; readonly loss: number; readonly tokens: number }[];
   /** The type of matrix products; absent in older runs: float32. */
   readonly precision?: Precision;
 }
@@ -257,6 +261,8 @@ export interface StoppedEvent {
   readonly step: number;
   readonly reason: 'finished' | 'requested' | 'failed';
   readonly error?: ErrorData;
+  /** Records and documents that were not read, by reason; absent if there are none. */
+  readonly leftOut?: Readonly<Partial<Record<string, number>>>;
   readonly time: string;
 }
 

@@ -7,12 +7,14 @@ import { optimizerSettings } from './setting-groups/optimizer.ts';
 import { precisionSettings } from './setting-groups/precision.ts';
 import { safetySettings } from './setting-groups/safety.ts';
 import { scheduleSettings } from './setting-groups/schedule.ts';
+import { textSettings } from './setting-groups/text.ts';
 import type { SettingTable } from './setting.ts';
 
 export { scheduleLabels, type Schedule } from './setting-groups/schedule.ts';
 
 export const settingTable = {
   ...lengthSettings,
+  ...textSettings,
   ...optimizerSettings,
   ...scheduleSettings,
   ...precisionSettings,

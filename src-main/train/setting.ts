@@ -5,6 +5,7 @@ import type { Option } from '../base/option.ts';
 /** The sections in which a form and the help list the settings, in this order. */
 export const settingGroups = {
   length: 'Length and batch',
+  text: 'Text',
   optimizer: 'Optimizer',
   schedule: 'Schedule',
   precision: 'Precision and memory',

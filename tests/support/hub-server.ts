@@ -21,9 +21,14 @@ interface ModelRoute {
 }
 
 function parseModelRoute(path: string): ModelRoute | undefined {
-  const repo = '((?:[^/]+/)?[^/]+)';
-  const api = new RegExp(`^/api/models/${repo}/(revision|tree|preupload|commit)/(.+)$`).exec(path);
-  if (api) return { repo: api[1]!, kind: api[2] as ModelRoute['kind'], revision: api[3]!, file: '' };
+  const repo = '((?:datasets/)?(?:[^/]+/)?[^/]+)';
+  const api = new RegExp(
+    `^/api/(models|datasets)/((?:[^/]+/)?[^/]+)/(revision|tree|preupload|commit)/(.+)$`,
+  ).exec(path);
+  if (api) {
+    const prefix = api[1] === 'datasets' ? 'datasets/' : '';
+    return { repo: prefix + api[2]!, kind: api[3] as ModelRoute['kind'], revision: api[4]!, file: '' };
+  }
   const batch = new RegExp(`^/${repo}\\.git/info/lfs/objects/batch$`).exec(path);
   if (batch) return { repo: batch[1]!, kind: 'batch', revision: '', file: '' };
   if (!/\/resolve(-cache)?\//.test(path)) return undefined;
@@ -114,7 +119,7 @@ export class HubServer {
       sendError(response, 401, '', 'Invalid credentials in Authorization header');
       return;
     }
-    if (path === '/api/models') this.#search(response, url);
+    if (path === '/api/models' || path === '/api/datasets') this.#search(response, url);
     else if (path === '/api/whoami-v2') this.#whoAmI(response, account);
     else if (path === '/api/repos/create' && request.method === 'POST') {
       await this.#createRepo(request, response, account);
@@ -124,7 +129,8 @@ export class HubServer {
   #search(response: ServerResponse, url: URL): void {
     const limit = Math.min(this.pageSize, Number(url.searchParams.get('limit') ?? 50));
     const from = Number(url.searchParams.get('cursor') ?? 0);
-    const found = this.#store.search(url.searchParams);
+    const isDataset = url.pathname === '/api/datasets';
+    const found = this.#store.search(url.searchParams, isDataset);
     const next = new URL(url.pathname + url.search, this.endpoint);
     next.searchParams.set('cursor', String(from + limit));
     this.#sendPage(response, found, from, from + limit, next.href);

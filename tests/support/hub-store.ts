@@ -37,7 +37,7 @@ export class HubStore {
     for (const [path, content] of Object.entries(files)) {
       const bytes = Buffer.from(content);
       const sha = hashOf('sha256', bytes);
-      const lfs = /\.(safetensors|bin|model|onnx)$/.test(path) || bytes.length > 200_000;
+      const lfs = /\.(safetensors|bin|model|onnx|parquet)$/.test(path) || bytes.length > 200_000;
       this.blobs.set(sha, bytes);
       stored.set(path, { bytes, lfs, sha, oid: hashOf('sha1', `blob ${bytes.length}\0`, bytes) });
     }
@@ -69,7 +69,7 @@ export class HubStore {
     const { model_type: modelType, quantization_config: quantization } = config;
     return {
       _id: hashOf('md5', model.repo),
-      id: model.repo,
+      id: model.repo.replace(/^datasets\//, ''),
       sha: commit,
       private: model.private,
       gated: model.gated ?? false,
@@ -94,7 +94,7 @@ export class HubStore {
   }
 
   /** The public models that match the query of `GET /api/models`, sorted as it says. */
-  search(query: URLSearchParams): readonly ModelEntry[] {
+  search(query: URLSearchParams, isDataset = false): readonly ModelEntry[] {
     const filters = query.getAll('filter');
     const words = (query.get('search') ?? '').toLowerCase();
     const task = query.get('pipeline_tag');
@@ -109,7 +109,7 @@ export class HubStore {
       return a[sort]! > b[sort]! ? -1 : 0;
     };
     return [...this.models.values()]
-      .filter((model) => !model.private)
+      .filter((model) => !model.private && model.repo.startsWith('datasets/') === isDataset)
       .map((model) => this.entryOf(model, model.branches.get('main')!))
       .filter(matches)
       .sort(descending);

@@ -37,6 +37,25 @@ export const batchCases: readonly BatchCase[] = [
       { start: 75_600, train: 800, heldOut: 0, weight: 0.013 },
     ],
   },
+  // A text that is only evaluated on, and one that is shuffled in buffers, alone and in a mixture.
+  {
+    microBatch: 4,
+    contextLength: 16,
+    seed: 5,
+    parts: [
+      { start: 0, train: 1_000_000, heldOut: 0, weight: 1, shuffleWindows: 100 },
+      { start: 1_000_000, train: 0, heldOut: 2000, weight: 0 },
+    ],
+  },
+  {
+    microBatch: 4,
+    contextLength: 16,
+    seed: 6,
+    parts: [
+      { start: 0, train: 5000, heldOut: 100, weight: 1 },
+      { start: 5100, train: 1_000_000, heldOut: 0, weight: 2, shuffleWindows: 64 },
+    ],
+  },
 ];
 
 /** SHA-256 of the first tokens of all windows of `comparedBatches` micro-batches, one line for each. */

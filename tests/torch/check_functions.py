@@ -29,7 +29,9 @@ def check_close(what, found, expected):
 
 stored = json.loads(fixture.read_text("utf-8"))
 for i, case in enumerate(stored["batches"]):
-    parts = [TextPart(p["start"], p["train"], p["heldOut"], p["weight"]) for p in case["parts"]]
+    parts = [
+        TextPart(p["start"], p["train"], p["heldOut"], p["weight"], p.get("shuffleWindows")) for p in case["parts"]
+    ]
     order = BatchOrder(case["microBatch"], case["contextLength"], case["seed"], parts)
     digest = hashlib.sha256()
     for n in range(BATCHES):

@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  buffersAtOnce,
   drawsOf,
   heldOutStarts,
   partsOf,
+  streamedRanges,
   trainTokensIn,
   windowsIn,
   windowStarts,
+  type TextPart,
 } from '../../src-main/train/batches.ts';
 
 const contextLength = 8;
@@ -136,5 +139,42 @@ describe('held-out text', () => {
 
   it('does not exist with a held-out fraction of 0', () => {
     expect(heldOutStarts(oneText(1000), contextLength, 64)).toEqual([]);
+  });
+});
+
+describe('a part without end', () => {
+  const streamed: TextPart = { start: 0, train: 999, heldOut: 0, weight: 1, shuffleWindows: 32 };
+  const order = { microBatch: 4, contextLength, seed: 7, parts: [streamed] };
+
+  it('reads each window once, in random order within its buffers', () => {
+    const starts = Array.from({ length: 40 }, (_, n) => windowStarts(n, order)).flat();
+    const windows = starts.map((start) => start / contextLength);
+    expect(windows.toSorted((a, b) => a - b)).toEqual(windows.map((_, i) => i));
+    expect(windows).not.toEqual(windows.toSorted((a, b) => a - b));
+    for (const [draw, window] of windows.entries())
+      expect(Math.floor(window / 32)).toBe(Math.floor(draw / 32));
+  });
+
+  it.each([
+    ['alone', [streamed]],
+    ['in a mixture', [{ start: 1e6, train: 5000, heldOut: 0, weight: 3 }, streamed]],
+    ['beside a validation text', [streamed, { start: 1e6, train: 0, heldOut: 100, weight: 0 }]],
+  ] as const)('%s, reads only what its ranges say, and never before an earlier range', (_, parts) => {
+    const mixed = { ...order, parts };
+    const end = contextLength * 1e5;
+    let least = 0;
+    for (let n = 0; n < 2000; n += 3) {
+      const [range] = streamedRanges(n, 3, mixed);
+      expect(parts[range!.part]).toBe(streamed);
+      expect(range!.start).toBeGreaterThanOrEqual(least);
+      least = range!.start;
+      const span = range!.end - range!.start - 1;
+      expect(span / (32 * contextLength)).toBeLessThanOrEqual(buffersAtOnce(streamed, parts, 12));
+      for (const start of [n, n + 1, n + 2].flatMap((m) => windowStarts(m, mixed))) {
+        if (start >= end) continue;
+        expect(start).toBeGreaterThanOrEqual(range!.start);
+        expect(start + contextLength + 1).toBeLessThanOrEqual(range!.end);
+      }
+    }
   });
 });

@@ -23,12 +23,16 @@ HEADER_BYTES = 1024
 
 @dataclass(frozen=True)
 class TextPart:
-    """One text of a mixture: `train` tokens from `start` on, then its held-out tokens."""
+    """
+    One text of a mixture: `train` tokens from `start` on, then its held-out tokens. One of weight 0 is only evaluated
+    on. One with `shuffle_windows` is read once, shuffled in buffers of so many windows.
+    """
 
     start: int
     train: int
     held_out: int
     weight: float
+    shuffle_windows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def draws_of(weights: Sequence[float]) -> list[int]:
 
 def window_starts(n: int, order: BatchOrder) -> list[int]:
     """First tokens of the windows of micro-batch number `n` (from 0) of `order.sequences` windows."""
-    parts = order.parts
+    parts = [part for part in order.parts if part.weight > 0]
     is_mixture = len(parts) > 1
     draws = draws_of([part.weight for part in parts]) if is_mixture else [DRAWS_PER_ROUND]
     starts = []
@@ -96,8 +100,15 @@ def window_starts(n: int, order: BatchOrder) -> list[int]:
         if is_mixture:
             key = derive_key(order.seed, "parts", drawn)
             p, offset = _locate(draws, permute_index(key, in_round, DRAWS_PER_ROUND))
+        draw = drawn * draws[p] + offset
+        size = parts[p].shuffle_windows
+        if size is not None:
+            buffer, index = divmod(draw, size)
+            window = buffer * size + permute_index(derive_key(order.seed, "buffer", buffer, p), index, size)
+            starts.append(parts[p].start + window * order.context_length)
+            continue
         windows = windows_in(parts[p].train, order.context_length)
-        epoch, index = divmod(drawn * draws[p] + offset, windows)
+        epoch, index = divmod(draw, windows)
         names = ("order", epoch, p) if is_mixture else ("order", epoch)
         window = permute_index(derive_key(order.seed, *names), index, windows)
         starts.append(parts[p].start + window * order.context_length)

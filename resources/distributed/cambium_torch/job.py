@@ -142,7 +142,10 @@ def read_job(folder: str | os.PathLike[str]) -> Job:
             for c in job["copies"]
         ],
         token_folders=[root / folder for folder in job["tokens"]["folders"]],
-        parts=[TextPart(p["start"], p["train"], p["heldOut"], p["weight"]) for p in job["tokens"]["parts"]],
+        parts=[
+            TextPart(p["start"], p["train"], p["heldOut"], p["weight"], p.get("shuffleWindows"))
+            for p in job["tokens"]["parts"]
+        ],
         model=root / job["model"],
         grown_moments=resolve(job["grownMoments"]),
         moment_updates=job["momentUpdates"],

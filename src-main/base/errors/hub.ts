@@ -1,7 +1,11 @@
 /** @file Errors of the Hugging Face Hub. */
-import type { ErrorText } from './text.ts';
+import { listNames, type ErrorText } from './text.ts';
 
 const tokenPage = 'https://huggingface.co/settings/tokens';
+
+/** The names of datasets begin with `datasets/`, as their addresses do. */
+const describeKind = (repo: string): string =>
+  repo.startsWith('datasets/') ? `dataset ${repo.slice('datasets/'.length)}` : `model ${repo}`;
 
 export const hubErrors = {
   'hub/bad-name': (d: { given: string }): ErrorText => [
@@ -25,8 +29,28 @@ export const hubErrors = {
     `Try again in ${d.seconds} seconds; downloaded files are kept.`,
   ],
   'hub/no-repo': (d: { repo: string; endpoint: string }): ErrorText => [
-    `there is no model ${d.repo} on ${d.endpoint}, or it is private`,
-    'Check the name; a private model needs the token of an account that may read it.',
+    `there is no ${describeKind(d.repo)} on ${d.endpoint}, or it is private`,
+    'Check the name; a private repository needs the token of an account that may read it.',
+  ],
+  'hub/bad-dataset': (d: { given: string }): ErrorText => [
+    `"${d.given}" is not the name of a dataset`,
+    'Use hf://datasets/OWNER/NAME, if needed followed by @REVISION, /CONFIGURATION and :SPLIT.',
+  ],
+  'hub/no-parquet': (d: { repo: string }): ErrorText => [
+    `the dataset ${d.repo} has no Parquet files, and the Hub has made none of it`,
+    'Download it, convert it in Python with datasets.load_dataset(…).to_parquet("train.parquet"), and use that file.',
+  ],
+  'hub/several-configs': (d: { repo: string; found: readonly string[] }): ErrorText => [
+    `the dataset ${d.repo} has ${d.found.length} configurations: ${listNames(d.found, 12)}`,
+    `Name one, such as hf://datasets/${d.repo}/${d.found[0] ?? 'default'}.`,
+  ],
+  'hub/no-config': (d: { repo: string; config: string; found: readonly string[] }): ErrorText => [
+    `the dataset ${d.repo} has no configuration "${d.config}"`,
+    `It has ${listNames(d.found, 12)}.`,
+  ],
+  'hub/no-split': (d: { repo: string; split: string; found: readonly string[] }): ErrorText => [
+    `the dataset ${d.repo} has no split "${d.split}"`,
+    `Name one of ${listNames(d.found, 12)}, such as hf://datasets/${d.repo}:${d.found[0] ?? 'train'}.`,
   ],
   'hub/no-revision': (d: { repo: string; revision: string }): ErrorText => [
     `${d.repo} has no revision "${d.revision}"`,

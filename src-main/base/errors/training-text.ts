@@ -48,6 +48,27 @@ export const trainingTextErrors = {
       : `row group ${d.index} of ${d.path} has ${d.rows} rows, which do not fit in memory`,
     'Write the file again with smaller row groups, such as row_group_size=10000 in pyarrow.',
   ],
+  'data/only-streamed': (d: { name: string }): ErrorText => [
+    `${d.name} is a dataset of the Hub, which only training and its preview read`,
+    'Download its Parquet files, for example with `hf download --repo-type dataset`, and choose their folder.',
+  ],
+  'data/stream-changed': (d: { name: string; block: number }): ErrorText => [
+    `block ${d.block} of ${d.name} is not what this run read before`,
+    'The dataset or the version of Cambium has changed; start a new run.',
+  ],
+  'data/stream-damaged': (d: { path: string }): ErrorText => [
+    `${d.path} is damaged`,
+    'Start a new run; a run with a streamed dataset needs the record of what it reads.',
+  ],
+  'data/stream-tokenizer': (d: { name: string }): ErrorText => [
+    `the tokenizer is not the one with which this run reads ${d.name}`,
+    'Restore the tokenizer of the checkpoint, or start a new run.',
+  ],
+  'data/stream-disk': (d: { name: string; needed: number; limit: number }): ErrorText => [
+    `two shuffle buffers of ${d.name} need ${formatBytes(d.needed)}, more than the ${formatBytes(d.limit)} of disk ` +
+      'that the run may use for streamed text',
+    'Raise --stream-disk, or lower --shuffle-windows.',
+  ],
   'data/tokens-damaged': (d: { path: string; why: string }): ErrorText => [
     `the token file ${d.path} is damaged: ${d.why}`,
     'Delete it; Cambium makes it again from the text.',

@@ -157,7 +157,14 @@ export const exportEvent = exactly<ExportEvent>()(
   ]),
 );
 
-export const leftOutRecords = z.object({ missing: count, empty: count });
+export const leftOutRecords = z.object({
+  missing: count,
+  empty: count,
+  short: count.exactOptional(),
+  long: count.exactOptional(),
+  duplicate: count.exactOptional(),
+  language: count.exactOptional(),
+});
 const evaluation = exactly<Evaluation>()(
   z.object({
     loss: number,

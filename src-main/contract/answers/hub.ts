@@ -2,7 +2,7 @@
 import '../no-eval.ts';
 import { z } from 'zod';
 import type { DownloadEvent, HubAccount, HubCached, HubPage, PushEvent, PushPlan } from '../../model/hub.ts';
-import type { HubDownload, HubModel } from '../hub.ts';
+import type { HubDatasetHit, HubDatasetView, HubDownload, HubModel } from '../hub.ts';
 import { checkpointSummary } from './checkpoints.ts';
 import { count, errorData, number, text, texts } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
@@ -30,12 +30,49 @@ export const hubPage = exactly<HubPage>()(
   }),
 );
 
+export const hubDatasets = exactly<readonly HubDatasetHit[]>()(
+  z.array(
+    z.object({
+      repo: text,
+      downloads: number,
+      likes: number,
+      updated: text,
+      gated: gate,
+      private: z.boolean(),
+    }),
+  ),
+);
+
+const hubFiles = z.array(z.object({ path: text, bytes: number, etag: text, sha256: z.boolean() }));
+
+export const hubDataset = exactly<HubDatasetView>()(
+  z.object({
+    dataset: z.object({
+      repo: text,
+      revision: text,
+      commit: text,
+      gated: gate,
+      private: z.boolean(),
+      isConverted: z.boolean(),
+      splits: z.array(z.object({ config: text, split: text, files: hubFiles, bytes: number })),
+    }),
+    chosen: z.object({ config: text, split: text }).nullable(),
+    preview: z
+      .object({
+        columns: z.array(z.object({ name: text, type: text })),
+        rows: z.array(z.array(text.nullable())),
+        firstFileRows: count,
+      })
+      .nullable(),
+  }),
+);
+
 export const hubModel = exactly<HubModel>()(
   z.object({
     repo: text,
     revision: text,
     commit: text,
-    files: z.array(z.object({ path: text, bytes: number, etag: text, sha256: z.boolean() })),
+    files: hubFiles,
     // The page links to it.
     url: z.url({ protocol: /^https?$/ }),
     gated: gate,

@@ -36,6 +36,8 @@ import {
   hubDownload,
   hubModel,
   hubPage,
+  hubDatasets,
+  hubDataset,
   pushEvent,
   pushPlan,
 } from './hub.ts';
@@ -150,6 +152,8 @@ export const answers: { readonly [K in keyof typeof service]: z.ZodType<OutputsO
   runCost: costRecord.nullable(),
 
   hubSearch: hubPage,
+  searchDatasets: hubDatasets,
+  hubDataset,
   hubModel,
   hubCached: z.array(hubCached),
   hubDownloads: z.array(hubDownload),

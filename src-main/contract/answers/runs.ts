@@ -6,7 +6,7 @@ import { promiseKinds } from '../../model/promise.ts';
 import type { RunCheckpoint, RunEvent, RunHistory, RunSummary } from '../../train/run.ts';
 import { storedSettingsSchema } from '../../train/settings.ts';
 import { stageEndReasons, stageStart, storedStages } from '../../train/stages.ts';
-import type { DeviceQueue } from '../queue.ts';
+import { queuedKinds, type DeviceQueue } from '../queue.ts';
 import type { JobSummary, TrashedRun } from '../responses.ts';
 import { count, deviceKind, errorData, number, precision, text, texts } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
@@ -72,7 +72,15 @@ export const deviceQueues = exactly<readonly DeviceQueue[]>()(
     z.object({
       device: deviceKind,
       isHeld: z.boolean(),
-      waiting: z.array(z.object({ dir: text, name: text, added: text, error: errorData.exactOptional() })),
+      waiting: z.array(
+        z.object({
+          kind: z.enum(queuedKinds),
+          dir: text,
+          name: text,
+          added: text,
+          error: errorData.exactOptional(),
+        }),
+      ),
     }),
   ),
 );
@@ -167,7 +175,13 @@ const eventFields = {
     time: text.optional(),
   },
   slope: { step: count, fall: number, low: number, high: number },
-  evaluated: { step: count, loss: number, tokens: number.optional(), precision: precision.optional() },
+  evaluated: {
+    step: count,
+    loss: number,
+    tokens: number.optional(),
+    parts: z.array(z.object({ name: text, loss: number, tokens: number })).optional(),
+    precision: precision.optional(),
+  },
   averaged: { step: count, weights: z.enum(['ema', 'average']), loss: number, tokens: number.optional() },
   asymmetry: { step: count, value: number },
   sample: { step: count, prompt: text, text },
@@ -190,6 +204,7 @@ const eventFields = {
     step: count,
     reason: z.enum(['finished', 'requested', 'failed']),
     error: errorData.optional(),
+    leftOut: z.record(text, number).optional(),
     time: text.optional(),
   },
 } as const satisfies Readonly<Record<RunEvent['type'], z.ZodRawShape>>;

@@ -10,7 +10,7 @@ import { openTokens, tokenizeFiles } from '../../store/data/tokenize.ts';
 import { createLinkedController } from '../../store/fs/signals.ts';
 import { openHome } from '../../store/home/home.ts';
 import { readRun } from '../../store/run/runs.ts';
-import { textParts } from '../../train/run-text.ts';
+import { textFilterOf, textParts } from '../../train/run-text.ts';
 import { evaluationPrecisionOf } from '../../train/settings.ts';
 import { chooseDevice } from '../device/choose.ts';
 import type { WindowLossesInput } from '../inputs.ts';
@@ -30,6 +30,7 @@ export async function windowLosses(
   const tokenized = await tokenizeFiles({
     data,
     field,
+    filter: textFilterOf(settings),
     tokenizerDir: checkpoint.dir,
     vocabSize: checkpoint.dims['vocab']!,
     cacheDir: await openHome().createCacheDir('tokens'),

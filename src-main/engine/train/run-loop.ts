@@ -1,13 +1,13 @@
 /** @file The steps of a run: read a batch, update, report, evaluate, save. A stop takes effect between two steps. */
 import { join } from 'node:path';
-import type { RunEvent } from '../../contract/schema.ts';
+import type { LeftOutRecords, RunEvent } from '../../contract/schema.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { modelFolder } from '../../store/checkpoint/moments.ts';
 import { openTokenizer } from '../../store/data/tokenizer.ts';
 import type { Tokens } from '../../store/data/tokenize.ts';
 import { savedLosses } from '../../store/run/checkpoints.ts';
 import type { RunSession } from '../../store/run/runs.ts';
-import { trainTokensIn, windowStarts, type TextPart } from '../../train/batches.ts';
+import { trainTokensIn, windowStarts, type BatchOrder, type TextPart } from '../../train/batches.ts';
 import { distillWeightAt } from '../../train/distill.ts';
 import type { RunSettings } from '../../train/run.ts';
 import { isDecaying } from '../../train/schedule.ts';
@@ -32,12 +32,19 @@ import { saveCheckpoint } from './step-checkpoint.ts';
 import type { StepRecord } from '../../store/run/step-record.ts';
 import type { ReadBatch, StepReport, Training } from './training.ts';
 
-/** What stays the same from the first step of a session to its last. */
-export interface TrainingSession {
-  readonly dir: string;
-  readonly run: RunSettings;
+/** The text of a session. */
+export interface SessionText {
   readonly tokens: Tokens;
   readonly parts: readonly TextPart[];
+  /** Waits for what `count` micro-batches from `n` on read; false if the run was asked to stop first. */
+  prepareText(n: number, count: number, order: BatchOrder): Promise<boolean>;
+  countLeftOut(): LeftOutRecords;
+}
+
+/** What stays the same from the first step of a session to its last. */
+export interface TrainingSession extends SessionText {
+  readonly dir: string;
+  readonly run: RunSettings;
   readonly device: Device;
   readonly session: RunSession;
   shouldStop(): boolean;
@@ -184,6 +191,8 @@ export async function* runSegment(
       yield { type: 'rescheduled', step: progress.step, steps: lastStep, time: timestamp() };
     }
     const started = performance.now();
+    const firstBatch = (progress.cursor - stage.start.cursor) * settings.gradAccum;
+    if (!(await context.prepareText(firstBatch, settings.gradAccum, batchOrderOf(stage, parts)))) break;
     const step = progress.step + 1;
     const limits = limitsOf(progress.history, settings.spikeThreshold);
     const lr = learningRateAt(stage, step);
@@ -234,7 +243,9 @@ export async function* runSegment(
   const canSave = progress.history.nonFinite === 0;
   if (canSave && (savedStep !== progress.step || progress.step === 0)) yield* save();
   const reason = progress.step >= lastStep || isStoppedEarly() ? 'finished' : 'requested';
-  yield { type: 'stopped', step: progress.step, reason, time: timestamp() };
+  const leftOut = context.countLeftOut();
+  const counts = describesAny(leftOut) ? { leftOut: { ...leftOut } } : {};
+  yield { type: 'stopped', step: progress.step, reason, ...counts, time: timestamp() };
   return undefined;
 }
 
@@ -310,6 +321,14 @@ function createSaver(
   };
 }
 
+/** The order of the batches of a stage. */
+export const batchOrderOf = (
+  { start, settings: { microBatch, contextLength, seed } }: Pick<TrainingStage, 'start' | 'settings'>,
+  parts: readonly TextPart[],
+): BatchOrder => ({ microBatch, contextLength, seed, parts, firstDraw: start.draws, order: start.order });
+
+const describesAny = (leftOut: LeftOutRecords): boolean => Object.values(leftOut).some((n) => n > 0);
+
 /** Reads the micro-batches of the update number `cursor`. */
 function batchReader(
   { start, settings }: TrainingStage,
@@ -317,8 +336,8 @@ function batchReader(
   parts: readonly TextPart[],
   cursor: number,
 ): ReadBatch {
-  const { microBatch, contextLength, gradAccum, documentMask, seed } = settings;
-  const order = { microBatch, contextLength, seed, parts, firstDraw: start.draws, order: start.order };
+  const { contextLength, gradAccum, documentMask } = settings;
+  const order = batchOrderOf({ start, settings }, parts);
   return (i, intoTokens, intoDocuments) => {
     const starts = windowStarts((cursor - start.cursor) * gradAccum + i, order);
     for (const [row, first] of starts.entries()) {

@@ -6,6 +6,7 @@ import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import type { TextTokenizer } from '../../store/data/tokenizer.ts';
 import type { Tokens } from '../../store/data/tokenize.ts';
 import { heldOutStarts, heldOutWindows, type TextPart } from '../../train/batches.ts';
+import type { EvaluatedEvent } from '../../train/run.ts';
 import { runSampling } from '../../train/run-sample.ts';
 import { evaluationPrecisionOf, type TrainingSettings } from '../../train/settings.ts';
 import { generate } from '../infer/generate.ts';
@@ -18,6 +19,8 @@ import { savedWeights } from './step-checkpoint.ts';
 export interface Window {
   readonly tokens: Int32Array;
   readonly documents: Int32Array;
+  /** The name of its text. */
+  readonly part: string;
 }
 
 /** The model and the text that a run measures with. */
@@ -37,8 +40,9 @@ export async function* evaluateWeights(
 ): AsyncGenerator<RunEvent> {
   if (heldOut.length > 0) {
     const tokens = heldOut.length * settings.contextLength;
-    const loss = await heldOutLoss(device, loaded, settings, heldOut);
-    yield { type: 'evaluated', step, loss, tokens, precision: evaluationPrecisionOf(settings) };
+    const { loss, parts } = await heldOutLosses(device, loaded, settings, heldOut);
+    const byPart = parts.length > 1 ? { parts } : {};
+    yield { type: 'evaluated', step, loss, tokens, ...byPart, precision: evaluationPrecisionOf(settings) };
     if (settings.emaDecay > 0 && step > 0) {
       const emaLoss = await heldOutLoss(device, withWeights(loaded, 'ema'), settings, heldOut);
       yield { type: 'averaged', step, weights: 'ema', loss: emaLoss, tokens };
@@ -66,6 +70,25 @@ export async function* evaluateAverage(
   } finally {
     average.dispose();
   }
+}
+
+/** The mean loss of the held-out windows, in nats per token, and that of each text. */
+async function heldOutLosses(
+  device: Device,
+  loaded: LoadedModel,
+  settings: TrainingSettings,
+  heldOut: readonly Window[],
+): Promise<{ readonly loss: number; readonly parts: NonNullable<EvaluatedEvent['parts']> }> {
+  const names = [...new Set(heldOut.map(({ part }) => part))];
+  if (names.length < 2) return { loss: await heldOutLoss(device, loaded, settings, heldOut), parts: [] };
+  const parts: { name: string; loss: number; tokens: number }[] = [];
+  for (const name of names) {
+    const windows = heldOut.filter(({ part }) => part === name);
+    const loss = await heldOutLoss(device, loaded, settings, windows);
+    parts.push({ name, loss, tokens: windows.length * settings.contextLength });
+  }
+  const total = parts.reduce((sum, { loss, tokens }) => sum + loss * tokens, 0);
+  return { loss: total / (heldOut.length * settings.contextLength), parts };
 }
 
 /** Mean loss of the held-out windows, in nats per token. */
@@ -98,7 +121,12 @@ export const heldOutText = (
   heldOutStarts(parts, contextLength, most).map((start) => ({
     tokens: tokens.read(start, contextLength + 1),
     documents: tokens.readDocumentIds(start, contextLength),
+    part: partNameAt(parts, start),
   }));
+
+/** The name of the text with a held-out token. */
+const partNameAt = (parts: readonly TextPart[], at: number): string =>
+  parts.find(({ start, train, heldOut }) => at >= start + train && at < start + train + heldOut)?.name ?? '';
 
 /** Generates a sample that continues the prompt, or a new text if the prompt is empty. */
 export async function sample(

@@ -27,8 +27,8 @@ import type { LaunchSettings } from '../../train/launch.ts';
 import type { RunEvent, RunSettings } from '../../train/run.ts';
 import { decayFrom, isDecaying, stepsOf } from '../../train/schedule.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
-import { tokenizeText } from './training-text.ts';
-import { checkContextLength, textParts } from '../../train/run-text.ts';
+import { readStaticText } from './open-text.ts';
+import { checkContextLength } from '../../train/run-text.ts';
 
 /** The work folder in the folder of a run. */
 const workFolder = (dir: string): string => join(dir, 'torch');
@@ -112,7 +112,9 @@ async function* startJob(
   yield { type: 'preparing', what: 'looking for PyTorch', done: 0, of: 1 };
   const python = await findTorchPython();
   const launch = { ...run.launch, processes: countProcesses(run, python) };
-  const tokenized = yield* tokenizeText(run, base, signal, shouldStop);
+  const text = yield* readStaticText({ dir, run, base, signal, shouldStop, hubToken: null });
+  if (text.streams.length > 0)
+    refuse('torch/unsupported', { what: 'datasets that are streamed from the Hub' });
   const { contextLength, activationCheckpointing } = settings;
   const checkpointing = resolveCheckpointing(activationCheckpointing, contextLength);
   await writeWork(
@@ -123,8 +125,8 @@ async function* startJob(
       base,
       hasStep: newest !== null,
       checkpoints: '../checkpoints',
-      tokenFolders: tokenized.folders,
-      parts: textParts(run, tokenized.lengths),
+      tokenFolders: text.folders,
+      parts: text.parts,
       trainer: findTrainer(),
       activationCheckpointing: checkpointing === 'off' ? 'off' : 'full',
     }),

@@ -5,7 +5,7 @@
 import { toErrorData, refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { RunEvent } from '../../contract/schema.ts';
-import { openTokens } from '../../store/data/tokenize.ts';
+import type { HubToken } from '../../store/hub/settings.ts';
 import { newestStep, openSession, readRun, type RunSession } from '../../store/run/runs.ts';
 import type { RunSettings } from '../../train/run.ts';
 import { lastStepOf } from '../../train/stages.ts';
@@ -16,14 +16,18 @@ import { openMeter, type Meter } from './meter.ts';
 import { openPosition, stageNumber } from './run-position.ts';
 import { trainSegments } from './segments.ts';
 import { checkNoNewerShards, newestTorchStep, torchSession } from './torch-session.ts';
-import { tokenizeText } from './training-text.ts';
-import { checkContextLength, textParts } from '../../train/run-text.ts';
+import { openRunText, readStaticText, type RunText } from './open-text.ts';
+import { batchOrderOf, type SessionText } from './run-loop.ts';
+import { checkContextLength } from '../../train/run-text.ts';
 
 /**
  * Trains a run from its newest complete checkpoint, or from its start, until it is finished, is asked to stop,
  * or fails.
  */
-export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike): AsyncGenerator<RunEvent> {
+export async function* train(
+  { run: dir, hubToken }: TrainInput,
+  signal: AbortSignalLike,
+): AsyncGenerator<RunEvent> {
   const run = await readRun(dir);
   const { launch } = run;
   if (!launch) await checkNoNewerShards(dir);
@@ -36,7 +40,7 @@ export async function* train({ run: dir }: TrainInput, signal: AbortSignalLike):
     if (!launch) meter = await openMeter(dir, run.settings);
     const events = launch
       ? torchSession(dir, { ...run, launch }, session, signal)
-      : runSession(dir, run, session, signal, meter!);
+      : runSession(dir, run, { session, signal, meter: meter!, hubToken: hubToken ?? null });
     for await (const event of events)
       for (const reported of (await meter?.take(event)) ?? [event]) {
         if ('step' in reported) step = reported.step;
@@ -68,13 +72,25 @@ async function stoppedEvent(error: unknown, dir: string, run: RunSettings, step:
   return { type: 'stopped', step, reason: 'failed', error: data, time };
 }
 
+interface SessionParts {
+  readonly session: RunSession;
+  readonly signal: AbortSignalLike;
+  readonly meter: Meter;
+  readonly hubToken: HubToken | null;
+}
+
+const textOf = (text: RunText): SessionText => ({
+  tokens: text.tokens,
+  parts: text.parts,
+  prepareText: text.prepare,
+  countLeftOut: () => text.leftOut,
+});
+
 /** Everything between opening the run's folder and closing it. */
 async function* runSession(
   dir: string,
   run: RunSettings,
-  session: RunSession,
-  signal: AbortSignalLike,
-  meter: Meter,
+  { session, signal, meter, hubToken }: SessionParts,
 ): AsyncGenerator<RunEvent> {
   const { settings } = run;
   const { base, record, stage } = await openPosition(dir, run);
@@ -83,18 +99,19 @@ async function* runSession(
   checkContextLength(base, stage.settings);
   const shouldStop = (): boolean => signal.aborted || session.isStopRequested() || meter.isBudgetSpent();
   await session.setState('preparing');
-  const tokenized = yield* tokenizeText(run, base, signal, shouldStop);
-  const tokens = await openTokens(tokenized.folders);
-  const parts = textParts(run, tokenized.lengths);
+  const request = { dir, run, base, signal, shouldStop, hubToken };
+  const fixed = yield* readStaticText(request);
+  const first = ((record?.cursor ?? 0) - stage.start.cursor) * stage.settings.gradAccum;
+  const text = await openRunText(request, fixed, first, (parts) => batchOrderOf(stage, parts));
   try {
     const device = await chooseDevice(settings.device, settings.threads, { tf32: settings.tf32 === 'on' });
     try {
       const { joules } = meter;
-      yield* trainSegments({ dir, run, tokens, parts, device, session, shouldStop, joules });
+      yield* trainSegments({ dir, run, ...textOf(text), device, session, shouldStop, joules });
     } finally {
       await device.dispose();
     }
   } finally {
-    tokens.close();
+    await text.close();
   }
 }

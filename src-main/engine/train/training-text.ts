@@ -1,6 +1,7 @@
 /** @file The text of a run: its tokens, with progress. */
 import { createQueue } from '../../base/queue.ts';
 import { anySignal, createAborter, type AbortSignalLike } from '../../base/signals.ts';
+import { noFilter, type TextFilter } from '../../base/text-filter.ts';
 import type { RunEvent } from '../../contract/schema.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { tokenizeFiles, type TokenizedData } from '../../store/data/tokenize.ts';
@@ -14,6 +15,7 @@ export async function* tokenizeText(
   base: Checkpoint,
   signal: AbortSignalLike,
   shouldStop: () => boolean,
+  filter: TextFilter = noFilter,
 ): AsyncGenerator<RunEvent, TokenizedData> {
   const events = createQueue<RunEvent>();
   const own = createAborter();
@@ -28,6 +30,7 @@ export async function* tokenizeText(
   const work = tokenizeFiles({
     data,
     field,
+    filter,
     tokenizerDir: base.dir,
     vocabSize: base.dims['vocab']!,
     cacheDir: await openHome().createCacheDir('tokens'),

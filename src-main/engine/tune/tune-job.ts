@@ -15,7 +15,7 @@ import { writeText } from '../../store/fs/files.ts';
 import { tryLock } from '../../store/fs/lock.ts';
 import { readTuning, writeTuning } from '../../store/run/tuning-file.ts';
 import { runVersion, type RunSettings } from '../../train/run.ts';
-import { checkContextLength, textParts } from '../../train/run-text.ts';
+import { checkContextLength, textFilterOf, textParts } from '../../train/run-text.ts';
 import { stepsOf } from '../../train/schedule.ts';
 import type { TrainingSettings } from '../../train/settings.ts';
 import { renderTuningPage } from '../../train/tuning/report.ts';
@@ -75,7 +75,7 @@ async function* tuneLocked(dir: string, signal: AbortSignalLike): AsyncGenerator
   checkContextLength(opened, settings);
   const shouldStop = (): boolean => signal.aborted;
   const run = runOf(tuning);
-  const reading = tokenizeText(run, opened, signal, shouldStop);
+  const reading = tokenizeText(run, opened, signal, shouldStop, textFilterOf(settings));
   let read = await reading.next();
   for (; !read.done; read = await reading.next()) if (read.value.type === 'preparing') yield read.value;
   const { folders, lengths } = read.value;

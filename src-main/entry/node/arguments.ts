@@ -1,6 +1,7 @@
 /** @file Reads the values of flags. A value that cannot be read is a usage error that names the flag. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { isDatasetName } from '../../base/dataset-name.ts';
 import { refuse } from '../../base/errors.ts';
 import { readCount } from '../../base/units.ts';
 import { getText, type Options } from './command.ts';
@@ -64,10 +65,13 @@ export function readData(given: readonly string[]): { readonly data: string[]; r
   const matches = given.map((item) =>
     existsSync(resolve(item)) ? null : /^(.+)=(\d+(?:\.\d+)?|\.\d+)$/.exec(item),
   );
-  const data = given.map((item, i) => resolve(matches[i]?.[1] ?? item));
+  const data = given.map((item, i) => resolveData(matches[i]?.[1] ?? item));
   if (matches.every((match) => match === null)) return { data };
   return { data, weights: matches.map((match) => Number(match?.[2] ?? 1)) };
 }
+
+/** The absolute path of a text; the name of a dataset on the Hub stays. */
+export const resolveData = (data: string): string => (isDatasetName(data) ? data : resolve(data));
 
 /** The flag of an option: `saveEvery` → `--save-every`. */
 export const flagOf = (id: string): string => `--${id.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;

@@ -110,7 +110,7 @@ function describeEvent(event: RunEvent): string | undefined {
     case 'started':
       return describeStart(event);
     case 'evaluated':
-      return `step ${event.step}: held-out loss ${event.loss.toFixed(4)}`;
+      return `step ${event.step}: held-out loss ${event.loss.toFixed(4)}${describeParts(event.parts)}`;
     case 'averaged': {
       const weights = event.weights === 'ema' ? 'EMA weights' : 'averaged checkpoints';
       return `step ${event.step}: held-out loss of the ${weights} ${event.loss.toFixed(4)}`;
@@ -147,6 +147,9 @@ function describeEvent(event: RunEvent): string | undefined {
       return undefined;
   }
 }
+
+const describeParts = (parts: Extract<RunEvent, { type: 'evaluated' }>['parts'] = []): string =>
+  parts.length > 0 ? ` (${parts.map(({ name, loss }) => `${name} ${loss.toFixed(4)}`).join(', ')})` : '';
 
 type EarlyStopped = Extract<RunEvent, { type: 'early-stopped' }>;
 

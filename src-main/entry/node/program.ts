@@ -28,6 +28,7 @@ import { push } from './commands/push.ts';
 import { queue } from './commands/queue.ts';
 import { runs } from './commands/runs.ts';
 import { sample } from './commands/sample.ts';
+import { datasets } from './commands/datasets.ts';
 import { search } from './commands/search.ts';
 import { serve } from './commands/serve.ts';
 import { tokenize } from './commands/tokenize.ts';
@@ -39,6 +40,7 @@ import { createOutput, exits, type Streams } from './output.ts';
 
 export const commands: readonly AddCommand[] = [
   search,
+  datasets,
   download,
   inspect,
   plan,

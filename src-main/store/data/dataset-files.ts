@@ -3,6 +3,7 @@
 import * as fs from 'node:fs/promises';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join, relative, resolve, sep } from 'node:path';
+import { isDatasetName } from '../../base/dataset-name.ts';
 import { refuse } from '../../base/errors.ts';
 import { readOrRefuse } from '../fs/files.ts';
 import { packedExtensions } from './decompress.ts';
@@ -44,7 +45,7 @@ const isGlobPattern = (path: string): boolean => /[*?[{]/.test(path);
 /**
  * The dataset split that a path names: `train`, `data/train-00000-of-00002.parquet`, `web/train/0.jsonl`.
  */
-const findSplit = (path: string): string | undefined =>
+export const findSplit = (path: string): string | undefined =>
   /(?:^|[/._-])(train|validation|valid|val|dev|test|eval)(?=$|[/._-])/i.exec(path)?.[1]?.toLowerCase();
 
 /** The files that a path means, and those of its folder that it does not mean. */
@@ -63,6 +64,7 @@ export const findDataFiles = async (path: string): Promise<readonly string[]> =>
 
 /** As `findDataFiles`, with the files of a folder that are left out. */
 export async function listDataFiles(path: string): Promise<DataFiles> {
+  if (isDatasetName(path)) refuse('data/only-streamed', { name: path });
   const full = resolve(path);
   const found = await stat(full).catch(() => undefined);
   if (found?.isFile()) return { files: [full], leftOut: [] };

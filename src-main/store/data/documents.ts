@@ -4,6 +4,7 @@
  */
 import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
+import type { FilterReason } from '../../base/text-filter.ts';
 import { readCsvColumn } from './csv-rows.ts';
 import { getDataFormat } from './dataset-files.ts';
 import { readJsonLines, readJsonValues, type PlacedValue } from './json-values.ts';
@@ -20,12 +21,23 @@ export interface DocumentPart {
   readonly isLast: boolean;
 }
 
-/** Records of a file that gave no document, by reason. */
-export interface LeftOut {
+/** Records of a file that gave no document, and documents that a filter left out, by reason. */
+export interface LeftOut extends Partial<Record<FilterReason, number>> {
   /** Records without the field. */
   missing: number;
   /** Records whose field is null or an empty text. */
   empty: number;
+}
+
+export const noneLeftOut: Readonly<LeftOut> = { missing: 0, empty: 0 };
+
+/** The counts of several files together. A reason of a filter is present if there is one. */
+export function sumLeftOut(all: readonly LeftOut[]): LeftOut {
+  const sum: LeftOut = { ...noneLeftOut };
+  for (const one of all)
+    for (const [reason, n] of Object.entries(one) as [keyof LeftOut, number][])
+      sum[reason] = (sum[reason] ?? 0) + n;
+  return sum;
 }
 
 export interface ReadOptions {

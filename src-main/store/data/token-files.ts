@@ -67,7 +67,14 @@ const summarySchema = z.discriminatedUnion('version', [
     version: z.literal(2),
     ...commonFields,
     library: z.object({ name: z.string(), version: z.string() }),
-    leftOut: z.object({ missing: count, empty: count }),
+    leftOut: z.object({
+      missing: count,
+      empty: count,
+      short: count.exactOptional(),
+      long: count.exactOptional(),
+      duplicate: count.exactOptional(),
+      language: count.exactOptional(),
+    }),
   }),
 ]);
 

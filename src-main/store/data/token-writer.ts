@@ -3,15 +3,31 @@
  * the tokens. Runs in the worker of tokenize-worker.ts.
  */
 import { createHash } from 'node:crypto';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
-import { exists, openRegularFile, readOrRefuse, writeJson, writeOrRefuse } from '../fs/files.ts';
+import type { TextFilter } from '../../base/text-filter.ts';
+import {
+  exists,
+  openRegularFile,
+  readOrRefuse,
+  readRegularFile,
+  writeJson,
+  writeOrRefuse,
+} from '../fs/files.ts';
 import { removeFolder, writeFolder } from '../fs/folder.ts';
 import { writeAt } from '../fs/sequential-file.ts';
+import { filterDocuments } from './document-filter.ts';
+import type { SeenHashes } from './seen-hashes.ts';
 import { chunkDocuments, chunkingVersion, type TextChunk } from './chunks.ts';
 import { getDataFormat } from './dataset-files.ts';
-import { defaultTextField, readDocuments } from './documents.ts';
+import {
+  defaultTextField,
+  noneLeftOut,
+  readDocuments,
+  type DocumentPart,
+  type LeftOut,
+} from './documents.ts';
 import { headerLength, maxTokensPerFile, tokenFileMagic, type TokenSummary } from './token-files.ts';
 import { tokenizerLibrary, type TextTokenizer } from './tokenizer.ts';
 
@@ -24,6 +40,10 @@ export interface TokenizeOptions {
   readonly signal?: AbortSignal;
   /** Called with the bytes of text read so far. */
   readonly onBytes?: (done: number) => void;
+  /** Leaves documents out; `seen` has the hashes of what earlier files of the text gave. */
+  readonly filter?: { readonly rule: TextFilter; readonly seen: SeenHashes };
+  /** Names the files before, for a filter that compares with them. */
+  readonly earlier?: string;
   /** Default: the limit of the file format. */
   readonly maxTokensPerFile?: number;
 }
@@ -39,7 +59,7 @@ export async function tokenizeFile(
 ): Promise<{ folder: string; cached: boolean }> {
   const { vocabSize, cacheDir, field = defaultTextField, signal } = options;
   const tokensPerFile = options.maxTokensPerFile ?? maxTokensPerFile;
-  const width = vocabSize > 65_536 ? 4 : 2;
+  const width: 2 | 4 = vocabSize > 65_536 ? 4 : 2;
   const textHash = await hashFile(path, signal);
   const keyParts = [
     textHash,
@@ -51,17 +71,26 @@ export async function tokenizeFile(
     width,
     vocabSize,
     tokensPerFile,
+    ...(options.filter ? [JSON.stringify(options.filter.rule)] : []),
+    // What is a duplicate depends on the files before.
+    ...(options.filter?.rule.dedupe ? [options.earlier ?? ''] : []),
   ];
   const key = createHash('sha256').update(keyParts.join('\n')).digest('hex').slice(0, 32);
   const folder = join(cacheDir, key);
   const isComplete = (): Promise<boolean> => exists(join(folder, 'tokens.json'));
   if (await exists(folder)) {
-    if (await isComplete()) return { folder, cached: true };
+    if (await isComplete()) {
+      if (options.filter?.rule.dedupe) await addSeenHashes(folder, options.filter.seen);
+      return { folder, cached: true };
+    }
     await removeFolder(folder); // folders appear atomically, so this one was damaged later
   }
   try {
     await writeFolder(folder, async (temporary) => {
-      const written = await writeTokens(path, tokenizer, temporary, { ...options, width, tokensPerFile });
+      const leftOut: LeftOut = { ...noneLeftOut };
+      const parts = readDocuments(path, { ...options, leftOut });
+      const how = { ...options, width, tokensPerFile };
+      const written = await writeDocuments(path, parts, tokenizer, { folder: temporary, leftOut, ...how });
       if ((await hashFile(path, signal)) !== textHash)
         refuse('file/unreadable', { path, why: 'it changed while it was read' });
       const summary: TokenSummary = {
@@ -85,22 +114,25 @@ export async function tokenizeFile(
   }
 }
 
-interface WriteOptions extends TokenizeOptions {
+interface WriteOptions extends Pick<TokenizeOptions, 'filter' | 'signal'> {
+  readonly folder: string;
   readonly width: 2 | 4;
   readonly tokensPerFile: number;
+  /** Counts what is left out. */
+  readonly leftOut: LeftOut;
 }
 
-/** Writes the token files and documents.bin. Returns what tokens.json says of them. */
-async function writeTokens(
-  path: string,
+/** Writes the token files and documents.bin into a folder. Returns what tokens.json says of them. */
+export async function writeDocuments(
+  name: string,
+  parts: AsyncIterable<DocumentPart>,
   tokenizer: TextTokenizer,
-  folder: string,
-  { width, tokensPerFile, field, signal, onBytes }: WriteOptions,
+  { folder, width, tokensPerFile, signal, filter, leftOut }: WriteOptions,
 ): Promise<Pick<TokenSummary, 'tokens' | 'documents' | 'bytes' | 'parts' | 'leftOut'>> {
   const { before, after, appended } = tokenizer.documentTokens;
   const tokens = createTokenWriter(folder, width, tokensPerFile);
   const starts = await createNumberWriter(join(folder, 'documents.bin'));
-  const leftOut = { missing: 0, empty: 0 };
+  const hashes: bigint[] = [];
   let documents = 0;
   let bytes = 0;
   const write = async ({ chunks, ids }: Batch): Promise<void> => {
@@ -117,8 +149,14 @@ async function writeTokens(
     }
   };
   try {
-    const parts = readDocuments(path, { field, signal, onBytes, leftOut });
-    const chunks = chunkDocuments(path, parts, tokenizer.canCut);
+    const kept = filter
+      ? filterDocuments(parts, filter.rule, {
+          seen: filter.seen,
+          leftOut,
+          onHash: (hash) => void hashes.push(hash),
+        })
+      : parts;
+    const chunks = chunkDocuments(name, kept, tokenizer.canCut);
     // While the library encodes a batch on its threads, the next one is read.
     let previous: Batch | undefined;
     for await (const batch of batchChunks(chunks)) {
@@ -129,8 +167,14 @@ async function writeTokens(
       previous = { chunks: batch, ids };
     }
     if (previous) await write(previous);
-    const records = leftOut.missing + leftOut.empty;
-    if (documents === 0) refuse('data/empty', { path, tokens: 0, needed: 1, leftOut: records });
+    if (filter?.rule.dedupe) {
+      const file = join(folder, hashesFile);
+      await writeOrRefuse(file, () => writeFile(file, BigUint64Array.from(hashes)));
+    }
+    const records = Object.values(leftOut).reduce((sum, n) => sum + n, 0);
+    // All documents of one file may be duplicates of others.
+    if (documents === 0 && !filter)
+      refuse('data/empty', { path: name, tokens: 0, needed: 1, leftOut: records });
     await starts.finish();
   } finally {
     await starts.close();
@@ -148,7 +192,7 @@ interface Batch {
 const batchLength = 2 ** 18;
 const batchChunkCount = 1024;
 
-async function* batchChunks(chunks: AsyncIterable<TextChunk>): AsyncGenerator<TextChunk[]> {
+export async function* batchChunks(chunks: AsyncIterable<TextChunk>): AsyncGenerator<TextChunk[]> {
   let batch: TextChunk[] = [];
   let length = 0;
   for await (const chunk of chunks) {
@@ -160,6 +204,14 @@ async function* batchChunks(chunks: AsyncIterable<TextChunk>): AsyncGenerator<Te
     length = 0;
   }
   if (batch.length > 0) yield batch;
+}
+
+/** The hashes of the documents of a folder of tokens that a filter compares with. */
+const hashesFile = 'hashes.bin';
+
+async function addSeenHashes(folder: string, seen: SeenHashes): Promise<void> {
+  const bytes = await readRegularFile(join(folder, hashesFile));
+  for (const hash of new BigUint64Array(new Uint8Array(bytes).buffer)) seen.add(hash);
 }
 
 /** SHA-256 of a file. */

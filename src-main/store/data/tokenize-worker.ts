@@ -1,6 +1,9 @@
 /** @file The worker thread that tokenizes text files. */
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { toErrorData } from '../../base/errors.ts';
+import { createSeenHashes } from './seen-hashes.ts';
 import { openTokenizer } from './tokenizer.ts';
 import { tokenizeFile } from './token-writer.ts';
 import type { TokenizeMessage, TokenizeTask } from './tokenize.ts';
@@ -8,7 +11,7 @@ import type { TokenizeMessage, TokenizeTask } from './tokenize.ts';
 /** Milliseconds between two progress messages. */
 const progressInterval = 100;
 
-const { files, field, tokenizerDir, vocabSize, cacheDir } = workerData as TokenizeTask;
+const { files, field, tokenizerDir, vocabSize, cacheDir, filter: rule } = workerData as TokenizeTask;
 const controller = new AbortController();
 const { signal } = controller;
 const send = (message: TokenizeMessage): void => {
@@ -21,13 +24,21 @@ parentPort!.on('message', () => {
 try {
   const tokenizer = await openTokenizer(tokenizerDir, vocabSize);
   let lastProgress = 0;
+  const filter = rule && { rule, seen: createSeenHashes() };
+  let earlier = '';
   for (const file of files) {
     const onBytes = (done: number): void => {
       if (performance.now() - lastProgress < progressInterval) return;
       lastProgress = performance.now();
       send({ type: 'bytes', file, done });
     };
-    const result = await tokenizeFile(file, tokenizer, { vocabSize, cacheDir, field, signal, onBytes });
+    const result = await tokenizeFile(file, tokenizer, {
+      ...{ vocabSize, cacheDir, field, signal, onBytes, earlier },
+      ...(filter ? { filter } : {}),
+    });
+    earlier = createHash('sha256')
+      .update(`${earlier}\n${basename(result.folder)}`)
+      .digest('hex');
     send({ type: 'file', file, ...result });
   }
   send({ type: 'done', notes: tokenizer.notes });

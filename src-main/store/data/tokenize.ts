@@ -3,10 +3,11 @@ import { mkdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AppError, createError, refuse, type ErrorData } from '../../base/errors.ts';
+import { isFiltering, type TextFilter } from '../../base/text-filter.ts';
 import { readOrRefuse, writeOrRefuse } from '../fs/files.ts';
 import { resolveWorkerUrl } from '../fs/worker-url.ts';
 import { findDataFiles } from './dataset-files.ts';
-import type { LeftOut } from './documents.ts';
+import { noneLeftOut, sumLeftOut, type LeftOut } from './documents.ts';
 import { readTokenSummary } from './token-files.ts';
 
 export { openTokens, type Tokens } from './token-files.ts';
@@ -21,6 +22,8 @@ export interface TokenizeRequest {
   /** Rows of the model's token embedding. */
   readonly vocabSize: number;
   readonly cacheDir: string;
+  /** Documents that are left out; default: none. */
+  readonly filter?: TextFilter;
   /** Called with the bytes of text done, and of all files together. */
   readonly onProgress?: (done: number, of: number) => void;
   readonly signal?: AbortSignal;
@@ -50,6 +53,7 @@ export interface TokenizeTask {
   readonly tokenizerDir: string;
   readonly vocabSize: number;
   readonly cacheDir: string;
+  readonly filter: TextFilter | undefined;
 }
 
 /** What the worker sends. Any message to it cancels. */
@@ -82,6 +86,7 @@ export async function tokenizeFiles(request: TokenizeRequest): Promise<Tokenized
     tokenizerDir: resolve(request.tokenizerDir),
     vocabSize,
     cacheDir: resolve(request.cacheDir),
+    filter: request.filter && isFiltering(request.filter) ? request.filter : undefined,
   };
   const { results, notes } = await runWorker(task, sizes, onProgress, signal);
   const folders = paths.map((path) => results.get(path)!.folder);
@@ -101,10 +106,7 @@ export async function tokenizeFiles(request: TokenizeRequest): Promise<Tokenized
     documents: sum(summaries.map((summary) => summary.documents)),
     bytes: sum(summaries.map((summary) => summary.bytes)),
     cached: [...results.values()].every((result) => result.cached),
-    leftOut: {
-      missing: sum(summaries.map(({ leftOut }) => leftOut?.missing ?? 0)),
-      empty: sum(summaries.map(({ leftOut }) => leftOut?.empty ?? 0)),
-    },
+    leftOut: sumLeftOut(summaries.map(({ leftOut }) => leftOut ?? noneLeftOut)),
     notes,
   };
 }

@@ -164,13 +164,14 @@ const parseEtag = (etag: string | null): string | null =>
   etag?.replace(/^W\//, '').replace(/^"|"$/g, '') ?? null;
 
 /**
- * Yields the bytes of a file from `offset` on, from one response. Refuses `hub/changed` when the ETag or the
- * size is another one than that of the file.
+ * Yields the bytes of a file from `offset` to `end` (default: its end), from one response. Refuses `hub/changed`
+ * when the ETag or the size is another one than that of the file.
  */
-async function* streamFrom(
+export async function* streamFrom(
   hub: Hub,
-  { repo, commit, file, signal }: FileTask,
+  { repo, commit, file, signal }: Omit<FileTask, 'onBytes'>,
   offset: number,
+  end = file.bytes,
 ): AsyncGenerator<Uint8Array> {
   let etag: string | null = null;
   let linkedSize: string | null = null;
@@ -180,7 +181,8 @@ async function* streamFrom(
     etag = parseEtag(tag) ?? etag;
     linkedSize = headers.get('x-linked-size') ?? linkedSize;
   };
-  const range = offset > 0 ? { range: `bytes=${offset}-` } : {};
+  const last = end < file.bytes ? String(end - 1) : '';
+  const range = offset > 0 || last !== '' ? { range: `bytes=${offset}-${last}` } : {};
   const response = await hub.request(
     getFileUrl(hub, repo, commit, file.path),
     { headers: { 'accept-encoding': 'identity', ...range }, signal },
@@ -201,6 +203,7 @@ async function* streamFrom(
   }
   // A server without range requests sends the file from its start.
   let skip = isPartial ? 0 : offset;
+  let wantedBytes = end - offset;
   const reader = response.body!.getReader();
   try {
     for (;;) {
@@ -209,9 +212,13 @@ async function* streamFrom(
         hub.retry.timeout,
       );
       if (done || !value) return;
-      const wanted = value.subarray(Math.min(skip, value.length));
-      skip -= value.length - wanted.length;
+      const unread = value.subarray(Math.min(skip, value.length));
+      skip -= value.length - unread.length;
+      // More bytes than the file has are the caller's to refuse.
+      const wanted = end < file.bytes ? unread.subarray(0, wantedBytes) : unread;
+      wantedBytes -= wanted.length;
       if (wanted.length > 0) yield wanted;
+      if (end < file.bytes && wantedBytes === 0) return;
     }
   } finally {
     void reader.cancel().catch(() => undefined);

@@ -2,13 +2,14 @@
  * @file Inspects a model on the Hub before its weights are downloaded: its commit, its files, config.json, and
  * the headers of its safetensors files, read with range requests.
  */
-import { listFiles, modelInfo } from '@huggingface/hub';
+import { modelInfo } from '@huggingface/hub';
 import { AppError, refuse, type ErrorData } from '../../base/errors.ts';
 import type { HubFile, HubModelInfo } from '../../model/hub.ts';
 import type { CheckpointSummary } from '../../model/summary.ts';
 import { summarizeCheckpoint } from '../checkpoint/checkpoint.ts';
 import { parseConfig, resolveCheckpoint } from '../checkpoint/resolve.ts';
 import { addTensor, safetensorsIndexFile, selectShards, type StoredTensor } from '../checkpoint/shards.ts';
+import { createFetch, listCommitFiles } from './commit-files.ts';
 import { selectModelFiles } from './model-files.ts';
 import { mapConcurrently } from './parallel.ts';
 import { fetchHeader, fetchJsonObject, fetchRange, type CommitContext } from './ranges.ts';
@@ -44,7 +45,7 @@ export async function inspectModel(
     typeof found.sha === 'string' && /^[0-9a-f]{40}$/.test(found.sha)
       ? found.sha
       : refuse('hub/answer', { endpoint, why: `it names no commit of ${repo}` });
-  const all = await listCommitFiles(hub, found.name || repo, commit, signal);
+  const all = await listCommitFiles(hub, found.name || repo, commit, { recursive: false, signal });
   const { shards, why, card } = await inspectCommit({ hub, repo, commit, signal }, all);
   const files = selectModelFiles(all, shards);
   const bytes = sumBytes(files);
@@ -68,44 +69,6 @@ export async function inspectModel(
 }
 
 const sumBytes = (files: readonly HubFile[]): number => files.reduce((n, file) => n + file.bytes, 0);
-
-/** A `fetch` for the client library that aborts with `signal`. */
-function createFetch(hub: Hub, repo: string, revision: string, signal?: AbortSignal): typeof fetch {
-  const request = hub.createFetch({ repo, revision });
-  return (input, init) => request(input, { ...init, ...(signal ? { signal } : {}) });
-}
-
-/** The files in the root folder of a commit. Leaves out names and hashes that are unsafe as paths. */
-async function listCommitFiles(
-  hub: Hub,
-  repo: string,
-  commit: string,
-  signal?: AbortSignal,
-): Promise<readonly HubFile[]> {
-  const files: HubFile[] = [];
-  const { endpoint } = hub.settings;
-  try {
-    const entries = listFiles({
-      repo,
-      revision: commit,
-      recursive: false,
-      hubUrl: endpoint,
-      fetch: createFetch(hub, repo, commit, signal),
-    });
-    for await (const { type, path, size, oid, lfs } of entries) {
-      if (type !== 'file') continue;
-      const etag = lfs?.oid ?? oid ?? '';
-      const bytes = lfs?.size ?? size;
-      const isSafeEtag = /^[0-9a-f]{40}$|^[0-9a-f]{64}$/.test(etag);
-      const isSafeName = /^(?!\.{1,2}$)[^/\\\0:]{1,255}$/.test(path);
-      if (isSafeEtag && isSafeName && Number.isSafeInteger(bytes) && bytes >= 0)
-        files.push({ path, bytes, etag, sha256: lfs !== undefined });
-    }
-  } catch (thrown) {
-    refuseUnexpectedResponse(endpoint)(thrown);
-  }
-  return files;
-}
 
 interface Inspection {
   /** Null when the model cannot be grown. */

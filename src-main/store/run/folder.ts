@@ -32,6 +32,7 @@ const storedRun = z
     checkpoint: z.string().min(1),
     data: z.array(z.string().min(1)),
     weights: z.array(z.number().positive().max(1e9)).optional(),
+    validation: z.array(z.string().min(1)).min(1).optional(),
     field: z.string().optional(),
     settings: storedSettingsSchema,
     stages: storedStages.optional(),

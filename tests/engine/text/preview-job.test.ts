@@ -1,13 +1,15 @@
 /** @file The preview of data counts what training reads, and says what it leaves out. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAborter } from '../../../src-main/base/signals.ts';
 import type { PreviewEvent, TextPreview } from '../../../src-main/contract/text.ts';
 import type { PreviewInput } from '../../../src-main/engine/inputs.ts';
 import { preview } from '../../../src-main/engine/text/preview-job.ts';
 import { tokenize } from '../../../src-main/engine/text/tokenize-job.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
+import { HubServer } from '../../support/hub-server.ts';
+import { makeParquet, makeTexts } from '../../support/parquet.ts';
 import { freshFolder } from '../../support/temporary.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import { collect, neverAborted } from '../workbench.ts';
@@ -103,5 +105,33 @@ describe('preview', () => {
       const request = { checkpoint: await checkpoint, data: [book], ...(limit ? { limit } : {}) };
       await expectAppError('cancelled', () => collect(preview(request, signal)));
     }
+  });
+});
+
+describe('a dataset of the Hub', () => {
+  const server = new HubServer();
+  beforeAll(async () => {
+    await server.start();
+    process.env['HF_ENDPOINT'] = server.endpoint;
+    server.addCommit('datasets/org/texts', {
+      'data/train.parquet': makeParquet([...makeTexts(150), null], 40),
+    });
+  });
+  afterAll(async () => {
+    delete process.env['HF_ENDPOINT'];
+    await server.stop();
+  });
+
+  it('is read from its beginning, beside files that are counted', async () => {
+    const name = 'hf://datasets/org/texts';
+    const { preview: found } = await previewOf({ data: [name, book], weights: [3, 1] });
+    expect(found).toMatchObject({ files: 2, documents: 101, isPartial: true });
+    expect(found.items).toMatchObject([
+      { path: name, files: 1, documents: 100, share: 0.75 },
+      { path: book, documents: 1 },
+    ]);
+    expect(found.first).toMatchObject({ file: name, text: makeTexts(1)[0] });
+    await expectAppError('data/no-column', () => previewOf({ data: [name], field: 'body' }));
+    await expectAppError('hub/bad-dataset', () => previewOf({ data: ['hf://datasets/'] }));
   });
 });

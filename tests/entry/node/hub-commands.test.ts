@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { accessToken, useHub } from '../../service/hub-fixture.ts';
+import { makeParquet, makeTexts } from '../../support/parquet.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import { waitUntil } from '../../support/test-service.ts';
 import { runCommand } from './run-command.ts';
@@ -76,4 +77,20 @@ it('push --dry-run lists the files, and push uploads them', async () => {
   expect(code).toBe(0);
   expect(out).toContain(`${server.endpoint}/me/mine (private)`);
   expect(server.models.get('me/mine')!.private).toBe(true);
+});
+
+it('datasets searches, and shows the splits, columns and rows of one', async () => {
+  const { app, server } = useFixture();
+  const texts = makeTexts(20);
+  server.addCommit('datasets/org/texts', { 'data/train.parquet': makeParquet(texts, 8) }, { downloads: 12 });
+  const { out } = await runCommand(app, ['datasets', 'texts']);
+  expect(out).toContain('org/texts');
+  expect(out).not.toContain('org/oak');
+  const one = await runCommand(app, ['datasets', 'hf://datasets/org/texts', '--rows', '2']);
+  expect(one.out).toContain('text: string');
+  expect(one.out).toContain(texts[1]);
+  expect(one.out).toContain('20 rows in the first file');
+  const missing = await runCommand(app, ['datasets', 'hf://datasets/org/none']);
+  expect(missing.code).toBe(1);
+  expect(missing.err).toContain('there is no dataset org/none');
 });

@@ -9,6 +9,8 @@ import { sleep } from './sleep.ts';
 type HubPart = Pick<
   Service,
   | 'hubSearch'
+  | 'searchDatasets'
+  | 'hubDataset'
   | 'hubModel'
   | 'hubCached'
   | 'hubDownloads'
@@ -97,6 +99,8 @@ export function createFakeHub(pace: number, jobs: FakeJobs, summary: CheckpointS
     doubled: { sizes: { hidden: [64, 128] }, parameters: 4e9, disk: 8e9, grow: 9e8, train: 64e9 },
   });
   return {
+    searchDatasets: async () => [],
+    hubDataset: async ({ name }) => refuse('hub/bad-dataset', { given: name }),
     hubSearch: async ({ query, all }) => ({
       hits: hits.filter((hit) => hit.repo.includes(query) && (all || hit.why === null)),
       next: null,

@@ -1,4 +1,5 @@
 /** @file Run folders of format version 1. Their names and values are written out, because files have them. */
+import type { textSettings } from '../../../src-main/train/setting-groups/text.ts';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { eventsFile, readEvents } from '../../../src-main/store/run/events.ts';
@@ -70,7 +71,8 @@ type SinceVersion1 =
   | 'keepEvery'
   | 'keepBest'
   | 'earlyStoppingPatience'
-  | 'earlyStoppingThreshold';
+  | 'earlyStoppingThreshold'
+  | keyof typeof textSettings;
 
 /** The same settings in version 2. */
 const newSettings: Omit<TrainingSettings, SinceVersion1> = {

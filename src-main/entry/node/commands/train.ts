@@ -1,7 +1,7 @@
 /** @file cambium train: starts a run and follows it. */
 import { resolve } from 'node:path';
 import type { RunSummary } from '../../../contract/schema.ts';
-import { readData } from '../arguments.ts';
+import { readData, resolveData } from '../arguments.ts';
 import { collect, getText, getTexts, jsonFlag, type AddCommand, type Context } from '../command.ts';
 import { describeRun, followRun } from '../follow.ts';
 import { addEngineFlags, readLaunch } from '../engine-flags.ts';
@@ -22,6 +22,7 @@ Examples:
   cambium train ./small --data corpus.txt --tokens 100M --stages stages.json
   cambium train ./grown --data corpus.txt --tokens 1B --engine torch --nodes 4 --gpus 8 --partition h100
   cambium train ./grown --data corpus.txt --tokens 1B --tuned ./tuning
+  cambium train ./grown --data hf://datasets/HuggingFaceFW/fineweb-edu/sample-10BT --tokens 1B
   cambium train ./grown --data ./fineweb=3 --data "books/*.txt=1" --tokens 100M`;
 
 export const train: AddCommand = (program, run) => {
@@ -31,8 +32,13 @@ export const train: AddCommand = (program, run) => {
     .description('train a checkpoint on text; Ctrl+C stops and saves, `cambium resume` continues')
     .requiredOption(
       '--data <path>',
-      'a text, .jsonl or .parquet file, a pattern, or a folder; may be repeated; ' +
+      'a text, .jsonl or .parquet file, a pattern, a folder, or hf://datasets/OWNER/NAME; may be repeated; ' +
         'PATH=WEIGHT sets how often it is sampled relative to the others',
+      collect,
+    )
+    .option(
+      '--validation <path>',
+      'a text to evaluate on, instead of the end of --data; may be repeated',
       collect,
     )
     .option('--field <name>', 'the JSON field or column with the text', 'text')
@@ -50,6 +56,7 @@ export const train: AddCommand = (program, run) => {
       run(async (context, path) => {
         const { api, out, options, signal } = context;
         const field = String(options['field']);
+        const validation = getTexts(options['validation']).map(resolveData);
         const target = getText(options['out']);
         const name = getText(options['name']);
         const launch = readLaunch(options);
@@ -60,6 +67,7 @@ export const train: AddCommand = (program, run) => {
           checkpoint,
           ...readData(getTexts(options['data'])),
           ...(field === 'text' ? {} : { field }),
+          ...(validation.length > 0 ? { validation } : {}),
           settings,
           ...(target === undefined ? {} : { out: resolve(target) }),
           ...(name === undefined ? {} : { name }),
