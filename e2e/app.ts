@@ -1,30 +1,41 @@
-/** @file Starts the built app with a temporary home, and opens it in Chromium. Errors of a page fail its test. */
-import { spawn, type ChildProcess } from 'node:child_process';
+/** @file Starts the built app with a temporary home, and opens its page. Errors of a page fail its test. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { toyCorpus } from '../src-main/train/toy-corpus.ts';
-import { findChromium } from '../tests/support/chromium.ts';
 import { makeTinyCheckpoint, type TinyOptions } from '../tests/support/tiny.ts';
+import { createHost, isDesktop, type Host, type PageOptions } from './host.ts';
+import { screenshots, timeout } from './paths.ts';
 
-export const root = resolve(import.meta.dirname, '..');
-export const screenshots = join(root, 'e2e', 'screenshots');
-/** How long an action may take, in milliseconds. Long, because a busy machine is slow. */
-export const timeout = 60_000;
+export { root, screenshots, timeout } from './paths.ts';
+export { isDesktop } from './host.ts';
 
-/** A suite that needs a browser. Without one it is skipped. */
-export function scenario(title: string, body: (app: App) => void): void {
-  const executablePath = findChromium();
-  if (executablePath === undefined) {
-    skipSuite(title, 'needs Chromium: install it, or set CAMBIUM_CHROMIUM to its path');
+interface ScenarioOptions {
+  /** Why the desktop app has no such scenario; absent if it has. */
+  readonly notInDesktop?: string;
+}
+
+/** A suite that needs a browser or the desktop app. Without one it is skipped. */
+export function scenario(
+  title: string,
+  body: (app: App) => void,
+  { notInDesktop }: ScenarioOptions = {},
+): void {
+  if (isDesktop && notInDesktop !== undefined) {
+    skipSuite(title, notInDesktop);
+    return;
+  }
+  const dir = mkdtempSync(join(tmpdir(), 'cambium-e2e-'));
+  const host = createHost(dir);
+  if (typeof host === 'string') {
+    rmSync(dir, { recursive: true });
+    skipSuite(title, host);
     return;
   }
   describe(title, () => {
-    const app = new App(executablePath);
+    const app = new App(dir, host);
     beforeAll(() => app.start());
     afterEach(async ({ task }) => {
       await app.checkComplaints(task.name, task.result?.state === 'fail');
@@ -50,33 +61,40 @@ const tinyOptions: TinyOptions = {
 };
 
 export class App {
-  /** A temporary home folder, in which the server is started. */
-  readonly dir = mkdtempSync(join(tmpdir(), 'cambium-e2e-'));
-  readonly home = join(this.dir, 'home');
-  readonly text = join(this.dir, 'stories.txt');
-  /** Environment variables of the server. */
+  /** A temporary home folder, in which the app is started. */
+  readonly dir: string;
+  readonly home: string;
+  readonly text: string;
+  /** Environment variables of the app. */
   readonly environment: Record<string, string> = {};
-  readonly #executablePath: string;
-  #browser: Browser | undefined;
-  #server: ChildProcess | undefined;
+  readonly #host: Host & { readonly browser?: Browser | undefined };
   #page: Page | undefined;
   /** Errors of the page since the last check. */
   #complaints: string[] = [];
   #allowed: RegExp[] = [];
-  address = '';
 
-  constructor(executablePath: string) {
-    this.#executablePath = executablePath;
+  constructor(dir: string, host: Host) {
+    this.dir = dir;
+    this.home = join(dir, 'home');
+    this.text = join(dir, 'stories.txt');
+    this.#host = host;
   }
 
   get page(): Page {
     return this.#page!;
   }
   get browser(): Browser {
-    return this.#browser!;
+    return this.#host.browser!;
+  }
+  get address(): string {
+    return this.#host.address;
+  }
+  /** What the addresses of the page begin with, before `/#/`. */
+  get origin(): string {
+    return this.#host.origin;
   }
   get pid(): number {
-    return this.#server!.pid!;
+    return this.#host.process.pid!;
   }
   get port(): number {
     return Number(new URL(this.address).port);
@@ -84,15 +102,7 @@ export class App {
 
   async start(): Promise<void> {
     writeFileSync(this.text, toyCorpus(60_000, { seed: 7 }));
-    const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    const [browser] = await Promise.all([
-      chromium.launch({
-        executablePath: this.#executablePath,
-        args: [...sandbox, '--disable-dev-shm-usage'],
-      }),
-      this.startServer(),
-    ]);
-    this.#browser = browser;
+    await this.startServer();
     await this.openPage();
   }
 
@@ -106,66 +116,33 @@ export class App {
     });
   }
 
-  /** Starts the server and reads its address. */
-  async startServer(port = 0): Promise<void> {
-    const child = spawn(
-      process.execPath,
-      [join(root, 'bin', 'cambium.mjs'), 'serve', '--port', String(port), '--json'],
-      {
-        cwd: this.dir,
-        detached: process.platform !== 'win32',
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: {
-          ...process.env,
-          HOME: this.dir,
-          USERPROFILE: this.dir,
-          CAMBIUM_HOME: this.home,
-          ...this.environment,
-        },
-      },
-    );
-    this.#server = child;
-    let errorOutput = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      errorOutput = (errorOutput + text).slice(-4000);
-    });
-    this.address = await new Promise((resolveAddress, reject) => {
-      createInterface(child.stdout).on('line', (line) => {
-        resolveAddress((JSON.parse(line) as { address: string }).address);
-      });
-      child.once('exit', (code) => {
-        reject(new Error(`the server ended with ${code}: ${errorOutput}`));
-      });
-    });
+  /** Starts the server, or the desktop app, which has no port. */
+  startServer(port = 0): Promise<void> {
+    return this.#host.start(this.environment, port);
   }
 
-  /** Ends the server, politely or like a power failure, and waits until it is gone. */
-  async stopServer(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    const child = this.#server!;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, 'exit');
-    if (process.platform === 'win32') child.kill(signal);
-    else process.kill(-child.pid!, signal);
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-    }, 20_000);
-    await exit;
-    clearTimeout(timer);
+  /** Ends the server or the desktop app, politely or like a power failure, and waits until it is gone. */
+  stopServer(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    return this.#host.stop(signal);
   }
 
-  /** Replaces the page by a new one at the address of the server. */
+  /** Replaces the page by a new one at its first address. */
   async openPage(
-    options: Parameters<Browser['newPage']>[0] = {
+    options: PageOptions = {
       viewport: { width: 1280, height: 860 },
       reducedMotion: 'reduce',
     },
   ): Promise<Page> {
-    await this.#page?.context().close();
-    const page = this.watchPage(await this.browser.newPage(options));
-    this.#page = page;
-    await page.goto(this.address);
-    await page.getByTestId('drop-zone').waitFor();
-    return page;
+    this.#page = await this.#host.openPage(options, (page) => this.watchPage(page));
+    await this.#page.getByTestId('drop-zone').waitFor();
+    return this.#page;
+  }
+  closePage(): Promise<void> {
+    return this.#host.closePage();
+  }
+  /** Opens a page by its route, such as `runs` or `run?id=…`. */
+  async goTo(route: string): Promise<void> {
+    await this.page.goto(`${this.origin}/#/${route}`);
   }
 
   /** Collects console errors, thrown errors and violations of the content security policy. */
@@ -220,8 +197,7 @@ export class App {
   }
 
   async stop(): Promise<void> {
-    await this.#browser?.close();
-    if (this.#server) await this.stopServer('SIGTERM');
+    await this.#host.close();
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 10 });
   }
 }

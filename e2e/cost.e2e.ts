@@ -193,11 +193,11 @@ scenario('cost', (app) => {
         app.page.getByRole('complementary', { name: 'Estimate', exact: true }),
       );
       await takeScreenshot('cost-prices', priceTable());
-      await app.page.goto(`${new URL(app.page.url()).origin}/#/run?id=the-complete-one`);
+      await app.goTo('run?id=the-complete-one');
       await runPage(app.page).openTab('Cost');
       await app.page.getByTestId('run-cost').waitFor();
       await takeScreenshot('cost-run', app.page.getByRole('main'));
-      await app.page.goto(`${new URL(app.page.url()).origin}/#/run?id=the-bounded-one`);
+      await app.goTo('run?id=the-bounded-one');
       await app.page.getByRole('img', { name: /^Loss/ }).waitFor();
       await takeScreenshot('cost-forecast', app.page.getByRole('region', { name: 'Loss', exact: true }));
       await app.page.goBack();

@@ -2,32 +2,21 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { _electron, type ElectronApplication, type Page } from 'playwright-core';
+import type { ElectronApplication, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { findElectron } from '../src-main/entry/environment.ts';
-import { root, skipSuite, timeout } from './app.ts';
-
-const hasDisplay =
-  process.platform !== 'linux' ||
-  process.env['DISPLAY'] !== undefined ||
-  process.env['WAYLAND_DISPLAY'] !== undefined;
+import { skipSuite } from './app.ts';
+import { createEnvironment, findDesktop, launchDesktop, listDesktopArguments } from './electron.ts';
+import { timeout } from './paths.ts';
 
 /** A suite that needs Electron and a display. Without them it is skipped. */
 export function desktopScenario(title: string, body: (desktop: DesktopApp) => void): void {
-  const binary = findElectron(root);
-  if (binary === null) {
-    skipSuite(
-      title,
-      'needs the binary of Electron, which npm ci does not download: run npx install-electron',
-    );
-    return;
-  }
-  if (!hasDisplay) {
-    skipSuite(title, 'needs a display: run it under xvfb-run');
+  const found = findDesktop();
+  if ('missing' in found) {
+    skipSuite(title, found.missing);
     return;
   }
   describe(title, () => {
-    const desktop = new DesktopApp(binary);
+    const desktop = new DesktopApp(found.binary);
     beforeAll(() => desktop.start());
     afterAll(() => desktop.stop());
     body(desktop);
@@ -48,14 +37,8 @@ export class DesktopApp {
 
   constructor(binary: string) {
     this.binary = binary;
-    const sandbox = process.platform === 'linux' && process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    this.args = [...sandbox, `--user-data-dir=${join(this.dir, 'electron')}`, root];
-    const own = { HOME: this.dir, CAMBIUM_HOME: join(this.dir, 'home') };
-    this.env = Object.fromEntries(
-      Object.entries({ ...process.env, ...own }).filter(
-        (entry): entry is [string, string] => entry[1] !== undefined,
-      ),
-    );
+    this.args = listDesktopArguments(this.dir);
+    this.env = createEnvironment(this.dir);
   }
 
   get app(): ElectronApplication {
@@ -67,13 +50,7 @@ export class DesktopApp {
 
   /** Starts the app with further arguments, and waits for its first page. */
   async start(...args: readonly string[]): Promise<Page> {
-    const executablePath = this.binary;
-    this.#app = await _electron.launch({
-      executablePath,
-      args: [...this.args, ...args],
-      env: { ...this.env },
-      timeout,
-    });
+    this.#app = await launchDesktop(this.binary, [...this.args, ...args], this.env);
     const page = this.watchPage(await this.#app.firstWindow());
     await page.getByRole('heading', { level: 1 }).waitFor();
     return page;

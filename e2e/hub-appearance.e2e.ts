@@ -36,7 +36,7 @@ scenario('appearance of the Hub', (app) => {
     {
       name: 'hub-gated',
       open: async () => {
-        await app.page.goto(`${origin()}/#/hub`);
+        await app.page.goto(`${app.origin}/#/hub`);
         await removeToken();
         await goTo('model?repo=walled/garden');
         await readAlert(app.page);
@@ -77,10 +77,9 @@ scenario('appearance of the Hub', (app) => {
       },
     },
   ];
-  const origin = (): string => new URL(app.page.url()).origin;
   const goTo = async (route: string): Promise<void> => {
-    await app.page.goto(`${origin()}/#/nothing`);
-    await app.page.goto(`${origin()}/#/${route}`);
+    await app.goTo('nothing');
+    await app.goTo(route);
   };
   const removeToken = async (): Promise<void> => {
     const button = app.page.getByRole('button', { name: 'Remove token' });

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { root, scenario, skipSuite } from './app.ts';
+import { isDesktop, root, scenario, skipSuite } from './app.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
 import { readAlert } from './pages/common.ts';
 import { library } from './pages/library.ts';
@@ -70,7 +70,8 @@ scenario('opening a checkpoint', (app) => {
     expect(existsSync(join(checkpointDir, 'config.json'))).toBe(true);
   });
 
-  it('opens a folder from the folder dialog', async () => {
+  // The desktop app has the dialog of the system (desktop.e2e.ts).
+  it.skipIf(isDesktop)('opens a folder from the folder dialog', async () => {
     const { page } = app;
     const lib = library(page);
     await lib.browse('models');
@@ -87,7 +88,8 @@ scenario('opening a checkpoint', (app) => {
     expect(await page.getByText(checkpointDir, { exact: true }).count()).toBeGreaterThan(0);
   });
 
-  it('offers a choice when two folders match the dropped one', async () => {
+  // The desktop app knows the path of what is dropped.
+  it.skipIf(isDesktop)('offers a choice when two folders match the dropped one', async () => {
     const { page } = app;
     const lib = library(page);
     const twin = join(app.dir, 'elsewhere', 'small-llama');
@@ -99,7 +101,7 @@ scenario('opening a checkpoint', (app) => {
     await checkpointPage(page).waitFor('small-llama');
   });
 
-  it('shows an error for a dropped file', async () => {
+  it.skipIf(isDesktop)('shows an error for a dropped file', async () => {
     const { page } = app;
     const lib = library(page);
     await lib.visit();
@@ -194,9 +196,7 @@ scenario('opening a checkpoint', (app) => {
 
   it('shows an error for an address of a missing folder, and for a dropped folder without a config', async () => {
     const { page } = app;
-    await page.goto(
-      `${new URL(page.url()).origin}/#/grow?dir=${encodeURIComponent(join(app.dir, 'nowhere'))}`,
-    );
+    await app.goTo(`grow?dir=${encodeURIComponent(join(app.dir, 'nowhere'))}`);
     expect(await readAlert(page)).toMatch(/does not exist/);
     await page.getByRole('link', { name: 'Choose another checkpoint' }).click();
     await library(page).zone.waitFor();

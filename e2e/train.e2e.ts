@@ -141,7 +141,7 @@ scenario('training', (app) => {
 
   it('continues while no page is open', async () => {
     const count = readEvents('the-long-one').length;
-    await app.page.context().close();
+    await app.closePage();
     await expect
       .poll(() => readEvents('the-long-one').length, { timeout: 60_000 })
       .toBeGreaterThan(count + 3);

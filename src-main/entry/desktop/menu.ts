@@ -63,7 +63,7 @@ export function setMenu({ show, checkForUpdates }: MenuActions): void {
   };
   const help: MenuItemConstructorOptions = {
     role: 'help',
-    submenu: [{ label: 'Check for Updates…', click: checkForUpdates }],
+    submenu: [{ id: 'updates', label: 'Check for Updates…', click: checkForUpdates }],
   };
   const menu = Menu.buildFromTemplate([
     ...(isMac ? [{ role: 'appMenu' } as const] : []),
