@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { kernels } from '../../src-main/engine/kernels/index.ts';
-import { launchOf } from './real-launches.ts';
+import { launchesOf, launchOf } from './real-launches.ts';
 import { architectures, compile, missing, type Resources } from './nvrtc.ts';
 
 /** Dynamic shared memory that a block of every one of them may have. */
@@ -20,21 +20,21 @@ type Table = Readonly<Record<string, Readonly<Record<string, Resources>>>>;
 describe.skipIf(missing)(`kernels under NVRTC${missing ? `, skipped: ${missing}` : ''}`, () => {
   const compiled: Record<string, Record<string, Resources>> = {};
 
-  it.each(kernels.map((kernel) => [kernel.op, kernel] as const))(
-    '%s compiles for every architecture, without spills',
-    (name, kernel) => {
-      const launch = launchOf(kernel);
-      expect(launch.sharedBytes).toBeLessThanOrEqual(mostShared);
-      const byArchitecture = architectures.map((architecture) => {
-        const resources = compile(kernel, launch, architecture);
-        return [architecture, resources] as const;
-      });
-      compiled[name] = Object.fromEntries(byArchitecture);
-      if (isUpdating) return;
-      expect(compiled[name]).toEqual((JSON.parse(readFileSync(file, 'utf8')) as Table)[name]);
-      for (const [, { spills }] of byArchitecture) expect(spills).toBe(0);
-    },
+  const cases = kernels.flatMap((kernel) =>
+    launchesOf(kernel).map(([name, launch]) => [name, launch, kernel] as const),
   );
+
+  it.each(cases)('%s compiles for every architecture, without spills', (name, launch, kernel) => {
+    expect(launch.sharedBytes).toBeLessThanOrEqual(mostShared);
+    const byArchitecture = architectures.map((architecture) => {
+      const resources = compile(kernel, launch, architecture);
+      return [architecture, resources] as const;
+    });
+    compiled[name] = Object.fromEntries(byArchitecture);
+    if (isUpdating) return;
+    expect(compiled[name]).toEqual((JSON.parse(readFileSync(file, 'utf8')) as Table)[name]);
+    for (const [, { spills }] of byArchitecture) expect(spills).toBe(0);
+  });
 
   it.runIf(isUpdating)('writes the table', () => {
     writeFileSync(file, `${JSON.stringify(compiled, null, 2)}\n`);

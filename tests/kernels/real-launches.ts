@@ -41,9 +41,30 @@ const cases: Readonly<Record<KernelOpName, Case>> = {
   FlashKeyGradient: { inputs: gradients, attrs: heads },
 };
 
+const wideX = ['bfloat16', [8, 1024, 2048]] as const;
+const wideKeys = ['bfloat16', [8, 1024, 256]] as const;
+const wideStatistics = ['float32', [8, 8, 1024]] as const;
+const wideHeads = { ...heads, queryHeads: 8, keyHeads: 1 };
+const wideGradients = [wideX, wideX, wideKeys, wideKeys, wideStatistics, wideStatistics];
+
+/** The same with heads of 256, as Gemma has. */
+const wideCases: Readonly<Partial<Record<KernelOpName, Case>>> = {
+  FlashAttention: { inputs: [wideX, wideKeys, wideKeys], attrs: wideHeads },
+  FlashQueryGradient: { inputs: wideGradients, attrs: wideHeads },
+  FlashKeyGradient: { inputs: wideGradients, attrs: wideHeads },
+};
+
 /** The launch of a kernel in such a training. */
-export function launchOf(kernel: Kernel): Launch {
-  const { inputs, attrs = {} } = cases[kernel.op];
+export const launchOf = (kernel: Kernel): Launch => createLaunch(kernel, cases[kernel.op]);
+
+/** Every launch of a kernel, by name. */
+export function launchesOf(kernel: Kernel): readonly (readonly [name: string, launch: Launch])[] {
+  const wide = wideCases[kernel.op];
+  const launches = [[kernel.op, launchOf(kernel)]] as const;
+  return wide ? [...launches, [`${kernel.op}, heads of 256`, createLaunch(kernel, wide)]] : launches;
+}
+
+function createLaunch(kernel: Kernel, { inputs, attrs = {} }: Case): Launch {
   const values = inputs.map(([dtype, shape], i) => input(`x${i}`, dtype, shape));
   return kernel.launch(emit(opOf(kernel), values, attrs)[0]!.node!);
 }

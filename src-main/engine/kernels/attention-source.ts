@@ -61,8 +61,8 @@ template <int COUNT> DEVICE void multiply_rows(float (*c)[4], const element *a, 
   }
 }
 
-/* c [16, HEAD] += p [16, COUNT] x (the COUNT rows of b). */
-template <int COUNT> DEVICE void multiply_columns(float (*c)[4], float (*p)[4], const element *b) {
+/* c [16, WIDTH] += p [16, COUNT] x (WIDTH columns of the COUNT rows of b). */
+template <int COUNT, int WIDTH> DEVICE void multiply_columns(float (*c)[4], float (*p)[4], const element *b) {
   const int lane = threadIdx.x % 32;
 #pragma unroll
   for (int k = 0; k < COUNT; k += 16) {
@@ -70,7 +70,7 @@ template <int COUNT> DEVICE void multiply_columns(float (*c)[4], float (*p)[4], 
     const u32 first[4] = {pair_of(left[0], left[1]), pair_of(left[2], left[3]), pair_of(right[0], right[1]),
                           pair_of(right[2], right[3])};
 #pragma unroll
-    for (int n = 0; n < HEAD; n += 16) {
+    for (int n = 0; n < WIDTH; n += 16) {
       u32 second[4];
       load_matrices_transposed(second, b + (k + lane % 16) * PITCH + n + lane / 16 * 8);
       multiply_tile(c[n / 8], first, second);
@@ -85,14 +85,15 @@ template <int COUNT> DEVICE void clear(float (*c)[4]) {
     for (int i = 0; i < 4; i++) c[n][i] = 0;
 }
 
-/* Writes the warp's [16, HEAD], times a factor for each half of the rows, to rows from first on. */
+/* Writes the warp's [16, WIDTH], times a factor for each half of the rows, to rows from first on. */
+template <int WIDTH>
 DEVICE void store_rows(element *to, float (*c)[4], int first, int seq, int stride, float top, float bottom) {
   const int lane = threadIdx.x % 32;
   for (int half = 0; half < 2; half++) {
     const int row = first + lane / 4 + 8 * half;
     if (row >= seq) continue;
     const float factor = half ? bottom : top;
-    for (int n = 0; n < HEAD / 8; n++)
+    for (int n = 0; n < WIDTH / 8; n++)
       *(u32 *)(to + (u64)row * stride + n * 8 + lane % 4 * 2) =
           pair_of(c[n][2 * half] * factor, c[n][2 * half + 1] * factor);
   }
@@ -197,7 +198,7 @@ KERNEL void ENTRY(const element *q, const element *k, const element *v, DOCUMENT
         s[n][i] = expf(s[n][i] - largest[i / 2]);
         total[i / 2] += s[n][i];
       }
-    multiply_columns<COLUMNS>(o, s, values + stage);
+    multiply_columns<COLUMNS, HEAD>(o, s, values + stage);
     if (STAGES == 1 && tile + 1 < end) {
       __syncthreads();
       load_tile<COLUMNS>(keys, k_head, (tile + 1) * COLUMNS, seq, key_stride);
@@ -213,7 +214,7 @@ KERNEL void ENTRY(const element *q, const element *k, const element *v, DOCUMENT
       log_sums[((u64)blockIdx.z * heads + head) * seq + query] = largest[half] + logf(total[half]);
   }
   element *to = (element *)head_of(out, blockIdx.z, seq, heads, head);
-  store_rows(to, o, from + warp_row, seq, stride, 1 / total[0], 1 / total[1]);
+  store_rows<HEAD>(to, o, from + warp_row, seq, stride, 1 / total[0], 1 / total[1]);
 }
 `;
 
@@ -287,7 +288,7 @@ KERNEL void ENTRY(${gradientParameters} element *dq,
             mask.score(s[n][i], row + i / 2 * 8, key, documents_of_row[i / 2], document_of(key), slope);
         s[n][i] = expf(score - log_sum[i / 2]) * (dp[n][i] - row_delta[i / 2]) * slope;
       }
-    multiply_columns<COLUMNS>(d, s, keys + stage);
+    multiply_columns<COLUMNS, HEAD>(d, s, keys + stage);
     if (STAGES == 1 && tile + 1 < end) {
       __syncthreads();
       load_tile<COLUMNS>(keys, k_head, (tile + 1) * COLUMNS, seq, key_stride);
@@ -295,11 +296,15 @@ KERNEL void ENTRY(${gradientParameters} element *dq,
       copies_commit();
     }
   }
-  store_rows((element *)head_of(dq, blockIdx.z, seq, heads, head), d, from + warp_row, seq, stride, scale, scale);
+  element *to = (element *)head_of(dq, blockIdx.z, seq, heads, head);
+  store_rows<HEAD>(to, d, from + warp_row, seq, stride, scale, scale);
 }
 `;
 
+/** Also needs PARTS: blocks share the columns of a wide head, whose gradients fill too many registers. */
 export const keyGradientSource = String.raw`${tileSource}
+#define PART (HEAD / PARTS)
+
 /* The tile after the last one of queries that attend to keys from this one on. */
 DEVICE int last_query_tile(int key, int seq) {
 #if WINDOW > 0
@@ -315,16 +320,17 @@ KERNEL void ENTRY(${gradientParameters} element *dk,
   element *keys = (element *)memory, *values = keys + ROWS * PITCH;
   element *queries = values + ROWS * PITCH, *gradients = queries + STAGES * COLUMNS * PITCH;
   const int lane = threadIdx.x % 32, warp_row = threadIdx.x / 32 * 16;
-  const int from = blockIdx.x * ROWS; /* the first keys have the most queries */
+  const int from = blockIdx.x / PARTS * ROWS; /* the first keys have the most queries */
+  const int part = blockIdx.x % PARTS * PART; /* the first of the columns that this block computes */
   const int key_head = blockIdx.y, group = heads / key_heads;
   const int stride = heads * HEAD, key_stride = key_heads * HEAD;
   const rule mask = {scale, softcap};
   load_tile<ROWS>(keys, head_of(k, blockIdx.z, seq, key_heads, key_head), from, seq, key_stride);
   load_tile<ROWS>(values, head_of(v, blockIdx.z, seq, key_heads, key_head), from, seq, key_stride);
 
-  float to_keys[HEAD / 8][4], to_values[HEAD / 8][4];
-  clear<HEAD>(to_keys);
-  clear<HEAD>(to_values);
+  float to_keys[PART / 8][4], to_values[PART / 8][4];
+  clear<PART>(to_keys);
+  clear<PART>(to_values);
   const int row = from + warp_row + lane / 4;
   const int documents_of_row[2] = {document_of(row), document_of(row + 8)};
   const int begin = from / COLUMNS, tiles = last_query_tile(from, seq) - begin;
@@ -363,13 +369,13 @@ KERNEL void ENTRY(${gradientParameters} element *dk,
         s[n][i] = p;
         dp[n][i] = p * (dp[n][i] - delta[statistics + within]) * slope;
       }
-    multiply_columns<COLUMNS>(to_values, s, gradients + stage);
-    multiply_columns<COLUMNS>(to_keys, dp, queries + stage);
+    multiply_columns<COLUMNS, PART>(to_values, s, gradients + stage + part);
+    multiply_columns<COLUMNS, PART>(to_keys, dp, queries + stage + part);
     if (STAGES == 1) __syncthreads();
   }
-  store_rows((element *)head_of(dk, blockIdx.z, seq, key_heads, key_head), to_keys, from + warp_row, seq,
-             key_stride, scale, scale);
-  store_rows((element *)head_of(dv, blockIdx.z, seq, key_heads, key_head), to_values, from + warp_row, seq,
-             key_stride, 1, 1);
+  element *keys_to = (element *)head_of(dk, blockIdx.z, seq, key_heads, key_head) + part;
+  element *values_to = (element *)head_of(dv, blockIdx.z, seq, key_heads, key_head) + part;
+  store_rows<PART>(keys_to, to_keys, from + warp_row, seq, key_stride, scale, scale);
+  store_rows<PART>(values_to, to_values, from + warp_row, seq, key_stride, 1, 1);
 }
 `;

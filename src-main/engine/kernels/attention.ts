@@ -1,5 +1,5 @@
 /** @file FlashAttention and its gradients: launches and trials. */
-import type { FlashAttrs } from '../../graph/ops/kernels/attention.ts';
+import { keyGradientParts, type FlashAttrs } from '../../graph/ops/kernels/attention.ts';
 import type { KernelOpName } from '../../graph/ops/kernels/index.ts';
 import { countElements } from '../../tensor/layout.ts';
 import { deltaSource, forwardSource, keyGradientSource, queryGradientSource } from './attention-source.ts';
@@ -19,6 +19,8 @@ interface Tiling {
   /** Tiles of `rows` rows, and of `columns` rows for each stage. */
   readonly fixedTiles: number;
   readonly columns: (head: number) => number;
+  /** How many blocks share the columns of a head. */
+  readonly parts: (head: number) => number;
 }
 
 /** Two stages overlap copies with products, if a block of every GPU since sm_80 has the memory (99 KB). */
@@ -36,17 +38,19 @@ const launchTiles =
     const head = width / queryHeads;
     const columns = tiling.columns(head);
     const stages = stagesOf(tiling, head, columns);
+    const parts = tiling.parts(head);
     return {
       defines: {
         TYPE: typeCodes[dtype]!,
         HEAD: head,
         COLUMNS: columns,
         STAGES: stages,
+        PARTS: parts,
         WINDOW: window,
         SOFTCAP: Number(softcap > 0),
         DOCUMENTS: Number(inputs.length > tiling.documentsAt),
       },
-      grid: [Math.ceil(seq / rows), tiling.byKeys ? keyHeads : queryHeads, batch],
+      grid: [Math.ceil(seq / rows) * parts, tiling.byKeys ? keyHeads : queryHeads, batch],
       threads,
       sharedBytes: 2 * (head + 8) * (tiling.fixedTiles * rows + 2 * stages * columns),
       scalars: [{ int: seq }, { int: queryHeads }, { int: keyHeads }, { float: scale }, { float: softcap }],
@@ -74,6 +78,7 @@ const cases: readonly Case[] = [
   { title: 'a window', batch: 1, seq: 150, head: 48, queryHeads: 2, keyHeads: 1, window: 70 },
   { title: 'a window of one', batch: 1, seq: 66, head: 16, queryHeads: 1, keyHeads: 1, window: 1 },
   { title: 'a soft-cap', batch: 1, seq: 66, head: 96, queryHeads: 2, keyHeads: 2, softcap: 2 },
+  { title: 'wide heads', batch: 1, seq: 67, head: 256, queryHeads: 2, keyHeads: 1 },
   { title: 'documents', batch: 2, seq: 73, head: 32, queryHeads: 2, keyHeads: 1, documents: 30 },
 ];
 
@@ -137,7 +142,8 @@ export const attentionKernels: readonly Kernel[] = [
     documentsAt: 3,
     byKeys: false,
     fixedTiles: 1,
-    columns: () => rows,
+    columns: (head) => (head > 128 ? 32 : rows),
+    parts: () => 1,
   }),
   delta,
   flash('FlashQueryGradient', queryGradientSource, {
@@ -146,6 +152,7 @@ export const attentionKernels: readonly Kernel[] = [
     byKeys: false,
     fixedTiles: 2,
     columns: (head) => (head > 64 ? 32 : rows),
+    parts: () => 1,
   }),
   flash('FlashKeyGradient', keyGradientSource, {
     queryAt: 1,
@@ -153,5 +160,6 @@ export const attentionKernels: readonly Kernel[] = [
     byKeys: true,
     fixedTiles: 2,
     columns: (head) => (head > 64 ? 32 : rows),
+    parts: keyGradientParts,
   }),
 ];

@@ -59,12 +59,16 @@ function countPairs(seq: number, window: number): number {
   return (reach * (reach + 1)) / 2 + (seq - reach) * reach;
 }
 
-/** The cost of `products` matrix products over the attended pairs. */
-const flashCost = (products: number, queryAt: number): Op<FlashAttrs>['cost'] => ({
+/** How many blocks share the columns of a head in the gradients of keys and values. Each computes the scores anew. */
+export const keyGradientParts = (head: number): 1 | 2 => (head > 128 ? 2 : 1);
+
+/** The cost of matrix products over the attended pairs; `products` is their number for a width of heads. */
+const flashCost = (products: (head: number) => number, queryAt: number): Op<FlashAttrs>['cost'] => ({
   products: (inputs, _, { queryHeads, window }) => {
     const [batch, seq, width] = inputs[queryAt]!.shape as [number, number, number];
-    const flops = 2 * products * batch * width * countPairs(seq, window);
-    return { flops, smallestSide: Math.min(seq, width / queryHeads) };
+    const head = width / queryHeads;
+    const flops = 2 * products(head) * batch * width * countPairs(seq, window);
+    return { flops, smallestSide: Math.min(seq, head) };
   },
   extraPasses: 0,
   functions: 0,
@@ -78,7 +82,7 @@ const flashCost = (products: number, queryAt: number): Op<FlashAttrs>['cost'] =>
 const FlashAttention: Op<FlashAttrs> = {
   name: 'FlashAttention',
   kernel: 'attention',
-  cost: flashCost(2, 0),
+  cost: flashCost(() => 2, 0),
   castPolicy: 'low',
   onnx,
   infer: (inputs, attrs) =>
@@ -195,7 +199,7 @@ const gradientsFit = (inputs: readonly TensorType[], attrs: FlashAttrs): boolean
 const FlashQueryGradient: Op<FlashAttrs> = {
   name: 'FlashQueryGradient',
   kernel: 'attention',
-  cost: flashCost(3, 1),
+  cost: flashCost(() => 3, 1),
   castPolicy: 'low',
   float32Inputs: [4, 5],
   onnx,
@@ -213,7 +217,7 @@ const FlashQueryGradient: Op<FlashAttrs> = {
 const FlashKeyGradient: Op<FlashAttrs> = {
   name: 'FlashKeyGradient',
   kernel: 'attention',
-  cost: flashCost(4, 1),
+  cost: flashCost((head) => 2 + 2 * keyGradientParts(head), 1),
   castPolicy: 'low',
   float32Inputs: [4, 5],
   onnx,
@@ -237,13 +241,13 @@ export const attentionKernelOps = {
   FlashKeyGradient,
 };
 
-/** Head widths that the kernels have. */
-const largestHead = 128;
+/** Head widths that the kernels have: multiples of 16 up to 128, and of 32 up to 256. */
+const hasHead = (d: number): boolean => d % (d <= 128 ? 16 : 32) === 0 && d <= 256;
 
 /** Whether the kernels compute attention with these queries and values, [..., d] and [..., e]. */
 export const canFlash = (q: Value, v: Value): boolean => {
   const d = q.shape.at(-1)!;
-  return d === v.shape.at(-1)! && d % 16 === 0 && d <= largestHead && countOf(q.shape) > 0;
+  return d === v.shape.at(-1)! && hasHead(d) && countOf(q.shape) > 0;
 };
 
 /** Causal attention by kernels; see `FlashAttention` for the shapes. */
