@@ -31,8 +31,8 @@ export const headAxesOf = (
 });
 
 /**
- * softmax(scale · q·k + bias of the key + causal mask) · v, [batch, seq, heads…, head_dim] each. Head axes that only `q` has
- * become rows next to `seq` and share the keys. Multi-head, grouped-query and multi-query attention are
+ * softmax(scale · q·k + bias of the key + causal mask) · v, [batch, seq, heads…, head_dim] each. Head axes that only
+ * `q` has become rows next to `seq` and share the keys. Multi-head, grouped-query and multi-query attention are
  * therefore one function, and no key is repeated in memory. The queries are computed in blocks: a block needs
  * no key after its last query, which saves almost half of the scores.
  */

@@ -25,7 +25,7 @@ import { encodeGguf } from '../../src-main/store/checkpoint/gguf-header.ts';
 import { readGgufVocabulary } from '../../src-main/store/data/gguf-vocabulary.ts';
 import { openTokenizer } from '../../src-main/store/data/tokenizer.ts';
 import { toyCorpus } from '../../src-main/train/toy-corpus.ts';
-import { expressibleModel } from '../support/gguf.ts';
+import { expressibleOf } from '../support/gguf.ts';
 import { loadGolden } from '../support/golden.ts';
 import { makeTinyCheckpoint } from '../support/tiny.ts';
 import { difficultTexts, readRealCases, writeTokenizerFolder } from '../support/tokenizer-fixtures.ts';
@@ -215,7 +215,7 @@ for (const family of families.values()) {
   if (!ggufArchitectureOf(family)) continue;
   for (const type of ['f32', 'q8_0'])
     await check(`tiny ${family.id} ${type}`, async () => {
-      const dir = await makeTinyCheckpoint(family.id, expressibleModel);
+      const dir = await makeTinyCheckpoint(family.id, expressibleOf(family.id));
       const tokens = Array.from({ length: 24 }, (_, i) => 1 + ((i * 37) % 250));
       const expected = { ids: [tokens], logits: [...(await computeOwnLogits(dir, tokens))] };
       const file = await write(dir, type);

@@ -4,45 +4,19 @@
  */
 import type { ModelFamily } from '../family.ts';
 import type { GgufArchitecture } from '../gguf/architecture.ts';
-
-const layer = 'model.layers.{layer}';
-const block = 'blk.{layer}';
-
-/** The names of Llama's layers and of those that are built like them. */
-const llamaModules: GgufArchitecture['modules'] = {
-  'model.embed_tokens': 'token_embd',
-  [`${layer}.input_layernorm`]: `${block}.attn_norm`,
-  [`${layer}.self_attn.q_proj`]: `${block}.attn_q`,
-  [`${layer}.self_attn.k_proj`]: `${block}.attn_k`,
-  [`${layer}.self_attn.v_proj`]: `${block}.attn_v`,
-  [`${layer}.self_attn.o_proj`]: `${block}.attn_output`,
-  [`${layer}.post_attention_layernorm`]: `${block}.ffn_norm`,
-  [`${layer}.mlp.gate_proj`]: `${block}.ffn_gate`,
-  [`${layer}.mlp.up_proj`]: `${block}.ffn_up`,
-  [`${layer}.mlp.down_proj`]: `${block}.ffn_down`,
-  'model.norm': 'output_norm',
-  lm_head: 'output',
-};
-
-/** Norms of queries and keys. */
-const headNorms: GgufArchitecture['modules'] = {
-  [`${layer}.self_attn.q_norm`]: `${block}.attn_q_norm`,
-  [`${layer}.self_attn.k_norm`]: `${block}.attn_k_norm`,
-};
-
-const qwenExperts: GgufArchitecture['modules'] = {
-  [`${layer}.mlp.gate`]: `${block}.ffn_gate_inp`,
-  [`${layer}.mlp.experts.{expert}.gate_proj`]: `${block}.ffn_gate_exps`,
-  [`${layer}.mlp.experts.{expert}.up_proj`]: `${block}.ffn_up_exps`,
-  [`${layer}.mlp.experts.{expert}.down_proj`]: `${block}.ffn_down_exps`,
-};
-
-const queryBiases = ['attn_q', 'attn_k', 'attn_v'].map((name) => `${block}.${name}`);
-const gelu = 'llama.cpp computes GELU by its tanh approximation';
-const geluActivations = {
-  activations: ['gelu', 'gelu_new', 'gelu_pytorch_tanh'],
-  approximations: { gelu },
-};
+import {
+  block,
+  falconModules,
+  fusedGateModules,
+  geluActivations,
+  headNorms,
+  layer,
+  llamaModules,
+  plainBiases,
+  queryBiases,
+  qwenExperts,
+  withoutHead,
+} from './gguf-modules.ts';
 
 const llama: GgufArchitecture = {
   name: 'llama',
@@ -56,12 +30,6 @@ const llama: GgufArchitecture = {
   ropeTypes: ['default', 'linear', 'llama3'],
   window: 'none',
 };
-
-/** The modules of llama.cpp that may have a bias in families built like Llama, but for a gate. */
-const plainBiases = [
-  ...queryBiases,
-  ...['attn_output', 'ffn_up', 'ffn_down'].map((name) => `${block}.${name}`),
-];
 
 const gpt2: GgufArchitecture = {
   name: 'gpt2',
@@ -95,9 +63,6 @@ const qwen3: GgufArchitecture = {
   name: 'qwen3',
   modules: { ...llamaModules, ...headNorms },
 };
-
-const { lm_head: head, ...withoutHead } = llamaModules;
-void head;
 
 const gemma: GgufArchitecture = {
   name: 'gemma',
@@ -134,14 +99,18 @@ const gemma3: GgufArchitecture = {
   softcaps: [],
 };
 
-const falconModules: GgufArchitecture['modules'] = {
-  'h.{layer}.input_layernorm': `${block}.attn_norm`,
-  'h.{layer}.self_attention.query_key_value': `${block}.attn_qkv`,
-  'h.{layer}.self_attention.dense': `${block}.attn_output`,
-  'h.{layer}.mlp.dense_h_to_4h': `${block}.ffn_up`,
-  'h.{layer}.mlp.dense_4h_to_h': `${block}.ffn_down`,
-  ln_f: 'output_norm',
-  lm_head: 'output',
+const olmo2: GgufArchitecture = {
+  name: 'olmo2',
+  modules: {
+    ...llamaModules,
+    ...headNorms,
+    [`${layer}.post_attention_layernorm`]: `${block}.post_attention_norm`,
+    [`${layer}.post_feedforward_layernorm`]: `${block}.post_ffw_norm`,
+  },
+  activations: ['silu'],
+  needsHead: true,
+  needsSquareAttention: true,
+  window: 'none',
 };
 
 const expert = `${layer}.block_sparse_moe.experts.{expert}`;
@@ -189,6 +158,48 @@ const architectures: Readonly<Record<string, GgufArchitecture>> = {
     multipliers: { logit_scale: 'logitScale' },
     window: 'none',
   },
+  // Layers without a window have no positions.
+  cohere2: {
+    name: 'cohere2',
+    modules: withoutHead,
+    activations: ['silu'],
+    ropeTypes: ['default'],
+    multipliers: { logit_scale: 'logitScale' },
+    needsSquareAttention: true,
+    window: 'period',
+    needsPeriod: 4,
+  },
+  glm: {
+    name: 'chatglm',
+    modules: fusedGateModules,
+    biases: queryBiases,
+    activations: ['silu'],
+    needsSquareAttention: true,
+    window: 'none',
+  },
+  glm4: {
+    name: 'glm4',
+    modules: {
+      ...fusedGateModules,
+      [`${layer}.post_self_attn_layernorm`]: `${block}.post_attention_norm`,
+      [`${layer}.post_mlp_layernorm`]: `${block}.post_ffw_norm`,
+    },
+    biases: queryBiases,
+    activations: ['silu'],
+    window: 'none',
+  },
+  hunyuan_v1_dense: {
+    name: 'hunyuan-dense',
+    modules: {
+      ...llamaModules,
+      [`${layer}.self_attn.query_layernorm`]: `${block}.attn_q_norm`,
+      [`${layer}.self_attn.key_layernorm`]: `${block}.attn_k_norm`,
+    },
+    activations: ['silu'],
+    ropeTypes: ['default', 'linear', 'ntk-alpha'],
+    window: 'none',
+  },
+  ministral: llama,
   seed_oss: {
     ...qwen2,
     name: 'seed_oss',
@@ -260,6 +271,7 @@ const architectures: Readonly<Record<string, GgufArchitecture>> = {
     biases: [],
     needsHead: true,
     needsSquareAttention: true,
+    needsKeyPerQuery: true,
     normTopkProb: false,
   },
   gemma,
@@ -282,18 +294,22 @@ const architectures: Readonly<Record<string, GgufArchitecture>> = {
     needsSquareAttention: true,
     window: 'none',
   },
-  olmo2: {
-    name: 'olmo2',
-    modules: {
-      ...llamaModules,
-      ...headNorms,
-      [`${layer}.post_attention_layernorm`]: `${block}.post_attention_norm`,
-      [`${layer}.post_feedforward_layernorm`]: `${block}.post_ffw_norm`,
-    },
+  olmo2,
+  // It rotates layers with a window by the base of the others.
+  olmo3: {
+    ...olmo2,
+    ropeTypes: ['default'],
+    hasOneRopeBase: true,
+    window: 'period',
+  },
+  // It knows windows only of the model with 64 layers.
+  exaone4: {
+    name: 'exaone4',
+    modules: { ...olmo2.modules, ...headNorms },
     activations: ['silu'],
-    needsHead: true,
-    needsSquareAttention: true,
+    ropeTypes: ['default', 'linear', 'llama3'],
     window: 'none',
+    needsNoWindow: true,
   },
   phi3: {
     name: 'phi3',

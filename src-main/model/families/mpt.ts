@@ -19,7 +19,7 @@ export const mpt: ModelFamily = {
   releases: [plainRelease('MPT 7B', [4096, 32, 32]), plainRelease('MPT 30B', [7168, 48, 64])],
   modelTypes: ['mpt'],
   architecture: 'MptForCausalLM',
-  gguf: true,
+  gguf: false,
   attributeMap: { num_attention_heads: 'n_heads', hidden_size: 'd_model', num_hidden_layers: 'n_layers' },
   dims: {
     vocab: size('vocab_size', { default: 50_368 }),

@@ -45,6 +45,14 @@ export interface GgufArchitecture {
    * everything.
    */
   readonly window: 'none' | 'period';
+  /** The period that a model must have, because layers with and without a window rotate otherwise. */
+  readonly needsPeriod?: number;
+  /** Whether a model with a window cannot be expressed, also for shorter texts. */
+  readonly needsNoWindow?: boolean;
+  /** Whether layers with a window rotate by the same base as the others. */
+  readonly hasOneRopeBase?: boolean;
+  /** Whether there is a key head for each query head. */
+  readonly needsKeyPerQuery?: boolean;
   /** What the routing weights of a mixture are divided by: their sum, or nothing. */
   readonly normTopkProb?: boolean;
   /** The scale of attention scores in llama.cpp, where it is not head_dim ** -0.5. */

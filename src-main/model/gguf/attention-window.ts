@@ -16,10 +16,16 @@ export interface GgufWindow {
 const positionsOf = ({ dims, settings }: GgufModel): number =>
   dims['positions'] ?? Number(settings['positions']);
 
-/** The period of a pattern in which the last layer of each period is `false`; undefined if there is none. */
-function periodOf(slides: readonly boolean[]): number | undefined {
-  const periods = Array.from({ length: slides.length }, (_, i) => i + 2);
-  return periods.find((period) => slides.every((slide, layer) => slide === layer % period < period - 1));
+/** Whether the last layer of each period is the one that is `false`. */
+const hasPeriod = (slides: readonly boolean[], period: number): boolean =>
+  slides.every((slide, layer) => slide === layer % period < period - 1);
+
+/** The period of a pattern: the one that the architecture has, or the smallest; undefined if there is none. */
+function periodOf(slides: readonly boolean[], { window, needsPeriod }: GgufArchitecture): number | undefined {
+  if (window !== 'period') return undefined;
+  const smallest = Array.from({ length: slides.length }, (_, i) => i + 2);
+  const periods = needsPeriod === undefined ? smallest : [needsPeriod];
+  return periods.find((period) => hasPeriod(slides, period));
 }
 
 /**
@@ -31,11 +37,12 @@ export function ggufWindowOf(model: GgufModel, architecture: GgufArchitecture): 
   const contextLength = positionsOf(model);
   const windows = Array.from({ length: dims['layers']! }, (_, layer) => windowOf(settings, layer));
   const window = windows.find((size) => size !== undefined);
-  if (window === undefined) return { contextLength };
-  const period =
-    architecture.window === 'period' ? periodOf(windows.map((size) => size !== undefined)) : undefined;
+  if (window === undefined) return architecture.needsPeriod === undefined ? { contextLength } : undefined;
+  if (architecture.needsNoWindow === true) return undefined;
+  const slides = windows.map((size) => size !== undefined);
+  const period = periodOf(slides, architecture);
   if (period !== undefined) return { contextLength, sliding: { window, period } };
-  if (settings['ropeLocalTheta'] !== undefined) return undefined;
+  if (settings['ropeLocalTheta'] !== undefined || architecture.needsPeriod !== undefined) return undefined;
   if (window >= contextLength) return { contextLength };
   return {
     contextLength: window,

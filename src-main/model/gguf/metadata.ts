@@ -46,10 +46,14 @@ function ropeEntries({ family, dims, settings }: GgufModel): readonly Entry[] {
   const width = Math.trunc(dims['head_dim']! * Number(settings['partialRotaryFactor'] ?? 1));
   const isLinear = settings['ropeType'] === 'linear';
   const local = settings['ropeLocalTheta'];
+  // NTK-aware scaling by alpha is one of the base.
+  const hasAlpha = settings['ropeType'] === 'ntk-alpha';
+  const stretch = hasAlpha ? Number(settings['ropeAlpha']) ** (width / (width - 2)) : 1;
+  const ropeBase = Number(settings['ropeTheta']) * stretch;
   return [
     ...numbers(uint32, { 'rope.dimension_count': width }),
     ...numbers(float32, {
-      'rope.freq_base': Number(settings['ropeTheta']),
+      'rope.freq_base': ropeBase,
       'rope.freq_base_swa': local === undefined ? undefined : Number(local),
       'rope.scaling.factor': isLinear ? Number(settings['ropeFactor']) : undefined,
     }),

@@ -28,6 +28,12 @@ const hasRope: Check = ({ settings }, { name, ropeTypes = ['default', 'linear'] 
   return settings['ropeScalingBeta'] ? 'it does not scale queries by their position' : undefined;
 };
 
+const hasRopeBase: Check = ({ settings }, { hasOneRopeBase }) => {
+  const local = settings['ropeLocalTheta'];
+  if (hasOneRopeBase !== true || local === undefined || local === settings['ropeTheta']) return undefined;
+  return 'it has one rotary base for all layers of this family';
+};
+
 const rotatesLayers: Check = ({ dims, settings }, { unrotatedPeriod: period = Infinity }) => {
   const rotated = settings['rotatedLayers'];
   const isKnown = Array.from({ length: dims['layers']! }, (_, layer) => layer).every((layer) => {
@@ -43,6 +49,11 @@ const hasHeads: Check = ({ dims }, { needsSquareAttention }) => {
   if (width === dims['hidden']) return undefined;
   return `the heads together must be as wide as the hidden size ${dims['hidden']!}, and they are ${width} wide`;
 };
+
+const hasKeys: Check = ({ dims }, { needsKeyPerQuery }) =>
+  needsKeyPerQuery === true && dims['group'] !== 1
+    ? 'each query head must have a key head of its own'
+    : undefined;
 
 const hasRouting: Check = ({ settings }, { normTopkProb }) => {
   if (normTopkProb === undefined || settings['normTopkProb'] === normTopkProb) return undefined;
@@ -70,8 +81,10 @@ const checks: readonly Check[] = [
   hasPlaceForWeights,
   hasActivation,
   hasRope,
+  hasRopeBase,
   rotatesLayers,
   hasHeads,
+  hasKeys,
   hasRouting,
   hasSoftcaps,
   hasScale,

@@ -13,7 +13,7 @@ import { estimateGgufBytes } from '../../../src-main/model/gguf/size.ts';
 import { ggufTypeNames, type GgufType } from '../../../src-main/model/gguf/values.ts';
 import { readGgufHeader } from '../../../src-main/store/checkpoint/gguf-reader.ts';
 import { expectAppError } from '../../support/expect-app-error.ts';
-import { expressibleModel } from '../../support/gguf.ts';
+import { converterClasses, expressibleModel, expressibleOf } from '../../support/gguf.ts';
 import { freePath } from '../../support/temporary.ts';
 import { makeTinyCheckpoint, tinyConfig, type TinyOptions } from '../../support/tiny.ts';
 import { collect, createTestRun, createTextFile, expectNothingLeft, neverAborted } from '../workbench.ts';
@@ -27,7 +27,7 @@ const exportTo = async (run: string, out: string, ggufType?: GgufType) => {
 };
 
 describe.each(written.map(({ id }) => id))('%s', (id) => {
-  const source = makeTinyCheckpoint(id, expressibleModel);
+  const source = makeTinyCheckpoint(id, expressibleOf(id));
 
   it.each(ggufTypeNames)('reads back in %s', async (type) => {
     const out = freePath('gguf');
@@ -45,11 +45,20 @@ describe.each(written.map(({ id }) => id))('%s', (id) => {
 
   it('estimates the size of the file', () => {
     const family = families.get(id)!;
-    const config = tinyConfig(id, expressibleModel);
+    const config = tinyConfig(id, expressibleOf(id));
     const model = { family, dims: dimsOf(family, config), settings: settingsOf(family, config) };
     const [f32, , , q8] = ggufTypeNames.map((type) => estimateGgufBytes(model, type)!);
     expect(f32).toBeGreaterThan(2 * q8!);
   });
+});
+
+it("names the converter only for families that it registers and that llama.cpp's layers can compute", () => {
+  const named = [...families.values()].filter(({ gguf }) => gguf === true);
+  expect(named.filter(({ architecture }) => !converterClasses.includes(architecture))).toEqual([]);
+  const others = [...families.values()].filter(({ gguf }) => gguf !== true);
+  // llama.cpp rotates every Falcon.
+  const unnamed = others.filter(({ architecture }) => converterClasses.includes(architecture));
+  expect(unnamed.map(({ id }) => id)).toEqual(['falcon-alibi']);
 });
 
 it('leaves nothing behind if it is cancelled at any event', async () => {
