@@ -6,7 +6,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { isDesktop, root, scenario, type App } from './app.ts';
-import { checkAppearance, themes } from './appearance.ts';
+import { checkAppearance, themes, widths } from './appearance.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
 import { readAlert, waitForHeading } from './pages/common.ts';
 import { growingPage, growPage } from './pages/grow.ts';
@@ -14,7 +14,6 @@ import { library } from './pages/library.ts';
 import { runPage } from './pages/run.ts';
 import { trainPage } from './pages/train.ts';
 
-const widths = [1440, 800, 360] as const;
 const settings = {
   Tokens: 60 * 4 * 64,
   'Micro-batch size': 4,

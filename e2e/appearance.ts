@@ -10,6 +10,8 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 export const themes = ['Light', 'Dark'] as const;
 export type Theme = (typeof themes)[number];
+/** Widths of a window: a desktop, a tablet, a phone. */
+export const widths = [1440, 800, 360] as const;
 
 /** Switches the theme without moving the focus. The switch is hidden on a narrow window. */
 export async function setTheme(page: Page, theme: Theme): Promise<void> {
@@ -55,4 +57,14 @@ export async function checkAppearance(
   expect(picture.length, 'bytes of the screenshot').toBeGreaterThan(12_000);
   await expectNoOverflow(page, width);
   expect(await findViolations(page), `${name} in ${theme}`).toEqual([]);
+}
+
+/** Checks the appearance of the page in both themes at every width, and restores the size of its window. */
+export async function checkAppearances(page: Page, name: string): Promise<void> {
+  const size = page.viewportSize();
+  for (const width of widths) {
+    await page.setViewportSize({ width, height: width > 800 ? 900 : 844 });
+    for (const theme of themes) await checkAppearance(page, name, theme, width);
+  }
+  if (size) await page.setViewportSize(size);
 }

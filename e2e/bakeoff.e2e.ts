@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { scenario } from './app.ts';
+import { checkAppearances } from './appearance.ts';
 import { bakeoffPage } from './pages/bakeoff.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
 import { library } from './pages/library.ts';
@@ -37,6 +38,7 @@ scenario('a bake-off', (app) => {
     await form.fill(app.text, fields, methods);
     const candidates = await form.plan();
     expect(candidates).toEqual(['HyperCloning', 'Copy and pad', 'Random weights', 'Source, trained on']);
+    await checkAppearances(page, 'bakeoff');
     await form.start();
 
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
@@ -45,6 +47,7 @@ scenario('a bake-off', (app) => {
     await page.getByRole('heading', { name: 'At equal FLOPs' }).waitFor();
     const table = page.getByRole('region', { name: /^At equal tokens/ });
     expect(await table.getByRole('rowheader').count()).toBe(4);
+    await checkAppearances(page, 'bakeoff-report');
 
     const home = join(app.home, 'bakeoffs');
     const [folder] = readdirSync(home);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium, type Browser, type ElectronApplication, type Page } from 'playwright-core';
 import { findChromium } from '../tests/support/chromium.ts';
+import { registerWindow } from './downloads.ts';
 import {
   answerQuestions,
   createEnvironment,
@@ -187,6 +188,7 @@ class DesktopHost implements Host {
   async openPage(options: PageOptions, watch: (page: Page) => void): Promise<Page> {
     const page = await this.#app!.firstWindow();
     if (page !== this.#watched) watch(page);
+    registerWindow(page, this.#app!);
     this.#watched = page;
     await page.getByRole('heading', { level: 1 }).waitFor();
     await page.evaluate('localStorage.clear(); sessionStorage.clear()');

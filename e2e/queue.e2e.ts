@@ -1,7 +1,7 @@
 /** @file Tests of the queue: runs that wait for the processor, their order, and a restart of the server. */
 import { afterAll, expect, it } from 'vitest';
 import { scenario, timeout } from './app.ts';
-import { checkAppearance, themes } from './appearance.ts';
+import { checkAppearances } from './appearance.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
 import { library } from './pages/library.ts';
 import { runPage } from './pages/run.ts';
@@ -48,23 +48,13 @@ scenario('the queue', (app) => {
     await runPage(app.page).waitForState('Waiting, 1st for CPU');
     await start(dir, 'three');
     await runPage(app.page).waitForState('Waiting, 2nd for CPU');
-    for (const theme of themes)
-      for (const width of [1440, 390]) {
-        await app.page.setViewportSize({ width, height: 900 });
-        await checkAppearance(app.page, 'run-waiting', theme, width);
-      }
-    await app.page.setViewportSize({ width: 1280, height: 860 });
+    await checkAppearances(app.page, 'run-waiting');
   });
 
   it('is reordered by keyboard, and the focus stays on the run that moves', async () => {
     await navigate('Runs');
     await waitForOrder(['two', 'three']);
-    for (const theme of themes)
-      for (const width of [1440, 390]) {
-        await app.page.setViewportSize({ width, height: 900 });
-        await checkAppearance(app.page, 'queue', theme, width);
-      }
-    await app.page.setViewportSize({ width: 1280, height: 860 });
+    await checkAppearances(app.page, 'queue');
     await queue().getByRole('button', { name: 'Move three up' }).focus();
     await app.page.keyboard.press('Enter');
     await waitForOrder(['three', 'two']);

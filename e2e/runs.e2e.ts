@@ -1,9 +1,10 @@
 /** @file Tests of the runs: name, tags, notes, charts, comparison, lineage and trash. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { scenario, screenshots } from './app.ts';
 import { waitForHeading } from './pages/common.ts';
+import { readDownload } from './downloads.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
 import { library } from './pages/library.ts';
 import { runPage } from './pages/run.ts';
@@ -49,33 +50,19 @@ scenario('runs', (app) => {
     await app.page.getByLabel('Name', { exact: true }).press('Tab');
     await waitForHeading(app.page, 'Quick one');
     await app.page.getByRole('button', { name: 'FLOPs' }).click();
-    const [file] = await Promise.all([
-      app.page.waitForEvent('download'),
-      app.page.getByRole('button', { name: /CSV.*loss/ }).click(),
-    ]);
-    const lines = readFileSync(await file.path(), 'utf8')
-      .trim()
-      .split('\n');
+    const saveAs = (kind: string): Promise<Buffer> =>
+      readDownload(app.page, () =>
+        app.page.getByRole('button', { name: new RegExp(`${kind}.*loss`) }).click(),
+      );
+    const lines = (await saveAs('CSV')).toString().trim().split('\n');
     expect(lines[0]).toMatch(/^FLOPs,Loss,Smoothed,Held-out/);
     expect(lines.length).toBeGreaterThan(40);
-    for (const kind of ['SVG', 'PNG']) {
-      const [picture] = await Promise.all([
-        app.page.waitForEvent('download'),
-        app.page.getByRole('button', { name: new RegExp(`${kind}.*loss`) }).click(),
-      ]);
-      expect(readFileSync(await picture.path()).length).toBeGreaterThan(1000);
-    }
+    for (const kind of ['SVG', 'PNG']) expect((await saveAs(kind)).length).toBeGreaterThan(1000);
     await app.page.getByLabel('Compare with', { exact: true }).selectOption({ label: 'slow' });
     await app.page
       .getByRole('img', { name: /^Loss over flops.* Compared with slow, which ends at / })
       .waitFor();
-    const [both] = await Promise.all([
-      app.page.waitForEvent('download'),
-      app.page.getByRole('button', { name: /CSV.*loss/ }).click(),
-    ]);
-    expect(readFileSync(await both.path(), 'utf8')).toMatch(
-      /^FLOPs,Loss,Smoothed,Held-out,.*slow,Initial loss\n/,
-    );
+    expect((await saveAs('CSV')).toString()).toMatch(/^FLOPs,Loss,Smoothed,Held-out,.*slow,Initial loss\n/);
     await takeScreenshot('run-curves');
   });
 

@@ -3,6 +3,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { scenario } from './app.ts';
+import { readDownload } from './downloads.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
 import { readAlert, median, measurePaintTimes } from './pages/common.ts';
 import { library } from './pages/library.ts';
@@ -99,11 +100,8 @@ scenario('training', (app) => {
     const { page } = app;
     const run = runPage(page);
     const readLabels = async (): Promise<readonly string[]> => {
-      const [download] = await Promise.all([
-        page.waitForEvent('download'),
-        page.getByRole('button', { name: /SVG.*loss/ }).click(),
-      ]);
-      const svg = readFileSync(await download.path(), 'utf8');
+      const save = page.getByRole('button', { name: /SVG.*loss/ });
+      const svg = (await readDownload(page, () => save.click())).toString();
       return [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, label]) => label!);
     };
     const wholeLabels = await readLabels();

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { scenario } from './app.ts';
+import { checkAppearances } from './appearance.ts';
 import { checkpointPage } from './pages/checkpoint.ts';
 import { library } from './pages/library.ts';
 import { trainPage } from './pages/train.ts';
@@ -30,11 +31,13 @@ scenario('tuning', (app) => {
     await page.getByLabel('Trials', { exact: true }).fill('3');
     await page.getByLabel('Grow by', { exact: true }).selectOption({ label: 'HyperCloning' });
     await page.getByLabel('Transfer trials', { exact: true }).fill('1');
+    await checkAppearances(page, 'tune');
     await page.getByRole('button', { name: 'Start tuning' }).click();
     await page.getByText('of the source’s').waitFor();
     await page.getByRole('img', { name: 'Loss over learning rate' }).waitFor();
     await page.getByRole('img', { name: 'Scale of activations over the width: µP' }).waitFor();
     expect(await page.getByRole('region', { name: 'Trials' }).getByRole('row').count()).toBe(5);
+    await checkAppearances(page, 'tuning');
     const [folder] = readdirSync(join(app.home, 'tunings'));
     for (const file of ['tune.json', 'report.html'])
       expect(existsSync(join(app.home, 'tunings', folder!, file)), file).toBe(true);

@@ -1,5 +1,7 @@
 /** @file The growth form, and the page of a running growth. */
+import { writeFileSync } from 'node:fs';
 import type { Locator, Page } from 'playwright-core';
+import { readDownload } from '../downloads.ts';
 import { waitForHeading } from './common.ts';
 
 export interface GrowPage {
@@ -54,11 +56,8 @@ export function growPage(page: Page): GrowPage {
         .first()
         .click(),
     async savePlan(path) {
-      const [download] = await Promise.all([
-        page.waitForEvent('download'),
-        plan.getByRole('button', { name: 'Save', exact: true }).click(),
-      ]);
-      await download.saveAs(path);
+      const save = plan.getByRole('button', { name: 'Save', exact: true });
+      writeFileSync(path, await readDownload(page, () => save.click()));
     },
     loadPlan: (path) => plan.getByLabel('Plan file to load').setInputFiles(path),
     async comparePlan(path) {
