@@ -145,18 +145,26 @@ else {
     });
 
     it.runIf(realElectron !== undefined)('is no Node for other scripts, and opens no debugger', () => {
-      const run = (args: readonly string[], environment: Readonly<Record<string, string>>): string => {
+      const run = (binary: string, args: readonly string[], environment: NodeJS.ProcessEnv): string => {
         const options = {
           encoding: 'utf8',
           timeout: 20_000,
-          env: { ...process.env, ...environment },
+          // The window that it opens reads no home of a person.
+          env: { ...process.env, ...environment, CAMBIUM_HOME: join(dir, 'window-home') },
         } as const;
-        const { stdout, stderr } = spawnSync(program, args, options);
+        const { stdout, stderr } = spawnSync(binary, args, options);
         return `${stdout}${stderr}`;
       };
-      const script = ['-e', 'console.log("ran " + 6 * 7)'];
-      expect(run(script, { ELECTRON_RUN_AS_NODE: '1' })).not.toContain('ran 42');
-      expect(run(['--no-sandbox', '--inspect=127.0.0.1:0'], {})).not.toContain('Debugger listening');
+      const runScript = (binary: string): string =>
+        run(binary, ['-e', 'console.log("ran " + 6 * 7)'], { ELECTRON_RUN_AS_NODE: '1' });
+      const inspect = (binary: string): string =>
+        run(binary, ['--no-sandbox', '--inspect=127.0.0.1:0', '--version'], {});
+      // What is packed does both before its fuses are set.
+      const unset = join(realElectron!, 'electron');
+      expect(runScript(unset)).toContain('ran 42');
+      expect(inspect(unset)).toContain('Debugger listening');
+      expect(runScript(program)).not.toContain('ran 42');
+      expect(inspect(program)).not.toContain('Debugger listening');
     });
 
     it('keeps files that a loader opens by path outside of the archive', () => {

@@ -29,8 +29,9 @@ export async function listCheckpoints(dir: string): Promise<readonly RunCheckpoi
     saved.map(async ({ step, dir: folder, heldOutLoss }): Promise<RunCheckpoint[]> => {
       const record = await readStepRecord({ step, dir: folder }).catch(() => undefined);
       const bytes = await sizeOf(folder).catch(() => undefined);
+      const time = await savedTime(folder).catch(() => undefined);
       // The trainer removes checkpoints while it works.
-      if (bytes === undefined) return [];
+      if (bytes === undefined || time === undefined) return [];
       return [
         {
           step,
@@ -39,7 +40,7 @@ export async function listCheckpoints(dir: string): Promise<readonly RunCheckpoi
           loss: record?.history.losses.at(-1) ?? null,
           heldOutLoss,
           bytes,
-          saved: (await stat(join(folder, stepFile))).mtime.toISOString(),
+          saved: time,
           kept: reasons.get(step)!,
           isNeeded: needed.has(step),
         },
@@ -52,6 +53,12 @@ export async function listCheckpoints(dir: string): Promise<readonly RunCheckpoi
 /** Steps without which the run cannot continue as if it had not stopped. */
 const neededSteps = (saved: readonly SavedStep[], averageCheckpoints: number): readonly number[] =>
   saved.slice(-Math.max(1, averageCheckpoints)).map(({ step }) => step);
+
+/** When a checkpoint was saved: the time of its record, or of its folder if the record is missing. */
+async function savedTime(folder: string): Promise<string> {
+  const { mtime } = await stat(join(folder, stepFile)).catch(() => stat(folder));
+  return mtime.toISOString();
+}
 
 /** Bytes of all files below a folder. */
 async function sizeOf(folder: string): Promise<number> {
