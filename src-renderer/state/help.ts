@@ -46,6 +46,7 @@ export function resolveLink(href: string, from: DocumentId): string | undefined 
 
 const helpOfGroups: Readonly<Record<SettingGroup, HelpPlace>> = {
   length: { doc: 'training', at: 'text' },
+  text: { doc: 'training', at: 'text' },
   optimizer: { doc: 'training', at: 'optimizers' },
   schedule: { doc: 'training', at: 'schedules' },
   precision: { doc: 'training', at: 'precision' },
