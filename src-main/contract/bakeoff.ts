@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { BakeoffReport } from '../bakeoff/report.ts';
 import { bakeoffPlan, type BakeoffPlan } from '../bakeoff/state.ts';
 import { trainingSettingsSchema } from '../train/settings.ts';
+import { queuePlace, type WaitingEvent } from './queue.ts';
 import {
   growthRequest,
   hasWeightForEach,
@@ -37,13 +38,18 @@ export const bakeoffRequest = z
   .refine(...hasWeightForEach);
 export type BakeoffRequest = z.infer<typeof bakeoffRequest>;
 
-/** Starts the plan that `planBakeoff` returned, in the new folder `out` (default: one in the home folder). */
-export const bakeoffJob = z.object({ plan: bakeoffPlan, out: path.optional() });
+/**
+ * Starts the plan that `planBakeoff` returned, in the new folder `out` (default: one in the home folder). With `queue`
+ * it waits until its device is free.
+ */
+export const bakeoffJob = z.object({ plan: bakeoffPlan, out: path.optional(), queue: queuePlace.optional() });
+export const bakeoffResume = z.object({ dir: path, queue: queuePlace.optional() });
 export const bakeoffFolder = z.object({ dir: path });
 export const bakeoffReportRequest = z.object({ dir: path, format: reportFormat });
 
 /** `done` of `of` are tokens over all probes. */
 export type BakeoffEvent =
+  | WaitingEvent
   | { readonly type: 'growing'; readonly candidate: string; readonly done: number; readonly of: number }
   | {
       readonly type: 'training';

@@ -4,6 +4,10 @@ import { z } from 'zod';
 import { deviceKinds, type DeviceKind } from '../base/device.ts';
 import type { ErrorData } from '../base/errors.ts';
 
+/** What can wait for a device. */
+export const queuedKinds = ['run', 'bakeoff', 'tuning'] as const;
+export type QueuedKind = (typeof queuedKinds)[number];
+
 /** Where a run is put that cannot start at once. */
 export const queuePlaces = ['first', 'last'] as const;
 export const queuePlace = z.enum(queuePlaces);
@@ -13,10 +17,19 @@ const queuedId = z.string().min(1).max(4096);
 /** `id` is the folder of a waiting run, or its name. */
 export const queueMoveRequest = z.object({ id: queuedId, to: z.enum(queueMoves) });
 export const queueRemoval = z.object({ id: queuedId });
+/** A bake-off or a tuning waits for its turn on the device: it is at `position` of `of`, from 1. */
+export interface WaitingEvent {
+  readonly type: 'waiting';
+  readonly device: DeviceKind;
+  readonly position: number;
+  readonly of: number;
+}
+
 export const queueHold = z.object({ device: z.enum(deviceKinds), held: z.boolean() });
 
-/** A run in the queue of a device. */
+/** A run, a bake-off or a tuning in the queue of a device. */
 export interface QueueEntry {
+  readonly kind: QueuedKind;
   readonly dir: string;
   /** The name of the run; that of its folder if the folder is gone. */
   readonly name: string;

@@ -3,6 +3,7 @@ import './no-eval.ts';
 import { z } from 'zod';
 import { trainingSettingsSchema } from '../train/settings.ts';
 import type { Trial, Tuning } from '../train/tuning/tuning.ts';
+import { queuePlace, type WaitingEvent } from './queue.ts';
 import type { RunEvent } from './schema.ts';
 import { growthRecipe, hasWeightForEach, path, reportFormat, textSource } from './schema.ts';
 
@@ -24,6 +25,8 @@ export const tuneRequest = z
     trials: z.number().int().min(0).max(maxTrials),
     transferTrials: z.number().int().min(0).max(maxTrials),
     coordinateCheck: z.boolean(),
+    /** Waits until its device is free. */
+    queue: queuePlace.optional(),
   })
   .refine(...hasWeightForEach)
   .refine(
@@ -34,6 +37,7 @@ export type TuneRequest = z.infer<typeof tuneRequest>;
 
 /** The folder of a tuning. */
 export const tuningFolder = z.object({ dir: path });
+export const tuningResume = z.object({ dir: path, queue: queuePlace.optional() });
 export const tuningReportRequest = z.object({ dir: path, format: reportFormat });
 
 /** A tuning and where it is. */
@@ -53,6 +57,7 @@ interface TuneStep extends Pick<Trial, 'width' | 'tests' | 'values'> {
 }
 
 export type TuneEvent =
+  | WaitingEvent
   | Extract<RunEvent, { type: 'preparing' }>
   | TuneStep
   /** All of tune.json, at the start and after each trial. */

@@ -5,7 +5,7 @@
 import { AppError, toErrorData, type ErrorCode } from '../base/errors.ts';
 import type { DeviceKind } from '../base/device.ts';
 import type { WaitingRun } from '../store/home/run-queue.ts';
-import { isRun } from '../store/run/runs.ts';
+import { hasWaiter, queuedWorkOf } from './queued-work.ts';
 import type { RunQueue } from './run-queue.ts';
 
 export interface QueueStarter {
@@ -21,9 +21,15 @@ export interface QueueStarter {
 const pollMilliseconds = 1000;
 
 /** Errors that say that a run need not be started any more. */
-const isOver: readonly ErrorCode[] = ['run/finished', 'run/early-stopped'];
+const isOver: readonly ErrorCode[] = ['run/finished', 'run/early-stopped', 'tune/finished'];
+/** Errors that say that another process has started it. */
+const isStartedElsewhere: readonly ErrorCode[] = [
+  'run/already-running',
+  'bakeoff/already-running',
+  'tune/running',
+];
 
-/** `resume` starts a run that waits, and takes it out of the queue. */
+/** `resume` starts what waits, and takes it out of the queue. */
 export function createQueueStarter(
   queue: RunQueue,
   resume: (run: WaitingRun) => Promise<unknown>,
@@ -40,7 +46,7 @@ export function createQueueStarter(
       return true;
     } catch (thrown) {
       const code = thrown instanceof AppError ? thrown.code : undefined;
-      if (code === 'run/already-running') {
+      if (code !== undefined && isStartedElsewhere.includes(code)) {
         await queue.remove(run.dir);
         return true;
       }
@@ -54,7 +60,9 @@ export function createQueueStarter(
     for (const run of waiting) {
       if (!isStarted) return;
       // A folder that is not there keeps its place: it may be on a disk that is not connected.
-      if (run.error || !(await isRun(run.dir))) continue;
+      if (run.error || !(await queuedWorkOf(run).isThere(run.dir))) continue;
+      // A job of another process, or of this one, waits for the turn of this work and takes it.
+      if (await hasWaiter(run.dir)) return;
       if (await startRun(run)) return;
     }
   };
@@ -101,7 +109,9 @@ export function createQueueStarter(
 async function countStartable(queue: RunQueue): Promise<number> {
   const { waiting, held } = await queue.read();
   const canStart = await Promise.all(
-    waiting.map(async ({ dir, device, error }) => !error && !held.includes(device) && (await isRun(dir))),
+    waiting.map(
+      async (run) => !run.error && !held.includes(run.device) && (await queuedWorkOf(run).isThere(run.dir)),
+    ),
   );
   return canStart.filter(Boolean).length;
 }

@@ -1,4 +1,4 @@
-/** @file The queue of each device: a device trains one run at a time, and the others wait in a list. */
+/** @file The queue of each device: a device does one run, bake-off or tuning at a time; the others wait in a list. */
 import { basename } from 'node:path';
 import type { DeviceKind } from '../base/device.ts';
 import { createError, refuse, type ErrorData } from '../base/errors.ts';
@@ -16,15 +16,17 @@ import {
   type StoredQueue,
   type WaitingRun,
 } from '../store/home/run-queue.ts';
-import { readNotes } from '../store/run/notes.ts';
-import { isRun, readRun } from '../store/run/runs.ts';
+import { readRun } from '../store/run/runs.ts';
 import { activityOf } from '../store/run/state.ts';
 import type { LaunchSettings } from '../train/launch.ts';
 import type { QueuePosition, RunSettings } from '../train/run.ts';
 import { toAbsolutePath } from './dependencies.ts';
+import { queuedWorkOf } from './queued-work.ts';
 
 /** What decides on which device a run trains. */
-type DeviceDemand = Pick<RunSettings, 'settings'> & { readonly launch?: LaunchSettings | null | undefined };
+export type DeviceDemand = Pick<RunSettings, 'settings'> & {
+  readonly launch?: LaunchSettings | null | undefined;
+};
 
 export interface RunQueue {
   read(): Promise<StoredQueue>;
@@ -42,7 +44,7 @@ export interface RunQueue {
   setError(dir: string, error: ErrorData): Promise<void>;
   /** The device of this computer that a run would train on; null for a job of Slurm. */
   deviceOf(run: DeviceDemand): Promise<DeviceKind | null>;
-  /** The devices on which a run trains now. */
+  /** The devices on which a run, a bake-off or a tuning works now. */
   busyDevices(): Promise<ReadonlySet<DeviceKind>>;
   /** Runs `work` while no other process starts or queues a run. */
   exclusively<T>(work: () => Promise<T>): Promise<T>;
@@ -51,7 +53,18 @@ export interface RunQueue {
 /** The devices that `auto` tries in this order (engine/device/choose.ts). */
 const autoOrder: readonly DeviceKind[] = ['cuda', 'webgpu'];
 
-export function createRunQueue(home: Home, listDevices: () => Promise<readonly Device[]>): RunQueue {
+/** A bake-off or a tuning with a job. */
+export interface OtherWork {
+  readonly dir: string;
+  readonly demand: DeviceDemand;
+}
+
+/** `listOthers` lists the bake-offs and tunings with a job; those that do not wait in the queue take their device. */
+export function createRunQueue(
+  home: Home,
+  listDevices: () => Promise<readonly Device[]>,
+  listOthers: () => Promise<readonly OtherWork[]> = () => Promise.resolve([]),
+): RunQueue {
   const update = (change: (before: StoredQueue) => Partial<StoredQueue>): Promise<void> =>
     updateQueue(home.dir, (before) => ({ ...before, ...change(before) }));
   const read = (): Promise<StoredQueue> => readQueue(home.dir);
@@ -132,7 +145,10 @@ export function createRunQueue(home: Home, listDevices: () => Promise<readonly D
       for (const dir of activeDevices.keys()) if (!active.includes(dir)) activeDevices.delete(dir);
       for (const dir of active)
         if (!activeDevices.has(dir)) activeDevices.set(dir, await deviceOf(await readRun(dir)));
-      return new Set([...activeDevices.values()].filter((device) => device !== null));
+      const { waiting } = await read();
+      const working = (await listOthers()).filter(({ dir }) => !waiting.some((one) => one.dir === dir));
+      const others = await Promise.all(working.map(({ demand }) => deviceOf(demand)));
+      return new Set([...activeDevices.values(), ...others].filter((device) => device !== null));
     },
     exclusively: (work) => withQueueLock(home.dir, work),
   };
@@ -143,12 +159,13 @@ async function filterAsync<T>(items: readonly T[], isKept: (item: T) => Promise<
   return items.filter((_, i) => kept[i]);
 }
 
-async function describe({ dir, added, error }: WaitingRun): Promise<QueueEntry> {
-  if (!(await isRun(dir))) {
+async function describe(waiting: WaitingRun): Promise<QueueEntry> {
+  const { kind, dir, added, error } = waiting;
+  const work = queuedWorkOf(waiting);
+  if (!(await work.isThere(dir))) {
     const missing = createError('run/not-found', { run: dir }).toData();
-    return { dir, name: basename(dir), added, error: missing };
+    return { kind: kind ?? 'run', dir, name: basename(dir), added, error: missing };
   }
-  const [run, notes] = await Promise.all([readRun(dir).catch(() => undefined), readNotes(dir)]);
-  const name = notes.name ?? run?.name ?? basename(dir);
-  return { dir, name, added, ...(error ? { error } : {}) };
+  const name = await work.readName(dir).catch(() => basename(dir));
+  return { kind: kind ?? 'run', dir, name, added, ...(error ? { error } : {}) };
 }

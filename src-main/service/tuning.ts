@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { refuse } from '../base/errors.ts';
 import type { JobSummary } from '../contract/schema.ts';
+import type { WaitingEvent } from '../contract/queue.ts';
 import type { StoredTuning, TuneEvent, TuneRequest } from '../contract/tune.ts';
 import { planStages } from '../growth/plan/stages.ts';
 import { methods } from '../growth/methods/index.ts';
@@ -14,6 +15,7 @@ import { computeFingerprint } from '../store/checkpoint/fingerprint.ts';
 import { findDataFiles } from '../store/data/dataset-files.ts';
 import { exists, makeFolder, writeOrRefuse } from '../store/fs/files.ts';
 import { openKnownFolders } from '../store/home/known-folders.ts';
+import type { QueuePlace } from '../store/home/run-queue.ts';
 import { isTuning, readTuning, writeTuning } from '../store/run/tuning-file.ts';
 import { formatMupBase, mupModelOf, mupMultipliers } from '../train/mup.ts';
 import { renderTuningPage } from '../train/tuning/report.ts';
@@ -21,30 +23,39 @@ import type { Tuning } from '../train/tuning/tuning.ts';
 import { checkContextLength } from '../train/run-text.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { throwNoResult, withEngine } from './engines.ts';
+import type { DeviceTurns } from './device-turns.ts';
+import { isWorking } from './queued-work.ts';
 import type { Jobs } from './jobs.ts';
+import type { OtherWork } from './run-queue.ts';
 
 export interface Tunings {
   start(request: TuneRequest): Promise<JobSummary>;
   /** Continues a tuning that was paused or interrupted. */
-  resume(dir: string): Promise<JobSummary>;
+  resume(dir: string, place?: QueuePlace): Promise<JobSummary>;
+  /** The tunings that work now, by what they were asked for. */
+  listActive(): Promise<readonly OtherWork[]>;
   /** Tunings of a checkpoint and of the source that it was grown from, or all of them, newest first. */
   list(checkpoint?: string): Promise<readonly StoredTuning[]>;
   read(dir: string): Promise<StoredTuning>;
   report(dir: string, format: 'json' | 'html'): Promise<{ readonly name: string; readonly text: string }>;
 }
 
-export function createTunings({ home, processes }: Dependencies, jobs: Jobs): Tunings {
+export function createTunings({ home, processes }: Dependencies, jobs: Jobs, turns: DeviceTurns): Tunings {
   const folders = openKnownFolders(home, 'tuning', isTuning);
   /** Folders with a job of this process. */
   const running = new Set<string>();
 
-  const run = async (dir: string, { name }: Tuning): Promise<JobSummary> => {
+  const run = async (
+    dir: string,
+    { name, settings }: Tuning,
+    place: QueuePlace | undefined,
+  ): Promise<JobSummary> => {
     if (running.has(dir)) refuse('tune/running', { path: dir });
     running.add(dir);
     await folders.remember(dir);
     return jobs.start<TuneEvent>('tune', `Tuning ${name}`, async (push, signal) => {
-      try {
-        await withEngine(processes, {}, async (engine) => {
+      const doWork = (): Promise<void> =>
+        withEngine(processes, {}, async (engine) => {
           let isDone = false;
           for await (const event of engine.tune({ dir }, signal)) {
             // Later followers need the last state and the last step alone.
@@ -53,6 +64,12 @@ export function createTunings({ home, processes }: Dependencies, jobs: Jobs): Tu
           }
           if (!isDone) throwNoResult();
         });
+      const onWait = (event: WaitingEvent): void => {
+        push(event, 'waiting');
+      };
+      try {
+        if (!place) await doWork();
+        else await turns.take({ kind: 'tuning', dir, demand: { settings }, place }, signal, onWait, doWork);
       } finally {
         running.delete(dir);
       }
@@ -67,13 +84,24 @@ export function createTunings({ home, processes }: Dependencies, jobs: Jobs): Tu
       if (out !== undefined && (await exists(dir))) refuse('file/exists', { path: dir });
       await writeOrRefuse(dir, () => makeFolder(dir));
       await writeTuning(dir, tuning);
-      return run(dir, tuning);
+      return run(dir, tuning, request.queue);
     },
-    async resume(given) {
+    async resume(given, place) {
       const dir = toAbsolutePath(given);
       const tuning = await readTuning(dir);
       if (tuning.isDone) refuse('tune/finished', { path: dir });
-      return run(dir, tuning);
+      return run(dir, tuning, place);
+    },
+    async listActive() {
+      const dirs = [...new Set([...(await folders.list()), ...running])];
+      const active = await Promise.all(
+        dirs.map(async (dir) => {
+          if (!running.has(dir) && !(await isWorking(dir))) return [];
+          const { settings } = await readTuning(dir);
+          return [{ dir, demand: { settings } }];
+        }),
+      );
+      return active.flat();
     },
     async list(given) {
       const known = await Promise.all(

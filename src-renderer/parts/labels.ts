@@ -1,6 +1,8 @@
 /** @file Labels of states, weights, formats and element types. */
 import type { DeviceKind } from '../../src-main/base/device.ts';
+import { formatOrdinal } from '../../src-main/base/format.ts';
 import type { BakeoffSummary } from '../../src-main/contract/bakeoff.ts';
+import type { WaitingEvent } from '../../src-main/contract/queue.ts';
 import type { RunState } from '../../src-main/contract/schema.ts';
 
 /** The kinds of device, as a queue is called. */
@@ -9,6 +11,10 @@ export const deviceLabels: Readonly<Record<DeviceKind, string>> = {
   webgpu: 'WebGPU',
   cuda: 'CUDA',
 };
+
+/** `Waiting, 2nd for CPU` */
+export const describeWaiting = ({ position, device }: WaitingEvent): string =>
+  `Waiting, ${formatOrdinal(position)} for ${deviceLabels[device]}`;
 
 export const runStateLabels: Readonly<Record<RunState, string>> = {
   waiting: 'Waiting',

@@ -76,6 +76,24 @@ describe('with an engine that counts', () => {
     expect(plan.estimate.tokens.low).toBeGreaterThan(0);
   });
 
+  it('waits in the queue while a run trains on its device', async () => {
+    app = startTestService({ stepMs: 5 });
+    const { api } = app.service;
+    const plan = await planFor({ methods: ['hypercloning'] });
+    const settings = trainingSettings({ tokens: 1_000_000, device: 'cpu' });
+    const checkpoint = join(root, 'resources', 'demo', 'seedling');
+    await api.startRun({ checkpoint, data: [app.textFile], out: join(app.dir, 'first'), settings });
+    const { job, dir } = await api.startBakeoff({ plan, out: join(app.dir, 'bakeoff'), queue: 'last' });
+    await waitUntil(async () => (await api.queue({})).length === 1);
+    const [queue] = await api.queue({});
+    expect(queue!.waiting).toMatchObject([{ kind: 'bakeoff', dir, name: plan.name }]);
+    expect((await api.bakeoff({ dir })).state).toBe('running');
+    await api.stopRun({ id: join(app.dir, 'first') });
+    const events = await collectAll(api.followBakeoff({ id: job }));
+    expect(events.map(({ type }) => type)).toContain('measured');
+    expect(await api.queue({})).toEqual([]);
+  });
+
   it('measures every probe, ranks the candidates, and lists itself', async () => {
     app = startTestService();
     const { api } = app.service;

@@ -2,13 +2,16 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { RunSummary, TrainingRequest } from '../../src-main/contract/schema.ts';
+import type { JobSummary, RunSummary, TrainingRequest } from '../../src-main/contract/schema.ts';
+import type { TuneEvent, TuneRequest } from '../../src-main/contract/tune.ts';
 import type { RunningService } from '../../src-main/service/service.ts';
 import { placeRun, updateQueue } from '../../src-main/store/home/run-queue.ts';
 import type { FakeProcessOptions } from '../support/fake-processes.ts';
 import {
+  collectAll,
   errorCodeOf,
   exampleCheckpoint,
+  root,
   startTestService,
   trainingSettings,
   waitUntil,
@@ -242,5 +245,82 @@ describe('a restart of the server', () => {
       setTimeout(resolve, 1500);
     });
     expect(await stateOf(server, 'a')).toBe('waiting');
+  });
+});
+
+describe('a tuning in the queue', () => {
+  const tuning = (name: string): TuneRequest => ({
+    checkpoint: join(root, 'resources', 'demo', 'seedling'),
+    data: [app.textFile],
+    out: join(app.dir, name),
+    settings: trainingSettings({ device: 'cpu' }),
+    trials: 2,
+    transferTrials: 0,
+    coordinateCheck: false,
+    queue: 'last',
+  });
+  const followTuning = (server: RunningService, { id }: JobSummary): Promise<TuneEvent[]> =>
+    collectAll(server.api.followTuning({ id }));
+
+  it('starts at once on a free device', async () => {
+    const server = startServer();
+    const events = await followTuning(server, await server.api.startTuning(tuning('tuning')));
+    expect(events.at(-1)!.type).toBe('done');
+    expect(await waitingIn(server)).toEqual([]);
+  });
+
+  it('waits for the run before it, and runs wait for it', async () => {
+    const server = startServer();
+    await startWithWaiting(server);
+    const job = await server.api.startTuning({ ...tuning('tuning'), name: 'My tuning' });
+    await waitUntil(async () => (await waitingIn(server)).length === 1);
+    await server.api.startRun(request('second'));
+    expect(await waitingIn(server)).toEqual(['My tuning', 'second']);
+    const [queue] = await server.api.queue({});
+    expect(queue!.waiting.map(({ kind }) => kind)).toEqual(['tuning', 'run']);
+    await server.api.stopRun({ id: join(app.dir, 'first') });
+    const events = await followTuning(server, job);
+    expect(events.at(-1)!.type).toBe('done');
+    await waitForTraining(server, 'second');
+  });
+
+  it('tells its position to those who follow it', async () => {
+    const server = startServer();
+    await startWithWaiting(server, 'second');
+    const { id } = await server.api.startTuning(tuning('tuning'));
+    for await (const event of server.api.followTuning({ id })) {
+      expect(event).toEqual({ type: 'waiting', device: 'cpu', position: 2, of: 2 });
+      break;
+    }
+  });
+
+  it('leaves the queue when it is cancelled, and is cancelled when it is removed', async () => {
+    const server = startServer();
+    await startWithWaiting(server);
+    const cancelled = await server.api.startTuning(tuning('cancelled'));
+    await waitUntil(async () => (await waitingIn(server)).length === 1);
+    await server.api.cancelJob({ id: cancelled.id });
+    expect(await waitingIn(server)).toEqual([]);
+    const removed = await server.api.startTuning(tuning('removed'));
+    await waitUntil(async () => (await waitingIn(server)).length === 1);
+    await server.api.removeFromQueue({ id: join(app.dir, 'removed') });
+    expect(await errorCodeOf(followTuning(server, removed))).toBe('cancelled');
+  });
+
+  it('keeps its place when the server ends, and is started by the next', async () => {
+    const server = startServer();
+    await startWithWaiting(server);
+    await server.api.startTuning({ ...tuning('tuning'), name: 'My tuning' });
+    await waitUntil(async () => (await waitingIn(server)).length === 1);
+    await server.close();
+    const next = startAgain();
+    expect(await waitingIn(next)).toContain('My tuning');
+    await waitForTraining(next, 'first');
+    await next.api.stopRun({ id: join(app.dir, 'first') });
+    await waitUntil(
+      async () => (await next.api.tuning({ dir: join(app.dir, 'tuning') })).tuning.isDone,
+      30_000,
+    );
+    expect(await waitingIn(next)).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import type { BakeoffReport } from '../../bakeoff/report.ts';
 import { bakeoffEstimate, bakeoffPlan, leftOut } from '../../bakeoff/state.ts';
 import type { Ranking } from '../../bakeoff/verdict.ts';
 import type { BakeoffEvent, BakeoffSummary, BakeoffView, StartedBakeoff } from '../bakeoff.ts';
-import { count, number, sizes, text, texts } from './shared-schemas.ts';
+import { count, number, sizes, text, texts, waitingEvent } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 
 export { bakeoffPlan };
@@ -18,6 +18,7 @@ const progress = { done: number, of: number };
 
 export const bakeoffEvent = exactly<BakeoffEvent>()(
   z.discriminatedUnion('type', [
+    waitingEvent,
     z.object({ type: z.literal('growing'), candidate: text, ...progress }),
     z.object({ type: z.literal('training'), ...probe, loss: maybe, ...progress }),
     z.object({ type: z.literal('measured'), ...probe, tokens: number, loss: maybe }),

@@ -26,6 +26,12 @@ const settingValue = exactly<SettingValue>()(
 );
 /** The settings of a model, by their names in Cambium. */
 export const modelSettings = z.record(text, settingValue) as z.ZodType<Settings>;
+export const waitingEvent = z.object({
+  type: z.literal('waiting'),
+  device: deviceKind,
+  position: count,
+  of: count,
+});
 /** Sizes by axis. */
 export const sizes = z.record(text, number);
 

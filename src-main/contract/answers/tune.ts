@@ -3,7 +3,7 @@ import '../no-eval.ts';
 import { z } from 'zod';
 import { tuningSchema } from '../../train/tuning/tuning.ts';
 import type { StoredTuning, TuneEvent } from '../tune.ts';
-import { count, number, text } from './shared-schemas.ts';
+import { count, number, text, waitingEvent } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 
 export const storedTuning = exactly<StoredTuning>()(z.object({ dir: text, tuning: tuningSchema }));
@@ -12,6 +12,7 @@ const trial = tuningSchema.shape.trials.unwrap().element.shape;
 
 export const tuneEvent = exactly<TuneEvent>()(
   z.discriminatedUnion('type', [
+    waitingEvent,
     z.object({ type: z.literal('preparing'), what: text, done: number, of: number }),
     z.object({
       type: z.literal('step'),

@@ -6,8 +6,8 @@ import type { Bakeoffs } from './bakeoffs.ts';
 export const bakeoffApi = (bakeoffs: Bakeoffs, jobs: Jobs) =>
   ({
     planBakeoff: bakeoffs.plan,
-    startBakeoff: ({ plan, out }) => bakeoffs.start(plan, out),
-    resumeBakeoff: ({ dir }) => bakeoffs.resume(dir),
+    startBakeoff: ({ plan, out, queue }) => bakeoffs.start(plan, out, queue),
+    resumeBakeoff: ({ dir, queue }) => bakeoffs.resume(dir, queue),
     followBakeoff: ({ id }, signal) => jobs.follow(id, signal),
     bakeoffs: bakeoffs.list,
     bakeoff: ({ dir }) => bakeoffs.view(dir),

@@ -18,30 +18,36 @@ import type {
   BakeoffView,
   StartedBakeoff,
 } from '../../contract/bakeoff.ts';
+import type { WaitingEvent } from '../../contract/queue.ts';
 import type { CertificateReport } from '../../contract/schema.ts';
 import { writeText } from '../../store/fs/files.ts';
-import { readLock, takeLock } from '../../store/fs/lock.ts';
+import { takeLock } from '../../store/fs/lock.ts';
+import type { QueuePlace } from '../../store/home/run-queue.ts';
 import { readEvents } from '../../store/run/events.ts';
 import { isRun, summarizeRun } from '../../store/run/runs.ts';
 import { tokensPerStep } from '../../train/schedule.ts';
 import type { Costs } from '../cost.ts';
 import { toAbsolutePath, type Dependencies } from '../dependencies.ts';
 import type { Jobs } from '../jobs.ts';
+import type { DeviceTurns } from '../device-turns.ts';
+import { isWorking, workLock } from '../queued-work.ts';
+import type { OtherWork } from '../run-queue.ts';
 import { createBakeoff, openBakeoffFolders, readBakeoff, writeBakeoff } from './bakeoff-file.ts';
 import { planBakeoff } from './plan-bakeoff.ts';
 import { runTask } from './probe.ts';
 
 export interface Bakeoffs {
   plan(request: BakeoffRequest): Promise<BakeoffPlan>;
-  start(plan: BakeoffPlan, out?: string): Promise<StartedBakeoff>;
+  /** With a `place`, it waits in the queue until its device is free. */
+  start(plan: BakeoffPlan, out?: string, place?: QueuePlace): Promise<StartedBakeoff>;
   /** Continues a bake-off that was paused or killed. Throws `bakeoff/already-running`. */
-  resume(dir: string): Promise<StartedBakeoff>;
+  resume(dir: string, place?: QueuePlace): Promise<StartedBakeoff>;
+  /** The bake-offs that work now, by what they were asked for. */
+  listActive(): Promise<readonly OtherWork[]>;
   list(): Promise<readonly BakeoffSummary[]>;
   view(dir: string): Promise<BakeoffView>;
   report(dir: string, format: 'json' | 'html'): Promise<CertificateReport>;
 }
-
-const lockFile = (dir: string): string => join(dir, 'lock');
 
 type Push = (event: BakeoffEvent, group?: string) => void;
 
@@ -49,6 +55,7 @@ export function createBakeoffs(
   { home, processes }: Pick<Dependencies, 'home' | 'processes'>,
   jobs: Jobs,
   costs: Pick<Costs, 'facts' | 'recordEstimate' | 'runCost'>,
+  turns: DeviceTurns,
 ): Bakeoffs {
   const folders = openBakeoffFolders(home);
   /** The jobs of this service, by folder. */
@@ -64,7 +71,7 @@ export function createBakeoffs(
   };
 
   const work = async (dir: string, push: Push, signal: AbortSignalLike): Promise<void> => {
-    const lock = await takeLock(lockFile(dir), { note: 'bake-off' });
+    const lock = await takeLock(workLock(dir), { note: 'bake-off' });
     if (!lock) refuse('bakeoff/already-running', { path: dir });
     try {
       await doTasks(dir, push, signal);
@@ -118,10 +125,23 @@ export function createBakeoffs(
     }
   };
 
-  const launch = (dir: string, { name }: Pick<BakeoffPlan, 'name'>): StartedBakeoff => {
-    const { id } = jobs.start<BakeoffEvent>('bakeoff', `Bake-off of ${name}`, (push, signal) =>
-      work(dir, push, signal).finally(() => jobOf.delete(dir)),
-    );
+  const launch = (
+    dir: string,
+    { name, settings }: Pick<BakeoffPlan, 'name' | 'settings'>,
+    place?: QueuePlace,
+  ): StartedBakeoff => {
+    const { id } = jobs.start<BakeoffEvent>('bakeoff', `Bake-off of ${name}`, async (push, signal) => {
+      const doWork = (): Promise<void> => work(dir, push, signal);
+      const onWait = (event: WaitingEvent): void => {
+        push(event, 'waiting');
+      };
+      try {
+        if (!place) await doWork();
+        else await turns.take({ kind: 'bakeoff', dir, demand: { settings }, place }, signal, onWait, doWork);
+      } finally {
+        jobOf.delete(dir);
+      }
+    });
     jobOf.set(dir, id);
     return { job: id, dir };
   };
@@ -130,7 +150,7 @@ export function createBakeoffs(
     const { name, source, created } = bakeoff;
     const job = jobOf.get(dir);
     const { task } = standingOf(tournamentOf(bakeoff), bakeoff.measurements);
-    const isRunning = job !== undefined || (await readLock(lockFile(dir)))?.verdict === 'alive';
+    const isRunning = job !== undefined || (await isWorking(dir));
     const stopped = task ? 'paused' : 'finished';
     const state = isRunning ? 'running' : stopped;
     return { dir, name, source, created, state, ...(job === undefined ? {} : { job }) };
@@ -138,18 +158,29 @@ export function createBakeoffs(
 
   return {
     plan: (request) => planBakeoff(costs, request),
-    async start(plan, out) {
+    async start(plan, out, place) {
       const dir = out === undefined ? await folders.findFree(plan.name) : toAbsolutePath(out);
       await createBakeoff(dir, plan);
       await folders.remember(dir);
-      return launch(dir, plan);
+      return launch(dir, plan, place);
     },
-    async resume(given) {
+    async resume(given, place) {
       const dir = toAbsolutePath(given);
       const bakeoff = await readBakeoff(dir);
       if (jobOf.has(dir)) refuse('bakeoff/already-running', { path: dir });
       await folders.remember(dir);
-      return launch(dir, bakeoff);
+      return launch(dir, bakeoff, place);
+    },
+    async listActive() {
+      const dirs = [...new Set([...(await folders.list()), ...jobOf.keys()])];
+      const active = await Promise.all(
+        dirs.map(async (dir) => {
+          if (!jobOf.has(dir) && !(await isWorking(dir))) return [];
+          const { settings } = await readBakeoff(dir);
+          return [{ dir, demand: { settings } }];
+        }),
+      );
+      return active.flat();
     },
     async list() {
       const dirs = await folders.list();

@@ -10,8 +10,10 @@ import { resumeChanges, type ResumeChanges } from '../../train/resume.ts';
 import { withLock } from '../fs/lock.ts';
 import { readStored, updateStored } from './stored-list.ts';
 
-/** A run that waits. */
+/** A run that waits, or another kind of work. */
 export interface WaitingRun {
+  /** Absent for a run. */
+  readonly kind?: 'bakeoff' | 'tuning';
   /** Its folder, which need not exist any more. */
   readonly dir: string;
   readonly device: DeviceKind;
@@ -37,6 +39,7 @@ const storedQueue: z.ZodType<StoredQueue> = z.object({
   version: z.literal(1),
   waiting: z.array(
     z.object({
+      kind: z.enum(['bakeoff', 'tuning']).exactOptional(),
       dir: z.string().min(1),
       device: z.enum(deviceKinds),
       added: z.string(),
@@ -78,8 +81,9 @@ export function placeRun(
 export function moveRun(waiting: readonly WaitingRun[], dir: string, move: QueueMove): readonly WaitingRun[] {
   const found = waiting.find((run) => run.dir === dir);
   if (!found) return waiting;
-  const { dir: folder, device, added, resume } = found;
-  const run: WaitingRun = { dir: folder, device, added, ...(resume ? { resume } : {}) };
+  const { kind, dir: folder, device, added, resume } = found;
+  const common = { dir: folder, device, added };
+  const run: WaitingRun = { ...(kind ? { kind } : {}), ...common, ...(resume ? { resume } : {}) };
   if (move === 'first' || move === 'last') return placeRun(waiting, run, move);
   const sameDevice = waiting.filter((one) => one.device === device);
   const index = sameDevice.indexOf(found);

@@ -136,7 +136,7 @@ function createCheckpoints({ dir, savedStep, settings }: RunSummary): RunCheckpo
 /** The queue of the CPU: every run that waits. */
 function listQueues(runs: ReadonlyMap<string, FakeRun>): readonly DeviceQueue[] {
   const waiting = [...runs.values()].flatMap(({ summary: { dir, name, created, state } }) =>
-    state === 'waiting' ? [{ dir, name, added: created }] : [],
+    state === 'waiting' ? [{ kind: 'run' as const, dir, name, added: created }] : [],
   );
   return waiting.length > 0 ? [{ device: 'cpu', isHeld: false, waiting }] : [];
 }

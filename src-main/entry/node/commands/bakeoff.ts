@@ -7,9 +7,10 @@ import { comparedMethods, multiplySizes, trainingDefaults } from '../../../servi
 import { readData, readSizes, readWhole, refuseUsage } from '../arguments.ts';
 import { describePlan, describeReport } from '../bakeoff-text.ts';
 import { collect, getText, getTexts, jsonFlag, type AddCommand, type Context } from '../command.ts';
-import { followJob } from '../follow.ts';
+import { describePosition, followJob } from '../follow.ts';
 import { exits } from '../output.ts';
 import { readRequests } from '../recipe.ts';
+import { queueFlag, readQueue } from '../waiting.ts';
 import { addSettingFlags, readTraining, settingIds, type SettingId } from '../setting-flags.ts';
 
 /** Settings that a bake-off decides itself. */
@@ -75,6 +76,7 @@ export const bakeoff: AddCommand = (program, run) => {
     .option('--out <dir>', 'folder of the bake-off (default: a folder in the home of Cambium)')
     .option('--name <name>', 'name of the bake-off')
     .option('--resume <bakeoff>', 'continue a bake-off that was paused or interrupted')
+    .option(...queueFlag)
     .option(...jsonFlag);
   addSettingFlags(command, bakeoffSettings, {
     tokens: `Length of the run that the best probe becomes. (default: ${trainingDefaults.tokens})`,
@@ -88,7 +90,7 @@ export const bakeoff: AddCommand = (program, run) => {
         if ((dir === undefined) === (resumed === undefined))
           refuseUsage('give either the folder of a checkpoint, or a bake-off with --resume');
         if (resumed !== undefined) {
-          const started = await api.resumeBakeoff({ dir: resolve(resumed) });
+          const started = await api.resumeBakeoff({ dir: resolve(resumed), ...readQueue(options) });
           return finish(context, started);
         }
         const plan = await api.planBakeoff(await readRequest(context, resolve(dir!)));
@@ -101,6 +103,7 @@ export const bakeoff: AddCommand = (program, run) => {
         const started = await api.startBakeoff({
           plan,
           ...(target === undefined ? {} : { out: resolve(target) }),
+          ...readQueue(options),
         });
         return finish(context, started);
       }),
@@ -178,6 +181,9 @@ async function finish(
 
 function show(event: BakeoffEvent, out: Context['out']): void {
   switch (event.type) {
+    case 'waiting':
+      out.note(`${describePosition(event)}; Ctrl+C takes it out of the queue`);
+      return;
     case 'growing':
       out.progress(`Growing ${event.candidate}`, event.done, event.of);
       return;

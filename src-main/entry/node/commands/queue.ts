@@ -1,15 +1,15 @@
 /** @file cambium queue: the runs that wait for a device. */
 import { describeError } from '../../../base/errors.ts';
 import { deviceKinds } from '../../../base/device.ts';
-import { queueMoves, type DeviceQueue } from '../../../contract/queue.ts';
+import { queueMoves, type DeviceQueue, type QueuedKind } from '../../../contract/queue.ts';
 import { readChoice } from '../arguments.ts';
 import { jsonFlag, type AddCommand } from '../command.ts';
 import { table } from '../output.ts';
 import { toRunId } from './runs.ts';
 
 const help = `
-A device trains one run at a time. The background server or the desktop app starts the next one when the run before it
-has finished, failed or been paused.
+A device does one run, bake-off or tuning at a time. The background server or the desktop app starts the next one when
+the one before it has finished, failed or been paused.
 
 Examples:
   cambium train ./grown --data corpus.txt --tokens 10M --queue --detach
@@ -78,12 +78,19 @@ export const queue: AddCommand = (program, run) => {
       );
 };
 
+const kindLabels: Readonly<Record<QueuedKind, string>> = {
+  run: 'run',
+  bakeoff: 'bake-off',
+  tuning: 'tuning',
+};
+
 function tabulate(queues: readonly DeviceQueue[]): string {
-  if (queues.length === 0) return 'No run waits.';
+  if (queues.length === 0) return 'Nothing waits.';
   const rows = queues.flatMap(({ device, isHeld, waiting }) =>
-    waiting.map(({ name, error, dir }, i) => [
+    waiting.map(({ kind, name, error, dir }, i) => [
       device,
       String(i + 1),
+      kindLabels[kind],
       name,
       error ? `passed over: ${describeError(error)[0]}` : isHeld ? 'held' : 'waiting',
       dir,
@@ -93,7 +100,7 @@ function tabulate(queues: readonly DeviceQueue[]): string {
     isHeld ? [`${device} is held: cambium queue release ${device} lets its runs start.`] : [],
   );
   return [
-    ...(rows.length > 0 ? [table([['device', 'place', 'run', 'state', 'folder'], ...rows])] : []),
+    ...(rows.length > 0 ? [table([['device', 'place', 'kind', 'name', 'state', 'folder'], ...rows])] : []),
     ...held,
   ].join('\n');
 }

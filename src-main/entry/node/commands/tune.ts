@@ -27,10 +27,11 @@ import {
   type Context,
   type Options,
 } from '../command.ts';
-import { followJob } from '../follow.ts';
+import { describePosition, followJob } from '../follow.ts';
 import { addGrowthFlags } from '../growth-flags.ts';
 import { exits, table, type Output } from '../output.ts';
 import { readRequests } from '../recipe.ts';
+import { queueFlag, readQueue } from '../waiting.ts';
 import { addSettingFlags, readSettings, settingIds } from '../setting-flags.ts';
 
 /** Settings that a trial has no use for: it saves nothing, and its optimizer is AdamW. */
@@ -99,6 +100,7 @@ export const tune: AddCommand = (program, run) => {
     .option('--out <dir>', 'folder of the tuning (default: a folder in the home of Cambium)')
     .option('--name <name>', 'name of the tuning')
     .option('--resume <tuning>', 'continue a tuning that was paused or interrupted')
+    .option(...queueFlag)
     .option(...jsonFlag);
   addGrowthFlags(command, { hasSeed: false });
   addSettingFlags(command, tuneSettings, {
@@ -114,7 +116,7 @@ export const tune: AddCommand = (program, run) => {
           refuseUsage('give either the folder of a checkpoint, or a tuning with --resume');
         const job = await (resumed === undefined
           ? api.startTuning(await readRequest(context, resolve(dir!)))
-          : api.resumeTuning({ dir: resolve(resumed) }));
+          : api.resumeTuning({ dir: resolve(resumed), ...readQueue(options) }));
         const done = await follow(context, job, signal);
         out.result(done, describeTuning(done));
         const { coordinateCheck } = done.tuning;
@@ -137,6 +139,7 @@ async function readRequest({ api, options }: Context, checkpoint: string): Promi
     ...(field === 'text' ? {} : { field }),
     ...(target === undefined ? {} : { out: resolve(target) }),
     ...(name === undefined ? {} : { name }),
+    ...readQueue(options),
     ...(grows ? { grow: [...(await readRequests(api, checkpoint, options))] } : {}),
     settings: { ...trainingDefaults, tokens: defaultTokens, ...readSettings(options, tuneSettings) },
     trials: readWhole('--trials', getText(options['trials']) ?? (coordinateCheck ? '0' : '16')),
@@ -155,6 +158,7 @@ const follow = ({ api, out }: Context, job: JobSummary, signal: AbortSignal): Pr
   });
 
 function showProgress(event: TuneEvent, out: Output): void {
+  if (event.type === 'waiting') out.note(`${describePosition(event)}; Ctrl+C takes it out of the queue`);
   if (event.type === 'preparing') out.progress(event.what, event.done, event.of);
   if (event.type !== 'step') return;
   const { trial, left, width, tests, values, step, of, loss } = event;

@@ -1,11 +1,16 @@
 import { cleanup, fireEvent, render, screen, within } from '@testing-library/svelte';
 import { afterEach, expect, it, vi } from 'vitest';
-import type { DeviceQueue } from '../../../../src-main/contract/queue.ts';
+import type { DeviceQueue, QueueEntry } from '../../../../src-main/contract/queue.ts';
 import QueueList from '../../../../src-renderer/parts/run/queue-list.svelte';
 
 afterEach(cleanup);
 
-const entry = (name: string) => ({ dir: `/runs/${name}`, name, added: '2026-11-01T00:00:00.000Z' });
+const entry = (name: string, kind: QueueEntry['kind'] = 'run'): QueueEntry => ({
+  kind,
+  dir: `/runs/${name}`,
+  name,
+  added: '2026-11-01T00:00:00.000Z',
+});
 const queues: readonly DeviceQueue[] = [
   { device: 'cpu', isHeld: false, waiting: [entry('a'), entry('b')] },
   {
@@ -59,4 +64,19 @@ it('moves, starts and removes runs, and holds a device', async () => {
 it('can do nothing while the server cannot be reached', () => {
   renderQueue(false);
   for (const one of screen.getAllByRole<HTMLButtonElement>('button')) expect(one.disabled).toBe(true);
+});
+
+it('links a bake-off and a tuning to their pages, and starts only runs', () => {
+  const waiting = [entry('a', 'bakeoff'), entry('b', 'tuning')];
+  const calls = {
+    onmove: vi.fn(() => Promise.resolve()),
+    onstart: vi.fn(),
+    onremove: vi.fn(),
+    onhold: vi.fn(),
+  };
+  render(QueueList, { queues: [{ device: 'cpu', isHeld: false, waiting }], isConnected: true, ...calls });
+  expect(screen.getByRole('link', { name: 'a' }).getAttribute('href')).toContain('bakeoff');
+  expect(screen.getByRole('link', { name: 'b' }).getAttribute('href')).toContain('tuning');
+  expect(screen.queryByRole('button', { name: /Start now/ })).toBeNull();
+  expect(screen.getAllByRole('button', { name: /Remove/ })).toHaveLength(2);
 });
