@@ -190,7 +190,9 @@ class DesktopHost implements Host {
     if (page !== this.#watched) watch(page);
     registerWindow(page, this.#app!);
     this.#watched = page;
-    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.waitForLoadState();
+    // A page that was left has no storage.
+    await page.goto(this.address);
     await page.evaluate('localStorage.clear(); sessionStorage.clear()');
     if (options.viewport) await page.setViewportSize(options.viewport);
     await page.emulateMedia({
