@@ -46,11 +46,11 @@ export interface Factor {
 }
 
 /**
- * How entries without a source are initialised: zeros, ones, normally distributed (`draw`), or the mean of
- * the old entries of their stored dimension. Where two axes are new at once, the first of zero, one, draw,
- * mean applies.
+ * How entries without a source are initialised: zeros, ones, normally distributed (`draw`), the mean of the old
+ * entries of their stored dimension, or, for rows, by linear interpolation between the old rows around them
+ * (`between`). Where two axes are new at once, the first of zero, one, draw, between, mean applies.
  */
-export type Fill = 'zero' | 'one' | 'draw' | 'mean';
+export type Fill = 'zero' | 'one' | 'draw' | 'mean' | 'between';
 
 /** How one weight of the grown model is made. `layout`, `from` and `to` are in stored order. */
 export interface TensorRecipe {

@@ -52,6 +52,18 @@ export const pad = (from: number, to: number): AxisMap => ({
   pieces: [{ at: 0, from: 0, length: from, copy: 0 }],
 });
 
+/** The old entries, evenly spread over the new axis from its first to its last entry; the others are new. */
+export function spread(from: number, to: number): AxisMap {
+  const step = from === 1 ? 0 : (to - 1) / (from - 1);
+  const pieces = Array.from({ length: from }, (_, i): Piece => ({
+    at: Math.round(i * step),
+    from: i,
+    length: 1,
+    copy: 0,
+  }));
+  return { from, to, copies: 1, pieces };
+}
+
 /** The old entries, then one more copy of each old entry in `more`. */
 export function replicate(from: number, more: readonly number[]): AxisMap {
   const counts = Array<number>(from).fill(1);

@@ -60,6 +60,13 @@ describe.each(Object.entries(classes))('%s', (id, { architecture, attribute_map:
     expect(found).toEqual(expected);
   });
 
+  it('writes the whole numbers of fields that are floats as floats', () => {
+    const isWholeFloat = ({ types, default: value }: Field): boolean =>
+      types.join() === 'number' && Number.isInteger(value);
+    const keys = Object.keys(fields).filter((key) => isWholeFloat(fields[key]!));
+    expect(keys.filter((key) => !(family.floatKeys ?? []).includes(key))).toEqual([]);
+  });
+
   const settings = Object.entries(family.settings).filter(
     ([name, { keys }]) => keys[0] !== undefined && !isDerived(id, name),
   );

@@ -55,8 +55,21 @@ function canBecomeMixture(config) {
   return true;
 }
 
-/** Whether a request applies to a checkpoint with this config.json. */
-export function appliesTo({ family, mixture }, config) {
+/** Whether the sizes are fixed: the MLP of BLOOM and MPT is as wide as four streams, ALiBi of Falcon fixes the stream. */
+function hasFixedSizes(args, config) {
+  const sizes = args.join(' ');
+  if (/^(bloom|mpt)$/.test(config.model_type)) return /ffn=/.test(sizes) && !/hidden=2,ffn=2/.test(sizes);
+  return config.alibi === true && /hidden=/.test(sizes);
+}
+
+/** BLOOM and MPT grow the stream by wider heads, and padding BLOOM's is refused. */
+const cannotPad = (id, config) =>
+  (config.model_type === 'bloom' && id === 'expand') ||
+  (/^(bloom|mpt)$/.test(config.model_type) && id === 'clone-pad');
+
+/** Whether a request of a method applies to a checkpoint with this config.json. */
+export function appliesTo({ family, mixture, args }, config, id) {
+  if (hasFixedSizes(args, config) || cannotPad(id, config)) return false;
   if (mixture && !canBecomeMixture(config)) return false;
   if (family instanceof RegExp) return family.test(config.model_type);
   return family === undefined || family === config.model_type;

@@ -121,7 +121,7 @@ async function checkGolden(transformers) {
     const source = join(golden, name);
     const config = readConfig(source);
     for (const id of methods.keys())
-      for (const request of (requests[id] ?? []).filter((r) => appliesTo(r, config)))
+      for (const request of (requests[id] ?? []).filter((r) => appliesTo(r, config, id)))
         await check(`${name}: ${label(id, request)}`, async () =>
           compare(transformers, source, await grow(source, methodArgs(id, request)), request),
         );

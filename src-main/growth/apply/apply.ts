@@ -30,12 +30,14 @@ export function applyRecipe<T extends Values>(
   const sides = resolveSides(recipe, maps, from, to);
   copyRows(recipe, sides, source, second, out, { at: 0, rows: sides.rows.to });
   fillRandomAndOnes(recipe, sides, out, seed);
-  if (hasMeans(recipe)) fillMeans(sides, out);
+  if (readsOldEntries(recipe)) fillFromOldEntries(sides, out);
   addRandomTerms(recipe, sides, source, out, seed);
   return out;
 }
 
-const hasMeans = (recipe: TensorRecipe): boolean => Object.values(recipe.fills).includes('mean');
+/** Whether new entries are computed from old ones. */
+const readsOldEntries = ({ fills }: TensorRecipe): boolean =>
+  Object.values(fills).some((fill) => fill === 'mean' || fill === 'between');
 
 /** Adds paired noise, the projection and the perturbation. */
 function addRandomTerms(recipe: TensorRecipe, sides: Sides, source: Values, out: Values, seed: number): void {
@@ -74,7 +76,7 @@ export function computeAdditions(
   const sides = resolveSides(recipe, maps, from, to);
   const { rows, columns } = sides;
   const deterministic: TensorRecipe = { ...recipe, noise: null, projection: null, perturbation: 0 };
-  const out = hasMeans(recipe)
+  const out = readsOldEntries(recipe)
     ? applyRecipe(deterministic, maps, from, to, source, seed)
     : new Float32Array(countElements(recipe.to));
   for (let r = 0; r < rows.to; r++) {
@@ -82,7 +84,7 @@ export function computeAdditions(
     const start = r * columns.to;
     for (const { at, length } of columns.runs) out.fill(-0, start + at, start + at + length);
   }
-  if (!hasMeans(recipe)) fillRandomAndOnes(recipe, sides, out, seed);
+  if (!readsOldEntries(recipe)) fillRandomAndOnes(recipe, sides, out, seed);
   addRandomTerms(recipe, sides, source, out, seed);
   return out;
 }
@@ -110,12 +112,31 @@ function fillRandomAndOnes(recipe: TensorRecipe, { rows, columns }: Sides, out: 
   }
 }
 
-/** Fills new entries with the mean of the old ones: columns within old rows first, then whole rows. */
-function fillMeans({ rows, columns }: Sides, out: Values): void {
-  const mean = fillOrder.indexOf('mean');
+/** Fills new entries from the old ones: columns within old rows first, then whole rows. */
+function fillFromOldEntries({ rows, columns }: Sides, out: Values): void {
   const oldRows = findEntries(rows, 0);
   fillMeanColumns(columns, oldRows, out);
-  if (rows.fill.includes(mean)) fillMeanRows(rows, columns, oldRows, out);
+  if (rows.fill.includes(fillOrder.indexOf('mean'))) fillMeanRows(rows, columns, oldRows, out);
+  if (rows.fill.includes(fillOrder.indexOf('between'))) fillRowsBetween(rows, columns, oldRows, out);
+}
+
+/** Rows between two old ones are interpolated linearly; those behind the last old row repeat it. */
+function fillRowsBetween(rows: Side, columns: Side, oldRows: Int32Array, out: Values): void {
+  const between = fillOrder.indexOf('between');
+  const width = columns.to;
+  oldRows.forEach((before, i) => {
+    const after = oldRows[i + 1] ?? rows.to;
+    const isLast = i === oldRows.length - 1;
+    for (let r = before + 1; r < after; r++) {
+      if (rows.fill[r] !== between) continue;
+      const share = isLast ? 0 : (r - before) / (after - before);
+      for (let c = 0; c < width; c++) {
+        const start = out[before * width + c]!;
+        const end = isLast ? start : out[after * width + c]!;
+        out[r * width + c] = start + share * (end - start);
+      }
+    }
+  });
 }
 
 /** Sums are in float64, by increasing index. */

@@ -43,7 +43,7 @@ export interface Side extends SideEntries {
 }
 
 /** Fills by increasing precedence. Rank 0 is an entry with a source. */
-export const fillOrder: readonly (Fill | null)[] = [null, 'mean', 'draw', 'one', 'zero'];
+export const fillOrder: readonly (Fill | null)[] = [null, 'mean', 'between', 'draw', 'one', 'zero'];
 
 /** Axes whose entries have separate noise levels, so that a head with small weights gets little noise. */
 const blockAxes: readonly Axis[] = ['qkv', 'gate_up', 'heads', 'kv_heads', 'group'];

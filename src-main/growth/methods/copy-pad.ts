@@ -7,13 +7,13 @@ import type { ModelFamily } from '../../model/family.ts';
 import { defaultRules, type GrowthMethod } from '../method.ts';
 import { normalizesStream } from '../plan/post-norm.ts';
 import type { Promised } from '../recipe.ts';
-import { expand, explainDeadHeads, fillWithoutEffect } from './expand.ts';
+import { expand, expandedAxes, explainDeadHeads, fillWithoutEffect } from './expand.ts';
 
 const isExact = (options: OptionValues): boolean => options['exact'] === 'on';
 
 const padsWithZeros = (options: OptionValues): boolean => options['fill'] === 'zero';
 
-const expandOptions = { eps: 'keep' };
+const expandOptions = { eps: 'keep', positions: 'keep' };
 
 /** Whether a norm, or the scale of scores, depends on the size of a grown axis. */
 const affectsNorms = (family: ModelFamily, grown: readonly string[]): boolean =>
@@ -57,7 +57,7 @@ export const copyPad: GrowthMethod = {
       ],
     },
   ],
-  grows: expand.grows,
+  grows: expandedAxes,
   allowsFrozen: (family, axis) => expand.allowsFrozen!(family, axis),
   mapAxis: (change) => expand.mapAxis(change, expandOptions),
   fill(insertion, options) {

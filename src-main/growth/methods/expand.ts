@@ -2,7 +2,8 @@
  * @file Expansion to any size: old units keep their position, and new ones have no effect at first
  * (docs/methods.md, expand).
  */
-import { pad, scatter, type AxisMap } from '../../tensor/axis-map.ts';
+import type { OptionValues } from '../../base/option.ts';
+import { pad, scatter, spread, type AxisMap } from '../../tensor/axis-map.ts';
 import { hasAxis, type Axis } from '../../tensor/layout.ts';
 import type { ModelFamily } from '../../model/family.ts';
 import {
@@ -14,6 +15,11 @@ import {
 } from '../method.ts';
 import { findNormedScores } from '../plan/branch-norms.ts';
 import type { Fill } from '../recipe.ts';
+
+/** The axes that padding grows by adding heads and units. */
+export const paddableAxes: readonly Axis[] = ['hidden', 'ffn', 'heads', 'kv_heads', 'group'];
+/** Those, and wider heads. */
+export const expandedAxes: readonly Axis[] = [...paddableAxes, 'head_dim'];
 
 export const expand: GrowthMethod = {
   id: 'expand',
@@ -32,14 +38,37 @@ export const expand: GrowthMethod = {
         { value: 'scale', label: 'keep the stream, scale gains and eps (as in the paper)' },
       ],
     },
+    {
+      id: 'positions',
+      label: 'Positions',
+      kind: 'choice',
+      default: 'keep',
+      help: 'Where the rows of a longer position table come from.',
+      choices: [
+        { value: 'keep', label: 'old rows keep their place, new ones are their mean' },
+        { value: 'interpolate', label: 'old rows spread over the new length, with values between them' },
+      ],
+    },
   ],
-  grows: ['hidden', 'ffn', 'heads', 'kv_heads', 'group', 'head_dim'],
+  grows: [...expandedAxes, 'positions', 'places'],
   allowsFrozen: (family, axis) => axis === 'head_dim' && findRotaryWidening(family) !== undefined,
-  mapAxis: padAxis,
-  fill: fillWithoutEffect,
+  mapAxis: (change, options) => (isPositions(change.axis) ? mapPositions(change, options) : padAxis(change)),
+  fill(insertion, options) {
+    if (!isPositions(insertion.axis)) return fillWithoutEffect(insertion);
+    return interpolates(options) ? 'between' : 'mean';
+  },
   weightRules: ({ eps }) => ({ ...defaultRules, preserveBy: eps === 'scale' ? 'gains' : 'stream' }),
-  promise(family, { eps }, grown) {
+  promise(family, options, grown) {
+    const { eps } = options;
+    if (grown?.includes('positions') && interpolates(options))
+      return {
+        kind: 'none',
+        why: ['Old positions move apart, so every text is read as if it had more room between its tokens.'],
+      };
     const why = [
+      ...(grown?.includes('positions')
+        ? ['Old positions keep their rows, and no token attends to one behind it.']
+        : []),
       ...explainStreamPadding(family, grown),
       'New inner units have output weights of zero.',
       ...explainWiderHeads(family, grown),
@@ -53,8 +82,17 @@ export const expand: GrowthMethod = {
   deadReason: (family, axis) => explainDeadHeads(family, axis),
 };
 
-/** The axes that padding grows by adding heads and units. */
-export const paddableAxes: readonly Axis[] = ['hidden', 'ffn', 'heads', 'kv_heads', 'group'];
+const interpolates = ({ positions }: OptionValues): boolean => positions === 'interpolate';
+
+/** Rows of the position table, and of one with rows before the first position. */
+const isPositions = (axis: Axis): boolean => axis === 'positions' || axis === 'places';
+
+function mapPositions({ from, to, family }: AxisChange, options: OptionValues): AxisMap | UnreachableSize {
+  if (!interpolates(options)) return pad(from, to);
+  if (family && 'places' in family.dims)
+    return { nearest: [], why: 'its position table has rows before the first position' };
+  return spread(from, to);
+}
 
 const growsStream = (family: ModelFamily, grown: readonly string[] | undefined): boolean =>
   grown === undefined || grown.includes(family.stream.axis);

@@ -62,6 +62,6 @@ const changesBits = ({ noise, projection, factors, fills }: TensorRecipe): boole
   noise !== null ||
   projection !== null ||
   factors.some((f) => !Number.isInteger(Math.log2(f.by))) ||
-  Object.values(fills).includes('mean');
+  Object.values(fills).some((fill) => fill === 'mean' || fill === 'between');
 
 const formatFactor = (n: number): string => String(Number(n.toPrecision(3)));

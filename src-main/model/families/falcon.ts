@@ -5,6 +5,7 @@ import { refuse } from '../../base/errors.ts';
 import type { JsonObject } from '../../base/json.ts';
 import { derived, optional, optionalFlag, optionalText, setting, size } from '../config-fields.ts';
 import type { ModelFamily } from '../family.ts';
+import { groupedRelease } from '../releases.ts';
 import { assertRopeSupported, ropeSettings } from '../rope-config.ts';
 import type { RopeSpec } from '../rope-spec.ts';
 import { bloomForm, bloomHead, bloomScores, bloomTensors } from './bloom-decoder.ts';
@@ -31,12 +32,7 @@ export function assertBlocksSupported(config: JsonObject): void {
 export const falcon: ModelFamily = {
   id: 'falcon',
   title: 'Falcon',
-  releases: [
-    {
-      name: 'Falcon 7B',
-      dims: { hidden: 4544, ffn: 18_176, layers: 32, kv_heads: 1, group: 71, head_dim: 64 },
-    },
-  ],
+  releases: [groupedRelease('Falcon 7B', [4544, 18_176, 32, 71, 1])],
   modelTypes: ['falcon'],
   architecture: 'FalconForCausalLM',
   gguf: true,

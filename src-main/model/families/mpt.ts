@@ -59,6 +59,7 @@ export const mpt: ModelFamily = {
     'norm_f.weight':                       gain('hidden'),
     'lm_head.weight':                      linear('vocab <- hidden'),
   },
+  floatKeys: ['embedding_fraction'],
   baseModelPrefix: 'transformer',
   namePrefix: 'transformer.',
   assertSupported(config) {

@@ -12,7 +12,7 @@ import type { Fill, TensorRecipe } from '../../../src-main/growth/recipe.ts';
 
 export type RegionKind = 'old' | 'copy' | Fill;
 /** The order of the legend. */
-export const regionOrder: readonly RegionKind[] = ['old', 'copy', 'zero', 'draw', 'mean', 'one'];
+export const regionOrder: readonly RegionKind[] = ['old', 'copy', 'zero', 'draw', 'mean', 'between', 'one'];
 /** A rectangle of the weight. Coordinates are shares of its sides from the top left. */
 export interface Region {
   readonly x: number;

@@ -14,10 +14,13 @@ import { targetSizes, type Sizes } from './target-sizes.ts';
 
 type Options = GrowthRequest['options'];
 
-/** The defaults, and each choice of each option. */
+/** The defaults, and each other choice of each option. */
 const optionSets = (method: string): readonly Options[] => {
   const choices = methods.get(method)!.options.flatMap((option): readonly Options[] => {
-    if (option.kind === 'choice') return option.choices.map(({ value }) => ({ [option.id]: value }));
+    if (option.kind === 'choice')
+      return option.choices
+        .filter(({ value }) => value !== option.default)
+        .map(({ value }) => ({ [option.id]: value }));
     return option.id === 'n' ? [{ n: 3 }] : [];
   });
   return [{}, ...choices];

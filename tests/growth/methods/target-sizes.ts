@@ -93,13 +93,19 @@ const headSizes: SizesOf = (source) => {
   ];
 };
 
+/** A longer position table. */
+const morePositions: SizesOf = (source) => {
+  const { positions } = sizesOf(source);
+  return positions === undefined ? [] : [{ positions: 2 * positions }, { positions: positions + 5 }];
+};
+
 const moreLayers: SizesOf = () => [3, 4, 6, 7, 8, 9, 12].map((layers) => ({ layers }));
 
 /** What each method is asked for. Some of it is refused for some families. */
 export const targetSizes: Readonly<Record<string, SizesOf>> = {
   hypercloning: wholeMultiples,
   'clone-pad': (source) => [...anySizes(source), ...wholeMultiples(source)],
-  expand: (source) => [...anySizes(source), ...headSizes(source)],
+  expand: (source) => [...anySizes(source), ...headSizes(source), ...morePositions(source)],
   net2net: innerSizes,
   aki: innerSizes,
   'copy-pad': (source) => [...anySizes(source), ...headSizes(source)],
