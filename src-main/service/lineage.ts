@@ -1,7 +1,7 @@
 /** @file The lineage of checkpoints and runs, read from the records that growth and export leave in folders. */
-import { basename, isAbsolute, join, resolve } from 'node:path';
+import { basename, isAbsolute, resolve } from 'node:path';
 import { formatQuantity } from '../base/format.ts';
-import { toText } from '../base/json.ts';
+import { toText, type Schema } from '../base/json.ts';
 import type { Lineage, LineageEdge, LineageNode } from '../contract/lineage.ts';
 import type { RunSummary } from '../contract/schema.ts';
 import { readCertificate } from '../model/certificate.ts';
@@ -12,7 +12,8 @@ import {
   trainingRecordFile,
   type GrownOrigin,
 } from '../model/records.ts';
-import { exists, readJsonIfOf } from '../store/fs/files.ts';
+import { exists } from '../store/fs/files.ts';
+import { readJsonInside } from '../store/fs/inside.ts';
 import type { Dependencies } from './dependencies.ts';
 import { listCheckpoints } from './library.ts';
 
@@ -66,13 +67,13 @@ const resolveSource = (source: string): string => (isAbsolute(source) ? resolve(
  * immediate source.
  */
 async function readOrigin(dir: string): Promise<readonly LineageEdge[]> {
-  const trained = await readJsonIfOf(join(dir, trainingRecordFile), trainedOrigin);
+  const trained = await readRecord(dir, trainingRecordFile, trainedOrigin);
   if (trained) {
     const from = resolveSource(trained.run);
     const init = trained.init === 'random' ? ({ init: 'random' } as const) : {};
     return [{ from, to: dir, kind: 'exported', what: `step ${toText(trained.step)}`, ...init }];
   }
-  const grown = await readJsonIfOf(join(dir, growthRecordFile), grownOrigin);
+  const grown = await readRecord(dir, growthRecordFile, grownOrigin);
   if (!grown) return [];
   return [
     {
@@ -84,6 +85,10 @@ async function readOrigin(dir: string): Promise<readonly LineageEdge[]> {
     },
   ];
 }
+
+/** A record of a model's folder; undefined if it is missing, damaged, or a link to somewhere else. */
+const readRecord = async <T>(dir: string, name: string, schema: Schema<T>): Promise<T | undefined> =>
+  schema.safeParse(await readJsonInside(dir, name).catch(() => undefined)).data;
 
 /** Null without a certificate, and with one that cannot be read. */
 function summarizeCertificate({

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { growthRecordFile, trainingRecordFile } from '../../src-main/model/records.ts';
@@ -133,3 +133,17 @@ it.each([
   const { edges } = await app.service.api.lineage({});
   expect(edges.find(({ to }) => to === grown)).toMatchObject({ proof });
 });
+
+it.skipIf(process.platform === 'win32')(
+  'shows nothing of a record that is a link out of the folder',
+  async () => {
+    const home = openHome(join(app.dir, 'home'));
+    const grown = createCheckpoint('grown', growthRecordFile, {});
+    const outside = join(app.dir, 'outside.json');
+    writeFileSync(outside, JSON.stringify({ source: '/secret', method: 'x' }));
+    rmSync(join(grown, growthRecordFile));
+    symlinkSync(outside, join(grown, growthRecordFile));
+    await home.rememberCheckpoint(grown, 'grown');
+    expect(JSON.stringify(await app.service.api.lineage({}))).not.toContain('secret');
+  },
+);

@@ -9,11 +9,13 @@ import { byteLengthOf, isWeightDType, type WeightDType } from '../../tensor/dtyp
 import { countElements } from '../../tensor/layout.ts';
 import type { Certificate } from '../../model/certificate.ts';
 import type { TensorSummary } from '../../model/summary.ts';
+import { refuse } from '../../base/errors.ts';
 import { growthRecordFile } from '../../model/records.ts';
 import type { ModelFamily } from '../../model/family.ts';
 import { storedNameOf, type NameStyle } from '../../model/tensor-names.ts';
-import { readJsonObject, writeJson, writeOrRefuse, writeText } from '../fs/files.ts';
+import { writeJson, writeOrRefuse, writeText } from '../fs/files.ts';
 import { createPartialFolder, withFinalPath, type FolderOptions } from '../fs/folder.ts';
+import { readJsonInside } from '../fs/inside.ts';
 import { copyAuxiliaryFiles, listAuxiliaryFiles } from './auxiliary-files.ts';
 import { formatModelCard, type ModelCard } from './model-card.ts';
 import { createSafetensorsWriter, encodeHeader, sortTensors, type SafetensorsWriter } from './safetensors.ts';
@@ -274,7 +276,7 @@ export async function writeCertificate(
   notes: readonly string[] = [],
 ): Promise<void> {
   const path = join(dir, growthRecordFile);
-  const record = await readJsonObject(path);
+  const record = (await readJsonInside(dir, growthRecordFile)) ?? refuse('file/not-found', { path });
   const added = notes.length > 0 ? { notes } : {};
   await writeJson(path, { ...record, certificate, ...added });
 }

@@ -3,11 +3,10 @@
  * encodes texts and chunks of documents, and decodes tokens.
  */
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import { Tokenizer, type Encoding } from 'tokenizers';
 import { AppError, refuse } from '../../base/errors.ts';
 import { toText, type JsonObject } from '../../base/json.ts';
-import { readJsonObject } from '../fs/files.ts';
+import { readJsonInside } from '../fs/inside.ts';
 import { registeredTokenizers } from '../../model/families/tokenizers.ts';
 import type { TextChunk } from './chunks.ts';
 import { cleanUpSpaces } from './clean-up-spaces.ts';
@@ -101,7 +100,7 @@ function computeVocabSize({ model, added_tokens: added }: TokenizerJson): number
 
 /** The rows of the token embedding that config.json names; Infinity if it names none. */
 export async function readVocabRows(dir: string): Promise<number> {
-  const { vocab_size: rows } = await readJsonObject(join(dir, 'config.json')).catch(() => ({}) as JsonObject);
+  const rows = (await readJsonInside(dir, 'config.json').catch(() => undefined))?.['vocab_size'];
   return typeof rows === 'number' ? rows : Infinity;
 }
 

@@ -1,4 +1,12 @@
-import { chmodSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -315,5 +323,10 @@ describe('writeCertificate', () => {
     } as const;
     await writeCertificate(dir, certificate);
     expect(JSON.parse(readFileSync(join(dir, 'growth.json'), 'utf8'))).toEqual({ ...record, certificate });
+    if (process.platform === 'win32') return;
+    // A link out of the folder would bring a file of its owner into the folder, and to the Hub.
+    const linked = freshFolder();
+    symlinkSync(join(dir, 'growth.json'), join(linked, 'growth.json'));
+    await expectAppError('checkpoint/link-outside', () => writeCertificate(linked, certificate));
   });
 });
