@@ -9,14 +9,20 @@ import { trainingDefaults } from '../../../src-main/train/settings.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import { startOwnServer, type OwnServer } from '../neighbour/server.ts';
 import type { Torture, TortureOptions, TortureReport } from '../torture.ts';
-import { compareQuarters, countFiles, readUsage } from './usage.ts';
+import { compareQuarters, countFiles, measuredEnvironment, readUsage } from './usage.ts';
 
 /** Page connections and engines for each 10,000 steps, and the readings of a run. */
 const pagesPer = 200 / 10_000;
 const enginesPer = 50 / 10_000;
 const readings = 200;
-/** What may be more at the end than early on: a share and megabytes of memory, open files, and files on disk. */
+/** Steps between two readings at least: each waits until the processes have collected their garbage. */
+const fewestSteps = 10;
+/**
+ * What may be more at the end than early on: a share of the memory and bytes, of live objects and of the process, open
+ * files, and files on disk.
+ */
 const memoryShare = 0.15;
+const liveBytes = 5e6;
 const memoryBytes = 30e6;
 const maxHandles = 6;
 const maxFiles = 6;
@@ -63,7 +69,8 @@ async function generate(server: OwnServer, from: string, isPatient: boolean): Pr
   }
 }
 
-type Readings = Record<'memory' | 'handles' | 'engineMemory' | 'engineHandles' | 'files', number[]>;
+type Measure = 'live' | 'memory' | 'handles' | 'engineLive' | 'engineMemory' | 'engineHandles' | 'files';
+type Readings = Record<Measure, number[]>;
 
 /** Compares the readings of early on with those of the end. */
 function judge(found: Readings): TortureReport {
@@ -80,10 +87,15 @@ function judge(found: Readings): TortureReport {
     lines.push(line);
     if (!(late <= limit(early))) failures.push(`${line} (${values.length} readings)`);
   };
-  const memoryLimit = (early: number): number => early * (1 + memoryShare) + memoryBytes;
-  compare('MB of the server', found.memory, 1e6, memoryLimit);
+  const memoryLimit =
+    (bytes: number) =>
+    (early: number): number =>
+      early * (1 + memoryShare) + bytes;
+  compare('MB of live objects of the server', found.live, 1e6, memoryLimit(liveBytes));
+  compare('MB of the server', found.memory, 1e6, memoryLimit(memoryBytes));
   compare('open files of the server', found.handles, 1, (early) => early + maxHandles);
-  compare('MB of the engine', found.engineMemory, 1e6, memoryLimit);
+  compare('MB of live objects of the engine', found.engineLive, 1e6, memoryLimit(liveBytes));
+  compare('MB of the engine', found.engineMemory, 1e6, memoryLimit(memoryBytes));
   compare('open files of the engine', found.engineHandles, 1, (early) => early + maxHandles);
   compare('files of home and run', found.files, 1, (early) => early + maxFiles);
   return { lines, failures };
@@ -97,13 +109,19 @@ interface Life extends Readings {
   readonly failed: readonly string[];
 }
 
+/** Where the server and the engines write what they use. */
+const memoryFolder = (scratch: string): string => join(scratch, 'memory');
+
 /** Trains while pages come and go, and reads what is used at each of `readings` steps. */
 async function live(
   server: OwnServer,
   { scratch, count, note }: TortureOptions,
   run: { readonly id: string; readonly checkpoint: string },
 ): Promise<Life> {
-  const found: Readings = { memory: [], handles: [], engineMemory: [], engineHandles: [], files: [] };
+  const found: Readings = {
+    ...{ live: [], memory: [], handles: [] },
+    ...{ engineLive: [], engineMemory: [], engineHandles: [], files: [] },
+  };
   const { api, leave } = await openPage(server);
   let steps = 0;
   let pages = 0;
@@ -125,14 +143,16 @@ async function live(
       const isPatient = engines++ % 2 === 0;
       then(`engine ${engines}`, () => generate(server, run.checkpoint, isPatient));
     }
-    if (steps % Math.max(1, Math.floor(count / readings)) === 0) {
-      const own = readUsage(server.pid);
+    if (steps % Math.max(fewestSteps, Math.floor(count / readings)) === 0) {
+      const own = await readUsage(server.pid, memoryFolder(scratch));
       const state = JSON.parse(readFileSync(join(run.id, 'state.json'), 'utf8')) as { readonly pid: number };
-      const engine = readUsage(state.pid);
+      const engine = await readUsage(state.pid, memoryFolder(scratch));
       if (own && engine) {
-        found.memory.push(own.memory);
+        found.live.push(own.live);
+        found.memory.push(own.resident);
         found.handles.push(own.handles);
-        found.engineMemory.push(engine.memory);
+        found.engineLive.push(engine.live);
+        found.engineMemory.push(engine.resident);
         found.engineHandles.push(engine.handles);
         found.files.push(countFiles(scratch));
       }
@@ -152,7 +172,8 @@ async function run(options: TortureOptions): Promise<TortureReport> {
   const checkpoint = await makeTinyCheckpoint('llama', { dir: join(scratch, 'model'), tokenizer: true });
   const home = join(scratch, 'home');
   mkdirSync(home, { recursive: true });
-  const server = await startOwnServer(home, ['--port', '0']);
+  mkdirSync(memoryFolder(scratch));
+  const server = await startOwnServer(home, ['--port', '0'], measuredEnvironment(memoryFolder(scratch)));
   try {
     const { api, leave } = await openPage(server);
     const started = await api.startRun({

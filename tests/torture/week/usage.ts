@@ -1,20 +1,53 @@
-/** @file Memory, open files and files on disk of the server and its engines, from /proc; and whether they grow. */
-import { readdirSync, readFileSync, type Dirent } from 'node:fs';
+/** @file Memory, open files and files on disk of the server and its engines, and whether they grow. */
+import { readdirSync, readFileSync, rmSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { LiveMemory } from './live-memory.ts';
 
-export interface Usage {
-  /** Bytes. */
-  readonly memory: number;
+export interface Usage extends LiveMemory {
   /** Open files, sockets and pipes. */
   readonly handles: number;
 }
 
-/** What a process uses; undefined when it has ended. */
-export function readUsage(pid: number): Usage | undefined {
+/** Milliseconds for a process to write its memory, and between two looks. The machine may be busy. */
+const answerTime = 20_000;
+const lookTime = 20;
+
+/** Megabytes of V8's space for new objects: it would grow to its limit in the course of a busy day. */
+const newSpace = 4;
+
+/** The environment of a process whose memory is read. It writes into `folder`. */
+export const measuredEnvironment = (folder: string): Readonly<Record<string, string>> => ({
+  CAMBIUM_LIVE_MEMORY: folder,
+  NODE_OPTIONS: [
+    `--max-semi-space-size=${newSpace}`,
+    `--import=${pathToFileURL(join(import.meta.dirname, 'live-memory.ts')).href}`,
+  ].join(' '),
+});
+
+/** What a process uses; undefined when it has ended, or does not answer. */
+export async function readUsage(pid: number, folder: string): Promise<Usage | undefined> {
+  const path = join(folder, String(pid));
   try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    const memory = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
-    return Number.isNaN(memory) ? undefined : { memory, handles: readdirSync(`/proc/${pid}/fd`).length };
+    rmSync(path, { force: true });
+    process.kill(pid, 'SIGUSR2');
+    const handles = readdirSync(`/proc/${pid}/fd`).length;
+    for (const end = performance.now() + answerTime; performance.now() < end;) {
+      const memory = readIfThere(path);
+      if (memory !== undefined) return { ...(JSON.parse(memory) as LiveMemory), handles };
+      await new Promise((resolve) => {
+        setTimeout(resolve, lookTime);
+      });
+    }
+  } catch {
+    // It has ended.
+  }
+  return undefined;
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
   } catch {
     return undefined;
   }
