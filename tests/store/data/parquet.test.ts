@@ -39,3 +39,22 @@ describe('readParquetDocuments', () => {
     expect(progress.at(-1)).toBe(readFileSync(path).length);
   });
 });
+
+describe('a damaged Parquet file', () => {
+  /** The file of a codec with other bytes at some places. */
+  const damage = (codec: string, changes: Readonly<Record<number, number>>): string => {
+    const bytes = readFileSync(join(parquetFixtures, `${codec}.parquet`));
+    for (const [at, byte] of Object.entries(changes)) bytes[Number(at)] = byte;
+    const path = join(freshFolder(), 'damaged.parquet');
+    writeFileSync(path, bytes);
+    return path;
+  };
+
+  it('ends, though a gzip page has a code of no bits', async () => {
+    await expectAppError('data/bad-parquet', () => readDocuments(damage('gzip', { 140: 85 })));
+  });
+
+  it('is refused when its metadata lacks a field that the library takes for granted', async () => {
+    await expectAppError('data/bad-parquet', () => readDocuments(damage('snappy', { 1227: 12 })));
+  });
+});
