@@ -117,7 +117,8 @@ export function createRunEngines(
     async stopAll() {
       await Promise.all(
         [...engines].map(async ([dir, { ended }]) => {
-          await requestStop(dir).catch(() => undefined);
+          // One that has written its last event needs no request, and nobody would remove it.
+          if (!exiting.has(dir)) await requestStop(dir).catch(() => undefined);
           await ended;
         }),
       );
