@@ -103,6 +103,7 @@ import {
   type WrittenLogits,
 } from './schema.ts';
 import type { TorchEvent, TorchStatus } from './torch.ts';
+import type { TuningEstimate } from '../cost/tuning.ts';
 import {
   tuneRequest,
   tuningFolder,
@@ -239,6 +240,8 @@ export const service = {
    * tuning; `resumeTuning` continues it.
    */
   startTuning: call(tuneRequest)<JobSummary>(),
+  /** What all its trials will take. Starts nothing. */
+  estimateTuning: call(tuneRequest)<TuningEstimate>(),
   resumeTuning: call(tuningResume)<JobSummary>(),
   followTuning: stream(job)<TuneEvent>(),
   /** Tunings of a checkpoint and of the source that it was grown from, or all, newest first. */

@@ -73,7 +73,7 @@ export function createService(dependencies: Dependencies, options: RunsOptions =
     (await Promise.all([tunings.listActive(), bakeoffs.listActive()])).flat(),
   );
   const turns = createDeviceTurns(queue);
-  const tunings = createTunings(dependencies, jobs, turns);
+  const tunings = createTunings(dependencies, jobs, turns, costs);
   const bakeoffs = createBakeoffs(dependencies, jobs, costs, turns);
   const hub = createHubService(dependencies, jobs);
   const { checkDataset, storedToken: findHubToken } = hub;
@@ -249,6 +249,7 @@ function runApi(dependencies: Dependencies, { runs, queue }: Parts) {
 const tuningApi = ({ jobs, tunings }: Parts) =>
   ({
     startTuning: tunings.start,
+    estimateTuning: tunings.estimate,
     resumeTuning: ({ dir, queue }) => tunings.resume(dir, queue),
     followTuning: ({ id }, signal) => jobs.follow(id, signal),
     tunings: ({ checkpoint }) => tunings.list(checkpoint),

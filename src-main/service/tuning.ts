@@ -4,7 +4,10 @@ import { refuse } from '../base/errors.ts';
 import type { JobSummary } from '../contract/schema.ts';
 import type { WaitingEvent } from '../contract/queue.ts';
 import type { StoredTuning, TuneEvent, TuneRequest } from '../contract/tune.ts';
-import { planStages } from '../growth/plan/stages.ts';
+import { subjectOf } from '../cost/programs.ts';
+import { sortByChoice } from '../cost/speed.ts';
+import { estimateTuning, type TuningEstimate } from '../cost/tuning.ts';
+import { planStages, sourceFromPlan } from '../growth/plan/stages.ts';
 import { methods } from '../growth/methods/index.ts';
 import type { GrowthPlan, GrowthRequest } from '../growth/recipe.ts';
 import { settingsOf } from '../model/config.ts';
@@ -21,6 +24,7 @@ import { formatMupBase, mupModelOf, mupMultipliers } from '../train/mup.ts';
 import { renderTuningPage } from '../train/tuning/report.ts';
 import type { Tuning } from '../train/tuning/tuning.ts';
 import { checkContextLength } from '../train/run-text.ts';
+import type { Costs } from './cost.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { throwNoResult, withEngine } from './engines.ts';
 import type { DeviceTurns } from './device-turns.ts';
@@ -30,6 +34,8 @@ import type { OtherWork } from './run-queue.ts';
 
 export interface Tunings {
   start(request: TuneRequest): Promise<JobSummary>;
+  /** What all its trials will take. */
+  estimate(request: TuneRequest): Promise<TuningEstimate>;
   /** Continues a tuning that was paused or interrupted. */
   resume(dir: string, place?: QueuePlace): Promise<JobSummary>;
   /** The tunings that work now, by what they were asked for. */
@@ -40,7 +46,12 @@ export interface Tunings {
   report(dir: string, format: 'json' | 'html'): Promise<{ readonly name: string; readonly text: string }>;
 }
 
-export function createTunings({ home, processes }: Dependencies, jobs: Jobs, turns: DeviceTurns): Tunings {
+export function createTunings(
+  { home, processes }: Dependencies,
+  jobs: Jobs,
+  turns: DeviceTurns,
+  costs: Pick<Costs, 'facts'>,
+): Tunings {
   const folders = openKnownFolders(home, 'tuning', isTuning);
   /** Folders with a job of this process. */
   const running = new Set<string>();
@@ -85,6 +96,20 @@ export function createTunings({ home, processes }: Dependencies, jobs: Jobs, tur
       await writeOrRefuse(dir, () => makeFolder(dir));
       await writeTuning(dir, tuning);
       return run(dir, tuning, request.queue);
+    },
+    async estimate(request) {
+      const { settings } = request;
+      const checkpoint = await openCheckpoint(toAbsolutePath(request.checkpoint));
+      const plan = planTarget(checkpoint, request);
+      const { targets, assumptions } = await costs.facts();
+      const widths = [
+        { subject: subjectOf(checkpoint), count: request.trials },
+        ...(plan ? [{ subject: sourceFromPlan(plan), count: request.transferTrials }] : []),
+      ];
+      return estimateTuning(widths, settings, {
+        targets: sortByChoice(targets, settings.device),
+        assumptions,
+      });
     },
     async resume(given, place) {
       const dir = toAbsolutePath(given);
@@ -144,8 +169,8 @@ export async function createTuning(request: TuneRequest): Promise<Tuning> {
   if (!summary.tokenizer) refuse('checkpoint/no-tokenizer', { path: dir });
   checkContextLength(checkpoint, settings);
   for (const path of data) await findDataFiles(path);
-  const requests = request.grow === undefined ? [] : [request.grow].flat();
-  const plan = requests.length > 0 ? planStages(summary, requests).at(-1)! : undefined;
+  const requests = requestsOf(request);
+  const plan = planTarget(checkpoint, request);
   const mupBase = settings.mupBase === 'off' ? formatMupBase(dims) : settings.mupBase;
   const target = plan ? targetOf(plan) : undefined;
   const mup = mupModelOf(target ?? checkpoint, { ...settings, mupBase })!;
@@ -174,6 +199,15 @@ export async function createTuning(request: TuneRequest): Promise<Tuning> {
     coordinateCheck: null,
     isDone: false,
   };
+}
+
+const requestsOf = ({ grow }: TuneRequest): readonly GrowthRequest[] =>
+  grow === undefined ? [] : [grow].flat();
+
+/** The growth that the values are transferred to; undefined for none. */
+function planTarget({ summary }: Checkpoint, request: TuneRequest): GrowthPlan | undefined {
+  const requests = requestsOf(request);
+  return requests.length > 0 ? planStages(summary, requests).at(-1)! : undefined;
 }
 
 type Shape = Pick<Checkpoint, 'family' | 'dims' | 'settings'>;

@@ -1,5 +1,5 @@
 /** @file Tunings in the service: folders, jobs, lists, reports, and what is refused. */
-import { existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JobSummary } from '../../src-main/contract/schema.ts';
@@ -10,6 +10,7 @@ import {
   collectAll,
   errorCodeOf,
   exampleCheckpoint,
+  root,
   startTestService,
   trainingSettings,
   type TestService,
@@ -67,6 +68,22 @@ describe('a tuning', () => {
     expect(listed).toEqual([{ dir: out, tuning: stored }]);
     expect(await api.tunings({ checkpoint: exampleCheckpoint })).toEqual([]);
     expect(await errorCodeOf(api.resumeTuning({ dir: out }))).toBe('tune/finished');
+  });
+
+  it('is estimated without being started: fewer tokens if trials are stopped early', async () => {
+    const api = start();
+    cpSync(join(root, 'resources', 'devices.json'), join(app.dir, 'resources', 'devices.json'));
+    const asked = await request({ grow: cloning, trials: 8, transferTrials: 2 });
+    const estimate = await api.estimateTuning(asked);
+    const { tokens } = asked.settings;
+    expect(estimate.trials).toBe(10);
+    expect(estimate.tokens.high).toBeGreaterThanOrEqual(10 * tokens);
+    expect(estimate.tokens.low).toBeLessThan(estimate.tokens.high);
+    expect(estimate.tokens.low).toBeGreaterThanOrEqual(5 * tokens);
+    const alone = await api.estimateTuning(await request({ trials: 8 }));
+    expect(alone.trials).toBe(8);
+    if (estimate.seconds) expect(alone.seconds!.high).toBeLessThan(estimate.seconds.high);
+    expect(await api.tunings({})).toEqual([]);
   });
 
   it('without a folder is made in the home, each in one of its own', async () => {

@@ -51,7 +51,7 @@ import {
   trashedRun,
 } from './runs.ts';
 import { previewEvent, tokenizeEvent } from './text.ts';
-import { storedTuning, tuneEvent } from './tune.ts';
+import { storedTuning, tuneEvent, tuningEstimate } from './tune.ts';
 
 const activity = exactly<Activity>()(
   z.object({
@@ -133,6 +133,7 @@ export const answers: { readonly [K in keyof typeof service]: z.ZodType<OutputsO
 
   startTuning: jobSummary,
   resumeTuning: jobSummary,
+  estimateTuning: tuningEstimate,
   followTuning: tuneEvent,
   tunings: z.array(storedTuning),
   tuning: storedTuning,

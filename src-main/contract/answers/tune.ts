@@ -1,10 +1,22 @@
 /** @file The schemas of answers about tunings. */
 import '../no-eval.ts';
 import { z } from 'zod';
+import type { TuningEstimate } from '../../cost/tuning.ts';
 import { tuningSchema } from '../../train/tuning/tuning.ts';
 import type { StoredTuning, TuneEvent } from '../tune.ts';
 import { count, number, text, waitingEvent } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
+
+const range = z.object({ low: number, likely: number, high: number });
+export const tuningEstimate = exactly<TuningEstimate>()(
+  z.object({
+    trials: count,
+    tokens: z.object({ low: number, high: number }),
+    seconds: range.exactOptional(),
+    energy: range.exactOptional(),
+    cost: range.exactOptional(),
+  }),
+);
 
 export const storedTuning = exactly<StoredTuning>()(z.object({ dir: text, tuning: tuningSchema }));
 

@@ -13,7 +13,7 @@ type Searched = Pick<Tuning, 'trials' | 'budget' | 'options' | 'settings' | 'tar
 /** Shares of a trial's steps after which it is compared with others. */
 const rungShares = [0.25, 0.5, 0.75, 1];
 /** Trials that reached a rung before another is stopped there. */
-const minCompared = 3;
+export const minCompared = 3;
 
 /** Steps after which a trial of `steps` steps is measured; the last is its end. */
 export const rungsOf = (steps: number): readonly number[] => [

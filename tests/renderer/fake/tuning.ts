@@ -10,7 +10,7 @@ import { sleep } from './sleep.ts';
 
 type TuningPart = Pick<
   Service,
-  'startTuning' | 'resumeTuning' | 'followTuning' | 'tunings' | 'tuning' | 'tuningReport'
+  'startTuning' | 'estimateTuning' | 'resumeTuning' | 'followTuning' | 'tunings' | 'tuning' | 'tuningReport'
 >;
 
 const coordinateCheck: CoordinateCheck = {
@@ -61,6 +61,12 @@ export function createFakeTunings(pace: number, jobs: FakeJobs): TuningPart {
       });
       return start(dir);
     },
+    estimateTuning: ({ trials, transferTrials, settings }) =>
+      Promise.resolve({
+        trials: trials + transferTrials,
+        tokens: { low: settings.tokens, high: settings.tokens * (trials + transferTrials) },
+        seconds: { low: 60, likely: 90, high: 120 },
+      }),
     resumeTuning: async ({ dir }) => start(dir),
     followTuning: async function* ({ id }): AsyncIterable<TuneEvent> {
       const dir = dirOfJob.get(id) ?? refuse('job/not-found', { job: id });

@@ -1,7 +1,14 @@
 /** @file cambium tune: searches hyperparameters on a small model, and shows that they hold for the grown one. */
 import { resolve } from 'node:path';
-import { formatDuration } from '../../../base/format.ts';
+import {
+  formatCount,
+  formatDuration,
+  formatMoney,
+  formatRange,
+  formatRoughDuration,
+} from '../../../base/format.ts';
 import type { StoredTuning, TuneEvent, TuneRequest } from '../../../contract/tune.ts';
+import type { TuningEstimate } from '../../../cost/tuning.ts';
 import type { JobSummary } from '../../../contract/schema.ts';
 import {
   bestTrial,
@@ -75,6 +82,7 @@ Examples:
   cambium tune ./model --data corpus.txt
   cambium tune ./model --data corpus.txt --trials 24 --tokens 1M --method hypercloning --times hidden=2,ffn=2
   cambium tune ./model --data corpus.txt --coordinate-check
+  cambium tune ./model --data corpus.txt --plan
   cambium tune --resume ./tuning
   cambium train ./grown --data corpus.txt --tokens 1B --tuned ./tuning`;
 
@@ -100,6 +108,7 @@ export const tune: AddCommand = (program, run) => {
     .option('--out <dir>', 'folder of the tuning (default: a folder in the home of Cambium)')
     .option('--name <name>', 'name of the tuning')
     .option('--resume <tuning>', 'continue a tuning that was paused or interrupted')
+    .option('--plan', 'print the estimate, and start nothing')
     .option(...queueFlag)
     .option(...jsonFlag);
   addGrowthFlags(command, { hasSeed: false });
@@ -114,9 +123,16 @@ export const tune: AddCommand = (program, run) => {
         const resumed = getText(options['resume']);
         if ((dir === undefined) === (resumed === undefined))
           refuseUsage('give either the folder of a checkpoint, or a tuning with --resume');
-        const job = await (resumed === undefined
-          ? api.startTuning(await readRequest(context, resolve(dir!)))
-          : api.resumeTuning({ dir: resolve(resumed), ...readQueue(options) }));
+        const request = resumed === undefined ? await readRequest(context, resolve(dir!)) : undefined;
+        const estimate = request && (await api.estimateTuning(request));
+        if (estimate && options['plan'] === true) {
+          out.result(estimate, describeEstimate(estimate));
+          return exits.ok;
+        }
+        if (estimate) out.note(describeEstimate(estimate));
+        const job = await (request
+          ? api.startTuning(request)
+          : api.resumeTuning({ dir: resolve(resumed!), ...readQueue(options) }));
         const done = await follow(context, job, signal);
         out.result(done, describeTuning(done));
         const { coordinateCheck } = done.tuning;
@@ -156,6 +172,16 @@ const follow = ({ api, out }: Context, job: JobSummary, signal: AbortSignal): Pr
     showProgress(event, out);
     return event.type === 'done' ? { dir: event.dir, tuning: event.tuning } : undefined;
   });
+
+/** What all trials will take, in lines. */
+function describeEstimate({ trials, tokens, seconds, cost }: TuningEstimate): string {
+  return [
+    `Trials       at most ${trials}`,
+    `Tokens       ${formatRange(tokens, formatCount)}, over all trials`,
+    `Time         ${seconds ? formatRange(seconds, formatRoughDuration) : 'unknown'}`,
+    `Cost         ${cost ? formatRange(cost, formatMoney) : 'unknown'}`,
+  ].join('\n');
+}
 
 function showProgress(event: TuneEvent, out: Output): void {
   if (event.type === 'waiting') out.note(`${describePosition(event)}; Ctrl+C takes it out of the queue`);
