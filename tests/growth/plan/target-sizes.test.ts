@@ -80,7 +80,7 @@ describe('a request is refused', () => {
     ['for layers by a method of width', llama, ask('hypercloning', { layers: 4 }), 'growth/not-by-this-method'],
     ['for hidden by a method of depth', llama, ask('identity', { hidden: 24 }), 'growth/not-by-this-method'],
     ['for vocab by a method of width', llama, ask('expand', { vocab: 64 }), 'growth/not-by-this-method'],
-    ['for positions', gpt2, ask('expand', { positions: 64 }), 'growth/not-by-this-method'],
+    ['for positions', gpt2, ask('hypercloning', { positions: 64 }), 'growth/not-by-this-method'],
     ['for copies of hidden that are not whole', llama, ask('hypercloning', { hidden: 30 }), 'growth/not-a-multiple', [24, 36]],
     ['for copies of ffn that are not whole', gpt2, ask('hypercloning', { ffn: 30 }), 'growth/not-a-multiple', [40]],
     ['for a hidden size that whole heads do not fill', gpt2, ask('expand', { hidden: 17 }), 'growth/constraint', [16, 18]],

@@ -113,7 +113,7 @@ export interface Heads {
 export interface AttentionOptions extends Heads {
   /** A position attends to the last `window` positions, including itself. Default: all. */
   readonly window?: number;
-  /** The score of the dot product of a query and a key, of a head and at a position. Default: divided by sqrt(headDim). */
+  /** The score of the dot product of a query and a key, by head and position. Default: divided by sqrt(headDim). */
   readonly score?: (dot: number, head: number, position: number) => number;
 }
 
