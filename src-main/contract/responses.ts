@@ -16,6 +16,8 @@ export interface Device {
   /** Total and free memory in bytes; null when unknown. */
   readonly memory: number | null;
   readonly free: number | null;
+  /** How many GPUs of this kind the computer has; absent for one. */
+  readonly count?: number;
 }
 
 /** Bytes of text that are tokenized, or tokens that are compared, and the seconds since this part began. */

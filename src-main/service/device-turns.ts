@@ -50,7 +50,7 @@ export function createDeviceTurns(queue: RunQueue): DeviceTurns {
       if (index < 0) return 'removed';
       // What could not be started is passed over.
       const isFirst = same.slice(0, index).every((one) => one.error !== undefined);
-      if (isFirst && !held.includes(device) && !(await queue.busyDevices()).has(device)) {
+      if (isFirst && !held.includes(device) && !(await queue.busyDevices({ needsAll: true })).has(device)) {
         await queue.remove(dir);
         return 'now';
       }

@@ -22,7 +22,13 @@ export interface SpawnOptions {
   readonly log?: string;
   /** True if it keeps running when this process ends. */
   readonly detached?: boolean;
+  /** The only GPU that CUDA sees: an index or a UUID, as in CUDA_VISIBLE_DEVICES. Absent: those of this process. */
+  readonly gpu?: string | undefined;
 }
+
+/** The environment variables of an engine with these options. */
+export const environmentOf = ({ gpu }: SpawnOptions): Readonly<Record<string, string>> =>
+  gpu === undefined ? {} : { CUDA_VISIBLE_DEVICES: gpu };
 
 export interface EngineProcess extends Channel {
   /** `terminate` asks the system to end the process, `kill` leaves it no choice. */

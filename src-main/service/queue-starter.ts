@@ -6,7 +6,8 @@ import { AppError, toErrorData, type ErrorCode } from '../base/errors.ts';
 import type { DeviceKind } from '../base/device.ts';
 import type { WaitingRun } from '../store/home/run-queue.ts';
 import { hasWaiter, queuedWorkOf } from './queued-work.ts';
-import type { RunQueue } from './run-queue.ts';
+import { readRun } from '../store/run/runs.ts';
+import { needsAllGpus, type RunQueue } from './run-queue.ts';
 
 export interface QueueStarter {
   /** Starts waiting runs from now on, until `stop`. */
@@ -56,6 +57,14 @@ export function createQueueStarter(
     }
   };
 
+  /** A run that needs all GPUs waits until none is taken, and those behind it wait too. */
+  const hasRoom = async ({ kind, dir, device }: WaitingRun): Promise<boolean> => {
+    // The start says why a run cannot be read.
+    const run = kind ? undefined : await readRun(dir).catch(() => undefined);
+    if (!run || !needsAllGpus(run)) return true;
+    return !(await queue.busyDevices({ needsAll: true })).has(device);
+  };
+
   const startOn = async (waiting: readonly WaitingRun[]): Promise<void> => {
     for (const run of waiting) {
       if (!isStarted) return;
@@ -63,6 +72,7 @@ export function createQueueStarter(
       if (run.error || !(await queuedWorkOf(run).isThere(run.dir))) continue;
       // A job of another process, or of this one, waits for the turn of this work and takes it.
       if (await hasWaiter(run.dir)) return;
+      if (!(await hasRoom(run))) return;
       if (await startRun(run)) return;
     }
   };

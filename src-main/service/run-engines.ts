@@ -45,22 +45,27 @@ interface RunEngine {
 const firstPoll = 20;
 const longestPoll = 1000;
 
-/** `detached` engines keep running when this process ends. */
+/** `takeGpu` chooses the GPU of a run that starts. `detached` engines keep running when this process ends. */
 export function createRunEngines(
   processes: Processes,
   detached: boolean,
+  takeGpu: (dir: string) => Promise<string | undefined> = () => Promise.resolve(undefined),
   findHubToken: () => Promise<StoredHubToken | null> = () => Promise.resolve(null),
 ): RunEngines {
   const engines = new Map<string, RunEngine>();
   const exiting = new Set<string>();
 
   /** Trains until the run stops, or until `signal` aborts. */
-  const train = (dir: string, signal: AbortSignalLike): Promise<void> =>
-    withEngine(processes, { log: join(dir, 'log.txt'), detached }, async (engine) => {
+  const train = async (dir: string, signal: AbortSignalLike): Promise<void> => {
+    // Devices that cannot be listed are no reason not to train: the engine says what is wrong with its own.
+    const gpu = await takeGpu(dir).catch(() => undefined);
+    const options = { log: join(dir, 'log.txt'), detached, gpu };
+    await withEngine(processes, options, async (engine) => {
       const hubToken = await findHubToken();
       for await (const event of engine.train({ run: dir, ...(hubToken ? { hubToken } : {}) }, signal))
         if (event.type === 'stopped') exiting.add(dir);
     });
+  };
 
   /** Writes the last event of a run whose engine was ended or died, so that followers end. */
   const close = async (dir: string, end: Pick<StoppedEvent, 'reason' | 'error'>): Promise<void> => {

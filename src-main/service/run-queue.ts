@@ -44,8 +44,16 @@ export interface RunQueue {
   setError(dir: string, error: ErrorData): Promise<void>;
   /** The device of this computer that a run would train on; null for a job of Slurm. */
   deviceOf(run: DeviceDemand): Promise<DeviceKind | null>;
-  /** The devices on which a run, a bake-off or a tuning works now. */
-  busyDevices(): Promise<ReadonlySet<DeviceKind>>;
+  /**
+   * The devices that have no room for one more run. A run of Cambium's own engine takes one GPU of several; whatever
+   * else works on GPUs takes all of them, and begins when none is taken (`needsAll`).
+   */
+  busyDevices(options?: { readonly needsAll?: boolean }): Promise<ReadonlySet<DeviceKind>>;
+  /**
+   * Gives a run that is about to train a GPU that no other run has: its index or UUID for CUDA_VISIBLE_DEVICES.
+   * Undefined where there is no choice.
+   */
+  takeGpu(dir: string): Promise<string | undefined>;
   /** Runs `work` while no other process starts or queues a run. */
   exclusively<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -57,6 +65,22 @@ const autoOrder: readonly DeviceKind[] = ['cuda', 'webgpu'];
 export interface OtherWork {
   readonly dir: string;
   readonly demand: DeviceDemand;
+}
+
+/** What a run takes. */
+interface Occupation {
+  readonly device: DeviceKind | null;
+  /** True if it takes all GPUs of the computer. */
+  readonly takesAll: boolean;
+}
+
+/** PyTorch trains on several GPUs. */
+export const needsAllGpus = ({ launch }: DeviceDemand): boolean => (launch ?? null) !== null;
+
+/** The GPUs that CUDA shows to this process, as in CUDA_VISIBLE_DEVICES. */
+function nameGpus(count: number): readonly string[] {
+  const visible = (process.env['CUDA_VISIBLE_DEVICES'] ?? '').split(',').map((name) => name.trim());
+  return Array.from({ length: count }, (_, i) => visible[i] || String(i));
 }
 
 /** `listOthers` lists the bake-offs and tunings with a job; those that do not wait in the queue take their device. */
@@ -90,7 +114,23 @@ export function createRunQueue(
   };
 
   /** The devices of the runs that train now, by folder: a run keeps its device. */
-  const activeDevices = new Map<string, DeviceKind | null>();
+  const activeDevices = new Map<string, Occupation>();
+  const occupationOf = async (demand: DeviceDemand): Promise<Occupation> => ({
+    device: await deviceOf(demand),
+    takesAll: needsAllGpus(demand),
+  });
+  const listActive = async (): Promise<ReadonlyMap<string, Occupation>> => {
+    const dirs = await home.listRuns();
+    const active = await filterAsync(dirs, async (dir) => (await activityOf(dir)) !== null);
+    for (const dir of activeDevices.keys()) if (!active.includes(dir)) activeDevices.delete(dir);
+    for (const dir of active)
+      if (!activeDevices.has(dir)) activeDevices.set(dir, await occupationOf(await readRun(dir)));
+    return activeDevices;
+  };
+  const listGpus = async (): Promise<readonly string[]> => {
+    const count = (await listDevices()).find(({ id }) => id === 'cuda')?.count ?? 1;
+    return count > 1 ? nameGpus(count) : [];
+  };
 
   return {
     read,
@@ -139,16 +179,36 @@ export function createRunQueue(
       update(({ waiting }) => ({
         waiting: waiting.map((run) => (run.dir === dir ? { ...run, error } : run)),
       })),
-    async busyDevices() {
-      const dirs = await home.listRuns();
-      const active = await filterAsync(dirs, async (dir) => (await activityOf(dir)) !== null);
-      for (const dir of activeDevices.keys()) if (!active.includes(dir)) activeDevices.delete(dir);
-      for (const dir of active)
-        if (!activeDevices.has(dir)) activeDevices.set(dir, await deviceOf(await readRun(dir)));
+    async busyDevices({ needsAll = false } = {}) {
       const { waiting } = await read();
       const working = (await listOthers()).filter(({ dir }) => !waiting.some((one) => one.dir === dir));
-      const others = await Promise.all(working.map(({ demand }) => deviceOf(demand)));
-      return new Set([...activeDevices.values(), ...others].filter((device) => device !== null));
+      const others = await Promise.all(
+        working.map(async ({ demand }) => ({ device: await deviceOf(demand), takesAll: true })),
+      );
+      const occupied = [...(await listActive()).values(), ...others];
+      const onGpus = occupied.filter(({ device }) => device === 'cuda');
+      const hasRoom =
+        !needsAll &&
+        onGpus.length > 0 &&
+        onGpus.every(({ takesAll }) => !takesAll) &&
+        onGpus.length < (await listGpus()).length;
+      return new Set(
+        occupied.flatMap(({ device }) => (device === null || (device === 'cuda' && hasRoom) ? [] : [device])),
+      );
+    },
+    async takeGpu(dir) {
+      const { device, takesAll } = await occupationOf(await readRun(dir));
+      if (device !== 'cuda' || takesAll) return undefined;
+      const gpus = await listGpus();
+      if (gpus.length === 0) return undefined;
+      const active = await listActive();
+      let own: string | undefined;
+      await update(({ gpus: before = {} }) => {
+        const kept = Object.entries(before).filter(([other]) => other !== dir && active.has(other));
+        own = gpus.find((gpu) => !kept.some(([, taken]) => taken === gpu)) ?? gpus[0]!;
+        return { gpus: Object.fromEntries([...kept, [dir, own]]) };
+      });
+      return own;
     },
     exclusively: (work) => withQueueLock(home.dir, work),
   };

@@ -40,7 +40,7 @@ import type { QueuePosition } from '../train/run.ts';
 import { isDecaying } from '../train/schedule.ts';
 import { decayInStage, stageOf, type RunStage } from '../train/stages.ts';
 import { createQueueStarter } from './queue-starter.ts';
-import type { RunQueue } from './run-queue.ts';
+import { needsAllGpus, type DeviceDemand, type RunQueue } from './run-queue.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { planResume } from './resume.ts';
 import type { RunCheck } from './run-checks.ts';
@@ -106,7 +106,7 @@ export function createRuns(
   queue: RunQueue,
   { detached = false, check, onCreated, checkDataset, findHubToken, startOther }: RunsOptions = {},
 ): Runs {
-  const engines = createRunEngines(processes, detached, findHubToken);
+  const engines = createRunEngines(processes, detached, queue.takeGpu, findHubToken);
 
   /** The summary of a run with its place in the queue. */
   const withPosition = (run: RunSummary, positions: ReadonlyMap<string, QueuePosition>): RunSummary => {
@@ -137,10 +137,10 @@ export function createRuns(
   };
 
   /** True if nothing trains or waits on the device. Call it in `queue.exclusively`. */
-  const isFree = async (device: DeviceKind): Promise<boolean> => {
+  const isFree = async (device: DeviceKind, demand: DeviceDemand): Promise<boolean> => {
     const { waiting, held } = await queue.read();
     if (held.includes(device) || waiting.some((run) => run.device === device)) return false;
-    return !(await queue.busyDevices()).has(device);
+    return !(await queue.busyDevices({ needsAll: needsAllGpus(demand) })).has(device);
   };
 
   /** Creates the folder of a run. */
@@ -203,7 +203,7 @@ export function createRuns(
       const device = request.queue && (await queue.deviceOf(request));
       if (!device) return launchNew(await create(run, { isWaiting: false }), full);
       return queue.exclusively(async () => {
-        const isWaiting = !(await isFree(device));
+        const isWaiting = !(await isFree(device, request));
         const dir = await create(run, { isWaiting });
         if (!isWaiting) return launchNew(dir, full);
         await onCreated?.(dir, full).catch(() => undefined);
@@ -215,11 +215,12 @@ export function createRuns(
     async resume({ id, queue: place, ...changes }) {
       const run = await summarizeStopped(id);
       const planned = await planResume(run, changes);
-      const device = place && (await queue.deviceOf({ ...(await readRun(run.dir)), ...planned }));
+      const demand = { ...(await readRun(run.dir)), ...planned };
+      const device = place && (await queue.deviceOf(demand));
       if (!device) return resumeWith(run, planned);
       if (isActive(run)) refuse('run/already-running', { run: basename(run.dir) });
       return queue.exclusively(async () => {
-        if (await isFree(device)) return resumeWith(run, planned);
+        if (await isFree(device, demand)) return resumeWith(run, planned);
         await queue.add({ dir: run.dir, device, resume: changes }, place);
         return summarize(run.dir);
       });

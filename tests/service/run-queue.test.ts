@@ -2,10 +2,11 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { JobSummary, RunSummary, TrainingRequest } from '../../src-main/contract/schema.ts';
+import type { Device, JobSummary, RunSummary, TrainingRequest } from '../../src-main/contract/schema.ts';
 import type { TuneEvent, TuneRequest } from '../../src-main/contract/tune.ts';
 import type { RunningService } from '../../src-main/service/service.ts';
 import { placeRun, updateQueue } from '../../src-main/store/home/run-queue.ts';
+import { launchDefaults } from '../../src-main/train/launch.ts';
 import type { FakeProcessOptions } from '../support/fake-processes.ts';
 import {
   collectAll,
@@ -322,5 +323,58 @@ describe('a tuning in the queue', () => {
       30_000,
     );
     expect(await waitingIn(next)).toEqual([]);
+  });
+});
+
+describe('several GPUs', () => {
+  const gpu = { name: 'a GPU', available: true, memory: 8e10, free: 8e10 };
+  const devices: readonly Device[] = [
+    { id: 'cpu', name: 'a processor', available: true, memory: 1e9, free: 1e9 },
+    { id: 'cuda', ...gpu, count: 2 },
+  ];
+  const onGpu = (name: string, more: Partial<TrainingRequest> = {}): TrainingRequest =>
+    request(name, long, { settings: trainingSettings({ tokens: long, device: 'cuda' }), ...more });
+  /** The GPUs of the engines that trained, in the order of their start. */
+  const gpusOfEngines = (): readonly (string | undefined)[] =>
+    app.processes.spawned.flatMap(({ options }) => (options.log === undefined ? [] : [options.gpu]));
+
+  it('train one run each, and the next run gets the GPU that becomes free', async () => {
+    const server = startServer({ stepMs: 5, devices });
+    await server.api.startRun(onGpu('first'));
+    await server.api.startRun(onGpu('second'));
+    for (const name of ['first', 'second']) await waitForTraining(server, name);
+    expect(await server.api.startRun(onGpu('third'))).toMatchObject({ state: 'waiting' });
+    expect(gpusOfEngines()).toEqual(['0', '1']);
+    await server.api.stopRun({ id: join(app.dir, 'first') });
+    await waitForTraining(server, 'third');
+    expect(gpusOfEngines()).toEqual(['0', '1', '0']);
+  });
+
+  it('leave a run on the processor alone', async () => {
+    const server = startServer({ stepMs: 5, devices });
+    await server.api.startRun(onGpu('first'));
+    await server.api.startRun(request('second'));
+    await waitForTraining(server, 'second');
+    expect(gpusOfEngines()).toEqual(['0', undefined]);
+  });
+
+  it('train no second run where there is one GPU', async () => {
+    const one = devices.map(({ count: _, ...device }) => device);
+    const server = startServer({ stepMs: 5, devices: one });
+    await server.api.startRun(onGpu('first'));
+    await waitForTraining(server, 'first');
+    expect(await server.api.startRun(onGpu('second'))).toMatchObject({ state: 'waiting' });
+    expect(gpusOfEngines()).toEqual([undefined]);
+  });
+
+  it('are all busy while PyTorch trains, which waits until all are free', async () => {
+    const server = startServer({ stepMs: 5, devices });
+    await server.api.startRun(onGpu('first'));
+    await waitForTraining(server, 'first');
+    expect(await server.api.startRun(onGpu('second', { launch: launchDefaults }))).toMatchObject({
+      state: 'waiting',
+    });
+    expect(await server.api.startRun(onGpu('third'))).toMatchObject({ state: 'waiting' });
+    expect(await waitingIn(server)).toEqual(['second', 'third']);
   });
 });

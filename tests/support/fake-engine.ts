@@ -71,6 +71,8 @@ export interface FakeOptions {
   readonly stepMs?: number;
   /** Time between the last event of a run and the end of its generator. */
   readonly exitDelayMs?: number;
+  /** The devices of the computer; by default only its processor. */
+  readonly devices?: readonly Device[];
 }
 
 /** Rejects with `cancelled` as soon as the signal aborts, else settles as `work` does. */
@@ -85,7 +87,13 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignalLike | unde
 }
 
 /** An implementation of the engine contract that computes nothing. */
-export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0 }: FakeOptions): Engine {
+export function fakeEngine({
+  behavior = 'obey',
+  die,
+  stepMs = 1,
+  exitDelayMs = 0,
+  devices = [cpu],
+}: FakeOptions): Engine {
   /** Called in the middle of any work: does what `behavior` says. */
   const behave = async (): Promise<void> => {
     if (behavior === 'stall' || behavior === 'deaf') await forever();
@@ -107,7 +115,7 @@ export function fakeEngine({ behavior = 'obey', die, stepMs = 1, exitDelayMs = 0
   return {
     devices: async () => {
       await behave();
-      return [cpu];
+      return devices;
     },
     countTokens: ({ data, atLeast }) => Promise.resolve(data.map(() => atLeast)),
     libraries: async () => {

@@ -1,5 +1,6 @@
 /** @file Runs the fake engine in memory, in place of engine processes. */
 import { createChannelPair } from '../../src-main/base/channel.ts';
+import type { Device } from '../../src-main/contract/schema.ts';
 import { engine } from '../../src-main/contract/engine.ts';
 import { serve } from '../../src-main/contract/serve.ts';
 import type { EngineProcess, Exit, Processes, SpawnOptions } from '../../src-main/service/engines.ts';
@@ -20,6 +21,7 @@ export interface FakeProcessOptions {
   readonly behavior?: () => FakeBehavior;
   readonly stepMs?: number;
   readonly exitDelayMs?: number;
+  readonly devices?: readonly Device[];
 }
 
 /** Engines in memory. One that stalls or is deaf ends only when it is killed. */
@@ -27,6 +29,7 @@ export function fakeProcesses({
   behavior: nextBehavior = () => 'obey',
   stepMs = 1,
   exitDelayMs = 0,
+  devices,
 }: FakeProcessOptions = {}): FakeProcesses {
   const spawned: SpawnedEngine[] = [];
   return {
@@ -44,7 +47,11 @@ export function fakeProcesses({
           resolve(how);
         };
       });
-      const serving = serve(engine, fakeEngine({ behavior, die: exit, stepMs, exitDelayMs }), far);
+      const serving = serve(
+        engine,
+        fakeEngine({ behavior, die: exit, stepMs, exitDelayMs, ...(devices ? { devices } : {}) }),
+        far,
+      );
       far.onClose(() => {
         if (behavior === 'deaf') return;
         const timer = setInterval(() => {

@@ -27,6 +27,7 @@ export const device = exactly<Device>()(
     why: text.exactOptional(),
     memory: number.nullable(),
     free: number.nullable(),
+    count: count.exactOptional(),
   }),
 );
 

@@ -2,7 +2,7 @@
 import { toErrorData, describeError } from '../../base/errors.ts';
 import type { Device as DeviceInfo } from '../../contract/schema.ts';
 import type { DeviceKind } from '../../train/settings.ts';
-import { findAdapter } from '../ort/adapters.ts';
+import { countCudaDevices, findAdapter } from '../ort/adapters.ts';
 import { openDevice } from '../ort/device.ts';
 import { deviceKinds } from '../ort/device-tensor.ts';
 
@@ -22,7 +22,9 @@ async function describeDevice(id: DeviceKind): Promise<DeviceInfo> {
     // CUDA reports free memory only while the device is open.
     const { memory, free, software = false } = findAdapter(id);
     await device.dispose();
-    return { id, name: device.name, available: true, software, memory, free };
+    const count = id === 'cuda' ? countCudaDevices() : 1;
+    const several = count > 1 ? { count } : {};
+    return { id, name: device.name, available: true, software, memory, free, ...several };
   } catch (error) {
     return {
       id,

@@ -84,6 +84,18 @@ function readCudaAdapter(index = 0): Adapter | undefined {
   return { name: decodeString(name), memory, free: hasFree ? Number(free[0]) : null };
 }
 
+/** The CUDA devices, counted among CUDA_VISIBLE_DEVICES; 0 without a driver. */
+export function countCudaDevices(): number {
+  const driver = loadDriver({ linux: 'libcuda.so.1', win32: 'nvcuda.dll' });
+  const found = new Int32Array(1);
+  try {
+    if (!driver || driver('cuInit', ['uint32_t'])(0)) return 0;
+    return driver('cuDeviceGetCount', ['void *'])(found) === 0 ? found[0]! : 0;
+  } catch {
+    return 0; // an older driver, without one of these functions
+  }
+}
+
 /** Values of VkPhysicalDeviceType in the order in which WebGPU chooses a high-performance adapter. */
 const deviceTypes = [2, 1, 3, 4, 0];
 const cpuDeviceType = 4;

@@ -3,7 +3,7 @@ import { appendFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { utilityProcess } from 'electron';
 import { createUtilityChannel } from '../../base/transports.ts';
-import type { EngineProcess, Exit, Processes } from '../../service/engines.ts';
+import { environmentOf, type EngineProcess, type Exit, type Processes } from '../../service/engines.ts';
 import { removeTokens } from '../../service/secrets.ts';
 
 /** Characters of standard error that an error keeps. */
@@ -11,11 +11,12 @@ const tailLength = 4000;
 
 export function createUtilityProcesses(script: string): Processes {
   return {
-    async spawn({ log }) {
+    async spawn(options) {
+      const { log } = options;
       const child = utilityProcess.fork(script, [], {
         stdio: ['ignore', 'ignore', 'pipe'],
         serviceName: 'Cambium engine',
-        env: removeTokens(process.env) as Record<string, string>,
+        env: { ...(removeTokens(process.env) as Record<string, string>), ...environmentOf(options) },
       });
       let lines = '';
       child.stderr?.on('data', (bytes: Buffer) => {

@@ -7,7 +7,13 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { createError, refuse } from '../../base/errors.ts';
 import { createChildChannel } from '../../base/transports.ts';
-import type { EngineProcess, Exit, Processes, SpawnOptions } from '../../service/engines.ts';
+import {
+  environmentOf,
+  type EngineProcess,
+  type Exit,
+  type Processes,
+  type SpawnOptions,
+} from '../../service/engines.ts';
 import { removeTokens } from '../../service/secrets.ts';
 
 /** Characters of standard error that an error keeps. */
@@ -26,9 +32,10 @@ export function createForkedProcesses(script: string): ForkedProcesses {
     killAll() {
       for (const child of alive) child.kill('SIGKILL');
     },
-    async spawn({ log, detached = false }) {
+    async spawn(options) {
+      const { log, detached = false } = options;
       const logStart = log === undefined ? 0 : sizeOf(log);
-      const child = forkEngine(script, { ...(log === undefined ? {} : { log }), detached });
+      const child = forkEngine(script, options);
       const exited = waitForExit(child, (stderr) =>
         log === undefined ? stderr : readAppended(log, logStart),
       );
@@ -53,14 +60,19 @@ export function createForkedProcesses(script: string): ForkedProcesses {
   };
 }
 
-function forkEngine(script: string, { log, detached = false }: SpawnOptions): ChildProcess {
+function forkEngine(script: string, options: SpawnOptions): ChildProcess {
+  const { log, detached = false } = options;
   const file = log === undefined ? undefined : openSync(log, 'a');
   try {
     return fork(script, [], {
       serialization: 'advanced',
       execArgv: ['--disable-warning=ExperimentalWarning', ...inspectFlags(process.env)],
       detached: process.platform !== 'win32',
-      env: { ...removeTokens(process.env), CAMBIUM_DETACHED: detached ? '1' : '' },
+      env: {
+        ...removeTokens(process.env),
+        CAMBIUM_DETACHED: detached ? '1' : '',
+        ...environmentOf(options),
+      },
       stdio: ['ignore', 'ignore', file ?? 'pipe', 'ipc'],
     });
   } finally {

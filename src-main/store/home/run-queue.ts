@@ -30,6 +30,8 @@ export interface StoredQueue {
   readonly waiting: readonly WaitingRun[];
   /** Devices on which no waiting run starts. */
   readonly held: readonly DeviceKind[];
+  /** The GPU of each run that trains, by its folder, on a computer with several. */
+  readonly gpus?: Readonly<Record<string, string>>;
 }
 
 const errorData = z.custom<ErrorData>(
@@ -48,6 +50,7 @@ const storedQueue: z.ZodType<StoredQueue> = z.object({
     }),
   ),
   held: z.array(z.enum(deviceKinds)),
+  gpus: z.record(z.string(), z.string()).exactOptional(),
 });
 
 const emptyQueue: StoredQueue = { version: 1, waiting: [], held: [] };
