@@ -93,13 +93,20 @@ export function openWindow(
   return window;
 }
 
+const withoutHash = (address: string): string => address.replace(/#.*$/, '');
+
+/** True if `to` is the page that is shown, whatever its route. */
+const isReload = (shown: string, to: string): boolean =>
+  shown !== '' && withoutHash(shown) === withoutHash(to);
+
 function denyNavigation({ webContents }: BrowserWindow): void {
   webContents.setWindowOpenHandler(({ url }) => {
     if (isHubPage(url)) void shell.openExternal(url);
     return { action: 'deny' };
   });
   webContents.on('will-navigate', (event) => {
-    event.preventDefault();
+    // The page reloads itself when it switches to a remote host.
+    if (!isReload(webContents.getURL(), event.url)) event.preventDefault();
   });
   webContents.on('will-attach-webview', (event) => {
     event.preventDefault();

@@ -57,8 +57,21 @@ describe('openWindow', () => {
     expect(fake.openedUrls).toEqual(['https://huggingface.co/org/model']);
   });
 
+  it('lets the page reload itself, at any route', () => {
+    const window = open({ route: '#/runs' });
+    for (const [url, times] of [
+      ['app://cambium/index.html#/', 0],
+      ['app://cambium/other.html', 1],
+      ['https://example.org/index.html', 1],
+    ] as const) {
+      const event = { url, preventDefault: vi.fn() };
+      window.webContents.emit('will-navigate', event);
+      expect(event.preventDefault, url).toHaveBeenCalledTimes(times);
+    }
+  });
+
   it.each(['will-navigate', 'will-attach-webview'])('prevents %s', (name) => {
-    const event = { preventDefault: vi.fn() };
+    const event = { url: 'https://example.org/', preventDefault: vi.fn() };
     open().webContents.emit(name, event);
     expect(event.preventDefault).toHaveBeenCalledOnce();
   });
