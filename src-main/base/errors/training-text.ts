@@ -48,6 +48,18 @@ export const trainingTextErrors = {
       : `row group ${d.index} of ${d.path} has ${d.rows} rows, which do not fit in memory`,
     'Write the file again with smaller row groups, such as row_group_size=10000 in pyarrow.',
   ],
+  'data/bad-token-file': (d: { path: string; why: string }): ErrorText => [
+    `the token file ${d.path} cannot be read: ${d.why}`,
+    'Use token files of nanoGPT (uint16), llm.c, or Megatron-LM (.bin with its .idx), or the text itself.',
+  ],
+  'data/token-range': (d: { path: string; token: number; at: number; vocabSize: number }): ErrorText => [
+    `token ${d.at} of ${d.path} is ${d.token}, but the model has ${d.vocabSize} tokens`,
+    'Use token files that were made with the tokenizer of this model.',
+  ],
+  'data/tokens-not-text': (d: { path: string }): ErrorText => [
+    `${d.path} has tokens, not text`,
+    'Choose the text itself here; training reads token files.',
+  ],
   'data/only-streamed': (d: { name: string }): ErrorText => [
     `${d.name} is a dataset of the Hub, which only training and its preview read`,
     'Download its Parquet files, for example with `hf download --repo-type dataset`, and choose their folder.',

@@ -2,8 +2,9 @@
 import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import { chunkDocuments } from '../../store/data/chunks.ts';
-import { findDataFiles } from '../../store/data/dataset-files.ts';
+import { findDataFiles, isTokenFile } from '../../store/data/dataset-files.ts';
 import { readDocuments } from '../../store/data/documents.ts';
+import { readTokenLayout } from '../../store/data/token-import.ts';
 import { openTokenizer, readVocabRows, type TextTokenizer } from '../../store/data/tokenizer.ts';
 import type { CountInput } from '../inputs.ts';
 import { findTokenizerDir } from './tokenize-job.ts';
@@ -23,7 +24,8 @@ export async function countTokens(
     let tokens = 0;
     for (const file of await findDataFiles(path)) {
       if (tokens >= atLeast) break;
-      tokens += await countFile(tokenizer, file, { field, atLeast: atLeast - tokens }, signal);
+      if (isTokenFile(file)) tokens += (await readTokenLayout(file)).tokens;
+      else tokens += await countFile(tokenizer, file, { field, atLeast: atLeast - tokens }, signal);
     }
     counts.push(tokens);
   }

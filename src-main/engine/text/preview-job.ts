@@ -5,7 +5,7 @@ import { createQueue } from '../../base/queue.ts';
 import { refuse } from '../../base/errors.ts';
 import type { DataItemPreview, PreviewEvent, TextPreview } from '../../contract/text.ts';
 import { chunkDocuments } from '../../store/data/chunks.ts';
-import { listDataFiles, type DataFiles } from '../../store/data/dataset-files.ts';
+import { isTokenFile, listDataFiles, type DataFiles } from '../../store/data/dataset-files.ts';
 import {
   defaultTextField,
   noneLeftOut,
@@ -17,6 +17,7 @@ import {
 } from '../../store/data/documents.ts';
 import { tokenizeFiles } from '../../store/data/tokenize.ts';
 import { readTokenSummary } from '../../store/data/token-files.ts';
+import { decodeTokenFile } from '../../store/data/token-import.ts';
 import { openTokenizer, readVocabRows, type TextTokenizer } from '../../store/data/tokenizer.ts';
 import { createLinkedController } from '../../store/fs/signals.ts';
 import { readDatasetName } from '../../store/hub/datasets.ts';
@@ -62,10 +63,13 @@ async function findSource(
 /** The documents of each file, or of a dataset. */
 async function* readSource(
   { name, files, dataset }: DataSource,
-  options: ReadOptions & { readonly leftOut: LeftOut },
+  options: ReadOptions & { readonly leftOut: LeftOut; readonly tokenizer: TextTokenizer },
 ): AsyncGenerator<{ readonly file: string; readonly parts: AsyncGenerator<DocumentPart> }> {
   if (dataset) yield { file: name, parts: dataset.read(options.leftOut) };
-  for (const file of files) yield { file, parts: readDocuments(file, options) };
+  for (const file of files) {
+    const parts = isTokenFile(file) ? decodeTokenFile(file, options.tokenizer) : readDocuments(file, options);
+    yield { file, parts };
+  }
 }
 
 /** What was counted of one item of the data. */
@@ -176,7 +180,7 @@ async function countFirst(
   const counts: Count[] = [];
   for (const source of groups) {
     const count = { documents: 0, tokens: 0, bytes: 0 };
-    for await (const { file, parts } of readSource(source, { field, signal, leftOut })) {
+    for await (const { file, parts } of readSource(source, { field, signal, leftOut, tokenizer })) {
       if (count.documents >= limit) break;
       for await (const chunk of chunkDocuments(file, parts, tokenizer.canCut)) {
         if (signal.aborted) refuse('cancelled', { what: 'reading the text' });
@@ -202,7 +206,7 @@ async function readBeginning(
   const { before } = tokenizer.documentTokens;
   const leftOut: LeftOut = { ...noneLeftOut };
   for (const source of groups)
-    for await (const { file, parts } of readSource(source, { field, leftOut }))
+    for await (const { file, parts } of readSource(source, { field, leftOut, tokenizer }))
       for await (const { text } of chunkDocuments(file, parts, tokenizer.canCut)) {
         const [chunk] = await tokenizer.listChunkTokens([{ text, before: '' }]);
         const ids = [...before, ...chunk!.ids];

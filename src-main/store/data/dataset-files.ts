@@ -40,6 +40,9 @@ export function getDataFormat(path: string): string {
   return extname(path.slice(0, -extension.length)).toLowerCase();
 }
 
+/** True for the names of token files of other programs (token-import.ts). */
+export const isTokenFile = (path: string): boolean => path.toLowerCase().endsWith('.bin');
+
 const isGlobPattern = (path: string): boolean => /[*?[{]/.test(path);
 
 /**

@@ -6,7 +6,7 @@ import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { FilterReason } from '../../base/text-filter.ts';
 import { readCsvColumn } from './csv-rows.ts';
-import { getDataFormat } from './dataset-files.ts';
+import { getDataFormat, isTokenFile } from './dataset-files.ts';
 import { readJsonLines, readJsonValues, type PlacedValue } from './json-values.ts';
 import { readParquetColumn } from './parquet.ts';
 import { streamText } from './text.ts';
@@ -61,6 +61,7 @@ interface FieldValue {
  */
 export async function* readDocuments(path: string, options: ReadOptions = {}): AsyncGenerator<DocumentPart> {
   const { field = defaultTextField, leftOut = { missing: 0, empty: 0 } } = options;
+  if (isTokenFile(path)) refuse('data/tokens-not-text', { path });
   const format = getDataFormat(path);
   const text = (): AsyncGenerator<string> => streamText(path, options);
   if (format === '.parquet') {

@@ -20,7 +20,7 @@ import { writeAt } from '../fs/sequential-file.ts';
 import { filterDocuments } from './document-filter.ts';
 import type { SeenHashes } from './seen-hashes.ts';
 import { chunkDocuments, chunkingVersion, type TextChunk } from './chunks.ts';
-import { getDataFormat } from './dataset-files.ts';
+import { getDataFormat, isTokenFile } from './dataset-files.ts';
 import {
   defaultTextField,
   noneLeftOut,
@@ -29,6 +29,7 @@ import {
   type LeftOut,
 } from './documents.ts';
 import { headerLength, maxTokensPerFile, tokenFileMagic, type TokenSummary } from './token-files.ts';
+import { estimateTextBytes, readTokenLayout, readTokenPieces } from './token-import.ts';
 import { tokenizerLibrary, type TextTokenizer } from './tokenizer.ts';
 
 export interface TokenizeOptions {
@@ -71,6 +72,9 @@ export async function tokenizeFile(
     width,
     vocabSize,
     tokensPerFile,
+    ...(isTokenFile(path)
+      ? [tokenizer.eos, (await readTokenLayout(path)).format, await hashIndex(path, signal)]
+      : []),
     ...(options.filter ? [JSON.stringify(options.filter.rule)] : []),
     // What is a duplicate depends on the files before.
     ...(options.filter?.rule.dedupe ? [options.earlier ?? ''] : []),
@@ -87,10 +91,14 @@ export async function tokenizeFile(
   }
   try {
     await writeFolder(folder, async (temporary) => {
+      const how = { ...options, width, tokensPerFile, folder: temporary };
       const leftOut: LeftOut = { ...noneLeftOut };
-      const parts = readDocuments(path, { ...options, leftOut });
-      const how = { ...options, width, tokensPerFile };
-      const written = await writeDocuments(path, parts, tokenizer, { folder: temporary, leftOut, ...how });
+      const written = isTokenFile(path)
+        ? await importTokens(path, tokenizer, how)
+        : await writeDocuments(path, readDocuments(path, { ...options, leftOut }), tokenizer, {
+            ...how,
+            leftOut,
+          });
       if ((await hashFile(path, signal)) !== textHash)
         refuse('file/unreadable', { path, why: 'it changed while it was read' });
       const summary: TokenSummary = {
@@ -128,7 +136,7 @@ export async function writeDocuments(
   parts: AsyncIterable<DocumentPart>,
   tokenizer: TextTokenizer,
   { folder, width, tokensPerFile, signal, filter, leftOut }: WriteOptions,
-): Promise<Pick<TokenSummary, 'tokens' | 'documents' | 'bytes' | 'parts' | 'leftOut'>> {
+): Promise<WrittenTokens> {
   const { before, after, appended } = tokenizer.documentTokens;
   const tokens = createTokenWriter(folder, width, tokensPerFile);
   const starts = await createNumberWriter(join(folder, 'documents.bin'));
@@ -181,6 +189,55 @@ export async function writeDocuments(
     await tokens.finish();
   }
   return { tokens: tokens.count(), documents, bytes, parts: tokens.parts(), leftOut };
+}
+
+type WrittenTokens = Pick<TokenSummary, 'tokens' | 'documents' | 'bytes' | 'parts' | 'leftOut'>;
+
+/** Copies the tokens of a token file. Refuses `data/bad-token-file`, `data/token-range`. */
+async function importTokens(
+  path: string,
+  tokenizer: TextTokenizer,
+  {
+    folder,
+    width,
+    tokensPerFile,
+    vocabSize,
+    signal,
+    onBytes,
+  }: Omit<WriteOptions, 'leftOut'> & TokenizeOptions,
+): Promise<WrittenTokens> {
+  const layout = await readTokenLayout(path);
+  if (layout.tokens === 0) refuse('data/empty', { path, tokens: 0, needed: 1 });
+  const tokens = createTokenWriter(folder, width, tokensPerFile);
+  const starts = await createNumberWriter(join(folder, 'documents.bin'));
+  let documents = layout.documents?.length ?? 1;
+  let bytes = 0;
+  try {
+    await starts.add(layout.documents ?? Float64Array.of(0));
+    for await (const { ids, done } of readTokenPieces(path, layout, vocabSize)) {
+      if (signal?.aborted) refuse('cancelled', { what: 'reading tokens' });
+      if (tokens.count() === 0) bytes = await estimateTextBytes(ids, layout.tokens, tokenizer);
+      if (!layout.documents) {
+        const ends = ids.flatMap((id, i) => (id === tokenizer.eos ? [tokens.count() + i + 1] : []));
+        const next = ends.filter((end) => end < layout.tokens);
+        await starts.add(Float64Array.from(next));
+        documents += next.length;
+      }
+      await tokens.add(ids);
+      onBytes?.(done);
+    }
+    await starts.finish();
+  } finally {
+    await starts.close();
+    await tokens.finish();
+  }
+  return { tokens: tokens.count(), documents, bytes, parts: tokens.parts(), leftOut: { ...noneLeftOut } };
+}
+
+/** The hash of the index beside a token file; empty without one. */
+async function hashIndex(path: string, signal?: AbortSignal): Promise<string> {
+  const index = path.replace(/\.bin$/i, '.idx');
+  return (await exists(index)) ? hashFile(index, signal) : '';
 }
 
 interface Batch {
