@@ -1,6 +1,6 @@
 /**
- * @file Every file and folder of a run, a model and the home in turn is missing, is a folder or a file in the place of the
- * other, is a link to itself, or may not be read. Whatever is opened then works or is refused with a typed error.
+ * @file Every file and folder of a run, a model and the home in turn is missing, is a folder or a file in the place of
+ * the other, is a link to itself, or may not be read. Whatever is opened then works or is refused with a typed error.
  */
 import {
   chmodSync,

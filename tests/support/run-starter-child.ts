@@ -1,6 +1,6 @@
 /**
- * @file A program of its own that starts a run with a forked fake engine, which outlives it, and sends the folder of the
- * run. Its arguments are the home, the folder of the run, and the text.
+ * @file A program of its own that starts a run with a forked fake engine, which outlives it, and sends the folder of
+ * the run. Its arguments are the home, the folder of the run, and the text.
  */
 import { join } from 'node:path';
 import { createForkedProcesses } from '../../src-main/entry/node/processes.ts';

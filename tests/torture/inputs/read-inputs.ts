@@ -92,7 +92,7 @@ interface Reader {
   end(): Promise<void>;
 }
 
-/** Reads the inputs of one kind after another. An input that ends or hangs the process is a failure; the next follow. */
+/** Reads the inputs of one kind after another. One that ends or hangs the process is a failure; the next follow. */
 function createReader(): Reader {
   let current: Watched | undefined;
   return {
