@@ -1,11 +1,14 @@
 /** @file Requests and events of tunings. */
 import './no-eval.ts';
 import { z } from 'zod';
+import type { TuningEstimate } from '../cost/tuning.ts';
 import { trainingSettingsSchema } from '../train/settings.ts';
 import type { Trial, Tuning } from '../train/tuning/tuning.ts';
 import { queuePlace, type WaitingEvent } from './queue.ts';
 import type { RunEvent } from './schema.ts';
 import { growthRecipe, hasWeightForEach, path, reportFormat, textSource } from './schema.ts';
+
+export type { TuningEstimate };
 
 /** Most trials at a width. */
 export const maxTrials = 200;

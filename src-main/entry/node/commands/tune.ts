@@ -7,8 +7,7 @@ import {
   formatRange,
   formatRoughDuration,
 } from '../../../base/format.ts';
-import type { StoredTuning, TuneEvent, TuneRequest } from '../../../contract/tune.ts';
-import type { TuningEstimate } from '../../../cost/tuning.ts';
+import type { StoredTuning, TuneEvent, TuneRequest, TuningEstimate } from '../../../contract/tune.ts';
 import type { JobSummary } from '../../../contract/schema.ts';
 import {
   bestTrial,
@@ -124,11 +123,13 @@ export const tune: AddCommand = (program, run) => {
         if ((dir === undefined) === (resumed === undefined))
           refuseUsage('give either the folder of a checkpoint, or a tuning with --resume');
         const request = resumed === undefined ? await readRequest(context, resolve(dir!)) : undefined;
-        const estimate = request && (await api.estimateTuning(request));
-        if (estimate && options['plan'] === true) {
+        if (request && options['plan'] === true) {
+          const estimate = await api.estimateTuning(request);
           out.result(estimate, describeEstimate(estimate));
           return exits.ok;
         }
+        // A tuning without an estimate is better than none.
+        const estimate = request && (await api.estimateTuning(request).catch(() => undefined));
         if (estimate) out.note(describeEstimate(estimate));
         const job = await (request
           ? api.startTuning(request)
