@@ -1,6 +1,6 @@
 /**
  * @file Attention computes long sequences in blocks: with sliding windows shorter than, equal to and longer than a
- * block, logits are those of the float64 reference.
+ * block, and with biases of keys, logits are those of the float64 reference.
  */
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src-main/base/json.ts';
@@ -72,6 +72,17 @@ describe('attention with a sliding window', () => {
   it('in some layers only agrees with the reference', async () => {
     const changes = { model_type: 'qwen2', use_sliding_window: true, max_window_layers: 1 };
     expect(await worstLogitError(9, changes)).toBeLessThan(1e-4);
+  });
+});
+
+describe('attention with a bias of keys', () => {
+  const alibi = { model_type: 'bloom', n_head: 2, n_layer: 2, layer_norm_epsilon: 0.01 };
+  const rounded = { model_type: 'falcon', multi_query: false, alibi: true, parallel_attn: false };
+  it.each([
+    ['ALiBi', alibi],
+    ['rounded ALiBi', rounded],
+  ])('(%s) agrees with the reference over several blocks', async (_, changes) => {
+    expect(await worstLogitError(null, changes)).toBeLessThan(1e-4);
   });
 });
 
