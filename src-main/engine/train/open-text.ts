@@ -75,7 +75,8 @@ export interface RunText {
   readonly leftOut: LeftOut;
   /** Waits for what micro-batches `n` to `n + count` read; false if the run was asked to stop first. */
   prepare(n: number, count: number, order: BatchOrder): Promise<boolean>;
-  close(): Promise<void>;
+  /** With `isFinished`, what streams have on disk is removed. */
+  close(isFinished: boolean): Promise<void>;
 }
 
 export const openHub = async (hubToken: HubToken | null): Promise<Hub> => {
@@ -241,9 +242,9 @@ export async function openRunText(
       }
       return true;
     },
-    async close() {
+    async close(isFinished) {
       files.close();
-      await Promise.all(streams.map((stream) => stream.close()));
+      await Promise.all(streams.map((stream) => stream.close({ removeBlocks: isFinished })));
     },
   };
 }

@@ -103,15 +103,20 @@ async function* runSession(
   const fixed = yield* readStaticText(request);
   const first = ((record?.cursor ?? 0) - stage.start.cursor) * stage.settings.gradAccum;
   const text = await openRunText(request, fixed, first, (parts) => batchOrderOf(stage, parts));
+  let isFinished = false;
   try {
     const device = await chooseDevice(settings.device, settings.threads, { tf32: settings.tf32 === 'on' });
     try {
       const { joules } = meter;
-      yield* trainSegments({ dir, run, ...textOf(text), device, session, shouldStop, joules });
+      const segments = trainSegments({ dir, run, ...textOf(text), device, session, shouldStop, joules });
+      for await (const event of segments) {
+        isFinished = event.type === 'stopped' && event.reason === 'finished';
+        yield event;
+      }
     } finally {
       await device.dispose();
     }
   } finally {
-    await text.close();
+    await text.close(isFinished);
   }
 }

@@ -152,11 +152,7 @@ export async function openBlockStore(folder: string, source: StreamSource): Prom
       return record;
     },
     async keepOnly(from, to = Infinity) {
-      for (const name of await readdir(folder)) {
-        const match = /^block-(\d+)\.bin(\.part)?$/.exec(name);
-        const n = Number(match?.[1]);
-        if (match && (n < from || n >= to)) await removeIfThere(join(folder, name));
-      }
+      await removeBlockFiles(folder, (n) => n < from || n >= to);
     },
     async readSeen(n) {
       const seen = createSeenHashes();
@@ -177,6 +173,17 @@ export async function openBlockStore(folder: string, source: StreamSource): Prom
       await hashesHandle.close();
     },
   };
+}
+
+/** Removes the files of blocks, or of those that `isRemoved` accepts. */
+export async function removeBlockFiles(
+  folder: string,
+  isRemoved: (n: number) => boolean = () => true,
+): Promise<void> {
+  for (const name of await readOrRefuse(folder, () => readdir(folder))) {
+    const match = /^block-(\d+)\.bin(\.part)?$/.exec(name);
+    if (match && isRemoved(Number(match[1]))) await removeIfThere(join(folder, name));
+  }
 }
 
 const removeIfThere = (path: string): Promise<void> =>

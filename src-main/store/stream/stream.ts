@@ -10,7 +10,7 @@ import { sumLeftOut, type LeftOut } from '../data/documents.ts';
 import { openRegularFileSync } from '../fs/files.ts';
 import { resolveWorkerUrl } from '../fs/worker-url.ts';
 import type { Hub } from '../hub/requests.ts';
-import { blockPath, documentsOffset, type BlockRecord } from './block-store.ts';
+import { blockPath, documentsOffset, removeBlockFiles, type BlockRecord } from './block-store.ts';
 import { widthOf, type StreamSource } from './source.ts';
 
 /** What the worker is started with. */
@@ -51,7 +51,8 @@ export interface TokenStream {
   read(start: number, into: Int32Array): void;
   /** The number of the document of each prepared token from `start` on. */
   readDocumentIds(start: number, into: Int32Array): void;
-  close(): Promise<void>;
+  /** Ends the worker. With `removeBlocks`, the tokens on disk are removed; a later session makes them again. */
+  close(options?: { readonly removeBlocks: boolean }): Promise<void>;
 }
 
 interface Placed extends BlockRecord {
@@ -202,12 +203,13 @@ export function openTokenStream(
         }
       });
     },
-    async close() {
+    async close({ removeBlocks } = { removeBlocks: false }) {
       if (isClosed) return;
       isClosed = true;
       worker.postMessage({ type: 'cancel' } satisfies StreamRequest);
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 3000))]);
       await worker.terminate();
+      if (removeBlocks) await removeBlockFiles(task.folder);
     },
   };
 }

@@ -83,6 +83,7 @@ describe('a run on a streamed dataset', () => {
     expect(eventsOfType(events, 'stopped')).toMatchObject([{ reason: 'finished' }]);
     expect(eventsOfType(events, 'evaluated').length).toBe(2);
     expect(lossesOf(events)).toEqual(whole.losses);
+    expect(blocksOf(run)).toEqual([]);
     const source = JSON.parse(readFileSync(join(streamFolder(run), 'stream.json'), 'utf8')) as {
       heldOut: { rows: number; file: number };
     };
