@@ -9,7 +9,7 @@ import { trainingDefaults } from '../../../src-main/train/settings.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import { startOwnServer, type OwnServer } from '../neighbour/server.ts';
 import type { Torture, TortureOptions, TortureReport } from '../torture.ts';
-import { compareQuarters, countFiles, measuredEnvironment, readUsage } from './usage.ts';
+import { compareQuarters, countFiles, measuredEnvironment, readUsage, type Usage } from './usage.ts';
 
 /** Page connections and engines for each 10,000 steps, and the readings of a run. */
 const pagesPer = 200 / 10_000;
@@ -26,6 +26,8 @@ const liveBytes = 5e6;
 const memoryBytes = 30e6;
 const maxHandles = 6;
 const maxFiles = 6;
+/** Milliseconds within which the server closes the connections of pages that are gone. */
+const closeTime = 3000;
 const contextLength = 16;
 
 interface Owner {
@@ -72,10 +74,21 @@ async function generate(server: OwnServer, from: string, isPatient: boolean): Pr
 type Measure = 'live' | 'memory' | 'handles' | 'engineLive' | 'engineMemory' | 'engineHandles' | 'files';
 type Readings = Record<Measure, number[]>;
 
-/** Compares the readings of early on with those of the end. */
-function judge(found: Readings): TortureReport {
+/** Compares the readings of early on with those of the end, and with the server after the last page and engine. */
+function judge({ afterwards, ...found }: Life): TortureReport {
   const lines: string[] = [];
   const failures: string[] = [];
+  const check = (
+    what: string,
+    [early, late]: readonly [number, number],
+    unit: number,
+    limit: (early: number) => number,
+    when = 'at the end',
+  ): void => {
+    const line = `${what}: ${Math.round(early / unit)} early, ${Math.round(late / unit)} ${when}`;
+    lines.push(line);
+    if (!(late <= limit(early))) failures.push(line);
+  };
   const compare = (
     what: string,
     values: readonly number[],
@@ -83,9 +96,7 @@ function judge(found: Readings): TortureReport {
     limit: (early: number) => number,
   ): void => {
     const { early, late } = compareQuarters(values);
-    const line = `${what}: ${Math.round(early / unit)} early, ${Math.round(late / unit)} at the end`;
-    lines.push(line);
-    if (!(late <= limit(early))) failures.push(`${line} (${values.length} readings)`);
+    check(`${what} (${values.length} readings)`, [early, late], unit, limit);
   };
   const memoryLimit =
     (bytes: number) =>
@@ -98,6 +109,12 @@ function judge(found: Readings): TortureReport {
   compare('MB of the engine', found.engineMemory, 1e6, memoryLimit(memoryBytes));
   compare('open files of the engine', found.engineHandles, 1, (early) => early + maxHandles);
   compare('files of home and run', found.files, 1, (early) => early + maxFiles);
+  // Pages and engines may take longer than the run.
+  const when = 'after the last page and engine';
+  const live = [compareQuarters(found.live).early, afterwards?.live ?? NaN] as const;
+  const handles = [compareQuarters(found.handles).early, afterwards?.handles ?? NaN] as const;
+  check('MB of live objects of the server', live, 1e6, memoryLimit(liveBytes), when);
+  check('open files of the server', handles, 1, (early) => early + maxHandles, when);
   return { lines, failures };
 }
 
@@ -107,6 +124,8 @@ interface Life extends Readings {
   readonly steps: number;
   /** Visits and samples that failed. */
   readonly failed: readonly string[];
+  /** What the server uses after all of them. */
+  readonly afterwards: Usage | undefined;
 }
 
 /** Where the server and the engines write what they use. */
@@ -161,7 +180,11 @@ async function live(
   }
   await visits;
   leave();
-  return { ...found, pages, engines, steps, failed };
+  await new Promise((resolve) => {
+    setTimeout(resolve, closeTime);
+  });
+  const afterwards = await readUsage(server.pid, memoryFolder(scratch));
+  return { ...found, pages, engines, steps, failed, afterwards };
 }
 
 async function run(options: TortureOptions): Promise<TortureReport> {
