@@ -3,7 +3,7 @@
  * corrected by the times of earlier runs.
  */
 import type { DeviceChoice, DeviceKind } from '../base/device.ts';
-import type { KernelGroup } from '../graph/kernels.ts';
+import { kernelGroups, type KernelGroup } from '../graph/kernels.ts';
 import type { Precision } from '../train/precision.ts';
 import type { TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
@@ -30,6 +30,9 @@ export interface Measured {
   /** Threads during the test. */
   readonly threads: number;
 }
+
+// For the schemas of the contract, which knows no graphs.
+export { kernelGroups };
 
 /** A device that a run could use. */
 export interface Target {

@@ -3,8 +3,8 @@ import '../no-eval.ts';
 import { z } from 'zod';
 import { assumptionOptions, type Assumptions } from '../../cost/assumptions.ts';
 import type { Estimate } from '../../cost/estimate.ts';
+import { kernelGroups } from '../../cost/speed.ts';
 import { parseRecord, type CostRecord } from '../../cost/record.ts';
-import { kernelGroups } from '../../graph/kernels.ts';
 import { promiseKinds } from '../../model/promise.ts';
 import {
   deviceBook,
