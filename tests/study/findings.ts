@@ -6,8 +6,8 @@ import type { Result } from './lab.ts';
 export interface StartResults {
   readonly name: string;
   readonly lr: number;
-  /** True if it is the smallest or the largest that was tried. */
-  readonly isAtEnd: boolean;
+  /** All that were tried at the shortest length, smallest first. */
+  readonly rates: readonly number[];
   readonly parameters: number;
   /** Lengths that were trained, shortest first. */
   readonly lengths: readonly number[];
@@ -26,9 +26,9 @@ export function collectStart(results: readonly Result[], name: string): StartRes
   const lengths = [...new Set(own.map(({ tokens }) => tokens))].sort((a, b) => a - b);
   const byLength = new Map(lengths.map((tokens) => [tokens, bestOf(own, tokens, firstSeed)] as const));
   const { lr, parameters } = byLength.get(lengths[0]!)![0]!;
-  const rates = own.filter((one) => one.tokens === lengths[0] && one.seed === firstSeed).map((one) => one.lr);
-  const isAtEnd = rates.length > 1 && (lr === Math.min(...rates) || lr === Math.max(...rates));
-  return { name, lr, isAtEnd, parameters, lengths, byLength };
+  const tried = own.filter((one) => one.tokens === lengths[0] && one.seed === firstSeed);
+  const rates = tried.map((one) => one.lr).sort((a, b) => a - b);
+  return { name, lr, rates, parameters, lengths, byLength };
 }
 
 function bestOf(own: readonly Result[], tokens: number, firstSeed: number): readonly Result[] {

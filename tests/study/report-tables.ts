@@ -40,6 +40,10 @@ export const isControl = (name: string): boolean => name.startsWith('random') ||
 /** Starts whose own sizes have a control of their own, which may not have been trained. */
 export const hasOwnSizes = (name: string): boolean => name === 'identity' || name === 'upcycle';
 
+/** The losses before the first step and after the last, on the windows that a run evaluates. */
+const formatCourse = ({ curve }: Result): string =>
+  `${formatLoss(curve[0]!.loss)} → ${formatLoss(curve.at(-1)!.loss)}`;
+
 export function equalTokens(findings: Findings): string {
   const { starts, input } = findings;
   const further = starts.get(trainedOn);
@@ -56,11 +60,13 @@ export function equalTokens(findings: Findings): string {
         cells: [
           start.name,
           formatCount(start.parameters),
-          `${start.lr}${start.isAtEnd ? ' (the least or largest tried)' : ''}`,
+          start.lr === start.rates.at(0) || start.lr === start.rates.at(-1)
+            ? `**${start.lr}** of ${start.rates.join(', ')}`
+            : `${start.lr} of ${start.rates.join(', ')}`,
           String(results.length),
-          formatLoss(results[0]!.curve[0]!.loss),
           formatLoss(loss),
           bitsPerByte(loss, input),
+          formatCourse(results[0]!),
           control ? formatDifference(compare(results, shortestOf(control))) : '–',
           further && start.name !== trainedOn ? formatDifference(compare(results, shortestOf(further))) : '–',
         ],
@@ -73,9 +79,9 @@ export function equalTokens(findings: Findings): string {
       'parameters',
       'learning rate',
       'seeds',
-      'loss before',
-      'loss after',
+      'loss',
       'bits per byte',
+      'on the way, on 64 windows',
       'minus random weights of its size (95 %)',
       'minus the source trained on (95 %)',
     ],
@@ -231,6 +237,8 @@ export function whereNot(findings: Findings): readonly string[] {
   const { starts, source, input } = findings;
   const seed = input.scale.seeds[0]!;
   const lines: string[] = [];
+  const random = starts.get(randomTarget);
+  const randomEnds = random ? endsOf(random, seed, 'flops') : [];
   for (const row of atEqualFlops(findings)) {
     const isWorse = (other: number | undefined): other is number => other !== undefined && other < row.loss;
     if (isWorse(row.random))
@@ -238,10 +246,13 @@ export function whereNot(findings: Findings): readonly string[] {
         `\`${row.name}\` ends at ${formatLoss(row.loss)}; random weights with as many FLOPs end at ` +
           `${formatLoss(row.random)}.`,
       );
-    if (isWorse(row.randomWithSource))
+    const total = row.flops + source.flops;
+    const needed = reach(randomEnds, row.loss);
+    if (needed.kind !== 'above' && needed.x < total)
       lines.push(
-        `\`${row.name}\` ends at ${formatLoss(row.loss)}; random weights with its FLOPs and the source’s end at ` +
-          `${formatLoss(row.randomWithSource)}: the source has to be there already for growing to pay.`,
+        `\`${row.name}\` and its source used ${formatFlops(total)}. Random weights reach its loss with ` +
+          `${bound(needed.kind)}${formatFlops(needed.x)}: **growing does not pay if the source has to be ` +
+          'trained first**.',
       );
     if (isWorse(row.further))
       lines.push(

@@ -31,10 +31,6 @@ export function introduction(findings: Findings): string {
     missing.length > 0
       ? `\n**Not run yet** (the study was interrupted; the command goes on where it was): ${missing.join('; ')}.\n`
       : '';
-  const further =
-    scale.furtherRates > 0
-      ? `,\n  and up to ${scale.furtherRates} further ones while the best is at an end`
-      : '';
   return `# Does growing pay?
 
 \`npm run study\` wrote this page and its charts (scale \`${scale.id}\`,
@@ -58,9 +54,8 @@ ${describeSource(findings)}
 - **Target**: hidden size ${target.hidden}, ${target.ffn} MLP units, ${heads} heads. \`identity\` doubles the layers
   instead, and \`upcycle\` makes ${scale.experts} experts of every MLP, of which two are used for a token; both have
   random weights of their own sizes beside them.
-- **Every start** has its own best learning rate: on the first seed and at the shortest length
-  ${scale.rates.join(', ')} for random weights and \`shrink-perturb\`,
-  ${scale.grownRates.join(', ')} for the others${further}.
+- **Every start** has its own best learning rate, found on the first seed and at the shortest length.
+  A rate in bold is the smallest or largest that was tried; a better one may lie beyond.
   Hypercloning has another at the longer lengths. AdamW, ${microBatch * gradAccum} × ${contextLength} tokens an
   update, constant rate with a decay over the last fifth. A longer run is one whose decay begins later, so that every
   loss in the tables is one after a decay.
