@@ -1,9 +1,9 @@
 /** @file The command tune, and train with the values that it found. */
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoredTuning } from '../../../src-main/contract/tune.ts';
-import { startTestService, type TestService } from '../../support/test-service.ts';
+import { root, startTestService, waitUntil, type TestService } from '../../support/test-service.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import { runCommand, type CommandResult } from './run-command.ts';
 
@@ -32,6 +32,26 @@ const tune = async (...more: readonly string[]): Promise<CommandResult> =>
   );
 
 describe('tune', () => {
+  it('prints an estimate before the start, and with --plan starts nothing', async () => {
+    cpSync(join(root, 'resources', 'devices.json'), join(app.dir, 'resources', 'devices.json'));
+    const { code, out } = await tune('--trials', '5', '--plan');
+    expect(code).toBe(0);
+    expect(out).toContain('Trials       at most 5');
+    // Three whole trials, and two that end after three of ten steps.
+    expect(out).toContain('Tokens       360–500, over all trials');
+    expect(existsSync(join(app.dir, 'tuning'))).toBe(false);
+  });
+
+  it('waits with --queue while the device is held, and says where', async () => {
+    await cambium('queue', 'hold', 'cpu');
+    const waiting = tune('--device', 'cpu', '--queue');
+    await waitUntil(async () => (await cambium('queue')).out.includes('tuning'), 30_000);
+    await cambium('queue', 'release', 'cpu');
+    const { code, err } = await waiting;
+    expect(code).toBe(0);
+    expect(err).toContain('waiting, 1st for cpu');
+  });
+
   it('prints the trials and the best values, and has all of them with --json', async () => {
     const { code, out } = await tune('--lr', '0.002');
     expect(code).toBe(0);
