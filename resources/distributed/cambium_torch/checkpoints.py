@@ -12,7 +12,7 @@ import re
 import shutil
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping, cast
 
 import torch
 import torch.distributed.checkpoint as dcp
@@ -55,7 +55,7 @@ def newest_checkpoint(job: Job) -> tuple[Path, bool] | None:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    record = json.loads((folder / STEP_FILE).read_text("utf-8"))
+    record: dict[str, Any] = json.loads((folder / STEP_FILE).read_text("utf-8"))
     if record.get("version") not in (1, 2):
         raise TrainerError("run/damaged-checkpoint", {"path": str(folder), "why": "step.json has another version"})
     return record
@@ -123,7 +123,7 @@ class ShardedSaver:
         temporary = self._job.sharded / f".step-{step:06d}"
         writer = dcp.FileSystemWriter(str(temporary), sync_files=True)
         future = dcp.async_save(state_of(optimizer), storage_writer=writer, process_group=self._world.background)
-        self._pending = (future, temporary, record)
+        self._pending = (cast("Future[Any]", future), temporary, record)
         return finished
 
     def poll(self) -> bool:
@@ -147,7 +147,7 @@ class ShardedSaver:
             for _, old in saved_steps(self._job.sharded)[: -self._kept]:
                 shutil.rmtree(old)
         self._world.barrier()
-        return record["step"]
+        return int(record["step"])
 
 
 def consolidate(job: Job, optimizer: Optimizer, record: Mapping[str, Any], world: World) -> Path:
@@ -251,7 +251,7 @@ def write_safetensors(path: Path, entries: Iterable[tuple[str, Tensor]], world: 
     for _, tensor in entries:
         whole = gather(tensor)
         if file is not None:
-            write(memoryview(whole.detach().float().cpu().contiguous().numpy()).cast("B"))
+            write(whole.detach().float().cpu().contiguous().numpy().data.cast("B"))
     if file is not None:
         file.flush()
         os.fsync(file.fileno())

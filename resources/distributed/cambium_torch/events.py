@@ -48,7 +48,7 @@ class EventLog:
             except ValueError:  # the first line of the tail may lack its beginning
                 continue
             if "step" in event:
-                return event["step"]
+                return int(event["step"])
         return 0
 
     def append(self, type: str, **fields: Any) -> None:

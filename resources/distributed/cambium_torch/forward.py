@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Sequence, cast
 
 import torch
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel
 
 from .batches import BatchOrder, Tokens, window_starts
@@ -80,7 +81,8 @@ class Forward:
     def logits(self, model: PreTrainedModel, batch: Batch) -> Tensor:
         inputs = batch.tokens[:, :-1]
         masks = attention_masks(model, inputs, batch.documents)
-        return model(input_ids=inputs, attention_mask=masks, use_cache=False).logits
+        logits: Tensor = model(input_ids=inputs, attention_mask=masks, use_cache=False).logits
+        return logits
 
     def backward(self, batches: Sequence[Batch], sequences: int, distill: float) -> Losses:
         """Adds the gradients of the mean loss over `sequences` of all processes."""
@@ -110,7 +112,7 @@ class Forward:
             total += (losses * batch.weights).sum().item()
         # A root that is not followed by a backward pass keeps its gathered weights, and would use them again after
         # others were loaded, such as an average.
-        self.model.reshard()
+        cast(FSDPModule, self.model).reshard()
         # Processes that divide the same layers have the same losses.
         return self._world.sum([total])[0] / (len(starts) * self._world.size / self._world.data_size)
 

@@ -79,7 +79,8 @@ class Job:
 
     @property
     def settings(self) -> dict[str, Any]:
-        return self.run["settings"]
+        settings: dict[str, Any] = self.run["settings"]
+        return settings
 
     @property
     def sharded(self) -> Path:

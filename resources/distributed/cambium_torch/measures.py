@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence, cast
 
 import torch
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from transformers import AutoTokenizer, PreTrainedModel
 
 from .job import Copies, Job
@@ -75,7 +76,7 @@ class Sampler:
             if token == tokenizer.eos_token_id:
                 break
             tokens.append(token)
-        model.reshard()
-        whole = tokenizer.decode(tokens, skip_special_tokens=True)
-        before = tokenizer.decode(context, skip_special_tokens=True)
+        cast(FSDPModule, model).reshard()
+        whole = str(tokenizer.decode(tokens, skip_special_tokens=True))
+        before = str(tokenizer.decode(context, skip_special_tokens=True))
         return whole[len(before) :]

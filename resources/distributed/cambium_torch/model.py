@@ -39,7 +39,7 @@ def build_model(folder: Path, job: Job, world: World, precision: str) -> PreTrai
     # that of the end of a text.
     config.pad_token_id = None
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.eval()
     layers = layers_of(model)
     if world.tensor_mesh is not None:
@@ -74,7 +74,7 @@ def recompute_in_backward(layer: nn.Module) -> None:
     def recomputed(*args: Any, **kwargs: Any) -> Any:
         return checkpoint(forward, *args, use_reentrant=False, **kwargs)
 
-    layer.forward = recomputed  # type: ignore[method-assign]
+    layer.forward = recomputed
 
 
 @torch.no_grad()
@@ -97,8 +97,8 @@ def parameters_of(model: PreTrainedModel, weights: Sequence[Weight]) -> dict[str
     if len(missing) == len(others) == 1 and parameters[min(others)] is head:
         parameters[min(missing)] = parameters.pop(min(others))
     if expected != set(parameters):
-        missing = sorted(expected - set(parameters)) + sorted(set(parameters) - expected)
-        raise TrainerError("torch/unsupported", {"what": f"a model whose weights differ: {', '.join(missing[:3])}"})
+        differing = sorted(expected - set(parameters)) + sorted(set(parameters) - expected)
+        raise TrainerError("torch/unsupported", {"what": f"a model whose weights differ: {', '.join(differing[:3])}"})
     return {weight.name: parameters[weight.parameter] for weight in weights}
 
 

@@ -50,7 +50,8 @@ def permute_index(key: int, index: int, n: int) -> int:
 def _mix_array(h: np.ndarray) -> np.ndarray:
     h = (h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B)
     h = (h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35)
-    return h ^ (h >> np.uint32(16))
+    mixed: np.ndarray = h ^ (h >> np.uint32(16))
+    return mixed
 
 
 def normals(key: int, first: int, count: int) -> np.ndarray:
@@ -66,4 +67,5 @@ def normals(key: int, first: int, count: int) -> np.ndarray:
     low = np.uint32(0x00FF00FF)
     pairs = (a & low) + ((a >> np.uint32(8)) & low) + (b & low) + ((b >> np.uint32(8)) & low)
     sums = (pairs & np.uint32(0xFFFF)).astype(np.float64) + (pairs >> np.uint32(16)).astype(np.float64)
-    return (sums - 8 * 127.5) / math.sqrt((8 * (256 * 256 - 1)) / 12)
+    values: np.ndarray = (sums - 8 * 127.5) / math.sqrt((8 * (256 * 256 - 1)) / 12)
+    return values

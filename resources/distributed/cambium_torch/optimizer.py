@@ -209,7 +209,7 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     with Jordan's coefficients (Jordan et al. 2024; torch.optim.Muon).
     """
     a, b, c = 3.4445, -4.775, 2.0315
-    x = matrix / max(matrix.norm().item(), 1e-7)
+    x: Tensor = matrix / max(matrix.norm().item(), 1e-7)
     is_tall = x.shape[0] > x.shape[1]
     if is_tall:
         x = x.T

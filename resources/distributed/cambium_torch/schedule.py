@@ -10,11 +10,11 @@ Settings = Mapping[str, Any]
 
 def tokens_per_step(s: Settings) -> int:
     """Target tokens of one update."""
-    return s["microBatch"] * s["contextLength"] * s["gradAccum"]
+    return int(s["microBatch"] * s["contextLength"] * s["gradAccum"])
 
 
 def steps_of(s: Settings) -> int:
-    return max(1, math.ceil(s["tokens"] / tokens_per_step(s)))
+    return max(1, math.ceil(float(s["tokens"]) / tokens_per_step(s)))
 
 
 def _phases(s: Settings) -> Sequence[Settings]:
@@ -32,13 +32,13 @@ def learning_rate(s: Settings, step: int) -> float:
 def _rate_in_phase(s: Settings, phases: Sequence[Settings], i: int, step: int) -> float:
     phase = phases[i]
     begin, until, warmup = phase["from"], phase["until"], phase["warmupSteps"]
-    start = 0.0 if i == 0 else _rate_in_phase(s, phases, i - 1, max(1, begin))
-    peak = s["lr"] if i == 0 or warmup > 0 else start
-    elapsed = step - begin
-    minimum = min(peak, s["lr"] * s["minLrRatio"])
+    start: float = 0.0 if i == 0 else _rate_in_phase(s, phases, i - 1, max(1, begin))
+    peak: float = s["lr"] if i == 0 or warmup > 0 else start
+    elapsed: float = step - begin
+    minimum: float = min(peak, s["lr"] * s["minLrRatio"])
     if elapsed <= warmup:
-        return start + ((peak - start) * elapsed) / warmup
-    progress = min(1.0, (elapsed - warmup) / max(1, until - begin - warmup))
+        return float(start + ((peak - start) * elapsed) / warmup)
+    progress: float = min(1.0, (elapsed - warmup) / max(1, until - begin - warmup))
     schedule = phase["schedule"]
     if schedule == "constant":
         return peak

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
 from .batches import BatchOrder, Tokens, held_out_starts, train_tokens_in
 from .checkpoints import (
@@ -72,7 +73,7 @@ class Trainer:
         self._rollbacks = 0
         self._usage = Usage(job, self.emit)
 
-    def _load_teacher(self) -> torch.nn.Module | None:
+    def _load_teacher(self) -> PreTrainedModel | None:
         if self.job.settings["distillWeight"] <= 0:
             return None
         if self.job.teacher is None:
@@ -81,7 +82,8 @@ class Trainer:
         teacher = build_model(self.job.teacher, plain, self.world, self.job.settings["precision"])
         weights = self.job.teacher_weights
         load_weights(self.job.teacher, weights, parameters_of(teacher, weights))
-        return teacher.requires_grad_(False)
+        teacher.requires_grad_(False)
+        return teacher
 
     def emit(self, type: str, **fields: Any) -> None:
         if self._log is not None:
