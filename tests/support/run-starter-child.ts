@@ -9,10 +9,18 @@ import { openHome } from '../../src-main/store/home/home.ts';
 import { exampleCheckpoint, noTunnel, testEnvironment, trainingSettings } from './test-service.ts';
 
 const [home, out, text] = process.argv.slice(2) as [string, string, string];
+const processes = createForkedProcesses(join(import.meta.dirname, 'fake-engine-child.ts'));
+const behavior = process.env['FAKE_ENGINE'];
 const { api } = createService(
   {
     home: openHome(home),
-    processes: createForkedProcesses(join(import.meta.dirname, 'fake-engine-child.ts')),
+    processes: {
+      spawn(options) {
+        // Only the engine of the run, which has a log, behaves badly: others list devices.
+        process.env['FAKE_ENGINE'] = options.log === undefined ? 'obey' : behavior;
+        return processes.spawn(options);
+      },
+    },
     environment: testEnvironment,
     tunnel: noTunnel,
   },
