@@ -11,12 +11,11 @@ import { startOwnServer, type OwnServer } from '../neighbour/server.ts';
 import type { Torture, TortureOptions, TortureReport } from '../torture.ts';
 import { compareQuarters, countFiles, measuredEnvironment, readUsage, type Usage } from './usage.ts';
 
-/** Page connections and engines for each 10,000 steps, and the readings of a run. */
+/** Page connections and engines for each 10,000 steps. */
 const pagesPer = 200 / 10_000;
 const enginesPer = 50 / 10_000;
-const readings = 200;
-/** Steps between two readings at least: each waits until the processes have collected their garbage. */
-const fewestSteps = 10;
+/** Milliseconds between two readings. */
+const readInterval = 300;
 /**
  * What may be more at the end than early on: a share of the memory and bytes, of live objects and of the process, open
  * files, and files on disk.
@@ -128,13 +127,18 @@ interface Life extends Readings {
   readonly afterwards: Usage | undefined;
 }
 
+const wait = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+
 /** Where the server and the engines write what they use. */
 const memoryFolder = (scratch: string): string => join(scratch, 'memory');
 
-/** Trains while pages come and go, and reads what is used at each of `readings` steps. */
+/** Trains while pages come and go, and reads meanwhile what is used. */
 async function live(
   server: OwnServer,
-  { scratch, count, note }: TortureOptions,
+  { scratch, note }: TortureOptions,
   run: { readonly id: string; readonly checkpoint: string },
 ): Promise<Life> {
   const found: Readings = {
@@ -151,6 +155,23 @@ async function live(
   const then = (what: string, work: () => Promise<void>): void => {
     visits = visits.then(work).catch((error: unknown) => failed.push(`${what}: ${String(error)}`));
   };
+  let isOver = false;
+  const read = async (): Promise<void> => {
+    const own = await readUsage(server.pid, memoryFolder(scratch));
+    const state = JSON.parse(readFileSync(join(run.id, 'state.json'), 'utf8')) as { readonly pid: number };
+    const engine = state.pid === server.pid ? undefined : await readUsage(state.pid, memoryFolder(scratch));
+    if (!own || !engine || isOver) return;
+    found.live.push(own.live);
+    found.memory.push(own.resident);
+    found.handles.push(own.handles);
+    found.engineLive.push(engine.live);
+    found.engineMemory.push(engine.resident);
+    found.engineHandles.push(engine.handles);
+    found.files.push(countFiles(scratch));
+  };
+  const readings = (async () => {
+    for (; !isOver; await wait(readInterval)) await read();
+  })();
   for await (const event of api.followRun({ id: run.id, from: 0 })) {
     if (event.type !== 'step') continue;
     steps = event.step;
@@ -162,27 +183,13 @@ async function live(
       const isPatient = engines++ % 2 === 0;
       then(`engine ${engines}`, () => generate(server, run.checkpoint, isPatient));
     }
-    if (steps % Math.max(fewestSteps, Math.floor(count / readings)) === 0) {
-      const own = await readUsage(server.pid, memoryFolder(scratch));
-      const state = JSON.parse(readFileSync(join(run.id, 'state.json'), 'utf8')) as { readonly pid: number };
-      const engine = await readUsage(state.pid, memoryFolder(scratch));
-      if (own && engine) {
-        found.live.push(own.live);
-        found.memory.push(own.resident);
-        found.handles.push(own.handles);
-        found.engineLive.push(engine.live);
-        found.engineMemory.push(engine.resident);
-        found.engineHandles.push(engine.handles);
-        found.files.push(countFiles(scratch));
-      }
-    }
     if (steps % 1000 === 0) note(`step ${steps}, ${pages} pages, ${engines} engines`);
   }
+  isOver = true;
+  await readings;
   await visits;
   leave();
-  await new Promise((resolve) => {
-    setTimeout(resolve, closeTime);
-  });
+  await wait(closeTime);
   const afterwards = await readUsage(server.pid, memoryFolder(scratch));
   return { ...found, pages, engines, steps, failed, afterwards };
 }
