@@ -8,6 +8,7 @@ import {
   formatOrdinal,
   formatQuantity,
 } from '../../base/format.ts';
+import { describeLeftOutRecords } from '../../contract/left-out.ts';
 import type { JobSummary, QueuePosition, RunSummary, RunEvent } from '../../contract/schema.ts';
 import type { Service } from '../../contract/service.ts';
 import { compareWithEstimate } from '../../service/catalog.ts';
@@ -142,10 +143,15 @@ function describeEvent(event: RunEvent): string | undefined {
     case 'saved':
       return `step ${event.step}: saved`;
     case 'stopped':
-      return `${event.reason === 'finished' ? 'Finished' : 'Stopped'} at step ${event.step}`;
+      return `${event.reason === 'finished' ? 'Finished' : 'Stopped'} at step ${event.step}${describeLeftOut(event)}`;
     default:
       return undefined;
   }
+}
+
+function describeLeftOut({ leftOut }: Extract<RunEvent, { type: 'stopped' }>): string {
+  const sentence = leftOut && describeLeftOutRecords({ missing: 0, empty: 0, ...leftOut });
+  return sentence === undefined ? '' : `. ${sentence}`;
 }
 
 const describeParts = (parts: Extract<RunEvent, { type: 'evaluated' }>['parts'] = []): string =>
