@@ -165,6 +165,8 @@ class DesktopHost implements Host {
   async start(environment: Readonly<Record<string, string>>): Promise<void> {
     const env = createEnvironment(this.#dir, environment);
     this.#app = await launchDesktop(this.#binary, listDesktopArguments(this.#dir), env);
+    // Before its window is there, its main process still loads.
+    await this.#app.firstWindow();
     await answerQuestions(this.#app, stopAndQuit);
   }
   async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
