@@ -270,6 +270,8 @@ export function whereNot(findings: Findings): readonly string[] {
     else if (difference.high > 0)
       lines.push(`\`${name}\` cannot be distinguished from the source trained on as many tokens.`);
   }
+  const longer = clonesWorseThanRandom(findings);
+  lines.push(...longer);
   const stages = starts.get(threeStages);
   const clone = starts.get('hypercloning');
   const direct = clone && shortestOf(clone).find((result) => result.seed === seed);
@@ -283,4 +285,19 @@ export function whereNot(findings: Findings): readonly string[] {
     );
   }
   return lines;
+}
+
+/** The lengths at which random weights end below the cloned model of the same seed. */
+function clonesWorseThanRandom({ starts }: Findings): readonly string[] {
+  const clones = starts.get('hypercloning');
+  const random = starts.get(randomTarget);
+  if (!clones || !random) return [];
+  return [...clones.byLength.values()].flat().flatMap((clone) => {
+    const same = random.byLength.get(clone.tokens)?.find(({ seed }) => seed === clone.seed);
+    if (!same || same.loss >= clone.loss) return [];
+    return [
+      `After ${formatTokens(clone.tokens)} (seed ${clone.seed}), \`hypercloning\` ends at ` +
+        `${formatLoss(clone.loss)} and random weights at ${formatLoss(same.loss)}: **the head start is gone**.`,
+    ];
+  });
 }
