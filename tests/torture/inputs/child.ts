@@ -28,7 +28,8 @@ export interface Tally {
 }
 export type Report =
   /** What broke the promise. */
-  { readonly type: 'failure'; readonly n: number; readonly why: string } | ({ readonly type: 'done' } & Tally);
+  | { readonly type: 'failure'; readonly n: number; readonly why: string }
+  | ({ readonly type: 'done' } & Tally);
 
 /** Seconds of CPU time that a reader may take for one input, and bytes of memory of the whole process. */
 const maxSeconds = 2;

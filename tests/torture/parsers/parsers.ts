@@ -194,7 +194,12 @@ function messageParser(): InputKind {
   const requests = [
     { type: 'request', id: 1, name: 'openCheckpoint', input: { dir } },
     { type: 'request', id: 2, name: 'estimate', input: { dir, training: trainingDefaults } },
-    { type: 'request', id: 3, name: 'startRun', input: { checkpoint: dir, data: [dir], settings: trainingDefaults } },
+    {
+      type: 'request',
+      id: 3,
+      name: 'startRun',
+      input: { checkpoint: dir, data: [dir], settings: trainingDefaults },
+    },
     {
       type: 'request',
       id: 4,
@@ -217,7 +222,8 @@ function messageParser(): InputKind {
       for (const line of bytes.toString().trimEnd().split('\n')) near.send(parseOrNull(line));
       await new Promise(setImmediate);
       near.close();
-      if (found.some(({ code }) => code === 'internal')) throw new Error('a request caused an internal error');
+      if (found.some(({ code }) => code === 'internal'))
+        throw new Error('a request caused an internal error');
       if (found.length > 0) throw new AppError(found[0]!.code, found[0]!.detail);
     },
   };

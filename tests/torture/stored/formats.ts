@@ -40,11 +40,7 @@ const asLines: InputKind['mutate'] = (example, dice) => {
 };
 
 /** A file that `read` reads as Cambium does. */
-function ofFile(
-  path: string,
-  read: () => Promise<unknown>,
-  mutate: InputKind['mutate'] = asJson,
-): InputKind {
+function ofFile(path: string, read: () => Promise<unknown>, mutate: InputKind['mutate'] = asJson): InputKind {
   const example = readFileSync(path);
   return {
     example,
@@ -174,7 +170,9 @@ export async function createFormats(dir: string): Promise<InputTable> {
     'runs.json': ofFile(join(home.dir, 'runs.json'), () => home.listRuns()),
     'places.json': ofFile(join(home.dir, 'places.json'), () => readRemoteHosts(home.dir)),
     lock: ofFile(lock, () => readLock(lock)),
-    'manifest.json': ofFile(join(getGpuDir(dir), 'manifest.json'), () => Promise.resolve(readGpuManifest(dir))),
+    'manifest.json': ofFile(join(getGpuDir(dir), 'manifest.json'), () =>
+      Promise.resolve(readGpuManifest(dir)),
+    ),
     journal: ofFile(join(repo, '.cambium', `${commit}.json`), () => readJournals(repo)),
   };
 }
