@@ -2,15 +2,16 @@
  * @file `npm run bench page`: what a person waits for in Chromium. A press is painted while an engine trains on all
  * cores, and a run of a million steps is opened and zoomed. Needs `npm run build` and a Chromium.
  */
-import { loadavg } from 'node:os';
+import { mkdtempSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { App } from '../../e2e/app.ts';
+import { createHost } from '../../e2e/host.ts';
 import { checkpointPage } from '../../e2e/pages/checkpoint.ts';
 import { library } from '../../e2e/pages/library.ts';
 import { runPage } from '../../e2e/pages/run.ts';
 import { trainPage } from '../../e2e/pages/train.ts';
-import { findChromium } from '../support/chromium.ts';
 import { writeRun } from './runs.ts';
 
 /** The value that a share of `values` does not exceed. */
@@ -161,11 +162,11 @@ async function benchMillion(app: App): Promise<void> {
 }
 
 export async function benchPage(): Promise<void> {
-  const executable = findChromium();
-  if (executable === undefined)
-    throw new Error('needs Chromium: install it, or set CAMBIUM_CHROMIUM to its path');
+  const dir = mkdtempSync(join(tmpdir(), 'cambium-bench-page-'));
+  const host = createHost(dir);
+  if (typeof host === 'string') throw new Error(host);
   console.log(`\nThe page in Chromium (load average ${loadavg()[0]!.toFixed(1)})`);
-  const app = new App(executable);
+  const app = new App(dir, host);
   try {
     await app.start();
     await benchPresses(app);

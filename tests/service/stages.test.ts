@@ -37,8 +37,8 @@ const request = async (out: string): Promise<TrainingRequest> => ({
 const hasEnded = async (dir: string): Promise<boolean> =>
   (await readEvents(dir)).some((event) => event.type === 'stopped' && event.reason === 'finished');
 /** The losses of all steps and evaluations, and the growths. */
-const courseOf = (events: readonly RunEvent[]): unknown =>
-  events.flatMap((event) => {
+const courseOf = (events: readonly RunEvent[]): readonly unknown[] =>
+  events.flatMap((event): readonly unknown[] => {
     if (event.type === 'step' || event.type === 'evaluated') return [[event.type, event.step, event.loss]];
     return event.type === 'grown' ? [[event.type, event.step, event.lossBefore, event.lossAfter]] : [];
   });
