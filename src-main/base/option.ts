@@ -23,7 +23,13 @@ export interface ChoiceOption extends OptionBase {
   readonly choices: readonly { readonly value: string; readonly label: string }[];
   readonly default: string;
 }
-export type Option = NumberOption | ChoiceOption;
+export interface TextOption extends OptionBase {
+  readonly kind: 'text';
+  /** Characters. */
+  readonly maxLength: number;
+  readonly default: string;
+}
+export type Option = NumberOption | ChoiceOption | TextOption;
 export type OptionValue = number | string | null;
 export type OptionValues = Readonly<Record<string, OptionValue>>;
 
@@ -36,7 +42,13 @@ export function readOption(
   text: string | number | null | undefined,
 ): { readonly value: OptionValue } | { readonly problem: string } {
   if (text === undefined) return { value: option.default };
+  if (option.kind === 'text') return readText(option, text);
   return option.kind === 'choice' ? readChoice(option, text) : readNumber(option, text);
+}
+
+function readText({ maxLength }: TextOption, text: string | number | null): ReturnType<typeof readOption> {
+  const isText = typeof text === 'string' && text.length <= maxLength;
+  return isText ? { value: text } : { problem: `enter a text of at most ${maxLength} characters` };
 }
 
 function readChoice({ choices }: ChoiceOption, text: string | number | null): ReturnType<typeof readOption> {

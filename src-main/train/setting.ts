@@ -82,8 +82,10 @@ export const defaultsOf = <T extends SettingTable>(table: T): SettingsOf<T> =>
 /** The settings that a form shows, as options. */
 export function optionsOf(table: SettingTable): readonly Option[] {
   return Object.entries(table).flatMap(([id, row]): Option[] => {
-    if (row.isInForm === false || row.kind === 'text') return [];
+    if (row.isInForm === false) return [];
     const { label, help } = row;
+    if (row.kind === 'text')
+      return [{ kind: 'text', id, label, help, maxLength: row.maxLength, default: row.default }];
     if (row.kind === 'choice') {
       const choices = Object.entries(row.labels).map(([value, name]) => ({ value, label: name }));
       return [{ kind: 'choice', id, label, help, choices, default: row.default }];

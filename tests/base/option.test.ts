@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { readOption, type ChoiceOption, type NumberOption } from '../../src-main/base/option.ts';
+import {
+  readOption,
+  type ChoiceOption,
+  type NumberOption,
+  type TextOption,
+} from '../../src-main/base/option.ts';
 
 const steps: NumberOption = {
   kind: 'number',
@@ -24,6 +29,15 @@ const schedule: ChoiceOption = {
   default: 'cosine',
 };
 
+const languages: TextOption = {
+  kind: 'text',
+  id: 'languages',
+  label: 'Languages',
+  help: '',
+  maxLength: 5,
+  default: '',
+};
+
 describe('readOption', () => {
   it.each([
     [steps, undefined, 20],
@@ -33,6 +47,8 @@ describe('readOption', () => {
     [noise, 'none', null],
     [noise, null, null],
     [schedule, 'linear', 'linear'],
+    [languages, 'en,de', 'en,de'],
+    [languages, undefined, ''],
   ])('reads %# as a value', (option, text, value) => {
     expect(readOption(option, text)).toEqual({ value });
   });
@@ -46,6 +62,8 @@ describe('readOption', () => {
     [noise, 'abc', 'enter a number or "none"'],
     [noise, '-1', 'enter a number from 0 to 1000000'],
     [schedule, 'wsd', 'enter linear or cosine'],
+    [languages, 'en,deu', 'enter a text of at most 5 characters'],
+    [languages, null, 'enter a text of at most 5 characters'],
   ])('says what to enter, %#', (option, text, problem) => {
     expect(readOption(option, text)).toEqual({ problem });
   });

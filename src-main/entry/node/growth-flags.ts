@@ -45,5 +45,6 @@ function describeMethod({ id, summary, caveat, options }: Method): string {
 
 function valuesOf(option: Method['options'][number]): string {
   if (option.kind === 'choice') return option.choices.map(({ value }) => value).join('|');
+  if (option.kind === 'text') return 'text';
   return option.off ? `N|${option.off}` : 'N';
 }

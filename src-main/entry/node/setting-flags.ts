@@ -71,7 +71,6 @@ function readSetting(options: Options, id: SettingId): string | number | null | 
   const given = findFlag(options, id, row.former?.id);
   if (!given) return undefined;
   const { flag, text, isFormer } = given;
-  if (row.kind === 'text') return text;
   const [option] = optionsOf({ [id]: { ...row, isInForm: true } });
   const value = isFormer ? (row.former?.values?.[text] ?? text) : text;
   const read = readOption(option!, value);
