@@ -7,7 +7,7 @@
  *
  * Without an index of documents, each ends with the end-of-text token. The files do not say which tokenizer made them.
  */
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { refuse } from '../../base/errors.ts';
 import { exists, openRegularFile, readOrRefuse, readRegularFile } from '../fs/files.ts';
 import type { DocumentPart } from './documents.ts';
@@ -112,7 +112,7 @@ export async function* readTokenPieces(
   { offset, width, tokens }: TokenLayout,
   vocabSize: number,
 ): AsyncGenerator<TokenPiece> {
-  const file = await readOrRefuse(path, () => open(path));
+  const { file } = await openRegularFile(path);
   try {
     for (let at = 0; at < tokens;) {
       const count = Math.min(pieceTokens, tokens - at);

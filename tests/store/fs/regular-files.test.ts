@@ -118,6 +118,7 @@ describe('files are opened for reading by openRegularFile and its like', () => {
     'src-main/store/checkpoint/onnx-writer.ts': 'writes',
     'src-main/store/run/tensorboard.ts': 'writes',
     'src-main/store/run/event-log.ts': 'writes, and checks the kind of the file',
+    'src-main/store/stream/block-store.ts': 'writes its own blocks, and reads them',
     'src-main/launch/commands.ts': 'writes a log',
     'src-main/entry/node/peer-user.ts': 'reads /proc',
     'src-main/entry/node/processes.ts': 'writes a log, and reads it',
