@@ -2,6 +2,7 @@
  * @file Reads the documents of a file of any format. One rule for all: a text that is missing, null or empty
  * is left out and counted; anything else that is no text is refused.
  */
+import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { FilterReason } from '../../base/text-filter.ts';
@@ -28,6 +29,18 @@ export interface LeftOut extends Partial<Record<FilterReason, number>> {
   /** Records whose field is null or an empty text. */
   empty: number;
 }
+
+const count = z.number().int().nonnegative();
+
+/** The same as it is stored. */
+export const leftOutSchema: z.ZodType<LeftOut> = z.object({
+  missing: count,
+  empty: count,
+  short: count.exactOptional(),
+  long: count.exactOptional(),
+  duplicate: count.exactOptional(),
+  language: count.exactOptional(),
+});
 
 export const noneLeftOut: Readonly<LeftOut> = { missing: 0, empty: 0 };
 

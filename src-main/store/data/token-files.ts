@@ -16,7 +16,7 @@ import {
   readRegularFile,
   readRegularFileSync,
 } from '../fs/files.ts';
-import type { LeftOut } from './documents.ts';
+import { leftOutSchema, type LeftOut } from './documents.ts';
 
 export const tokenFileMagic = 278_895_051;
 /** Number of int32 values in the header. */
@@ -67,14 +67,7 @@ const summarySchema = z.discriminatedUnion('version', [
     version: z.literal(2),
     ...commonFields,
     library: z.object({ name: z.string(), version: z.string() }),
-    leftOut: z.object({
-      missing: count,
-      empty: count,
-      short: count.exactOptional(),
-      long: count.exactOptional(),
-      duplicate: count.exactOptional(),
-      language: count.exactOptional(),
-    }),
+    leftOut: leftOutSchema,
   }),
 ]);
 

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
 import { parseJsonIfValid } from '../../base/json.ts';
-import type { LeftOut } from '../data/documents.ts';
+import { leftOutSchema, type LeftOut } from '../data/documents.ts';
 import { createSeenHashes, type SeenHashes } from '../data/seen-hashes.ts';
 import { isNotFound, readJson, readOrRefuse, readRegularFile, writeOrRefuse } from '../fs/files.ts';
 import { writeAt } from '../fs/sequential-file.ts';
@@ -44,14 +44,7 @@ const blockRecord: z.ZodType<BlockRecord> = z.object({
   documents: count,
   bytes: count,
   sha256: z.string(),
-  leftOut: z.object({
-    missing: count,
-    empty: count,
-    short: count.exactOptional(),
-    long: count.exactOptional(),
-    duplicate: count.exactOptional(),
-    language: count.exactOptional(),
-  }),
+  leftOut: leftOutSchema,
   hashes: count,
 });
 
