@@ -27,6 +27,10 @@ export const formatCount = (value: number): string => formatScaled(value, ['', '
 export const formatQuantity = (value: number, noun: string): string =>
   `${formatCount(value)} ${noun}${value === 1 ? '' : 's'}`;
 
+/** A unit in the plural, beside its value: `batches`, but `batch` beside 1. Others, such as `GB`, stay. */
+export const formatUnit = (value: number, unit: string): string =>
+  value === 1 ? unit.replace(/(?<=ch|sh|ss|x)es$|(?<=[a-z]{2})s$/, '') : unit;
+
 /** `1st`, `2nd`, `3rd`, `11th`. */
 export function formatOrdinal(value: number): string {
   const isTeen = Math.floor((value % 100) / 10) === 1;
@@ -108,7 +112,7 @@ export function formatNumber(value: number, digits = 4): string {
   const size = Math.abs(value);
   if (size === 0) return '0';
   if (size < 1e-3 || size >= 1e6) {
-    const text = value.toExponential(Math.min(digits - 2, 2)).replace('e+', 'e');
+    const text = value.toExponential(digits - 2).replace('e+', 'e');
     return value < 0 ? text.replace('-', '−') : text;
   }
   return value.toFixed(Math.max(0, digits - 1 - Math.max(-2, Math.floor(Math.log10(size)))));

@@ -1,24 +1,29 @@
 /** @file The x axes of a run's charts: steps, tokens, FLOPs, time, energy, cost. */
-import { formatCount, formatDuration, formatNumber } from '../../src-main/base/format.ts';
+import { formatCount, formatDuration, formatInteger, formatNumber } from '../../src-main/base/format.ts';
 import type { RunView } from './run-view.svelte.ts';
 import type { Column } from './series.ts';
+import type { TickFormat } from './tick-labels.ts';
 
 export type XAxis = 'steps' | 'tokens' | 'flops' | 'time' | 'energy' | 'cost';
 
 export interface ChartAxis {
   readonly id: XAxis;
   readonly label: string;
-  readonly format: (x: number) => string;
+  readonly format: TickFormat;
   /** True if only whole numbers have a tick. */
   readonly isInteger?: true;
 }
+/** A count in short, or with all its digits. */
+export const formatCountTick: TickFormat = (count, digits = 3) =>
+  digits > 3 ? formatInteger(count) : formatCount(count);
+
 export const chartAxes: readonly ChartAxis[] = [
-  { id: 'steps', label: 'Steps', format: formatCount, isInteger: true },
-  { id: 'tokens', label: 'Tokens', format: formatCount, isInteger: true },
-  { id: 'flops', label: 'FLOPs', format: (x) => x.toExponential(1) },
+  { id: 'steps', label: 'Steps', format: formatCountTick, isInteger: true },
+  { id: 'tokens', label: 'Tokens', format: formatCountTick, isInteger: true },
+  { id: 'flops', label: 'FLOPs', format: (x, digits = 2) => x.toExponential(digits - 1) },
   { id: 'time', label: 'Time', format: formatDuration },
-  { id: 'energy', label: 'kWh', format: (x) => formatNumber(x, 3) },
-  { id: 'cost', label: 'US$', format: (x) => formatNumber(x, 3) },
+  { id: 'energy', label: 'kWh', format: (x, digits = 3) => formatNumber(x, digits) },
+  { id: 'cost', label: 'US$', format: (x, digits = 3) => formatNumber(x, digits) },
 ];
 
 /** FLOPs per parameter and token, forward and backward, without attention (Kaplan et al. 2020). */

@@ -1,5 +1,6 @@
 /** @file Exports a chart: its data as CSV, its lines as SVG, its canvas as PNG. */
 import type uPlot from 'uplot';
+import { labelTicks, type TickFormat } from './tick-labels.ts';
 
 /** The columns of `data` as CSV with a header line. Missing values are empty. */
 export function formatCsv(data: uPlot.AlignedData, names: readonly string[]): string {
@@ -33,8 +34,8 @@ export interface ChartImage {
   /** The part of each axis that is visible. */
   readonly x: Bounds;
   readonly y: Bounds;
-  readonly formatX: (x: number) => string;
-  readonly formatY: (y: number) => string;
+  readonly formatX: TickFormat;
+  readonly formatY: TickFormat;
 }
 
 const width = 960;
@@ -52,15 +53,15 @@ export function renderSvg(data: uPlot.AlignedData, image: ChartImage): string {
     const share = (scale(value) - scale(y.min)) / (scale(y.max) - scale(y.min) || 1);
     return height - margin.bottom - share * plotHeight;
   };
-  const renderYTick = (value: number): string => {
+  const renderYTick = (value: number, text: string): string => {
     const lineY = toY(value).toFixed(1);
     const line = `x1="${margin.left}" x2="${width - margin.right}" y1="${lineY}" y2="${lineY}"`;
     const label = `x="${margin.left - 8}" y="${(toY(value) + 4).toFixed(1)}" text-anchor="end"`;
-    return `<line ${line} stroke="${ink}" stroke-opacity="0.15"/><text ${label}>${escape(formatY(value))}</text>`;
+    return `<line ${line} stroke="${ink}" stroke-opacity="0.15"/><text ${label}>${escape(text)}</text>`;
   };
-  const renderXTick = (value: number): string => {
+  const renderXTick = (value: number, text: string): string => {
     const position = `x="${toX(value).toFixed(1)}" y="${height - margin.bottom + 20}"`;
-    return `<text ${position} text-anchor="middle">${escape(formatX(value))}</text>`;
+    return `<text ${position} text-anchor="middle">${escape(text)}</text>`;
   };
   const renderLine = (line: ChartLine, i: number): string => {
     const points = Array.from(data[0]).flatMap((xValue, j) => {
@@ -76,8 +77,8 @@ export function renderSvg(data: uPlot.AlignedData, image: ChartImage): string {
     `<svg ${svgAttributes} fill="${ink}">`,
     `<title>${escape(title)}</title><rect width="100%" height="100%" fill="${background}"/>`,
     `<text x="${margin.left}" y="26" font-size="15" font-weight="600">${escape(title)}</text>`,
-    ...ticks(y, 5, logY).map(renderYTick),
-    ...ticks(x, 6, false).map(renderXTick),
+    ...renderTicks(ticks(y, 5, logY), formatY, renderYTick),
+    ...renderTicks(ticks(x, 6, false), formatX, renderXTick),
     `<text ${xLabelPosition} text-anchor="middle">${escape(xLabel)}</text>`,
     ...lines.map(renderLine),
     ...lines.map(renderLegendEntry),
@@ -94,6 +95,15 @@ const xLabelPosition = `x="${margin.left + plotWidth / 2}" y="${height - margin.
 
 const escape = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+
+function renderTicks(
+  values: readonly number[],
+  format: TickFormat,
+  render: (value: number, text: string) => string,
+): readonly string[] {
+  const labels = labelTicks(values, format);
+  return values.map((value, i) => render(value, labels[i]!));
+}
 
 /** `count` + 1 values from `min` to `max`, evenly spaced on the scale. */
 function ticks({ min, max }: Bounds, count: number, isLog: boolean): readonly number[] {

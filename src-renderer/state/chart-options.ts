@@ -1,5 +1,6 @@
 /** @file Options of a uPlot chart: axes, series, bands, marks, and labels at the ends of its lines. */
 import type uPlot from 'uplot';
+import { labelTicks, type TickFormat } from './tick-labels.ts';
 
 export interface Line {
   readonly label: string;
@@ -29,8 +30,8 @@ export interface ChartSettings {
   readonly logY: boolean;
   /** Ticks of x at whole numbers only. */
   readonly integerX: boolean;
-  readonly formatX: (x: number) => string;
-  readonly formatY: (y: number) => string;
+  readonly formatX: TickFormat;
+  readonly formatY: TickFormat;
   readonly readColour: (variable: string) => string;
   readonly marks: () => readonly ChartMark[];
   /** Charts with the same key share their crosshair. */
@@ -157,12 +158,6 @@ const createSync = (key: string): uPlot.Cursor.Sync => {
   return { key, scales: ['x', null], setSeries: false, filters: { pub: isCursor, sub: isCursor } };
 };
 
-/** The labels of ticks. Ticks that are closer than the format tells apart share one label. */
-export function labelTicks(splits: readonly (number | null)[], format: (y: number) => string): string[] {
-  const labels = splits.map((y) => (y === null ? '' : format(y)));
-  return labels.map((label, i) => (labels.indexOf(label) === i ? label : ''));
-}
-
 export function createChartOptions(settings: ChartSettings): uPlot.Options {
   const { width, height, lines, logY, integerX, formatX, formatY, readColour, syncKey } = settings;
   const axis = {
@@ -193,7 +188,7 @@ export function createChartOptions(settings: ChartSettings): uPlot.Options {
       {
         ...axis,
         grid: { show: false },
-        values: (_, splits) => splits.map(formatX),
+        values: (_, splits) => labelTicks(splits, formatX),
         space: 70,
         size: 30,
         ...(integerX ? { incrs: integerIncrements } : {}),

@@ -1,5 +1,5 @@
 /** @file The settings of a run as a list by group, with those that differ from their default. */
-import { formatInteger } from '../../src-main/base/format.ts';
+import { formatInteger, formatUnit } from '../../src-main/base/format.ts';
 import { settingGroups, type Setting, type SettingGroup } from '../../src-main/train/setting.ts';
 import { settingTable, trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 
@@ -21,8 +21,8 @@ export interface SettingRows {
 export function describeSetting(setting: Setting, value: unknown): string {
   if (setting.kind === 'choice') return setting.labels[String(value)] ?? String(value);
   if (setting.kind === 'text') return value === '' ? 'none' : String(value);
-  const unit = setting.unit === undefined ? '' : ` ${setting.unit}`;
   const number = Number(value);
+  const unit = setting.unit === undefined ? '' : ` ${formatUnit(number, setting.unit)}`;
   const isShort = number === 0 || (Math.abs(number) < 10_000 && Math.abs(number) >= 1e-3);
   if (isShort) return `${number}${unit}`;
   return `${setting.integer ? formatInteger(number) : number.toExponential().replace('e+', 'e')}${unit}`;

@@ -12,6 +12,7 @@ import {
   formatNumber,
   formatPercent,
   formatQuantity,
+  formatUnit,
   formatRange,
   formatRoughDuration,
 } from '../../src-main/base/format.ts';
@@ -38,6 +39,13 @@ describe('counts and sizes', () => {
 
   it('adds a plural s to a noun', () => {
     expect([1, 2, 1234].map((n) => formatQuantity(n, 'file'))).toEqual(['1 file', '2 files', '1.23 k files']);
+  });
+
+  it('writes a unit beside 1 in the singular', () => {
+    const units = ['batches', 'steps', 'standard deviations', 'GB', 'US$', 'ms'];
+    const singular = ['batch', 'step', 'standard deviation', 'GB', 'US$', 'ms'];
+    expect(units.map((unit) => formatUnit(1, unit))).toEqual(singular);
+    expect(units.map((unit) => formatUnit(0, unit))).toEqual(units);
   });
 
   it('groups every digit of a whole number', () => {

@@ -1,6 +1,7 @@
 /** @file The pages of bake-offs: plan, start, result, pause and resume, and the run that the best probe becomes. */
 import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { refuse } from '../../../src-main/base/errors.ts';
 import App from '../../../src-renderer/app.svelte';
 import { connectTo } from '../connect.ts';
 import { createFakeService, type FakeService } from '../fake/service.ts';
@@ -56,4 +57,17 @@ it('pauses and resumes', async () => {
     expect(service.calls).toContain('resumeBakeoff');
   });
   await screen.findByText(/HyperCloning is the best after/);
+});
+
+it('shows the error of a bake-off whose folder is gone, and nothing that starts', async () => {
+  const service = await makePlan(10);
+  await fireEvent.click(screen.getByRole('button', { name: 'Start bake-off' }));
+  await screen.findByRole('button', { name: 'Pause' });
+  const bakeoff: FakeService['bakeoff'] = async ({ dir: path }) => refuse('bakeoff/not-found', { path });
+  Object.assign(service, { bakeoff });
+  await screen.findByRole('alert');
+  await waitFor(() => {
+    expect(screen.queryByText('Starting')).toBeNull();
+    expect(screen.queryByRole('button', { name: 'Pause' })).toBeNull();
+  });
 });
