@@ -4,7 +4,7 @@ import { refuse } from '../base/errors.ts';
 import { activeStates } from '../contract/activity.ts';
 import type { RunSummary, TrashedRun } from '../contract/schema.ts';
 import type { Home } from '../store/home/home.ts';
-import { readNotes, writeNotes } from '../store/run/notes.ts';
+import { changeNotes } from '../store/run/notes.ts';
 import { isRun, summarizeRun } from '../store/run/runs.ts';
 import { deleteTrashed, listTrash, moveToTrash, restoreFromTrash } from '../store/fs/trash.ts';
 import { toAbsolutePath } from './dependencies.ts';
@@ -21,9 +21,7 @@ export interface Annotation {
 /** Replaces the name, the tags and the notes that are given. */
 export async function annotateRun(home: Home, { id, name, tags, notes }: Annotation): Promise<RunSummary> {
   const dir = await findRunFolder(home, id);
-  const before = await readNotes(dir);
-  await writeNotes(dir, {
-    ...before,
+  await changeNotes(dir, {
     ...(name === undefined ? {} : { name }),
     ...(tags === undefined ? {} : { tags: [...new Set(tags)] }),
     ...(notes === undefined ? {} : { notes }),

@@ -51,6 +51,20 @@ it('sets name, tags and notes independently', async () => {
   expect(await errorCodeOf(api.annotateRun({ id: 'elm', notes: '' }))).toBe('run/not-found');
 });
 
+it('keeps name, tags and notes that are saved at the same time', async () => {
+  await createStoppedRun();
+  const { api } = app.service;
+  for (let i = 0; i < 10; i++) {
+    const [name, notes] = [`oak ${i}`, `note ${i}`];
+    await Promise.all([
+      api.annotateRun({ id: 'oak', tags: [`tag ${i}`] }),
+      api.annotateRun({ id: 'oak', notes }),
+      api.annotateRun({ id: 'oak', name }),
+    ]);
+    expect((await api.runs({}))[0]).toMatchObject({ name, notes, tags: [`tag ${i}`] });
+  }
+});
+
 it('distinguishes runs of the same name in different folders', async () => {
   const here = await createStoppedRun();
   const elsewhere = await createStoppedRun(join(app.dir, 'elsewhere', 'oak'));

@@ -19,7 +19,7 @@ import { readRemoteHosts, updateRemoteHosts } from '../../../src-main/store/home
 import { getGpuDir, readGpuManifest } from '../../../src-main/store/gpu/install.ts';
 import { readJournals, writeJournal } from '../../../src-main/store/hub/journal.ts';
 import { historyOf } from '../../../src-main/store/run/history.ts';
-import { readNotes, writeNotes } from '../../../src-main/store/run/notes.ts';
+import { changeNotes, readNotes } from '../../../src-main/store/run/notes.ts';
 import { createRun, openSession, readRun, summarizeRun } from '../../../src-main/store/run/runs.ts';
 import { readStepRecord } from '../../../src-main/store/run/step-record.ts';
 import { trainingDefaults } from '../../../src-main/train/settings.ts';
@@ -105,7 +105,7 @@ export async function createFormats(dir: string): Promise<InputTable> {
   writeFileSync(data[0]!, 'the trees grow\n'.repeat(50));
   await createRun(run, { name: 'run', checkpoint: grown, data, settings: trainingDefaults, weights: [1] });
   await createEvents(run);
-  await writeNotes(run, { name: 'a', tags: ['b'], notes: 'c' });
+  await changeNotes(run, { name: 'a', tags: ['b'], notes: 'c' });
   const { folders } = await tokenizeFiles({
     data,
     tokenizerDir: grown,
