@@ -16,6 +16,7 @@ import {
   type BakeoffView,
   type StartedBakeoff,
 } from './bakeoff.ts';
+import type { ComparedSlopes } from './compared-slopes.ts';
 import { appSettingChange, type AppSettings } from './app-settings.ts';
 import {
   assumptionChange,
@@ -203,6 +204,11 @@ export const service = {
   runHistory: call(
     z.object({ id: runId, from: nonNegativeInteger.optional(), to: nonNegativeInteger.optional() }),
   )<RunHistory>(),
+  /**
+   * The slope of a run's loss after its last growth to the size of the run `other`, beside the slope of that run at
+   * the same loss.
+   */
+  compareSlopes: call(z.object({ id: runId, other: runId }))<ComparedSlopes>(),
   /** All events from line `from` of events.jsonl, then live ones until the run stops. */
   followRun: stream(
     z.object({ id: runId, from: nonNegativeInteger, offset: nonNegativeInteger.optional() }),

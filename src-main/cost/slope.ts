@@ -23,9 +23,9 @@ export interface Slope {
 }
 
 /** Fewest steps after the warmup. */
-const fewestSteps = 64;
+export const fewestSteps = 64;
 /** The slope is that of the newest steps: this share of the steps so far is not fitted. */
-const skippedShare = 0.2;
+export const skippedShare = 0.2;
 /** A power law with more than this times the squared error of a line is given up. */
 const worstRatio = 2;
 /** Of a normal distribution, on either side of 90 %. */
@@ -66,8 +66,16 @@ const fallOf = ({ scale, exponent }: Curve, t: number): number => scale * expone
 const squaredError = (points: readonly Point[], curve: Curve): number =>
   points.reduce((sum, { t, loss, weight }) => sum + weight * (loss - evaluateCurve(curve, t)) ** 2, 0);
 
+interface Line {
+  readonly slope: Slope;
+  readonly squaredError: number;
+  /** The mean time and loss of the points, through which the line goes. */
+  readonly t: number;
+  readonly loss: number;
+}
+
 /** A line through points, by weighted least squares. */
-function fitLine(points: readonly Point[]): { readonly slope: Slope; readonly squaredError: number } {
+export function fitLine(points: readonly Point[]): Line {
   const sum = (term: (point: Point) => number): number => points.reduce((n, point) => n + term(point), 0);
   const weight = sum((p) => p.weight);
   const t = sum((p) => p.weight * p.t) / weight;
@@ -77,8 +85,14 @@ function fitLine(points: readonly Point[]): { readonly slope: Slope; readonly sq
   const squared = sum((p) => p.weight * (p.loss - loss - rise * (p.t - t)) ** 2);
   const error = Math.sqrt(squared / Math.max(1, points.length - 2) / spread);
   const slope = { fall: -rise, low: -rise - quantileOfBand * error, high: -rise + quantileOfBand * error };
-  return { slope, squaredError: squared };
+  return { slope, squaredError: squared, t, loss };
 }
+
+export const scaleSlope = ({ fall, low, high }: Slope, factor: number): Slope => ({
+  fall: fall * factor,
+  low: low * factor,
+  high: high * factor,
+});
 
 /** True if the loss neither falls nor rises by `threshold` a step, with the certainty of the band. */
 export const isPlateau = ({ low, high }: Slope, threshold: number): boolean =>

@@ -9,6 +9,7 @@ import { bakeoffApi } from './bakeoff/bakeoff-api.ts';
 import { createBakeoffs, type Bakeoffs } from './bakeoff/bakeoffs.ts';
 import { writeExampleText } from './example-text.ts';
 import { checkReading, writeLogits } from './readings.ts';
+import { compareRunSlopes } from './compared-slopes.ts';
 import { createCosts, type Costs } from './cost.ts';
 import { createDeviceList, type DeviceList } from './devices.ts';
 import { formatDiagnostics } from './diagnostics.ts';
@@ -205,6 +206,10 @@ function runApi(dependencies: Dependencies, { runs, queue }: Parts) {
     async runHistory({ id, from, to }) {
       const range = from === undefined || to === undefined ? undefined : { from, to };
       return historyOf(await findRunFolder(home, id), range);
+    },
+    async compareSlopes({ id, other }) {
+      const [dir, otherDir] = await Promise.all([findRunFolder(home, id), findRunFolder(home, other)]);
+      return compareRunSlopes(dir, otherDir);
     },
     runCheckpoints: async ({ id }) => listCheckpointsOfRun(await findRunFolder(home, id)),
     async deleteCheckpoint({ id, step }) {

@@ -9,6 +9,7 @@ import {
   formatQuantity,
 } from '../../src-main/base/format.ts';
 import { countUpTo } from '../../src-main/base/sorted.ts';
+import { formatFall } from '../../src-main/contract/compared-slopes.ts';
 import { compareWithEstimate } from '../../src-main/cost/calibration.ts';
 import type { EarlyStopping } from '../../src-main/train/early-stopping.ts';
 import type {
@@ -360,9 +361,6 @@ function describeGrown({
       : `; held-out loss ${lossBefore.toFixed(4)} before, ${lossAfter.toFixed(4)} after`;
   return `Stage ${stage - 1} ended (${reason}). Grown by ${method} ${sizes}; certificate ${certificate.verdict}${loss}`;
 }
-
-const formatFall = ({ fall, low, high }: SlopeEvent): string =>
-  `${fall.toPrecision(2)} nats per million tokens (90 % band ${low.toPrecision(2)} to ${high.toPrecision(2)})`;
 
 function describeSkip({ what, value, limit }: SkippedEvent): string {
   if (value === null) return `Step skipped: its ${what} was not finite`;

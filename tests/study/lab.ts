@@ -15,7 +15,7 @@ import { isPlateau, slopeOf } from '../../src-main/cost/slope.ts';
 import { exportRun } from '../../src-main/engine/export/export-job.ts';
 import { grow } from '../../src-main/engine/grow/grow-job.ts';
 import { windowLosses } from '../../src-main/engine/infer/window-losses-job.ts';
-import { isSlopeDue, readStepLosses } from '../../src-main/engine/train/stage-watch.ts';
+import { isSlopeDue } from '../../src-main/engine/train/stage-watch.ts';
 import { train } from '../../src-main/engine/train/train-job.ts';
 import { createSavedPlan } from '../../src-main/growth/plan/saved-plan.ts';
 import type { GrowthRequest } from '../../src-main/growth/recipe.ts';
@@ -25,6 +25,7 @@ import { claimRun, createRun, isRun, newestStep, readRun } from '../../src-main/
 import { decayFrom, isDecaying, stepsOf, tokensPerStep } from '../../src-main/train/schedule.ts';
 import { trainingDefaults, type TrainingSettings } from '../../src-main/train/settings.ts';
 import type { RunStage } from '../../src-main/train/stages.ts';
+import { listStepLosses } from '../../src-main/train/step-losses.ts';
 import { writeRandomCheckpoint } from '../bench/random-checkpoint.ts';
 
 const pointSchema = z.object({ tokens: z.number(), loss: z.number() });
@@ -222,7 +223,7 @@ export class Lab {
     await this.prepare(dir, spec);
     if (!isDecaying((await readRun(dir)).settings)) {
       const saved = (await newestStep(dir))?.step ?? 0;
-      const earlier = await readStepLosses(dir, 0, saved);
+      const earlier = listStepLosses(await readEvents(dir), 0, saved);
       const steps = earlier.map(({ step }) => step);
       const losses = earlier.map(({ loss }) => loss);
       const isFlatAt = (step: number): boolean => {
@@ -245,7 +246,7 @@ export class Lab {
     }
     await this.follow(dir, () => false);
     const from = (await readRun(dir)).settings.phases!.at(-1)!.from;
-    const before = await readStepLosses(dir, 0, from);
+    const before = listStepLosses(await readEvents(dir), 0, from);
     const slope = slopeOf(
       before.map(({ step }) => step),
       before.map(({ loss }) => loss),

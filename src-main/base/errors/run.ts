@@ -85,6 +85,19 @@ export const runErrors = {
     `the run ${d.run} has no further stage to grow into`,
     'Grow its newest checkpoint with cambium grow --from-run, and train the result.',
   ],
+  'run/not-grown': (d: { run: string }): ErrorText => [
+    `the run ${d.run} has not grown while it trained, so there is no slope after a growth`,
+    'Choose a run with stages (cambium train --stages) whose first stage has ended.',
+  ],
+  'run/few-steps-after-growth': (d: { run: string; steps: number; needed: number }): ErrorText => [
+    `the run ${d.run} has taken ${formatQuantity(d.steps, 'step')} since it grew, and the slope of its loss ` +
+      `needs ${d.needed}`,
+    'Compare again when it has trained further.',
+  ],
+  'run/slope-not-comparable': (d: { run: string; other: string; why: string }): ErrorText => [
+    `the loss of ${d.run} after growing is not compared with that of ${d.other}: ${d.other} ${d.why}`,
+    'Choose a run of a model with the size of the grown one, from random weights and on the same text.',
+  ],
   'run/precision': (d: { device: string; precision: string; possible: readonly string[] }): ErrorText => [
     `${d.device} does not compute in ${d.precision}`,
     `It can train in ${listNames(d.possible)}; choose one with --precision, or another device with --device.`,

@@ -42,6 +42,7 @@ import {
   pushPlan,
 } from './hub.ts';
 import {
+  comparedSlopes,
   deviceQueues,
   jobSummary,
   runCheckpoints,
@@ -119,6 +120,7 @@ export const answers: { readonly [K in keyof typeof service]: z.ZodType<OutputsO
   runCheckpoints,
   deleteCheckpoint: runCheckpoints,
   runHistory,
+  compareSlopes: comparedSlopes,
   followRun: runEvent,
   stopRun: runSummary,
   annotateRun: runSummary,

@@ -1,11 +1,13 @@
 /** @file The schemas of answers about runs and jobs: summaries, events, histories. */
 import '../no-eval.ts';
 import { z } from 'zod';
+import { slopeVerdicts } from '../../cost/slope-comparison.ts';
 import { verdicts } from '../../model/certificate.ts';
 import { promiseKinds } from '../../model/promise.ts';
 import type { RunCheckpoint, RunEvent, RunHistory, RunSummary } from '../../train/run.ts';
 import { storedSettingsSchema } from '../../train/settings.ts';
 import { stageEndReasons, stageStart, storedStages } from '../../train/stages.ts';
+import type { ComparedSlopes } from '../compared-slopes.ts';
 import { queuedKinds, type DeviceQueue } from '../queue.ts';
 import type { JobSummary, TrashedRun } from '../responses.ts';
 import { count, deviceKind, errorData, number, precision, text, texts } from './shared-schemas.ts';
@@ -106,6 +108,22 @@ export const jobSummary = exactly<JobSummary>()(
     state: z.enum(['running', 'done', 'failed', 'cancelled']),
     started: text,
     error: errorData.exactOptional(),
+  }),
+);
+
+const tokenSlope = z.object({ fall: number, low: number, high: number, tokens: number });
+
+export const comparedSlopes = exactly<ComparedSlopes>()(
+  z.object({
+    run: text,
+    otherRun: text,
+    stage: count,
+    parameters: number,
+    otherInit: z.enum(['checkpoint', 'random']),
+    loss: number,
+    grown: tokenSlope,
+    other: tokenSlope,
+    verdict: z.enum(slopeVerdicts),
   }),
 );
 

@@ -1,7 +1,8 @@
 /** @file Follows the losses of a stage: how fast they fall, and whether the stage has reached its end. */
-import { isPlateau, slopeOf, type Slope } from '../../cost/slope.ts';
+import { isPlateau, scaleSlope, slopeOf } from '../../cost/slope.ts';
 import { readEvents } from '../../store/run/events.ts';
-import type { RunEvent, SlopeEvent } from '../../train/run.ts';
+import { listStepLosses, type StepLoss } from '../../train/step-losses.ts';
+import type { SlopeEvent } from '../../train/run.ts';
 import { tokensPerStep } from '../../train/schedule.ts';
 import { tokensAt, type StageEndReason, type TrainingStage } from '../../train/stages.ts';
 
@@ -40,7 +41,7 @@ export function watchStage(
     measure(step) {
       if (!isSlopeDue(step - start.step)) return undefined;
       const slope = slopeOf(steps, losses, { warmup });
-      return slope && { type: 'slope', step, ...scale(slope, perMillion) };
+      return slope && { type: 'slope', step, ...scaleSlope(slope, perMillion) };
     },
     findEnd(step, slope) {
       if (!next) return undefined;
@@ -52,30 +53,6 @@ export function watchStage(
   };
 }
 
-const scale = ({ fall, low, high }: Slope, factor: number): Slope => ({
-  fall: fall * factor,
-  low: low * factor,
-  high: high * factor,
-});
-
-export interface StepLoss {
-  readonly step: number;
-  readonly loss: number;
-}
-
-/** The losses of the steps after `from` up to `to` in the file of events, without those that the run rolled back. */
-export async function readStepLosses(dir: string, from: number, to: number): Promise<readonly StepLoss[]> {
-  let losses: StepLoss[] = [];
-  for (const event of await readEvents(dir)) {
-    if (isReturn(event)) losses = losses.filter(({ step }) => step <= event.step);
-    if (event.type === 'step') losses.push({ step: event.step, loss: event.loss });
-  }
-  return losses.filter(({ step }) => step > from && step <= to);
-}
-
-const isReturn = (event: RunEvent): event is Extract<RunEvent, { type: 'started' | 'rolled-back' }> =>
-  event.type === 'started' || event.type === 'rolled-back';
-
 /** Follows the stage of a run from `step` on. */
 export async function openStageWatch(
   dir: string,
@@ -83,6 +60,6 @@ export async function openStageWatch(
   step: number,
   isRequested: () => boolean,
 ): Promise<StageWatch> {
-  const earlier = await readStepLosses(dir, stage.start.step, step);
+  const earlier = listStepLosses(await readEvents(dir), stage.start.step, step);
   return watchStage(stage, earlier, isRequested);
 }

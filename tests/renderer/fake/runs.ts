@@ -16,6 +16,7 @@ type RunPart = Pick<
   | 'runs'
   | 'run'
   | 'runHistory'
+  | 'compareSlopes'
   | 'runCheckpoints'
   | 'queue'
   | 'moveInQueue'
@@ -179,6 +180,7 @@ export function createFakeRuns(pace: number): RunPart {
         isComplete: true,
       };
     },
+    compareSlopes: async ({ id }) => refuse('run/not-grown', { run: find(id).summary.name }),
     runCheckpoints: async ({ id }) => checkpointsOf(id),
     deleteCheckpoint: async ({ id, step }) => {
       const left = checkpointsOf(id).filter((one) => one.step !== step);

@@ -2,6 +2,7 @@ import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/sv
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { ResumeRequest, RunSummary, RunEvent } from '../../../src-main/contract/schema.ts';
 import type { Service } from '../../../src-main/contract/service.ts';
+import { refuse } from '../../../src-main/base/errors.ts';
 import { createChannelPair } from '../../../src-main/base/channel.ts';
 import { serve } from '../../../src-main/contract/serve.ts';
 import { service as contract } from '../../../src-main/contract/service.ts';
@@ -9,6 +10,7 @@ import { Connection } from '../../../src-renderer/state/connection.svelte.ts';
 import App from '../../../src-renderer/app.svelte';
 import { connectTo } from '../connect.ts';
 import { createFakeService } from '../fake/service.ts';
+import { createStep, grownEvent, started } from '../state/example-runs.ts';
 
 // The test environment has no canvas. The charts are covered by the tests in a browser.
 vi.mock('uplot', () => import('../fake/uplot.ts'));
@@ -106,4 +108,42 @@ it('offers settings that fit after a run out of memory, and resumes with the cho
     const memoryOverrides = { activationCheckpointing: 'full' };
     expect(requests).toEqual([{ id: 'b', queue: 'last', memoryOverrides }]);
   });
+});
+
+it('says beside which run, and how, the loss falls after a growth, or why that cannot be said', async () => {
+  const fake = createFakeService(0);
+  const events: readonly RunEvent[] = [started, createStep(1, 4), createStep(2, 3), grownEvent];
+  const asked: string[] = [];
+  const service: Service = {
+    ...fake,
+    runHistory: async ({ id }) =>
+      id === 'a' ? { events, lines: events.length, offset: 0, isComplete: true } : fake.runHistory({ id }),
+    followRun: async function* () {
+      /* the run has ended */
+    },
+    compareSlopes: async ({ id, other }) => {
+      asked.push(`${id} ${other}`);
+      if (asked.length > 1)
+        return refuse('run/slope-not-comparable', { run: 'x', other: 'y', why: 'is small' });
+      const slope = { fall: 0.5, low: 0.25, high: 0.75, tokens: 1000 };
+      const grown = { fall: 2, low: 1.5, high: 2.5, tokens: 500 };
+      const names = { run: 'A', otherRun: 'B', stage: 2, parameters: 3000, otherInit: 'random' } as const;
+      return { ...names, loss: 3.25, grown, other: slope, verdict: 'faster' };
+    },
+  };
+  render(App, { connection: connectTo(service) });
+  location.hash = '#/run?id=a';
+  const choice = await screen.findByLabelText<HTMLSelectElement>('Compare with');
+  expect(screen.queryByText(/^At loss/)).toBeNull();
+  await fireEvent.change(choice, { target: { value: 'b' } });
+  const sentence = await screen.findByText(/^At loss 3\.250, 500 tokens after growing into stage 2/);
+  expect(sentence.textContent).toContain('falls by 2.0 nats per million tokens (90 % band 1.5 to 2.5)');
+  expect(sentence.textContent).toContain('the loss of the grown model falls faster.');
+  await fireEvent.change(choice, { target: { value: '' } });
+  await waitFor(() => {
+    expect(screen.queryByText(/^At loss/)).toBeNull();
+  });
+  await fireEvent.change(choice, { target: { value: 'b' } });
+  await screen.findByText('The loss of x after growing is not compared with that of y: y is small.');
+  expect(asked).toEqual(['a b', 'a b']);
 });

@@ -5,8 +5,9 @@ import type { Command } from 'commander';
 import { describeError } from '../../../base/errors.ts';
 import { formatCount, formatMoney } from '../../../base/format.ts';
 import { activeStates } from '../../../contract/activity.ts';
+import { describeComparedSlopes } from '../../../contract/compared-slopes.ts';
 import { memoryOverrides, type ResumeRequest, type RunSummary } from '../../../contract/schema.ts';
-import { findFlag, readChoice, readWhole } from '../arguments.ts';
+import { findFlag, readChoice, readWhole, refuseUsage } from '../arguments.ts';
 import { getText, jsonFlag, type AddCommand, type Context, type Options } from '../command.ts';
 import { settingTable } from '../../../service/catalog.ts';
 import { describeRun, followRun } from '../follow.ts';
@@ -51,10 +52,25 @@ const addRuns: AddCommand = (program, run) => {
     .command('runs')
     .argument('[run]', 'folder or name of one run')
     .description('list the training runs of this computer, or show one')
+    .option(
+      '--beside <run>',
+      'compare how the loss falls after the run has grown with this run, a model of that size trained from the start',
+    )
     .option(...jsonFlag)
-    .addHelpText('after', '\nExamples:\n  cambium runs\n  cambium runs ./run --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  cambium runs\n  cambium runs ./run --json\n  cambium runs ./grown --beside ./random',
+    )
     .action(
-      run(async ({ api, out }, id) => {
+      run(async ({ api, out, options }, id) => {
+        const other = getText(options['beside']);
+        if (other !== undefined) {
+          if (id === undefined)
+            return refuseUsage('--beside needs the run that has grown: cambium runs RUN --beside OTHER');
+          const compared = await api.compareSlopes({ id: toRunId(id), other: toRunId(other) });
+          out.result(compared, describeComparedSlopes(compared));
+          return undefined;
+        }
         if (id !== undefined) {
           const summary = await api.run({ id: toRunId(id) });
           out.result(summary, describeRun(summary));
@@ -204,7 +220,8 @@ const addStop: AddCommand = (program, run) => {
     .description('stop a run after its current step and save it; waits until it has stopped')
     .option(
       '--now',
-      'end a run that does not answer, whichever program of this host trains it; the steps since its last save are lost',
+      'end a run that does not answer, whichever program of this host trains it; ' +
+        'the steps since its last save are lost',
     )
     .option(...jsonFlag)
     .addHelpText('after', '\nExamples:\n  cambium stop ./run\n  cambium --host gpu stop run --now')
