@@ -107,7 +107,6 @@ const reads: Readonly<Record<string, (api: Service, place: Place) => unknown>> =
   runCheckpoints: (api, { run }) => api.runCheckpoints({ id: run }),
   runHistory: (api, { run }) => api.runHistory({ id: run }),
   'a range of runHistory': (api, { run }) => api.runHistory({ id: run, from: 1, to: 2 }),
-  compareSlopes: (api, { run }) => api.compareSlopes({ id: run, other: run }),
   runCost: (api, { run }) => api.runCost({ id: run }),
   diagnostics: (api, { run }) => api.diagnostics({ run }),
   lineage: (api) => api.lineage({}),

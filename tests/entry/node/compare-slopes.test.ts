@@ -7,6 +7,7 @@ import type { ComparedSlopes } from '../../../src-main/contract/compared-slopes.
 import { openSession, createRun, saveStep } from '../../../src-main/store/run/runs.ts';
 import type { GrownEvent, RunEvent } from '../../../src-main/train/run.ts';
 import { startedAt, stepAt, stoppedAt } from '../../store/run/run-fixtures.ts';
+import { checkAnswers } from '../../support/check-answers.ts';
 import { startTestService, trainingSettings, type TestService } from '../../support/test-service.ts';
 import { makeTinyCheckpoint } from '../../support/tiny.ts';
 import { runCommand, type CommandResult } from './run-command.ts';
@@ -129,6 +130,8 @@ it('says whether the loss falls faster, slower or not distinguishably after a gr
     // 240 to 1200 tokens after the growth, and in the other run where it has the same loss.
     expect(compared.grown.tokens).toBe(4 * 180.5);
     expect(Math.abs(compared.other.tokens / (4 * (600 + 180 * speed)) - 1)).toBeLessThan(0.2);
+    // Fails if the schema of the contract refuses the answer, or drops a field of it.
+    expect(await checkAnswers(app.service.api).compareSlopes({ id: run, other })).toEqual(compared);
     const { out } = await compare(run, other);
     expect(out).toContain(`random, a model of the same size (4.00 k parameters) from random weights`);
     expect(out).toContain(verdict);
