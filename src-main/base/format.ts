@@ -115,7 +115,8 @@ export function formatNumber(value: number, digits = 4): string {
     const text = value.toExponential(digits - 2).replace('e+', 'e');
     return value < 0 ? text.replace('-', '−') : text;
   }
-  return value.toFixed(Math.max(0, digits - 1 - Math.max(-2, Math.floor(Math.log10(size)))));
+  const text = size.toFixed(Math.max(0, digits - 1 - Math.max(-2, Math.floor(Math.log10(size)))));
+  return value < 0 ? `−${text}` : text;
 }
 
 const fractions: Readonly<Record<string, string>> = { '0.5': '½', '0.25': '¼', '0.75': '¾', '0.125': '⅛' };

@@ -7,7 +7,7 @@ import type {
   LossByPosition,
   WorstPosition,
 } from '../model/certificate.ts';
-import { describeCertificate, listCertificateRows } from './certificate-words.ts';
+import { describeBin, describeCertificate, listCertificateRows } from './certificate-words.ts';
 
 export type ReportFormat = 'json' | 'html';
 
@@ -121,8 +121,7 @@ function renderHistogram({ edges, counts }: DifferenceHistogram): string {
   const bars = counts.map((count, i) => {
     const size = most === 0 ? 0 : (plotHeight * Math.log10(count + 1)) / most;
     const x = left + i * step;
-    const upper = edges[i];
-    const label = upper === undefined ? `> ${edges.at(-1)!}` : `≤ ${formatNumber(upper, 2)}`;
+    const label = describeBin(edges, i);
     const y = (top + plotHeight - size).toFixed(1);
     const middle = (x + step / 2).toFixed(1);
     const bar = `x="${(x + 4).toFixed(1)}" y="${y}" width="${(step - 8).toFixed(1)}" height="${size.toFixed(1)}"`;
@@ -149,7 +148,7 @@ function renderWorst(worst: readonly WorstPosition[], isByLogit: boolean): strin
     ];
     return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
   });
-  const heads = ['Token', 'Text, next token marked', '|Δlogit|', 'KL', 'Loss', 'First token'];
+  const heads = ['Token', 'Text, next token marked', '|Δlogit|', 'KL', 'Loss', 'Top-1 token'];
   return `<h2>Positions that differ most</h2>
 <p class="soft">By ${isByLogit ? 'the largest difference of a logit' : 'KL divergence'}.</p>
 <table><tr>${heads.map((head) => `<th scope="col">${head}</th>`).join('')}</tr>

@@ -127,3 +127,10 @@ function describeSoftmax({ softmax, vocab }: Certificate): string {
   if (softmax === 'old-tokens') return 'without the new tokens';
   return vocab ? `over all ${formatInteger(vocab.grown)} tokens` : 'over all tokens';
 }
+
+/** The bin of a histogram of differences that ends at an edge, or that begins at the last one: `≤ 1e-4`, `> 10`. */
+export function describeBin(edges: readonly number[], bin: number): string {
+  const format = (edge: number): string => (edge < 1e-3 ? edge.toExponential() : String(edge));
+  const upper = edges[bin];
+  return upper === undefined ? `> ${format(edges.at(-1)!)}` : `≤ ${format(upper)}`;
+}

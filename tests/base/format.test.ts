@@ -153,6 +153,14 @@ it('formats measured values with a number of significant digits', () => {
   ]);
 });
 
+it('writes a minus sign, not a hyphen, before every number', () => {
+  expect([-0.0243, -12.3, -2e-5].map((value) => formatNumber(value, 3))).toEqual([
+    '−0.0243',
+    '−12.3',
+    '−2.0e-5',
+  ]);
+});
+
 it('formats factors and shares', () => {
   expect([0.5, 2, 0.25, Math.SQRT1_2].map(formatFactor)).toEqual(['×½', '×2', '×¼', '×0.7071']);
   expect(formatPercent(0.5)).toBe('50.0 %');

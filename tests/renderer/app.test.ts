@@ -37,10 +37,12 @@ it('suggests possible sizes when a size is refused', async () => {
   await fireEvent.input(field, { target: { value: '100' } });
   expect((await screen.findByRole('alert')).textContent).toContain('Hidden 64 → 100 is not a whole multiple');
   expect((screen.getByRole('button', { name: 'Grow' }) as HTMLButtonElement).disabled).toBe(true);
+  expect(screen.queryByText(/^Creates /)).toBeNull();
   await fireEvent.click(screen.getByRole('button', { name: 'hidden 128' }));
   await waitFor(() => {
     expect(screen.queryByRole('alert')).toBeNull();
   });
+  expect(screen.getByText(/^Creates /)).toBeTruthy();
   expect((screen.getByRole('button', { name: 'Grow' }) as HTMLButtonElement).disabled).toBe(false);
 });
 

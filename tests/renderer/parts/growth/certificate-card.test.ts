@@ -34,3 +34,10 @@ it('marks differences above the tolerance, and knows none where nothing was prom
   await rerender({ certificate: { ...certificate, histogram, promise: 'none', verdict: 'measured' } });
   expect(container.querySelectorAll('.isAbove')).toHaveLength(0);
 });
+
+it('labels the bins of the distribution with round numbers', () => {
+  const histogram = { edges: [1e-4, 0.01, 1, 10], counts: [1, 2, 3, 0, 0] };
+  render(CertificateCard, { certificate: { ...certificate, histogram } });
+  const labels = screen.getAllByText(/^[≤>] [\d.e-]+$/).map((label) => label.textContent);
+  expect(labels).toEqual(['≤ 1e-4', '≤ 0.01', '≤ 1', '≤ 10', '> 10']);
+});
