@@ -158,6 +158,10 @@ const createSync = (key: string): uPlot.Cursor.Sync => {
   return { key, scales: ['x', null], setSeries: false, filters: { pub: isCursor, sub: isCursor } };
 };
 
+/** The width of an axis with these labels, in pixels. Most charts have the least, so that they line up. */
+export const widthOfTicks = (labels: readonly string[]): number =>
+  Math.max(58, 12 + 6.8 * Math.max(...labels.map((label) => label.length)));
+
 export function createChartOptions(settings: ChartSettings): uPlot.Options {
   const { width, height, lines, logY, integerX, formatX, formatY, readColour, syncKey } = settings;
   const axis = {
@@ -196,7 +200,7 @@ export function createChartOptions(settings: ChartSettings): uPlot.Options {
       {
         ...axis,
         values: (_, splits) => labelTicks(splits, formatY),
-        size: 58,
+        size: (_, labels) => widthOfTicks(labels ?? []),
         space: height < 200 ? 30 : 40,
       },
     ],

@@ -1,9 +1,12 @@
-import { cleanup, render, screen } from '@testing-library/svelte';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Lineage, LineageEdge, LineageNode } from '../../../src-main/contract/lineage.ts';
 import App from '../../../src-renderer/app.svelte';
 import { connectTo } from '../connect.ts';
 import { createFakeService } from '../fake/service.ts';
+
+// The test environment has no canvas. The charts are covered by the tests in a browser.
+vi.mock('uplot', () => import('../fake/uplot.ts'));
 
 beforeEach(() => {
   location.hash = '#/lineage';
@@ -40,4 +43,28 @@ it('draws a random start as what it is: it has none of the weights of its checkp
   expect(edgeOf('scratch')).toMatch(/^random start\s+only the architecture · trained 1000 tokens$/);
   expect(edgeOf('export')).toMatch(/^exported\s+step 9 · from random weights$/);
   expect(document.querySelectorAll('.edge.random')).toHaveLength(1);
+});
+
+it('shows on the page of a run what it comes from and what came from it', async () => {
+  const service = createFakeService(0);
+  const [run] = await service.runs({});
+  const nodes: readonly LineageNode[] = [
+    { dir: '/model', kind: 'checkpoint', name: 'model' },
+    { dir: run!.dir, kind: 'run', name: 'this run', run: { ...run!, init: 'checkpoint' } },
+    runNode('/scratch', 'random'),
+  ];
+  const edges = [
+    { ...trained, to: run!.dir },
+    { ...trained, to: '/scratch' },
+  ];
+  location.hash = `#/run?id=${encodeURIComponent(run!.id)}`;
+  render(App, { connection: connectTo({ ...service, lineage: async () => ({ nodes, edges }) }) });
+  await fireEvent.click(await screen.findByRole('tab', { name: 'Lineage' }));
+  const link = await screen.findByRole('link', { name: 'this run' });
+  expect(link.getAttribute('aria-current')).toBe('page');
+  const tree = link.closest('.tree')!;
+  expect([...tree.querySelectorAll('.node a')].map((node) => node.textContent)).toEqual([
+    'model',
+    'this run',
+  ]);
 });

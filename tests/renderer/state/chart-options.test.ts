@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { placeLabels } from '../../../src-renderer/state/chart-options.ts';
+import { placeLabels, widthOfTicks } from '../../../src-renderer/state/chart-options.ts';
 
 const room = { height: 10, top: 0, bottom: 100 };
 
@@ -29,4 +29,9 @@ it('never overlaps labels that have room, and keeps their order', () => {
       }
     }),
   );
+});
+
+it('makes room for labels with more digits, and lines up the other charts', () => {
+  expect(widthOfTicks([])).toBe(widthOfTicks(['1.20', '0.95']));
+  expect(widthOfTicks(['2.736e-4', '0'])).toBeGreaterThan(widthOfTicks(['1.20']));
 });
