@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
+import { endChild } from '../base/children.ts';
 import { parseJson } from '../base/json.ts';
 import { createError, refuse } from '../base/errors.ts';
 import { createWebSocketChannel, type WebSocketLike } from '../base/transports.ts';
@@ -51,7 +52,7 @@ export const createTunnelOpener =
     const options = ['-N', '-L', `${end.forwarding}:127.0.0.1:${server.port}`];
     const child = spawnSsh(ssh, [...options, '--', host.target], ['ignore', 'ignore', 'pipe']);
     const close = (): void => {
-      child.kill();
+      endChild(child);
       end.remove();
     };
     try {
@@ -113,7 +114,7 @@ function spawnSsh(ssh: string, args: readonly string[], stdio: SpawnOptions['std
     env: removeTokens(process.env),
   });
   const kill = (): void => {
-    child.kill();
+    endChild(child);
   };
   process.once('exit', kill);
   return child.once('close', () => {
@@ -186,7 +187,7 @@ async function runOverSsh(
   });
   const getStderr = collectTail(child);
   const kill = (): void => {
-    child.kill();
+    endChild(child);
   };
   signal?.addEventListener('abort', kill, { once: true });
   try {

@@ -1,5 +1,6 @@
 /** @file Reads power, utilisation, memory and temperature of an NVIDIA GPU from nvidia-smi, once a second. */
 import { spawn } from 'node:child_process';
+import { endChild } from '../../base/children.ts';
 import { splitLines } from '../../base/lines.ts';
 
 /** One line of nvidia-smi. A value that the GPU does not report is null. */
@@ -90,7 +91,7 @@ export function watchGpu({
     newest: () => newest,
     joules: () => joules,
     close: () => {
-      child.kill();
+      endChild(child);
     },
   };
 }
