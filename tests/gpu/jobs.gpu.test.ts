@@ -109,7 +109,9 @@ for (const [kind, device] of accelerators) {
 
     it.each(optimizerIds)('distils with %s and an EMA of the weights as the CPU does', async (optimizer) => {
       const grown = freePath('grown');
-      const plan = (await planIfPossible(await source, growthNamed('hypercloning')))!;
+      const plan = await planIfPossible(await source, growthNamed('hypercloning'));
+      // Falcon with ALiBi slopes cannot become wider.
+      if (!plan) return;
       await collect(grow({ source: await source, out: grown, plan, device: 'cpu' }, neverAborted));
       const settings: Partial<TrainingSettings> = {
         tokens: 6 * 32,

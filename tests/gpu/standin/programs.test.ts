@@ -112,13 +112,15 @@ describe.skipIf(missing)(`programs on the stand-in${missing ? `, skipped: ${miss
 
     it('measure the asymmetry of copies on the GPU alone', async () => {
       const plan = await planIfPossible((await opened).dir, growthNamed('hypercloning'));
+      // Falcon with ALiBi slopes cannot become wider, and so has no copies.
+      if (!plan) return;
       const out = freePath('grown');
-      const grow = writeGrownCheckpoint(device, await opened, plan!, out, neverAborted);
+      const grow = writeGrownCheckpoint(device, await opened, plan, out, neverAborted);
       await standin.withCopyLimit(0, () => collect(grow));
       const grown = await openCheckpoint(out);
       const loaded = await loadModel(device, grown, checkpointWeights(grown));
       try {
-        expect(await measureAsymmetry(device, loaded, findCopies([plan!]))).toBeDefined();
+        expect(await measureAsymmetry(device, loaded, findCopies([plan]))).toBeDefined();
       } finally {
         loaded.dispose();
       }
