@@ -49,6 +49,6 @@ it('uses no more after many steps, pages and engines', async () => {
   const scratch = freePath();
   mkdirSync(scratch, { recursive: true });
   const torture = await tortures['week']!();
-  const { failures } = await torture.run({ count: 400, seed: 1, only: [], scratch, note: () => undefined });
+  const { failures } = await torture.run({ count: 800, seed: 1, only: [], scratch, note: () => undefined });
   expect(failures).toEqual([]);
 });

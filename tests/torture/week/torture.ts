@@ -16,6 +16,8 @@ const pagesPer = 200 / 10_000;
 const enginesPer = 50 / 10_000;
 /** Milliseconds between two readings. */
 const readInterval = 300;
+/** Steps after which a run has saved, evaluated and sampled, and so has made all files that it makes once. */
+const warmSteps = 100;
 /**
  * What may be more at the end than early on: a share of the memory and bytes, of live objects and of the process, open
  * files, and files on disk.
@@ -24,7 +26,8 @@ const memoryShare = 0.15;
 const liveBytes = 5e6;
 const memoryBytes = 30e6;
 const maxHandles = 6;
-const maxFiles = 6;
+/** More than one checkpoint has: one may be in the making. */
+const maxFiles = 16;
 /** Milliseconds within which the server closes the connections of pages that are gone. */
 const closeTime = 3000;
 const contextLength = 16;
@@ -170,7 +173,7 @@ async function live(
     found.files.push(countFiles(scratch));
   };
   const readings = (async () => {
-    for (; !isOver; await wait(readInterval)) await read();
+    for (; !isOver; await wait(readInterval)) if (steps > warmSteps) await read();
   })();
   for await (const event of api.followRun({ id: run.id, from: 0 })) {
     if (event.type !== 'step') continue;
@@ -213,7 +216,7 @@ async function run(options: TortureOptions): Promise<TortureReport> {
       settings: {
         ...trainingDefaults,
         ...{ microBatch: 1, gradAccum: 1, contextLength, tokens: count * contextLength, seed, threads: 1 },
-        ...{ saveEvery: 25, evaluateEvery: 50, sampleEvery: 100, prompt: 'the' },
+        ...{ saveEvery: 25, evaluateEvery: 50, sampleEvery: warmSteps, prompt: 'the' },
       },
     });
     leave();

@@ -79,6 +79,6 @@ export function compareQuarters(values: readonly number[]): {
   readonly early: number;
   readonly late: number;
 } {
-  const quarter = Math.floor(values.length / 4);
+  const quarter = Math.max(1, Math.floor(values.length / 4));
   return { early: median(values.slice(quarter, 2 * quarter)), late: median(values.slice(-quarter)) };
 }
