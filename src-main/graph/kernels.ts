@@ -20,3 +20,6 @@ export const allKernels: KernelChoice = new Set(kernelGroups);
 
 /** The ONNX domain of the operators that Cambium's own kernels compute. */
 export const kernelDomain = 'cambium';
+
+/** The ONNX form of an operator that has a kernel: its attributes are compiled into the kernel. */
+export const inKernelDomain = () => ({ domain: kernelDomain, attrs: {} }) as const;

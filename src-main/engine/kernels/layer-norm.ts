@@ -1,9 +1,10 @@
 /** @file Layer norm with its shift and the addition before it, and its gradients. One block computes a row. */
 import type { KernelOpName } from '../../graph/ops/kernels/index.ts';
-import { warp, type Kernel, type TrialInput } from './kernel.ts';
-import { normTrials, normTypes, rowDefines, rowsOf } from './norm.ts';
+import type { Kernel, TrialInput } from './kernel.ts';
+import { launchNorm, launchNormGradient, normTrials, normTypes, rowsOf, rowsSource } from './norm.ts';
 
 const forwardSource = String.raw`
+${rowsSource}
 KERNEL void ENTRY(const element *x,
 #if RESIDUAL
                   const element *residual,
@@ -21,23 +22,13 @@ KERNEL void ENTRY(const element *x,
   const u64 row = (u64)blockIdx.x * WIDTH;
   float sum = 0;
   for (int i = threadIdx.x * VECTOR; i < WIDTH; i += THREADS * VECTOR) {
-    vector a = read(x + row + i);
-#if RESIDUAL
-    const vector b = read(residual + row + i);
-    for (int j = 0; j < VECTOR; j++) a.at[j] = element_of(value_of(a.at[j]) + value_of(b.at[j]));
-    write(total + row + i, a);
-#endif
+    const vector a = READ_FIRST(row + i);
     for (int j = 0; j < VECTOR; j++) sum += value_of(a.at[j]);
   }
   const float center = block_sum(sum, scratch) / WIDTH;
-#if RESIDUAL
-  const element *from = total; /* each thread reads what it has written */
-#else
-  const element *from = x;
-#endif
   float squares = 0;
   for (int i = threadIdx.x * VECTOR; i < WIDTH; i += THREADS * VECTOR) {
-    const vector a = read(from + row + i);
+    const vector a = read(SUMMED_ROWS + row + i);
     for (int j = 0; j < VECTOR; j++) squares += (value_of(a.at[j]) - center) * (value_of(a.at[j]) - center);
   }
   const float factor = 1 / sqrtf(block_sum(squares, scratch) / WIDTH + eps);
@@ -46,7 +37,7 @@ KERNEL void ENTRY(const element *x,
     factors[blockIdx.x] = factor;
   }
   for (int i = threadIdx.x * VECTOR; i < WIDTH; i += THREADS * VECTOR) {
-    vector a = read(from + row + i);
+    vector a = read(SUMMED_ROWS + row + i);
     const vector scale = read(gain + i);
 #if SHIFT
     const vector added = read(shift + i);
@@ -138,16 +129,9 @@ const forward = (op: KernelOpName, residual: boolean): Kernel => ({
   source: forwardSource,
   fastMath: false,
   types: normTypes,
-  launch({ inputs, attrs }) {
-    const defines = rowDefines(inputs[0]!);
-    const shift = inputs.length > (residual ? 3 : 2);
-    return {
-      defines: { ...defines, RESIDUAL: Number(residual), SHIFT: Number(shift) },
-      grid: [rowsOf(inputs[0]!), 1, 1],
-      threads: defines.THREADS,
-      sharedBytes: (4 * defines.THREADS) / warp,
-      scalars: [{ float: attrs['eps'] as number }],
-    };
+  launch(node) {
+    const shift = node.inputs.length > (residual ? 3 : 2);
+    return launchNorm(node, { RESIDUAL: Number(residual), SHIFT: Number(shift) });
   },
   trials: (type) =>
     normTrials((x, gain) => {
@@ -161,16 +145,9 @@ const backward: Kernel = {
   source: backwardSource,
   fastMath: false,
   types: normTypes,
-  launch({ inputs, attrs }) {
-    const defines = rowDefines(inputs[1]!);
-    const sums = attrs['shift'] ? 2 : 1;
-    return {
-      defines: { ...defines, OTHER: Number(inputs.length > 5), SHIFT: Number(attrs['shift']) },
-      grid: [attrs['blocks'] as number, 1, 1],
-      threads: defines.THREADS,
-      sharedBytes: 4 * (defines.THREADS / warp + sums * defines.WIDTH),
-      scalars: [{ int: rowsOf(inputs[1]!) }],
-    };
+  launch(node) {
+    const shift = Number(node.attrs['shift']);
+    return launchNormGradient(node, 1 + shift, { OTHER: Number(node.inputs.length > 5), SHIFT: shift });
   },
   trials: (type) =>
     normTrials((x, gain) => {

@@ -9,11 +9,34 @@ import {
   warp,
   type Kernel,
   type KernelNode,
+  type Launch,
   type Trial,
   type TrialInput,
 } from './kernel.ts';
 
+/**
+ * READ_FIRST reads a vector of x for the first time; with RESIDUAL it adds the residual and writes the sum. SUMMED_ROWS
+ * are those rows afterwards: each thread reads what it has written.
+ */
+export const rowsSource = String.raw`
+#if RESIDUAL
+DEVICE vector read_sum(const element *x, const element *residual, element *total, u64 at) {
+  vector sum = read(x + at);
+  const vector other = read(residual + at);
+  for (int j = 0; j < VECTOR; j++) sum.at[j] = element_of(value_of(sum.at[j]) + value_of(other.at[j]));
+  write(total + at, sum);
+  return sum;
+}
+#define READ_FIRST(at) read_sum(x, residual, total, at)
+#define SUMMED_ROWS total
+#else
+#define READ_FIRST(at) read(x + at)
+#define SUMMED_ROWS x
+#endif
+`;
+
 const forwardSource = String.raw`
+${rowsSource}
 KERNEL void ENTRY(const element *x,
 #if RESIDUAL
                   const element *residual,
@@ -27,23 +50,13 @@ KERNEL void ENTRY(const element *x,
   const u64 row = (u64)blockIdx.x * WIDTH;
   float squares = 0;
   for (int i = threadIdx.x * VECTOR; i < WIDTH; i += THREADS * VECTOR) {
-    vector a = read(x + row + i);
-#if RESIDUAL
-    const vector b = read(residual + row + i);
-    for (int j = 0; j < VECTOR; j++) a.at[j] = element_of(value_of(a.at[j]) + value_of(b.at[j]));
-    write(total + row + i, a);
-#endif
+    const vector a = READ_FIRST(row + i);
     for (int j = 0; j < VECTOR; j++) squares += value_of(a.at[j]) * value_of(a.at[j]);
   }
   const float factor = 1 / sqrtf(block_sum(squares, (float *)memory) / WIDTH + eps);
   if (threadIdx.x == 0) factors[blockIdx.x] = factor;
-#if RESIDUAL
-  const element *from = total; /* each thread reads what it has written */
-#else
-  const element *from = x;
-#endif
   for (int i = threadIdx.x * VECTOR; i < WIDTH; i += THREADS * VECTOR) {
-    vector a = read(from + row + i);
+    vector a = read(SUMMED_ROWS + row + i);
     const vector scale = read(gain + i);
     for (int j = 0; j < VECTOR; j++) a.at[j] = element_of(value_of(a.at[j]) * factor * value_of(scale.at[j]));
     write(y + row + i, a);
@@ -99,16 +112,41 @@ KERNEL void ENTRY(const element *g, const element *x, const element *gain, const
 export const normTypes: readonly DType[] = ['float32', 'bfloat16', 'float16'];
 
 /** The constants of rows of `width` elements of the type of `x`. */
-export function rowDefines({
-  dtype,
-  shape,
-}: TrialInput): Record<'TYPE' | 'WIDTH' | 'VECTOR' | 'THREADS', number> {
+function rowDefines({ dtype, shape }: TrialInput): Record<'TYPE' | 'WIDTH' | 'VECTOR' | 'THREADS', number> {
   const width = shape.at(-1)!;
   const vector = vectorOf(byteLengthOf(dtype, 1), width);
   return { TYPE: typeCodes[dtype]!, WIDTH: width, VECTOR: vector, THREADS: threadsFor(width, vector) };
 }
 
 export const rowsOf = ({ shape }: TrialInput): number => countElements(shape.slice(0, -1));
+
+/** The launch of a norm: a block for each row, and `more` constants. */
+export function launchNorm({ inputs, attrs }: KernelNode, more: Launch['defines']): Launch {
+  const defines = rowDefines(inputs[0]!);
+  return {
+    defines: { ...defines, ...more },
+    grid: [rowsOf(inputs[0]!), 1, 1],
+    threads: defines.THREADS,
+    sharedBytes: (4 * defines.THREADS) / warp,
+    scalars: [{ float: attrs['eps'] as number }],
+  };
+}
+
+/** The launch of a norm's gradients: each block sums those of `weights` weights over its rows. */
+export function launchNormGradient(
+  { inputs, attrs }: KernelNode,
+  weights: number,
+  more: Launch['defines'],
+): Launch {
+  const defines = rowDefines(inputs[1]!);
+  return {
+    defines: { ...defines, ...more },
+    grid: [attrs['blocks'] as number, 1, 1],
+    threads: defines.THREADS,
+    sharedBytes: 4 * (defines.THREADS / warp + weights * defines.WIDTH),
+    scalars: [{ int: rowsOf(inputs[1]!) }],
+  };
+}
 
 /** Shapes that divide evenly, a width that is prime, a single row, and heads. */
 const shapes: readonly (readonly number[])[] = [
@@ -136,16 +174,7 @@ const forward = (op: KernelOpName, residual: boolean): Kernel => ({
   source: forwardSource,
   fastMath: false,
   types: normTypes,
-  launch({ inputs, attrs }: KernelNode) {
-    const defines = rowDefines(inputs[0]!);
-    return {
-      defines: { ...defines, RESIDUAL: Number(residual) },
-      grid: [rowsOf(inputs[0]!), 1, 1],
-      threads: defines.THREADS,
-      sharedBytes: (4 * defines.THREADS) / warp,
-      scalars: [{ float: attrs['eps'] as number }],
-    };
-  },
+  launch: (node) => launchNorm(node, { RESIDUAL: Number(residual) }),
   trials: (type) =>
     normTrials((x, gain) => ({ inputs: residual ? [x, x, gain] : [x, gain], attrs: { eps } }), type),
 });
@@ -155,16 +184,7 @@ const backward: Kernel = {
   source: backwardSource,
   fastMath: false,
   types: normTypes,
-  launch({ inputs, attrs }) {
-    const defines = rowDefines(inputs[1]!);
-    return {
-      defines: { ...defines, OTHER: Number(inputs.length > 4) },
-      grid: [attrs['blocks'] as number, 1, 1],
-      threads: defines.THREADS,
-      sharedBytes: 4 * (defines.THREADS / warp + defines.WIDTH),
-      scalars: [{ int: rowsOf(inputs[1]!) }],
-    };
-  },
+  launch: (node) => launchNormGradient(node, 1, { OTHER: Number(node.inputs.length > 4) }),
   trials: (type) =>
     normTrials((x, gain) => {
       const g: TrialInput = { dtype: type, shape: x.shape };

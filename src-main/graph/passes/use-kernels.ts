@@ -75,18 +75,20 @@ class Fuser {
     if (!this.kernels.has('norm')) return undefined;
     const norm = hasKernel(node) ? node : this.normOfSum.get(node);
     if (!norm) return undefined;
-    const { plain, afterSum } = fusedNorms[norm.op.name as NormName];
+    const { plain, afterSum } = fusedNorms[norm.op.name as keyof typeof fusedNorms] as NormKernels;
     const [gain, shift] = this.scalesOf(norm).map((v) => this.replacements.get(v) ?? v) as [Value, Value?];
     const eps = norm.attrs.eps as number;
-    const outputs =
-      norm === node
-        ? plain(inputs[0]!, gain, shift, eps)
-        : afterSum(inputs[0]!, inputs[1]!, gain, shift, eps);
-    const normed = norm === node ? outputs : outputs.slice(1);
-    norm.outputs.forEach((v, i) => this.replacements.set(v, normed[i]!));
+    if (norm === node) return this.replaceNorm(norm, plain(inputs[0]!, gain, shift, eps));
+    const [total, ...outputs] = afterSum(inputs[0]!, inputs[1]!, gain, shift, eps);
+    this.replaceNorm(norm, outputs);
+    return [total!];
+  }
+
+  private replaceNorm(norm: Node, outputs: readonly Value[]): readonly Value[] {
+    norm.outputs.forEach((v, i) => this.replacements.set(v, outputs[i]!));
     const shifted = this.shiftOfNorm.get(norm)?.outputs[0];
-    if (shifted) this.replacements.set(shifted, normed[0]!);
-    return norm === node ? normed : outputs.slice(0, 1);
+    if (shifted) this.replacements.set(shifted, outputs[0]!);
+    return outputs;
   }
 
   private emitOther({ op, outputs }: Node, inputs: readonly Value[]): readonly Value[] | undefined {
@@ -103,24 +105,19 @@ class Fuser {
   }
 }
 
-type NormName = 'RmsNorm' | 'LayerNorm';
+interface NormKernels {
+  readonly plain: typeof fusedLayerNorm;
+  readonly afterSum: typeof addLayerNorm;
+}
 
 /** The kernels of each norm. Only the layer norm has a shift. */
-const fusedNorms: Readonly<
-  Record<
-    NormName,
-    {
-      readonly plain: typeof fusedLayerNorm;
-      readonly afterSum: typeof addLayerNorm;
-    }
-  >
-> = {
+const fusedNorms = {
   RmsNorm: {
     plain: (x, gain, _, eps) => fusedRmsNorm(x, gain, eps),
     afterSum: (x, residual, gain, _, eps) => addRmsNorm(x, residual, gain, eps),
   },
   LayerNorm: { plain: fusedLayerNorm, afterSum: addLayerNorm },
-};
+} satisfies Readonly<Record<string, NormKernels>>;
 
 /** Whether a kernel computes this norm. */
 const hasKernel = ({ op, inputs: [x] }: Node): boolean =>

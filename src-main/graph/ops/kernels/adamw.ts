@@ -1,6 +1,6 @@
 /** @file AdamW by one kernel: weights and moments are read and written once. */
 import { emit, type Op, type Value } from '../../graph.ts';
-import { kernelDomain } from '../../kernels.ts';
+import { inKernelDomain } from '../../kernels.ts';
 import { streamingCost } from '../../op-cost.ts';
 import { sameShape } from '../../shapes.ts';
 import { add, div, mul, sqrt, square, sub } from '../elementwise.ts';
@@ -59,7 +59,7 @@ const FusedAdamW: Op<Betas> = {
   kernel: 'optimizer',
   cost: streamingCost,
   castPolicy: 'float32',
-  onnx: () => ({ domain: kernelDomain, attrs: {} }),
+  onnx: inKernelDomain,
   backward: null,
   infer: (inputs) => {
     const state = inputs.slice(0, tensorNames.length);

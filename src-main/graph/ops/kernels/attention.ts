@@ -3,7 +3,7 @@
  * each row's sum, from which the backward pass computes the scores again.
  */
 import { countOf, emit, lazyConstant, type Op, type TensorType, type Value } from '../../graph.ts';
-import { kernelDomain } from '../../kernels.ts';
+import { inKernelDomain } from '../../kernels.ts';
 import { streamingCost } from '../../op-cost.ts';
 import { sameShape } from '../../shapes.ts';
 import { isFloat } from '../../types.ts';
@@ -25,7 +25,6 @@ export type FlashAttrs = {
   readonly softcap: number;
 };
 
-const onnx = () => ({ domain: kernelDomain, attrs: {} }) as const;
 const keepdim = { keepdim: true } as const;
 const lastAxis = [-1];
 const maskedScore = -1e30;
@@ -84,7 +83,7 @@ const FlashAttention: Op<FlashAttrs> = {
   kernel: 'attention',
   cost: flashCost(() => 2, 0),
   castPolicy: 'low',
-  onnx,
+  onnx: inKernelDomain,
   infer: (inputs, attrs) =>
     fits(inputs, attrs) ? [inputs[0]!, perHead(inputs[0]!, attrs.queryHeads)] : 'q, k and v do not fit',
   backward: (g, { inputs, outputs: [output, logSum], attrs }) => {
@@ -157,7 +156,7 @@ const AttentionDelta: Op<{ readonly queryHeads: number }> = {
   kernel: 'attention',
   cost: streamingCost,
   castPolicy: 'promote',
-  onnx,
+  onnx: inKernelDomain,
   backward: null,
   infer: ([g, output], { queryHeads }) =>
     sameShape(g!.shape, output!.shape) && g!.dtype === output!.dtype && g!.shape[2]! % queryHeads === 0
@@ -202,7 +201,7 @@ const FlashQueryGradient: Op<FlashAttrs> = {
   cost: flashCost(() => 3, 1),
   castPolicy: 'low',
   float32Inputs: [4, 5],
-  onnx,
+  onnx: inKernelDomain,
   backward: null,
   infer: (inputs, attrs) => (gradientsFit(inputs, attrs) ? [inputs[1]!] : 'the gradients do not fit'),
   lower: (inputs, attrs) => {
@@ -220,7 +219,7 @@ const FlashKeyGradient: Op<FlashAttrs> = {
   cost: flashCost((head) => 2 + 2 * keyGradientParts(head), 1),
   castPolicy: 'low',
   float32Inputs: [4, 5],
-  onnx,
+  onnx: inKernelDomain,
   backward: null,
   infer: (inputs, attrs) =>
     gradientsFit(inputs, attrs) ? [inputs[2]!, inputs[3]!] : 'the gradients do not fit',

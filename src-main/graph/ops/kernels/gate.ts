@@ -1,6 +1,6 @@
 /** @file SwiGLU and GeGLU (Shazeer 2020) by one kernel in each direction. */
 import { emit, emitOne, type Op, type Value } from '../../graph.ts';
-import { kernelDomain } from '../../kernels.ts';
+import { inKernelDomain } from '../../kernels.ts';
 import { streamingCost } from '../../op-cost.ts';
 import { sameShape } from '../../shapes.ts';
 import { isFloat } from '../../types.ts';
@@ -11,8 +11,6 @@ import { exact, stored } from './float32.ts';
 /** The activation of the gate. */
 export type GateActivation = 'silu' | 'gelu' | 'gelu_tanh';
 type Gated = { readonly activation: GateActivation };
-
-const onnx = () => ({ domain: kernelDomain, attrs: {} }) as const;
 
 const activate: Readonly<Record<GateActivation, (x: Value) => Value>> = {
   silu,
@@ -49,7 +47,7 @@ const GatedActivation: Op<Gated> = {
   kernel: 'gate',
   cost: streamingCost,
   castPolicy: 'promote',
-  onnx,
+  onnx: inKernelDomain,
   infer: (types) => (isFloat(types[0]!) && fit(types) ? [types[0]!] : 'gate and values do not fit'),
   backward: (g, { inputs: [gate, up], attrs }) => emit(GatedActivationGradient, [g, gate!, up!], attrs),
   lower: ([gate, up], { activation }) => [stored(mul(activate[activation](exact(gate!)), exact(up!)), gate!)],
@@ -61,7 +59,7 @@ const GatedActivationGradient: Op<Gated> = {
   kernel: 'gate',
   cost: streamingCost,
   castPolicy: 'promote',
-  onnx,
+  onnx: inKernelDomain,
   backward: null,
   infer: (types) =>
     isFloat(types[0]!) && fit(types) ? [types[1]!, types[2]!] : 'gradient, gate and values do not fit',

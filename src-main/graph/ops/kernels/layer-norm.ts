@@ -2,18 +2,16 @@
  * @file Layer norm by one kernel in each direction, with its shift and the addition of the residual stream before it.
  */
 import { emit, type Op, type TensorType, type Value } from '../../graph.ts';
-import { kernelDomain } from '../../kernels.ts';
+import { inKernelDomain } from '../../kernels.ts';
 import { streamingCost } from '../../op-cost.ts';
 import { sameShape } from '../../shapes.ts';
 import { add, mul, sub } from '../elementwise.ts';
 import { normOps } from '../norm.ts';
 import { mean, sum } from '../reduce.ts';
 import { exact, stored } from './float32.ts';
-import { fitsRows, mostBlocks, perRow, rowsOf, sumRows } from './norm.ts';
+import { areLike, blocksFor, fitsRows, perRow, sumRows } from './norm.ts';
 
 type Epsilon = { readonly eps: number };
-
-const onnx = () => ({ domain: kernelDomain, attrs: {} }) as const;
 
 const fits = (x: TensorType, gain: TensorType, shift: TensorType | undefined): boolean =>
   fitsRows(x, gain) && (shift === undefined || fitsRows(x, shift));
@@ -27,7 +25,7 @@ const FusedLayerNorm: Op<Epsilon> = {
   kernel: 'norm',
   cost: streamingCost,
   castPolicy: 'promote',
-  onnx,
+  onnx: inKernelDomain,
   infer: ([x, gain, shift]) =>
     fits(x!, gain!, shift) ? [x!, perRow(x!), perRow(x!)] : 'the gain or the shift does not fit',
   backward: (g, { inputs: [x, gain, shift], outputs: [, center, factor] }) =>
@@ -44,9 +42,9 @@ const AddLayerNorm: Op<Epsilon> = {
   kernel: 'norm',
   cost: streamingCost,
   castPolicy: 'promote',
-  onnx,
+  onnx: inKernelDomain,
   infer: ([x, residual, gain, shift]) =>
-    fits(x!, gain!, shift) && sameShape(x!.shape, residual!.shape) && residual!.dtype === x!.dtype
+    fits(x!, gain!, shift) && areLike(x!, [residual!])
       ? [x!, x!, perRow(x!), perRow(x!)]
       : 'the residual, the gain or the shift does not fit',
   backward: (_, { inputs, outputs: [total, , center, factor], gradOutputs: [gTotal, gNorm] }) => {
@@ -75,8 +73,7 @@ type Parts = { readonly blocks: number; readonly shift: boolean };
 
 /** The gradients of the norm's input, of its gain, and of its shift if it has one. */
 function gradients(inputs: readonly Value[], shift: boolean): readonly Value[] {
-  const x = inputs[1]!;
-  const blocks = Math.min(mostBlocks(x.shape.at(-1)!), rowsOf(x));
+  const blocks = blocksFor(inputs[1]!);
   const [dx, ...partial] = emit(LayerNormGradient, inputs, { blocks, shift });
   return [dx!, ...partial.map((v) => sum(v, [0]))];
 }
@@ -92,12 +89,12 @@ const LayerNormGradient: Op<Parts> = {
   cost: streamingCost,
   castPolicy: 'promote',
   float32Inputs: [3, 4],
-  onnx,
+  onnx: inKernelDomain,
   backward: null,
   infer: ([g, x, gain, center, factor, other], { blocks, shift }) => {
-    const isSame = [g, other ?? g].every((v) => sameShape(v!.shape, x!.shape) && v!.dtype === x!.dtype);
     const hasStatistics = [center, factor].every((v) => sameShape(v!.shape, perRow(x!).shape));
-    if (!isSame || !hasStatistics || !fitsRows(x!, gain!)) return 'the gradients do not fit';
+    if (!areLike(x!, [g!, other ?? g!]) || !hasStatistics || !fitsRows(x!, gain!))
+      return 'the gradients do not fit';
     const partial: TensorType = { dtype: 'float32', shape: [blocks, x!.shape.at(-1)!] };
     return shift ? [x!, partial, partial] : [x!, partial];
   },

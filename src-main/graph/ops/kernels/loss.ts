@@ -1,6 +1,6 @@
 /** @file The cross entropy by one kernel in each direction: one pass over the logits, and no copy of them is kept. */
 import { emit, emitOne, type Attrs, type Op, type Value } from '../../graph.ts';
-import { kernelDomain } from '../../kernels.ts';
+import { inKernelDomain } from '../../kernels.ts';
 import { streamingCost } from '../../op-cost.ts';
 import { sameShape } from '../../shapes.ts';
 import { isFloat, isIndexType } from '../../types.ts';
@@ -11,7 +11,6 @@ import { squeeze, unsqueeze } from '../movement.ts';
 import { reduceMax, sum } from '../reduce.ts';
 import { exact, stored } from './float32.ts';
 
-const onnx = () => ({ domain: kernelDomain, attrs: {} }) as const;
 const keepdim = { keepdim: true } as const;
 const lastAxis = [-1];
 
@@ -21,7 +20,7 @@ const FusedCrossEntropy: Op = {
   kernel: 'loss',
   cost: streamingCost,
   castPolicy: 'promote',
-  onnx,
+  onnx: inKernelDomain,
   infer: ([logits, targets]) => {
     const isFitting =
       isFloat(logits!) && isIndexType(targets!) && sameShape(logits!.shape.slice(0, -1), targets!.shape);
@@ -48,7 +47,7 @@ const CrossEntropyGradient: Op = {
   cost: streamingCost,
   castPolicy: 'promote',
   float32Inputs: [2, 3],
-  onnx,
+  onnx: inKernelDomain,
   backward: null,
   infer: ([logits, targets, logSum, g]) =>
     isFloat(logits!) && [targets, logSum, g].every((v) => sameShape(v!.shape, logits!.shape.slice(0, -1)))

@@ -1,6 +1,6 @@
 /** @file RMS norm by one kernel in each direction, with the addition of the residual stream before it. */
 import { countOf, emit, type Op, type TensorType, type Value } from '../../graph.ts';
-import { kernelDomain } from '../../kernels.ts';
+import { inKernelDomain } from '../../kernels.ts';
 import { streamingCost } from '../../op-cost.ts';
 import { sameShape } from '../../shapes.ts';
 import { isFloat } from '../../types.ts';
@@ -12,18 +12,17 @@ import { exact, stored } from './float32.ts';
 
 type Epsilon = { readonly eps: number };
 
-const onnx = () => ({ domain: kernelDomain, attrs: {} }) as const;
-
 /** The widest rows of the kernels: the sums of gain and shift of a block, float32, fit into 99 KB of shared memory. */
 export const widestRow = 12_288;
 
+const rowsOf = (x: TensorType): number => countOf(x.shape.slice(0, -1));
+
 /**
- * The most blocks of the backward kernel: enough to fill any GPU of today, more where rows are short, and so few that
+ * The blocks of the backward kernel for x: enough to fill any GPU of today, more where rows are short, and so few that
  * their sums are small beside the rows.
  */
-export const mostBlocks = (width: number): number => Math.max(512, Math.ceil(2 ** 19 / width));
-
-export const rowsOf = (x: TensorType): number => countOf(x.shape.slice(0, -1));
+export const blocksFor = (x: TensorType): number =>
+  Math.min(Math.max(512, Math.ceil(2 ** 19 / x.shape.at(-1)!)), rowsOf(x));
 /** One float32 number for each row of x. */
 export const perRow = (x: TensorType): TensorType => ({
   dtype: 'float32',
@@ -38,13 +37,17 @@ export const fitsRows = (x: TensorType, gain: TensorType): boolean =>
   gain.dtype === x.dtype &&
   countOf(x.shape) > 0;
 
+/** Whether `others` have the type of x. */
+export const areLike = (x: TensorType, others: readonly TensorType[]): boolean =>
+  others.every(({ shape, dtype }) => sameShape(shape, x.shape) && dtype === x.dtype);
+
 /** `RmsNorm` by a kernel: x [..., width], gain [width] → the norm and 1 / sqrt(mean(x²) + eps). */
 const FusedRmsNorm: Op<Epsilon> = {
   name: 'FusedRmsNorm',
   kernel: 'norm',
   cost: streamingCost,
   castPolicy: 'promote',
-  onnx,
+  onnx: inKernelDomain,
   infer: ([x, gain]) => (fitsRows(x!, gain!) ? [x!, perRow(x!)] : 'the gain does not fit'),
   backward: (g, { inputs: [x, gain], outputs: [, factor] }) => gradients([g, x!, gain!, factor!]),
   lower: (inputs, { eps }) => normInFloat32(inputs[0]!, inputs[1]!, eps),
@@ -58,9 +61,9 @@ const AddRmsNorm: Op<Epsilon> = {
   kernel: 'norm',
   cost: streamingCost,
   castPolicy: 'promote',
-  onnx,
+  onnx: inKernelDomain,
   infer: ([x, residual, gain]) =>
-    fitsRows(x!, gain!) && sameShape(x!.shape, residual!.shape) && residual!.dtype === x!.dtype
+    fitsRows(x!, gain!) && areLike(x!, [residual!])
       ? [x!, x!, perRow(x!)]
       : 'the residual or the gain does not fit',
   backward: (_, { inputs: [, , gain], outputs: [total, , factor], gradOutputs: [gTotal, gNorm] }) => {
@@ -84,8 +87,7 @@ type Blocks = { readonly blocks: number };
 
 /** The gradients of the norm's input and of its gain. */
 function gradients(inputs: readonly Value[]): readonly Value[] {
-  const x = inputs[1]!;
-  const blocks = Math.min(mostBlocks(x.shape.at(-1)!), rowsOf(x));
+  const blocks = blocksFor(inputs[1]!);
   const [dx, partial] = emit(RmsNormGradient, inputs, { blocks }) as [Value, Value];
   return [dx, sum(partial, [0])];
 }
@@ -101,11 +103,14 @@ const RmsNormGradient: Op<Blocks> = {
   cost: streamingCost,
   castPolicy: 'promote',
   float32Inputs: [3],
-  onnx,
+  onnx: inKernelDomain,
   backward: null,
   infer: ([g, x, gain, factor, other], { blocks }) => {
-    const isSame = [g, other ?? g].every((v) => sameShape(v!.shape, x!.shape) && v!.dtype === x!.dtype);
-    if (!isSame || !fitsRows(x!, gain!) || !sameShape(factor!.shape, perRow(x!).shape))
+    if (
+      !areLike(x!, [g!, other ?? g!]) ||
+      !fitsRows(x!, gain!) ||
+      !sameShape(factor!.shape, perRow(x!).shape)
+    )
       return 'the gradients do not fit';
     return [x!, { dtype: 'float32', shape: [blocks, x!.shape.at(-1)!] }];
   },
