@@ -1,5 +1,6 @@
 /** @file bakeoff.json: what a bake-off was asked to do, and what it has measured. Everything else follows from it. */
 import { z } from 'zod';
+import { rangeSchema } from '../cost/range.ts';
 import { tokensPerStep } from '../train/schedule.ts';
 import { storedSettingsSchema, type TrainingSettings } from '../train/settings.ts';
 import type { Probe, Tournament } from './tournament.ts';
@@ -11,7 +12,6 @@ const text = z.string();
 const name = z.string().min(1).max(4096);
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const positive = z.number().positive();
-const range = z.object({ low: z.number(), likely: z.number(), high: z.number() });
 
 const growthRequest = z.object({
   method: text,
@@ -43,11 +43,11 @@ export const bakeoffEstimate = z.object({
   /** Over all probes: if as many candidates leave early as can, and if none does. */
   tokens: z.object({ low: z.number(), high: z.number() }),
   /** Absent if the speed of the device is unknown. */
-  seconds: range.exactOptional(),
+  seconds: rangeSchema.exactOptional(),
   /** Kilowatt-hours. */
-  energy: range.exactOptional(),
+  energy: rangeSchema.exactOptional(),
   /** US dollars. */
-  cost: range.exactOptional(),
+  cost: rangeSchema.exactOptional(),
   /** Bytes of all grown checkpoints and of the checkpoints that the probes keep. */
   disk: z.number(),
   /** Probes, each a run. */

@@ -51,6 +51,7 @@ export interface WindowLosses {
 
 /** The token for the Hub that the service keeps, in memory only. */
 const storedHubToken = z.object({ text: z.string(), from: z.enum(['memory', 'the key store']) });
+export type StoredHubToken = z.infer<typeof storedHubToken>;
 
 export const engine = {
   devices: call(nothing)<readonly Device[]>(),

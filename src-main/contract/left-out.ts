@@ -1,12 +1,12 @@
 /** @file Sentences about the files and records that training does not read, for the page and the command line. */
 import { formatQuantity } from '../base/format.ts';
-import type { LeftOutRecords } from './schema.ts';
+import type { LeftOut } from '../base/left-out.ts';
 import type { DataItemPreview } from './text.ts';
 
 /** Names of files that a sentence lists. */
 const listedNames = 3;
 
-const reasons: readonly (readonly [keyof LeftOutRecords, string, string])[] = [
+const reasons: readonly (readonly [keyof LeftOut, string, string])[] = [
   ['missing', 'record', 'without the field'],
   ['empty', 'record', 'with an empty text'],
   ['short', 'document', 'that are too short'],
@@ -16,7 +16,7 @@ const reasons: readonly (readonly [keyof LeftOutRecords, string, string])[] = [
 ];
 
 /** A sentence about the records that gave no document; undefined if all did. */
-export function describeLeftOutRecords(leftOut: LeftOutRecords): string | undefined {
+export function describeLeftOutRecords(leftOut: Readonly<LeftOut>): string | undefined {
   const parts = reasons.flatMap(([reason, noun, why]) => {
     const n = leftOut[reason] ?? 0;
     return n > 0 ? [`${formatQuantity(n, noun)} ${why}`] : [];

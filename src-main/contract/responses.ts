@@ -1,5 +1,6 @@
 /** @file The responses and events of the API. */
 import type { ErrorData } from '../base/errors.ts';
+import type { LeftOut } from '../base/left-out.ts';
 import type { Certificate } from '../model/certificate.ts';
 import type { ReadingCheck } from '../model/reading-check.ts';
 import type { RunSummary } from '../train/run.ts';
@@ -69,16 +70,6 @@ export interface WrittenLogits {
   readonly files: readonly { readonly model: string; readonly logits: string }[];
 }
 
-/** Records that gave no document: without the field, and with null or an empty text; then what filters left out. */
-export interface LeftOutRecords {
-  readonly missing: number;
-  readonly empty: number;
-  readonly short?: number;
-  readonly long?: number;
-  readonly duplicate?: number;
-  readonly language?: number;
-}
-
 export interface Evaluation {
   readonly loss: number;
   readonly perplexity: number;
@@ -88,7 +79,7 @@ export interface Evaluation {
   readonly contextLength: number;
   /** Documents of all the data, of which the first `tokens` were read. */
   readonly documents: number;
-  readonly leftOut: LeftOutRecords;
+  readonly leftOut: Readonly<LeftOut>;
   readonly device: DeviceKind;
 }
 

@@ -17,7 +17,6 @@ export type {
   GrowEvent,
   CheckResult,
   WrittenLogits,
-  LeftOutRecords,
   Evaluation,
   EvaluateEvent,
   ChoicesResult,

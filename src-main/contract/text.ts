@@ -1,13 +1,7 @@
 /** @file The requests and results that show what training reads: the tokens of texts, and a summary of data. */
 import { z } from 'zod';
-import {
-  field,
-  hasWeightForEach,
-  nonNegativeInteger,
-  path,
-  textSource,
-  type LeftOutRecords,
-} from './schema.ts';
+import type { LeftOut } from '../base/left-out.ts';
+import { field, hasWeightForEach, nonNegativeInteger, path, textSource } from './schema.ts';
 
 const positiveInteger = nonNegativeInteger.min(1);
 
@@ -57,7 +51,7 @@ export type TokenizeEvent =
   | {
       readonly type: 'done';
       readonly documents: number;
-      readonly leftOut: LeftOutRecords;
+      readonly leftOut: Readonly<LeftOut>;
       /** What transformers changes of the tokenizer's files, as sentences. */
       readonly notes: readonly string[];
     };
@@ -88,7 +82,7 @@ export interface TextPreview {
   readonly tokens: number;
   /** Size of the text as UTF-8. */
   readonly bytes: number;
-  readonly leftOut: LeftOutRecords;
+  readonly leftOut: Readonly<LeftOut>;
   readonly items: readonly DataItemPreview[];
   /** The beginning of the first document; its last token may be cut. */
   readonly first: {

@@ -1,10 +1,13 @@
 /** @file A figure that is only known within bounds. */
+import { z } from 'zod';
 
 export interface Range {
   readonly low: number;
   readonly likely: number;
   readonly high: number;
 }
+
+export const rangeSchema = z.object({ low: z.number(), likely: z.number(), high: z.number() });
 
 /** `r · factor`. */
 export const scaleRange = (r: Range, factor: number): Range => ({

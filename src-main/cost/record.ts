@@ -10,7 +10,7 @@ import type { TrainingSettings } from '../train/settings.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { Basis, Ratio } from './calibration.ts';
 import type { Estimate } from './estimate.ts';
-import type { Range } from './range.ts';
+import { rangeSchema, type Range } from './range.ts';
 
 /** US dollars an hour of the device, or a kilowatt-hour of electricity, when the run began. */
 export interface PriceAtStart {
@@ -82,7 +82,6 @@ export interface CostRecord {
 
 export const costFile = 'estimate.json';
 
-const range = z.object({ low: z.number(), likely: z.number(), high: z.number() });
 const schema = z.looseObject({
   version: z.literal(2),
   time: z.string(),
@@ -94,11 +93,11 @@ const schema = z.looseObject({
     .looseObject({
       stepSeconds: z.number(),
       uncorrectedStepSeconds: z.number(),
-      seconds: range,
+      seconds: rangeSchema,
       memory: z.number(),
       uncorrectedMemory: z.number(),
-      energy: range.optional(),
-      cost: range.optional(),
+      energy: rangeSchema.optional(),
+      cost: rangeSchema.optional(),
     })
     .nullable(),
   price: z

@@ -3,6 +3,7 @@ import { totalmem } from 'node:os';
 import { basename } from 'node:path';
 import { refuse, toErrorData } from '../base/errors.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
+import type { StoredHubToken } from '../contract/engine.ts';
 import type {
   DownloadRequest,
   HubAccount,
@@ -34,7 +35,6 @@ import { pushInWorker } from '../store/hub/workers.ts';
 import { createLinkedController } from '../store/fs/signals.ts';
 import { createDownloads } from './downloads.ts';
 import { estimateDoubled } from './hub-model.ts';
-import type { StoredHubToken } from './run-engines.ts';
 import type { Jobs } from './jobs.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { createMemorySecrets } from './secrets.ts';

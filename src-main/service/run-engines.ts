@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { toErrorData } from '../base/errors.ts';
 import { createAborter, type AbortSignalLike } from '../base/signals.ts';
 import { activeStates } from '../contract/activity.ts';
+import type { StoredHubToken } from '../contract/engine.ts';
 import { closeRun, isStopNowRequested, requestStop, summarizeRun } from '../store/run/runs.ts';
 import type { StoppedEvent } from '../train/run.ts';
 import { addAdvice } from './advice.ts';
@@ -28,12 +29,6 @@ export interface RunEngines {
   running(): readonly string[];
   /** Stops and saves every run of this process. */
   stopAll(): Promise<void>;
-}
-
-/** The token that the service keeps. */
-export interface StoredHubToken {
-  readonly text: string;
-  readonly from: 'memory' | 'the key store';
 }
 
 interface RunEngine {

@@ -5,6 +5,7 @@ import type { DeviceKind } from '../base/device.ts';
 import { createQueue } from '../base/queue.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import { activeStates } from '../contract/activity.ts';
+import type { StoredHubToken } from '../contract/engine.ts';
 import type {
   CheckpointSummary,
   DecayRequest,
@@ -44,7 +45,7 @@ import { needsAllGpus, type DeviceDemand, type RunQueue } from './run-queue.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { planResume } from './resume.ts';
 import type { RunCheck } from './run-checks.ts';
-import { createRunEngines, type StoredHubToken } from './run-engines.ts';
+import { createRunEngines } from './run-engines.ts';
 
 export interface Runs {
   start(request: TrainingRequest): Promise<RunSummary>;

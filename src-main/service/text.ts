@@ -1,8 +1,8 @@
 /** @file Shows what training reads, in an engine: a tokenizer may crash or never end. */
+import type { StoredHubToken } from '../contract/engine.ts';
 import type { Service } from '../contract/service.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { engineStream } from './engines.ts';
-import type { StoredHubToken } from './run-engines.ts';
 import { findModelFolder } from './runs.ts';
 
 export const textApi = (

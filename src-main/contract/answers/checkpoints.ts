@@ -1,6 +1,7 @@
 /** @file The schemas of answers about checkpoints: summaries, growth, certificates, measurements, lineage. */
 import '../no-eval.ts';
 import { z } from 'zod';
+import { leftOutSchema } from '../../base/left-out.ts';
 import { planFile } from '../../growth/plan/plan-schema.ts';
 import type { SavedPlan } from '../../growth/plan/saved-plan.ts';
 import { verdicts } from '../../model/certificate.ts';
@@ -157,14 +158,6 @@ export const exportEvent = exactly<ExportEvent>()(
   ]),
 );
 
-export const leftOutRecords = z.object({
-  missing: count,
-  empty: count,
-  short: count.exactOptional(),
-  long: count.exactOptional(),
-  duplicate: count.exactOptional(),
-  language: count.exactOptional(),
-});
 const evaluation = exactly<Evaluation>()(
   z.object({
     loss: number,
@@ -174,7 +167,7 @@ const evaluation = exactly<Evaluation>()(
     bytes: number,
     contextLength: count,
     documents: count,
-    leftOut: leftOutRecords,
+    leftOut: leftOutSchema,
     device: deviceKind,
   }),
 );

@@ -3,6 +3,7 @@ import '../no-eval.ts';
 import { z } from 'zod';
 import { assumptionOptions, type Assumptions } from '../../cost/assumptions.ts';
 import type { Estimate } from '../../cost/estimate.ts';
+import { rangeSchema } from '../../cost/range.ts';
 import { kernelGroups } from '../../cost/speed.ts';
 import { parseRecord, type CostRecord } from '../../cost/record.ts';
 import { promiseKinds } from '../../model/promise.ts';
@@ -31,7 +32,6 @@ export const assumptions = z.object(
   Object.fromEntries(assumptionOptions.map(({ id }) => [id, number])),
 ) as unknown as z.ZodType<Assumptions>;
 
-const range = z.object({ low: number, likely: number, high: number });
 const verdict = z.enum(['fits', 'tight', 'does not fit', 'unknown']);
 const basis = z.enum(['measured', 'roofline', 'peak']);
 
@@ -82,16 +82,16 @@ export const costFacts = exactly<CostFacts>()(
 
 const deviceEstimate = z.object({
   target: target.pick({ id: true, name: true, kind: true, here: true, memory: true }),
-  memory: z.object({ parts: z.array(z.object({ what: text, bytes: number })), total: range }),
+  memory: z.object({ parts: z.array(z.object({ what: text, bytes: number })), total: rangeSchema }),
   verdict,
   alternatives: z.array(fitting).exactOptional(),
-  seconds: range.exactOptional(),
-  tokensPerSecond: range.exactOptional(),
+  seconds: rangeSchema.exactOptional(),
+  tokensPerSecond: rangeSchema.exactOptional(),
   step: z.object({ seconds: number, plain: number, basis }).exactOptional(),
   basis: text,
   record: text.exactOptional(),
-  energy: range.exactOptional(),
-  carbon: range.exactOptional(),
+  energy: rangeSchema.exactOptional(),
+  carbon: rangeSchema.exactOptional(),
   watts: number.exactOptional(),
 });
 
@@ -110,23 +110,25 @@ export const estimate = exactly<Estimate>()(
         own: z.boolean(),
         price: price.nullable(),
         words: text,
-        seconds: range,
-        money: range,
+        seconds: rangeSchema,
+        money: rangeSchema,
         verdict,
       }),
     ),
     scratch: z
       .object({
-        tokens: range,
-        flops: range,
-        seconds: range.exactOptional(),
-        money: range.exactOptional(),
+        tokens: rangeSchema,
+        flops: rangeSchema,
+        seconds: rangeSchema.exactOptional(),
+        money: rangeSchema.exactOptional(),
         assumption: text,
       })
       .exactOptional(),
     scratchRefusal: text.exactOptional(),
     stages: z
-      .array(z.object({ parameters: number, tokens: number, flops: number, seconds: range.exactOptional() }))
+      .array(
+        z.object({ parameters: number, tokens: number, flops: number, seconds: rangeSchema.exactOptional() }),
+      )
       .exactOptional(),
   }),
 );

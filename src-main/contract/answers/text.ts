@@ -1,8 +1,8 @@
 /** @file The schemas of answers about text: tokens of documents, and previews of data. */
 import '../no-eval.ts';
 import { z } from 'zod';
+import { leftOutSchema } from '../../base/left-out.ts';
 import type { PreviewEvent, TokenizeEvent } from '../text.ts';
-import { leftOutRecords } from './checkpoints.ts';
 import { count, number, text, texts } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 
@@ -14,7 +14,7 @@ export const tokenizeEvent = exactly<TokenizeEvent>()(
       type: z.literal('document'),
       document: z.object({ file: text.nullable(), ids, tokens: texts, appended: ids }),
     }),
-    z.object({ type: z.literal('done'), documents: count, leftOut: leftOutRecords, notes: texts }),
+    z.object({ type: z.literal('done'), documents: count, leftOut: leftOutSchema, notes: texts }),
   ]),
 );
 
@@ -39,7 +39,7 @@ export const previewEvent = exactly<PreviewEvent>()(
         documents: count,
         tokens: count,
         bytes: count,
-        leftOut: leftOutRecords,
+        leftOut: leftOutSchema,
         items: z.array(itemPreview),
         first: z.object({ file: text, text, ids, tokens: texts }),
         isPartial: z.boolean(),

@@ -1,20 +1,20 @@
 /** @file The schemas of answers about tunings. */
 import '../no-eval.ts';
 import { z } from 'zod';
+import { rangeSchema } from '../../cost/range.ts';
 import type { TuningEstimate } from '../../cost/tuning.ts';
 import { tuningSchema } from '../../train/tuning/tuning.ts';
 import type { StoredTuning, TuneEvent } from '../tune.ts';
 import { count, number, text, waitingEvent } from './shared-schemas.ts';
 import { exactly } from './exact.ts';
 
-const range = z.object({ low: number, likely: number, high: number });
 export const tuningEstimate = exactly<TuningEstimate>()(
   z.object({
     trials: count,
     tokens: z.object({ low: number, high: number }),
-    seconds: range.exactOptional(),
-    energy: range.exactOptional(),
-    cost: range.exactOptional(),
+    seconds: rangeSchema.exactOptional(),
+    energy: rangeSchema.exactOptional(),
+    cost: rangeSchema.exactOptional(),
   }),
 );
 

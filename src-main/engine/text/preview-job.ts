@@ -1,4 +1,5 @@
 /** @file Summarizes data as training would read it, before the training. */
+import { noneLeftOut, sumLeftOut, type LeftOut } from '../../base/left-out.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import { isDatasetName } from '../../base/dataset-name.ts';
 import { createQueue } from '../../base/queue.ts';
@@ -8,11 +9,8 @@ import { chunkDocuments } from '../../store/data/chunks.ts';
 import { isTokenFile, listDataFiles, type DataFiles } from '../../store/data/dataset-files.ts';
 import {
   defaultTextField,
-  noneLeftOut,
   readDocuments,
-  sumLeftOut,
   type DocumentPart,
-  type LeftOut,
   type ReadOptions,
 } from '../../store/data/documents.ts';
 import { tokenizeFiles } from '../../store/data/tokenize.ts';

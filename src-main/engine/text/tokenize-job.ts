@@ -1,5 +1,6 @@
 /** @file Lists the tokens of texts and documents, as training reads them. */
 import { refuse } from '../../base/errors.ts';
+import { noneLeftOut, type LeftOut } from '../../base/left-out.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { TokenizedDocument, TokenizeEvent } from '../../contract/text.ts';
 import { findDataFiles } from '../../store/data/dataset-files.ts';
@@ -21,7 +22,7 @@ export async function* tokenize(
 ): AsyncGenerator<TokenizeEvent> {
   const dir = await findTokenizerDir(checkpoint);
   const tokenizer = await openTokenizer(dir, await readVocabRows(dir));
-  const leftOut = { missing: 0, empty: 0 };
+  const leftOut: LeftOut = { ...noneLeftOut };
   let documents = 0;
   if (text !== undefined) {
     const chunks = await chunkText(text.toWellFormed(), tokenizer.canCut);

@@ -6,10 +6,11 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { isDatasetName, type DatasetName } from '../../base/dataset-name.ts';
 import { refuse } from '../../base/errors.ts';
+import { noneLeftOut, sumLeftOut, type LeftOut } from '../../base/left-out.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
 import type { RunEvent } from '../../contract/schema.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
-import { sumLeftOut, type LeftOut } from '../../store/data/documents.ts';
+import { defaultTextField } from '../../store/data/documents.ts';
 import { readTokenSummary } from '../../store/data/token-files.ts';
 import { openTokens, type Tokens } from '../../store/data/tokenize.ts';
 import { openTokenizer, type TextTokenizer } from '../../store/data/tokenizer.ts';
@@ -121,7 +122,7 @@ export async function* readStaticText(request: TextRequest): AsyncGenerator<RunE
   return {
     folders,
     parts: textParts(run, lengths, validation),
-    leftOut: tokenized?.leftOut ?? { missing: 0, empty: 0 },
+    leftOut: tokenized?.leftOut ?? noneLeftOut,
     streams: [...streams.values()],
   };
 }
@@ -153,7 +154,7 @@ const sourceRequest = async (
 ): Promise<Parameters<typeof fetchValidation>[0]> => ({
   hub: await openHub(hubToken),
   dataset,
-  column: run.field ?? 'text',
+  column: run.field ?? defaultTextField,
   tokenizer,
   vocabSize: base.dims['vocab']!,
   signal: createLinkedController(signal).signal,

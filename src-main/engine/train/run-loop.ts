@@ -1,6 +1,7 @@
 /** @file The steps of a run: read a batch, update, report, evaluate, save. A stop takes effect between two steps. */
 import { join } from 'node:path';
-import type { LeftOutRecords, RunEvent } from '../../contract/schema.ts';
+import type { LeftOut } from '../../base/left-out.ts';
+import type { RunEvent } from '../../contract/schema.ts';
 import type { Checkpoint } from '../../store/checkpoint/checkpoint.ts';
 import { modelFolder } from '../../store/checkpoint/moments.ts';
 import { openTokenizer } from '../../store/data/tokenizer.ts';
@@ -38,7 +39,7 @@ export interface SessionText {
   readonly parts: readonly TextPart[];
   /** Waits for what `count` micro-batches from `n` on read; false if the run was asked to stop first. */
   prepareText(n: number, count: number, order: BatchOrder): Promise<boolean>;
-  countLeftOut(): LeftOutRecords;
+  countLeftOut(): Readonly<LeftOut>;
 }
 
 /** What stays the same from the first step of a session to its last. */
@@ -327,7 +328,7 @@ export const batchOrderOf = (
   parts: readonly TextPart[],
 ): BatchOrder => ({ microBatch, contextLength, seed, parts, firstDraw: start.draws, order: start.order });
 
-const describesAny = (leftOut: LeftOutRecords): boolean => Object.values(leftOut).some((n) => n > 0);
+const describesAny = (leftOut: Readonly<LeftOut>): boolean => Object.values(leftOut).some((n) => n > 0);
 
 /** Reads the micro-batches of the update number `cursor`. */
 function batchReader(

@@ -8,6 +8,7 @@ import {
   formatOrdinal,
   formatQuantity,
 } from '../../base/format.ts';
+import { noneLeftOut } from '../../base/left-out.ts';
 import { describeLeftOutRecords } from '../../contract/left-out.ts';
 import type { JobSummary, QueuePosition, RunSummary, RunEvent } from '../../contract/schema.ts';
 import type { Service } from '../../contract/service.ts';
@@ -150,7 +151,7 @@ function describeEvent(event: RunEvent): string | undefined {
 }
 
 function describeLeftOut({ leftOut }: Extract<RunEvent, { type: 'stopped' }>): string {
-  const sentence = leftOut && describeLeftOutRecords({ missing: 0, empty: 0, ...leftOut });
+  const sentence = leftOut && describeLeftOutRecords({ ...noneLeftOut, ...leftOut });
   return sentence === undefined ? '' : `. ${sentence}`;
 }
 

@@ -1,8 +1,9 @@
 /** @file Leaves documents out by length, language, and equality with an earlier one. */
 import { franc } from 'franc-min';
 import { refuse } from '../../base/errors.ts';
+import type { LeftOut } from '../../base/left-out.ts';
 import { isFiltering, type FilterReason, type TextFilter } from '../../base/text-filter.ts';
-import type { DocumentPart, LeftOut } from './documents.ts';
+import type { DocumentPart } from './documents.ts';
 import { createSeenHashes, hashDocument, type SeenHashes } from './seen-hashes.ts';
 
 /** Characters from which a language is told. */

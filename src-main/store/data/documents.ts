@@ -2,10 +2,9 @@
  * @file Reads the documents of a file of any format. One rule for all: a text that is missing, null or empty
  * is left out and counted; anything else that is no text is refused.
  */
-import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
+import { noneLeftOut, type LeftOut } from '../../base/left-out.ts';
 import type { AbortSignalLike } from '../../base/signals.ts';
-import type { FilterReason } from '../../base/text-filter.ts';
 import { readCsvColumn } from './csv-rows.ts';
 import { getDataFormat, isTokenFile } from './dataset-files.ts';
 import { readJsonLines, readJsonValues, type PlacedValue } from './json-values.ts';
@@ -20,37 +19,6 @@ export interface DocumentPart {
   readonly text: string;
   readonly isFirst: boolean;
   readonly isLast: boolean;
-}
-
-/** Records of a file that gave no document, and documents that a filter left out, by reason. */
-export interface LeftOut extends Partial<Record<FilterReason, number>> {
-  /** Records without the field. */
-  missing: number;
-  /** Records whose field is null or an empty text. */
-  empty: number;
-}
-
-const count = z.number().int().nonnegative();
-
-/** The same as it is stored. */
-export const leftOutSchema: z.ZodType<LeftOut> = z.object({
-  missing: count,
-  empty: count,
-  short: count.exactOptional(),
-  long: count.exactOptional(),
-  duplicate: count.exactOptional(),
-  language: count.exactOptional(),
-});
-
-export const noneLeftOut: Readonly<LeftOut> = { missing: 0, empty: 0 };
-
-/** The counts of several files together. A reason of a filter is present if there is one. */
-export function sumLeftOut(all: readonly LeftOut[]): LeftOut {
-  const sum: LeftOut = { ...noneLeftOut };
-  for (const one of all)
-    for (const [reason, n] of Object.entries(one) as [keyof LeftOut, number][])
-      sum[reason] = (sum[reason] ?? 0) + n;
-  return sum;
 }
 
 export interface ReadOptions {
@@ -73,7 +41,7 @@ interface FieldValue {
  * and .parquet; any other file is one document. Refuses what the readers of the formats refuse.
  */
 export async function* readDocuments(path: string, options: ReadOptions = {}): AsyncGenerator<DocumentPart> {
-  const { field = defaultTextField, leftOut = { missing: 0, empty: 0 } } = options;
+  const { field = defaultTextField, leftOut = { ...noneLeftOut } } = options;
   if (isTokenFile(path)) refuse('data/tokens-not-text', { path });
   const format = getDataFormat(path);
   const text = (): AsyncGenerator<string> => streamText(path, options);

@@ -8,6 +8,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
+import { leftOutSchema, type LeftOut } from '../../base/left-out.ts';
 import { countUpTo } from '../../base/sorted.ts';
 import {
   openRegularFileSync,
@@ -16,7 +17,6 @@ import {
   readRegularFile,
   readRegularFileSync,
 } from '../fs/files.ts';
-import { leftOutSchema, type LeftOut } from './documents.ts';
 
 export const tokenFileMagic = 278_895_051;
 /** Number of int32 values in the header. */

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { open, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuse } from '../../base/errors.ts';
+import { noneLeftOut, type LeftOut } from '../../base/left-out.ts';
 import type { TextFilter } from '../../base/text-filter.ts';
 import {
   exists,
@@ -21,13 +22,7 @@ import { filterDocuments } from './document-filter.ts';
 import type { SeenHashes } from './seen-hashes.ts';
 import { chunkDocuments, chunkingVersion, type TextChunk } from './chunks.ts';
 import { getDataFormat, isTokenFile } from './dataset-files.ts';
-import {
-  defaultTextField,
-  noneLeftOut,
-  readDocuments,
-  type DocumentPart,
-  type LeftOut,
-} from './documents.ts';
+import { defaultTextField, readDocuments, type DocumentPart } from './documents.ts';
 import { headerLength, maxTokensPerFile, tokenFileMagic, type TokenSummary } from './token-files.ts';
 import { estimateTextBytes, readTokenLayout, readTokenPieces } from './token-import.ts';
 import { tokenizerLibrary, type TextTokenizer } from './tokenizer.ts';

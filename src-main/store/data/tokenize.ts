@@ -3,11 +3,11 @@ import { mkdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AppError, createError, refuse, type ErrorData } from '../../base/errors.ts';
+import { noneLeftOut, sumLeftOut, type LeftOut } from '../../base/left-out.ts';
 import { isFiltering, type TextFilter } from '../../base/text-filter.ts';
 import { readOrRefuse, writeOrRefuse } from '../fs/files.ts';
 import { resolveWorkerUrl } from '../fs/worker-url.ts';
 import { findDataFiles } from './dataset-files.ts';
-import { noneLeftOut, sumLeftOut, type LeftOut } from './documents.ts';
 import { readTokenSummary } from './token-files.ts';
 
 export { openTokens, type Tokens } from './token-files.ts';

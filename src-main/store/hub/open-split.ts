@@ -1,9 +1,10 @@
 /** @file Opens the Parquet files of a split of a dataset on the Hub, and reads its rows from the first one on. */
 import { formatDatasetName, type DatasetName } from '../../base/dataset-name.ts';
 import { refuse } from '../../base/errors.ts';
+import type { LeftOut } from '../../base/left-out.ts';
 import type { HubDataset } from '../../model/hub-dataset.ts';
 import type { HubFile } from '../../model/hub.ts';
-import type { DocumentPart, LeftOut } from '../data/documents.ts';
+import type { DocumentPart } from '../data/documents.ts';
 import type { ParquetFile } from '../data/parquet.ts';
 import { inspectDataset, selectSplit } from './datasets.ts';
 import { openRemoteParquet } from './remote-parquet.ts';

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
 import { parseJsonIfValid } from '../../base/json.ts';
-import { leftOutSchema, type LeftOut } from '../data/documents.ts';
+import { leftOutSchema, type LeftOut } from '../../base/left-out.ts';
 import { createSeenHashes, type SeenHashes } from '../data/seen-hashes.ts';
 import { isNotFound, readJson, readOrRefuse, readRegularFile, writeOrRefuse } from '../fs/files.ts';
 import { writeAt } from '../fs/sequential-file.ts';

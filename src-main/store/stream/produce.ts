@@ -1,9 +1,10 @@
 /** @file Makes the blocks of a stream: reads row groups in its order, filters and tokenizes their texts. */
 import { refuse } from '../../base/errors.ts';
+import { noneLeftOut, type LeftOut } from '../../base/left-out.ts';
 import { isFiltering } from '../../base/text-filter.ts';
 import { chunkDocuments, type TextChunk } from '../data/chunks.ts';
 import { countLeftOut, createDocumentFilter } from '../data/document-filter.ts';
-import { noneLeftOut, type DocumentPart, type LeftOut } from '../data/documents.ts';
+import type { DocumentPart } from '../data/documents.ts';
 import type { ParquetFile } from '../data/parquet.ts';
 import { createSeenHashes, type SeenHashes } from '../data/seen-hashes.ts';
 import { batchChunks } from '../data/token-writer.ts';

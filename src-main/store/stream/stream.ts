@@ -5,8 +5,8 @@
 import { closeSync, readSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { AppError, createError, refuse, type ErrorData } from '../../base/errors.ts';
+import { sumLeftOut, type LeftOut } from '../../base/left-out.ts';
 import { countUpTo } from '../../base/sorted.ts';
-import { sumLeftOut, type LeftOut } from '../data/documents.ts';
 import { openRegularFileSync } from '../fs/files.ts';
 import { resolveWorkerUrl } from '../fs/worker-url.ts';
 import type { Hub } from '../hub/requests.ts';

@@ -1,7 +1,8 @@
 /** @file Text files, a tiny tokenizer and helpers for the tests of this folder. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readDocuments as readParts, type LeftOut } from '../../../src-main/store/data/documents.ts';
+import type { LeftOut } from '../../../src-main/base/left-out.ts';
+import { readDocuments as readParts } from '../../../src-main/store/data/documents.ts';
 import {
   openTokens,
   tokenizeFiles,

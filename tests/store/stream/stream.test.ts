@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFil
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseDatasetName } from '../../../src-main/base/dataset-name.ts';
+import { sumLeftOut } from '../../../src-main/base/left-out.ts';
 import { noFilter, type TextFilter } from '../../../src-main/base/text-filter.ts';
-import { sumLeftOut } from '../../../src-main/store/data/documents.ts';
 import { openParquet } from '../../../src-main/store/data/parquet.ts';
 import { createSeenHashes } from '../../../src-main/store/data/seen-hashes.ts';
 import { openTokenizer } from '../../../src-main/store/data/tokenizer.ts';
