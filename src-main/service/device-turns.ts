@@ -2,6 +2,7 @@
  * @file The turn of a bake-off or a tuning on its device. Its job waits in the queue among the runs; the entry stays
  * when its process dies, so that the server starts it again.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { refuse } from '../base/errors.ts';
 import type { AbortSignalLike } from '../base/signals.ts';
 import type { WaitingEvent } from '../contract/queue.ts';
@@ -14,18 +15,19 @@ export interface Turn {
   readonly kind: NonNullable<WaitingRun['kind']>;
   readonly dir: string;
   readonly demand: DeviceDemand;
-  readonly place: QueuePlace;
+  /** Where it waits; without a place it does not. */
+  readonly place: QueuePlace | undefined;
 }
 
 export interface DeviceTurns {
   /**
-   * Waits until nothing is before this work on its device, takes it out of the queue, and does it. `onWait` is called
+   * Waits until nothing is before this work on its device, takes it out of the queue, and does it. `push` is called
    * with its position, when that changes. Throws `cancelled` when the job is cancelled, or when the entry is removed.
    */
   take(
     turn: Turn,
     signal: AbortSignalLike,
-    onWait: (event: WaitingEvent) => void,
+    push: (event: WaitingEvent, group: 'waiting') => void,
     work: () => Promise<void>,
   ): Promise<void>;
   /** Keeps the entries of jobs that are cancelled from now on: the next server starts them. */
@@ -33,15 +35,10 @@ export interface DeviceTurns {
 }
 
 const pollMilliseconds = 500;
-const sleep = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-  });
-
 export function createDeviceTurns(queue: RunQueue): DeviceTurns {
   let keepsEntries = false;
 
-  /** The position of the work among those that wait for its device; 0 if its turn has come, undefined if removed. */
+  /** The position of the work among those that wait for its device; `now` if its turn has come. */
   const takeTurn = (dir: string, device: WaitingRun['device']): Promise<WaitingEvent | 'now' | 'removed'> =>
     queue.exclusively(async () => {
       const { waiting, held } = await queue.read();
@@ -58,9 +55,9 @@ export function createDeviceTurns(queue: RunQueue): DeviceTurns {
     });
 
   return {
-    async take({ kind, dir, demand, place }, signal, onWait, work) {
-      const device = await queue.deviceOf(demand);
-      if (device === null) return work();
+    async take({ kind, dir, demand, place }, signal, push, work) {
+      const device = place && (await queue.deviceOf(demand));
+      if (!device) return work();
       // Held until the work is done, so that other processes see that the device is taken.
       const lock = await takeLock(waiterLock(dir), { note: 'waits for its device' });
       if (!lock) refuse(kind === 'bakeoff' ? 'bakeoff/already-running' : 'tune/running', { path: dir });
@@ -74,9 +71,9 @@ export function createDeviceTurns(queue: RunQueue): DeviceTurns {
           if (turn === 'now') return await work();
           if (turn === 'removed') refuse('cancelled', { what: 'Waiting for the device' });
           const shown = JSON.stringify(turn);
-          if (shown !== last) onWait(turn);
+          if (shown !== last) push(turn, 'waiting');
           last = shown;
-          await sleep(pollMilliseconds);
+          await wait(pollMilliseconds);
         }
         if (!keepsEntries) await queue.remove(dir);
         refuse('cancelled', { what: 'Waiting for the device' });

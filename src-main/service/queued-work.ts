@@ -6,6 +6,7 @@ import type { WaitingRun } from '../store/home/run-queue.ts';
 import { readNotes } from '../store/run/notes.ts';
 import { isRun, readRun } from '../store/run/runs.ts';
 import { isTuning, readTuning } from '../store/run/tuning-file.ts';
+import type { RunSettings } from '../train/run.ts';
 import { isBakeoff, readBakeoff } from './bakeoff/bakeoff-file.ts';
 
 interface QueuedWork {
@@ -40,3 +41,27 @@ export const hasWaiter = async (dir: string): Promise<boolean> =>
 /** True if a process does this work, or waits for its turn. */
 export const isWorking = async (dir: string): Promise<boolean> =>
   (await readLock(workLock(dir)))?.verdict === 'alive' || (await hasWaiter(dir));
+
+/** A bake-off or a tuning with a job. */
+export interface OtherWork {
+  readonly dir: string;
+  readonly demand: Pick<RunSettings, 'settings'>;
+}
+
+/** The work with a job: of this process (`own`), or of another. */
+export async function listWorking(
+  known: readonly string[],
+  own: readonly string[],
+  read: (dir: string) => Promise<Pick<RunSettings, 'settings'>>,
+): Promise<readonly OtherWork[]> {
+  const dirs = [...new Set([...known, ...own])];
+  const working = await Promise.all(dirs.map(async (dir) => own.includes(dir) || (await isWorking(dir))));
+  return Promise.all(
+    dirs
+      .filter((_, i) => working[i])
+      .map(async (dir) => {
+        const { settings } = await read(dir);
+        return { dir, demand: { settings } };
+      }),
+  );
+}

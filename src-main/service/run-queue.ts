@@ -21,7 +21,7 @@ import { activityOf } from '../store/run/state.ts';
 import type { LaunchSettings } from '../train/launch.ts';
 import type { QueuePosition, RunSettings } from '../train/run.ts';
 import { toAbsolutePath } from './dependencies.ts';
-import { queuedWorkOf } from './queued-work.ts';
+import { queuedWorkOf, type OtherWork } from './queued-work.ts';
 
 /** What decides on which device a run trains. */
 export type DeviceDemand = Pick<RunSettings, 'settings'> & {
@@ -60,12 +60,6 @@ export interface RunQueue {
 
 /** The devices that `auto` tries in this order (engine/device/choose.ts). */
 const autoOrder: readonly DeviceKind[] = ['cuda', 'webgpu'];
-
-/** A bake-off or a tuning with a job. */
-export interface OtherWork {
-  readonly dir: string;
-  readonly demand: DeviceDemand;
-}
 
 /** What a run takes. */
 interface Occupation {

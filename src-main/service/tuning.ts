@@ -2,7 +2,6 @@
 import { basename } from 'node:path';
 import { refuse } from '../base/errors.ts';
 import type { JobSummary } from '../contract/schema.ts';
-import type { WaitingEvent } from '../contract/queue.ts';
 import type { StoredTuning, TuneEvent, TuneRequest } from '../contract/tune.ts';
 import { subjectOf } from '../cost/programs.ts';
 import { sortByChoice } from '../cost/speed.ts';
@@ -28,9 +27,8 @@ import type { Costs } from './cost.ts';
 import { toAbsolutePath, type Dependencies } from './dependencies.ts';
 import { throwNoResult, withEngine } from './engines.ts';
 import type { DeviceTurns } from './device-turns.ts';
-import { isWorking } from './queued-work.ts';
+import { listWorking, type OtherWork } from './queued-work.ts';
 import type { Jobs } from './jobs.ts';
-import type { OtherWork } from './run-queue.ts';
 
 export interface Tunings {
   start(request: TuneRequest): Promise<JobSummary>;
@@ -65,7 +63,8 @@ export function createTunings(
     running.add(dir);
     await folders.remember(dir);
     return jobs.start<TuneEvent>('tune', `Tuning ${name}`, async (push, signal) => {
-      const doWork = (): Promise<void> =>
+      const turn = { kind: 'tuning', dir, demand: { settings }, place } as const;
+      const work = (): Promise<void> =>
         withEngine(processes, {}, async (engine) => {
           let isDone = false;
           for await (const event of engine.tune({ dir }, signal)) {
@@ -75,12 +74,8 @@ export function createTunings(
           }
           if (!isDone) throwNoResult();
         });
-      const onWait = (event: WaitingEvent): void => {
-        push(event, 'waiting');
-      };
       try {
-        if (!place) await doWork();
-        else await turns.take({ kind: 'tuning', dir, demand: { settings }, place }, signal, onWait, doWork);
+        await turns.take(turn, signal, push, work);
       } finally {
         running.delete(dir);
       }
@@ -118,15 +113,7 @@ export function createTunings(
       return run(dir, tuning, place);
     },
     async listActive() {
-      const dirs = [...new Set([...(await folders.list()), ...running])];
-      const active = await Promise.all(
-        dirs.map(async (dir) => {
-          if (!running.has(dir) && !(await isWorking(dir))) return [];
-          const { settings } = await readTuning(dir);
-          return [{ dir, demand: { settings } }];
-        }),
-      );
-      return active.flat();
+      return listWorking(await folders.list(), [...running], readTuning);
     },
     async list(given) {
       const known = await Promise.all(

@@ -18,7 +18,6 @@ import type {
   BakeoffView,
   StartedBakeoff,
 } from '../../contract/bakeoff.ts';
-import type { WaitingEvent } from '../../contract/queue.ts';
 import type { CertificateReport } from '../../contract/schema.ts';
 import { writeText } from '../../store/fs/files.ts';
 import { takeLock } from '../../store/fs/lock.ts';
@@ -30,8 +29,8 @@ import type { Costs } from '../cost.ts';
 import { toAbsolutePath, type Dependencies } from '../dependencies.ts';
 import type { Jobs } from '../jobs.ts';
 import type { DeviceTurns } from '../device-turns.ts';
-import { isWorking, workLock } from '../queued-work.ts';
-import type { OtherWork } from '../run-queue.ts';
+import { isWorking, listWorking, workLock, type OtherWork } from '../queued-work.ts';
+
 import { createBakeoff, openBakeoffFolders, readBakeoff, writeBakeoff } from './bakeoff-file.ts';
 import { planBakeoff } from './plan-bakeoff.ts';
 import { runTask } from './probe.ts';
@@ -131,13 +130,9 @@ export function createBakeoffs(
     place?: QueuePlace,
   ): StartedBakeoff => {
     const { id } = jobs.start<BakeoffEvent>('bakeoff', `Bake-off of ${name}`, async (push, signal) => {
-      const doWork = (): Promise<void> => work(dir, push, signal);
-      const onWait = (event: WaitingEvent): void => {
-        push(event, 'waiting');
-      };
+      const turn = { kind: 'bakeoff', dir, demand: { settings }, place } as const;
       try {
-        if (!place) await doWork();
-        else await turns.take({ kind: 'bakeoff', dir, demand: { settings }, place }, signal, onWait, doWork);
+        await turns.take(turn, signal, push, () => work(dir, push, signal));
       } finally {
         jobOf.delete(dir);
       }
@@ -172,15 +167,7 @@ export function createBakeoffs(
       return launch(dir, bakeoff, place);
     },
     async listActive() {
-      const dirs = [...new Set([...(await folders.list()), ...jobOf.keys()])];
-      const active = await Promise.all(
-        dirs.map(async (dir) => {
-          if (!jobOf.has(dir) && !(await isWorking(dir))) return [];
-          const { settings } = await readBakeoff(dir);
-          return [{ dir, demand: { settings } }];
-        }),
-      );
-      return active.flat();
+      return listWorking(await folders.list(), [...jobOf.keys()], readBakeoff);
     },
     async list() {
       const dirs = await folders.list();
