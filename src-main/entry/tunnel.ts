@@ -8,6 +8,7 @@ import { createServer, connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
 import { endChild } from '../base/children.ts';
@@ -243,9 +244,7 @@ async function waitForForwarding(
     if (child.exitCode !== null || child.signalCode !== null)
       refuse('remote/unreachable', { host: name, why: getStderr() || 'ssh ended' });
     if (await acceptsConnections(place)) return;
-    await new Promise((resolve) => {
-      setTimeout(resolve, forwardInterval);
-    });
+    await wait(forwardInterval);
   }
   refuse('remote/unreachable', { host: name, why: 'the tunnel did not open' });
 }

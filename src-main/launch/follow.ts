@@ -4,6 +4,7 @@
  */
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { refuse } from '../base/errors.ts';
 import type { RunEvent } from '../train/run.ts';
@@ -134,11 +135,6 @@ function createRequester(work: string, job: Job, requests: JobRequests): Request
     wasWaiting: () => wasWaiting,
   };
 }
-
-const wait = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 
 async function refuseFailure(work: string, { how }: JobEnd): Promise<never> {
   const log = await readTail(join(work, logFile), quotedBytes).catch(() => '');

@@ -1,6 +1,7 @@
 /** @file Ends the engine of a run that another program of this computer trains. */
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { refuse } from '../base/errors.ts';
 import { endProcess } from '../store/fs/end-process.ts';
 import type { LockOwner } from '../store/fs/lock.ts';
@@ -29,9 +30,7 @@ async function waitForTrainer(dir: string): Promise<LockOwner | undefined> {
     if (!isOwnSystem(active)) refuse('run/elsewhere', { run, where: describePlace(''), pid: active.pid });
     if (performance.now() > end)
       refuse('run/not-ended', { run, pid: active.pid, why: 'it has not started an engine for the run yet' });
-    await new Promise((resolve) => {
-      setTimeout(resolve, lookInterval);
-    });
+    await wait(lookInterval);
   }
 }
 

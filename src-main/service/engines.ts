@@ -2,6 +2,7 @@
  * @file Engine processes: starts one, connects to it, and turns its exit into an error. There is one process per
  * job, because only the end of a process reliably frees the memory of a device.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel } from '../base/channel.ts';
 import { AppError, createError } from '../base/errors.ts';
 import { createQueue } from '../base/queue.ts';
@@ -46,10 +47,7 @@ export interface Processes {
 const exitTimeout = 5000;
 const terminationTimeout = 1000;
 
-const wait = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
+const wait = (ms: number): Promise<void> => delay(ms, undefined, { ref: false });
 
 /**
  * Starts an engine, runs `work` with it, and returns the result once the engine has exited. If the engine dies

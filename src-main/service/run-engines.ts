@@ -1,5 +1,6 @@
 /** @file The engines that train runs in this process. */
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { toErrorData } from '../base/errors.ts';
 import { createAborter, type AbortSignalLike } from '../base/signals.ts';
 import { activeStates } from '../contract/activity.ts';
@@ -105,12 +106,10 @@ export function createRunEngines(
     },
     async waitUntilStopped(dir) {
       await engines.get(dir)?.ended;
-      let wait = firstPoll;
+      let poll = firstPoll;
       while (activeStates.includes((await summarizeRun(dir)).state)) {
-        await new Promise((resolve) => {
-          setTimeout(resolve, wait);
-        });
-        wait = Math.min(longestPoll, wait * 1.5);
+        await wait(poll);
+        poll = Math.min(longestPoll, poll * 1.5);
       }
     },
     running: () => [...engines.keys()],

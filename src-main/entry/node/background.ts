@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { parseJson } from '../../base/json.ts';
 import { refuse } from '../../base/errors.ts';
@@ -33,11 +34,6 @@ const pollInterval = 50;
 const tailLength = 1000;
 /** Milliseconds for a server to save the largest runs and end. */
 const stopTimeout = 10 * 60_000;
-
-const wait = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 
 export async function recordServer(home: string, record: ServerRecord): Promise<void> {
   mkdirSync(home, { recursive: true, mode: 0o700 });

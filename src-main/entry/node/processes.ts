@@ -5,6 +5,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import { createError, refuse } from '../../base/errors.ts';
 import { createChildChannel } from '../../base/transports.ts';
 import {
@@ -121,11 +122,6 @@ function waitForExit(child: ChildProcess, getLines: (stderr: string) => string):
     });
   });
 }
-
-const wait = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 

@@ -1,4 +1,5 @@
 /** @file Runs that wait for a device: the flag --queue, and waiting on a terminal for a run's turn. */
+import { setTimeout as wait } from 'node:timers/promises';
 import { queuePlaces } from '../../contract/queue.ts';
 import type { RunSummary, TrainingRequest } from '../../contract/schema.ts';
 import { readChoice } from './arguments.ts';
@@ -20,11 +21,6 @@ export const readQueue = ({ queue }: Options): Pick<TrainingRequest, 'queue'> =>
 };
 
 const pollMilliseconds = 500;
-const wait = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-
 /**
  * Makes sure that a server starts the run when its turn comes. Then follows it from there on, unless it is detached;
  * Ctrl+C takes it out of the queue. `since` is as in `followRun`.

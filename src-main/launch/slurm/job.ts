@@ -4,6 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
 import { readJsonIfValid, writeJson, writeText } from '../../store/fs/files.ts';
@@ -99,8 +100,3 @@ async function call(command: readonly [string, ...string[]]): Promise<string> {
   const why = isMissing ? 'it is not installed' : errors.trim() || `exit code ${code ?? 'of a signal'}`;
   return refuse('slurm/failed', { command: command[0], why });
 }
-
-const wait = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });

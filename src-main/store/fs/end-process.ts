@@ -1,4 +1,5 @@
 /** @file Ends a process of this computer that this process did not start. */
+import { setTimeout as wait } from 'node:timers/promises';
 import { getProcessStart, isProcessAlive, markOwnProcess, type ProcessMark } from './process.ts';
 
 /** Why a process was not ended: it runs elsewhere, belongs to another user, or may be another one by now. */
@@ -15,11 +16,6 @@ const defaultGrace = 5000;
 /** Milliseconds between two looks, and until a killed process has ended. */
 const lookInterval = 20;
 const killTimeout = 10_000;
-
-const wait = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 
 /**
  * Ends the process of `mark`: SIGTERM, and SIGKILL if it still runs after `grace`. Before each signal the system must

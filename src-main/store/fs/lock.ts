@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { link, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
 import { anyJson, parseJsonIfValid } from '../../base/json.ts';
@@ -19,6 +20,7 @@ import {
   judgeHeartbeat,
   judgeProcess,
   markOwnProcess,
+  type Heartbeat,
   type ProcessMark,
   type Verdict,
 } from './process.ts';
@@ -82,11 +84,6 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-const wait = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-
 /** Bytes of the longest lock file. */
 const maxBytes = 100_000;
 
@@ -125,14 +122,21 @@ function parseOwner(text: string): ParsedOwner | undefined {
   return { pid: Number(pid), born: null, token: `former-${pid}`, host: '', note };
 }
 
-async function inspect(path: string): Promise<Found | undefined> {
+/** The owner that the lock file at `path` names, and its last heartbeat; undefined when there is no file. */
+async function readOwner(
+  path: string,
+): Promise<{ owner: ParsedOwner | undefined; heartbeat: Heartbeat } | undefined> {
   const file = await readOrRefuse(path, () => readLockFile(path));
-  if (!file) {
+  return file && { owner: parseOwner(file.text), heartbeat: { key: path, time: file.time } };
+}
+
+async function inspect(path: string): Promise<Found | undefined> {
+  const found = await readOwner(path);
+  if (!found) {
     forgetHeartbeat(path);
     return undefined;
   }
-  const owner = parseOwner(file.text);
-  const heartbeat = { key: path, time: file.time };
+  const { owner, heartbeat } = found;
   if (!owner) return { token: 'unreadable', note: '', verdict: judgeHeartbeat(heartbeat, unreadableTimeout) };
   return { token: owner.token, note: owner.note, verdict: judgeProcess(owner, heartbeat) };
 }
@@ -142,11 +146,10 @@ export const readLock = (path: string): Promise<LockHolder | undefined> => inspe
 
 /** The process that holds the lock at `path`; undefined when none does, or when the lock names none. */
 export async function readLockOwner(path: string): Promise<LockOwner | undefined> {
-  const file = await readOrRefuse(path, () => readLockFile(path));
-  const owner = file && parseOwner(file.text);
-  if (!owner) return undefined;
-  const { host, note } = owner;
-  return { mark: owner, host, note, verdict: judgeProcess(owner, { key: path, time: file.time }) };
+  const found = await readOwner(path);
+  if (!found?.owner) return undefined;
+  const { owner, heartbeat } = found;
+  return { mark: owner, host: owner.host, note: owner.note, verdict: judgeProcess(owner, heartbeat) };
 }
 
 const formatOwnerText = (owner: Owner): string => `${JSON.stringify(owner)}\n`;

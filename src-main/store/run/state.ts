@@ -4,6 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { refuse } from '../../base/errors.ts';
 import { readJsonObject, writeJson } from '../fs/files.ts';
@@ -76,9 +77,7 @@ export async function watchActivity(dir: string): Promise<RunMark | null> {
   for (;;) {
     const active = await readActiveMark(dir);
     if (active?.verdict !== 'unknown') return active?.mark ?? null;
-    await new Promise((resolve) => {
-      setTimeout(resolve, lookMilliseconds);
-    });
+    await wait(lookMilliseconds);
   }
 }
 

@@ -3,6 +3,7 @@
  * worker is ahead by at most `maxBytes` on disk.
  */
 import { closeSync, readSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { AppError, createError, refuse, type ErrorData } from '../../base/errors.ts';
 import { sumLeftOut, type LeftOut } from '../../base/left-out.ts';
@@ -63,6 +64,8 @@ interface Placed extends BlockRecord {
 
 /** Milliseconds between two looks at whether the run is asked to stop, while it waits for tokens. */
 const stopInterval = 200;
+/** Milliseconds for the worker to end by itself. */
+const endTimeout = 3000;
 
 export function openTokenStream(
   source: StreamSource,
@@ -207,7 +210,7 @@ export function openTokenStream(
       if (isClosed) return;
       isClosed = true;
       worker.postMessage({ type: 'cancel' } satisfies StreamRequest);
-      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 3000))]);
+      await Promise.race([ended, wait(endTimeout)]);
       await worker.terminate();
       if (removeBlocks) await removeBlockFiles(task.folder);
     },
